@@ -1,0 +1,240 @@
+//! Control while the log runs, and its end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::complaint::Complaints;
+use crate::error::Error;
+use crate::filter::{self, Filters};
+use crate::metrics::Metrics;
+use crate::sink::Control;
+use crate::worker::{self, Lane};
+
+/// Dropping the guard waits so long for outputs that get nothing done: longer than a disk's hiccup, shorter than a
+/// supervisor's patience.
+pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// … and never longer than this in all, however much gets done: below the 30 s after which containers are killed.
+pub const DEFAULT_SHUTDOWN_CAP: Duration = Duration::from_secs(25);
+
+/// How long the end may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// Begins anew with each progress.
+    pub(super) timeout: Duration,
+    pub(super) cap: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { timeout: DEFAULT_SHUTDOWN_TIMEOUT, cap: DEFAULT_SHUTDOWN_CAP }
+    }
+}
+
+/// Ends the log when it is dropped: everything logged before is written, within the deadline.
+///
+/// Lines logged after that are written by the thread that logs them, before the call returns.
+///
+/// # Blocking
+/// Dropping it waits until the outputs are drained: at most [`DEFAULT_SHUTDOWN_TIMEOUT`] while nothing gets done, and
+/// [`DEFAULT_SHUTDOWN_CAP`] in all, unless set otherwise. What is left then is counted as dropped, and one line on
+/// stderr says how much.
+#[derive(Debug)]
+#[must_use = "the log ends when the guard is dropped: bind it to a name such as `_guard`"]
+pub struct Guard {
+    handle: Handle,
+    complaints: Arc<Complaints>,
+    deadlines: Deadlines,
+    ended: bool,
+}
+
+impl Guard {
+    pub(super) fn new(deadlines: Deadlines, complaints: Arc<Complaints>) -> Self {
+        Self { handle: Handle { lanes: Vec::new(), filters: None }, complaints, deadlines, ended: false }
+    }
+
+    pub(super) fn watch(&mut self, lane: Arc<Lane>) {
+        self.handle.lanes.push(lane);
+    }
+
+    pub(super) fn filters(&mut self, filters: Arc<Filters>) {
+        self.handle.filters = Some(filters);
+    }
+
+    pub(super) fn complain(&self, reason: &str, text: &str) {
+        self.complaints.say(reason, text);
+    }
+
+    /// Control while the log runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Ends the log now, as dropping the guard does, and says what was left.
+    ///
+    /// # Errors
+    /// The number of lines that were not written in time.
+    ///
+    /// # Blocking
+    /// As dropping it.
+    pub fn close(mut self) -> Result<(), Unwritten> {
+        match self.end() {
+            0 => Ok(()),
+            lines => Err(Unwritten { lines }),
+        }
+    }
+
+    fn end(&mut self) -> u64 {
+        if std::mem::replace(&mut self.ended, true) {
+            return 0;
+        }
+        self.handle.lanes.iter().for_each(|lane| lane.queue.close());
+        if worker::own_lane().is_some() {
+            // A thread of the log cannot wait for itself; the workers drain what there is all the same.
+            return 0;
+        }
+        let begun = Instant::now();
+        let Deadlines { timeout, cap } = self.deadlines;
+        let mut left = 0;
+        for lane in &self.handle.lanes {
+            let lines = lane.queue.wait_ended(begun, timeout, cap);
+            if lines > 0 {
+                self.complain(
+                    &format!("{} end", lane.name),
+                    &format!("output {}: {lines} lines were not written in time", lane.name),
+                );
+            }
+            left += lines;
+        }
+        left
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Lines that were not written before the deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unwritten {
+    /// How many, in all outputs.
+    pub lines: u64,
+}
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} lines were not written in time", self.lines)
+    }
+}
+
+impl std::error::Error for Unwritten {}
+
+/// Controls a running log; clones control the same one.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    lanes: Vec<Arc<Lane>>,
+    /// None for an appender, whose lines others filter.
+    filters: Option<Arc<Filters>>,
+}
+
+impl Handle {
+    /// Waits until everything logged before, by any thread, has been handed to the system by all outputs.
+    ///
+    /// # Errors
+    /// A timeout; what a sink said; or that the caller is a thread of the log, which cannot wait for itself.
+    ///
+    /// # Blocking
+    /// For `timeout` at most.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        self.ask(Control::Flush, timeout)
+    }
+
+    /// Waits until everything logged before is durable, where a sink can promise that: for files, `fdatasync`.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Blocking
+    /// For `timeout` at most.
+    pub fn sync(&self, timeout: Duration) -> Result<(), Error> {
+        self.ask(Control::Sync, timeout)
+    }
+
+    /// Lets all sinks close and open their files anew, after another program has renamed them.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Blocking
+    /// For `timeout` at most.
+    pub fn reopen(&self, timeout: Duration) -> Result<(), Error> {
+        self.ask(Control::Reopen, timeout)
+    }
+
+    /// Closes the current segment of all rolling files and begins new ones.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Blocking
+    /// For `timeout` at most.
+    pub fn rotate(&self, timeout: Duration) -> Result<(), Error> {
+        self.ask(Control::Rotate, timeout)
+    }
+
+    /// Replaces the global filter, for events that begin after this returns. Also sets the level of the `log` crate
+    /// where `init` serves it.
+    ///
+    /// A span that was disabled when it was opened stays so: it hands nothing down.
+    ///
+    /// # Errors
+    /// Names the first bad directive; the filter then stays as it was.
+    ///
+    /// # Blocking
+    /// Takes some microseconds for each call site of the program, in which no other thread is stopped from logging at
+    /// call sites it has used before.
+    pub fn set_filter(&self, directives: &str) -> Result<(), Error> {
+        let targets = filter::parse(directives)?;
+        let filters = self.filters.as_ref().ok_or_else(|| Error::invalid("an appender has no filter"))?;
+        filters.change(|state| state.global = Some(targets.clone()));
+        Ok(())
+    }
+
+    /// Replaces the filter of one output.
+    ///
+    /// # Errors
+    /// As [`set_filter`](Self::set_filter); and when no output has that name.
+    pub fn set_output_filter(&self, output: &str, directives: &str) -> Result<(), Error> {
+        let targets = filter::parse(directives)?;
+        let filters = self.filters.as_ref().ok_or_else(|| Error::invalid("an appender has no filter"))?;
+        let at = self.lanes.iter().position(|lane| lane.name == output);
+        let at = at.ok_or_else(|| Error::invalid(format!("no output is called `{output}`")))?;
+        filters.change(|state| {
+            if let Some(own) = state.outputs.get_mut(at) {
+                *own = Some(targets.clone());
+            }
+        });
+        Ok(())
+    }
+
+    /// A snapshot of all counters. Takes each queue's lock for a moment.
+    pub fn metrics(&self) -> Metrics {
+        Metrics { outputs: self.lanes.iter().map(|lane| lane.metrics()).collect() }
+    }
+
+    /// Asks all outputs first and waits afterwards, so that they work side by side.
+    fn ask(&self, control: Control, timeout: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + timeout;
+        let tickets: Vec<_> = self.lanes.iter().map(|lane| (lane, lane.order(control))).collect();
+        let mut result = Ok(());
+        for (lane, ticket) in tickets {
+            let done = ticket.and_then(|ticket| lane.queue.wait_done(ticket, deadline));
+            result = result.and(done.map_err(|error| error.of_output(&lane.name)));
+        }
+        result
+    }
+}

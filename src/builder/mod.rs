@@ -1,0 +1,257 @@
+//! How it is put together: the only module that knows every stage.
+
+mod guard;
+mod output;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+pub use guard::{DEFAULT_SHUTDOWN_CAP, DEFAULT_SHUTDOWN_TIMEOUT, Guard, Handle, Unwritten};
+pub use output::{DEFAULT_MAX_BYTES, Output};
+
+use crate::complaint::Complaints;
+use crate::context::IdSource;
+use crate::error::Error;
+use crate::filter::{self, CallsiteFilter, Filters};
+use crate::layer::{Core, Layer};
+use crate::queue::Overflow;
+use crate::record::{Clock, Statics, Timestamp};
+use crate::schema::Console;
+use crate::sink::{Sink, Stdout};
+use crate::worker::Lane;
+use guard::Deadlines;
+
+/// A line is at most this long, in bytes: what collectors commonly take.
+pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
+
+/// The mask of outputs has this many bits.
+const MAX_OUTPUTS: usize = 64;
+
+/// Sets up the log.
+///
+/// Ends in [`init`](Self::init), which installs it for the whole process, or [`build`](Self::build), which gives a
+/// layer for a registry of one's own.
+#[derive(Debug)]
+#[must_use = "nothing is installed until `init` or `build` is called"]
+pub struct Builder {
+    statics: Statics,
+    filter: Option<Result<Targets, Error>>,
+    context_level: LevelFilter,
+    outputs: Vec<Output>,
+    max_line_bytes: usize,
+    clock: Clock,
+    ids: IdSource,
+    complaints: Complaints,
+    deadlines: Deadlines,
+    log: bool,
+}
+
+/// Begins to set up the log: no output yet.
+pub fn builder() -> Builder {
+    Builder {
+        statics: Statics::default(),
+        filter: None,
+        context_level: LevelFilter::INFO,
+        outputs: Vec::new(),
+        max_line_bytes: DEFAULT_MAX_LINE_BYTES,
+        clock: Clock::default(),
+        ids: IdSource::default(),
+        complaints: Complaints::default(),
+        deadlines: Deadlines::default(),
+        log: true,
+    }
+}
+
+/// Installs the twelve-factor default: JSON lines on stdout, or [`Console`] when stdout is a terminal; filtered by
+/// `RUST_LOG`, else from INFO up.
+///
+/// The log ends when the guard is dropped: keep it until the end of `main`.
+///
+/// # Errors
+/// When a subscriber is already installed.
+pub fn init() -> Result<Guard, Error> {
+    builder().init()
+}
+
+impl Builder {
+    /// The service's name, in every line.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.statics.service = Some(name.into());
+        self
+    }
+
+    /// A field in every line, such as `version` or `env`; an event's or a span's field of that name goes before it.
+    pub fn static_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.statics.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// What is logged at all, as `target=level` directives: `info,orders::db=debug,hyper=off`.
+    ///
+    /// Each output can have [a filter of its own](Output::filter) besides; an event must pass both. When this is not
+    /// set, `init` takes the directives from `RUST_LOG`; without those, outputs that have no filter of their own take
+    /// INFO and up. A bad directive is an error of `init` or `build`; one in `RUST_LOG` is skipped with one warning.
+    pub fn filter(mut self, directives: &str) -> Self {
+        self.filter = Some(filter::parse(directives));
+        self
+    }
+
+    /// Spans with a field `request_id`, `trace_id` or `traceparent` hand it down up to this level (INFO unless set),
+    /// also when the filters hide their own target.
+    pub fn context_level(mut self, level: impl Into<LevelFilter>) -> Self {
+        self.context_level = level.into();
+        self
+    }
+
+    /// Adds an output; none means one to stdout, as [`init`](crate::init) has it. At most 64.
+    pub fn output(mut self, output: Output) -> Self {
+        self.outputs.push(output);
+        self
+    }
+
+    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set. Values are cut so that it fits.
+    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
+        self.max_line_bytes = bytes.max(256);
+        self
+    }
+
+    /// Takes the time from a function instead of the system: for tests.
+    pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock::custom(now);
+        self
+    }
+
+    /// Makes the same ids in every run, in the order the spans are opened: for tests.
+    pub fn id_seed(mut self, seed: u64) -> Self {
+        self.ids = IdSource::seeded(seed);
+        self
+    }
+
+    /// Where the log's own complaints go, instead of raw to stderr: at most one for each reason in ten seconds.
+    pub fn on_complaint(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.complaints = Complaints::to(Box::new(hook));
+        self
+    }
+
+    /// How long dropping the guard waits for outputs that get nothing done, and for all of them at the most;
+    /// [`DEFAULT_SHUTDOWN_TIMEOUT`] and [`DEFAULT_SHUTDOWN_CAP`] unless set.
+    pub fn shutdown_timeout(mut self, timeout: Duration, cap: Duration) -> Self {
+        self.deadlines = Deadlines { timeout, cap };
+        self
+    }
+
+    /// Leaves the `log` crate alone; `init` takes its records otherwise.
+    pub fn without_log(mut self) -> Self {
+        self.log = false;
+        self
+    }
+
+    /// Makes the layer, for a registry of one's own. The log ends when the guard is dropped.
+    ///
+    /// The layer can be wrapped in `Option`, boxed and filtered like any other, and installed for a scope.
+    ///
+    /// # Errors
+    /// A bad directive; two outputs of one name; a sink that cannot be opened, with its path and the cause.
+    pub fn build<S>(self) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let (layer, filter, guard) = self.parts()?;
+        Ok((layer.with_filter(filter), guard))
+    }
+
+    fn parts(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
+        let global = self.filter.take().transpose()?;
+        if self.outputs.is_empty() {
+            self.outputs.push(default_output());
+        }
+        if self.outputs.len() > MAX_OUTPUTS {
+            return Err(Error::invalid(format!("{} outputs; at most {MAX_OUTPUTS}", self.outputs.len())));
+        }
+        let complaints = Arc::new(self.complaints);
+        let statics = Arc::new(self.statics);
+        let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
+        let wants_thread = self.outputs.iter().any(Output::wants_thread);
+        let may_block = self.outputs.iter().any(|output| matches!(output.overflow, Overflow::Block { .. }));
+        let mut filters = Vec::new();
+        let mut lanes: Vec<Arc<Lane>> = Vec::new();
+        // From here on workers run: the guard ends them when a later output fails.
+        let mut guard = Guard::new(self.deadlines, Arc::clone(&complaints));
+        for mut output in self.outputs {
+            filters.push(output.filter.take().transpose()?);
+            let name = output.name_among(&lanes)?;
+            let lane = output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints)?;
+            guard.watch(Arc::clone(&lane));
+            lanes.push(lane);
+        }
+        let state = filter::State { global, outputs: filters, context_level: self.context_level };
+        let core = Arc::new(Core {
+            serial: Core::next_serial(),
+            lanes,
+            filters: Arc::new(Filters::new(state)),
+            clock: self.clock,
+            ids: self.ids,
+            max_record_bytes: self.max_line_bytes.min(smallest_queue / 2),
+            wants_thread,
+            may_block,
+        });
+        guard.filters(Arc::clone(&core.filters));
+        let filter = CallsiteFilter(Arc::clone(&core.filters));
+        Ok((Layer::new(core), filter, guard))
+    }
+
+    /// Installs the log for the whole process: as the global subscriber, and for the records of the `log` crate.
+    ///
+    /// Keep the guard until the end of `main`: the log ends when it is dropped. Lines logged later are written by the
+    /// thread that logs them.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); and when a subscriber or a logger is already installed.
+    pub fn init(mut self) -> Result<Guard, Error> {
+        let mut skipped = Vec::new();
+        if self.filter.is_none() {
+            let directives = std::env::var("RUST_LOG").unwrap_or_default();
+            let (targets, bad) = filter::parse_leniently(&directives);
+            skipped = bad;
+            if targets.iter().next().is_some() || targets.default_level().is_some() {
+                self.filter = Some(Ok(targets));
+            }
+        }
+        let log = self.log;
+        let (layer, filter, guard) = self.parts()?;
+        for (directive, why) in skipped.iter().take(1) {
+            guard.complain("RUST_LOG", &format!("RUST_LOG directive `{directive}` skipped: {why}"));
+        }
+        let filters = Arc::clone(&filter.0);
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
+        tracing::dispatcher::set_global_default(dispatch)
+            .map_err(|_| Error::invalid("a global subscriber is already installed"))?;
+        if log {
+            install_log()?;
+            filters.serve_log();
+        }
+        Ok(guard)
+    }
+}
+
+#[cfg(feature = "log")]
+fn install_log() -> Result<(), Error> {
+    tracing_log::LogTracer::init()
+        .map_err(|_| Error::invalid("a logger is already installed for the `log` crate; see `Builder::without_log`"))
+}
+
+#[cfg(not(feature = "log"))]
+fn install_log() -> Result<(), Error> {
+    Ok(())
+}
+
+fn default_output() -> Output {
+    let stdout = Stdout::new();
+    if stdout.is_terminal() { Output::new(stdout).schema(Console::new()) } else { Output::new(stdout) }
+}

@@ -1,0 +1,158 @@
+//! One way out of the process: schema, queue, worker and sink.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tracing_subscriber::filter::Targets;
+
+use super::{DEFAULT_MAX_LINE_BYTES, Deadlines, Guard};
+use crate::appender::Appender;
+use crate::complaint::Complaints;
+use crate::error::Error;
+use crate::filter;
+use crate::queue::Overflow;
+use crate::record::{Clock, Statics};
+use crate::schema::{Flat, Schema};
+use crate::sink::Sink;
+use crate::worker::{Lane, Parts};
+
+/// A queue holds this much, in bytes: some tens of thousands of lines, half a minute of a busy service.
+pub const DEFAULT_MAX_BYTES: usize = 8 << 20;
+
+/// A queue smaller than this would hold no line.
+const MIN_MAX_BYTES: usize = 4 << 10;
+/// A queue's offsets have 32 bits.
+const MAX_MAX_BYTES: usize = 1 << 30;
+
+/// One way out of the process: a sink, the schema of its lines, and the queue before it.
+///
+/// Each output has a worker thread of its own: a stuck one delays no other. See [`Sink`] and [`Schema`] for one's own.
+pub struct Output {
+    name: Option<String>,
+    default_name: String,
+    sink: Box<dyn Sink>,
+    schema: Option<Box<dyn Schema>>,
+    pub(super) filter: Option<Result<Targets, Error>>,
+    pub(super) overflow: Overflow,
+    pub(super) max_bytes: usize,
+}
+
+impl Output {
+    /// An output to `sink`: [`Flat`] lines, [`Overflow::Shed`], [`DEFAULT_MAX_BYTES`].
+    pub fn new<S: Sink>(sink: S) -> Self {
+        let path = std::any::type_name::<S>();
+        let path = path.split('<').next().unwrap_or(path);
+        Self {
+            name: None,
+            default_name: path.rsplit("::").next().unwrap_or(path).to_ascii_lowercase(),
+            sink: Box::new(sink),
+            schema: None,
+            filter: None,
+            overflow: Overflow::default(),
+            max_bytes: DEFAULT_MAX_BYTES,
+        }
+    }
+
+    /// Its name in metrics, complaints and the worker thread's name (`spanline-<name>`); the sink's type unless set.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How its lines look.
+    pub fn schema(mut self, schema: impl Schema) -> Self {
+        self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// What it takes of that which the [global filter](crate::Builder::filter) lets pass. A bad directive is an error
+    /// of the builder's last step.
+    pub fn filter(mut self, directives: &str) -> Self {
+        self.filter = Some(filter::parse(directives));
+        self
+    }
+
+    /// What happens when its queue is full.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set, between 4 KiB and 1 GiB.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes.clamp(MIN_MAX_BYTES, MAX_MAX_BYTES);
+        self
+    }
+
+    /// Makes a writer for other formatters, in place of `tracing_appender::non_blocking`.
+    ///
+    /// Filters have no say in it, and the schema renders only the notices of loss: `Flat` unless set, `Console` for
+    /// logs of plain text.
+    ///
+    /// # Errors
+    /// A sink that cannot be opened, with its path and the cause.
+    pub fn appender(self) -> Result<(Appender, Guard), Error> {
+        let complaints = Arc::new(Complaints::default());
+        let clock = Clock::default();
+        let mut guard = Guard::new(Deadlines::default(), Arc::clone(&complaints));
+        let name = self.name_among(&[])?;
+        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints)?;
+        guard.watch(Arc::clone(&lane));
+        Ok((Appender::new(lane, clock), guard))
+    }
+
+    pub(super) fn wants_thread(&self) -> bool {
+        self.schema.as_ref().is_some_and(|schema| schema.wants_thread())
+    }
+
+    /// The name it was given, or one after its sink that no other has.
+    pub(super) fn name_among(&self, others: &[Arc<Lane>]) -> Result<String, Error> {
+        let taken = |name: &str| others.iter().any(|other| other.name == name);
+        match &self.name {
+            Some(name) if taken(name) => Err(Error::invalid(format!("two outputs are called `{name}`"))),
+            Some(name) if name.is_empty() || name.contains('\0') => {
+                Err(Error::invalid(format!("`{}` is no name for an output", name.escape_debug())))
+            }
+            Some(name) => Ok(name.clone()),
+            None => {
+                let numbered = (2..).map(|number| format!("{}-{number}", self.default_name));
+                let mut names = std::iter::once(self.default_name.clone()).chain(numbered);
+                Ok(names.find(|name| !taken(name)).unwrap_or_default())
+            }
+        }
+    }
+
+    pub(super) fn start(
+        self,
+        name: String,
+        max_line_bytes: usize,
+        statics: &Arc<Statics>,
+        clock: &Clock,
+        complaints: &Arc<Complaints>,
+    ) -> Result<Arc<Lane>, Error> {
+        let mut schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        schema.terminal(self.sink.is_terminal());
+        Lane::start(Parts {
+            name,
+            schema,
+            sink: self.sink,
+            overflow: self.overflow,
+            max_bytes: self.max_bytes,
+            max_line_bytes,
+            statics: Arc::clone(statics),
+            clock: clock.clone(),
+            complaints: Arc::clone(complaints),
+        })
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("name", self.name.as_ref().unwrap_or(&self.default_name))
+            .field("filter", &self.filter)
+            .field("overflow", &self.overflow)
+            .field("max_bytes", &self.max_bytes)
+            .finish_non_exhaustive()
+    }
+}

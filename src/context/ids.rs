@@ -1,0 +1,216 @@
+//! Trace and span ids: reading, making and writing them.
+
+use std::cell::Cell;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Names one trace: 32 lowercase hex digits, never all zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TraceId(u128);
+
+/// Names one span of a trace: 16 lowercase hex digits, never all zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpanId(u64);
+
+impl TraceId {
+    /// Reads 32 hex digits; dashes and upper case are allowed, as in a UUID.
+    pub fn parse(text: &str) -> Option<Self> {
+        hex::<32>(text, true).filter(|id| *id != 0).map(Self)
+    }
+
+    /// The 32 digits.
+    pub fn digits(self) -> [u8; 32] {
+        digits(self.0)
+    }
+}
+
+impl SpanId {
+    /// Reads 16 hex digits of either case.
+    pub fn parse(text: &str) -> Option<Self> {
+        hex::<16>(text, false).filter(|id| *id != 0).and_then(|id| u64::try_from(id).ok()).map(Self)
+    }
+
+    /// The 16 digits.
+    pub fn digits(self) -> [u8; 16] {
+        digits(u128::from(self.0))
+    }
+}
+
+/// Reads a W3C `traceparent`: version, trace id, parent span id, flags.
+pub(crate) fn parse_traceparent(text: &str) -> Option<(TraceId, SpanId)> {
+    let mut parts = text.splitn(4, '-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let version = hex::<2>(version, false).filter(|version| *version != 0xff)?;
+    let (flags, more) = flags.split_at_checked(2)?;
+    hex::<2>(flags, false)?;
+    // Version 0 ends here; a later one may go on behind a dash.
+    if !more.is_empty() && (version == 0 || !more.starts_with('-')) {
+        return None;
+    }
+    let lower = |part: &str| !part.bytes().any(|byte| byte.is_ascii_uppercase());
+    let trace = hex::<32>(trace, false).filter(|id| *id != 0 && lower(trace))?;
+    let span = hex::<16>(span, false).filter(|id| *id != 0 && lower(span))?;
+    Some((TraceId(trace), SpanId(u64::try_from(span).ok()?)))
+}
+
+fn hex<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
+    let mut number = 0u128;
+    let mut digits = 0;
+    for byte in text.bytes() {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            b'-' if dashes => continue,
+            _ => return None,
+        };
+        digits += 1;
+        if digits > DIGITS {
+            return None;
+        }
+        number = number << 4 | u128::from(digit);
+    }
+    (digits == DIGITS).then_some(number)
+}
+
+fn digits<const DIGITS: usize>(number: u128) -> [u8; DIGITS] {
+    let mut text = [b'0'; DIGITS];
+    for (place, digit) in text.iter_mut().rev().enumerate() {
+        let nibble = (number >> (4 * place) & 0xf) as u8;
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    }
+    text
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Makes ids: at random, or in a fixed order from a seed for tests.
+#[derive(Debug, Default)]
+pub(crate) struct IdSource {
+    seeded: Option<AtomicU64>,
+}
+
+impl IdSource {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self { seeded: Some(AtomicU64::new(seed)) }
+    }
+
+    pub(crate) fn trace_id(&self) -> TraceId {
+        TraceId(u128::from(self.number()) << 64 | u128::from(self.number()))
+    }
+
+    pub(crate) fn span_id(&self) -> SpanId {
+        SpanId(self.number())
+    }
+
+    /// Never zero.
+    #[inline]
+    fn number(&self) -> u64 {
+        let state = match &self.seeded {
+            Some(state) => state.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN),
+            None => next_state(),
+        };
+        mix(state).max(1)
+    }
+}
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+thread_local! {
+    /// A counter with a random start on each thread; zero until first used. It has no destructor, so it can be
+    /// used in those of others.
+    static STATE: Cell<u64> = const { Cell::new(0) };
+}
+
+#[inline]
+fn next_state() -> u64 {
+    STATE
+        .try_with(|state| {
+            let now = match state.get() {
+                0 => random(),
+                started => started.wrapping_add(GOLDEN),
+            };
+            state.set(now);
+            now
+        })
+        .unwrap_or_else(|_| random())
+}
+
+#[cold]
+fn random() -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    // The standard library's hash keys come from the system's random numbers.
+    RandomState::new().hash_one(CALLS.fetch_add(1, Ordering::Relaxed)).max(1)
+}
+
+/// The finaliser of SplitMix64: a bijection whose outputs look random for inputs that count.
+#[inline]
+fn mix(state: u64) -> u64 {
+    let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dashed_or_upper_case_trace_id_is_normalised() {
+        let id = TraceId::parse("4BF92F35-77B3-4DA6-A3CE-929D0E0E4736").expect("a UUID");
+        assert_eq!(id.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(&id.digits(), b"4bf92f3577b34da6a3ce929d0e0e4736");
+    }
+
+    #[test]
+    fn malformed_ids_are_refused() {
+        for text in ["", "4bf9", "00000000000000000000000000000000", "4bf92f3577b34da6a3ce929d0e0e473g"] {
+            assert_eq!(TraceId::parse(text), None, "{text}");
+        }
+        assert_eq!(TraceId::parse("4bf92f3577b34da6a3ce929d0e0e47366"), None);
+        assert_eq!(SpanId::parse("0000000000000000"), None);
+    }
+
+    #[test]
+    fn traceparent_is_read_strictly() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let (trace, span) = parse_traceparent(good).expect("well-formed");
+        assert_eq!(trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(span.to_string(), "00f067aa0ba902b7");
+        assert!(parse_traceparent("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").is_some());
+        for bad in [
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "not a traceparent",
+        ] {
+            assert_eq!(parse_traceparent(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn made_ids_differ_between_threads_and_calls() {
+        let source = IdSource::default();
+        let mut ids: Vec<_> = (0..1000).map(|_| source.trace_id()).collect();
+        let more = std::thread::spawn(|| (0..1000).map(|_| IdSource::default().trace_id()).collect::<Vec<_>>());
+        ids.extend(more.join().expect("thread"));
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}

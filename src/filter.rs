@@ -1,0 +1,231 @@
+//! Which call sites are seen, and by which outputs; replaceable while the program runs.
+//!
+//! Directives are those of [`Targets`]: `info,orders::db=debug,hyper=off`. An event goes to an output when the global
+//! filter and the output's own let it pass. The answer for a call site is cached by the layer under a
+//! [generation](Filters::generation) that each change bumps, so no event takes a lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Filter};
+
+use crate::error::Error;
+
+/// Spans with one of these fields hand down an id.
+const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"];
+
+/// Reads directives.
+///
+/// # Errors
+/// Names the first bad one.
+pub(crate) fn parse(text: &str) -> Result<Targets, Error> {
+    let (targets, bad) = parse_leniently(text);
+    match bad.first() {
+        Some((directive, why)) => Err(Error::invalid(format!("filter directive `{directive}`: {why}"))),
+        None => Ok(targets),
+    }
+}
+
+/// Reads directives, skipping the bad ones; returns those with the reason.
+pub(crate) fn parse_leniently(text: &str) -> (Targets, Vec<(String, String)>) {
+    let mut bad = Vec::new();
+    let mut good = Vec::new();
+    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+        match check(directive) {
+            Ok(()) => good.push(directive),
+            Err(why) => bad.push((directive.to_owned(), why)),
+        }
+    }
+    (good.join(",").parse().unwrap_or_default(), bad)
+}
+
+fn check(directive: &str) -> Result<(), String> {
+    if directive.contains(['[', ']', '{', '}']) {
+        return Err("span and field directives are not supported, only target=level".to_owned());
+    }
+    if directive.contains(char::is_whitespace) {
+        return Err("white space inside".to_owned());
+    }
+    match directive.split_once('=') {
+        Some((target, level)) if target.is_empty() || level.is_empty() => Err("expected target=level".to_owned()),
+        _ => directive.parse::<Targets>().map(|_| ()).map_err(|error| error.to_string()),
+    }
+}
+
+/// The filters in force.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// For all outputs; what has none of its own is seen from INFO up when this is not set.
+    pub(crate) global: Option<Targets>,
+    pub(crate) outputs: Vec<Option<Targets>>,
+    /// Spans with an id field are seen up to here although no output wants their events.
+    pub(crate) context_level: LevelFilter,
+}
+
+impl State {
+    /// One bit for each output that wants events of this target and level.
+    fn mask(&self, target: &str, level: Level) -> u64 {
+        if self.global.as_ref().is_some_and(|global| !global.would_enable(target, &level)) {
+            return 0;
+        }
+        let wants = |own: &Option<Targets>| match own {
+            Some(own) => own.would_enable(target, &level),
+            None => self.global.is_some() || level <= Level::INFO,
+        };
+        self.outputs.iter().enumerate().filter(|(_, own)| wants(own)).fold(0, |mask, (bit, _)| mask | 1 << bit)
+    }
+
+    /// No event beyond this level passes.
+    fn max_level(&self) -> LevelFilter {
+        let global = self.global.as_ref().map(max_level);
+        let own = |own: &Option<Targets>| match (own, global) {
+            (Some(own), Some(global)) => max_level(own).min(global),
+            (Some(own), None) => max_level(own),
+            (None, global) => global.unwrap_or(LevelFilter::INFO),
+        };
+        self.outputs.iter().map(own).max().unwrap_or(LevelFilter::OFF)
+    }
+}
+
+fn max_level(targets: &Targets) -> LevelFilter {
+    let default = targets.default_level().unwrap_or(LevelFilter::OFF);
+    targets.iter().map(|(_, level)| level).max().unwrap_or(LevelFilter::OFF).max(default)
+}
+
+/// The filters of one layer, shared with its handles.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    state: ArcSwap<State>,
+    generation: AtomicU64,
+    /// Whether this layer serves the `log` crate, whose level then follows.
+    serves_log: std::sync::atomic::AtomicBool,
+}
+
+/// Numbers generations of all layers, so that a cached answer of one never serves another.
+fn next_generation() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Filters {
+    pub(crate) fn new(state: State) -> Self {
+        Self {
+            state: ArcSwap::from_pointee(state),
+            generation: AtomicU64::new(next_generation()),
+            serves_log: false.into(),
+        }
+    }
+
+    /// Changes with each change of a filter; unique among all layers of the process.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// One bit for each output that wants events of this target and level.
+    pub(crate) fn mask(&self, target: &str, level: Level) -> u64 {
+        self.state.load().mask(target, level)
+    }
+
+    /// Whether the layer wants to see the call site.
+    fn wants(&self, meta: &Metadata<'_>) -> bool {
+        let state = self.state.load();
+        state.mask(meta.target(), *meta.level()) != 0
+            || (meta.is_span()
+                && *meta.level() <= state.context_level
+                && state.max_level() != LevelFilter::OFF
+                && meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name())))
+    }
+
+    /// Replaces filters: for all events that begin after this returns.
+    pub(crate) fn change(&self, change: impl Fn(&mut State)) {
+        self.state.rcu(|state| {
+            let mut state = State::clone(state);
+            change(&mut state);
+            Arc::new(state)
+        });
+        self.generation.store(next_generation(), Ordering::Release);
+        tracing::callsite::rebuild_interest_cache();
+        if self.serves_log.load(Ordering::Relaxed) {
+            self.serve_log();
+        }
+    }
+
+    /// Sets the level up to which the `log` crate makes records at all, now and after each change.
+    pub(crate) fn serve_log(&self) {
+        self.serves_log.store(true, Ordering::Relaxed);
+        #[cfg(feature = "log")]
+        log::set_max_level(tracing_log::AsLog::as_log(&self.state.load().max_level()));
+    }
+}
+
+/// Keeps from the layer what none of its outputs wants, without silencing other layers.
+#[derive(Debug)]
+pub(crate) struct CallsiteFilter(pub(crate) Arc<Filters>);
+
+impl<S> Filter<S> for CallsiteFilter {
+    fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.0.wants(meta)
+    }
+
+    fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
+        if self.0.wants(meta) { Interest::always() } else { Interest::never() }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let state = self.0.state.load();
+        match state.max_level() {
+            LevelFilter::OFF => Some(LevelFilter::OFF),
+            events => Some(events.max(state.context_level)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(global: Option<&str>, outputs: &[Option<&str>]) -> State {
+        let targets = |text: &str| parse(text).expect("good directives");
+        State {
+            global: global.map(targets),
+            outputs: outputs.iter().map(|own| own.map(targets)).collect(),
+            context_level: LevelFilter::INFO,
+        }
+    }
+
+    #[test]
+    fn an_event_passes_the_global_filter_and_the_outputs_own() {
+        let state = state(Some("info,db=debug,hyper=off"), &[None, Some("warn"), Some("trace")]);
+        assert_eq!(state.mask("app", Level::INFO), 0b101);
+        assert_eq!(state.mask("app", Level::WARN), 0b111);
+        assert_eq!(state.mask("app", Level::DEBUG), 0);
+        assert_eq!(state.mask("db::pool", Level::DEBUG), 0b101);
+        assert_eq!(state.mask("hyper::client", Level::ERROR), 0);
+        assert_eq!(state.max_level(), LevelFilter::DEBUG);
+    }
+
+    #[test]
+    fn without_a_global_filter_an_output_has_its_own_or_info() {
+        let state = state(None, &[None, Some("trace"), Some("off")]);
+        assert_eq!(state.mask("app", Level::INFO), 0b011);
+        assert_eq!(state.mask("app", Level::TRACE), 0b010);
+        assert_eq!(state.max_level(), LevelFilter::TRACE);
+    }
+
+    #[test]
+    fn a_bad_directive_is_named() {
+        for bad in ["orders=loud", "[span]=debug", "orders[{id}]=debug", "=info", "orders=", "a b=info", "a=b=info"] {
+            let error = parse(&format!("info,{bad},db=debug")).expect_err(bad);
+            assert!(error.is_invalid() && error.to_string().contains(bad), "{error}");
+            let (targets, skipped) = parse_leniently(&format!("info,{bad},db=debug"));
+            assert_eq!(skipped.len(), 1, "{bad}");
+            assert!(targets.would_enable("db", &Level::DEBUG) && targets.would_enable("x", &Level::INFO));
+        }
+    }
+}

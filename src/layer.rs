@@ -1,0 +1,356 @@
+//! tracing's callbacks → records. All of it runs on the thread that logs.
+//!
+//! For an event: look up which outputs want it (cached by call site), capture its fields into a scratch buffer that
+//! belongs to the thread, find the current span's node in the registry, read the clock, push to each output's queue.
+//! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use smallvec::SmallVec;
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{Extensions, LookupSpan, SpanRef};
+
+use crate::context::{IdSource, Node, Seen};
+use crate::filter::Filters;
+use crate::metrics::Reason;
+use crate::queue::{Head, Push, Pushed};
+use crate::record::{Capture, Clock, Fields, Value, put_named};
+use crate::worker::{self, Lane};
+
+/// Renders spans and events as lines, through its outputs: made by [`Builder::build`](crate::Builder::build).
+///
+/// It has no type parameters and sits on any registry. Call sites that no output wants are kept from it by a
+/// per-layer filter, so that other layers in the same registry are not silenced.
+pub struct Layer {
+    core: Arc<Core>,
+    /// Finds a span's nodes in the registry it sits on, whose type is known only when it is put there.
+    find: OnceLock<Find>,
+}
+
+type Find = fn(&Dispatch, &Id, &mut dyn FnMut(&Nodes));
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").field("outputs", &self.core.lanes.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a layer, its guard and its handles share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    /// Unique in the process: tells the nodes of several layers in one registry apart.
+    pub(crate) serial: u64,
+    pub(crate) lanes: Vec<Arc<Lane>>,
+    pub(crate) filters: Arc<Filters>,
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    /// Captured texts of one record are cut to this in all.
+    pub(crate) max_record_bytes: usize,
+    pub(crate) wants_thread: bool,
+    /// Whether a push may wait for room.
+    pub(crate) may_block: bool,
+}
+
+/// A span's nodes, one for each layer in the registry: usually one.
+#[derive(Debug, Default)]
+struct Nodes(SmallVec<[(u64, Arc<Node>); 1]>);
+
+impl Nodes {
+    #[inline]
+    fn of(&self, core: u64) -> Option<&Arc<Node>> {
+        self.0.iter().find(|(serial, _)| *serial == core).map(|(_, node)| node)
+    }
+}
+
+#[inline]
+fn node_in<'e>(extensions: &'e Extensions<'_>, core: u64) -> Option<&'e Arc<Node>> {
+    extensions.get::<Nodes>()?.of(core)
+}
+
+fn node_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, core: u64) -> Option<Arc<Node>> {
+    node_in(&span.extensions(), core).cloned()
+}
+
+/// The cores of all layers, for those who come with a span and no layer.
+static CORES: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+
+impl Core {
+    pub(crate) fn next_serial() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Which epochs the queued records of all outputs carry.
+    fn seen(&self) -> Seen {
+        self.lanes.iter().map(|lane| lane.queue.seen()).fold(Seen::nothing(), Seen::and)
+    }
+
+    /// What is known of a call site: which outputs want it, and what its fields say.
+    #[inline]
+    fn call_site(&self, meta: &'static Metadata<'static>) -> CallSite {
+        let generation = self.filters.generation();
+        let address = std::ptr::from_ref(meta) as usize;
+        let place = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.ilog2());
+        CALL_SITES
+            .try_with(|places| {
+                let cached = places[place].get();
+                if cached.generation == generation && cached.address == address {
+                    return cached;
+                }
+                let fresh = self.look_at(meta, generation);
+                places[place].set(fresh);
+                fresh
+            })
+            .unwrap_or_else(|_| self.look_at(meta, generation))
+    }
+
+    #[cold]
+    fn look_at(&self, meta: &'static Metadata<'static>, generation: u64) -> CallSite {
+        let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
+        CallSite {
+            generation,
+            address: std::ptr::from_ref(meta) as usize,
+            mask: self.filters.mask(meta.target(), *meta.level()),
+            is_log: meta.is_event() && meta.target() == "log" && names("log.target"),
+            names_trace: meta.is_span() && (names("trace_id") || names("traceparent")),
+        }
+    }
+
+    #[inline]
+    fn lanes_in(&self, mask: u64) -> impl Iterator<Item = &Arc<Lane>> {
+        self.lanes.iter().enumerate().filter(move |(bit, _)| mask >> bit & 1 == 1).map(|(_, lane)| lane)
+    }
+
+    /// Pushes to each output in `mask`; returns those outputs that the caller has to empty itself.
+    #[inline]
+    fn push(&self, mask: u64, push: Push<'_>) -> u64 {
+        let mut to_deliver = 0;
+        for (bit, lane) in self.lanes.iter().enumerate() {
+            if mask >> bit & 1 == 1 && lane.queue.push(push) == Pushed::DeliverYourself {
+                to_deliver |= 1 << bit;
+            }
+        }
+        to_deliver
+    }
+
+    /// On a thread of the log: the outputs in `mask` that may take an event of it. The others count it as lost.
+    #[cold]
+    fn outside_own(&self, mask: u64, push: &Push<'_>) -> u64 {
+        let mut others = 0;
+        for (bit, lane) in self.lanes.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
+            if worker::is_echo() || lane.is_own_thread() {
+                lane.queue.refuse(Reason::OwnThread, push.head.level(), push.time);
+            } else {
+                others |= 1 << bit;
+            }
+        }
+        others
+    }
+
+    /// The mask of a `log` record, by the target that it carries itself.
+    #[cold]
+    fn mask_of_log(&self, meta: &'static Metadata<'static>, form: &[u8]) -> u64 {
+        let target = Fields::new(form).find(|(key, _)| key.name(meta) == Some("log.target"));
+        let target = target.and_then(|(_, value)| value.as_str()).unwrap_or(meta.target());
+        self.filters.mask(target, *meta.level())
+    }
+}
+
+/// What is known of a call site under one generation of the filters.
+#[derive(Clone, Copy)]
+struct CallSite {
+    generation: u64,
+    address: usize,
+    mask: u64,
+    /// One of those that all records of the `log` crate share.
+    is_log: bool,
+    /// A span with a field that may name the trace.
+    names_trace: bool,
+}
+
+const PLACES: usize = 128;
+
+thread_local! {
+    /// A direct-mapped cache; no destructor, so it works in those of others too.
+    static CALL_SITES: [Cell<CallSite>; PLACES] = const {
+        [const { Cell::new(CallSite { generation: 0, address: 0, mask: 0, is_log: false, names_trace: false }) }; PLACES]
+    };
+
+    /// The buffer that captures go to. It is taken out while in use: an event logged by a value being formatted
+    /// finds none and uses a fresh one.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+
+    static THREAD: (u64, String) = this_thread();
+}
+
+/// A scratch buffer that grew larger than this for one value is given back.
+const MAX_KEPT_BYTES: usize = 64 * 1024;
+
+/// Runs `with` on an empty buffer of this thread.
+#[inline]
+fn with_scratch<T>(with: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    scratch.clear();
+    let result = with(&mut scratch);
+    if scratch.capacity() <= MAX_KEPT_BYTES {
+        let _ = SCRATCH.try_with(|place| place.set(scratch));
+    }
+    result
+}
+
+/// Number and name of the thread. The number is to be had only as text, `ThreadId(7)`.
+fn this_thread() -> (u64, String) {
+    let thread = std::thread::current();
+    let digits: String = format!("{:?}", thread.id()).chars().filter(char::is_ascii_digit).collect();
+    (digits.parse().unwrap_or(0), thread.name().unwrap_or_default().to_owned())
+}
+
+impl Layer {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        let mut cores = CORES.lock().unwrap_or_else(PoisonError::into_inner);
+        cores.retain(|core| core.strong_count() > 0);
+        cores.push(Arc::downgrade(&core));
+        drop(cores);
+        Self { core, find: OnceLock::new() }
+    }
+}
+
+impl<S> tracing_subscriber::Layer<S> for Layer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_layer(&mut self, _: &mut S) {
+        let find: Find = |dispatch, id, with| {
+            let span = dispatch.downcast_ref::<S>().and_then(|registry| registry.span(id));
+            if let Some(nodes) = span.as_ref().map(SpanRef::extensions).as_ref().and_then(|all| all.get::<Nodes>()) {
+                with(nodes);
+            }
+        };
+        let _ = self.find.set(find);
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, registry: Context<'_, S>) {
+        let core = &self.core;
+        let meta = attributes.metadata();
+        let site = core.call_site(meta);
+        with_scratch(|scratch| {
+            let mut capture = Capture::new(scratch, core.max_record_bytes);
+            attributes.record(&mut capture);
+            capture.finish();
+            let Some(span) = registry.span(id) else { return };
+            let parent = span.parent().and_then(|parent| node_of(&parent, core.serial));
+            let node = Arc::new(Node::new(meta, parent, scratch, site.names_trace, &core.ids));
+            let mut extensions = span.extensions_mut();
+            match extensions.get_mut::<Nodes>() {
+                Some(nodes) => {
+                    nodes.0.retain(|(serial, _)| *serial != core.serial);
+                    nodes.0.push((core.serial, node));
+                }
+                None => {
+                    extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])));
+                }
+            }
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Values<'_>, registry: Context<'_, S>) {
+        let core = &self.core;
+        with_scratch(|scratch| {
+            let mut capture = Capture::new(scratch, core.max_record_bytes);
+            values.record(&mut capture);
+            capture.finish();
+            let node = registry.span(id).and_then(|span| node_of(&span, core.serial));
+            if let Some(node) = node {
+                node.record(scratch, || core.seen());
+            }
+        });
+    }
+
+    fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {
+        let core = &self.core;
+        let meta = event.metadata();
+        let site = core.call_site(meta);
+        if site.mask == 0 && !site.is_log {
+            return;
+        }
+        with_scratch(|scratch| {
+            let mut capture = Capture::new(scratch, core.max_record_bytes);
+            if core.wants_thread {
+                let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
+            }
+            event.record(&mut capture);
+            capture.finish();
+            let mut mask = if site.is_log { core.mask_of_log(meta, scratch) } else { site.mask };
+            let is_own = worker::own_lane().is_some();
+            let mut push = Push {
+                head: Head::Event { meta, is_log: site.is_log },
+                time: core.clock.now(),
+                bytes: scratch,
+                context: None,
+                may_wait: !is_own,
+            };
+            if is_own {
+                mask = core.outside_own(mask, &push);
+            }
+            let to_deliver = match registry.event_span(event) {
+                None => core.push(mask, push),
+                Some(span) => {
+                    let extensions = span.extensions();
+                    if core.may_block {
+                        // A push that waits must not keep others from the span's extensions.
+                        let node = node_in(&extensions, core.serial).cloned();
+                        drop(extensions);
+                        push.context = node.as_ref();
+                        core.push(mask, push)
+                    } else {
+                        push.context = node_in(&extensions, core.serial);
+                        core.push(mask, push)
+                    }
+                }
+            };
+            if to_deliver != 0 {
+                core.lanes_in(to_deliver).for_each(|lane| lane.deliver_here());
+            }
+        });
+    }
+}
+
+/// Context variables: fields for a span and all below it that its call site does not declare.
+pub trait SpanExt {
+    /// Sets a variable: from now on it is in the line of every event in this span and in the spans below it, under
+    /// the rules of a span's field. A later value of the same name replaces it. A span that is disabled, or not in a
+    /// registry with a spanline layer, ignores it.
+    ///
+    /// ```
+    /// use spanline::SpanExt;
+    ///
+    /// let span = tracing::info_span!("request", request_id = "r-1");
+    /// span.set_variable("tenant", "acme");
+    /// span.set_variable("attempt", 2u64);
+    /// ```
+    fn set_variable<'v>(&self, name: &str, value: impl Into<Value<'v>>);
+}
+
+impl SpanExt for Span {
+    fn set_variable<'v>(&self, name: &str, value: impl Into<Value<'v>>) {
+        let mut form = Vec::new();
+        put_named(&mut form, name, &value.into());
+        let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
+        self.with_subscriber(|(id, dispatch)| {
+            if let Some(find) = dispatch.downcast_ref::<Layer>().and_then(|layer| layer.find.get()) {
+                find(dispatch, id, &mut |nodes| found = nodes.0.clone());
+            }
+        });
+        let cores = CORES.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for core in cores.iter().filter_map(Weak::upgrade) {
+            for (_, node) in found.iter().filter(|(serial, _)| *serial == core.serial) {
+                node.record(&form, || core.seen());
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Counters: what came in, what went out, what was lost and why.
+//!
+//! The books balance: for each output, `emitted = written + dropped + queued`, by level.
+
+use std::fmt;
+
+use tracing::Level;
+
+/// Why a line was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The queue was full.
+    QueueFull,
+    /// The queue was filling up, and lines of this level give way first: [`Overflow::Shed`](crate::Overflow::Shed).
+    Shed,
+    /// The record alone is larger than the queue.
+    TooLarge,
+    /// It was logged on the output's own worker thread, by the sink itself for example.
+    OwnThread,
+    /// The sink has ended (a closed pipe), or the log was shut down before its worker could answer.
+    Closed,
+    /// The sink refused the line for good, or the schema made nothing of it.
+    Rejected,
+    /// The schema or the sink panicked on it.
+    Panicked,
+    /// The deadline of the shutdown ran out before it was written.
+    Shutdown,
+}
+
+impl Reason {
+    pub(crate) const ALL: [Reason; 8] = [
+        Reason::QueueFull,
+        Reason::Shed,
+        Reason::TooLarge,
+        Reason::OwnThread,
+        Reason::Closed,
+        Reason::Rejected,
+        Reason::Panicked,
+        Reason::Shutdown,
+    ];
+
+    /// The name used in loss notices.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::QueueFull => "queue_full",
+            Reason::Shed => "shed",
+            Reason::TooLarge => "too_large",
+            Reason::OwnThread => "own_thread",
+            Reason::Closed => "closed",
+            Reason::Rejected => "rejected",
+            Reason::Panicked => "panicked",
+            Reason::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A count of lines for each level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByLevel([u64; 5]);
+
+impl ByLevel {
+    /// Lines of one level.
+    pub fn level(&self, level: Level) -> u64 {
+        self.0.get(index(level)).copied().unwrap_or(0)
+    }
+
+    /// Lines of all levels.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, level: Level, lines: u64) {
+        if let Some(count) = self.0.get_mut(index(level)) {
+            *count += lines;
+        }
+    }
+
+    pub(crate) fn sub(&mut self, level: Level, lines: u64) {
+        if let Some(count) = self.0.get_mut(index(level)) {
+            *count = count.saturating_sub(lines);
+        }
+    }
+
+    pub(crate) fn plus(mut self, other: Self) -> Self {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+        self
+    }
+
+    /// The levels with a count, the gravest first.
+    pub(crate) fn levels(self) -> impl Iterator<Item = (Level, u64)> {
+        LEVELS.into_iter().map(move |level| (level, self.level(level))).filter(|(_, count)| *count > 0)
+    }
+}
+
+const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+
+#[inline]
+fn index(level: Level) -> usize {
+    match level {
+        Level::ERROR => 0,
+        Level::WARN => 1,
+        Level::INFO => 2,
+        Level::DEBUG => 3,
+        Level::TRACE => 4,
+    }
+}
+
+/// Counts for each reason and level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped([ByLevel; Reason::ALL.len()]);
+
+impl Dropped {
+    /// Lines dropped for one reason.
+    pub fn reason(&self, reason: Reason) -> ByLevel {
+        self.0.get(reason as usize).copied().unwrap_or_default()
+    }
+
+    /// Lines dropped for any reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(ByLevel::total).sum()
+    }
+
+    /// The reasons with a count.
+    pub fn reasons(&self) -> impl Iterator<Item = (Reason, ByLevel)> + use<> {
+        let dropped = *self;
+        Reason::ALL.into_iter().map(move |reason| (reason, dropped.reason(reason))).filter(|(_, by)| by.total() > 0)
+    }
+
+    pub(crate) fn add(&mut self, reason: Reason, level: Level, lines: u64) {
+        if let Some(by_level) = self.0.get_mut(reason as usize) {
+            by_level.add(level, lines);
+        }
+    }
+}
+
+/// What one output has done so far.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct OutputMetrics {
+    /// The output's name.
+    pub name: String,
+    /// Lines meant for it: each event that passed its filters.
+    pub emitted: ByLevel,
+    /// Lines its sink took whole.
+    pub written: ByLevel,
+    /// Lines lost, each with its reason.
+    pub dropped: Dropped,
+    /// Lines waiting or being written.
+    pub queued: ByLevel,
+    /// Memory that the queue accounts for, in bytes.
+    pub queued_bytes: u64,
+    /// Bytes its sink took.
+    pub written_bytes: u64,
+    /// Lines of the log about itself, loss notices; in no other count.
+    pub notices: u64,
+    /// Writes that failed and were tried again.
+    pub retries: u64,
+    /// Panics of the sink or the schema that were caught.
+    pub panics: u64,
+    /// What the sink said when it failed last.
+    pub last_error: Option<String>,
+}
+
+/// A snapshot of all counters.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// One entry for each output, in the order of the builder.
+    pub outputs: Vec<OutputMetrics>,
+}
+
+impl Metrics {
+    /// The output of that name.
+    pub fn output(&self, name: &str) -> Option<&OutputMetrics> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
+
+    /// Lines dropped by all outputs.
+    pub fn dropped(&self) -> u64 {
+        self.outputs.iter().map(|output| output.dropped.total()).sum()
+    }
+}

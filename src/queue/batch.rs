@@ -1,0 +1,265 @@
+//! Records side by side: headers, one byte arena, and the contexts they share.
+
+use std::sync::Arc;
+
+use tracing::{Level, Metadata};
+
+use super::Push;
+use crate::context::Node;
+use crate::metrics::ByLevel;
+use crate::record::Timestamp;
+
+/// What kind of record it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Head {
+    /// Captured fields, for the schema to render.
+    Event {
+        meta: &'static Metadata<'static>,
+        /// Whether it came through the `log` crate.
+        is_log: bool,
+    },
+    /// A line that is ready to be written.
+    Line(Level),
+}
+
+impl Head {
+    #[inline]
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Head::Event { meta, .. } => *meta.level(),
+            Head::Line(level) => level,
+        }
+    }
+}
+
+/// A record's header; its bytes lie in the arena, from where those of the record before it end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) head: Head,
+    pub(crate) time: Timestamp,
+    /// Place among the contexts; `NO_CONTEXT` outside any span.
+    context: u32,
+    end: u32,
+}
+
+const NO_CONTEXT: u32 = u32::MAX;
+
+/// A context as it was at an epoch.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) node: Arc<Node>,
+    pub(crate) epoch: u64,
+}
+
+/// Memory beyond this is given back when nothing comes.
+const TRIM_BYTES: usize = 256 * 1024;
+
+/// Direct-mapped tables over span serials have this many places, a power of two.
+const PLACES: usize = 256;
+
+/// Records waiting together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    entries: Vec<Entry>,
+    arena: Vec<u8>,
+    contexts: Vec<Bound>,
+    by_level: ByLevel,
+    bytes: usize,
+    /// Records that were logged on threads of the log itself.
+    echoes: usize,
+    /// For a span's serial, where its context may be found. An entry is checked before it is believed, so the
+    /// table need not be emptied.
+    found: Box<[u32]>,
+    /// For a span's serial, whether its memory has been accounted for in this batch.
+    charged: Box<[Charge]>,
+    /// The most it ever held.
+    most_bytes: usize,
+    /// Tells the charges of this round from older ones.
+    round: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Charge {
+    round: u64,
+    serial: u64,
+    newest: u64,
+    epoch: u64,
+}
+
+/// Where a record will go, and what it costs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) cost: usize,
+    context: Found,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    None,
+    At(u32),
+    New,
+}
+
+impl Batch {
+    /// Room for records of `max_bytes` in all. The memory is reserved, not touched.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(max_bytes / size_of::<Entry>()),
+            arena: Vec::with_capacity(max_bytes),
+            contexts: Vec::with_capacity((max_bytes / size_of::<Node>()).max(16)),
+            by_level: ByLevel::default(),
+            bytes: 0,
+            echoes: 0,
+            found: vec![0; PLACES].into(),
+            charged: vec![Charge::default(); PLACES].into(),
+            most_bytes: 0,
+            round: 1,
+        }
+    }
+
+    /// Bytes of the record itself, its context aside.
+    #[inline]
+    pub(crate) fn own_bytes(push: &Push<'_>) -> usize {
+        size_of::<Entry>() + push.bytes.len()
+    }
+
+    /// Looks up where a record would go.
+    #[inline]
+    pub(crate) fn place(&self, push: &Push<'_>, epoch: u64) -> Place {
+        let cost = Self::own_bytes(push);
+        let Some(node) = push.context else { return Place { cost, context: Found::None } };
+        let at = self.found[slot(node.serial())];
+        match self.contexts.get(at as usize) {
+            Some(bound) if bound.epoch == epoch && Arc::ptr_eq(&bound.node, node) => {
+                Place { cost, context: Found::At(at) }
+            }
+            _ => Place { cost: cost + self.charge(node, epoch), context: Found::New },
+        }
+    }
+
+    /// Memory that holding `node` adds to what this batch keeps alive already.
+    fn charge(&self, node: &Arc<Node>, epoch: u64) -> usize {
+        let mut bytes = size_of::<Bound>();
+        let mut next = Some(node);
+        while let Some(node) = next {
+            let charge = self.charged[slot(node.serial())];
+            let same = charge.round == self.round && charge.serial == node.serial() && charge.newest == node.newest();
+            if same && charge.epoch == epoch {
+                // Nothing was recorded anywhere since, so its ancestors are accounted for as well.
+                break;
+            }
+            if !same {
+                bytes += node.bytes();
+            }
+            next = node.parent();
+        }
+        bytes
+    }
+
+    fn remember(&mut self, node: &Arc<Node>, epoch: u64) {
+        let mut next = Some(node);
+        while let Some(node) = next {
+            let charge = Charge { round: self.round, serial: node.serial(), newest: node.newest(), epoch };
+            let place = &mut self.charged[slot(node.serial())];
+            if *place == charge {
+                break;
+            }
+            *place = charge;
+            next = node.parent();
+        }
+    }
+
+    /// Adds a record at the place that was looked up.
+    #[inline]
+    pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64) {
+        let context = match (place.context, push.context) {
+            (Found::At(at), _) => at,
+            (Found::New, Some(node)) => self.add_context(node, epoch),
+            _ => NO_CONTEXT,
+        };
+        self.arena.extend_from_slice(push.bytes);
+        self.entries.push(Entry { head: push.head, time: push.time, context, end: self.arena.len() as u32 });
+        self.by_level.add(push.head.level(), 1);
+        self.bytes += place.cost;
+        self.echoes += usize::from(!push.may_wait);
+    }
+
+    fn add_context(&mut self, node: &Arc<Node>, epoch: u64) -> u32 {
+        self.remember(node, epoch);
+        let at = self.contexts.len() as u32;
+        self.contexts.push(Bound { node: Arc::clone(node), epoch });
+        self.found[slot(node.serial())] = at;
+        at
+    }
+
+    /// Whether a table has reached what it was allocated for.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.contexts.len() == self.contexts.capacity() || self.entries.len() == self.entries.capacity()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes accounted for.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn by_level(&self) -> ByLevel {
+        self.by_level
+    }
+
+    /// The epoch of the first record with a context; epochs never go backwards in a batch.
+    pub(crate) fn oldest_epoch(&self) -> u64 {
+        self.contexts.first().map_or(u64::MAX, |bound| bound.epoch)
+    }
+
+    pub(crate) fn last_time(&self) -> Timestamp {
+        self.entries.last().map_or_else(Timestamp::default, |entry| entry.time)
+    }
+
+    /// Whether all of it was logged on threads of the log itself.
+    pub(crate) fn is_echo(&self) -> bool {
+        self.echoes > 0 && self.echoes == self.entries.len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The record at `index`: header, bytes and context.
+    pub(crate) fn get(&self, index: usize) -> Option<(&Entry, &[u8], Option<&Bound>)> {
+        let entry = self.entries.get(index)?;
+        let start = match index.checked_sub(1) {
+            Some(before) => self.entries.get(before)?.end as usize,
+            None => 0,
+        };
+        let bytes = self.arena.get(start..entry.end as usize)?;
+        Some((entry, bytes, self.contexts.get(entry.context as usize)))
+    }
+
+    /// Whether so much of its memory has been touched that it is worth giving back when nothing comes.
+    pub(crate) fn is_bloated(&self) -> bool {
+        self.most_bytes > TRIM_BYTES
+    }
+
+    /// Empties it for the next round, keeping its memory.
+    pub(crate) fn clear(&mut self) {
+        self.most_bytes = self.most_bytes.max(self.bytes);
+        self.entries.clear();
+        self.arena.clear();
+        self.contexts.clear();
+        self.by_level = ByLevel::default();
+        self.bytes = 0;
+        self.echoes = 0;
+        self.round += 1;
+    }
+}
+
+/// Serials count up, so their low bits spread evenly.
+#[inline]
+fn slot(serial: u64) -> usize {
+    serial as usize % PLACES
+}

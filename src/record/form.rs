@@ -1,0 +1,297 @@
+//! The binary form of captured fields: `key kind payload`, one after the other, integers little-endian.
+//!
+//! | key | means |
+//! |---|---|
+//! | 0–249 | index into the call site's declared fields |
+//! | `NAMED` | a name follows: length (u16) and bytes |
+//! | `THREAD` | not a field: the thread that logged |
+//! | `CUT` | not a field: how many bytes did not fit |
+//!
+//! Reading never panics: a form that ends early ends the iteration.
+
+use tracing::Metadata;
+
+use super::Thread;
+use super::value::{ErrorChain, Value};
+
+pub(super) const NAMED: u8 = 250;
+pub(super) const THREAD: u8 = 251;
+pub(super) const CUT: u8 = 252;
+/// Indexes from here on are carried by name.
+pub(super) const MAX_INDEX: usize = 249;
+
+pub(super) mod kind {
+    pub(crate) const FALSE: u8 = 0;
+    pub(crate) const TRUE: u8 = 1;
+    pub(crate) const I64: u8 = 2;
+    pub(crate) const U64: u8 = 3;
+    pub(crate) const I128: u8 = 4;
+    pub(crate) const U128: u8 = 5;
+    pub(crate) const F64: u8 = 6;
+    pub(crate) const STR: u8 = 7;
+    pub(crate) const BYTES: u8 = 8;
+    pub(crate) const ERROR: u8 = 9;
+    pub(crate) const JSON: u8 = 10;
+}
+
+/// Which field a value belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key<'a> {
+    /// Index into the declared fields of the call site.
+    Index(u8),
+    /// A name that no call site declares.
+    Name(&'a str),
+    /// Not a field: the thread.
+    Thread,
+    /// Not a field: bytes that were cut.
+    Cut,
+}
+
+impl<'a> Key<'a> {
+    /// The field's name; `None` for what is not a field.
+    #[inline]
+    pub(crate) fn name(self, meta: &'static Metadata<'static>) -> Option<&'a str> {
+        match self {
+            Key::Index(index) => declared_name(meta, index),
+            Key::Name(name) => Some(name),
+            Key::Thread | Key::Cut => None,
+        }
+    }
+}
+
+/// The name of a declared field as the user wrote it: `r#type` is `type`.
+pub(crate) fn declared_name(meta: &'static Metadata<'static>, index: u8) -> Option<&'static str> {
+    let field = meta.fields().iter().nth(usize::from(index))?;
+    Some(plain_name(field.name()))
+}
+
+pub(crate) fn plain_name(name: &'static str) -> &'static str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// Reads captured fields one by one.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(form: &'a [u8]) -> Self {
+        Self(form)
+    }
+
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    #[inline]
+    fn read(&mut self) -> Option<(Key<'a>, Value<'a>)> {
+        let (&key, rest) = self.0.split_first()?;
+        self.0 = rest;
+        let key = match key {
+            NAMED => Key::Name(text(take_u16(&mut self.0)?)),
+            THREAD => Key::Thread,
+            CUT => Key::Cut,
+            index => Key::Index(index),
+        };
+        Some((key, self.value()?))
+    }
+
+    #[inline]
+    fn value(&mut self) -> Option<Value<'a>> {
+        let (&tag, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(match tag {
+            kind::FALSE => Value::Bool(false),
+            kind::TRUE => Value::Bool(true),
+            kind::I64 => Value::I64(i64::from_le_bytes(take(&mut self.0)?)),
+            kind::U64 => Value::U64(u64::from_le_bytes(take(&mut self.0)?)),
+            kind::I128 => Value::I128(i128::from_le_bytes(take(&mut self.0)?)),
+            kind::U128 => Value::U128(u128::from_le_bytes(take(&mut self.0)?)),
+            kind::F64 => Value::F64(f64::from_le_bytes(take(&mut self.0)?)),
+            kind::STR => Value::Str(text(take_u32(&mut self.0)?)),
+            kind::BYTES => Value::Bytes(take_u32(&mut self.0)?),
+            kind::ERROR => Value::Error(ErrorChain(take_u32(&mut self.0)?)),
+            kind::JSON => Value::Json(text(take_u32(&mut self.0)?)),
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (Key<'a>, Value<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let field = self.read();
+        if field.is_none() {
+            self.0 = &[];
+        }
+        field
+    }
+}
+
+/// Reads the texts of an error chain: length (u32) and bytes, one after the other.
+pub(super) struct Texts<'a>(&'a [u8]);
+
+impl<'a> Texts<'a> {
+    pub(super) fn new(form: &'a [u8]) -> Self {
+        Self(form)
+    }
+}
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        take_u32(&mut self.0).map(text)
+    }
+}
+
+/// The thread that logged. Written as a text: the number (u64), then the name's bytes.
+pub(super) fn thread(form: &[u8]) -> Option<Thread<'_>> {
+    let (_, value) = Fields::new(form).find(|(key, _)| *key == Key::Thread)?;
+    let Value::Bytes(mut bytes) = value else { return None };
+    let id = u64::from_le_bytes(take(&mut bytes)?);
+    let name = text(bytes);
+    Some(Thread { id, name: (!name.is_empty()).then_some(name) })
+}
+
+/// Appends a field that no call site declares.
+pub(crate) fn put_named(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
+    let name = super::value::prefix(name, usize::from(u16::MAX));
+    out.push(NAMED);
+    out.extend_from_slice(&(name.len() as u16).to_le_bytes());
+    out.extend_from_slice(name.as_bytes());
+    put_value(out, value);
+}
+
+fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match *value {
+        Value::Bool(on) => out.push(if on { kind::TRUE } else { kind::FALSE }),
+        Value::I64(number) => put(out, kind::I64, &number.to_le_bytes()),
+        Value::U64(number) => put(out, kind::U64, &number.to_le_bytes()),
+        Value::I128(number) => put(out, kind::I128, &number.to_le_bytes()),
+        Value::U128(number) => put(out, kind::U128, &number.to_le_bytes()),
+        Value::F64(number) => put(out, kind::F64, &number.to_le_bytes()),
+        Value::Str(text) => put_long(out, kind::STR, text.as_bytes()),
+        Value::Bytes(bytes) => put_long(out, kind::BYTES, bytes),
+        Value::Error(chain) => put_long(out, kind::ERROR, chain.0),
+        Value::Json(text) => put_long(out, kind::JSON, text.as_bytes()),
+    }
+}
+
+#[inline]
+pub(super) fn put(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
+    out.push(kind);
+    out.extend_from_slice(payload);
+}
+
+#[inline]
+pub(super) fn put_long(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
+    out.push(kind);
+    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    out.extend_from_slice(payload);
+}
+
+/// The fields of `old` with those of `new` in their place or behind them: one value for each key.
+pub(crate) fn merge(old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut merged = Vec::with_capacity(old.len() + new.len());
+    for form in [old, new] {
+        let mut fields = Fields::new(form);
+        loop {
+            let before = fields.rest();
+            let Some((key, _)) = fields.next() else { break };
+            let own = before.get(..before.len() - fields.rest().len()).unwrap_or_default();
+            let mut later = fields.clone().chain(if std::ptr::eq(form, old) { Fields::new(new) } else { Fields(&[]) });
+            if later.all(|(other, _)| other != key) {
+                merged.extend_from_slice(own);
+            }
+        }
+    }
+    merged
+}
+
+#[inline]
+fn take<const N: usize>(form: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = form.split_first_chunk::<N>()?;
+    *form = rest;
+    Some(*head)
+}
+
+#[inline]
+fn take_u16<'a>(form: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = u16::from_le_bytes(take(form)?);
+    take_bytes(form, usize::from(length))
+}
+
+#[inline]
+fn take_u32<'a>(form: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = u32::from_le_bytes(take(form)?);
+    take_bytes(form, length as usize)
+}
+
+#[inline]
+fn take_bytes<'a>(form: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (head, rest) = form.split_at_checked(length)?;
+    *form = rest;
+    Some(head)
+}
+
+/// Texts were captured from `str`s, so this always succeeds.
+#[inline]
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_fields_of_every_kind_read_back_as_they_were_put() {
+        let values = [
+            Value::Bool(true),
+            Value::Bool(false),
+            Value::I64(i64::MIN),
+            Value::U64(u64::MAX),
+            Value::I128(i128::MIN),
+            Value::U128(u128::MAX),
+            Value::F64(-0.5),
+            Value::Str("text"),
+            Value::Bytes(&[0, 255]),
+            Value::Json("{}"),
+        ];
+        let mut form = Vec::new();
+        for value in &values {
+            put_named(&mut form, "käy", value);
+        }
+        let read: Vec<_> = Fields::new(&form).collect();
+        assert_eq!(read, values.map(|value| (Key::Name("käy"), value)));
+    }
+
+    #[test]
+    fn a_form_cut_anywhere_ends_the_iteration_without_a_panic() {
+        let mut form = Vec::new();
+        put_named(&mut form, "a", &Value::Str("some text"));
+        put_named(&mut form, "b", &Value::U128(7));
+        for end in 0..form.len() {
+            assert!(Fields::new(&form[..end]).count() < 2);
+        }
+    }
+
+    #[test]
+    fn merging_keeps_the_last_value_of_each_key() {
+        let (mut old, mut new) = (Vec::new(), Vec::new());
+        put_named(&mut old, "a", &Value::U64(1));
+        put_named(&mut old, "b", &Value::U64(2));
+        put_named(&mut new, "a", &Value::U64(3));
+        put_named(&mut new, "c", &Value::U64(4));
+        put_named(&mut new, "c", &Value::U64(5));
+        let merged = merge(&old, &new);
+        let read: Vec<_> = Fields::new(&merged).collect();
+        assert_eq!(
+            read,
+            [(Key::Name("b"), Value::U64(2)), (Key::Name("a"), Value::U64(3)), (Key::Name("c"), Value::U64(5))]
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! What is captured of one event: typed values in a compact binary form, and how to read them again.
+//!
+//! The thread that logs writes the form ([`capture`]), a queue carries it, and the worker's [`Schema`](crate::Schema)
+//! reads it through [`Record`]. Nothing else knows the form. A field's key is either an index into the call site's
+//! declared fields or a name carried along, so that fields no call site declares (context variables, loss notices)
+//! need nothing new.
+
+mod capture;
+mod form;
+mod json;
+mod notice;
+mod time;
+mod value;
+
+pub use json::{Json, json};
+pub use time::Timestamp;
+pub use value::{ErrorChain, Value};
+
+pub(crate) use capture::{Capture, discard};
+pub(crate) use form::{Fields, Key, declared_name, merge, plain_name, put_named};
+pub(crate) use notice::notice_metadata;
+pub(crate) use time::Clock;
+
+use tracing::{Level, Metadata};
+
+use crate::context::Context;
+
+/// One captured event, as a schema sees it.
+#[derive(Debug)]
+pub struct Record<'a> {
+    pub(crate) meta: &'static Metadata<'static>,
+    pub(crate) time: Timestamp,
+    pub(crate) fields: &'a [u8],
+    pub(crate) context: Option<Context<'a>>,
+    pub(crate) statics: &'a Statics,
+    /// Whether it came through the `log` crate: target, file and line are then among the fields.
+    pub(crate) is_log: bool,
+    /// Longer texts are cut to this many bytes; `usize::MAX` unless the line came out too long.
+    pub(crate) max_value_bytes: usize,
+}
+
+/// What every line carries, whatever the event: set once in the builder.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Statics {
+    pub(crate) service: Option<String>,
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+/// The thread that logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thread<'a> {
+    /// The number in the standard library's `ThreadId`.
+    pub id: u64,
+    /// The thread's name, where it has one.
+    pub name: Option<&'a str>,
+}
+
+impl<'a> Record<'a> {
+    /// When the event happened, by the clock of the thread that logged.
+    pub fn timestamp(&self) -> Timestamp {
+        self.time
+    }
+
+    /// How severe it is.
+    pub fn level(&self) -> Level {
+        *self.meta.level()
+    }
+
+    /// What part of the program it is from: a module path unless the call site says otherwise.
+    pub fn target(&self) -> &'a str {
+        match self.log_text("log.target") {
+            Some(target) => target,
+            None => self.meta.target(),
+        }
+    }
+
+    /// Source file of the call site.
+    pub fn file(&self) -> Option<&'a str> {
+        if self.is_log { self.log_text("log.file") } else { self.meta.file() }
+    }
+
+    /// Line in the source file, from 1.
+    pub fn line(&self) -> Option<u32> {
+        if !self.is_log {
+            return self.meta.line();
+        }
+        match self.log_value("log.line")? {
+            Value::U64(line) => u32::try_from(line).ok(),
+            _ => None,
+        }
+    }
+
+    /// Module path of the call site.
+    pub fn module_path(&self) -> Option<&'a str> {
+        if self.is_log { self.log_text("log.module_path") } else { self.meta.module_path() }
+    }
+
+    /// The event's text, its field `message`.
+    pub fn message(&self) -> Option<Value<'a>> {
+        self.fields().filter(|(name, _)| *name == "message").map(|(_, value)| value).last()
+    }
+
+    /// The event's own fields in the order of the call site, `message` among them.
+    ///
+    /// A name can come twice (`a = 1, a = 2`): the last counts. When something had to be cut, the last two are
+    /// `truncated` (true) and `original_bytes` (how much there was, at least).
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        let (meta, is_log) = (self.meta, self.is_log);
+        let cut = self.original_bytes();
+        let limit = self.max_value_bytes;
+        let marks = cut
+            .into_iter()
+            .flat_map(|original| [("truncated", Value::Bool(true)), ("original_bytes", Value::U64(original))]);
+        Fields::new(self.fields)
+            .filter_map(move |(key, value)| Some((key.name(meta)?, value.cut_to(limit))))
+            .filter(move |(name, _)| !(is_log && name.starts_with("log.")))
+            .chain(marks)
+    }
+
+    /// Bytes of the values before anything was cut, at least; `None` when nothing was.
+    pub fn original_bytes(&self) -> Option<u64> {
+        let refused: u64 = Fields::new(self.fields)
+            .map(|(key, value)| match (key, value) {
+                (Key::Cut, Value::U64(refused)) => refused,
+                _ => 0,
+            })
+            .chain(self.context.iter().flat_map(Context::spans).map(|span| span.refused_bytes()))
+            .sum();
+        let kept = self.fields.len() + self.context.as_ref().map_or(0, Context::bytes);
+        (refused > 0 || self.max_value_bytes != usize::MAX).then_some(kept as u64 + refused)
+    }
+
+    /// What the spans around the event hand down; `None` outside any span.
+    pub fn context(&self) -> Option<&Context<'a>> {
+        self.context.as_ref()
+    }
+
+    /// The thread that logged, when an output asked for it.
+    pub fn thread(&self) -> Option<Thread<'a>> {
+        form::thread(self.fields)
+    }
+
+    /// The service's name, from the builder.
+    pub fn service(&self) -> Option<&'a str> {
+        self.statics.service.as_deref()
+    }
+
+    /// Names and values that every line carries unless the event or its context has a field of that name.
+    pub fn static_fields(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.statics.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    fn log_text(&self, name: &str) -> Option<&'a str> {
+        match self.log_value(name)? {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn log_value(&self, name: &str) -> Option<Value<'a>> {
+        if !self.is_log {
+            return None;
+        }
+        Fields::new(self.fields).find(|(key, _)| key.name(self.meta) == Some(name)).map(|(_, value)| value)
+    }
+}

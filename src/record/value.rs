@@ -1,0 +1,108 @@
+//! A captured value, read back.
+
+use super::form::Texts;
+
+/// A captured value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// A truth value.
+    Bool(bool),
+    /// A signed integer.
+    I64(i64),
+    /// An unsigned integer.
+    U64(u64),
+    /// A wide signed integer.
+    I128(i128),
+    /// A wide unsigned integer.
+    U128(u128),
+    /// A floating-point number; NaN and the infinities too.
+    F64(f64),
+    /// Text: a string, or what `Debug` or `Display` made of a value.
+    Str(&'a str),
+    /// Raw bytes.
+    Bytes(&'a [u8]),
+    /// An error and its sources.
+    Error(ErrorChain<'a>),
+    /// A structured value as JSON text, from [`json`](crate::json).
+    Json(&'a str),
+}
+
+impl<'a> Value<'a> {
+    /// The text of a string value.
+    pub fn as_str(&self) -> Option<&'a str> {
+        match self {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The same value, a text or byte string no longer than `limit` bytes. JSON cut short becomes text.
+    pub(crate) fn cut_to(self, limit: usize) -> Self {
+        match self {
+            Value::Str(text) if text.len() > limit => Value::Str(prefix(text, limit)),
+            Value::Json(text) if text.len() > limit => Value::Str(prefix(text, limit)),
+            Value::Bytes(bytes) if bytes.len() > limit => Value::Bytes(bytes.get(..limit).unwrap_or_default()),
+            Value::Error(chain) if chain.0.len() > limit => Value::Str(prefix(chain.message(), limit)),
+            value => value,
+        }
+    }
+}
+
+macro_rules! from {
+    ($($from:ty => $variant:ident as $to:ty),* $(,)?) => {
+        $(impl From<$from> for Value<'_> {
+            fn from(value: $from) -> Self {
+                Value::$variant(<$to>::from(value))
+            }
+        })*
+    };
+}
+
+from! {
+    bool => Bool as bool,
+    i32 => I64 as i64,
+    i64 => I64 as i64,
+    u32 => U64 as u64,
+    u64 => U64 as u64,
+    i128 => I128 as i128,
+    u128 => U128 as u128,
+    f64 => F64 as f64,
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Value::Str(text)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Value::Str(text)
+    }
+}
+
+/// The longest beginning of `text` that has at most `limit` bytes.
+pub(crate) fn prefix(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// An error as it was when it was logged: its message, and the messages of its sources.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ErrorChain<'a>(pub(super) &'a [u8]);
+
+impl<'a> ErrorChain<'a> {
+    /// What the error itself said.
+    pub fn message(&self) -> &'a str {
+        Texts::new(self.0).next().unwrap_or_default()
+    }
+
+    /// What its sources said, the nearest first; at most 64.
+    pub fn sources(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        Texts::new(self.0).skip(1)
+    }
+}

@@ -1,0 +1,148 @@
+//! The rule itself: what goes where in the line of any record.
+
+use std::collections::HashSet;
+
+use super::contexts::{put_ids, put_spans};
+use super::plan::put_place;
+use super::slots::{Slot, Slots, Takes};
+use super::{Fixed, Flat, json, last_of_each, put_key, put_named, put_thread};
+use crate::record::{Record, Value};
+use crate::schema::merged::{Merged, merged};
+
+/// Where the fields of a record go.
+#[derive(Default)]
+struct Places<'a> {
+    /// Free slots that a user's value has taken.
+    taken: Vec<(Slot, Value<'a>)>,
+    /// At the top level, the error among them.
+    top: Vec<(Merged<'a>, Option<Slot>)>,
+    request: Option<Value<'a>>,
+    /// Under `fields`.
+    under_fields: Vec<Merged<'a>>,
+}
+
+impl Flat {
+    pub(super) fn render_general(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let options = &self.options;
+        let views: Vec<_> = record.context().into_iter().flat_map(|context| context.spans()).collect();
+        let mut places = Places::default();
+        for field in merged(record, &views) {
+            if field.own || options.span_fields.lifts(field.name) {
+                places.place(field, record, options);
+            }
+        }
+
+        self.clock.put(record.time, out);
+        out.extend_from_slice(b",\"level\":\"");
+        out.extend_from_slice(record.level().as_str().as_bytes());
+        out.extend_from_slice(b"\",\"target\":");
+        json::put_str(out, record.target());
+        places.put_taken(out, &["message"]);
+        places.put_top(out, true);
+        put_place(out, options, record);
+        places.put_taken(out, &["file", "line", "module"]);
+        if let Some(thread) = record.thread() {
+            put_thread(out, options, thread.id, thread.name);
+        }
+        places.put_taken(out, &["thread_id", "thread_name"]);
+        places.put_fixed(out, record, options, self.fixed.as_ref());
+        match record.context() {
+            Some(context) => put_ids(out, context, places.request),
+            None => places.put_taken(out, &["trace_id", "span_id", "parent_span_id"]),
+        }
+        if record.context().is_some_and(|context| context.parent_span_id().is_none()) {
+            places.put_taken(out, &["parent_span_id"]);
+        }
+        places.put_top(out, false);
+        if let Some(context) = record.context() {
+            put_spans(out, context);
+        }
+        places.put_under_fields(out);
+        out.push(b'}');
+    }
+}
+
+impl<'a> Places<'a> {
+    fn place(&mut self, field: Merged<'a>, record: &Record<'_>, options: &super::Options) {
+        match Slots::new(options).find(field.name) {
+            Some(slot) if is_free(slot, record) && slot.fits(&field.value) => match slot.takes {
+                Takes::Error => self.top.push((field, Some(slot))),
+                _ => self.taken.push((slot, field.value)),
+            },
+            Some(_) => self.under_fields.push(field),
+            // A well-formed one has become the trace's id and is no field any more.
+            None if field.name == "traceparent" && !field.own => self.under_fields.push(field),
+            None if field.name == "request_id" && !field.own => self.request = Some(field.value),
+            None => self.top.push((field, None)),
+        }
+    }
+
+    fn put_taken(&self, out: &mut Vec<u8>, names: &[&str]) {
+        for name in names {
+            if let Some((slot, value)) = self.taken.iter().find(|(slot, _)| slot.name == *name) {
+                slot.put(out, value);
+            }
+        }
+    }
+
+    fn put_top(&self, out: &mut Vec<u8>, own: bool) {
+        for (field, slot) in self.top.iter().filter(|(field, _)| field.own == own) {
+            match slot {
+                Some(slot) => slot.put(out, &field.value),
+                None => put_named(out, field.name, &field.value),
+            }
+        }
+    }
+
+    /// Process, service and static fields; a field of the record shadows a static one.
+    fn put_fixed(&self, out: &mut Vec<u8>, record: &Record<'_>, options: &super::Options, fixed: Option<&Fixed>) {
+        if let Some(fixed) = fixed {
+            fixed.put_process(options, out);
+        }
+        if let Some(service) = record.service() {
+            put_named(out, "service", &Value::Str(service));
+        }
+        self.put_taken(out, &["service"]);
+        let mut names: HashSet<_> = self.top.iter().map(|(field, _)| field.name).collect();
+        names.extend(self.request.map(|_| "request_id"));
+        for (name, value) in last_of_each(record.static_fields()) {
+            if !names.contains(name) && Slots::new(options).find(name).is_none() {
+                put_named(out, name, &Value::Str(value));
+            }
+        }
+    }
+
+    fn put_under_fields(&self, out: &mut Vec<u8>) {
+        for (place, field) in self.under_fields.iter().enumerate() {
+            if place == 0 {
+                put_key(out, "fields");
+                out.push(b'{');
+            } else {
+                out.push(b',');
+            }
+            json::put_str(out, field.name);
+            out.push(b':');
+            json::put_value(out, &field.value);
+        }
+        if !self.under_fields.is_empty() {
+            out.push(b'}');
+        }
+    }
+}
+
+/// Whether the log itself leaves the slot empty in this line.
+fn is_free(slot: Slot, record: &Record<'_>) -> bool {
+    let context = record.context();
+    match slot.name {
+        "message" | "error" => true,
+        "service" => record.service().is_none(),
+        "trace_id" | "span_id" => context.is_none(),
+        "parent_span_id" => context.is_none_or(|context| context.parent_span_id().is_none()),
+        "file" => record.file().is_none(),
+        "line" => record.line().is_none(),
+        "module" => record.module_path().is_none(),
+        "thread_id" => record.thread().is_none(),
+        "thread_name" => record.thread().is_none_or(|thread| thread.name.is_none()),
+        _ => false,
+    }
+}

@@ -1,0 +1,335 @@
+//! One JSON object a line, every key at the top level and there once: the default.
+//!
+//! Order: `timestamp level target message`, the event's own fields, what is switched on (`file` …), `service` and the
+//! static fields, `request_id trace_id span_id parent_span_id`, the spans' fields from the inside out, `spans`
+//! (outermost first), `fields`.
+//!
+//! There are two ways to a line. [`general`](mod@general) is the rule: it merges all fields and works out what goes
+//! where, for any record. The fast way below gives the same bytes for the records nearly all are: the call site
+//! declares no reserved or double name, and event and context share no key. Then the head and the keys come prepared
+//! from the call site's [`Plan`], and the context as one run of bytes that was rendered when it was first seen.
+
+mod contexts;
+mod general;
+mod plan;
+mod slots;
+
+use std::collections::HashMap;
+
+use tracing::Metadata;
+
+use super::{Schema, json};
+use crate::record::{Fields, Key, Record, Timestamp, Value};
+use contexts::Contexts;
+use plan::{Plan, PlanKeys};
+use slots::Slots;
+
+/// Which of the spans' fields go into the line. The ids and `request_id` always do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpanFields {
+    /// All of them.
+    #[default]
+    All,
+    /// Those with these names.
+    Named(Vec<String>),
+    /// None but the ids.
+    IdsOnly,
+}
+
+impl SpanFields {
+    fn lifts(&self, name: &str) -> bool {
+        match self {
+            SpanFields::All => true,
+            SpanFields::Named(names) if names.iter().any(|other| other == name) => true,
+            _ => matches!(name, "request_id" | "trace_id" | "traceparent"),
+        }
+    }
+}
+
+/// What the lines carry besides what every line does.
+#[derive(Clone, Debug, Default)]
+struct Options {
+    pid: bool,
+    hostname: bool,
+    thread_id: bool,
+    thread_name: bool,
+    file: bool,
+    line: bool,
+    module: bool,
+    span_fields: SpanFields,
+}
+
+/// One flat JSON object a line.
+///
+/// Reserved keys come first and cannot be overridden; a user's field of a reserved name appears under `fields`,
+/// unless the slot is free and the value fits. See [the crate's page](crate#what-a-line-means).
+///
+/// ```
+/// use spanline::schema::{Flat, SpanFields};
+///
+/// Flat::new().thread_name().file().line().span_fields(SpanFields::IdsOnly);
+/// ```
+#[derive(Debug, Default)]
+pub struct Flat {
+    options: Options,
+    plans: HashMap<usize, Plan, PlanKeys>,
+    contexts: Contexts,
+    clock: ClockText,
+    /// The same in every line: pid, hostname, service and static fields. Rendered with the first line.
+    fixed: Option<Fixed>,
+}
+
+/// The part of a line that is the same in all.
+#[derive(Debug)]
+struct Fixed {
+    bytes: Vec<u8>,
+    pid: u32,
+    hostname: String,
+}
+
+/// Call sites are part of the program, so there are only so many; whatever makes more does not fill the memory.
+const MAX_PLANS: usize = 16 * 1024;
+
+macro_rules! switches {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        $($(#[$doc])* pub fn $name(mut self) -> Self {
+            self.options.$name = true;
+            self
+        })*
+    };
+}
+
+impl Flat {
+    /// The lines of [the crate's page](crate#what-a-line-means), nothing switched on.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    switches! {
+        /// Adds `pid`, the process id.
+        pid,
+        /// Adds `hostname`, the machine's name.
+        hostname,
+        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds `thread_name`, where the thread has one.
+        thread_name,
+        /// Adds `file`, the source file of the call site.
+        file,
+        /// Adds `line`, the line in the source file.
+        line,
+        /// Adds `module`, the module path of the call site.
+        module,
+    }
+
+    /// Chooses which of the spans' fields go into the line.
+    pub fn span_fields(mut self, span_fields: SpanFields) -> Self {
+        self.options.span_fields = span_fields;
+        self
+    }
+
+    /// Renders the fast way; false, and nothing rendered, when the record needs the general way.
+    #[inline]
+    fn render_prepared(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
+        if record.is_log || record.max_value_bytes != usize::MAX {
+            return false;
+        }
+        let plan = plan(&mut self.plans, record, &self.options);
+        let Some(fixed) = &self.fixed else { return false };
+        if !plan.regular {
+            return false;
+        }
+        let context = match record.context() {
+            None => None,
+            Some(context) => {
+                let rendered = self.contexts.get(context, record, &self.options);
+                if !rendered.regular || plan.conflicts_with(rendered) {
+                    return false;
+                }
+                Some(rendered)
+            }
+        };
+        let start = out.len();
+        self.clock.put(record.time, out);
+        out.extend_from_slice(&plan.head);
+        let mut thread = None;
+        let mut fields = Fields::new(record.fields);
+        let first = fields.clone().next();
+        match (plan.message, first) {
+            (Some(message), Some((Key::Index(key), value))) if key == message => {
+                fields.next();
+                put_member(out, b",\"message\":", &value);
+            }
+            (Some(message), Some(_)) => {
+                if let Some((_, value)) = fields.clone().find(|(key, _)| *key == Key::Index(message)) {
+                    put_member(out, b",\"message\":", &value);
+                }
+            }
+            _ => {}
+        }
+        for (key, value) in fields {
+            match key {
+                Key::Index(index) if Some(index) == plan.message => {}
+                Key::Index(index) if Some(index) == plan.error => {
+                    if !slots::put_error_member(out, &value) {
+                        out.truncate(start);
+                        return false;
+                    }
+                }
+                Key::Index(index) => {
+                    let Some(name) = plan.key(index) else {
+                        out.truncate(start);
+                        return false;
+                    };
+                    put_member(out, name, &value);
+                }
+                Key::Thread => thread = record.thread(),
+                Key::Name(_) | Key::Cut => {
+                    out.truncate(start);
+                    return false;
+                }
+            }
+        }
+        out.extend_from_slice(&plan.place);
+        if let Some(thread) = thread {
+            put_thread(out, &self.options, thread.id, thread.name);
+        }
+        out.extend_from_slice(&fixed.bytes);
+        if let Some(context) = context {
+            out.extend_from_slice(&context.bytes);
+        }
+        out.push(b'}');
+        true
+    }
+}
+
+/// The plan of a record's call site, made when it is first seen.
+#[inline]
+fn plan<'p>(plans: &'p mut HashMap<usize, Plan, PlanKeys>, record: &Record<'_>, options: &Options) -> &'p mut Plan {
+    let address = std::ptr::from_ref::<Metadata<'static>>(record.meta) as usize;
+    if plans.len() >= MAX_PLANS && !plans.contains_key(&address) {
+        plans.clear();
+    }
+    plans.entry(address).or_insert_with(|| Plan::new(record, options))
+}
+
+impl Schema for Flat {
+    #[inline]
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        if self.fixed.is_none() {
+            self.fixed = Some(Fixed::new(record, &self.options));
+        }
+        if !self.render_prepared(record, out) {
+            self.render_general(record, out);
+        }
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.options.thread_id || self.options.thread_name
+    }
+}
+
+impl Fixed {
+    fn new(record: &Record<'_>, options: &Options) -> Self {
+        let (pid, hostname) = (std::process::id(), if options.hostname { hostname() } else { String::new() });
+        let mut fixed = Self { bytes: Vec::new(), pid, hostname };
+        let mut bytes = Vec::new();
+        fixed.put_process(options, &mut bytes);
+        if let Some(service) = record.service() {
+            put_member(&mut bytes, b",\"service\":", &Value::Str(service));
+        }
+        let slots = Slots::new(options);
+        for (name, value) in last_of_each(record.static_fields()) {
+            if slots.find(name).is_none() {
+                put_named(&mut bytes, name, &Value::Str(value));
+            }
+        }
+        fixed.bytes = bytes;
+        fixed
+    }
+
+    fn put_process(&self, options: &Options, out: &mut Vec<u8>) {
+        if options.pid {
+            put_member(out, b",\"pid\":", &Value::U64(u64::from(self.pid)));
+        }
+        if options.hostname {
+            put_member(out, b",\"hostname\":", &Value::Str(&self.hostname));
+        }
+    }
+}
+
+fn hostname() -> String {
+    #[cfg(unix)]
+    {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+    #[cfg(not(unix))]
+    {
+        std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default()
+    }
+}
+
+/// Of equal names the last.
+fn last_of_each<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let pairs: Vec<_> = pairs.collect();
+    let later = pairs.clone();
+    pairs
+        .into_iter()
+        .enumerate()
+        .filter(move |(place, (name, _))| later.iter().skip(place + 1).all(|(other, _)| other != name))
+        .map(|(_, pair)| pair)
+}
+
+fn put_thread(out: &mut Vec<u8>, options: &Options, id: u64, name: Option<&str>) {
+    if options.thread_id {
+        put_member(out, b",\"thread_id\":", &Value::U64(id));
+    }
+    if let (true, Some(name)) = (options.thread_name, name) {
+        put_member(out, b",\"thread_name\":", &Value::Str(name));
+    }
+}
+
+/// Appends a member whose comma, key and colon are ready.
+#[inline]
+fn put_member(out: &mut Vec<u8>, key: &[u8], value: &Value<'_>) {
+    out.extend_from_slice(key);
+    json::put_value(out, value);
+}
+
+fn put_named(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
+    put_key(out, name);
+    json::put_value(out, value);
+}
+
+fn put_key(out: &mut Vec<u8>, name: &str) {
+    out.push(b',');
+    json::put_str(out, name);
+    out.push(b':');
+}
+
+/// The beginning of a line; what is rendered of the time serves for the whole second.
+#[derive(Debug, Default)]
+struct ClockText {
+    second: Option<i64>,
+    text: Vec<u8>,
+}
+
+impl ClockText {
+    #[inline]
+    fn put(&mut self, time: Timestamp, out: &mut Vec<u8>) {
+        let second = time.as_nanos().div_euclid(1_000_000_000);
+        if self.second != Some(second) {
+            let text = format!("{{\"timestamp\":\"{}", time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
+            (self.second, self.text) = (Some(second), text.into_bytes());
+        }
+        out.extend_from_slice(&self.text);
+        let mut micros = (time.as_nanos().rem_euclid(1_000_000_000) / 1000) as u32;
+        let mut digits = *b"000000Z\"";
+        for digit in digits.iter_mut().take(6).rev() {
+            *digit = b'0' + (micros % 10) as u8;
+            micros /= 10;
+        }
+        out.extend_from_slice(&digits);
+    }
+}

@@ -1,0 +1,109 @@
+//! The reserved keys, and which values may take one that is free.
+
+use super::{Options, json};
+use crate::context::{SpanId, TraceId};
+use crate::record::Value;
+
+/// What a reserved key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Nothing of the user's.
+    Nothing,
+    /// Any value: a message may be a number.
+    Anything,
+    Text,
+    Number,
+    TraceId,
+    SpanId,
+    Error,
+}
+
+/// A reserved key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot {
+    pub(super) name: &'static str,
+    pub(super) takes: Takes,
+}
+
+/// The reserved keys under some options.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slots<'o>(&'o Options);
+
+impl<'o> Slots<'o> {
+    pub(super) fn new(options: &'o Options) -> Self {
+        Self(options)
+    }
+
+    /// The slot of that name, where the name is reserved.
+    pub(super) fn find(self, name: &str) -> Option<Slot> {
+        let options = self.0;
+        let (name, takes) = match name {
+            "timestamp" => ("timestamp", Takes::Nothing),
+            "level" => ("level", Takes::Nothing),
+            "target" => ("target", Takes::Nothing),
+            "message" => ("message", Takes::Anything),
+            "service" => ("service", Takes::Text),
+            "trace_id" => ("trace_id", Takes::TraceId),
+            "span_id" => ("span_id", Takes::SpanId),
+            "parent_span_id" => ("parent_span_id", Takes::SpanId),
+            "spans" => ("spans", Takes::Nothing),
+            "fields" => ("fields", Takes::Nothing),
+            "error" => ("error", Takes::Error),
+            "pid" if options.pid => ("pid", Takes::Nothing),
+            "hostname" if options.hostname => ("hostname", Takes::Nothing),
+            "thread_id" if options.thread_id => ("thread_id", Takes::Number),
+            "thread_name" if options.thread_name => ("thread_name", Takes::Text),
+            "file" if options.file => ("file", Takes::Text),
+            "line" if options.line => ("line", Takes::Number),
+            "module" if options.module => ("module", Takes::Text),
+            _ => return None,
+        };
+        Some(Slot { name, takes })
+    }
+}
+
+impl Slot {
+    /// Whether the value may stand there when the slot is free.
+    pub(super) fn fits(self, value: &Value<'_>) -> bool {
+        match self.takes {
+            Takes::Nothing => false,
+            Takes::Anything => true,
+            Takes::Text => value.as_str().is_some(),
+            Takes::Number => matches!(value, Value::U64(_) | Value::I64(_)),
+            Takes::TraceId => value.as_str().is_some_and(|text| TraceId::parse(text).is_some()),
+            Takes::SpanId => value.as_str().is_some_and(|text| SpanId::parse(text).is_some()),
+            Takes::Error => matches!(value, Value::Error(_) | Value::Str(_)),
+        }
+    }
+
+    /// Appends a value that fits, in the slot's form: ids normalised, an error as an object.
+    pub(super) fn put(self, out: &mut Vec<u8>, value: &Value<'_>) {
+        let text = value.as_str().unwrap_or_default();
+        match (self.takes, TraceId::parse(text), SpanId::parse(text)) {
+            (Takes::Error, ..) => {
+                put_error_member(out, value);
+                return;
+            }
+            (Takes::TraceId, Some(id), _) => super::put_named(out, self.name, &Value::Str(&id.to_string())),
+            (Takes::SpanId, _, Some(id)) => super::put_named(out, self.name, &Value::Str(&id.to_string())),
+            _ => super::put_named(out, self.name, value),
+        }
+    }
+}
+
+/// Appends `"error":{…}`; false, and nothing appended, when the value is neither an error nor text.
+pub(super) fn put_error_member(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
+    match *value {
+        Value::Error(chain) => {
+            out.extend_from_slice(b",\"error\":");
+            json::put_error(out, chain);
+        }
+        Value::Str(text) => {
+            out.extend_from_slice(b",\"error\":{\"message\":");
+            json::put_str(out, text);
+            out.push(b'}');
+        }
+        _ => return false,
+    }
+    true
+}

@@ -1,0 +1,141 @@
+//! Rendered lines on their way into a sink, with a cursor.
+
+use tracing::Level;
+
+use crate::record::Timestamp;
+
+/// Rendered lines, each ending in a newline, and a cursor: what lies before it has been delivered.
+///
+/// The cursor may rest inside a line, after a short write; the rest of that line then goes first.
+#[derive(Debug, Default)]
+pub struct Lines {
+    bytes: Vec<u8>,
+    ends: Vec<End>,
+    /// Bytes delivered.
+    cursor: usize,
+    /// Lines wholly delivered or skipped.
+    passed: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at: usize,
+    level: Level,
+    time: Timestamp,
+    /// Written by the log about itself, so no part of the books.
+    notice: bool,
+}
+
+/// One rendered line, or what is left of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The bytes not yet delivered, the newline at the end included.
+    pub bytes: &'a [u8],
+    /// The level of the event.
+    pub level: Level,
+    /// When the event happened.
+    pub time: Timestamp,
+}
+
+impl Lines {
+    /// What is still to be delivered, all lines in one run.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.cursor..).unwrap_or_default()
+    }
+
+    /// The lines still to be delivered, in order. The first is cut at its start when the cursor is inside it.
+    pub fn iter(&self) -> impl Iterator<Item = Line<'_>> {
+        let mut start = self.cursor;
+        self.ends.iter().skip(self.passed).map(move |end| {
+            let bytes = self.bytes.get(start..end.at).unwrap_or_default();
+            start = end.at;
+            Line { bytes, level: end.level, time: end.time }
+        })
+    }
+
+    /// Moves the cursor past `bytes` more delivered bytes; never past the end.
+    pub fn advance(&mut self, bytes: usize) {
+        self.cursor = self.cursor.saturating_add(bytes).min(self.bytes.len());
+        while self.ends.get(self.passed).is_some_and(|end| end.at <= self.cursor) {
+            self.passed += 1;
+        }
+    }
+
+    /// Whether everything has been delivered.
+    pub fn is_empty(&self) -> bool {
+        self.passed == self.ends.len()
+    }
+
+    /// Whether the cursor stands at the beginning of a line.
+    pub fn at_line_start(&self) -> bool {
+        self.cursor == self.line_start()
+    }
+
+    /// Moves the cursor back to the beginning of the line it is in: what was delivered of it has been taken back.
+    pub fn rewind_line(&mut self) {
+        self.cursor = self.line_start();
+    }
+
+    fn line_start(&self) -> usize {
+        match self.passed.checked_sub(1) {
+            Some(before) => self.ends.get(before).map_or(0, |end| end.at),
+            None => 0,
+        }
+    }
+
+    /// The buffer a schema renders the next line into.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Ends the line that was rendered into the buffer; adds the newline where it is missing.
+    pub(crate) fn end_line(&mut self, level: Level, time: Timestamp, notice: bool) {
+        if self.bytes.last() != Some(&b'\n') || self.ends.last().is_some_and(|end| end.at == self.bytes.len()) {
+            self.bytes.push(b'\n');
+        }
+        self.ends.push(End { at: self.bytes.len(), level, time, notice });
+    }
+
+    /// Takes back what was rendered after the last ended line.
+    pub(crate) fn discard_unended(&mut self) {
+        let end = self.ends.last().map_or(0, |end| end.at);
+        self.bytes.truncate(end);
+    }
+
+    /// Skips the rest of the first remaining line: its level and time, and whether it is a notice.
+    pub(crate) fn skip_line(&mut self) -> Option<(Level, Timestamp, bool)> {
+        let end = *self.ends.get(self.passed)?;
+        self.cursor = end.at;
+        self.passed += 1;
+        Some((end.level, end.time, end.notice))
+    }
+
+    /// Lines passed so far.
+    pub(crate) fn passed(&self) -> usize {
+        self.passed
+    }
+
+    /// Bytes passed so far.
+    pub(crate) fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Level of each user's line from the `from`th on that has been passed; notices are left out.
+    pub(crate) fn passed_levels(&self, from: usize) -> impl Iterator<Item = Level> {
+        self.ends.iter().take(self.passed).skip(from).filter(|end| !end.notice).map(|end| end.level)
+    }
+
+    /// Bytes rendered, delivered or not.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Empties it for the next chunk and gives back memory that one large line took.
+    pub(crate) fn clear(&mut self, keep_bytes: usize) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.bytes.shrink_to(keep_bytes);
+        self.cursor = 0;
+        self.passed = 0;
+    }
+}

@@ -1,0 +1,59 @@
+//! Lines in memory, for tests.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Lines, Sink};
+use crate::error::Error;
+
+/// Keeps lines in memory, for testing what a program logs. Clones share the lines.
+///
+/// ```
+/// use std::time::Duration;
+/// use spanline::{Memory, Output};
+/// use tracing_subscriber::prelude::*;
+///
+/// let memory = Memory::new();
+/// let (layer, guard) = spanline::builder().output(Output::new(memory.clone())).build()?;
+/// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+///     tracing::info!(user_id = 42, "order loaded");
+/// });
+/// guard.handle().flush(Duration::from_secs(5))?;
+/// assert!(memory.lines()[0].contains(r#""user_id":42"#));
+/// # Ok::<(), spanline::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    /// Keeps nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The lines so far, without their newlines. Only what a flush has passed is sure to be among them.
+    pub fn lines(&self) -> Vec<String> {
+        self.text().lines().map(str::to_owned).collect()
+    }
+
+    /// All that was written so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// Takes out what was written so far.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes())
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink for Memory {
+    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        self.bytes().extend_from_slice(lines.as_bytes());
+        lines.advance(lines.as_bytes().len());
+        Ok(())
+    }
+}

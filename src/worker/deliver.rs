@@ -1,0 +1,309 @@
+//! Renders a batch and gets it into the sink.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::{ECHO, Lane, Parts};
+use crate::context::Context;
+use crate::error::Error;
+use crate::metrics::{ByLevel, Reason};
+use crate::queue::{Batch, Head, Loss, Order, Taken, Tally};
+use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
+use crate::schema::Schema;
+use crate::sink::{Control, Lines, Sink};
+
+/// Lines are rendered and written this many bytes at a time: few system calls, and still in the processor's cache.
+const CHUNK_BYTES: usize = 128 * 1024;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// While the log is shut down, and somebody waits for it.
+const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
+
+/// A line on which the sink panicked so often without getting ahead is given up.
+const MAX_PANICS: u32 = 3;
+
+/// A line that is too long is rendered again with its values cut to this part of the limit, then to smaller ones.
+const CUTS: [usize; 6] = [4, 16, 64, 512, 4096, usize::MAX];
+
+/// Everything that empties one queue.
+pub(crate) struct Engine {
+    schema: Box<dyn Schema>,
+    sink: Box<dyn Sink>,
+    lines: Lines,
+    /// The half of the double buffer that is not pending.
+    spare: Option<Batch>,
+    max_bytes: usize,
+    max_line_bytes: usize,
+    statics: Arc<Statics>,
+    clock: Clock,
+    tally: Tally,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("tally", &self.tally).finish_non_exhaustive()
+    }
+}
+
+/// A line that was not written, and why.
+type Lost = (Reason, Level, Timestamp);
+
+impl Engine {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            schema: parts.schema,
+            sink: parts.sink,
+            lines: Lines::default(),
+            spare: Some(Batch::new(parts.max_bytes)),
+            max_bytes: parts.max_bytes,
+            max_line_bytes: parts.max_line_bytes,
+            statics: parts.statics,
+            clock: parts.clock,
+            tally: Tally::default(),
+            closed: false,
+        }
+    }
+
+    /// An empty batch.
+    pub(crate) fn spare(&mut self) -> Batch {
+        self.spare.take().unwrap_or_else(|| Batch::new(self.max_bytes))
+    }
+
+    /// Gives back memory that a burst took.
+    pub(crate) fn trim(&mut self) {
+        if self.spare.as_ref().is_some_and(Batch::is_bloated) {
+            self.spare = Some(Batch::new(self.max_bytes));
+        }
+    }
+
+    /// Writes a batch, the notices of losses after it, and carries out the orders.
+    pub(crate) fn deliver(&mut self, taken: Taken, lane: &Lane) {
+        let Taken { mut batch, losses, orders, .. } = taken;
+        let _ = ECHO.try_with(|echo| echo.set(batch.is_echo()));
+        if !batch.is_empty() {
+            let now = self.clock.now();
+            if let Err(error) = self.control(Control::Tick(now)) {
+                self.report(lane, &error);
+            }
+        }
+        let mut released = 0;
+        let mut next = 0;
+        while next < batch.len() {
+            let mut lost = Vec::new();
+            let first = next;
+            next = self.render(&batch, next, lane, &mut lost);
+            let bytes = (first..next).filter_map(|index| Some(size_of_record(batch.get(index)?.1))).sum();
+            released += bytes;
+            self.write(lane, bytes, lost);
+        }
+        for loss in &losses {
+            self.render_notice(loss);
+        }
+        if !losses.is_empty() {
+            self.write(lane, 0, Vec::new());
+        }
+        lane.queue.delivered(batch.bytes().saturating_sub(released), ByLevel::default(), &[]);
+        if !batch.is_empty() && orders.is_empty() {
+            if let Err(error) = self.control(Control::Flush) {
+                self.report(lane, &error);
+            }
+        }
+        let done: Vec<_> = orders.into_iter().map(|order| (order, self.carry_out(order))).collect();
+        batch.clear();
+        self.spare = Some(batch);
+        let _ = ECHO.try_with(|echo| echo.set(false));
+        lane.queue.batch_done(&self.tally, &done);
+    }
+
+    fn carry_out(&mut self, order: Order) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::closed("the sink has ended"));
+        }
+        self.control(order.control)
+    }
+
+    /// Ends the sink.
+    pub(crate) fn close(&mut self, lane: &Lane) {
+        if let Err(error) = self.control(Control::Flush).and_then(|()| self.control(Control::Close)) {
+            self.report(lane, &error);
+        }
+    }
+
+    /// Renders records from `next` on until a chunk is full; returns the first one not rendered.
+    fn render(&mut self, batch: &Batch, mut next: usize, lane: &Lane, lost: &mut Vec<Lost>) -> usize {
+        while next < batch.len() && self.lines.len() < CHUNK_BYTES {
+            let rendered = catch_unwind(AssertUnwindSafe(|| {
+                while next < batch.len() && self.lines.len() < CHUNK_BYTES {
+                    self.render_one(batch, next, lost);
+                    next += 1;
+                }
+            }));
+            if let Err(payload) = rendered {
+                discard(payload);
+                self.lines.discard_unended();
+                self.tally.panics += 1;
+                if let Some((entry, ..)) = batch.get(next) {
+                    lost.push((Reason::Panicked, entry.head.level(), entry.time));
+                }
+                lane.complain("schema panicked", "the schema panicked; the line is counted as dropped");
+                next += 1;
+            }
+        }
+        next
+    }
+
+    fn render_one(&mut self, batch: &Batch, index: usize, lost: &mut Vec<Lost>) {
+        let Some((entry, bytes, bound)) = batch.get(index) else { return };
+        let (level, time) = (entry.head.level(), entry.time);
+        match entry.head {
+            Head::Line(_) => self.lines.buffer().extend_from_slice(bytes),
+            Head::Event { meta, is_log } => {
+                let mut record = Record {
+                    meta,
+                    time,
+                    fields: bytes,
+                    context: bound.map(|bound| Context::new(&bound.node, bound.epoch)),
+                    statics: &self.statics,
+                    is_log,
+                    max_value_bytes: usize::MAX,
+                };
+                let start = self.lines.len();
+                self.schema.render(&record, self.lines.buffer());
+                let mut cuts = CUTS.into_iter();
+                while self.lines.len() - start > self.max_line_bytes {
+                    self.lines.discard_unended();
+                    let Some(cut) = cuts.next() else { break };
+                    record.max_value_bytes = self.max_line_bytes / cut;
+                    if cut == usize::MAX {
+                        record.context = None;
+                    }
+                    self.schema.render(&record, self.lines.buffer());
+                }
+                if self.lines.len() == start {
+                    lost.push((Reason::Rejected, level, time));
+                    return;
+                }
+            }
+        }
+        self.lines.end_line(level, time, false);
+    }
+
+    /// Says what was lost, in the output's own schema.
+    fn render_notice(&mut self, loss: &Loss) {
+        let mut fields = Vec::new();
+        put_named(&mut fields, "message", &Value::Str("log lines were dropped"));
+        put_named(&mut fields, "dropped", &Value::U64(loss.by_level.total()));
+        put_named(&mut fields, "reason", &Value::Str(loss.reason.as_str()));
+        put_named(&mut fields, "first", &Value::Str(&loss.first.to_string()));
+        put_named(&mut fields, "last", &Value::Str(&loss.last.to_string()));
+        for (level, lines) in loss.by_level.levels() {
+            let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
+            put_named(&mut fields, &name, &Value::U64(lines));
+        }
+        let meta = notice_metadata();
+        let record = Record {
+            meta,
+            time: self.clock.now(),
+            fields: &fields,
+            context: None,
+            statics: &self.statics,
+            is_log: false,
+            max_value_bytes: usize::MAX,
+        };
+        let rendered = catch_unwind(AssertUnwindSafe(|| self.schema.render(&record, self.lines.buffer())));
+        if let Err(payload) = rendered {
+            discard(payload);
+            self.lines.discard_unended();
+            return;
+        }
+        self.lines.end_line(*meta.level(), record.time, true);
+        self.tally.notices += 1;
+    }
+
+    /// Gets all rendered lines into the sink, however long it takes, and says what became of them. `bytes`: what the
+    /// queue accounts for the records they came from.
+    fn write(&mut self, lane: &Lane, bytes: usize, mut lost: Vec<Lost>) {
+        let mut written = ByLevel::default();
+        let mut pause = FIRST_PAUSE;
+        let mut panics = 0;
+        while !self.lines.is_empty() && !self.closed {
+            let (passed, cursor) = (self.lines.passed(), self.lines.cursor());
+            let result = catch_unwind(AssertUnwindSafe(|| self.sink.write(&mut self.lines)));
+            self.lines.passed_levels(passed).for_each(|level| written.add(level, 1));
+            let moved = self.lines.cursor().saturating_sub(cursor);
+            self.tally.written_bytes += moved as u64;
+            if moved > 0 {
+                (pause, panics) = (FIRST_PAUSE, 0);
+            }
+            let error = match result {
+                Ok(Ok(())) if moved > 0 || self.lines.is_empty() => continue,
+                Ok(Ok(())) => Error::retry("the sink took nothing"),
+                Ok(Err(error)) => error,
+                Err(payload) => {
+                    discard(payload);
+                    self.tally.panics += 1;
+                    panics += 1;
+                    lane.complain("sink panicked", "the sink panicked; what it had not taken is offered again");
+                    if panics < MAX_PANICS {
+                        continue;
+                    }
+                    panics = 0;
+                    self.skip(Reason::Panicked, &mut lost);
+                    continue;
+                }
+            };
+            self.report(lane, &error);
+            if error.is_closed() {
+                self.closed = true;
+                lane.queue.park();
+            } else if error.is_rejected() {
+                self.skip(Reason::Rejected, &mut lost);
+            } else if !self.lines.is_empty() {
+                self.tally.retries += 1;
+                lane.queue.report(&self.tally);
+                if !lane.queue.pause(pause) {
+                    break;
+                }
+                let longest = if lane.queue.is_closing() { LONGEST_PAUSE_AT_END } else { LONGEST_PAUSE };
+                pause = (pause * 2).min(longest);
+            }
+        }
+        let reason = if self.closed { Reason::Closed } else { Reason::Shutdown };
+        while !self.lines.is_empty() {
+            self.skip(reason, &mut lost);
+        }
+        self.lines.clear(2 * CHUNK_BYTES);
+        lane.queue.delivered(bytes, written, &lost);
+    }
+
+    fn skip(&mut self, reason: Reason, lost: &mut Vec<Lost>) {
+        if let Some((level, time, notice)) = self.lines.skip_line() {
+            if !notice {
+                lost.push((reason, level, time));
+            }
+        }
+    }
+
+    fn report(&mut self, lane: &Lane, error: &Error) {
+        self.tally.last_error = Some(error.to_string());
+        let what = if error.is_closed() { "closed" } else { "failed" };
+        lane.complain(what, &error.to_string());
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        catch_unwind(AssertUnwindSafe(|| self.sink.control(control))).unwrap_or_else(|payload| {
+            discard(payload);
+            self.tally.panics += 1;
+            Err(Error::retry(format!("the sink panicked at {control:?}")))
+        })
+    }
+}
+
+fn size_of_record(bytes: &[u8]) -> usize {
+    size_of::<crate::queue::Entry>() + bytes.len()
+}
