@@ -8,6 +8,7 @@ use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter::{self, Filters};
 use crate::metrics::Metrics;
+use crate::queue::after;
 use crate::sink::Control;
 use crate::worker::{self, Lane};
 
@@ -228,7 +229,7 @@ impl Handle {
 
     /// Asks all outputs first and waits afterwards, so that they work side by side.
     fn ask(&self, control: Control, timeout: Duration) -> Result<(), Error> {
-        let deadline = Instant::now() + timeout;
+        let deadline = after(Instant::now(), timeout);
         let tickets: Vec<_> = self.lanes.iter().map(|lane| (lane, lane.order(control))).collect();
         let mut result = Ok(());
         for (lane, ticket) in tickets {

@@ -30,6 +30,21 @@ use guard::Deadlines;
 /// A line is at most this long, in bytes: what collectors commonly take.
 pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
 
+/// Names that mean the same in every line.
+const RESERVED: [&str; 11] = [
+    "timestamp",
+    "level",
+    "target",
+    "message",
+    "service",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "spans",
+    "fields",
+    "error",
+];
+
 /// The mask of outputs has this many bits.
 const MAX_OUTPUTS: usize = 64;
 
@@ -87,6 +102,7 @@ impl Builder {
     }
 
     /// A field in every line, such as `version` or `env`; an event's or a span's field of that name goes before it.
+    /// A reserved name is an error of `init` or `build`.
     pub fn static_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.statics.fields.push((name.into(), value.into()));
         self
@@ -168,6 +184,10 @@ impl Builder {
 
     fn parts(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
         let global = self.filter.take().transpose()?;
+        let reserved = |name: &str| RESERVED.contains(&name);
+        if let Some((name, _)) = self.statics.fields.iter().find(|(name, _)| reserved(name)) {
+            return Err(Error::invalid(format!("`{name}` is reserved: no static field can be called that")));
+        }
         if self.outputs.is_empty() {
             self.outputs.push(default_output());
         }
@@ -230,10 +250,12 @@ impl Builder {
         }
         let filters = Arc::clone(&filter.0);
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
+        if log {
+            install_log()?;
+        }
         tracing::dispatcher::set_global_default(dispatch)
             .map_err(|_| Error::invalid("a global subscriber is already installed"))?;
         if log {
-            install_log()?;
             filters.serve_log();
         }
         Ok(guard)

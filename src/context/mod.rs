@@ -220,10 +220,10 @@ impl<'a> Context<'a> {
     /// The trace it belongs to, and the remote span that a `traceparent` field named as its parent.
     fn trace(&self) -> (Option<TraceId>, Option<SpanId>) {
         for node in self.nodes() {
-            if node.names_trace {
-                if let Some((trace, remote)) = SpanView::new(node, self.epoch).own_trace() {
-                    return (Some(trace), remote.filter(|_| std::ptr::eq(node, self.leaf)));
-                }
+            if node.names_trace
+                && let Some((trace, remote)) = SpanView::new(node, self.epoch).own_trace()
+            {
+                return (Some(trace), remote.filter(|_| std::ptr::eq(node, self.leaf)));
             }
             if node.made_trace_id.is_some() {
                 return (node.made_trace_id, None);
@@ -258,9 +258,9 @@ impl<'a> Context<'a> {
         self.nodes().map(|node| node.meta.name())
     }
 
-    /// Memory of the chain.
-    pub(crate) fn bytes(&self) -> usize {
-        self.nodes().map(Node::bytes).sum()
+    /// Bytes of the fields of all spans, as captured.
+    pub(crate) fn field_bytes(&self) -> usize {
+        self.nodes().map(|node| node.bytes().saturating_sub(size_of::<Node>())).sum()
     }
 
     fn nodes(&self) -> impl Iterator<Item = &'a Node> + use<'a> {

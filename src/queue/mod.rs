@@ -122,6 +122,12 @@ enum Waiting {
     Asleep,
 }
 
+/// The instant so long after `start`; a duration beyond what an instant can hold ends in a year.
+pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    start.checked_add(duration.min(YEAR)).unwrap_or(start)
+}
+
 /// What the worker counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
@@ -204,7 +210,7 @@ impl Queue {
             in_flight_oldest: u64::MAX,
             newest: 0,
             finished: 0,
-            losses: Vec::new(),
+            losses: Vec::with_capacity(Reason::ALL.len()),
             refused_since_take: false,
             orders: Vec::new(),
             last_ticket: 0,
@@ -240,7 +246,7 @@ impl Queue {
                 Some(reason) => match self.overflow {
                     Overflow::Block { max_wait } if push.may_wait && reason == Reason::QueueFull => {
                         let now = Instant::now();
-                        let deadline = *give_up.get_or_insert(now + max_wait);
+                        let deadline = *give_up.get_or_insert(after(now, max_wait));
                         let Some(left) = deadline.checked_duration_since(now).filter(|left| !left.is_zero()) else {
                             break Err(reason);
                         };
@@ -437,7 +443,7 @@ impl Queue {
         let mut state = self.lock();
         let phase = state.phase;
         state.waiting = Waiting::Polling;
-        let deadline = Instant::now() + pause;
+        let deadline = after(Instant::now(), pause);
         while state.phase == phase && phase != Phase::Abandoned {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 break;
@@ -527,14 +533,14 @@ impl Queue {
     /// # Blocking
     /// Until then.
     pub(crate) fn wait_ended(&self, begun: Instant, patience: Duration, cap: Duration) -> u64 {
-        let last = begun + cap;
+        let last = after(begun, cap);
         let mut state = self.lock();
         let mut finished = state.finished;
-        let mut deadline = (begun + patience).min(last);
+        let mut deadline = after(begun, patience).min(last);
         while matches!(state.phase, Phase::Running | Phase::Closing) {
             if state.finished != finished {
                 finished = state.finished;
-                deadline = (Instant::now() + patience).min(last);
+                deadline = after(Instant::now(), patience).min(last);
             }
             let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
             let Some(left) = left else { return self.abandon(state) };

@@ -74,10 +74,20 @@ impl<'b> Capture<'b> {
         }
     }
 
+    /// Appends key, kind and payload in one go where the key is an index, as it nearly always is.
     #[inline]
-    fn fixed(&mut self, field: &Field, kind: u8, payload: &[u8]) {
-        self.key(field);
-        form::put(self.out, kind, payload);
+    fn fixed<const BYTES: usize>(&mut self, field: &Field, kind: u8, payload: [u8; BYTES]) {
+        if field.index() > form::MAX_INDEX {
+            self.key(field);
+            return form::put(self.out, kind, &payload);
+        }
+        let mut bytes = [0; 18];
+        let (head, tail) = bytes.split_at_mut(2);
+        head.copy_from_slice(&[field.index() as u8, kind]);
+        if let Some(place) = tail.get_mut(..BYTES) {
+            place.copy_from_slice(&payload);
+        }
+        self.out.extend_from_slice(bytes.get(..2 + BYTES).unwrap_or_default());
     }
 
     /// Bytes of text that the next value may have.
@@ -124,30 +134,30 @@ impl<'b> Capture<'b> {
 impl Visit for Capture<'_> {
     #[inline]
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.fixed(field, kind::F64, &value.to_le_bytes());
+        self.fixed(field, kind::F64, value.to_le_bytes());
     }
 
     #[inline]
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.fixed(field, kind::I64, &value.to_le_bytes());
+        self.fixed(field, kind::I64, value.to_le_bytes());
     }
 
     #[inline]
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.fixed(field, kind::U64, &value.to_le_bytes());
+        self.fixed(field, kind::U64, value.to_le_bytes());
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.fixed(field, kind::I128, &value.to_le_bytes());
+        self.fixed(field, kind::I128, value.to_le_bytes());
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.fixed(field, kind::U128, &value.to_le_bytes());
+        self.fixed(field, kind::U128, value.to_le_bytes());
     }
 
     #[inline]
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.fixed(field, if value { kind::TRUE } else { kind::FALSE }, &[]);
+        self.fixed(field, if value { kind::TRUE } else { kind::FALSE }, []);
     }
 
     #[inline]
@@ -190,10 +200,11 @@ impl Visit for Capture<'_> {
         self.out.push(kind::STR);
         json::forget();
         let whole = self.formatted(|out| write!(out, "{value:?}"));
-        if whole && json::wrote() == Some(self.out.len() - tag - 5) {
-            if let Some(tag) = self.out.get_mut(tag) {
-                *tag = kind::JSON;
-            }
+        if whole
+            && json::wrote() == Some(self.out.len() - tag - 5)
+            && let Some(tag) = self.out.get_mut(tag)
+        {
+            *tag = kind::JSON;
         }
     }
 }

@@ -126,7 +126,7 @@ impl<'a> Record<'a> {
             })
             .chain(self.context.iter().flat_map(Context::spans).map(|span| span.refused_bytes()))
             .sum();
-        let kept = self.fields.len() + self.context.as_ref().map_or(0, Context::bytes);
+        let kept = self.fields.len() + self.context.as_ref().map_or(0, Context::field_bytes);
         (refused > 0 || self.max_value_bytes != usize::MAX).then_some(kept as u64 + refused)
     }
 

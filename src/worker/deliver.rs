@@ -84,7 +84,7 @@ impl Engine {
     /// Writes a batch, the notices of losses after it, and carries out the orders.
     pub(crate) fn deliver(&mut self, taken: Taken, lane: &Lane) {
         let Taken { mut batch, losses, orders, .. } = taken;
-        let _ = ECHO.try_with(|echo| echo.set(batch.is_echo()));
+        let outer_echo = ECHO.try_with(|echo| echo.replace(batch.is_echo())).unwrap_or(false);
         if !batch.is_empty() {
             let now = self.clock.now();
             if let Err(error) = self.control(Control::Tick(now)) {
@@ -108,15 +108,16 @@ impl Engine {
             self.write(lane, 0, Vec::new());
         }
         lane.queue.delivered(batch.bytes().saturating_sub(released), ByLevel::default(), &[]);
-        if !batch.is_empty() && orders.is_empty() {
-            if let Err(error) = self.control(Control::Flush) {
-                self.report(lane, &error);
-            }
+        if !batch.is_empty()
+            && orders.is_empty()
+            && let Err(error) = self.control(Control::Flush)
+        {
+            self.report(lane, &error);
         }
         let done: Vec<_> = orders.into_iter().map(|order| (order, self.carry_out(order))).collect();
         batch.clear();
         self.spare = Some(batch);
-        let _ = ECHO.try_with(|echo| echo.set(false));
+        let _ = ECHO.try_with(|echo| echo.set(outer_echo));
         lane.queue.batch_done(&self.tally, &done);
     }
 
@@ -282,10 +283,10 @@ impl Engine {
     }
 
     fn skip(&mut self, reason: Reason, lost: &mut Vec<Lost>) {
-        if let Some((level, time, notice)) = self.lines.skip_line() {
-            if !notice {
-                lost.push((reason, level, time));
-            }
+        if let Some((level, time, notice)) = self.lines.skip_line()
+            && !notice
+        {
+            lost.push((reason, level, time));
         }
     }
 

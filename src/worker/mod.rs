@@ -10,7 +10,7 @@ mod deliver;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 pub(crate) use deliver::Engine;
 
@@ -113,15 +113,23 @@ impl Lane {
     /// Empties the queue on the calling thread.
     #[cold]
     pub(crate) fn deliver_here(&self) {
-        if own_lane() == Some(self.id) {
-            // Under way further up on this thread, which will see what was pushed.
-            return;
-        }
-        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
-        let _own = Own::enter(self.id);
+        // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
+        // further up its own stack, need not wait.
         while !self.queue.is_drained() {
-            let taken = self.queue.take_now(engine.spare());
-            engine.deliver(taken, self);
+            let locked = match own_lane() {
+                None => Some(self.engine.lock().unwrap_or_else(PoisonError::into_inner)),
+                Some(_) => match self.engine.try_lock() {
+                    Ok(engine) => Some(engine),
+                    Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                    Err(TryLockError::WouldBlock) => None,
+                },
+            };
+            let Some(mut engine) = locked else { return };
+            let _own = Own::enter(self.id);
+            while !self.queue.is_drained() {
+                let taken = self.queue.take_now(engine.spare());
+                engine.deliver(taken, self);
+            }
         }
     }
 

@@ -82,7 +82,6 @@ impl Slot {
         match (self.takes, TraceId::parse(text), SpanId::parse(text)) {
             (Takes::Error, ..) => {
                 put_error_member(out, value);
-                return;
             }
             (Takes::TraceId, Some(id), _) => super::put_named(out, self.name, &Value::Str(&id.to_string())),
             (Takes::SpanId, _, Some(id)) => super::put_named(out, self.name, &Value::Str(&id.to_string())),

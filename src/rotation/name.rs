@@ -1,0 +1,205 @@
+//! What the files of one log are called.
+//!
+//! `orders.20261120T101538Z-000042.log.gz`: stem, UTC time of closing, sequence, extension, form. A name belongs to
+//! this log only if it is byte for byte what would be written for what was read from it, so that `app.secret.log`
+//! or `app.log.bak` is never taken for a segment of `app.log`.
+
+use chrono::{DateTime, NaiveDateTime};
+
+use crate::record::Timestamp;
+
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+
+/// The place of one closed segment in the order they were written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Segment {
+    /// When it was closed, in seconds since 1970.
+    pub(crate) seconds: i64,
+    pub(crate) sequence: u64,
+}
+
+/// How the bytes of a closed segment are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Form {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// The names of one log's files, all in one directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    active: String,
+    /// `orders.`
+    prefix: String,
+    /// `.log`, or nothing.
+    suffix: String,
+}
+
+impl Segment {
+    /// The one that follows `newest` when it is closed at `time`.
+    pub(crate) fn after(newest: Option<Self>, time: Timestamp) -> Self {
+        let seconds = time.as_nanos().div_euclid(1_000_000_000);
+        match newest {
+            None => Self { seconds, sequence: 1 },
+            Some(newest) => Self { seconds: seconds.max(newest.seconds), sequence: newest.sequence.saturating_add(1) },
+        }
+    }
+
+    /// What a later one must follow: the later time and the higher sequence of the two.
+    pub(crate) fn highest(self, other: Self) -> Self {
+        Self { seconds: self.seconds.max(other.seconds), sequence: self.sequence.max(other.sequence) }
+    }
+
+    /// When it was closed.
+    pub(crate) fn time(self) -> Timestamp {
+        Timestamp::from_nanos(self.seconds.saturating_mul(1_000_000_000))
+    }
+}
+
+impl Form {
+    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Gzip, Self::Zstd];
+
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+}
+
+impl Names {
+    /// `active`: the name of the active file, without its directory.
+    pub(crate) fn new(active: &str) -> Self {
+        let (stem, suffix) = match active.rfind('.') {
+            Some(dot) if dot > 0 => active.split_at(dot),
+            _ => (active, ""),
+        };
+        Self { active: active.to_owned(), prefix: format!("{stem}."), suffix: suffix.to_owned() }
+    }
+
+    pub(crate) fn segment(&self, segment: Segment, form: Form) -> String {
+        let Self { prefix, suffix, .. } = self;
+        let time = DateTime::from_timestamp(segment.seconds, 0).unwrap_or_default().format(TIME);
+        format!("{prefix}{time}-{:06}{suffix}{}", segment.sequence, form.suffix())
+    }
+
+    /// The segment and form that `name` stands for; `None` if it is no segment of this log.
+    pub(crate) fn parse(&self, name: &str) -> Option<(Segment, Form)> {
+        let rest = name.strip_prefix(self.prefix.as_str())?;
+        Form::ALL.into_iter().find_map(|form| {
+            let stamp = rest.strip_suffix(form.suffix())?.strip_suffix(self.suffix.as_str())?;
+            let (time, sequence) = stamp.split_once('-')?;
+            let seconds = NaiveDateTime::parse_from_str(time, TIME).ok()?.and_utc().timestamp();
+            let segment = Segment { seconds, sequence: sequence.parse().ok()? };
+            (self.segment(segment, form) == name).then_some((segment, form))
+        })
+    }
+
+    /// The hidden name under which a compressed segment is written.
+    pub(crate) fn temporary(&self, segment: Segment, form: Form) -> String {
+        format!(".{}.tmp", self.segment(segment, form))
+    }
+
+    pub(crate) fn is_temporary(&self, name: &str) -> bool {
+        let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".tmp"));
+        inner.and_then(|inner| self.parse(inner)).is_some_and(|(_, form)| form != Form::Plain)
+    }
+
+    /// The hidden file whose lock says who may rename and remove.
+    pub(crate) fn lock(&self) -> String {
+        format!(".{}.lock", self.active)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const AT: Segment = Segment { seconds: 1_795_169_738, sequence: 42 };
+
+    #[test]
+    fn a_segment_is_named_by_time_and_sequence() {
+        let names = Names::new("orders.log");
+        assert_eq!(names.segment(AT, Form::Plain), "orders.20261120T101538Z-000042.log");
+        assert_eq!(names.segment(AT, Form::Zstd), "orders.20261120T101538Z-000042.log.zst");
+        assert_eq!(names.temporary(AT, Form::Gzip), ".orders.20261120T101538Z-000042.log.gz.tmp");
+        assert_eq!(names.lock(), ".orders.log.lock");
+        assert_eq!(Names::new("orders").segment(AT, Form::Plain), "orders.20261120T101538Z-000042");
+        assert_eq!(Names::new("a.b.log").segment(AT, Form::Plain), "a.b.20261120T101538Z-000042.log");
+        assert_eq!(Names::new(".log").segment(AT, Form::Plain), ".log.20261120T101538Z-000042");
+    }
+
+    #[test]
+    fn neighbours_are_foreign() {
+        let names = Names::new("app.log");
+        for foreign in [
+            "app.log",
+            "app-error.log",
+            "app.secret.log",
+            "app.log.bak",
+            "app.log.1",
+            "app.20261120T101538Z-000042.log.bak",
+            "app.20261120T101538Z-000042.log.bz2",
+            "app.20261120T101538Z-000042",
+            "app.20261120T101538Z-42.log",
+            "app.20261120T101538Z-0000042.log",
+            "app.20261120T101538Z-+00042.log",
+            "app.20261120T101560Z-000042.log",
+            "app.20261320T101538Z-000042.log",
+            "app.20261120T101538-000042.log",
+            "app.2026 1120T101538Z-000042.log",
+            "app.secret.20261120T101538Z-000042.log",
+            "APP.20261120T101538Z-000042.log",
+            ".app.20261120T101538Z-000042.log",
+        ] {
+            assert_eq!(names.parse(foreign), None, "{foreign}");
+            assert!(!names.is_temporary(foreign), "{foreign}");
+        }
+        assert!(names.is_temporary(".app.20261120T101538Z-000042.log.gz.tmp"));
+        assert!(!names.is_temporary(".app.20261120T101538Z-000042.log.tmp"));
+    }
+
+    #[test]
+    fn the_next_segment_sorts_last_whatever_the_clock_says() {
+        let first = Segment::after(None, Timestamp::from_nanos(AT.seconds * 1_000_000_000));
+        let back = Segment::after(Some(first), Timestamp::from_nanos(0));
+        assert_eq!((first.sequence, back.sequence, back.seconds), (1, 2, AT.seconds));
+        assert!(first < back);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_reads_back(
+            active in "[a-zA-Z0-9._-]{1,20}", seconds in 0i64..9_000_000_000, sequence in any::<u64>(), form in 0usize..3,
+        ) {
+            let names = Names::new(&active);
+            let (segment, form) = (Segment { seconds, sequence }, Form::ALL[form]);
+            prop_assert_eq!(names.parse(&names.segment(segment, form)), Some((segment, form)));
+            prop_assert_eq!(names.parse(&active), None);
+            prop_assert_eq!(names.is_temporary(&names.temporary(segment, form)), form != Form::Plain);
+        }
+
+        #[test]
+        fn names_sort_as_they_were_written(times in prop::collection::vec(0i64..4_000_000_000, 2..40)) {
+            let names = Names::new("orders.log");
+            let mut newest = None;
+            let written: Vec<_> = times.into_iter().map(|seconds| {
+                newest = Some(Segment::after(newest, Timestamp::from_nanos(seconds * 1_000_000_000)));
+                names.segment(newest.unwrap(), Form::Plain)
+            }).collect();
+            prop_assert!(written.is_sorted_by(|a, b| a < b));
+        }
+
+        #[test]
+        fn any_other_name_is_foreign(name in "\\PC{0,40}") {
+            let names = Names::new("orders.log");
+            if let Some((segment, form)) = names.parse(&name) {
+                prop_assert_eq!(names.segment(segment, form), name);
+            }
+        }
+    }
+}

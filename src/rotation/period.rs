@@ -1,0 +1,297 @@
+//! When the active file has had its time.
+//!
+//! A [`Period`] names points in time; a [`Schedule`] follows the times of the lines and says when one was passed.
+//! Boundaries are those of the wall clock in the chosen zone, so a daily file lasts 23 or 25 hours when daylight
+//! saving changes. A boundary that the change skips falls on the first minute after it; one that comes twice counts
+//! the first time only.
+
+use chrono::{DateTime, Datelike, Days, Local, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use tracing_appender::rolling::Rotation;
+
+use crate::record::Timestamp;
+
+/// Lines of several threads arrive a little out of order; only a clock that is further back than this has stepped.
+const STEP_NANOS: i64 = 60_000_000_000;
+
+/// How long one file is written to, at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Period {
+    /// Until the minute ends.
+    Minutely,
+    /// Until the hour ends.
+    Hourly,
+    /// Until midnight.
+    Daily,
+    /// Until this time of day.
+    DailyAt {
+        /// 0 to 23.
+        hour: u32,
+        /// 0 to 59.
+        minute: u32,
+    },
+    /// Until Sunday begins, as `tracing-appender` and `logrotate` do.
+    Weekly,
+}
+
+impl Period {
+    /// The period of `tracing-appender`'s setting; `None` for [`Rotation::NEVER`].
+    pub fn from_rotation(rotation: &Rotation) -> Option<Self> {
+        [
+            (Rotation::MINUTELY, Self::Minutely),
+            (Rotation::HOURLY, Self::Hourly),
+            (Rotation::DAILY, Self::Daily),
+            (Rotation::WEEKLY, Self::Weekly),
+        ]
+        .into_iter()
+        .find_map(|(known, period)| (known == *rotation).then_some(period))
+    }
+
+    /// Whether its time of day exists.
+    pub(crate) fn is_valid(self) -> bool {
+        self.time_of_day().is_some()
+    }
+
+    fn time_of_day(self) -> Option<NaiveTime> {
+        match self {
+            Self::DailyAt { hour, minute } => NaiveTime::from_hms_opt(hour, minute, 0),
+            _ => Some(NaiveTime::MIN),
+        }
+    }
+
+    /// The first boundary later than `time`; `None` if the calendar ends before.
+    fn boundary_after<Z: TimeZone>(self, time: DateTime<Utc>, zone: &Z) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Minutely => next_multiple(60, time, zone),
+            Self::Hourly => next_multiple(3600, time, zone),
+            Self::Daily | Self::DailyAt { .. } => self.next_day(1, time, zone),
+            Self::Weekly => self.next_day(7, time, zone),
+        }
+    }
+
+    /// The first boundary later than `time` among those that are `step` days apart; steps of seven fall on Sundays.
+    fn next_day<Z: TimeZone>(self, step: u64, time: DateTime<Utc>, zone: &Z) -> Option<DateTime<Utc>> {
+        let at = self.time_of_day()?;
+        let today = time.with_timezone(zone).date_naive();
+        let back = if step == 7 { u64::from(today.weekday().num_days_from_sunday()) } else { 1 };
+        let first = today.checked_sub_days(Days::new(back))?;
+        (0..4)
+            .filter_map(|n| first.checked_add_days(Days::new(n * step)))
+            .filter_map(|day| instant_of(day.and_time(at), zone))
+            .find(|boundary| *boundary > time)
+    }
+}
+
+/// The next instant whose local time of day is a whole multiple of `seconds`.
+fn next_multiple<Z: TimeZone>(seconds: i64, time: DateTime<Utc>, zone: &Z) -> Option<DateTime<Utc>> {
+    let offset = i64::from(zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc());
+    let local = time.timestamp().checked_add(offset)?;
+    DateTime::from_timestamp((local.div_euclid(seconds) + 1) * seconds - offset, 0)
+}
+
+/// When a clock on the wall first shows `local`, or the first minute after it that it does show.
+fn instant_of<Z: TimeZone>(local: NaiveDateTime, zone: &Z) -> Option<DateTime<Utc>> {
+    const LONGEST_GAP_MINUTES: i64 = 25 * 60;
+    (0..=LONGEST_GAP_MINUTES).find_map(|minutes| {
+        let shown = local.checked_add_signed(TimeDelta::minutes(minutes))?;
+        Some(zone.from_local_datetime(&shown).earliest()?.with_timezone(&Utc))
+    })
+}
+
+/// Whose midnight it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Zone {
+    #[default]
+    Utc,
+    Local,
+}
+
+/// What a line's time means for the file it would go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// It belongs to the file's period.
+    Stay,
+    /// The period is over.
+    Over,
+    /// The clock stepped back: the period must be judged anew.
+    Back,
+}
+
+/// Follows the period of the active file.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    period: Option<Period>,
+    zone: Zone,
+    /// The earliest time known to be in the period, and when that ends, in nanoseconds.
+    span: Option<(i64, i64)>,
+}
+
+impl Schedule {
+    pub(crate) fn new(period: Option<Period>, zone: Zone) -> Self {
+        Self { period, zone, span: None }
+    }
+
+    /// The active file belongs to the period that `time` is in; without a time, to that of its first line.
+    pub(crate) fn begin(&mut self, time: Option<Timestamp>) {
+        self.span = time.zip(self.period).map(|(time, period)| {
+            let at = time.to_datetime();
+            let end = match self.zone {
+                Zone::Utc => period.boundary_after(at, &Utc),
+                Zone::Local => period.boundary_after(at, &Local),
+            };
+            (time.as_nanos(), end.and_then(|end| end.timestamp_nanos_opt()).unwrap_or(i64::MAX))
+        });
+    }
+
+    /// What `time` means.
+    pub(crate) fn turn(&self, time: Timestamp) -> Turn {
+        let now = time.as_nanos();
+        match self.span {
+            None if self.period.is_none() => Turn::Stay,
+            None => Turn::Back,
+            Some((_, end)) if now >= end => Turn::Over,
+            Some((from, _)) if now < from.saturating_sub(STEP_NANOS) => Turn::Back,
+            Some(_) => Turn::Stay,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::Europe::Berlin;
+    use chrono_tz::{Australia::Lord_Howe, Pacific::Apia};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    /// The first boundaries after `from`, as the clock on the wall shows them.
+    fn boundaries<Z: TimeZone<Offset: std::fmt::Display>>(
+        period: Period,
+        from: &str,
+        zone: &Z,
+        n: usize,
+    ) -> Vec<String> {
+        let mut at = utc(from);
+        let mut next = || {
+            at = period.boundary_after(at, zone).unwrap();
+            at.with_timezone(zone).format("%m-%d %H:%M%:z").to_string()
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn boundaries_in_utc() {
+        let from = "2026-11-20T10:15:38Z";
+        let first = |period| boundaries(period, from, &Utc, 1).remove(0);
+        assert_eq!(first(Period::Minutely), "11-20 10:16+00:00");
+        assert_eq!(first(Period::Hourly), "11-20 11:00+00:00");
+        assert_eq!(first(Period::Daily), "11-21 00:00+00:00");
+        assert_eq!(first(Period::DailyAt { hour: 10, minute: 15 }), "11-21 10:15+00:00");
+        assert_eq!(first(Period::DailyAt { hour: 10, minute: 16 }), "11-20 10:16+00:00");
+        assert_eq!(first(Period::Weekly), "11-22 00:00+00:00");
+        assert_eq!(boundaries(Period::Weekly, "2026-11-22T00:00:00Z", &Utc, 1), ["11-29 00:00+00:00"]);
+        assert_eq!(boundaries(Period::Daily, "2026-11-21T00:00:00Z", &Utc, 1), ["11-22 00:00+00:00"]);
+    }
+
+    /// 2026-03-29 in Berlin: 02:00 becomes 03:00.
+    #[test]
+    fn boundaries_when_summer_time_begins() {
+        let from = "2026-03-29T00:30:00Z";
+        assert_eq!(boundaries(Period::Hourly, from, &Berlin, 2), ["03-29 03:00+02:00", "03-29 04:00+02:00"]);
+        assert_eq!(
+            boundaries(Period::Daily, "2026-03-28T12:00:00Z", &Berlin, 2),
+            ["03-29 00:00+01:00", "03-30 00:00+02:00"]
+        );
+        assert_eq!(
+            boundaries(Period::DailyAt { hour: 2, minute: 30 }, "2026-03-28T12:00:00Z", &Berlin, 2),
+            ["03-29 03:00+02:00", "03-30 02:30+02:00"]
+        );
+        assert_eq!(
+            boundaries(Period::Weekly, "2026-03-28T12:00:00Z", &Berlin, 2),
+            ["03-29 00:00+01:00", "04-05 00:00+02:00"]
+        );
+    }
+
+    /// 2026-10-25 in Berlin: 03:00 becomes 02:00 again.
+    #[test]
+    fn boundaries_when_summer_time_ends() {
+        let from = "2026-10-24T23:30:00Z";
+        assert_eq!(
+            boundaries(Period::Hourly, from, &Berlin, 3),
+            ["10-25 02:00+02:00", "10-25 02:00+01:00", "10-25 03:00+01:00"]
+        );
+        assert_eq!(
+            boundaries(Period::Daily, "2026-10-24T12:00:00Z", &Berlin, 2),
+            ["10-25 00:00+02:00", "10-26 00:00+01:00"]
+        );
+        assert_eq!(
+            boundaries(Period::DailyAt { hour: 2, minute: 30 }, "2026-10-24T12:00:00Z", &Berlin, 2),
+            ["10-25 02:30+02:00", "10-26 02:30+01:00"]
+        );
+        assert_eq!(
+            boundaries(Period::Weekly, "2026-10-24T12:00:00Z", &Berlin, 2),
+            ["10-25 00:00+02:00", "11-01 00:00+01:00"]
+        );
+    }
+
+    /// Samoa had no 30 December 2011; Lord Howe changes by half an hour.
+    #[test]
+    fn boundaries_where_clocks_are_odd() {
+        assert_eq!(
+            boundaries(Period::Daily, "2011-12-30T09:00:00Z", &Apia, 2),
+            ["12-31 00:00+14:00", "01-01 00:00+14:00"]
+        );
+        assert_eq!(
+            boundaries(Period::Hourly, "2026-10-03T15:10:00Z", &Lord_Howe, 2),
+            ["10-04 02:30+11:00", "10-04 03:00+11:00"]
+        );
+    }
+
+    #[test]
+    fn a_schedule_turns_once_and_follows_the_clock_back() {
+        let at = |text| Timestamp::from(utc(text));
+        let mut schedule = Schedule::new(Some(Period::Daily), Zone::Utc);
+        assert_eq!(schedule.turn(at("2026-11-20T10:00:00Z")), Turn::Back);
+        schedule.begin(Some(at("2026-11-20T10:00:00Z")));
+        assert_eq!(schedule.turn(at("2026-11-20T23:59:59Z")), Turn::Stay);
+        assert_eq!(schedule.turn(at("2026-11-21T00:00:00Z")), Turn::Over);
+        schedule.begin(Some(at("2027-11-21T00:00:00Z")));
+        assert_eq!(schedule.turn(at("2027-11-20T23:59:01Z")), Turn::Stay);
+        assert_eq!(schedule.turn(at("2026-11-20T12:00:00Z")), Turn::Back);
+        schedule.begin(Some(at("2026-11-20T12:00:00Z")));
+        assert_eq!(schedule.turn(at("2026-11-21T00:00:00Z")), Turn::Over);
+    }
+
+    #[test]
+    fn without_a_period_it_never_turns() {
+        let mut schedule = Schedule::new(None, Zone::Utc);
+        schedule.begin(Some(Timestamp::from_nanos(0)));
+        assert_eq!(schedule.turn(Timestamp::from_nanos(i64::MAX)), Turn::Stay);
+    }
+
+    #[test]
+    fn the_settings_of_tracing_appender_are_understood() {
+        assert_eq!(Period::from_rotation(&Rotation::HOURLY), Some(Period::Hourly));
+        assert_eq!(Period::from_rotation(&Rotation::WEEKLY), Some(Period::Weekly));
+        assert_eq!(Period::from_rotation(&Rotation::NEVER), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_boundary_is_later_and_near(
+            nanos in any::<i64>(), which in 0usize..5, hour in 0u32..24, minute in 0u32..60,
+        ) {
+            let daily_at = Period::DailyAt { hour, minute };
+            let period = [Period::Minutely, Period::Hourly, Period::Daily, daily_at, Period::Weekly][which];
+            let time = DateTime::from_timestamp_nanos(nanos);
+            for boundary in [period.boundary_after(time, &Berlin), period.boundary_after(time, &Utc)] {
+                let ahead = boundary.unwrap() - time;
+                prop_assert!(ahead > TimeDelta::zero() && ahead <= TimeDelta::days(7) + TimeDelta::hours(1));
+            }
+        }
+    }
+}

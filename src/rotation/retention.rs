@@ -1,0 +1,62 @@
+//! How many closed segments stay.
+
+use std::time::Duration;
+
+use super::Segment;
+use crate::record::Timestamp;
+
+/// Limits on what is kept; a segment goes as soon as it is beyond any of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Retention {
+    pub(crate) files: Option<usize>,
+    pub(crate) age: Option<Duration>,
+    pub(crate) bytes: Option<u64>,
+}
+
+impl Retention {
+    /// How many must go, counted from the oldest.
+    ///
+    /// `closed`: each segment once with its size in bytes, oldest first. Without a time nothing is too old.
+    pub(crate) fn surplus(&self, closed: &[(Segment, u64)], now: Option<Timestamp>) -> usize {
+        let oldest = self.age.zip(now).map(|(age, now)| {
+            Timestamp::from_nanos(now.as_nanos().saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
+        });
+        let mut total = 0u64;
+        let kept = closed.iter().rev().take(self.files.unwrap_or(usize::MAX)).take_while(|(segment, bytes)| {
+            total = total.saturating_add(*bytes);
+            oldest.is_none_or(|oldest| segment.time() >= oldest) && self.bytes.is_none_or(|limit| total <= limit)
+        });
+        closed.len() - kept.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn surplus(retention: Retention) -> usize {
+        let closed: Vec<_> = (1..=5).map(|n| (Segment { seconds: n * 100, sequence: n.unsigned_abs() }, 10)).collect();
+        retention.surplus(&closed, Some(Timestamp::from_nanos(500_000_000_000)))
+    }
+
+    #[test]
+    fn a_segment_beyond_any_limit_goes() {
+        let none = Retention::default();
+        assert_eq!(surplus(none), 0);
+        assert_eq!(surplus(Retention { files: Some(2), ..none }), 3);
+        assert_eq!(surplus(Retention { files: Some(0), ..none }), 5);
+        assert_eq!(surplus(Retention { files: Some(9), ..none }), 0);
+        assert_eq!(surplus(Retention { bytes: Some(39), ..none }), 2);
+        assert_eq!(surplus(Retention { bytes: Some(50), ..none }), 0);
+        assert_eq!(surplus(Retention { age: Some(Duration::from_secs(100)), ..none }), 3);
+        assert_eq!(surplus(Retention { age: Some(Duration::MAX), ..none }), 0);
+        let all = Retention { files: Some(4), age: Some(Duration::from_secs(200)), bytes: Some(40) };
+        assert_eq!(surplus(all), 2);
+    }
+
+    #[test]
+    fn without_a_time_nothing_is_too_old() {
+        let retention = Retention { age: Some(Duration::ZERO), ..Retention::default() };
+        assert_eq!(retention.surplus(&[(Segment { seconds: 0, sequence: 1 }, 1)], None), 0);
+    }
+}

@@ -1,0 +1,46 @@
+//! The compressed forms, as far as the crate's features go.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+
+use crate::rotation::Form;
+
+/// Compresses all of `source` into `target` and gives that back.
+pub(super) fn encode(form: Form, source: impl Read, target: File) -> io::Result<File> {
+    match form {
+        #[cfg(feature = "gzip")]
+        Form::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(target, flate2::Compression::default());
+            io::copy(&mut { source }, &mut encoder)?;
+            encoder.finish()
+        }
+        #[cfg(feature = "zstd")]
+        Form::Zstd => {
+            let mut encoder = zstd::stream::write::Encoder::new(target, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+            encoder.include_checksum(true)?;
+            io::copy(&mut { source }, &mut encoder)?;
+            encoder.finish()
+        }
+        _ => {
+            drop((source, target));
+            Err(ErrorKind::Unsupported.into())
+        }
+    }
+}
+
+/// How many bytes `source` holds, all of them decoded; `None` if that takes a feature which is off.
+pub(super) fn decoded_bytes(form: Form, source: impl Read) -> Option<io::Result<u64>> {
+    match form {
+        #[cfg(feature = "gzip")]
+        Form::Gzip => Some(io::copy(&mut flate2::read::MultiGzDecoder::new(source), &mut io::sink())),
+        #[cfg(feature = "zstd")]
+        Form::Zstd => {
+            let decoder = zstd::stream::read::Decoder::new(source);
+            Some(decoder.and_then(|mut decoder| io::copy(&mut decoder, &mut io::sink())))
+        }
+        _ => {
+            drop(source);
+            None
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The directory a rolling file lives in: what lies there, who may rename and remove, what has to go.
+//!
+//! Shared by the writer and the compression thread. Files are renamed to a segment's name and removed only under the
+//! lock file, and only when their names parse as this log's.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use super::open::{self, Identity, Modes, failed};
+use crate::error::Error;
+use crate::record::Timestamp;
+use crate::rotation::{Form, Names, Retention, Segment};
+
+/// The lock file is waited for this often and this long: a second in all.
+const LOCK_ATTEMPTS: u32 = 200;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+#[derive(Debug)]
+pub(super) struct Store {
+    /// The active file, absolute.
+    pub(super) path: PathBuf,
+    pub(super) directory: PathBuf,
+    pub(super) names: Names,
+    pub(super) modes: Modes,
+    pub(super) retention: Retention,
+    /// What closed segments become; plain: they stay as they are.
+    pub(super) form: Form,
+}
+
+/// What lies in the directory.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) closed: BTreeMap<Segment, Vec<Stored>>,
+    pub(super) temporaries: Vec<PathBuf>,
+    /// What the next segment must follow. Names taken by something else than a file count too.
+    pub(super) newest: Option<Segment>,
+}
+
+/// One file of a closed segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored {
+    pub(super) form: Form,
+    pub(super) bytes: u64,
+    pub(super) identity: Identity,
+}
+
+impl Store {
+    pub(super) fn path_of(&self, segment: Segment, form: Form) -> PathBuf {
+        self.directory.join(self.names.segment(segment, form))
+    }
+
+    pub(super) fn list(&self) -> Result<Listing, Error> {
+        self.read_directory().map_err(failed("list", &self.directory))
+    }
+
+    fn read_directory(&self) -> io::Result<Listing> {
+        let mut listing = Listing::default();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if self.names.is_temporary(name) {
+                listing.temporaries.push(entry.path());
+            }
+            let Some((segment, form)) = self.names.parse(name) else { continue };
+            listing.newest = Some(listing.newest.map_or(segment, |newest| newest.highest(segment)));
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_file() => {
+                    let stored = Stored { form, bytes: metadata.len(), identity: Identity::of(&metadata) };
+                    listing.closed.entry(segment).or_default().push(stored);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Takes the lock file; it is held until the file is dropped.
+    ///
+    /// # Blocking
+    /// Waits for other processes, a second at most.
+    pub(super) fn lock(&self) -> Result<File, Error> {
+        let path = self.directory.join(self.names.lock());
+        let file = open::open_or_create(&path, self.modes).map_err(failed("open", &path))?;
+        for _ in 0..LOCK_ATTEMPTS {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                // Where locks do not exist, renaming to new names only is what protects.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+                Ok(()) => return Ok(file),
+            }
+        }
+        Err(Error::retry(format!("lock {}: another process has it", path.display())))
+    }
+
+    /// Removes the segments that are beyond a limit.
+    pub(super) fn prune(&self, now: Option<Timestamp>) -> Result<(), Error> {
+        if self.surplus(&self.list()?, now).is_empty() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        let mut result = Ok(());
+        for path in self.surplus(&self.list()?, now) {
+            result = result.and(remove(&path).map_err(failed("remove", &path)));
+        }
+        result
+    }
+
+    fn surplus(&self, listing: &Listing, now: Option<Timestamp>) -> Vec<PathBuf> {
+        let size = |files: &Vec<Stored>| files.iter().map(|file| file.bytes).sum();
+        let closed: Vec<_> = listing.closed.iter().map(|(segment, files)| (*segment, size(files))).collect();
+        let surplus = listing.closed.iter().take(self.retention.surplus(&closed, now));
+        surplus.flat_map(|(segment, files)| files.iter().map(|file| self.path_of(*segment, file.form))).collect()
+    }
+}
+
+impl Listing {
+    /// Whether the file is one of the closed segments.
+    pub(super) fn holds(&self, identity: Identity) -> bool {
+        self.closed.values().flatten().any(|file| file.identity == identity)
+    }
+}
+
+/// Whether the path still leads to that file.
+pub(super) fn leads_to(path: &Path, identity: Identity) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| Identity::of(&metadata) == identity)
+}
+
+/// Removes a file; that it is gone already is as good.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}

@@ -1,0 +1,266 @@
+//! Lines into the active file: follows it when others move it, rotates it when it has had its size or time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::active::Active;
+use super::compress::Compressor;
+use super::open::{self, failed, rename_new};
+use super::store::{Listing, Store};
+use crate::error::Error;
+use crate::record::Timestamp;
+use crate::rotation::{Form, Schedule, Segment, Turn};
+use crate::sink::{Line, Lines};
+
+/// After a failed rotation the old file is written to for so long before the next attempt.
+const RETRY_NANOS: i64 = 10_000_000_000;
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    store: Arc<Store>,
+    active: Active,
+    schedule: Schedule,
+    max_bytes: Option<u64>,
+    /// The time of the latest line or tick.
+    now: Option<Timestamp>,
+    /// A rotation was ordered and is still to be done.
+    wanted: bool,
+    /// When a rotation failed; until it succeeds.
+    failed_at: Option<Timestamp>,
+    /// To be reported once all lines are written.
+    problem: Option<Error>,
+    /// What the next segment must follow, also when all were removed.
+    newest: Option<Segment>,
+    /// The newest segment when all was last made durable.
+    synced: Option<Segment>,
+    /// Files were made or renamed since then.
+    moved: bool,
+    compressor: Compressor,
+}
+
+impl Writer {
+    pub(super) fn open(store: Store, schedule: Schedule, max_bytes: Option<u64>) -> Result<Self, Error> {
+        let store = Arc::new(store);
+        let active = Active::open(&store)?;
+        let listing = store.list()?;
+        let mut writer = Self {
+            compressor: Compressor::new(Arc::clone(&store)),
+            store,
+            active,
+            schedule,
+            max_bytes,
+            now: None,
+            wanted: false,
+            failed_at: None,
+            problem: None,
+            newest: None,
+            synced: listing.newest,
+            moved: true,
+        };
+        writer.begin(&listing);
+        writer.tidy();
+        Ok(writer)
+    }
+
+    pub(super) fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        while !lines.is_empty() {
+            let time = lines.iter().next().map_or_else(Timestamp::default, |line| line.time);
+            self.at(time);
+            if !self.active.awaits_rest() {
+                self.follow()?;
+            }
+            let size = self.active.settle(lines).map_err(failed("write to", &self.store.path))?;
+            if self.is_due(size, lines) && !self.is_waiting(time) {
+                self.attempt_rotation(time);
+                continue;
+            }
+            let run = self.run(size, lines);
+            self.active.append(lines, run).map_err(failed("write to", &self.store.path))?;
+        }
+        self.report()
+    }
+
+    /// The time is now this: what waited for it is done.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.at(now);
+        self.report()
+    }
+
+    fn at(&mut self, now: Timestamp) {
+        if self.now.replace(now).is_none() && self.store.retention.age.is_some() {
+            self.prune();
+        }
+        self.compressor.tick(now);
+    }
+
+    /// What went wrong without keeping a line from being written; told once.
+    pub(super) fn report(&mut self) -> Result<(), Error> {
+        self.problem.take().or_else(|| self.compressor.take_problem()).map_or(Ok(()), Err)
+    }
+
+    pub(super) fn rotate_now(&mut self) -> Result<(), Error> {
+        self.wanted = true;
+        self.follow()?;
+        match self.active.len().map_err(failed("look at", &self.store.path))? {
+            0 => self.wanted = false,
+            _ => self.attempt_rotation(self.now.or(self.active.modified()).unwrap_or_default()),
+        }
+        self.report()
+    }
+
+    pub(super) fn reopen(&mut self) -> Result<(), Error> {
+        let active = Active::open(&self.store)?;
+        let listing = self.store.list()?;
+        if !listing.holds(self.active.identity()) && self.active.has_name() {
+            // Nobody will find it again to make it durable.
+            self.active.sync().map_err(failed("sync the file that was", &self.store.path))?;
+        }
+        self.active = active;
+        self.moved = true;
+        self.failed_at = None;
+        self.begin(&listing);
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), Error> {
+        self.active.sync().map_err(failed("sync", &self.store.path))?;
+        if self.moved {
+            let listing = self.store.list()?;
+            for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.synced) {
+                // A compressed one was made durable before it got its name.
+                let path = self.store.path_of(*segment, Form::Plain);
+                if let Ok(file) = open::open(&path) {
+                    file.sync_data().map_err(failed("sync", &path))?;
+                }
+            }
+            open::sync_directory(&self.store.directory).map_err(failed("sync", &self.store.directory))?;
+            self.synced = listing.newest;
+            self.moved = false;
+        }
+        Ok(())
+    }
+
+    /// Waits a while for the compression of what has been closed.
+    pub(super) fn finish(&mut self, limit: Duration) -> Result<(), Error> {
+        self.compressor.finish(limit);
+        self.report()
+    }
+
+    /// Opens the path anew if it leads to another file by now. If that fails, a file that was only renamed will do.
+    fn follow(&mut self) -> Result<(), Error> {
+        if self.active.is_at(&self.store) {
+            return Ok(());
+        }
+        let (time, has_name) = (self.now.unwrap_or_default(), self.active.has_name());
+        if has_name && self.is_waiting(time) {
+            return Ok(());
+        }
+        match self.reopen() {
+            Err(error) if has_name => {
+                self.postpone(error, time);
+                Ok(())
+            }
+            reopened => reopened,
+        }
+    }
+
+    /// Judges the period of the active file: it was begun when the newest segment was closed, and last written to
+    /// when its own time says.
+    fn begin(&mut self, listing: &Listing) {
+        self.newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
+        let written = self.active.len().is_ok_and(|len| len > 0);
+        let closed = listing.newest.map(Segment::time);
+        self.schedule.begin(if written { self.active.modified().max(closed) } else { None });
+    }
+
+    /// Whether a rotation has to come before the first line.
+    fn is_due(&mut self, size: u64, lines: &Lines) -> bool {
+        let Some(line) = lines.iter().next().filter(|_| lines.at_line_start()) else { return false };
+        if size == 0 || self.schedule.turn(line.time) == Turn::Back {
+            self.schedule.begin(Some(line.time));
+            self.wanted &= size > 0;
+        }
+        self.wanted || !self.fits(size, &line) || self.schedule.turn(line.time) == Turn::Over
+    }
+
+    fn fits(&self, size: u64, line: &Line<'_>) -> bool {
+        let passes = |limit| size.saturating_add(line.bytes.len() as u64) > limit;
+        size == 0 || !self.max_bytes.is_some_and(passes)
+    }
+
+    /// How many bytes can be written in one go: the first line, or what is left of it, and those that go with it.
+    fn run(&self, size: u64, lines: &Lines) -> usize {
+        let mut run = 0;
+        let unlimited = self.failed_at.is_some();
+        for line in lines.iter() {
+            let goes_on =
+                unlimited || (self.fits(size + run as u64, &line) && self.schedule.turn(line.time) == Turn::Stay);
+            if run > 0 && !goes_on {
+                break;
+            }
+            run += line.bytes.len();
+            if !lines.at_line_start() {
+                break;
+            }
+        }
+        run
+    }
+
+    /// Whether a rotation failed only just now, or a little later: lines come out of order.
+    fn is_waiting(&self, time: Timestamp) -> bool {
+        let since = |at: Timestamp| time.as_nanos().saturating_sub(at.as_nanos());
+        self.failed_at.is_some_and(|at| (-RETRY_NANOS..RETRY_NANOS).contains(&since(at)))
+    }
+
+    fn postpone(&mut self, error: Error, time: Timestamp) {
+        self.failed_at = Some(time);
+        self.problem = Some(error);
+    }
+
+    fn attempt_rotation(&mut self, time: Timestamp) {
+        match self.rotate(time) {
+            Ok(()) => {
+                self.failed_at = None;
+                self.wanted = false;
+                self.tidy();
+            }
+            Err(error) => self.postpone(error, time),
+        }
+    }
+
+    /// Closes the active file under a new name, unless another process has done so, and opens a new one.
+    fn rotate(&mut self, time: Timestamp) -> Result<(), Error> {
+        let _lock = self.store.lock()?;
+        if !self.active.is_at(&self.store) {
+            return self.reopen();
+        }
+        let listing = self.store.list()?;
+        let newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
+        let segment = Segment::after(newest, time);
+        let (path, closed) = (&self.store.path, self.store.path_of(segment, Form::Plain));
+        rename_new(path, &closed).map_err(failed("rotate", path))?;
+        match Active::open(&self.store) {
+            Ok(active) => self.active = active,
+            Err(error) => {
+                rename_new(&closed, path).map_err(failed("undo the rotation of", path))?;
+                return Err(error);
+            }
+        }
+        self.newest = Some(segment);
+        self.moved = true;
+        self.schedule.begin(Some(time));
+        Ok(())
+    }
+
+    /// Removes and compresses what is due.
+    fn tidy(&mut self) {
+        self.prune();
+        self.compressor.wake(self.now);
+    }
+
+    fn prune(&mut self) {
+        if let Err(error) = self.store.prune(self.now) {
+            self.problem = Some(error);
+        }
+    }
+}
