@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use spanline::{Output, Overflow};
+use spanline::{Output, Overflow, RollingFile};
 use tracing::{Dispatch, info, info_span};
 use tracing_subscriber::prelude::*;
 
@@ -50,8 +50,7 @@ fn main() {
     let mut ours = (Vec::new(), Vec::new());
     let mut theirs = (Vec::new(), Vec::new());
     for turn in 0..ROUNDS {
-        let file =
-            spanline::Writer::new(std::fs::File::create(directory.path().join(format!("ours-{turn}.log"))).unwrap());
+        let file = RollingFile::new(directory.path().join(format!("ours-{turn}.log")));
         let output = Output::new(file).overflow(Overflow::Block { max_wait: Duration::from_secs(5) });
         let (layer, guard) = spanline::builder().output(output).build().expect("a layer");
         let handle = guard.handle();

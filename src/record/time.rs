@@ -13,6 +13,7 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// Reads the system's wall clock. It can step backwards.
     #[inline]
+    #[expect(clippy::disallowed_methods, reason = "the one clock")]
     pub fn now() -> Self {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => Self((since.as_secs() as i64).wrapping_mul(1_000_000_000) + i64::from(since.subsec_nanos())),

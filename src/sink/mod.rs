@@ -21,13 +21,13 @@
 //! # let _ = spanline::Output::new(Count(0));
 //! ```
 
-//STUB mod file;
+mod file;
 mod lines;
 mod memory;
 mod stdio;
 mod writer;
 
-//STUB pub use file::RollingFile;
+pub use file::RollingFile;
 pub use lines::{Line, Lines};
 pub use memory::Memory;
 pub use stdio::{Stderr, Stdout};

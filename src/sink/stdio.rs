@@ -7,6 +7,8 @@
 //! When the reader is gone (`app | head -1`), the sink is closed: one report, everything else goes on. A descriptor
 //! that would block is tried again.
 
+#![expect(clippy::disallowed_methods, reason = "the sink `Stderr`")]
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 

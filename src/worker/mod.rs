@@ -68,6 +68,7 @@ impl Lane {
     ///
     /// # Errors
     /// What the sink says to [`Control::Open`], or that no thread can be started.
+    #[expect(clippy::disallowed_methods, reason = "the workers")]
     pub(crate) fn start(mut parts: Parts) -> Result<Arc<Self>, Error> {
         static IDS: AtomicUsize = AtomicUsize::new(1);
         parts.sink.control(Control::Open)?;

@@ -1,3 +1,7 @@
 //! One binary for all integration tests, a file for each promise or group of them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods)]
+
 mod inherit;
+mod repository;

@@ -1,0 +1,103 @@
+//! The repository keeps to its own layout.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
+const MAY_USE: [(&str, &[&str]); 13] = [
+    ("error", &[]),
+    ("metrics", &[]),
+    ("record", &["context"]),
+    ("context", &["record"]),
+    ("rotation", &["error", "record"]),
+    ("complaint", &["record"]),
+    ("filter", &["error"]),
+    ("schema", &["context", "record"]),
+    ("sink", &["error", "record", "rotation"]),
+    ("queue", &["context", "error", "metrics", "record", "sink"]),
+    ("worker", &["complaint", "context", "error", "metrics", "queue", "record", "schema", "sink"]),
+    ("layer", &["context", "filter", "metrics", "queue", "record", "worker"]),
+    ("appender", &["metrics", "queue", "record", "worker"]),
+];
+
+/// Lines of a file without its tests.
+const MAX_LINES: usize = 500;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                found.push((path, code));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    found
+}
+
+fn module_of(path: &Path) -> String {
+    let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn imports_run_one_way() {
+    let may_use = BTreeMap::from(MAY_USE);
+    let mut wrong = Vec::new();
+    for (path, code) in sources() {
+        let module = module_of(&path);
+        if matches!(module.as_str(), "lib" | "builder") {
+            continue;
+        }
+        let allowed = may_use.get(module.as_str()).unwrap_or_else(|| panic!("{module} has no place in the layout"));
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        for used in code.split("crate::").skip(1) {
+            let used: String = used.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
+            let is_module = may_use.contains_key(used.as_str()) || used == "builder";
+            if is_module && used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{} uses crate::{used}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_stay_short_and_safe() {
+    for (path, code) in sources() {
+        let lines = code.lines().count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines without its tests", path.display());
+        let header = code.starts_with("//!") || path.ends_with("lib.rs");
+        assert!(header, "{} says nothing about itself", path.display());
+        let is_unsafe = code.lines().any(|line| line.trim_start().starts_with("unsafe ") || line.contains("unsafe {"));
+        assert!(!is_unsafe, "{} is unsafe", path.display());
+    }
+}
+
+#[test]
+fn every_sink_schema_and_feature_is_in_the_readme() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let readme = read("README.md");
+    for file in ["src/sink/mod.rs", "src/schema/mod.rs"] {
+        for line in read(file).lines().filter(|line| line.starts_with("pub use")) {
+            let names = line.rsplit("::").next().unwrap().trim_matches([';', '{', '}']);
+            for name in names.split(", ").filter(|name| *name != "Line") {
+                assert!(readme.contains(name), "{name} of {file} is not in the README");
+            }
+        }
+    }
+    let manifest = read("Cargo.toml");
+    let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
+    for (name, _) in features.lines().filter_map(|line| line.split_once(" = ")).filter(|(name, _)| *name != "default") {
+        assert!(readme.contains(&format!("| `{name}` |")), "feature {name} is not in the README");
+    }
+}
