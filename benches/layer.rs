@@ -3,6 +3,8 @@
 //! `cargo bench --bench layer`: both write the same events to a file, in turns, in one run; medians of the rounds and
 //! their ratio are printed. An event has four fields and lies inside two spans with request and trace id.
 
+#![allow(clippy::expect_used, clippy::print_stdout)]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -203,6 +203,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test")]
     fn made_ids_differ_between_threads_and_calls() {
         let source = IdSource::default();
         let mut ids: Vec<_> = (0..1000).map(|_| source.trace_id()).collect();
