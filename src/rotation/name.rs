@@ -102,9 +102,10 @@ impl Names {
         format!(".{}.tmp", self.segment(segment, form))
     }
 
-    pub(crate) fn is_temporary(&self, name: &str) -> bool {
-        let inner = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".tmp"));
-        inner.and_then(|inner| self.parse(inner)).is_some_and(|(_, form)| form != Form::Plain)
+    /// The segment whose compressed form is written to a file of this name; `None` if it is foreign.
+    pub(crate) fn parse_temporary(&self, name: &str) -> Option<Segment> {
+        let (segment, form) = self.parse(name.strip_prefix('.')?.strip_suffix(".tmp")?)?;
+        (form != Form::Plain).then_some(segment)
     }
 
     /// The hidden file whose lock says who may rename and remove.
@@ -157,10 +158,10 @@ mod tests {
             ".app.20261120T101538Z-000042.log",
         ] {
             assert_eq!(names.parse(foreign), None, "{foreign}");
-            assert!(!names.is_temporary(foreign), "{foreign}");
+            assert_eq!(names.parse_temporary(foreign), None, "{foreign}");
         }
-        assert!(names.is_temporary(".app.20261120T101538Z-000042.log.gz.tmp"));
-        assert!(!names.is_temporary(".app.20261120T101538Z-000042.log.tmp"));
+        assert_eq!(names.parse_temporary(".app.20261120T101538Z-000042.log.gz.tmp"), Some(AT));
+        assert_eq!(names.parse_temporary(".app.20261120T101538Z-000042.log.tmp"), None);
     }
 
     #[test]
@@ -180,7 +181,8 @@ mod tests {
             let (segment, form) = (Segment { seconds, sequence }, Form::ALL[form]);
             prop_assert_eq!(names.parse(&names.segment(segment, form)), Some((segment, form)));
             prop_assert_eq!(names.parse(&active), None);
-            prop_assert_eq!(names.is_temporary(&names.temporary(segment, form)), form != Form::Plain);
+            let read = names.parse_temporary(&names.temporary(segment, form));
+            prop_assert_eq!(read, (form != Form::Plain).then_some(segment));
         }
 
         #[test]

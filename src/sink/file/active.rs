@@ -186,6 +186,12 @@ impl Active {
         self.lost = !try_shared(&self.file);
     }
 
+    /// Gives up its share of the lock, now that it is closed. Closing the file would not do: a forked process may have
+    /// inherited it.
+    pub(super) fn release(self) {
+        let _ = self.file.unlock();
+    }
+
     /// Makes what was written to it durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.unsynced {

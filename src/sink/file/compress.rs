@@ -70,7 +70,6 @@ impl Compressor {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the compressor")]
     fn start(&self, state: &mut State) {
         let shared = Arc::clone(&self.0);
         match thread::Builder::new().name("spanline-compress".into()).spawn(move || shared.run()) {
@@ -154,8 +153,8 @@ impl Shared {
     fn pass(&self) -> Result<(), Error> {
         let listing = self.store.list()?;
         let mut result = Ok(());
-        for path in &listing.temporaries {
-            result = result.and(remove_stray(path).map_err(failed("remove", path)));
+        for (segment, path) in &listing.temporaries {
+            result = result.and(self.remove_stray(*segment, path).map_err(failed("remove", path)));
         }
         for (segment, files) in listing.closed.iter().filter(|(_, files)| self.is_open_to_work(files)) {
             if self.is_stopped() {
@@ -168,6 +167,8 @@ impl Shared {
                     result = result.and(self.store.prune(now));
                 }
                 Ok(Outcome::Busy) => self.state().left_over = true,
+                // It was removed in the meantime, and has nothing to be compressed any more.
+                Err(_) if !path.exists() => {}
                 Err(error) => result = result.and(Err(failed("compress", &path)(error))),
             }
         }
@@ -217,9 +218,16 @@ impl Shared {
     /// Writes the compressed form, with the original's mode, and makes it durable.
     fn pack(&self, source: &File, metadata: &Metadata, temporary: &Path) -> io::Result<()> {
         let target = open::create(temporary, mode_of(metadata))?;
-        // While it is held, no other process takes this for a stray.
-        let _ = target.try_lock();
         codec::encode(self.store.form, self.stoppable(source), target)?.sync_all()
+    }
+
+    /// Removes a temporary that a crash left, unless its segment is just being compressed.
+    fn remove_stray(&self, segment: Segment, temporary: &Path) -> io::Result<()> {
+        match open::open(&self.store.path_of(segment, Form::Plain)) {
+            Ok(source) if source.try_lock().is_err() => Ok(()),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _source => remove(temporary),
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -243,15 +251,5 @@ impl Read for Stoppable<'_> {
             true => Err(io::Error::other("stopped")),
             false => self.file.read(bytes),
         }
-    }
-}
-
-/// Removes a temporary that a crash left; one that is locked is being written.
-fn remove_stray(path: &Path) -> io::Result<()> {
-    match open::open(path) {
-        Ok(file) if file.try_lock().is_ok() => remove(path),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
     }
 }

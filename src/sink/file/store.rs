@@ -35,9 +35,21 @@ pub(super) struct Store {
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) closed: BTreeMap<Segment, Vec<Stored>>,
-    pub(super) temporaries: Vec<PathBuf>,
+    /// Compressed forms that are being written, or were when a crash came.
+    pub(super) temporaries: Vec<(Segment, PathBuf)>,
     /// What the next segment must follow. Names taken by something else than a file count too.
     pub(super) newest: Option<Segment>,
+}
+
+/// The lock file, held.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing it would not do: a forked process may have inherited the lock.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 /// One file of a closed segment.
@@ -63,8 +75,8 @@ impl Store {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            if self.names.is_temporary(name) {
-                listing.temporaries.push(entry.path());
+            if let Some(segment) = self.names.parse_temporary(name) {
+                listing.temporaries.push((segment, entry.path()));
             }
             let Some((segment, form)) = self.names.parse(name) else { continue };
             listing.newest = Some(listing.newest.map_or(segment, |newest| newest.highest(segment)));
@@ -81,20 +93,20 @@ impl Store {
         Ok(listing)
     }
 
-    /// Takes the lock file; it is held until the file is dropped.
+    /// Takes the lock file; it is held until the lock is dropped.
     ///
     /// # Blocking
     /// Waits for other processes, a second at most.
-    pub(super) fn lock(&self) -> Result<File, Error> {
+    pub(super) fn lock(&self) -> Result<Lock, Error> {
         let path = self.directory.join(self.names.lock());
         let file = open::open_or_create(&path, self.modes).map_err(failed("open", &path))?;
         for _ in 0..LOCK_ATTEMPTS {
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
                 // Where locks do not exist, renaming to new names only is what protects.
-                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(file),
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(Lock(file)),
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-                Ok(()) => return Ok(file),
+                Ok(()) => return Ok(Lock(file)),
             }
         }
         Err(Error::retry(format!("lock {}: another process has it", path.display())))

@@ -1,5 +1,6 @@
 //! Lines into the active file: follows it when others move it, rotates it when it has had its size or time.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,7 +241,7 @@ impl Writer {
         let (path, closed) = (&self.store.path, self.store.path_of(segment, Form::Plain));
         rename_new(path, &closed).map_err(failed("rotate", path))?;
         match Active::open(&self.store) {
-            Ok(active) => self.active = active,
+            Ok(active) => mem::replace(&mut self.active, active).release(),
             Err(error) => {
                 rename_new(&closed, path).map_err(failed("undo the rotation of", path))?;
                 return Err(error);
