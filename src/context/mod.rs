@@ -258,11 +258,6 @@ impl<'a> Context<'a> {
         self.nodes().map(|node| node.meta.name())
     }
 
-    /// Bytes of the fields of all spans, as captured.
-    pub(crate) fn field_bytes(&self) -> usize {
-        self.nodes().map(|node| node.bytes().saturating_sub(size_of::<Node>())).sum()
-    }
-
     fn nodes(&self) -> impl Iterator<Item = &'a Node> + use<'a> {
         std::iter::successors(Some(self.leaf), |node| node.parent.as_deref())
     }
@@ -338,11 +333,17 @@ impl<'a> SpanView<'a> {
     }
 
     fn raw_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
+        let meta = self.node.meta;
         let recorded: &[u8] = self.recorded.as_ref().map_or(&[], |version| &version.fields);
         let opened: &[u8] = &self.node.fields;
+        // By name, for a context variable of a declared field's name, and for a name declared twice.
+        let same = move |one: Key<'_>, other: Key<'_>| {
+            one == other || one.name(meta).is_some_and(|name| other.name(meta) == Some(name))
+        };
         let replaced =
-            move |key: Key<'_>| Fields::new(recorded).find(|(other, _)| *other == key).map(|(_, value)| value);
-        let added = Fields::new(recorded).filter(move |(key, _)| Fields::new(opened).all(|(other, _)| other != *key));
+            move |key| Fields::new(recorded).filter(|(other, _)| same(*other, key)).last().map(|(_, value)| value);
+        let added =
+            Fields::new(recorded).filter(move |(key, _)| Fields::new(opened).all(|(other, _)| !same(other, *key)));
         Fields::new(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
