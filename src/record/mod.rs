@@ -117,17 +117,22 @@ impl<'a> Record<'a> {
             .chain(marks)
     }
 
-    /// Bytes of the values before anything was cut, at least; `None` when nothing was.
+    /// Bytes of the texts before anything was cut, at least; `None` when nothing was.
     pub fn original_bytes(&self) -> Option<u64> {
+        let spans = || self.context.iter().flat_map(Context::spans);
         let refused: u64 = Fields::new(self.fields)
             .map(|(key, value)| match (key, value) {
                 (Key::Cut, Value::U64(refused)) => refused,
                 _ => 0,
             })
-            .chain(self.context.iter().flat_map(Context::spans).map(|span| span.refused_bytes()))
+            .chain(spans().map(|span| span.refused_bytes()))
             .sum();
-        let kept = self.fields.len() + self.context.as_ref().map_or(0, Context::field_bytes);
-        (refused > 0 || self.max_value_bytes != usize::MAX).then_some(kept as u64 + refused)
+        if refused == 0 && self.max_value_bytes == usize::MAX {
+            return None;
+        }
+        let own = Fields::new(self.fields).filter(|(key, _)| *key != Key::Thread).map(|(_, value)| value.text_bytes());
+        let kept: usize = own.chain(spans().map(|span| span.fields().map(|(_, value)| value.text_bytes()).sum())).sum();
+        Some(kept as u64 + refused)
     }
 
     /// What the spans around the event hand down; `None` outside any span.

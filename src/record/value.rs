@@ -37,6 +37,16 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Bytes of text, or of bytes; a number has none.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Value::Str(text) | Value::Json(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Error(chain) => chain.message().len() + chain.sources().map(str::len).sum::<usize>(),
+            _ => 0,
+        }
+    }
+
     /// The same value, a text or byte string no longer than `limit` bytes. JSON cut short becomes text.
     pub(crate) fn cut_to(self, limit: usize) -> Self {
         match self {
