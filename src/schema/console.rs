@@ -199,11 +199,8 @@ fn put_plain(out: &mut Vec<u8>, value: &Value<'_>) {
             put_text(out, text);
         }
         Value::Error(chain) => {
-            put_text(out, chain.message());
-            for source in chain.sources() {
-                out.extend_from_slice(b": ");
-                put_text(out, source);
-            }
+            let text = chain.sources().fold(chain.message().to_owned(), |text, source| text + ": " + source);
+            put_plain(out, &Value::Str(&text));
         }
         value => json::put_value(out, value),
     }
