@@ -41,7 +41,9 @@ pub(crate) fn parse_leniently(text: &str) -> (Targets, Vec<(String, String)>) {
             Err(why) => bad.push((directive.to_owned(), why)),
         }
     }
-    (good.join(",").parse().unwrap_or_default(), bad)
+    // `Targets` takes an empty text for ERROR.
+    let targets = if good.is_empty() { Targets::new() } else { good.join(",").parse().unwrap_or_default() };
+    (targets, bad)
 }
 
 fn check(directive: &str) -> Result<(), String> {
@@ -216,6 +218,14 @@ mod tests {
         assert_eq!(state.mask("app", Level::INFO), 0b011);
         assert_eq!(state.mask("app", Level::TRACE), 0b010);
         assert_eq!(state.max_level(), LevelFilter::TRACE);
+    }
+
+    #[test]
+    fn no_directive_is_no_level() {
+        for text in ["", " , ", "nonsense=loud"] {
+            let (targets, _) = parse_leniently(text);
+            assert!(targets.default_level().is_none() && targets.iter().next().is_none(), "{text}");
+        }
     }
 
     #[test]
