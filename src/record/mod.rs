@@ -37,6 +37,8 @@ pub struct Record<'a> {
     pub(crate) is_log: bool,
     /// Longer texts are cut to this many bytes; `usize::MAX` unless the line came out too long.
     pub(crate) max_value_bytes: usize,
+    /// How much there was before the line came out too long.
+    pub(crate) original_bytes: Option<u64>,
 }
 
 /// What every line carries, whatever the event: set once in the builder.
@@ -119,20 +121,23 @@ impl<'a> Record<'a> {
 
     /// Bytes of the texts before anything was cut, at least; `None` when nothing was.
     pub fn original_bytes(&self) -> Option<u64> {
-        let spans = || self.context.iter().flat_map(Context::spans);
-        let refused: u64 = Fields::new(self.fields)
-            .map(|(key, value)| match (key, value) {
-                (Key::Cut, Value::U64(refused)) => refused,
-                _ => 0,
-            })
-            .chain(spans().map(|span| span.refused_bytes()))
-            .sum();
-        if refused == 0 && self.max_value_bytes == usize::MAX {
-            return None;
-        }
+        self.original_bytes.or_else(|| (self.refused_bytes() > 0).then(|| self.all_bytes()))
+    }
+
+    /// Bytes of the texts, those that were cut at capture among them.
+    pub(crate) fn all_bytes(&self) -> u64 {
         let own = Fields::new(self.fields).filter(|(key, _)| *key != Key::Thread).map(|(_, value)| value.text_bytes());
-        let kept: usize = own.chain(spans().map(|span| span.fields().map(|(_, value)| value.text_bytes()).sum())).sum();
-        Some(kept as u64 + refused)
+        let spans = self.context.iter().flat_map(Context::spans);
+        let kept: usize = own.chain(spans.map(|span| span.fields().map(|(_, value)| value.text_bytes()).sum())).sum();
+        kept as u64 + self.refused_bytes()
+    }
+
+    fn refused_bytes(&self) -> u64 {
+        let own = Fields::new(self.fields).map(|(key, value)| match (key, value) {
+            (Key::Cut, Value::U64(refused)) => refused,
+            _ => 0,
+        });
+        own.chain(self.context.iter().flat_map(Context::spans).map(|span| span.refused_bytes())).sum()
     }
 
     /// What the spans around the event hand down; `None` outside any span.

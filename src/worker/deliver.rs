@@ -26,8 +26,12 @@ const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
 /// A line on which the sink panicked so often without getting ahead is given up.
 const MAX_PANICS: u32 = 3;
 
-/// A line that is too long is rendered again with its values cut to this part of the limit, then to smaller ones.
+/// A line that is too long is rendered again with its values cut to this part of the limit, then to smaller ones, to
+/// nothing at last.
 const CUTS: [usize; 6] = [4, 16, 64, 512, 4096, usize::MAX];
+
+/// Where the names alone are too long, the message stays, cut to this part of the limit.
+const LAST_CUT: usize = 8;
 
 /// Everything that empties one queue.
 pub(crate) struct Engine {
@@ -164,7 +168,7 @@ impl Engine {
         match entry.head {
             Head::Line(_) => self.lines.buffer().extend_from_slice(bytes),
             Head::Event { meta, is_log } => {
-                let mut record = Record {
+                let record = Record {
                     meta,
                     time,
                     fields: bytes,
@@ -172,18 +176,12 @@ impl Engine {
                     statics: &self.statics,
                     is_log,
                     max_value_bytes: usize::MAX,
+                    original_bytes: None,
                 };
                 let start = self.lines.len();
                 self.schema.render(&record, self.lines.buffer());
-                let mut cuts = CUTS.into_iter();
-                while self.lines.len() - start > self.max_line_bytes {
-                    self.lines.discard_unended();
-                    let Some(cut) = cuts.next() else { break };
-                    record.max_value_bytes = self.max_line_bytes / cut;
-                    if cut == usize::MAX {
-                        record.context = None;
-                    }
-                    self.schema.render(&record, self.lines.buffer());
+                if self.lines.len() - start > self.max_line_bytes {
+                    render_cut(&mut *self.schema, record, &mut self.lines, self.max_line_bytes);
                 }
                 if self.lines.len() == start {
                     lost.push((Reason::Rejected, level, time));
@@ -215,6 +213,7 @@ impl Engine {
             statics: &self.statics,
             is_log: false,
             max_value_bytes: usize::MAX,
+            original_bytes: None,
         };
         let rendered = catch_unwind(AssertUnwindSafe(|| self.schema.render(&record, self.lines.buffer())));
         if let Err(payload) = rendered {
@@ -303,6 +302,37 @@ impl Engine {
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         })
     }
+}
+
+/// Renders a line that came out too long again, with less and less in it; nothing when that does not help.
+#[cold]
+fn render_cut(schema: &mut dyn Schema, mut record: Record<'_>, lines: &mut Lines, max_bytes: usize) {
+    record.original_bytes = Some(record.all_bytes());
+    let mut fits = |record: &Record<'_>| {
+        lines.discard_unended();
+        let start = lines.len();
+        schema.render(record, lines.buffer());
+        let fits = lines.len() - start <= max_bytes;
+        if !fits {
+            lines.discard_unended();
+        }
+        fits
+    };
+    for part in CUTS {
+        record.max_value_bytes = max_bytes / part;
+        if fits(&record) {
+            return;
+        }
+    }
+    record.max_value_bytes = max_bytes / LAST_CUT;
+    let mut fields = Vec::new();
+    if let Some(message) = record.message() {
+        put_named(&mut fields, "message", &message);
+    }
+    if record.is_log {
+        put_named(&mut fields, "log.target", &Value::Str(record.target()));
+    }
+    fits(&Record { fields: &fields, context: None, ..record });
 }
 
 fn size_of_record(bytes: &[u8]) -> usize {
