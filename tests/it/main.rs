@@ -5,6 +5,7 @@
 
 mod child;
 mod golden;
+mod hostile;
 mod inherit;
 mod repository;
 mod stage;
