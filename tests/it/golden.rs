@@ -13,6 +13,7 @@ use spanline::{Builder, Color, Console, Memory, Output, SpanExt};
 use tracing::field::Empty;
 use tracing::subscriber::with_default;
 use tracing::{debug, error, error_span, info, info_span, trace, warn};
+use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 
 use crate::stage::{Site, fixed};
@@ -254,17 +255,14 @@ fn promise_32_the_names_of_what_is_switched_on_are_reserved_too() {
 }
 
 #[test]
-fn static_fields_of_reserved_names() {
+fn static_fields() {
     golden("static_fields")
-        .flat(Flat::new())
         .builder(|builder| {
             builder
                 .static_field("version", "1.0")
                 .static_field("env", "first")
                 .static_field("env", "last")
                 .static_field("pid", "no slot")
-                .static_field("level", "FORGED")
-                .static_field("trace_id", TRACE)
                 .static_field("we\"ird\n", "\u{202e}")
         })
         .run(|| {
@@ -276,6 +274,15 @@ fn static_fields_of_reserved_names() {
             });
             info_span!("s").in_scope(|| info!(target: "orders", "not shadowed"));
         });
+}
+
+#[test]
+fn promise_32_a_static_field_of_a_reserved_name_is_an_error() {
+    for name in ["timestamp", "level", "trace_id", "spans", "fields", "error"] {
+        let built = fixed().static_field(name, "x").output(Output::new(Memory::new())).build::<Registry>();
+        let error = built.err().unwrap();
+        assert!(error.is_invalid() && error.to_string().contains(name), "{error}");
+    }
 }
 
 #[test]
