@@ -67,7 +67,7 @@ impl<'b> Capture<'b> {
         if index <= form::MAX_INDEX {
             self.out.push(index as u8);
         } else {
-            let name = form::plain_name(field.name());
+            let name = super::value::prefix(form::plain_name(field.name()), usize::from(u16::MAX));
             self.out.push(form::NAMED);
             self.out.extend_from_slice(&(name.len() as u16).to_le_bytes());
             self.out.extend_from_slice(name.as_bytes());
