@@ -10,3 +10,4 @@ mod inherit;
 mod repository;
 mod stage;
 mod strict;
+mod text;
