@@ -333,3 +333,226 @@ impl ClockText {
         out.extend_from_slice(&digits);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, OnceLock};
+
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use tracing::Level;
+    use tracing::callsite::{Callsite, Identifier};
+    use tracing::field::{Field, FieldSet};
+    use tracing::metadata::Kind;
+    use tracing::subscriber::Interest;
+
+    use super::*;
+    use crate::context::{Context, IdSource, Node, Seen, epoch};
+    use crate::record::{Capture, Statics, put_named};
+
+    const FIELDS: usize = 4;
+
+    const NAMES: [&str; 16] = [
+        "a",
+        "b",
+        "c",
+        "r#a",
+        "d\"\n",
+        "message",
+        "error",
+        "request_id",
+        "level",
+        "service",
+        "trace_id",
+        "traceparent",
+        "env",
+        "line",
+        "thread_id",
+        "fields",
+    ];
+
+    struct Site(OnceLock<Metadata<'static>>);
+
+    impl Callsite for Site {
+        fn set_interest(&self, _: Interest) {}
+
+        fn metadata(&self) -> &Metadata<'_> {
+            self.0.get().expect("set when it was made")
+        }
+    }
+
+    /// A call site of any names; it lives for ever.
+    fn call_site(names: &[&'static str], kind: Kind, file: Option<&'static str>) -> &'static Metadata<'static> {
+        let names: &'static [&'static str] = Box::leak(Box::from(names));
+        let site: &'static Site = Box::leak(Box::new(Site(OnceLock::new())));
+        let fields = FieldSet::new(names, Identifier(site));
+        let meta = Metadata::new("name", "orders", Level::INFO, file, file.map(|_| 7), file, fields, kind);
+        site.0.get_or_init(|| meta)
+    }
+
+    /// What of a call site's fields has a value, and of what kind.
+    fn capture(meta: &'static Metadata<'static>, values: [u8; FIELDS], thread: bool) -> Vec<u8> {
+        let mut form = Vec::new();
+        let mut capture = Capture::new(&mut form, 1000);
+        if thread {
+            capture.thread(3, "main");
+        }
+        let set = meta.fields();
+        let fields: Vec<Field> = set.iter().collect();
+        let error = std::io::Error::other("failed");
+        let error: &(dyn std::error::Error + 'static) = &error;
+        let long = "long".repeat(400);
+        let values = values.map(|kind| -> Option<&dyn tracing::Value> {
+            Some(match kind % 10 {
+                0 | 1 => &"text",
+                2 => &7u64,
+                3 => &"4BF92F3577B34DA6A3CE929D0E0E4736",
+                4 => &error,
+                5 => &true,
+                6 => &1.5,
+                7 if kind > 200 => &long,
+                7 => &"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                8 => &-7i64,
+                _ => return None,
+            })
+        });
+        if let Some(first) = fields.first() {
+            let values: [(&Field, Option<&dyn tracing::Value>); FIELDS] =
+                std::array::from_fn(|at| match fields.get(at) {
+                    Some(field) => (field, values[at]),
+                    None => (first, None),
+                });
+            set.value_set(&values).record(&mut capture);
+        }
+        capture.finish();
+        form
+    }
+
+    /// One step of a program: indexes are taken modulo what there is.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Open { site: usize, parent: Option<usize>, values: [u8; FIELDS] },
+        Record { node: usize, values: [u8; FIELDS] },
+        Variable { node: usize, name: &'static str },
+        Log { site: usize, node: Option<usize>, values: [u8; FIELDS], nanos: u32 },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let at = 0..1000usize;
+        prop_oneof![
+            2 => (at.clone(), proptest::option::of(at.clone()), any::<[u8; FIELDS]>())
+                .prop_map(|(site, parent, values)| Step::Open { site, parent, values }),
+            1 => (at.clone(), any::<[u8; FIELDS]>()).prop_map(|(node, values)| Step::Record { node, values }),
+            1 => (at.clone(), select(&NAMES[..])).prop_map(|(node, name)| Step::Variable { node, name }),
+            6 => (at.clone(), proptest::option::of(at), any::<[u8; FIELDS]>(), any::<u32>())
+                .prop_map(|(site, node, values, nanos)| Step::Log { site, node, values, nanos }),
+        ]
+    }
+
+    fn options() -> impl Strategy<Value = Options> {
+        let span_fields = prop_oneof![
+            3 => Just(SpanFields::All),
+            1 => Just(SpanFields::IdsOnly),
+            1 => Just(SpanFields::Named(vec!["a".to_owned(), "error".to_owned()])),
+        ];
+        (any::<[bool; 7]>(), span_fields).prop_map(|(on, span_fields)| {
+            let [pid, hostname, thread_id, thread_name, file, line, module] = on;
+            Options { pid, hostname, thread_id, thread_name, file, line, module, span_fields }
+        })
+    }
+
+    /// Runs a program; returns how many lines went the fast way, each the same as the general way's.
+    fn run(options: &Options, statics: &Statics, sites: &[Vec<&'static str>], steps: &[Step]) -> usize {
+        let events: Vec<_> = sites.iter().map(|names| call_site(names, Kind::EVENT, Some("main.rs"))).collect();
+        let spans: Vec<_> = sites.iter().map(|names| call_site(names, Kind::SPAN, None)).collect();
+        let ids = IdSource::seeded(1);
+        let mut nodes: Vec<(&'static Metadata<'static>, Arc<Node>)> = Vec::new();
+        // One that keeps what it has prepared, over all lines, and one that prepares nothing.
+        let mut flat = Flat { options: options.clone(), ..Flat::default() };
+        let mut fast = 0;
+        for step in steps {
+            match *step {
+                Step::Open { site, parent, values } => {
+                    let meta = spans[site % spans.len()];
+                    let parent = parent.and_then(|at| nodes.get(at % nodes.len().max(1)));
+                    let parent = parent.map(|(_, node)| Arc::clone(node));
+                    let trace = meta.fields().iter().any(|field| matches!(field.name(), "trace_id" | "traceparent"));
+                    let node = Node::new(meta, parent, &capture(meta, values, false), trace, &ids);
+                    nodes.push((meta, Arc::new(node)));
+                }
+                Step::Record { node, values } if !nodes.is_empty() => {
+                    let (meta, node) = &nodes[node % nodes.len()];
+                    node.record(&capture(meta, values, false), || Seen { oldest: 0, newest: epoch() });
+                }
+                Step::Variable { node, name } if !nodes.is_empty() => {
+                    let mut form = Vec::new();
+                    put_named(&mut form, name, &Value::Str("variable"));
+                    nodes[node % nodes.len()].1.record(&form, || Seen { oldest: 0, newest: epoch() });
+                }
+                Step::Record { .. } | Step::Variable { .. } => {}
+                Step::Log { site, node, values, nanos } => {
+                    let meta = events[site % events.len()];
+                    let form = capture(meta, values, options.thread_id || options.thread_name);
+                    let node = node.and_then(|at| nodes.get(at % nodes.len().max(1)));
+                    let record = Record {
+                        meta,
+                        time: Timestamp::from_nanos(1_700_000_000_000_000_000 + i64::from(nanos)),
+                        fields: &form,
+                        context: node.map(|(_, node)| Context::new(node, epoch())),
+                        statics,
+                        is_log: false,
+                        max_value_bytes: usize::MAX,
+                        original_bytes: None,
+                    };
+                    let (mut prepared, mut line, mut general) = (Vec::new(), Vec::new(), Vec::new());
+                    flat.render(&record, &mut line);
+                    let mut other = Flat { options: options.clone(), ..Flat::default() };
+                    other.fixed = Some(Fixed::new(&record, options));
+                    other.render_general(&record, &mut general);
+                    assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&general));
+                    if flat.render_prepared(&record, &mut prepared) {
+                        assert_eq!(prepared, general);
+                        fast += 1;
+                    } else {
+                        assert!(prepared.is_empty(), "nothing is left behind");
+                    }
+                }
+            }
+        }
+        fast
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_fast_way_gives_the_same_bytes_as_the_general_way(
+            options in options(),
+            service: bool,
+            env: bool,
+            sites in proptest::collection::vec(proptest::collection::vec(select(&NAMES[..]), 0..=FIELDS), 1..6),
+            steps in proptest::collection::vec(step(), 1..40),
+        ) {
+            let statics = Statics {
+                service: service.then(|| "orders".to_owned()),
+                fields: env.then(|| ("env".to_owned(), "test".to_owned())).into_iter().collect(),
+            };
+            run(&options, &statics, &sites, &steps);
+        }
+    }
+
+    #[test]
+    fn ordinary_lines_go_the_fast_way() {
+        let sites = [vec!["message", "user_id", "error"], vec!["request_id", "method"], vec!["trace_id", "table"]];
+        let steps = [
+            Step::Log { site: 0, node: None, values: [0, 2, 9, 9], nanos: 0 },
+            Step::Open { site: 1, parent: None, values: [2, 0, 9, 9] },
+            Step::Open { site: 2, parent: Some(0), values: [3, 0, 9, 9] },
+            Step::Log { site: 0, node: Some(0), values: [0, 2, 4, 9], nanos: 1 },
+            Step::Log { site: 0, node: Some(1), values: [0, 2, 0, 9], nanos: 2 },
+            Step::Record { node: 1, values: [9, 2, 9, 9] },
+            Step::Log { site: 0, node: Some(1), values: [0, 2, 9, 9], nanos: 3 },
+        ];
+        assert_eq!(run(&Options::default(), &Statics::default(), &sites, &steps), 4);
+    }
+}
