@@ -88,8 +88,8 @@ impl Lane {
     }
 
     fn run(&self) {
-        let _own = Own::enter(self.id);
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = Own::enter(self.id);
         let mut idle = Idle::new();
         loop {
             let taken = self.queue.take(engine.spare(), &mut idle);
@@ -101,9 +101,15 @@ impl Lane {
             if last && self.queue.is_drained() {
                 engine.close(self);
                 if self.queue.end() {
-                    return;
+                    break;
                 }
             }
+        }
+        drop(own);
+        drop(engine);
+        if !self.queue.is_drained() {
+            // Pushed since by a thread of the log, which did not wait for the engine.
+            self.deliver_here();
         }
     }
 
@@ -115,8 +121,9 @@ impl Lane {
     #[cold]
     pub(crate) fn deliver_here(&self) {
         // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
-        // further up its own stack, need not wait.
-        while !self.queue.is_drained() {
+        // further up its own stack, need not wait. Every other thread waits for the engine at least once: what it
+        // pushed may have been taken by the holder, and is not written yet.
+        loop {
             let locked = match own_lane() {
                 None => Some(self.engine.lock().unwrap_or_else(PoisonError::into_inner)),
                 Some(_) => match self.engine.try_lock() {
@@ -126,10 +133,15 @@ impl Lane {
                 },
             };
             let Some(mut engine) = locked else { return };
-            let _own = Own::enter(self.id);
+            let own = Own::enter(self.id);
             while !self.queue.is_drained() {
                 let taken = self.queue.take_now(engine.spare());
                 engine.deliver(taken, self);
+            }
+            drop(own);
+            drop(engine);
+            if self.queue.is_drained() {
+                return;
             }
         }
     }
