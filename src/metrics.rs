@@ -83,10 +83,16 @@ impl ByLevel {
         }
     }
 
-    pub(crate) fn sub(&mut self, level: Level, lines: u64) {
-        if let Some(count) = self.0.get_mut(index(level)) {
-            *count = count.saturating_sub(lines);
+    /// The counts that `count` gives.
+    pub(crate) fn of(count: impl Fn(Level) -> u64) -> Self {
+        Self(LEVELS.map(count))
+    }
+
+    pub(crate) fn minus(mut self, other: Self) -> Self {
+        for (count, less) in self.0.iter_mut().zip(other.0) {
+            *count = count.saturating_sub(less);
         }
+        self
     }
 
     pub(crate) fn plus(mut self, other: Self) -> Self {

@@ -20,7 +20,7 @@ use crate::context::{Node, Seen, epoch};
 use crate::error::Error;
 use crate::metrics::{ByLevel, Dropped, OutputMetrics, Reason};
 use crate::record::Timestamp;
-use crate::sink::Control;
+use crate::sink::{Control, Delivered};
 
 /// What happens to a record for which there is no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub(crate) struct Queue {
     room: Condvar,
     overflow: Overflow,
     max_bytes: usize,
+    delivered: Arc<Delivered>,
 }
 
 #[derive(Debug)]
@@ -88,13 +89,15 @@ struct State {
     /// Callers waiting for room.
     blocked: usize,
     emitted: ByLevel,
-    written: ByLevel,
     dropped: Dropped,
-    in_flight: ByLevel,
+    /// All that the worker ever took.
+    taken: ByLevel,
+    /// What it lost of that.
+    lost: ByLevel,
+    /// What had been written when the worker was given up; what it writes later is counted as lost already.
+    written_in_time: Option<ByLevel>,
     in_flight_oldest: u64,
     newest: u64,
-    /// Records resolved one way or the other: shows progress.
-    finished: u64,
     losses: Vec<Loss>,
     refused_since_take: bool,
     orders: Vec<Order>,
@@ -194,7 +197,7 @@ pub(crate) struct Taken {
 
 impl Queue {
     /// A queue that holds `max_bytes` in memory.
-    pub(crate) fn new(overflow: Overflow, max_bytes: usize) -> Self {
+    pub(crate) fn new(overflow: Overflow, max_bytes: usize, delivered: Arc<Delivered>) -> Self {
         let state = State {
             pending: Batch::new(max_bytes),
             used: 0,
@@ -204,12 +207,12 @@ impl Queue {
             urgent: false,
             blocked: 0,
             emitted: ByLevel::default(),
-            written: ByLevel::default(),
             dropped: Dropped::default(),
-            in_flight: ByLevel::default(),
+            taken: ByLevel::default(),
+            lost: ByLevel::default(),
+            written_in_time: None,
             in_flight_oldest: u64::MAX,
             newest: 0,
-            finished: 0,
             losses: Vec::with_capacity(Reason::ALL.len()),
             refused_since_take: false,
             orders: Vec::new(),
@@ -218,7 +221,7 @@ impl Queue {
             failures: Vec::new(),
             tally: Tally::default(),
         };
-        Self { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new(), overflow, max_bytes }
+        Self { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new(), overflow, max_bytes, delivered }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -382,20 +385,13 @@ impl Queue {
         self.lock().take(spare)
     }
 
-    /// Says that records with `bytes` in all have been resolved: delivered in `written`, or in `dropped` for a
-    /// reason.
-    pub(crate) fn delivered(&self, bytes: usize, written: ByLevel, dropped: &[(Reason, Level, Timestamp)]) {
+    /// Says that records with `bytes` in all have been resolved: delivered, or in `lost` for a reason.
+    pub(crate) fn delivered(&self, bytes: usize, lost: &[(Reason, Level, Timestamp)]) {
         let mut state = self.lock();
         state.used = state.used.saturating_sub(bytes);
         if state.phase != Phase::Abandoned {
-            for (level, lines) in written.levels() {
-                state.in_flight.sub(level, lines);
-                state.finished += lines;
-            }
-            state.written = state.written.plus(written);
-            for (reason, level, time) in dropped {
-                state.in_flight.sub(*level, 1);
-                state.finished += 1;
+            for (reason, level, time) in lost {
+                state.lost.add(*level, 1);
                 state.lose(*reason, *level, *time);
             }
         }
@@ -535,11 +531,12 @@ impl Queue {
     pub(crate) fn wait_ended(&self, begun: Instant, patience: Duration, cap: Duration) -> u64 {
         let last = after(begun, cap);
         let mut state = self.lock();
-        let mut finished = state.finished;
+        let mut finished = self.finished(&state);
         let mut deadline = after(begun, patience).min(last);
         while matches!(state.phase, Phase::Running | Phase::Closing) {
-            if state.finished != finished {
-                finished = state.finished;
+            let now_finished = self.finished(&state);
+            if now_finished != finished {
+                finished = now_finished;
                 deadline = after(Instant::now(), patience).min(last);
             }
             let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
@@ -551,16 +548,35 @@ impl Queue {
         0
     }
 
+    /// Lines that the worker has done with: shows progress.
+    fn finished(&self, state: &State) -> u64 {
+        self.written(state).total() + state.lost.total()
+    }
+
+    /// Lines written, those of the batch under way included.
+    fn written(&self, state: &State) -> ByLevel {
+        state.written_in_time.unwrap_or_else(|| ByLevel::of(|level| self.delivered.of(level)))
+    }
+
+    /// Lines the worker has not done with.
+    fn held(&self, state: &State, written: ByLevel) -> ByLevel {
+        match state.written_in_time {
+            Some(_) => state.pending.by_level(),
+            None => state.taken.minus(state.lost).minus(written).plus(state.pending.by_level()),
+        }
+    }
+
     fn abandon(&self, mut state: MutexGuard<'_, State>) -> u64 {
         state.phase = Phase::Abandoned;
-        let left = state.in_flight.plus(state.pending.by_level());
+        let written = self.written(&state);
+        let left = self.held(&state, written);
+        state.written_in_time = Some(written);
         let now = state.pending.last_time();
         for (level, lines) in left.levels() {
             for _ in 0..lines {
                 state.lose(Reason::Shutdown, level, now);
             }
         }
-        state.in_flight = ByLevel::default();
         state.used = 0;
         let pending = std::mem::replace(&mut state.pending, Batch::new(0));
         self.work.notify_all();
@@ -573,12 +589,13 @@ impl Queue {
     pub(crate) fn metrics(&self, name: &str) -> OutputMetrics {
         let state = self.lock();
         let tally = state.tally.clone();
+        let written = self.written(&state);
         OutputMetrics {
             name: name.to_owned(),
             emitted: state.emitted,
-            written: state.written,
+            written,
             dropped: state.dropped,
-            queued: state.pending.by_level().plus(state.in_flight),
+            queued: self.held(&state, written),
             queued_bytes: state.used as u64,
             written_bytes: tally.written_bytes,
             notices: tally.notices,
@@ -592,7 +609,7 @@ impl Queue {
 impl State {
     fn take(&mut self, spare: Batch) -> Taken {
         let batch = std::mem::replace(&mut self.pending, spare);
-        self.in_flight = self.in_flight.plus(batch.by_level());
+        self.taken = self.taken.plus(batch.by_level());
         self.in_flight_oldest = self.in_flight_oldest.min(batch.oldest_epoch());
         self.urgent = false;
         let last = self.phase != Phase::Running;

@@ -1,5 +1,8 @@
 //! Rendered lines on their way into a sink, with a cursor.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tracing::Level;
 
 use crate::record::Timestamp;
@@ -15,6 +18,29 @@ pub struct Lines {
     cursor: usize,
     /// Lines wholly delivered or skipped.
     passed: usize,
+    delivered: Arc<Delivered>,
+}
+
+/// How many lines were delivered so far, by level; notices are left out. Counted as the cursor moves, so that others
+/// see how far a write has come while it is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Delivered([AtomicU64; 5]);
+
+impl Delivered {
+    pub(crate) fn of(&self, level: Level) -> u64 {
+        self.place(level).load(Ordering::Acquire)
+    }
+
+    fn place(&self, level: Level) -> &AtomicU64 {
+        let [error, warn, info, debug, trace] = &self.0;
+        match level {
+            Level::ERROR => error,
+            Level::WARN => warn,
+            Level::INFO => info,
+            Level::DEBUG => debug,
+            Level::TRACE => trace,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +64,11 @@ pub struct Line<'a> {
 }
 
 impl Lines {
+    /// No lines yet; those delivered are counted in `delivered`.
+    pub(crate) fn counted(delivered: Arc<Delivered>) -> Self {
+        Self { delivered, ..Self::default() }
+    }
+
     /// What is still to be delivered, all lines in one run.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(self.cursor..).unwrap_or_default()
@@ -56,7 +87,10 @@ impl Lines {
     /// Moves the cursor past `bytes` more delivered bytes; never past the end.
     pub fn advance(&mut self, bytes: usize) {
         self.cursor = self.cursor.saturating_add(bytes).min(self.bytes.len());
-        while self.ends.get(self.passed).is_some_and(|end| end.at <= self.cursor) {
+        while let Some(end) = self.ends.get(self.passed).filter(|end| end.at <= self.cursor) {
+            if !end.notice {
+                self.delivered.place(end.level).fetch_add(1, Ordering::Release);
+            }
             self.passed += 1;
         }
     }
@@ -116,19 +150,9 @@ impl Lines {
         Some((end.level, end.time, end.notice))
     }
 
-    /// Lines passed so far.
-    pub(crate) fn passed(&self) -> usize {
-        self.passed
-    }
-
     /// Bytes passed so far.
     pub(crate) fn cursor(&self) -> usize {
         self.cursor
-    }
-
-    /// Level of each user's line from the `from`th on that has been passed; notices are left out.
-    pub(crate) fn passed_levels(&self, from: usize) -> impl Iterator<Item = Level> {
-        self.ends.iter().take(self.passed).skip(from).filter(|end| !end.notice).map(|end| end.level)
     }
 
     /// Bytes rendered, delivered or not.

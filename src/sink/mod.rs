@@ -28,6 +28,7 @@ mod stdio;
 mod writer;
 
 pub use file::RollingFile;
+pub(crate) use lines::Delivered;
 pub use lines::{Line, Lines};
 pub use memory::Memory;
 pub use stdio::{Stderr, Stdout};

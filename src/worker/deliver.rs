@@ -9,11 +9,11 @@ use tracing::Level;
 use super::{ECHO, Lane, Parts};
 use crate::context::Context;
 use crate::error::Error;
-use crate::metrics::{ByLevel, Reason};
+use crate::metrics::Reason;
 use crate::queue::{Batch, Head, Loss, Order, Taken, Tally};
 use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
 use crate::schema::Schema;
-use crate::sink::{Control, Lines, Sink};
+use crate::sink::{Control, Delivered, Lines, Sink};
 
 /// Lines are rendered and written this many bytes at a time: few system calls, and still in the processor's cache.
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -58,11 +58,11 @@ impl std::fmt::Debug for Engine {
 type Lost = (Reason, Level, Timestamp);
 
 impl Engine {
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts, delivered: Arc<Delivered>) -> Self {
         Self {
             schema: parts.schema,
             sink: parts.sink,
-            lines: Lines::default(),
+            lines: Lines::counted(delivered),
             spare: Some(Batch::new(parts.max_bytes)),
             max_bytes: parts.max_bytes,
             max_line_bytes: parts.max_line_bytes,
@@ -111,7 +111,7 @@ impl Engine {
         if !losses.is_empty() {
             self.write(lane, 0, Vec::new());
         }
-        lane.queue.delivered(batch.bytes().saturating_sub(released), ByLevel::default(), &[]);
+        lane.queue.delivered(batch.bytes().saturating_sub(released), &[]);
         if !batch.is_empty()
             && orders.is_empty()
             && let Err(error) = self.control(Control::Flush)
@@ -228,13 +228,11 @@ impl Engine {
     /// Gets all rendered lines into the sink, however long it takes, and says what became of them. `bytes`: what the
     /// queue accounts for the records they came from.
     fn write(&mut self, lane: &Lane, bytes: usize, mut lost: Vec<Lost>) {
-        let mut written = ByLevel::default();
         let mut pause = FIRST_PAUSE;
         let mut panics = 0;
         while !self.lines.is_empty() && !self.closed {
-            let (passed, cursor) = (self.lines.passed(), self.lines.cursor());
+            let cursor = self.lines.cursor();
             let result = catch_unwind(AssertUnwindSafe(|| self.sink.write(&mut self.lines)));
-            self.lines.passed_levels(passed).for_each(|level| written.add(level, 1));
             let moved = self.lines.cursor().saturating_sub(cursor);
             self.tally.written_bytes += moved as u64;
             if moved > 0 {
@@ -278,7 +276,7 @@ impl Engine {
             self.skip(reason, &mut lost);
         }
         self.lines.clear(2 * CHUNK_BYTES);
-        lane.queue.delivered(bytes, written, &lost);
+        lane.queue.delivered(bytes, &lost);
     }
 
     fn skip(&mut self, reason: Reason, lost: &mut Vec<Lost>) {

@@ -20,7 +20,7 @@ use crate::metrics::OutputMetrics;
 use crate::queue::{Idle, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::schema::Schema;
-use crate::sink::{Control, Sink};
+use crate::sink::{Control, Delivered, Sink};
 
 thread_local! {
     /// The lane whose engine runs on this thread; zero on all threads but those of the log.
@@ -72,12 +72,13 @@ impl Lane {
     pub(crate) fn start(mut parts: Parts) -> Result<Arc<Self>, Error> {
         static IDS: AtomicUsize = AtomicUsize::new(1);
         parts.sink.control(Control::Open)?;
+        let delivered = Arc::<Delivered>::default();
         let lane = Arc::new(Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
-            queue: Queue::new(parts.overflow, parts.max_bytes),
+            queue: Queue::new(parts.overflow, parts.max_bytes, Arc::clone(&delivered)),
             complaints: Arc::clone(&parts.complaints),
             name: parts.name.clone(),
-            engine: Mutex::new(Engine::new(parts)),
+            engine: Mutex::new(Engine::new(parts, delivered)),
         });
         let worker = Arc::clone(&lane);
         std::thread::Builder::new()
