@@ -19,6 +19,9 @@ pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// … and never longer than this in all, however much gets done: below the 30 s after which containers are killed.
 pub const DEFAULT_SHUTDOWN_CAP: Duration = Duration::from_secs(25);
 
+/// How often the progress of the outputs is looked at.
+const NAP: Duration = Duration::from_millis(20);
+
 /// How long the end may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
@@ -95,18 +98,24 @@ impl Guard {
             // A thread of the log cannot wait for itself; the workers drain what there is all the same.
             return 0;
         }
-        let begun = Instant::now();
+        // All side by side: a stuck output takes no time from a slow one.
         let Deadlines { timeout, cap } = self.deadlines;
+        let mut open: Vec<_> = self.handle.lanes.iter().map(|lane| (lane, lane.queue.ending(timeout, cap))).collect();
         let mut left = 0;
-        for lane in &self.handle.lanes {
-            let lines = lane.queue.wait_ended(begun, timeout, cap);
-            if lines > 0 {
-                self.complain(
-                    &format!("{} end", lane.name),
-                    &format!("output {}: {lines} lines were not written in time", lane.name),
-                );
-            }
-            left += lines;
+        while !open.is_empty() {
+            // The first one signals its end; the others are looked at each time.
+            let mut nap = NAP;
+            open.retain_mut(|(lane, ending)| {
+                let Some(lines) = lane.queue.wait_ended(ending, std::mem::take(&mut nap)) else { return true };
+                if lines > 0 {
+                    self.complain(
+                        &format!("{} end", lane.name),
+                        &format!("output {}: {lines} lines were not written in time", lane.name),
+                    );
+                }
+                left += lines;
+                false
+            });
         }
         left
     }

@@ -523,29 +523,35 @@ impl Queue {
         true
     }
 
-    /// Waits until the worker has ended, as long as it makes progress: each time it does, `patience` begins anew,
-    /// up to `cap` in all. Returns the lines left behind, which then count as dropped.
+    /// Begins to wait for the worker's end, as long as it makes progress: each time it does, `patience` begins anew,
+    /// up to `cap` in all.
+    pub(crate) fn ending(&self, patience: Duration, cap: Duration) -> Ending {
+        let now = Instant::now();
+        let last = after(now, cap);
+        let finished = self.finished(&self.lock());
+        Ending { finished, patience, deadline: after(now, patience).min(last), last }
+    }
+
+    /// Looks whether the worker has ended, and waits for that as long as `nap`. When it has, or has got nothing done
+    /// for too long, returns the lines left behind, which then count as dropped.
     ///
     /// # Blocking
-    /// Until then.
-    pub(crate) fn wait_ended(&self, begun: Instant, patience: Duration, cap: Duration) -> u64 {
-        let last = after(begun, cap);
+    /// For `nap` at most.
+    pub(crate) fn wait_ended(&self, ending: &mut Ending, nap: Duration) -> Option<u64> {
+        let nap = nap.min(ending.deadline.saturating_duration_since(Instant::now()));
         let mut state = self.lock();
-        let mut finished = self.finished(&state);
-        let mut deadline = after(begun, patience).min(last);
-        while matches!(state.phase, Phase::Running | Phase::Closing) {
-            let now_finished = self.finished(&state);
-            if now_finished != finished {
-                finished = now_finished;
-                deadline = after(Instant::now(), patience).min(last);
-            }
-            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-            let Some(left) = left else { return self.abandon(state) };
-            // The worker signals when it has ended, not at each step of progress.
-            let nap = left.min(Duration::from_millis(20));
+        if matches!(state.phase, Phase::Running | Phase::Closing) && !nap.is_zero() {
             (state, _) = self.room.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
         }
-        0
+        if !matches!(state.phase, Phase::Running | Phase::Closing) {
+            return Some(0);
+        }
+        let (now, finished) = (Instant::now(), self.finished(&state));
+        if finished != ending.finished {
+            ending.finished = finished;
+            ending.deadline = after(now, ending.patience).min(ending.last);
+        }
+        (now >= ending.deadline).then(|| self.abandon(state))
     }
 
     /// Lines that the worker has done with: shows progress.
@@ -640,6 +646,15 @@ impl State {
             }
         }
     }
+}
+
+/// How long a worker's end is still waited for.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    finished: u64,
+    patience: Duration,
+    deadline: Instant,
+    last: Instant,
 }
 
 /// How busy the worker has been.
