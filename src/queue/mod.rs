@@ -236,7 +236,6 @@ impl Queue {
     pub(crate) fn push(&self, push: Push<'_>) -> Pushed {
         let level = push.head.level();
         let mut state = self.lock();
-        state.emitted.add(level, 1);
         let mut give_up = None;
         let placed = loop {
             if state.parked || state.phase == Phase::Abandoned {
@@ -259,6 +258,8 @@ impl Queue {
                 },
             }
         };
+        // Not before it is known what becomes of it: the books balance also while a call waits.
+        state.emitted.add(level, 1);
         let (place, epoch) = match placed {
             Ok(placed) => placed,
             Err(reason) => {
