@@ -264,6 +264,10 @@ impl Queue {
             Ok(placed) => placed,
             Err(reason) => {
                 state.lose(reason, level, push.time);
+                if state.waiting == Waiting::Asleep && !state.parked {
+                    // Nothing else may come to tell it with.
+                    self.wake(&mut state);
+                }
                 return Pushed::Refused;
             }
         };
@@ -507,14 +511,13 @@ impl Queue {
 
     /// Whether nothing is left to take.
     pub(crate) fn is_drained(&self) -> bool {
-        let state = self.lock();
-        state.pending.is_empty() && state.orders.is_empty()
+        self.lock().is_drained()
     }
 
-    /// The worker has ended: says false, and goes on, when something came in meanwhile.
-    pub(crate) fn end(&self) -> bool {
+    /// The worker has ended: says false, and goes on, when something came in meanwhile, unless it is `tired`.
+    pub(crate) fn end(&self, tired: bool) -> bool {
         let mut state = self.lock();
-        if !(state.pending.is_empty() && state.orders.is_empty()) && state.phase == Phase::Closing {
+        if !state.is_drained() && state.phase == Phase::Closing && !tired {
             return false;
         }
         if state.phase == Phase::Closing {
@@ -614,6 +617,13 @@ impl Queue {
 }
 
 impl State {
+    /// Whether nothing is left to write, a notice neither. Losses of the log's own threads are told with other lines
+    /// only: writing them alone could make more. Once it was given up, losses never end and are not told.
+    fn is_drained(&self) -> bool {
+        let told = self.phase == Phase::Abandoned || self.losses.iter().all(Loss::is_own);
+        self.pending.is_empty() && self.orders.is_empty() && told
+    }
+
     fn take(&mut self, spare: Batch) -> Taken {
         let batch = std::mem::replace(&mut self.pending, spare);
         self.taken = self.taken.plus(batch.by_level());

@@ -29,6 +29,10 @@ thread_local! {
     static ECHO: Cell<bool> = const { Cell::new(false) };
 }
 
+/// When the log is shut down, the worker empties the queue so often; who still logs then delivers for himself. All that
+/// was logged before the shutdown is in the first round.
+const MAX_LAST_ROUNDS: u32 = 4;
+
 /// Whether an event logged on this thread now would answer one that was itself logged by the log.
 pub(crate) fn is_echo() -> bool {
     ECHO.try_with(Cell::get).unwrap_or(false)
@@ -92,6 +96,7 @@ impl Lane {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
+        let mut last_rounds = 0;
         loop {
             let taken = self.queue.take(engine.spare(), &mut idle);
             let last = taken.last;
@@ -99,9 +104,11 @@ impl Lane {
             if idle.is_resting() {
                 engine.trim();
             }
-            if last && self.queue.is_drained() {
+            last_rounds += u32::from(last);
+            let tired = last_rounds >= MAX_LAST_ROUNDS;
+            if last && (tired || self.queue.is_drained()) {
                 engine.close(self);
-                if self.queue.end() {
+                if self.queue.end(tired) {
                     break;
                 }
             }
@@ -109,7 +116,7 @@ impl Lane {
         drop(own);
         drop(engine);
         if !self.queue.is_drained() {
-            // Pushed since by a thread of the log, which did not wait for the engine.
+            // Pushed meanwhile, by a thread of the log, which did not wait for the engine, or in the last round.
             self.deliver_here();
         }
     }
