@@ -280,10 +280,10 @@ impl Engine {
     }
 
     fn skip(&mut self, reason: Reason, lost: &mut Vec<Lost>) {
-        if let Some((level, time, notice)) = self.lines.skip_line()
-            && !notice
-        {
-            lost.push((reason, level, time));
+        match self.lines.skip_line() {
+            Some((_, _, true)) => self.tally.notices -= 1,
+            Some((level, time, false)) => lost.push((reason, level, time)),
+            None => {}
         }
     }
 
