@@ -8,6 +8,7 @@ mod golden;
 mod hostile;
 mod inherit;
 mod repository;
+mod rotate;
 mod stage;
 mod strict;
 mod text;

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::open::{self, Identity, failed, try_exclusive, try_shared};
+use super::open::{self, Identity, await_writes, failed, try_exclusive, try_shared};
 use super::store::{Store, leads_to};
 use crate::error::Error;
 use crate::record::Timestamp;
@@ -17,8 +17,8 @@ use crate::sink::Lines;
 
 /// Another process may just be looking at the file, or renaming it: tried this often, a quarter of a second in all.
 const ATTEMPTS: u32 = 250;
-/// So often must the same torn end be seen before it is believed: the file grows in steps while a line is written.
-const LOOKS: u32 = 20;
+/// A file that is seen growing so often has somebody who ends its lines.
+const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
@@ -104,18 +104,21 @@ impl Active {
         Ok(self.end.unwrap_or_default())
     }
 
-    /// Ends a line that somebody else has torn.
+    /// Ends a line that somebody else has torn. A file grows in steps while a line is written to it, so an end without
+    /// a newline is torn only if it is still there when no write is under way any more.
     fn close_off(&mut self) -> io::Result<()> {
-        let mut size = self.len()?;
-        let mut looks = 0;
-        while looks < LOOKS && size > 0 && self.byte_at(size - 1)? != Some(b'\n') {
-            thread::sleep(PAUSE);
-            let grown = self.len()?;
-            looks = if grown == size { looks + 1 } else { 0 };
-            size = grown;
+        for _ in 0..LOOKS {
+            let size = self.len()?;
+            self.end = Some(size);
+            if size == 0 || self.byte_at(size - 1)? == Some(b'\n') {
+                break;
+            }
+            await_writes(&self.file);
+            if self.len()? == size {
+                return self.end_line();
+            }
         }
-        self.end = Some(size);
-        if looks == LOOKS { self.end_line() } else { Ok(()) }
+        Ok(())
     }
 
     fn byte_at(&mut self, at: u64) -> io::Result<Option<u8>> {

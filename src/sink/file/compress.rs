@@ -70,6 +70,7 @@ impl Compressor {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the compressor")]
     fn start(&self, state: &mut State) {
         let shared = Arc::clone(&self.0);
         match thread::Builder::new().name("spanline-compress".into()).spawn(move || shared.run()) {

@@ -241,7 +241,7 @@ impl Sink for RollingFile {
     fn control(&mut self, control: Control) -> Result<(), Error> {
         if control == Control::Open {
             self.writer = None;
-            return self.opened()?.report();
+            return self.opened().map(drop);
         }
         let Some(writer) = &mut self.writer else { return Ok(()) };
         match control {

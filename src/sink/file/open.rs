@@ -4,7 +4,7 @@
 //! refused before anything is done to it, and a link is never followed. Modes are set on what was made here, and
 //! only there, so that the umask has no say.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -71,10 +71,7 @@ fn create_directories(path: &Path, mode: u32) -> io::Result<()> {
         return Ok(());
     }
     path.parent().map_or(Ok(()), |parent| create_directories(parent, mode))?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
+    match create_directory(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
         created => created?,
     }
@@ -106,15 +103,15 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-pub(super) use unix::{Identity, mode_of, try_exclusive, try_shared};
+pub(super) use unix::{Identity, await_writes, mode_of, try_exclusive, try_shared};
 #[cfg(unix)]
-use unix::{check, options, set_mode};
+use unix::{check, create_directory, options, set_mode};
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{Permissions, TryLockError};
+    use std::fs::{DirBuilder, Permissions, TryLockError};
     use std::os::fd::OwnedFd;
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 
     use rustix::fs::OFlags;
 
@@ -160,6 +157,10 @@ mod unix {
         Ok(File::from(OwnedFd::from(reader)).metadata()?.uid())
     }
 
+    pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(path)
+    }
+
     /// Whatever the umask. A file system that knows no modes refuses, which is nobody's fault.
     pub(super) fn set_mode(path: &Path, file: Option<&File>, mode: u32) {
         let permissions = Permissions::from_mode(mode);
@@ -167,6 +168,13 @@ mod unix {
             Some(file) => file.set_permissions(permissions),
             None => fs::set_permissions(path, permissions),
         };
+    }
+
+    /// Waits for every write to the file that has begun: setting its times takes the same lock in the kernel.
+    pub(in super::super) fn await_writes(file: &File) {
+        use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
     }
 
     pub(in super::super) fn mode_of(metadata: &Metadata) -> u32 {
@@ -185,14 +193,14 @@ mod unix {
 }
 
 #[cfg(not(unix))]
-pub(super) use other::{Identity, mode_of, try_exclusive, try_shared};
+pub(super) use other::{Identity, await_writes, mode_of, try_exclusive, try_shared};
 #[cfg(not(unix))]
-use other::{check, options, set_mode};
+use other::{check, create_directory, options, set_mode};
 
 /// Where files have neither modes nor identity: what is at the path is taken to be what was opened there.
 #[cfg(not(unix))]
 mod other {
-    use super::{ErrorKind, File, Metadata, OpenOptions, Path, io};
+    use super::{ErrorKind, File, Metadata, OpenOptions, Path, fs, io};
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(in super::super) struct Identity;
@@ -216,8 +224,16 @@ mod other {
         }
     }
 
+    pub(in super::super) fn await_writes(_: &File) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+
     pub(in super::super) fn mode_of(_: &Metadata) -> u32 {
         0
+    }
+
+    pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
     }
 
     pub(super) fn set_mode(_: &Path, _: Option<&File>, _: u32) {}

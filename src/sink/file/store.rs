@@ -1,7 +1,7 @@
 //! The directory a rolling file lives in: what lies there, who may rename and remove, what has to go.
 //!
-//! Shared by the writer and the compression thread. Files are renamed to a segment's name and removed only under the
-//! lock file, and only when their names parse as this log's.
+//! Shared by the writer and the compression thread. The active file is renamed, and segments go, only under the lock
+//! file; nothing is ever done to a file whose name does not parse as this log's.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};

@@ -179,7 +179,9 @@ impl Writer {
         let Some(line) = lines.iter().next().filter(|_| lines.at_line_start()) else { return false };
         if size == 0 || self.schedule.turn(line.time) == Turn::Back {
             self.schedule.begin(Some(line.time));
-            self.wanted &= size > 0;
+        }
+        if size == 0 {
+            self.wanted = false;
         }
         self.wanted || !self.fits(size, &line) || self.schedule.turn(line.time) == Turn::Over
     }
