@@ -1,0 +1,31 @@
+//! A schema of one's own, `key=value` pairs: `cargo run --example own_schema`.
+
+use spanline::schema::json;
+use spanline::{Context, Output, Record, Schema, Stdout};
+
+struct KeyValue;
+
+impl Schema for KeyValue {
+    // Called on the worker of this output, with everything that was captured of one event.
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let head = format!("time={} level={} target={}", record.timestamp(), record.level(), record.target());
+        out.extend_from_slice(head.as_bytes());
+        // The event's own fields, then what the spans hand down, the innermost first.
+        let spans: Vec<_> = record.context().into_iter().flat_map(Context::spans).collect();
+        for (name, value) in record.fields().chain(spans.iter().flat_map(|span| span.fields())) {
+            out.extend_from_slice(format!(" {name}=").as_bytes());
+            // Quotes text and escapes what could forge a line or disturb a terminal.
+            json::put_value(out, &value);
+        }
+        if let Some(trace_id) = record.context().and_then(Context::trace_id) {
+            out.extend_from_slice(format!(" trace_id={trace_id}").as_bytes());
+        }
+    }
+}
+
+fn main() -> Result<(), spanline::Error> {
+    let _guard = spanline::builder().output(Output::new(Stdout::new()).schema(KeyValue)).init()?;
+    let request = tracing::info_span!("request", request_id = "r-1");
+    request.in_scope(|| tracing::info!(user_id = 42, "order loaded"));
+    Ok(())
+}
