@@ -4,13 +4,13 @@
 //! filter and the output's own let it pass. The answer for a call site is cached by the layer under a
 //! [generation](Filters::generation) that each change bumps, so no event takes a lock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::Interest;
-use tracing::{Level, Metadata};
+use tracing::subscriber::{Interest, NoSubscriber};
+use tracing::{Dispatch, Level, Metadata, dispatcher};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter};
 
@@ -146,16 +146,33 @@ impl Filters {
 
     /// Replaces filters: for all events that begin after this returns.
     pub(crate) fn change(&self, change: impl Fn(&mut State)) {
+        /// One at a time: of two rebuilds at once, the one with the older answers could be the last to write them.
+        static CHANGING: Mutex<()> = Mutex::new(());
+        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         self.state.rcu(|state| {
             let mut state = State::clone(state);
             change(&mut state);
             Arc::new(state)
         });
         self.generation.store(next_generation(), Ordering::Release);
-        tracing::callsite::rebuild_interest_cache();
+        self.rebuild_interests();
         if self.serves_log.load(Ordering::Relaxed) {
             self.serve_log();
         }
+    }
+
+    /// Has tracing ask again which call sites are wanted.
+    fn rebuild_interests(&self) {
+        let is_ours = |current: &Dispatch| {
+            current.downcast_ref::<CallsiteFilter>().is_some_and(|filter| std::ptr::eq(Arc::as_ptr(&filter.0), self))
+        };
+        if !dispatcher::get_default(is_ours) {
+            // While there is but one subscriber in the process, tracing asks that of the calling thread, and where the
+            // layer is installed for a scope on another thread that is none: it would silence every call site. Once a
+            // second one has been registered, it asks all that there are.
+            drop(Dispatch::new(NoSubscriber::new()));
+        }
+        tracing::callsite::rebuild_interest_cache();
     }
 
     /// Sets the level up to which the `log` crate makes records at all, now and after each change.
