@@ -4,9 +4,13 @@
 #![allow(clippy::disallowed_methods)]
 
 mod child;
+mod filter;
 mod golden;
 mod hostile;
 mod inherit;
+#[cfg(feature = "log")]
+mod log_crate;
+mod record;
 mod repository;
 mod rotate;
 mod stage;
