@@ -251,7 +251,7 @@ impl Builder {
         let filters = Arc::clone(&filter.0);
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
         if log {
-            install_log()?;
+            install_log(&filters)?;
         }
         tracing::dispatcher::set_global_default(dispatch)
             .map_err(|_| Error::invalid("a global subscriber is already installed"))?;
@@ -263,14 +263,33 @@ impl Builder {
 }
 
 #[cfg(feature = "log")]
-fn install_log() -> Result<(), Error> {
-    tracing_log::LogTracer::init()
+fn install_log(filters: &Arc<Filters>) -> Result<(), Error> {
+    log::set_boxed_logger(Box::new(LogRecords(Arc::clone(filters))))
         .map_err(|_| Error::invalid("a logger is already installed for the `log` crate; see `Builder::without_log`"))
 }
 
 #[cfg(not(feature = "log"))]
-fn install_log() -> Result<(), Error> {
+fn install_log(_: &Arc<Filters>) -> Result<(), Error> {
     Ok(())
+}
+
+/// Passes the records of the `log` crate on to tracing.
+#[cfg(feature = "log")]
+struct LogRecords(Arc<Filters>);
+
+#[cfg(feature = "log")]
+impl log::Log for LogRecords {
+    /// Answered here: to a question without an event behind it, a per-layer filter's no would stay on the thread and
+    /// swallow the event after it.
+    fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
+        self.0.mask(meta.target(), tracing_log::AsTrace::as_trace(&meta.level())) != 0
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let _ = tracing_log::format_trace(record);
+    }
+
+    fn flush(&self) {}
 }
 
 fn default_output() -> Output {
