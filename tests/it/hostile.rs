@@ -405,6 +405,6 @@ fn promise_31_nested_json_is_never_deeper_than_readers_read() {
             info!(fields = spanline::json(&value), spans = spanline::json(&object), "under fields");
         });
         assert_eq!(lines.len(), 2, "{depth}");
-        assert_eq!(lines[0]["object"].is_object(), true, "{depth}");
+        assert!(lines[0]["object"].is_object(), "{depth}");
     }
 }
