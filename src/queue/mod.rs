@@ -60,8 +60,6 @@ const BATCH_BYTES: usize = 128 * 1024;
 const IDLE: Duration = Duration::from_secs(1);
 /// A loss that goes on is told this often.
 const NOTICE_NANOS: i64 = 1_000_000_000;
-/// Results of orders that nobody fetched are kept up to this number.
-const MAX_RESULTS: usize = 64;
 
 /// One output's queue.
 #[derive(Debug)]
@@ -103,7 +101,9 @@ struct State {
     orders: Vec<Order>,
     last_ticket: u64,
     done_ticket: u64,
-    failures: Vec<(u64, String)>,
+    failures: Vec<(u64, Error)>,
+    /// Orders under way that nobody waits for any more.
+    given_up: Vec<u64>,
     tally: Tally,
 }
 
@@ -219,6 +219,7 @@ impl Queue {
             last_ticket: 0,
             done_ticket: 0,
             failures: Vec::new(),
+            given_up: Vec::new(),
             tally: Tally::default(),
         };
         Self { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new(), overflow, max_bytes, delivered }
@@ -406,21 +407,20 @@ impl Queue {
     }
 
     /// Says that the batch taken last is done with: its contexts are no longer looked at.
-    pub(crate) fn batch_done(&self, tally: &Tally, done: &[(Order, Result<(), Error>)]) {
+    pub(crate) fn batch_done(&self, tally: &Tally, done: Vec<(Order, Result<(), Error>)>) {
         let mut state = self.lock();
         state.in_flight_oldest = u64::MAX;
         state.tally = tally.clone();
-        for (order, result) in done {
-            state.done_ticket = state.done_ticket.max(order.ticket);
-            if let Err(error) = result {
-                if state.failures.len() == MAX_RESULTS {
-                    state.failures.remove(0);
-                }
-                state.failures.push((order.ticket, error.to_string()));
-            }
-        }
         if !done.is_empty() || state.phase != Phase::Running {
             self.room.notify_all();
+        }
+        for (order, result) in done {
+            state.done_ticket = state.done_ticket.max(order.ticket);
+            if let Some(at) = state.given_up.iter().position(|ticket| *ticket == order.ticket) {
+                state.given_up.swap_remove(at);
+            } else if let Err(error) = result {
+                state.failures.push((order.ticket, error));
+            }
         }
     }
 
@@ -484,13 +484,17 @@ impl Queue {
         while state.done_ticket < ticket {
             let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
             let Some(left) = left.filter(|_| state.phase != Phase::Abandoned) else {
-                state.orders.retain(|order| order.ticket != ticket);
+                match state.orders.iter().position(|order| order.ticket == ticket) {
+                    Some(at) => drop(state.orders.remove(at)),
+                    None if state.phase != Phase::Abandoned => state.given_up.push(ticket),
+                    None => {}
+                }
                 return Err(Error::timeout("the output did not answer in time"));
             };
             (state, _) = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
         match state.failures.iter().position(|(failed, _)| *failed == ticket) {
-            Some(at) => Err(Error::retry(state.failures.swap_remove(at).1)),
+            Some(at) => Err(state.failures.swap_remove(at).1),
             None => Ok(()),
         }
     }

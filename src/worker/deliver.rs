@@ -122,7 +122,7 @@ impl Engine {
         batch.clear();
         self.spare = Some(batch);
         let _ = ECHO.try_with(|echo| echo.set(outer_echo));
-        lane.queue.batch_done(&self.tally, &done);
+        lane.queue.batch_done(&self.tally, done);
     }
 
     fn carry_out(&mut self, order: Order) -> Result<(), Error> {
