@@ -112,8 +112,9 @@ impl Engine {
             self.write(lane, 0, Vec::new());
         }
         lane.queue.delivered(batch.bytes().saturating_sub(released), &[]);
-        if !batch.is_empty()
-            && orders.is_empty()
+        let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
+        if !(batch.is_empty() && losses.is_empty())
+            && !flushes
             && let Err(error) = self.control(Control::Flush)
         {
             self.report(lane, &error);
