@@ -50,6 +50,8 @@ struct End {
     time: Timestamp,
     /// Written by the log about itself, so no part of the books.
     notice: bool,
+    /// Given up half-way: only its newline is still to come.
+    cut: bool,
 }
 
 /// One rendered line, or what is left of it.
@@ -88,7 +90,7 @@ impl Lines {
     pub fn advance(&mut self, bytes: usize) {
         self.cursor = self.cursor.saturating_add(bytes).min(self.bytes.len());
         while let Some(end) = self.ends.get(self.passed).filter(|end| end.at <= self.cursor) {
-            if !end.notice {
+            if !end.notice && !end.cut {
                 // Whoever delivers holds the engine's lock, so nobody else counts: no atomic addition is needed.
                 let place = self.delivered.place(end.level);
                 place.store(place.load(Ordering::Relaxed) + 1, Ordering::Release);
@@ -135,7 +137,7 @@ impl Lines {
         if self.bytes.last() != Some(&b'\n') || self.ends.last().is_some_and(|end| end.at == self.bytes.len()) {
             self.bytes.push(b'\n');
         }
-        self.ends.push(End { at: self.bytes.len(), level, time, notice });
+        self.ends.push(End { at: self.bytes.len(), level, time, notice, cut: false });
     }
 
     /// Takes back what was rendered after the last ended line.
@@ -144,12 +146,21 @@ impl Lines {
         self.bytes.truncate(end);
     }
 
-    /// Skips the rest of the first remaining line: its level and time, and whether it is a notice.
-    pub(crate) fn skip_line(&mut self) -> Option<(Level, Timestamp, bool)> {
-        let end = *self.ends.get(self.passed)?;
-        self.cursor = end.at;
-        self.passed += 1;
-        Some((end.level, end.time, end.notice))
+    /// Gives up the first remaining line: its level and time, and whether it is a notice; `None` when it was given
+    /// up before. What lies in the sink of it already must not run into the next line: then its newline remains to
+    /// be delivered.
+    pub(crate) fn give_up_line(&mut self) -> Option<(Level, Timestamp, bool)> {
+        let within = !self.at_line_start();
+        let end = self.ends.get_mut(self.passed)?;
+        let given_up = (!end.cut).then_some((end.level, end.time, end.notice));
+        if within && !end.cut {
+            end.cut = true;
+            self.cursor = end.at - 1;
+        } else {
+            self.cursor = end.at;
+            self.passed += 1;
+        }
+        given_up
     }
 
     /// Bytes passed so far.

@@ -281,7 +281,7 @@ impl Engine {
     }
 
     fn skip(&mut self, reason: Reason, lost: &mut Vec<Lost>) {
-        match self.lines.skip_line() {
+        match self.lines.give_up_line() {
             Some((_, _, true)) => self.tally.notices -= 1,
             Some((level, time, false)) => lost.push((reason, level, time)),
             None => {}
