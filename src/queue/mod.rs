@@ -58,6 +58,10 @@ const MIN_LINGER: Duration = Duration::from_millis(1);
 const BATCH_BYTES: usize = 128 * 1024;
 /// After this long without a line the worker sleeps until it is woken.
 const IDLE: Duration = Duration::from_secs(1);
+/// While the log is shut down, and somebody waits for it, a failed write is tried again this soon.
+const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
+/// Whoever logs after the end writes the line himself, and tries no longer than this; then the output is given up.
+const LATE_PATIENCE: Duration = Duration::from_secs(1);
 /// A loss that goes on is told this often.
 const NOTICE_NANOS: i64 = 1_000_000_000;
 
@@ -436,23 +440,29 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// Waits between two tries of a write; returns false when it is time to give up.
+    /// Waits between two tries of a write; returns false when it is time to give up. `moved_last`: when something
+    /// was written last.
     ///
     /// # Blocking
-    /// For `pause`; ends early when the log is shut down.
-    pub(crate) fn pause(&self, pause: Duration) -> bool {
+    /// For `pause`, shorter when the log is shut down.
+    pub(crate) fn pause(&self, pause: Duration, moved_last: Instant) -> bool {
+        let begun = Instant::now();
         let mut state = self.lock();
-        let phase = state.phase;
-        state.waiting = Waiting::Polling;
-        let deadline = after(Instant::now(), pause);
-        while state.phase == phase && phase != Phase::Abandoned {
-            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
-                break;
+        loop {
+            let longest = match state.phase {
+                Phase::Running => pause,
+                Phase::Closing | Phase::Ended => pause.min(LONGEST_PAUSE_AT_END),
+                Phase::Abandoned => return false,
             };
+            if state.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
+                self.abandon(state);
+                return false;
+            }
+            let Some(left) = longest.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { return true };
+            state.waiting = Waiting::Polling;
             (state, _) = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state.waiting = Waiting::No;
         }
-        state.waiting = Waiting::No;
-        state.phase != Phase::Abandoned
     }
 
     /// Asks the worker to do something once all that was pushed before is delivered. Returns its ticket, and whether
@@ -506,11 +516,6 @@ impl Queue {
             state.phase = Phase::Closing;
         }
         self.work.notify_all();
-    }
-
-    /// Whether the log is being shut down.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.lock().phase != Phase::Running
     }
 
     /// Whether nothing is left to take.

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::Level;
 
@@ -20,8 +20,6 @@ const CHUNK_BYTES: usize = 128 * 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// While the log is shut down, and somebody waits for it.
-const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
 
 /// A line on which the sink panicked so often without getting ahead is given up.
 const MAX_PANICS: u32 = 3;
@@ -231,13 +229,14 @@ impl Engine {
     fn write(&mut self, lane: &Lane, bytes: usize, mut lost: Vec<Lost>) {
         let mut pause = FIRST_PAUSE;
         let mut panics = 0;
+        let mut moved_last = Instant::now();
         while !self.lines.is_empty() && !self.closed {
             let cursor = self.lines.cursor();
             let result = catch_unwind(AssertUnwindSafe(|| self.sink.write(&mut self.lines)));
             let moved = self.lines.cursor().saturating_sub(cursor);
             self.tally.written_bytes += moved as u64;
             if moved > 0 {
-                (pause, panics) = (FIRST_PAUSE, 0);
+                (pause, panics, moved_last) = (FIRST_PAUSE, 0, Instant::now());
             }
             let error = match result {
                 Ok(Ok(())) if moved > 0 || self.lines.is_empty() => continue,
@@ -265,11 +264,10 @@ impl Engine {
             } else if !self.lines.is_empty() {
                 self.tally.retries += 1;
                 lane.queue.report(&self.tally);
-                if !lane.queue.pause(pause) {
+                if !lane.queue.pause(pause, moved_last) {
                     break;
                 }
-                let longest = if lane.queue.is_closing() { LONGEST_PAUSE_AT_END } else { LONGEST_PAUSE };
-                pause = (pause * 2).min(longest);
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
         let reason = if self.closed { Reason::Closed } else { Reason::Shutdown };
