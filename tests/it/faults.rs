@@ -1,0 +1,452 @@
+//! Sinks and writers that misbehave as they are told, gates that the test opens, and child processes.
+//!
+//! Nothing here sleeps to be right: a test waits for a fact ([`Gate::wait_reached`], [`until`]), and a fact that does
+//! not come within [`PATIENCE`] fails the test.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use spanline::sink::{Control, Lines};
+use spanline::{Builder, Error, Guard, Sink};
+use tracing::Dispatch;
+use tracing_subscriber::Registry;
+use tracing_subscriber::prelude::*;
+
+/// A fact that takes longer fails the test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until `fact` holds; looks again whenever the processor is free.
+#[track_caller]
+pub(crate) fn until(what: &str, mut fact: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !fact() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Builds the layer on a registry of its own; log with [`tracing::dispatcher::with_default`].
+pub(crate) fn built(builder: Builder) -> (Dispatch, Guard) {
+    let (layer, guard) = builder.build::<Registry>().unwrap();
+    (Dispatch::new(tracing_subscriber::registry().with(layer)), guard)
+}
+
+/// Runs `with` while events go to `dispatch`.
+pub(crate) fn within<T>(dispatch: &Dispatch, with: impl FnOnce() -> T) -> T {
+    tracing::dispatcher::with_default(dispatch, with)
+}
+
+/// Complaints, instead of stderr.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Complaints(Arc<Mutex<Vec<String>>>);
+
+impl Complaints {
+    pub(crate) fn hook(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        let kept = Arc::clone(&self.0);
+        move |text| lock(&kept).push(text.to_owned())
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        lock(&self.0).clone()
+    }
+}
+
+/// What a thread passes only when it is open.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Debug)]
+struct GateState {
+    open: bool,
+    reached: u64,
+}
+
+impl Gate {
+    pub(crate) fn shut() -> Self {
+        let state = GateState { open: false, reached: 0 };
+        Self(Arc::new((Mutex::new(state), Condvar::new())))
+    }
+
+    pub(crate) fn opened() -> Self {
+        let gate = Self::shut();
+        gate.open();
+        gate
+    }
+
+    /// Goes through; waits while it is shut.
+    pub(crate) fn pass(&self) {
+        let (state, changed) = &*self.0;
+        let mut state = lock(state);
+        state.reached += 1;
+        changed.notify_all();
+        while !state.open {
+            state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets all through from now on.
+    pub(crate) fn open(&self) {
+        lock(&self.0.0).open = true;
+        self.0.1.notify_all();
+    }
+
+    /// Lets nobody through from now on.
+    pub(crate) fn close(&self) {
+        lock(&self.0.0).open = false;
+    }
+
+    /// Waits until somebody has come to the gate for the `times`th time.
+    #[track_caller]
+    pub(crate) fn wait_reached(&self, times: u64) {
+        self.wait("at the gate", |state| state.reached >= times);
+    }
+
+    pub(crate) fn reached(&self) -> u64 {
+        lock(&self.0.0).reached
+    }
+
+    #[track_caller]
+    fn wait(&self, what: &str, fact: impl Fn(&GateState) -> bool) {
+        let mut state = lock(&self.0.0);
+        let begun = Instant::now();
+        while !fact(&state) {
+            assert!(begun.elapsed() < PATIENCE, "nobody came {what}: {state:?}");
+            (state, _) = self.0.1.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// What one call of `write` does instead of taking all it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Takes so many bytes at the most.
+    Short(usize),
+    /// EINTR.
+    Interrupted,
+    /// EAGAIN.
+    WouldBlock,
+    /// EIO.
+    Io,
+    /// ENOSPC.
+    NoSpace,
+    /// `Ok(0)`.
+    Zero,
+    /// EPIPE.
+    Broken,
+    /// Unwinds, without the noise of the panic hook.
+    Panic,
+}
+
+/// A writer for [`spanline::Writer`] that follows a script. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Faulty {
+    pub(crate) gate: Gate,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    taken: Vec<u8>,
+    script: VecDeque<Fault>,
+    always: Option<Fault>,
+    writes: u64,
+    flushes: u64,
+    faults: u64,
+}
+
+impl Faulty {
+    /// Takes everything.
+    pub(crate) fn new() -> Self {
+        Self { gate: Gate::opened(), shared: Arc::default() }
+    }
+
+    /// Takes nothing until its gate is opened.
+    pub(crate) fn gated() -> Self {
+        Self { gate: Gate::shut(), shared: Arc::default() }
+    }
+
+    /// The next calls do this, one fault each.
+    pub(crate) fn then(&self, faults: impl IntoIterator<Item = Fault>) {
+        lock(&self.shared).script.extend(faults);
+    }
+
+    /// What each call does once the script has ended.
+    pub(crate) fn always(&self, fault: Option<Fault>) {
+        lock(&self.shared).always = fault;
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.shared).taken).into_owned()
+    }
+
+    pub(crate) fn flushes(&self) -> u64 {
+        lock(&self.shared).flushes
+    }
+
+    /// Calls that a fault was the answer to.
+    pub(crate) fn faults(&self) -> u64 {
+        lock(&self.shared).faults
+    }
+}
+
+impl Write for Faulty {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.gate.pass();
+        let mut shared = lock(&self.shared);
+        shared.writes += 1;
+        let fault = shared.script.pop_front().or(shared.always);
+        shared.faults += u64::from(fault.is_some());
+        let errno = |code| Err(io::Error::from_raw_os_error(code));
+        let most = match fault {
+            None => bytes.len(),
+            Some(Fault::Short(most)) => most.clamp(1, bytes.len()),
+            Some(Fault::Interrupted) => return errno(4),
+            Some(Fault::WouldBlock) => return errno(11),
+            Some(Fault::Io) => return errno(5),
+            Some(Fault::NoSpace) => return errno(28),
+            Some(Fault::Broken) => return errno(32),
+            Some(Fault::Zero) => return Ok(0),
+            Some(Fault::Panic) => {
+                drop(shared);
+                panic_quietly()
+            }
+        };
+        let part = bytes.get(..most).unwrap_or(bytes);
+        shared.taken.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        lock(&self.shared).flushes += 1;
+        Ok(())
+    }
+}
+
+/// A sink made of two closures.
+pub(crate) struct Acts<W, C> {
+    pub(crate) write: W,
+    pub(crate) control: C,
+}
+
+impl<W, C> Sink for Acts<W, C>
+where
+    W: FnMut(&mut Lines) -> Result<(), Error> + Send + 'static,
+    C: FnMut(Control) -> Result<(), Error> + Send + 'static,
+{
+    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        (self.write)(lines)
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        (self.control)(control)
+    }
+}
+
+/// A sink that is one closure and ignores orders.
+pub(crate) fn sink<W>(write: W) -> Acts<W, fn(Control) -> Result<(), Error>>
+where
+    W: FnMut(&mut Lines) -> Result<(), Error> + Send + 'static,
+{
+    Acts { write, control: |_| Ok(()) }
+}
+
+/// What a scripted sink took. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Taken(Arc<Mutex<Vec<u8>>>);
+
+impl Taken {
+    /// Takes all lines.
+    pub(crate) fn all(&self, lines: &mut Lines) {
+        self.bytes(lines, usize::MAX);
+    }
+
+    /// Takes the first line, or what is left of it.
+    pub(crate) fn one(&self, lines: &mut Lines) {
+        let length = lines.iter().next().map_or(0, |line| line.bytes.len());
+        self.bytes(lines, length);
+    }
+
+    /// Takes so many bytes.
+    pub(crate) fn bytes(&self, lines: &mut Lines, most: usize) {
+        let bytes = lines.as_bytes();
+        let part = &bytes[..most.min(bytes.len())];
+        let length = part.len();
+        lock(&self.0).extend_from_slice(part);
+        lines.advance(length);
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.0)).into_owned()
+    }
+}
+
+/// Unwinds without the noise of the panic hook.
+pub(crate) fn panic_quietly() -> ! {
+    std::panic::resume_unwind(Box::new("the test says so"))
+}
+
+/// Where the child's part of stdout begins: the test harness has printed before it.
+const BEGIN: &str = "#child-begins\n";
+const CHILD: &str = "SPANLINE_IT_CHILD";
+
+/// Whether this process is the child of a test, in which `test` does the child's part.
+pub(crate) fn is_child() -> bool {
+    let is = std::env::var_os(CHILD).is_some();
+    if is {
+        print!("\n{BEGIN}");
+        io::stdout().flush().unwrap();
+    }
+    is
+}
+
+/// Ends the child without the harness's closing words.
+pub(crate) fn child_done() -> ! {
+    std::process::exit(0)
+}
+
+/// The test `test` in a process of its own. Stdout and stderr are pipes.
+pub(crate) fn child_command(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    as_child(&mut command, test);
+    command
+}
+
+/// The same behind another program and its arguments.
+pub(crate) fn child_behind(program: &str, arguments: &[&str], test: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).arg(std::env::current_exe().unwrap());
+    as_child(&mut command, test);
+    command
+}
+
+fn as_child(command: &mut Command, test: &str) {
+    command
+        .args(["--exact", test, "--nocapture", "--quiet", "--test-threads=1"])
+        .env(CHILD, "1")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+}
+
+/// A child that is ended, by its id, when the test is over.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    /// Waits for its end without reading from its pipes.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            if begun.elapsed() > PATIENCE {
+                let _ = self.0.kill();
+                panic!("the child hangs; its stderr: {}", self.stderr());
+            }
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
+    /// Reads stdout from the child's own part on.
+    pub(crate) fn stdout(&mut self) -> String {
+        let mut text = Vec::new();
+        self.0.stdout.take().unwrap().read_to_end(&mut text).unwrap();
+        own_part(&String::from_utf8_lossy(&text)).to_owned()
+    }
+
+    pub(crate) fn stderr(&mut self) -> String {
+        let mut text = Vec::new();
+        self.0.stderr.take().unwrap().read_to_end(&mut text).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// Reads both to the end, waits, and asks for success.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> (String, String) {
+        let mut pipe = self.0.stderr.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            pipe.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
+        });
+        let mut pipe = self.0.stdout.take().unwrap();
+        let out = std::thread::spawn(move || {
+            let mut text = Vec::new();
+            pipe.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
+        });
+        let begun = Instant::now();
+        while !out.is_finished() && begun.elapsed() < PATIENCE {
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        if !out.is_finished() {
+            let _ = self.0.kill();
+        }
+        let status = self.wait();
+        let stderr = reader.join().unwrap().unwrap();
+        let stdout = out.join().unwrap().unwrap();
+        assert!(status.success(), "{status}\n{stdout}\n{stderr}");
+        (own_part(&stdout).to_owned(), stderr)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn own_part(text: &str) -> &str {
+    text.split_once(BEGIN).map_or("", |(_, own)| own)
+}
+
+/// The length of what the harness and [`is_child`] print first is not known: skips it.
+pub(crate) fn skip_to_own_part(stdout: &mut impl io::BufRead) {
+    let mut line = String::new();
+    while stdout.read_line(&mut line).unwrap() > 0 && line != BEGIN {
+        line.clear();
+    }
+}
+
+/// How long this machine leaves a thread waiting: beside it, times are judged.
+pub(crate) struct Stalls {
+    stop: Arc<std::sync::atomic::AtomicBool>,
+    thread: std::thread::JoinHandle<Duration>,
+}
+
+impl Stalls {
+    pub(crate) fn measure() -> Self {
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            let mut last = Instant::now();
+            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_micros(200));
+                let now = Instant::now();
+                longest = longest.max(now - last);
+                last = now;
+            }
+            longest
+        });
+        Self { stop, thread }
+    }
+
+    /// The longest stall since.
+    pub(crate) fn longest(self) -> Duration {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
