@@ -61,7 +61,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// While the log is shut down, and somebody waits for it, a failed write is tried again this soon.
 const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
 /// Whoever logs after the end writes the line himself, and tries no longer than this; then the output is given up.
-const LATE_PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const LATE_PATIENCE: Duration = Duration::from_secs(1);
 /// A loss that goes on is told this often.
 const NOTICE_NANOS: i64 = 1_000_000_000;
 
@@ -114,8 +114,11 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// The worker drains what there is and ends.
+    /// The worker drains what there is.
     Closing,
+    /// What there was is drained. Whoever pushes now waits for his line to be written, so that the worker comes to an
+    /// end although others go on logging.
+    Ending,
     /// The worker has ended: whoever pushes also delivers.
     Ended,
     /// The worker did not answer in time and is no longer waited for.
@@ -183,7 +186,7 @@ pub(crate) struct Push<'a> {
 pub(crate) enum Pushed {
     /// The worker will deliver it.
     Queued,
-    /// It is queued, and no worker runs: the caller delivers it.
+    /// It is queued, and no worker runs, or not for long: the caller delivers it, or waits for whoever does.
     DeliverYourself,
     /// It was refused, and the loss counted.
     Refused,
@@ -279,7 +282,7 @@ impl Queue {
         state.used += place.cost;
         state.newest = epoch;
         state.pending.add(&push, place, epoch);
-        if state.phase == Phase::Ended {
+        if matches!(state.phase, Phase::Ending | Phase::Ended) {
             return Pushed::DeliverYourself;
         }
         if state.waiting == Waiting::Asleep || level == Level::ERROR || state.used > self.max_bytes / 2 {
@@ -451,7 +454,7 @@ impl Queue {
         loop {
             let longest = match state.phase {
                 Phase::Running => pause,
-                Phase::Closing | Phase::Ended => pause.min(LONGEST_PAUSE_AT_END),
+                Phase::Closing | Phase::Ending | Phase::Ended => pause.min(LONGEST_PAUSE_AT_END),
                 Phase::Abandoned => return false,
             };
             if state.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
@@ -523,17 +526,60 @@ impl Queue {
         self.lock().is_drained()
     }
 
-    /// The worker has ended: says false, and goes on, when something came in meanwhile, unless it is `tired`.
-    pub(crate) fn end(&self, tired: bool) -> bool {
+    /// All that was there when the log was closed is written: from now on each push waits for its line. Returns
+    /// whether nothing is left.
+    pub(crate) fn begin_end(&self) -> bool {
         let mut state = self.lock();
-        if !state.is_drained() && state.phase == Phase::Closing && !tired {
+        if state.phase == Phase::Closing {
+            state.phase = Phase::Ending;
+        }
+        state.is_drained()
+    }
+
+    /// The worker has ended: says false, and goes on, when something came in meanwhile.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = self.lock();
+        if !state.is_drained() && state.phase == Phase::Ending {
             return false;
         }
-        if state.phase == Phase::Closing {
+        if state.phase == Phase::Ending {
             state.phase = Phase::Ended;
         }
         self.room.notify_all();
         true
+    }
+
+    /// Waits a moment for another thread, which delivers what this one pushed. Returns whether that is done, or taking
+    /// too long: then the line stays queued with the worker, or, after its end, the output is given up.
+    ///
+    /// # Blocking
+    /// For some milliseconds.
+    pub(crate) fn wait_delivered(&self, ending: &mut Ending) -> bool {
+        let mut state = self.lock();
+        if !self.is_delivered(&state) {
+            (state, _) = self.room.wait_timeout(state, MAX_LINGER).unwrap_or_else(PoisonError::into_inner);
+        }
+        if self.is_delivered(&state) {
+            return true;
+        }
+        if self.is_overdue(&state, ending) {
+            if state.phase == Phase::Ended {
+                self.abandon(state);
+            }
+            return true;
+        }
+        false
+    }
+
+    fn is_delivered(&self, state: &State) -> bool {
+        let written = self.written(state);
+        state.phase == Phase::Abandoned || (self.held(state, written).total() == 0 && state.orders.is_empty())
+    }
+
+    /// Says that the next one may deliver.
+    pub(crate) fn let_deliver(&self) {
+        let _state = self.lock();
+        self.room.notify_all();
     }
 
     /// Begins to wait for the worker's end, as long as it makes progress: each time it does, `patience` begins anew,
@@ -553,18 +599,23 @@ impl Queue {
     pub(crate) fn wait_ended(&self, ending: &mut Ending, nap: Duration) -> Option<u64> {
         let nap = nap.min(ending.deadline.saturating_duration_since(Instant::now()));
         let mut state = self.lock();
-        if matches!(state.phase, Phase::Running | Phase::Closing) && !nap.is_zero() {
+        if state.has_worker() && !nap.is_zero() {
             (state, _) = self.room.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
         }
-        if !matches!(state.phase, Phase::Running | Phase::Closing) {
+        if !state.has_worker() {
             return Some(0);
         }
-        let (now, finished) = (Instant::now(), self.finished(&state));
+        self.is_overdue(&state, ending).then(|| self.abandon(state))
+    }
+
+    /// Whether nothing got done for too long.
+    fn is_overdue(&self, state: &State, ending: &mut Ending) -> bool {
+        let (now, finished) = (Instant::now(), self.finished(state));
         if finished != ending.finished {
             ending.finished = finished;
             ending.deadline = after(now, ending.patience).min(ending.last);
         }
-        (now >= ending.deadline).then(|| self.abandon(state))
+        now >= ending.deadline
     }
 
     /// Lines that the worker has done with: shows progress.
@@ -626,6 +677,10 @@ impl Queue {
 }
 
 impl State {
+    fn has_worker(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Closing | Phase::Ending)
+    }
+
     /// Whether nothing is left to write, a notice neither. Losses of the log's own threads are told with other lines
     /// only: writing them alone could make more. Once it was given up, losses never end and are not told.
     fn is_drained(&self) -> bool {

@@ -11,13 +11,14 @@ mod deliver;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::Duration;
 
 pub(crate) use deliver::Engine;
 
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::metrics::OutputMetrics;
-use crate::queue::{Idle, Overflow, Pushed, Queue};
+use crate::queue::{Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Sink};
@@ -28,10 +29,6 @@ thread_local! {
     /// Whether what it writes right now was all logged on threads of the log: an echo of an echo is not passed on.
     static ECHO: Cell<bool> = const { Cell::new(false) };
 }
-
-/// When the log is shut down, the worker empties the queue so often; who still logs then delivers for himself. All that
-/// was logged before the shutdown is in the first round.
-const MAX_LAST_ROUNDS: u32 = 4;
 
 /// Whether an event logged on this thread now would answer one that was itself logged by the log.
 pub(crate) fn is_echo() -> bool {
@@ -96,7 +93,6 @@ impl Lane {
         let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
-        let mut last_rounds = 0;
         loop {
             let taken = self.queue.take(engine.spare(), &mut idle);
             let last = taken.last;
@@ -104,21 +100,17 @@ impl Lane {
             if idle.is_resting() {
                 engine.trim();
             }
-            last_rounds += u32::from(last);
-            let tired = last_rounds >= MAX_LAST_ROUNDS;
-            if last && (tired || self.queue.is_drained()) {
+            if last && self.queue.begin_end() {
                 engine.close(self);
-                if self.queue.end(tired) {
+                if self.queue.end() {
                     break;
                 }
             }
         }
         drop(own);
         drop(engine);
-        if !self.queue.is_drained() {
-            // Pushed meanwhile, by a thread of the log, which did not wait for the engine, or in the last round.
-            self.deliver_here();
-        }
+        // Something may have been pushed since by a thread of the log, which did not wait for the engine.
+        self.deliver_here();
     }
 
     fn complain(&self, reason: &str, text: &str) {
@@ -129,27 +121,34 @@ impl Lane {
     #[cold]
     pub(crate) fn deliver_here(&self) {
         // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
-        // further up its own stack, need not wait. Every other thread waits for the engine at least once: what it
-        // pushed may have been taken by the holder, and is not written yet.
+        // further up its own stack, need not wait. Every other thread waits until its line is written, too: what it
+        // pushed may have been taken by the holder. But not for ever, when the holder is stuck.
+        let mut ending = None;
         loop {
-            let locked = match own_lane() {
-                None => Some(self.engine.lock().unwrap_or_else(PoisonError::into_inner)),
-                Some(_) => match self.engine.try_lock() {
-                    Ok(engine) => Some(engine),
-                    Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                    Err(TryLockError::WouldBlock) => None,
-                },
+            let locked = match self.engine.try_lock() {
+                Ok(engine) => Some(engine),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
             };
-            let Some(mut engine) = locked else { return };
-            let own = Own::enter(self.id);
-            while !self.queue.is_drained() {
-                let taken = self.queue.take_now(engine.spare());
-                engine.deliver(taken, self);
-            }
-            drop(own);
-            drop(engine);
-            if self.queue.is_drained() {
+            if let Some(mut engine) = locked {
+                let own = Own::enter(self.id);
+                while !self.queue.is_drained() {
+                    let taken = self.queue.take_now(engine.spare());
+                    engine.deliver(taken, self);
+                }
+                drop(own);
+                drop(engine);
+                self.queue.let_deliver();
+                if self.queue.is_drained() {
+                    return;
+                }
+            } else if own_lane().is_some() {
                 return;
+            } else {
+                let ending = ending.get_or_insert_with(|| self.queue.ending(LATE_PATIENCE, Duration::MAX));
+                if self.queue.wait_delivered(ending) {
+                    return;
+                }
             }
         }
     }
