@@ -2,7 +2,8 @@
 //!
 //! Lines are written straight to the descriptor, past the buffer and the lock of [`std::io::stdout`]: a program that
 //! holds that lock, or a reader that does not read, stops neither the other. Whole lines go out in one call each
-//! batch, so they do not mix with what `println!` writes, as long as the pipe has room.
+//! batch, so they do not mix with what `println!` writes. A pipe gets no more than it takes wholly or not at all: also
+//! when its reader is stuck it is known which lines are in it.
 //!
 //! When the reader is gone (`app | head -1`), the sink is closed: one report, everything else goes on. A descriptor
 //! that would block is tried again.
@@ -19,7 +20,7 @@ macro_rules! stdio {
     ($(#[$doc:meta])* $name:ident, $stream:ident, $text:literal) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
-        pub struct $name(Option<Descriptor>);
+        pub struct $name(Option<(Descriptor, usize)>);
 
         impl $name {
             /// Opens nothing yet.
@@ -31,7 +32,9 @@ macro_rules! stdio {
         impl Sink for $name {
             fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
                 match &mut self.0 {
-                    Some(descriptor) => write_all(descriptor, lines, concat!("write to ", $text)),
+                    Some((descriptor, at_once)) => {
+                        write_pieces(descriptor, lines, *at_once, concat!("write to ", $text))
+                    }
                     None => self.control(Control::Open),
                 }
             }
@@ -39,7 +42,9 @@ macro_rules! stdio {
             fn control(&mut self, control: Control) -> Result<(), Error> {
                 if control == Control::Open {
                     let opened = descriptor(&io::$stream());
-                    self.0 = Some(opened.map_err(|error| Error::io(concat!("open ", $text), error))?);
+                    let opened = opened.map_err(|error| Error::io(concat!("open ", $text), error))?;
+                    let at_once = if is_pipe(&opened) { PIPE_BYTES } else { usize::MAX };
+                    self.0 = Some((opened, at_once));
                 }
                 Ok(())
             }
@@ -77,10 +82,34 @@ fn descriptor(stream: &impl std::os::windows::io::AsHandle) -> io::Result<Descri
     stream.as_handle().try_clone_to_owned().map(File::from)
 }
 
+/// `PIPE_BUF`: a pipe takes so much wholly or not at all. POSIX promises 512.
+const PIPE_BYTES: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
+
+#[cfg(unix)]
+fn is_pipe(descriptor: &Descriptor) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    descriptor.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo())
+}
+
+#[cfg(windows)]
+fn is_pipe(_: &Descriptor) -> bool {
+    false
+}
+
 /// Writes lines until all are written or an error comes; what was written is passed either way.
 pub(super) fn write_all(writer: &mut impl Write, lines: &mut Lines, doing: &str) -> Result<(), Error> {
+    write_pieces(writer, lines, usize::MAX, doing)
+}
+
+/// The same, with no more than `at_once` bytes in one call: as many whole lines as that holds.
+fn write_pieces(writer: &mut impl Write, lines: &mut Lines, at_once: usize, doing: &str) -> Result<(), Error> {
     while !lines.is_empty() {
-        match writer.write(lines.as_bytes()) {
+        let bytes = lines.as_bytes();
+        let piece = match bytes.get(..at_once) {
+            Some(start) => start.iter().rposition(|byte| *byte == b'\n').map_or(start, |end| &bytes[..=end]),
+            None => bytes,
+        };
+        match writer.write(piece) {
             Ok(0) => return Err(Error::retry(format!("{doing}: nothing was taken"))),
             Ok(written) => lines.advance(written),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

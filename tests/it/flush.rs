@@ -126,8 +126,10 @@ fn an_order_that_was_given_up_answers_for_no_other() {
     };
     let (_, guard) = built(spanline::builder().on_complaint(|_| {}).output(Output::new(stubborn)));
     let handle = guard.handle();
-    assert!(handle.sync(Duration::from_millis(1)).unwrap_err().is_timeout());
-    gate.wait_reached(1);
+    until("an order to be under way", || {
+        assert!(handle.sync(Duration::from_millis(1)).unwrap_err().is_timeout());
+        gate.reached() > 0
+    });
     assert!(handle.sync(Duration::from_millis(1)).unwrap_err().is_timeout());
     gate.open();
     handle.flush(PATIENCE).unwrap();

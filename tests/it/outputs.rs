@@ -242,7 +242,7 @@ fn promise_18_a_stuck_stdout_leaves_the_file_alone() {
         let left = guard.close().unwrap_err().lines;
         let metrics = handle.metrics();
         let stdout = metrics.output("stdout").unwrap();
-        eprintln!("left {left} written {} dropped {}", stdout.written.total(), stdout.dropped.total());
+        eprintln!("LEFT {left} WRITTEN {} DROPPED {}", stdout.written.total(), stdout.dropped.total());
         child_done();
     }
     let directory = tempfile::tempdir().unwrap();
@@ -260,9 +260,9 @@ fn promise_18_a_stuck_stdout_leaves_the_file_alone() {
         rest.split_whitespace().next().unwrap().parse().unwrap()
     };
     assert!(valid > 0, "the pipe took something");
-    assert_eq!(valid, number("written"), "what is in the pipe has been written: {stderr}");
-    assert_eq!(valid + number("dropped"), 5_000, "{stderr}");
-    assert_eq!(number("left"), number("dropped"), "{stderr}");
+    assert_eq!(valid, number("WRITTEN"), "what is in the pipe has been written: {stderr}");
+    assert_eq!(valid + number("DROPPED"), 5_000, "{stderr}");
+    assert_eq!(number("LEFT"), number("DROPPED"), "{stderr}");
 }
 
 /// `app | head -1`.
