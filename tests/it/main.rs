@@ -3,16 +3,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods)]
 
+mod appender;
 mod child;
+mod faults;
 mod filter;
+mod flush;
 mod golden;
 mod hostile;
 mod inherit;
-#[cfg(feature = "log")]
+mod ledger;
+mod load;
 mod log_crate;
+mod loss;
+mod outputs;
+mod own_thread;
 mod record;
 mod repository;
 mod rotate;
+mod shutdown;
 mod stage;
 mod strict;
 mod text;
