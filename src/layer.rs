@@ -7,19 +7,20 @@
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
+use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{Extensions, LookupSpan, SpanRef};
 
-use crate::context::{IdSource, Node, Seen};
+use crate::context::{IdSource, Node};
 use crate::filter::Filters;
 use crate::metrics::Reason;
 use crate::queue::{Head, Push, Pushed};
-use crate::record::{Capture, Clock, Fields, Value, put_named};
+use crate::record::{Capture, Clock, Fields, Scratch, Value};
 use crate::worker::{self, Lane};
 
 /// Renders spans and events as lines, through its outputs: made by [`Builder::build`](crate::Builder::build).
@@ -30,6 +31,8 @@ pub struct Layer {
     core: Arc<Core>,
     /// Finds a span's nodes in the registry it sits on, whose type is known only when it is put there.
     find: OnceLock<Find>,
+    /// The subscriber it is a part of.
+    subscriber: OnceLock<WeakDispatch>,
 }
 
 type Find = fn(&Dispatch, &Id, &mut dyn FnMut(&Nodes));
@@ -76,18 +79,10 @@ fn node_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, core: u64) -> Option<Ar
     node_in(&span.extensions(), core).cloned()
 }
 
-/// The cores of all layers, for those who come with a span and no layer.
-static CORES: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
-
 impl Core {
     pub(crate) fn next_serial() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         NEXT.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Which epochs the queued records of all outputs carry.
-    fn seen(&self) -> Seen {
-        self.lanes.iter().map(|lane| lane.queue.seen()).fold(Seen::nothing(), Seen::and)
     }
 
     /// What is known of a call site: which outputs want it, and what its fields say.
@@ -188,17 +183,13 @@ thread_local! {
     static THREAD: (u64, String) = this_thread();
 }
 
-/// A scratch buffer that grew larger than this for one value is given back.
-const MAX_KEPT_BYTES: usize = 64 * 1024;
-
 /// Runs `with` on an empty buffer of this thread.
 #[inline]
-fn with_scratch<T>(with: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    scratch.clear();
+fn with_scratch<T>(with: impl FnOnce(&mut Scratch) -> T) -> T {
+    let mut scratch = Scratch::new(SCRATCH.try_with(Cell::take).unwrap_or_default());
     let result = with(&mut scratch);
-    if scratch.capacity() <= MAX_KEPT_BYTES {
-        let _ = SCRATCH.try_with(|place| place.set(scratch));
+    if let Some(kept) = scratch.into_kept() {
+        let _ = SCRATCH.try_with(|place| place.set(kept));
     }
     result
 }
@@ -212,11 +203,22 @@ fn this_thread() -> (u64, String) {
 
 impl Layer {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        let mut cores = CORES.lock().unwrap_or_else(PoisonError::into_inner);
-        cores.retain(|core| core.strong_count() > 0);
-        cores.push(Arc::downgrade(&core));
-        drop(cores);
-        Self { core, find: OnceLock::new() }
+        Self { core, find: OnceLock::new(), subscriber: OnceLock::new() }
+    }
+}
+
+impl Layer {
+    /// The nearest span of ours above one that our filter hides and another layer wants: the registry leads no
+    /// further than to that one.
+    fn node_above_hidden<S>(&self, event: &Event<'_>, registry: &Context<'_, S>) -> Option<Arc<Node>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let current = registry.current_span();
+        let id = event.parent().or_else(|| current.id().filter(|_| !event.is_root()))?;
+        let subscriber = self.subscriber.get()?.upgrade()?;
+        let span = subscriber.downcast_ref::<S>()?.span(id)?;
+        span.scope().find_map(|span| node_of(&span, self.core.serial))
     }
 }
 
@@ -234,17 +236,19 @@ where
         let _ = self.find.set(find);
     }
 
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        let _ = self.subscriber.set(subscriber.downgrade());
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, registry: Context<'_, S>) {
         let core = &self.core;
         let meta = attributes.metadata();
         let site = core.call_site(meta);
         with_scratch(|scratch| {
-            let mut capture = Capture::new(scratch, core.max_record_bytes);
-            attributes.record(&mut capture);
-            capture.finish();
+            attributes.record(&mut Capture::new(scratch, core.max_record_bytes));
             let Some(span) = registry.span(id) else { return };
             let parent = span.parent().and_then(|parent| node_of(&parent, core.serial));
-            let node = Arc::new(Node::new(meta, parent, scratch, site.names_trace, &core.ids));
+            let node = Arc::new(Node::new(meta, parent, scratch.bytes(), site.names_trace, &core.ids));
             let mut extensions = span.extensions_mut();
             match extensions.get_mut::<Nodes>() {
                 Some(nodes) => {
@@ -261,12 +265,10 @@ where
     fn on_record(&self, id: &Id, values: &Values<'_>, registry: Context<'_, S>) {
         let core = &self.core;
         with_scratch(|scratch| {
-            let mut capture = Capture::new(scratch, core.max_record_bytes);
-            values.record(&mut capture);
-            capture.finish();
+            values.record(&mut Capture::new(scratch, core.max_record_bytes));
             let node = registry.span(id).and_then(|span| node_of(&span, core.serial));
             if let Some(node) = node {
-                node.record(scratch, || core.seen());
+                node.record(scratch.bytes());
             }
         });
     }
@@ -284,13 +286,12 @@ where
                 let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
             }
             event.record(&mut capture);
-            capture.finish();
-            let mut mask = if site.is_log { core.mask_of_log(meta, scratch) } else { site.mask };
+            let mut mask = if site.is_log { core.mask_of_log(meta, scratch.bytes()) } else { site.mask };
             let is_own = worker::own_lane().is_some();
             let mut push = Push {
                 head: Head::Event { meta, is_log: site.is_log },
                 time: core.clock.now(),
-                bytes: scratch,
+                bytes: scratch.bytes(),
                 context: None,
                 may_wait: !is_own,
             };
@@ -298,7 +299,11 @@ where
                 mask = core.outside_own(mask, &push);
             }
             let to_deliver = match registry.event_span(event) {
-                None => core.push(mask, push),
+                None => {
+                    let node = self.node_above_hidden::<S>(event, &registry);
+                    push.context = node.as_ref();
+                    core.push(mask, push)
+                }
                 Some(span) => {
                     let extensions = span.extensions();
                     if core.may_block {
@@ -338,19 +343,16 @@ pub trait SpanExt {
 
 impl SpanExt for Span {
     fn set_variable<'v>(&self, name: &str, value: impl Into<Value<'v>>) {
-        let mut form = Vec::new();
-        put_named(&mut form, name, &value.into());
-        let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
+        let value = value.into();
         self.with_subscriber(|(id, dispatch)| {
-            if let Some(find) = dispatch.downcast_ref::<Layer>().and_then(|layer| layer.find.get()) {
-                find(dispatch, id, &mut |nodes| found = nodes.0.clone());
-            }
+            let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
+            let Some(find) = layer.find.get() else { return };
+            let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
+            find(dispatch, id, &mut |nodes| found = nodes.0.clone());
+            with_scratch(|scratch| {
+                Capture::new(scratch, layer.core.max_record_bytes).named(name, &value);
+                found.iter().for_each(|(_, node)| node.record(scratch.bytes()));
+            });
         });
-        let cores = CORES.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for core in cores.iter().filter_map(Weak::upgrade) {
-            for (_, node) in found.iter().filter(|(serial, _)| *serial == core.serial) {
-                node.record(&form, || core.seen());
-            }
-        }
     }
 }

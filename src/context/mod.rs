@@ -1,12 +1,9 @@
 //! What a span hands down to the events inside it: ids, fields as they were at the time, and its parent.
 //!
-//! A span is a [`Node`]; events hold it by `Arc`, so nothing is copied. `Span::record` appends a [`Version`],
-//! stamped from one process-wide epoch. A queued event carries the epoch at which it was pushed, and [`Context`]
-//! shows the node *as of* it, on the span and on all its ancestors: a line already logged never changes.
-//! A version is cumulative (it has every field recorded so far), so that a look-up is one binary search.
-//!
-//! Which versions can still be seen is asked of the queues ([`Seen`]): a version that no pushed event saw is
-//! overwritten in place, versions older than the oldest queued event go.
+//! A span is a [`Node`]; events hold it by `Arc`, so nothing is copied. `Span::record` replaces the node's [`Version`],
+//! stamped from one process-wide epoch. A queued event is [`Bound`] to the node and to the versions of that moment, its
+//! ancestors' included: a line already logged never changes, and a version lives exactly as long as a queued event that
+//! saw it. A version is cumulative (it has every field recorded so far), so there is at most one for each span.
 
 mod ids;
 
@@ -14,42 +11,24 @@ pub use ids::{SpanId, TraceId};
 
 pub(crate) use ids::IdSource;
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use smallvec::SmallVec;
 use tracing::{Level, Metadata};
 
 use crate::record::{Fields, Key, Value, declared_name, merge};
 
-/// Counts `Span::record` calls of the whole process, from 1.
-static EPOCH: AtomicU64 = AtomicU64::new(1);
+/// No span has recorded anything yet.
+const FIRST_EPOCH: u64 = 1;
 
-/// The epoch now. Read under the queue's lock, so that epochs in a queue never go backwards.
+/// Counts `Span::record` calls of the whole process.
+static EPOCH: AtomicU64 = AtomicU64::new(FIRST_EPOCH);
+
+/// The epoch now: while it is the same, no span of the process has changed.
 #[inline]
 pub(crate) fn epoch() -> u64 {
     EPOCH.load(Ordering::SeqCst)
-}
-
-/// Which epochs the events pushed so far carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// The oldest still queued or being written; the present when there is none.
-    pub(crate) oldest: u64,
-    /// The newest ever pushed.
-    pub(crate) newest: u64,
-}
-
-impl Seen {
-    /// No event at all.
-    pub(crate) fn nothing() -> Self {
-        Self { oldest: epoch(), newest: 0 }
-    }
-
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self { oldest: self.oldest.min(other.oldest), newest: self.newest.max(other.newest) }
-    }
 }
 
 /// One span.
@@ -69,17 +48,17 @@ pub(crate) struct Node {
     /// Stamp of the newest version; zero until something was recorded.
     newest: AtomicU64,
     bytes: AtomicUsize,
-    versions: Mutex<VecDeque<Version>>,
+    recorded: Mutex<Option<Arc<Version>>>,
 }
 
 /// A span's fields live in the node itself unless they are long: one allocation less for each span.
 pub(crate) type FieldBytes = SmallVec<[u8; 128]>;
 
-/// The fields recorded on a span from the epoch `stamp` on.
-#[derive(Clone, Debug)]
-struct Version {
+/// The fields recorded on a span by the time of its `stamp`.
+#[derive(Debug)]
+pub(crate) struct Version {
     stamp: u64,
-    fields: Arc<Vec<u8>>,
+    fields: Vec<u8>,
 }
 
 impl Node {
@@ -103,7 +82,7 @@ impl Node {
             fields: SmallVec::from_slice(fields),
             newest: AtomicU64::new(0),
             bytes: AtomicUsize::new(fields.len() + size_of::<Self>()),
-            versions: Mutex::new(VecDeque::new()),
+            recorded: Mutex::new(None),
         }
     }
 
@@ -126,51 +105,29 @@ impl Node {
         self.parent.as_ref()
     }
 
-    /// Replaces values for all events that follow. `seen` is asked while the versions are locked.
-    pub(crate) fn record(&self, update: &[u8], seen: impl FnOnce() -> Seen) {
-        let mut versions = self.versions();
-        let seen = seen();
-        let fields = match versions.back() {
+    /// Replaces values for all events that follow.
+    pub(crate) fn record(&self, update: &[u8]) {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let fields = match &*recorded {
             Some(last) => merge(&last.fields, update),
             None => update.to_vec(),
         };
-        let fields = Arc::new(fields);
         self.bytes.store(self.fields.len() + fields.len() + size_of::<Self>(), Ordering::Relaxed);
-        match versions.back_mut() {
-            // No event has seen it: the new one takes its place and its stamp, so that an event being pushed right
-            // now, at that epoch, finds one of the two and nothing older.
-            Some(last) if last.stamp > seen.newest => last.fields = fields,
-            _ => {
-                let stamp = EPOCH.fetch_add(1, Ordering::SeqCst) + 1;
-                versions.push_back(Version { stamp, fields });
-                self.newest.store(stamp, Ordering::Release);
-            }
-        }
-        while versions.get(1).is_some_and(|second| second.stamp <= seen.oldest) {
-            versions.pop_front();
-        }
+        // Whoever sees a later stamp on another node also sees that there is something here to be waited for.
+        self.newest.fetch_max(FIRST_EPOCH, Ordering::SeqCst);
+        let stamp = EPOCH.fetch_add(1, Ordering::SeqCst) + 1;
+        let before = recorded.replace(Arc::new(Version { stamp, fields }));
+        self.newest.store(stamp, Ordering::Release);
+        drop(recorded);
+        drop(before);
     }
 
-    fn versions(&self) -> MutexGuard<'_, VecDeque<Version>> {
-        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The version that an event of `epoch` sees.
-    fn version_at(&self, epoch: u64) -> Option<Version> {
+    /// What has been recorded by now.
+    fn version(&self) -> Option<Arc<Version>> {
         if self.newest() == 0 {
             return None;
         }
-        let versions = self.versions();
-        let later = versions.partition_point(|version| version.stamp <= epoch);
-        versions.get(later.checked_sub(1)?).cloned()
-    }
-
-    /// Stamp of the version that an event of `epoch` sees; zero for the span as it was opened.
-    fn stamp_at(&self, epoch: u64) -> u64 {
-        match self.newest() {
-            newest if newest <= epoch => newest,
-            _ => self.version_at(epoch).map_or(0, |version| version.stamp),
-        }
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -184,11 +141,55 @@ impl Drop for Node {
     }
 }
 
+/// Versions of a span and its ancestors, each with the span's serial, the innermost first; spans on which nothing was
+/// recorded have none.
+type Recorded = Option<Arc<[(u64, Arc<Version>)]>>;
+
+/// A context at one moment: what a queued record holds.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    node: Arc<Node>,
+    epoch: u64,
+    /// The latest stamp among the versions.
+    version: u64,
+    recorded: Recorded,
+}
+
+impl Bound {
+    /// Binds a node as it is now. `epoch` was read before; `parent` is its parent bound at the same epoch, where that
+    /// is at hand.
+    pub(crate) fn new(node: &Arc<Node>, epoch: u64, parent: Option<&Bound>) -> Self {
+        let recorded = match parent {
+            _ if epoch == FIRST_EPOCH => None,
+            Some(parent) if node.newest() == 0 => parent.recorded.clone(),
+            _ => {
+                let chain = std::iter::successors(Some(&**node), |node| node.parent.as_deref());
+                let versions = chain.filter_map(|node| Some((node.serial, node.version()?)));
+                let versions: SmallVec<[_; 4]> = versions.collect();
+                (!versions.is_empty()).then(|| versions.into_iter().collect())
+            }
+        };
+        let version = recorded.iter().flat_map(|versions| versions.iter()).map(|(_, version)| version.stamp).max();
+        Self { node: Arc::clone(node), epoch, version: version.unwrap_or(0), recorded }
+    }
+
+    /// Whether it is this node, and nothing has changed since.
+    #[inline]
+    pub(crate) fn is(&self, node: &Arc<Node>, epoch: u64) -> bool {
+        self.epoch == epoch && Arc::ptr_eq(&self.node, node)
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { leaf: &self.node, version: self.version, recorded: self.recorded.as_deref().unwrap_or_default() }
+    }
+}
+
 /// What the spans around one event hand down, as it was when the event was logged.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     leaf: &'a Node,
-    epoch: u64,
+    version: u64,
+    recorded: &'a [(u64, Arc<Version>)],
 }
 
 /// Identifies a context with its values: equal keys mean equal contexts, for as long as the process runs.
@@ -201,27 +202,17 @@ pub struct ContextKey {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(leaf: &'a Node, epoch: u64) -> Self {
-        Self { leaf, epoch }
-    }
-
     /// A key under which a schema can keep what it made of this context.
-    pub fn key(&self) -> ContextKey {
-        let version = self.nodes().map(|node| node.stamp_at(self.epoch)).max().unwrap_or(0);
-        ContextKey { span: self.leaf.serial, version }
-    }
-
-    /// Equal identities mean equal contexts; cheaper than the key, and different also for some that are equal.
     #[inline]
-    pub(crate) fn identity(&self) -> (u64, u64) {
-        (self.leaf.serial, self.epoch)
+    pub fn key(&self) -> ContextKey {
+        ContextKey { span: self.leaf.serial, version: self.version }
     }
 
     /// The trace it belongs to, and the remote span that a `traceparent` field named as its parent.
     fn trace(&self) -> (Option<TraceId>, Option<SpanId>) {
         for node in self.nodes() {
             if node.names_trace
-                && let Some((trace, remote)) = SpanView::new(node, self.epoch).own_trace()
+                && let Some((trace, remote)) = self.view(node).own_trace()
             {
                 return (Some(trace), remote.filter(|_| std::ptr::eq(node, self.leaf)));
             }
@@ -249,13 +240,18 @@ impl<'a> Context<'a> {
 
     /// The spans, the innermost first.
     pub fn spans(&self) -> impl Iterator<Item = SpanView<'a>> + use<'a> {
-        let epoch = self.epoch;
-        self.nodes().map(move |node| SpanView::new(node, epoch))
+        let context = *self;
+        self.nodes().map(move |node| context.view(node))
     }
 
     /// The spans' names, the innermost first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<'a> {
         self.nodes().map(|node| node.meta.name())
+    }
+
+    fn view(&self, node: &'a Node) -> SpanView<'a> {
+        let own = self.recorded.iter().find(|(serial, _)| *serial == node.serial);
+        SpanView { node, recorded: own.map_or(&[], |(_, version)| &version.fields) }
     }
 
     fn nodes(&self) -> impl Iterator<Item = &'a Node> + use<'a> {
@@ -267,14 +263,10 @@ impl<'a> Context<'a> {
 #[derive(Debug)]
 pub struct SpanView<'a> {
     node: &'a Node,
-    recorded: Option<Version>,
+    recorded: &'a [u8],
 }
 
-impl<'a> SpanView<'a> {
-    fn new(node: &'a Node, epoch: u64) -> Self {
-        Self { node, recorded: node.version_at(epoch) }
-    }
-
+impl SpanView<'_> {
     /// The span's name.
     pub fn name(&self) -> &'static str {
         self.node.meta.name()
@@ -313,38 +305,44 @@ impl<'a> SpanView<'a> {
 
     /// Bytes of text that were cut from the span's fields.
     pub(crate) fn refused_bytes(&self) -> u64 {
-        self.raw_fields()
-            .map(|(key, value)| match (key, value) {
-                (Key::Cut, Value::U64(refused)) => refused,
-                _ => 0,
-            })
-            .sum()
+        let mut total = 0;
+        for (form, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
+            let mut counts = true;
+            for (key, value) in Fields::new(form) {
+                match (key, value) {
+                    (Key::Cut, Value::U64(refused)) => total += if counts { refused } else { 0 },
+                    _ => counts = Fields::new(replaced_by).all(|(other, _)| !self.is_same(key, other)),
+                }
+            }
+        }
+        total
+    }
+
+    /// Whether two keys name one field: by name, for a context variable of a declared field's name, and for a name
+    /// declared twice.
+    fn is_same(&self, one: Key<'_>, other: Key<'_>) -> bool {
+        let meta = self.node.meta;
+        one == other || one.name(meta).is_some_and(|name| other.name(meta) == Some(name))
     }
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
         let absorbed = if self.node.names_trace { self.own_trace().map(|(trace, _)| trace) } else { None };
         self.raw_fields().filter(move |(key, value)| {
-            !matches!(key, Key::Cut | Key::Thread)
-                && absorbed.is_none_or(|trace| {
-                    key.name(meta).and_then(|name| named_trace(name, value)).is_none_or(|own| own.0 != trace)
-                })
+            absorbed.is_none_or(|trace| {
+                key.name(meta).and_then(|name| named_trace(name, value)).is_none_or(|own| own.0 != trace)
+            })
         })
     }
 
     fn raw_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
-        let meta = self.node.meta;
-        let recorded: &[u8] = self.recorded.as_ref().map_or(&[], |version| &version.fields);
-        let opened: &[u8] = &self.node.fields;
-        // By name, for a context variable of a declared field's name, and for a name declared twice.
-        let same = move |one: Key<'_>, other: Key<'_>| {
-            one == other || one.name(meta).is_some_and(|name| other.name(meta) == Some(name))
-        };
+        let fields = |form| Fields::new(form).filter(|(key, _)| matches!(key, Key::Index(_) | Key::Name(_)));
+        let (opened, recorded): (&[u8], _) = (&self.node.fields, self.recorded);
         let replaced =
-            move |key| Fields::new(recorded).filter(|(other, _)| same(*other, key)).last().map(|(_, value)| value);
+            move |key| fields(recorded).filter(|(other, _)| self.is_same(*other, key)).last().map(|(_, value)| value);
         let added =
-            Fields::new(recorded).filter(move |(key, _)| Fields::new(opened).all(|(other, _)| !same(other, *key)));
-        Fields::new(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
+            fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !self.is_same(other, *key)));
+        fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
     /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
@@ -387,9 +385,13 @@ mod tests {
         form
     }
 
-    fn value_at(node: &Node, epoch: u64) -> u64 {
-        match SpanView::new(node, epoch).fields().last() {
-            Some((_, Value::U64(value))) => value,
+    fn number(value: &Value<'_>) -> Option<u64> {
+        if let Value::U64(number) = value { Some(*number) } else { None }
+    }
+
+    fn value(bound: &Bound) -> u64 {
+        match bound.context().spans().next().and_then(|span| span.fields().last().map(|(_, value)| number(&value))) {
+            Some(Some(value)) => value,
             other => panic!("{other:?}"),
         }
     }
@@ -399,31 +401,45 @@ mod tests {
     }
 
     #[test]
-    fn an_event_sees_each_version_as_of_its_epoch() {
-        let node = node(None);
-        let mut epochs = vec![epoch()];
-        let first = epochs[0];
+    fn a_bound_context_keeps_the_values_of_its_moment() {
+        let node = Arc::new(node(None));
+        let mut bound = vec![Bound::new(&node, epoch(), None)];
         for value in 1..=50 {
-            node.record(&form(value), || Seen { oldest: first, newest: epoch() });
-            epochs.push(epoch());
+            node.record(&form(value));
+            bound.push(Bound::new(&node, epoch(), None));
         }
-        for (value, epoch) in epochs.into_iter().enumerate() {
-            assert_eq!(value_at(&node, epoch), value as u64);
+        for (expected, bound) in bound.iter().enumerate() {
+            assert_eq!(value(bound), expected as u64);
         }
+        assert!(bound.windows(2).all(|pair| pair[0].context().key() != pair[1].context().key()));
     }
 
     #[test]
-    fn versions_that_no_queued_event_can_see_are_freed() {
-        let node = node(None);
-        for value in 1..=1000 {
-            node.record(&form(value), Seen::nothing);
+    fn a_version_that_no_queued_event_saw_is_freed() {
+        let node = Arc::new(node(None));
+        node.record(&form(1));
+        let first = Arc::downgrade(&node.version().expect("a version"));
+        let bound = Bound::new(&node, epoch(), None);
+        node.record(&form(2));
+        let second = Arc::downgrade(&node.version().expect("a version"));
+        node.record(&form(3));
+        assert!(second.upgrade().is_none() && first.upgrade().is_some());
+        drop(bound);
+        assert!(first.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_child_is_bound_to_what_its_parent_has_recorded() {
+        let parent = Arc::new(node(None));
+        let child = Arc::new(node(Some(Arc::clone(&parent))));
+        parent.record(&form(7));
+        let now = epoch();
+        let apart = Bound::new(&child, now, None);
+        let together = Bound::new(&child, now, Some(&Bound::new(&parent, now, None)));
+        for bound in [apart, together] {
+            let above = bound.context().spans().nth(1).expect("the parent");
+            assert_eq!(above.fields().last().and_then(|(_, value)| number(&value)), Some(7));
         }
-        assert_eq!(node.versions().len(), 1, "no event in between: one version");
-        for value in 1..=1000 {
-            node.record(&form(value), || Seen { oldest: epoch(), newest: epoch() });
-        }
-        assert!(node.versions().len() <= 2, "nothing queued: the present one, and one it replaced");
-        assert_eq!(value_at(&node, epoch()), 1000);
     }
 
     #[test]

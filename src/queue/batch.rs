@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::{Level, Metadata};
 
 use super::Push;
-use crate::context::Node;
+use crate::context::{Bound, Node};
 use crate::metrics::ByLevel;
 use crate::record::Timestamp;
 
@@ -43,13 +43,6 @@ pub(crate) struct Entry {
 }
 
 const NO_CONTEXT: u32 = u32::MAX;
-
-/// A context as it was at an epoch.
-#[derive(Debug)]
-pub(crate) struct Bound {
-    pub(crate) node: Arc<Node>,
-    pub(crate) epoch: u64,
-}
 
 /// Memory beyond this is given back when nothing comes.
 const TRIM_BYTES: usize = 256 * 1024;
@@ -130,9 +123,7 @@ impl Batch {
         let Some(node) = push.context else { return Place { cost, context: Found::None } };
         let at = self.found[slot(node.serial())];
         match self.contexts.get(at as usize) {
-            Some(bound) if bound.epoch == epoch && Arc::ptr_eq(&bound.node, node) => {
-                Place { cost, context: Found::At(at) }
-            }
+            Some(bound) if bound.is(node, epoch) => Place { cost, context: Found::At(at) },
             _ => Place { cost: cost + self.charge(node, epoch), context: Found::New },
         }
     }
@@ -187,7 +178,12 @@ impl Batch {
     fn add_context(&mut self, node: &Arc<Node>, epoch: u64) -> u32 {
         self.remember(node, epoch);
         let at = self.contexts.len() as u32;
-        self.contexts.push(Bound { node: Arc::clone(node), epoch });
+        let parent = node.parent().and_then(|parent| {
+            let found = self.contexts.get(self.found[slot(parent.serial())] as usize);
+            found.filter(|bound| bound.is(parent, epoch))
+        });
+        let bound = Bound::new(node, epoch, parent);
+        self.contexts.push(bound);
         self.found[slot(node.serial())] = at;
         at
     }
@@ -209,11 +205,6 @@ impl Batch {
 
     pub(crate) fn by_level(&self) -> ByLevel {
         self.by_level
-    }
-
-    /// The epoch of the first record with a context; epochs never go backwards in a batch.
-    pub(crate) fn oldest_epoch(&self) -> u64 {
-        self.contexts.first().map_or(u64::MAX, |bound| bound.epoch)
     }
 
     pub(crate) fn last_time(&self) -> Timestamp {

@@ -5,22 +5,30 @@
 //! a record keeps in memory until it is delivered: header, captured bytes and, once for each batch, the contexts.
 //!
 //! The worker polls while there is something to do, so a push costs no wake-up; only when it sleeps, or something
-//! is urgent (an ERROR, a flush, a queue filling up), it is woken. See [`Queue::take`].
+//! is urgent (an ERROR, a flush, a queue filling up), it is woken.
+//!
+//! Here is what a thread that logs does; the worker's side is in `turn`, orders are in `order`, the end is in `end`.
 
 mod batch;
+mod end;
+mod order;
+mod turn;
 
 pub(crate) use batch::{Batch, Entry, Head};
+pub(crate) use end::{LATE_PATIENCE, after};
+pub(crate) use order::Order;
+pub(crate) use turn::{Idle, Taken};
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use crate::context::{Node, Seen, epoch};
+use crate::context::{Node, epoch};
 use crate::error::Error;
 use crate::metrics::{ByLevel, Dropped, OutputMetrics, Reason};
 use crate::record::Timestamp;
-use crate::sink::{Control, Delivered};
+use crate::sink::Delivered;
 
 /// What happens to a record for which there is no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,21 +57,6 @@ impl Overflow {
         Overflow::Block { max_wait: DEFAULT_MAX_WAIT }
     }
 }
-
-/// The worker waits no longer than this before it takes what there is.
-const MAX_LINGER: Duration = Duration::from_millis(5);
-/// … and this long while much comes in.
-const MIN_LINGER: Duration = Duration::from_millis(1);
-/// So many pending bytes are taken without waiting.
-const BATCH_BYTES: usize = 128 * 1024;
-/// After this long without a line the worker sleeps until it is woken.
-const IDLE: Duration = Duration::from_secs(1);
-/// While the log is shut down, and somebody waits for it, a failed write is tried again this soon.
-const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
-/// Whoever logs after the end writes the line himself, and tries no longer than this; then the output is given up.
-pub(crate) const LATE_PATIENCE: Duration = Duration::from_secs(1);
-/// A loss that goes on is told this often.
-const NOTICE_NANOS: i64 = 1_000_000_000;
 
 /// One output's queue.
 #[derive(Debug)]
@@ -98,8 +91,6 @@ struct State {
     lost: ByLevel,
     /// What had been written when the worker was given up; what it writes later is counted as lost already.
     written_in_time: Option<ByLevel>,
-    in_flight_oldest: u64,
-    newest: u64,
     losses: Vec<Loss>,
     refused_since_take: bool,
     orders: Vec<Order>,
@@ -132,12 +123,6 @@ enum Waiting {
     Asleep,
 }
 
-/// The instant so long after `start`; a duration beyond what an instant can hold ends in a year.
-pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    start.checked_add(duration.min(YEAR)).unwrap_or(start)
-}
-
 /// What the worker counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
@@ -163,13 +148,6 @@ impl Loss {
     }
 }
 
-/// Something the sink shall do once all earlier records are delivered.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Order {
-    pub(crate) ticket: u64,
-    pub(crate) control: Control,
-}
-
 /// A record on its way in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Push<'a> {
@@ -192,16 +170,6 @@ pub(crate) enum Pushed {
     Refused,
 }
 
-/// What the worker is to do next.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) batch: Batch,
-    pub(crate) losses: Vec<Loss>,
-    pub(crate) orders: Vec<Order>,
-    /// Nothing more will come while this worker runs.
-    pub(crate) last: bool,
-}
-
 impl Queue {
     /// A queue that holds `max_bytes` in memory.
     pub(crate) fn new(overflow: Overflow, max_bytes: usize, delivered: Arc<Delivered>) -> Self {
@@ -218,8 +186,6 @@ impl Queue {
             taken: ByLevel::default(),
             lost: ByLevel::default(),
             written_in_time: None,
-            in_flight_oldest: u64::MAX,
-            newest: 0,
             losses: Vec::with_capacity(Reason::ALL.len()),
             refused_since_take: false,
             orders: Vec::new(),
@@ -280,7 +246,6 @@ impl Queue {
             }
         };
         state.used += place.cost;
-        state.newest = epoch;
         state.pending.add(&push, place, epoch);
         if matches!(state.phase, Phase::Ending | Phase::Ended) {
             return Pushed::DeliverYourself;
@@ -346,283 +311,6 @@ impl Queue {
         }
     }
 
-    /// Which epochs the records carry, for the contexts.
-    pub(crate) fn seen(&self) -> Seen {
-        let state = self.lock();
-        let oldest = state.pending.oldest_epoch().min(state.in_flight_oldest).min(epoch());
-        Seen { oldest, newest: state.newest }
-    }
-
-    /// Takes the pending batch for `spare`, an empty one, when it is time.
-    ///
-    /// Returns at once when something is urgent or much is pending. Otherwise it lingers a while, so that lines go
-    /// out many at a time; after a second without a line it sleeps until it is woken.
-    ///
-    /// # Blocking
-    /// Yes; only the worker calls it.
-    pub(crate) fn take(&self, spare: Batch, idle: &mut Idle) -> Taken {
-        let mut state = self.lock();
-        let linger = if idle.last_bytes >= BATCH_BYTES / 4 { MIN_LINGER } else { MAX_LINGER };
-        let mut waited = false;
-        loop {
-            if state.phase != Phase::Running || state.urgent || state.pending.bytes() >= BATCH_BYTES {
-                break;
-            }
-            if waited && !(state.pending.is_empty() && state.losses.iter().all(Loss::is_own)) {
-                break;
-            }
-            if waited && idle.since.elapsed() >= IDLE {
-                if idle.trims < HALVES {
-                    idle.trims += 1;
-                    break;
-                }
-                state.waiting = Waiting::Asleep;
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            } else {
-                state.waiting = Waiting::Polling;
-                (state, _) = self.work.wait_timeout(state, linger).unwrap_or_else(PoisonError::into_inner);
-            }
-            state.waiting = Waiting::No;
-            waited = true;
-        }
-        if !state.pending.is_empty() {
-            idle.since = Instant::now();
-            idle.trims = 0;
-        }
-        idle.last_bytes = state.pending.bytes();
-        state.take(spare)
-    }
-
-    /// Takes what there is, without waiting: for whoever delivers after the worker has ended.
-    pub(crate) fn take_now(&self, spare: Batch) -> Taken {
-        self.lock().take(spare)
-    }
-
-    /// Says that records with `bytes` in all have been resolved: delivered, or in `lost` for a reason.
-    pub(crate) fn delivered(&self, bytes: usize, lost: &[(Reason, Level, Timestamp)]) {
-        let mut state = self.lock();
-        state.used = state.used.saturating_sub(bytes);
-        if state.phase != Phase::Abandoned {
-            for (reason, level, time) in lost {
-                state.lost.add(*level, 1);
-                state.lose(*reason, *level, *time);
-            }
-        }
-        if state.blocked > 0 {
-            self.room.notify_all();
-        }
-    }
-
-    /// Says that the batch taken last is done with: its contexts are no longer looked at.
-    pub(crate) fn batch_done(&self, tally: &Tally, done: Vec<(Order, Result<(), Error>)>) {
-        let mut state = self.lock();
-        state.in_flight_oldest = u64::MAX;
-        state.tally = tally.clone();
-        if !done.is_empty() || state.phase != Phase::Running {
-            self.room.notify_all();
-        }
-        for (order, result) in done {
-            state.done_ticket = state.done_ticket.max(order.ticket);
-            if let Some(at) = state.given_up.iter().position(|ticket| *ticket == order.ticket) {
-                state.given_up.swap_remove(at);
-            } else if let Err(error) = result {
-                state.failures.push((order.ticket, error));
-            }
-        }
-    }
-
-    /// Updates the counters while a batch is still being written.
-    pub(crate) fn report(&self, tally: &Tally) {
-        self.lock().tally = tally.clone();
-    }
-
-    /// The sink has ended for good: nothing more is taken in.
-    pub(crate) fn park(&self) {
-        let mut state = self.lock();
-        state.parked = true;
-        self.room.notify_all();
-    }
-
-    /// Waits between two tries of a write; returns false when it is time to give up. `moved_last`: when something
-    /// was written last.
-    ///
-    /// # Blocking
-    /// For `pause`, shorter when the log is shut down.
-    pub(crate) fn pause(&self, pause: Duration, moved_last: Instant) -> bool {
-        let begun = Instant::now();
-        let mut state = self.lock();
-        loop {
-            let longest = match state.phase {
-                Phase::Running => pause,
-                Phase::Closing | Phase::Ending | Phase::Ended => pause.min(LONGEST_PAUSE_AT_END),
-                Phase::Abandoned => return false,
-            };
-            if state.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
-                self.abandon(state);
-                return false;
-            }
-            let Some(left) = longest.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { return true };
-            state.waiting = Waiting::Polling;
-            (state, _) = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
-            state.waiting = Waiting::No;
-        }
-    }
-
-    /// Asks the worker to do something once all that was pushed before is delivered. Returns its ticket, and whether
-    /// the caller has to do it itself because no worker runs.
-    pub(crate) fn order(&self, control: Control) -> (u64, Pushed) {
-        let mut state = self.lock();
-        state.last_ticket += 1;
-        let ticket = state.last_ticket;
-        if state.phase == Phase::Abandoned {
-            return (ticket, Pushed::Refused);
-        }
-        state.orders.push(Order { ticket, control });
-        if state.phase == Phase::Ended {
-            return (ticket, Pushed::DeliverYourself);
-        }
-        self.wake(&mut state);
-        (ticket, Pushed::Queued)
-    }
-
-    /// Waits until an order is done.
-    ///
-    /// # Errors
-    /// What the sink said, or a timeout.
-    ///
-    /// # Blocking
-    /// Until `deadline` at most.
-    pub(crate) fn wait_done(&self, ticket: u64, deadline: Instant) -> Result<(), Error> {
-        let mut state = self.lock();
-        while state.done_ticket < ticket {
-            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-            let Some(left) = left.filter(|_| state.phase != Phase::Abandoned) else {
-                match state.orders.iter().position(|order| order.ticket == ticket) {
-                    Some(at) => drop(state.orders.remove(at)),
-                    None if state.phase != Phase::Abandoned => state.given_up.push(ticket),
-                    None => {}
-                }
-                return Err(Error::timeout("the output did not answer in time"));
-            };
-            (state, _) = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
-        }
-        match state.failures.iter().position(|(failed, _)| *failed == ticket) {
-            Some(at) => Err(state.failures.swap_remove(at).1),
-            None => Ok(()),
-        }
-    }
-
-    /// Asks the worker to drain what there is and to end.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        if state.phase == Phase::Running {
-            state.phase = Phase::Closing;
-        }
-        self.work.notify_all();
-    }
-
-    /// Whether nothing is left to take.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.lock().is_drained()
-    }
-
-    /// All that was there when the log was closed is written: from now on each push waits for its line. Returns
-    /// whether nothing is left.
-    pub(crate) fn begin_end(&self) -> bool {
-        let mut state = self.lock();
-        if state.phase == Phase::Closing {
-            state.phase = Phase::Ending;
-        }
-        state.is_drained()
-    }
-
-    /// The worker has ended: says false, and goes on, when something came in meanwhile.
-    pub(crate) fn end(&self) -> bool {
-        let mut state = self.lock();
-        if !state.is_drained() && state.phase == Phase::Ending {
-            return false;
-        }
-        if state.phase == Phase::Ending {
-            state.phase = Phase::Ended;
-        }
-        self.room.notify_all();
-        true
-    }
-
-    /// Waits a moment for another thread, which delivers what this one pushed. Returns whether that is done, or taking
-    /// too long: then the line stays queued with the worker, or, after its end, the output is given up.
-    ///
-    /// # Blocking
-    /// For some milliseconds.
-    pub(crate) fn wait_delivered(&self, ending: &mut Ending) -> bool {
-        let mut state = self.lock();
-        if !self.is_delivered(&state) {
-            (state, _) = self.room.wait_timeout(state, MAX_LINGER).unwrap_or_else(PoisonError::into_inner);
-        }
-        if self.is_delivered(&state) {
-            return true;
-        }
-        if self.is_overdue(&state, ending) {
-            if state.phase == Phase::Ended {
-                self.abandon(state);
-            }
-            return true;
-        }
-        false
-    }
-
-    fn is_delivered(&self, state: &State) -> bool {
-        let written = self.written(state);
-        state.phase == Phase::Abandoned || (self.held(state, written).total() == 0 && state.orders.is_empty())
-    }
-
-    /// Says that the next one may deliver.
-    pub(crate) fn let_deliver(&self) {
-        let _state = self.lock();
-        self.room.notify_all();
-    }
-
-    /// Begins to wait for the worker's end, as long as it makes progress: each time it does, `patience` begins anew,
-    /// up to `cap` in all.
-    pub(crate) fn ending(&self, patience: Duration, cap: Duration) -> Ending {
-        let now = Instant::now();
-        let last = after(now, cap);
-        let finished = self.finished(&self.lock());
-        Ending { finished, patience, deadline: after(now, patience).min(last), last }
-    }
-
-    /// Looks whether the worker has ended, and waits for that as long as `nap`. When it has, or has got nothing done
-    /// for too long, returns the lines left behind, which then count as dropped.
-    ///
-    /// # Blocking
-    /// For `nap` at most.
-    pub(crate) fn wait_ended(&self, ending: &mut Ending, nap: Duration) -> Option<u64> {
-        let nap = nap.min(ending.deadline.saturating_duration_since(Instant::now()));
-        let mut state = self.lock();
-        if state.has_worker() && !nap.is_zero() {
-            (state, _) = self.room.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
-        }
-        if !state.has_worker() {
-            return Some(0);
-        }
-        self.is_overdue(&state, ending).then(|| self.abandon(state))
-    }
-
-    /// Whether nothing got done for too long.
-    fn is_overdue(&self, state: &State, ending: &mut Ending) -> bool {
-        let (now, finished) = (Instant::now(), self.finished(state));
-        if finished != ending.finished {
-            ending.finished = finished;
-            ending.deadline = after(now, ending.patience).min(ending.last);
-        }
-        now >= ending.deadline
-    }
-
-    /// Lines that the worker has done with: shows progress.
-    fn finished(&self, state: &State) -> u64 {
-        self.written(state).total() + state.lost.total()
-    }
-
     /// Lines written, those of the batch under way included.
     fn written(&self, state: &State) -> ByLevel {
         state.written_in_time.unwrap_or_else(|| ByLevel::of(|level| self.delivered.of(level)))
@@ -634,26 +322,6 @@ impl Queue {
             Some(_) => state.pending.by_level(),
             None => state.taken.minus(state.lost).minus(written).plus(state.pending.by_level()),
         }
-    }
-
-    fn abandon(&self, mut state: MutexGuard<'_, State>) -> u64 {
-        state.phase = Phase::Abandoned;
-        let written = self.written(&state);
-        let left = self.held(&state, written);
-        state.written_in_time = Some(written);
-        let now = state.pending.last_time();
-        for (level, lines) in left.levels() {
-            for _ in 0..lines {
-                state.lose(Reason::Shutdown, level, now);
-            }
-        }
-        state.used = 0;
-        let pending = std::mem::replace(&mut state.pending, Batch::new(0));
-        self.work.notify_all();
-        self.room.notify_all();
-        drop(state);
-        drop(pending);
-        left.total()
     }
 
     pub(crate) fn metrics(&self, name: &str) -> OutputMetrics {
@@ -682,26 +350,11 @@ impl State {
     }
 
     /// Whether nothing is left to write, a notice neither. Losses of the log's own threads are told with other lines
-    /// only: writing them alone could make more. Once it was given up, losses never end and are not told.
+    /// only: writing them alone could make more. Once the output was given up or its sink has ended, they cannot be told.
     fn is_drained(&self) -> bool {
-        let told = self.phase == Phase::Abandoned || self.losses.iter().all(Loss::is_own);
+        let mute = self.phase == Phase::Abandoned || self.parked;
+        let told = mute || self.losses.iter().all(Loss::is_own);
         self.pending.is_empty() && self.orders.is_empty() && told
-    }
-
-    fn take(&mut self, spare: Batch) -> Taken {
-        let batch = std::mem::replace(&mut self.pending, spare);
-        self.taken = self.taken.plus(batch.by_level());
-        self.in_flight_oldest = self.in_flight_oldest.min(batch.oldest_epoch());
-        self.urgent = false;
-        let last = self.phase != Phase::Running;
-        let told = !std::mem::take(&mut self.refused_since_take) || last || !self.orders.is_empty();
-        // A sink that logs loses a line at each write; a notice of its own for that would be one more write.
-        let silent = batch.is_empty() && !last;
-        let (losses, later) = self.losses.drain(..).partition(|loss| {
-            (told || loss.last.as_nanos() - loss.first.as_nanos() >= NOTICE_NANOS) && !(silent && loss.is_own())
-        });
-        self.losses = later;
-        Taken { batch, losses, orders: std::mem::take(&mut self.orders), last }
     }
 
     #[cold]
@@ -720,37 +373,5 @@ impl State {
                 self.losses.push(Loss { reason, by_level, first: time, last: time });
             }
         }
-    }
-}
-
-/// How long a worker's end is still waited for.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    finished: u64,
-    patience: Duration,
-    deadline: Instant,
-    last: Instant,
-}
-
-/// How busy the worker has been.
-#[derive(Debug)]
-pub(crate) struct Idle {
-    since: Instant,
-    last_bytes: usize,
-    /// Times an empty batch was handed out before sleeping, for the worker to trim.
-    trims: u8,
-}
-
-/// The queue has two batches.
-const HALVES: u8 = 2;
-
-impl Idle {
-    pub(crate) fn new() -> Self {
-        Self { since: Instant::now(), last_bytes: 0, trims: 0 }
-    }
-
-    /// Whether nothing has come for a while.
-    pub(crate) fn is_resting(&self) -> bool {
-        self.trims > 0
     }
 }

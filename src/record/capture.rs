@@ -9,11 +9,13 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracing::field::{Field, Visit};
 
 use super::form::{self, kind};
 use super::json;
+use super::value::Value;
 
 const PANICKED: &[u8] = b"<panicked>";
 const FAILED: &[u8] = b"<format error>";
@@ -21,43 +23,117 @@ const FAILED: &[u8] = b"<format error>";
 /// Sources of one error that are kept; a chain that goes round in a circle ends here.
 const MAX_SOURCES: usize = 64;
 
-/// Refused writes after which code that ignores the error is unwound.
-const MAX_REFUSALS: u32 = 1_000;
+/// Writes that get the text no further, refused or empty, after which code that never ends is unwound.
+const MAX_REFUSALS: u32 = 100_000;
 
 /// A field keeps at least this many bytes of its text, also when the record is full.
 const MIN_TEXT_BYTES: usize = 64;
 
+/// So much is captured without asking; more is asked for in steps of at least this.
+const SMALL_BYTES: usize = 32 * 1024;
+
+/// All threads together hold no more than this beyond [`SMALL_BYTES`] each while they capture, unless one alone needs
+/// more: it is not the queue's memory, so it has to be small.
+const MAX_LARGE_BYTES: usize = 2 << 20;
+
+/// What is held of that.
+static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// The buffer a record is captured into.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    bytes: Vec<u8>,
+    /// What it holds of [`LARGE_BYTES`].
+    granted: usize,
+}
+
+impl Scratch {
+    /// Uses a buffer that was used before.
+    #[inline]
+    pub(crate) fn new(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self { bytes, granted: 0 }
+    }
+
+    /// The captured fields.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The buffer for the next record; none when it has become too large to be kept.
+    #[inline]
+    pub(crate) fn into_kept(mut self) -> Option<Vec<u8>> {
+        let kept = self.granted == 0 && self.bytes.capacity() <= SMALL_BYTES;
+        kept.then(|| std::mem::take(&mut self.bytes))
+    }
+
+    #[cold]
+    fn grant(&mut self, bytes: usize) -> bool {
+        let taken = LARGE_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            (held == 0 || held.saturating_add(bytes) <= MAX_LARGE_BYTES).then(|| held.saturating_add(bytes))
+        });
+        self.granted += if taken.is_ok() { bytes } else { 0 };
+        taken.is_ok()
+    }
+}
+
+impl Drop for Scratch {
+    #[inline]
+    fn drop(&mut self) {
+        if self.granted > 0 {
+            // The memory goes first, then somebody else may have it.
+            drop(std::mem::take(&mut self.bytes));
+            LARGE_BYTES.fetch_sub(self.granted, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Visits fields and appends them to a buffer.
 #[derive(Debug)]
 pub(crate) struct Capture<'b> {
-    out: &'b mut Vec<u8>,
+    scratch: &'b mut Scratch,
     /// Where the buffer should end at the latest.
     end: usize,
-    /// Bytes of text that did not fit.
+    /// Where it may end if all threads together are not capturing too much.
+    last_end: usize,
+    /// Bytes of the present field's text that did not fit.
     refused: u64,
 }
 
 impl<'b> Capture<'b> {
-    /// Captures into `out`, texts cut so that they do not pass `max_bytes` in all.
-    pub(crate) fn new(out: &'b mut Vec<u8>, max_bytes: usize) -> Self {
-        let end = out.len().saturating_add(max_bytes);
-        Self { out, end, refused: 0 }
+    /// Captures into `scratch`, texts cut so that they do not pass `max_bytes` in all.
+    #[inline]
+    pub(crate) fn new(scratch: &'b mut Scratch, max_bytes: usize) -> Self {
+        let start = scratch.bytes.len();
+        let end = start.saturating_add(max_bytes.min(SMALL_BYTES));
+        Self { scratch, end, last_end: start.saturating_add(max_bytes), refused: 0 }
     }
 
     /// Adds the thread that logs.
     pub(crate) fn thread(&mut self, id: u64, name: &str) {
         let name = super::value::prefix(name, 255);
-        self.out.extend_from_slice(&[form::THREAD, kind::BYTES]);
-        self.out.extend_from_slice(&(name.len() as u32 + 8).to_le_bytes());
-        self.out.extend_from_slice(&id.to_le_bytes());
-        self.out.extend_from_slice(name.as_bytes());
+        self.out().extend_from_slice(&[form::THREAD, kind::BYTES]);
+        self.out().extend_from_slice(&(name.len() as u32 + 8).to_le_bytes());
+        self.out().extend_from_slice(&id.to_le_bytes());
+        self.out().extend_from_slice(name.as_bytes());
     }
 
-    /// Ends the record: says what was cut, if anything was.
-    pub(crate) fn finish(self) {
+    /// Adds a field that no call site declares.
+    pub(crate) fn named(&mut self, name: &str, value: &Value<'_>) {
+        let kept = value.cut_to(self.make_room(value.text_bytes()));
+        self.refused += value.text_bytes().saturating_sub(kept.text_bytes()) as u64;
+        form::put_named(&mut self.scratch.bytes, name, &kept);
+        self.end_text();
+    }
+
+    /// Says behind a field what was cut of it.
+    #[inline]
+    fn end_text(&mut self) {
         if self.refused > 0 {
-            self.out.push(form::CUT);
-            form::put(self.out, kind::U64, &self.refused.to_le_bytes());
+            self.scratch.bytes.push(form::CUT);
+            form::put(&mut self.scratch.bytes, kind::U64, &self.refused.to_le_bytes());
+            self.refused = 0;
         }
     }
 
@@ -65,12 +141,12 @@ impl<'b> Capture<'b> {
     fn key(&mut self, field: &Field) {
         let index = field.index();
         if index <= form::MAX_INDEX {
-            self.out.push(index as u8);
+            self.out().push(index as u8);
         } else {
             let name = super::value::prefix(form::plain_name(field.name()), usize::from(u16::MAX));
-            self.out.push(form::NAMED);
-            self.out.extend_from_slice(&(name.len() as u16).to_le_bytes());
-            self.out.extend_from_slice(name.as_bytes());
+            self.out().push(form::NAMED);
+            self.out().extend_from_slice(&(name.len() as u16).to_le_bytes());
+            self.out().extend_from_slice(name.as_bytes());
         }
     }
 
@@ -79,7 +155,7 @@ impl<'b> Capture<'b> {
     fn fixed<const BYTES: usize>(&mut self, field: &Field, kind: u8, payload: [u8; BYTES]) {
         if field.index() > form::MAX_INDEX {
             self.key(field);
-            return form::put(self.out, kind, &payload);
+            return form::put(self.out(), kind, &payload);
         }
         let mut bytes = [0; 18];
         let (head, tail) = bytes.split_at_mut(2);
@@ -87,21 +163,32 @@ impl<'b> Capture<'b> {
         if let Some(place) = tail.get_mut(..BYTES) {
             place.copy_from_slice(&payload);
         }
-        self.out.extend_from_slice(bytes.get(..2 + BYTES).unwrap_or_default());
+        self.out().extend_from_slice(bytes.get(..2 + BYTES).unwrap_or_default());
     }
 
     /// Bytes of text that the next value may have.
     #[inline]
     fn room(&self) -> usize {
-        self.end.saturating_sub(self.out.len()).max(MIN_TEXT_BYTES)
+        self.end.saturating_sub(self.scratch.bytes.len()).max(MIN_TEXT_BYTES)
+    }
+
+    /// The same, with an attempt to make it as much as `wanted`.
+    #[inline]
+    fn make_room(&mut self, wanted: usize) -> usize {
+        let free = self.end.saturating_sub(self.scratch.bytes.len());
+        if wanted > free && self.last_end > self.end {
+            let step = (wanted - free).max(SMALL_BYTES).min(self.last_end - self.end);
+            self.end += if self.scratch.grant(step) { step } else { 0 };
+        }
+        self.room()
     }
 
     /// Appends the text that `format` writes, with its length before it; true when it is whole.
-    fn formatted(&mut self, format: impl FnOnce(&mut Limited<'_>) -> fmt::Result) -> bool {
-        let end = self.out.len() + 4 + self.room();
-        self.out.extend_from_slice(&[0; 4]);
-        let start = self.out.len();
-        let mut limited = Limited { out: self.out, end, refused: 0, refusals: 0 };
+    fn formatted(&mut self, format: impl FnOnce(&mut Limited<'_, 'b>) -> fmt::Result) -> bool {
+        self.out().extend_from_slice(&[0; 4]);
+        let start = self.out().len();
+        let end = start + self.room();
+        let mut limited = Limited { capture: self, end, refused: 0, refusals: 0 };
         let result = catch_unwind(AssertUnwindSafe(|| format(&mut limited)));
         let refused = limited.refused;
         self.refused += refused;
@@ -114,20 +201,28 @@ impl<'b> Capture<'b> {
         if let Err(payload) = result {
             discard(payload);
         }
+        let out = self.out();
         if let Some(placeholder) = placeholder {
-            self.out.truncate(start);
-            self.out.extend_from_slice(placeholder);
+            out.truncate(start);
+            out.extend_from_slice(placeholder);
         }
-        let length = (self.out.len() - start) as u32;
-        if let Some(prefix) = self.out.get_mut(start - 4..start) {
+        let length = (out.len() - start) as u32;
+        if let Some(prefix) = out.get_mut(start - 4..start) {
             prefix.copy_from_slice(&length.to_le_bytes());
         }
         refused == 0 && placeholder.is_none()
     }
 
     #[inline]
-    fn long(&mut self, kind: u8, payload: &[u8]) {
-        form::put_long(self.out, kind, payload);
+    fn long(&mut self, kind: u8, payload: &[u8], whole: usize) {
+        self.refused += (whole - payload.len()) as u64;
+        form::put_long(&mut self.scratch.bytes, kind, payload);
+        self.end_text();
+    }
+
+    #[inline]
+    fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch.bytes
     }
 }
 
@@ -163,22 +258,20 @@ impl Visit for Capture<'_> {
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
         self.key(field);
-        let kept = super::value::prefix(value, self.room());
-        self.refused += (value.len() - kept.len()) as u64;
-        self.long(kind::STR, kept.as_bytes());
+        let kept = super::value::prefix(value, self.make_room(value.len()));
+        self.long(kind::STR, kept.as_bytes(), value.len());
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
         self.key(field);
-        let kept = value.get(..self.room()).unwrap_or(value);
-        self.refused += (value.len() - kept.len()) as u64;
-        self.long(kind::BYTES, kept);
+        let kept = value.get(..self.make_room(value.len())).unwrap_or(value);
+        self.long(kind::BYTES, kept, value.len());
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.key(field);
-        self.out.extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
-        let start = self.out.len();
+        self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
+        let start = self.out().len();
         let mut next = Some(value);
         for _ in 0..=MAX_SOURCES {
             let Some(error) = next else { break };
@@ -188,59 +281,75 @@ impl Visit for Capture<'_> {
                 None
             });
         }
-        let length = (self.out.len() - start) as u32;
-        if let Some(prefix) = self.out.get_mut(start - 4..start) {
+        let length = (self.out().len() - start) as u32;
+        if let Some(prefix) = self.out().get_mut(start - 4..start) {
             prefix.copy_from_slice(&length.to_le_bytes());
         }
+        self.end_text();
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.key(field);
-        let tag = self.out.len();
-        self.out.push(kind::STR);
+        let tag = self.out().len();
+        self.out().push(kind::STR);
         json::forget();
         let whole = self.formatted(|out| write!(out, "{value:?}"));
         if whole
-            && json::wrote() == Some(self.out.len() - tag - 5)
-            && let Some(tag) = self.out.get_mut(tag)
+            && json::wrote() == Some(self.out().len() - tag - 5)
+            && let Some(tag) = self.out().get_mut(tag)
         {
             *tag = kind::JSON;
         }
+        self.end_text();
     }
 }
 
 /// Takes text up to a limit and refuses the rest.
-struct Limited<'a> {
-    out: &'a mut Vec<u8>,
+struct Limited<'a, 'b> {
+    capture: &'a mut Capture<'b>,
     end: usize,
     refused: u64,
+    /// Calls that got the text no further.
     refusals: u32,
 }
 
-impl Write for Limited<'_> {
+impl Write for Limited<'_, '_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.end.saturating_sub(self.out.len());
-        if self.refused == 0 && text.len() <= room {
-            self.out.extend_from_slice(text.as_bytes());
+        let room = self.end.saturating_sub(self.capture.scratch.bytes.len());
+        if self.refused == 0 && text.len() <= room && !text.is_empty() {
+            self.capture.out().extend_from_slice(text.as_bytes());
             return Ok(());
         }
-        self.refuse(text, room)
+        self.refuse(text)
     }
 }
 
-impl Limited<'_> {
+impl Limited<'_, '_> {
     #[cold]
-    fn refuse(&mut self, text: &str, room: usize) -> fmt::Result {
-        let kept = if self.refused == 0 { super::value::prefix(text, room) } else { "" };
-        self.out.extend_from_slice(kept.as_bytes());
+    fn refuse(&mut self, text: &str) -> fmt::Result {
+        let start = self.capture.scratch.bytes.len();
+        let room = match self.refused {
+            0 => {
+                let before = self.capture.end;
+                self.capture.make_room(text.len());
+                if self.capture.end > before {
+                    self.end = self.end.max(self.capture.end);
+                }
+                self.end.saturating_sub(start)
+            }
+            _ => 0,
+        };
+        let kept = super::value::prefix(text, room);
+        self.capture.out().extend_from_slice(kept.as_bytes());
         self.refused += (text.len() - kept.len()) as u64;
-        self.refusals += 1;
+        self.refusals += u32::from(kept.is_empty());
         if self.refusals > MAX_REFUSALS && cfg!(panic = "unwind") {
             // Not a panic, so no hook runs and nothing is printed; caught in `formatted`.
+            self.refused += 1;
             std::panic::resume_unwind(Box::new("the text is longer than a line may be"));
         }
-        Err(fmt::Error)
+        if self.refused > 0 { Err(fmt::Error) } else { Ok(()) }
     }
 }
 

@@ -5,7 +5,7 @@
 //! | 0–249 | index into the call site's declared fields |
 //! | `NAMED` | a name follows: length (u16) and bytes |
 //! | `THREAD` | not a field: the thread that logged |
-//! | `CUT` | not a field: how many bytes did not fit |
+//! | `CUT` | not a field: how many bytes of the field before it did not fit |
 //!
 //! Reading never panics: a form that ends early ends the iteration.
 
@@ -201,6 +201,10 @@ pub(crate) fn merge(old: &[u8], new: &[u8]) -> Vec<u8> {
         loop {
             let before = fields.rest();
             let Some((key, _)) = fields.next() else { break };
+            let mut behind = fields.clone();
+            if let Some((Key::Cut, _)) = behind.next() {
+                fields = behind;
+            }
             let own = before.get(..before.len() - fields.rest().len()).unwrap_or_default();
             let mut later = fields.clone().chain(if std::ptr::eq(form, old) { Fields::new(new) } else { Fields(&[]) });
             if later.all(|(other, _)| other != key) {

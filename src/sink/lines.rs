@@ -13,6 +13,8 @@ use crate::record::Timestamp;
 #[derive(Debug, Default)]
 pub struct Lines {
     bytes: Vec<u8>,
+    /// Where the first line begins: after a newline that is owed to the sink, if any.
+    base: usize,
     ends: Vec<End>,
     /// Bytes delivered.
     cursor: usize,
@@ -50,8 +52,10 @@ struct End {
     time: Timestamp,
     /// Written by the log about itself, so no part of the books.
     notice: bool,
-    /// Given up half-way: only its newline is still to come.
+    /// Given up half-way, and counted as lost: only its newline is still to come.
     cut: bool,
+    /// Its newline was all that was left when it was given up: a whole line, once that is written.
+    last_try: bool,
 }
 
 /// One rendered line, or what is left of it.
@@ -111,13 +115,13 @@ impl Lines {
 
     /// Moves the cursor back to the beginning of the line it is in: what was delivered of it has been taken back.
     pub fn rewind_line(&mut self) {
-        self.cursor = self.line_start();
+        self.cursor = self.cursor.min(self.line_start());
     }
 
     fn line_start(&self) -> usize {
         match self.passed.checked_sub(1) {
             Some(before) => self.ends.get(before).map_or(0, |end| end.at),
-            None => 0,
+            None => self.base,
         }
     }
 
@@ -137,27 +141,31 @@ impl Lines {
         if self.bytes.last() != Some(&b'\n') || self.ends.last().is_some_and(|end| end.at == self.bytes.len()) {
             self.bytes.push(b'\n');
         }
-        self.ends.push(End { at: self.bytes.len(), level, time, notice, cut: false });
+        self.ends.push(End { at: self.bytes.len(), level, time, notice, cut: false, last_try: false });
     }
 
     /// Takes back what was rendered after the last ended line.
     pub(crate) fn discard_unended(&mut self) {
-        let end = self.ends.last().map_or(0, |end| end.at);
+        let end = self.ends.last().map_or(self.base, |end| end.at);
         self.bytes.truncate(end);
     }
 
-    /// Gives up the first remaining line: its level and time, and whether it is a notice; `None` when it was given
-    /// up before. What lies in the sink of it already must not run into the next line: then its newline remains to
-    /// be delivered.
+    /// Gives up the first remaining line: its level and time, and whether it is a notice; `None` when that was
+    /// told before, or is open still. What lies in the sink of it already must not run into the next line: then its
+    /// newline remains to be delivered, if need be with the next line.
     pub(crate) fn give_up_line(&mut self) -> Option<(Level, Timestamp, bool)> {
         let within = !self.at_line_start();
         let end = self.ends.get_mut(self.passed)?;
         let given_up = (!end.cut).then_some((end.level, end.time, end.notice));
-        if within && !end.cut {
+        if within && self.cursor == end.at - 1 && !end.cut && !end.last_try {
+            end.last_try = true;
+            return None;
+        }
+        if within && !end.cut && !end.last_try {
             end.cut = true;
             self.cursor = end.at - 1;
         } else {
-            self.cursor = end.at;
+            self.cursor = if within { self.cursor } else { end.at };
             self.passed += 1;
         }
         given_up
@@ -175,7 +183,10 @@ impl Lines {
 
     /// Empties it for the next chunk and gives back memory that one large line took.
     pub(crate) fn clear(&mut self, keep_bytes: usize) {
+        let owes_newline = !self.as_bytes().is_empty();
         self.bytes.clear();
+        self.bytes.extend(owes_newline.then_some(b'\n'));
+        self.base = self.bytes.len();
         self.ends.clear();
         self.bytes.shrink_to(keep_bytes);
         self.cursor = 0;

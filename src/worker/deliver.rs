@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 use super::{ECHO, Lane, Parts};
-use crate::context::Context;
+use crate::context::Bound;
 use crate::error::Error;
 use crate::metrics::Reason;
 use crate::queue::{Batch, Head, Loss, Order, Taken, Tally};
@@ -111,7 +111,8 @@ impl Engine {
         }
         lane.queue.delivered(batch.bytes().saturating_sub(released), &[]);
         let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
-        if !(batch.is_empty() && losses.is_empty())
+        let nothing = batch.is_empty() && losses.is_empty();
+        if !nothing
             && !flushes
             && let Err(error) = self.control(Control::Flush)
         {
@@ -171,7 +172,7 @@ impl Engine {
                     meta,
                     time,
                     fields: bytes,
-                    context: bound.map(|bound| Context::new(&bound.node, bound.epoch)),
+                    context: bound.map(Bound::context),
                     statics: &self.statics,
                     is_log,
                     max_value_bytes: usize::MAX,

@@ -157,7 +157,6 @@ struct Shared {
     script: VecDeque<Fault>,
     always: Option<Fault>,
     writes: u64,
-    flushes: u64,
     faults: u64,
 }
 
@@ -184,10 +183,6 @@ impl Faulty {
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&lock(&self.shared).taken).into_owned()
-    }
-
-    pub(crate) fn flushes(&self) -> u64 {
-        lock(&self.shared).flushes
     }
 
     /// Calls that a fault was the answer to.
@@ -224,7 +219,6 @@ impl Write for Faulty {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        lock(&self.shared).flushes += 1;
         Ok(())
     }
 }
@@ -249,8 +243,11 @@ where
     }
 }
 
+/// Takes an order.
+pub(crate) type Obey = fn(Control) -> Result<(), Error>;
+
 /// A sink that is one closure and ignores orders.
-pub(crate) fn sink<W>(write: W) -> Acts<W, fn(Control) -> Result<(), Error>>
+pub(crate) fn sink<W>(write: W) -> Acts<W, Obey>
 where
     W: FnMut(&mut Lines) -> Result<(), Error> + Send + 'static,
 {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use serde_json::json;
-use spanline::{Memory, Output};
+use spanline::{Memory, Output, SpanExt};
 use tracing::field::{Empty, debug, display};
 use tracing::{error, info, info_span, warn};
 
@@ -295,6 +295,22 @@ fn promise_17_span_fields_of_ten_megabytes() {
         span.in_scope(|| info!(own = 1, "text"));
     });
     assert_eq!((&lines[0]["request_id"], &lines[0]["own"]), (&json!("r-1"), &json!(1)), "the small ones are whole");
+}
+
+#[test]
+fn promise_17_a_context_variable_of_ten_megabytes() {
+    let long = "x".repeat(10_000_000);
+    assert_cut(LIMIT, long.len(), || {
+        let span = info_span!("s", request_id = "r-1");
+        span.set_variable("long", &long);
+        span.in_scope(|| info!("in the span"));
+    });
+    let lines = lines(|| {
+        let span = info_span!("s", request_id = "r-1");
+        span.set_variable("long", &long);
+        span.in_scope(|| (0..100).for_each(|at| info!(at, "no line gives way to it")));
+    });
+    assert_eq!(lines.len(), 100);
 }
 
 #[test]

@@ -222,3 +222,143 @@ fn a_snapshot_shows_each_counter() {
     assert_eq!(output.last_error.as_deref(), Some("not yet"));
     assert!(output.written_bytes > 100);
 }
+
+mod property {
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
+    use super::*;
+    use crate::faults::PATIENCE;
+
+    /// What happens between two waits for the threads.
+    #[derive(Clone, Debug)]
+    struct Round {
+        /// The filter that is set before, by its place among the levels.
+        filter: Option<usize>,
+        faults: Vec<Fault>,
+        /// Whether the sink is stuck while the threads log.
+        stuck: bool,
+        /// The levels that each thread logs at.
+        threads: [Vec<u8>; 3],
+        flush: bool,
+    }
+
+    fn faults() -> impl Strategy<Value = Vec<Fault>> {
+        let fault = prop_oneof![
+            4 => (1..400_usize).prop_map(Fault::Short),
+            1 => Just(Fault::Interrupted),
+            1 => Just(Fault::WouldBlock),
+            1 => Just(Fault::NoSpace),
+            1 => Just(Fault::Io),
+            1 => Just(Fault::Zero),
+            2 => Just(Fault::Panic),
+        ];
+        prop::collection::vec(fault, 0..8)
+    }
+
+    fn round() -> impl Strategy<Value = Round> {
+        let levels = || prop::collection::vec(0..5_u8, 0..40);
+        let threads = [levels(), levels(), levels()];
+        let rest = (proptest::option::weighted(0.3, 0..5_usize), faults(), any::<bool>(), any::<bool>());
+        (rest, threads).prop_map(|((filter, faults, stuck, flush), threads)| Round {
+            filter,
+            faults,
+            stuck,
+            threads,
+            flush,
+        })
+    }
+
+    fn overflow() -> impl Strategy<Value = Overflow> {
+        prop_oneof![
+            Just(Overflow::Shed),
+            Just(Overflow::DropNewest),
+            Just(Overflow::Block { max_wait: std::time::Duration::ZERO }),
+        ]
+    }
+
+    fn run(overflow: Overflow, max_bytes: usize, rounds: &[Round]) {
+        let file = Faulty::new();
+        let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).max_bytes(max_bytes);
+        let (dispatch, guard) = built(spanline::builder().filter("trace").on_complaint(|_| {}).output(output));
+        let handle = guard.handle();
+        let (mut filter, mut next) = (4, [0_u64; 3]);
+        // The model: what passed the filter, in each thread's order.
+        let mut logged = BTreeMap::<(u64, u64), Level>::new();
+        for round in rounds {
+            if let Some(level) = round.filter {
+                filter = level;
+                handle.set_filter(LEVELS[level].as_str()).unwrap();
+            }
+            file.then(round.faults.iter().copied());
+            if round.stuck {
+                file.gate.close();
+            }
+            std::thread::scope(|scope| {
+                for (thread, levels) in round.threads.iter().enumerate() {
+                    let (dispatch, first) = (&dispatch, next[thread]);
+                    scope.spawn(move || {
+                        within(dispatch, || {
+                            for (seq, level) in (first..).zip(levels) {
+                                log(LEVELS[usize::from(*level)], thread as u64, seq);
+                            }
+                        });
+                    });
+                }
+            });
+            for (thread, levels) in round.threads.iter().enumerate() {
+                for level in levels.iter().map(|level| usize::from(*level)) {
+                    if level <= filter {
+                        logged.insert((thread as u64, next[thread]), LEVELS[level]);
+                    }
+                    next[thread] += 1;
+                }
+            }
+            file.gate.open();
+            if round.flush {
+                handle.flush(PATIENCE).unwrap();
+            }
+        }
+        guard.close().unwrap();
+        judge(&handle.metrics().outputs[0], &file.text(), &logged);
+    }
+
+    fn judge(output: &OutputMetrics, text: &str, logged: &BTreeMap<(u64, u64), Level>) {
+        // What a line that was given up has left behind stands alone, and there is no more of it than of those.
+        let is_whole = |line: &&str| serde_json::from_str::<Line>(line).is_ok();
+        let pieces = text.lines().filter(|line| !is_whole(line)).count() as u64;
+        assert!(pieces <= output.panics / 3, "{text}\n{output:#?}");
+        let whole: String = text.lines().filter(is_whole).flat_map(|line| [line, "\n"]).collect();
+        let lines: Vec<_> = read(&whole).into_iter().filter(|line| !line.is_notice()).collect();
+        in_order(&lines);
+        for line in &lines {
+            let level = logged.get(&(line.thread, line.seq)).map(Level::as_str);
+            assert_eq!(level, Some(line.level.as_str()), "nobody logged {line:?}");
+        }
+        for level in LEVELS {
+            let emitted = logged.values().filter(|logged| **logged == level).count() as u64;
+            let valid = lines.iter().filter(|line| line.level == level.as_str()).count() as u64;
+            let dropped: u64 = output.dropped.reasons().map(|(_, by_level)| by_level.level(level)).sum();
+            assert_eq!(output.emitted.level(level), emitted, "{level}: {output:#?}");
+            assert_eq!(output.written.level(level), valid, "{level}: {output:#?}");
+            assert_eq!(emitted, valid + dropped, "{level}: {output:#?}");
+        }
+        assert_eq!(output.queued.total(), 0);
+        if output.panics == 0 {
+            all_told(output, &whole);
+        }
+    }
+
+    #[test]
+    fn promise_01_any_sequence_of_lines_and_faults_keeps_the_books_balanced() {
+        let cases = std::env::var("SPANLINE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256);
+        let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+        let strategy = (overflow(), 0..16_usize << 10, prop::collection::vec(round(), 1..5));
+        runner
+            .run(&strategy, |(overflow, max_bytes, rounds)| {
+                run(overflow, max_bytes, &rounds);
+                Ok(())
+            })
+            .unwrap();
+    }
+}

@@ -467,7 +467,7 @@ fn a_restart_after_the_boundary_rotates() {
 }
 
 #[test]
-fn promise_5_a_torn_tail_is_closed_off() {
+fn promise_05_a_torn_tail_is_closed_off() {
     let dir = Dir::new();
     fs::write(dir.path(), "whole\n{\"torn\":").unwrap();
     let mut log = dir.log().open();
@@ -477,7 +477,7 @@ fn promise_5_a_torn_tail_is_closed_off() {
 }
 
 #[test]
-fn promise_5_a_tail_torn_by_another_process_is_closed_off_too() {
+fn promise_05_a_tail_torn_by_another_process_is_closed_off_too() {
     let dir = Dir::new();
     let mut log = dir.log().open();
     log.put("mine", NOON);
@@ -743,7 +743,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_4_a_line_that_did_not_fit_is_cut_back_and_written_later() {
+fn promise_04_a_line_that_did_not_fit_is_cut_back_and_written_later() {
     let dir = Dir::new();
     run_with_limited_files("full_disk", &dir.path());
     assert_eq!(dir.lines(), ["first", &"x".repeat(6000), "last"]);
@@ -751,7 +751,7 @@ fn promise_4_a_line_that_did_not_fit_is_cut_back_and_written_later() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_4_beside_another_process_the_rest_of_the_line_goes_first() {
+fn promise_04_beside_another_process_the_rest_of_the_line_goes_first() {
     let dir = Dir::new();
     run_with_limited_files("full_disk_shared", &dir.path());
     assert_eq!(dir.lines(), ["first", &"x".repeat(6000), "last"]);
@@ -759,7 +759,7 @@ fn promise_4_beside_another_process_the_rest_of_the_line_goes_first() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_4_what_another_process_wrote_behind_a_torn_line_stays_whole() {
+fn promise_04_what_another_process_wrote_behind_a_torn_line_stays_whole() {
     let dir = Dir::new();
     run_with_limited_files("full_disk_contended", &dir.path());
     let lines = dir.lines();
@@ -770,7 +770,7 @@ fn promise_4_what_another_process_wrote_behind_a_torn_line_stays_whole() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_4_a_line_torn_before_a_rename_is_finished_where_it_was_begun() {
+fn promise_04_a_line_torn_before_a_rename_is_finished_where_it_was_begun() {
     let dir = Dir::new();
     run_with_limited_files("full_disk_renamed", &dir.path());
     assert_eq!(read(&dir.join("orders.log.1")), format!("first\n{}\n", "x".repeat(6000)));

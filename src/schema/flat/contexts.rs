@@ -33,31 +33,19 @@ pub(super) struct Rendered {
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
     places: Vec<Rendered>,
-    /// The context asked for last, as it was identified, and its place.
-    last: Option<((u64, u64), usize)>,
 }
 
 impl Contexts {
     /// The context in JSON, rendered now unless it has been.
     #[inline]
     pub(super) fn get(&mut self, context: &Context<'_>, record: &Record<'_>, options: &Options) -> &Rendered {
-        let identity = context.identity();
-        let place = match self.last {
-            Some((last, place)) if last == identity => place,
-            _ => self.look_up(context, record, options),
-        };
-        self.last = Some((identity, place));
-        &self.places[place]
-    }
-
-    fn look_up(&mut self, context: &Context<'_>, record: &Record<'_>, options: &Options) -> usize {
         if self.places.is_empty() {
             self.places.resize_with(PLACES, Rendered::default);
         }
         let key = context.key();
-        let place = key.span as usize % PLACES;
-        if self.places[place].key != Some(key) {
-            self.places[place].render(key, context, record, options);
+        let place = &mut self.places[key.span as usize % PLACES];
+        if place.key != Some(key) {
+            place.render(key, context, record, options);
         }
         place
     }

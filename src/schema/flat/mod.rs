@@ -347,8 +347,8 @@ mod tests {
     use tracing::subscriber::Interest;
 
     use super::*;
-    use crate::context::{Context, IdSource, Node, Seen, epoch};
-    use crate::record::{Capture, Statics, put_named};
+    use crate::context::{Bound, IdSource, Node, epoch};
+    use crate::record::{Capture, Scratch, Statics, put_named};
 
     const FIELDS: usize = 4;
 
@@ -392,8 +392,8 @@ mod tests {
 
     /// What of a call site's fields has a value, and of what kind.
     fn capture(meta: &'static Metadata<'static>, values: [u8; FIELDS], thread: bool) -> Vec<u8> {
-        let mut form = Vec::new();
-        let mut capture = Capture::new(&mut form, 1000);
+        let mut scratch = Scratch::default();
+        let mut capture = Capture::new(&mut scratch, 1000);
         if thread {
             capture.thread(3, "main");
         }
@@ -424,8 +424,7 @@ mod tests {
                 });
             set.value_set(&values).record(&mut capture);
         }
-        capture.finish();
-        form
+        scratch.bytes().to_vec()
     }
 
     /// One step of a program: indexes are taken modulo what there is.
@@ -482,23 +481,24 @@ mod tests {
                 }
                 Step::Record { node, values } if !nodes.is_empty() => {
                     let (meta, node) = &nodes[node % nodes.len()];
-                    node.record(&capture(meta, values, false), || Seen { oldest: 0, newest: epoch() });
+                    node.record(&capture(meta, values, false));
                 }
                 Step::Variable { node, name } if !nodes.is_empty() => {
                     let mut form = Vec::new();
                     put_named(&mut form, name, &Value::Str("variable"));
-                    nodes[node % nodes.len()].1.record(&form, || Seen { oldest: 0, newest: epoch() });
+                    nodes[node % nodes.len()].1.record(&form);
                 }
                 Step::Record { .. } | Step::Variable { .. } => {}
                 Step::Log { site, node, values, nanos } => {
                     let meta = events[site % events.len()];
                     let form = capture(meta, values, options.thread_id || options.thread_name);
                     let node = node.and_then(|at| nodes.get(at % nodes.len().max(1)));
+                    let bound = node.map(|(_, node)| Bound::new(node, epoch(), None));
                     let record = Record {
                         meta,
                         time: Timestamp::from_nanos(1_700_000_000_000_000_000 + i64::from(nanos)),
                         fields: &form,
-                        context: node.map(|(_, node)| Context::new(node, epoch())),
+                        context: bound.as_ref().map(Bound::context),
                         statics,
                         is_log: false,
                         max_value_bytes: usize::MAX,

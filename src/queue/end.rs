@@ -1,0 +1,159 @@
+//! The end: draining, handing over to those who still log, waiting for that, giving up.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::turn::MAX_LINGER;
+use super::{Batch, Phase, Queue, State};
+use crate::metrics::Reason;
+
+/// Whoever logs after the end writes the line himself, and tries no longer than this; then the output is given up.
+pub(crate) const LATE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a worker's end is still waited for.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    finished: u64,
+    patience: Duration,
+    deadline: Instant,
+    last: Instant,
+}
+
+impl Queue {
+    /// Asks the worker to drain what there is and to end.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Running {
+            state.phase = Phase::Closing;
+        }
+        self.work.notify_all();
+    }
+
+    /// Whether nothing is left to take.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.lock().is_drained()
+    }
+
+    /// All that was there when the log was closed is written: from now on each push waits for its line. Returns
+    /// whether nothing is left.
+    pub(crate) fn begin_end(&self) -> bool {
+        let mut state = self.lock();
+        if state.phase == Phase::Closing {
+            state.phase = Phase::Ending;
+        }
+        state.is_drained()
+    }
+
+    /// The worker has ended: says false, and goes on, when something came in meanwhile.
+    pub(crate) fn end(&self) -> bool {
+        let mut state = self.lock();
+        if !state.is_drained() && state.phase == Phase::Ending {
+            return false;
+        }
+        if state.phase == Phase::Ending {
+            state.phase = Phase::Ended;
+        }
+        self.room.notify_all();
+        true
+    }
+
+    /// Waits a moment for another thread, which delivers what this one pushed. Returns whether that is done, or taking
+    /// too long: then the line stays queued with the worker, or, after its end, the output is given up.
+    ///
+    /// # Blocking
+    /// For some milliseconds.
+    pub(crate) fn wait_delivered(&self, ending: &mut Ending) -> bool {
+        let mut state = self.lock();
+        if !self.is_delivered(&state) {
+            (state, _) = self.room.wait_timeout(state, MAX_LINGER).unwrap_or_else(PoisonError::into_inner);
+        }
+        if self.is_delivered(&state) {
+            return true;
+        }
+        if self.is_overdue(&state, ending) {
+            if state.phase == Phase::Ended {
+                self.abandon(state);
+            }
+            return true;
+        }
+        false
+    }
+
+    fn is_delivered(&self, state: &State) -> bool {
+        let written = self.written(state);
+        state.phase == Phase::Abandoned || (self.held(state, written).total() == 0 && state.orders.is_empty())
+    }
+
+    /// Says that the next one may deliver.
+    pub(crate) fn let_deliver(&self) {
+        let _state = self.lock();
+        self.room.notify_all();
+    }
+
+    /// Begins to wait for the worker's end, as long as it makes progress: each time it does, `patience` begins anew,
+    /// up to `cap` in all.
+    pub(crate) fn ending(&self, patience: Duration, cap: Duration) -> Ending {
+        let now = Instant::now();
+        let last = after(now, cap);
+        let finished = self.finished(&self.lock());
+        Ending { finished, patience, deadline: after(now, patience).min(last), last }
+    }
+
+    /// Looks whether the worker has ended, and waits for that as long as `nap`. When it has, or has got nothing done
+    /// for too long, returns the lines left behind, which then count as dropped.
+    ///
+    /// # Blocking
+    /// For `nap` at most.
+    pub(crate) fn wait_ended(&self, ending: &mut Ending, nap: Duration) -> Option<u64> {
+        let nap = nap.min(ending.deadline.saturating_duration_since(Instant::now()));
+        let mut state = self.lock();
+        if state.has_worker() && !nap.is_zero() {
+            (state, _) = self.room.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.has_worker() {
+            return Some(0);
+        }
+        self.is_overdue(&state, ending).then(|| self.abandon(state))
+    }
+
+    /// Whether nothing got done for too long.
+    fn is_overdue(&self, state: &State, ending: &mut Ending) -> bool {
+        let (now, finished) = (Instant::now(), self.finished(state));
+        if finished != ending.finished {
+            ending.finished = finished;
+            ending.deadline = after(now, ending.patience).min(ending.last);
+        }
+        now >= ending.deadline
+    }
+
+    /// Lines that the worker has done with: shows progress.
+    fn finished(&self, state: &State) -> u64 {
+        self.written(state).total() + state.lost.total()
+    }
+
+    pub(super) fn abandon(&self, mut state: MutexGuard<'_, State>) -> u64 {
+        state.phase = Phase::Abandoned;
+        let written = self.written(&state);
+        let left = self.held(&state, written);
+        state.written_in_time = Some(written);
+        let now = state.pending.last_time();
+        for (level, lines) in left.levels() {
+            for _ in 0..lines {
+                state.lose(Reason::Shutdown, level, now);
+            }
+        }
+        state.used = 0;
+        let pending = std::mem::replace(&mut state.pending, Batch::new(0));
+        self.work.notify_all();
+        self.room.notify_all();
+        drop(state);
+        drop(pending);
+        left.total()
+    }
+}
+
+/// The instant so long after `start`; a duration beyond what an instant can hold ends in a year.
+pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    start.checked_add(duration.min(YEAR)).unwrap_or(start)
+}

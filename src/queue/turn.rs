@@ -1,0 +1,173 @@
+//! The worker's side: taking what is pending, saying what became of it, pausing between tries.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use tracing::Level;
+
+use super::{Batch, LATE_PATIENCE, Loss, Order, Phase, Queue, State, Tally, Waiting};
+use crate::metrics::Reason;
+use crate::record::Timestamp;
+
+/// The worker waits no longer than this before it takes what there is.
+pub(super) const MAX_LINGER: Duration = Duration::from_millis(5);
+/// … and this long while much comes in.
+const MIN_LINGER: Duration = Duration::from_millis(1);
+/// So many pending bytes are taken without waiting.
+const BATCH_BYTES: usize = 128 * 1024;
+/// After this long without a line the worker sleeps until it is woken.
+const IDLE: Duration = Duration::from_secs(1);
+/// While the log is shut down, and somebody waits for it, a failed write is tried again this soon.
+const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
+/// A loss that goes on is told this often.
+const NOTICE_NANOS: i64 = 1_000_000_000;
+
+/// What the worker is to do next.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) batch: Batch,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) orders: Vec<Order>,
+    /// Nothing more will come while this worker runs.
+    pub(crate) last: bool,
+}
+
+impl Queue {
+    /// Takes the pending batch for `spare`, an empty one, when it is time.
+    ///
+    /// Returns at once when something is urgent or much is pending. Otherwise it lingers a while, so that lines go
+    /// out many at a time; after a second without a line it sleeps until it is woken.
+    ///
+    /// # Blocking
+    /// Yes; only the worker calls it.
+    pub(crate) fn take(&self, spare: Batch, idle: &mut Idle) -> Taken {
+        let mut state = self.lock();
+        let linger = if idle.last_bytes >= BATCH_BYTES / 4 { MIN_LINGER } else { MAX_LINGER };
+        let mut waited = false;
+        loop {
+            if state.phase != Phase::Running || state.urgent || state.pending.bytes() >= BATCH_BYTES {
+                break;
+            }
+            if waited && !(state.pending.is_empty() && state.losses.iter().all(Loss::is_own)) {
+                break;
+            }
+            if waited && idle.since.elapsed() >= IDLE {
+                if idle.trims < HALVES {
+                    idle.trims += 1;
+                    break;
+                }
+                state.waiting = Waiting::Asleep;
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                state.waiting = Waiting::Polling;
+                (state, _) = self.work.wait_timeout(state, linger).unwrap_or_else(PoisonError::into_inner);
+            }
+            state.waiting = Waiting::No;
+            waited = true;
+        }
+        if !state.pending.is_empty() {
+            idle.since = Instant::now();
+            idle.trims = 0;
+        }
+        idle.last_bytes = state.pending.bytes();
+        state.take(spare)
+    }
+
+    /// Takes what there is, without waiting: for whoever delivers after the worker has ended.
+    pub(crate) fn take_now(&self, spare: Batch) -> Taken {
+        self.lock().take(spare)
+    }
+
+    /// Says that records with `bytes` in all have been resolved: delivered, or in `lost` for a reason.
+    pub(crate) fn delivered(&self, bytes: usize, lost: &[(Reason, Level, Timestamp)]) {
+        let mut state = self.lock();
+        state.used = state.used.saturating_sub(bytes);
+        if state.phase != Phase::Abandoned {
+            for (reason, level, time) in lost {
+                state.lost.add(*level, 1);
+                state.lose(*reason, *level, *time);
+            }
+        }
+        if state.blocked > 0 {
+            self.room.notify_all();
+        }
+    }
+
+    /// Updates the counters while a batch is still being written.
+    pub(crate) fn report(&self, tally: &Tally) {
+        self.lock().tally = tally.clone();
+    }
+
+    /// The sink has ended for good: nothing more is taken in.
+    pub(crate) fn park(&self) {
+        let mut state = self.lock();
+        state.parked = true;
+        self.room.notify_all();
+    }
+
+    /// Waits between two tries of a write; returns false when it is time to give up. `moved_last`: when something
+    /// was written last.
+    ///
+    /// # Blocking
+    /// For `pause`, shorter when the log is shut down.
+    pub(crate) fn pause(&self, pause: Duration, moved_last: Instant) -> bool {
+        let begun = Instant::now();
+        let mut state = self.lock();
+        loop {
+            let longest = match state.phase {
+                Phase::Running => pause,
+                Phase::Closing | Phase::Ending | Phase::Ended => pause.min(LONGEST_PAUSE_AT_END),
+                Phase::Abandoned => return false,
+            };
+            if state.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
+                self.abandon(state);
+                return false;
+            }
+            let Some(left) = longest.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { return true };
+            state.waiting = Waiting::Polling;
+            (state, _) = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state.waiting = Waiting::No;
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self, spare: Batch) -> Taken {
+        let batch = std::mem::replace(&mut self.pending, spare);
+        self.taken = self.taken.plus(batch.by_level());
+        self.urgent = false;
+        let last = self.phase != Phase::Running;
+        let told = !std::mem::take(&mut self.refused_since_take) || last || !self.orders.is_empty();
+        // A sink that logs loses a line at each write; a notice of its own for that would be one more write.
+        let silent = batch.is_empty() && !last;
+        let due = |loss: &mut Loss| {
+            (told || loss.last.as_nanos() - loss.first.as_nanos() >= NOTICE_NANOS) && !(silent && loss.is_own())
+        };
+        // What stays keeps its place: the list never grows under the lock.
+        let losses = self.losses.extract_if(.., due).collect();
+        Taken { batch, losses, orders: std::mem::take(&mut self.orders), last }
+    }
+}
+
+/// How busy the worker has been.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    since: Instant,
+    last_bytes: usize,
+    /// Times an empty batch was handed out before sleeping, for the worker to trim.
+    trims: u8,
+}
+
+/// The queue has two batches.
+const HALVES: u8 = 2;
+
+impl Idle {
+    pub(crate) fn new() -> Self {
+        Self { since: Instant::now(), last_bytes: 0, trims: 0 }
+    }
+
+    /// Whether nothing has come for a while.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.trims > 0
+    }
+}
