@@ -79,6 +79,9 @@ impl Output {
     }
 
     /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set, between 4 KiB and 1 GiB.
+    ///
+    /// That counts the records that wait or are being written. The queue has two halves, so after a long jam, while
+    /// one is written and the other fills, up to twice as much is resident; when nothing comes, it is given back.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes.clamp(MIN_MAX_BYTES, MAX_MAX_BYTES);
         self
