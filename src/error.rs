@@ -121,9 +121,10 @@ impl fmt::Display for Error {
     }
 }
 
+/// The same as its `Display`: what a user reads when `main` returns it.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({self})", self.kind)
+        fmt::Display::fmt(self, f)
     }
 }
 

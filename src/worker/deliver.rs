@@ -234,8 +234,9 @@ impl Engine {
         while !self.lines.is_empty() && !self.closed {
             let cursor = self.lines.cursor();
             let result = catch_unwind(AssertUnwindSafe(|| self.sink.write(&mut self.lines)));
-            let moved = self.lines.cursor().saturating_sub(cursor);
-            self.tally.written_bytes += moved as u64;
+            // Backwards, when the sink took back the beginning of a line.
+            let moved = self.lines.cursor() as i64 - cursor as i64;
+            self.tally.written_bytes = self.tally.written_bytes.saturating_add_signed(moved);
             if moved > 0 {
                 (pause, panics, moved_last) = (FIRST_PAUSE, 0, Instant::now());
             }
