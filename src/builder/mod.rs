@@ -31,7 +31,7 @@ use guard::Deadlines;
 pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
 
 /// Names that mean the same in every line.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 13] = [
     "timestamp",
     "level",
     "target",
@@ -43,6 +43,8 @@ const RESERVED: [&str; 11] = [
     "spans",
     "fields",
     "error",
+    "truncated",
+    "original_bytes",
 ];
 
 /// The mask of outputs has this many bits.
@@ -102,7 +104,7 @@ impl Builder {
     }
 
     /// A field in every line, such as `version` or `env`; an event's or a span's field of that name goes before it.
-    /// A reserved name is an error of `init` or `build`.
+    /// Of equal names the last counts. An empty or reserved name is an error of `init` or `build`.
     pub fn static_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.statics.fields.push((name.into(), value.into()));
         self
@@ -131,7 +133,7 @@ impl Builder {
         self
     }
 
-    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set. Values are cut so that it fits.
+    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set, at least 256. Values are cut so that it fits.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.max_line_bytes = bytes.max(256);
         self
@@ -184,9 +186,11 @@ impl Builder {
 
     fn parts(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
         let global = self.filter.take().transpose()?;
-        let reserved = |name: &str| RESERVED.contains(&name);
+        let reserved = |name: &str| name.is_empty() || RESERVED.contains(&name);
         if let Some((name, _)) = self.statics.fields.iter().find(|(name, _)| reserved(name)) {
-            return Err(Error::invalid(format!("`{name}` is reserved: no static field can be called that")));
+            return Err(Error::invalid(format!(
+                "no static field can be called `{name}`: the name is empty or reserved"
+            )));
         }
         if self.outputs.is_empty() {
             self.outputs.push(default_output());

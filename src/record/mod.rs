@@ -104,19 +104,14 @@ impl<'a> Record<'a> {
 
     /// The event's own fields in the order of the call site, `message` among them.
     ///
-    /// A name can come twice (`a = 1, a = 2`): the last counts. When something had to be cut, the last two are
-    /// `truncated` (true) and `original_bytes` (how much there was, at least).
+    /// A name can come twice (`a = 1, a = 2`): the last counts. Whether something had to be cut,
+    /// [`original_bytes`](Self::original_bytes) says.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         let (meta, is_log) = (self.meta, self.is_log);
-        let cut = self.original_bytes();
         let limit = self.max_value_bytes;
-        let marks = cut
-            .into_iter()
-            .flat_map(|original| [("truncated", Value::Bool(true)), ("original_bytes", Value::U64(original))]);
         Fields::new(self.fields)
             .filter_map(move |(key, value)| Some((key.name(meta)?, value.cut_to(limit))))
             .filter(move |(name, _)| !(is_log && name.starts_with("log.")))
-            .chain(marks)
     }
 
     /// Bytes of the texts before anything was cut, at least; `None` when nothing was.

@@ -121,6 +121,13 @@ impl Schema for Console {
                 }
                 self.put_field(out, field.name, &field.value);
             }
+            if let Some(original) = record.original_bytes().filter(|_| own) {
+                if gap {
+                    out.push(b' ');
+                }
+                self.put_field(out, "truncated", &Value::Bool(true));
+                self.put_field(out, "original_bytes", &Value::U64(original));
+            }
         }
         let request = fields.iter().find(|field| field.name == "request_id");
         if let Some(context) = record.context() {

@@ -424,3 +424,10 @@ fn promise_31_nested_json_is_never_deeper_than_readers_read() {
         assert!(lines[0]["object"].is_object(), "{depth}");
     }
 }
+
+#[test]
+fn promise_32_a_field_called_truncated_is_not_taken_for_the_mark() {
+    let lines = lines(|| info!(truncated = 5, original_bytes = true, "whole"));
+    assert_eq!(lines[0].get("truncated"), None);
+    assert_eq!(lines[0]["fields"], json!({ "truncated": 5, "original_bytes": true }));
+}

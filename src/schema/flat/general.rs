@@ -39,6 +39,10 @@ impl Flat {
         json::put_str(out, record.target());
         places.put_taken(out, &["message"]);
         places.put_top(out, true);
+        if let Some(original) = record.original_bytes() {
+            put_named(out, "truncated", &Value::Bool(true));
+            put_named(out, "original_bytes", &Value::U64(original));
+        }
         put_place(out, options, record);
         places.put_taken(out, &["file", "line", "module"]);
         if let Some(thread) = record.thread() {

@@ -49,6 +49,8 @@ impl<'o> Slots<'o> {
             "spans" => ("spans", Takes::Nothing),
             "fields" => ("fields", Takes::Nothing),
             "error" => ("error", Takes::Error),
+            "truncated" => ("truncated", Takes::Nothing),
+            "original_bytes" => ("original_bytes", Takes::Nothing),
             "pid" if options.pid => ("pid", Takes::Nothing),
             "hostname" if options.hostname => ("hostname", Takes::Nothing),
             "thread_id" if options.thread_id => ("thread_id", Takes::Number),

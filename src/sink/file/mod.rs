@@ -152,7 +152,7 @@ impl RollingFile {
         self
     }
 
-    /// Keeps so many closed segments, the active file not counted.
+    /// Keeps so many closed segments, the active file not counted; with 0, each goes as soon as it is closed.
     pub fn keep_files(mut self, files: usize) -> Self {
         self.retention.files = Some(files);
         self
