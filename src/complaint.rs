@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::record::discard;
@@ -27,11 +27,16 @@ impl Complaints {
         Self { hook: Some(hook), last: Mutex::default() }
     }
 
+    /// Keeps everybody else out, for the moment of a fork.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Says `text`, unless something of the same `reason` was said within ten seconds.
     pub(crate) fn say(&self, reason: &str, text: &str) {
         let now = Instant::now();
         {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.hold();
             if last.get(reason).is_some_and(|said| now.duration_since(*said) < PERIOD) {
                 return;
             }

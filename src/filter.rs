@@ -5,7 +5,7 @@
 //! [generation](Filters::generation) that each change bumps, so no event takes a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
@@ -114,6 +114,12 @@ fn next_generation() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// One change at a time: of two rebuilds at once, the one with the older answers could be the last to write them.
+pub(crate) fn hold_changes() -> MutexGuard<'static, ()> {
+    static CHANGING: Mutex<()> = Mutex::new(());
+    CHANGING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Filters {
     pub(crate) fn new(state: State) -> Self {
         Self {
@@ -146,9 +152,7 @@ impl Filters {
 
     /// Replaces filters: for all events that begin after this returns.
     pub(crate) fn change(&self, change: impl Fn(&mut State)) {
-        /// One at a time: of two rebuilds at once, the one with the older answers could be the last to write them.
-        static CHANGING: Mutex<()> = Mutex::new(());
-        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _changing = hold_changes();
         self.state.rcu(|state| {
             let mut state = State::clone(state);
             change(&mut state);

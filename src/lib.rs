@@ -57,6 +57,7 @@ mod error;
 mod filter;
 mod layer;
 mod metrics;
+mod process;
 mod queue;
 mod record;
 mod rotation;

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::end::{self, Log};
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter::{self, Filters};
 use crate::metrics::Metrics;
 use crate::queue::after;
 use crate::sink::Control;
-use crate::worker::{self, Lane};
+use crate::worker::Lane;
 
 /// Dropping the guard waits so long for outputs that get nothing done: longer than a disk's hiccup, shorter than a
 /// supervisor's patience.
@@ -18,9 +19,6 @@ pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// … and never longer than this in all, however much gets done: below the 30 s after which containers are killed.
 pub const DEFAULT_SHUTDOWN_CAP: Duration = Duration::from_secs(25);
-
-/// How often the progress of the outputs is looked at.
-const NAP: Duration = Duration::from_millis(20);
 
 /// How long the end may take.
 #[derive(Clone, Copy, Debug)]
@@ -47,32 +45,31 @@ impl Default for Deadlines {
 #[derive(Debug)]
 #[must_use = "the log ends when the guard is dropped: bind it to a name such as `_guard`"]
 pub struct Guard {
-    handle: Handle,
-    complaints: Arc<Complaints>,
-    deadlines: Deadlines,
+    log: Arc<Log>,
+    filters: Option<Arc<Filters>>,
     ended: bool,
 }
 
 impl Guard {
-    pub(super) fn new(deadlines: Deadlines, complaints: Arc<Complaints>) -> Self {
-        Self { handle: Handle { lanes: Vec::new(), filters: None }, complaints, deadlines, ended: false }
-    }
-
-    pub(super) fn watch(&mut self, lane: Arc<Lane>) {
-        self.handle.lanes.push(lane);
-    }
-
-    pub(super) fn filters(&mut self, filters: Arc<Filters>) {
-        self.handle.filters = Some(filters);
+    /// Guards `lanes`. `filters` is none for an appender.
+    pub(super) fn new(
+        deadlines: Deadlines,
+        complaints: Arc<Complaints>,
+        lanes: Vec<Arc<Lane>>,
+        filters: Option<Arc<Filters>>,
+    ) -> Self {
+        let log = Arc::new(Log { lanes, complaints, deadlines });
+        end::watch(&log);
+        Self { log, filters, ended: false }
     }
 
     pub(super) fn complain(&self, reason: &str, text: &str) {
-        self.complaints.say(reason, text);
+        self.log.complaints.say(reason, text);
     }
 
     /// Control while the log runs.
     pub fn handle(&self) -> Handle {
-        self.handle.clone()
+        Handle { lanes: self.log.lanes.clone(), filters: self.filters.clone() }
     }
 
     /// Ends the log now, as dropping the guard does, and says what was left.
@@ -90,34 +87,7 @@ impl Guard {
     }
 
     fn end(&mut self) -> u64 {
-        if std::mem::replace(&mut self.ended, true) {
-            return 0;
-        }
-        self.handle.lanes.iter().for_each(|lane| lane.queue.close());
-        if worker::own_lane().is_some() {
-            // A thread of the log cannot wait for itself; the workers drain what there is all the same.
-            return 0;
-        }
-        // All side by side: a stuck output takes no time from a slow one.
-        let Deadlines { timeout, cap } = self.deadlines;
-        let mut open: Vec<_> = self.handle.lanes.iter().map(|lane| (lane, lane.queue.ending(timeout, cap))).collect();
-        let mut left = 0;
-        while !open.is_empty() {
-            // The first one signals its end; the others are looked at each time.
-            let mut nap = NAP;
-            open.retain_mut(|(lane, ending)| {
-                let Some(lines) = lane.queue.wait_ended(ending, std::mem::take(&mut nap)) else { return true };
-                if lines > 0 {
-                    self.complain(
-                        &format!("{} end", lane.name),
-                        &format!("output {}: {lines} lines were not written in time", lane.name),
-                    );
-                }
-                left += lines;
-                false
-            });
-        }
-        left
+        if std::mem::replace(&mut self.ended, true) { 0 } else { end::end(std::slice::from_ref(&self.log)) }
     }
 }
 

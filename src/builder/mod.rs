@@ -1,5 +1,7 @@
 //! How it is put together: the only module that knows every stage.
 
+mod end;
+mod fork;
 mod guard;
 mod output;
 
@@ -205,29 +207,28 @@ impl Builder {
         let may_block = self.outputs.iter().any(|output| matches!(output.overflow, Overflow::Block { .. }));
         let mut filters = Vec::new();
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
-        // From here on workers run: the guard ends them when a later output fails.
-        let mut guard = Guard::new(self.deadlines, Arc::clone(&complaints));
-        for mut output in self.outputs {
+        let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             filters.push(output.filter.take().transpose()?);
             let name = output.name_among(&lanes)?;
-            let lane = output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints)?;
-            guard.watch(Arc::clone(&lane));
-            lanes.push(lane);
-        }
+            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints)?);
+            Ok(())
+        });
         let state = filter::State { global, outputs: filters, context_level: self.context_level };
+        let filters = Arc::new(Filters::new(state));
+        // Workers run: the guard ends them when a later output has failed.
+        let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
+        started?;
         let core = Arc::new(Core {
             serial: Core::next_serial(),
             lanes,
-            filters: Arc::new(Filters::new(state)),
+            filters: Arc::clone(&filters),
             clock: self.clock,
             ids: self.ids,
             max_record_bytes: self.max_line_bytes.min(smallest_queue / 2),
             wants_thread,
             may_block,
         });
-        guard.filters(Arc::clone(&core.filters));
-        let filter = CallsiteFilter(Arc::clone(&core.filters));
-        Ok((Layer::new(core), filter, guard))
+        Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }
 
     /// Installs the log for the whole process: as the global subscriber, and for the records of the `log` crate.

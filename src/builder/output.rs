@@ -97,10 +97,9 @@ impl Output {
     pub fn appender(self) -> Result<(Appender, Guard), Error> {
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
-        let mut guard = Guard::new(Deadlines::default(), Arc::clone(&complaints));
         let name = self.name_among(&[])?;
         let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints)?;
-        guard.watch(Arc::clone(&lane));
+        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
         Ok((Appender::new(lane, clock), guard))
     }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::record::Timestamp;
+
 /// Names one trace: 32 lowercase hex digits, never all zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId(u128);
@@ -150,8 +152,14 @@ fn next_state() -> u64 {
 #[cold]
 fn random() -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    // The standard library's hash keys come from the system's random numbers.
-    RandomState::new().hash_one(CALLS.fetch_add(1, Ordering::Relaxed)).max(1)
+    // The standard library's hash keys come from the system's random numbers, but a forked child has its parent's.
+    let process = (std::process::id(), Timestamp::now().as_nanos());
+    RandomState::new().hash_one((CALLS.fetch_add(1, Ordering::Relaxed), process)).max(1)
+}
+
+/// In a forked child, on its only thread: leaves the parent its ids.
+pub(crate) fn begin_anew() {
+    let _ = STATE.try_with(|state| state.set(0));
 }
 
 /// The finaliser of SplitMix64: a bijection whose outputs look random for inputs that count.

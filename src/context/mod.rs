@@ -9,10 +9,10 @@ mod ids;
 
 pub use ids::{SpanId, TraceId};
 
-pub(crate) use ids::IdSource;
+pub(crate) use ids::{IdSource, begin_anew};
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use smallvec::SmallVec;
 use tracing::{Level, Metadata};
@@ -29,6 +29,14 @@ static EPOCH: AtomicU64 = AtomicU64::new(FIRST_EPOCH);
 #[inline]
 pub(crate) fn epoch() -> u64 {
     EPOCH.load(Ordering::SeqCst)
+}
+
+/// Held for reading while a span records: a fork keeps all of them out, so that its child finds no span locked.
+static RECORDING: RwLock<()> = RwLock::new(());
+
+/// Keeps everybody from recording on spans, for the moment of a fork.
+pub(crate) fn hold_records() -> RwLockWriteGuard<'static, ()> {
+    RECORDING.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One span.
@@ -107,6 +115,7 @@ impl Node {
 
     /// Replaces values for all events that follow.
     pub(crate) fn record(&self, update: &[u8]) {
+        let _recording = RECORDING.read().unwrap_or_else(PoisonError::into_inner);
         let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
         let fields = match &*recorded {
             Some(last) => merge(&last.fields, update),

@@ -11,7 +11,7 @@ use crate::metrics::Reason;
 pub(crate) const LATE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long a worker's end is still waited for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
     finished: u64,
     patience: Duration,
@@ -19,12 +19,34 @@ pub(crate) struct Ending {
     last: Instant,
 }
 
+/// Who writes what is queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deliverer {
+    /// The worker; nobody waits for it.
+    Worker,
+    /// The worker, for the last time; whoever pushes waits for it.
+    EndingWorker,
+    /// The caller.
+    Caller,
+    /// A worker that the caller now has to start.
+    NewWorker,
+    /// What is pushed is lost.
+    Nobody,
+}
+
 impl Queue {
-    /// Asks the worker to drain what there is and to end.
-    pub(crate) fn close(&self) {
+    /// Asks the worker to drain what there is and to end. It is waited for as long as it makes progress: each time it
+    /// does, `patience` begins anew, up to `cap` in all. Whoever closes first sets the deadline for all who wait.
+    pub(crate) fn close(&self, patience: Duration, cap: Duration) {
         let mut state = self.lock();
-        if state.phase == Phase::Running {
-            state.phase = Phase::Closing;
+        match state.phase {
+            Phase::Running => state.phase = Phase::Closing,
+            // There is nothing yet that a worker would have to write.
+            Phase::Forked => state.phase = Phase::Ended,
+            _ => {}
+        }
+        if state.ending.is_none() {
+            state.ending = Some(self.begin_to_wait(&state, patience, cap));
         }
         self.work.notify_all();
     }
@@ -90,30 +112,35 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// Begins to wait for the worker's end, as long as it makes progress: each time it does, `patience` begins anew,
-    /// up to `cap` in all.
-    pub(crate) fn ending(&self, patience: Duration, cap: Duration) -> Ending {
-        let now = Instant::now();
-        let last = after(now, cap);
-        let finished = self.finished(&self.lock());
-        Ending { finished, patience, deadline: after(now, patience).min(last), last }
+    /// Begins to wait for somebody who delivers, as long as he makes progress.
+    pub(crate) fn wait_with(&self, patience: Duration) -> Ending {
+        self.begin_to_wait(&self.lock(), patience, Duration::MAX)
     }
 
-    /// Looks whether the worker has ended, and waits for that as long as `nap`. When it has, or has got nothing done
-    /// for too long, returns the lines left behind, which then count as dropped.
+    fn begin_to_wait(&self, state: &State, patience: Duration, cap: Duration) -> Ending {
+        let now = Instant::now();
+        let last = after(now, cap);
+        Ending { finished: self.finished(state), patience, deadline: after(now, patience).min(last), last }
+    }
+
+    /// Looks whether the worker has ended after [`close`](Self::close), and waits for that as long as `nap`. When it
+    /// has, or has got nothing done for too long, returns the lines left behind, which then count as dropped.
     ///
     /// # Blocking
     /// For `nap` at most.
-    pub(crate) fn wait_ended(&self, ending: &mut Ending, nap: Duration) -> Option<u64> {
-        let nap = nap.min(ending.deadline.saturating_duration_since(Instant::now()));
+    pub(crate) fn wait_ended(&self, nap: Duration) -> Option<u64> {
         let mut state = self.lock();
-        if state.has_worker() && !nap.is_zero() {
-            (state, _) = self.room.wait_timeout(state, nap).unwrap_or_else(PoisonError::into_inner);
+        let left = state.ending.map_or(nap, |ending| ending.deadline.saturating_duration_since(Instant::now()));
+        if state.has_worker() && !nap.min(left).is_zero() {
+            (state, _) = self.room.wait_timeout(state, nap.min(left)).unwrap_or_else(PoisonError::into_inner);
         }
         if !state.has_worker() {
             return Some(0);
         }
-        self.is_overdue(&state, ending).then(|| self.abandon(state))
+        let mut ending = state.ending?;
+        let is_overdue = self.is_overdue(&state, &mut ending);
+        state.ending = Some(ending);
+        is_overdue.then(|| self.abandon(state))
     }
 
     /// Whether nothing got done for too long.
@@ -129,6 +156,28 @@ impl Queue {
     /// Lines that the worker has done with: shows progress.
     fn finished(&self, state: &State) -> u64 {
         self.written(state).total() + state.lost.total()
+    }
+
+    /// Who writes what is queued now.
+    pub(crate) fn deliverer(&self) -> Deliverer {
+        let mut state = self.lock();
+        match state.phase {
+            Phase::Running | Phase::Closing => Deliverer::Worker,
+            Phase::Ending => Deliverer::EndingWorker,
+            Phase::Ended | Phase::Abandoned => Deliverer::Caller,
+            Phase::Forked => {
+                state.phase = Phase::Running;
+                Deliverer::NewWorker
+            }
+            Phase::Lost => Deliverer::Nobody,
+        }
+    }
+
+    /// No worker can be started: whoever pushes also delivers.
+    pub(crate) fn do_without_worker(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Ended;
+        self.room.notify_all();
     }
 
     pub(super) fn abandon(&self, mut state: MutexGuard<'_, State>) -> u64 {

@@ -11,11 +11,12 @@
 
 mod batch;
 mod end;
+mod fork;
 mod order;
 mod turn;
 
 pub(crate) use batch::{Batch, Entry, Head};
-pub(crate) use end::{LATE_PATIENCE, after};
+pub(crate) use end::{Deliverer, LATE_PATIENCE, after};
 pub(crate) use order::Order;
 pub(crate) use turn::{Idle, Taken};
 
@@ -71,12 +72,15 @@ pub(crate) struct Queue {
     delivered: Arc<Delivered>,
 }
 
+/// What the lock guards.
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     pending: Batch,
     /// Bytes accounted for: pending, and taken but not delivered.
     used: usize,
     phase: Phase,
+    /// How long the end is waited for; from the time it has begun.
+    ending: Option<end::Ending>,
     /// The sink has ended: nothing is taken in any more.
     parked: bool,
     waiting: Waiting,
@@ -114,6 +118,10 @@ enum Phase {
     Ended,
     /// The worker did not answer in time and is no longer waited for.
     Abandoned,
+    /// In a forked child: nothing was logged here yet, and no worker runs.
+    Forked,
+    /// In a forked child whose parent was in the middle of a write: the sink cannot be used.
+    Lost,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +185,7 @@ impl Queue {
             pending: Batch::new(max_bytes),
             used: 0,
             phase: Phase::Running,
+            ending: None,
             parked: false,
             waiting: Waiting::No,
             urgent: false,
@@ -212,7 +221,7 @@ impl Queue {
         let mut state = self.lock();
         let mut give_up = None;
         let placed = loop {
-            if state.parked || state.phase == Phase::Abandoned {
+            if state.parked || matches!(state.phase, Phase::Abandoned | Phase::Lost) {
                 break Err(Reason::Closed);
             }
             let epoch = epoch();
@@ -242,12 +251,13 @@ impl Queue {
                     // Nothing else may come to tell it with.
                     self.wake(&mut state);
                 }
-                return Pushed::Refused;
+                // Nobody can deliver it, but somebody has to say so.
+                return if state.phase == Phase::Lost { Pushed::DeliverYourself } else { Pushed::Refused };
             }
         };
         state.used += place.cost;
         state.pending.add(&push, place, epoch);
-        if matches!(state.phase, Phase::Ending | Phase::Ended) {
+        if matches!(state.phase, Phase::Ending | Phase::Ended | Phase::Forked) {
             return Pushed::DeliverYourself;
         }
         if state.waiting == Waiting::Asleep || level == Level::ERROR || state.used > self.max_bytes / 2 {
@@ -302,6 +312,13 @@ impl Queue {
         state.lose(reason, level, time);
     }
 
+    /// Has the worker look at once, if that takes no waiting: for a thread that is in trouble.
+    pub(crate) fn nudge(&self) {
+        if let Ok(mut state) = self.state.try_lock() {
+            self.wake(&mut state);
+        }
+    }
+
     fn wake(&self, state: &mut State) {
         if !state.urgent {
             state.urgent = true;
@@ -352,7 +369,7 @@ impl State {
     /// Whether nothing is left to write, a notice neither. Losses of the log's own threads are told with other lines
     /// only: writing them alone could make more. Once the output was given up or its sink has ended, they cannot be told.
     fn is_drained(&self) -> bool {
-        let mute = self.phase == Phase::Abandoned || self.parked;
+        let mute = matches!(self.phase, Phase::Abandoned | Phase::Lost) || self.parked;
         let told = mute || self.losses.iter().all(Loss::is_own);
         self.pending.is_empty() && self.orders.is_empty() && told
     }

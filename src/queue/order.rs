@@ -21,11 +21,11 @@ impl Queue {
         let mut state = self.lock();
         state.last_ticket += 1;
         let ticket = state.last_ticket;
-        if state.phase == Phase::Abandoned {
+        if matches!(state.phase, Phase::Abandoned | Phase::Lost) {
             return (ticket, Pushed::Refused);
         }
         state.orders.push(Order { ticket, control });
-        if state.phase == Phase::Ended {
+        if matches!(state.phase, Phase::Ended | Phase::Forked) {
             return (ticket, Pushed::DeliverYourself);
         }
         self.wake(&mut state);
@@ -43,10 +43,11 @@ impl Queue {
         let mut state = self.lock();
         while state.done_ticket < ticket {
             let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-            let Some(left) = left.filter(|_| state.phase != Phase::Abandoned) else {
+            let given_up = matches!(state.phase, Phase::Abandoned | Phase::Lost);
+            let Some(left) = left.filter(|_| !given_up) else {
                 match state.orders.iter().position(|order| order.ticket == ticket) {
                     Some(at) => drop(state.orders.remove(at)),
-                    None if state.phase != Phase::Abandoned => state.given_up.push(ticket),
+                    None if !given_up => state.given_up.push(ticket),
                     None => {}
                 }
                 return Err(Error::timeout("the output did not answer in time"));

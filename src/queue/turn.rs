@@ -33,14 +33,14 @@ pub(crate) struct Taken {
 }
 
 impl Queue {
-    /// Takes the pending batch for `spare`, an empty one, when it is time.
+    /// Waits until it is time to take what is pending.
     ///
     /// Returns at once when something is urgent or much is pending. Otherwise it lingers a while, so that lines go
     /// out many at a time; after a second without a line it sleeps until it is woken.
     ///
     /// # Blocking
     /// Yes; only the worker calls it.
-    pub(crate) fn take(&self, spare: Batch, idle: &mut Idle) -> Taken {
+    pub(crate) fn wait_for_work(&self, idle: &mut Idle) {
         let mut state = self.lock();
         let linger = if idle.last_bytes >= BATCH_BYTES / 4 { MIN_LINGER } else { MAX_LINGER };
         let mut waited = false;
@@ -70,11 +70,11 @@ impl Queue {
             idle.trims = 0;
         }
         idle.last_bytes = state.pending.bytes();
-        state.take(spare)
     }
 
-    /// Takes what there is, without waiting: for whoever delivers after the worker has ended.
-    pub(crate) fn take_now(&self, spare: Batch) -> Taken {
+    /// Takes what is pending for `spare`, an empty batch. Whoever takes it holds the engine until it is delivered, so
+    /// that lines stay in order.
+    pub(crate) fn take(&self, spare: Batch) -> Taken {
         self.lock().take(spare)
     }
 
@@ -115,9 +115,9 @@ impl Queue {
         let mut state = self.lock();
         loop {
             let longest = match state.phase {
-                Phase::Running => pause,
+                Phase::Running | Phase::Forked => pause,
                 Phase::Closing | Phase::Ending | Phase::Ended => pause.min(LONGEST_PAUSE_AT_END),
-                Phase::Abandoned => return false,
+                Phase::Abandoned | Phase::Lost => return false,
             };
             if state.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
                 self.abandon(state);

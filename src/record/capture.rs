@@ -39,6 +39,11 @@ const MAX_LARGE_BYTES: usize = 2 << 20;
 /// What is held of that.
 static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
+/// In a forked child: the parent's other threads hold nothing here.
+pub(crate) fn begin_anew() {
+    LARGE_BYTES.store(0, Ordering::Relaxed);
+}
+
 /// The buffer a record is captured into.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
@@ -84,7 +89,8 @@ impl Drop for Scratch {
         if self.granted > 0 {
             // The memory goes first, then somebody else may have it.
             drop(std::mem::take(&mut self.bytes));
-            LARGE_BYTES.fetch_sub(self.granted, Ordering::Relaxed);
+            let back = |held: usize| Some(held.saturating_sub(self.granted));
+            let _ = LARGE_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
         }
     }
 }
@@ -189,7 +195,7 @@ impl<'b> Capture<'b> {
         let start = self.out().len();
         let end = start + self.room();
         let mut limited = Limited { capture: self, end, refused: 0, refusals: 0 };
-        let result = catch_unwind(AssertUnwindSafe(|| format(&mut limited)));
+        let result = super::caught::caught(|| format(&mut limited));
         let refused = limited.refused;
         self.refused += refused;
         let placeholder = match result {

@@ -6,6 +6,7 @@
 //! need nothing new.
 
 mod capture;
+mod caught;
 mod form;
 mod json;
 mod notice;
@@ -16,7 +17,8 @@ pub use json::{Json, json};
 pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
 
-pub(crate) use capture::{Capture, Scratch, discard};
+pub(crate) use capture::{Capture, Scratch, begin_anew, discard};
+pub(crate) use caught::is_caught;
 pub(crate) use form::{Fields, Key, declared_name, merge, plain_name, put_named};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;

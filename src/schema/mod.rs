@@ -47,6 +47,9 @@ pub trait Schema: Send + 'static {
         false
     }
 
+    /// Told in a forked child, before its first line: the process id is another.
+    fn forked(&mut self) {}
+
     /// Told once, before the first line: whether the sink is a terminal.
     fn terminal(&mut self, is_terminal: bool) {
         let _ = is_terminal;

@@ -33,6 +33,11 @@ impl Delivered {
         self.place(level).load(Ordering::Acquire)
     }
 
+    /// Begins again at zero, in a forked child.
+    pub(crate) fn reset(&self) {
+        self.0.iter().for_each(|count| count.store(0, Ordering::Release));
+    }
+
     fn place(&self, level: Level) -> &AtomicU64 {
         let [error, warn, info, debug, trace] = &self.0;
         match level {
@@ -179,6 +184,11 @@ impl Lines {
     /// Bytes rendered, delivered or not.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Drops all there is, in a forked child: the parent writes it.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::counted(Arc::clone(&self.delivered));
     }
 
     /// Empties it for the next chunk and gives back memory that one large line took.

@@ -78,6 +78,10 @@ pub enum Control {
     Rotate,
     /// Before each batch: the time is now this. A sink that acts by the clock takes it from here.
     Tick(Timestamp),
+    /// In a forked child, before its first line: what is open belongs to the parent as well. Let go of it, without a
+    /// word to the other side and without releasing locks, and open it anew where sharing it would do harm; threads of
+    /// the parent do not exist here.
+    Forked,
     /// The log is being shut down: finish what is under way. Lines logged later than that may still follow.
     Close,
 }

@@ -1,12 +1,12 @@
 //! Renders a batch and gets it into the sink.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use super::{ECHO, Lane, Parts};
+use super::{ECHO, Lane, Parts, fork};
 use crate::context::Bound;
 use crate::error::Error;
 use crate::metrics::Reason;
@@ -44,6 +44,10 @@ pub(crate) struct Engine {
     clock: Clock,
     tally: Tally,
     closed: bool,
+    /// A batch is being delivered, also while the engine is let go of for a moment.
+    under_way: bool,
+    /// This is a forked child, and the schema and the sink do not know yet.
+    forked: bool,
 }
 
 impl std::fmt::Debug for Engine {
@@ -51,6 +55,9 @@ impl std::fmt::Debug for Engine {
         f.debug_struct("Engine").field("tally", &self.tally).finish_non_exhaustive()
     }
 }
+
+/// The engine, held.
+type Turn<'a> = MutexGuard<'a, Engine>;
 
 /// A line that was not written, and why.
 type Lost = (Reason, Level, Timestamp);
@@ -68,7 +75,21 @@ impl Engine {
             clock: parts.clock,
             tally: Tally::default(),
             closed: false,
+            under_way: false,
+            forked: false,
         }
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
+    /// In a forked child: drops what the parent was writing. User code is told later, when something is logged.
+    pub(crate) fn begin_anew(&mut self) {
+        self.lines.forget();
+        self.tally = Tally::default();
+        self.under_way = false;
+        self.forked = true;
     }
 
     /// An empty batch.
@@ -84,45 +105,63 @@ impl Engine {
     }
 
     /// Writes a batch, the notices of losses after it, and carries out the orders.
-    pub(crate) fn deliver(&mut self, taken: Taken, lane: &Lane) {
+    pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
         let Taken { mut batch, losses, orders, .. } = taken;
         let outer_echo = ECHO.try_with(|echo| echo.replace(batch.is_echo())).unwrap_or(false);
-        if !batch.is_empty() {
-            let now = self.clock.now();
-            if let Err(error) = self.control(Control::Tick(now)) {
-                self.report(lane, &error);
-            }
-        }
+        engine.under_way = true;
+        engine.prepare(&batch, lane);
         let mut released = 0;
         let mut next = 0;
         while next < batch.len() {
             let mut lost = Vec::new();
             let first = next;
-            next = self.render(&batch, next, lane, &mut lost);
+            next = engine.render(&batch, next, lane, &mut lost);
             let bytes = (first..next).filter_map(|index| Some(size_of_record(batch.get(index)?.1))).sum();
             released += bytes;
-            self.write(lane, bytes, lost);
+            engine = Self::write(engine, lane, bytes, lost);
+            if fork::is_wanted() {
+                (engine, ()) = lane.rest(engine, fork::let_pass);
+            }
         }
         for loss in &losses {
-            self.render_notice(loss);
+            engine.render_notice(loss);
         }
         if !losses.is_empty() {
-            self.write(lane, 0, Vec::new());
+            engine = Self::write(engine, lane, 0, Vec::new());
         }
         lane.queue.delivered(batch.bytes().saturating_sub(released), &[]);
         let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
         let nothing = batch.is_empty() && losses.is_empty();
         if !nothing
             && !flushes
-            && let Err(error) = self.control(Control::Flush)
+            && let Err(error) = engine.control(Control::Flush)
         {
-            self.report(lane, &error);
+            engine.report(lane, &error);
         }
-        let done: Vec<_> = orders.into_iter().map(|order| (order, self.carry_out(order))).collect();
+        let done: Vec<_> = orders.into_iter().map(|order| (order, engine.carry_out(order))).collect();
         batch.clear();
-        self.spare = Some(batch);
+        engine.spare = Some(batch);
+        engine.under_way = false;
         let _ = ECHO.try_with(|echo| echo.set(outer_echo));
-        lane.queue.batch_done(&self.tally, done);
+        lane.queue.batch_done(&engine.tally, done);
+        engine
+    }
+
+    /// Tells the schema and the sink what they have to know before a batch.
+    fn prepare(&mut self, batch: &Batch, lane: &Lane) {
+        if std::mem::take(&mut self.forked) {
+            let told = catch_unwind(AssertUnwindSafe(|| self.schema.forked()));
+            told.unwrap_or_else(discard);
+            if let Err(error) = self.control(Control::Forked) {
+                self.report(lane, &error);
+            }
+        }
+        if !batch.is_empty() {
+            let now = self.clock.now();
+            if let Err(error) = self.control(Control::Tick(now)) {
+                self.report(lane, &error);
+            }
+        }
     }
 
     fn carry_out(&mut self, order: Order) -> Result<(), Error> {
@@ -227,57 +266,61 @@ impl Engine {
 
     /// Gets all rendered lines into the sink, however long it takes, and says what became of them. `bytes`: what the
     /// queue accounts for the records they came from.
-    fn write(&mut self, lane: &Lane, bytes: usize, mut lost: Vec<Lost>) {
+    fn write<'a>(mut engine: Turn<'a>, lane: &'a Lane, bytes: usize, mut lost: Vec<Lost>) -> Turn<'a> {
         let mut pause = FIRST_PAUSE;
         let mut panics = 0;
         let mut moved_last = Instant::now();
-        while !self.lines.is_empty() && !self.closed {
-            let cursor = self.lines.cursor();
-            let result = catch_unwind(AssertUnwindSafe(|| self.sink.write(&mut self.lines)));
+        while !engine.lines.is_empty() && !engine.closed {
+            let this = &mut *engine;
+            let cursor = this.lines.cursor();
+            let result = catch_unwind(AssertUnwindSafe(|| this.sink.write(&mut this.lines)));
             // Backwards, when the sink took back the beginning of a line.
-            let moved = self.lines.cursor() as i64 - cursor as i64;
-            self.tally.written_bytes = self.tally.written_bytes.saturating_add_signed(moved);
+            let moved = this.lines.cursor() as i64 - cursor as i64;
+            this.tally.written_bytes = this.tally.written_bytes.saturating_add_signed(moved);
             if moved > 0 {
                 (pause, panics, moved_last) = (FIRST_PAUSE, 0, Instant::now());
             }
             let error = match result {
-                Ok(Ok(())) if moved > 0 || self.lines.is_empty() => continue,
+                Ok(Ok(())) if moved > 0 || this.lines.is_empty() => continue,
                 Ok(Ok(())) => Error::retry("the sink took nothing"),
                 Ok(Err(error)) => error,
                 Err(payload) => {
                     discard(payload);
-                    self.tally.panics += 1;
+                    this.tally.panics += 1;
                     panics += 1;
                     lane.complain("sink panicked", "the sink panicked; what it had not taken is offered again");
                     if panics < MAX_PANICS {
                         continue;
                     }
                     panics = 0;
-                    self.skip(Reason::Panicked, &mut lost);
+                    this.skip(Reason::Panicked, &mut lost);
                     continue;
                 }
             };
-            self.report(lane, &error);
+            this.report(lane, &error);
             if error.is_closed() {
-                self.closed = true;
+                this.closed = true;
                 lane.queue.park();
             } else if error.is_rejected() {
-                self.skip(Reason::Rejected, &mut lost);
-            } else if !self.lines.is_empty() {
-                self.tally.retries += 1;
-                lane.queue.report(&self.tally);
-                if !lane.queue.pause(pause, moved_last) {
+                this.skip(Reason::Rejected, &mut lost);
+            } else if !this.lines.is_empty() {
+                this.tally.retries += 1;
+                lane.queue.report(&this.tally);
+                let go_on;
+                (engine, go_on) = lane.rest(engine, || lane.queue.pause(pause, moved_last));
+                if !go_on {
                     break;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        let reason = if self.closed { Reason::Closed } else { Reason::Shutdown };
-        while !self.lines.is_empty() {
-            self.skip(reason, &mut lost);
+        let reason = if engine.closed { Reason::Closed } else { Reason::Shutdown };
+        while !engine.lines.is_empty() {
+            engine.skip(reason, &mut lost);
         }
-        self.lines.clear(2 * CHUNK_BYTES);
+        engine.lines.clear(2 * CHUNK_BYTES);
         lane.queue.delivered(bytes, &lost);
+        engine
     }
 
     fn skip(&mut self, reason: Reason, lost: &mut Vec<Lost>) {

@@ -1,24 +1,26 @@
 //! Queue → schema → sink, on a thread of its own for each output. The only threads.
 //!
-//! A [`Lane`] is what is shared: the queue, and the [`Engine`] that empties it. The worker thread holds the engine
-//! for as long as it lives; after it has ended, a late push finds the engine free and delivers its record itself.
+//! A [`Lane`] is what is shared: the queue, and the [`Engine`] that empties it. Until the worker thread has ended, only
+//! that uses the engine, a turn at a time; after that a late push delivers its record itself. Between turns, between
+//! chunks and while a failed write waits for its next try, the engine is let go of: that is when a fork can have it.
 //!
 //! What the sink does not take stays in [`Lines`] and is offered again, with a pause that grows; a panic of the sink
 //! or the schema is caught and counted. Nothing is given up without being counted.
 
 mod deliver;
+mod fork;
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 pub(crate) use deliver::Engine;
+pub(crate) use fork::{HeldLanes, hold_lanes};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::metrics::OutputMetrics;
-use crate::queue::{Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
+use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Sink};
@@ -48,7 +50,11 @@ pub(crate) struct Lane {
     pub(crate) name: String,
     pub(crate) queue: Queue,
     engine: Mutex<Engine>,
-    complaints: Arc<Complaints>,
+    /// Counts the times the engine was taken hold of.
+    turns: AtomicU64,
+    /// The turn whose end a fork did not await.
+    stuck_turn: AtomicU64,
+    pub(crate) complaints: Arc<Complaints>,
 }
 
 /// What a lane is made of.
@@ -69,7 +75,6 @@ impl Lane {
     ///
     /// # Errors
     /// What the sink says to [`Control::Open`], or that no thread can be started.
-    #[expect(clippy::disallowed_methods, reason = "the workers")]
     pub(crate) fn start(mut parts: Parts) -> Result<Arc<Self>, Error> {
         static IDS: AtomicUsize = AtomicUsize::new(1);
         parts.sink.control(Control::Open)?;
@@ -80,61 +85,113 @@ impl Lane {
             complaints: Arc::clone(&parts.complaints),
             name: parts.name.clone(),
             engine: Mutex::new(Engine::new(parts, delivered)),
+            turns: AtomicU64::new(0),
+            stuck_turn: AtomicU64::new(u64::MAX),
         });
-        let worker = Arc::clone(&lane);
-        std::thread::Builder::new()
-            .name(format!("spanline-{}", lane.name))
-            .spawn(move || worker.run())
-            .map_err(|error| Error::io(format!("cannot start the worker of output {}", lane.name), error))?;
+        fork::watch(&lane);
+        lane.start_worker()?;
         Ok(lane)
     }
 
-    fn run(&self) {
-        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+    #[expect(clippy::disallowed_methods, reason = "the workers")]
+    fn start_worker(self: &Arc<Self>) -> Result<(), Error> {
+        let worker = Arc::clone(self);
+        std::thread::Builder::new()
+            .name(format!("spanline-{}", self.name))
+            .spawn(move || worker.run())
+            .map(drop)
+            .map_err(|error| Error::io(format!("cannot start the worker of output {}", self.name), error))
+    }
+
+    fn run(self: &Arc<Self>) {
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
-        loop {
-            let taken = self.queue.take(engine.spare(), &mut idle);
+        let engine = loop {
+            self.queue.wait_for_work(&mut idle);
+            let mut engine = self.engine();
+            let taken = self.queue.take(engine.spare());
             let last = taken.last;
-            engine.deliver(taken, self);
+            engine = Engine::deliver(engine, taken, self);
             if idle.is_resting() {
                 engine.trim();
             }
             if last && self.queue.begin_end() {
                 engine.close(self);
                 if self.queue.end() {
-                    break;
+                    break engine;
                 }
             }
-        }
+        };
         drop(own);
         drop(engine);
         // Something may have been pushed since by a thread of the log, which did not wait for the engine.
         self.deliver_here();
     }
 
+    /// Takes hold of the engine; not while a fork wants it.
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        fork::let_pass();
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        engine
+    }
+
+    /// The same if it is free, and nobody has let go of it only for a moment.
+    fn try_engine(&self) -> Option<MutexGuard<'_, Engine>> {
+        fork::let_pass();
+        let engine = match self.engine.try_lock() {
+            Ok(engine) => engine,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        (!engine.is_under_way()).then_some(engine)
+    }
+
+    /// Lets go of the engine for the time of `pause`.
+    fn rest<'a, T>(&'a self, engine: MutexGuard<'a, Engine>, pause: impl FnOnce() -> T) -> (MutexGuard<'a, Engine>, T) {
+        drop(engine);
+        let result = pause();
+        (self.engine(), result)
+    }
+
     fn complain(&self, reason: &str, text: &str) {
         self.complaints.say(&format!("{} {reason}", self.name), &format!("output {}: {text}", self.name));
     }
 
-    /// Empties the queue on the calling thread.
+    /// Sees to it that what the calling thread pushed is delivered: mostly by doing so itself.
     #[cold]
-    pub(crate) fn deliver_here(&self) {
+    pub(crate) fn deliver_here(self: &Arc<Self>) {
         // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
         // further up its own stack, need not wait. Every other thread waits until its line is written, too: what it
         // pushed may have been taken by the holder. But not for ever, when the holder is stuck.
         let mut ending = None;
         loop {
-            let locked = match self.engine.try_lock() {
-                Ok(engine) => Some(engine),
-                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => None,
+            let engine = match self.queue.deliverer() {
+                Deliverer::Worker => return,
+                Deliverer::NewWorker => match self.start_worker() {
+                    Ok(()) => return,
+                    Err(error) => {
+                        self.complain(
+                            "no worker",
+                            &format!("{error}; each line is written by the thread that logs it"),
+                        );
+                        self.queue.do_without_worker();
+                        continue;
+                    }
+                },
+                Deliverer::Nobody => {
+                    let text = "its parent was writing when this process was forked: lines logged here are lost";
+                    return self.complain("forked", text);
+                }
+                Deliverer::EndingWorker => None,
+                Deliverer::Caller => self.try_engine(),
             };
-            if let Some(mut engine) = locked {
+            if let Some(mut engine) = engine {
                 let own = Own::enter(self.id);
                 while !self.queue.is_drained() {
-                    let taken = self.queue.take_now(engine.spare());
-                    engine.deliver(taken, self);
+                    let taken = self.queue.take(engine.spare());
+                    engine = Engine::deliver(engine, taken, self);
                 }
                 drop(own);
                 drop(engine);
@@ -145,7 +202,7 @@ impl Lane {
             } else if own_lane().is_some() {
                 return;
             } else {
-                let ending = ending.get_or_insert_with(|| self.queue.ending(LATE_PATIENCE, Duration::MAX));
+                let ending = ending.get_or_insert_with(|| self.queue.wait_with(LATE_PATIENCE));
                 if self.queue.wait_delivered(ending) {
                     return;
                 }
@@ -163,7 +220,7 @@ impl Lane {
     }
 
     /// Asks the sink for something; the ticket is for [`Queue::wait_done`].
-    pub(crate) fn order(&self, control: Control) -> Result<u64, Error> {
+    pub(crate) fn order(self: &Arc<Self>, control: Control) -> Result<u64, Error> {
         if own_lane().is_some() {
             return Err(Error::own_thread("a thread of the log cannot wait for the log"));
         }

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
+    ("process", &[]),
     ("error", &[]),
     ("metrics", &[]),
     ("record", &["context"]),
@@ -16,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("schema", &["context", "record"]),
     ("sink", &["error", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink"]),
-    ("worker", &["complaint", "context", "error", "metrics", "queue", "record", "schema", "sink"]),
+    ("worker", &["complaint", "context", "error", "metrics", "process", "queue", "record", "schema", "sink"]),
     ("layer", &["context", "filter", "metrics", "queue", "record", "worker"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
 ];
@@ -78,8 +79,19 @@ fn files_stay_short_and_safe() {
         let header = code.starts_with("//!") || path.ends_with("lib.rs");
         assert!(header, "{} says nothing about itself", path.display());
         let is_unsafe = code.lines().any(|line| line.trim_start().starts_with("unsafe ") || line.contains("unsafe {"));
-        assert!(!is_unsafe, "{} is unsafe", path.display());
+        assert!(!is_unsafe || path.ends_with("process.rs"), "{} is unsafe", path.display());
     }
+}
+
+/// Whoever reads the unsafe code should need a minute.
+#[test]
+fn the_unsafe_file_stays_small_and_says_why() {
+    let (_, code) = sources().into_iter().find(|(path, _)| path.ends_with("process.rs")).unwrap();
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    let real = lines.iter().filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+    assert!(real <= 100, "process.rs has {real} lines of code");
+    let blocks = code.matches("unsafe {").count();
+    assert_eq!(code.matches("// SAFETY: ").count(), blocks);
 }
 
 #[test]

@@ -225,6 +225,10 @@ impl Schema for Flat {
         }
     }
 
+    fn forked(&mut self) {
+        self.fixed = None;
+    }
+
     fn wants_thread(&self) -> bool {
         self.options.thread_id || self.options.thread_name
     }

@@ -243,6 +243,11 @@ impl Sink for RollingFile {
             self.writer = None;
             return self.opened().map(drop);
         }
+        if control == Control::Forked {
+            // Closing the file leaves the parent its lock on it; the compression thread did not come along.
+            self.writer = None;
+            return Ok(());
+        }
         let Some(writer) = &mut self.writer else { return Ok(()) };
         match control {
             Control::Sync => writer.sync(),

@@ -1,0 +1,97 @@
+//! The process as a whole: its end and its forks. The only file with `unsafe`; what is to be done is decided elsewhere,
+//! in safe functions that are called from here.
+//!
+//! On Unix both are watched. On Windows the end is, when `main` returns; `std::process::exit` asks nobody there. On
+//! other platforms nothing is.
+
+#![cfg_attr(
+    any(unix, windows),
+    expect(unsafe_code, reason = "the C library's hooks, and a lock held together with its owner")
+)]
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, MutexGuard, OnceLock};
+
+/// What to do at each turn of the process's life. None of them may panic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hooks {
+    pub(crate) at_exit: fn(),
+    pub(crate) before_fork: fn(),
+    pub(crate) after_fork_in_parent: fn(),
+    pub(crate) after_fork_in_child: fn(),
+}
+
+static HOOKS: OnceLock<Hooks> = OnceLock::new();
+
+/// Has the hooks called from now on. Only the first call counts.
+pub(crate) fn watch(hooks: Hooks) {
+    if HOOKS.set(hooks).is_err() {
+        return;
+    }
+    #[cfg(any(unix, windows))]
+    // SAFETY: the functions live as long as the program, or the library that this is part of, which the C library
+    // forgets with its handlers when it is unloaded. They have the C calling convention and do not unwind.
+    unsafe {
+        libc::atexit(at_exit);
+    }
+    #[cfg(unix)]
+    // SAFETY: as above.
+    unsafe {
+        libc::pthread_atfork(Some(before_fork), Some(after_fork_in_parent), Some(after_fork_in_child));
+    }
+}
+
+macro_rules! callbacks {
+    ($($(#[$condition:meta])* $name:ident)*) => {
+        $($(#[$condition])* extern "C" fn $name() {
+            if let Some(hooks) = HOOKS.get() {
+                (hooks.$name)();
+            }
+        })*
+    };
+}
+
+callbacks! {
+    #[cfg(any(unix, windows))] at_exit
+    #[cfg(unix)] before_fork
+    #[cfg(unix)] after_fork_in_parent
+    #[cfg(unix)] after_fork_in_child
+}
+
+/// A lock that is held, together with what it is part of.
+#[derive(Debug)]
+pub(crate) struct Held<O: 'static, T: 'static> {
+    /// Borrowed from `owner`, so it stands, and is dropped, before that.
+    guard: MutexGuard<'static, T>,
+    owner: Arc<O>,
+}
+
+impl<O, T> Held<O, T> {
+    /// Holds the lock that `lock` takes.
+    pub(crate) fn new(owner: &Arc<O>, lock: impl FnOnce(&O) -> Option<MutexGuard<'_, T>>) -> Option<Self> {
+        let guard = lock(owner)?;
+        // SAFETY: `lock` is good for any lifetime, so the guard borrows from nothing but `*owner` (or from what lives
+        // for ever). That does not move and lives as long as the `Arc` beside the guard, which is dropped after it; the
+        // longer lifetime is handed out nowhere.
+        let guard = unsafe { std::mem::transmute::<MutexGuard<'_, T>, MutexGuard<'static, T>>(guard) };
+        Some(Self { guard, owner: Arc::clone(owner) })
+    }
+
+    pub(crate) fn owner(&self) -> &Arc<O> {
+        &self.owner
+    }
+}
+
+impl<O, T> Deref for Held<O, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<O, T> DerefMut for Held<O, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}

@@ -1,0 +1,42 @@
+//! A queue in a forked child: empty, with books of its own, and without a worker.
+
+use std::sync::MutexGuard;
+
+use super::{Phase, Queue, State, Tally, Waiting};
+use crate::metrics::{ByLevel, Dropped};
+
+impl Queue {
+    /// Keeps everybody else out, for the moment of a fork.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, State> {
+        self.lock()
+    }
+
+    /// In the child, while `state` is still held there: begins anew. `is_usable`: whether the sink is in a state in
+    /// which it can go on.
+    pub(crate) fn begin_anew(&self, state: &mut State, is_usable: bool) {
+        state.phase = match state.phase {
+            _ if !is_usable => Phase::Lost,
+            Phase::Running | Phase::Closing | Phase::Ending | Phase::Forked => Phase::Forked,
+            ended @ (Phase::Ended | Phase::Abandoned | Phase::Lost) => ended,
+        };
+        self.delivered.reset();
+        state.pending.clear();
+        state.used = 0;
+        state.ending = None;
+        state.waiting = Waiting::No;
+        state.urgent = false;
+        state.blocked = 0;
+        state.emitted = ByLevel::default();
+        state.dropped = Dropped::default();
+        state.taken = ByLevel::default();
+        state.lost = ByLevel::default();
+        state.written_in_time = (state.phase == Phase::Abandoned).then(ByLevel::default);
+        state.losses.clear();
+        state.refused_since_take = false;
+        state.orders.clear();
+        state.done_ticket = state.last_ticket;
+        state.failures.clear();
+        state.given_up.clear();
+        state.tally = Tally::default();
+    }
+}

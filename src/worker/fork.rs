@@ -1,0 +1,125 @@
+//! Forks: all lanes are held while the process is doubled, so that the child finds none of them in use by a thread that
+//! does not exist there.
+//!
+//! The order of locks: the list of lanes, engines, queues, complaints. Engines are waited for a short while only: one
+//! that is in the middle of a write stays out, and its lane cannot be used in the child. Everything else is held for
+//! moments by whoever holds it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::time::{Duration, Instant};
+
+use super::{Engine, Lane};
+use crate::complaint::Complaints;
+use crate::process::Held;
+use crate::queue::State;
+
+/// A fork waits so long in all for writes under way: some times what a disk takes for a chunk, and little enough for
+/// whoever starts programs.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often it is looked whether they are done.
+const NAP: Duration = Duration::from_micros(100);
+
+static LANES: Mutex<Vec<Weak<Lane>>> = Mutex::new(Vec::new());
+
+/// A fork waits for engines: nobody takes hold of one who has none.
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+fn lanes() -> MutexGuard<'static, Vec<Weak<Lane>>> {
+    LANES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn watch(lane: &Arc<Lane>) {
+    let mut lanes = lanes();
+    lanes.retain(|lane| lane.strong_count() > 0);
+    lanes.push(Arc::downgrade(lane));
+}
+
+#[inline]
+pub(super) fn is_wanted() -> bool {
+    WANTED.load(Ordering::Relaxed)
+}
+
+/// Waits while a fork is under way, holding nothing.
+#[inline]
+pub(super) fn let_pass() {
+    if is_wanted() {
+        drop(lanes());
+    }
+}
+
+type HeldEngine = Held<Lane, Engine>;
+type HeldComplaints = Held<Complaints, HashMap<String, Instant>>;
+
+/// All lanes, held.
+pub(crate) struct HeldLanes {
+    engines: Vec<(Arc<Lane>, Option<HeldEngine>)>,
+    queues: Vec<Held<Lane, State>>,
+    complaints: Vec<HeldComplaints>,
+    list: MutexGuard<'static, Vec<Weak<Lane>>>,
+}
+
+/// Holds all lanes.
+///
+/// # Blocking
+/// For [`PATIENCE`] at most; not for a write that an earlier fork has not waited out.
+pub(crate) fn hold_lanes() -> HeldLanes {
+    let list = lanes();
+    WANTED.store(true, Ordering::Relaxed);
+    let deadline = Instant::now() + PATIENCE;
+    let all = list.iter().filter_map(Weak::upgrade);
+    let engines: Vec<_> =
+        all.map(|lane| (Arc::clone(&lane), Held::new(&lane, |lane| await_engine(lane, deadline)))).collect();
+    let queues = engines.iter().filter_map(|(lane, _)| Held::new(lane, |lane| Some(lane.queue.hold()))).collect();
+    let mut complaints: Vec<HeldComplaints> = Vec::new();
+    for (lane, _) in &engines {
+        if !complaints.iter().any(|held| Arc::ptr_eq(held.owner(), &lane.complaints)) {
+            complaints.extend(Held::new(&lane.complaints, |complaints| Some(complaints.hold())));
+        }
+    }
+    HeldLanes { engines, queues, complaints, list }
+}
+
+fn await_engine(lane: &Lane, deadline: Instant) -> Option<MutexGuard<'_, Engine>> {
+    loop {
+        match lane.engine.try_lock() {
+            Ok(engine) => return Some(engine),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        let turn = lane.turns.load(Ordering::Relaxed);
+        if lane.is_own_thread() || lane.stuck_turn.load(Ordering::Relaxed) == turn {
+            return None;
+        }
+        if Instant::now() >= deadline {
+            lane.stuck_turn.store(turn, Ordering::Relaxed);
+            return None;
+        }
+        std::thread::sleep(NAP);
+    }
+}
+
+impl HeldLanes {
+    /// Lets go of all of them. User code may run: the sink of a lane that nobody else has any more is dropped.
+    pub(crate) fn release(self) {
+        let Self { engines, queues, complaints, list } = self;
+        let (lanes, engines): (Vec<_>, Vec<_>) = engines.into_iter().unzip();
+        drop((complaints, queues, engines));
+        WANTED.store(false, Ordering::Relaxed);
+        drop(list);
+        drop(lanes);
+    }
+
+    /// In the child: has all lanes begin anew, and lets go of them.
+    pub(crate) fn begin_anew(mut self) {
+        for ((lane, engine), queue) in self.engines.iter_mut().zip(&mut self.queues) {
+            lane.queue.begin_anew(queue, engine.is_some());
+            if let Some(engine) = engine {
+                engine.begin_anew();
+            }
+        }
+        self.complaints.iter_mut().for_each(|last| last.clear());
+        self.release();
+    }
+}
