@@ -58,6 +58,19 @@ callbacks! {
     #[cfg(unix)] after_fork_in_child
 }
 
+/// Whether the process ignores a signal.
+#[cfg(all(unix, feature = "signals"))]
+pub(crate) fn is_ignored(signal: std::ffi::c_int) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: no new action is given, so nothing changes. `action` has room for the present one, and zeros are a valid
+    // value of it if it is not filled in.
+    let action = unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+        action.assume_init()
+    };
+    action.sa_sigaction == libc::SIG_IGN
+}
+
 /// A lock that is held, together with what it is part of.
 #[derive(Debug)]
 pub(crate) struct Held<O: 'static, T: 'static> {

@@ -18,6 +18,10 @@ use crate::worker::{self, Lane};
 /// How often the progress of the outputs is looked at.
 const NAP: Duration = Duration::from_millis(20);
 
+/// An output that does not answer in this time does not keep the others from opening their files anew.
+#[cfg(all(unix, feature = "signals"))]
+const REOPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Everything that has to be ended together.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -48,6 +52,7 @@ pub(super) fn watch(log: &Arc<Log>) {
             after_fork_in_parent: fork::in_parent,
             after_fork_in_child: fork::in_child,
         });
+        worker::on_first_worker_of_child(fork::in_child_that_logs);
         // A panicking thread may not touch the hook.
         if !std::thread::panicking() {
             let before = std::panic::take_hook();
@@ -59,10 +64,32 @@ pub(super) fn watch(log: &Arc<Log>) {
     });
 }
 
+fn all() -> Vec<Arc<Log>> {
+    hold_logs().iter().filter_map(Weak::upgrade).collect()
+}
+
 /// Ends all logs that have not ended.
 pub(super) fn end_all() {
-    let logs: Vec<_> = hold_logs().iter().filter_map(Weak::upgrade).collect();
-    end(&logs);
+    end(&all());
+}
+
+/// Complains on behalf of all logs, through the first.
+#[cfg(all(unix, feature = "signals"))]
+pub(super) fn complain(reason: &str, text: &str) {
+    if let Some(log) = all().first() {
+        log.complaints.say(reason, text);
+    }
+}
+
+/// Has the sinks of all logs open their files anew.
+#[cfg(all(unix, feature = "signals"))]
+pub(super) fn reopen_all() {
+    for log in all() {
+        let handle = super::Handle { lanes: log.lanes.clone(), filters: None };
+        if let Err(error) = handle.reopen(REOPEN_TIMEOUT) {
+            log.complaints.say("reopen", &format!("reopening failed: {error}"));
+        }
+    }
 }
 
 /// Ends logs, and returns how many lines were not written in time.

@@ -48,9 +48,17 @@ pub(super) fn in_parent() {
 pub(super) fn in_child() {
     record::begin_anew();
     context::begin_anew();
+    #[cfg(all(unix, feature = "signals"))]
+    super::signals::in_child();
     if let Some(Held { logs, records, lanes, changes }) = put(None) {
         drop((logs, records));
         lanes.begin_anew();
         drop(changes);
     }
+}
+
+/// The child has started its first worker.
+pub(super) fn in_child_that_logs() {
+    #[cfg(all(unix, feature = "signals"))]
+    super::signals::watch_in_child();
 }

@@ -116,9 +116,9 @@ impl std::error::Error for Unwritten {}
 /// Controls a running log; clones control the same one.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    lanes: Vec<Arc<Lane>>,
+    pub(super) lanes: Vec<Arc<Lane>>,
     /// None for an appender, whose lines others filter.
-    filters: Option<Arc<Filters>>,
+    pub(super) filters: Option<Arc<Filters>>,
 }
 
 impl Handle {

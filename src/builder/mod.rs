@@ -4,6 +4,8 @@ mod end;
 mod fork;
 mod guard;
 mod output;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +71,8 @@ pub struct Builder {
     complaints: Complaints,
     deadlines: Deadlines,
     log: bool,
+    #[cfg(all(unix, feature = "signals"))]
+    signals: signals::Wanted,
 }
 
 /// Begins to set up the log: no output yet.
@@ -84,6 +88,8 @@ pub fn builder() -> Builder {
         complaints: Complaints::default(),
         deadlines: Deadlines::default(),
         log: true,
+        #[cfg(all(unix, feature = "signals"))]
+        signals: signals::Wanted::default(),
     }
 }
 
@@ -166,6 +172,26 @@ impl Builder {
         self
     }
 
+    /// Writes what is queued when SIGTERM, SIGINT or SIGQUIT comes, and only then lets it end the process: by the
+    /// signal's default action, so that whoever waits for the process sees what it would have seen; as process 1 of a
+    /// container, which has no default action, with the status 128 + n.
+    ///
+    /// The deadline is that of the [`Guard`]. A second signal ends the process at once. A signal that the process was
+    /// started to ignore (`nohup`) stays ignored. Other handlers, such as `tokio::signal`, hear of the signals too, but
+    /// have no more time than the log takes: a program that shuts down by itself does not need this, its guard does it.
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn flush_on_signals(mut self) -> Self {
+        self.signals.end = true;
+        self
+    }
+
+    /// Has all outputs of the process open their files anew at each SIGHUP, as [`Handle::reopen`] does: for `logrotate`.
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn reopen_on_sighup(mut self) -> Self {
+        self.signals.reopen = true;
+        self
+    }
+
     /// Leaves the `log` crate alone; `init` takes its records otherwise.
     pub fn without_log(mut self) -> Self {
         self.log = false;
@@ -218,6 +244,8 @@ impl Builder {
         // Workers run: the guard ends them when a later output has failed.
         let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
         started?;
+        #[cfg(all(unix, feature = "signals"))]
+        signals::watch(self.signals)?;
         let core = Arc::new(Core {
             serial: Core::next_serial(),
             lanes,

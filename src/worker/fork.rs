@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
 use super::{Engine, Lane};
@@ -25,6 +25,23 @@ static LANES: Mutex<Vec<Weak<Lane>>> = Mutex::new(Vec::new());
 
 /// A fork waits for engines: nobody takes hold of one who has none.
 static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// In a forked child: no worker has been started yet.
+static IS_QUIET_CHILD: AtomicBool = AtomicBool::new(false);
+static ON_FIRST_WORKER: OnceLock<fn()> = OnceLock::new();
+
+/// What a forked child does when it starts to log.
+pub(crate) fn on_first_worker_of_child(act: fn()) {
+    let _ = ON_FIRST_WORKER.set(act);
+}
+
+pub(super) fn worker_started_in_child() {
+    if IS_QUIET_CHILD.swap(false, Ordering::Relaxed)
+        && let Some(act) = ON_FIRST_WORKER.get()
+    {
+        act();
+    }
+}
 
 fn lanes() -> MutexGuard<'static, Vec<Weak<Lane>>> {
     LANES.lock().unwrap_or_else(PoisonError::into_inner)
@@ -119,6 +136,7 @@ impl HeldLanes {
                 engine.begin_anew();
             }
         }
+        IS_QUIET_CHILD.store(true, Ordering::Relaxed);
         self.complaints.iter_mut().for_each(|last| last.clear());
         self.release();
     }

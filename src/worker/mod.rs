@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 pub(crate) use deliver::Engine;
-pub(crate) use fork::{HeldLanes, hold_lanes};
+pub(crate) use fork::{HeldLanes, hold_lanes, on_first_worker_of_child};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
@@ -170,7 +170,7 @@ impl Lane {
             let engine = match self.queue.deliverer() {
                 Deliverer::Worker => return,
                 Deliverer::NewWorker => match self.start_worker() {
-                    Ok(()) => return,
+                    Ok(()) => return fork::worker_started_in_child(),
                     Err(error) => {
                         self.complain(
                             "no worker",
