@@ -5,6 +5,7 @@
 
 mod appender;
 mod child;
+mod exit;
 mod faults;
 mod filter;
 mod flush;
