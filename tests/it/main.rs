@@ -9,6 +9,7 @@ mod exit;
 mod faults;
 mod filter;
 mod flush;
+mod fork;
 mod golden;
 mod hostile;
 mod inherit;
