@@ -23,6 +23,7 @@ mod record;
 mod repository;
 mod rotate;
 mod shutdown;
+mod signals;
 mod stage;
 mod strict;
 mod text;
