@@ -52,7 +52,7 @@ pub(super) fn watch(log: &Arc<Log>) {
             after_fork_in_parent: fork::in_parent,
             after_fork_in_child: fork::in_child,
         });
-        worker::on_first_worker_of_child(fork::in_child_that_logs);
+        worker::when_child_logs(fork::in_child_that_logs);
         // A panicking thread may not touch the hook.
         if !std::thread::panicking() {
             let before = std::panic::take_hook();

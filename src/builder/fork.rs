@@ -39,9 +39,8 @@ pub(super) fn before() {
 
 pub(super) fn in_parent() {
     if let Some(Held { logs, records, lanes, changes }) = put(None) {
-        drop((logs, records));
+        drop((logs, records, changes));
         lanes.release();
-        drop(changes);
     }
 }
 
@@ -51,13 +50,12 @@ pub(super) fn in_child() {
     #[cfg(all(unix, feature = "signals"))]
     super::signals::in_child();
     if let Some(Held { logs, records, lanes, changes }) = put(None) {
-        drop((logs, records));
+        drop((logs, records, changes));
         lanes.begin_anew();
-        drop(changes);
     }
 }
 
-/// The child has started its first worker.
+/// The child has begun to log.
 pub(super) fn in_child_that_logs() {
     #[cfg(all(unix, feature = "signals"))]
     super::signals::watch_in_child();

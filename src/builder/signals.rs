@@ -6,7 +6,9 @@
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -21,6 +23,9 @@ const ENDING: [c_int; 3] = [SIGTERM, SIGINT, SIGQUIT];
 
 /// The first process of a container: signals have no default action there.
 const INIT: u32 = 1;
+
+/// A thread that does not run after this will hardly ever do.
+const START: Duration = Duration::from_millis(100);
 
 /// One of [`ENDING`] has come: the next ends the process at once. Also in a forked child as long as no thread waits for
 /// signals there.
@@ -48,7 +53,7 @@ pub(super) fn watch(wanted: Wanted) -> Result<(), Error> {
         watched.end = true;
     }
     if wanted.reopen && !watched.reopen {
-        serve("sighup", &[SIGHUP], |_| end::reopen_all()).map_err(|error| Error::io("handle SIGHUP", error))?;
+        serve("sighup", &[SIGHUP], || {}, |_| end::reopen_all()).map_err(|error| Error::io("handle SIGHUP", error))?;
         watched.reopen = true;
     }
     Ok(())
@@ -63,17 +68,26 @@ fn watch_for_the_end() -> std::io::Result<()> {
             _ => flag::register_conditional_default(signal, &AT_ONCE)?,
         };
     }
-    serve("signals", &signals, end_by)?;
-    AT_ONCE.store(false, Ordering::SeqCst);
-    Ok(())
+    serve("signals", &signals, || AT_ONCE.store(false, Ordering::SeqCst), end_by)
 }
 
-/// Starts a thread that does `act` for each signal.
+/// Starts a thread that does `act` for each signal, once it has begun.
+///
+/// # Blocking
+/// Until the thread runs. In a forked child it may never do that, as a lock of the standard library's may be held for
+/// ever there, so it is not waited for longer than [`START`].
 #[expect(clippy::disallowed_methods, reason = "waits for signals")]
-fn serve(name: &str, signals: &[c_int], act: fn(c_int)) -> std::io::Result<()> {
+fn serve(name: &str, signals: &[c_int], begin: fn(), act: fn(c_int)) -> std::io::Result<()> {
     let mut signals = Signals::new(signals)?;
-    let serve = move || signals.forever().for_each(act);
-    std::thread::Builder::new().name(format!("spanline-{name}")).spawn(serve).map(drop)
+    let (runs, running) = sync_channel(1);
+    let serve = move || {
+        begin();
+        let _ = runs.send(());
+        signals.forever().for_each(act);
+    };
+    std::thread::Builder::new().name(format!("spanline-{name}")).spawn(serve)?;
+    let _ = running.recv_timeout(START);
+    Ok(())
 }
 
 fn end_by(signal: c_int) {

@@ -30,6 +30,8 @@ pub(crate) enum Deliverer {
     Caller,
     /// A worker that the caller now has to start.
     NewWorker,
+    /// A worker that somebody has started.
+    StartingWorker,
     /// What is pushed is lost.
     Nobody,
 }
@@ -42,7 +44,10 @@ impl Queue {
         match state.phase {
             Phase::Running => state.phase = Phase::Closing,
             // There is nothing yet that a worker would have to write.
-            Phase::Forked => state.phase = Phase::Ended,
+            Phase::Forked => {
+                state.phase = Phase::Ended;
+                self.room.notify_all();
+            }
             _ => {}
         }
         if state.ending.is_none() {
@@ -165,19 +170,45 @@ impl Queue {
             Phase::Running | Phase::Closing => Deliverer::Worker,
             Phase::Ending => Deliverer::EndingWorker,
             Phase::Ended | Phase::Abandoned => Deliverer::Caller,
-            Phase::Forked => {
-                state.phase = Phase::Running;
-                Deliverer::NewWorker
-            }
+            Phase::Forked => match std::mem::replace(&mut state.awaits_worker, true) {
+                false => Deliverer::NewWorker,
+                true => Deliverer::StartingWorker,
+            },
             Phase::Lost => Deliverer::Nobody,
         }
     }
 
-    /// No worker can be started: whoever pushes also delivers.
-    pub(crate) fn do_without_worker(&self) {
+    /// A worker begins to run; the caller holds the engine. Returns false when it is not wanted any more.
+    pub(crate) fn begin_work(&self) -> bool {
         let mut state = self.lock();
-        state.phase = Phase::Ended;
-        self.room.notify_all();
+        let is_late = state.phase == Phase::Ended && state.ending.is_none();
+        if std::mem::take(&mut state.awaits_worker) && (is_late || state.phase == Phase::Forked) {
+            state.phase = Phase::Running;
+            self.room.notify_all();
+        }
+        state.has_worker()
+    }
+
+    /// Waits until a worker that was started begins to run, but no longer than `longest`: then whoever pushes delivers.
+    ///
+    /// # Blocking
+    /// For `longest` at most.
+    pub(crate) fn await_worker(&self, longest: Duration) {
+        let starts = |state: &mut State| state.phase == Phase::Forked;
+        let waited = self.room.wait_timeout_while(self.lock(), longest, starts);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.phase == Phase::Forked {
+            state.phase = Phase::Ended;
+            self.room.notify_all();
+        }
+    }
+
+    /// Waits a moment for whoever has let go of the engine in the middle of a batch.
+    ///
+    /// # Blocking
+    /// For some milliseconds.
+    pub(crate) fn wait_a_moment(&self) {
+        drop(self.room.wait_timeout(self.lock(), MAX_LINGER));
     }
 
     pub(super) fn abandon(&self, mut state: MutexGuard<'_, State>) -> u64 {

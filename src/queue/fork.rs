@@ -14,8 +14,10 @@ impl Queue {
     /// In the child, while `state` is still held there: begins anew. `is_usable`: whether the sink is in a state in
     /// which it can go on.
     pub(crate) fn begin_anew(&self, state: &mut State, is_usable: bool) {
+        let awaited_worker = std::mem::take(&mut state.awaits_worker);
         state.phase = match state.phase {
             _ if !is_usable => Phase::Lost,
+            Phase::Ended if awaited_worker => Phase::Forked,
             Phase::Running | Phase::Closing | Phase::Ending | Phase::Forked => Phase::Forked,
             ended @ (Phase::Ended | Phase::Abandoned | Phase::Lost) => ended,
         };

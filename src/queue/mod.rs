@@ -81,6 +81,8 @@ pub(crate) struct State {
     phase: Phase,
     /// How long the end is waited for; from the time it has begun.
     ending: Option<end::Ending>,
+    /// A worker was started, in a forked child, and does not run yet.
+    awaits_worker: bool,
     /// The sink has ended: nothing is taken in any more.
     parked: bool,
     waiting: Waiting,
@@ -186,6 +188,7 @@ impl Queue {
             used: 0,
             phase: Phase::Running,
             ending: None,
+            awaits_worker: false,
             parked: false,
             waiting: Waiting::No,
             urgent: false,

@@ -26,18 +26,18 @@ static LANES: Mutex<Vec<Weak<Lane>>> = Mutex::new(Vec::new());
 /// A fork waits for engines: nobody takes hold of one who has none.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
-/// In a forked child: no worker has been started yet.
+/// In a forked child: nothing has been logged yet.
 static IS_QUIET_CHILD: AtomicBool = AtomicBool::new(false);
-static ON_FIRST_WORKER: OnceLock<fn()> = OnceLock::new();
+static WHEN_CHILD_LOGS: OnceLock<fn()> = OnceLock::new();
 
 /// What a forked child does when it starts to log.
-pub(crate) fn on_first_worker_of_child(act: fn()) {
-    let _ = ON_FIRST_WORKER.set(act);
+pub(crate) fn when_child_logs(act: fn()) {
+    let _ = WHEN_CHILD_LOGS.set(act);
 }
 
-pub(super) fn worker_started_in_child() {
+pub(super) fn began_in_child() {
     if IS_QUIET_CHILD.swap(false, Ordering::Relaxed)
-        && let Some(act) = ON_FIRST_WORKER.get()
+        && let Some(act) = WHEN_CHILD_LOGS.get()
     {
         act();
     }

@@ -13,9 +13,10 @@ mod fork;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 pub(crate) use deliver::Engine;
-pub(crate) use fork::{HeldLanes, hold_lanes, on_first_worker_of_child};
+pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
@@ -24,6 +25,10 @@ use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Sink};
+
+/// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. Whoever
+/// logs waits so long for it, and then writes the lines himself.
+const WORKER_START: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// The lane whose engine runs on this thread; zero on all threads but those of the log.
@@ -104,6 +109,9 @@ impl Lane {
     }
 
     fn run(self: &Arc<Self>) {
+        if !self.begin_work() {
+            return;
+        }
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
         let engine = loop {
@@ -126,6 +134,18 @@ impl Lane {
         drop(engine);
         // Something may have been pushed since by a thread of the log, which did not wait for the engine.
         self.deliver_here();
+    }
+
+    /// Takes over from those who delivered by themselves, if any. Returns false when no worker is wanted any more.
+    fn begin_work(&self) -> bool {
+        loop {
+            let engine = self.engine();
+            if !engine.is_under_way() {
+                return self.queue.begin_work();
+            }
+            drop(engine);
+            self.queue.wait_a_moment();
+        }
     }
 
     /// Takes hold of the engine; not while a fork wants it.
@@ -169,17 +189,21 @@ impl Lane {
         loop {
             let engine = match self.queue.deliverer() {
                 Deliverer::Worker => return,
-                Deliverer::NewWorker => match self.start_worker() {
-                    Ok(()) => return fork::worker_started_in_child(),
-                    Err(error) => {
-                        self.complain(
-                            "no worker",
-                            &format!("{error}; each line is written by the thread that logs it"),
-                        );
-                        self.queue.do_without_worker();
-                        continue;
+                Deliverer::NewWorker => {
+                    match self.start_worker() {
+                        Ok(()) => self.queue.await_worker(WORKER_START),
+                        Err(error) => {
+                            self.complain("no worker", &format!("{error}; whoever logs writes the lines"));
+                            self.queue.await_worker(Duration::ZERO);
+                        }
                     }
-                },
+                    fork::began_in_child();
+                    continue;
+                }
+                Deliverer::StartingWorker => {
+                    self.queue.await_worker(WORKER_START);
+                    continue;
+                }
                 Deliverer::Nobody => {
                     let text = "its parent was writing when this process was forked: lines logged here are lost";
                     return self.complain("forked", text);
@@ -187,7 +211,8 @@ impl Lane {
                 Deliverer::EndingWorker => None,
                 Deliverer::Caller => self.try_engine(),
             };
-            if let Some(mut engine) = engine {
+            // A worker that has begun to run did so while it held the engine.
+            if let Some(mut engine) = engine.filter(|_| self.queue.deliverer() == Deliverer::Caller) {
                 let own = Own::enter(self.id);
                 while !self.queue.is_drained() {
                     let taken = self.queue.take(engine.spare());

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use spanline::sink::{Control, Lines};
 use spanline::{Flat, Handle, Output, Overflow, Reason, Writer};
 use tracing::Level;
+use tracing_subscriber::fmt::MakeWriter;
 
 use crate::exit::{file, how, run_child};
 use crate::faults::{Acts, Fault, Faulty, PATIENCE, Taken, is_child, sink, until};
@@ -18,6 +20,9 @@ use crate::ledger::{log, read};
 
 const CHILDREN: u64 = 50;
 const LINES: u64 = 100;
+
+/// A forked child that takes longer hangs.
+const HUNG: Duration = Duration::from_secs(20);
 
 /// Runs `child` in a forked process, which then exits as a program does, and gives its id.
 fn fork(child: impl FnOnce()) -> i32 {
@@ -27,7 +32,9 @@ fn fork(child: impl FnOnce()) -> i32 {
         -1 => panic!("fork failed: {}", std::io::Error::last_os_error()),
         0 => {
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-            std::process::exit(if done.is_ok() { 0 } else { 99 })
+            // `std::process::exit` takes a lock that another thread may have held at the fork as it started or ended.
+            // SAFETY: the only thread of the process, or the only one that could exit.
+            unsafe { libc::exit(if done.is_ok() { 0 } else { 99 }) }
         }
         id => id,
     }
@@ -41,7 +48,7 @@ fn wait(id: i32) -> i32 {
         let mut status = 0;
         // SAFETY: `status` is there to be written to.
         match unsafe { libc::waitpid(id, &mut status, libc::WNOHANG) } {
-            0 if begun.elapsed() < PATIENCE => std::thread::park_timeout(Duration::from_millis(1)),
+            0 if begun.elapsed() < HUNG => std::thread::park_timeout(Duration::from_millis(1)),
             0 => {
                 // SAFETY: a child of ours that was not waited for yet.
                 unsafe { libc::kill(id, libc::SIGKILL) };
@@ -402,10 +409,11 @@ fn promise_21_forks_and_all_else_at_once() {
             scope.spawn(move || keep(|handle| handle.set_filter("info").unwrap()));
             scope.spawn(move || {
                 keep(|_| {
-                    let (_, guard) =
-                        crate::faults::built(spanline::builder().output(Output::new(spanline::Memory::new())));
+                    // Not a subscriber: while one is made, tracing holds a lock of its own.
+                    let (appender, guard) = Output::new(spanline::Memory::new()).appender().unwrap();
+                    appender.make_writer().write_all(b"line\n").unwrap();
                     guard.close().unwrap();
-                })
+                });
             });
             let forking: Vec<_> = (0..2)
                 .map(|thread| {
