@@ -45,9 +45,10 @@
 //!
 //! # Blocking, in one place
 //!
-//! Logging never waits, except under [`Overflow::Block`], for `max_wait` at most, and after the [`Guard`] was dropped,
-//! when the line is written before the call returns. Dropping the [`Guard`] waits as it says there. [`Handle::flush`],
-//! `sync`, `reopen` and `rotate` wait as long as they are told. Everything else returns at once.
+//! Logging never waits, except under [`Overflow::Block`], for `max_wait` at most, and after the log has ended, when the
+//! line is written before the call returns. Dropping the [`Guard`] waits as it says there; so does the end of the
+//! process when the guard was not dropped. [`Handle::flush`], `sync`, `reopen` and `rotate` wait as long as they are
+//! told. A `fork` waits for writes under way, a second at most. Everything else returns at once.
 
 mod appender;
 mod builder;

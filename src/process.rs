@@ -10,9 +10,11 @@
 )]
 
 use std::ops::{Deref, DerefMut};
+#[cfg(any(unix, windows))]
+use std::panic::catch_unwind;
 use std::sync::{Arc, MutexGuard, OnceLock};
 
-/// What to do at each turn of the process's life. None of them may panic.
+/// What to do at each turn of the process's life.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hooks {
     pub(crate) at_exit: fn(),
@@ -44,9 +46,9 @@ pub(crate) fn watch(hooks: Hooks) {
 macro_rules! callbacks {
     ($($(#[$condition:meta])* $name:ident)*) => {
         $($(#[$condition])* extern "C" fn $name() {
-            if let Some(hooks) = HOOKS.get() {
-                (hooks.$name)();
-            }
+            // A panic must not unwind into the C library; what it carries is the user's, and its drop might panic again.
+            let result = HOOKS.get().map_or(Ok(()), |hooks| catch_unwind(hooks.$name));
+            result.unwrap_or_else(std::mem::forget);
         })*
     };
 }

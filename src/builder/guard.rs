@@ -38,10 +38,15 @@ impl Default for Deadlines {
 ///
 /// Lines logged after that are written by the thread that logs them, before the call returns.
 ///
+/// A log whose guard was leaked, or is not reached because of `process::exit` or a panic that aborts, is ended by the
+/// exit handler and the panic hook that come with it (on Windows only when `main` returns). Not so at `abort`, `_exit`
+/// and `exec`, nor by a signal, unless [`Builder::flush_on_signals`](crate::Builder::flush_on_signals) was asked for.
+///
 /// # Blocking
 /// Dropping it waits until the outputs are drained: at most [`DEFAULT_SHUTDOWN_TIMEOUT`] while nothing gets done, and
 /// [`DEFAULT_SHUTDOWN_CAP`] in all, unless set otherwise. What is left then is counted as dropped, and one line on
-/// stderr says how much.
+/// stderr says how much. Whoever ends the log first sets the deadline for all others. On a thread of the log, in a sink
+/// for example, it does not wait.
 #[derive(Debug)]
 #[must_use = "the log ends when the guard is dropped: bind it to a name such as `_guard`"]
 pub struct Guard {

@@ -96,7 +96,8 @@ pub fn builder() -> Builder {
 /// Installs the twelve-factor default: JSON lines on stdout, or [`Console`] when stdout is a terminal; filtered by
 /// `RUST_LOG`, else from INFO up.
 ///
-/// The log ends when the guard is dropped: keep it until the end of `main`.
+/// The log ends when the guard is dropped: keep it until the end of `main`. If it is not dropped, the log ends with the
+/// process; see [`Guard`].
 ///
 /// # Errors
 /// When a subscriber is already installed.
@@ -153,7 +154,8 @@ impl Builder {
         self
     }
 
-    /// Makes the same ids in every run, in the order the spans are opened: for tests.
+    /// Makes the same ids in every run, in the order the spans are opened: for tests. A forked child makes those of its
+    /// parent again.
     pub fn id_seed(mut self, seed: u64) -> Self {
         self.ids = IdSource::seeded(seed);
         self
@@ -165,7 +167,7 @@ impl Builder {
         self
     }
 
-    /// How long dropping the guard waits for outputs that get nothing done, and for all of them at the most;
+    /// How long the end of the log waits for outputs that get nothing done, and for all of them at the most;
     /// [`DEFAULT_SHUTDOWN_TIMEOUT`] and [`DEFAULT_SHUTDOWN_CAP`] unless set.
     pub fn shutdown_timeout(mut self, timeout: Duration, cap: Duration) -> Self {
         self.deadlines = Deadlines { timeout, cap };
@@ -198,7 +200,7 @@ impl Builder {
         self
     }
 
-    /// Makes the layer, for a registry of one's own. The log ends when the guard is dropped.
+    /// Makes the layer, for a registry of one's own. The log ends when the guard is dropped, or with the process.
     ///
     /// The layer can be wrapped in `Option`, boxed and filtered like any other, and installed for a scope.
     ///
@@ -261,8 +263,8 @@ impl Builder {
 
     /// Installs the log for the whole process: as the global subscriber, and for the records of the `log` crate.
     ///
-    /// Keep the guard until the end of `main`: the log ends when it is dropped. Lines logged later are written by the
-    /// thread that logs them.
+    /// Keep the guard until the end of `main`: the log ends when it is dropped, or with the process. Lines logged later
+    /// are written by the thread that logs them.
     ///
     /// # Errors
     /// As [`build`](Self::build); and when a subscriber or a logger is already installed.

@@ -15,11 +15,17 @@ use crate::complaint::Complaints;
 use crate::process::Held;
 use crate::queue::State;
 
-/// A fork waits so long in all for writes under way: some times what a disk takes for a chunk, and little enough for
-/// whoever starts programs.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// A fork waits so long in all for writes under way: a child that cannot use an output is worse than a late one, also on
+/// a machine that is too busy to finish a write.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// … and so long for an output that an earlier fork has not got hold of: whoever starts many programs beside a slow
+/// sink pays once.
+const PATIENCE_WITH_SLOW: Duration = Duration::from_millis(10);
 /// How often it is looked whether they are done.
 const NAP: Duration = Duration::from_micros(100);
+
+/// No fork has missed the engine last time.
+pub(super) const NEVER_STUCK: u64 = u64::MAX;
 
 static LANES: Mutex<Vec<Weak<Lane>>> = Mutex::new(Vec::new());
 
@@ -80,14 +86,17 @@ pub(crate) struct HeldLanes {
 /// Holds all lanes.
 ///
 /// # Blocking
-/// For [`PATIENCE`] at most; not for a write that an earlier fork has not waited out.
+/// For [`PATIENCE`] at most; not at all for a write that an earlier fork has not waited out.
 pub(crate) fn hold_lanes() -> HeldLanes {
     let list = lanes();
     WANTED.store(true, Ordering::Relaxed);
-    let deadline = Instant::now() + PATIENCE;
-    let all = list.iter().filter_map(Weak::upgrade);
-    let engines: Vec<_> =
-        all.map(|lane| (Arc::clone(&lane), Held::new(&lane, |lane| await_engine(lane, deadline)))).collect();
+    let begun = Instant::now();
+    let all: Vec<_> = list.iter().filter_map(Weak::upgrade).collect();
+    let engines = all.into_iter().map(|lane| {
+        let engine = Held::new(&lane, |lane| await_engine(lane, begun));
+        (lane, engine)
+    });
+    let engines: Vec<_> = engines.collect();
     let queues = engines.iter().filter_map(|(lane, _)| Held::new(lane, |lane| Some(lane.queue.hold()))).collect();
     let mut complaints: Vec<HeldComplaints> = Vec::new();
     for (lane, _) in &engines {
@@ -98,18 +107,24 @@ pub(crate) fn hold_lanes() -> HeldLanes {
     HeldLanes { engines, queues, complaints, list }
 }
 
-fn await_engine(lane: &Lane, deadline: Instant) -> Option<MutexGuard<'_, Engine>> {
+fn await_engine(lane: &Lane, begun: Instant) -> Option<MutexGuard<'_, Engine>> {
+    let stuck_turn = lane.stuck_turn.load(Ordering::Relaxed);
+    let patience = if stuck_turn == NEVER_STUCK { PATIENCE } else { PATIENCE_WITH_SLOW };
     loop {
-        match lane.engine.try_lock() {
-            Ok(engine) => return Some(engine),
-            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {}
+        let engine = match lane.engine.try_lock() {
+            Ok(engine) => Some(engine),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        if engine.is_some() {
+            lane.stuck_turn.store(NEVER_STUCK, Ordering::Relaxed);
+            return engine;
         }
         let turn = lane.turns.load(Ordering::Relaxed);
-        if lane.is_own_thread() || lane.stuck_turn.load(Ordering::Relaxed) == turn {
+        if lane.is_own_thread() || stuck_turn == turn {
             return None;
         }
-        if Instant::now() >= deadline {
+        if begun.elapsed() >= patience {
             lane.stuck_turn.store(turn, Ordering::Relaxed);
             return None;
         }

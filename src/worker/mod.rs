@@ -57,7 +57,7 @@ pub(crate) struct Lane {
     engine: Mutex<Engine>,
     /// Counts the times the engine was taken hold of.
     turns: AtomicU64,
-    /// The turn whose end a fork did not await.
+    /// The turn whose end the last fork did not await.
     stuck_turn: AtomicU64,
     pub(crate) complaints: Arc<Complaints>,
 }
@@ -91,7 +91,7 @@ impl Lane {
             name: parts.name.clone(),
             engine: Mutex::new(Engine::new(parts, delivered)),
             turns: AtomicU64::new(0),
-            stuck_turn: AtomicU64::new(u64::MAX),
+            stuck_turn: AtomicU64::new(fork::NEVER_STUCK),
         });
         fork::watch(&lane);
         lane.start_worker()?;

@@ -89,7 +89,7 @@ fn the_unsafe_file_stays_small_and_says_why() {
     let (_, code) = sources().into_iter().find(|(path, _)| path.ends_with("process.rs")).unwrap();
     let lines: Vec<&str> = code.lines().map(str::trim).collect();
     let real = lines.iter().filter(|line| !line.is_empty() && !line.starts_with("//")).count();
-    assert!(real <= 100, "process.rs has {real} lines of code");
+    assert!(real <= 80, "process.rs has {real} lines of code");
     let blocks = code.matches("unsafe {").count();
     assert_eq!(code.matches("// SAFETY: ").count(), blocks);
 }
