@@ -4,10 +4,7 @@
 //! On Unix both are watched. On Windows the end is, when `main` returns; `std::process::exit` asks nobody there. On
 //! other platforms nothing is.
 
-#![cfg_attr(
-    any(unix, windows),
-    expect(unsafe_code, reason = "the C library's hooks, and a lock held together with its owner")
-)]
+#![expect(unsafe_code, reason = "the C library's hooks, and a lock held together with its owner")]
 
 use std::ops::{Deref, DerefMut};
 #[cfg(any(unix, windows))]
@@ -16,6 +13,7 @@ use std::sync::{Arc, MutexGuard, OnceLock};
 
 /// What to do at each turn of the process's life.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "no forks there"))]
 pub(crate) struct Hooks {
     pub(crate) at_exit: fn(),
     pub(crate) before_fork: fn(),
