@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 use tracing::{Level, Metadata};
 
-use crate::record::{Fields, Key, Value, declared_name, merge};
+use crate::record::{Fields, Key, Value, merge};
 
 /// No span has recorded anything yet.
 const FIRST_EPOCH: u64 = 1;
@@ -223,6 +223,21 @@ impl<'a> Context<'a> {
         (None, None)
     }
 
+    /// The trace id made for the outermost span.
+    pub(crate) fn made_trace_id(&self) -> Option<TraceId> {
+        self.nodes().last().and_then(|node| node.made_trace_id)
+    }
+
+    /// The id of the span around the innermost in this process.
+    pub(crate) fn local_parent_id(&self) -> Option<SpanId> {
+        self.leaf.parent.as_ref().map(|parent| parent.span_id)
+    }
+
+    /// The spans' call sites, the innermost first.
+    pub(crate) fn call_sites(&self) -> impl Iterator<Item = &'static Metadata<'static>> + use<'a> {
+        self.nodes().map(|node| node.meta)
+    }
+
     /// The trace's id: from the nearest span that has one, else made for the outermost.
     pub fn trace_id(&self) -> Option<TraceId> {
         self.trace().0
@@ -235,7 +250,7 @@ impl<'a> Context<'a> {
 
     /// The id of the span around the innermost, which may be in another process.
     pub fn parent_span_id(&self) -> Option<SpanId> {
-        self.trace().1.or_else(|| self.leaf.parent.as_ref().map(|parent| parent.span_id))
+        self.trace().1.or_else(|| self.local_parent_id())
     }
 
     /// The spans, the innermost first.
@@ -260,13 +275,13 @@ impl<'a> Context<'a> {
 }
 
 /// One span of a context, as it was when the event was logged.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SpanView<'a> {
     node: &'a Node,
     recorded: &'a [u8],
 }
 
-impl SpanView<'_> {
+impl<'a> SpanView<'a> {
     /// The span's name.
     pub fn name(&self) -> &'static str {
         self.node.meta.name()
@@ -292,15 +307,6 @@ impl SpanView<'_> {
     pub fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         let meta = self.node.meta;
         self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
-    }
-
-    /// The fields, `None` for the name of one that the call site does not declare.
-    pub(crate) fn declared_fields(&self) -> impl Iterator<Item = (Option<&'static str>, Value<'_>)> {
-        let meta = self.node.meta;
-        self.shown_fields().map(move |(key, value)| match key {
-            Key::Index(index) => (declared_name(meta, index), value),
-            _ => (None, value),
-        })
     }
 
     /// Bytes of text that were cut from the span's fields.
@@ -335,13 +341,20 @@ impl SpanView<'_> {
         })
     }
 
-    fn raw_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
+    /// The fields as they were captured; `None` when something was recorded since.
+    pub(crate) fn plain_fields(&self) -> Option<Fields<'a>> {
+        self.recorded.is_empty().then(|| Fields::new(&self.node.fields))
+    }
+
+    /// The fields, those that name the trace among them.
+    pub(crate) fn raw_fields(&self) -> impl Iterator<Item = (Key<'a>, Value<'a>)> + use<'a> {
         let fields = |form| Fields::new(form).filter(|(key, _)| matches!(key, Key::Index(_) | Key::Name(_)));
-        let (opened, recorded): (&[u8], _) = (&self.node.fields, self.recorded);
+        let view = *self;
+        let (opened, recorded): (&[u8], _) = (&view.node.fields, view.recorded);
         let replaced =
-            move |key| fields(recorded).filter(|(other, _)| self.is_same(*other, key)).last().map(|(_, value)| value);
+            move |key| fields(recorded).filter(|(other, _)| view.is_same(*other, key)).last().map(|(_, value)| value);
         let added =
-            fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !self.is_same(other, *key)));
+            fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
@@ -361,7 +374,7 @@ impl SpanView<'_> {
 }
 
 /// What a field says about the trace: `None` when it is another field, or malformed.
-fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Option<SpanId>)> {
+pub(crate) fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Option<SpanId>)> {
     let text = value.as_str()?;
     match name {
         "trace_id" => Some((TraceId::parse(text)?, None)),

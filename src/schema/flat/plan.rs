@@ -4,10 +4,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use tracing::Metadata;
 
-use super::contexts::Rendered;
+use super::shapes::Shape;
 use super::slots::Slots;
 use super::{Options, json, put_key};
 use crate::record::{Record, Value, plain_name};
+use crate::schema::json::Piece;
 
 /// A call site's prepared parts.
 #[derive(Debug)]
@@ -22,17 +23,12 @@ pub(super) struct Plan {
     pub(super) message: Option<u8>,
     /// Index of the field `error`.
     pub(super) error: Option<u8>,
-    /// `,"name":` for each declared field, one after the other.
-    keys: Vec<u8>,
-    /// Where each of the keys ends.
-    ends: Vec<u32>,
+    /// `,"name":` for each declared field.
+    keys: Vec<Piece>,
     names: Vec<&'static str>,
-    /// For shapes of contexts met so far, whether they share a key with this call site.
-    met: Vec<(u64, bool)>,
+    /// For each shape of contexts, by its number, whether it shares a key with this call site.
+    met: Vec<Option<bool>>,
 }
-
-/// Contexts come in few shapes: as many as there are ways to nest the program's spans.
-const MAX_MET: usize = 64;
 
 impl Plan {
     pub(super) fn new(record: &Record<'_>, options: &Options) -> Self {
@@ -52,8 +48,7 @@ impl Plan {
             regular: !doubled && !reserved && !statics && placed,
             message,
             error,
-            keys: Vec::new(),
-            ends: Vec::new(),
+            keys: Vec::with_capacity(names.len()),
             names,
             met: Vec::new(),
         };
@@ -63,32 +58,42 @@ impl Plan {
         json::put_str(&mut plan.head, meta.target());
         put_place(&mut plan.place, options, record);
         for name in &plan.names {
-            put_key(&mut plan.keys, name);
-            plan.ends.push(plan.keys.len() as u32);
+            let mut key = Vec::new();
+            put_key(&mut key, name);
+            plan.keys.push(Piece::new(&key));
         }
         plan
     }
 
     /// Comma, key and colon of a declared field.
     #[inline]
-    pub(super) fn key(&self, index: u8) -> Option<&[u8]> {
-        let index = usize::from(index);
-        let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? };
-        self.keys.get(start as usize..*self.ends.get(index)? as usize)
+    pub(super) fn key(&self, index: u8) -> Option<&Piece> {
+        self.keys.get(usize::from(index))
     }
 
-    /// Whether the event and its context have a key in common.
+    /// Whether the event and contexts of a shape may have a key in common.
     #[inline]
-    pub(super) fn conflicts_with(&mut self, context: &Rendered) -> bool {
-        if let Some((_, conflict)) = self.met.iter().find(|(shape, _)| *shape == context.shape) {
-            return *conflict;
+    pub(super) fn conflicts_with(&mut self, number: u32, shape: Option<&Shape>) -> bool {
+        match self.met.get(number as usize) {
+            Some(Some(conflict)) => *conflict,
+            _ => self.meet(number, shape),
         }
-        let conflict = context.names.iter().any(|name| self.names.contains(name));
-        if self.met.len() == MAX_MET {
-            self.met.clear();
+    }
+
+    #[cold]
+    fn meet(&mut self, number: u32, shape: Option<&Shape>) -> bool {
+        let conflict = shape.is_none_or(|shape| shape.names.iter().any(|name| self.names.contains(name)));
+        let place = number as usize;
+        if self.met.len() <= place {
+            self.met.resize(place + 1, None);
         }
-        self.met.push((context.shape, conflict));
+        self.met[place] = Some(conflict);
         conflict
+    }
+
+    /// The numbers of shapes are given out anew.
+    pub(super) fn forget_shapes(&mut self) {
+        self.met.clear();
     }
 }
 

@@ -4,6 +4,10 @@
 //! escaped: DEL, the C1 controls, U+2028 and U+2029, the bidirectional controls and U+FEFF. A reader gets the same
 //! text back either way.
 
+mod draft;
+
+pub(crate) use draft::{Draft, DraftBytes, Piece};
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -181,22 +185,29 @@ pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// How many bytes at the beginning are printable ASCII that JSON takes as it is, or a little less.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// A word whose high bits (those in [`HIGH`]) are all zero exactly when each of its eight bytes is printable ASCII that
+/// JSON takes as it is.
+#[inline]
+fn unplain(word: u64) -> u64 {
+    // The high bit of a byte shows: itself ≥ 0x80; below 0x20; equal to the quote, the backslash or DEL.
+    let below = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+    let slash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
+    word | below | quote | slash | delete
+}
+
+/// How many bytes at the beginning are plain.
 #[inline]
 fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let (words, rest) = bytes.as_chunks::<8>();
     let mut plain = 0;
     for word in words {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of a byte shows: itself ≥ 0x80; below 0x20; equal to the quote, the backslash or DEL.
-        let below = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
-        let slash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
-        let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
-        if (word | below | quote | slash | delete) & HIGH != 0 {
-            return plain + byte_wise(&word.to_le_bytes());
+        if unplain(u64::from_le_bytes(*word)) & HIGH != 0 {
+            return plain + byte_wise(word);
         }
         plain += 8;
     }
@@ -215,7 +226,9 @@ fn is_plain(byte: u8) -> bool {
 
 fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
     let mut start = 0;
-    for (at, char) in text.char_indices() {
+    let mut rest = text.chars();
+    while let Some(char) = rest.next() {
+        let at = text.len() - rest.as_str().len() - char.len_utf8();
         let short: &[u8] = match char {
             '"' => b"\\\"",
             '\\' => b"\\\\",
@@ -225,6 +238,11 @@ fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
             '\u{8}' => b"\\b",
             '\u{c}' => b"\\f",
             char if is_unsafe(char) => b"",
+            char if char.is_ascii() => {
+                let plain = plain_prefix(rest.as_str().as_bytes());
+                rest = rest.as_str().get(plain..).unwrap_or_default().chars();
+                continue;
+            }
             _ => continue,
         };
         out.extend_from_slice(text.get(start..at).unwrap_or_default().as_bytes());
