@@ -11,7 +11,7 @@ pub use ids::{SpanId, TraceId};
 
 pub(crate) use ids::IdSource;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use smallvec::SmallVec;
@@ -49,7 +49,14 @@ pub(crate) struct Node {
     newest: AtomicU64,
     bytes: AtomicUsize,
     recorded: Mutex<Option<Arc<Version>>>,
+    /// Whether the span has closed.
+    ended: AtomicBool,
+    /// Spans around it, when all of them and itself are small; else a number beyond [`SMALL_DEPTH`].
+    small_depth: u8,
 }
+
+/// A chain of so many spans without long fields is small.
+const SMALL_DEPTH: u8 = 32;
 
 /// A span's fields live in the node itself unless they are long: one allocation less for each span.
 pub(crate) type FieldBytes = SmallVec<[u8; 128]>;
@@ -69,21 +76,51 @@ impl Node {
         fields: &[u8],
         names_trace: bool,
         ids: &IdSource,
-    ) -> Self {
+    ) -> Arc<Self> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let is_long = fields.len() > FieldBytes::new().inline_size();
+        let above = parent.as_ref().map_or(0, |parent| parent.small_depth.saturating_add(1));
         let made_trace_id = if parent.is_none() { Some(ids.trace_id()) } else { None };
-        Self {
+        let mut node = Arc::new(Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             meta,
             parent,
             span_id: ids.span_id(),
             made_trace_id,
             names_trace,
-            fields: SmallVec::from_slice(fields),
             newest: AtomicU64::new(0),
             bytes: AtomicUsize::new(fields.len() + size_of::<Self>()),
             recorded: Mutex::new(None),
+            ended: AtomicBool::new(false),
+            small_depth: if is_long { u8::MAX } else { above },
+            fields: SmallVec::new(),
+        });
+        // Copied once, to where they stay.
+        if let Some(node) = Arc::get_mut(&mut node) {
+            node.fields.extend_from_slice(fields);
         }
+        node
+    }
+
+    /// Says that the span has closed. Nothing is logged in it any more, so what was recorded on it lives on only with
+    /// the events that have seen it.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        if self.newest() != 0 {
+            self.recorded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+
+    /// Whether the span has closed.
+    #[inline]
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether it takes little memory to keep it, and with it the spans around it.
+    #[inline]
+    pub(crate) fn is_small(&self) -> bool {
+        self.small_depth <= SMALL_DEPTH
     }
 
     pub(crate) fn serial(&self) -> u64 {
@@ -409,13 +446,13 @@ mod tests {
         }
     }
 
-    fn node(parent: Option<Arc<Node>>) -> Node {
+    fn node(parent: Option<Arc<Node>>) -> Arc<Node> {
         Node::new(meta(), parent, &form(0), false, &IdSource::seeded(1))
     }
 
     #[test]
     fn a_bound_context_keeps_the_values_of_its_moment() {
-        let node = Arc::new(node(None));
+        let node = node(None);
         let mut bound = vec![Bound::new(&node, epoch(), None)];
         for value in 1..=50 {
             node.record(&form(value));
@@ -429,7 +466,7 @@ mod tests {
 
     #[test]
     fn a_version_that_no_queued_event_saw_is_freed() {
-        let node = Arc::new(node(None));
+        let node = node(None);
         node.record(&form(1));
         let first = Arc::downgrade(&node.version().expect("a version"));
         let bound = Bound::new(&node, epoch(), None);
@@ -443,8 +480,8 @@ mod tests {
 
     #[test]
     fn a_child_is_bound_to_what_its_parent_has_recorded() {
-        let parent = Arc::new(node(None));
-        let child = Arc::new(node(Some(Arc::clone(&parent))));
+        let parent = node(None);
+        let child = node(Some(Arc::clone(&parent)));
         parent.record(&form(7));
         let now = epoch();
         let apart = Bound::new(&child, now, None);
@@ -457,9 +494,9 @@ mod tests {
 
     #[test]
     fn a_long_chain_of_spans_is_dropped_without_recursion() {
-        let mut leaf = Arc::new(node(None));
+        let mut leaf = node(None);
         for _ in 0..200_000 {
-            leaf = Arc::new(node(Some(leaf)));
+            leaf = node(Some(leaf));
         }
         drop(leaf);
     }

@@ -17,7 +17,7 @@ pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
 
 pub(crate) use capture::{Capture, Scratch, discard};
-pub(crate) use form::{Fields, Key, Raw, declared_name, merge, plain_name, put_named};
+pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
 

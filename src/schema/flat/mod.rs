@@ -492,7 +492,7 @@ mod tests {
                     let parent = parent.map(|(_, node)| Arc::clone(node));
                     let trace = meta.fields().iter().any(|field| matches!(field.name(), "trace_id" | "traceparent"));
                     let node = Node::new(meta, parent, &capture(meta, values, false), trace, &ids);
-                    nodes.push((meta, Arc::new(node)));
+                    nodes.push((meta, node));
                 }
                 Step::Record { node, values } if !nodes.is_empty() => {
                     let (meta, node) = &nodes[node % nodes.len()];
