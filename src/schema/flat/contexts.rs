@@ -4,6 +4,8 @@
 //! reused, so a new context costs no allocation. Rendering one is fast too, since a program that opens spans for each
 //! request meets a new context every few lines: what depends on the spans' call sites alone is in a [`Shape`].
 
+use std::ops::Range;
+
 use super::Options;
 use super::shapes::{Role, Shape, Shapes};
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
@@ -21,9 +23,24 @@ pub(super) struct Rendered {
     key: Option<ContextKey>,
     /// `,"request_id":…,"trace_id":… … ,"spans":[…]`
     pub(super) bytes: Vec<u8>,
+    /// Where the users' fields are in it, in their order.
+    parts: Vec<(&'static str, Range<u32>)>,
     /// What its spans' call sites have in common with those of other contexts; `None` when it may not be put into a
     /// line as it is: with reserved names, or something that goes under `fields`.
     pub(super) shape: Option<u32>,
+}
+
+impl Rendered {
+    /// Appends it without the fields for which `hides` is true.
+    #[cold]
+    pub(super) fn put_without(&self, out: &mut Vec<u8>, hides: impl Fn(&str) -> bool) {
+        let mut start = 0;
+        for (_, part) in self.parts.iter().filter(|(name, _)| hides(name)) {
+            out.extend_from_slice(self.bytes.get(start..part.start as usize).unwrap_or_default());
+            start = part.end as usize;
+        }
+        out.extend_from_slice(self.bytes.get(start..).unwrap_or_default());
+    }
 }
 
 #[derive(Debug, Default)]
@@ -85,15 +102,18 @@ impl Contexts {
             rendered.bytes = Vec::new();
         }
         rendered.bytes.clear();
+        rendered.parts.clear();
         rendered.key = Some(key);
         rendered.shape = None;
         let Some((number, shape)) = self.shapes.of(context, record, options) else { return };
         self.fields.clear();
-        let mut spans = Spans { draft: Draft::new(draft, &mut self.fields), request: None, trace: None, remote: None };
+        let parts = &mut rendered.parts;
+        let fields = Draft::new(draft, &mut self.fields);
+        let mut spans = Spans { fields, parts, request: None, trace: None, remote: None };
         if spans.put_fields(context, shape).is_none() {
             return;
         }
-        let Spans { draft: fields, request, trace, remote } = spans;
+        let Spans { fields, request, trace, remote, .. } = spans;
         fields.finish();
         let trace = trace.or_else(|| context.made_trace_id());
         let mut line = Draft::new(draft, &mut rendered.bytes);
@@ -101,10 +121,16 @@ impl Contexts {
             line.put(b",\"request_id\":");
             line.put_value(&request);
         }
+        let ids = line.len();
         put_id(&mut line, b",\"trace_id\":\"", trace.map(TraceId::digits));
         put_id(&mut line, b",\"span_id\":\"", Some(context.span_id().digits()));
         let parent = remote.or_else(|| context.local_parent_id());
         put_id(&mut line, b",\"parent_span_id\":\"", parent.map(SpanId::digits));
+        let behind = line.len() as u32;
+        rendered.parts.iter_mut().for_each(|(_, range)| *range = range.start + behind..range.end + behind);
+        if ids > 0 {
+            rendered.parts.insert(0, ("request_id", 0..ids as u32));
+        }
         line.put(&self.fields);
         line.put(&shape.spans);
         line.finish();
@@ -114,7 +140,9 @@ impl Contexts {
 
 /// What is found on the way from the innermost span out.
 struct Spans<'d, 'a> {
-    draft: Draft<'d>,
+    fields: Draft<'d>,
+    /// Where each of them is.
+    parts: &'d mut Vec<(&'static str, Range<u32>)>,
     request: Option<Value<'a>>,
     trace: Option<TraceId>,
     /// The parent in another process, where the innermost span has one.
@@ -131,15 +159,18 @@ impl<'a> Spans<'_, 'a> {
                 let Key::Index(index) = key else { return None };
                 let field = site.fields.get(usize::from(index))?;
                 match field.role {
-                    Role::Shown => self.draft.put_member(&field.key, raw),
+                    Role::Repeated if shown.contains(&field.name) => {}
+                    Role::Shown | Role::Repeated => {
+                        let start = self.fields.len() as u32;
+                        self.fields.put_member(&field.key, raw);
+                        self.parts.push((field.name, start..self.fields.len() as u32));
+                        if field.role == Role::Repeated {
+                            shown.push(field.name);
+                        }
+                    }
                     Role::Hidden => {}
                     Role::Irregular => return None,
                     Role::Request => self.request = self.request.or_else(|| Some(raw.value())),
-                    Role::Repeated if shown.contains(&field.name) => {}
-                    Role::Repeated => {
-                        shown.push(field.name);
-                        self.draft.put_member(&field.key, raw);
-                    }
                     Role::Trace => {
                         let found = named_trace(field.name, &raw.value())?;
                         match named {

@@ -143,7 +143,7 @@ impl Flat {
         if !plan.regular {
             return false;
         }
-        let mut context: &[u8] = &[];
+        let mut context = None;
         if let Some(of) = record.context() {
             let place = self.contexts.place(of, record, &self.options, &mut self.draft);
             let Some(rendered) = self.contexts.at(place) else { return false };
@@ -151,10 +151,8 @@ impl Flat {
                 self.forget_if_full();
                 return false;
             };
-            if plan.conflicts_with(shape, self.contexts.shape(shape)) {
-                return false;
-            }
-            context = &rendered.bytes;
+            plan.meet(shape, &self.contexts);
+            context = Some((rendered, shape));
         }
         let start = out.len();
         let mut line = Draft::new(&mut self.draft, out);
@@ -194,7 +192,16 @@ impl Flat {
             put_thread(line.out(), &self.options, thread.id, thread.name);
         }
         line.put(&fixed.bytes);
-        line.put_long(context);
+        match context {
+            None => {}
+            Some((rendered, shape)) => match plan.shared_with(shape) {
+                [] => line.put_long(&rendered.bytes),
+                shared => {
+                    let fields = Fields::new(record.fields);
+                    rendered.put_without(line.out(), |name| plan.has(&fields, shared, name));
+                }
+            },
+        }
         line.put(b"}");
         line.finish();
         if !regular {

@@ -4,10 +4,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use tracing::Metadata;
 
-use super::shapes::Shape;
+use super::contexts::Contexts;
 use super::slots::Slots;
 use super::{Options, json, put_key};
-use crate::record::{Record, Value, plain_name};
+use crate::record::{Fields, Key, Record, Value, plain_name};
 use crate::schema::json::Piece;
 
 /// A call site's prepared parts.
@@ -26,8 +26,8 @@ pub(super) struct Plan {
     /// `,"name":` for each declared field.
     keys: Vec<Piece>,
     names: Vec<&'static str>,
-    /// For each shape of contexts, by its number, whether it shares a key with this call site.
-    met: Vec<Option<bool>>,
+    /// For each shape of contexts, by its number, which of this call site's fields it may have too.
+    met: Vec<Option<Box<[u8]>>>,
 }
 
 impl Plan {
@@ -71,24 +71,37 @@ impl Plan {
         self.keys.get(usize::from(index))
     }
 
-    /// Whether the event and contexts of a shape may have a key in common.
+    /// Works out which names are shared with contexts of a shape, unless that is known.
     #[inline]
-    pub(super) fn conflicts_with(&mut self, number: u32, shape: Option<&Shape>) -> bool {
-        match self.met.get(number as usize) {
-            Some(Some(conflict)) => *conflict,
-            _ => self.meet(number, shape),
+    pub(super) fn meet(&mut self, number: u32, contexts: &Contexts) {
+        if !matches!(self.met.get(number as usize), Some(Some(_))) {
+            self.meet_first(number, contexts);
         }
     }
 
     #[cold]
-    fn meet(&mut self, number: u32, shape: Option<&Shape>) -> bool {
-        let conflict = shape.is_none_or(|shape| shape.names.iter().any(|name| self.names.contains(name)));
+    fn meet_first(&mut self, number: u32, contexts: &Contexts) {
+        let others = contexts.shape(number).map_or(&[][..], |shape| &shape.names);
+        let shared = self.names.iter().zip(0..=u8::MAX).filter(|(name, _)| others.contains(name));
+        let shared = shared.map(|(_, index)| index).collect();
         let place = number as usize;
         if self.met.len() <= place {
             self.met.resize(place + 1, None);
         }
-        self.met[place] = Some(conflict);
-        conflict
+        self.met[place] = Some(shared);
+    }
+
+    /// Indexes of the fields whose names contexts of a shape may have too.
+    #[inline]
+    pub(super) fn shared_with(&self, number: u32) -> &[u8] {
+        self.met.get(number as usize).and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    /// Whether a field of a name in `shared` is among the captured ones.
+    #[cold]
+    pub(super) fn has(&self, fields: &Fields<'_>, shared: &[u8], name: &str) -> bool {
+        let index = shared.iter().find(|index| self.names.get(usize::from(**index)) == Some(&name));
+        index.is_some_and(|index| fields.clone().any(|(key, _)| key == Key::Index(*index)))
     }
 
     /// The numbers of shapes are given out anew.

@@ -63,6 +63,12 @@ impl<'a> Draft<'a> {
         Self { bytes: &mut bytes.0, length: 0, out }
     }
 
+    /// Length of the line so far.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.out.len() + self.length
+    }
+
     /// Appends what has been drafted.
     #[inline]
     pub(crate) fn finish(mut self) {

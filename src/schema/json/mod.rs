@@ -206,8 +206,9 @@ fn plain_prefix(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     let mut plain = 0;
     for word in words {
-        if unplain(u64::from_le_bytes(*word)) & HIGH != 0 {
-            return plain + byte_wise(word);
+        let found = unplain(u64::from_le_bytes(*word)) & HIGH;
+        if found != 0 {
+            return plain + found.trailing_zeros() as usize / 8;
         }
         plain += 8;
     }
@@ -216,44 +217,66 @@ fn plain_prefix(bytes: &[u8]) -> usize {
 
 #[inline]
 fn byte_wise(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !is_plain(*byte)).unwrap_or(bytes.len())
+    bytes.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).unwrap_or(bytes.len())
 }
 
-#[inline]
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
-}
-
-fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
-    let mut start = 0;
-    let mut rest = text.chars();
-    while let Some(char) = rest.next() {
-        let at = text.len() - rest.as_str().len() - char.len_utf8();
-        let short: &[u8] = match char {
-            '"' => b"\\\"",
-            '\\' => b"\\\\",
-            '\n' => b"\\n",
-            '\r' => b"\\r",
-            '\t' => b"\\t",
-            '\u{8}' => b"\\b",
-            '\u{c}' => b"\\f",
-            char if is_unsafe(char) => b"",
-            char if char.is_ascii() => {
-                let plain = plain_prefix(rest.as_str().as_bytes());
-                rest = rest.as_str().get(plain..).unwrap_or_default().chars();
-                continue;
-            }
-            _ => continue,
-        };
-        out.extend_from_slice(text.get(start..at).unwrap_or_default().as_bytes());
-        if short.is_empty() {
-            put_unicode_escape(out, char);
-        } else {
-            out.extend_from_slice(short);
-        }
-        start = at + char.len_utf8();
+/// For each byte: zero when it is plain, the letter of a short escape, or [`OTHER`].
+const ESCAPES: [u8; 256] = {
+    let mut escapes = [OTHER; 256];
+    let mut byte = 0x20;
+    while byte < 0x7f {
+        escapes[byte] = 0;
+        byte += 1;
     }
-    out.extend_from_slice(text.get(start..).unwrap_or_default().as_bytes());
+    escapes[b'"' as usize] = b'"';
+    escapes[b'\\' as usize] = b'\\';
+    escapes[b'\n' as usize] = b'n';
+    escapes[b'\r' as usize] = b'r';
+    escapes[b'\t' as usize] = b't';
+    escapes[0x8] = b'b';
+    escapes[0xc] = b'f';
+    escapes
+};
+const OTHER: u8 = 1;
+
+/// In a text with one escape there are likely more: bytes are looked at one by one so far, then words again.
+const NEAR_BYTES: usize = 16;
+
+/// Appends what begins with a character that is not plain.
+fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match ESCAPES[usize::from(*byte)] {
+            0 => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let near = rest.iter().take(NEAR_BYTES).take_while(|byte| ESCAPES[usize::from(**byte)] == 0).count();
+                let plain = if near < NEAR_BYTES { near } else { plain_prefix(rest) };
+                out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+                at += plain;
+            }
+            OTHER => at += put_unplain(out, text.get(at..).unwrap_or_default()).max(1),
+            letter => {
+                out.extend_from_slice(&[b'\\', letter]);
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Appends one unsafe character, or a run of those that are safe but not ASCII; returns how many bytes that was.
+fn put_unplain(out: &mut Vec<u8>, text: &str) -> usize {
+    match text.char_indices().find(|(_, char)| char.is_ascii() || is_unsafe(*char)) {
+        Some((0, char)) => {
+            put_unicode_escape(out, char);
+            char.len_utf8()
+        }
+        found => {
+            let length = found.map_or(text.len(), |(at, _)| at);
+            out.extend_from_slice(text.as_bytes().get(..length).unwrap_or_default());
+            length
+        }
+    }
 }
 
 /// Whether a character could disturb whoever looks at it: controls, line separators, bidirectional controls, BOM.
