@@ -54,9 +54,10 @@ fn run(args: &Args, directory: &Path) -> Result<(), String> {
     println!("{machine}\n");
     let tasks = args.plan();
     let mut results = Results::default();
+    let mut failures = 0;
     for (at, task) in tasks.iter().enumerate() {
         eprintln!("{}/{}: {:?} {:?}, {} rounds", at + 1, tasks.len(), task.kind, task.point, task.rounds);
-        measure(task, directory, &mut results)?;
+        failures += measure(task, directory, &mut results)?;
     }
     println!("{}{}", report::tables(&results), report::ratios(&results));
     if let Some(path) = &args.json {
@@ -65,17 +66,20 @@ fn run(args: &Args, directory: &Path) -> Result<(), String> {
     if let Some((path, picture)) = args.svg().zip(report::svg(&results, &machine)) {
         write(&path, &picture)?;
     }
-    Ok(())
+    none(failures)
 }
 
-/// The peers in turns, beginning with another one in each round.
-fn measure(task: &Task, directory: &Path, results: &mut Results) -> Result<(), String> {
+/// The peers in turns, beginning with another one in each round. One that fails spoils nothing but its own values.
+///
+/// Returns how many failed.
+fn measure(task: &Task, directory: &Path, results: &mut Results) -> Result<usize, String> {
+    let mut failures = 0;
     for round in 0..task.rounds {
         for turn in 0..task.peers.len() {
             let peer = task.peers[(round + turn) % task.peers.len()];
             let directory = directory.join(peer);
             fs::create_dir(&directory).map_err(|error| error.to_string())?;
-            let samples = child::spawn(&Spec {
+            let spec = Spec {
                 peer: peer.to_owned(),
                 kind: task.kind,
                 work: task.point.work,
@@ -84,12 +88,22 @@ fn measure(task: &Task, directory: &Path, results: &mut Results) -> Result<(), S
                 rate: task.point.rate,
                 steps: task.steps,
                 directory: directory.clone(),
-            })?;
+            };
+            match child::spawn(&spec) {
+                Ok(samples) => results.add(peer, task.point, samples),
+                Err(error) => {
+                    eprintln!("{error}");
+                    failures += 1;
+                }
+            }
             child::clean(&directory);
-            results.add(peer, task.point, samples);
         }
     }
-    Ok(())
+    Ok(failures)
+}
+
+fn none(failures: usize) -> Result<(), String> {
+    if failures == 0 { Ok(()) } else { Err(format!("{failures} measurements failed")) }
 }
 
 /// Lets every peer that writes log a few lines, and judges them.
@@ -99,7 +113,7 @@ fn check(args: &Args, directory: &Path) -> Result<(), String> {
         peers::PEERS.iter().map(|peer| peer.name).filter(writes).filter(|name| args.wants(name)).collect();
     let point = plan::Point::file(Work::W1e);
     let task = Task { kind: Kind::Check, point, steps: check::LINES, rounds: 1, peers };
-    measure(&task, directory, &mut Results::default())?;
+    none(measure(&task, directory, &mut Results::default())?)?;
     println!("{}: all lines are whole", task.peers.join(", "));
     Ok(())
 }

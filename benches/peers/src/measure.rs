@@ -179,3 +179,15 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let sorted: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!([0.5, 0.99, 0.999, 1.0].map(|share| percentile(&sorted, share)), [100.0, 198.0, 200.0, 200.0]);
+        assert_eq!(percentile(&[7.0], 0.5), 7.0);
+    }
+}

@@ -98,11 +98,11 @@ impl Plan {
     fn full_speed(&mut self) {
         let mut peers = LOGGERS.to_vec();
         peers.extend(["fmt-json-lossy", "fmt-json-list", "spanline-two", "floor-hand-buffer"]);
-        for threads in [1, 4] {
+        // Far more calls than the longest queue holds: what counts is what comes after that.
+        for (threads, calls) in [(1, 1_000_000), (4, 400_000)] {
             let point = Point::file(Work::W1e).threads(threads);
             self.add(Kind::BackToBack, point, 500_000, 60_000, 5, &peers);
-            // Far more than the longest queue holds: what counts is what comes after that.
-            self.add(Kind::Calls, point, 400_000, 60_000, 5, &peers);
+            self.add(Kind::Calls, point, calls, 60_000, 5, &peers);
         }
         let mut peers = LOGGERS.to_vec();
         peers.push("floor-hand-buffer");
@@ -121,7 +121,7 @@ impl Plan {
         peers.push("floor-hand-buffer");
         let point = Point::file(Work::W1c).paced(CYCLES_PER_S);
         self.add(Kind::Calls, point, 30_000, 6_000, 3, &peers);
-        for (per_s, calls, quick_calls) in [(1_000, 4_000, 400), (100, 500, 50), (10, 80, 6)] {
+        for (per_s, calls, quick_calls) in [(1_000, 4_000, 400), (100, 400, 50), (10, 60, 6)] {
             self.add(Kind::Calls, Point::file(Work::W1e).paced(per_s), calls, quick_calls, 3, &peers);
         }
         for (per_s, lines, quick_lines) in [(1_000, 1_500, 300), (10, 30, 5)] {

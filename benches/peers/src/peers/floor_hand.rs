@@ -289,3 +289,17 @@ impl Peer for HandBuffer {
         self.worker.join().expect("no panic of the worker");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates_are_right_around_leap_days() {
+        let text = |seconds| String::from_utf8(date(seconds).to_vec()).unwrap();
+        assert_eq!(text(0), "1970-01-01T00:00:00.");
+        assert_eq!(text(951_782_399), "2000-02-28T23:59:59.");
+        assert_eq!(text(951_782_400), "2000-02-29T00:00:00.");
+        assert_eq!(text(1_795_169_738), "2026-11-20T10:15:38.");
+    }
+}

@@ -24,3 +24,17 @@ fn number(value: f64) -> String {
     }
     if value < 0.0 { format!("-{grouped}") } else { grouped }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_have_the_digits_that_matter() {
+        assert_eq!(
+            [0.0, 0.664, 2.25, 99.96, 100.4, 1_234_567.8].map(number),
+            ["0", "0.66", "2.2", "100.0", "100", "1,234,568"]
+        );
+        assert_eq!(number(-5_000.0), "-5,000");
+    }
+}

@@ -10,17 +10,10 @@ use crate::plan::Point;
 use crate::results::Results;
 use crate::work::Work;
 
-const PEERS: [&str; 9] = [
-    "spanline",
-    "json-subscriber",
-    "slog",
-    "bunyan",
-    "emit",
-    "logforth",
-    "fmt-json",
-    "fmt-json-lossy",
-    "floor-hand-buffer",
-];
+/// The floor comes last, the others between by what they achieve.
+const OTHERS: [&str; 7] = ["json-subscriber", "slog", "bunyan", "emit", "logforth", "fmt-json", "fmt-json-lossy"];
+const FIRST: &str = "spanline";
+const LAST: &str = "floor-hand-buffer";
 const PACED: Point = Point::file(Work::W1e).paced(100_000);
 const SUSTAINED: Point = Point::file(Work::W1e);
 /// The marks of a row: metric, name, colour.
@@ -45,17 +38,19 @@ const THEIRS: &str = "#9fb3c8";
 
 /// None when neither was measured.
 pub fn svg(results: &Results, machine: &Machine) -> Option<String> {
-    let measured = |peer: &&&str| {
-        results.of(peer, PACED, "call_p50").is_some() || results.of(peer, SUSTAINED, "lines_per_s").is_some()
-    };
-    let peers: Vec<&str> = PEERS.iter().filter(measured).copied().collect();
+    let lines = |peer: &str| results.of(peer, SUSTAINED, "lines_per_s");
+    let mut others = OTHERS;
+    others.sort_by(|one, other| lines(other).unwrap_or(0.0).total_cmp(&lines(one).unwrap_or(0.0)));
+    let measured = |peer: &&str| lines(peer).or(results.of(peer, PACED, "call_p50")).is_some();
+    let peers: Vec<&str> = [FIRST].into_iter().chain(others).chain([LAST]).filter(measured).collect();
     if peers.is_empty() {
         return None;
     }
     let bottom = TOP + ROW * peers.len() as f64;
-    let mut picture = Picture { text: String::new(), results, bottom };
+    let axis = Axis::new(results, &peers);
+    let mut picture = Picture { text: String::new(), results, axis, bottom };
     picture.head(machine);
-    picture.latency_axis(&peers);
+    picture.latency_axis();
     for (at, peer) in peers.iter().enumerate() {
         picture.row(peer, TOP + ROW * (at as f64 + 0.5));
     }
@@ -72,7 +67,28 @@ pub fn svg(results: &Results, machine: &Machine) -> Option<String> {
 struct Picture<'a> {
     text: String,
     results: &'a Results,
+    axis: Axis,
     bottom: f64,
+}
+
+/// Logarithmic, of whole decades.
+struct Axis {
+    first: f64,
+    last: f64,
+}
+
+impl Axis {
+    fn new(results: &Results, peers: &[&str]) -> Self {
+        let marks = |peer| MARKS.iter().filter_map(move |(metric, ..)| results.of(peer, PACED, metric));
+        let decades: Vec<_> = peers.iter().flat_map(|peer| marks(peer)).map(f64::log10).collect();
+        let first = decades.iter().copied().reduce(f64::min).unwrap_or(2.0).floor();
+        let last = decades.iter().copied().reduce(f64::max).unwrap_or(3.0).ceil();
+        Self { first, last }
+    }
+
+    fn x(&self, nanos: f64) -> f64 {
+        LATENCY.0 + (LATENCY.1 - LATENCY.0) * (nanos.log10() - self.first) / (self.last - self.first)
+    }
 }
 
 impl Picture<'_> {
@@ -116,40 +132,23 @@ impl Picture<'_> {
         self.words((LINES.0, self.bottom + 41.0), "start", PALE, "", note);
     }
 
-    /// Where a time lies on the axis, which spans whole decades.
-    fn at(&self, nanos: f64) -> f64 {
-        let (first, last) = (self.decade(f64::floor), self.decade(f64::ceil));
-        LATENCY.0 + (LATENCY.1 - LATENCY.0) * (nanos.log10() - first) / (last - first)
-    }
-
-    fn decade(&self, round: fn(f64) -> f64) -> f64 {
-        let all = PEERS.iter().flat_map(|peer| MARKS.iter().map(move |(metric, ..)| (peer, metric)));
-        let decades =
-            all.filter_map(|(peer, metric)| self.results.of(peer, PACED, metric)).map(|value| round(value.log10()));
-        let better = if round(0.5) > 0.0 { f64::max } else { f64::min };
-        decades.reduce(better).unwrap_or(0.0)
-    }
-
-    fn latency_axis(&mut self, peers: &[&str]) {
-        if peers.iter().all(|peer| self.results.of(peer, PACED, "call_p50").is_none()) {
-            return;
-        }
-        for decade in self.decade(f64::floor) as i32..=self.decade(f64::ceil) as i32 {
+    fn latency_axis(&mut self) {
+        for decade in self.axis.first as i32..=self.axis.last as i32 {
             let nanos = 10f64.powi(decade);
-            let x = self.at(nanos);
+            let x = self.axis.x(nanos);
             self.line((x, TOP - 12.0), (x, self.bottom), GRID, 1.0);
             self.words((x, self.bottom + 18.0), "middle", PALE, "font-size=\"12\"", &time(nanos));
         }
     }
 
     fn row(&mut self, peer: &str, y: f64) {
-        let (colour, style) = if peer == "spanline" { (OURS, "font-weight=\"700\"") } else { (INK, "") };
+        let (colour, style) = if peer == FIRST { (OURS, "font-weight=\"700\"") } else { (INK, "") };
         self.words((LATENCY.0 - 14.0, y + 4.0), "end", colour, style, peer);
         let values = MARKS.map(|(metric, ..)| self.results.of(peer, PACED, metric));
         let ([Some(first), .., Some(last)], true) = (values, values.iter().all(Option::is_some)) else { return };
-        self.line((self.at(first), y), (self.at(last), y), THEIRS, 2.0);
+        self.line((self.axis.x(first), y), (self.axis.x(last), y), THEIRS, 2.0);
         for (value, (_, name, colour)) in values.into_iter().flatten().zip(MARKS) {
-            self.dot((self.at(value), y), colour, &format!("{peer} {name}: {}", time(value)));
+            self.dot((self.axis.x(value), y), colour, &format!("{peer} {name}: {}", time(value)));
         }
     }
 
@@ -161,7 +160,7 @@ impl Picture<'_> {
             let Some(value) = value else { continue };
             let y = TOP + ROW * (at as f64 + 0.5);
             let width = (LINES.1 - LINES.0) * value / most;
-            let colour = if *peer == "spanline" { OURS } else { THEIRS };
+            let colour = if *peer == FIRST { OURS } else { THEIRS };
             let _ = writeln!(
                 self.text,
                 "<rect x=\"{}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"16\" rx=\"2\" fill=\"{colour}\"/>",
