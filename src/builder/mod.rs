@@ -24,7 +24,6 @@ use crate::context::IdSource;
 use crate::error::Error;
 use crate::filter::{self, CallsiteFilter, Filters};
 use crate::layer::{Core, Layer};
-use crate::queue::Overflow;
 use crate::record::{Clock, Statics, Timestamp};
 use crate::schema::Console;
 use crate::sink::{Sink, Stdout};
@@ -232,7 +231,6 @@ impl Builder {
         let statics = Arc::new(self.statics);
         let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
-        let may_block = self.outputs.iter().any(|output| matches!(output.overflow, Overflow::Block { .. }));
         let mut filters = Vec::new();
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
@@ -256,7 +254,6 @@ impl Builder {
             ids: self.ids,
             max_record_bytes: self.max_line_bytes.min(smallest_queue / 2),
             wants_thread,
-            may_block,
         });
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }

@@ -23,7 +23,7 @@ impl TraceId {
 
     /// The 32 digits.
     pub fn digits(self) -> [u8; 32] {
-        digits(self.0)
+        digits(&self.0.to_be_bytes())
     }
 }
 
@@ -35,7 +35,7 @@ impl SpanId {
 
     /// The 16 digits.
     pub fn digits(self) -> [u8; 16] {
-        digits(u128::from(self.0))
+        digits(&self.0.to_be_bytes())
     }
 }
 
@@ -60,13 +60,13 @@ fn hex<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
     let mut number = 0u128;
     let mut digits = 0;
     for byte in text.bytes() {
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'A'..=b'F' => byte - b'A' + 10,
-            b'-' if dashes => continue,
-            _ => return None,
-        };
+        let digit = VALUES[usize::from(byte)];
+        if digit > 0xf {
+            if byte == b'-' && dashes {
+                continue;
+            }
+            return None;
+        }
         digits += 1;
         if digits > DIGITS {
             return None;
@@ -76,11 +76,24 @@ fn hex<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
     (digits == DIGITS).then_some(number)
 }
 
-fn digits<const DIGITS: usize>(number: u128) -> [u8; DIGITS] {
-    let mut text = [b'0'; DIGITS];
-    for (place, digit) in text.iter_mut().rev().enumerate() {
-        let nibble = (number >> (4 * place) & 0xf) as u8;
-        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+/// The value of each hex digit of either case; 0xff for any other byte.
+const VALUES: [u8; 256] = {
+    let mut values = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[DIGITS[value] as usize] = value as u8;
+        values[DIGITS[value].to_ascii_uppercase() as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+fn digits<const DOUBLE: usize>(number: &[u8]) -> [u8; DOUBLE] {
+    let mut text = [b'0'; DOUBLE];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(number) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]];
     }
     text
 }

@@ -11,13 +11,13 @@ pub use ids::{SpanId, TraceId};
 
 pub(crate) use ids::{IdSource, begin_anew};
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 use smallvec::SmallVec;
 use tracing::{Level, Metadata};
 
-use crate::record::{Fields, Key, Value, declared_name, merge};
+use crate::record::{Fields, Key, Value, merge};
 
 /// No span has recorded anything yet.
 const FIRST_EPOCH: u64 = 1;
@@ -57,7 +57,14 @@ pub(crate) struct Node {
     newest: AtomicU64,
     bytes: AtomicUsize,
     recorded: Mutex<Option<Arc<Version>>>,
+    /// Whether the span has closed.
+    ended: AtomicBool,
+    /// Spans around it, when all of them and itself are small; else a number beyond [`SMALL_DEPTH`].
+    small_depth: u8,
 }
+
+/// A chain of so many spans without long fields is small.
+const SMALL_DEPTH: u8 = 32;
 
 /// A span's fields live in the node itself unless they are long: one allocation less for each span.
 pub(crate) type FieldBytes = SmallVec<[u8; 128]>;
@@ -77,21 +84,52 @@ impl Node {
         fields: &[u8],
         names_trace: bool,
         ids: &IdSource,
-    ) -> Self {
+    ) -> Arc<Self> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let is_long = fields.len() > FieldBytes::new().inline_size();
+        let above = parent.as_ref().map_or(0, |parent| parent.small_depth.saturating_add(1));
         let made_trace_id = if parent.is_none() { Some(ids.trace_id()) } else { None };
-        Self {
+        let mut node = Arc::new(Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             meta,
             parent,
             span_id: ids.span_id(),
             made_trace_id,
             names_trace,
-            fields: SmallVec::from_slice(fields),
             newest: AtomicU64::new(0),
             bytes: AtomicUsize::new(fields.len() + size_of::<Self>()),
             recorded: Mutex::new(None),
+            ended: AtomicBool::new(false),
+            small_depth: if is_long { u8::MAX } else { above },
+            fields: SmallVec::new(),
+        });
+        // Copied once, to where they stay.
+        if let Some(node) = Arc::get_mut(&mut node) {
+            node.fields.extend_from_slice(fields);
         }
+        node
+    }
+
+    /// Says that the span has closed. Nothing is logged in it any more, so what was recorded on it lives on only with
+    /// the events that have seen it.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        if self.newest() != 0 {
+            let _recording = RECORDING.read().unwrap_or_else(PoisonError::into_inner);
+            self.recorded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+
+    /// Whether the span has closed.
+    #[inline]
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether it takes little memory to keep it, and with it the spans around it.
+    #[inline]
+    pub(crate) fn is_small(&self) -> bool {
+        self.small_depth <= SMALL_DEPTH
     }
 
     pub(crate) fn serial(&self) -> u64 {
@@ -232,6 +270,21 @@ impl<'a> Context<'a> {
         (None, None)
     }
 
+    /// The trace id made for the outermost span.
+    pub(crate) fn made_trace_id(&self) -> Option<TraceId> {
+        self.nodes().last().and_then(|node| node.made_trace_id)
+    }
+
+    /// The id of the span around the innermost in this process.
+    pub(crate) fn local_parent_id(&self) -> Option<SpanId> {
+        self.leaf.parent.as_ref().map(|parent| parent.span_id)
+    }
+
+    /// The spans' call sites, the innermost first.
+    pub(crate) fn call_sites(&self) -> impl Iterator<Item = &'static Metadata<'static>> + use<'a> {
+        self.nodes().map(|node| node.meta)
+    }
+
     /// The trace's id: from the nearest span that has one, else made for the outermost.
     pub fn trace_id(&self) -> Option<TraceId> {
         self.trace().0
@@ -244,7 +297,7 @@ impl<'a> Context<'a> {
 
     /// The id of the span around the innermost, which may be in another process.
     pub fn parent_span_id(&self) -> Option<SpanId> {
-        self.trace().1.or_else(|| self.leaf.parent.as_ref().map(|parent| parent.span_id))
+        self.trace().1.or_else(|| self.local_parent_id())
     }
 
     /// The spans, the innermost first.
@@ -269,13 +322,13 @@ impl<'a> Context<'a> {
 }
 
 /// One span of a context, as it was when the event was logged.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SpanView<'a> {
     node: &'a Node,
     recorded: &'a [u8],
 }
 
-impl SpanView<'_> {
+impl<'a> SpanView<'a> {
     /// The span's name.
     pub fn name(&self) -> &'static str {
         self.node.meta.name()
@@ -301,15 +354,6 @@ impl SpanView<'_> {
     pub fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         let meta = self.node.meta;
         self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
-    }
-
-    /// The fields, `None` for the name of one that the call site does not declare.
-    pub(crate) fn declared_fields(&self) -> impl Iterator<Item = (Option<&'static str>, Value<'_>)> {
-        let meta = self.node.meta;
-        self.shown_fields().map(move |(key, value)| match key {
-            Key::Index(index) => (declared_name(meta, index), value),
-            _ => (None, value),
-        })
     }
 
     /// Bytes of text that were cut from the span's fields.
@@ -344,13 +388,20 @@ impl SpanView<'_> {
         })
     }
 
-    fn raw_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
+    /// The fields as they were captured; `None` when something was recorded since.
+    pub(crate) fn plain_fields(&self) -> Option<Fields<'a>> {
+        self.recorded.is_empty().then(|| Fields::new(&self.node.fields))
+    }
+
+    /// The fields, those that name the trace among them.
+    pub(crate) fn raw_fields(&self) -> impl Iterator<Item = (Key<'a>, Value<'a>)> + use<'a> {
         let fields = |form| Fields::new(form).filter(|(key, _)| matches!(key, Key::Index(_) | Key::Name(_)));
-        let (opened, recorded): (&[u8], _) = (&self.node.fields, self.recorded);
+        let view = *self;
+        let (opened, recorded): (&[u8], _) = (&view.node.fields, view.recorded);
         let replaced =
-            move |key| fields(recorded).filter(|(other, _)| self.is_same(*other, key)).last().map(|(_, value)| value);
+            move |key| fields(recorded).filter(|(other, _)| view.is_same(*other, key)).last().map(|(_, value)| value);
         let added =
-            fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !self.is_same(other, *key)));
+            fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
@@ -370,7 +421,7 @@ impl SpanView<'_> {
 }
 
 /// What a field says about the trace: `None` when it is another field, or malformed.
-fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Option<SpanId>)> {
+pub(crate) fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Option<SpanId>)> {
     let text = value.as_str()?;
     match name {
         "trace_id" => Some((TraceId::parse(text)?, None)),
@@ -405,13 +456,13 @@ mod tests {
         }
     }
 
-    fn node(parent: Option<Arc<Node>>) -> Node {
+    fn node(parent: Option<Arc<Node>>) -> Arc<Node> {
         Node::new(meta(), parent, &form(0), false, &IdSource::seeded(1))
     }
 
     #[test]
     fn a_bound_context_keeps_the_values_of_its_moment() {
-        let node = Arc::new(node(None));
+        let node = node(None);
         let mut bound = vec![Bound::new(&node, epoch(), None)];
         for value in 1..=50 {
             node.record(&form(value));
@@ -425,7 +476,7 @@ mod tests {
 
     #[test]
     fn a_version_that_no_queued_event_saw_is_freed() {
-        let node = Arc::new(node(None));
+        let node = node(None);
         node.record(&form(1));
         let first = Arc::downgrade(&node.version().expect("a version"));
         let bound = Bound::new(&node, epoch(), None);
@@ -439,8 +490,8 @@ mod tests {
 
     #[test]
     fn a_child_is_bound_to_what_its_parent_has_recorded() {
-        let parent = Arc::new(node(None));
-        let child = Arc::new(node(Some(Arc::clone(&parent))));
+        let parent = node(None);
+        let child = node(Some(Arc::clone(&parent)));
         parent.record(&form(7));
         let now = epoch();
         let apart = Bound::new(&child, now, None);
@@ -453,9 +504,9 @@ mod tests {
 
     #[test]
     fn a_long_chain_of_spans_is_dropped_without_recursion() {
-        let mut leaf = Arc::new(node(None));
+        let mut leaf = node(None);
         for _ in 0..200_000 {
-            leaf = Arc::new(node(Some(leaf)));
+            leaf = node(Some(leaf));
         }
         drop(leaf);
     }

@@ -149,11 +149,16 @@ impl<'b> Capture<'b> {
         if index <= form::MAX_INDEX {
             self.out().push(index as u8);
         } else {
-            let name = super::value::prefix(form::plain_name(field.name()), usize::from(u16::MAX));
-            self.out().push(form::NAMED);
-            self.out().extend_from_slice(&(name.len() as u16).to_le_bytes());
-            self.out().extend_from_slice(name.as_bytes());
+            self.key_by_name(field);
         }
+    }
+
+    #[cold]
+    fn key_by_name(&mut self, field: &Field) {
+        let name = super::value::prefix(form::plain_name(field.name()), usize::from(u16::MAX));
+        self.out().push(form::NAMED);
+        self.out().extend_from_slice(&(name.len() as u16).to_le_bytes());
+        self.out().extend_from_slice(name.as_bytes());
     }
 
     /// Appends key, kind and payload in one go where the key is an index, as it nearly always is.
@@ -263,6 +268,15 @@ impl Visit for Capture<'_> {
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
+        let free = self.end.saturating_sub(self.scratch.bytes.len());
+        if value.len() < free && field.index() <= form::MAX_INDEX {
+            let [a, b, c, d] = (value.len() as u32).to_le_bytes();
+            let out = self.out();
+            out.reserve(6 + value.len());
+            out.extend_from_slice(&[field.index() as u8, kind::STR, a, b, c, d]);
+            form::append(out, value.as_bytes());
+            return;
+        }
         self.key(field);
         let kept = super::value::prefix(value, self.make_room(value.len()));
         self.long(kind::STR, kept.as_bytes(), value.len());
@@ -324,7 +338,7 @@ impl Write for Limited<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.end.saturating_sub(self.capture.scratch.bytes.len());
         if self.refused == 0 && text.len() <= room && !text.is_empty() {
-            self.capture.out().extend_from_slice(text.as_bytes());
+            form::append(self.capture.out(), text.as_bytes());
             return Ok(());
         }
         self.refuse(text)

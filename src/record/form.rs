@@ -83,24 +83,35 @@ impl<'a> Fields<'a> {
         self.0
     }
 
+    /// The next field, its text not looked at.
     #[inline]
-    fn read(&mut self) -> Option<(Key<'a>, Value<'a>)> {
+    pub(crate) fn next_raw(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
+        let field = self.read();
+        if field.is_none() {
+            self.0 = &[];
+        }
+        field
+    }
+
+    #[inline]
+    fn read(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
         let (&key, rest) = self.0.split_first()?;
         self.0 = rest;
         let key = match key {
+            index @ 0..NAMED => Key::Index(index),
             NAMED => Key::Name(text(take_u16(&mut self.0)?)),
             THREAD => Key::Thread,
-            CUT => Key::Cut,
-            index => Key::Index(index),
+            _ => Key::Cut,
         };
         Some((key, self.value()?))
     }
 
     #[inline]
-    fn value(&mut self) -> Option<Value<'a>> {
+    fn value(&mut self) -> Option<Raw<'a>> {
         let (&tag, rest) = self.0.split_first()?;
         self.0 = rest;
-        Some(match tag {
+        Some(Raw::Value(match tag {
+            kind::STR => return take_u32(&mut self.0).map(Raw::Text),
             kind::FALSE => Value::Bool(false),
             kind::TRUE => Value::Bool(true),
             kind::I64 => Value::I64(i64::from_le_bytes(take(&mut self.0)?)),
@@ -108,12 +119,30 @@ impl<'a> Fields<'a> {
             kind::I128 => Value::I128(i128::from_le_bytes(take(&mut self.0)?)),
             kind::U128 => Value::U128(u128::from_le_bytes(take(&mut self.0)?)),
             kind::F64 => Value::F64(f64::from_le_bytes(take(&mut self.0)?)),
-            kind::STR => Value::Str(text(take_u32(&mut self.0)?)),
             kind::BYTES => Value::Bytes(take_u32(&mut self.0)?),
             kind::ERROR => Value::Error(ErrorChain(take_u32(&mut self.0)?)),
             kind::JSON => Value::Json(text(take_u32(&mut self.0)?)),
             _ => return None,
-        })
+        }))
+    }
+}
+
+/// A value as it lies in the form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Raw<'a> {
+    /// The bytes of a `str`. Whether they are UTF-8 is not looked at again before it matters.
+    Text(&'a [u8]),
+    /// Anything else.
+    Value(Value<'a>),
+}
+
+impl<'a> Raw<'a> {
+    #[inline]
+    pub(crate) fn value(self) -> Value<'a> {
+        match self {
+            Raw::Text(bytes) => Value::Str(text(bytes)),
+            Raw::Value(value) => value,
+        }
     }
 }
 
@@ -122,11 +151,7 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let field = self.read();
-        if field.is_none() {
-            self.0 = &[];
-        }
-        field
+        self.next_raw().map(|(key, raw)| (key, raw.value()))
     }
 }
 
@@ -191,6 +216,36 @@ pub(super) fn put_long(out: &mut Vec<u8>, kind: u8, payload: &[u8]) {
     out.push(kind);
     out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
     out.extend_from_slice(payload);
+}
+
+/// Appends bytes. A short text, as nearly all are, is put into a block of constant size first: cheaper than a call to copy a
+/// number of bytes that is not known.
+#[inline]
+pub(super) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+    match block(bytes) {
+        Some(block) => {
+            let length = out.len() + bytes.len();
+            out.extend_from_slice(&block);
+            out.truncate(length);
+        }
+        None => out.extend_from_slice(bytes),
+    }
+}
+
+/// Four to sixteen bytes at the beginning of a block, from two words that overlap.
+#[inline]
+fn block(bytes: &[u8]) -> Option<[u8; 16]> {
+    let block = if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        if bytes.len() > 16 {
+            return None;
+        }
+        let behind = u128::from(u64::from_le_bytes(*last)) << (8 * (bytes.len() - 8));
+        behind | u128::from(u64::from_le_bytes(*first))
+    } else {
+        let (first, last) = (bytes.first_chunk::<4>()?, bytes.last_chunk::<4>()?);
+        u128::from(u32::from_le_bytes(*first)) | u128::from(u32::from_le_bytes(*last)) << (8 * (bytes.len() - 4))
+    };
+    Some(block.to_le_bytes())
 }
 
 /// The fields of `old` with those of `new` in their place or behind them: one value for each key.
@@ -280,6 +335,16 @@ mod tests {
         put_named(&mut form, "b", &Value::U128(7));
         for end in 0..form.len() {
             assert!(Fields::new(&form[..end]).count() < 2);
+        }
+    }
+
+    #[test]
+    fn bytes_of_any_length_are_appended_as_they_are() {
+        let bytes: Vec<u8> = (0..100).collect();
+        for length in 0..bytes.len() {
+            let mut out = vec![7];
+            append(&mut out, &bytes[..length]);
+            assert_eq!((out[0], &out[1..]), (7, &bytes[..length]));
         }
     }
 

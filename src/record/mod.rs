@@ -19,7 +19,7 @@ pub use value::{ErrorChain, Value};
 
 pub(crate) use capture::{Capture, Scratch, begin_anew, discard};
 pub(crate) use caught::is_caught;
-pub(crate) use form::{Fields, Key, declared_name, merge, plain_name, put_named};
+pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
 

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
+
 use crate::context::SpanView;
 use crate::record::{Record, Value};
 
@@ -17,8 +19,8 @@ pub(super) struct Merged<'a> {
 
 /// The fields in the line, the event's own first. `views`: the spans of the record's context, the innermost first.
 pub(super) fn merged<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<Merged<'a>> {
-    let mut fields: Vec<Merged<'a>> = Vec::new();
-    let mut names = HashSet::new();
+    let mut fields: Vec<Merged<'a>> = Vec::with_capacity(16);
+    let mut names = Names::default();
     let limit = record.max_value_bytes;
     add_last_of_each(&mut fields, &mut names, record.fields(), true);
     for view in views {
@@ -32,15 +34,37 @@ pub(super) fn merged<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> V
     fields
 }
 
+/// A set of names: a list while there are few, as there nearly always are.
+#[derive(Default)]
+struct Names<'a> {
+    few: SmallVec<[&'a str; FEW]>,
+    many: HashSet<&'a str>,
+}
+
+const FEW: usize = 24;
+
+impl<'a> Names<'a> {
+    fn insert(&mut self, name: &'a str) -> bool {
+        if self.few.contains(&name) || self.many.contains(name) {
+            return false;
+        }
+        if self.few.len() < FEW {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
+    }
+}
+
 fn add_last_of_each<'a>(
     fields: &mut Vec<Merged<'a>>,
-    names: &mut HashSet<&'a str>,
+    names: &mut Names<'a>,
     more: impl Iterator<Item = (&'a str, Value<'a>)>,
     own: bool,
 ) {
     let start = fields.len();
-    let mut more: Vec<_> = more.collect();
-    while let Some((name, value)) = more.pop() {
+    let more: SmallVec<[_; FEW]> = more.collect();
+    for &(name, value) in more.iter().rev() {
         if names.insert(name) {
             fields.push(Merged { name, value, own });
         }

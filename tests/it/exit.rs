@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use spanline::sink::Lines;
-use spanline::{Guard, Output, RollingFile, Writer};
+use spanline::{Guard, Output, RollingFile, Sink, Writer};
 use tracing::Level;
 
 use crate::faults::{Faulty, Gate, PATIENCE, Running, Taken, child_command, is_child, panic_quietly, sink, until};
@@ -183,6 +183,36 @@ fn promise_08_the_deadline_moves_while_lines_get_written() {
     let (status, stderr) = run_child(NAME, "", Path::new(""));
     assert!(status.success());
     assert_eq!(stderr.lines().filter(|line| *line == "written").count(), 100, "{stderr}");
+}
+
+/// The first panic only wakes the worker; the last one, which cannot unwind, waits for it.
+#[test]
+fn promise_08_a_panic_that_aborts_waits_for_a_slow_output() {
+    const NAME: &str = "exit::promise_08_a_panic_that_aborts_waits_for_a_slow_output";
+    if is_child() {
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("and again");
+            }
+        }
+        let mut file = file();
+        let slow = sink(move |lines: &mut Lines| {
+            // The process ends sooner if nobody waits.
+            std::thread::sleep(Duration::from_millis(500));
+            file.write(lines)
+        });
+        let guard = spanline::builder().output(Output::new(slow)).init().unwrap();
+        std::mem::forget(guard);
+        (0..100).for_each(|seq| log(Level::INFO, 0, seq));
+        let _panics = Panics;
+        panic!("the test says so");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("it.log");
+    let (status, stderr) = run_child(NAME, "", &path);
+    assert_eq!(status.code(), None, "{status}: {stderr}");
+    assert_eq!(in_order(&read(&text_of(&path))), 100);
 }
 
 /// The guard on one thread and `exit` on another: one deadline, one report.

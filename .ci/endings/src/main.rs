@@ -2,11 +2,27 @@
 
 use std::sync::OnceLock;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use spanline::{Guard, Output, RollingFile};
+use spanline::sink::{Control, Lines};
+use spanline::{Error, Guard, Output, RollingFile, Sink};
 
 const THREADS: u64 = 4;
 const LINES: u64 = 500;
+
+/// A file on a slow disk: without waiting for it, the process would be gone first.
+struct Slow(RollingFile);
+
+impl Sink for Slow {
+    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        std::thread::sleep(Duration::from_millis(30));
+        self.0.write(lines)
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        self.0.control(control)
+    }
+}
 
 /// Logs when the main thread's variables are dropped.
 struct Last;
@@ -54,7 +70,7 @@ fn main() {
         tracing::info!(thread = "hook", "line");
         before(panic);
     }));
-    let guard = spanline::builder().output(Output::new(RollingFile::new(path))).init().expect("a log");
+    let guard = spanline::builder().output(Output::new(Slow(RollingFile::new(path)))).init().expect("a log");
     LAST.with(|_| {});
     std::thread::scope(|scope| {
         for thread in 0..THREADS {

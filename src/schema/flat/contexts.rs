@@ -1,15 +1,16 @@
 //! Contexts that have been rendered: one run of bytes, put into each line of that context as it is.
 //!
 //! A direct-mapped table, so its size is bounded and nothing needs to be thrown out on purpose; the buffers are
-//! reused, so a new context costs no allocation.
+//! reused, so a new context costs no allocation. Rendering one is fast too, since a program that opens spans for each
+//! request meets a new context every few lines: what depends on the spans' call sites alone is in a [`Shape`].
 
-use std::hash::Hasher;
+use std::ops::Range;
 
-use super::plan::AddressHasher;
-use super::slots::Slots;
-use super::{Options, json, put_key, put_named};
-use crate::context::{Context, ContextKey};
-use crate::record::{Record, Value};
+use super::Options;
+use super::shapes::{Role, Shape, Shapes};
+use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
+use crate::record::{Key, Raw, Record, Value};
+use crate::schema::json::{Draft, DraftBytes};
 
 const PLACES: usize = 512;
 
@@ -22,121 +23,191 @@ pub(super) struct Rendered {
     key: Option<ContextKey>,
     /// `,"request_id":…,"trace_id":… … ,"spans":[…]`
     pub(super) bytes: Vec<u8>,
-    /// The users' keys in it.
-    pub(super) names: Vec<&'static str>,
-    /// A hash of the names: contexts of the same shape conflict with the same call sites.
-    pub(super) shape: u64,
-    /// Whether it may be put into a line as it is: no reserved names, no name twice, nothing that goes under `fields`.
-    pub(super) regular: bool,
+    /// Where the users' fields are in it, in their order.
+    parts: Vec<(&'static str, Range<u32>)>,
+    /// What its spans' call sites have in common with those of other contexts; `None` when it may not be put into a
+    /// line as it is: with reserved names, or something that goes under `fields`.
+    pub(super) shape: Option<u32>,
+}
+
+impl Rendered {
+    /// Appends it without the fields for which `hides` is true.
+    #[cold]
+    pub(super) fn put_without(&self, out: &mut Vec<u8>, hides: impl Fn(&str) -> bool) {
+        let mut start = 0;
+        for (_, part) in self.parts.iter().filter(|(name, _)| hides(name)) {
+            out.extend_from_slice(self.bytes.get(start..part.start as usize).unwrap_or_default());
+            start = part.end as usize;
+        }
+        out.extend_from_slice(self.bytes.get(start..).unwrap_or_default());
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
     places: Vec<Rendered>,
+    shapes: Shapes,
+    fields: Vec<u8>,
 }
 
 impl Contexts {
-    /// The context in JSON, rendered now unless it has been.
+    /// Where the context is in JSON, rendered now unless it has been.
     #[inline]
-    pub(super) fn get(&mut self, context: &Context<'_>, record: &Record<'_>, options: &Options) -> &Rendered {
-        if self.places.is_empty() {
-            self.places.resize_with(PLACES, Rendered::default);
-        }
+    pub(super) fn place(
+        &mut self,
+        context: &Context<'_>,
+        record: &Record<'_>,
+        options: &Options,
+        draft: &mut DraftBytes,
+    ) -> usize {
         let key = context.key();
-        let place = &mut self.places[key.span as usize % PLACES];
-        if place.key != Some(key) {
-            place.render(key, context, record, options);
+        let place = key.span as usize % PLACES;
+        if self.places.get(place).is_none_or(|rendered| rendered.key != Some(key)) {
+            self.render(place, key, context, record, options, draft);
         }
         place
     }
+
+    /// The context at a place.
+    #[inline]
+    pub(super) fn at(&self, place: usize) -> Option<&Rendered> {
+        self.places.get(place)
+    }
+
+    /// The shape of a rendered context.
+    #[inline]
+    pub(super) fn shape(&self, number: u32) -> Option<&Shape> {
+        self.shapes.get(number)
+    }
+
+    /// Whether there is no room for contexts of another shape.
+    pub(super) fn is_full(&self) -> bool {
+        self.shapes.is_full()
+    }
+
+    fn render(
+        &mut self,
+        place: usize,
+        key: ContextKey,
+        context: &Context<'_>,
+        record: &Record<'_>,
+        options: &Options,
+        draft: &mut DraftBytes,
+    ) {
+        if self.places.is_empty() {
+            self.places.resize_with(PLACES, Rendered::default);
+        }
+        let rendered = &mut self.places[place];
+        if rendered.bytes.capacity() > MAX_KEPT_BYTES {
+            rendered.bytes = Vec::new();
+        }
+        rendered.bytes.clear();
+        rendered.parts.clear();
+        rendered.key = Some(key);
+        rendered.shape = None;
+        let Some((number, shape)) = self.shapes.of(context, record, options) else { return };
+        self.fields.clear();
+        let parts = &mut rendered.parts;
+        let fields = Draft::new(draft, &mut self.fields);
+        let mut spans = Spans { fields, parts, request: None, trace: None, remote: None };
+        if spans.put_fields(context, shape).is_none() {
+            return;
+        }
+        let Spans { fields, request, trace, remote, .. } = spans;
+        fields.finish();
+        let trace = trace.or_else(|| context.made_trace_id());
+        let mut line = Draft::new(draft, &mut rendered.bytes);
+        if let Some(request) = request {
+            line.put(b",\"request_id\":");
+            line.put_value(&request);
+        }
+        let ids = line.len();
+        put_id(&mut line, b",\"trace_id\":\"", trace.map(TraceId::digits));
+        put_id(&mut line, b",\"span_id\":\"", Some(context.span_id().digits()));
+        let parent = remote.or_else(|| context.local_parent_id());
+        put_id(&mut line, b",\"parent_span_id\":\"", parent.map(SpanId::digits));
+        let behind = line.len() as u32;
+        rendered.parts.iter_mut().for_each(|(_, range)| *range = range.start + behind..range.end + behind);
+        if ids > 0 {
+            rendered.parts.insert(0, ("request_id", 0..ids as u32));
+        }
+        line.put(&self.fields);
+        line.put(&shape.spans);
+        line.finish();
+        rendered.shape = Some(number);
+    }
 }
 
-impl Rendered {
-    fn render(&mut self, key: ContextKey, context: &Context<'_>, record: &Record<'_>, options: &Options) {
-        if self.bytes.capacity() > MAX_KEPT_BYTES {
-            self.bytes = Vec::new();
-        }
-        self.bytes.clear();
-        self.names.clear();
-        self.key = Some(key);
-        self.regular = true;
-        let slots = Slots::new(options);
-        let mut request = None;
-        let mut fields = Vec::new();
-        let views: Vec<_> = context.spans().collect();
-        for view in &views {
-            if view.refused_bytes() > 0 {
-                self.regular = false;
-                return;
+/// What is found on the way from the innermost span out.
+struct Spans<'d, 'a> {
+    fields: Draft<'d>,
+    /// Where each of them is.
+    parts: &'d mut Vec<(&'static str, Range<u32>)>,
+    request: Option<Value<'a>>,
+    trace: Option<TraceId>,
+    /// The parent in another process, where the innermost span has one.
+    remote: Option<SpanId>,
+}
+
+impl<'a> Spans<'_, 'a> {
+    /// Drafts the fields of all spans; `None` for what is not regular.
+    fn put_fields(&mut self, context: &Context<'a>, shape: &'a Shape) -> Option<()> {
+        let mut shown = Vec::new();
+        for (depth, (span, site)) in context.spans().zip(&shape.sites).enumerate() {
+            let mut named = None;
+            let mut put = |key: Key<'_>, raw: Raw<'a>| -> Option<()> {
+                let Key::Index(index) = key else { return None };
+                let field = site.fields.get(usize::from(index))?;
+                match field.role {
+                    Role::Repeated if shown.contains(&field.name) => {}
+                    Role::Shown | Role::Repeated => {
+                        let start = self.fields.len() as u32;
+                        self.fields.put_member(&field.key, raw);
+                        self.parts.push((field.name, start..self.fields.len() as u32));
+                        if field.role == Role::Repeated {
+                            shown.push(field.name);
+                        }
+                    }
+                    Role::Hidden => {}
+                    Role::Irregular => return None,
+                    Role::Request => self.request = self.request.or_else(|| Some(raw.value())),
+                    Role::Trace => {
+                        let found = named_trace(field.name, &raw.value())?;
+                        match named {
+                            Some((trace, _)) if trace != found.0 => return None,
+                            Some((_, Some(_))) => {}
+                            _ => named = Some(found),
+                        }
+                    }
+                }
+                Some(())
+            };
+            match span.plain_fields() {
+                Some(mut fields) => {
+                    while let Some((key, raw)) = fields.next_raw() {
+                        put(key, raw)?;
+                    }
+                }
+                None if span.refused_bytes() == 0 => {
+                    for (key, value) in span.raw_fields() {
+                        put(key, Raw::Value(value))?;
+                    }
+                }
+                None => return None,
             }
-            for (name, value) in view.declared_fields() {
-                let Some(name) = name else {
-                    self.regular = false;
-                    return;
-                };
-                if !options.span_fields.lifts(name) {
-                    continue;
-                }
-                let clash = slots.find(name).is_some()
-                    || name == "traceparent"
-                    || self.names.contains(&name)
-                    || record.static_fields().any(|(other, _)| other == name);
-                if clash {
-                    self.regular = false;
-                    return;
-                }
-                self.names.push(name);
-                match name {
-                    "request_id" => request = Some(value),
-                    _ => fields.push((name, value)),
-                }
+            if let Some((trace, remote)) = named {
+                self.trace = self.trace.or(Some(trace));
+                self.remote = self.remote.or(remote.filter(|_| depth == 0));
             }
         }
-        put_ids(&mut self.bytes, context, request);
-        for (name, value) in &fields {
-            put_named(&mut self.bytes, name, value);
-        }
-        put_spans(&mut self.bytes, context);
-        self.shape = shape(&self.names);
+        Some(())
     }
 }
 
-/// Appends `request_id`, `trace_id`, `span_id` and `parent_span_id`, what there is of them.
-pub(super) fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>) {
-    if let Some(request) = request {
-        put_named(out, "request_id", &request);
+fn put_id<const DIGITS: usize>(line: &mut Draft<'_>, key: &[u8], digits: Option<[u8; DIGITS]>) {
+    if let Some(digits) = digits {
+        line.put(key);
+        line.put(&digits);
+        line.put(b"\"");
     }
-    if let Some(trace) = context.trace_id() {
-        out.extend_from_slice(b",\"trace_id\":\"");
-        out.extend_from_slice(&trace.digits());
-        out.push(b'"');
-    }
-    out.extend_from_slice(b",\"span_id\":\"");
-    out.extend_from_slice(&context.span_id().digits());
-    out.push(b'"');
-    if let Some(parent) = context.parent_span_id() {
-        out.extend_from_slice(b",\"parent_span_id\":\"");
-        out.extend_from_slice(&parent.digits());
-        out.push(b'"');
-    }
-}
-
-/// Appends `spans`, the outermost first.
-pub(super) fn put_spans(out: &mut Vec<u8>, context: &Context<'_>) {
-    put_key(out, "spans");
-    let names: Vec<_> = context.names().collect();
-    for (place, name) in names.iter().rev().enumerate() {
-        out.push(if place == 0 { b'[' } else { b',' });
-        json::put_str(out, name);
-    }
-    out.push(b']');
-}
-
-fn shape(names: &[&'static str]) -> u64 {
-    let mut hasher = AddressHasher::default();
-    for name in names {
-        hasher.write_usize(name.len());
-        hasher.write(name.as_bytes());
-    }
-    hasher.finish()
 }

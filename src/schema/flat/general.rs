@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::contexts::{put_ids, put_spans};
 use super::plan::put_place;
 use super::slots::{Slot, Slots, Takes};
 use super::{Fixed, Flat, json, last_of_each, put_key, put_named, put_thread};
+use crate::context::Context;
 use crate::record::{Record, Value};
+use crate::schema::json::Draft;
 use crate::schema::merged::{Merged, merged};
 
 /// Where the fields of a record go.
@@ -32,7 +33,9 @@ impl Flat {
             }
         }
 
-        self.clock.put(record.time, out);
+        let mut line = Draft::new(&mut self.draft, out);
+        self.clock.put(record.time, &mut line);
+        line.finish();
         out.extend_from_slice(b",\"level\":\"");
         out.extend_from_slice(record.level().as_str().as_bytes());
         out.extend_from_slice(b"\",\"target\":");
@@ -132,6 +135,31 @@ impl<'a> Places<'a> {
             out.push(b'}');
         }
     }
+}
+
+/// Appends `request_id`, `trace_id`, `span_id` and `parent_span_id`, what there is of them.
+fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>) {
+    if let Some(request) = request {
+        put_named(out, "request_id", &request);
+    }
+    if let Some(trace) = context.trace_id() {
+        put_named(out, "trace_id", &Value::Str(&trace.to_string()));
+    }
+    put_named(out, "span_id", &Value::Str(&context.span_id().to_string()));
+    if let Some(parent) = context.parent_span_id() {
+        put_named(out, "parent_span_id", &Value::Str(&parent.to_string()));
+    }
+}
+
+/// Appends `spans`, the outermost first.
+pub(super) fn put_spans(out: &mut Vec<u8>, context: &Context<'_>) {
+    put_key(out, "spans");
+    let names: Vec<_> = context.names().collect();
+    for (place, name) in names.iter().rev().enumerate() {
+        out.push(if place == 0 { b'[' } else { b',' });
+        json::put_str(out, name);
+    }
+    out.push(b']');
 }
 
 /// Whether the log itself leaves the slot empty in this line.

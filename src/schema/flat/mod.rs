@@ -12,6 +12,7 @@
 mod contexts;
 mod general;
 mod plan;
+mod shapes;
 mod slots;
 
 use std::collections::HashMap;
@@ -19,7 +20,8 @@ use std::collections::HashMap;
 use tracing::Metadata;
 
 use super::{Schema, json};
-use crate::record::{Fields, Key, Record, Timestamp, Value};
+use crate::record::{Fields, Key, Raw, Record, Timestamp, Value};
+use crate::schema::json::{Draft, DraftBytes};
 use contexts::Contexts;
 use plan::{Plan, PlanKeys};
 use slots::Slots;
@@ -76,6 +78,7 @@ pub struct Flat {
     plans: HashMap<usize, Plan, PlanKeys>,
     contexts: Contexts,
     clock: ClockText,
+    draft: DraftBytes,
     /// The same in every line: pid, hostname, service and static fields. Rendered with the first line.
     fixed: Option<Fixed>,
 }
@@ -140,68 +143,85 @@ impl Flat {
         if !plan.regular {
             return false;
         }
-        let context = match record.context() {
-            None => None,
-            Some(context) => {
-                let rendered = self.contexts.get(context, record, &self.options);
-                if !rendered.regular || plan.conflicts_with(rendered) {
-                    return false;
-                }
-                Some(rendered)
-            }
-        };
-        let start = out.len();
-        self.clock.put(record.time, out);
-        out.extend_from_slice(&plan.head);
-        let mut thread = None;
-        let mut fields = Fields::new(record.fields);
-        let first = fields.clone().next();
-        match (plan.message, first) {
-            (Some(message), Some((Key::Index(key), value))) if key == message => {
-                fields.next();
-                put_member(out, b",\"message\":", &value);
-            }
-            (Some(message), Some(_)) => {
-                if let Some((_, value)) = fields.clone().find(|(key, _)| *key == Key::Index(message)) {
-                    put_member(out, b",\"message\":", &value);
-                }
-            }
-            _ => {}
+        let mut context = None;
+        if let Some(of) = record.context() {
+            let place = self.contexts.place(of, record, &self.options, &mut self.draft);
+            let Some(rendered) = self.contexts.at(place) else { return false };
+            let Some(shape) = rendered.shape else {
+                self.forget_if_full();
+                return false;
+            };
+            plan.meet(shape, &self.contexts);
+            context = Some((rendered, shape));
         }
-        for (key, value) in fields {
+        let start = out.len();
+        let mut line = Draft::new(&mut self.draft, out);
+        self.clock.put(record.time, &mut line);
+        line.put(&plan.head);
+        let mut fields = Fields::new(record.fields);
+        if let Some(message) = plan.message {
+            let first = record.fields.first() == Some(&message);
+            let mut behind = Fields::new(record.fields);
+            let found = if first { behind.next_raw() } else { find(&mut behind, message) };
+            if let Some((_, message)) = found {
+                line.put(b",\"message\":");
+                line.put_raw(message);
+            }
+            if first {
+                fields = behind;
+            }
+        }
+        let mut regular = true;
+        let mut has_thread = false;
+        while let Some((key, value)) = fields.next_raw() {
             match key {
                 Key::Index(index) if Some(index) == plan.message => {}
                 Key::Index(index) if Some(index) == plan.error => {
-                    if !slots::put_error_member(out, &value) {
-                        out.truncate(start);
-                        return false;
-                    }
+                    regular &= slots::put_error_member(line.out(), &value.value());
                 }
-                Key::Index(index) => {
-                    let Some(name) = plan.key(index) else {
-                        out.truncate(start);
-                        return false;
-                    };
-                    put_member(out, name, &value);
-                }
-                Key::Thread => thread = record.thread(),
-                Key::Name(_) | Key::Cut => {
-                    out.truncate(start);
-                    return false;
-                }
+                Key::Index(index) => match plan.key(index) {
+                    Some(key) => line.put_member(key, value),
+                    None => regular = false,
+                },
+                Key::Thread => has_thread = true,
+                Key::Name(_) | Key::Cut => regular = false,
             }
         }
-        out.extend_from_slice(&plan.place);
-        if let Some(thread) = thread {
-            put_thread(out, &self.options, thread.id, thread.name);
+        line.put(&plan.place);
+        if has_thread && let Some(thread) = record.thread() {
+            put_thread(line.out(), &self.options, thread.id, thread.name);
         }
-        out.extend_from_slice(&fixed.bytes);
-        if let Some(context) = context {
-            out.extend_from_slice(&context.bytes);
+        line.put(&fixed.bytes);
+        match context {
+            None => {}
+            Some((rendered, shape)) => match plan.shared_with(shape) {
+                [] => line.put_long(&rendered.bytes),
+                shared => {
+                    let fields = Fields::new(record.fields);
+                    rendered.put_without(line.out(), |name| plan.has(&fields, shared, name));
+                }
+            },
         }
-        out.push(b'}');
-        true
+        line.put(b"}");
+        line.finish();
+        if !regular {
+            out.truncate(start);
+        }
+        regular
     }
+
+    /// Makes room for new shapes of contexts.
+    #[cold]
+    fn forget_if_full(&mut self) {
+        if self.contexts.is_full() {
+            self.contexts = Contexts::default();
+            self.plans.values_mut().for_each(Plan::forget_shapes);
+        }
+    }
+}
+
+fn find<'a>(fields: &mut Fields<'a>, wanted: u8) -> Option<(Key<'a>, Raw<'a>)> {
+    std::iter::from_fn(|| fields.next_raw()).find(|(key, _)| *key == Key::Index(wanted))
 }
 
 /// The plan of a record's call site, made when it is first seen.
@@ -319,22 +339,24 @@ struct ClockText {
     text: Vec<u8>,
 }
 
+const NANOS: i64 = 1_000_000_000;
+
 impl ClockText {
     #[inline]
-    fn put(&mut self, time: Timestamp, out: &mut Vec<u8>) {
-        let second = time.as_nanos().div_euclid(1_000_000_000);
+    fn put(&mut self, time: Timestamp, line: &mut Draft<'_>) {
+        let (second, nanos) = (time.as_nanos().div_euclid(NANOS), time.as_nanos().rem_euclid(NANOS));
         if self.second != Some(second) {
-            let text = format!("{{\"timestamp\":\"{}", time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
+            let text = format!("{{\"timestamp\":\"{}000000Z\"", time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
             (self.second, self.text) = (Some(second), text.into_bytes());
         }
-        out.extend_from_slice(&self.text);
-        let mut micros = (time.as_nanos().rem_euclid(1_000_000_000) / 1000) as u32;
-        let mut digits = *b"000000Z\"";
-        for digit in digits.iter_mut().take(6).rev() {
-            *digit = b'0' + (micros % 10) as u8;
-            micros /= 10;
+        let mut micros = nanos as u32 / 1000;
+        if let Some([digits @ .., _, _]) = self.text.last_chunk_mut::<8>() {
+            for digit in digits.iter_mut().rev() {
+                *digit = b'0' + (micros % 10) as u8;
+                micros /= 10;
+            }
         }
-        out.extend_from_slice(&digits);
+        line.put(&self.text);
     }
 }
 
@@ -481,7 +503,7 @@ mod tests {
                     let parent = parent.map(|(_, node)| Arc::clone(node));
                     let trace = meta.fields().iter().any(|field| matches!(field.name(), "trace_id" | "traceparent"));
                     let node = Node::new(meta, parent, &capture(meta, values, false), trace, &ids);
-                    nodes.push((meta, Arc::new(node)));
+                    nodes.push((meta, node));
                 }
                 Step::Record { node, values } if !nodes.is_empty() => {
                     let (meta, node) = &nodes[node % nodes.len()];

@@ -4,10 +4,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use tracing::Metadata;
 
-use super::contexts::Rendered;
+use super::contexts::Contexts;
 use super::slots::Slots;
 use super::{Options, json, put_key};
-use crate::record::{Record, Value, plain_name};
+use crate::record::{Fields, Key, Record, Value, plain_name};
+use crate::schema::json::Piece;
 
 /// A call site's prepared parts.
 #[derive(Debug)]
@@ -22,17 +23,12 @@ pub(super) struct Plan {
     pub(super) message: Option<u8>,
     /// Index of the field `error`.
     pub(super) error: Option<u8>,
-    /// `,"name":` for each declared field, one after the other.
-    keys: Vec<u8>,
-    /// Where each of the keys ends.
-    ends: Vec<u32>,
+    /// `,"name":` for each declared field.
+    keys: Vec<Piece>,
     names: Vec<&'static str>,
-    /// For shapes of contexts met so far, whether they share a key with this call site.
-    met: Vec<(u64, bool)>,
+    /// For each shape of contexts, by its number, which of this call site's fields it may have too.
+    met: Vec<Option<Box<[u8]>>>,
 }
-
-/// Contexts come in few shapes: as many as there are ways to nest the program's spans.
-const MAX_MET: usize = 64;
 
 impl Plan {
     pub(super) fn new(record: &Record<'_>, options: &Options) -> Self {
@@ -52,8 +48,7 @@ impl Plan {
             regular: !doubled && !reserved && !statics && placed,
             message,
             error,
-            keys: Vec::new(),
-            ends: Vec::new(),
+            keys: Vec::with_capacity(names.len()),
             names,
             met: Vec::new(),
         };
@@ -63,32 +58,55 @@ impl Plan {
         json::put_str(&mut plan.head, meta.target());
         put_place(&mut plan.place, options, record);
         for name in &plan.names {
-            put_key(&mut plan.keys, name);
-            plan.ends.push(plan.keys.len() as u32);
+            let mut key = Vec::new();
+            put_key(&mut key, name);
+            plan.keys.push(Piece::new(&key));
         }
         plan
     }
 
     /// Comma, key and colon of a declared field.
     #[inline]
-    pub(super) fn key(&self, index: u8) -> Option<&[u8]> {
-        let index = usize::from(index);
-        let start = if index == 0 { 0 } else { *self.ends.get(index - 1)? };
-        self.keys.get(start as usize..*self.ends.get(index)? as usize)
+    pub(super) fn key(&self, index: u8) -> Option<&Piece> {
+        self.keys.get(usize::from(index))
     }
 
-    /// Whether the event and its context have a key in common.
+    /// Works out which names are shared with contexts of a shape, unless that is known.
     #[inline]
-    pub(super) fn conflicts_with(&mut self, context: &Rendered) -> bool {
-        if let Some((_, conflict)) = self.met.iter().find(|(shape, _)| *shape == context.shape) {
-            return *conflict;
+    pub(super) fn meet(&mut self, number: u32, contexts: &Contexts) {
+        if !matches!(self.met.get(number as usize), Some(Some(_))) {
+            self.meet_first(number, contexts);
         }
-        let conflict = context.names.iter().any(|name| self.names.contains(name));
-        if self.met.len() == MAX_MET {
-            self.met.clear();
+    }
+
+    #[cold]
+    fn meet_first(&mut self, number: u32, contexts: &Contexts) {
+        let others = contexts.shape(number).map_or(&[][..], |shape| &shape.names);
+        let shared = self.names.iter().zip(0..=u8::MAX).filter(|(name, _)| others.contains(name));
+        let shared = shared.map(|(_, index)| index).collect();
+        let place = number as usize;
+        if self.met.len() <= place {
+            self.met.resize(place + 1, None);
         }
-        self.met.push((context.shape, conflict));
-        conflict
+        self.met[place] = Some(shared);
+    }
+
+    /// Indexes of the fields whose names contexts of a shape may have too.
+    #[inline]
+    pub(super) fn shared_with(&self, number: u32) -> &[u8] {
+        self.met.get(number as usize).and_then(Option::as_deref).unwrap_or_default()
+    }
+
+    /// Whether a field of a name in `shared` is among the captured ones.
+    #[cold]
+    pub(super) fn has(&self, fields: &Fields<'_>, shared: &[u8], name: &str) -> bool {
+        let index = shared.iter().find(|index| self.names.get(usize::from(**index)) == Some(&name));
+        index.is_some_and(|index| fields.clone().any(|(key, _)| key == Key::Index(*index)))
+    }
+
+    /// The numbers of shapes are given out anew.
+    pub(super) fn forget_shapes(&mut self) {
+        self.met.clear();
     }
 }
 

@@ -4,6 +4,8 @@
 //! belongs to the thread, find the current span's node in the registry, read the clock, push to each output's queue.
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
+mod recent;
+
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +16,7 @@ use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id, Record as Values};
 use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::{Extensions, LookupSpan, SpanRef};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::context::{IdSource, Node};
 use crate::filter::Filters;
@@ -55,13 +57,17 @@ pub(crate) struct Core {
     /// Captured texts of one record are cut to this in all.
     pub(crate) max_record_bytes: usize,
     pub(crate) wants_thread: bool,
-    /// Whether a push may wait for room.
-    pub(crate) may_block: bool,
 }
 
-/// A span's nodes, one for each layer in the registry: usually one.
+/// A span's nodes, one for each layer in the registry: usually one. The registry drops them when the span closes.
 #[derive(Debug, Default)]
 struct Nodes(SmallVec<[(u64, Arc<Node>); 1]>);
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(_, node)| node.end());
+    }
+}
 
 impl Nodes {
     #[inline]
@@ -70,13 +76,8 @@ impl Nodes {
     }
 }
 
-#[inline]
-fn node_in<'e>(extensions: &'e Extensions<'_>, core: u64) -> Option<&'e Arc<Node>> {
-    extensions.get::<Nodes>()?.of(core)
-}
-
 fn node_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, core: u64) -> Option<Arc<Node>> {
-    node_in(&span.extensions(), core).cloned()
+    span.extensions().get::<Nodes>()?.of(core).cloned()
 }
 
 impl Core {
@@ -87,7 +88,7 @@ impl Core {
 
     /// What is known of a call site: which outputs want it, and what its fields say.
     #[inline]
-    fn call_site(&self, meta: &'static Metadata<'static>) -> CallSite {
+    fn call_site(&self, meta: &'static Metadata<'static>) -> Known {
         let generation = self.filters.generation();
         let address = std::ptr::from_ref(meta) as usize;
         let place = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.ilog2());
@@ -95,25 +96,22 @@ impl Core {
             .try_with(|places| {
                 let cached = places[place].get();
                 if cached.generation == generation && cached.address == address {
-                    return cached;
+                    return cached.known;
                 }
-                let fresh = self.look_at(meta, generation);
-                places[place].set(fresh);
-                fresh
+                let known = self.look_at(meta);
+                places[place].set(CallSite { generation, address, known });
+                known
             })
-            .unwrap_or_else(|_| self.look_at(meta, generation))
+            .unwrap_or_else(|_| self.look_at(meta))
     }
 
     #[cold]
-    fn look_at(&self, meta: &'static Metadata<'static>, generation: u64) -> CallSite {
+    fn look_at(&self, meta: &'static Metadata<'static>) -> Known {
         let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
-        CallSite {
-            generation,
-            address: std::ptr::from_ref(meta) as usize,
-            mask: self.filters.mask(meta.target(), *meta.level()),
-            is_log: meta.is_event() && meta.target() == "log" && names("log.target"),
-            names_trace: meta.is_span() && (names("trace_id") || names("traceparent")),
-        }
+        let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
+        let names_trace = meta.is_span() && (names("trace_id") || names("traceparent"));
+        let kind = if is_log { KIND_LOG } else { u64::from(names_trace) * KIND_NAMES_TRACE };
+        Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
 
     #[inline]
@@ -161,19 +159,29 @@ impl Core {
 struct CallSite {
     generation: u64,
     address: usize,
-    mask: u64,
-    /// One of those that all records of the `log` crate share.
-    is_log: bool,
-    /// A span with a field that may name the trace.
-    names_trace: bool,
+    known: Known,
 }
+
+/// Two words: it is copied for each event, and a struct with `bool`s is copied in pieces that overlap, for which the
+/// processor has to wait.
+#[derive(Clone, Copy)]
+struct Known {
+    /// Which outputs want it.
+    mask: u64,
+    kind: u64,
+}
+
+/// One of those that all records of the `log` crate share.
+const KIND_LOG: u64 = 1;
+/// A span with a field that may name the trace.
+const KIND_NAMES_TRACE: u64 = 2;
 
 const PLACES: usize = 128;
 
 thread_local! {
     /// A direct-mapped cache; no destructor, so it works in those of others too.
     static CALL_SITES: [Cell<CallSite>; PLACES] = const {
-        [const { Cell::new(CallSite { generation: 0, address: 0, mask: 0, is_log: false, names_trace: false }) }; PLACES]
+        [const { Cell::new(CallSite { generation: 0, address: 0, known: Known { mask: 0, kind: 0 } }) }; PLACES]
     };
 
     /// The buffer that captures go to. It is taken out while in use: an event logged by a value being formatted
@@ -208,6 +216,20 @@ impl Layer {
 }
 
 impl Layer {
+    /// The node of the span an event is in. `current`: the span the registry calls the current one, where that counts.
+    #[cold]
+    fn look_up_node<S>(&self, event: &Event<'_>, current: Option<&Id>, registry: &Context<'_, S>) -> Option<Arc<Node>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(span) = registry.event_span(event) else { return self.node_above_hidden::<S>(event, registry) };
+        let node = node_of(&span, self.core.serial)?;
+        if current == Some(&span.id()) {
+            recent::remember(self.core.serial, &span.id(), &node);
+        }
+        Some(node)
+    }
+
     /// The nearest span of ours above one that our filter hides and another layer wants: the registry leads no
     /// further than to that one.
     fn node_above_hidden<S>(&self, event: &Event<'_>, registry: &Context<'_, S>) -> Option<Arc<Node>>
@@ -247,17 +269,17 @@ where
         with_scratch(|scratch| {
             attributes.record(&mut Capture::new(scratch, core.max_record_bytes));
             let Some(span) = registry.span(id) else { return };
-            let parent = span.parent().and_then(|parent| node_of(&parent, core.serial));
-            let node = Arc::new(Node::new(meta, parent, scratch.bytes(), site.names_trace, &core.ids));
+            let parent = span.parent().and_then(|parent| {
+                let recent = recent::with(core.serial, &parent.id(), Arc::clone);
+                recent.or_else(|| node_of(&parent, core.serial))
+            });
+            let node = Node::new(meta, parent, scratch.bytes(), site.kind == KIND_NAMES_TRACE, &core.ids);
+            recent::remember(core.serial, id, &node);
             let mut extensions = span.extensions_mut();
-            match extensions.get_mut::<Nodes>() {
-                Some(nodes) => {
-                    nodes.0.retain(|(serial, _)| *serial != core.serial);
-                    nodes.0.push((core.serial, node));
-                }
-                None => {
-                    extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])));
-                }
+            if let Some(mut others) = extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])))
+                && let Some(nodes) = extensions.get_mut::<Nodes>()
+            {
+                nodes.0.extend(others.0.drain(..).filter(|(serial, _)| *serial != core.serial));
             }
         });
     }
@@ -277,7 +299,8 @@ where
         let core = &self.core;
         let meta = event.metadata();
         let site = core.call_site(meta);
-        if site.mask == 0 && !site.is_log {
+        let is_log = site.kind == KIND_LOG;
+        if site.mask == 0 && !is_log {
             return;
         }
         with_scratch(|scratch| {
@@ -286,10 +309,10 @@ where
                 let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
             }
             event.record(&mut capture);
-            let mut mask = if site.is_log { core.mask_of_log(meta, scratch.bytes()) } else { site.mask };
+            let mut mask = if is_log { core.mask_of_log(meta, scratch.bytes()) } else { site.mask };
             let is_own = worker::own_lane().is_some();
-            let mut push = Push {
-                head: Head::Event { meta, is_log: site.is_log },
+            let push = Push {
+                head: Head::Event { meta, is_log },
                 time: core.clock.now(),
                 bytes: scratch.bytes(),
                 context: None,
@@ -298,26 +321,11 @@ where
             if is_own {
                 mask = core.outside_own(mask, &push);
             }
-            let to_deliver = match registry.event_span(event) {
-                None => {
-                    let node = self.node_above_hidden::<S>(event, &registry);
-                    push.context = node.as_ref();
-                    core.push(mask, push)
-                }
-                Some(span) => {
-                    let extensions = span.extensions();
-                    if core.may_block {
-                        // A push that waits must not keep others from the span's extensions.
-                        let node = node_in(&extensions, core.serial).cloned();
-                        drop(extensions);
-                        push.context = node.as_ref();
-                        core.push(mask, push)
-                    } else {
-                        push.context = node_in(&extensions, core.serial);
-                        core.push(mask, push)
-                    }
-                }
-            };
+            let current = registry.current_span();
+            let id = current.id().filter(|_| event.is_contextual());
+            let push = |node: Option<&Arc<Node>>| core.push(mask, Push { context: node, ..push });
+            let to_deliver = id.and_then(|id| recent::with(core.serial, id, |node| push(Some(node))));
+            let to_deliver = to_deliver.unwrap_or_else(|| push(self.look_up_node(event, id, &registry).as_ref()));
             if to_deliver != 0 {
                 core.lanes_in(to_deliver).for_each(|lane| lane.deliver_here());
             }

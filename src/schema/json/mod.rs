@@ -4,6 +4,10 @@
 //! escaped: DEL, the C1 controls, U+2028 and U+2029, the bidirectional controls and U+FEFF. A reader gets the same
 //! text back either way.
 
+mod draft;
+
+pub(crate) use draft::{Draft, DraftBytes, Piece};
+
 use std::collections::HashMap;
 use std::fmt;
 
@@ -181,22 +185,30 @@ pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// How many bytes at the beginning are printable ASCII that JSON takes as it is, or a little less.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// A word whose high bits (those in [`HIGH`]) are all zero exactly when each of its eight bytes is printable ASCII that
+/// JSON takes as it is.
+#[inline]
+fn unplain(word: u64) -> u64 {
+    // The high bit of a byte shows: itself ≥ 0x80; below 0x20; equal to the quote, the backslash or DEL.
+    let below = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+    let slash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+    let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
+    word | below | quote | slash | delete
+}
+
+/// How many bytes at the beginning are plain.
 #[inline]
 fn plain_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let (words, rest) = bytes.as_chunks::<8>();
     let mut plain = 0;
     for word in words {
-        let word = u64::from_le_bytes(*word);
-        // The high bit of a byte shows: itself ≥ 0x80; below 0x20; equal to the quote, the backslash or DEL.
-        let below = word.wrapping_sub(ONES * 0x20);
-        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
-        let slash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
-        let delete = (word ^ (ONES * 0x7f)).wrapping_sub(ONES);
-        if (word | below | quote | slash | delete) & HIGH != 0 {
-            return plain + byte_wise(&word.to_le_bytes());
+        let found = unplain(u64::from_le_bytes(*word)) & HIGH;
+        if found != 0 {
+            return plain + found.trailing_zeros() as usize / 8;
         }
         plain += 8;
     }
@@ -205,37 +217,66 @@ fn plain_prefix(bytes: &[u8]) -> usize {
 
 #[inline]
 fn byte_wise(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| !is_plain(*byte)).unwrap_or(bytes.len())
+    bytes.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).unwrap_or(bytes.len())
 }
 
-#[inline]
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
-}
-
-fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
-    let mut start = 0;
-    for (at, char) in text.char_indices() {
-        let short: &[u8] = match char {
-            '"' => b"\\\"",
-            '\\' => b"\\\\",
-            '\n' => b"\\n",
-            '\r' => b"\\r",
-            '\t' => b"\\t",
-            '\u{8}' => b"\\b",
-            '\u{c}' => b"\\f",
-            char if is_unsafe(char) => b"",
-            _ => continue,
-        };
-        out.extend_from_slice(text.get(start..at).unwrap_or_default().as_bytes());
-        if short.is_empty() {
-            put_unicode_escape(out, char);
-        } else {
-            out.extend_from_slice(short);
-        }
-        start = at + char.len_utf8();
+/// For each byte: zero when it is plain, the letter of a short escape, or [`OTHER`].
+const ESCAPES: [u8; 256] = {
+    let mut escapes = [OTHER; 256];
+    let mut byte = 0x20;
+    while byte < 0x7f {
+        escapes[byte] = 0;
+        byte += 1;
     }
-    out.extend_from_slice(text.get(start..).unwrap_or_default().as_bytes());
+    escapes[b'"' as usize] = b'"';
+    escapes[b'\\' as usize] = b'\\';
+    escapes[b'\n' as usize] = b'n';
+    escapes[b'\r' as usize] = b'r';
+    escapes[b'\t' as usize] = b't';
+    escapes[0x8] = b'b';
+    escapes[0xc] = b'f';
+    escapes
+};
+const OTHER: u8 = 1;
+
+/// In a text with one escape there are likely more: bytes are looked at one by one so far, then words again.
+const NEAR_BYTES: usize = 16;
+
+/// Appends what begins with a character that is not plain.
+fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match ESCAPES[usize::from(*byte)] {
+            0 => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let near = rest.iter().take(NEAR_BYTES).take_while(|byte| ESCAPES[usize::from(**byte)] == 0).count();
+                let plain = if near < NEAR_BYTES { near } else { plain_prefix(rest) };
+                out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+                at += plain;
+            }
+            OTHER => at += put_unplain(out, text.get(at..).unwrap_or_default()).max(1),
+            letter => {
+                out.extend_from_slice(&[b'\\', letter]);
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Appends one unsafe character, or a run of those that are safe but not ASCII; returns how many bytes that was.
+fn put_unplain(out: &mut Vec<u8>, text: &str) -> usize {
+    match text.char_indices().find(|(_, char)| char.is_ascii() || is_unsafe(*char)) {
+        Some((0, char)) => {
+            put_unicode_escape(out, char);
+            char.len_utf8()
+        }
+        found => {
+            let length = found.map_or(text.len(), |(at, _)| at);
+            out.extend_from_slice(text.as_bytes().get(..length).unwrap_or_default());
+            length
+        }
+    }
 }
 
 /// Whether a character could disturb whoever looks at it: controls, line separators, bidirectional controls, BOM.

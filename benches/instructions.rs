@@ -1,0 +1,308 @@
+//! What the log costs in instructions: counts, so that a change for the worse shows on a busy machine too.
+//!
+//! `cargo bench --all-features --bench instructions` fails when a count is above its limit in [`WORKS`]. It needs
+//! valgrind: the program runs itself under callgrind with N and with 3 N operations, and the difference, divided by
+//! 2 N, is the count of one; the start cancels out.
+//!
+//! While the thread that logs is counted, the worker stands still in a sink that waits at a gate. For the worker's
+//! lines the gate is opened afterwards, everything is drained, and what the thread that logs took is subtracted. What
+//! is not counted is the kernel's work; valgrind has no vDSO, so reading the clock is the kernel's too.
+//!
+//! The floor is the same work for an empty layer that looks up the current span, under `Targets`.
+
+#![allow(clippy::expect_used, clippy::print_stdout)]
+
+use std::hint::black_box;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+
+use spanline::sink::Lines;
+use spanline::{Guard, Output, Sink};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
+use tracing::{Event, Span, Subscriber, debug, info, info_span};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
+
+/// What is counted, and today's count: on x86_64, with Rust 1.95.
+///
+/// The limit is 8 % above. After a change that is worth its instructions, or one that saves some, put the printed
+/// count here.
+const WORKS: [Work; 8] = [
+    Work::new("w0", "disabled call site", 10.0, Part::Caller(disabled, 1)),
+    Work::new("w1e", "event inside two spans", 1562.0, Part::Caller(events_inside, 1)),
+    Work::new("w1e_two_outputs", "the same, to two outputs", 1747.0, Part::Caller(events_inside, 2)),
+    Work::new("w1c", "two spans opened, five events, closed", 13_836.0, Part::Caller(cycles, 1)),
+    Work::new("w2", "event outside spans", 1264.0, Part::Caller(events, 1)),
+    Work::new("w3", "a span entered and left", 401.0, Part::Caller(enters, 1)),
+    Work::new("w1e_line", "worker: line in a known context", 2303.0, Part::Worker { of: "w1e", lines: 1 }),
+    Work::new("w1c_line", "worker: line of w1c", 5139.0, Part::Worker { of: "w1c", lines: EVENTS_PER_CYCLE }),
+];
+
+const LIMIT: f64 = 1.08;
+/// Below this part of today's count, the limit has become too wide.
+const TIGHTEN: f64 = 0.9;
+
+/// Operations in the shorter run; three times as many in the longer.
+const OPERATIONS: u32 = 5_000;
+
+const EVENTS_PER_CYCLE: u32 = 5;
+
+/// Room for all that is logged while the worker stands still, twice: a queue more than half full wakes its worker.
+const QUEUE_BYTES: usize = 64 << 20;
+
+struct Work {
+    name: &'static str,
+    what: &'static str,
+    today: f64,
+    part: Part,
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    /// What the thread that logs does so many times, with so many outputs.
+    Caller(fn(u32), usize),
+    /// What the worker does for each line of another work.
+    Worker { of: &'static str, lines: u32 },
+}
+
+impl Work {
+    const fn new(name: &'static str, what: &'static str, today: f64, part: Part) -> Self {
+        Self { name, what, today, part }
+    }
+
+    fn named(name: &str) -> &'static Self {
+        WORKS.iter().find(|work| work.name == name).expect("a work")
+    }
+}
+
+fn disabled(times: u32) {
+    for _ in 0..times {
+        debug!(user_id = black_box(42u64), elapsed_ms = 3.25f64, cached = true, sku = "AB-1234", "order loaded");
+    }
+}
+
+#[inline(always)]
+fn event() {
+    info!(user_id = black_box(42u64), elapsed_ms = 3.25f64, cached = true, sku = "AB-1234", "order loaded");
+}
+
+fn request() -> Span {
+    info_span!(
+        "request",
+        request_id = "0d5fbc1c-6e13-4a5e-9d37-0a2f7d6b5c11",
+        trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+        method = "GET",
+        path = "/api/orders/42"
+    )
+}
+
+fn db() -> Span {
+    info_span!("db", table = "orders", attempt = 1u64)
+}
+
+fn events(times: u32) {
+    for _ in 0..times {
+        event();
+    }
+}
+
+fn events_inside(times: u32) {
+    let _request = request().entered();
+    let _db = db().entered();
+    events(times);
+}
+
+fn cycles(times: u32) {
+    for _ in 0..times {
+        events_inside(EVENTS_PER_CYCLE);
+    }
+}
+
+fn enters(times: u32) {
+    let span = request();
+    for _ in 0..times {
+        black_box(&span).in_scope(|| black_box(()));
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["run", layer, work, times] => {
+            run(layer, Work::named(work), times.parse().expect("a number"));
+            ExitCode::SUCCESS
+        }
+        _ => compare(),
+    }
+}
+
+/// Counts everything, prints the table and judges it.
+fn compare() -> ExitCode {
+    if let Err(error) = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status() {
+        println!("the instructions cannot be counted: valgrind does not run ({error}); install the package `valgrind`");
+        return ExitCode::FAILURE;
+    }
+    let counts = count_all();
+    let find = |layer, name| counts.iter().find(|(run, _)| run.layer == layer && run.work.name == name);
+    let mut wrong = Vec::new();
+    let mut notes = Vec::new();
+    println!("{:16} {:38} {:>9} {:>9} {:>9}", "instructions", "", "count", "limit", "floor");
+    for work in &WORKS {
+        let Some(&(_, mut count)) = find("ours", work.name) else { continue };
+        if let Part::Worker { of, lines } = work.part {
+            let caller = find("ours", of).map_or(0.0, |(_, count)| *count);
+            count = (count - caller) / f64::from(lines);
+        }
+        let limit = (work.today * LIMIT).ceil();
+        let floor = find("floor", work.name).map_or("–".to_owned(), |(_, floor)| format!("{floor:.1}"));
+        println!("{:16} {:38} {count:9.1} {limit:9.0} {floor:>9}", work.name, work.what);
+        if count > limit {
+            wrong.push(format!("{}: {count:.1} instructions are above the limit of {limit:.0}", work.name));
+        } else if count < work.today * TIGHTEN {
+            notes.push(format!("{}: {count:.1}, once {:.1}: tighten the limit", work.name, work.today));
+        }
+    }
+    notes.iter().for_each(|note| println!("note: {note}"));
+    if !cfg!(target_arch = "x86_64") {
+        println!("the limits are for x86_64: nothing is judged here");
+        return ExitCode::SUCCESS;
+    }
+    wrong.iter().for_each(|wrong| println!("error: {wrong}"));
+    if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A work for one of the layers.
+#[derive(Clone, Copy)]
+struct Run {
+    layer: &'static str,
+    work: &'static Work,
+}
+
+impl Run {
+    /// Instructions of one operation.
+    fn count(self) -> f64 {
+        let [few, many] = [OPERATIONS, 3 * OPERATIONS].map(|times| self.collected(times));
+        (many as f64 - few as f64) / f64::from(2 * OPERATIONS)
+    }
+
+    /// Instructions of a whole run.
+    fn collected(self, times: u32) -> u64 {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(std::env::current_exe().expect("a path"))
+            .args(["run", self.layer, self.work.name, &times.to_string()])
+            .output()
+            .expect("valgrind");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{} of {} failed:\n{text}", self.work.name, self.layer);
+        let line = text.lines().find_map(|line| line.split_once("Collected :"));
+        line.and_then(|(_, number)| number.trim().parse().ok()).expect("a count from callgrind")
+    }
+}
+
+/// Several at a time: counts do not mind.
+fn count_all() -> Vec<(Run, f64)> {
+    let mut runs = Vec::new();
+    for work in &WORKS {
+        runs.push(Run { layer: "ours", work });
+        if matches!(work.part, Part::Caller(..)) {
+            runs.push(Run { layer: "floor", work });
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let counts = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from).min(8) {
+            scope.spawn(|| {
+                while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let count = run.count();
+                    counts.lock().expect("counts").push((*run, count));
+                }
+            });
+        }
+    });
+    counts.into_inner().expect("counts")
+}
+
+/// The program that is counted.
+fn run(layer: &str, work: &Work, times: u32) {
+    let (caller, drain) = match work.part {
+        Part::Caller(..) => (work, false),
+        Part::Worker { of, .. } => (Work::named(of), true),
+    };
+    let Part::Caller(operation, outputs) = caller.part else { unreachable!("lines of lines") };
+    if layer == "floor" {
+        let empty = Empty.with_filter(Targets::new().with_default(LevelFilter::INFO));
+        set_global_default(tracing_subscriber::registry().with(empty)).expect("the first");
+        operation(times);
+        return;
+    }
+    let (guard, gates) = gated(outputs);
+    operation(times);
+    assert_eq!(guard.handle().metrics().dropped(), 0, "the queue is too small");
+    if drain {
+        gates.iter().for_each(Gate::pass);
+        guard.close().expect("all written");
+    } else {
+        // Its worker stays where it is.
+        std::mem::forget(guard);
+    }
+}
+
+/// A log whose workers stand at their gates.
+fn gated(outputs: usize) -> (Guard, Vec<Gate>) {
+    let gates: Vec<_> = (0..outputs).map(|_| Gate::new()).collect();
+    let mut builder = spanline::builder();
+    for gate in &gates {
+        let sink = Null { gate: Some(gate.clone()) };
+        builder = builder.output(Output::new(sink).max_bytes(QUEUE_BYTES));
+    }
+    let (layer, guard) = builder.build().expect("a layer");
+    set_global_default(tracing_subscriber::registry().with(layer)).expect("the first");
+    info!("the line on which the workers wait");
+    gates.iter().for_each(Gate::pass);
+    (guard, gates)
+}
+
+/// Where two threads wait for each other.
+#[derive(Clone)]
+struct Gate(Arc<Barrier>);
+
+impl Gate {
+    fn new() -> Self {
+        Self(Arc::new(Barrier::new(2)))
+    }
+
+    fn pass(&self) {
+        self.0.wait();
+    }
+}
+
+/// Forgets its lines; before the first, it says that it is there and waits to be let through.
+struct Null {
+    gate: Option<Gate>,
+}
+
+impl Sink for Null {
+    fn write(&mut self, lines: &mut Lines) -> Result<(), spanline::Error> {
+        if let Some(gate) = self.gate.take() {
+            gate.pass();
+            gate.pass();
+        }
+        lines.advance(lines.as_bytes().len());
+        Ok(())
+    }
+}
+
+/// The least that a layer does which knows where an event belongs.
+struct Empty;
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Empty {
+    fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {
+        black_box(registry.event_span(event).is_some());
+    }
+}

@@ -1,0 +1,148 @@
+//! How spans nest: what all contexts of the same call sites have in common, whatever their values.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+
+use smallvec::SmallVec;
+use tracing::Metadata;
+
+use super::general::put_spans;
+use super::plan::{AddressHasher, PlanKeys};
+use super::slots::Slots;
+use super::{Options, put_key};
+use crate::context::Context;
+use crate::record::{Record, plain_name};
+use crate::schema::json::Piece;
+
+/// A program has only so many; recursion can make more, and those are rendered the general way.
+const MAX_SHAPES: usize = 1024;
+const MAX_DEPTH: usize = 32;
+
+/// One way in which spans nest.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// The call sites, the innermost first.
+    pub(super) sites: Vec<Site>,
+    /// The users' keys that there may be in it.
+    pub(super) names: Vec<&'static str>,
+    /// `,"spans":[…]`
+    pub(super) spans: Vec<u8>,
+    addresses: SmallVec<[usize; 8]>,
+}
+
+/// A span's call site, as part of a shape.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) fields: Vec<SpanField>,
+}
+
+/// A declared field of a span.
+#[derive(Debug)]
+pub(super) struct SpanField {
+    pub(super) name: &'static str,
+    /// `,"name":`
+    pub(super) key: Piece,
+    pub(super) role: Role,
+}
+
+/// What becomes of a field's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Shown,
+    /// Not among those the user chose.
+    Hidden,
+    /// The request's id.
+    Request,
+    /// May name the trace.
+    Trace,
+    /// Another span of the context has one of that name: shown unless one further in has a value.
+    Repeated,
+    /// The general way has to see to it.
+    Irregular,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Shapes {
+    all: Vec<Shape>,
+    /// Where those with a hash are.
+    found: HashMap<usize, SmallVec<[u32; 1]>, PlanKeys>,
+}
+
+impl Shapes {
+    pub(super) fn get(&self, number: u32) -> Option<&Shape> {
+        self.all.get(number as usize)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.all.len() >= MAX_SHAPES
+    }
+
+    /// The shape of a context, with its number; `None` when the context is too deep or there are too many.
+    pub(super) fn of(
+        &mut self,
+        context: &Context<'_>,
+        record: &Record<'_>,
+        options: &Options,
+    ) -> Option<(u32, &Shape)> {
+        let mut addresses = SmallVec::<[usize; 8]>::new();
+        let mut hash = AddressHasher::default();
+        for meta in context.call_sites() {
+            if addresses.len() == MAX_DEPTH {
+                return None;
+            }
+            addresses.push(std::ptr::from_ref::<Metadata<'static>>(meta) as usize);
+            hash.write_usize(std::ptr::from_ref::<Metadata<'static>>(meta) as usize);
+        }
+        let candidates = self.found.entry(hash.finish() as usize).or_default();
+        let is_it = |number: &u32| self.all.get(*number as usize).is_some_and(|shape| shape.addresses == addresses);
+        let number = match candidates.iter().copied().find(is_it) {
+            Some(number) => number,
+            None if self.all.len() >= MAX_SHAPES => return None,
+            None => {
+                let number = self.all.len() as u32;
+                candidates.push(number);
+                self.all.push(Shape::new(context, record, options, addresses));
+                number
+            }
+        };
+        Some((number, self.all.get(number as usize)?))
+    }
+}
+
+impl Shape {
+    fn new(context: &Context<'_>, record: &Record<'_>, options: &Options, addresses: SmallVec<[usize; 8]>) -> Self {
+        let slots = Slots::new(options);
+        let mut names = Vec::new();
+        let mut sites: Vec<Site> = Vec::new();
+        for meta in context.call_sites() {
+            let mut fields: Vec<SpanField> = Vec::new();
+            for field in meta.fields() {
+                let name = plain_name(field.name());
+                let is_static = record.static_fields().any(|(other, _)| other == name);
+                let mut role = match name {
+                    _ if is_static || fields.iter().any(|field| field.name == name) => Role::Irregular,
+                    "trace_id" | "traceparent" => Role::Trace,
+                    _ if slots.find(name).is_some() => Role::Irregular,
+                    _ if !options.span_fields.lifts(name) => Role::Hidden,
+                    "request_id" => Role::Request,
+                    _ => Role::Shown,
+                };
+                for other in sites.iter_mut().flat_map(|site| &mut site.fields) {
+                    if role == Role::Shown && other.name == name && matches!(other.role, Role::Shown | Role::Repeated) {
+                        (role, other.role) = (Role::Repeated, Role::Repeated);
+                    }
+                }
+                if !matches!(role, Role::Hidden | Role::Trace) {
+                    names.push(name);
+                }
+                let mut key = Vec::new();
+                put_key(&mut key, name);
+                fields.push(SpanField { name, key: Piece::new(&key), role });
+            }
+            sites.push(Site { fields });
+        }
+        let mut spans = Vec::new();
+        put_spans(&mut spans, context);
+        Self { sites, names, spans, addresses }
+    }
+}
