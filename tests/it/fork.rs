@@ -495,6 +495,14 @@ fn promise_21_a_rolling_file_is_the_childs_own() {
         let id = fork(|| {
             log(Level::INFO, 1, 0);
             handle.flush(PATIENCE).unwrap();
+            #[cfg(target_os = "linux")]
+            {
+                let inode = std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&path).unwrap());
+                let locks = std::fs::read_to_string("/proc/locks").unwrap();
+                let own = format!(" {} ", std::process::id());
+                let holds = |line: &&str| line.contains(&own) && line.contains(&format!(":{inode} "));
+                assert!(locks.lines().any(|line| holds(&line)), "the child writes under a lock of its own: {locks}");
+            }
         });
         assert_eq!(wait(id), 0);
         assert!(is_locked(), "the child's end has taken the parent's lock");
