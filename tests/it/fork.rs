@@ -15,7 +15,7 @@ use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::exit::{file, how, run_child};
-use crate::faults::{Acts, Fault, Faulty, PATIENCE, Taken, is_child, sink, until};
+use crate::faults::{Acts, Fault, Faulty, Gate, PATIENCE, Taken, is_child, sink, until};
 use crate::ledger::{log, read};
 
 const CHILDREN: u64 = 50;
@@ -271,6 +271,47 @@ fn promise_21_a_failing_output_works_in_the_child() {
         failing.always(None);
         guard.close().unwrap();
         assert_eq!(whole(&failing.text()), BTreeMap::from([(0, 10)]));
+        return;
+    }
+    let (status, stderr) = run_child(NAME, "", Path::new(""));
+    assert!(status.success(), "{stderr}");
+}
+
+/// A batch of many writes takes longer than a fork waits: it comes between two of them.
+#[test]
+fn promise_21_a_fork_comes_between_two_writes() {
+    const NAME: &str = "fork::promise_21_a_fork_comes_between_two_writes";
+    if is_child() {
+        let (gate, taken, writes) = (Gate::shut(), Taken::default(), Arc::new(AtomicU64::new(0)));
+        let (at_gate, into, counts) = (gate.clone(), taken.clone(), Arc::clone(&writes));
+        let slow = sink(move |lines: &mut Lines| {
+            at_gate.pass();
+            if counts.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            into.all(lines);
+            Ok(())
+        });
+        let output = Output::new(slow).overflow(Overflow::DropNewest);
+        let guard = spanline::builder().output(output).init().unwrap();
+        let handle = guard.handle();
+        log(Level::INFO, 0, 0);
+        gate.wait_reached(1);
+        let long = "x".repeat(4 << 10);
+        (1..=1_500).for_each(|seq| tracing::info!(thread = 0, seq, long, "line"));
+        gate.open();
+        until("the long batch", || writes.load(Ordering::Relaxed) >= 3);
+        let child = taken.clone();
+        let id = fork(|| {
+            let before = child.text().len();
+            (0..LINES).for_each(|seq| log(Level::INFO, 1, seq));
+            handle.flush(PATIENCE).unwrap();
+            assert_eq!(whole(&child.text()[before..]), BTreeMap::from([(1, LINES)]));
+        });
+        assert_eq!(wait(id), 0);
+        assert!(handle.metrics().outputs[0].queued.total() > 0, "the batch was over before the fork");
+        guard.close().unwrap();
+        assert_eq!(whole(&taken.text()), BTreeMap::from([(0, 1_501)]));
         return;
     }
     let (status, stderr) = run_child(NAME, "", Path::new(""));
