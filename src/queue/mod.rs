@@ -93,6 +93,8 @@ pub(crate) struct State {
     urgent: bool,
     /// Callers waiting for room.
     blocked: usize,
+    /// When they were last woken.
+    let_in: Instant,
     emitted: ByLevel,
     dropped: Dropped,
     /// All that the worker ever took.
@@ -198,6 +200,7 @@ impl Queue {
             waiting: Waiting::No,
             urgent: false,
             blocked: 0,
+            let_in: Instant::now(),
             emitted: ByLevel::default(),
             dropped: Dropped::default(),
             taken: ByLevel::default(),

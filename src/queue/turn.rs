@@ -15,6 +15,8 @@ pub(super) const MAX_LINGER: Duration = Duration::from_millis(5);
 const MIN_LINGER: Duration = Duration::from_millis(1);
 /// So many pending bytes are taken without waiting.
 const BATCH_BYTES: usize = 128 * 1024;
+/// Those who wait for room are woken no more often than this while the queue is nearly full.
+const LET_IN_EVERY: Duration = Duration::from_millis(1);
 /// So many bytes in one take are much.
 const BUSY_BYTES: usize = BATCH_BYTES / 4;
 /// After this long without a line the worker sleeps until it is woken.
@@ -111,7 +113,10 @@ impl Queue {
                 state.lose(*reason, *level, *time);
             }
         }
-        if state.blocked > 0 {
+        // Whoever waits for room is let in seldom while much gets done, so that the two need not take turns for every
+        // chunk; but at once by a slow sink.
+        if state.blocked > 0 && (state.used <= self.max_bytes / 4 * 3 || state.let_in.elapsed() >= LET_IN_EVERY) {
+            state.let_in = Instant::now();
             self.room.notify_all();
         }
     }

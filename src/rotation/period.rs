@@ -143,6 +143,11 @@ impl Schedule {
         });
     }
 
+    /// Whether there is no boundary at all.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.period.is_none()
+    }
+
     /// What `time` means.
     pub(crate) fn turn(&self, time: Timestamp) -> Turn {
         let now = time.as_nanos();

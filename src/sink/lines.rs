@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::Level;
 
+use crate::metrics::ByLevel;
 use crate::record::Timestamp;
 
 /// Rendered lines, each ending in a newline, and a cursor: what lies before it has been delivered.
@@ -98,13 +99,15 @@ impl Lines {
     /// Moves the cursor past `bytes` more delivered bytes; never past the end.
     pub fn advance(&mut self, bytes: usize) {
         self.cursor = self.cursor.saturating_add(bytes).min(self.bytes.len());
+        let mut lines = ByLevel::default();
         while let Some(end) = self.ends.get(self.passed).filter(|end| end.at <= self.cursor) {
-            if !end.notice && !end.cut {
-                // Whoever delivers holds the engine's lock, so nobody else counts: no atomic addition is needed.
-                let place = self.delivered.place(end.level);
-                place.store(place.load(Ordering::Relaxed) + 1, Ordering::Release);
-            }
+            lines.add(end.level, u64::from(!end.notice && !end.cut));
             self.passed += 1;
+        }
+        for (level, lines) in lines.levels() {
+            // Whoever delivers holds the engine's lock, so nobody else counts: no atomic addition is needed.
+            let place = self.delivered.place(level);
+            place.store(place.load(Ordering::Relaxed) + lines, Ordering::Release);
         }
     }
 

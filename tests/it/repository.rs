@@ -15,7 +15,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("complaint", &["record"]),
     ("filter", &["error"]),
     ("schema", &["context", "record"]),
-    ("sink", &["error", "record", "rotation"]),
+    ("sink", &["error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink"]),
     ("worker", &["complaint", "context", "error", "metrics", "process", "queue", "record", "schema", "sink"]),
     ("layer", &["context", "filter", "metrics", "queue", "record", "worker"]),

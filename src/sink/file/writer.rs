@@ -193,8 +193,11 @@ impl Writer {
 
     /// How many bytes can be written in one go: the first line, or what is left of it, and those that go with it.
     fn run(&self, size: u64, lines: &Lines) -> usize {
+        let unlimited = self.failed_at.is_some() || (self.max_bytes.is_none() && self.schedule.is_endless());
+        if unlimited && lines.at_line_start() {
+            return lines.as_bytes().len();
+        }
         let mut run = 0;
-        let unlimited = self.failed_at.is_some();
         for line in lines.iter() {
             let goes_on =
                 unlimited || (self.fits(size + run as u64, &line) && self.schedule.turn(line.time) == Turn::Stay);
