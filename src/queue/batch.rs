@@ -1,10 +1,12 @@
-//! Records side by side: headers, one byte arena, and the contexts they share.
+//! Records waiting together: blocks of them, and the contexts they share.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tracing::{Level, Metadata};
 
 use super::Push;
+use super::block::{Block, Spare, blocks_for};
 use crate::context::{Bound, Node};
 use crate::metrics::ByLevel;
 use crate::record::Timestamp;
@@ -32,14 +34,14 @@ impl Head {
     }
 }
 
-/// A record's header; its bytes lie in the arena, from where those of the record before it end.
+/// A record's header; its bytes lie in the block, from where those of the record before it end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) head: Head,
     pub(crate) time: Timestamp,
     /// Place among the contexts; `NO_CONTEXT` outside any span.
     context: u32,
-    end: u32,
+    pub(super) end: u32,
 }
 
 const NO_CONTEXT: u32 = u32::MAX;
@@ -53,8 +55,9 @@ const PLACES: usize = 256;
 /// Records waiting together.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    entries: Vec<Entry>,
-    arena: Vec<u8>,
+    /// The oldest first; records are added to the last one.
+    blocks: VecDeque<Block>,
+    records: usize,
     contexts: Vec<Bound>,
     by_level: ByLevel,
     bytes: usize,
@@ -66,7 +69,7 @@ pub(crate) struct Batch {
     /// For a span's serial, whether its memory has been accounted for in this batch.
     charged: Box<[Charge]>,
     /// The most it ever held.
-    most_bytes: usize,
+    most_contexts: usize,
     /// Tells the charges of this round from older ones.
     round: u64,
 }
@@ -94,18 +97,18 @@ enum Found {
 }
 
 impl Batch {
-    /// Room for records of `max_bytes` in all. The memory is reserved, not touched.
+    /// For records of `max_bytes` in all. The memory is reserved, not touched.
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
-            entries: Vec::with_capacity(max_bytes / size_of::<Entry>()),
-            arena: Vec::with_capacity(max_bytes),
+            blocks: VecDeque::with_capacity(blocks_for(max_bytes).0),
+            records: 0,
             contexts: Vec::with_capacity((max_bytes / size_of::<Node>()).max(16)),
             by_level: ByLevel::default(),
             bytes: 0,
             echoes: 0,
             found: vec![0; PLACES].into(),
             charged: vec![Charge::default(); PLACES].into(),
-            most_bytes: 0,
+            most_contexts: 0,
             round: 1,
         }
     }
@@ -160,16 +163,21 @@ impl Batch {
         }
     }
 
-    /// Adds a record at the place that was looked up.
+    /// Adds a record at the place that was looked up. `spare`: where a block is taken from when it needs one.
     #[inline]
-    pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64) {
+    pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64, spare: &mut Spare) {
         let context = match (place.context, push.context) {
             (Found::At(at), _) => at,
             (Found::New, Some(node)) => self.add_context(node, epoch),
             _ => NO_CONTEXT,
         };
-        self.arena.extend_from_slice(push.bytes);
-        self.entries.push(Entry { head: push.head, time: push.time, context, end: self.arena.len() as u32 });
+        if !self.blocks.back().is_some_and(|block| block.has_room(push.bytes.len())) {
+            self.blocks.push_back(spare.take());
+        }
+        if let Some(block) = self.blocks.back_mut() {
+            block.add(push.bytes, |end| Entry { head: push.head, time: push.time, context, end });
+        }
+        self.records += 1;
         self.by_level.add(push.head.level(), 1);
         self.bytes += place.cost;
         self.echoes += usize::from(!push.may_wait);
@@ -188,14 +196,14 @@ impl Batch {
         at
     }
 
-    /// Whether a table has reached what it was allocated for.
+    /// Whether the table of contexts has reached what it was allocated for.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.contexts.len() == self.contexts.capacity() || self.entries.len() == self.entries.capacity()
+        self.contexts.len() == self.contexts.capacity()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.records == 0
     }
 
     /// Bytes accounted for.
@@ -208,39 +216,35 @@ impl Batch {
     }
 
     pub(crate) fn last_time(&self) -> Timestamp {
-        self.entries.last().map_or_else(Timestamp::default, |entry| entry.time)
+        self.blocks.back().and_then(Block::last).map_or_else(Timestamp::default, |entry| entry.time)
     }
 
     /// Whether all of it was logged on threads of the log itself.
     pub(crate) fn is_echo(&self) -> bool {
-        self.echoes > 0 && self.echoes == self.entries.len()
+        self.echoes > 0 && self.echoes == self.records
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+    /// Takes out the oldest block.
+    pub(crate) fn take_block(&mut self) -> Option<Block> {
+        self.blocks.pop_front()
     }
 
-    /// The record at `index`: header, bytes and context.
-    pub(crate) fn get(&self, index: usize) -> Option<(&Entry, &[u8], Option<&Bound>)> {
-        let entry = self.entries.get(index)?;
-        let start = match index.checked_sub(1) {
-            Some(before) => self.entries.get(before)?.end as usize,
-            None => 0,
-        };
-        let bytes = self.arena.get(start..entry.end as usize)?;
-        Some((entry, bytes, self.contexts.get(entry.context as usize)))
+    /// The context of one of its records.
+    #[inline]
+    pub(crate) fn context(&self, entry: &Entry) -> Option<&Bound> {
+        self.contexts.get(entry.context as usize)
     }
 
-    /// Whether so much of its memory has been touched that it is worth giving back when nothing comes.
+    /// Whether so much of its table of contexts has been touched that it is worth giving back when nothing comes.
     pub(crate) fn is_bloated(&self) -> bool {
-        self.most_bytes > TRIM_BYTES
+        self.most_contexts * size_of::<Bound>() > TRIM_BYTES
     }
 
     /// Empties it for the next round, keeping its memory.
     pub(crate) fn clear(&mut self) {
-        self.most_bytes = self.most_bytes.max(self.bytes);
-        self.entries.clear();
-        self.arena.clear();
+        self.most_contexts = self.most_contexts.max(self.contexts.len());
+        self.blocks.clear();
+        self.records = 0;
         self.contexts.clear();
         self.by_level = ByLevel::default();
         self.bytes = 0;

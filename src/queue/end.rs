@@ -222,10 +222,11 @@ impl Queue {
         }
         state.used = 0;
         let pending = std::mem::replace(&mut state.pending, Batch::new(0));
+        let spare = state.spare.surplus();
         self.work.notify_all();
         self.room.notify_all();
         drop(state);
-        drop(pending);
+        drop((pending, spare));
         left.total()
     }
 }

@@ -1,8 +1,8 @@
 //! The only lock on the logging path: a double buffer, bounded in bytes.
 //!
 //! The threads that log add records to the pending [`Batch`]; the worker takes it whole by a swap and brings back
-//! an empty one. Both are allocated at the start, so nothing grows under the lock. What is accounted for is all that
-//! a record keeps in memory until it is delivered: header, captured bytes and, once for each batch, the contexts.
+//! an empty one. A batch is made of [`Block`]s, which the worker gives back one by one. What is accounted for is all that a record keeps in memory until it is
+//! delivered: header, captured bytes and, once for each batch, the contexts.
 //!
 //! The worker polls while there is something to do, so a push costs no wake-up; only when it sleeps, or something
 //! is urgent (an ERROR, a flush, a queue filling up), it is woken.
@@ -10,12 +10,15 @@
 //! Here is what a thread that logs does; the worker's side is in `turn`, orders are in `order`, the end is in `end`.
 
 mod batch;
+mod block;
 mod end;
 mod fork;
 mod order;
 mod turn;
 
-pub(crate) use batch::{Batch, Entry, Head};
+pub(crate) use batch::{Batch, Head};
+pub(crate) use block::Block;
+use block::Spare;
 pub(crate) use end::{Deliverer, LATE_PATIENCE, after};
 pub(crate) use order::Order;
 pub(crate) use turn::{Idle, Taken};
@@ -76,6 +79,7 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 pub(crate) struct State {
     pending: Batch,
+    spare: Spare,
     /// Bytes accounted for: pending, and taken but not delivered.
     used: usize,
     phase: Phase,
@@ -185,6 +189,7 @@ impl Queue {
     pub(crate) fn new(overflow: Overflow, max_bytes: usize, delivered: Arc<Delivered>) -> Self {
         let state = State {
             pending: Batch::new(max_bytes),
+            spare: Spare::new(max_bytes),
             used: 0,
             phase: Phase::Running,
             ending: None,
@@ -259,7 +264,8 @@ impl Queue {
             }
         };
         state.used += place.cost;
-        state.pending.add(&push, place, epoch);
+        let State { pending, spare, .. } = &mut *state;
+        pending.add(&push, place, epoch, spare);
         if matches!(state.phase, Phase::Ending | Phase::Ended | Phase::Forked) {
             return Pushed::DeliverYourself;
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
-use super::{Batch, LATE_PATIENCE, Loss, Order, Phase, Queue, State, Tally, Waiting};
+use super::{Batch, Block, LATE_PATIENCE, Loss, Order, Phase, Queue, State, Tally, Waiting};
 use crate::metrics::Reason;
 use crate::record::Timestamp;
 
@@ -15,6 +15,8 @@ pub(super) const MAX_LINGER: Duration = Duration::from_millis(5);
 const MIN_LINGER: Duration = Duration::from_millis(1);
 /// So many pending bytes are taken without waiting.
 const BATCH_BYTES: usize = 128 * 1024;
+/// So many bytes in one take are much.
+const BUSY_BYTES: usize = BATCH_BYTES / 4;
 /// After this long without a line the worker sleeps until it is woken.
 const IDLE: Duration = Duration::from_secs(1);
 /// While the log is shut down, and somebody waits for it, a failed write is tried again this soon.
@@ -42,7 +44,7 @@ impl Queue {
     /// Yes; only the worker calls it.
     pub(crate) fn wait_for_work(&self, idle: &mut Idle) {
         let mut state = self.lock();
-        let linger = if idle.last_bytes >= BATCH_BYTES / 4 { MIN_LINGER } else { MAX_LINGER };
+        let linger = if idle.is_busy() { MIN_LINGER } else { MAX_LINGER };
         let mut waited = false;
         loop {
             if state.phase != Phase::Running || state.urgent || state.pending.bytes() >= BATCH_BYTES {
@@ -76,6 +78,27 @@ impl Queue {
     /// that lines stay in order.
     pub(crate) fn take(&self, spare: Batch) -> Taken {
         self.lock().take(spare)
+    }
+
+    /// Takes back a block that has been delivered.
+    pub(crate) fn give_back(&self, mut block: Block) {
+        block.clear();
+        self.lock().spare.give_back(block);
+    }
+
+    /// Gives memory back to the system that a burst took.
+    pub(crate) fn trim(&self) {
+        let surplus = self.lock().spare.surplus();
+        drop(surplus);
+    }
+
+    /// Reserves again what was given back.
+    pub(crate) fn untrim(&self) {
+        let (missing, block_bytes) = self.lock().spare.missing();
+        if missing > 0 {
+            let blocks = (0..missing).map(|_| Block::new(block_bytes)).collect();
+            self.lock().spare.add(blocks);
+        }
     }
 
     /// Says that records with `bytes` in all have been resolved: delivered, or in `lost` for a reason.
@@ -164,6 +187,11 @@ const HALVES: u8 = 2;
 impl Idle {
     pub(crate) fn new() -> Self {
         Self { since: Instant::now(), last_bytes: 0, trims: 0 }
+    }
+
+    /// Whether much is coming in.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.last_bytes >= BUSY_BYTES
     }
 
     /// Whether nothing has come for a while.

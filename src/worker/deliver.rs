@@ -10,7 +10,7 @@ use super::{ECHO, Lane, Parts, fork};
 use crate::context::Bound;
 use crate::error::Error;
 use crate::metrics::Reason;
-use crate::queue::{Batch, Head, Loss, Order, Taken, Tally};
+use crate::queue::{Batch, Block, Head, Loss, Order, Taken, Tally};
 use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Lines, Sink};
@@ -98,7 +98,8 @@ impl Engine {
     }
 
     /// Gives back memory that a burst took.
-    pub(crate) fn trim(&mut self) {
+    pub(crate) fn trim(&mut self, lane: &Lane) {
+        lane.queue.trim();
         if self.spare.as_ref().is_some_and(Batch::is_bloated) {
             self.spare = Some(Batch::new(self.max_bytes));
         }
@@ -111,17 +112,20 @@ impl Engine {
         engine.under_way = true;
         engine.prepare(&batch, lane);
         let mut released = 0;
-        let mut next = 0;
-        while next < batch.len() {
-            let mut lost = Vec::new();
-            let first = next;
-            next = engine.render(&batch, next, lane, &mut lost);
-            let bytes = (first..next).filter_map(|index| Some(size_of_record(batch.get(index)?.1))).sum();
-            released += bytes;
-            engine = Self::write(engine, lane, bytes, lost);
-            if fork::is_wanted() {
-                (engine, ()) = lane.rest(engine, fork::let_pass);
+        while let Some(block) = batch.take_block() {
+            let mut next = 0;
+            while next < block.len() {
+                let mut lost = Vec::new();
+                let first = next;
+                next = engine.render(&batch, &block, next, lane, &mut lost);
+                let bytes = block.bytes_of(first, next);
+                released += bytes;
+                engine = Self::write(engine, lane, bytes, lost);
+                if fork::is_wanted() {
+                    (engine, ()) = lane.rest(engine, fork::let_pass);
+                }
             }
+            lane.queue.give_back(block);
         }
         for loss in &losses {
             engine.render_notice(loss);
@@ -179,11 +183,11 @@ impl Engine {
     }
 
     /// Renders records from `next` on until a chunk is full; returns the first one not rendered.
-    fn render(&mut self, batch: &Batch, mut next: usize, lane: &Lane, lost: &mut Vec<Lost>) -> usize {
-        while next < batch.len() && self.lines.len() < CHUNK_BYTES {
+    fn render(&mut self, batch: &Batch, block: &Block, mut next: usize, lane: &Lane, lost: &mut Vec<Lost>) -> usize {
+        while next < block.len() && self.lines.len() < CHUNK_BYTES {
             let rendered = catch_unwind(AssertUnwindSafe(|| {
-                while next < batch.len() && self.lines.len() < CHUNK_BYTES {
-                    self.render_one(batch, next, lost);
+                while next < block.len() && self.lines.len() < CHUNK_BYTES {
+                    self.render_one(batch, block, next, lost);
                     next += 1;
                 }
             }));
@@ -191,7 +195,7 @@ impl Engine {
                 discard(payload);
                 self.lines.discard_unended();
                 self.tally.panics += 1;
-                if let Some((entry, ..)) = batch.get(next) {
+                if let Some((entry, _)) = block.get(next) {
                     lost.push((Reason::Panicked, entry.head.level(), entry.time));
                 }
                 lane.complain("schema panicked", "the schema panicked; the line is counted as dropped");
@@ -201,8 +205,8 @@ impl Engine {
         next
     }
 
-    fn render_one(&mut self, batch: &Batch, index: usize, lost: &mut Vec<Lost>) {
-        let Some((entry, bytes, bound)) = batch.get(index) else { return };
+    fn render_one(&mut self, batch: &Batch, block: &Block, index: usize, lost: &mut Vec<Lost>) {
+        let Some((entry, bytes)) = block.get(index) else { return };
         let (level, time) = (entry.head.level(), entry.time);
         match entry.head {
             Head::Line(_) => self.lines.buffer().extend_from_slice(bytes),
@@ -211,7 +215,7 @@ impl Engine {
                     meta,
                     time,
                     fields: bytes,
-                    context: bound.map(Bound::context),
+                    context: batch.context(entry).map(Bound::context),
                     statics: &self.statics,
                     is_log,
                     max_value_bytes: usize::MAX,
@@ -375,8 +379,4 @@ fn render_cut(schema: &mut dyn Schema, mut record: Record<'_>, lines: &mut Lines
         put_named(&mut fields, "log.target", &Value::Str(record.target()));
     }
     fits(&Record { fields: &fields, context: None, ..record });
-}
-
-fn size_of_record(bytes: &[u8]) -> usize {
-    size_of::<crate::queue::Entry>() + bytes.len()
 }

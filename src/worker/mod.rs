@@ -119,9 +119,12 @@ impl Lane {
             let mut engine = self.engine();
             let taken = self.queue.take(engine.spare());
             let last = taken.last;
+            if idle.is_busy() {
+                self.queue.untrim();
+            }
             engine = Engine::deliver(engine, taken, self);
             if idle.is_resting() {
-                engine.trim();
+                engine.trim(self);
             }
             if last && self.queue.begin_end() {
                 engine.close(self);

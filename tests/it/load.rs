@@ -7,7 +7,7 @@ use std::time::Duration;
 use spanline::{Memory, Output, Overflow, Writer};
 use tracing::Level;
 
-use crate::faults::{Faulty, PATIENCE, Running, built, child_command, child_done, is_child, within};
+use crate::faults::{Faulty, Gate, PATIENCE, Running, built, child_command, child_done, is_child, within};
 use crate::ledger::{all_told, balance, in_order, log};
 
 /// Events of each thread; set `SPANLINE_EVENTS=100000` for the figure of the promise.
@@ -106,6 +106,45 @@ fn promise_16_large_spans_under_tiny_events() {
             tracing::info_span!("large", value).in_scope(|| tracing::error!("tiny"));
         }
     });
+}
+
+/// Takes everything while its gate is open.
+struct Gated(Gate);
+
+impl std::io::Write for Gated {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.pass();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn promise_16_a_large_queue_that_fills_up_again_and_again() {
+    if !is_child() {
+        let test = "load::promise_16_a_large_queue_that_fills_up_again_and_again";
+        let (stdout, _) = Running::start(child_command(test)).finish();
+        assert!(stdout.ends_with("bounded\n"), "{stdout}");
+        return;
+    }
+    let budget = 64 << 20;
+    let gate = Gate::opened();
+    let output = Output::new(Writer::new(Gated(gate.clone()))).max_bytes(budget as usize);
+    let guard = spanline::builder().output(output).init().unwrap();
+    for _ in 0..3 {
+        gate.close();
+        (0..1_500_000).for_each(|number| tracing::error!(number, "tiny"));
+        gate.open();
+        guard.handle().flush(PATIENCE).unwrap();
+    }
+    let peak = peak_bytes();
+    assert!(guard.handle().metrics().dropped() > 0, "it has been full");
+    assert!(peak <= budget + SLACK, "{} MiB", peak >> 20);
+    println!("bounded");
+    child_done();
 }
 
 fn large_values(threads: usize) {

@@ -115,16 +115,16 @@ impl Plan {
         peers.extend(["fmt-json-lossy", "spanline-two", "floor-hand-buffer"]);
         for threads in [1, 4] {
             let point = Point::file(Work::W1e).threads(threads).paced(100_000);
-            self.add(Kind::Calls, point, 200_000, 30_000, 3, &peers);
+            self.add(Kind::Calls, point, 150_000, 30_000, 3, &peers);
         }
         let mut peers = LOGGERS.to_vec();
         peers.push("floor-hand-buffer");
         let point = Point::file(Work::W1c).paced(CYCLES_PER_S);
         self.add(Kind::Calls, point, 30_000, 6_000, 3, &peers);
-        for (per_s, calls, quick_calls) in [(1_000, 4_000, 400), (100, 400, 50), (10, 60, 6)] {
+        for (per_s, calls, quick_calls) in [(1_000, 3_000, 400), (100, 400, 50), (10, 60, 6)] {
             self.add(Kind::Calls, Point::file(Work::W1e).paced(per_s), calls, quick_calls, 3, &peers);
         }
-        for (per_s, lines, quick_lines) in [(1_000, 1_500, 300), (10, 30, 5)] {
+        for (per_s, lines, quick_lines) in [(1_000, 1_000, 300), (10, 20, 5)] {
             self.add(Kind::Reach, Point::file(Work::W1e).paced(per_s), lines, quick_lines, 3, &peers);
         }
     }

@@ -1,36 +1,10 @@
-//! Floors of every renderer: the line of W1e by hand, straight from its values, as tight as is reasonable.
-//!
-//! `floor-hand` renders into a buffer that it uses again, and writes nothing. `floor-hand-buffer` adds the line under a
-//! mutex to a double buffer of 8 MiB, which a worker swaps and writes every millisecond; when it is full, the caller
-//! waits.
+//! The line itself, byte for byte as long as spanline's.
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Peer, Sink, create};
-use crate::work::{EVENTS_PER_CYCLE, MESSAGE, TARGET, order, query, request};
-
-const MAX_BYTES: usize = 8 << 20;
-const POLL: Duration = Duration::from_millis(1);
-
-/// The ids of the two spans.
-pub struct Spans {
-    request: u64,
-    db: u64,
-}
-
-impl Spans {
-    fn open() -> Self {
-        static IDS: AtomicU64 = AtomicU64::new(0x00f0_67aa_0ba9_02b7);
-        let first = IDS.fetch_add(2, Ordering::Relaxed);
-        Self { request: first, db: first + 1 }
-    }
-}
+use super::Spans;
+use crate::work::{MESSAGE, TARGET, order, query, request};
 
 thread_local! {
     static LINE: RefCell<Line> = const { RefCell::new(Line { bytes: Vec::new(), second: 0, date: [0; 20] }) };
@@ -38,7 +12,7 @@ thread_local! {
 
 /// Runs `then` with the rendered line.
 #[inline(always)]
-fn render<R>(spans: Option<&Spans>, then: impl FnOnce(&[u8]) -> R) -> R {
+pub(super) fn render<R>(spans: Option<&Spans>, then: impl FnOnce(&[u8]) -> R) -> R {
     LINE.with_borrow_mut(|line| {
         line.render(spans);
         then(&line.bytes)
@@ -154,140 +128,6 @@ fn date(seconds: u64) -> [u8; 20] {
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.");
     text.as_bytes().try_into().expect("a year of four digits")
-}
-
-/// Renders, writes nothing.
-pub struct Hand;
-
-impl Peer for Hand {
-    type Context = Spans;
-
-    fn start(_: &Sink) -> Self {
-        Self
-    }
-
-    fn inside<R>(&self, body: impl FnOnce(&Spans) -> R) -> R {
-        body(&Spans::open())
-    }
-
-    #[inline]
-    fn w1e(&self, spans: &Spans) {
-        render(Some(spans), |line| {
-            std::hint::black_box(line);
-        });
-    }
-
-    #[inline]
-    fn w1c(&self) {
-        self.inside(|spans| (0..EVENTS_PER_CYCLE).for_each(|_| self.w1e(spans)));
-    }
-
-    #[inline]
-    fn w2(&self) {
-        render(None, |line| {
-            std::hint::black_box(line);
-        });
-    }
-
-    fn w0(&self) {}
-
-    fn finish(self) {}
-}
-
-/// Renders, and hands over to a worker that writes.
-pub struct HandBuffer {
-    shared: Arc<Shared>,
-    worker: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Shared {
-    pending: Mutex<Pending>,
-    /// The worker waits here, callers wait at `room`.
-    work: Condvar,
-    room: Condvar,
-}
-
-#[derive(Default)]
-struct Pending {
-    bytes: Vec<u8>,
-    closed: bool,
-}
-
-impl Shared {
-    fn push(&self, line: &[u8]) {
-        let mut pending = self.pending.lock().expect("no panic under the lock");
-        while pending.bytes.len() + line.len() > MAX_BYTES {
-            self.work.notify_one();
-            pending = self.room.wait(pending).expect("no panic under the lock");
-        }
-        pending.bytes.extend_from_slice(line);
-    }
-
-    fn write_all(&self, mut file: Option<File>) {
-        let mut taken = Vec::with_capacity(MAX_BYTES);
-        loop {
-            let pending = self.pending.lock().expect("no panic under the lock");
-            let is_full = |pending: &Pending| pending.closed || pending.bytes.len() > MAX_BYTES / 2;
-            let (mut pending, _) = self
-                .work
-                .wait_timeout_while(pending, POLL, |pending| !is_full(pending))
-                .expect("no panic under the lock");
-            std::mem::swap(&mut pending.bytes, &mut taken);
-            let last = pending.closed;
-            drop(pending);
-            self.room.notify_all();
-            if let Some(file) = &mut file {
-                file.write_all(&taken).expect("room on the disk");
-            }
-            taken.clear();
-            if last {
-                break;
-            }
-        }
-    }
-}
-
-impl Peer for HandBuffer {
-    type Context = Spans;
-
-    fn start(sink: &Sink) -> Self {
-        let file = match sink {
-            Sink::Null => None,
-            Sink::Files(directory) => Some(create(directory.join("log.jsonl"))),
-        };
-        let shared = Arc::<Shared>::default();
-        shared.pending.lock().expect("a new lock").bytes.reserve_exact(MAX_BYTES);
-        let theirs = Arc::clone(&shared);
-        Self { shared, worker: std::thread::spawn(move || theirs.write_all(file)) }
-    }
-
-    fn inside<R>(&self, body: impl FnOnce(&Spans) -> R) -> R {
-        body(&Spans::open())
-    }
-
-    #[inline]
-    fn w1e(&self, spans: &Spans) {
-        render(Some(spans), |line| self.shared.push(line));
-    }
-
-    #[inline]
-    fn w1c(&self) {
-        self.inside(|spans| (0..EVENTS_PER_CYCLE).for_each(|_| self.w1e(spans)));
-    }
-
-    #[inline]
-    fn w2(&self) {
-        render(None, |line| self.shared.push(line));
-    }
-
-    fn w0(&self) {}
-
-    fn finish(self) {
-        self.shared.pending.lock().expect("no panic under the lock").closed = true;
-        self.shared.work.notify_one();
-        self.worker.join().expect("no panic of the worker");
-    }
 }
 
 #[cfg(test)]

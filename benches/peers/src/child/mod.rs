@@ -1,26 +1,24 @@
 //! One measurement of one peer, in a process of its own: global loggers and peak memory cannot be shared.
 
+mod counts;
+mod sustained;
+
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{Load, back_to_back, bursts, calls, percentile};
+use crate::check;
+use crate::measure::{Load, bursts, calls, percentile};
 use crate::peers::{self, Peer, Sink};
 use crate::reach::{log_files, reach};
-use crate::work::{MESSAGE, Work};
-use crate::{allocations, check, proc};
+use crate::work::Work;
 
 /// No measurement takes so long; a peer that hangs ends then.
 const GIVE_UP: Duration = Duration::from_secs(180);
 const WARM_UP: u64 = 5_000;
-/// For a worker to finish what it has, where nothing may be asked of it.
-const SETTLE: Duration = Duration::from_millis(250);
-/// After its last line a worker may poll so long before it has to sleep.
-const FALLS_ASLEEP: Duration = Duration::from_secs(2);
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +107,7 @@ pub fn measure<P: Peer>(spec: &Spec) -> Vec<Sample> {
             peer.finish();
             vec![sample("caller_mean", nanos, "ns")]
         }
-        Kind::BackToBack => sustained(peer, load, &spec.directory),
+        Kind::BackToBack => sustained::measure(peer, load, &spec.directory),
         Kind::Calls => single_calls(peer, load, spec.rate),
         Kind::Reach => {
             let took = reach(&peer, &spec.directory, spec.rate.expect("a rate"), spec.steps);
@@ -119,63 +117,15 @@ pub fn measure<P: Peer>(spec: &Spec) -> Vec<Sample> {
                 sample("reach_max", percentile(&took, 1.0), "ms"),
             ]
         }
-        Kind::Allocations => count_allocations(peer, load),
-        Kind::Worker => worker_cost(peer, load),
-        Kind::Idle => idle_switches(&peer, Duration::from_secs(spec.steps)),
+        Kind::Allocations => counts::allocations(peer, load),
+        Kind::Worker => counts::worker_cost(peer, load),
+        Kind::Idle => counts::idle_switches(&peer, WARM_UP, Duration::from_secs(spec.steps)),
         Kind::Check => {
             peer.inside(|context| (0..check::LINES).for_each(|_| peer.w1e(context)));
             peer.finish();
             check::judge(&spec.peer, &log_files(&spec.directory));
             vec![sample("check", 1.0, "")]
         }
-    }
-}
-
-fn sustained<P: Peer>(peer: P, load: Load, directory: &Path) -> Vec<Sample> {
-    let ran = back_to_back(&peer, load);
-    peer.finish();
-    let seconds = ran.begun.elapsed().as_secs_f64();
-    let resident = proc::peak_resident_bytes();
-    let steps = load.steps / load.threads as u64;
-    let nanos: f64 = ran.threads.iter().map(|took| took.as_nanos() as f64 / steps as f64).sum();
-    let warm_up = load.warm_up * load.threads as u64 * load.work.lines();
-    let logged = warm_up + steps * load.threads as u64 * load.work.lines();
-    let written = Written::count(directory);
-    let lines_per_s = written.lines.saturating_sub(warm_up) as f64 / seconds;
-    let bytes_per_line = written.bytes as f64 / written.lines as f64;
-    vec![
-        sample("caller_mean", nanos / load.threads as f64, "ns"),
-        sample("lines_per_s", lines_per_s, "lines/s"),
-        sample("mb_per_s", lines_per_s * bytes_per_line / 1e6, "MB/s"),
-        sample("lines_lost", logged as f64 - written.lines as f64, "lines"),
-        sample("lines_logged", logged as f64, "lines"),
-        sample("bytes_per_line", bytes_per_line, "bytes"),
-        sample("resident_peak", resident as f64 / f64::from(1 << 20), "MiB"),
-    ]
-}
-
-/// What is in the files afterwards.
-struct Written {
-    lines: u64,
-    bytes: u64,
-}
-
-impl Written {
-    /// Counts the lines with the message: those that a peer writes of its own accord are not meant.
-    fn count(directory: &Path) -> Self {
-        let mut written = Self { lines: 0, bytes: 0 };
-        let mut line = Vec::new();
-        for path in log_files(directory) {
-            let mut file = BufReader::with_capacity(1 << 20, File::open(path).expect("a log file"));
-            while file.read_until(b'\n', &mut line).expect("a readable log") > 0 {
-                if line.windows(MESSAGE.len()).any(|bytes| bytes == MESSAGE.as_bytes()) {
-                    written.lines += 1;
-                    written.bytes += line.len() as u64;
-                }
-                line.clear();
-            }
-        }
-        written
     }
 }
 
@@ -188,57 +138,6 @@ fn single_calls<P: Peer>(peer: P, load: Load, rate: Option<u64>) -> Vec<Sample> 
         sample("call_p999", percentile(&took, 0.999), "ns"),
         sample("call_max", percentile(&took, 1.0), "ns"),
     ]
-}
-
-fn count_allocations<P: Peer>(peer: P, load: Load) -> Vec<Sample> {
-    struct Count(Load);
-    impl peers::Measure for Count {
-        type Output = u64;
-
-        fn run(self, mut step: impl FnMut()) -> u64 {
-            (0..self.0.warm_up).for_each(|_| step());
-            std::thread::sleep(SETTLE);
-            allocations::begin();
-            (0..self.0.steps).for_each(|_| step());
-            allocations::of_this_thread()
-        }
-    }
-    let caller = peers::measure_step(&peer, load.work, Count(load));
-    // Whoever renders for the caller has done it by then; ending the log is not part of a step.
-    std::thread::sleep(SETTLE);
-    let all = allocations::of_all();
-    peer.finish();
-    vec![
-        sample("allocations_caller", caller as f64 / load.steps as f64, "per step"),
-        sample("allocations_all", all as f64 / load.steps as f64, "per step"),
-    ]
-}
-
-fn worker_cost<P: Peer>(peer: P, load: Load) -> Vec<Sample> {
-    struct Cost(Load);
-    impl peers::Measure for Cost {
-        type Output = f64;
-
-        fn run(self, mut step: impl FnMut()) -> f64 {
-            (0..self.0.warm_up).for_each(|_| step());
-            std::thread::sleep(SETTLE);
-            let before = proc::workers_cpu_nanos();
-            (0..self.0.steps).for_each(|_| step());
-            std::thread::sleep(SETTLE);
-            (proc::workers_cpu_nanos() - before) as f64 / (self.0.steps * self.0.work.lines()) as f64
-        }
-    }
-    let nanos = peers::measure_step(&peer, load.work, Cost(load));
-    peer.finish();
-    vec![sample("worker_per_line", nanos, "ns")]
-}
-
-fn idle_switches<P: Peer>(peer: &P, watched: Duration) -> Vec<Sample> {
-    peer.inside(|context| (0..WARM_UP).for_each(|_| peer.w1e(context)));
-    std::thread::sleep(FALLS_ASLEEP);
-    let before = proc::workers_switches();
-    std::thread::sleep(watched);
-    vec![sample("idle_switches", (proc::workers_switches() - before) as f64, "switches")]
 }
 
 /// Removes what a measurement wrote, and waits until the disk has nothing left to do for it.
