@@ -16,6 +16,7 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
 
 use spanline::sink::Lines;
 use spanline::{Guard, Output, Sink};
@@ -241,22 +242,23 @@ fn run(layer: &str, work: &Work, times: u32) {
         operation(times);
         return;
     }
-    let (guard, gates) = gated(outputs);
+    // The end of the process does not wait for a worker that stays where it is.
+    let patience = if drain { Duration::from_secs(600) } else { Duration::ZERO };
+    let (guard, gates) = gated(outputs, patience);
     operation(times);
     assert_eq!(guard.handle().metrics().dropped(), 0, "the queue is too small");
     if drain {
         gates.iter().for_each(Gate::pass);
         guard.close().expect("all written");
     } else {
-        // Its worker stays where it is.
         std::mem::forget(guard);
     }
 }
 
 /// A log whose workers stand at their gates.
-fn gated(outputs: usize) -> (Guard, Vec<Gate>) {
+fn gated(outputs: usize, patience: Duration) -> (Guard, Vec<Gate>) {
     let gates: Vec<_> = (0..outputs).map(|_| Gate::new()).collect();
-    let mut builder = spanline::builder();
+    let mut builder = spanline::builder().shutdown_timeout(patience, patience).on_complaint(|_| {});
     for gate in &gates {
         let sink = Null { gate: Some(gate.clone()) };
         builder = builder.output(Output::new(sink).max_bytes(QUEUE_BYTES));

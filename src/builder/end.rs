@@ -12,7 +12,6 @@ use super::fork;
 use super::guard::Deadlines;
 use crate::complaint::Complaints;
 use crate::process::{self, Hooks};
-use crate::record;
 use crate::worker::{self, Lane};
 
 /// How often the progress of the outputs is looked at.
@@ -130,7 +129,9 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
     }
     if will_abort(panic) {
         end_all();
-    } else if !record::is_caught() {
+    } else {
+        // It may be caught, even by the log itself, so nothing is waited for. Should it come to an end all the same,
+        // the line that tells of it is on its way.
         let logs = LOGS.try_lock().map(|logs| logs.iter().filter_map(Weak::upgrade).collect());
         let logs: Vec<_> = logs.unwrap_or_default();
         logs.iter().flat_map(|log| &log.lanes).for_each(|lane| lane.queue.nudge());

@@ -53,6 +53,11 @@ impl Spare {
         self.blocks.push(block);
     }
 
+    /// In a forked child: the blocks that were in use are the parent's.
+    pub(super) fn begin_anew(&mut self) {
+        self.made = self.blocks.len();
+    }
+
     /// Takes out what need not be kept while nothing comes, to be freed.
     pub(super) fn surplus(&mut self) -> Vec<Block> {
         let surplus = self.blocks.split_off(self.blocks.len().min(KEPT));

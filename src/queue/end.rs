@@ -218,9 +218,7 @@ impl Queue {
         state.written_in_time = Some(written);
         let now = state.pending.last_time();
         for (level, lines) in left.levels() {
-            for _ in 0..lines {
-                state.lose(Reason::Shutdown, level, now);
-            }
+            state.lose_lines(Reason::Shutdown, level, lines, now);
         }
         state.used = 0;
         let pending = std::mem::replace(&mut state.pending, Batch::new(0));

@@ -22,6 +22,11 @@ impl Queue {
             ended @ (Phase::Ended | Phase::Abandoned | Phase::Lost) => ended,
         };
         self.delivered.reset();
+        while let Some(mut block) = state.pending.take_block() {
+            block.clear();
+            state.spare.give_back(block);
+        }
+        state.spare.begin_anew();
         state.pending.clear();
         state.used = 0;
         state.ending = None;

@@ -124,10 +124,10 @@ enum Phase {
     Ending,
     /// The worker has ended: whoever pushes also delivers.
     Ended,
-    /// The worker did not answer in time and is no longer waited for.
-    Abandoned,
     /// In a forked child: nothing was logged here yet, and no worker runs.
     Forked,
+    /// The worker did not answer in time and is no longer waited for.
+    Abandoned,
     /// In a forked child whose parent was in the middle of a write: the sink cannot be used.
     Lost,
 }
@@ -388,17 +388,21 @@ impl State {
 
     #[cold]
     fn lose(&mut self, reason: Reason, level: Level, time: Timestamp) {
-        self.dropped.add(reason, level, 1);
+        self.lose_lines(reason, level, 1, time);
+    }
+
+    fn lose_lines(&mut self, reason: Reason, level: Level, lines: u64, time: Timestamp) {
+        self.dropped.add(reason, level, lines);
         self.refused_since_take = true;
         match self.losses.iter_mut().find(|loss| loss.reason == reason) {
             Some(loss) => {
-                loss.by_level.add(level, 1);
+                loss.by_level.add(level, lines);
                 loss.first = loss.first.min(time);
                 loss.last = loss.last.max(time);
             }
             None => {
                 let mut by_level = ByLevel::default();
-                by_level.add(level, 1);
+                by_level.add(level, lines);
                 self.losses.push(Loss { reason, by_level, first: time, last: time });
             }
         }

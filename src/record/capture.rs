@@ -200,7 +200,7 @@ impl<'b> Capture<'b> {
         let start = self.out().len();
         let end = start + self.room();
         let mut limited = Limited { capture: self, end, refused: 0, refusals: 0 };
-        let result = super::caught::caught(|| format(&mut limited));
+        let result = catch_unwind(AssertUnwindSafe(|| format(&mut limited)));
         let refused = limited.refused;
         self.refused += refused;
         let placeholder = match result {

@@ -6,7 +6,6 @@
 //! need nothing new.
 
 mod capture;
-mod caught;
 mod form;
 mod json;
 mod notice;
@@ -18,7 +17,6 @@ pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
 
 pub(crate) use capture::{Capture, Scratch, begin_anew, discard};
-pub(crate) use caught::is_caught;
 pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
