@@ -16,7 +16,7 @@ use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Lines, Sink};
 
 /// Lines are rendered and written this many bytes at a time: few system calls, and still in the processor's cache.
-const CHUNK_BYTES: usize = 128 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
