@@ -324,8 +324,12 @@ where
             let current = registry.current_span();
             let id = current.id().filter(|_| event.is_contextual());
             let push = |node: Option<&Arc<Node>>| core.push(mask, Push { context: node, ..push });
-            let to_deliver = id.and_then(|id| recent::with(core.serial, id, |node| push(Some(node))));
-            let to_deliver = to_deliver.unwrap_or_else(|| push(self.look_up_node(event, id, &registry).as_ref()));
+            let to_deliver = match id {
+                None if event.is_contextual() => push(None),
+                _ => id
+                    .and_then(|id| recent::with(core.serial, id, |node| push(Some(node))))
+                    .unwrap_or_else(|| push(self.look_up_node(event, id, &registry).as_ref())),
+            };
             if to_deliver != 0 {
                 core.lanes_in(to_deliver).for_each(|lane| lane.deliver_here());
             }
