@@ -116,6 +116,7 @@ pub(super) fn end(logs: &[Arc<Log>]) -> u64 {
                     &format!("output {}: {lines} lines were not written in time", lane.name),
                 );
             }
+            lane.queue.told();
             left += lines;
             false
         });

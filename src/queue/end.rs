@@ -10,6 +10,9 @@ use crate::metrics::Reason;
 /// Whoever logs after the end writes the line himself, and tries no longer than this; then the output is given up.
 pub(crate) const LATE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Whoever tells of lines left behind is waited for so long: it takes one write to stderr, which may be stuck too.
+const TELLING: Duration = Duration::from_secs(1);
+
 /// How long a worker's end is still waited for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
@@ -129,23 +132,36 @@ impl Queue {
     }
 
     /// Looks whether the worker has ended after [`close`](Self::close), and waits for that as long as `nap`. When it
-    /// has, or has got nothing done for too long, returns the lines left behind, which then count as dropped.
+    /// has, or has got nothing done for too long, returns the lines left behind, which then count as dropped: once, to
+    /// one caller. That one says so and then calls [`told`](Self::told); the others wait for it, as the process may end
+    /// with them.
     ///
     /// # Blocking
     /// For `nap` at most.
     pub(crate) fn wait_ended(&self, nap: Duration) -> Option<u64> {
         let mut state = self.lock();
-        let left = state.ending.map_or(nap, |ending| ending.deadline.saturating_duration_since(Instant::now()));
-        if state.has_worker() && !nap.min(left).is_zero() {
+        let until = if state.has_worker() { state.ending.map(|ending| ending.deadline) } else { state.telling_until };
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        if !nap.min(left).is_zero() {
             (state, _) = self.room.wait_timeout(state, nap.min(left)).unwrap_or_else(PoisonError::into_inner);
         }
         if !state.has_worker() {
-            return Some(0);
+            return state.telling_until.is_none_or(|until| Instant::now() >= until).then_some(0);
         }
         let mut ending = state.ending?;
         let is_overdue = self.is_overdue(&state, &mut ending);
         state.ending = Some(ending);
-        is_overdue.then(|| self.abandon(state))
+        if !is_overdue {
+            return None;
+        }
+        state.telling_until = Some(after(Instant::now(), TELLING));
+        Some(self.abandon(state))
+    }
+
+    /// What was left behind has been told.
+    pub(crate) fn told(&self) {
+        self.lock().telling_until = None;
+        self.room.notify_all();
     }
 
     /// Whether nothing got done for too long.

@@ -30,6 +30,7 @@ impl Queue {
         state.pending.clear();
         state.used = 0;
         state.ending = None;
+        state.telling_until = None;
         state.waiting = Waiting::No;
         state.urgent = false;
         state.blocked = 0;

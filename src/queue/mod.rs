@@ -85,6 +85,8 @@ pub(crate) struct State {
     phase: Phase,
     /// How long the end is waited for; from the time it has begun.
     ending: Option<end::Ending>,
+    /// Somebody is telling of lines left behind, and is waited for no longer than this.
+    telling_until: Option<Instant>,
     /// A worker was started, in a forked child, and does not run yet.
     awaits_worker: bool,
     /// The sink has ended: nothing is taken in any more.
@@ -195,6 +197,7 @@ impl Queue {
             used: 0,
             phase: Phase::Running,
             ending: None,
+            telling_until: None,
             awaits_worker: false,
             parked: false,
             waiting: Waiting::No,

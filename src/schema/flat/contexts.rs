@@ -107,6 +107,7 @@ impl Contexts {
         rendered.shape = None;
         let Some((number, shape)) = self.shapes.of(context, record, options) else { return };
         self.fields.clear();
+        self.fields.shrink_to(MAX_KEPT_BYTES);
         let parts = &mut rendered.parts;
         let fields = Draft::new(draft, &mut self.fields);
         let mut spans = Spans { fields, parts, request: None, trace: None, remote: None };
