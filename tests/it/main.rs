@@ -5,6 +5,7 @@
 
 mod appender;
 mod child;
+mod disasters;
 mod exit;
 mod faults;
 mod filter;
@@ -27,3 +28,4 @@ mod signals;
 mod stage;
 mod strict;
 mod text;
+mod witness;
