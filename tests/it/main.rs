@@ -6,6 +6,7 @@
 mod appender;
 mod child;
 mod disasters;
+mod disk;
 mod exit;
 mod faults;
 mod filter;

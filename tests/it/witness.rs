@@ -256,7 +256,17 @@ pub(crate) fn texts(log: &Path) -> Vec<String> {
             all
         },
     );
-    let mut texts: Vec<_> = segments.values().map(|name| rotate::read(&directory.join(name))).collect();
+    // The program may be compressing: what is gone by now has its other form.
+    let read = |name: &String| match File::open(directory.join(name)) {
+        Ok(_) if name.ends_with(".gz") => rotate::read(&directory.join(name)),
+        Ok(mut plain) => {
+            let mut text = String::new();
+            plain.read_to_string(&mut text).unwrap();
+            text
+        }
+        Err(_) => rotate::read(&directory.join(format!("{name}.gz"))),
+    };
+    let mut texts: Vec<_> = segments.values().map(read).collect();
     texts.extend(log.exists().then(|| rotate::read(log)));
     texts
 }
