@@ -132,10 +132,15 @@ impl Program {
         time
     }
 
+    /// Asks it to end by itself; [`stop`](Self::stop) waits for that.
+    pub(crate) fn ask_to_stop(&mut self) {
+        drop(self.running.0.stdin.take());
+    }
+
     /// Has it end by itself.
     #[track_caller]
     pub(crate) fn stop(mut self) {
-        drop(self.running.0.stdin.take());
+        self.ask_to_stop();
         let status = self.running.wait();
         assert!(status.success(), "{status}: {}", self.running.stderr());
     }
@@ -157,7 +162,7 @@ fn program() {
         file = file.gzip();
     }
     let output = Output::new(file).name("out").overflow(Overflow::Block { max_wait: PATIENCE });
-    let guard = spanline::builder().output(output).init().unwrap();
+    let guard = spanline::builder().shutdown_timeout(PATIENCE, PATIENCE).output(output).init().unwrap();
     let stop = AtomicBool::new(false);
     let first = number("FIRST");
     std::thread::scope(|scope| {
@@ -171,7 +176,7 @@ fn program() {
                     ledger::log(Level::INFO, thread, seq);
                     witness.saw(thread, seq);
                     if seq % BREATH == 0 {
-                        std::thread::park_timeout(Duration::from_millis(1));
+                        std::thread::park_timeout(Duration::from_millis(4));
                     }
                 }
             });
