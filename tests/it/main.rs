@@ -24,6 +24,7 @@ mod own_thread;
 mod record;
 mod repository;
 mod rotate;
+mod sequences;
 mod shutdown;
 mod signals;
 mod stage;
