@@ -372,7 +372,13 @@ impl Running {
 
     /// Reads both to the end, waits, and asks for success.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> (String, String) {
+    pub(crate) fn finish(self) -> (String, String) {
+        self.finish_within(PATIENCE)
+    }
+
+    /// The same for a child that has much to do.
+    #[track_caller]
+    pub(crate) fn finish_within(mut self, patience: Duration) -> (String, String) {
         let mut pipe = self.0.stderr.take().unwrap();
         let reader = std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -384,7 +390,7 @@ impl Running {
             pipe.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
         });
         let begun = Instant::now();
-        while !out.is_finished() && begun.elapsed() < PATIENCE {
+        while !out.is_finished() && begun.elapsed() < patience {
             std::thread::park_timeout(Duration::from_millis(2));
         }
         if !out.is_finished() {

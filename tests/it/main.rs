@@ -5,6 +5,8 @@
 
 mod appender;
 mod child;
+mod disasters;
+mod disk;
 mod exit;
 mod faults;
 mod filter;
@@ -22,8 +24,10 @@ mod own_thread;
 mod record;
 mod repository;
 mod rotate;
+mod sequences;
 mod shutdown;
 mod signals;
 mod stage;
 mod strict;
 mod text;
+mod witness;

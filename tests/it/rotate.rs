@@ -85,7 +85,7 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     let bytes = fs::read(path).unwrap();
     let decoded = match path.extension().and_then(|extension| extension.to_str()) {
         #[cfg(feature = "gzip")]

@@ -9,13 +9,20 @@ use serde_json::{Map, Value};
 /// terminal or a viewer.
 #[track_caller]
 pub(crate) fn line(text: &str) -> Value {
-    assert!(text.starts_with('{') && text.ends_with('}'), "not an object: {text:?}");
+    read(text).unwrap_or_else(|why| panic!("{why} in {text:?}"))
+}
+
+/// The same, for logs in which a torn line is expected.
+pub(crate) fn read(text: &str) -> Result<Value, String> {
+    if !(text.starts_with('{') && text.ends_with('}')) {
+        return Err("not an object".to_owned());
+    }
     if let Some(char) = text.chars().find(|char| is_unsafe(*char)) {
-        panic!("{char:?} stands raw in {text:?}");
+        return Err(format!("{char:?} stands raw"));
     }
     match serde_json::from_str::<Unique>(text) {
-        Ok(Unique(value)) => value,
-        Err(error) => panic!("{error} in {text:?}"),
+        Ok(Unique(value)) => Ok(value),
+        Err(error) => Err(error.to_string()),
     }
 }
 

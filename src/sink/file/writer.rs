@@ -230,6 +230,9 @@ impl Writer {
                 self.wanted = false;
                 self.tidy();
             }
+            // Somebody moved the file or its directory in that instant. The next look follows at once: to wait would
+            // leave ten seconds of lines where nobody looks for them.
+            Err(_) if !self.active.is_at(&self.store) => {}
             Err(error) => self.postpone(error, time),
         }
     }
