@@ -5,6 +5,7 @@
 
 mod appender;
 mod child;
+mod durable;
 mod exit;
 mod faults;
 mod filter;
@@ -26,4 +27,5 @@ mod shutdown;
 mod signals;
 mod stage;
 mod strict;
+mod synchronous;
 mod text;
