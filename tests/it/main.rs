@@ -24,6 +24,7 @@ mod record;
 mod repository;
 mod rotate;
 mod shutdown;
+mod sigkill;
 mod signals;
 mod stage;
 mod strict;
