@@ -45,8 +45,8 @@
 //!
 //! # Blocking, in one place
 //!
-//! Logging never waits, except under [`Overflow::Block`], for `max_wait` at most, and after the log has ended, when the
-//! line is written before the call returns. Dropping the [`Guard`] waits as it says there; so does the end of the
+//! Logging never waits, except under [`Overflow::Block`] and for an [`Output::synchronous`], for `max_wait` at most each,
+//! and after the log has ended, when the line is written before the call returns. Dropping the [`Guard`] waits as it says there; so does the end of the
 //! process when the guard was not dropped. [`Handle::flush`], `sync`, `reopen` and `rotate` wait as long as they are
 //! told. A `fork` waits for writes under way, a second at most. Everything else returns at once.
 
@@ -80,3 +80,4 @@ pub use record::{ErrorChain, Json, Record, Thread, Timestamp, Value, json};
 pub use rotation::Period;
 pub use schema::{Color, Console, Flat, Schema};
 pub use sink::{Memory, RollingFile, Sink, Stderr, Stdout, Writer};
+pub use worker::Durability;

@@ -173,6 +173,14 @@ pub struct OutputMetrics {
     pub retries: u64,
     /// Panics of the sink or the schema that were caught.
     pub panics: u64,
+    /// Times that all written lines were made durable: by [`Durability`](crate::Durability) or
+    /// [`Handle::sync`](crate::Handle::sync).
+    pub syncs: u64,
+    /// Times that this failed. Each is tried again, unless it was `Handle::sync` that asked for it.
+    pub failed_syncs: u64,
+    /// Calls of a [synchronous](crate::Output::synchronous) output that returned before their line was written, or
+    /// durable, because that took longer than `max_wait`. The lines are in the other counts as well.
+    pub overdue: u64,
     /// What the sink said when it failed last.
     pub last_error: Option<String>,
 }

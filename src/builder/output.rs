@@ -14,7 +14,7 @@ use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
 use crate::schema::{Flat, Schema};
 use crate::sink::Sink;
-use crate::worker::{Lane, Parts};
+use crate::worker::{Durability, Lane, Parts};
 
 /// A queue holds this much, in bytes: some tens of thousands of lines, half a minute of a busy service.
 pub const DEFAULT_MAX_BYTES: usize = 8 << 20;
@@ -34,6 +34,8 @@ pub struct Output {
     schema: Option<Box<dyn Schema>>,
     pub(super) filter: Option<Result<Targets, Error>>,
     pub(super) overflow: Overflow,
+    synchronous: bool,
+    durability: Durability,
     pub(super) max_bytes: usize,
 }
 
@@ -49,6 +51,8 @@ impl Output {
             schema: None,
             filter: None,
             overflow: Overflow::default(),
+            synchronous: false,
+            durability: Durability::default(),
             max_bytes: DEFAULT_MAX_BYTES,
         }
     }
@@ -75,6 +79,45 @@ impl Output {
     /// What happens when its queue is full.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
+        self
+    }
+
+    /// Each line is written before the call that logs it returns: for audit logs, which must not miss the last line
+    /// before a SIGKILL. Lines that threads log at the same time are written together.
+    ///
+    /// The worker writes them, woken at once, and the call waits for it. The queue, its [`Overflow`] and all other
+    /// outputs stay what they are.
+    ///
+    /// # Blocking
+    /// Each call waits for its write: a sink that hangs or fails delays it for the `max_wait` of [`Overflow::Block`], or
+    /// [`DEFAULT_MAX_WAIT`](crate::DEFAULT_MAX_WAIT), at the most. Then the call returns, is counted as
+    /// [`overdue`](crate::OutputMetrics::overdue) and reported, and the line stays queued, to be written as soon as the
+    /// sink can. It parks the thread, on an async executor too. On a thread of the log itself, in a sink for example, no
+    /// call waits.
+    ///
+    /// # Durability
+    /// Written is handed to the system: it survives the end of the process, however that comes, and no power cut. With
+    /// [`Durability::EveryBatch`] the line is durable, too, before the call returns; with [`Durability::AtLevel`] lines of
+    /// such a level are.
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::{Durability, Output, RollingFile};
+    ///
+    /// Output::new(RollingFile::new("logs/audit.log"))
+    ///     .filter("off,orders::audit=info")
+    ///     .synchronous()
+    ///     .durability(Durability::EveryBatch);
+    /// ```
+    pub fn synchronous(mut self) -> Self {
+        self.synchronous = true;
+        self
+    }
+
+    /// When what was written is made durable: [`Durability::Never`] unless set. Unless it is never, what is left is made
+    /// durable also when the log ends.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 
@@ -139,6 +182,8 @@ impl Output {
             schema,
             sink: self.sink,
             overflow: self.overflow,
+            synchronous: self.synchronous,
+            durability: self.durability,
             max_bytes: self.max_bytes,
             max_line_bytes,
             statics: Arc::clone(statics),
@@ -154,6 +199,8 @@ impl fmt::Debug for Output {
             .field("name", self.name.as_ref().unwrap_or(&self.default_name))
             .field("filter", &self.filter)
             .field("overflow", &self.overflow)
+            .field("synchronous", &self.synchronous)
+            .field("durability", &self.durability)
             .field("max_bytes", &self.max_bytes)
             .finish_non_exhaustive()
     }

@@ -37,6 +37,8 @@ impl Queue {
         state.emitted = ByLevel::default();
         state.dropped = Dropped::default();
         state.taken = ByLevel::default();
+        state.settled = 0;
+        state.overdue = 0;
         state.lost = ByLevel::default();
         state.written_in_time = (state.phase == Phase::Abandoned).then(ByLevel::default);
         state.losses.clear();

@@ -71,6 +71,8 @@ pub(crate) struct Queue {
     /// Blocked callers, and those who wait for an order or for the end.
     room: Condvar,
     overflow: Overflow,
+    /// Whoever pushes waits until the line is written, but no longer than this.
+    synchronous: Option<Duration>,
     max_bytes: usize,
     delivered: Arc<Delivered>,
 }
@@ -101,6 +103,10 @@ pub(crate) struct State {
     dropped: Dropped,
     /// All that the worker ever took.
     taken: ByLevel,
+    /// How many of these it has done with, and made durable where it has to.
+    settled: u64,
+    /// Calls that did not wait for that to the end.
+    overdue: u64,
     /// What it lost of that.
     lost: ByLevel,
     /// What had been written when the worker was given up; what it writes later is counted as lost already.
@@ -148,6 +154,8 @@ pub(crate) struct Tally {
     pub(crate) notices: u64,
     pub(crate) retries: u64,
     pub(crate) panics: u64,
+    pub(crate) syncs: u64,
+    pub(crate) failed_syncs: u64,
     pub(crate) last_error: Option<String>,
 }
 
@@ -182,15 +190,16 @@ pub(crate) struct Push<'a> {
 pub(crate) enum Pushed {
     /// The worker will deliver it.
     Queued,
-    /// It is queued, and no worker runs, or not for long: the caller delivers it, or waits for whoever does.
+    /// It is queued, and the output is synchronous, or no worker runs, or not for long: the caller delivers it, or
+    /// waits for whoever does.
     DeliverYourself,
     /// It was refused, and the loss counted.
     Refused,
 }
 
 impl Queue {
-    /// A queue that holds `max_bytes` in memory.
-    pub(crate) fn new(overflow: Overflow, max_bytes: usize, delivered: Arc<Delivered>) -> Self {
+    /// A queue that holds `max_bytes` in memory. `synchronous`: whoever pushes waits until the line is written.
+    pub(crate) fn new(overflow: Overflow, synchronous: bool, max_bytes: usize, delivered: Arc<Delivered>) -> Self {
         let state = State {
             pending: Batch::new(max_bytes),
             spare: Spare::new(max_bytes),
@@ -207,6 +216,8 @@ impl Queue {
             emitted: ByLevel::default(),
             dropped: Dropped::default(),
             taken: ByLevel::default(),
+            settled: 0,
+            overdue: 0,
             lost: ByLevel::default(),
             written_in_time: None,
             losses: Vec::with_capacity(Reason::ALL.len()),
@@ -218,7 +229,19 @@ impl Queue {
             given_up: Vec::new(),
             tally: Tally::default(),
         };
-        Self { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new(), overflow, max_bytes, delivered }
+        let max_wait = match overflow {
+            Overflow::Block { max_wait } => max_wait,
+            _ => DEFAULT_MAX_WAIT,
+        };
+        Self {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            overflow,
+            synchronous: synchronous.then_some(max_wait),
+            max_bytes,
+            delivered,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -273,6 +296,10 @@ impl Queue {
         let State { pending, spare, .. } = &mut *state;
         pending.add(&push, place, epoch, spare);
         if matches!(state.phase, Phase::Ending | Phase::Ended | Phase::Forked) {
+            return Pushed::DeliverYourself;
+        }
+        if self.synchronous.is_some() {
+            self.wake(&mut state);
             return Pushed::DeliverYourself;
         }
         if state.waiting == Waiting::Asleep || level == Level::ERROR || state.used > self.max_bytes / 2 {
@@ -371,6 +398,9 @@ impl Queue {
             notices: tally.notices,
             retries: tally.retries,
             panics: tally.panics,
+            syncs: tally.syncs,
+            failed_syncs: tally.failed_syncs,
+            overdue: state.overdue,
             last_error: tally.last_error,
         }
     }

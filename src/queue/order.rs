@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::{Phase, Pushed, Queue, Tally};
+use super::{Phase, Pushed, Queue, Tally, after};
 use crate::error::Error;
 use crate::sink::Control;
 
@@ -60,11 +60,41 @@ impl Queue {
         }
     }
 
-    /// Says that the batch taken last is done with, and what became of the orders.
-    pub(crate) fn batch_done(&self, tally: &Tally, done: Vec<(Order, Result<(), Error>)>) {
+    pub(crate) fn is_synchronous(&self) -> bool {
+        self.synchronous.is_some()
+    }
+
+    /// Waits until all that has been pushed to a synchronous queue is written, and durable where it has to be. Returns
+    /// false when that takes too long: then it stays queued with the worker.
+    ///
+    /// # Blocking
+    /// For the `max_wait` of [`Overflow::Block`](crate::Overflow::Block), or
+    /// [`DEFAULT_MAX_WAIT`](crate::DEFAULT_MAX_WAIT), at most.
+    pub(crate) fn wait_settled(&self) -> bool {
+        let Some(max_wait) = self.synchronous else { return true };
+        let mut state = self.lock();
+        let pushed = state.taken.total() + state.pending.by_level().total();
+        let deadline = after(Instant::now(), max_wait);
+        while state.settled < pushed && !matches!(state.phase, Phase::Abandoned | Phase::Lost) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.overdue += 1;
+                return false;
+            }
+            (state, _) = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    /// Says that the batch taken last is done with, and what became of the orders. `settled`: it is durable, too, where
+    /// it has to be.
+    pub(crate) fn batch_done(&self, tally: &Tally, done: Vec<(Order, Result<(), Error>)>, settled: bool) {
         let mut state = self.lock();
         state.tally = tally.clone();
-        if !done.is_empty() || state.phase != Phase::Running {
+        if settled {
+            state.settled = state.taken.total();
+        }
+        if !done.is_empty() || self.is_synchronous() || state.phase != Phase::Running {
             self.room.notify_all();
         }
         for (order, result) in done {

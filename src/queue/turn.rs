@@ -40,16 +40,21 @@ impl Queue {
     /// Waits until it is time to take what is pending.
     ///
     /// Returns at once when something is urgent or much is pending. Otherwise it lingers a while, so that lines go
-    /// out many at a time; after a second without a line it sleeps until it is woken.
+    /// out many at a time; after a second without a line it sleeps until it is woken. `until`: when there is something
+    /// to do in any case.
     ///
     /// # Blocking
     /// Yes; only the worker calls it.
-    pub(crate) fn wait_for_work(&self, idle: &mut Idle) {
+    pub(crate) fn wait_for_work(&self, idle: &mut Idle, until: Option<Instant>) {
         let mut state = self.lock();
         let linger = if idle.is_busy() { MIN_LINGER } else { MAX_LINGER };
         let mut waited = false;
         loop {
             if state.phase != Phase::Running || state.urgent || state.pending.bytes() >= BATCH_BYTES {
+                break;
+            }
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
             if waited && !(state.pending.is_empty() && state.losses.iter().all(Loss::is_own)) {
@@ -61,9 +66,13 @@ impl Queue {
                     break;
                 }
                 state.waiting = Waiting::Asleep;
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = match left {
+                    Some(left) => self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                    None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                };
             } else {
                 state.waiting = Waiting::Polling;
+                let linger = left.map_or(linger, |left| left.min(linger));
                 (state, _) = self.work.wait_timeout(state, linger).unwrap_or_else(PoisonError::into_inner);
             }
             state.waiting = Waiting::No;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
+use super::durability::Unsynced;
 use super::{ECHO, Lane, Parts, fork};
 use crate::context::Bound;
 use crate::error::Error;
@@ -43,6 +44,9 @@ pub(crate) struct Engine {
     statics: Arc<Statics>,
     clock: Clock,
     tally: Tally,
+    unsynced: Unsynced,
+    /// The sink did not pass on all that it had taken.
+    unflushed: bool,
     closed: bool,
     /// A batch is being delivered, also while the engine is let go of for a moment.
     under_way: bool,
@@ -74,6 +78,8 @@ impl Engine {
             statics: parts.statics,
             clock: parts.clock,
             tally: Tally::default(),
+            unsynced: Unsynced::new(parts.durability),
+            unflushed: false,
             closed: false,
             under_way: false,
             forked: false,
@@ -88,6 +94,8 @@ impl Engine {
     pub(crate) fn begin_anew(&mut self) {
         self.lines.forget();
         self.tally = Tally::default();
+        self.unsynced.clear();
+        self.unflushed = false;
         self.under_way = false;
         self.forked = true;
     }
@@ -107,7 +115,7 @@ impl Engine {
 
     /// Writes a batch, the notices of losses after it, and carries out the orders.
     pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
-        let Taken { mut batch, losses, orders, .. } = taken;
+        let Taken { mut batch, losses, orders, last } = taken;
         let outer_echo = ECHO.try_with(|echo| echo.replace(batch.is_echo())).unwrap_or(false);
         engine.under_way = true;
         engine.prepare(&batch, lane);
@@ -142,12 +150,18 @@ impl Engine {
         {
             engine.report(lane, &error);
         }
+        let mut written = batch.by_level();
+        written.add(*notice_metadata().level(), losses.len() as u64);
+        engine.unsynced.batch_written(written, last);
+        if !orders.iter().any(|order| order.control == Control::Sync) {
+            engine.sync_if_due(lane);
+        }
         let done: Vec<_> = orders.into_iter().map(|order| (order, engine.carry_out(order))).collect();
         batch.clear();
         engine.spare = Some(batch);
         engine.under_way = false;
         let _ = ECHO.try_with(|echo| echo.set(outer_echo));
-        lane.queue.batch_done(&engine.tally, done);
+        lane.queue.batch_done(&engine.tally, done, engine.is_settled());
         engine
     }
 
@@ -172,12 +186,59 @@ impl Engine {
         if self.closed {
             return Err(Error::closed("the sink has ended"));
         }
-        self.control(order.control)
+        match order.control {
+            // No flush has come before it.
+            Control::Sync => self.sync().inspect_err(|_| self.unflushed = true),
+            other => self.control(other),
+        }
+    }
+
+    /// Makes all that was written durable.
+    fn sync(&mut self) -> Result<(), Error> {
+        let result = self.control(Control::Sync);
+        if result.is_ok() {
+            self.tally.syncs += 1;
+            self.unsynced.clear();
+        } else {
+            self.tally.failed_syncs += 1;
+            self.unsynced.failed();
+        }
+        result
+    }
+
+    fn sync_and_report(&mut self, lane: &Lane) {
+        if let Err(error) = self.sync() {
+            self.tally.last_error = Some(error.to_string());
+            lane.complain("sync", &format!("what was written is not durable yet: {error}"));
+        }
+    }
+
+    fn sync_if_due(&mut self, lane: &Lane) {
+        if self.closed {
+            self.unsynced.clear();
+        } else if self.unsynced.is_due() {
+            self.sync_and_report(lane);
+        }
+    }
+
+    /// Whether all that was taken is done with.
+    fn is_settled(&self) -> bool {
+        self.closed || (!self.unflushed && self.unsynced.is_settled())
+    }
+
+    /// When what was written is to be made durable.
+    pub(crate) fn sync_at(&self) -> Option<Instant> {
+        self.unsynced.due()
     }
 
     /// Ends the sink.
     pub(crate) fn close(&mut self, lane: &Lane) {
-        if let Err(error) = self.control(Control::Flush).and_then(|()| self.control(Control::Close)) {
+        let flushed = self.control(Control::Flush);
+        if !self.closed && self.unsynced.is_left() {
+            self.sync_and_report(lane);
+            lane.queue.batch_done(&self.tally, Vec::new(), self.is_settled());
+        }
+        if let Err(error) = flushed.and_then(|()| self.control(Control::Close)) {
             self.report(lane, &error);
         }
     }
@@ -282,8 +343,10 @@ impl Engine {
             let moved = this.lines.cursor() as i64 - cursor as i64;
             this.tally.written_bytes = this.tally.written_bytes.saturating_add_signed(moved);
             if moved > 0 {
+                this.unsynced.wrote(moved_last);
                 (pause, panics, moved_last) = (FIRST_PAUSE, 0, Instant::now());
             }
+            this.sync_if_due(lane);
             let error = match result {
                 Ok(Ok(())) if moved > 0 || this.lines.is_empty() => continue,
                 Ok(Ok(())) => Error::retry("the sink took nothing"),
@@ -342,11 +405,17 @@ impl Engine {
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
-        catch_unwind(AssertUnwindSafe(|| self.sink.control(control))).unwrap_or_else(|payload| {
+        let result = catch_unwind(AssertUnwindSafe(|| self.sink.control(control))).unwrap_or_else(|payload| {
             discard(payload);
             self.tally.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
-        })
+        });
+        match control {
+            Control::Flush => self.unflushed = result.is_err(),
+            Control::Sync if result.is_ok() => self.unflushed = false,
+            _ => {}
+        }
+        result
     }
 }
 

@@ -8,6 +8,7 @@
 //! or the schema is caught and counted. Nothing is given up without being counted.
 
 mod deliver;
+mod durability;
 mod fork;
 
 use std::cell::Cell;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 pub(crate) use deliver::Engine;
+pub use durability::Durability;
 pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 
 use crate::complaint::Complaints;
@@ -68,6 +70,8 @@ pub(crate) struct Parts {
     pub(crate) schema: Box<dyn Schema>,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) overflow: Overflow,
+    pub(crate) synchronous: bool,
+    pub(crate) durability: Durability,
     pub(crate) max_bytes: usize,
     pub(crate) max_line_bytes: usize,
     pub(crate) statics: Arc<Statics>,
@@ -86,7 +90,7 @@ impl Lane {
         let delivered = Arc::<Delivered>::default();
         let lane = Arc::new(Self {
             id: IDS.fetch_add(1, Ordering::Relaxed),
-            queue: Queue::new(parts.overflow, parts.max_bytes, Arc::clone(&delivered)),
+            queue: Queue::new(parts.overflow, parts.synchronous, parts.max_bytes, Arc::clone(&delivered)),
             complaints: Arc::clone(&parts.complaints),
             name: parts.name.clone(),
             engine: Mutex::new(Engine::new(parts, delivered)),
@@ -114,8 +118,9 @@ impl Lane {
         }
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
+        let mut sync_at = None;
         let engine = loop {
-            self.queue.wait_for_work(&mut idle);
+            self.queue.wait_for_work(&mut idle, sync_at);
             let mut engine = self.engine();
             let taken = self.queue.take(engine.spare());
             let last = taken.last;
@@ -123,6 +128,7 @@ impl Lane {
                 self.queue.untrim();
             }
             engine = Engine::deliver(engine, taken, self);
+            sync_at = engine.sync_at();
             if idle.is_resting() {
                 engine.trim(self);
             }
@@ -182,7 +188,8 @@ impl Lane {
         self.complaints.say(&format!("{} {reason}", self.name), &format!("output {}: {text}", self.name));
     }
 
-    /// Sees to it that what the calling thread pushed is delivered: mostly by doing so itself.
+    /// Sees to it that what the calling thread pushed is delivered: by waiting for the worker of a synchronous output,
+    /// else mostly by doing so itself.
     #[cold]
     pub(crate) fn deliver_here(self: &Arc<Self>) {
         // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
@@ -191,7 +198,7 @@ impl Lane {
         let mut ending = None;
         loop {
             let engine = match self.queue.deliverer() {
-                Deliverer::Worker => return,
+                Deliverer::Worker => return self.await_worker(),
                 Deliverer::NewWorker => {
                     match self.start_worker() {
                         Ok(()) => self.queue.await_worker(WORKER_START),
@@ -211,6 +218,7 @@ impl Lane {
                     let text = "its parent was writing when this process was forked: lines logged here are lost";
                     return self.complain("forked", text);
                 }
+                Deliverer::EndingWorker if self.queue.is_synchronous() => return self.await_worker(),
                 Deliverer::EndingWorker => None,
                 Deliverer::Caller => self.try_engine(),
             };
@@ -235,6 +243,13 @@ impl Lane {
                     return;
                 }
             }
+        }
+    }
+
+    /// Waits until the worker has written what was pushed to a synchronous output. A thread of the log does not.
+    fn await_worker(&self) {
+        if own_lane().is_none() && !self.queue.wait_settled() {
+            self.complain("overdue", "a synchronous line was not written in time; it stays queued");
         }
     }
 
