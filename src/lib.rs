@@ -64,6 +64,7 @@ mod record;
 mod rotation;
 pub mod schema;
 pub mod sink;
+mod sync;
 mod worker;
 
 pub use appender::{Appender, LineWriter};

@@ -1,11 +1,11 @@
 //! The end: draining, handing over to those who still log, waiting for that, giving up.
 
-use std::sync::{MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::turn::MAX_LINGER;
 use super::{Batch, Phase, Queue, State};
 use crate::metrics::Reason;
+use crate::sync::{Instant, MutexGuard, PoisonError};
 
 /// Whoever logs after the end writes the line himself, and tries no longer than this; then the output is given up.
 pub(crate) const LATE_PATIENCE: Duration = Duration::from_secs(1);

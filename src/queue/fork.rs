@@ -1,9 +1,8 @@
 //! A queue in a forked child: empty, with books of its own, and without a worker.
 
-use std::sync::MutexGuard;
-
 use super::{Phase, Queue, State, Tally, Waiting};
 use crate::metrics::{ByLevel, Dropped};
+use crate::sync::MutexGuard;
 
 impl Queue {
     /// Keeps everybody else out, for the moment of a fork.

@@ -23,8 +23,8 @@ pub(crate) use end::{Deliverer, LATE_PATIENCE, after};
 pub(crate) use order::Order;
 pub(crate) use turn::{Idle, Taken};
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::Level;
 
@@ -33,6 +33,7 @@ use crate::error::Error;
 use crate::metrics::{ByLevel, Dropped, OutputMetrics, Reason};
 use crate::record::Timestamp;
 use crate::sink::Delivered;
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError};
 
 /// What happens to a record for which there is no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

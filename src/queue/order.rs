@@ -1,11 +1,9 @@
 //! Orders to the sink, and those who wait for them.
 
-use std::sync::PoisonError;
-use std::time::Instant;
-
 use super::{Phase, Pushed, Queue, Tally, after};
 use crate::error::Error;
 use crate::sink::Control;
+use crate::sync::{Instant, PoisonError};
 
 /// Something the sink shall do once all earlier records are delivered.
 #[derive(Clone, Copy, Debug)]

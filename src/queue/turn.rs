@@ -1,13 +1,13 @@
 //! The worker's side: taking what is pending, saying what became of it, pausing between tries.
 
-use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::Level;
 
 use super::{Batch, Block, LATE_PATIENCE, Loss, Order, Phase, Queue, State, Tally, Waiting};
 use crate::metrics::Reason;
 use crate::record::Timestamp;
+use crate::sync::{Instant, PoisonError};
 
 /// The worker waits no longer than this before it takes what there is.
 pub(super) const MAX_LINGER: Duration = Duration::from_millis(5);

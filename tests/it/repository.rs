@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("process", &[]),
+    ("sync", &[]),
     ("error", &[]),
     ("metrics", &[]),
     ("record", &["context"]),
@@ -16,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("filter", &["error"]),
     ("schema", &["context", "record"]),
     ("sink", &["error", "metrics", "record", "rotation"]),
-    ("queue", &["context", "error", "metrics", "record", "sink"]),
+    ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
     ("worker", &["complaint", "context", "error", "metrics", "process", "queue", "record", "schema", "sink"]),
     ("layer", &["context", "filter", "metrics", "queue", "record", "worker"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
