@@ -38,6 +38,8 @@
 //! - An event: a copy of its values, a clock read, a look at the current span, one uncontended lock and one more copy
 //!   for each output that wants it. No allocation, no system call; a wake-up only when the worker sleeps, or for an
 //!   ERROR.
+//! - A call of a synchronous output: two changes of threads and the write, 10 to 50 µs on two cores; what threads log
+//!   at the same time is written together.
 //! - A span: one allocation for what it hands down and one to keep it with the span.
 //! - [`Span::record`](tracing::Span::record): a copy of all that was recorded on the span so far.
 //! - [`Handle::set_filter`]: rebuilds the interest of every call site once; events at call sites in use take one slower

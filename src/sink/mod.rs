@@ -70,7 +70,8 @@ pub enum Control {
     Open,
     /// Hand all that was written to the system.
     Flush,
-    /// Make all that was written durable.
+    /// Make all that was written durable: for [`Handle::sync`](crate::Handle::sync), and as
+    /// [`Durability`](crate::Durability) says, then again after an error.
     Sync,
     /// Let go of what is open and open it anew: after a rename by another program.
     Reopen,

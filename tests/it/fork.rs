@@ -207,6 +207,37 @@ fn promise_21_a_child_has_ids_and_a_process_id_of_its_own() {
     assert_eq!(processes.len() as u64, CHILDREN + 1);
 }
 
+/// `_exit` loses what is queued; a synchronous output has nothing queued, in a child neither.
+#[test]
+fn promise_21_what_a_child_logs_synchronously_is_written_at_once() {
+    const NAME: &str = "fork::promise_21_what_a_child_logs_synchronously_is_written_at_once";
+    const FORKS: u64 = 20;
+    if is_child() {
+        let output = Output::new(file()).synchronous().overflow(Overflow::Block { max_wait: PATIENCE });
+        let guard = spanline::builder().output(output).init().unwrap();
+        let span = tracing::info_span!("request", step = tracing::field::Empty);
+        let busy = Busy::start(&span);
+        for number in 0..FORKS {
+            let id = fork(|| {
+                (0..10).for_each(|seq| log(Level::INFO, 100 + number, seq));
+                // SAFETY: ends the process at once.
+                unsafe { libc::_exit(0) };
+            });
+            assert_eq!(wait(id), 0, "child {number}");
+        }
+        let logged: u64 = busy.stop().iter().sum();
+        let output = &guard.handle().metrics().outputs[0];
+        assert_eq!((output.written.total(), output.overdue), (logged, 0), "{output:#?}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("it.log");
+    let (status, stderr) = run_child(NAME, "", &path);
+    assert!(status.success(), "{stderr}");
+    let counts = whole(&std::fs::read_to_string(&path).unwrap());
+    assert!((0..FORKS).all(|number| counts[&(100 + number)] == 10), "{counts:?}");
+}
+
 /// The worker hangs in a write at the fork: the child cannot use that output, says so, and has all others.
 #[test]
 fn promise_21_an_output_in_the_middle_of_a_write_is_lost_to_the_child_alone() {

@@ -18,8 +18,9 @@
 //!
 //! # Durability
 //! Whole lines are handed to the system, many in one write; nothing is buffered here, so the end of the process loses
-//! nothing. `sync` makes them survive a power cut. A torn line that a crash left is ended when the file is opened, so
-//! the next one is whole. Compression writes aside, syncs, renames, then removes the original.
+//! nothing. [`Output::durability`](crate::Output::durability) and `Handle::sync` make them survive a power cut: the
+//! file's data, and the directory once files were made or renamed. A torn line that a crash left is ended when the file
+//! is opened, so the next one is whole. Compression writes aside, syncs, renames, then removes the original.
 //!
 //! # Several processes
 //! may write to one path, if all give the same limits: each appends whole lines and holds a share of the lock on the
