@@ -37,6 +37,7 @@ impl Queue {
         state.dropped = Dropped::default();
         state.taken = ByLevel::default();
         state.lost = ByLevel::default();
+        state.oldest_taken = None;
         state.written_in_time = (state.phase == Phase::Abandoned).then(ByLevel::default);
         state.losses.clear();
         state.refused_since_take = false;

@@ -101,6 +101,8 @@ pub(crate) struct State {
     taken: ByLevel,
     /// What it lost of that.
     lost: ByLevel,
+    /// When the first record of those it has taken and not resolved was logged.
+    oldest_taken: Option<Timestamp>,
     /// What had been written when the worker was given up; what it writes later is counted as lost already.
     written_in_time: Option<ByLevel>,
     losses: Vec<Loss>,
@@ -146,7 +148,8 @@ pub(crate) struct Tally {
     pub(crate) notices: u64,
     pub(crate) retries: u64,
     pub(crate) panics: u64,
-    pub(crate) last_error: Option<String>,
+    /// Shared, so that a snapshot copies no text under the lock.
+    pub(crate) last_error: Option<Arc<str>>,
 }
 
 /// Lines lost for one reason since it was last told.
@@ -205,6 +208,7 @@ impl Queue {
             dropped: Dropped::default(),
             taken: ByLevel::default(),
             lost: ByLevel::default(),
+            oldest_taken: None,
             written_in_time: None,
             losses: Vec::with_capacity(Reason::ALL.len()),
             refused_since_take: false,
@@ -353,23 +357,36 @@ impl Queue {
         }
     }
 
-    pub(crate) fn metrics(&self, name: &str) -> OutputMetrics {
+    /// When the oldest of the `queued` records was logged.
+    fn oldest(&self, state: &State, queued: ByLevel) -> Option<Timestamp> {
+        if queued.total() <= state.pending.by_level().total() {
+            return state.pending.first_time();
+        }
+        state.oldest_taken.map(|taken| self.delivered.next_time().map_or(taken, |next| next.max(taken)))
+    }
+
+    /// The counters, and when the oldest queued record was logged. Takes the lock once, and allocates nothing under it.
+    pub(crate) fn metrics(&self) -> (OutputMetrics, Option<Timestamp>) {
         let state = self.lock();
         let tally = state.tally.clone();
         let written = self.written(&state);
-        OutputMetrics {
-            name: name.to_owned(),
+        let queued = self.held(&state, written);
+        let oldest = self.oldest(&state, queued);
+        let metrics = OutputMetrics {
             emitted: state.emitted,
             written,
             dropped: state.dropped,
-            queued: self.held(&state, written),
+            queued,
             queued_bytes: state.used as u64,
+            max_queued_bytes: self.max_bytes as u64,
             written_bytes: tally.written_bytes,
             notices: tally.notices,
             retries: tally.retries,
             panics: tally.panics,
-            last_error: tally.last_error,
-        }
+            ..OutputMetrics::default()
+        };
+        drop(state);
+        (OutputMetrics { last_error: tally.last_error.map(|error| (*error).to_owned()), ..metrics }, oldest)
     }
 }
 

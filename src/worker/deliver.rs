@@ -62,6 +62,17 @@ type Turn<'a> = MutexGuard<'a, Engine>;
 /// A line that was not written, and why.
 type Lost = (Reason, Level, Timestamp);
 
+/// What is resolved once the rendered lines are written.
+#[derive(Default)]
+struct Resolved {
+    /// What the queue accounts for the records they came from.
+    bytes: usize,
+    /// Records of which no line came.
+    lost: Vec<Lost>,
+    /// When the first record behind them in the batch was logged.
+    next: Option<Timestamp>,
+}
+
 impl Engine {
     pub(crate) fn new(parts: Parts, delivered: Arc<Delivered>) -> Self {
         Self {
@@ -120,7 +131,8 @@ impl Engine {
                 next = engine.render(&batch, &block, next, lane, &mut lost);
                 let bytes = block.bytes_of(first, next);
                 released += bytes;
-                engine = Self::write(engine, lane, bytes, lost);
+                let oldest = block.time(next).or_else(|| batch.first_time());
+                engine = Self::write(engine, lane, Resolved { bytes, lost, next: oldest });
                 if fork::is_wanted() {
                     (engine, ()) = lane.rest(engine, fork::let_pass);
                 }
@@ -131,9 +143,9 @@ impl Engine {
             engine.render_notice(loss);
         }
         if !losses.is_empty() {
-            engine = Self::write(engine, lane, 0, Vec::new());
+            engine = Self::write(engine, lane, Resolved::default());
         }
-        lane.queue.delivered(batch.bytes().saturating_sub(released), &[]);
+        lane.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
         let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
         let nothing = batch.is_empty() && losses.is_empty();
         if !nothing
@@ -268,9 +280,9 @@ impl Engine {
         self.tally.notices += 1;
     }
 
-    /// Gets all rendered lines into the sink, however long it takes, and says what became of them. `bytes`: what the
-    /// queue accounts for the records they came from.
-    fn write<'a>(mut engine: Turn<'a>, lane: &'a Lane, bytes: usize, mut lost: Vec<Lost>) -> Turn<'a> {
+    /// Gets all rendered lines into the sink, however long it takes, and says what became of them.
+    fn write<'a>(mut engine: Turn<'a>, lane: &'a Lane, resolved: Resolved) -> Turn<'a> {
+        let Resolved { bytes, mut lost, next } = resolved;
         let mut pause = FIRST_PAUSE;
         let mut panics = 0;
         let mut moved_last = Instant::now();
@@ -323,7 +335,7 @@ impl Engine {
             engine.skip(reason, &mut lost);
         }
         engine.lines.clear(2 * CHUNK_BYTES);
-        lane.queue.delivered(bytes, &lost);
+        lane.queue.delivered(bytes, &lost, next);
         engine
     }
 
@@ -336,7 +348,7 @@ impl Engine {
     }
 
     fn report(&mut self, lane: &Lane, error: &Error) {
-        self.tally.last_error = Some(error.to_string());
+        self.tally.last_error = Some(error.to_string().into());
         let what = if error.is_closed() { "closed" } else { "failed" };
         lane.complain(what, &error.to_string());
     }

@@ -60,6 +60,7 @@ pub(crate) struct Lane {
     /// The turn whose end the last fork did not await.
     stuck_turn: AtomicU64,
     pub(crate) complaints: Arc<Complaints>,
+    clock: Clock,
 }
 
 /// What a lane is made of.
@@ -89,6 +90,7 @@ impl Lane {
             queue: Queue::new(parts.overflow, parts.max_bytes, Arc::clone(&delivered)),
             complaints: Arc::clone(&parts.complaints),
             name: parts.name.clone(),
+            clock: parts.clock.clone(),
             engine: Mutex::new(Engine::new(parts, delivered)),
             turns: AtomicU64::new(0),
             stuck_turn: AtomicU64::new(fork::NEVER_STUCK),
@@ -244,7 +246,12 @@ impl Lane {
     }
 
     pub(crate) fn metrics(&self) -> OutputMetrics {
-        self.queue.metrics(&self.name)
+        let (metrics, oldest) = self.queue.metrics();
+        let oldest_queued = oldest.map(|oldest| {
+            let nanos = self.clock.now().as_nanos().saturating_sub(oldest.as_nanos());
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        });
+        OutputMetrics { name: self.name.clone(), oldest_queued, ..metrics }
     }
 
     /// Asks the sink for something; the ticket is for [`Queue::wait_done`].

@@ -1,10 +1,12 @@
 //! The books: emitted = valid lines + drops, by output, reason and level.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::Deserialize;
 use spanline::sink::Lines;
-use spanline::{Error, Memory, Output, OutputMetrics, Overflow, Reason, Writer};
+use spanline::{Error, Memory, Output, OutputMetrics, Overflow, Reason, Timestamp, Writer};
 use tracing::Level;
 
 use crate::faults::{Fault, Faulty, Gate, Taken, built, sink, within};
@@ -221,6 +223,77 @@ fn a_snapshot_shows_each_counter() {
     assert_eq!((output.retries, output.panics, output.notices), (1, 0, 0));
     assert_eq!(output.last_error.as_deref(), Some("not yet"));
     assert!(output.written_bytes > 100);
+}
+
+#[test]
+fn a_snapshot_shows_how_old_the_oldest_queued_line_is() {
+    let now = Arc::new(AtomicI64::new(10_000));
+    let (clock, gate, one_each) = (Arc::clone(&now), Gate::shut(), Gate::shut());
+    let (at_gate, at_each) = (gate.clone(), one_each.clone());
+    let scripted = sink(move |lines: &mut Lines| {
+        at_gate.pass();
+        let first = lines.iter().next().map_or(0, |line| line.bytes.len());
+        lines.advance(first);
+        at_each.pass();
+        Ok(())
+    });
+    let builder = spanline::builder().clock(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst)));
+    let (dispatch, guard) = built(builder.output(Output::new(scripted).name("out").max_bytes(1 << 20)));
+    let handle = guard.handle();
+    let oldest = || handle.metrics().outputs[0].oldest_queued.map(|age| age.as_nanos());
+    let at = |time: i64| now.store(time, Ordering::SeqCst);
+    assert_eq!(oldest(), None);
+    assert_eq!(handle.metrics().outputs[0].max_queued_bytes, 1 << 20);
+    within(&dispatch, || tracing::error!("taken at once"));
+    gate.wait_reached(1);
+    at(10_100);
+    within(&dispatch, || tracing::info!("waits"));
+    at(10_250);
+    assert_eq!(oldest(), Some(250), "the line under way counts");
+    at(9_000);
+    assert_eq!(oldest(), Some(0), "the clock has stepped back");
+    at(10_250);
+    gate.open();
+    one_each.wait_reached(1);
+    assert_eq!(oldest(), Some(150), "only the second line is left");
+    one_each.open();
+    handle.flush(crate::faults::PATIENCE).unwrap();
+    assert_eq!(oldest(), None);
+    guard.close().unwrap();
+    assert_eq!(oldest(), None);
+}
+
+/// A chunk is written line by line: the oldest line is the one at the cursor.
+#[test]
+fn the_oldest_queued_line_is_the_first_that_the_sink_has_not_taken() {
+    let now = Arc::new(AtomicI64::new(0));
+    let (clock, gate, first) = (Arc::clone(&now), Gate::shut(), Gate::shut());
+    let (at_gate, at_first) = (gate.clone(), first.clone());
+    let scripted = sink(move |lines: &mut Lines| {
+        at_first.pass();
+        let length = lines.iter().next().map_or(0, |line| line.bytes.len());
+        lines.advance(length);
+        at_gate.pass();
+        Ok(())
+    });
+    let builder = spanline::builder().clock(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst)));
+    let (dispatch, guard) = built(builder.output(Output::new(scripted)));
+    let handle = guard.handle();
+    within(&dispatch, || tracing::error!("first"));
+    first.wait_reached(1);
+    for time in [10, 20, 30] {
+        now.store(time, Ordering::SeqCst);
+        within(&dispatch, || tracing::info!("one of one chunk"));
+    }
+    now.store(100, Ordering::SeqCst);
+    first.open();
+    for (reached, age) in [(1, Some(90)), (2, Some(80)), (3, Some(70))] {
+        gate.wait_reached(reached);
+        assert_eq!(handle.metrics().outputs[0].oldest_queued.map(|age| age.as_nanos()), age);
+        gate.open_for_one();
+    }
+    gate.open();
+    guard.close().unwrap();
 }
 
 mod property {

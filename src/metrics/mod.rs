@@ -3,6 +3,7 @@
 //! The books balance: for each output, `emitted = written + dropped + queued`, by level.
 
 use std::fmt;
+use std::time::Duration;
 
 use tracing::Level;
 
@@ -165,6 +166,11 @@ pub struct OutputMetrics {
     pub queued: ByLevel,
     /// Memory that the queue accounts for, in bytes.
     pub queued_bytes: u64,
+    /// What that may come to: [`Output::max_bytes`](crate::Output::max_bytes).
+    pub max_queued_bytes: u64,
+    /// How long ago the oldest of the queued lines was logged, by the log's own clock: how far the output is behind.
+    /// `None` when none is queued, zero when the clock has stepped back since.
+    pub oldest_queued: Option<Duration>,
     /// Bytes its sink took.
     pub written_bytes: u64,
     /// Lines of the log about itself, loss notices; in no other count.
