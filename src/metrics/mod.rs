@@ -1,6 +1,14 @@
 //! Counters: what came in, what went out, what was lost and why.
 //!
-//! The books balance: for each output, `emitted = written + dropped + queued`, by level.
+//! The books balance: for each output, `emitted = written + dropped + queued`, by level. The same numbers for monitoring
+//! systems: `series` names them, `prometheus` and `publish` hand them over.
+
+#[cfg(feature = "prometheus")]
+mod prometheus;
+#[cfg(feature = "metrics")]
+mod publish;
+#[cfg(any(feature = "metrics", feature = "prometheus"))]
+mod series;
 
 use std::fmt;
 use std::time::Duration;

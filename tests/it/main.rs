@@ -17,6 +17,7 @@ mod ledger;
 mod load;
 mod log_crate;
 mod loss;
+mod monitoring;
 mod outputs;
 mod own_thread;
 mod record;
