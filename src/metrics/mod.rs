@@ -35,10 +35,13 @@ pub enum Reason {
     Panicked,
     /// The deadline of the shutdown ran out before it was written.
     Shutdown,
+    /// Its call site had logged as many lines in the period as it may:
+    /// [`Builder::rate_limit`](crate::Builder::rate_limit).
+    RateLimited,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 8] = [
+    pub(crate) const ALL: [Reason; 9] = [
         Reason::QueueFull,
         Reason::Shed,
         Reason::TooLarge,
@@ -47,6 +50,7 @@ impl Reason {
         Reason::Rejected,
         Reason::Panicked,
         Reason::Shutdown,
+        Reason::RateLimited,
     ];
 
     /// The name used in loss notices.
@@ -60,6 +64,7 @@ impl Reason {
             Reason::Rejected => "rejected",
             Reason::Panicked => "panicked",
             Reason::Shutdown => "shutdown",
+            Reason::RateLimited => "rate_limited",
         }
     }
 }
@@ -151,6 +156,11 @@ impl Dropped {
         Reason::ALL.into_iter().map(move |reason| (reason, dropped.reason(reason))).filter(|(_, by)| by.total() > 0)
     }
 
+    pub(crate) fn plus(mut self, reason: Reason, lines: ByLevel) -> Self {
+        lines.levels().for_each(|(level, lines)| self.add(reason, level, lines));
+        self
+    }
+
     pub(crate) fn add(&mut self, reason: Reason, level: Level, lines: u64) {
         if let Some(by_level) = self.0.get_mut(reason as usize) {
             by_level.add(level, lines);
@@ -181,7 +191,7 @@ pub struct OutputMetrics {
     pub oldest_queued: Option<Duration>,
     /// Bytes its sink took.
     pub written_bytes: u64,
-    /// Lines of the log about itself, loss notices; in no other count.
+    /// Lines of the log about itself, notices of loss and of repeats; in no other count.
     pub notices: u64,
     /// Writes that failed and were tried again.
     pub retries: u64,

@@ -22,6 +22,7 @@ impl Queue {
             ended @ (Phase::Ended | Phase::Abandoned | Phase::Lost) => ended,
         };
         self.delivered.reset();
+        self.suppressed.reset();
         while let Some(mut block) = state.pending.take_block() {
             block.clear();
             state.spare.give_back(block);

@@ -14,6 +14,7 @@ mod block;
 mod end;
 mod fork;
 mod order;
+mod suppressed;
 mod turn;
 
 pub(crate) use batch::{Batch, Head};
@@ -21,6 +22,7 @@ pub(crate) use block::Block;
 use block::Spare;
 pub(crate) use end::{Deliverer, LATE_PATIENCE, after};
 pub(crate) use order::Order;
+use suppressed::Suppressed;
 pub(crate) use turn::{Idle, Taken};
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -73,6 +75,7 @@ pub(crate) struct Queue {
     overflow: Overflow,
     max_bytes: usize,
     delivered: Arc<Delivered>,
+    suppressed: Suppressed,
 }
 
 /// What the lock guards.
@@ -219,7 +222,15 @@ impl Queue {
             given_up: Vec::new(),
             tally: Tally::default(),
         };
-        Self { state: Mutex::new(state), work: Condvar::new(), room: Condvar::new(), overflow, max_bytes, delivered }
+        Self {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            overflow,
+            max_bytes,
+            delivered,
+            suppressed: Suppressed::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -371,11 +382,12 @@ impl Queue {
         let tally = state.tally.clone();
         let written = self.written(&state);
         let queued = self.held(&state, written);
+        let suppressed = self.suppressed.by_level();
         let oldest = self.oldest(&state, queued);
         let metrics = OutputMetrics {
-            emitted: state.emitted,
+            emitted: state.emitted.plus(suppressed),
             written,
-            dropped: state.dropped,
+            dropped: state.dropped.plus(Reason::RateLimited, suppressed),
             queued,
             queued_bytes: state.used as u64,
             max_queued_bytes: self.max_bytes as u64,

@@ -40,11 +40,11 @@ impl Queue {
     /// Waits until it is time to take what is pending.
     ///
     /// Returns at once when something is urgent or much is pending. Otherwise it lingers a while, so that lines go
-    /// out many at a time; after a second without a line it sleeps until it is woken.
+    /// out many at a time; after a second without a line it sleeps until it is woken, or as long as `nap`.
     ///
     /// # Blocking
     /// Yes; only the worker calls it.
-    pub(crate) fn wait_for_work(&self, idle: &mut Idle) {
+    pub(crate) fn wait_for_work(&self, idle: &mut Idle, nap: Option<Duration>) {
         let mut state = self.lock();
         let linger = if idle.is_busy() { MIN_LINGER } else { MAX_LINGER };
         let mut waited = false;
@@ -61,7 +61,18 @@ impl Queue {
                     break;
                 }
                 state.waiting = Waiting::Asleep;
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                match nap {
+                    None => state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                    Some(nap) => {
+                        let waited = self.work.wait_timeout(state, nap);
+                        let timeout;
+                        (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                        if timeout.timed_out() {
+                            state.waiting = Waiting::No;
+                            break;
+                        }
+                    }
+                }
             } else {
                 state.waiting = Waiting::Polling;
                 (state, _) = self.work.wait_timeout(state, linger).unwrap_or_else(PoisonError::into_inner);

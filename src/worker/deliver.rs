@@ -4,11 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tracing::Level;
+use tracing::{Level, Metadata};
 
 use super::{ECHO, Lane, Parts, fork};
 use crate::context::Bound;
 use crate::error::Error;
+use crate::limit::Summary;
 use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Head, Loss, Order, Taken, Tally};
 use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
@@ -17,6 +18,9 @@ use crate::sink::{Control, Delivered, Lines, Sink};
 
 /// Lines are rendered and written this many bytes at a time: few system calls, and still in the processor's cache.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// While lines keep coming, it is looked so often which call sites have suppressed lines to tell.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -42,6 +46,8 @@ pub(crate) struct Engine {
     max_line_bytes: usize,
     statics: Arc<Statics>,
     clock: Clock,
+    /// When it was last looked whether there are repeats to tell.
+    looked: Instant,
     tally: Tally,
     closed: bool,
     /// A batch is being delivered, also while the engine is let go of for a moment.
@@ -84,6 +90,7 @@ impl Engine {
             max_line_bytes: parts.max_line_bytes,
             statics: parts.statics,
             clock: parts.clock,
+            looked: Instant::now(),
             tally: Tally::default(),
             closed: false,
             under_way: false,
@@ -118,7 +125,7 @@ impl Engine {
 
     /// Writes a batch, the notices of losses after it, and carries out the orders.
     pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
-        let Taken { mut batch, losses, orders, .. } = taken;
+        let Taken { mut batch, losses, orders, last } = taken;
         let outer_echo = ECHO.try_with(|echo| echo.replace(batch.is_echo())).unwrap_or(false);
         engine.under_way = true;
         engine.prepare(&batch, lane);
@@ -142,12 +149,19 @@ impl Engine {
         for loss in &losses {
             engine.render_notice(loss);
         }
-        if !losses.is_empty() {
+        let repeats = engine.repeats(lane, last, batch.is_empty() || !orders.is_empty());
+        for summary in &repeats {
+            if engine.lines.len() >= CHUNK_BYTES {
+                engine = Self::write(engine, lane, Resolved::default());
+            }
+            engine.render_repeats(summary);
+        }
+        if !losses.is_empty() || !repeats.is_empty() {
             engine = Self::write(engine, lane, Resolved::default());
         }
         lane.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
         let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
-        let nothing = batch.is_empty() && losses.is_empty();
+        let nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
         if !nothing
             && !flushes
             && let Err(error) = engine.control(Control::Flush)
@@ -259,14 +273,38 @@ impl Engine {
             let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
             put_named(&mut fields, &name, &Value::U64(lines));
         }
-        let meta = notice_metadata();
+        self.render_own(notice_metadata(), false, &fields);
+    }
+
+    /// What limits of repeats have suppressed, and it is time to tell. `quiet`: there is time to look for it.
+    fn repeats(&mut self, lane: &Lane, last: bool, quiet: bool) -> Vec<Summary> {
+        let Some(share) = lane.limit.as_ref().filter(|share| share.is_open()) else { return Vec::new() };
+        if !(last || quiet || share.is_due() || self.looked.elapsed() >= LOOK_EVERY) {
+            return Vec::new();
+        }
+        self.looked = Instant::now();
+        share.take((!last).then(|| self.clock.now()))
+    }
+
+    /// Says how many lines of a call site were suppressed, as a line of that call site.
+    fn render_repeats(&mut self, summary: &Summary) {
+        let mut fields = summary.sample.clone();
+        put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
+        put_named(&mut fields, "reason", &Value::Str(Reason::RateLimited.as_str()));
+        put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
+        put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
+        self.render_own(summary.meta, summary.is_log, &fields);
+    }
+
+    /// Renders a line of the log about itself.
+    fn render_own(&mut self, meta: &'static Metadata<'static>, is_log: bool, fields: &[u8]) {
         let record = Record {
             meta,
             time: self.clock.now(),
-            fields: &fields,
+            fields,
             context: None,
             statics: &self.statics,
-            is_log: false,
+            is_log,
             max_value_bytes: usize::MAX,
             original_bytes: None,
         };

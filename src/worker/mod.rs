@@ -20,6 +20,7 @@ pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
+use crate::limit::Share;
 use crate::metrics::OutputMetrics;
 use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
@@ -29,6 +30,9 @@ use crate::sink::{Control, Delivered, Sink};
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. Whoever
 /// logs waits so long for it, and then writes the lines himself.
 const WORKER_START: Duration = Duration::from_millis(100);
+
+/// A worker that sleeps looks so often whether the period is over in which a repeat was suppressed.
+const NAP: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// The lane whose engine runs on this thread; zero on all threads but those of the log.
@@ -61,6 +65,8 @@ pub(crate) struct Lane {
     stuck_turn: AtomicU64,
     pub(crate) complaints: Arc<Complaints>,
     clock: Clock,
+    /// Limits of repeats, where there are any.
+    pub(crate) limit: Option<Share>,
 }
 
 /// What a lane is made of.
@@ -74,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) statics: Arc<Statics>,
     pub(crate) clock: Clock,
     pub(crate) complaints: Arc<Complaints>,
+    pub(crate) limit: Option<Share>,
 }
 
 impl Lane {
@@ -91,6 +98,7 @@ impl Lane {
             complaints: Arc::clone(&parts.complaints),
             name: parts.name.clone(),
             clock: parts.clock.clone(),
+            limit: parts.limit.clone(),
             engine: Mutex::new(Engine::new(parts, delivered)),
             turns: AtomicU64::new(0),
             stuck_turn: AtomicU64::new(fork::NEVER_STUCK),
@@ -117,7 +125,8 @@ impl Lane {
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
         let engine = loop {
-            self.queue.wait_for_work(&mut idle);
+            let to_tell = self.limit.as_ref().is_some_and(Share::is_open);
+            self.queue.wait_for_work(&mut idle, to_tell.then_some(NAP));
             let mut engine = self.engine();
             let taken = self.queue.take(engine.spare());
             let last = taken.last;
@@ -238,6 +247,14 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Begins the end of the log: see [`Queue::close`].
+    pub(crate) fn close(&self, patience: Duration, cap: Duration) {
+        if let Some(share) = &self.limit {
+            share.limiter.end();
+        }
+        self.queue.close(patience, cap);
     }
 
     /// Whether this thread belongs to this lane.

@@ -23,6 +23,7 @@ pub(crate) struct Line {
     pub(crate) thread: u64,
     pub(crate) seq: u64,
     pub(crate) dropped: u64,
+    pub(crate) suppressed: u64,
     pub(crate) reason: String,
     pub(crate) first: String,
     pub(crate) last: String,
@@ -30,7 +31,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn is_notice(&self) -> bool {
-        self.target == "spanline" && !self.reason.is_empty()
+        (self.target == "spanline" || self.suppressed > 0) && !self.reason.is_empty()
     }
 }
 
@@ -68,7 +69,9 @@ pub(crate) fn balance(output: &OutputMetrics, text: &str) -> Vec<Line> {
     assert_eq!(output.notices, notices.len() as u64, "{output:#?}");
     assert_eq!(output.written_bytes, text.len() as u64, "{output:#?}");
     let mut told = BTreeMap::<_, u64>::new();
-    notices.iter().for_each(|notice| *told.entry(notice.reason.clone()).or_default() += notice.dropped);
+    notices
+        .iter()
+        .for_each(|notice| *told.entry(notice.reason.clone()).or_default() += notice.dropped + notice.suppressed);
     for (reason, dropped) in told {
         let counted = output.dropped.reasons().find(|(known, _)| known.as_str() == reason);
         assert!(
@@ -84,7 +87,7 @@ pub(crate) fn balance(output: &OutputMetrics, text: &str) -> Vec<Line> {
 pub(crate) fn all_told(output: &OutputMetrics, text: &str) {
     for (reason, by_level) in output.dropped.reasons() {
         let notices = read(text).into_iter().filter(|line| line.is_notice() && line.reason == reason.as_str());
-        let told: u64 = notices.map(|notice| notice.dropped).sum();
+        let told: u64 = notices.map(|notice| notice.dropped + notice.suppressed).sum();
         assert_eq!(told, by_level.total(), "{reason} in the log: {output:#?}");
     }
 }
@@ -350,10 +353,15 @@ mod property {
         ]
     }
 
-    fn run(overflow: Overflow, max_bytes: usize, rounds: &[Round]) {
+    fn run(overflow: Overflow, max_bytes: usize, limit: Option<u64>, rounds: &[Round]) {
         let file = Faulty::new();
         let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).max_bytes(max_bytes);
-        let (dispatch, guard) = built(spanline::builder().filter("trace").on_complaint(|_| {}).output(output));
+        let mut builder = spanline::builder().filter("trace").on_complaint(|_| {}).output(output);
+        if let Some(lines) = limit {
+            let period = std::time::Duration::from_millis(1);
+            builder = builder.rate_limit(lines, period).rate_limit_errors(lines, period);
+        }
+        let (dispatch, guard) = built(builder);
         let handle = guard.handle();
         let (mut filter, mut next) = (4, [0_u64; 3]);
         // The model: what passed the filter, in each thread's order.
@@ -426,10 +434,11 @@ mod property {
     fn promise_01_any_sequence_of_lines_and_faults_keeps_the_books_balanced() {
         let cases = std::env::var("SPANLINE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256);
         let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-        let strategy = (overflow(), 0..16_usize << 10, prop::collection::vec(round(), 1..5));
+        let limit = proptest::option::weighted(0.3, 1..8_u64);
+        let strategy = (overflow(), 0..16_usize << 10, limit, prop::collection::vec(round(), 1..5));
         runner
-            .run(&strategy, |(overflow, max_bytes, rounds)| {
-                run(overflow, max_bytes, &rounds);
+            .run(&strategy, |(overflow, max_bytes, limit, rounds)| {
+                run(overflow, max_bytes, limit, &rounds);
                 Ok(())
             })
             .unwrap();

@@ -21,6 +21,7 @@ mod monitoring;
 mod outputs;
 mod own_thread;
 mod record;
+mod repeats;
 mod repository;
 mod rotate;
 mod shutdown;
