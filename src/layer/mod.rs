@@ -313,13 +313,14 @@ where
         if site.mask == 0 && site.kind & KIND_LOG == 0 {
             return;
         }
-        match &core.limiter {
-            Some(limiter) if site.kind & KIND_LIMITED != 0 => {
-                if let Some(passed) = core.judge(limiter, event, site) {
-                    self.log(event, &registry, site, Some(passed));
-                }
+        if site.kind & KIND_LIMITED != 0
+            && let Some(limiter) = &core.limiter
+        {
+            if let Some(passed) = core.judge(limiter, event, site) {
+                self.log(event, &registry, site, Some(passed));
             }
-            _ => self.log(event, &registry, site, None),
+        } else {
+            self.log(event, &registry, site, None);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::Level;
 
-use super::{Queue, Waiting};
+use super::Queue;
 use crate::metrics::ByLevel;
 
 /// How many, by level: emitted and dropped at once, so that the books balance at any time.
@@ -39,12 +39,10 @@ impl Queue {
         self.suppressed.place(level).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Has a worker that sleeps look round, as there will be something to tell although no line comes.
+    /// Has the worker look round: there will be something to tell although no line may come, so it must not go to sleep
+    /// for good.
     #[cold]
     pub(crate) fn remind(&self) {
-        let mut state = self.lock();
-        if state.waiting == Waiting::Asleep {
-            self.wake(&mut state);
-        }
+        self.wake(&mut self.lock());
     }
 }
