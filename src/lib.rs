@@ -59,6 +59,7 @@ mod context;
 mod error;
 mod filter;
 mod layer;
+mod limit;
 mod metrics;
 mod process;
 mod queue;

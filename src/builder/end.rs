@@ -98,7 +98,7 @@ pub(super) fn reopen_all() {
 /// write what there is all the same, if they are left the time.
 pub(super) fn end(logs: &[Arc<Log>]) -> u64 {
     let lanes = || logs.iter().flat_map(|log| log.lanes.iter().map(move |lane| (log, lane)));
-    lanes().for_each(|(log, lane)| lane.queue.close(log.deadlines.timeout, log.deadlines.cap));
+    lanes().for_each(|(log, lane)| lane.close(log.deadlines.timeout, log.deadlines.cap));
     if worker::own_lane().is_some() {
         return 0;
     }

@@ -24,6 +24,7 @@ use crate::context::IdSource;
 use crate::error::Error;
 use crate::filter::{self, CallsiteFilter, Filters};
 use crate::layer::{Core, Layer};
+use crate::limit::{Limit, Limiter, Share};
 use crate::record::{Clock, Statics, Timestamp};
 use crate::schema::Console;
 use crate::sink::{Sink, Stdout};
@@ -65,6 +66,8 @@ pub struct Builder {
     context_level: LevelFilter,
     outputs: Vec<Output>,
     max_line_bytes: usize,
+    rate_limit: Option<Limit>,
+    error_rate_limit: Option<Limit>,
     clock: Clock,
     ids: IdSource,
     complaints: Complaints,
@@ -82,6 +85,8 @@ pub fn builder() -> Builder {
         context_level: LevelFilter::INFO,
         outputs: Vec::new(),
         max_line_bytes: DEFAULT_MAX_LINE_BYTES,
+        rate_limit: None,
+        error_rate_limit: None,
         clock: Clock::default(),
         ids: IdSource::default(),
         complaints: Complaints::default(),
@@ -144,6 +149,54 @@ impl Builder {
     /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set, at least 256. Values are cut so that it fits.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.max_line_bytes = bytes.max(256);
+        self
+    }
+
+    /// Limits repeats: of each call site at most so many lines in a period. The rest are suppressed, and told in one line
+    /// when the period is over. Off unless set. ERROR is not limited by this: see
+    /// [`rate_limit_errors`](Self::rate_limit_errors).
+    ///
+    /// A period begins with the first line of a call site, by the log's own clock, and ends with the first event at which
+    /// it is as long ago. The line that tells is one of that call site, in each output that would have had the others:
+    /// its level, its target, the message of the last line that was logged (its beginning), and `suppressed`, how many
+    /// more there were, `reason`, and the times of the `first` and the `last` of them. It comes with the next lines of
+    /// that output, some seconds after the period at the latest, and before the log ends. In [`Metrics`](crate::Metrics)
+    /// suppressed lines are dropped ones, by [`Reason::RateLimited`](crate::Reason::RateLimited).
+    ///
+    /// A suppressed event is not captured: its values are not formatted. Records of the `log` crate are told apart by
+    /// target, file and line. What sinks log themselves is not limited. The memory for it is bounded, some hundred KiB:
+    /// a program with some thousand call sites that are all busy at once has a few that are not limited. A call site
+    /// whose limit is not set pays nothing.
+    ///
+    /// No line at all, or no period, is an error of `init` or `build`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use spanline::{Memory, Output};
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// let memory = Memory::new();
+    /// let builder = spanline::builder().rate_limit(2, Duration::from_secs(60)).output(Output::new(memory.clone()));
+    /// let (layer, guard) = builder.build()?;
+    /// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+    ///     for attempt in 0..10 {
+    ///         tracing::warn!(attempt, "not connected");
+    ///     }
+    /// });
+    /// drop(guard);
+    /// assert_eq!(memory.lines().len(), 3);
+    /// assert!(memory.text().contains(r#""message":"not connected","suppressed":8,"reason":"rate_limited""#));
+    /// # Ok::<(), spanline::Error>(())
+    /// ```
+    pub fn rate_limit(mut self, lines: u64, period: Duration) -> Self {
+        self.rate_limit = Some(Limit { lines, period });
+        self
+    }
+
+    /// The same for ERROR lines, which have a limit of their own, as the details of each may be wanted. Off unless set.
+    pub fn rate_limit_errors(mut self, lines: u64, period: Duration) -> Self {
+        self.error_rate_limit = Some(Limit { lines, period });
         self
     }
 
@@ -227,6 +280,11 @@ impl Builder {
         if self.outputs.len() > MAX_OUTPUTS {
             return Err(Error::invalid(format!("{} outputs; at most {MAX_OUTPUTS}", self.outputs.len())));
         }
+        let limits = [self.error_rate_limit, self.rate_limit];
+        if limits.iter().flatten().any(|limit| limit.lines == 0 || limit.period.is_zero()) {
+            return Err(Error::invalid("a rate limit needs at least one line and a period; a filter hides all lines"));
+        }
+        let limiter = limits.iter().any(Option::is_some).then(|| Arc::new(Limiter::new(limits[0], limits[1])));
         let complaints = Arc::new(self.complaints);
         let statics = Arc::new(self.statics);
         let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
@@ -236,7 +294,8 @@ impl Builder {
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             filters.push(output.filter.take().transpose()?);
             let name = output.name_among(&lanes)?;
-            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints)?);
+            let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
+            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit)?);
             Ok(())
         });
         let state = filter::State { global, outputs: filters, context_level: self.context_level };
@@ -254,6 +313,7 @@ impl Builder {
             ids: self.ids,
             max_record_bytes: self.max_line_bytes.min(smallest_queue / 2),
             wants_thread,
+            limiter,
         });
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }

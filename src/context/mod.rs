@@ -192,6 +192,9 @@ impl Drop for Node {
 /// recorded have none.
 type Recorded = Option<Arc<[(u64, Arc<Version>)]>>;
 
+/// Tries to look at a chain of spans while nobody records.
+const LOOKS: u32 = 3;
+
 /// A context at one moment: what a queued record holds.
 #[derive(Debug)]
 pub(crate) struct Bound {
@@ -209,15 +212,32 @@ impl Bound {
         let recorded = match parent {
             _ if epoch == FIRST_EPOCH => None,
             Some(parent) if node.newest() == 0 => parent.recorded.clone(),
-            _ => {
-                let chain = std::iter::successors(Some(&**node), |node| node.parent.as_deref());
-                let versions = chain.filter_map(|node| Some((node.serial, node.version()?)));
-                let versions: SmallVec<[_; 4]> = versions.collect();
-                (!versions.is_empty()).then(|| versions.into_iter().collect())
-            }
+            _ => Self::versions(node),
         };
         let version = recorded.iter().flat_map(|versions| versions.iter()).map(|(_, version)| version.stamp).max();
         Self { node: Arc::clone(node), epoch, version: version.unwrap_or(0), recorded }
+    }
+
+    /// The versions of a span and its ancestors at one moment.
+    ///
+    /// Somebody may record on several of them while they are looked at one by one. What was then put together might never
+    /// have been true, and yet have the key of what is: so it is looked at again, at last with all recording held up.
+    fn versions(node: &Arc<Node>) -> Recorded {
+        for _ in 0..LOOKS {
+            let before = epoch();
+            let versions = Self::versions_by_now(node);
+            if epoch() == before {
+                return versions;
+            }
+        }
+        let _held = hold_records();
+        Self::versions_by_now(node)
+    }
+
+    fn versions_by_now(node: &Arc<Node>) -> Recorded {
+        let chain = std::iter::successors(Some(&**node), |node| node.parent.as_deref());
+        let versions: SmallVec<[_; 4]> = chain.filter_map(|node| Some((node.serial, node.version()?))).collect();
+        (!versions.is_empty()).then(|| versions.into_iter().collect())
     }
 
     /// Whether it is this node, and nothing has changed since.
@@ -486,6 +506,34 @@ mod tests {
         assert!(second.upgrade().is_none() && first.upgrade().is_some());
         drop(bound);
         assert!(first.upgrade().is_none());
+    }
+
+    /// The key stands for the values: while one thread records on both of two spans, each pair of values that another
+    /// sees has a key of its own.
+    #[test]
+    fn equal_keys_mean_equal_values_while_spans_record() {
+        let parent = node(None);
+        let child = node(Some(Arc::clone(&parent)));
+        let done = AtomicBool::new(false);
+        let values = |bound: &Bound| {
+            let last = |span: SpanView<'_>| span.fields().last().and_then(|(_, value)| number(&value));
+            bound.context().spans().map(last).collect::<Vec<_>>()
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for value in 1..=20_000 {
+                    child.record(&form(value));
+                    parent.record(&form(value));
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            let mut seen = std::collections::HashMap::new();
+            while !done.load(Ordering::Relaxed) {
+                let bound = Bound::new(&child, epoch(), None);
+                let before = seen.entry(bound.context().key()).or_insert_with(|| values(&bound));
+                assert_eq!(*before, values(&bound));
+            }
+        });
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! belongs to the thread, find the current span's node in the registry, read the clock, push to each output's queue.
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
+mod limit;
 mod recent;
 
 use std::cell::Cell;
@@ -20,10 +21,13 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::context::{IdSource, Node};
 use crate::filter::Filters;
+use crate::limit::Limiter;
 use crate::metrics::Reason;
 use crate::queue::{Head, Push, Pushed};
 use crate::record::{Capture, Clock, Fields, Scratch, Value};
 use crate::worker::{self, Lane};
+
+use limit::Passed;
 
 /// Renders spans and events as lines, through its outputs: made by [`Builder::build`](crate::Builder::build).
 ///
@@ -57,6 +61,8 @@ pub(crate) struct Core {
     /// Captured texts of one record are cut to this in all.
     pub(crate) max_record_bytes: usize,
     pub(crate) wants_thread: bool,
+    /// Limits of repeats, where there are any.
+    pub(crate) limiter: Option<Arc<Limiter>>,
 }
 
 /// A span's nodes, one for each layer in the registry: usually one. The registry drops them when the span closes.
@@ -110,7 +116,10 @@ impl Core {
         let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
         let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
         let names_trace = meta.is_span() && (names("trace_id") || names("traceparent"));
-        let kind = if is_log { KIND_LOG } else { u64::from(names_trace) * KIND_NAMES_TRACE };
+        let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
+        let kind = u64::from(is_log) * KIND_LOG
+            + u64::from(names_trace) * KIND_NAMES_TRACE
+            + u64::from(is_limited) * KIND_LIMITED;
         Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
 
@@ -175,6 +184,8 @@ struct Known {
 const KIND_LOG: u64 = 1;
 /// A span with a field that may name the trace.
 const KIND_NAMES_TRACE: u64 = 2;
+/// An event whose repeats are limited.
+const KIND_LIMITED: u64 = 4;
 
 const PLACES: usize = 128;
 
@@ -273,7 +284,7 @@ where
                 let recent = recent::with(core.serial, &parent.id(), Arc::clone);
                 recent.or_else(|| node_of(&parent, core.serial))
             });
-            let node = Node::new(meta, parent, scratch.bytes(), site.kind == KIND_NAMES_TRACE, &core.ids);
+            let node = Node::new(meta, parent, scratch.bytes(), site.kind & KIND_NAMES_TRACE != 0, &core.ids);
             recent::remember(core.serial, id, &node);
             let mut extensions = span.extensions_mut();
             if let Some(mut others) = extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])))
@@ -299,21 +310,46 @@ where
         let core = &self.core;
         let meta = event.metadata();
         let site = core.call_site(meta);
-        let is_log = site.kind == KIND_LOG;
-        if site.mask == 0 && !is_log {
+        if site.mask == 0 && site.kind & KIND_LOG == 0 {
             return;
         }
+        if site.kind & KIND_LIMITED != 0
+            && let Some(limiter) = &core.limiter
+        {
+            if let Some(passed) = core.judge(limiter, event, site) {
+                self.log(event, &registry, site, Some(passed));
+            }
+        } else {
+            self.log(event, &registry, site, None);
+        }
+    }
+}
+
+impl Layer {
+    /// Captures an event and pushes it to the outputs that want it. Once for events with a limit and once for those
+    /// without, which then know nothing of limits.
+    #[inline(always)]
+    fn log<S>(&self, event: &Event<'_>, registry: &Context<'_, S>, site: Known, passed: Option<Passed>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let core = &self.core;
+        let meta = event.metadata();
+        let is_log = site.kind & KIND_LOG != 0;
         with_scratch(|scratch| {
             let mut capture = Capture::new(scratch, core.max_record_bytes);
             if core.wants_thread {
                 let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
             }
             event.record(&mut capture);
+            if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
+                limiter.keep(origin, scratch.bytes());
+            }
             let mut mask = if is_log { core.mask_of_log(meta, scratch.bytes()) } else { site.mask };
             let is_own = worker::own_lane().is_some();
             let push = Push {
                 head: Head::Event { meta, is_log },
-                time: core.clock.now(),
+                time: passed.map_or_else(|| core.clock.now(), |passed| passed.time),
                 bytes: scratch.bytes(),
                 context: None,
                 may_wait: !is_own,
@@ -328,7 +364,7 @@ where
                 None if event.is_contextual() => push(None),
                 _ => id
                     .and_then(|id| recent::with(core.serial, id, |node| push(Some(node))))
-                    .unwrap_or_else(|| push(self.look_up_node(event, id, &registry).as_ref())),
+                    .unwrap_or_else(|| push(self.look_up_node(event, id, registry).as_ref())),
             };
             if to_deliver != 0 {
                 core.lanes_in(to_deliver).for_each(|lane| lane.deliver_here());

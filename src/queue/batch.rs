@@ -215,6 +215,11 @@ impl Batch {
         self.by_level
     }
 
+    /// When the first of its records was logged.
+    pub(crate) fn first_time(&self) -> Option<Timestamp> {
+        self.blocks.front().and_then(|block| block.time(0))
+    }
+
     pub(crate) fn last_time(&self) -> Timestamp {
         self.blocks.back().and_then(Block::last).map_or_else(Timestamp::default, |entry| entry.time)
     }

@@ -8,6 +8,7 @@
 //! back at work.
 
 use super::batch::Entry;
+use crate::record::Timestamp;
 
 /// A queue is divided into so many blocks: they change hands seldom, and those of a queue of the usual size fit into
 /// the cache of a core.
@@ -129,6 +130,11 @@ impl Block {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// When the record at `index` was logged.
+    pub(crate) fn time(&self, index: usize) -> Option<Timestamp> {
+        self.entries.get(index).map(|entry| entry.time)
     }
 
     pub(super) fn last(&self) -> Option<&Entry> {

@@ -237,6 +237,7 @@ impl Queue {
             state.lose_lines(Reason::Shutdown, level, lines, now);
         }
         state.used = 0;
+        state.oldest_taken = None;
         let pending = std::mem::replace(&mut state.pending, Batch::new(0));
         let spare = state.spare.surplus();
         self.work.notify_all();

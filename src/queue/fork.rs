@@ -21,6 +21,7 @@ impl Queue {
             ended @ (Phase::Ended | Phase::Abandoned | Phase::Lost) => ended,
         };
         self.delivered.reset();
+        self.suppressed.reset();
         while let Some(mut block) = state.pending.take_block() {
             block.clear();
             state.spare.give_back(block);
@@ -39,6 +40,7 @@ impl Queue {
         state.settled = 0;
         state.overdue = 0;
         state.lost = ByLevel::default();
+        state.oldest_taken = None;
         state.written_in_time = (state.phase == Phase::Abandoned).then(ByLevel::default);
         state.losses.clear();
         state.refused_since_take = false;

@@ -14,6 +14,7 @@ mod block;
 mod end;
 mod fork;
 mod order;
+mod suppressed;
 mod turn;
 
 pub(crate) use batch::{Batch, Head};
@@ -21,6 +22,7 @@ pub(crate) use block::Block;
 use block::Spare;
 pub(crate) use end::{Deliverer, LATE_PATIENCE, after};
 pub(crate) use order::Order;
+use suppressed::Suppressed;
 pub(crate) use turn::{Idle, Taken};
 
 use std::sync::Arc;
@@ -76,6 +78,7 @@ pub(crate) struct Queue {
     synchronous: Option<Duration>,
     max_bytes: usize,
     delivered: Arc<Delivered>,
+    suppressed: Suppressed,
 }
 
 /// What the lock guards.
@@ -110,6 +113,8 @@ pub(crate) struct State {
     overdue: u64,
     /// What it lost of that.
     lost: ByLevel,
+    /// When the first record of those it has taken and not resolved was logged.
+    oldest_taken: Option<Timestamp>,
     /// What had been written when the worker was given up; what it writes later is counted as lost already.
     written_in_time: Option<ByLevel>,
     losses: Vec<Loss>,
@@ -157,7 +162,8 @@ pub(crate) struct Tally {
     pub(crate) panics: u64,
     pub(crate) syncs: u64,
     pub(crate) failed_syncs: u64,
-    pub(crate) last_error: Option<String>,
+    /// Shared, so that a snapshot copies no text under the lock.
+    pub(crate) last_error: Option<Arc<str>>,
 }
 
 /// Lines lost for one reason since it was last told.
@@ -220,6 +226,7 @@ impl Queue {
             settled: 0,
             overdue: 0,
             lost: ByLevel::default(),
+            oldest_taken: None,
             written_in_time: None,
             losses: Vec::with_capacity(Reason::ALL.len()),
             refused_since_take: false,
@@ -242,6 +249,7 @@ impl Queue {
             synchronous: synchronous.then_some(max_wait),
             max_bytes,
             delivered,
+            suppressed: Suppressed::default(),
         }
     }
 
@@ -384,17 +392,29 @@ impl Queue {
         }
     }
 
-    pub(crate) fn metrics(&self, name: &str) -> OutputMetrics {
+    /// When the oldest of the `queued` records was logged.
+    fn oldest(&self, state: &State, queued: ByLevel) -> Option<Timestamp> {
+        if queued.total() <= state.pending.by_level().total() {
+            return state.pending.first_time();
+        }
+        state.oldest_taken.map(|taken| self.delivered.next_time().map_or(taken, |next| next.max(taken)))
+    }
+
+    /// The counters, and when the oldest queued record was logged. Takes the lock once, and allocates nothing under it.
+    pub(crate) fn metrics(&self) -> (OutputMetrics, Option<Timestamp>) {
         let state = self.lock();
         let tally = state.tally.clone();
         let written = self.written(&state);
-        OutputMetrics {
-            name: name.to_owned(),
-            emitted: state.emitted,
+        let queued = self.held(&state, written);
+        let suppressed = self.suppressed.by_level();
+        let oldest = self.oldest(&state, queued);
+        let metrics = OutputMetrics {
+            emitted: state.emitted.plus(suppressed),
             written,
-            dropped: state.dropped,
-            queued: self.held(&state, written),
+            dropped: state.dropped.plus(Reason::RateLimited, suppressed),
+            queued,
             queued_bytes: state.used as u64,
+            max_queued_bytes: self.max_bytes as u64,
             written_bytes: tally.written_bytes,
             notices: tally.notices,
             retries: tally.retries,
@@ -402,8 +422,10 @@ impl Queue {
             syncs: tally.syncs,
             failed_syncs: tally.failed_syncs,
             overdue: state.overdue,
-            last_error: tally.last_error,
-        }
+            ..OutputMetrics::default()
+        };
+        drop(state);
+        (OutputMetrics { last_error: tally.last_error.map(|error| (*error).to_owned()), ..metrics }, oldest)
     }
 }
 

@@ -112,9 +112,11 @@ impl Queue {
         }
     }
 
-    /// Says that records with `bytes` in all have been resolved: delivered, or in `lost` for a reason.
-    pub(crate) fn delivered(&self, bytes: usize, lost: &[(Reason, Level, Timestamp)]) {
+    /// Says that records with `bytes` in all have been resolved: delivered, or in `lost` for a reason. `next`: when the
+    /// first of the others that were taken was logged.
+    pub(crate) fn delivered(&self, bytes: usize, lost: &[(Reason, Level, Timestamp)], next: Option<Timestamp>) {
         let mut state = self.lock();
+        state.oldest_taken = next;
         state.used = state.used.saturating_sub(bytes);
         if state.phase != Phase::Abandoned {
             for (reason, level, time) in lost {
@@ -172,6 +174,7 @@ impl State {
     fn take(&mut self, spare: Batch) -> Taken {
         let batch = std::mem::replace(&mut self.pending, spare);
         self.taken = self.taken.plus(batch.by_level());
+        self.oldest_taken = batch.first_time();
         self.urgent = false;
         let last = self.phase != Phase::Running;
         let told = !std::mem::take(&mut self.refused_since_take) || last || !self.orders.is_empty();

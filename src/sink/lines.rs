@@ -1,7 +1,7 @@
 //! Rendered lines on their way into a sink, with a cursor.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tracing::Level;
 
@@ -26,8 +26,20 @@ pub struct Lines {
 
 /// How many lines were delivered so far, by level; notices are left out. Counted as the cursor moves, so that others
 /// see how far a write has come while it is under way.
-#[derive(Debug, Default)]
-pub(crate) struct Delivered([AtomicU64; 5]);
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    by_level: [AtomicU64; 5],
+    /// When the line at the cursor was logged, in nanoseconds; `NO_LINE` before the cursor has moved.
+    next_time: AtomicI64,
+}
+
+const NO_LINE: i64 = i64::MIN;
+
+impl Default for Delivered {
+    fn default() -> Self {
+        Self { by_level: Default::default(), next_time: AtomicI64::new(NO_LINE) }
+    }
+}
 
 impl Delivered {
     pub(crate) fn of(&self, level: Level) -> u64 {
@@ -36,11 +48,18 @@ impl Delivered {
 
     /// Begins again at zero, in a forked child.
     pub(crate) fn reset(&self) {
-        self.0.iter().for_each(|count| count.store(0, Ordering::Release));
+        self.by_level.iter().for_each(|count| count.store(0, Ordering::Release));
+        self.next_time.store(NO_LINE, Ordering::Relaxed);
+    }
+
+    /// When the first line not yet delivered of those being written was logged; `None` before one was delivered.
+    pub(crate) fn next_time(&self) -> Option<Timestamp> {
+        let nanos = self.next_time.load(Ordering::Relaxed);
+        (nanos != NO_LINE).then(|| Timestamp::from_nanos(nanos))
     }
 
     fn place(&self, level: Level) -> &AtomicU64 {
-        let [error, warn, info, debug, trace] = &self.0;
+        let [error, warn, info, debug, trace] = &self.by_level;
         match level {
             Level::ERROR => error,
             Level::WARN => warn,
@@ -103,6 +122,9 @@ impl Lines {
         while let Some(end) = self.ends.get(self.passed).filter(|end| end.at <= self.cursor) {
             lines.add(end.level, u64::from(!end.notice && !end.cut));
             self.passed += 1;
+        }
+        if let Some(next) = self.ends.get(self.passed) {
+            self.delivered.next_time.store(next.time.as_nanos(), Ordering::Relaxed);
         }
         for (level, lines) in lines.levels() {
             // Whoever delivers holds the engine's lock, so nobody else counts: no atomic addition is needed.
@@ -204,5 +226,6 @@ impl Lines {
         self.bytes.shrink_to(keep_bytes);
         self.cursor = 0;
         self.passed = 0;
+        self.delivered.next_time.store(NO_LINE, Ordering::Relaxed);
     }
 }

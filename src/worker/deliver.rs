@@ -4,12 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tracing::Level;
+use tracing::{Level, Metadata};
 
 use super::durability::Unsynced;
 use super::{ECHO, Lane, Parts, fork};
 use crate::context::Bound;
 use crate::error::Error;
+use crate::limit::Summary;
 use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Head, Loss, Order, Taken, Tally};
 use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
@@ -18,6 +19,9 @@ use crate::sink::{Control, Delivered, Lines, Sink};
 
 /// Lines are rendered and written this many bytes at a time: few system calls, and still in the processor's cache.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// While lines keep coming, it is looked so often which call sites have suppressed lines to tell.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -43,6 +47,8 @@ pub(crate) struct Engine {
     max_line_bytes: usize,
     statics: Arc<Statics>,
     clock: Clock,
+    /// When it was last looked whether there are repeats to tell.
+    looked: Instant,
     tally: Tally,
     unsynced: Unsynced,
     /// The sink did not pass on all that it had taken.
@@ -66,6 +72,17 @@ type Turn<'a> = MutexGuard<'a, Engine>;
 /// A line that was not written, and why.
 type Lost = (Reason, Level, Timestamp);
 
+/// What is resolved once the rendered lines are written.
+#[derive(Default)]
+struct Resolved {
+    /// What the queue accounts for the records they came from.
+    bytes: usize,
+    /// Records of which no line came.
+    lost: Vec<Lost>,
+    /// When the first record behind them in the batch was logged.
+    next: Option<Timestamp>,
+}
+
 impl Engine {
     pub(crate) fn new(parts: Parts, delivered: Arc<Delivered>) -> Self {
         Self {
@@ -77,6 +94,7 @@ impl Engine {
             max_line_bytes: parts.max_line_bytes,
             statics: parts.statics,
             clock: parts.clock,
+            looked: Instant::now(),
             tally: Tally::default(),
             unsynced: Unsynced::new(parts.durability),
             unflushed: false,
@@ -128,7 +146,8 @@ impl Engine {
                 next = engine.render(&batch, &block, next, lane, &mut lost);
                 let bytes = block.bytes_of(first, next);
                 released += bytes;
-                engine = Self::write(engine, lane, bytes, lost);
+                let oldest = block.time(next).or_else(|| batch.first_time());
+                engine = Self::write(engine, lane, Resolved { bytes, lost, next: oldest });
                 if fork::is_wanted() {
                     (engine, ()) = lane.rest(engine, fork::let_pass);
                 }
@@ -138,12 +157,19 @@ impl Engine {
         for loss in &losses {
             engine.render_notice(loss);
         }
-        if !losses.is_empty() {
-            engine = Self::write(engine, lane, 0, Vec::new());
+        let repeats = engine.repeats(lane, last, batch.is_empty() || !orders.is_empty());
+        for summary in &repeats {
+            if engine.lines.len() >= CHUNK_BYTES {
+                engine = Self::write(engine, lane, Resolved::default());
+            }
+            engine.render_repeats(summary);
         }
-        lane.queue.delivered(batch.bytes().saturating_sub(released), &[]);
+        if !losses.is_empty() || !repeats.is_empty() {
+            engine = Self::write(engine, lane, Resolved::default());
+        }
+        lane.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
         let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
-        let nothing = batch.is_empty() && losses.is_empty();
+        let nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
         if !nothing
             && !flushes
             && let Err(error) = engine.control(Control::Flush)
@@ -208,7 +234,7 @@ impl Engine {
 
     fn sync_and_report(&mut self, lane: &Lane) {
         if let Err(error) = self.sync() {
-            self.tally.last_error = Some(error.to_string());
+            self.tally.last_error = Some(error.to_string().into());
             lane.complain("sync", &format!("what was written is not durable yet: {error}"));
         }
     }
@@ -308,14 +334,38 @@ impl Engine {
             let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
             put_named(&mut fields, &name, &Value::U64(lines));
         }
-        let meta = notice_metadata();
+        self.render_own(notice_metadata(), false, &fields);
+    }
+
+    /// What limits of repeats have suppressed, and it is time to tell. `quiet`: there is time to look for it.
+    fn repeats(&mut self, lane: &Lane, last: bool, quiet: bool) -> Vec<Summary> {
+        let Some(share) = lane.limit.as_ref().filter(|share| share.is_open()) else { return Vec::new() };
+        if !(last || quiet || share.is_due() || self.looked.elapsed() >= LOOK_EVERY) {
+            return Vec::new();
+        }
+        self.looked = Instant::now();
+        share.take((!last).then(|| self.clock.now()))
+    }
+
+    /// Says how many lines of a call site were suppressed, as a line of that call site.
+    fn render_repeats(&mut self, summary: &Summary) {
+        let mut fields = summary.sample.clone();
+        put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
+        put_named(&mut fields, "reason", &Value::Str(Reason::RateLimited.as_str()));
+        put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
+        put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
+        self.render_own(summary.meta, summary.is_log, &fields);
+    }
+
+    /// Renders a line of the log about itself.
+    fn render_own(&mut self, meta: &'static Metadata<'static>, is_log: bool, fields: &[u8]) {
         let record = Record {
             meta,
             time: self.clock.now(),
-            fields: &fields,
+            fields,
             context: None,
             statics: &self.statics,
-            is_log: false,
+            is_log,
             max_value_bytes: usize::MAX,
             original_bytes: None,
         };
@@ -329,9 +379,9 @@ impl Engine {
         self.tally.notices += 1;
     }
 
-    /// Gets all rendered lines into the sink, however long it takes, and says what became of them. `bytes`: what the
-    /// queue accounts for the records they came from.
-    fn write<'a>(mut engine: Turn<'a>, lane: &'a Lane, bytes: usize, mut lost: Vec<Lost>) -> Turn<'a> {
+    /// Gets all rendered lines into the sink, however long it takes, and says what became of them.
+    fn write<'a>(mut engine: Turn<'a>, lane: &'a Lane, resolved: Resolved) -> Turn<'a> {
+        let Resolved { bytes, mut lost, next } = resolved;
         let mut pause = FIRST_PAUSE;
         let mut panics = 0;
         let mut moved_last = Instant::now();
@@ -386,7 +436,7 @@ impl Engine {
             engine.skip(reason, &mut lost);
         }
         engine.lines.clear(2 * CHUNK_BYTES);
-        lane.queue.delivered(bytes, &lost);
+        lane.queue.delivered(bytes, &lost, next);
         engine
     }
 
@@ -399,7 +449,7 @@ impl Engine {
     }
 
     fn report(&mut self, lane: &Lane, error: &Error) {
-        self.tally.last_error = Some(error.to_string());
+        self.tally.last_error = Some(error.to_string().into());
         let what = if error.is_closed() { "closed" } else { "failed" };
         lane.complain(what, &error.to_string());
     }

@@ -1,7 +1,7 @@
 //! Forks: all lanes are held while the process is doubled, so that the child finds none of them in use by a thread that
 //! does not exist there.
 //!
-//! The order of locks: the list of lanes, engines, queues, complaints. Engines are waited for a short while only: one
+//! The order of locks: the list of lanes, engines, queues, complaints, limits of repeats. Engines are waited for a short while only: one
 //! that is in the middle of a write stays out, and its lane cannot be used in the child. Everything else is held for
 //! moments by whoever holds it.
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, Lane};
 use crate::complaint::Complaints;
+use crate::limit::{Limiter, SHARDS, Shard};
 use crate::process::Held;
 use crate::queue::State;
 
@@ -80,6 +81,7 @@ pub(crate) struct HeldLanes {
     engines: Vec<(Arc<Lane>, Option<HeldEngine>)>,
     queues: Vec<Held<Lane, State>>,
     complaints: Vec<HeldComplaints>,
+    limits: Vec<Held<Limiter, Shard>>,
     list: MutexGuard<'static, Vec<Weak<Lane>>>,
 }
 
@@ -104,7 +106,13 @@ pub(crate) fn hold_lanes() -> HeldLanes {
             complaints.extend(Held::new(&lane.complaints, |complaints| Some(complaints.hold())));
         }
     }
-    HeldLanes { engines, queues, complaints, list }
+    let mut limits: Vec<Held<Limiter, Shard>> = Vec::new();
+    for limiter in engines.iter().filter_map(|(lane, _)| lane.limit.as_ref()).map(|share| &share.limiter) {
+        if !limits.iter().any(|held| Arc::ptr_eq(held.owner(), limiter)) {
+            limits.extend((0..SHARDS).filter_map(|shard| Held::new(limiter, |limiter| limiter.hold(shard))));
+        }
+    }
+    HeldLanes { engines, queues, complaints, limits, list }
 }
 
 fn await_engine(lane: &Lane, begun: Instant) -> Option<MutexGuard<'_, Engine>> {
@@ -135,9 +143,9 @@ fn await_engine(lane: &Lane, begun: Instant) -> Option<MutexGuard<'_, Engine>> {
 impl HeldLanes {
     /// Lets go of all of them. User code may run: the sink of a lane that nobody else has any more is dropped.
     pub(crate) fn release(self) {
-        let Self { engines, queues, complaints, list } = self;
+        let Self { engines, queues, complaints, limits, list } = self;
         let (lanes, engines): (Vec<_>, Vec<_>) = engines.into_iter().unzip();
-        drop((complaints, queues, engines));
+        drop((limits, complaints, queues, engines));
         WANTED.store(false, Ordering::Relaxed);
         drop(list);
         drop(lanes);
@@ -153,6 +161,10 @@ impl HeldLanes {
         }
         IS_QUIET_CHILD.store(true, Ordering::Relaxed);
         self.complaints.iter_mut().for_each(|last| last.clear());
+        for shard in &mut self.limits {
+            shard.begin_anew();
+            shard.owner().begin_anew();
+        }
         self.release();
     }
 }

@@ -14,7 +14,7 @@ mod fork;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use deliver::Engine;
 pub use durability::Durability;
@@ -22,6 +22,7 @@ pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
+use crate::limit::Share;
 use crate::metrics::OutputMetrics;
 use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
@@ -31,6 +32,9 @@ use crate::sink::{Control, Delivered, Sink};
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. Whoever
 /// logs waits so long for it, and then writes the lines himself.
 const WORKER_START: Duration = Duration::from_millis(100);
+
+/// A worker that sleeps looks so often whether the period is over in which a repeat was suppressed.
+const NAP: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// The lane whose engine runs on this thread; zero on all threads but those of the log.
@@ -62,6 +66,9 @@ pub(crate) struct Lane {
     /// The turn whose end the last fork did not await.
     stuck_turn: AtomicU64,
     pub(crate) complaints: Arc<Complaints>,
+    clock: Clock,
+    /// Limits of repeats, where there are any.
+    pub(crate) limit: Option<Share>,
 }
 
 /// What a lane is made of.
@@ -77,6 +84,7 @@ pub(crate) struct Parts {
     pub(crate) statics: Arc<Statics>,
     pub(crate) clock: Clock,
     pub(crate) complaints: Arc<Complaints>,
+    pub(crate) limit: Option<Share>,
 }
 
 impl Lane {
@@ -93,6 +101,8 @@ impl Lane {
             queue: Queue::new(parts.overflow, parts.synchronous, parts.max_bytes, Arc::clone(&delivered)),
             complaints: Arc::clone(&parts.complaints),
             name: parts.name.clone(),
+            clock: parts.clock.clone(),
+            limit: parts.limit.clone(),
             engine: Mutex::new(Engine::new(parts, delivered)),
             turns: AtomicU64::new(0),
             stuck_turn: AtomicU64::new(fork::NEVER_STUCK),
@@ -120,7 +130,9 @@ impl Lane {
         let mut idle = Idle::new();
         let mut sync_at = None;
         let engine = loop {
-            self.queue.wait_for_work(&mut idle, sync_at);
+            let to_tell = self.limit.as_ref().is_some_and(Share::is_open);
+            let tell_at = to_tell.then(|| Instant::now() + NAP);
+            self.queue.wait_for_work(&mut idle, [sync_at, tell_at].into_iter().flatten().min());
             let mut engine = self.engine();
             let taken = self.queue.take(engine.spare());
             let last = taken.last;
@@ -253,13 +265,26 @@ impl Lane {
         }
     }
 
+    /// Begins the end of the log: see [`Queue::close`].
+    pub(crate) fn close(&self, patience: Duration, cap: Duration) {
+        if let Some(share) = &self.limit {
+            share.limiter.end();
+        }
+        self.queue.close(patience, cap);
+    }
+
     /// Whether this thread belongs to this lane.
     pub(crate) fn is_own_thread(&self) -> bool {
         own_lane() == Some(self.id)
     }
 
     pub(crate) fn metrics(&self) -> OutputMetrics {
-        self.queue.metrics(&self.name)
+        let (metrics, oldest) = self.queue.metrics();
+        let oldest_queued = oldest.map(|oldest| {
+            let nanos = self.clock.now().as_nanos().saturating_sub(oldest.as_nanos());
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        });
+        OutputMetrics { name: self.name.clone(), oldest_queued, ..metrics }
     }
 
     /// Asks the sink for something; the ticket is for [`Queue::wait_done`].

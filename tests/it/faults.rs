@@ -66,11 +66,13 @@ pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 struct GateState {
     open: bool,
     reached: u64,
+    /// So many more are let through although it is shut.
+    passes: u64,
 }
 
 impl Gate {
     pub(crate) fn shut() -> Self {
-        let state = GateState { open: false, reached: 0 };
+        let state = GateState { open: false, reached: 0, passes: 0 };
         Self(Arc::new((Mutex::new(state), Condvar::new())))
     }
 
@@ -86,9 +88,16 @@ impl Gate {
         let mut state = lock(state);
         state.reached += 1;
         changed.notify_all();
-        while !state.open {
+        while !state.open && state.passes == 0 {
             state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.passes = state.passes.saturating_sub(1);
+    }
+
+    /// Lets one more through.
+    pub(crate) fn open_for_one(&self) {
+        lock(&self.0.0).passes += 1;
+        self.0.1.notify_all();
     }
 
     /// Lets all through from now on.

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::exit::{file, how, run_child};
 use crate::faults::{Acts, Fault, Faulty, Gate, PATIENCE, Taken, is_child, sink, until};
-use crate::ledger::{log, read};
+use crate::ledger::{all_told, log, read};
 
 const CHILDREN: u64 = 50;
 const LINES: u64 = 100;
@@ -547,6 +547,39 @@ fn promise_21_a_sink_is_told_of_the_fork_before_its_first_line() {
         });
         assert_eq!(wait(id), 0);
         assert_eq!(heard.load(Ordering::Relaxed), 0);
+        return;
+    }
+    let (status, stderr) = run_child(NAME, "", Path::new(""));
+    assert!(status.success(), "{stderr}");
+}
+
+/// With threads in the midst of being limited, so that one of its locks is nearly always held.
+#[test]
+fn promise_21_a_child_has_limits_of_repeats_of_its_own() {
+    const NAME: &str = "fork::promise_21_a_child_has_limits_of_repeats_of_its_own";
+    if is_child() {
+        let taken = Faulty::new();
+        let output = Output::new(Writer::new(taken.clone()));
+        let guard = spanline::builder().rate_limit(3, Duration::from_secs(1_000_000)).output(output).init().unwrap();
+        let handle = guard.handle();
+        let busy = Busy::start(&tracing::info_span!("busy", step = tracing::field::Empty));
+        for _ in 0..CHILDREN {
+            let id = fork(|| {
+                (0..10).for_each(|seq| log(Level::INFO, 1, seq));
+                handle.flush(PATIENCE).unwrap();
+                let output = &handle.metrics().outputs[0];
+                let counts = (output.emitted.total(), output.written.total(), output.notices);
+                assert_eq!(counts, (10, 3, 0), "{output:#?}");
+                assert_eq!(output.dropped.reason(Reason::RateLimited).total(), 7);
+            });
+            assert_eq!(wait(id), 0);
+        }
+        let logged: u64 = busy.stop().into_iter().sum();
+        guard.close().unwrap();
+        let output = &handle.metrics().outputs[0];
+        assert_eq!((output.emitted.total(), output.written.total()), (logged, 3));
+        assert_eq!(output.dropped.reason(Reason::RateLimited).total(), logged - 3);
+        all_told(output, &taken.text());
         return;
     }
     let (status, stderr) = run_child(NAME, "", Path::new(""));

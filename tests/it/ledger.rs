@@ -1,10 +1,12 @@
 //! The books: emitted = valid lines + drops, by output, reason and level.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::Deserialize;
 use spanline::sink::Lines;
-use spanline::{Error, Memory, Output, OutputMetrics, Overflow, Reason, Writer};
+use spanline::{Error, Memory, Output, OutputMetrics, Overflow, Reason, Timestamp, Writer};
 use tracing::Level;
 
 use crate::faults::{Fault, Faulty, Gate, Taken, built, sink, within};
@@ -21,6 +23,7 @@ pub(crate) struct Line {
     pub(crate) thread: u64,
     pub(crate) seq: u64,
     pub(crate) dropped: u64,
+    pub(crate) suppressed: u64,
     pub(crate) reason: String,
     pub(crate) first: String,
     pub(crate) last: String,
@@ -28,7 +31,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn is_notice(&self) -> bool {
-        self.target == "spanline" && !self.reason.is_empty()
+        (self.target == "spanline" || self.suppressed > 0) && !self.reason.is_empty()
     }
 }
 
@@ -66,7 +69,9 @@ pub(crate) fn balance(output: &OutputMetrics, text: &str) -> Vec<Line> {
     assert_eq!(output.notices, notices.len() as u64, "{output:#?}");
     assert_eq!(output.written_bytes, text.len() as u64, "{output:#?}");
     let mut told = BTreeMap::<_, u64>::new();
-    notices.iter().for_each(|notice| *told.entry(notice.reason.clone()).or_default() += notice.dropped);
+    notices
+        .iter()
+        .for_each(|notice| *told.entry(notice.reason.clone()).or_default() += notice.dropped + notice.suppressed);
     for (reason, dropped) in told {
         let counted = output.dropped.reasons().find(|(known, _)| known.as_str() == reason);
         assert!(
@@ -82,7 +87,7 @@ pub(crate) fn balance(output: &OutputMetrics, text: &str) -> Vec<Line> {
 pub(crate) fn all_told(output: &OutputMetrics, text: &str) {
     for (reason, by_level) in output.dropped.reasons() {
         let notices = read(text).into_iter().filter(|line| line.is_notice() && line.reason == reason.as_str());
-        let told: u64 = notices.map(|notice| notice.dropped).sum();
+        let told: u64 = notices.map(|notice| notice.dropped + notice.suppressed).sum();
         assert_eq!(told, by_level.total(), "{reason} in the log: {output:#?}");
     }
 }
@@ -223,6 +228,77 @@ fn a_snapshot_shows_each_counter() {
     assert!(output.written_bytes > 100);
 }
 
+#[test]
+fn a_snapshot_shows_how_old_the_oldest_queued_line_is() {
+    let now = Arc::new(AtomicI64::new(10_000));
+    let (clock, gate, one_each) = (Arc::clone(&now), Gate::shut(), Gate::shut());
+    let (at_gate, at_each) = (gate.clone(), one_each.clone());
+    let scripted = sink(move |lines: &mut Lines| {
+        at_gate.pass();
+        let first = lines.iter().next().map_or(0, |line| line.bytes.len());
+        lines.advance(first);
+        at_each.pass();
+        Ok(())
+    });
+    let builder = spanline::builder().clock(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst)));
+    let (dispatch, guard) = built(builder.output(Output::new(scripted).name("out").max_bytes(1 << 20)));
+    let handle = guard.handle();
+    let oldest = || handle.metrics().outputs[0].oldest_queued.map(|age| age.as_nanos());
+    let at = |time: i64| now.store(time, Ordering::SeqCst);
+    assert_eq!(oldest(), None);
+    assert_eq!(handle.metrics().outputs[0].max_queued_bytes, 1 << 20);
+    within(&dispatch, || tracing::error!("taken at once"));
+    gate.wait_reached(1);
+    at(10_100);
+    within(&dispatch, || tracing::info!("waits"));
+    at(10_250);
+    assert_eq!(oldest(), Some(250), "the line under way counts");
+    at(9_000);
+    assert_eq!(oldest(), Some(0), "the clock has stepped back");
+    at(10_250);
+    gate.open();
+    one_each.wait_reached(1);
+    assert_eq!(oldest(), Some(150), "only the second line is left");
+    one_each.open();
+    handle.flush(crate::faults::PATIENCE).unwrap();
+    assert_eq!(oldest(), None);
+    guard.close().unwrap();
+    assert_eq!(oldest(), None);
+}
+
+/// A chunk is written line by line: the oldest line is the one at the cursor.
+#[test]
+fn the_oldest_queued_line_is_the_first_that_the_sink_has_not_taken() {
+    let now = Arc::new(AtomicI64::new(0));
+    let (clock, gate, first) = (Arc::clone(&now), Gate::shut(), Gate::shut());
+    let (at_gate, at_first) = (gate.clone(), first.clone());
+    let scripted = sink(move |lines: &mut Lines| {
+        at_first.pass();
+        let length = lines.iter().next().map_or(0, |line| line.bytes.len());
+        lines.advance(length);
+        at_gate.pass();
+        Ok(())
+    });
+    let builder = spanline::builder().clock(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst)));
+    let (dispatch, guard) = built(builder.output(Output::new(scripted)));
+    let handle = guard.handle();
+    within(&dispatch, || tracing::error!("first"));
+    first.wait_reached(1);
+    for time in [10, 20, 30] {
+        now.store(time, Ordering::SeqCst);
+        within(&dispatch, || tracing::info!("one of one chunk"));
+    }
+    now.store(100, Ordering::SeqCst);
+    first.open();
+    for (reached, age) in [(1, Some(90)), (2, Some(80)), (3, Some(70))] {
+        gate.wait_reached(reached);
+        assert_eq!(handle.metrics().outputs[0].oldest_queued.map(|age| age.as_nanos()), age);
+        gate.open_for_one();
+    }
+    gate.open();
+    guard.close().unwrap();
+}
+
 mod property {
     use proptest::prelude::*;
     use proptest::test_runner::{Config, TestRunner};
@@ -277,10 +353,15 @@ mod property {
         ]
     }
 
-    fn run(overflow: Overflow, max_bytes: usize, rounds: &[Round]) {
+    fn run(overflow: Overflow, max_bytes: usize, limit: Option<u64>, rounds: &[Round]) {
         let file = Faulty::new();
         let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).max_bytes(max_bytes);
-        let (dispatch, guard) = built(spanline::builder().filter("trace").on_complaint(|_| {}).output(output));
+        let mut builder = spanline::builder().filter("trace").on_complaint(|_| {}).output(output);
+        if let Some(lines) = limit {
+            let period = std::time::Duration::from_millis(1);
+            builder = builder.rate_limit(lines, period).rate_limit_errors(lines, period);
+        }
+        let (dispatch, guard) = built(builder);
         let handle = guard.handle();
         let (mut filter, mut next) = (4, [0_u64; 3]);
         // The model: what passed the filter, in each thread's order.
@@ -353,10 +434,11 @@ mod property {
     fn promise_01_any_sequence_of_lines_and_faults_keeps_the_books_balanced() {
         let cases = std::env::var("SPANLINE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256);
         let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-        let strategy = (overflow(), 0..16_usize << 10, prop::collection::vec(round(), 1..5));
+        let limit = proptest::option::weighted(0.3, 1..8_u64);
+        let strategy = (overflow(), 0..16_usize << 10, limit, prop::collection::vec(round(), 1..5));
         runner
-            .run(&strategy, |(overflow, max_bytes, rounds)| {
-                run(overflow, max_bytes, &rounds);
+            .run(&strategy, |(overflow, max_bytes, limit, rounds)| {
+                run(overflow, max_bytes, limit, &rounds);
                 Ok(())
             })
             .unwrap();

@@ -1,8 +1,17 @@
 //! Counters: what came in, what went out, what was lost and why.
 //!
-//! The books balance: for each output, `emitted = written + dropped + queued`, by level.
+//! The books balance: for each output, `emitted = written + dropped + queued`, by level. The same numbers for monitoring
+//! systems: `series` names them, `prometheus` and `publish` hand them over.
+
+#[cfg(feature = "prometheus")]
+mod prometheus;
+#[cfg(feature = "metrics")]
+mod publish;
+#[cfg(any(feature = "metrics", feature = "prometheus"))]
+mod series;
 
 use std::fmt;
+use std::time::Duration;
 
 use tracing::Level;
 
@@ -26,10 +35,13 @@ pub enum Reason {
     Panicked,
     /// The deadline of the shutdown ran out before it was written.
     Shutdown,
+    /// Its call site had logged as many lines in the period as it may:
+    /// [`Builder::rate_limit`](crate::Builder::rate_limit).
+    RateLimited,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 8] = [
+    pub(crate) const ALL: [Reason; 9] = [
         Reason::QueueFull,
         Reason::Shed,
         Reason::TooLarge,
@@ -38,6 +50,7 @@ impl Reason {
         Reason::Rejected,
         Reason::Panicked,
         Reason::Shutdown,
+        Reason::RateLimited,
     ];
 
     /// The name used in loss notices.
@@ -51,6 +64,7 @@ impl Reason {
             Reason::Rejected => "rejected",
             Reason::Panicked => "panicked",
             Reason::Shutdown => "shutdown",
+            Reason::RateLimited => "rate_limited",
         }
     }
 }
@@ -142,6 +156,11 @@ impl Dropped {
         Reason::ALL.into_iter().map(move |reason| (reason, dropped.reason(reason))).filter(|(_, by)| by.total() > 0)
     }
 
+    pub(crate) fn plus(mut self, reason: Reason, lines: ByLevel) -> Self {
+        lines.levels().for_each(|(level, lines)| self.add(reason, level, lines));
+        self
+    }
+
     pub(crate) fn add(&mut self, reason: Reason, level: Level, lines: u64) {
         if let Some(by_level) = self.0.get_mut(reason as usize) {
             by_level.add(level, lines);
@@ -165,9 +184,14 @@ pub struct OutputMetrics {
     pub queued: ByLevel,
     /// Memory that the queue accounts for, in bytes.
     pub queued_bytes: u64,
+    /// What that may come to: [`Output::max_bytes`](crate::Output::max_bytes).
+    pub max_queued_bytes: u64,
+    /// How long ago the oldest of the queued lines was logged, by the log's own clock: how far the output is behind.
+    /// `None` when none is queued, zero when the clock has stepped back since.
+    pub oldest_queued: Option<Duration>,
     /// Bytes its sink took.
     pub written_bytes: u64,
-    /// Lines of the log about itself, loss notices; in no other count.
+    /// Lines of the log about itself, notices of loss and of repeats; in no other count.
     pub notices: u64,
     /// Writes that failed and were tried again.
     pub retries: u64,

@@ -1,0 +1,59 @@
+//! The counters through the `metrics` facade, to whatever exporter the program has installed.
+
+use ::metrics::{Label, counter, describe_counter, describe_gauge, gauge};
+
+use super::Metrics;
+use super::series::{Number, SERIES, Series, Unit};
+
+impl Metrics {
+    /// Hands the counters to the recorder of the `metrics` facade: those of lines and bytes as absolute counters,
+    /// everything else as gauges, with descriptions and units. The names are `spanline_lines_dropped_total` and the
+    /// like, with the labels `output`, `level` and `reason`.
+    ///
+    /// Nothing calls it by itself: the program does, from a task of its own every few seconds, or before it renders
+    /// what its exporter has gathered. Calling it seldom loses nothing, as the values are absolute. Without a recorder
+    /// it does nothing.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # let guard = spanline::init()?;
+    /// let handle = guard.handle();
+    /// std::thread::spawn(move || {
+    ///     loop {
+    ///         handle.metrics().publish();
+    ///         std::thread::sleep(std::time::Duration::from_secs(5));
+    ///     }
+    /// });
+    /// # Ok::<(), spanline::Error>(())
+    /// ```
+    pub fn publish(&self) {
+        for series in &SERIES {
+            // Each time: nobody says when a recorder is installed, and asking for it is cheap.
+            describe(series);
+            for output in &self.outputs {
+                series.samples(output, |sample| {
+                    let mut labels = vec![Label::new("output", output.name.clone())];
+                    labels.extend(sample.reason.map(|reason| Label::from_static_parts("reason", reason.as_str())));
+                    labels.extend(sample.level.map(|level| Label::from_static_parts("level", level)));
+                    match sample.number {
+                        Number::Count(count) => counter!(series.name, labels).absolute(count),
+                        Number::Gauge(value) => gauge!(series.name, labels).set(value),
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn describe(series: &Series) {
+    let unit = match series.unit {
+        Unit::Lines | Unit::Events => ::metrics::Unit::Count,
+        Unit::Bytes => ::metrics::Unit::Bytes,
+        Unit::Seconds => ::metrics::Unit::Seconds,
+    };
+    if series.is_counter() {
+        describe_counter!(series.name, unit, series.help);
+    } else {
+        describe_gauge!(series.name, unit, series.help);
+    }
+}

@@ -1,0 +1,153 @@
+//! The counters as monitoring systems want them: named series with labels.
+//!
+//! Names follow the conventions of Prometheus: base units, `_total` for what only grows. Every combination of labels is
+//! there from the start, with zero, so that the first loss shows as an increase.
+
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::{ByLevel, LEVELS, OutputMetrics, Reason};
+
+/// One name.
+pub(super) struct Series {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the text format has no units"))]
+    pub(super) unit: Unit,
+    pub(super) values: Values,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Unit {
+    Lines,
+    Bytes,
+    Seconds,
+    Events,
+}
+
+/// Where the numbers come from; gauges can fall.
+pub(super) enum Values {
+    Count(fn(&OutputMetrics) -> u64),
+    CountByLevel(fn(&OutputMetrics) -> ByLevel),
+    CountByReason(fn(&OutputMetrics, Reason) -> ByLevel),
+    Gauge(fn(&OutputMetrics) -> f64),
+    GaugeByLevel(fn(&OutputMetrics) -> ByLevel),
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Number {
+    Count(u64),
+    Gauge(f64),
+}
+
+/// One value, with the labels it has besides the output's.
+#[derive(Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) reason: Option<Reason>,
+    pub(super) level: Option<&'static str>,
+    pub(super) number: Number,
+}
+
+pub(super) const SERIES: [Series; 11] = [
+    Series {
+        name: "spanline_lines_emitted_total",
+        help: "Lines meant for the output: each event that passed its filters.",
+        unit: Unit::Lines,
+        values: Values::CountByLevel(|output| output.emitted),
+    },
+    Series {
+        name: "spanline_lines_written_total",
+        help: "Lines that the sink took whole.",
+        unit: Unit::Lines,
+        values: Values::CountByLevel(|output| output.written),
+    },
+    Series {
+        name: "spanline_lines_dropped_total",
+        help: "Lines not written, by reason.",
+        unit: Unit::Lines,
+        values: Values::CountByReason(|output, reason| output.dropped.reason(reason)),
+    },
+    Series {
+        name: "spanline_lines_queued",
+        help: "Lines waiting or being written.",
+        unit: Unit::Lines,
+        values: Values::GaugeByLevel(|output| output.queued),
+    },
+    Series {
+        name: "spanline_queued_bytes",
+        help: "Memory that the queue accounts for.",
+        unit: Unit::Bytes,
+        values: Values::Gauge(|output| output.queued_bytes as f64),
+    },
+    Series {
+        name: "spanline_queue_limit_bytes",
+        help: "What spanline_queued_bytes may come to.",
+        unit: Unit::Bytes,
+        values: Values::Gauge(|output| output.max_queued_bytes as f64),
+    },
+    Series {
+        name: "spanline_oldest_queued_seconds",
+        help: "Age of the oldest queued line; zero when none is queued.",
+        unit: Unit::Seconds,
+        values: Values::Gauge(|output| output.oldest_queued.as_ref().map_or(0.0, Duration::as_secs_f64)),
+    },
+    Series {
+        name: "spanline_written_bytes_total",
+        help: "Bytes that the sink took.",
+        unit: Unit::Bytes,
+        values: Values::Count(|output| output.written_bytes),
+    },
+    Series {
+        name: "spanline_notices_total",
+        help: "Lines of the log about itself, in no other count.",
+        unit: Unit::Lines,
+        values: Values::Count(|output| output.notices),
+    },
+    Series {
+        name: "spanline_retries_total",
+        help: "Writes that failed and were tried again.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.retries),
+    },
+    Series {
+        name: "spanline_panics_total",
+        help: "Panics of the sink or the schema that were caught.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.panics),
+    },
+];
+
+impl Series {
+    pub(super) fn is_counter(&self) -> bool {
+        matches!(self.values, Values::Count(_) | Values::CountByLevel(_) | Values::CountByReason(_))
+    }
+
+    /// Gives each value of one output to `to`.
+    pub(super) fn samples(&self, output: &OutputMetrics, mut to: impl FnMut(Sample)) {
+        let mut by_level = |reason: Option<Reason>, lines: ByLevel, number: fn(u64) -> Number| {
+            for level in LEVELS {
+                to(Sample { reason, level: Some(label(level)), number: number(lines.level(level)) });
+            }
+        };
+        match self.values {
+            Values::Count(count) => to(Sample { reason: None, level: None, number: Number::Count(count(output)) }),
+            Values::Gauge(gauge) => to(Sample { reason: None, level: None, number: Number::Gauge(gauge(output)) }),
+            Values::CountByLevel(lines) => by_level(None, lines(output), Number::Count),
+            Values::GaugeByLevel(lines) => by_level(None, lines(output), |lines| Number::Gauge(lines as f64)),
+            Values::CountByReason(lines) => {
+                Reason::ALL.into_iter().for_each(|reason| by_level(Some(reason), lines(output, reason), Number::Count));
+            }
+        }
+    }
+}
+
+fn label(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
