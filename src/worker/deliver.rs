@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tracing::{Level, Metadata};
 
 use super::durability::Unsynced;
-use super::{ECHO, Lane, Parts, fork};
+use super::{ECHO, Lane, Parts, cut, fork};
 use crate::context::Bound;
 use crate::error::Error;
 use crate::limit::Summary;
@@ -28,13 +28,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A line on which the sink panicked so often without getting ahead is given up.
 const MAX_PANICS: u32 = 3;
-
-/// A line that is too long is rendered again with its values cut to this part of the limit, then to smaller ones, to
-/// nothing at last.
-const CUTS: [usize; 6] = [4, 16, 64, 512, 4096, usize::MAX];
-
-/// Where the names alone are too long, the message stays, cut to this part of the limit.
-const LAST_CUT: usize = 8;
 
 /// Everything that empties one queue.
 pub(crate) struct Engine {
@@ -311,7 +304,7 @@ impl Engine {
                 let start = self.lines.len();
                 self.schema.render(&record, self.lines.buffer());
                 if self.lines.len() - start > self.max_line_bytes {
-                    render_cut(&mut *self.schema, record, &mut self.lines, self.max_line_bytes);
+                    cut::render_cut(&mut *self.schema, record, &mut self.lines, self.max_line_bytes);
                 }
                 if self.lines.len() == start {
                     lost.push((Reason::Rejected, level, time));
@@ -467,35 +460,4 @@ impl Engine {
         }
         result
     }
-}
-
-/// Renders a line that came out too long again, with less and less in it; nothing when that does not help.
-#[cold]
-fn render_cut(schema: &mut dyn Schema, mut record: Record<'_>, lines: &mut Lines, max_bytes: usize) {
-    record.original_bytes = Some(record.all_bytes());
-    let mut fits = |record: &Record<'_>| {
-        lines.discard_unended();
-        let start = lines.len();
-        schema.render(record, lines.buffer());
-        let fits = lines.len() - start <= max_bytes;
-        if !fits {
-            lines.discard_unended();
-        }
-        fits
-    };
-    for part in CUTS {
-        record.max_value_bytes = max_bytes / part;
-        if fits(&record) {
-            return;
-        }
-    }
-    record.max_value_bytes = max_bytes / LAST_CUT;
-    let mut fields = Vec::new();
-    if let Some(message) = record.message() {
-        put_named(&mut fields, "message", &message);
-    }
-    if record.is_log {
-        put_named(&mut fields, "log.target", &Value::Str(record.target()));
-    }
-    fits(&Record { fields: &fields, context: None, ..record });
 }

@@ -7,6 +7,7 @@
 //! What the sink does not take stays in [`Lines`] and is offered again, with a pause that grows; a panic of the sink
 //! or the schema is caught and counted. Nothing is given up without being counted.
 
+mod cut;
 mod deliver;
 mod durability;
 mod fork;
