@@ -10,7 +10,7 @@ mod error;
 #[path = "../../../src/sink/lines.rs"]
 mod lines;
 #[allow(dead_code)]
-#[path = "../../../src/metrics.rs"]
+#[path = "../../../src/metrics/mod.rs"]
 mod metrics;
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src/queue/mod.rs"]
@@ -108,7 +108,7 @@ impl Lane {
         sync::begin_anew();
         let delivered = Arc::new(Delivered::default());
         let engine = Engine { lines: Lines::counted(Arc::clone(&delivered)), out: Vec::new() };
-        let queue = Queue::new(overflow, max_bytes, delivered);
+        let queue = Queue::new(overflow, false, max_bytes, delivered);
         Arc::new(Self { queue, engine: shuttle::sync::Mutex::new(engine), max_bytes })
     }
 
@@ -127,7 +127,7 @@ impl Lane {
 
     /// The books balance, and the bound holds.
     fn look(&self) {
-        let now = self.queue.metrics("model");
+        let (now, _) = self.queue.metrics();
         assert_eq!(now.emitted.total(), now.written.total() + now.dropped.total() + now.queued.total(), "{now:?}");
         assert!(now.queued_bytes <= self.max_bytes as u64, "{now:?}");
     }
@@ -144,13 +144,13 @@ impl Lane {
                 engine.lines.advance(rendered);
                 let bytes = block.bytes_of(at, at + 1);
                 released += bytes;
-                self.queue.delivered(bytes, &[]);
+                self.queue.delivered(bytes, &[], None);
             }
             self.queue.give_back(block);
         }
-        self.queue.delivered(batch.bytes().saturating_sub(released), &[]);
+        self.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
         let done = orders.into_iter().map(|order| (order, Ok(()))).collect();
-        self.queue.batch_done(&queue::Tally::default(), done);
+        self.queue.batch_done(&queue::Tally::default(), done, true);
     }
 
     /// As `Lane::run` in `src/worker`.
@@ -158,7 +158,7 @@ impl Lane {
         assert!(self.queue.begin_work());
         let mut idle = Idle::new();
         loop {
-            self.queue.wait_for_work(&mut idle);
+            self.queue.wait_for_work(&mut idle, None);
             let mut engine = self.engine.lock().unwrap();
             let taken = self.queue.take(Batch::new(self.max_bytes));
             let last = taken.last;
@@ -233,7 +233,7 @@ impl Lane {
             assert!(numbers.is_sorted_by(|one, next| one < next), "caller {caller}: {numbers:?}");
             assert_eq!(numbers.len() as u64, *taken, "caller {caller}: {numbers:?}");
         }
-        let end = self.queue.metrics("model");
+        let end = self.queue.metrics().0;
         assert_eq!(end.written.total(), engine.out.len() as u64);
         assert_eq!((end.queued.total(), end.queued_bytes), (0, 0), "{end:?}");
     }
@@ -305,7 +305,7 @@ fn a_sleeping_worker_is_woken() {
             }
             assert_eq!(lane.log(0, number, Level::INFO), Pushed::Queued);
             // Without being urgent: the line alone has to do.
-            while lane.queue.metrics("model").written.total() <= u64::from(number) {
+            while lane.queue.metrics().0.written.total() <= u64::from(number) {
                 sync::pass(Duration::from_millis(100));
                 shuttle::thread::yield_now();
             }
@@ -333,7 +333,7 @@ fn the_end_comes_without_the_worker() {
     let taken: u64 = callers.map(|caller| caller.join().unwrap()).iter().sum();
     waiting.join().unwrap();
     assert_eq!(left, taken, "what was taken in is what was left behind");
-    let end = lane.queue.metrics("model");
+    let end = lane.queue.metrics().0;
     assert_eq!((end.emitted.total(), end.dropped.total(), end.written.total()), (8, 8, 0));
 }
 
