@@ -1,5 +1,6 @@
 //! How it is put together: the only module that knows every stage.
 
+mod answer;
 mod end;
 mod fork;
 mod guard;

@@ -12,6 +12,7 @@ mod exit;
 mod faults;
 mod filter;
 mod flush;
+mod flush_async;
 mod fork;
 mod golden;
 mod hostile;
