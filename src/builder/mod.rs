@@ -4,6 +4,8 @@ mod answer;
 mod end;
 mod fork;
 mod guard;
+#[cfg(feature = "log")]
+mod log_records;
 mod output;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
@@ -336,53 +338,27 @@ impl Builder {
                 self.filter = Some(Ok(targets));
             }
         }
-        let log = self.log;
+        #[cfg(feature = "log")]
+        let log = self.log.then_some(self.max_line_bytes);
         let (layer, filter, guard) = self.parts()?;
         for (directive, why) in skipped.iter().take(1) {
             guard.complain("RUST_LOG", &format!("RUST_LOG directive `{directive}` skipped: {why}"));
         }
+        #[cfg(feature = "log")]
         let filters = Arc::clone(&filter.0);
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
-        if log {
-            install_log(&filters)?;
+        #[cfg(feature = "log")]
+        if let Some(max_bytes) = log {
+            log_records::install(&filters, max_bytes)?;
         }
         tracing::dispatcher::set_global_default(dispatch)
             .map_err(|_| Error::invalid("a global subscriber is already installed"))?;
-        if log {
+        #[cfg(feature = "log")]
+        if log.is_some() {
             filters.serve_log();
         }
         Ok(guard)
     }
-}
-
-#[cfg(feature = "log")]
-fn install_log(filters: &Arc<Filters>) -> Result<(), Error> {
-    log::set_boxed_logger(Box::new(LogRecords(Arc::clone(filters))))
-        .map_err(|_| Error::invalid("a logger is already installed for the `log` crate; see `Builder::without_log`"))
-}
-
-#[cfg(not(feature = "log"))]
-fn install_log(_: &Arc<Filters>) -> Result<(), Error> {
-    Ok(())
-}
-
-/// Passes the records of the `log` crate on to tracing.
-#[cfg(feature = "log")]
-struct LogRecords(Arc<Filters>);
-
-#[cfg(feature = "log")]
-impl log::Log for LogRecords {
-    /// Answered here: to a question without an event behind it, a per-layer filter's no would stay on the thread and
-    /// swallow the event after it.
-    fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
-        self.0.mask(meta.target(), tracing_log::AsTrace::as_trace(&meta.level())) != 0
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let _ = tracing_log::format_trace(record);
-    }
-
-    fn flush(&self) {}
 }
 
 fn default_output() -> Output {

@@ -5,6 +5,8 @@
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
 mod limit;
+#[cfg(feature = "log")]
+mod log_values;
 mod recent;
 
 use std::cell::Cell;
@@ -28,6 +30,8 @@ use crate::record::{Capture, Clock, Fields, Scratch, Value};
 use crate::worker::{self, Lane};
 
 use limit::Passed;
+#[cfg(feature = "log")]
+pub(crate) use log_values::with_log_values;
 
 /// Renders spans and events as lines, through its outputs: made by [`Builder::build`](crate::Builder::build).
 ///
@@ -340,6 +344,10 @@ impl Layer {
             let mut capture = Capture::new(scratch, core.max_record_bytes);
             if core.wants_thread {
                 let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
+            }
+            #[cfg(feature = "log")]
+            if is_log {
+                log_values::add(&mut capture);
             }
             event.record(&mut capture);
             if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
