@@ -25,7 +25,9 @@
 //! # Several processes
 //! may write to one path, if all give the same limits: each appends whole lines and holds a share of the lock on the
 //! file it writes; who rotates or removes holds the lock file; the others notice before their next batch. A segment
-//! is compressed once nobody has it open. A size limit may be passed by what others write in the same instant.
+//! is compressed once nobody has it open. A size limit may be passed by what others write in the same instant. A process
+//! killed in the middle of a write leaves one torn line; a line of another that ran into it follows once more, whole, a
+//! few lines later.
 //! A network file system must support locks and appending for this.
 //!
 //! # On failure
