@@ -305,6 +305,32 @@ fn keeps_so_many_bytes() {
     assert_eq!(dir.closed(), ["line 0003\n", "line 0004\n"]);
 }
 
+/// With many segments a listing is what a rotation costs. The system itself tells how often the directory was opened.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_rotation_lists_the_directory_once() {
+    use rustix::fs::inotify;
+    let count = |log: fn(RollingFile) -> RollingFile| {
+        let dir = Dir::new();
+        let mut log = log(dir.log().max_bytes(2)).open();
+        log.put("a", NOON);
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, dir.0.path(), inotify::WatchFlags::OPEN | inotify::WatchFlags::ONLYDIR).unwrap();
+        ["b", "c", "d", "e", "f"].map(|text| log.put(text, NOON));
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 64 * 1024];
+        let mut events = inotify::Reader::new(&watch, &mut buffer);
+        let mut opened = 0;
+        while let Ok(event) = events.next() {
+            opened += usize::from(event.file_name().is_none());
+        }
+        assert_eq!(dir.names().len(), dir.segments().len() + 2, "nothing but the log and its lock");
+        opened
+    };
+    assert_eq!(count(|log| log), 5);
+    assert_eq!(count(|log| log.keep_files(2)), 5);
+    assert_eq!(count(|log| log.keep_files(2).keep_for(Duration::from_secs(60)).keep_bytes(100)), 5);
+}
+
 #[test]
 fn promise_25_prunes_only_its_own_segments() {
     let dir = Dir::new();
