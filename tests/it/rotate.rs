@@ -316,7 +316,7 @@ fn a_rotation_lists_the_directory_once() {
         log.put("a", NOON);
         let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
         inotify::add_watch(&watch, dir.0.path(), inotify::WatchFlags::OPEN | inotify::WatchFlags::ONLYDIR).unwrap();
-        ["b", "c", "d", "e", "f"].map(|text| log.put(text, NOON));
+        ["b", "c", "d", "e", "f"].iter().for_each(|text| log.put(text, NOON));
         let mut buffer = [std::mem::MaybeUninit::uninit(); 64 * 1024];
         let mut events = inotify::Reader::new(&watch, &mut buffer);
         let mut opened = 0;
