@@ -268,11 +268,14 @@ impl Lane {
     }
 
     /// Begins the end of the log: see [`Queue::close`].
-    pub(crate) fn close(&self, patience: Duration, cap: Duration) {
-        if let Some(share) = &self.limit {
-            share.limiter.end();
-        }
+    pub(crate) fn close(self: &Arc<Self>, patience: Duration, cap: Duration) {
+        let Some(share) = &self.limit else { return self.queue.close(patience, cap) };
+        share.limiter.end();
         self.queue.close(patience, cap);
+        if share.is_open() && self.queue.deliverer() == Deliverer::Caller {
+            // A forked child whose worker never came to run: nobody else would tell what was suppressed.
+            let _ = self.order(Control::Flush);
+        }
     }
 
     /// Whether this thread belongs to this lane.
