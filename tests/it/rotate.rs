@@ -274,7 +274,7 @@ fn keeps_so_many_files() {
         log.put(text, NOON);
     }
     assert_eq!(dir.closed(), ["c\n", "d\n"]);
-    let mut log = dir.log().keep_files(1).open();
+    let mut log = dir.log().max_bytes(u64::MAX).keep_files(1).open();
     assert_eq!(dir.closed(), ["d\n"]);
     assert_eq!(dir.active(), "e\n");
     log.close();
@@ -289,7 +289,7 @@ fn keeps_segments_of_a_certain_age() {
     }
     // Closed at 12, 13 and 14 o'clock.
     assert_eq!(dir.closed(), ["11\n", "12\n", "13\n"]);
-    let mut log = dir.log().keep_for(Duration::from_secs(1800)).open();
+    let mut log = dir.log().max_bytes(u64::MAX).keep_for(Duration::from_secs(1800)).open();
     assert_eq!(dir.segments().len(), 3, "no time is known yet");
     log.control(Control::Tick(at("2026-11-20T14:10:00Z"))).unwrap();
     assert_eq!(dir.closed(), ["13\n"]);
@@ -522,6 +522,11 @@ fn promise_30_what_is_wrong_at_the_start_is_an_error_with_path_and_cause() {
     for log in [dir.log().max_bytes(0), dir.log().daily_at(24, 0), dir.log().daily_at(3, 60)] {
         let error = refusal(log);
         assert!(error.contains("orders.log"), "{error}");
+    }
+    let day = Duration::from_secs(24 * 3600);
+    for log in [dir.log().keep_files(7), dir.log().keep_for(day), dir.log().keep_bytes(1 << 20)] {
+        let error = refusal(log);
+        assert!(error.contains("orders.log") && error.contains("when the file rotates"), "{error}");
     }
     assert_eq!(dir.names(), ["file"]);
 }
