@@ -131,7 +131,8 @@ impl Builder {
     }
 
     /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set. Less than 256 becomes 256. Values are cut so that
-    /// it fits.
+    /// it fits, those of static fields aside: if they and the service have more than half of it, that is an error of
+    /// `init` or `build`.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.max_line_bytes = bytes.max(256);
         self
@@ -258,6 +259,13 @@ impl Builder {
         if let Some((name, _)) = self.statics.fields.iter().find(|(name, _)| reserved(name)) {
             return Err(Error::invalid(format!(
                 "no static field can be called `{name}`: the name is empty or reserved"
+            )));
+        }
+        let fixed = self.statics.bytes();
+        if fixed > self.max_line_bytes / 2 {
+            return Err(Error::invalid(format!(
+                "the service and the static fields have {fixed} bytes, more than half of the longest line ({})",
+                self.max_line_bytes
             )));
         }
         if self.outputs.is_empty() {
