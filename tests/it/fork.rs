@@ -608,7 +608,7 @@ fn promise_21_a_child_that_can_start_no_worker_tells_what_was_suppressed() {
                 std::thread::Builder::new()
                     .spawn(|| {
                         loop {
-                            std::thread::park()
+                            std::thread::park();
                         }
                     })
                     .is_ok()
