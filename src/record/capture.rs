@@ -16,6 +16,7 @@ use tracing::field::{Field, Visit};
 use super::form::{self, kind};
 use super::json;
 use super::value::Value;
+use crate::context::Dynamic;
 
 const PANICKED: &[u8] = b"<panicked>";
 const FAILED: &[u8] = b"<format error>";
@@ -289,6 +290,9 @@ impl Visit for Capture<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        if let Some(fields) = value.downcast_ref::<Dynamic>() {
+            return fields.iter().for_each(|(name, value)| self.named(name, &value));
+        }
         self.key(field);
         self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
         let start = self.out().len();

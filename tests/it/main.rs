@@ -5,6 +5,7 @@
 
 mod appender;
 mod child;
+mod context;
 mod disasters;
 mod disk;
 mod durable;

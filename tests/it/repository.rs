@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("process", &[]),
     ("sync", &[]),
     ("error", &[]),
@@ -14,13 +14,14 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("context", &["record"]),
     ("rotation", &["error", "record"]),
     ("complaint", &["record"]),
-    ("filter", &["error"]),
+    ("filter", &["context", "error"]),
     ("limit", &["record"]),
     ("schema", &["context", "record"]),
     ("sink", &["error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
     ("worker", &["complaint", "context", "error", "limit", "metrics", "process", "queue", "record", "schema", "sink"]),
     ("layer", &["context", "filter", "limit", "metrics", "queue", "record", "worker"]),
+    ("propagate", &["context", "error", "layer", "record"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
 ];
 
