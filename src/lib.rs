@@ -69,8 +69,12 @@ mod rotation;
 pub mod schema;
 pub mod sink;
 mod sync;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod worker;
 
+#[cfg(feature = "tower")]
+pub use self::tower::inject;
 pub use appender::{Appender, LineWriter};
 pub use builder::{
     Builder, DEFAULT_MAX_BYTES, DEFAULT_MAX_LINE_BYTES, DEFAULT_SHUTDOWN_CAP, DEFAULT_SHUTDOWN_TIMEOUT, Guard, Handle,

@@ -64,6 +64,12 @@ impl Dynamic {
         put_named(&mut self.form, name, &value.cut_to(MAX_BYTES));
     }
 
+    /// For a field of a span or an event, whatever its name; `None` when there is nothing.
+    #[cfg(feature = "tower")]
+    pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {
+        (!self.form.is_empty()).then_some(self)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         Fields::new(&self.form).filter_map(|(key, value)| match key {
             Key::Name(name) => Some((name, value)),

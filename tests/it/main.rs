@@ -16,6 +16,8 @@ mod flush;
 mod fork;
 mod golden;
 mod hostile;
+#[cfg(feature = "axum")]
+mod http;
 mod inherit;
 mod ledger;
 mod load;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("process", &[]),
     ("sync", &[]),
     ("error", &[]),
@@ -22,6 +22,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("worker", &["complaint", "context", "error", "limit", "metrics", "process", "queue", "record", "schema", "sink"]),
     ("layer", &["context", "filter", "limit", "metrics", "queue", "record", "worker"]),
     ("propagate", &["context", "error", "layer", "record"]),
+    ("tower", &["context", "propagate", "record"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
 ];
 

@@ -53,9 +53,8 @@ impl Flat {
         }
         places.put_taken(out, &["thread_id", "thread_name"]);
         places.put_fixed(out, record, options, self.fixed.as_ref());
-        match record.context() {
-            Some(context) => put_ids(out, context, places.request),
-            None => {}
+        if let Some(context) = record.context() {
+            put_ids(out, context, places.request);
         }
         // Those that the context leaves free.
         places.put_taken(out, &["trace_id", "span_id", "parent_span_id"]);
