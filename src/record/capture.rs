@@ -134,6 +134,13 @@ impl<'b> Capture<'b> {
         self.end_text();
     }
 
+    /// Adds fields that came as one.
+    #[cold]
+    #[inline(never)]
+    fn dynamic(&mut self, fields: &Dynamic) {
+        fields.iter().for_each(|(name, value)| self.named(name, &value));
+    }
+
     /// Says behind a field what was cut of it.
     #[inline]
     fn end_text(&mut self) {
@@ -291,7 +298,7 @@ impl Visit for Capture<'_> {
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         if let Some(fields) = value.downcast_ref::<Dynamic>() {
-            return fields.iter().for_each(|(name, value)| self.named(name, &value));
+            return self.dynamic(fields);
         }
         self.key(field);
         self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);

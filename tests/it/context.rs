@@ -293,7 +293,7 @@ fn threads_keep_the_request() {
                     scope.in_scope(|| {
                         info!("by reference, all at once");
                         all_inside.wait();
-                    })
+                    });
                 });
             }
         });
