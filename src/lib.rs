@@ -56,29 +56,38 @@ mod appender;
 mod builder;
 mod complaint;
 mod context;
+pub mod docs;
 mod error;
 mod filter;
 mod layer;
 mod limit;
 mod metrics;
 mod process;
+mod propagate;
 mod queue;
 mod record;
 mod rotation;
 pub mod schema;
 pub mod sink;
 mod sync;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod worker;
 
+#[cfg(feature = "tower")]
+pub use self::tower::inject;
 pub use appender::{Appender, LineWriter};
 pub use builder::{
     Builder, DEFAULT_MAX_BYTES, DEFAULT_MAX_LINE_BYTES, DEFAULT_SHUTDOWN_CAP, DEFAULT_SHUTDOWN_TIMEOUT, Guard, Handle,
     Output, Unwritten, builder, init,
 };
-pub use context::{Context, ContextKey, SpanId, SpanView, TraceId};
+pub use context::{Context, ContextKey, SpanId, SpanView, TraceId, new_request_id};
 pub use error::Error;
 pub use layer::{Layer, SpanExt};
 pub use metrics::{ByLevel, Dropped, Metrics, OutputMetrics, Reason};
+#[cfg(feature = "tokio")]
+pub use propagate::task;
+pub use propagate::{Entered, InScope, Scope, TraceContext, Variables, carry, context, with};
 pub use queue::{DEFAULT_MAX_WAIT, Overflow};
 pub use record::{ErrorChain, Json, Record, Thread, Timestamp, Value, json};
 pub use rotation::Period;

@@ -16,6 +16,7 @@ use tracing::field::{Field, Visit};
 use super::form::{self, kind};
 use super::json;
 use super::value::Value;
+use crate::context::Dynamic;
 
 const PANICKED: &[u8] = b"<panicked>";
 const FAILED: &[u8] = b"<format error>";
@@ -153,6 +154,13 @@ impl<'b> Capture<'b> {
     #[cfg(feature = "log")]
     pub(crate) fn captured(&mut self, fields: &Scratch) {
         self.out().extend_from_slice(&fields.bytes);
+    }
+
+    /// Adds fields that came as one.
+    #[cold]
+    #[inline(never)]
+    fn dynamic(&mut self, fields: &Dynamic) {
+        fields.iter().for_each(|(name, value)| self.named(name, &value));
     }
 
     /// Says behind a field what was cut of it.
@@ -328,6 +336,9 @@ impl Visit for Capture<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        if let Some(fields) = value.downcast_ref::<Dynamic>() {
+            return self.dynamic(fields);
+        }
         self.key(field);
         self.error(value);
     }

@@ -156,7 +156,9 @@ impl Schema for Console {
                 if let Some(trace) = trace {
                     let _ = write!(out, " trace_id={trace}");
                 }
-                let _ = write!(out, " span_id={span}");
+                if let Some(span) = span {
+                    let _ = write!(out, " span_id={span}");
+                }
             }
         });
     }

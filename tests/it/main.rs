@@ -6,6 +6,7 @@
 mod any;
 mod appender;
 mod child;
+mod context;
 mod disasters;
 mod disk;
 mod durable;
@@ -17,6 +18,8 @@ mod flush_async;
 mod fork;
 mod golden;
 mod hostile;
+#[cfg(feature = "axum")]
+mod http;
 mod inherit;
 mod ledger;
 mod load;
