@@ -56,6 +56,7 @@ mod appender;
 mod builder;
 mod complaint;
 mod context;
+pub mod docs;
 mod error;
 mod filter;
 mod layer;
