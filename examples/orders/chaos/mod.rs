@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use spanline::Output;
 use tokio::runtime::Runtime;
-use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use books::Books;
 use stage::Stage;
@@ -68,8 +68,9 @@ pub(crate) fn run(args: &Chaos) -> io::Result<Option<ExitCode>> {
     disk::allow_mounts();
     // Only notes it: whoever waits for something then gives up, and cleans up behind him.
     let runtime = Runtime::new()?;
-    runtime.spawn(async {
-        if ctrl_c().await.is_ok() {
+    let mut ctrl_c = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
+    runtime.spawn(async move {
+        if ctrl_c.recv().await.is_some() {
             stage::interrupt();
         }
     });
