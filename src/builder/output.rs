@@ -131,8 +131,8 @@ impl Output {
     /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set. Less than 4 KiB becomes 4 KiB, in which
     /// a few lines have room; more than 1 GiB becomes 1 GiB.
     ///
-    /// That counts the records that wait or are being written. The queue has two halves, so after a long jam, while
-    /// one is written and the other fills, up to twice as much is resident; when nothing comes, it is given back.
+    /// That counts the records that wait or are being written, and what their spans hand down. What a burst has taken is
+    /// given back when nothing comes for a while.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes.clamp(MIN_MAX_BYTES, MAX_MAX_BYTES);
         self
