@@ -13,7 +13,7 @@ use crate::filter;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
-use crate::schema::{Flat, Schema};
+use crate::schema::{Edited, Edits, Flat, Schema};
 use crate::sink::Sink;
 use crate::worker::{Durability, Lane, Parts};
 
@@ -33,6 +33,7 @@ pub struct Output {
     default_name: String,
     sink: Box<dyn Sink>,
     schema: Option<Box<dyn Schema>>,
+    edits: Edits,
     pub(super) filter: Option<Result<Targets, Error>>,
     pub(super) overflow: Overflow,
     synchronous: bool,
@@ -50,6 +51,7 @@ impl Output {
             default_name: path.rsplit("::").next().unwrap_or(path).to_ascii_lowercase(),
             sink: Box::new(sink),
             schema: None,
+            edits: Edits::new(),
             filter: None,
             overflow: Overflow::default(),
             synchronous: false,
@@ -67,6 +69,12 @@ impl Output {
     /// How its lines look.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// What is renamed, dropped or added in its lines, in place of earlier edits.
+    pub fn edit(mut self, edits: Edits) -> Self {
+        self.edits = edits;
         self
     }
 
@@ -177,7 +185,8 @@ impl Output {
         complaints: &Arc<Complaints>,
         limit: Option<Share>,
     ) -> Result<Arc<Lane>, Error> {
-        let mut schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let mut schema = Edited::with(schema, self.edits);
         schema.terminal(self.sink.is_terminal());
         Lane::start(Parts {
             name,

@@ -14,7 +14,7 @@ use crate::strict;
 
 /// A value of any of the types that a field can have.
 #[derive(Clone, Debug)]
-enum Any {
+pub(crate) enum Any {
     Empty,
     Bool(bool),
     I64(i64),
@@ -30,7 +30,7 @@ enum Any {
 }
 
 impl Any {
-    fn given<R>(&self, with: impl FnOnce(Given<'_>) -> R) -> R {
+    pub(crate) fn given<R>(&self, with: impl FnOnce(Given<'_>) -> R) -> R {
         match self {
             Any::Empty => with(None),
             Any::Bool(value) => with(Some(value)),
@@ -109,7 +109,7 @@ const HOSTILE: [&str; 28] = [
     "\u{d7ff}",
 ];
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         proptest::collection::vec(proptest::sample::select(&HOSTILE[..]), 0..6).prop_map(|parts| parts.concat()),
@@ -131,9 +131,53 @@ const RESERVED: [&str; 11] = [
     "error",
 ];
 
+/// What other schemas write, and names that meet one of these in some way.
+const RESERVED_ELSEWHERE: [&str; 39] = [
+    "@timestamp",
+    "log.level",
+    "log",
+    "log.level.x",
+    "ecs.version",
+    "labels",
+    "labels.a",
+    "trace",
+    "trace.id",
+    "a.b",
+    "a*b",
+    "a_b",
+    "a b",
+    "severity",
+    "time",
+    "logging.googleapis.com/trace",
+    "logging.googleapis.com/x",
+    "logging",
+    "@type",
+    "serviceContext",
+    "httpRequest",
+    "status",
+    "dd",
+    "dd.trace_id",
+    "dd.trace_id.x",
+    "error.message",
+    "logger",
+    "ddtags",
+    "v",
+    "msg",
+    "pid",
+    "err",
+    "req",
+    "requestId",
+    "span",
+    "name",
+    "ts",
+    "fields.level",
+    "exception.message",
+];
+
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => text(),
+        2 => proptest::sample::select(&RESERVED_ELSEWHERE[..]).prop_map(str::to_owned),
         2 => proptest::sample::select(&RESERVED[..]).prop_map(str::to_owned),
         3 => proptest::sample::select(vec!["a", "b", "c", "r#a", "r#type", "request_id", "env", "traceparent"])
             .prop_map(str::to_owned),
@@ -173,12 +217,12 @@ fn value() -> impl Strategy<Value = Any> {
     ]
 }
 
-fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
+pub(crate) fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
     proptest::collection::vec((name(), value()), 0..6)
 }
 
 /// Calls `with` with the values as tracing wants them.
-fn with_given<R>(values: &[(String, Any)], with: impl FnOnce(&[Given<'_>]) -> R) -> R {
+pub(crate) fn with_given<R>(values: &[(String, Any)], with: impl FnOnce(&[Given<'_>]) -> R) -> R {
     fn each<R>(left: &[(String, Any)], given: Vec<Given<'_>>, with: impl FnOnce(&[Given<'_>]) -> R) -> R {
         match left.split_first() {
             None => with(&given),
@@ -192,13 +236,13 @@ fn with_given<R>(values: &[(String, Any)], with: impl FnOnce(&[Given<'_>]) -> R)
     each(values, Vec::new(), with)
 }
 
-fn names(fields: &[(String, Any)]) -> Vec<&str> {
+pub(crate) fn names(fields: &[(String, Any)]) -> Vec<&str> {
     fields.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 /// The rule, said once more: of equal names the last, the inner before the outer. Reserved names and the trace's, which
 /// the ids come from, are not looked at.
-fn expected(inside_out: &[&[(String, Any)]]) -> Map<String, Value> {
+pub(crate) fn expected(inside_out: &[&[(String, Any)]]) -> Map<String, Value> {
     let mut merged = Map::new();
     for fields in inside_out {
         let mut own = Map::new();
