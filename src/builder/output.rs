@@ -13,7 +13,7 @@ use crate::filter;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
-use crate::schema::{Edited, Edits, Flat, Schema};
+use crate::schema::{Edits, Flat, Schema};
 use crate::sink::Sink;
 use crate::worker::{Durability, Lane, Parts};
 
@@ -186,7 +186,7 @@ impl Output {
         limit: Option<Share>,
     ) -> Result<Arc<Lane>, Error> {
         let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
-        let mut schema = Edited::with(schema, self.edits);
+        let mut schema = self.edits.on(schema);
         schema.terminal(self.sink.is_terminal());
         Lane::start(Parts {
             name,

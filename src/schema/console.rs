@@ -225,7 +225,7 @@ impl Console {
             });
         }
         for shown_own in [true, false] {
-            let mut gap = !(folded && !shown_own);
+            let mut gap = true;
             for (name, (value, own)) in fields {
                 if *own != shown_own || matches!(&**name, "message" | "request_id") || folded && !own {
                     continue;

@@ -86,6 +86,15 @@ impl Edits {
         self
     }
 
+    /// A schema with these edits: what [`Output::edit`](crate::Output::edit) does with the output's schema.
+    pub fn on(self, schema: impl Schema) -> Box<dyn Schema> {
+        let mut inner: Box<dyn Schema> = Box::new(schema);
+        if self.is_empty() || inner.edit(&self) {
+            return inner;
+        }
+        Box::new(Edited { inner, edits: self, line: Vec::new() })
+    }
+
     /// Whether there is nothing to be done.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -153,7 +162,7 @@ impl Edit {
 }
 
 /// A schema whose JSON lines are edited.
-pub(crate) struct Edited {
+struct Edited {
     inner: Box<dyn Schema>,
     edits: Edits,
     line: Vec<u8>,
@@ -161,16 +170,6 @@ pub(crate) struct Edited {
 
 /// A line that was longer than this gives its buffer back.
 const MAX_KEPT_BYTES: usize = 64 << 10;
-
-impl Edited {
-    /// The schema with edits: its own way of them, or its lines taken apart.
-    pub(crate) fn with(mut inner: Box<dyn Schema>, edits: Edits) -> Box<dyn Schema> {
-        if edits.is_empty() || inner.edit(&edits) {
-            return inner;
-        }
-        Box::new(Self { inner, edits, line: Vec::new() })
-    }
-}
 
 impl Schema for Edited {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {

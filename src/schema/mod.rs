@@ -66,8 +66,6 @@ pub use names::{NAMES, by_name};
 pub use nested::Nested;
 pub use otel::Otel;
 
-pub(crate) use edit::Edited;
-
 use crate::record::Record;
 
 /// Renders records as lines. Pure: no I/O, no clock.

@@ -287,7 +287,7 @@ fn put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
         _ => match (text.parse::<i64>(), text.parse::<f64>()) {
             (Ok(number), _) => put_int(out, number),
             (_, Ok(number)) if number.is_finite() && text.contains(['.', 'e', 'E']) => {
-                put_any(out, &Value::F64(number))
+                put_any(out, &Value::F64(number));
             }
             (_, Ok(_)) => put_text(out, text),
             _ => return None,
