@@ -12,4 +12,5 @@ pages! {
     context = "context.md";
     promises = "promises.md";
     when_things_go_wrong = "when-things-go-wrong.md";
+    schemas = "schemas.md";
 }

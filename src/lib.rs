@@ -23,7 +23,7 @@
 //!    is captured when it is opened, and its events share it. [`SpanExt`] adds fields that a span does not declare.
 //! 3. A [`Record`] waits in its output's queue, which holds so many bytes and no more. [`Overflow`] says what happens
 //!    when it is full.
-//! 4. The worker lets the [`Schema`] render it: [`Flat`] JSON, [`Console`], or your own. What the spans hand down, the
+//! 4. The worker lets the [`Schema`] render it: [`Flat`] JSON, [`Console`], those of other readers ([`schema`]), or your own. What the spans hand down, the
 //!    [`Context`], is rendered once and reused.
 //! 5. The [`Sink`] takes the [`Lines`](sink::Lines) to the world: [`Stdout`], [`Stderr`], [`RollingFile`], [`Writer`]
 //!    (any `io::Write`), [`Memory`] (for tests), or your own.

@@ -15,7 +15,7 @@ use crate::filter;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
-use crate::schema::{Flat, Schema};
+use crate::schema::{Edits, Flat, Schema};
 use crate::sink::{RollingFile, Sink};
 use crate::worker::{Durability, Lane, Parts};
 
@@ -37,6 +37,7 @@ pub struct Output {
     path: Option<PathBuf>,
     sink: Box<dyn Sink>,
     schema: Option<Box<dyn Schema>>,
+    edits: Edits,
     pub(super) filter: Option<Result<Targets, Error>>,
     pub(super) overflow: Overflow,
     synchronous: bool,
@@ -56,6 +57,7 @@ impl Output {
             path: file.map(|file| file.path().to_owned()),
             sink: Box::new(sink),
             schema: None,
+            edits: Edits::new(),
             filter: None,
             overflow: Overflow::default(),
             synchronous: false,
@@ -73,6 +75,12 @@ impl Output {
     /// How its lines look.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// What is renamed, dropped or added in its lines, in place of earlier edits.
+    pub fn edit(mut self, edits: Edits) -> Self {
+        self.edits = edits;
         self
     }
 
@@ -184,7 +192,8 @@ impl Output {
         complaints: &Arc<Complaints>,
         limit: Option<Share>,
     ) -> Result<Arc<Lane>, Error> {
-        let mut schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let mut schema = self.edits.on(schema);
         schema.terminal(self.sink.is_terminal());
         Lane::start(Parts {
             name,

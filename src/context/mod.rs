@@ -380,6 +380,12 @@ impl<'a> SpanView<'a> {
         self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
     }
 
+    /// The same with those that name the trace.
+    pub(crate) fn all_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        let meta = self.node.meta;
+        self.raw_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
+    }
+
     /// Bytes of text that were cut from the span's fields.
     pub(crate) fn refused_bytes(&self) -> u64 {
         let mut total = 0;

@@ -32,6 +32,7 @@ mod record;
 mod repeats;
 mod repository;
 mod rotate;
+mod schemas;
 mod sequences;
 mod shutdown;
 mod sigkill;

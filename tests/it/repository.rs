@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("complaint", &["record"]),
     ("filter", &["context", "error"]),
     ("limit", &["record"]),
-    ("schema", &["context", "record"]),
+    ("schema", &["context", "error", "record"]),
     ("sink", &["error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
     ("worker", &["complaint", "context", "error", "limit", "metrics", "process", "queue", "record", "schema", "sink"]),

@@ -65,12 +65,30 @@ impl Site {
         Self::new(name, target, Level::INFO, fields, Kind::SPAN)
     }
 
+    /// An event with a place in the source.
+    pub(crate) fn placed(target: &str, level: Level, fields: &[&str], file: &'static str, line: u32) -> &'static Self {
+        Self::make("event", target, level, fields, Kind::EVENT, Some((file, line)))
+    }
+
     fn new(name: &str, target: &str, level: Level, fields: &[&str], kind: Kind) -> &'static Self {
+        Self::make(name, target, level, fields, kind, None)
+    }
+
+    fn make(
+        name: &str,
+        target: &str,
+        level: Level,
+        fields: &[&str],
+        kind: Kind,
+        place: Option<(&'static str, u32)>,
+    ) -> &'static Self {
         let leak = |text: &str| -> &'static str { Box::leak(Box::from(text)) };
         let names: Vec<&'static str> = fields.iter().map(|name| leak(name)).collect();
         let site: &'static Self = Box::leak(Box::new(Self(OnceLock::new())));
         let fields = FieldSet::new(Box::leak(names.into_boxed_slice()), Identifier(site));
-        site.0.set(Metadata::new(leak(name), leak(target), level, None, None, None, fields, kind)).unwrap();
+        let (file, line) = place.unzip();
+        let (name, target) = (leak(name), leak(target));
+        site.0.set(Metadata::new(name, target, level, file, line, file.map(|_| target), fields, kind)).unwrap();
         site
     }
 
