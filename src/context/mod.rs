@@ -6,10 +6,12 @@
 //! saw it. A version is cumulative (it has every field recorded so far), so there is at most one for each span.
 
 mod ids;
+mod overlay;
 
 pub use ids::{SpanId, TraceId};
 
 pub(crate) use ids::{IdSource, begin_anew};
+pub(crate) use overlay::Overlay;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
@@ -136,6 +138,11 @@ impl Node {
         self.serial
     }
 
+    /// The span's call site.
+    pub(crate) fn meta(&self) -> &'static Metadata<'static> {
+        self.meta
+    }
+
     /// Stamp of the newest version.
     #[inline]
     pub(crate) fn newest(&self) -> u64 {
@@ -252,7 +259,7 @@ impl Bound {
 }
 
 /// What the spans around one event hand down, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     leaf: &'a Node,
     version: u64,
@@ -342,7 +349,7 @@ impl<'a> Context<'a> {
 }
 
 /// One span of a context, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     node: &'a Node,
     recorded: &'a [u8],

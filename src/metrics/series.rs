@@ -49,7 +49,7 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 11] = [
+pub(super) const SERIES: [Series; 12] = [
     Series {
         name: "spanline_lines_emitted_total",
         help: "Lines meant for the output: each event that passed its filters.",
@@ -115,6 +115,12 @@ pub(super) const SERIES: [Series; 11] = [
         help: "Panics of the sink or the schema that were caught.",
         unit: Unit::Events,
         values: Values::Count(|output| output.panics),
+    },
+    Series {
+        name: "spanline_redacted_total",
+        help: "Secrets replaced, values and pieces of texts.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.redacted),
     },
 ];
 

@@ -10,10 +10,11 @@ use super::durability::Unsynced;
 use super::{ECHO, Lane, Parts, cut, fork};
 use crate::context::Bound;
 use crate::error::Error;
-use crate::limit::Summary;
+use crate::limit::{SAMPLE_CUT_BYTES, Summary};
 use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Head, Loss, Order, Taken, Tally};
 use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
+use crate::redact::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Lines, Sink};
 
@@ -32,6 +33,7 @@ const MAX_PANICS: u32 = 3;
 /// Everything that empties one queue.
 pub(crate) struct Engine {
     schema: Box<dyn Schema>,
+    redactor: Option<Redactor>,
     sink: Box<dyn Sink>,
     lines: Lines,
     /// The half of the double buffer that is not pending.
@@ -80,6 +82,7 @@ impl Engine {
     pub(crate) fn new(parts: Parts, delivered: Arc<Delivered>) -> Self {
         Self {
             schema: parts.schema,
+            redactor: parts.redactor,
             sink: parts.sink,
             lines: Lines::counted(delivered),
             spare: Some(Batch::new(parts.max_bytes)),
@@ -174,6 +177,10 @@ impl Engine {
         engine.unsynced.batch_written(written, last);
         if !orders.iter().any(|order| order.control == Control::Sync) {
             engine.sync_if_due(lane);
+        }
+        if let Some(redactor) = &mut engine.redactor {
+            let found = redactor.take_found();
+            engine.tally.redacted += found;
         }
         let done: Vec<_> = orders.into_iter().map(|order| (order, engine.carry_out(order))).collect();
         batch.clear();
@@ -301,6 +308,10 @@ impl Engine {
                     max_value_bytes: usize::MAX,
                     original_bytes: None,
                 };
+                let record = match &mut self.redactor {
+                    Some(redactor) => redactor.pass(record, usize::MAX),
+                    None => record,
+                };
                 let start = self.lines.len();
                 self.schema.render(&record, self.lines.buffer());
                 if self.lines.len() - start > self.max_line_bytes {
@@ -352,9 +363,10 @@ impl Engine {
 
     /// Renders a line of the log about itself.
     fn render_own(&mut self, meta: &'static Metadata<'static>, is_log: bool, fields: &[u8]) {
+        let (level, time) = (*meta.level(), self.clock.now());
         let record = Record {
             meta,
-            time: self.clock.now(),
+            time,
             fields,
             context: None,
             statics: &self.statics,
@@ -362,13 +374,19 @@ impl Engine {
             max_value_bytes: usize::MAX,
             original_bytes: None,
         };
-        let rendered = catch_unwind(AssertUnwindSafe(|| self.schema.render(&record, self.lines.buffer())));
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            let record = match &mut self.redactor {
+                Some(redactor) => redactor.pass(record, SAMPLE_CUT_BYTES),
+                None => record,
+            };
+            self.schema.render(&record, self.lines.buffer());
+        }));
         if let Err(payload) = rendered {
             discard(payload);
             self.lines.discard_unended();
             return;
         }
-        self.lines.end_line(*meta.level(), record.time, true);
+        self.lines.end_line(level, time, true);
         self.tally.notices += 1;
     }
 

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
+    ("docs", &[]),
     ("process", &[]),
     ("sync", &[]),
     ("error", &[]),
@@ -14,13 +15,29 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("context", &["record"]),
     ("rotation", &["error", "record"]),
     ("complaint", &["record"]),
+    ("redact", &["context", "docs", "record"]),
     ("filter", &["error"]),
     ("limit", &["record"]),
     ("schema", &["context", "record"]),
     ("sink", &["error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
-    ("worker", &["complaint", "context", "error", "limit", "metrics", "process", "queue", "record", "schema", "sink"]),
-    ("layer", &["context", "filter", "limit", "metrics", "queue", "record", "worker"]),
+    (
+        "worker",
+        &[
+            "complaint",
+            "context",
+            "error",
+            "limit",
+            "metrics",
+            "process",
+            "queue",
+            "record",
+            "redact",
+            "schema",
+            "sink",
+        ],
+    ),
+    ("layer", &["context", "filter", "limit", "metrics", "queue", "record", "redact", "worker"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
 ];
 
