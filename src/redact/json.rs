@@ -49,9 +49,9 @@ pub(super) fn find(rules: &Rules, text: &[u8], path: &mut Vec<u8>, hits: &mut Ve
                     let key = text.get(content..end).unwrap_or_default();
                     let is_secret = is_secret(rules, path, key);
                     at = run(text, colon + 1, space);
-                    if is_secret && let Some(hit) = value(text, at) {
+                    if is_secret && let Some((hit, behind)) = value(text, at) {
                         hits.push(hit);
-                        at = hit.end.max(at);
+                        at = behind;
                     }
                 }
             }
@@ -79,15 +79,22 @@ fn is_secret(rules: &Rules, path: &mut Vec<u8>, key: &[u8]) -> bool {
     rules.names.is_secret(path)
 }
 
-/// What stands behind a secret key.
-fn value(text: &[u8], at: usize) -> Option<Hit> {
-    match byte(text, at) {
-        b'"' => Some(Hit { start: at + 1, end: string_end(text, at + 1, b'"', 0), with: With::Bare }),
-        b'{' | b'[' => Some(Hit { start: at, end: group_end(text, at), with: With::Quoted(0) }),
+/// What stands behind a secret key, and where it goes on behind that.
+fn value(text: &[u8], at: usize) -> Option<(Hit, usize)> {
+    let (start, end, with, behind) = match byte(text, at) {
+        b'"' => {
+            let end = string_end(text, at + 1, b'"', 0);
+            (at + 1, end, With::Bare, end + 1)
+        }
+        b'{' | b'[' => {
+            let end = group_end(text, at);
+            (at, end, With::Quoted(0), end)
+        }
         b'-' | b'0'..=b'9' => {
             let end = run(text, at, |byte| !space(byte) && !matches!(byte, b',' | b'}' | b']'));
-            Some(Hit { start: at, end, with: With::Quoted(0) })
+            (at, end, With::Quoted(0), end)
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some((Hit { start, end, with }, behind))
 }

@@ -77,7 +77,7 @@ impl Redact {
     /// `token` likewise (`access_token`, `refresh_token`, `id_token`, `csrftoken`; not `tokens`, not `token_count`);
     /// `pwd`, `passwords`, `secrets`, `credential`, `credentials`; `password_hash`, `password_confirmation`;
     /// `api_key`, `private_key`, `secret_key`, `access_key`, `signing_key`, `encryption_key`, `auth_key`, `master_key`,
-    /// `account_key` and their plurals; `authorization` (`proxy-authorization`), `bearer`, `jwt`, `cookie`, `cookies`
+    /// `account_key` and these with an `s`; `authorization` (`proxy-authorization`), `bearer`, `jwt`, `cookie`, `cookies`
     /// (`set-cookie`), `csrf`, `xsrf`, `otp`, `cvv`, `cvc`, `ssn`, `card_number`, `credit_card`.
     pub fn new() -> Self {
         Self { names: names::DEFAULT.map(str::to_owned).to_vec(), ..Self::none() }

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::bounds::{byte, run, starts};
 
-/// Digits of a card number.
-const CARD_DIGITS: Range<usize> = 13..20;
+/// A card number has no more.
+const MAX_CARD_DIGITS: usize = 19;
 
 /// Of a text that was cut, so many digits at the end may be the beginning of a card number.
 const CUT_CARD_DIGITS: usize = 6;
@@ -43,29 +43,64 @@ pub(super) fn card(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     if previous.is_ascii_alphanumeric() || (matches!(previous, b'.' | b'-') && is_part(text, at - 1, second)) {
         return None;
     }
-    let (mut digits, mut count) = ([0; CARD_DIGITS.end], 0);
+    let mut number = Number::default();
     let (mut end, mut found) = (at, None);
     loop {
         match byte(text, end) {
             digit @ b'0'..=b'9' => {
-                *digits.get_mut(count)? = digit - b'0';
-                count += 1;
+                if number.count == MAX_CARD_DIGITS {
+                    return found;
+                }
+                number.add(digit - b'0');
                 end += 1;
             }
             b' ' | b'-' if byte(text, end + 1).is_ascii_digit() => {
-                found = whole_card(text, at..end, &digits[..count]).or(found);
+                found = number.whole_card(text, at..end).or(found);
+                if number.groups == number.lengths.len() {
+                    return found;
+                }
+                number.groups += 1;
                 end += 1;
             }
             _ => break,
         }
-        if count == CARD_DIGITS.end {
-            return found;
+    }
+    let is_cut = cut && end == text.len() && number.count >= CUT_CARD_DIGITS && brand(number.digits()).is_some();
+    if is_cut { Some(at..end) } else { number.whole_card(text, at..end).or(found) }
+}
+
+/// Digits that were read, and the lengths of their groups.
+#[derive(Default)]
+struct Number {
+    digits: [u8; MAX_CARD_DIGITS],
+    count: usize,
+    lengths: [u8; 5],
+    /// Separators that were read.
+    groups: usize,
+}
+
+impl Number {
+    fn add(&mut self, digit: u8) {
+        if let (Some(place), Some(length)) = (self.digits.get_mut(self.count), self.lengths.get_mut(self.groups)) {
+            *place = digit;
+            *length += 1;
+            self.count += 1;
         }
     }
-    if cut && end == text.len() && count >= CUT_CARD_DIGITS && brand(&digits[..count]).is_some() {
-        return Some(at..end);
+
+    fn digits(&self) -> &[u8] {
+        self.digits.get(..self.count).unwrap_or_default()
     }
-    whole_card(text, at..end, &digits[..count]).or(found)
+
+    /// The number at `at` in the text, if it is that of a card, in groups as on a card.
+    fn whole_card(&self, text: &[u8], at: Range<usize>) -> Option<Range<usize>> {
+        let (next, second) = (byte(text, at.end), byte(text, at.end + 1));
+        let goes_on =
+            next.is_ascii_alphanumeric() || next == b'_' || (matches!(next, b'.' | b'-') && second.is_ascii_digit());
+        let is_grouped = self.groups == 0
+            || matches!(self.lengths, [4, 4, 4, 4, 0 | 3] | [4, 6, 4 | 5, 0, 0] | [4, 3, 3, 3, 0] | [4, 4, 5, 0, 0]);
+        (!goes_on && is_grouped && is_card(self.digits())).then_some(at)
+    }
 }
 
 /// Whether a `.` or `-` at `at` joins the digits behind it to digits before it: a fraction, a part of an UUID.
@@ -74,17 +109,8 @@ fn is_part(text: &[u8], at: usize, second: u8) -> bool {
     second.is_ascii_digit() || (1..=4).all(hex)
 }
 
-fn whole_card(text: &[u8], at: Range<usize>, digits: &[u8]) -> Option<Range<usize>> {
-    let (next, second) = (byte(text, at.end), byte(text, at.end + 1));
-    let goes_on =
-        next.is_ascii_alphanumeric() || next == b'_' || (matches!(next, b'.' | b'-') && second.is_ascii_digit());
-    (!goes_on && is_card(digits)).then_some(at)
-}
-
 fn is_card(digits: &[u8]) -> bool {
-    CARD_DIGITS.contains(&digits.len())
-        && brand(digits).is_some_and(|lengths| lengths.contains(&digits.len()))
-        && luhn(digits)
+    brand(digits).is_some_and(|lengths| lengths.contains(&digits.len())) && luhn(digits)
 }
 
 /// Whether an integer is a card number: of 14 to 16 digits, which the serial numbers of databases seldom have.
@@ -97,16 +123,16 @@ pub(super) fn is_card_number(number: u64) -> bool {
 }
 
 /// The lengths that numbers of an issuer have, by their first digits.
-fn brand(digits: &[u8]) -> Option<Range<usize>> {
+fn brand(digits: &[u8]) -> Option<&'static [usize]> {
     let first = |count: usize| digits.iter().take(count).fold(0u32, |number, digit| number * 10 + u32::from(*digit));
     Some(match (first(1), first(2), first(3), first(4)) {
-        (4, ..) => 13..20,
-        (_, 51..=55, ..) | (.., 2221..=2720) => 16..17,
-        (_, 34 | 37, ..) => 15..16,
-        (_, 36 | 38 | 39, ..) | (_, _, 300..=305 | 309, _) => 14..20,
-        (_, 62 | 65, ..) | (_, _, 644..=649, _) | (.., 6011) => 16..20,
-        (.., 3528..=3589) | (.., 2200..=2204) => 16..20,
-        (_, 50 | 56..=58 | 63 | 67, ..) => 13..20,
+        (4, ..) => &[13, 16, 19],
+        (_, 51..=55, ..) | (.., 2221..=2720) => &[16],
+        (_, 34 | 37, ..) => &[15],
+        (_, 36 | 38 | 39, ..) | (_, _, 300..=305 | 309, _) => &[14, 16, 19],
+        (_, 62 | 65, ..) | (_, _, 644..=649, _) | (.., 6011) => &[16, 17, 18, 19],
+        (.., 3528..=3589) | (.., 2200..=2204) => &[16, 17, 18, 19],
+        (_, 50 | 56..=58 | 63 | 67, ..) => &[13, 15, 16, 18, 19],
         _ => return None,
     })
 }
@@ -163,8 +189,12 @@ pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<us
     }
     let window = text.get(end..text.len().min(end + MAX_ODD_PASSWORD))?;
     let reach = window.iter().position(|byte| blank(*byte)).unwrap_or(window.len());
-    let at = window.get(..reach)?.iter().position(|byte| *byte == b'@')?;
-    Some(start..end + at)
+    let window = window.get(..reach)?;
+    let first = window.iter().position(|byte| *byte == b'@')?;
+    // Up to the last one before what can only be the path.
+    let host = run(window, first, |byte| !matches!(byte, b'/' | b'?' | b'#'));
+    let last = window.get(..host)?.iter().rposition(|byte| *byte == b'@')?;
+    Some(start..end + last)
 }
 
 /// The credentials behind a `Bearer ` or `Basic ` that begins at `at`.

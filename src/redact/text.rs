@@ -250,6 +250,8 @@ impl<'t> Look<'t> {
         let from = match (byte(text, at), byte(text, at + 1)) {
             // A path of Rust.
             (b':', b':') => return None,
+            // A comparison, unless with a text.
+            (b'=', b'=') if self.quoted(run(text, at + 2, |byte| byte == b' ')).is_none() => return None,
             (_, b'=' | b'>') => at + 2,
             _ => at + 1,
         };
@@ -270,7 +272,11 @@ impl<'t> Look<'t> {
             end = back(whole, MAX_BLANKS, |byte| byte == b'\\');
             (back(end, MAX_NAME_BYTES, |byte| !matches!(byte, b'"' | b'\'' | b'\\')), Some(whole - end))
         } else {
-            (back(end, MAX_NAME_BYTES, is_name), None)
+            let start = back(end, MAX_NAME_BYTES, is_name);
+            // The `n` of a `\n` is none of it.
+            let is_escape =
+                start > 0 && byte(text, start - 1) == b'\\' && matches!(byte(text, start), b'n' | b'r' | b't');
+            (start + usize::from(is_escape), None)
         };
         (start < end).then_some(Name { text: text.get(start..end)?, quotes })
     }
@@ -532,7 +538,7 @@ mod tests {
             ("paid with 4111 1111 1111 1111 123", "paid with XXX 123".to_owned()),
             ("7 4111-1111-1111-1111, ok", "7 XXX, ok".to_owned()),
             ("postgres://app:hunter2@db:5432/x", "postgres://app:XXX@db:5432/x".to_owned()),
-            ("postgres://app:hun/t@r2@db/x", "postgres://app:XXX@r2@db/x".to_owned()),
+            ("postgres://app:hun/t@r2@db/x", "postgres://app:XXX@db/x".to_owned()),
             ("redis://:hunter2@db", "redis://:XXX@db".to_owned()),
             ("a -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- b", "a XXX b".to_owned()),
             ("a -----BEGIN PRIVATE KEY-----\nMII-E", "a XXX".to_owned()),

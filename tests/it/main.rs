@@ -27,6 +27,7 @@ mod record;
 mod repeats;
 mod repository;
 mod rotate;
+mod secrets;
 mod sequences;
 mod shutdown;
 mod sigkill;
