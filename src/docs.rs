@@ -13,4 +13,5 @@ pages! {
     promises = "promises.md";
     when_things_go_wrong = "when-things-go-wrong.md";
     schemas = "schemas.md";
+    secrets = "secrets.md";
 }

@@ -8,6 +8,7 @@
 mod carried;
 mod hidden;
 mod ids;
+mod overlay;
 mod request_id;
 mod traceparent;
 
@@ -17,6 +18,7 @@ pub use request_id::new_request_id;
 pub(crate) use carried::Carried;
 pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
+pub(crate) use overlay::Overlay;
 pub(crate) use request_id::read as read_request_id;
 pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
@@ -173,6 +175,11 @@ impl Node {
         self.serial
     }
 
+    /// The span's call site.
+    pub(crate) fn meta(&self) -> &'static Metadata<'static> {
+        self.meta
+    }
+
     /// Stamp of the newest version.
     #[inline]
     pub(crate) fn newest(&self) -> u64 {
@@ -289,7 +296,7 @@ impl Bound {
 }
 
 /// What the spans around one event hand down, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     leaf: &'a Node,
     version: u64,
@@ -339,7 +346,7 @@ impl<'a> Context<'a> {
 }
 
 /// One span of a context, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     node: &'a Node,
     recorded: &'a [u8],
