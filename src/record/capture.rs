@@ -15,6 +15,7 @@ use tracing::field::{Field, Visit};
 
 use super::form::{self, kind};
 use super::json;
+use super::kind::Kind;
 use super::value::Value;
 
 const PANICKED: &[u8] = b"<panicked>";
@@ -224,6 +225,21 @@ impl<'b> Capture<'b> {
         refused == 0 && placeholder.is_none()
     }
 
+    /// Appends the name of an error's type, with its length before it; empty when it tells none.
+    fn error_kind(&mut self, error: &dyn Error) {
+        let mut kind = Kind::default();
+        let result = catch_unwind(AssertUnwindSafe(|| write!(kind, "{error:?}")));
+        let name = match &result {
+            Ok(_) => kind.name().unwrap_or_default(),
+            Err(_) => "",
+        };
+        self.out().extend_from_slice(&(name.len() as u32).to_le_bytes());
+        self.out().extend_from_slice(name.as_bytes());
+        if let Err(payload) = result {
+            discard(payload);
+        }
+    }
+
     #[inline]
     fn long(&mut self, kind: u8, payload: &[u8], whole: usize) {
         self.refused += (whole - payload.len()) as u64;
@@ -292,6 +308,7 @@ impl Visit for Capture<'_> {
         self.key(field);
         self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
         let start = self.out().len();
+        self.error_kind(value);
         let mut next = Some(value);
         for _ in 0..=MAX_SOURCES {
             let Some(error) = next else { break };

@@ -155,7 +155,8 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Reads the texts of an error chain: length (u32) and bytes, one after the other.
+/// Reads the texts of an error chain, length (u32) and bytes, one after the other: its type, which may be empty, its
+/// message, those of its sources.
 pub(super) struct Texts<'a>(&'a [u8]);
 
 impl<'a> Texts<'a> {

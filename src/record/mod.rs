@@ -8,6 +8,7 @@
 mod capture;
 mod form;
 mod json;
+mod kind;
 mod notice;
 mod time;
 mod value;

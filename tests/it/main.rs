@@ -8,6 +8,7 @@ mod child;
 mod disasters;
 mod disk;
 mod durable;
+mod errors;
 mod exit;
 mod faults;
 mod filter;

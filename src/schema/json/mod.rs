@@ -55,10 +55,14 @@ pub fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends an error as `{"message":…,"chain":[…]}`.
+/// Appends an error as `{"message":…,"type":…,"chain":[…]}`; one that tells no type has none there.
 pub(super) fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
     out.extend_from_slice(b"{\"message\":");
     put_str(out, chain.message());
+    if let Some(kind) = chain.kind() {
+        out.extend_from_slice(b",\"type\":");
+        put_str(out, kind);
+    }
     out.extend_from_slice(b",\"chain\":[");
     for (place, source) in chain.sources().enumerate() {
         if place > 0 {
