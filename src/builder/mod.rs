@@ -1,6 +1,7 @@
 //! How it is put together: the only module that knows every stage.
 
 mod end;
+mod failures;
 mod fork;
 mod guard;
 mod output;
@@ -23,12 +24,13 @@ use crate::complaint::Complaints;
 use crate::context::IdSource;
 use crate::error::Error;
 use crate::filter::{self, CallsiteFilter, Filters};
-use crate::layer::{Core, Layer};
+use crate::layer::{self, Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
 use crate::record::{Clock, Statics, Timestamp};
 use crate::schema::Console;
 use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
+use failures::Failures;
 use guard::Deadlines;
 
 /// A line is at most this long, in bytes: what collectors commonly take.
@@ -73,6 +75,7 @@ pub struct Builder {
     complaints: Complaints,
     deadlines: Deadlines,
     log: bool,
+    failures: Failures,
     #[cfg(all(unix, feature = "signals"))]
     signals: signals::Wanted,
 }
@@ -92,6 +95,7 @@ pub fn builder() -> Builder {
         complaints: Complaints::default(),
         deadlines: Deadlines::default(),
         log: true,
+        failures: Failures::default(),
         #[cfg(all(unix, feature = "signals"))]
         signals: signals::Wanted::default(),
     }
@@ -285,6 +289,9 @@ impl Builder {
             return Err(Error::invalid("a rate limit needs at least one line and a period; a filter hides all lines"));
         }
         let limiter = limits.iter().any(Option::is_some).then(|| Arc::new(Limiter::new(limits[0], limits[1])));
+        let log_panics = self.failures.log_panics == Some(true);
+        self.statics.backtraces = log_panics || self.failures.backtrace != LevelFilter::OFF;
+        let extras = self.failures.extras()?;
         let complaints = Arc::new(self.complaints);
         let statics = Arc::new(self.statics);
         let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
@@ -314,7 +321,12 @@ impl Builder {
             max_record_bytes: self.max_line_bytes.min(smallest_queue / 2),
             wants_thread,
             limiter,
+            extras,
+            place: layer::Place::default(),
         });
+        if log_panics {
+            layer::listen(&core);
+        }
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }
 
@@ -336,6 +348,7 @@ impl Builder {
             }
         }
         let log = self.log;
+        self.failures.log_panics.get_or_insert(true);
         let (layer, filter, guard) = self.parts()?;
         for (directive, why) in skipped.iter().take(1) {
             guard.complain("RUST_LOG", &format!("RUST_LOG directive `{directive}` skipped: {why}"));

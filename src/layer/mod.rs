@@ -5,7 +5,9 @@
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
 mod limit;
+mod panics;
 mod recent;
+mod special;
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,10 +26,12 @@ use crate::filter::Filters;
 use crate::limit::Limiter;
 use crate::metrics::Reason;
 use crate::queue::{Head, Push, Pushed};
-use crate::record::{Capture, Clock, Fields, Scratch, Value};
+use crate::record::{Capture, Clock, Fields, Scratch, Value, backtrace};
 use crate::worker::{self, Lane};
 
 use limit::Passed;
+pub(crate) use panics::{is_looking, listen, log_panic};
+pub(crate) use special::Extras;
 
 /// Renders spans and events as lines, through its outputs: made by [`Builder::build`](crate::Builder::build).
 ///
@@ -35,13 +39,19 @@ use limit::Passed;
 /// per-layer filter, so that other layers in the same registry are not silenced.
 pub struct Layer {
     core: Arc<Core>,
+}
+
+/// Where a layer has been put.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
     /// Finds a span's nodes in the registry it sits on, whose type is known only when it is put there.
     find: OnceLock<Find>,
     /// The subscriber it is a part of.
     subscriber: OnceLock<WeakDispatch>,
 }
 
-type Find = fn(&Dispatch, &Id, &mut dyn FnMut(&Nodes));
+/// Looks at the nodes of a span, or of the nearest above it that has any if the flag says so.
+type Find = fn(&Dispatch, &Id, bool, &mut dyn FnMut(&Nodes));
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -63,6 +73,8 @@ pub(crate) struct Core {
     pub(crate) wants_thread: bool,
     /// Limits of repeats, where there are any.
     pub(crate) limiter: Option<Arc<Limiter>>,
+    pub(crate) extras: Extras,
+    pub(crate) place: Place,
 }
 
 /// A span's nodes, one for each layer in the registry: usually one. The registry drops them when the span closes.
@@ -119,7 +131,8 @@ impl Core {
         let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
         let kind = u64::from(is_log) * KIND_LOG
             + u64::from(names_trace) * KIND_NAMES_TRACE
-            + u64::from(is_limited) * KIND_LIMITED;
+            + u64::from(is_limited) * KIND_LIMITED
+            + self.special_kind(meta);
         Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
 
@@ -186,6 +199,10 @@ const KIND_LOG: u64 = 1;
 const KIND_NAMES_TRACE: u64 = 2;
 /// An event whose repeats are limited.
 const KIND_LIMITED: u64 = 4;
+/// An event that carries a backtrace.
+const KIND_BACKTRACE: u64 = 8;
+/// Events that take the way of `special`.
+const KIND_SPECIAL: u64 = KIND_LIMITED | KIND_BACKTRACE;
 
 const PLACES: usize = 128;
 
@@ -222,7 +239,7 @@ fn this_thread() -> (u64, String) {
 
 impl Layer {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core, find: OnceLock::new(), subscriber: OnceLock::new() }
+        Self { core }
     }
 }
 
@@ -249,7 +266,7 @@ impl Layer {
     {
         let current = registry.current_span();
         let id = event.parent().or_else(|| current.id().filter(|_| !event.is_root()))?;
-        let subscriber = self.subscriber.get()?.upgrade()?;
+        let subscriber = self.core.place.subscriber.get()?.upgrade()?;
         let span = subscriber.downcast_ref::<S>()?.span(id)?;
         span.scope().find_map(|span| node_of(&span, self.core.serial))
     }
@@ -260,17 +277,22 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_layer(&mut self, _: &mut S) {
-        let find: Find = |dispatch, id, with| {
-            let span = dispatch.downcast_ref::<S>().and_then(|registry| registry.span(id));
-            if let Some(nodes) = span.as_ref().map(SpanRef::extensions).as_ref().and_then(|all| all.get::<Nodes>()) {
-                with(nodes);
+        let find: Find = |dispatch, id, above, with| {
+            let Some(span) = dispatch.downcast_ref::<S>().and_then(|registry| registry.span(id)) else { return };
+            for span in span.scope() {
+                if let Some(nodes) = span.extensions().get::<Nodes>() {
+                    return with(nodes);
+                }
+                if !above {
+                    return;
+                }
             }
         };
-        let _ = self.find.set(find);
+        let _ = self.core.place.find.set(find);
     }
 
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        let _ = self.subscriber.set(subscriber.downgrade());
+        let _ = self.core.place.subscriber.set(subscriber.downgrade());
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, registry: Context<'_, S>) {
@@ -313,21 +335,17 @@ where
         if site.mask == 0 && site.kind & KIND_LOG == 0 {
             return;
         }
-        if site.kind & KIND_LIMITED != 0
-            && let Some(limiter) = &core.limiter
-        {
-            if let Some(passed) = core.judge(limiter, event, site) {
-                self.log(event, &registry, site, Some(passed));
-            }
-        } else {
+        if site.kind & KIND_SPECIAL == 0 {
             self.log(event, &registry, site, None);
+        } else {
+            self.log_special(event, &registry, site);
         }
     }
 }
 
 impl Layer {
-    /// Captures an event and pushes it to the outputs that want it. Once for events with a limit and once for those
-    /// without, which then know nothing of limits.
+    /// Captures an event and pushes it to the outputs that want it. Once for those of which more is asked
+    /// and once for all others, which then know nothing of that.
     #[inline(always)]
     fn log<S>(&self, event: &Event<'_>, registry: &Context<'_, S>, site: Known, passed: Option<Passed>)
     where
@@ -342,6 +360,9 @@ impl Layer {
                 let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
             }
             event.record(&mut capture);
+            if passed.is_some() && site.kind & KIND_BACKTRACE != 0 {
+                capture.backtrace(&backtrace(false));
+            }
             if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
                 limiter.keep(origin, scratch.bytes());
             }
@@ -394,9 +415,9 @@ impl SpanExt for Span {
         let value = value.into();
         self.with_subscriber(|(id, dispatch)| {
             let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
-            let Some(find) = layer.find.get() else { return };
+            let Some(find) = layer.core.place.find.get() else { return };
             let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
-            find(dispatch, id, &mut |nodes| found = nodes.0.clone());
+            find(dispatch, id, false, &mut |nodes| found = nodes.0.clone());
             with_scratch(|scratch| {
                 Capture::new(scratch, layer.core.max_record_bytes).named(name, &value);
                 found.iter().for_each(|(_, node)| node.record(scratch.bytes()));

@@ -6,6 +6,8 @@
 //! | `NAMED` | a name follows: length (u16) and bytes |
 //! | `THREAD` | not a field: the thread that logged |
 //! | `CUT` | not a field: how many bytes of the field before it did not fit |
+//! | `BACKTRACE` | not a field: the calls that led to the event |
+//! | `HELD` | not a field: the event was held back |
 //!
 //! Reading never panics: a form that ends early ends the iteration.
 
@@ -17,6 +19,8 @@ use super::value::{ErrorChain, Value};
 pub(super) const NAMED: u8 = 250;
 pub(super) const THREAD: u8 = 251;
 pub(super) const CUT: u8 = 252;
+pub(super) const BACKTRACE: u8 = 253;
+pub(super) const HELD: u8 = 254;
 /// Indexes from here on are carried by name.
 pub(super) const MAX_INDEX: usize = 249;
 
@@ -45,6 +49,10 @@ pub(crate) enum Key<'a> {
     Thread,
     /// Not a field: bytes that were cut.
     Cut,
+    /// Not a field: the calls that led to the event.
+    Backtrace,
+    /// Not a field: the event was held back.
+    Held,
 }
 
 impl<'a> Key<'a> {
@@ -54,7 +62,7 @@ impl<'a> Key<'a> {
         match self {
             Key::Index(index) => declared_name(meta, index),
             Key::Name(name) => Some(name),
-            Key::Thread | Key::Cut => None,
+            Key::Thread | Key::Cut | Key::Backtrace | Key::Held => None,
         }
     }
 }
@@ -101,6 +109,8 @@ impl<'a> Fields<'a> {
             index @ 0..NAMED => Key::Index(index),
             NAMED => Key::Name(text(take_u16(&mut self.0)?)),
             THREAD => Key::Thread,
+            BACKTRACE => Key::Backtrace,
+            HELD => Key::Held,
             _ => Key::Cut,
         };
         Some((key, self.value()?))

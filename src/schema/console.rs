@@ -121,6 +121,16 @@ impl Schema for Console {
                 }
                 self.put_field(out, field.name, &field.value);
             }
+            let marks = [
+                record.is_held_back().then_some(("held_back", Value::Bool(true))),
+                record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
+            ];
+            for (name, value) in marks.into_iter().flatten().filter(|_| own) {
+                if std::mem::take(&mut gap) {
+                    out.push(b' ');
+                }
+                self.put_field(out, name, &value);
+            }
             if let Some(original) = record.original_bytes().filter(|_| own) {
                 if gap {
                     out.push(b' ');

@@ -6,9 +6,10 @@ use std::fmt;
 
 use serde_json::{Value, json};
 use spanline::{ErrorChain, Record, Schema};
-use tracing::{error, info_span};
+use tracing::{Level, error, info_span, warn};
 
-use crate::stage::{fixed, lines, text_of};
+use crate::stage::{fixed, lines, lines_of, text_of};
+use crate::strict;
 
 /// One of a chain: says its number and has the rest as its source.
 #[derive(Debug)]
@@ -203,4 +204,59 @@ fn a_schema_of_ones_own_reads_the_type() {
         error!(error = &error as &(dyn Error + 'static), "failed");
     }));
     assert_eq!(memory.lines(), [r#"Some((Some("ParseIntError"), "invalid digit found in string", 0))"#]);
+}
+
+#[inline(never)]
+fn where_it_is_logged() {
+    error!("failed");
+}
+
+#[test]
+fn a_backtrace_begins_where_the_event_was_logged() {
+    let builder = || fixed().backtrace(Level::ERROR);
+    let lines = lines_of(builder(), || {
+        where_it_is_logged();
+        warn!("not grave enough");
+        tracing::Span::none().in_scope(where_it_is_logged);
+    });
+    for at in [0, 2] {
+        let backtrace = lines[at]["backtrace"].as_str().unwrap();
+        assert!(backtrace.lines().next().unwrap().contains("it::errors::where_it_is_logged"), "{backtrace}");
+        assert!(backtrace.contains("a_backtrace_begins_where_the_event_was_logged"), "{backtrace}");
+        assert!(!backtrace.contains("spanline::layer"), "{backtrace}");
+    }
+    assert_eq!(lines[1].get("backtrace"), None);
+    let without = crate::stage::lines(where_it_is_logged);
+    assert_eq!(without[0].get("backtrace"), None);
+}
+
+#[test]
+fn promise_16_a_backtrace_has_a_limit() {
+    #[inline(never)]
+    fn down(depth: u32) {
+        match depth {
+            0 => error!("failed"),
+            depth => down(std::hint::black_box(depth - 1)),
+        }
+    }
+    let lines = lines_of(fixed().backtrace(Level::ERROR), || down(1000));
+    let length = lines[0]["backtrace"].as_str().unwrap().len();
+    assert!((8 * 1024..=16 * 1024).contains(&length), "{length}");
+    let texts = text_of(fixed().backtrace(Level::ERROR).max_line_bytes(2048), || down(1000));
+    assert!(texts[0].len() <= 2048 && strict::line(&texts[0])["truncated"] == true, "{}", texts[0]);
+}
+
+#[test]
+fn promise_32_a_field_called_backtrace_is_not_taken_for_one() {
+    let log = || {
+        error!(backtrace = "mine", "failed");
+        warn!(backtrace = "mine", "text in a free slot");
+        warn!(backtrace = 7, "no text");
+    };
+    let on = lines_of(fixed().backtrace(Level::ERROR), log);
+    assert!(on[0]["backtrace"].as_str().unwrap().contains("it::errors"));
+    assert_eq!(on[0]["fields"], json!({ "backtrace": "mine" }));
+    assert_eq!((&on[1]["backtrace"], &on[2]["fields"]), (&json!("mine"), &json!({ "backtrace": 7 })));
+    let off = lines(log);
+    assert_eq!((&off[0]["backtrace"], &off[2]["backtrace"]), (&json!("mine"), &json!(7)));
 }

@@ -24,6 +24,7 @@ mod loss;
 mod monitoring;
 mod outputs;
 mod own_thread;
+mod panics;
 mod record;
 mod repeats;
 mod repository;
