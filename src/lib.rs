@@ -58,6 +58,7 @@ mod complaint;
 mod context;
 mod error;
 mod filter;
+mod held;
 mod layer;
 mod limit;
 mod metrics;
@@ -77,6 +78,7 @@ pub use builder::{
 };
 pub use context::{Context, ContextKey, SpanId, SpanView, TraceId};
 pub use error::Error;
+pub use held::{DEFAULT_HELD_BYTES, DEFAULT_HELD_BYTES_PER_REQUEST, HeldBack};
 pub use layer::{Layer, SpanExt};
 pub use metrics::{ByLevel, Dropped, Metrics, OutputMetrics, Reason};
 pub use queue::{DEFAULT_MAX_WAIT, Overflow};

@@ -291,7 +291,8 @@ impl Builder {
         let limiter = limits.iter().any(Option::is_some).then(|| Arc::new(Limiter::new(limits[0], limits[1])));
         let log_panics = self.failures.log_panics == Some(true);
         self.statics.backtraces = log_panics || self.failures.backtrace != LevelFilter::OFF;
-        let extras = self.failures.extras()?;
+        self.statics.holds_back = self.failures.held_back.is_some();
+        let (extras, held) = self.failures.extras()?;
         let complaints = Arc::new(self.complaints);
         let statics = Arc::new(self.statics);
         let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
@@ -302,10 +303,17 @@ impl Builder {
             filters.push(output.filter.take().transpose()?);
             let name = output.name_among(&lanes)?;
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
-            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit)?);
+            lanes.push(output.start(
+                name,
+                self.max_line_bytes,
+                &statics,
+                &self.clock,
+                &complaints,
+                (limit, extras.held.clone()),
+            )?);
             Ok(())
         });
-        let state = filter::State { global, outputs: filters, context_level: self.context_level };
+        let state = filter::State { global, outputs: filters, context_level: self.context_level, held };
         let filters = Arc::new(Filters::new(state));
         // Workers run: the guard ends them when a later output has failed.
         let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
@@ -387,7 +395,7 @@ impl log::Log for LogRecords {
     /// Answered here: to a question without an event behind it, a per-layer filter's no would stay on the thread and
     /// swallow the event after it.
     fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
-        self.0.mask(meta.target(), tracing_log::AsTrace::as_trace(&meta.level())) != 0
+        self.0.wants_events(meta.target(), tracing_log::AsTrace::as_trace(&meta.level()))
     }
 
     fn log(&self, record: &log::Record<'_>) {

@@ -10,6 +10,7 @@ use crate::appender::Appender;
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter;
+use crate::held::Store;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
@@ -142,7 +143,7 @@ impl Output {
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
         let name = self.name_among(&[])?;
-        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None)?;
+        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, (None, None))?;
         let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
         Ok((Appender::new(lane, clock), guard))
     }
@@ -175,7 +176,7 @@ impl Output {
         statics: &Arc<Statics>,
         clock: &Clock,
         complaints: &Arc<Complaints>,
-        limit: Option<Share>,
+        (limit, held): (Option<Share>, Option<Arc<Store>>),
     ) -> Result<Arc<Lane>, Error> {
         let mut schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
         schema.terminal(self.sink.is_terminal());
@@ -192,6 +193,7 @@ impl Output {
             clock: clock.clone(),
             complaints: Arc::clone(complaints),
             limit,
+            held,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! belongs to the thread, find the current span's node in the registry, read the clock, push to each output's queue.
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
+mod close;
 mod limit;
 mod panics;
 mod recent;
@@ -13,6 +14,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread::LocalKey;
 
 use smallvec::SmallVec;
 use tracing::dispatcher::WeakDispatch;
@@ -21,7 +23,7 @@ use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::context::{IdSource, Node};
+use crate::context::{IdSource, Node, Timing};
 use crate::filter::Filters;
 use crate::limit::Limiter;
 use crate::metrics::Reason;
@@ -107,20 +109,30 @@ impl Core {
     /// What is known of a call site: which outputs want it, and what its fields say.
     #[inline]
     fn call_site(&self, meta: &'static Metadata<'static>) -> Known {
+        self.cached(&CALL_SITES, meta, || self.look_at(meta))
+    }
+
+    #[inline(always)]
+    fn cached(
+        &self,
+        places: &'static LocalKey<[Cell<CallSite>; PLACES]>,
+        meta: &'static Metadata<'static>,
+        look: impl Fn() -> Known,
+    ) -> Known {
         let generation = self.filters.generation();
         let address = std::ptr::from_ref(meta) as usize;
         let place = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.ilog2());
-        CALL_SITES
+        places
             .try_with(|places| {
                 let cached = places[place].get();
                 if cached.generation == generation && cached.address == address {
                     return cached.known;
                 }
-                let known = self.look_at(meta);
+                let known = look();
                 places[place].set(CallSite { generation, address, known });
                 known
             })
-            .unwrap_or_else(|_| self.look_at(meta))
+            .unwrap_or_else(|_| look())
     }
 
     #[cold]
@@ -132,7 +144,7 @@ impl Core {
         let kind = u64::from(is_log) * KIND_LOG
             + u64::from(names_trace) * KIND_NAMES_TRACE
             + u64::from(is_limited) * KIND_LIMITED
-            + self.special_kind(meta);
+            + self.special_kind(meta, is_log);
         Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
 
@@ -170,9 +182,20 @@ impl Core {
     /// The mask of a `log` record, by the target that it carries itself.
     #[cold]
     fn mask_of_log(&self, meta: &'static Metadata<'static>, form: &[u8]) -> u64 {
+        self.filters.mask(self.log_target(meta, form), *meta.level())
+    }
+
+    /// The target that a `log` record carries itself.
+    fn log_target<'a>(&self, meta: &'static Metadata<'static>, form: &'a [u8]) -> &'a str {
         let target = Fields::new(form).find(|(key, _)| key.name(meta) == Some("log.target"));
-        let target = target.and_then(|(_, value)| value.as_str()).unwrap_or(meta.target());
-        self.filters.mask(target, *meta.level())
+        target.and_then(|(_, value)| value.as_str()).unwrap_or(meta.target())
+    }
+
+    #[inline]
+    fn capture_thread(&self, capture: &mut Capture<'_>) {
+        if self.wants_thread {
+            let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
+        }
     }
 }
 
@@ -201,15 +224,24 @@ const KIND_NAMES_TRACE: u64 = 2;
 const KIND_LIMITED: u64 = 4;
 /// An event that carries a backtrace.
 const KIND_BACKTRACE: u64 = 8;
+/// An event that is held back from some output.
+const KIND_HOLDS: u64 = 16;
+/// An event that releases what its request has held back.
+const KIND_RELEASES: u64 = 32;
 /// Events that take the way of `special`.
-const KIND_SPECIAL: u64 = KIND_LIMITED | KIND_BACKTRACE;
+const KIND_SPECIAL: u64 = KIND_LIMITED | KIND_BACKTRACE | KIND_HOLDS | KIND_RELEASES;
+/// A span with a line when it closes.
+const KIND_CLOSES: u64 = 64;
+/// A span with a field that names a request.
+const KIND_NAMES_REQUEST: u64 = 128;
 
 const PLACES: usize = 128;
+const NO_CALL_SITE: CallSite = CallSite { generation: 0, address: 0, known: Known { mask: 0, kind: 0 } };
 
 thread_local! {
     /// A direct-mapped cache; no destructor, so it works in those of others too.
     static CALL_SITES: [Cell<CallSite>; PLACES] = const {
-        [const { Cell::new(CallSite { generation: 0, address: 0, known: Known { mask: 0, kind: 0 } }) }; PLACES]
+        [const { Cell::new(NO_CALL_SITE) }; PLACES]
     };
 
     /// The buffer that captures go to. It is taken out while in use: an event logged by a value being formatted
@@ -306,7 +338,11 @@ where
                 let recent = recent::with(core.serial, &parent.id(), Arc::clone);
                 recent.or_else(|| node_of(&parent, core.serial))
             });
-            let node = Node::new(meta, parent, scratch.bytes(), site.kind & KIND_NAMES_TRACE != 0, &core.ids);
+            let mut node = Node::new(meta, parent, scratch.bytes(), site.kind & KIND_NAMES_TRACE != 0, &core.ids);
+            if site.kind & (KIND_CLOSES | KIND_NAMES_REQUEST) != 0 {
+                let timing = (site.kind & KIND_CLOSES != 0).then(|| Timing::new(core.clock.elapsed()));
+                Node::ask(&mut node, site.kind & KIND_NAMES_REQUEST != 0, timing);
+            }
             recent::remember(core.serial, id, &node);
             let mut extensions = span.extensions_mut();
             if let Some(mut others) = extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])))
@@ -328,11 +364,29 @@ where
         });
     }
 
+    fn on_enter(&self, id: &Id, registry: Context<'_, S>) {
+        if self.core.extras.closes.is_some() {
+            self.time(id, &registry, Timing::enter);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, registry: Context<'_, S>) {
+        if self.core.extras.closes.is_some() {
+            self.time(id, &registry, Timing::exit);
+        }
+    }
+
+    fn on_close(&self, id: Id, registry: Context<'_, S>) {
+        if self.core.extras.closes.is_some() || self.core.extras.held.is_some() {
+            self.close(&id, &registry);
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {
         let core = &self.core;
         let meta = event.metadata();
         let site = core.call_site(meta);
-        if site.mask == 0 && site.kind & KIND_LOG == 0 {
+        if site.mask == 0 && site.kind & (KIND_LOG | KIND_HOLDS) == 0 {
             return;
         }
         if site.kind & KIND_SPECIAL == 0 {
@@ -356,9 +410,7 @@ impl Layer {
         let is_log = site.kind & KIND_LOG != 0;
         with_scratch(|scratch| {
             let mut capture = Capture::new(scratch, core.max_record_bytes);
-            if core.wants_thread {
-                let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
-            }
+            core.capture_thread(&mut capture);
             event.record(&mut capture);
             if passed.is_some() && site.kind & KIND_BACKTRACE != 0 {
                 capture.backtrace(&backtrace(false));
@@ -380,7 +432,10 @@ impl Layer {
             }
             let current = registry.current_span();
             let id = current.id().filter(|_| event.is_contextual());
-            let push = |node: Option<&Arc<Node>>| core.push(mask, Push { context: node, ..push });
+            let push = |node: Option<&Arc<Node>>| match passed {
+                None => core.push(mask, Push { context: node, ..push }),
+                Some(_) => core.push_special(site.kind, mask, Push { context: node, ..push }),
+            };
             let to_deliver = match id {
                 None if event.is_contextual() => push(None),
                 _ => id

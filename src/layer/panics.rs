@@ -19,7 +19,7 @@ use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
 
-use super::{Core, THREAD, recent, with_scratch};
+use super::{Core, KIND_RELEASES, THREAD, recent, with_scratch};
 use crate::context::Node;
 use crate::queue::{Head, Push};
 use crate::record::{Capture, Value, backtrace, is_formatting};
@@ -100,7 +100,7 @@ impl Core {
                 context: context.as_ref(),
                 may_wait: true,
             };
-            self.push(mask, push)
+            self.push_special(KIND_RELEASES, mask, push)
         });
         if to_deliver != 0 {
             self.deliver_elsewhere(to_deliver);
@@ -109,9 +109,7 @@ impl Core {
 
     /// As a record of the `log` crate, which carries its place itself.
     fn capture_panic(&self, capture: &mut Capture<'_>, panic: &PanicHookInfo<'_>) {
-        if self.wants_thread {
-            let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
-        }
+        self.capture_thread(capture);
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));

@@ -21,7 +21,7 @@ impl Queue {
             ended @ (Phase::Ended | Phase::Abandoned | Phase::Lost) => ended,
         };
         self.delivered.reset();
-        self.suppressed.reset();
+        self.beside.reset();
         while let Some(mut block) = state.pending.take_block() {
             block.clear();
             state.spare.give_back(block);
@@ -35,6 +35,7 @@ impl Queue {
         state.urgent = false;
         state.blocked = 0;
         state.emitted = ByLevel::default();
+        state.released = ByLevel::default();
         state.dropped = Dropped::default();
         state.taken = ByLevel::default();
         state.settled = 0;

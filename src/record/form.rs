@@ -21,6 +21,8 @@ pub(super) const THREAD: u8 = 251;
 pub(super) const CUT: u8 = 252;
 pub(super) const BACKTRACE: u8 = 253;
 pub(super) const HELD: u8 = 254;
+/// Behind the fields of a record that was held back.
+pub(crate) const HELD_MARK: [u8; 2] = [HELD, kind::TRUE];
 /// Indexes from here on are carried by name.
 pub(super) const MAX_INDEX: usize = 249;
 

@@ -20,7 +20,7 @@ pub use value::{ErrorChain, Value};
 
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, Scratch, begin_anew, discard, is_formatting};
-pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named};
+pub(crate) use form::{Fields, HELD_MARK, Key, Raw, merge, plain_name, put_named};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
 

@@ -5,6 +5,7 @@
 
 mod appender;
 mod child;
+mod close_lines;
 mod disasters;
 mod disk;
 mod durable;
@@ -15,6 +16,7 @@ mod filter;
 mod flush;
 mod fork;
 mod golden;
+mod held_back;
 mod hostile;
 mod inherit;
 mod ledger;

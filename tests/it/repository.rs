@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("process", &[]),
     ("sync", &[]),
     ("error", &[]),
@@ -16,11 +16,15 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("complaint", &["record"]),
     ("filter", &["error"]),
     ("limit", &["record"]),
+    ("held", &["context", "error", "filter", "record"]),
     ("schema", &["context", "record"]),
     ("sink", &["error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
-    ("worker", &["complaint", "context", "error", "limit", "metrics", "process", "queue", "record", "schema", "sink"]),
-    ("layer", &["context", "filter", "limit", "metrics", "queue", "record", "worker"]),
+    (
+        "worker",
+        &["complaint", "context", "error", "held", "limit", "metrics", "process", "queue", "record", "schema", "sink"],
+    ),
+    ("layer", &["context", "filter", "held", "limit", "metrics", "queue", "record", "worker"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
 ];
 

@@ -1,0 +1,46 @@
+//! What is asked of a span besides its fields: which request it belongs to, and how long it takes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Node, Timing};
+
+impl Node {
+    /// Sets what is asked of a span that nobody else knows yet.
+    pub(crate) fn ask(node: &mut Arc<Self>, names_request: bool, timing: Option<Timing>) {
+        if let Some(node) = Arc::get_mut(node) {
+            node.names_request = names_request;
+            node.timing = timing.map(Box::new);
+        }
+    }
+
+    /// The span's clock, where a line is wanted when it closes.
+    pub(crate) fn timing(&self) -> Option<&Timing> {
+        self.timing.as_deref()
+    }
+
+    pub(crate) fn meta(&self) -> &'static tracing::Metadata<'static> {
+        self.meta
+    }
+
+    /// The request it belongs to: the nearest span that names one, else the outermost.
+    pub(crate) fn request(self: &Arc<Self>) -> &Arc<Self> {
+        let mut node = self;
+        while !node.names_request
+            && let Some(parent) = &node.parent
+        {
+            node = parent;
+        }
+        node
+    }
+
+    /// Says that lines are held back for this request.
+    pub(crate) fn set_holds(&self) {
+        self.holds.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether lines were ever held back for this request.
+    pub(crate) fn holds(&self) -> bool {
+        self.holds.load(Ordering::Relaxed)
+    }
+}
