@@ -168,6 +168,7 @@ impl Filters {
     }
 
     /// Whether events of this target and level are of use.
+    #[cfg(feature = "log")]
     pub(crate) fn wants_events(&self, target: &str, level: Level) -> bool {
         let state = self.state.load();
         state.mask(target, level) != 0 || state.held_mask(target, level) != 0

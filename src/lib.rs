@@ -50,7 +50,7 @@
 //! Logging never waits, except under [`Overflow::Block`] and for an [`Output::synchronous`], for `max_wait` at most each,
 //! and after the log has ended, when the line is written before the call returns. Dropping the [`Guard`] waits as it says there; so does the end of the
 //! process when the guard was not dropped. [`Handle::flush`], `sync`, `reopen` and `rotate` wait as long as they are
-//! told. A `fork` waits for writes under way, a second at most. Everything else returns at once.
+//! told; [`Handle::flush_async`] and `sync_async` are futures. A `fork` waits for writes under way, a second at most. Everything else returns at once.
 
 mod appender;
 mod builder;

@@ -1,6 +1,8 @@
 //! One way out of the process: schema, queue, worker and sink.
 
+use std::any::Any;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing_subscriber::filter::Targets;
@@ -15,7 +17,7 @@ use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
 use crate::schema::{Flat, Schema};
-use crate::sink::Sink;
+use crate::sink::{RollingFile, Sink};
 use crate::worker::{Durability, Lane, Parts};
 
 /// A queue holds this much, in bytes: some tens of thousands of lines, half a minute of a busy service.
@@ -32,6 +34,8 @@ const MAX_MAX_BYTES: usize = 1 << 30;
 pub struct Output {
     name: Option<String>,
     default_name: String,
+    /// The file, where the sink is one.
+    path: Option<PathBuf>,
     sink: Box<dyn Sink>,
     schema: Option<Box<dyn Schema>>,
     pub(super) filter: Option<Result<Targets, Error>>,
@@ -46,9 +50,11 @@ impl Output {
     pub fn new<S: Sink>(sink: S) -> Self {
         let path = std::any::type_name::<S>();
         let path = path.split('<').next().unwrap_or(path);
+        let file = (&sink as &dyn Any).downcast_ref::<RollingFile>();
         Self {
             name: None,
             default_name: path.rsplit("::").next().unwrap_or(path).to_ascii_lowercase(),
+            path: file.map(|file| file.path().to_owned()),
             sink: Box::new(sink),
             schema: None,
             filter: None,
@@ -123,7 +129,8 @@ impl Output {
         self
     }
 
-    /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set, between 4 KiB and 1 GiB.
+    /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set. Less than 4 KiB becomes 4 KiB, in which
+    /// a few lines have room; more than 1 GiB becomes 1 GiB.
     ///
     /// That counts the records that wait or are being written. The queue has two halves, so after a long jam, while
     /// one is written and the other fills, up to twice as much is resident; when nothing comes, it is given back.
@@ -195,6 +202,32 @@ impl Output {
             limit,
             held,
         })
+    }
+}
+
+/// Asks that no two outputs write to one file: they would rotate it under each other, and mix their lines.
+///
+/// # Errors
+/// Names the path.
+pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for path in outputs.iter().filter_map(|output| output.path.as_deref()) {
+        let known = resolved(path);
+        if seen.contains(&known) {
+            return Err(Error::invalid(format!("two outputs write to {}", path.display())));
+        }
+        seen.push(known);
+    }
+    Ok(())
+}
+
+/// The path without links and detours, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.canonicalize(), path.parent().map(Path::canonicalize), path.file_name()) {
+        (Ok(whole), ..) => whole,
+        (_, Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => path,
     }
 }
 

@@ -423,9 +423,12 @@ impl<'a> SpanView<'a> {
         let meta = self.node.meta;
         let absorbed = if self.node.names_trace { self.own_trace().map(|(trace, _)| trace) } else { None };
         self.raw_fields().filter(move |(key, value)| {
-            absorbed.is_none_or(|trace| {
-                key.name(meta).and_then(|name| named_trace(name, value)).is_none_or(|own| own.0 != trace)
-            })
+            let Some((absorbed, name)) = absorbed.zip(key.name(meta).filter(|name| TRACE_NAMES.contains(name))) else {
+                return true;
+            };
+            // What another one of its name has replaced is not shown either.
+            let is_last = self.last_named(name).is_some_and(|(last, _)| last == *key);
+            is_last && named_trace(name, value).is_none_or(|(own, _)| own != absorbed)
         })
     }
 
@@ -446,20 +449,20 @@ impl<'a> SpanView<'a> {
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
+    /// The field of that name; the last one, where several are called so.
+    fn last_named(&self, name: &str) -> Option<(Key<'a>, Value<'a>)> {
+        let meta = self.node.meta;
+        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last()
+    }
+
     /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
     fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        let mut found = None;
-        for (key, value) in self.raw_fields() {
-            let own = key.name(self.node.meta).and_then(|name| named_trace(name, &value));
-            match own {
-                Some((_, Some(_))) => return own,
-                Some(_) => found = own,
-                None => {}
-            }
-        }
-        found
+        TRACE_NAMES.iter().find_map(|name| named_trace(name, &self.last_named(name)?.1))
     }
 }
+
+/// Fields that may name the trace, the weightier first.
+const TRACE_NAMES: [&str; 2] = ["traceparent", "trace_id"];
 
 /// What a field says about the trace: `None` when it is another field, or malformed.
 pub(crate) fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Option<SpanId>)> {

@@ -6,6 +6,8 @@
 
 mod close;
 mod limit;
+#[cfg(feature = "log")]
+mod log_values;
 mod panics;
 mod recent;
 mod special;
@@ -32,6 +34,8 @@ use crate::record::{Capture, Clock, Fields, Scratch, Value, backtrace};
 use crate::worker::{self, Lane};
 
 use limit::Passed;
+#[cfg(feature = "log")]
+pub(crate) use log_values::with_log_values;
 pub(crate) use panics::{is_looking, listen, log_panic};
 pub(crate) use special::Extras;
 
@@ -411,6 +415,10 @@ impl Layer {
         with_scratch(|scratch| {
             let mut capture = Capture::new(scratch, core.max_record_bytes);
             core.capture_thread(&mut capture);
+            #[cfg(feature = "log")]
+            if is_log {
+                log_values::add(&mut capture);
+            }
             event.record(&mut capture);
             if passed.is_some() && site.kind & KIND_BACKTRACE != 0 {
                 capture.backtrace(&backtrace(false));

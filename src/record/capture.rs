@@ -142,6 +142,28 @@ impl<'b> Capture<'b> {
         self.end_text();
     }
 
+    /// Adds a field that no call site declares, as the text that `value` writes.
+    #[cfg(feature = "log")]
+    pub(crate) fn named_text(&mut self, name: &str, value: &dyn fmt::Display) {
+        form::put_name(self.out(), name);
+        self.out().push(kind::STR);
+        self.formatted(|out| write!(out, "{value}"));
+        self.end_text();
+    }
+
+    /// Adds a field that no call site declares, as an error with its sources.
+    #[cfg(feature = "log")]
+    pub(crate) fn named_error(&mut self, name: &str, value: &(dyn Error + 'static)) {
+        form::put_name(self.out(), name);
+        self.error(value);
+    }
+
+    /// Adds fields that were captured before.
+    #[cfg(feature = "log")]
+    pub(crate) fn captured(&mut self, fields: &Scratch) {
+        self.out().extend_from_slice(&fields.bytes);
+    }
+
     /// Says behind a field what was cut of it.
     #[inline]
     fn end_text(&mut self) {
@@ -164,10 +186,7 @@ impl<'b> Capture<'b> {
 
     #[cold]
     fn key_by_name(&mut self, field: &Field) {
-        let name = super::value::prefix(form::plain_name(field.name()), usize::from(u16::MAX));
-        self.out().push(form::NAMED);
-        self.out().extend_from_slice(&(name.len() as u16).to_le_bytes());
-        self.out().extend_from_slice(name.as_bytes());
+        form::put_name(self.out(), form::plain_name(field.name()));
     }
 
     /// Appends key, kind and payload in one go where the key is an index, as it nearly always is.
@@ -248,6 +267,27 @@ impl<'b> Capture<'b> {
         }
     }
 
+    /// Appends the texts of an error and of its sources.
+    fn error(&mut self, value: &(dyn Error + 'static)) {
+        self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
+        let start = self.out().len();
+        self.error_kind(value);
+        let mut next = Some(value);
+        for _ in 0..=MAX_SOURCES {
+            let Some(error) = next else { break };
+            self.formatted(|out| write!(out, "{error}"));
+            next = guarded(|| error.source()).unwrap_or_else(|payload| {
+                discard(payload);
+                None
+            });
+        }
+        let length = (self.out().len() - start) as u32;
+        if let Some(prefix) = self.out().get_mut(start - 4..start) {
+            prefix.copy_from_slice(&length.to_le_bytes());
+        }
+        self.end_text();
+    }
+
     #[inline]
     fn long(&mut self, kind: u8, payload: &[u8], whole: usize) {
         self.refused += (whole - payload.len()) as u64;
@@ -314,23 +354,7 @@ impl Visit for Capture<'_> {
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.key(field);
-        self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
-        let start = self.out().len();
-        self.error_kind(value);
-        let mut next = Some(value);
-        for _ in 0..=MAX_SOURCES {
-            let Some(error) = next else { break };
-            self.formatted(|out| write!(out, "{error}"));
-            next = guarded(|| error.source()).unwrap_or_else(|payload| {
-                discard(payload);
-                None
-            });
-        }
-        let length = (self.out().len() - start) as u32;
-        if let Some(prefix) = self.out().get_mut(start - 4..start) {
-            prefix.copy_from_slice(&length.to_le_bytes());
-        }
-        self.end_text();
+        self.error(value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -55,6 +55,14 @@ pub(crate) struct Statics {
     pub(crate) holds_back: bool,
 }
 
+impl Statics {
+    /// What each line has of them, keys aside that are the log's own.
+    pub(crate) fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.len() + value.len());
+        self.service.as_ref().map_or(0, String::len) + fields.sum::<usize>()
+    }
+}
+
 /// The thread that logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thread<'a> {

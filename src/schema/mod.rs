@@ -30,6 +30,7 @@ pub mod json;
 mod merged;
 
 pub use console::Console;
+pub(crate) use flat::is_reserved;
 pub use flat::{Flat, SpanFields};
 
 use crate::record::Record;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods)]
 
+mod any;
 mod appender;
 mod child;
 mod close_lines;
@@ -14,6 +15,7 @@ mod exit;
 mod faults;
 mod filter;
 mod flush;
+mod flush_async;
 mod fork;
 mod golden;
 mod held_back;
