@@ -16,7 +16,7 @@ use crate::held::Store;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
-use crate::schema::{Flat, Schema};
+use crate::schema::{Edits, Flat, Schema};
 use crate::sink::{RollingFile, Sink};
 use crate::worker::{Durability, Lane, Parts};
 
@@ -38,6 +38,7 @@ pub struct Output {
     path: Option<PathBuf>,
     sink: Box<dyn Sink>,
     schema: Option<Box<dyn Schema>>,
+    edits: Edits,
     pub(super) filter: Option<Result<Targets, Error>>,
     pub(super) overflow: Overflow,
     synchronous: bool,
@@ -57,6 +58,7 @@ impl Output {
             path: file.map(|file| file.path().to_owned()),
             sink: Box::new(sink),
             schema: None,
+            edits: Edits::new(),
             filter: None,
             overflow: Overflow::default(),
             synchronous: false,
@@ -74,6 +76,12 @@ impl Output {
     /// How its lines look.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// What is renamed, dropped or added in its lines, in place of earlier edits.
+    pub fn edit(mut self, edits: Edits) -> Self {
+        self.edits = edits;
         self
     }
 
@@ -132,8 +140,8 @@ impl Output {
     /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set. Less than 4 KiB becomes 4 KiB, in which
     /// a few lines have room; more than 1 GiB becomes 1 GiB.
     ///
-    /// That counts the records that wait or are being written. The queue has two halves, so after a long jam, while
-    /// one is written and the other fills, up to twice as much is resident; when nothing comes, it is given back.
+    /// That counts the records that wait or are being written, and what their spans hand down. What a burst has taken is
+    /// given back when nothing comes for a while.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes.clamp(MIN_MAX_BYTES, MAX_MAX_BYTES);
         self
@@ -185,7 +193,8 @@ impl Output {
         complaints: &Arc<Complaints>,
         (limit, held): (Option<Share>, Option<Arc<Store>>),
     ) -> Result<Arc<Lane>, Error> {
-        let mut schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let mut schema = self.edits.on(schema);
         schema.terminal(self.sink.is_terminal());
         Lane::start(Parts {
             name,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Node, Timing};
+use super::{Node, Timing, is_hidden};
 
 impl Node {
     /// Sets what is asked of a span that nobody else knows yet.
@@ -23,15 +23,21 @@ impl Node {
         self.meta
     }
 
-    /// The request it belongs to: the nearest span that names one, else the outermost.
+    /// The request it belongs to: the nearest span that names one, else the outermost that is not hidden, if there is
+    /// one.
     pub(crate) fn request(self: &Arc<Self>) -> &Arc<Self> {
-        let mut node = self;
-        while !node.names_request
-            && let Some(parent) = &node.parent
-        {
-            node = parent;
+        let mut outermost = self;
+        let mut next = Some(self);
+        while let Some(node) = next {
+            if node.names_request {
+                return node;
+            }
+            if !is_hidden(node.meta) || is_hidden(outermost.meta) {
+                outermost = node;
+            }
+            next = node.parent.as_ref();
         }
-        node
+        outermost
     }
 
     /// Says that lines are held back for this request.

@@ -5,6 +5,7 @@
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
 mod close;
+mod current;
 mod limit;
 #[cfg(feature = "log")]
 mod log_values;
@@ -25,7 +26,7 @@ use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::context::{IdSource, Node, Timing};
+use crate::context::{IdSource, Node, Timing, is_hidden};
 use crate::filter::Filters;
 use crate::limit::Limiter;
 use crate::metrics::Reason;
@@ -33,6 +34,7 @@ use crate::queue::{Head, Push, Pushed};
 use crate::record::{Capture, Clock, Fields, Scratch, Value, backtrace};
 use crate::worker::{self, Lane};
 
+pub(crate) use current::with_current;
 use limit::Passed;
 #[cfg(feature = "log")]
 pub(crate) use log_values::with_log_values;
@@ -56,8 +58,8 @@ pub(crate) struct Place {
     subscriber: OnceLock<WeakDispatch>,
 }
 
-/// Looks at the nodes of a span, or of the nearest above it that has any if the flag says so.
-type Find = fn(&Dispatch, &Id, bool, &mut dyn FnMut(&Nodes));
+/// Shows the nodes of a span, then those of the spans around it, until it is enough.
+type Find = fn(&Dispatch, &Id, &mut dyn FnMut(Option<&Nodes>) -> bool);
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -143,11 +145,13 @@ impl Core {
     fn look_at(&self, meta: &'static Metadata<'static>) -> Known {
         let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
         let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
-        let names_trace = meta.is_span() && (names("trace_id") || names("traceparent"));
+        let is_hidden = is_hidden(meta);
+        let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
         let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
         let kind = u64::from(is_log) * KIND_LOG
             + u64::from(names_trace) * KIND_NAMES_TRACE
             + u64::from(is_limited) * KIND_LIMITED
+            + u64::from(is_hidden) * KIND_HIDDEN
             + self.special_kind(meta, is_log);
         Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
@@ -238,6 +242,8 @@ const KIND_SPECIAL: u64 = KIND_LIMITED | KIND_BACKTRACE | KIND_HOLDS | KIND_RELE
 const KIND_CLOSES: u64 = 64;
 /// A span with a field that names a request.
 const KIND_NAMES_REQUEST: u64 = 128;
+/// The hidden spans'.
+const KIND_HIDDEN: u64 = 256;
 
 const PLACES: usize = 128;
 const NO_CALL_SITE: CallSite = CallSite { generation: 0, address: 0, known: Known { mask: 0, kind: 0 } };
@@ -313,13 +319,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_layer(&mut self, _: &mut S) {
-        let find: Find = |dispatch, id, above, with| {
-            let Some(span) = dispatch.downcast_ref::<S>().and_then(|registry| registry.span(id)) else { return };
-            for span in span.scope() {
-                if let Some(nodes) = span.extensions().get::<Nodes>() {
-                    return with(nodes);
-                }
-                if !above {
+        let find: Find = |dispatch, id, with| {
+            let span = dispatch.downcast_ref::<S>().and_then(|registry| registry.span(id));
+            for span in span.iter().flat_map(SpanRef::scope) {
+                if with(span.extensions().get::<Nodes>()) {
                     return;
                 }
             }
@@ -342,10 +345,14 @@ where
                 let recent = recent::with(core.serial, &parent.id(), Arc::clone);
                 recent.or_else(|| node_of(&parent, core.serial))
             });
-            let mut node = Node::new(meta, parent, scratch.bytes(), site.kind & KIND_NAMES_TRACE != 0, &core.ids);
+            let names_trace = site.kind & KIND_NAMES_TRACE != 0;
+            let mut node = if site.kind & KIND_HIDDEN != 0 {
+                Node::hidden(meta, parent, scratch.bytes())
+            } else {
+                Node::new(meta, parent, scratch.bytes(), names_trace, &core.ids)
+            };
             if site.kind & (KIND_CLOSES | KIND_NAMES_REQUEST) != 0 {
-                let timing = (site.kind & KIND_CLOSES != 0).then(|| Timing::new(core.clock.elapsed()));
-                Node::ask(&mut node, site.kind & KIND_NAMES_REQUEST != 0, timing);
+                core.ask(&mut node, site.kind, scratch.bytes());
             }
             recent::remember(core.serial, id, &node);
             let mut extensions = span.extensions_mut();
@@ -480,7 +487,10 @@ impl SpanExt for Span {
             let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
             let Some(find) = layer.core.place.find.get() else { return };
             let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
-            find(dispatch, id, false, &mut |nodes| found = nodes.0.clone());
+            find(dispatch, id, &mut |nodes| {
+                found = nodes.map(|nodes| nodes.0.clone()).unwrap_or_default();
+                true
+            });
             with_scratch(|scratch| {
                 Capture::new(scratch, layer.core.max_record_bytes).named(name, &value);
                 found.iter().for_each(|(_, node)| node.record(scratch.bytes()));

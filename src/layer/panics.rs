@@ -141,7 +141,10 @@ impl Core {
         }
         let mut found = None;
         elsewhere(LOOK, move || {
-            find(&dispatch, &id, true, &mut |nodes| found = nodes.of(core).cloned());
+            find(&dispatch, &id, &mut |nodes| {
+                found = nodes.and_then(|nodes| nodes.of(core)).cloned();
+                found.is_some()
+            });
             found
         })
         .flatten()

@@ -14,13 +14,14 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::limit::Passed;
 use super::{
-    CallSite, Core, KIND_BACKTRACE, KIND_CLOSES, KIND_HOLDS, KIND_LIMITED, KIND_LOG, KIND_NAMES_REQUEST, KIND_RELEASES,
-    Known, Layer, NO_CALL_SITE, PLACES,
+    CallSite, Core, KIND_BACKTRACE, KIND_CLOSES, KIND_HIDDEN, KIND_HOLDS, KIND_LIMITED, KIND_LOG, KIND_NAMES_REQUEST,
+    KIND_RELEASES, Known, Layer, NO_CALL_SITE, PLACES,
 };
-use crate::context::Node;
+use crate::context::{Node, Timing, is_hidden};
 use crate::filter::ID_FIELDS;
 use crate::held::{HeldLine, Store};
 use crate::queue::{Head, Push, Pushed};
+use crate::record::Fields;
 
 /// What a log does beyond lines for events.
 #[derive(Debug)]
@@ -47,7 +48,9 @@ impl Core {
         let (target, level) = (meta.target(), *meta.level());
         if meta.is_span() {
             let closes = extras.closes.as_ref().is_some_and(|closes| closes.would_enable(target, &level));
-            let named = extras.held.is_some() && meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
+            let closes = closes && !is_hidden(meta);
+            let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
+            let named = extras.held.is_some() && (is_hidden(meta) || has_id());
             return u64::from(closes) * KIND_CLOSES + u64::from(named) * KIND_NAMES_REQUEST;
         }
         let releases = extras.release_at.is_some_and(|release| level <= release);
@@ -55,6 +58,18 @@ impl Core {
         u64::from(level <= extras.backtrace) * KIND_BACKTRACE
             + u64::from(releases) * KIND_RELEASES
             + u64::from(holds) * KIND_HOLDS
+    }
+
+    /// Sets what is asked of a new span. `fields`: what was captured of it.
+    #[cold]
+    pub(super) fn ask(&self, node: &mut Arc<Node>, kind: u64, fields: &[u8]) {
+        let timing = (kind & KIND_CLOSES != 0).then(|| Timing::new(self.clock.elapsed()));
+        // Of a hidden span only its fields tell.
+        let is_id = |name: &str| ID_FIELDS.contains(&name);
+        let names_request = kind & KIND_NAMES_REQUEST != 0
+            && (kind & KIND_HIDDEN == 0
+                || Fields::new(fields).any(|(key, _)| key.name(node.meta()).is_some_and(is_id)));
+        Node::ask(node, names_request, timing);
     }
 
     /// Pushes an event of which more is asked, and what it releases before it.

@@ -18,6 +18,7 @@ use super::form::{self, kind};
 use super::json;
 use super::kind::Kind;
 use super::value::Value;
+use crate::context::Dynamic;
 
 const PANICKED: &[u8] = b"<panicked>";
 const FAILED: &[u8] = b"<format error>";
@@ -162,6 +163,13 @@ impl<'b> Capture<'b> {
     #[cfg(feature = "log")]
     pub(crate) fn captured(&mut self, fields: &Scratch) {
         self.out().extend_from_slice(&fields.bytes);
+    }
+
+    /// Adds fields that came as one.
+    #[cold]
+    #[inline(never)]
+    fn dynamic(&mut self, fields: &Dynamic) {
+        fields.iter().for_each(|(name, value)| self.named(name, &value));
     }
 
     /// Says behind a field what was cut of it.
@@ -353,6 +361,9 @@ impl Visit for Capture<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        if let Some(fields) = value.downcast_ref::<Dynamic>() {
+            return self.dynamic(fields);
+        }
         self.key(field);
         self.error(value);
     }

@@ -23,6 +23,8 @@ pub(crate) use capture::{Capture, Scratch, begin_anew, discard, is_formatting};
 pub(crate) use form::{Fields, HELD_MARK, Key, Raw, merge, plain_name, put_named};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
+#[cfg(feature = "tower")]
+pub(crate) use value::prefix;
 
 use tracing::{Level, Metadata};
 

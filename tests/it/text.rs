@@ -44,7 +44,7 @@ const HOSTILE: [&str; 28] = [
     "\u{d7ff}",
 ];
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         proptest::collection::vec(proptest::sample::select(&HOSTILE[..]), 0..6).prop_map(|parts| parts.concat()),
@@ -66,9 +66,53 @@ const RESERVED: [&str; 11] = [
     "error",
 ];
 
+/// What other schemas write, and names that meet one of these in some way.
+const RESERVED_ELSEWHERE: [&str; 39] = [
+    "@timestamp",
+    "log.level",
+    "log",
+    "log.level.x",
+    "ecs.version",
+    "labels",
+    "labels.a",
+    "trace",
+    "trace.id",
+    "a.b",
+    "a*b",
+    "a_b",
+    "a b",
+    "severity",
+    "time",
+    "logging.googleapis.com/trace",
+    "logging.googleapis.com/x",
+    "logging",
+    "@type",
+    "serviceContext",
+    "httpRequest",
+    "status",
+    "dd",
+    "dd.trace_id",
+    "dd.trace_id.x",
+    "error.message",
+    "logger",
+    "ddtags",
+    "v",
+    "msg",
+    "pid",
+    "err",
+    "req",
+    "requestId",
+    "span",
+    "name",
+    "ts",
+    "fields.level",
+    "exception.message",
+];
+
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => text(),
+        2 => proptest::sample::select(&RESERVED_ELSEWHERE[..]).prop_map(str::to_owned),
         2 => proptest::sample::select(&RESERVED[..]).prop_map(str::to_owned),
         3 => proptest::sample::select(vec!["a", "b", "c", "r#a", "r#type", "request_id", "env", "traceparent"])
             .prop_map(str::to_owned),
@@ -113,13 +157,13 @@ fn value() -> impl Strategy<Value = Any> {
     ]
 }
 
-fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
+pub(crate) fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
     proptest::collection::vec((name(), value()), 0..6)
 }
 
 /// The rule, said once more: of equal names the last, the inner before the outer. Reserved names and the trace's, which
 /// the ids come from, are not looked at.
-fn expected(inside_out: &[&[(String, Any)]]) -> Map<String, Value> {
+pub(crate) fn expected(inside_out: &[&[(String, Any)]]) -> Map<String, Value> {
     let mut merged = Map::new();
     for fields in inside_out {
         let mut own = Map::new();

@@ -101,17 +101,10 @@ impl Slot {
 
 /// Appends `"error":{…}`; false, and nothing appended, when the value is neither an error nor text.
 pub(super) fn put_error_member(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
-    match *value {
-        Value::Error(chain) => {
-            out.extend_from_slice(b",\"error\":");
-            json::put_error(out, chain);
-        }
-        Value::Str(text) => {
-            out.extend_from_slice(b",\"error\":{\"message\":");
-            json::put_str(out, text);
-            out.push(b'}');
-        }
-        _ => return false,
+    let fits = matches!(value, Value::Error(_) | Value::Str(_));
+    if fits {
+        out.extend_from_slice(b",\"error\":");
+        json::put_error_object(out, value);
     }
-    true
+    fits
 }

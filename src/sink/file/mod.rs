@@ -113,6 +113,9 @@ impl RollingFile {
     }
 
     /// Rotates before the line with which the file would pass this size.
+    ///
+    /// There is no smallest size: a line that alone is larger gets a segment of its own. 0 is an error of the builder's
+    /// last step.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
