@@ -8,7 +8,7 @@ use tracing::Level;
 use super::clock::ClockText;
 use super::merged::last_of_each;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_stack, put_span_names, span_names, views};
+use super::parts::{Parts, put_span_names, span_names, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -107,6 +107,7 @@ impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
+        let stack = parts.take_stack(record);
         let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
         line.plain("severity", severity(record.level()));
         if let Some(message) = &parts.message {
@@ -115,9 +116,9 @@ impl Schema for Gcp {
         line.text("target", record.target());
         if let Some(error) = &parts.error {
             json::put_error_object(line.key("error"), error);
-            if let Some(stack) = error_stack(error) {
-                line.text("stack_trace", &stack);
-            }
+        }
+        if let Some(stack) = &stack {
+            line.text("stack_trace", stack);
         }
         let place = record.file().zip(record.line());
         if self.error_reporting && record.level() == Level::ERROR {

@@ -7,7 +7,7 @@
 use super::clock::ClockText;
 use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{Views, error_message, views};
+use super::parts::{Views, error_message, put_marks, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -64,7 +64,8 @@ impl Schema for Nested {
         let all = merged(record, &around);
         let (hidden, views): (Views<'_>, Views<'_>) = around.iter().copied().partition(|view| view.is_hidden());
         // What is in no span that shows counts as the event's own.
-        let own = merged(record, &hidden);
+        let mut own = merged(record, &hidden);
+        put_marks(&mut own, record);
         let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
 
