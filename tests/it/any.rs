@@ -68,7 +68,7 @@ impl Any {
             Any::Str(value) => json!(value),
             Any::Bytes(value) => json!(base64::engine::general_purpose::STANDARD.encode(value)),
             Any::Debug(value) => json!(format!("{value:?}")),
-            Any::Error(value) => json!({"message": value, "chain": []}),
+            Any::Error(value) => json!({"message": value, "type": "Custom", "chain": []}),
             Any::Json(value) => value.clone(),
             Any::Raw(value) => serde_json::from_str(value.get()).unwrap(),
         })

@@ -212,7 +212,7 @@ fn key_values_of_a_record_are_fields_with_their_types() {
         assert_eq!((&typed["user"], &typed["count"], &typed["on"]), (&json!("inner"), &json!(3), &json!(true)));
         assert_eq!((&typed["ratio"], &typed["wide"]), (&json!(0.5), &json!(i128::MAX.to_string())));
         assert_eq!((&typed["none"], &typed["target"]), (&json!("None"), &json!("it::log_crate")));
-        assert_eq!(line("failed")["err"], json!({ "message": "disk full", "chain": [] }));
+        assert_eq!(line("failed")["err"], json!({ "message": "disk full", "type": "Custom", "chain": [] }));
         assert_eq!((&line("inside")["inner"], &line("nested")["outer"]), (&json!(1), &json!("logs")));
         assert_eq!((line("nested").get("inner"), line("inside").get("outer")), (None, None));
         assert_eq!(
