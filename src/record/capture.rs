@@ -454,7 +454,7 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
 
 /// Drops what a panic carried; its own `Drop` is the user's code too.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    if let Err(again) = guarded(|| drop(payload)) {
         std::mem::forget(again);
     }
 }
