@@ -417,6 +417,28 @@ fn promise_01_released_lines_for_which_there_is_no_room_are_counted_and_told() {
     assert!(gate.memory.text().contains("log lines were dropped"));
 }
 
+/// With a wait for each line this would take a quarter of an hour, which the child is not given.
+#[test]
+fn promise_18_released_lines_never_wait_for_room() {
+    child("held_back::promise_18_released_lines_never_wait_for_room", &[], || {
+        let gate = Gate::default();
+        let overflow = Overflow::Block { max_wait: Duration::from_secs(1) };
+        let output = Output::new(gate.clone()).max_bytes(16 << 10).overflow(overflow);
+        let builder = fixed().filter("info").held_back(HeldBack::new("trace").max_bytes_per_request(1 << 20));
+        let (layer, guard) = builder.output(output).build().unwrap();
+        let handle = guard.handle();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            let _request = info_span!("request", request_id = 1).entered();
+            (0..1000).for_each(|at| debug!(at, "held"));
+            error!("failed");
+        });
+        assert!(handle.metrics().outputs[0].dropped.reason(Reason::QueueFull).level(Level::DEBUG) > 0);
+        gate.open();
+        guard.close().unwrap();
+        handle.metrics().outputs.iter().for_each(assert_balanced);
+    });
+}
+
 /// Requests on all threads at once, their errors among them: every line is accounted for, and no line is in another's.
 #[test]
 fn promise_20_requests_on_many_threads_keep_to_themselves() {
