@@ -300,8 +300,8 @@ impl Builder {
             filters.push(output.filter.take().transpose()?);
             let name = output.name_among(&lanes)?;
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
-            let redactor = rules.as_ref().and_then(Redactor::new);
-            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit, redactor)?);
+            output.redactor = rules.as_ref().and_then(Redactor::new);
+            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit)?);
             Ok(())
         });
         let state = filter::State { global, outputs: filters, context_level: self.context_level };

@@ -39,6 +39,8 @@ pub struct Output {
     synchronous: bool,
     durability: Durability,
     pub(super) max_bytes: usize,
+    /// From the builder.
+    pub(super) redactor: Option<Redactor>,
 }
 
 impl Output {
@@ -56,6 +58,7 @@ impl Output {
             synchronous: false,
             durability: Durability::default(),
             max_bytes: DEFAULT_MAX_BYTES,
+            redactor: None,
         }
     }
 
@@ -143,7 +146,7 @@ impl Output {
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
         let name = self.name_among(&[])?;
-        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None, None)?;
+        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None)?;
         let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
         Ok((Appender::new(lane, clock), guard))
     }
@@ -177,7 +180,6 @@ impl Output {
         clock: &Clock,
         complaints: &Arc<Complaints>,
         limit: Option<Share>,
-        redactor: Option<Redactor>,
     ) -> Result<Arc<Lane>, Error> {
         let mut schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
         schema.terminal(self.sink.is_terminal());
@@ -194,7 +196,7 @@ impl Output {
             clock: clock.clone(),
             complaints: Arc::clone(complaints),
             limit,
-            redactor,
+            redactor: self.redactor,
         })
     }
 }

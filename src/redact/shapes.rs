@@ -318,12 +318,9 @@ pub(super) fn may_be_prefix(text: &[u8], at: usize) -> bool {
         return matches!([byte(text, at + 1), byte(text, at + 2)], [b'K' | b'S', b'I'] | [b'I', b'z']);
     }
     let pair = at.checked_sub(2).map_or([b' '; 2], |from| [byte(text, from), byte(text, from + 1)]);
-    match pair {
-        [b'h', b'p' | b'o' | b'u' | b's' | b'r' | b'f'] | [b'a' | b's' | b'n', b't'] => true,
-        [b'x', b'a' | b'b' | b'e' | b'o' | b'p' | b'r' | b's'] | [b'p', b'm' | b'i' | b'p'] => true,
-        [b'v', b'e' | b'1'] | [b'e', b'c'] | [b'o', b'j'] => true,
-        _ => false,
-    }
+    let letters = matches!(pair, [b'h', b'p' | b'o' | b'u' | b's' | b'r' | b'f'] | [b'a' | b's' | b'n', b't'])
+        || matches!(pair, [b'x', b'a' | b'b' | b'e' | b'o' | b'p' | b'r' | b's'] | [b'p', b'm' | b'i' | b'p']);
+    letters || matches!(pair, [b'v', b'e' | b'1'] | [b'e', b'c'] | [b'o', b'j'])
 }
 
 /// A token that is known by how it begins: the byte at `at` is the last of its prefix, or its first `A`.

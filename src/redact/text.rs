@@ -93,9 +93,21 @@ const MIN_SHAPE_BYTES: usize = 9;
 
 /// Where the word ends that `at` is in.
 #[inline]
-fn word_end(text: &[u8], mut at: usize) -> usize {
+fn word_end(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while text.get(at).is_some_and(|byte| class_of(*byte) & class::WORD != 0) {
+        at += 1;
+        if at - from == 16 {
+            return long_word_end(text, at);
+        }
+    }
+    at
+}
+
+/// The same, sixteen bytes at once in the processor's wide registers.
+#[inline(never)]
+fn long_word_end(text: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        // Sixteen at once, in the processor's wide registers.
         if !chunk.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric()) {
             break;
         }
@@ -124,18 +136,27 @@ fn any_class(chunk: &[u8; 16]) -> bool {
     })
 }
 
-/// Where the first byte of one of the `classes` is, or some bytes before that.
-#[inline]
-fn first(text: &[u8], classes: u8) -> Option<usize> {
+/// Whether one of the bytes is of any class.
+#[inline(never)]
+fn any_class_of_many(text: &[u8]) -> bool {
     let mut rest = text;
     while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
         if any_class(chunk) {
-            return Some(text.len() - rest.len());
+            return true;
         }
         rest = behind;
     }
-    let seen = rest.iter().fold(0, |seen, byte| seen | class_of(*byte));
-    (seen & classes != 0).then(|| text.len() - rest.len())
+    // Once more the last of them.
+    text.last_chunk::<16>().is_some_and(any_class)
+}
+
+/// Whether one of the bytes is of the `classes`, or perhaps of another where there are many.
+#[inline]
+fn any(text: &[u8], classes: u8) -> bool {
+    if text.len() >= 16 {
+        return any_class_of_many(text);
+    }
+    text.iter().fold(0, |seen, byte| seen | class_of(*byte)) & classes != 0
 }
 
 impl Scan {
@@ -147,28 +168,26 @@ impl Scan {
 
     /// The same for a text that is JSON, or may be: `name` is the field's.
     pub(super) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
-        self.find(rules, text, 0, class::ALL, cut, name.as_bytes()) && self.write(rules, text)
+        self.find(rules, text, class::ALL, cut, name.as_bytes()) && self.write(rules, text)
     }
 
     /// Whether there is no secret in a text. It is not said of one that may be JSON.
     #[inline]
     pub(super) fn is_clean(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
         let classes = if text.len() < MIN_SHAPE_BYTES && !cut { class::NAMES } else { class::ALL };
-        // Without a call: nearly all there is to do for most texts.
-        match first(text, classes) {
-            None => true,
-            Some(_) if matches!(text.first(), Some(b'{' | b'[')) => false,
-            Some(at) => !self.find(rules, text, at, classes, cut, b""),
+        if !any(text, classes) {
+            return true;
         }
+        !matches!(text.first(), Some(b'{' | b'[')) && !self.find(rules, text, classes, cut, b"")
     }
 
     #[inline(never)]
-    fn find(&mut self, rules: &Rules, text: &[u8], from: usize, classes: u8, cut: bool, name: &[u8]) -> bool {
+    fn find(&mut self, rules: &Rules, text: &[u8], classes: u8, cut: bool, name: &[u8]) -> bool {
         self.hits.clear();
         let mut look = Look { rules, text, cut, jwt_until: 0 };
-        let mut at = from;
+        let mut at = 0;
         // A shape begins with a word: where that does not, the rest of it is passed over.
-        let mut word = text.get(at.wrapping_sub(1)).is_some_and(|byte| class_of(*byte) & class::WORD != 0);
+        let mut word = false;
         while let Some(&byte) = text.get(at) {
             let class = class_of(byte);
             let found = if class & class::WORD == 0 {
