@@ -10,7 +10,10 @@ use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
 use super::{Core, Known, SECRET_FIELDS};
+use crate::context::{Dynamic, is_hidden};
 use crate::record::{Capture, Value, plain_name};
+#[cfg(feature = "log")]
+use crate::record::{Fields, Key, Scratch};
 use crate::redact::Rules;
 
 /// Fields with a bit of their own. One more says that there is a secret one behind them.
@@ -20,6 +23,10 @@ impl Core {
     /// The bits of the secret fields of a call site.
     pub(super) fn secret_fields(&self, meta: &'static Metadata<'static>, is_log: bool) -> u64 {
         let Some(rules) = &self.redact else { return 0 };
+        if is_hidden(meta) {
+            // What its one field consists of is known only when it is captured.
+            return 1 << SECRET_FIELDS;
+        }
         let is_secret = |field: &Field| {
             let name = plain_name(field.name());
             // Of a record of `log`, they are where it comes from.
@@ -66,14 +73,38 @@ impl Core {
 
     /// The value of a context variable, or what stands for it.
     pub(super) fn variable<'v>(&'v self, name: &str, value: Value<'v>) -> Value<'v> {
-        match &self.redact {
-            Some(rules) if !matches!(value, Value::Bool(_)) && rules.is_secret(name) => {
+        match self.redact.as_ref().and_then(|rules| stand_in(rules, name, &value)) {
+            Some(replacement) => {
                 self.count_redacted(u64::MAX, 1);
-                Value::Str(rules.replacement())
+                Value::Str(replacement)
             }
-            _ => value,
+            None => value,
         }
     }
+
+    /// Adds fields that were captured before there was an event, with what is secret left out.
+    #[cfg(feature = "log")]
+    pub(super) fn add_captured(&self, site: Known, fields: &Scratch, capture: &mut Capture<'_>) {
+        let Some(rules) = &self.redact else { return capture.captured(fields) };
+        let mut left_out = 0;
+        for (key, value) in Fields::new(fields.bytes()) {
+            match (key, value) {
+                (Key::Name(name), value) => {
+                    let replacement = stand_in(rules, name, &value);
+                    left_out += u64::from(replacement.is_some());
+                    capture.named(name, &replacement.map_or(value, Value::Str));
+                }
+                (Key::Cut, Value::U64(refused)) => capture.cut(refused),
+                _ => {}
+            }
+        }
+        self.count_redacted(site.mask, left_out);
+    }
+}
+
+/// What stands for a value whose name says that it is secret. Whether there is a secret is none.
+fn stand_in<'r>(rules: &'r Rules, name: &str, value: &Value<'_>) -> Option<&'r str> {
+    (!matches!(value, Value::Bool(_)) && rules.is_secret(name)).then(|| rules.replacement())
 }
 
 /// Captures what is not secret, and for the rest what stands for it.
@@ -114,8 +145,22 @@ impl Visit for Guarded<'_, '_> {
         record_u128: u128,
         record_str: &str,
         record_bytes: &[u8],
-        record_error: &(dyn Error + 'static),
         record_debug: &dyn fmt::Debug,
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        if let Some(variables) = value.downcast_ref::<Dynamic>() {
+            for (name, value) in variables.iter() {
+                let replacement = stand_in(self.rules, name, &value);
+                self.left_out += u64::from(replacement.is_some());
+                self.capture.named(name, &replacement.map_or(value, Value::Str));
+            }
+        } else if self.is_secret(field) {
+            self.left_out += 1;
+            self.capture.record_str(field, self.rules.replacement());
+        } else {
+            self.capture.record_error(field, value);
+        }
     }
 
     /// Whether there is a secret is none.

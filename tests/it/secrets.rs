@@ -489,3 +489,25 @@ fn records_of_log_keep_their_place_whatever_is_listed() {
     });
     assert_eq!((&lines[0]["target"], &lines[0]["message"]), (&json!("pool"), &json!("<redacted>")));
 }
+
+#[test]
+fn names_hold_for_scoped_variables_and_key_values_of_log_too() {
+    crate::child::child("secrets::names_hold_for_scoped_variables_and_key_values_of_log_too", &[], || {
+        let memory = Memory::new();
+        let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
+        spanline::with("api_key", "hunter2").and("has_token", true).and("tenant", "acme").in_scope(|| {
+            tracing::info!("one");
+        });
+        log::info!(password = "hunter2", token:% = 12345, user = "ada", secret = true; "two");
+        let metrics = guard.handle().metrics();
+        guard.close().unwrap();
+        let lines: Vec<serde_json::Value> =
+            memory.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["api_key"], &lines[0]["has_token"]), (&"<redacted>".into(), &true.into()));
+        assert_eq!(lines[0]["tenant"], "acme");
+        assert_eq!((&lines[1]["password"], &lines[1]["token"]), (&"<redacted>".into(), &"<redacted>".into()));
+        assert_eq!((&lines[1]["user"], &lines[1]["secret"]), (&"ada".into(), &true.into()));
+        assert!(!memory.text().contains("hunter2"));
+        assert!(metrics.outputs[0].redacted >= 2, "{metrics:?}");
+    });
+}
