@@ -9,5 +9,8 @@ macro_rules! pages {
 }
 
 pages! {
+    context = "context.md";
+    promises = "promises.md";
     schemas = "schemas.md";
+    when_things_go_wrong = "when-things-go-wrong.md";
 }

@@ -14,6 +14,7 @@ use tracing::{Dispatch, Level, Metadata, dispatcher};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter};
 
+use crate::context::is_hidden;
 use crate::error::Error;
 
 /// Spans with one of these fields hand down an id.
@@ -144,6 +145,7 @@ impl Filters {
     fn wants(&self, meta: &Metadata<'_>) -> bool {
         let state = self.state.load();
         state.mask(meta.target(), *meta.level()) != 0
+            || (is_hidden(meta) && state.max_level() != LevelFilter::OFF)
             || (meta.is_span()
                 && *meta.level() <= state.context_level
                 && state.max_level() != LevelFilter::OFF

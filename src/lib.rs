@@ -50,7 +50,7 @@
 //! Logging never waits, except under [`Overflow::Block`] and for an [`Output::synchronous`], for `max_wait` at most each,
 //! and after the log has ended, when the line is written before the call returns. Dropping the [`Guard`] waits as it says there; so does the end of the
 //! process when the guard was not dropped. [`Handle::flush`], `sync`, `reopen` and `rotate` wait as long as they are
-//! told. A `fork` waits for writes under way, a second at most. Everything else returns at once.
+//! told; [`Handle::flush_async`] and `sync_async` are futures. A `fork` waits for writes under way, a second at most. Everything else returns at once.
 
 mod appender;
 mod builder;
@@ -63,23 +63,31 @@ mod layer;
 mod limit;
 mod metrics;
 mod process;
+mod propagate;
 mod queue;
 mod record;
 mod rotation;
 pub mod schema;
 pub mod sink;
 mod sync;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod worker;
 
+#[cfg(feature = "tower")]
+pub use self::tower::inject;
 pub use appender::{Appender, LineWriter};
 pub use builder::{
     Builder, DEFAULT_MAX_BYTES, DEFAULT_MAX_LINE_BYTES, DEFAULT_SHUTDOWN_CAP, DEFAULT_SHUTDOWN_TIMEOUT, Guard, Handle,
     Output, Unwritten, builder, init,
 };
-pub use context::{Context, ContextKey, SpanId, SpanView, TraceId};
+pub use context::{Context, ContextKey, SpanId, SpanView, TraceId, new_request_id};
 pub use error::Error;
 pub use layer::{Layer, SpanExt};
 pub use metrics::{ByLevel, Dropped, Metrics, OutputMetrics, Reason};
+#[cfg(feature = "tokio")]
+pub use propagate::task;
+pub use propagate::{Entered, InScope, Scope, TraceContext, Variables, carry, context, with};
 pub use queue::{DEFAULT_MAX_WAIT, Overflow};
 pub use record::{ErrorChain, Json, Record, Thread, Timestamp, Value, json};
 pub use rotation::Period;

@@ -1,8 +1,11 @@
 //! How it is put together: the only module that knows every stage.
 
+mod answer;
 mod end;
 mod fork;
 mod guard;
+#[cfg(feature = "log")]
+mod log_records;
 mod output;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
@@ -26,30 +29,13 @@ use crate::filter::{self, CallsiteFilter, Filters};
 use crate::layer::{Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
 use crate::record::{Clock, Statics, Timestamp};
-use crate::schema::Console;
+use crate::schema::{self, Console};
 use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
 use guard::Deadlines;
 
 /// A line is at most this long, in bytes: what collectors commonly take.
 pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
-
-/// Names that mean the same in every line.
-const RESERVED: [&str; 13] = [
-    "timestamp",
-    "level",
-    "target",
-    "message",
-    "service",
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "spans",
-    "fields",
-    "error",
-    "truncated",
-    "original_bytes",
-];
 
 /// The mask of outputs has this many bits.
 const MAX_OUTPUTS: usize = 64;
@@ -117,7 +103,8 @@ impl Builder {
     }
 
     /// A field in every line, such as `version` or `env`; an event's or a span's field of that name goes before it.
-    /// Of equal names the last counts. An empty or reserved name is an error of `init` or `build`.
+    /// Of equal names the last counts: set twice, it has the later value. An empty or reserved name is an error of
+    /// `init` or `build`.
     pub fn static_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.statics.fields.push((name.into(), value.into()));
         self
@@ -146,7 +133,9 @@ impl Builder {
         self
     }
 
-    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set, at least 256. Values are cut so that it fits.
+    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set. Less than 256 becomes 256. Values are cut so that
+    /// it fits, those of static fields aside: if they and the service have more than half of it, that is an error of
+    /// `init` or `build`.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.max_line_bytes = bytes.max(256);
         self
@@ -257,7 +246,8 @@ impl Builder {
     /// The layer can be wrapped in `Option`, boxed and filtered like any other, and installed for a scope.
     ///
     /// # Errors
-    /// A bad directive; two outputs of one name; a sink that cannot be opened, with its path and the cause.
+    /// A bad directive; two outputs of one name, or to one file; a sink that cannot be opened, with its path and the
+    /// cause.
     pub fn build<S>(self) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -268,10 +258,17 @@ impl Builder {
 
     fn parts(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
         let global = self.filter.take().transpose()?;
-        let reserved = |name: &str| name.is_empty() || RESERVED.contains(&name);
+        let reserved = |name: &str| name.is_empty() || schema::is_reserved(name);
         if let Some((name, _)) = self.statics.fields.iter().find(|(name, _)| reserved(name)) {
             return Err(Error::invalid(format!(
                 "no static field can be called `{name}`: the name is empty or reserved"
+            )));
+        }
+        let fixed = self.statics.bytes();
+        if fixed > self.max_line_bytes / 2 {
+            return Err(Error::invalid(format!(
+                "the service and the static fields have {fixed} bytes, more than half of the longest line ({})",
+                self.max_line_bytes
             )));
         }
         if self.outputs.is_empty() {
@@ -280,6 +277,7 @@ impl Builder {
         if self.outputs.len() > MAX_OUTPUTS {
             return Err(Error::invalid(format!("{} outputs; at most {MAX_OUTPUTS}", self.outputs.len())));
         }
+        output::check_paths(&self.outputs)?;
         let limits = [self.error_rate_limit, self.rate_limit];
         if limits.iter().flatten().any(|limit| limit.lines == 0 || limit.period.is_zero()) {
             return Err(Error::invalid("a rate limit needs at least one line and a period; a filter hides all lines"));
@@ -335,53 +333,27 @@ impl Builder {
                 self.filter = Some(Ok(targets));
             }
         }
-        let log = self.log;
+        #[cfg(feature = "log")]
+        let log = self.log.then_some(self.max_line_bytes);
         let (layer, filter, guard) = self.parts()?;
         for (directive, why) in skipped.iter().take(1) {
             guard.complain("RUST_LOG", &format!("RUST_LOG directive `{directive}` skipped: {why}"));
         }
+        #[cfg(feature = "log")]
         let filters = Arc::clone(&filter.0);
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
-        if log {
-            install_log(&filters)?;
+        #[cfg(feature = "log")]
+        if let Some(max_bytes) = log {
+            log_records::install(&filters, max_bytes)?;
         }
         tracing::dispatcher::set_global_default(dispatch)
             .map_err(|_| Error::invalid("a global subscriber is already installed"))?;
-        if log {
+        #[cfg(feature = "log")]
+        if log.is_some() {
             filters.serve_log();
         }
         Ok(guard)
     }
-}
-
-#[cfg(feature = "log")]
-fn install_log(filters: &Arc<Filters>) -> Result<(), Error> {
-    log::set_boxed_logger(Box::new(LogRecords(Arc::clone(filters))))
-        .map_err(|_| Error::invalid("a logger is already installed for the `log` crate; see `Builder::without_log`"))
-}
-
-#[cfg(not(feature = "log"))]
-fn install_log(_: &Arc<Filters>) -> Result<(), Error> {
-    Ok(())
-}
-
-/// Passes the records of the `log` crate on to tracing.
-#[cfg(feature = "log")]
-struct LogRecords(Arc<Filters>);
-
-#[cfg(feature = "log")]
-impl log::Log for LogRecords {
-    /// Answered here: to a question without an event behind it, a per-layer filter's no would stay on the thread and
-    /// swallow the event after it.
-    fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
-        self.0.mask(meta.target(), tracing_log::AsTrace::as_trace(&meta.level())) != 0
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let _ = tracing_log::format_trace(record);
-    }
-
-    fn flush(&self) {}
 }
 
 fn default_output() -> Output {

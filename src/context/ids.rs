@@ -21,6 +21,11 @@ impl TraceId {
         hex::<32>(text, true).filter(|id| *id != 0).map(Self)
     }
 
+    /// `None` for zero.
+    pub(super) fn from_number(number: u128) -> Option<Self> {
+        (number != 0).then_some(Self(number))
+    }
+
     /// The 32 digits.
     pub fn digits(self) -> [u8; 32] {
         digits(&self.0.to_be_bytes())
@@ -33,27 +38,15 @@ impl SpanId {
         hex::<16>(text, false).filter(|id| *id != 0).and_then(|id| u64::try_from(id).ok()).map(Self)
     }
 
+    /// `None` for zero.
+    pub(super) fn from_number(number: u64) -> Option<Self> {
+        (number != 0).then_some(Self(number))
+    }
+
     /// The 16 digits.
     pub fn digits(self) -> [u8; 16] {
         digits(&self.0.to_be_bytes())
     }
-}
-
-/// Reads a W3C `traceparent`: version, trace id, parent span id, flags.
-pub(crate) fn parse_traceparent(text: &str) -> Option<(TraceId, SpanId)> {
-    let mut parts = text.splitn(4, '-');
-    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let version = hex::<2>(version, false).filter(|version| *version != 0xff)?;
-    let (flags, more) = flags.split_at_checked(2)?;
-    hex::<2>(flags, false)?;
-    // Version 0 ends here; a later one may go on behind a dash.
-    if !more.is_empty() && (version == 0 || !more.starts_with('-')) {
-        return None;
-    }
-    let lower = |part: &str| !part.bytes().any(|byte| byte.is_ascii_uppercase());
-    let trace = hex::<32>(trace, false).filter(|id| *id != 0 && lower(trace))?;
-    let span = hex::<16>(span, false).filter(|id| *id != 0 && lower(span))?;
-    Some((TraceId(trace), SpanId(u64::try_from(span).ok()?)))
 }
 
 fn hex<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
@@ -87,6 +80,11 @@ const VALUES: [u8; 256] = {
     }
     values
 };
+
+/// The value of a hex digit of either case.
+pub(super) fn hex_digit(byte: u8) -> Option<u8> {
+    Some(VALUES[usize::from(byte)]).filter(|value| *value <= 0xf)
+}
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -131,7 +129,7 @@ impl IdSource {
 
     /// Never zero.
     #[inline]
-    fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         let state = match &self.seeded {
             Some(state) => state.fetch_add(GOLDEN, Ordering::Relaxed).wrapping_add(GOLDEN),
             None => next_state(),
@@ -201,26 +199,6 @@ mod tests {
         }
         assert_eq!(TraceId::parse("4bf92f3577b34da6a3ce929d0e0e47366"), None);
         assert_eq!(SpanId::parse("0000000000000000"), None);
-    }
-
-    #[test]
-    fn traceparent_is_read_strictly() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let (trace, span) = parse_traceparent(good).expect("well-formed");
-        assert_eq!(trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
-        assert_eq!(span.to_string(), "00f067aa0ba902b7");
-        assert!(parse_traceparent("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more").is_some());
-        for bad in [
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            "not a traceparent",
-        ] {
-            assert_eq!(parse_traceparent(bad), None, "{bad}");
-        }
     }
 
     #[test]

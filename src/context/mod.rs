@@ -5,11 +5,20 @@
 //! ancestors' included: a line already logged never changes, and a version lives exactly as long as a queued event that
 //! saw it. A version is cumulative (it has every field recorded so far), so there is at most one for each span.
 
+mod carried;
+mod hidden;
 mod ids;
+mod request_id;
+mod traceparent;
 
 pub use ids::{SpanId, TraceId};
+pub use request_id::new_request_id;
 
+pub(crate) use carried::Carried;
+pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
+pub(crate) use request_id::read as read_request_id;
+pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
@@ -46,9 +55,12 @@ pub(crate) struct Node {
     serial: u64,
     meta: &'static Metadata<'static>,
     parent: Option<Arc<Node>>,
-    span_id: SpanId,
-    /// Made for a span that has neither a parent nor a trace id of its own.
+    /// A hidden span has none.
+    span_id: Option<SpanId>,
+    /// Made for a span around which none knows of a trace.
     made_trace_id: Option<TraceId>,
+    /// Whether neither it nor any around it is a span that shows, or knows of a trace.
+    bare: bool,
     /// Whether the call site declares a field that may name the trace.
     names_trace: bool,
     /// The fields it was opened with.
@@ -85,16 +97,41 @@ impl Node {
         names_trace: bool,
         ids: &IdSource,
     ) -> Arc<Self> {
+        let is_root = parent.as_ref().is_none_or(|parent| parent.bare);
+        let made_trace_id = if is_root { Some(ids.trace_id()) } else { None };
+        Self::make(meta, parent, fields, names_trace, made_trace_id, Some(ids.span_id()))
+    }
+
+    /// Opens a hidden span.
+    #[cold]
+    pub(crate) fn hidden(meta: &'static Metadata<'static>, parent: Option<Arc<Node>>, fields: &[u8]) -> Arc<Self> {
+        let is_outside = parent.as_ref().is_none_or(|parent| parent.bare);
+        let mut node = Self::make(meta, parent, fields, true, None, None);
+        if let Some(node) = Arc::get_mut(&mut node).filter(|_| is_outside) {
+            node.bare = SpanView { node, recorded: &[] }.own_trace().is_none();
+        }
+        node
+    }
+
+    #[inline]
+    fn make(
+        meta: &'static Metadata<'static>,
+        parent: Option<Arc<Node>>,
+        fields: &[u8],
+        names_trace: bool,
+        made_trace_id: Option<TraceId>,
+        span_id: Option<SpanId>,
+    ) -> Arc<Self> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let is_long = fields.len() > FieldBytes::new().inline_size();
         let above = parent.as_ref().map_or(0, |parent| parent.small_depth.saturating_add(1));
-        let made_trace_id = if parent.is_none() { Some(ids.trace_id()) } else { None };
         let mut node = Arc::new(Self {
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             meta,
             parent,
-            span_id: ids.span_id(),
+            span_id,
             made_trace_id,
+            bare: false,
             names_trace,
             newest: AtomicU64::new(0),
             bytes: AtomicUsize::new(fields.len() + size_of::<Self>()),
@@ -275,60 +312,20 @@ impl<'a> Context<'a> {
         ContextKey { span: self.leaf.serial, version: self.version }
     }
 
-    /// The trace it belongs to, and the remote span that a `traceparent` field named as its parent.
-    fn trace(&self) -> (Option<TraceId>, Option<SpanId>) {
-        for node in self.nodes() {
-            if node.names_trace
-                && let Some((trace, remote)) = self.view(node).own_trace()
-            {
-                return (Some(trace), remote.filter(|_| std::ptr::eq(node, self.leaf)));
-            }
-            if node.made_trace_id.is_some() {
-                return (node.made_trace_id, None);
-            }
-        }
-        (None, None)
-    }
-
-    /// The trace id made for the outermost span.
-    pub(crate) fn made_trace_id(&self) -> Option<TraceId> {
-        self.nodes().last().and_then(|node| node.made_trace_id)
-    }
-
-    /// The id of the span around the innermost in this process.
-    pub(crate) fn local_parent_id(&self) -> Option<SpanId> {
-        self.leaf.parent.as_ref().map(|parent| parent.span_id)
-    }
-
     /// The spans' call sites, the innermost first.
     pub(crate) fn call_sites(&self) -> impl Iterator<Item = &'static Metadata<'static>> + use<'a> {
         self.nodes().map(|node| node.meta)
     }
 
-    /// The trace's id: from the nearest span that has one, else made for the outermost.
-    pub fn trace_id(&self) -> Option<TraceId> {
-        self.trace().0
-    }
-
-    /// The innermost span's id.
-    pub fn span_id(&self) -> SpanId {
-        self.leaf.span_id
-    }
-
-    /// The id of the span around the innermost, which may be in another process.
-    pub fn parent_span_id(&self) -> Option<SpanId> {
-        self.trace().1.or_else(|| self.local_parent_id())
-    }
-
-    /// The spans, the innermost first.
+    /// The spans, the innermost first; among them those that are [hidden](SpanView::is_hidden).
     pub fn spans(&self) -> impl Iterator<Item = SpanView<'a>> + use<'a> {
         let context = *self;
         self.nodes().map(move |node| context.view(node))
     }
 
-    /// The spans' names, the innermost first.
+    /// The names of the spans that show, the innermost first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<'a> {
-        self.nodes().map(|node| node.meta.name())
+        self.nodes().filter(|node| node.span_id.is_some()).map(|node| node.meta.name())
     }
 
     fn view(&self, node: &'a Node) -> SpanView<'a> {
@@ -364,13 +361,20 @@ impl<'a> SpanView<'a> {
         *self.node.meta.level()
     }
 
-    /// The span's id.
-    pub fn id(&self) -> SpanId {
+    /// The span's id; a hidden one has none.
+    pub fn id(&self) -> Option<SpanId> {
         self.node.span_id
     }
 
+    /// Whether it is no span but [context variables](crate::with) or a [context from elsewhere](crate::TraceContext):
+    /// its fields count, it is not one of [`Context::names`].
+    pub fn is_hidden(&self) -> bool {
+        self.node.span_id.is_none()
+    }
+
     /// The span's fields: those it was opened with in their order, each with its value of the time, then those
-    /// recorded later. A `trace_id` or `traceparent` that became the trace's id is not among them.
+    /// recorded later. A `trace_id` or `traceparent` that became the trace's id is not among them, nor is a
+    /// `tracestate` beside it.
     pub fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         let meta = self.node.meta;
         self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
@@ -406,11 +410,18 @@ impl<'a> SpanView<'a> {
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
-        let absorbed = if self.node.names_trace { self.own_trace().map(|(trace, _)| trace) } else { None };
+        let absorbed = if self.node.names_trace { self.own_trace() } else { None };
         self.raw_fields().filter(move |(key, value)| {
-            absorbed.is_none_or(|trace| {
-                key.name(meta).and_then(|name| named_trace(name, value)).is_none_or(|own| own.0 != trace)
-            })
+            let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
+            if name == "tracestate" {
+                return remote.is_none();
+            }
+            if !TRACE_NAMES.contains(&name) {
+                return true;
+            }
+            // What another one of its name has replaced is not shown either.
+            let is_last = self.last_named(name).is_some_and(|(last, _)| last == *key);
+            is_last && named_trace(name, value).is_none_or(|own| own.0 != trace)
         })
     }
 
@@ -431,27 +442,27 @@ impl<'a> SpanView<'a> {
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
+    /// The field of that name; the last one, where several are called so.
+    fn last_named(&self, name: &str) -> Option<(Key<'a>, Value<'a>)> {
+        let meta = self.node.meta;
+        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last()
+    }
+
     /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
     fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        let mut found = None;
-        for (key, value) in self.raw_fields() {
-            let own = key.name(self.node.meta).and_then(|name| named_trace(name, &value));
-            match own {
-                Some((_, Some(_))) => return own,
-                Some(_) => found = own,
-                None => {}
-            }
-        }
-        found
+        TRACE_NAMES.iter().find_map(|name| named_trace(name, &self.last_named(name)?.1))
     }
 }
+
+/// Fields that may name the trace, the weightier first.
+const TRACE_NAMES: [&str; 2] = ["traceparent", "trace_id"];
 
 /// What a field says about the trace: `None` when it is another field, or malformed.
 pub(crate) fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Option<SpanId>)> {
     let text = value.as_str()?;
     match name {
         "trace_id" => Some((TraceId::parse(text)?, None)),
-        "traceparent" => ids::parse_traceparent(text).map(|(trace, span)| (trace, Some(span))),
+        "traceparent" => TraceParent::parse(text.as_bytes()).ok().map(|read| (read.trace, Some(read.span))),
         _ => None,
     }
 }

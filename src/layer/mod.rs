@@ -4,7 +4,10 @@
 //! belongs to the thread, find the current span's node in the registry, read the clock, push to each output's queue.
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
+mod current;
 mod limit;
+#[cfg(feature = "log")]
+mod log_values;
 mod recent;
 
 use std::cell::Cell;
@@ -19,7 +22,7 @@ use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::context::{IdSource, Node};
+use crate::context::{IdSource, Node, is_hidden};
 use crate::filter::Filters;
 use crate::limit::Limiter;
 use crate::metrics::Reason;
@@ -27,7 +30,10 @@ use crate::queue::{Head, Push, Pushed};
 use crate::record::{Capture, Clock, Fields, Scratch, Value};
 use crate::worker::{self, Lane};
 
+pub(crate) use current::with_current;
 use limit::Passed;
+#[cfg(feature = "log")]
+pub(crate) use log_values::with_log_values;
 
 /// Renders spans and events as lines, through its outputs: made by [`Builder::build`](crate::Builder::build).
 ///
@@ -41,7 +47,8 @@ pub struct Layer {
     subscriber: OnceLock<WeakDispatch>,
 }
 
-type Find = fn(&Dispatch, &Id, &mut dyn FnMut(&Nodes));
+/// Shows the nodes of a span, then those of the spans around it, until it is enough.
+type Find = fn(&Dispatch, &Id, &mut dyn FnMut(Option<&Nodes>) -> bool);
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,11 +122,13 @@ impl Core {
     fn look_at(&self, meta: &'static Metadata<'static>) -> Known {
         let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
         let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
-        let names_trace = meta.is_span() && (names("trace_id") || names("traceparent"));
+        let is_hidden = is_hidden(meta);
+        let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
         let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
         let kind = u64::from(is_log) * KIND_LOG
             + u64::from(names_trace) * KIND_NAMES_TRACE
-            + u64::from(is_limited) * KIND_LIMITED;
+            + u64::from(is_limited) * KIND_LIMITED
+            + u64::from(is_hidden) * KIND_HIDDEN;
         Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
 
@@ -186,6 +195,8 @@ const KIND_LOG: u64 = 1;
 const KIND_NAMES_TRACE: u64 = 2;
 /// An event whose repeats are limited.
 const KIND_LIMITED: u64 = 4;
+/// The hidden spans'.
+const KIND_HIDDEN: u64 = 8;
 
 const PLACES: usize = 128;
 
@@ -262,8 +273,10 @@ where
     fn on_layer(&mut self, _: &mut S) {
         let find: Find = |dispatch, id, with| {
             let span = dispatch.downcast_ref::<S>().and_then(|registry| registry.span(id));
-            if let Some(nodes) = span.as_ref().map(SpanRef::extensions).as_ref().and_then(|all| all.get::<Nodes>()) {
-                with(nodes);
+            for span in span.iter().flat_map(SpanRef::scope) {
+                if with(span.extensions().get::<Nodes>()) {
+                    return;
+                }
             }
         };
         let _ = self.find.set(find);
@@ -284,7 +297,12 @@ where
                 let recent = recent::with(core.serial, &parent.id(), Arc::clone);
                 recent.or_else(|| node_of(&parent, core.serial))
             });
-            let node = Node::new(meta, parent, scratch.bytes(), site.kind & KIND_NAMES_TRACE != 0, &core.ids);
+            let names_trace = site.kind & KIND_NAMES_TRACE != 0;
+            let node = if site.kind & KIND_HIDDEN != 0 {
+                Node::hidden(meta, parent, scratch.bytes())
+            } else {
+                Node::new(meta, parent, scratch.bytes(), names_trace, &core.ids)
+            };
             recent::remember(core.serial, id, &node);
             let mut extensions = span.extensions_mut();
             if let Some(mut others) = extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])))
@@ -341,6 +359,10 @@ impl Layer {
             if core.wants_thread {
                 let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
             }
+            #[cfg(feature = "log")]
+            if is_log {
+                log_values::add(&mut capture);
+            }
             event.record(&mut capture);
             if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
                 limiter.keep(origin, scratch.bytes());
@@ -396,7 +418,10 @@ impl SpanExt for Span {
             let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
             let Some(find) = layer.find.get() else { return };
             let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
-            find(dispatch, id, &mut |nodes| found = nodes.0.clone());
+            find(dispatch, id, &mut |nodes| {
+                found = nodes.map(|nodes| nodes.0.clone()).unwrap_or_default();
+                true
+            });
             with_scratch(|scratch| {
                 Capture::new(scratch, layer.core.max_record_bytes).named(name, &value);
                 found.iter().for_each(|(_, node)| node.record(scratch.bytes()));

@@ -26,6 +26,7 @@ use suppressed::Suppressed;
 pub(crate) use turn::{Idle, Taken};
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use tracing::Level;
@@ -125,6 +126,8 @@ pub(crate) struct State {
     failures: Vec<(u64, Error)>,
     /// Orders under way that nobody waits for any more.
     given_up: Vec<u64>,
+    /// Tasks that wait for an order.
+    wakers: Vec<(u64, Waker)>,
     tally: Tally,
 }
 
@@ -235,6 +238,7 @@ impl Queue {
             done_ticket: 0,
             failures: Vec::new(),
             given_up: Vec::new(),
+            wakers: Vec::new(),
             tally: Tally::default(),
         };
         let max_wait = match overflow {

@@ -183,11 +183,16 @@ pub(super) fn thread(form: &[u8]) -> Option<Thread<'_>> {
 
 /// Appends a field that no call site declares.
 pub(crate) fn put_named(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
+    put_name(out, name);
+    put_value(out, value);
+}
+
+/// Appends the key of a field that no call site declares.
+pub(super) fn put_name(out: &mut Vec<u8>, name: &str) {
     let name = super::value::prefix(name, usize::from(u16::MAX));
     out.push(NAMED);
     out.extend_from_slice(&(name.len() as u16).to_le_bytes());
     out.extend_from_slice(name.as_bytes());
-    put_value(out, value);
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {

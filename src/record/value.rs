@@ -1,5 +1,7 @@
 //! A captured value, read back.
 
+use std::borrow::Cow;
+
 use super::form::Texts;
 
 /// A captured value.
@@ -37,6 +39,20 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// What it says in plain text; `None` for bytes and errors.
+    pub(crate) fn to_text(self) -> Option<Cow<'a, str>> {
+        Some(match self {
+            Value::Str(text) | Value::Json(text) => Cow::Borrowed(text),
+            Value::Bool(on) => Cow::Owned(on.to_string()),
+            Value::I64(number) => Cow::Owned(number.to_string()),
+            Value::U64(number) => Cow::Owned(number.to_string()),
+            Value::I128(number) => Cow::Owned(number.to_string()),
+            Value::U128(number) => Cow::Owned(number.to_string()),
+            Value::F64(number) => Cow::Owned(number.to_string()),
+            Value::Bytes(_) | Value::Error(_) => return None,
+        })
+    }
+
     /// Bytes of text, or of bytes; a number has none.
     pub(crate) fn text_bytes(&self) -> usize {
         match self {
@@ -71,6 +87,11 @@ macro_rules! from {
 
 from! {
     bool => Bool as bool,
+    i8 => I64 as i64,
+    u8 => U64 as u64,
+    i16 => I64 as i64,
+    u16 => U64 as u64,
+    f32 => F64 as f64,
     i32 => I64 as i64,
     i64 => I64 as i64,
     u32 => U64 as u64,
@@ -78,6 +99,18 @@ from! {
     i128 => I128 as i128,
     u128 => U128 as u128,
     f64 => F64 as f64,
+}
+
+impl From<isize> for Value<'_> {
+    fn from(value: isize) -> Self {
+        Value::I64(value as i64)
+    }
+}
+
+impl From<usize> for Value<'_> {
+    fn from(value: usize) -> Self {
+        Value::U64(value as u64)
+    }
 }
 
 impl<'a> From<&'a str> for Value<'a> {

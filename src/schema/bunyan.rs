@@ -7,7 +7,7 @@ use tracing::Level;
 use super::clock::ClockText;
 use super::host::Host;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_message, error_stack, put_span_names, views};
+use super::parts::{Parts, error_message, error_stack, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -98,7 +98,7 @@ impl Schema for Bunyan {
             put_object(line.key("src"), [("file", &file), ("line", &number)].into_iter());
         }
         line.truncation(record);
-        if !views.is_empty() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for (name, value) in parts.all() {

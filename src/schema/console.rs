@@ -278,7 +278,9 @@ impl Console {
                 if let Some(trace) = context.trace_id() {
                     let _ = write!(out, " trace_id={trace}");
                 }
-                let _ = write!(out, " span_id={}", context.span_id());
+                if let Some(span) = context.span_id() {
+                    let _ = write!(out, " span_id={span}");
+                }
             }
         });
     }

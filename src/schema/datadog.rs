@@ -8,7 +8,7 @@ use tracing::Level;
 
 use super::clock::ClockText;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_message, error_stack, put_span_names, views};
+use super::parts::{Parts, error_message, error_stack, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -127,7 +127,7 @@ impl Schema for Datadog {
             line.value("request_id", request);
         }
         line.truncation(record);
-        if !views.is_empty() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for (name, value) in parts.all() {

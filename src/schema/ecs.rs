@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use super::clock::ClockText;
 use super::host::Host;
 use super::object::{Object, switches, tell_apart};
-use super::parts::{Parts, error_message, error_stack, views};
+use super::parts::{Parts, error_message, error_stack, shown, span_path, views};
 use super::{Schema, json};
+use crate::context::SpanView;
 use crate::record::{Record, Value};
 
 /// Lines for Elasticsearch: the Elastic Common Schema.
@@ -156,8 +157,8 @@ impl Schema for Ecs {
         if let Some(trace) = parts.trace {
             line.plain("trace.id", &trace.digits());
         }
-        if let Some(entry) = views.last() {
-            line.plain("transaction.id", &entry.id().digits());
+        if let Some(entry) = shown(&views).find_map(SpanView::id) {
+            line.plain("transaction.id", &entry.digits());
         }
         if let Some(span) = parts.span {
             line.plain("span.id", &span.digits());
@@ -193,14 +194,8 @@ impl Schema for Ecs {
                 labels.push((label_name(name), value));
             }
         }
-        let mut spans = String::new();
-        for span in views.iter().rev() {
-            spans += if spans.is_empty() { "" } else { ":" };
-            spans += span.name();
-        }
-        if !views.is_empty() {
-            labels.push((Cow::Borrowed("spans"), Value::Str(&spans)));
-        }
+        let spans = span_path(&views);
+        labels.extend(spans.as_deref().map(|spans| ("spans".into(), Value::Str(spans))));
         if let Some(original) = record.original_bytes() {
             labels.push((Cow::Borrowed("truncated"), Value::Bool(true)));
             labels.push((Cow::Borrowed("original_bytes"), Value::U64(original)));

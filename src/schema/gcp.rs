@@ -8,7 +8,7 @@ use tracing::Level;
 use super::clock::ClockText;
 use super::merged::last_of_each;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_stack, put_span_names, views};
+use super::parts::{Parts, error_stack, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -82,7 +82,8 @@ impl Gcp {
         self
     }
 
-    /// What `logging.googleapis.com/trace_sampled` says of lines that belong to a trace; without, it is not there.
+    /// What `logging.googleapis.com/trace_sampled` says of lines that belong to a trace; unless set, what the trace's
+    /// `traceparent` says, where it came with one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
         self.trace_sampled = Some(sampled);
         self
@@ -150,7 +151,8 @@ impl Schema for Gcp {
         if let Some(span) = parts.span {
             line.plain(SPAN_ID, &span.digits());
         }
-        if let Some(sampled) = self.trace_sampled.filter(|_| parts.trace.is_some()) {
+        let sampled = self.trace_sampled.or_else(|| record.context()?.is_sampled());
+        if let Some(sampled) = sampled.filter(|_| parts.trace.is_some()) {
             line.value(TRACE_SAMPLED, &Value::Bool(sampled));
         }
         if let Some((file, number)) = place {
@@ -175,7 +177,7 @@ impl Schema for Gcp {
             }
         }
         line.truncation(record);
-        if !views.is_empty() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for field in &parts.fields {

@@ -8,7 +8,7 @@ use super::Schema;
 use super::clock::ClockText;
 use super::json;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_message, put_span_names, views};
+use super::parts::{Parts, error_message, put_span_names, shown, views};
 use crate::record::{Record, Value};
 
 /// Lines for AWS Lambda, in functions whose log format is JSON.
@@ -102,7 +102,7 @@ impl Schema for Lambda {
             line.text("location", &format!("{file}:{number}"));
         }
         line.truncation(record);
-        if !views.is_empty() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for (name, value) in parts.all() {

@@ -4,14 +4,13 @@
 //! becomes `_` here; a value that has one of these is quoted and escaped as in JSON.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use tracing::Level;
 
 use super::clock::ClockText;
 use super::edit::Edits;
 use super::object::{is_reserved, switches, tell_apart};
-use super::parts::{Parts, views};
+use super::parts::{Parts, span_path, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -68,10 +67,7 @@ impl Schema for Logfmt {
         let parts = Parts::of(record, &views);
         let time = String::from_utf8_lossy(self.clock.text(record.timestamp())).into_owned();
         let ids = (parts.trace.map(|id| id.to_string()), parts.span.map(|id| id.to_string()));
-        let mut spans = String::new();
-        for span in views.iter().rev() {
-            let _ = write!(spans, "{}{}", if spans.is_empty() { "" } else { ":" }, span.name());
-        }
+        let spans = span_path(&views);
 
         let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(parts.fields.len() + 12);
         put(&mut pairs, "ts", Some(Value::Str(time.trim_end_matches('"'))));
@@ -98,7 +94,7 @@ impl Schema for Logfmt {
         put(&mut pairs, "request_id", parts.request);
         put(&mut pairs, "trace_id", ids.0.as_deref().map(Value::Str));
         put(&mut pairs, "span_id", ids.1.as_deref().map(Value::Str));
-        put(&mut pairs, "spans", (!views.is_empty()).then_some(Value::Str(&spans)));
+        put(&mut pairs, "spans", spans.as_deref().map(Value::Str));
 
         self.edits.apply(&mut pairs, |value| value);
         for (name, _) in &mut pairs {

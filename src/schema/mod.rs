@@ -58,6 +58,7 @@ pub use console::Console;
 pub use datadog::Datadog;
 pub use ecs::Ecs;
 pub use edit::Edits;
+pub(crate) use flat::is_reserved;
 pub use flat::{Flat, SpanFields};
 pub use gcp::Gcp;
 pub use lambda::Lambda;

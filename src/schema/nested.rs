@@ -7,7 +7,7 @@
 use super::clock::ClockText;
 use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{error_message, views};
+use super::parts::{error_message, shown, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -71,12 +71,22 @@ impl Schema for Nested {
         for field in all.iter().filter(|field| field.own) {
             put_member(fields, &mut is_empty, field.name, &field.value);
         }
+        // Context variables are in no span that shows: they are the event's, where it has none of their names.
+        let mut names: Vec<&str> = all.iter().filter(|field| field.own).map(|field| field.name).collect();
+        for view in views.iter().filter(|view| view.is_hidden()) {
+            for field in of_span(record, view) {
+                if !names.contains(&field.name) {
+                    names.push(field.name);
+                    put_member(fields, &mut is_empty, field.name, &field.value);
+                }
+            }
+        }
         if record.is_log {
             put_log(fields, &mut is_empty, record);
         }
         let statics: Vec<_> = last_of_each(record.static_fields()).collect();
         for (name, value) in statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            if all.iter().all(|field| field.name != *name) {
+            if !names.contains(name) {
                 put_member(fields, &mut is_empty, name, &Value::Str(value));
             }
         }
@@ -91,18 +101,13 @@ impl Schema for Nested {
                 line.number("line_number", number.into());
             }
         }
-        if let Some(leaf) = views.first() {
-            let out = line.key("span");
-            let start = out.len();
-            put_span(out, record, leaf);
-            let rendered = start..out.len();
+        if let Some(leaf) = views.iter().find(|view| !view.is_hidden()) {
+            put_span(line.key("span"), record, leaf);
             let out = line.key("spans");
-            out.push(b'[');
-            for view in views.iter().skip(1).rev() {
+            for (place, view) in shown(&views).enumerate() {
+                out.push(if place == 0 { b'[' } else { b',' });
                 put_span(out, record, view);
-                out.push(b',');
             }
-            out.extend_from_within(rendered);
             out.push(b']');
         }
         if let Some(thread) = record.thread().filter(|_| self.thread) {
@@ -118,7 +123,9 @@ impl Schema for Nested {
             if let Some(trace) = context.trace_id() {
                 line.plain("trace_id", &trace.digits());
             }
-            line.plain("span_id", &context.span_id().digits());
+            if let Some(span) = context.span_id() {
+                line.plain("span_id", &span.digits());
+            }
             if let Some(parent) = context.parent_span_id() {
                 line.plain("parent_span_id", &parent.digits());
             }

@@ -25,7 +25,7 @@ pub(super) struct Parts<'a> {
     pub(super) request: Option<Value<'a>>,
     /// From the builder, else from a field that is text.
     pub(super) service: Option<&'a str>,
-    /// The ids of the context; without one, those that the event gives itself.
+    /// The ids of the context; where it has none, those that the event gives itself.
     pub(super) trace: Option<TraceId>,
     pub(super) span: Option<SpanId>,
     /// All other fields, each name once.
@@ -51,11 +51,13 @@ impl<'a> Parts<'a> {
             Some(service) => Some(service),
             None => take(&mut fields, "service", is_text).and_then(|value| value.as_str()),
         };
-        let (mut trace, mut span) = (None, None);
-        if let Some(context) = record.context() {
-            (trace, span) = (context.trace_id(), Some(context.span_id()));
-        } else {
+        let context = record.context();
+        let mut trace = context.and_then(Context::trace_id);
+        let mut span = context.and_then(Context::span_id);
+        if trace.is_none() {
             take_id(&mut fields, "trace_id", &mut trace, TraceId::parse);
+        }
+        if span.is_none() {
             take_id(&mut fields, "span_id", &mut span, SpanId::parse);
         }
         Self { message, error, request, service, trace, span, fields, statics }
@@ -110,10 +112,22 @@ pub(super) fn error_stack(error: &Value<'_>) -> Option<String> {
     (text.len() > start).then_some(text)
 }
 
-/// Appends the spans' names as an array, the outermost first.
+/// The spans that show, the outermost first.
+pub(super) fn shown<'v, 'a>(views: &'v [SpanView<'a>]) -> impl Iterator<Item = &'v SpanView<'a>> {
+    views.iter().rev().filter(|view| !view.is_hidden())
+}
+
+/// The names of the spans that show, the outermost first, with colons between them; `None` where there is none.
+pub(super) fn span_path(views: &[SpanView<'_>]) -> Option<String> {
+    let mut shown = shown(views).map(SpanView::name);
+    let first = shown.next()?.to_owned();
+    Some(shown.fold(first, |path, name| path + ":" + name))
+}
+
+/// Appends the names of the spans that show as an array, the outermost first.
 pub(super) fn put_span_names(out: &mut Vec<u8>, views: &[SpanView<'_>]) {
     out.push(b'[');
-    for (place, span) in views.iter().rev().enumerate() {
+    for (place, span) in shown(views).enumerate() {
         if place > 0 {
             out.push(b',');
         }

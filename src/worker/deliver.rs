@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{Level, Metadata};
 
+use super::backoff::Backoff;
 use super::durability::Unsynced;
 use super::{ECHO, Lane, Parts, cut, fork};
 use crate::context::Bound;
@@ -22,9 +23,6 @@ const CHUNK_BYTES: usize = 256 * 1024;
 
 /// While lines keep coming, it is looked so often which call sites have suppressed lines to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A line on which the sink panicked so often without getting ahead is given up.
 const MAX_PANICS: u32 = 3;
@@ -46,6 +44,8 @@ pub(crate) struct Engine {
     unsynced: Unsynced,
     /// The sink did not pass on all that it had taken.
     unflushed: bool,
+    /// When it is asked to once more, if it may succeed.
+    flush: Backoff,
     closed: bool,
     /// A batch is being delivered, also while the engine is let go of for a moment.
     under_way: bool,
@@ -91,6 +91,7 @@ impl Engine {
             tally: Tally::default(),
             unsynced: Unsynced::new(parts.durability),
             unflushed: false,
+            flush: Backoff::new(),
             closed: false,
             under_way: false,
             forked: false,
@@ -107,6 +108,7 @@ impl Engine {
         self.tally = Tally::default();
         self.unsynced.clear();
         self.unflushed = false;
+        self.flush.clear();
         self.under_way = false;
         self.forked = true;
     }
@@ -163,8 +165,8 @@ impl Engine {
         lane.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
         let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
         let nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
-        if !nothing
-            && !flushes
+        if !flushes
+            && (!nothing || engine.flush.at().is_some_and(|at| at <= Instant::now()))
             && let Err(error) = engine.control(Control::Flush)
         {
             engine.report(lane, &error);
@@ -207,7 +209,7 @@ impl Engine {
         }
         match order.control {
             // No flush has come before it.
-            Control::Sync => self.sync().inspect_err(|_| self.unflushed = true),
+            Control::Sync => self.sync().inspect_err(|error| self.flush_failed(error)),
             other => self.control(other),
         }
     }
@@ -245,21 +247,40 @@ impl Engine {
         self.closed || (!self.unflushed && self.unsynced.is_settled())
     }
 
-    /// When what was written is to be made durable.
-    pub(crate) fn sync_at(&self) -> Option<Instant> {
-        self.unsynced.due()
+    /// When there is something to do although nothing comes: to flush again, or to make durable.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.unsynced.due().into_iter().chain(self.flush.at()).min()
     }
 
-    /// Ends the sink.
-    pub(crate) fn close(&mut self, lane: &Lane) {
-        let flushed = self.control(Control::Flush);
-        if !self.closed && self.unsynced.is_left() {
-            self.sync_and_report(lane);
-            lane.queue.batch_done(&self.tally, Vec::new(), self.is_settled());
+    /// Ends the sink. A flush that fails is tried again until the deadline, as a write is.
+    pub(crate) fn close<'a>(mut engine: Turn<'a>, lane: &'a Lane) -> Turn<'a> {
+        let begun = Instant::now();
+        engine.under_way = true;
+        let mut backoff = Backoff::new();
+        let mut flushed;
+        loop {
+            flushed = engine.control(Control::Flush);
+            let Some(error) = flushed.as_ref().err().filter(|error| error.is_retryable() && !engine.closed) else {
+                break;
+            };
+            engine.report(lane, error);
+            let pause = backoff.failed();
+            let go_on;
+            (engine, go_on) = lane.rest(engine, || lane.queue.pause(pause, begun));
+            if !go_on {
+                break;
+            }
         }
-        if let Err(error) = flushed.and_then(|()| self.control(Control::Close)) {
-            self.report(lane, &error);
+        engine.under_way = false;
+        let this = &mut *engine;
+        if !this.closed && this.unsynced.is_left() {
+            this.sync_and_report(lane);
+            lane.queue.batch_done(&this.tally, Vec::new(), this.is_settled());
         }
+        if let Err(error) = flushed.and_then(|()| this.control(Control::Close)) {
+            this.report(lane, &error);
+        }
+        engine
     }
 
     /// Renders records from `next` on until a chunk is full; returns the first one not rendered.
@@ -375,7 +396,7 @@ impl Engine {
     /// Gets all rendered lines into the sink, however long it takes, and says what became of them.
     fn write<'a>(mut engine: Turn<'a>, lane: &'a Lane, resolved: Resolved) -> Turn<'a> {
         let Resolved { bytes, mut lost, next } = resolved;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new();
         let mut panics = 0;
         let mut moved_last = Instant::now();
         while !engine.lines.is_empty() && !engine.closed {
@@ -387,7 +408,8 @@ impl Engine {
             this.tally.written_bytes = this.tally.written_bytes.saturating_add_signed(moved);
             if moved > 0 {
                 this.unsynced.wrote(moved_last);
-                (pause, panics, moved_last) = (FIRST_PAUSE, 0, Instant::now());
+                backoff.clear();
+                (panics, moved_last) = (0, Instant::now());
             }
             this.sync_if_due(lane);
             let error = match result {
@@ -416,12 +438,12 @@ impl Engine {
             } else if !this.lines.is_empty() {
                 this.tally.retries += 1;
                 lane.queue.report(&this.tally);
+                let pause = backoff.failed();
                 let go_on;
                 (engine, go_on) = lane.rest(engine, || lane.queue.pause(pause, moved_last));
                 if !go_on {
                     break;
                 }
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
         let reason = if engine.closed { Reason::Closed } else { Reason::Shutdown };
@@ -453,11 +475,23 @@ impl Engine {
             self.tally.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         });
-        match control {
-            Control::Flush => self.unflushed = result.is_err(),
-            Control::Sync if result.is_ok() => self.unflushed = false,
+        match (control, &result) {
+            (Control::Flush, Err(error)) => self.flush_failed(error),
+            (Control::Flush | Control::Sync, Ok(())) => {
+                self.unflushed = false;
+                self.flush.clear();
+            }
             _ => {}
         }
         result
+    }
+
+    fn flush_failed(&mut self, error: &Error) {
+        self.unflushed = true;
+        if error.is_retryable() {
+            self.flush.failed();
+        } else {
+            self.flush.clear();
+        }
     }
 }

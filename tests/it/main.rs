@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods)]
 
+mod any;
 mod appender;
 mod child;
+mod context;
 mod disasters;
 mod disk;
 mod durable;
@@ -12,9 +14,12 @@ mod exit;
 mod faults;
 mod filter;
 mod flush;
+mod flush_async;
 mod fork;
 mod golden;
 mod hostile;
+#[cfg(feature = "axum")]
+mod http;
 mod inherit;
 mod ledger;
 mod load;

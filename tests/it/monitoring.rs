@@ -51,6 +51,9 @@ fn expected(metrics: &spanline::Metrics) -> BTreeMap<Key, f64> {
         put("notices_total", &[], output.notices as f64);
         put("retries_total", &[], output.retries as f64);
         put("panics_total", &[], output.panics as f64);
+        put("syncs_total", &[], output.syncs as f64);
+        put("failed_syncs_total", &[], output.failed_syncs as f64);
+        put("overdue_total", &[], output.overdue as f64);
     }
     all
 }

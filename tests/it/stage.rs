@@ -13,14 +13,16 @@ use tracing::subscriber::{Interest, with_default};
 use tracing::{Event, Level, Metadata, Span};
 use tracing_subscriber::prelude::*;
 
+use crate::faults::PATIENCE;
 use crate::strict;
 
 /// 2026-11-20T10:15:38.123456789Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_nanos(1_795_169_738_123_456_789);
 
-/// A log whose lines are the same in every run.
+/// A log whose lines are the same in every run. Its end waits as long as any test does: a megabyte of text that has to be
+/// escaped takes a busy machine seconds for one line, in a build without optimizations.
 pub(crate) fn fixed() -> Builder {
-    spanline::builder().clock(|| NOW).id_seed(1).filter("trace")
+    spanline::builder().clock(|| NOW).id_seed(1).filter("trace").shutdown_timeout(PATIENCE, PATIENCE)
 }
 
 /// What `run` logs, as text.

@@ -124,8 +124,8 @@ impl Contexts {
         }
         let ids = line.len();
         put_id(&mut line, b",\"trace_id\":\"", trace.map(TraceId::digits));
-        put_id(&mut line, b",\"span_id\":\"", Some(context.span_id().digits()));
-        let parent = remote.or_else(|| context.local_parent_id());
+        put_id(&mut line, b",\"span_id\":\"", context.span_id().map(SpanId::digits));
+        let parent = remote.or_else(|| context.parent_span_id());
         put_id(&mut line, b",\"parent_span_id\":\"", parent.map(SpanId::digits));
         let behind = line.len() as u32;
         rendered.parts.iter_mut().for_each(|(_, range)| *range = range.start + behind..range.end + behind);
@@ -172,6 +172,8 @@ impl<'a> Spans<'_, 'a> {
                     Role::Hidden => {}
                     Role::Irregular => return None,
                     Role::Request => self.request = self.request.or_else(|| Some(raw.value())),
+                    Role::State if matches!(named, Some((_, Some(_)))) => {}
+                    Role::State => return None,
                     Role::Trace => {
                         let found = named_trace(field.name, &raw.value())?;
                         match named {

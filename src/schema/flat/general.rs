@@ -53,13 +53,11 @@ impl Flat {
         }
         places.put_taken(out, &["thread_id", "thread_name"]);
         places.put_fixed(out, record, options, self.fixed.as_ref());
-        match record.context() {
-            Some(context) => put_ids(out, context, places.request),
-            None => places.put_taken(out, &["trace_id", "span_id", "parent_span_id"]),
+        if let Some(context) = record.context() {
+            put_ids(out, context, places.request);
         }
-        if record.context().is_some_and(|context| context.parent_span_id().is_none()) {
-            places.put_taken(out, &["parent_span_id"]);
-        }
+        // Those that the context leaves free.
+        places.put_taken(out, &["trace_id", "span_id", "parent_span_id"]);
         places.put_top(out, false);
         if let Some(context) = record.context() {
             put_spans(out, context);
@@ -145,7 +143,9 @@ fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>)
     if let Some(trace) = context.trace_id() {
         put_named(out, "trace_id", &Value::Str(&trace.to_string()));
     }
-    put_named(out, "span_id", &Value::Str(&context.span_id().to_string()));
+    if let Some(span) = context.span_id() {
+        put_named(out, "span_id", &Value::Str(&span.to_string()));
+    }
     if let Some(parent) = context.parent_span_id() {
         put_named(out, "parent_span_id", &Value::Str(&parent.to_string()));
     }
@@ -153,8 +153,11 @@ fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>)
 
 /// Appends `spans`, the outermost first.
 pub(super) fn put_spans(out: &mut Vec<u8>, context: &Context<'_>) {
-    put_key(out, "spans");
     let names: Vec<_> = context.names().collect();
+    if names.is_empty() {
+        return;
+    }
+    put_key(out, "spans");
     for (place, name) in names.iter().rev().enumerate() {
         out.push(if place == 0 { b'[' } else { b',' });
         json::put_str(out, name);
@@ -168,7 +171,8 @@ fn is_free(slot: Slot, record: &Record<'_>) -> bool {
     match slot.name {
         "message" | "error" => true,
         "service" => record.service().is_none(),
-        "trace_id" | "span_id" => context.is_none(),
+        "trace_id" => context.is_none_or(|context| context.trace_id().is_none()),
+        "span_id" => context.is_none_or(|context| context.span_id().is_none()),
         "parent_span_id" => context.is_none_or(|context| context.parent_span_id().is_none()),
         "file" => record.file().is_none(),
         "line" => record.line().is_none(),

@@ -28,6 +28,7 @@ use crate::schema::json::{Draft, DraftBytes};
 use contexts::Contexts;
 use plan::{Plan, PlanKeys};
 use slots::Slots;
+pub(crate) use slots::is_reserved;
 
 /// Which of the spans' fields go into the line. The ids and `request_id` always do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

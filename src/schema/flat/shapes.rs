@@ -55,6 +55,8 @@ pub(super) enum Role {
     Request,
     /// May name the trace.
     Trace,
+    /// Goes with the trace that the span names.
+    State,
     /// Another span of the context has one of that name: shown unless one further in has a value.
     Repeated,
     /// The general way has to see to it.
@@ -122,6 +124,7 @@ impl Shape {
                 let mut role = match name {
                     _ if is_static || fields.iter().any(|field| field.name == name) => Role::Irregular,
                     "trace_id" | "traceparent" => Role::Trace,
+                    "tracestate" if fields.iter().any(|field| field.name == "traceparent") => Role::State,
                     _ if slots.find(name).is_some() => Role::Irregular,
                     _ if !options.span_fields.lifts(name) => Role::Hidden,
                     "request_id" => Role::Request,
@@ -132,7 +135,7 @@ impl Shape {
                         (role, other.role) = (Role::Repeated, Role::Repeated);
                     }
                 }
-                if !matches!(role, Role::Hidden | Role::Trace) {
+                if !matches!(role, Role::Hidden | Role::Trace | Role::State) {
                     names.push(name);
                 }
                 let mut key = Vec::new();

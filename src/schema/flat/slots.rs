@@ -25,6 +25,11 @@ pub(super) struct Slot {
     pub(super) takes: Takes,
 }
 
+/// Whether the name means the same in every line, whatever the options are.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    Slots::new(&Options::default()).find(name).is_some()
+}
+
 /// The reserved keys under some options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots<'o>(&'o Options);

@@ -160,6 +160,10 @@ fn try_put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
         b'"' => put_str(out, &serde_json::from_str::<String>(text).ok()?),
         _ => {
             serde_json::from_str::<&RawValue>(text).ok()?;
+            // Readers that hold numbers in 64 bits refuse the whole line for one that is beyond them.
+            if text.parse::<f64>().is_ok_and(f64::is_infinite) {
+                return None;
+            }
             out.extend_from_slice(text.as_bytes());
         }
     }

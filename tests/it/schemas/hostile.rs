@@ -10,9 +10,10 @@ use tracing_subscriber::prelude::*;
 
 use super::logfmt::read;
 use super::{JSON, schema};
+use crate::any::{names, with_given};
 use crate::stage::{Site, fixed};
 use crate::strict;
-use crate::text::{expected, fields, names, text, with_given};
+use crate::text::{expected, fields, text};
 
 /// What a schema calls the level of a WARN, the target, and the trace's id in hex.
 fn said(name: &str, line: &Value) -> (Value, Value, Value) {

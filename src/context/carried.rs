@@ -1,0 +1,103 @@
+//! The ids of a context: which trace it belongs to, which span it is in, and what goes on to other services.
+//!
+//! Hidden spans have no id. Those with a `traceparent` come from another process: what is directly inside them is in no
+//! span of this one, and its parent is the remote span.
+
+use std::borrow::Cow;
+
+use super::traceparent::{SAMPLED, TraceParent};
+use super::{Context, Node, SpanId, TraceId};
+
+/// What a context hands to other services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) trace: Option<TraceId>,
+    /// The current span, here or, where none of this process is open, remote.
+    pub(crate) span: Option<SpanId>,
+    pub(crate) flags: u8,
+    pub(crate) state: Option<String>,
+    pub(crate) request: Option<String>,
+}
+
+impl<'a> Context<'a> {
+    /// The trace's id: from the nearest span that has one, else made for the outermost.
+    pub fn trace_id(&self) -> Option<TraceId> {
+        let own = |node: &'a Node| if node.names_trace { self.view(node).own_trace() } else { None };
+        self.nodes().find_map(|node| own(node).map(|(trace, _)| trace).or(node.made_trace_id))
+    }
+
+    /// The innermost span's id; `None` where there are context variables and no span of this process.
+    pub fn span_id(&self) -> Option<SpanId> {
+        self.leaf.span_id.or_else(|| self.place().0)
+    }
+
+    /// The id of the span around the innermost, which may be in another process.
+    pub fn parent_span_id(&self) -> Option<SpanId> {
+        self.place().1
+    }
+
+    /// The trace id made for the outermost span.
+    pub(crate) fn made_trace_id(&self) -> Option<TraceId> {
+        self.nodes().find_map(|node| node.made_trace_id)
+    }
+
+    /// The span it is in, and the one around that.
+    fn place(&self) -> (Option<SpanId>, Option<SpanId>) {
+        let mut inside = None;
+        for node in self.nodes() {
+            match (inside, node.span_id) {
+                (None, Some(span)) => inside = Some(span),
+                (Some(_), Some(around)) => return (inside, Some(around)),
+                (_, None) => {}
+            }
+            let remote = if node.names_trace { self.view(node).own_trace().and_then(|own| own.1) } else { None };
+            if remote.is_some() {
+                return (inside, remote);
+            }
+        }
+        (inside, None)
+    }
+
+    /// Whether the trace is sampled, where a `traceparent` says so.
+    pub(crate) fn is_sampled(&self) -> Option<bool> {
+        let node = self.nodes().find(|node| node.names_trace && self.view(node).own_trace().is_some())?;
+        let named = self.view(node).raw_fields().filter(|(key, _)| key.name(node.meta) == Some("traceparent"));
+        let read = TraceParent::parse(named.last()?.1.as_str()?.as_bytes()).ok()?;
+        Some(read.flags & SAMPLED != 0)
+    }
+
+    /// What goes on to other services.
+    pub(crate) fn carried(&self) -> Carried {
+        let (span, parent) = self.place();
+        let trace = self.trace_id();
+        let mut carried = Carried {
+            trace,
+            span: span.or(parent),
+            flags: if trace.is_some() { SAMPLED } else { 0 },
+            state: None,
+            request: self.field("request_id"),
+        };
+        // Who names the trace also says what goes with it; a trace made here is recorded here.
+        let names = |node: &&Node| node.names_trace && self.view(node).own_trace().is_some();
+        if let Some(node) = self.nodes().find(names) {
+            let field = |wanted: &str| {
+                let named = self.view(node).raw_fields().filter(|(key, _)| key.name(node.meta) == Some(wanted));
+                named.last().and_then(|(_, value)| value.as_str())
+            };
+            if let Some(read) = field("traceparent").and_then(|text| TraceParent::parse(text.as_bytes()).ok()) {
+                carried.flags = read.flags;
+                let state = field("tracestate").map(|text| super::read_state(std::iter::once(text.as_bytes())));
+                carried.state = state.and_then(Result::ok).flatten();
+            }
+        }
+        carried
+    }
+
+    /// The text of the nearest field of a name.
+    fn field(&self, wanted: &str) -> Option<String> {
+        self.spans().find_map(|span| {
+            let named = span.raw_fields().filter(|(key, _)| key.name(span.node.meta) == Some(wanted));
+            named.last().and_then(|(_, value)| value.to_text()).map(Cow::into_owned)
+        })
+    }
+}

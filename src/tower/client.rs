@@ -1,0 +1,80 @@
+//! The current context, sent along with requests to other services.
+
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Puts the current context into the headers of a request: `traceparent` with the current span as the parent,
+/// `tracestate`, and `x-request-id`. What of the three is there already is replaced by what the context has; outside any
+/// span nothing is touched.
+///
+/// ```
+/// let mut headers = http::HeaderMap::new();
+/// spanline::inject(&mut headers);
+/// ```
+pub fn inject(headers: &mut HeaderMap) {
+    let Some(context) = crate::propagate::context() else { return };
+    if context.traceparent().is_some() {
+        // That of another trace says nothing about this one.
+        headers.remove("tracestate");
+    }
+    context.inject(|name, value| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    });
+}
+
+/// Sends the context along that is current when a request is handed to the service: see [`inject`].
+///
+/// ```
+/// use spanline::tower::ClientLayer;
+/// use tower_layer::Layer;
+///
+/// # let service = ();
+/// let client = ClientLayer::new().layer(service);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ClientLayer;
+
+impl ClientLayer {
+    /// Makes the layer.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = Client<S>;
+
+    fn layer(&self, inner: S) -> Client<S> {
+        Client { inner }
+    }
+}
+
+/// A client's service under a [`ClientLayer`].
+#[derive(Clone, Debug)]
+pub struct Client<S> {
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for Client<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        inject(request.headers_mut());
+        self.inner.call(request)
+    }
+}
