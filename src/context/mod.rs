@@ -389,6 +389,9 @@ impl<'a> SpanView<'a> {
     /// Bytes of text that were cut from the span's fields.
     pub(crate) fn refused_bytes(&self) -> u64 {
         let mut total = 0;
+        if ![self.recorded, &self.node.fields].into_iter().any(|form| Fields::new(form).has_cuts()) {
+            return total;
+        }
         for (form, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
             let mut counts = true;
             for (key, value) in Fields::new(form) {
@@ -410,17 +413,16 @@ impl<'a> SpanView<'a> {
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
-        let absorbed = if self.node.names_trace { self.own_trace() } else { None };
+        let named = if self.node.names_trace { self.trace_fields() } else { [None; 2] };
+        let absorbed = trace_of(&named);
         self.raw_fields().filter(move |(key, value)| {
             let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
             if name == "tracestate" {
                 return remote.is_none();
             }
-            if !TRACE_NAMES.contains(&name) {
-                return true;
-            }
+            let Some(at) = TRACE_NAMES.iter().position(|other| *other == name) else { return true };
             // What another one of its name has replaced is not shown either.
-            let is_last = self.last_named(name).is_some_and(|(last, _)| last == *key);
+            let is_last = named[at].is_some_and(|(last, _)| last == *key);
             is_last && named_trace(name, value).is_none_or(|own| own.0 != trace)
         })
     }
@@ -442,16 +444,39 @@ impl<'a> SpanView<'a> {
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
-    /// The field of that name; the last one, where several are called so.
-    fn last_named(&self, name: &str) -> Option<(Key<'a>, Value<'a>)> {
+    /// The fields called as in [`TRACE_NAMES`]; the last ones, where several are called so.
+    fn trace_fields(&self) -> TraceFields<'a> {
         let meta = self.node.meta;
-        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last()
+        let mut named = [None; 2];
+        let mut see = |key: Key<'a>, value: &dyn Fn() -> Value<'a>| {
+            let name = key.name(meta);
+            if let Some(at) = TRACE_NAMES.iter().position(|other| Some(*other) == name) {
+                named[at] = Some((key, value()));
+            }
+        };
+        match self.plain_fields() {
+            Some(mut fields) => {
+                while let Some((key, raw)) = fields.next_raw() {
+                    see(key, &|| raw.value());
+                }
+            }
+            None => self.raw_fields().for_each(|(key, value)| see(key, &|| value)),
+        }
+        named
     }
 
     /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
     fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        TRACE_NAMES.iter().find_map(|name| named_trace(name, &self.last_named(name)?.1))
+        trace_of(&self.trace_fields())
     }
+}
+
+/// For each of [`TRACE_NAMES`] the field of that name.
+type TraceFields<'a> = [Option<(Key<'a>, Value<'a>)>; 2];
+
+/// What the weightiest of these fields says.
+fn trace_of(named: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
+    TRACE_NAMES.iter().zip(named).find_map(|(name, field)| named_trace(name, &field.as_ref()?.1))
 }
 
 /// Fields that may name the trace, the weightier first.

@@ -83,6 +83,11 @@ impl<'a> Fields<'a> {
         self.0
     }
 
+    /// Whether something of what has not been read yet was cut.
+    pub(crate) fn has_cuts(mut self) -> bool {
+        std::iter::from_fn(|| self.next_raw()).any(|(key, _)| key == Key::Cut)
+    }
+
     /// The next field, its text not looked at.
     #[inline]
     pub(crate) fn next_raw(&mut self) -> Option<(Key<'a>, Raw<'a>)> {

@@ -240,7 +240,7 @@ impl Console {
                 }
                 self.put_field(out, name, value);
             }
-            if let Some(original) = record.original_bytes().filter(|_| shown_own) {
+            if let Some(original) = if shown_own { record.original_bytes() } else { None } {
                 if gap {
                     self.put_gap(out);
                 }
