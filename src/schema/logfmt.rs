@@ -69,7 +69,7 @@ impl Schema for Logfmt {
         let ids = (parts.trace.map(|id| id.to_string()), parts.span.map(|id| id.to_string()));
         let spans = span_path(&views);
 
-        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(parts.fields.len() + 12);
+        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(parts.fields.len() + 8);
         put(&mut pairs, "ts", Some(Value::Str(time.trim_end_matches('"'))));
         put(&mut pairs, "level", Some(Value::Str(level(record.level()))));
         put(&mut pairs, "target", Some(Value::Str(record.target())));
@@ -98,7 +98,7 @@ impl Schema for Logfmt {
 
         self.edits.apply(&mut pairs, |value| value);
         for (name, _) in &mut pairs {
-            if name.is_empty() || name.contains(is_special) {
+            if name.is_empty() || has_special(name) {
                 let plain = name.replace(is_special, "_");
                 *name = Cow::Owned(if plain.is_empty() { "_".to_owned() } else { plain });
             }
@@ -111,7 +111,7 @@ impl Schema for Logfmt {
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');
             match json::text_of(value) {
-                text if text.contains(is_special) || text == "null" => json::put_str(out, &text),
+                text if has_special(&text) || text == "null" => json::put_str(out, &text),
                 text => out.extend_from_slice(text.as_bytes()),
             }
         }
@@ -131,6 +131,11 @@ type Pair<'a> = (Cow<'a, str>, Value<'a>);
 
 fn put<'a>(pairs: &mut Vec<Pair<'a>>, name: &'static str, value: Option<Value<'a>>) {
     pairs.extend(value.map(|value| (Cow::Borrowed(name), value)));
+}
+
+fn has_special(text: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'=' && byte != b'"';
+    !text.bytes().all(is_plain) && text.contains(is_special)
 }
 
 /// What a key cannot have, and a value only in quotes.
