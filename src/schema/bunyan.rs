@@ -6,6 +6,7 @@ use tracing::Level;
 
 use super::clock::ClockText;
 use super::host::Host;
+use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
 use super::parts::{Parts, error_message, error_stack, put_span_names, shown, views};
 use super::{Schema, json};
@@ -16,6 +17,7 @@ use crate::record::{Record, Value};
 pub struct Bunyan {
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
     host: Host,
 }
 
@@ -52,7 +54,12 @@ const NO_NAME: &str = "-";
 impl Bunyan {
     /// Lines for the `bunyan` command.
     pub fn new() -> Self {
-        Self { location: false, clock: ClockText::new("{\"v\":0,\"time\":\""), host: Host::default() }
+        Self {
+            location: false,
+            clock: ClockText::new("{\"v\":0,\"time\":\""),
+            draft: DraftBytes::default(),
+            host: Host::default(),
+        }
     }
 
     switches! {
@@ -71,7 +78,7 @@ impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.number("level", level(record.level()));
         line.text("name", parts.service.unwrap_or(NO_NAME));
         line.text("hostname", self.host.hostname());

@@ -7,6 +7,7 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::json::DraftBytes;
 use super::object::{Object, switches};
 use super::parts::{Parts, error_message, error_stack, put_span_names, shown, views};
 use super::{Schema, json};
@@ -19,6 +20,7 @@ pub struct Datadog {
     thread: bool,
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const KEYS: &[&str] = &[
@@ -79,7 +81,7 @@ impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("status", status(record.level()));
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::clock::ClockText;
 use super::host::Host;
+use super::json::DraftBytes;
 use super::object::{Object, switches, tell_apart};
 use super::parts::{Parts, error_message, error_stack, shown, span_path, views};
 use super::{Schema, json};
@@ -22,6 +23,7 @@ use crate::record::{Record, Value};
 pub struct Ecs {
     thread: bool,
     clock: ClockText,
+    draft: DraftBytes,
     host: Host,
 }
 
@@ -118,7 +120,12 @@ const FIELDS: [&str; 60] = [
 impl Ecs {
     /// Lines of the Elastic Common Schema.
     pub fn new() -> Self {
-        Self { thread: false, clock: ClockText::new("{\"@timestamp\":\""), host: Host::default() }
+        Self {
+            thread: false,
+            clock: ClockText::new("{\"@timestamp\":\""),
+            draft: DraftBytes::default(),
+            host: Host::default(),
+        }
     }
 
     switches! {
@@ -137,7 +144,7 @@ impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("log.level", record.level().as_str().as_bytes());
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));

@@ -6,6 +6,7 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::json::DraftBytes;
 use super::merged::last_of_each;
 use super::object::{Object, put_object, switches};
 use super::parts::{Parts, error_stack, put_span_names, shown, views};
@@ -23,6 +24,7 @@ pub struct Gcp {
     error_reporting: bool,
     thread: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const TRACE: &str = "logging.googleapis.com/trace";
@@ -72,6 +74,7 @@ impl Gcp {
             error_reporting: false,
             thread: false,
             clock: ClockText::new("{\"time\":\""),
+            draft: DraftBytes::default(),
         }
     }
 
@@ -108,7 +111,7 @@ impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("severity", severity(record.level()));
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));

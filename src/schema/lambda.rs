@@ -7,6 +7,7 @@
 use super::Schema;
 use super::clock::ClockText;
 use super::json;
+use super::json::DraftBytes;
 use super::object::{Object, switches};
 use super::parts::{Parts, error_message, put_span_names, shown, views};
 use crate::record::{Record, Value};
@@ -19,6 +20,7 @@ use crate::record::{Record, Value};
 pub struct Lambda {
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const KEYS: &[&str] = &[
@@ -60,7 +62,7 @@ impl Schema for Lambda {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
         let invocation = parts.take("requestId", |value| value.as_str().is_some());
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));

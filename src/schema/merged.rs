@@ -19,7 +19,6 @@ pub(super) struct Merged<'a> {
 
 /// The fields in the line, the event's own first. `views`: the spans of the record's context, the innermost first.
 pub(super) fn merged<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<Merged<'a>> {
-    // As many as nearly all lines have, and no more than the allocator hands out at once.
     // Enough for nearly all lines, and few enough for the allocator's quick way.
     let mut fields: Vec<Merged<'a>> = Vec::with_capacity(12);
     let mut names = Names::default();

@@ -5,6 +5,7 @@
 //! of equal keys only the last is there, NaN is not `null`, values of [`json`](crate::json) are nested, bytes are base64.
 
 use super::clock::ClockText;
+use super::json::DraftBytes;
 use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
 use super::parts::{error_message, shown, views};
@@ -18,6 +19,7 @@ pub struct Nested {
     thread: bool,
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const KEYS: &[&str] = &[
@@ -62,7 +64,7 @@ impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let all = merged(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
 
         let fields = line.key("fields");
