@@ -11,6 +11,7 @@ macro_rules! pages {
 pages! {
     context = "context.md";
     promises = "promises.md";
-    schemas = "schemas.md";
     when_things_go_wrong = "when-things-go-wrong.md";
+    schemas = "schemas.md";
+    secrets = "secrets.md";
 }

@@ -7,6 +7,7 @@ mod guard;
 #[cfg(feature = "log")]
 mod log_records;
 mod output;
+mod redact;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 
@@ -29,6 +30,7 @@ use crate::filter::{self, CallsiteFilter, Filters};
 use crate::layer::{Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
 use crate::record::{Clock, Statics, Timestamp};
+use crate::redact::{Redact, Redactor};
 use crate::schema::{self, Console};
 use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
@@ -54,6 +56,7 @@ pub struct Builder {
     max_line_bytes: usize,
     rate_limit: Option<Limit>,
     error_rate_limit: Option<Limit>,
+    redact: Redact,
     clock: Clock,
     ids: IdSource,
     complaints: Complaints,
@@ -73,6 +76,7 @@ pub fn builder() -> Builder {
         max_line_bytes: DEFAULT_MAX_LINE_BYTES,
         rate_limit: None,
         error_rate_limit: None,
+        redact: Redact::new(),
         clock: Clock::default(),
         ids: IdSource::default(),
         complaints: Complaints::default(),
@@ -284,7 +288,8 @@ impl Builder {
         }
         let limiter = limits.iter().any(Option::is_some).then(|| Arc::new(Limiter::new(limits[0], limits[1])));
         let complaints = Arc::new(self.complaints);
-        let statics = Arc::new(self.statics);
+        let rules = self.redact.rules();
+        let statics = Arc::new(redact::statics(self.statics, rules.as_deref()));
         let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
@@ -293,7 +298,8 @@ impl Builder {
             filters.push(output.filter.take().transpose()?);
             let name = output.name_among(&lanes)?;
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
-            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit)?);
+            let redactor = rules.as_ref().and_then(Redactor::new);
+            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit, redactor)?);
             Ok(())
         });
         let state = filter::State { global, outputs: filters, context_level: self.context_level };
@@ -312,6 +318,7 @@ impl Builder {
             max_record_bytes: self.max_line_bytes.min(smallest_queue / 2),
             wants_thread,
             limiter,
+            redact: rules,
         });
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }

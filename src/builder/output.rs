@@ -15,6 +15,7 @@ use crate::filter;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
+use crate::redact::Redactor;
 use crate::schema::{Edits, Flat, Schema};
 use crate::sink::{RollingFile, Sink};
 use crate::worker::{Durability, Lane, Parts};
@@ -157,7 +158,7 @@ impl Output {
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
         let name = self.name_among(&[])?;
-        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None)?;
+        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None, None)?;
         let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
         Ok((Appender::new(lane, clock), guard))
     }
@@ -191,6 +192,7 @@ impl Output {
         clock: &Clock,
         complaints: &Arc<Complaints>,
         limit: Option<Share>,
+        redactor: Option<Redactor>,
     ) -> Result<Arc<Lane>, Error> {
         let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
         let mut schema = self.edits.on(schema);
@@ -208,6 +210,7 @@ impl Output {
             clock: clock.clone(),
             complaints: Arc::clone(complaints),
             limit,
+            redactor,
         })
     }
 }

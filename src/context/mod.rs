@@ -8,6 +8,7 @@
 mod carried;
 mod hidden;
 mod ids;
+mod overlay;
 mod request_id;
 mod traceparent;
 
@@ -17,6 +18,7 @@ pub use request_id::new_request_id;
 pub(crate) use carried::Carried;
 pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
+pub(crate) use overlay::Overlay;
 pub(crate) use request_id::read as read_request_id;
 pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
@@ -173,6 +175,11 @@ impl Node {
         self.serial
     }
 
+    /// The span's call site.
+    pub(crate) fn meta(&self) -> &'static Metadata<'static> {
+        self.meta
+    }
+
     /// Stamp of the newest version.
     #[inline]
     pub(crate) fn newest(&self) -> u64 {
@@ -289,7 +296,7 @@ impl Bound {
 }
 
 /// What the spans around one event hand down, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     leaf: &'a Node,
     version: u64,
@@ -339,7 +346,7 @@ impl<'a> Context<'a> {
 }
 
 /// One span of a context, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     node: &'a Node,
     recorded: &'a [u8],
@@ -414,7 +421,7 @@ impl<'a> SpanView<'a> {
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
         let named = if self.node.names_trace { self.trace_fields() } else { [None; 2] };
-        let absorbed = trace_of(&named);
+        let absorbed = carried::trace_of(&named);
         self.raw_fields().filter(move |(key, value)| {
             let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
             if name == "tracestate" {
@@ -443,40 +450,6 @@ impl<'a> SpanView<'a> {
             fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
-
-    /// The fields called as in [`TRACE_NAMES`]; the last ones, where several are called so.
-    fn trace_fields(&self) -> TraceFields<'a> {
-        let meta = self.node.meta;
-        let mut named = [None; 2];
-        let mut see = |key: Key<'a>, value: &dyn Fn() -> Value<'a>| {
-            let name = key.name(meta);
-            if let Some(at) = TRACE_NAMES.iter().position(|other| Some(*other) == name) {
-                named[at] = Some((key, value()));
-            }
-        };
-        match self.plain_fields() {
-            Some(mut fields) => {
-                while let Some((key, raw)) = fields.next_raw() {
-                    see(key, &|| raw.value());
-                }
-            }
-            None => self.raw_fields().for_each(|(key, value)| see(key, &|| value)),
-        }
-        named
-    }
-
-    /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
-    fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        trace_of(&self.trace_fields())
-    }
-}
-
-/// For each of [`TRACE_NAMES`] the field of that name.
-type TraceFields<'a> = [Option<(Key<'a>, Value<'a>)>; 2];
-
-/// What the weightiest of these fields says.
-fn trace_of(named: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
-    TRACE_NAMES.iter().zip(named).find_map(|(name, field)| named_trace(name, &field.as_ref()?.1))
 }
 
 /// Fields that may name the trace, the weightier first.

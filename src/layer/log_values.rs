@@ -8,6 +8,7 @@ use std::error::Error;
 
 use log::kv::{Key, Source, Value, VisitSource, VisitValue};
 
+use super::{Core, Known};
 use crate::record::{self, Capture, Scratch};
 
 /// What a key-value of a name that begins so gets put before it: `log.target` is where the record's own target is.
@@ -33,11 +34,11 @@ pub(crate) fn with_log_values(values: &dyn Source, max_bytes: usize, make_event:
 
 /// Adds to an event what lies ready. It stays there, for another layer.
 #[cold]
-pub(super) fn add(capture: &mut Capture<'_>) {
+pub(super) fn add(core: &Core, site: Known, capture: &mut Capture<'_>) {
     let _ = READY.try_with(|place| {
         let ready = place.take();
         if let Some(ready) = &ready {
-            capture.captured(ready);
+            core.add_captured(site, ready, capture);
         }
         place.set(ready);
     });

@@ -49,7 +49,7 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 14] = [
+pub(super) const SERIES: [Series; 15] = [
     Series {
         name: "spanline_lines_emitted_total",
         help: "Lines meant for the output: each event that passed its filters.",
@@ -133,6 +133,12 @@ pub(super) const SERIES: [Series; 14] = [
         help: "Calls of a synchronous output that returned before their line was written.",
         unit: Unit::Events,
         values: Values::Count(|output| output.overdue),
+    },
+    Series {
+        name: "spanline_redacted_total",
+        help: "Secrets replaced, values and pieces of texts.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.redacted),
     },
 ];
 

@@ -163,6 +163,13 @@ impl<'b> Capture<'b> {
         fields.iter().for_each(|(name, value)| self.named(name, &value));
     }
 
+    /// Says that so many bytes of the field before did not fit.
+    #[cfg(feature = "log")]
+    pub(crate) fn cut(&mut self, refused: u64) {
+        self.refused += refused;
+        self.end_text();
+    }
+
     /// Says behind a field what was cut of it.
     #[inline]
     fn end_text(&mut self) {

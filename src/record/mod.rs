@@ -17,7 +17,7 @@ pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
 
 pub(crate) use capture::{Capture, Scratch, begin_anew, discard};
-pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named};
+pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named, put_raw};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
 #[cfg(feature = "tower")]

@@ -8,7 +8,7 @@ use super::clock::ClockText;
 use super::json::DraftBytes;
 use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{error_message, shown, views};
+use super::parts::{Views, error_message, shown, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -64,31 +64,24 @@ impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let all = merged(record, &views);
+        // Context variables are in no span that shows: they are the event's, where it has none of their names.
+        let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
+        let own = merged(record, &hidden);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
 
         let fields = line.key("fields");
         fields.push(b'{');
         let mut is_empty = true;
-        for field in all.iter().filter(|field| field.own) {
+        for field in &own {
             put_member(fields, &mut is_empty, field.name, &field.value);
-        }
-        // Context variables are in no span that shows: they are the event's, where it has none of their names.
-        let mut names: Vec<&str> = all.iter().filter(|field| field.own).map(|field| field.name).collect();
-        for view in views.iter().filter(|view| view.is_hidden()) {
-            for field in of_span(record, view) {
-                if !names.contains(&field.name) {
-                    names.push(field.name);
-                    put_member(fields, &mut is_empty, field.name, &field.value);
-                }
-            }
         }
         if record.is_log {
             put_log(fields, &mut is_empty, record);
         }
         let statics: Vec<_> = last_of_each(record.static_fields()).collect();
         for (name, value) in statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            if !names.contains(name) {
+            if own.iter().all(|field| field.name != *name) {
                 put_member(fields, &mut is_empty, name, &Value::Str(value));
             }
         }

@@ -28,6 +28,7 @@ use crate::limit::Share;
 use crate::metrics::OutputMetrics;
 use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
+use crate::redact::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Sink};
 
@@ -87,6 +88,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) complaints: Arc<Complaints>,
     pub(crate) limit: Option<Share>,
+    /// Takes the secrets out of texts, where that is wanted.
+    pub(crate) redactor: Option<Redactor>,
 }
 
 impl Lane {

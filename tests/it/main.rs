@@ -33,6 +33,7 @@ mod repeats;
 mod repository;
 mod rotate;
 mod schemas;
+mod secrets;
 mod sequences;
 mod shutdown;
 mod sigkill;

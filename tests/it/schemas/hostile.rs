@@ -9,7 +9,7 @@ use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
 use super::logfmt::read;
-use super::{JSON, schema};
+use super::{JSON, lines_by, schema};
 use crate::any::{names, with_given};
 use crate::stage::{Site, fixed};
 use crate::strict;
@@ -154,4 +154,25 @@ fn text_or_name() -> impl Strategy<Value = String> {
         ])
         .prop_map(str::to_owned),
     ]
+}
+
+#[test]
+fn context_variables_are_fields_and_no_span_in_every_schema() {
+    for name in spanline::schema::NAMES {
+        let lines = lines_by(schema(name), || {
+            spanline::with("tenant", "acme").in_scope(|| {
+                tracing::info!("outside");
+                tracing::info_span!("request", request_id = "r-1").in_scope(|| {
+                    spanline::with("attempt", 2u64).in_scope(|| tracing::info!("inside"));
+                });
+            });
+        });
+        let text = lines.join("\n");
+        let (outside, inside) = text.split_once("inside").unwrap();
+        assert!(outside.contains("acme") && inside.contains("acme") && inside.contains("request"), "{name}: {text}");
+        assert!(
+            !text.contains("\"context\"") && !text.contains("context:") && !text.contains(":context"),
+            "{name}: {text}"
+        );
+    }
 }

@@ -1,20 +1,22 @@
 //! Renders a batch and gets it into the sink.
 
+mod render;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tracing::{Level, Metadata};
+use tracing::Level;
 
 use super::backoff::Backoff;
 use super::durability::Unsynced;
-use super::{ECHO, Lane, Parts, cut, fork};
-use crate::context::Bound;
+use super::{ECHO, Lane, Parts, fork};
 use crate::error::Error;
 use crate::limit::Summary;
 use crate::metrics::Reason;
-use crate::queue::{Batch, Block, Head, Loss, Order, Taken, Tally};
-use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
+use crate::queue::{Batch, Order, Taken, Tally};
+use crate::record::{Clock, Statics, Timestamp, discard, notice_metadata};
+use crate::redact::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Lines, Sink};
 
@@ -30,6 +32,7 @@ const MAX_PANICS: u32 = 3;
 /// Everything that empties one queue.
 pub(crate) struct Engine {
     schema: Box<dyn Schema>,
+    redactor: Option<Redactor>,
     sink: Box<dyn Sink>,
     lines: Lines,
     /// The half of the double buffer that is not pending.
@@ -80,6 +83,7 @@ impl Engine {
     pub(crate) fn new(parts: Parts, delivered: Arc<Delivered>) -> Self {
         Self {
             schema: parts.schema,
+            redactor: parts.redactor,
             sink: parts.sink,
             lines: Lines::counted(delivered),
             spare: Some(Batch::new(parts.max_bytes)),
@@ -176,6 +180,10 @@ impl Engine {
         engine.unsynced.batch_written(written, last);
         if !orders.iter().any(|order| order.control == Control::Sync) {
             engine.sync_if_due(lane);
+        }
+        if let Some(redactor) = &mut engine.redactor {
+            let found = redactor.take_found();
+            engine.tally.redacted += found;
         }
         let done: Vec<_> = orders.into_iter().map(|order| (order, engine.carry_out(order))).collect();
         batch.clear();
@@ -283,74 +291,6 @@ impl Engine {
         engine
     }
 
-    /// Renders records from `next` on until a chunk is full; returns the first one not rendered.
-    fn render(&mut self, batch: &Batch, block: &Block, mut next: usize, lane: &Lane, lost: &mut Vec<Lost>) -> usize {
-        while next < block.len() && self.lines.len() < CHUNK_BYTES {
-            let rendered = catch_unwind(AssertUnwindSafe(|| {
-                while next < block.len() && self.lines.len() < CHUNK_BYTES {
-                    self.render_one(batch, block, next, lost);
-                    next += 1;
-                }
-            }));
-            if let Err(payload) = rendered {
-                discard(payload);
-                self.lines.discard_unended();
-                self.tally.panics += 1;
-                if let Some((entry, _)) = block.get(next) {
-                    lost.push((Reason::Panicked, entry.head.level(), entry.time));
-                }
-                lane.complain("schema panicked", "the schema panicked; the line is counted as dropped");
-                next += 1;
-            }
-        }
-        next
-    }
-
-    fn render_one(&mut self, batch: &Batch, block: &Block, index: usize, lost: &mut Vec<Lost>) {
-        let Some((entry, bytes)) = block.get(index) else { return };
-        let (level, time) = (entry.head.level(), entry.time);
-        match entry.head {
-            Head::Line(_) => self.lines.buffer().extend_from_slice(bytes),
-            Head::Event { meta, is_log } => {
-                let record = Record {
-                    meta,
-                    time,
-                    fields: bytes,
-                    context: batch.context(entry).map(Bound::context),
-                    statics: &self.statics,
-                    is_log,
-                    max_value_bytes: usize::MAX,
-                    original_bytes: None,
-                };
-                let start = self.lines.len();
-                self.schema.render(&record, self.lines.buffer());
-                if self.lines.len() - start > self.max_line_bytes {
-                    cut::render_cut(&mut *self.schema, record, &mut self.lines, self.max_line_bytes);
-                }
-                if self.lines.len() == start {
-                    lost.push((Reason::Rejected, level, time));
-                    return;
-                }
-            }
-        }
-        self.lines.end_line(level, time, false);
-    }
-
-    /// Says what was lost, in the output's own schema.
-    fn render_notice(&mut self, loss: &Loss) {
-        let mut fields = Vec::new();
-        put_named(&mut fields, "message", &Value::Str("log lines were dropped"));
-        put_named(&mut fields, "dropped", &Value::U64(loss.by_level.total()));
-        put_named(&mut fields, "reason", &Value::Str(loss.reason.as_str()));
-        put_named(&mut fields, "first", &Value::Str(&loss.first.to_string()));
-        put_named(&mut fields, "last", &Value::Str(&loss.last.to_string()));
-        for (level, lines) in loss.by_level.levels() {
-            let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
-            put_named(&mut fields, &name, &Value::U64(lines));
-        }
-        self.render_own(notice_metadata(), false, &fields);
-    }
-
     /// What limits of repeats have suppressed, and it is time to tell. `quiet`: there is time to look for it.
     fn repeats(&mut self, lane: &Lane, last: bool, quiet: bool) -> Vec<Summary> {
         let Some(share) = lane.limit.as_ref().filter(|share| share.is_open()) else { return Vec::new() };
@@ -359,38 +299,6 @@ impl Engine {
         }
         self.looked = Instant::now();
         share.take((!last).then(|| self.clock.now()))
-    }
-
-    /// Says how many lines of a call site were suppressed, as a line of that call site.
-    fn render_repeats(&mut self, summary: &Summary) {
-        let mut fields = summary.sample.clone();
-        put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
-        put_named(&mut fields, "reason", &Value::Str(Reason::RateLimited.as_str()));
-        put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
-        put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
-        self.render_own(summary.meta, summary.is_log, &fields);
-    }
-
-    /// Renders a line of the log about itself.
-    fn render_own(&mut self, meta: &'static Metadata<'static>, is_log: bool, fields: &[u8]) {
-        let record = Record {
-            meta,
-            time: self.clock.now(),
-            fields,
-            context: None,
-            statics: &self.statics,
-            is_log,
-            max_value_bytes: usize::MAX,
-            original_bytes: None,
-        };
-        let rendered = catch_unwind(AssertUnwindSafe(|| self.schema.render(&record, self.lines.buffer())));
-        if let Err(payload) = rendered {
-            discard(payload);
-            self.lines.discard_unended();
-            return;
-        }
-        self.lines.end_line(*meta.level(), record.time, true);
-        self.tally.notices += 1;
     }
 
     /// Gets all rendered lines into the sink, however long it takes, and says what became of them.
