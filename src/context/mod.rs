@@ -417,6 +417,9 @@ impl<'a> SpanView<'a> {
     /// Bytes of text that were cut from the span's fields.
     pub(crate) fn refused_bytes(&self) -> u64 {
         let mut total = 0;
+        if ![self.recorded, &self.node.fields].into_iter().any(|form| Fields::new(form).has_cuts()) {
+            return total;
+        }
         for (form, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
             let mut counts = true;
             for (key, value) in Fields::new(form) {
@@ -438,17 +441,16 @@ impl<'a> SpanView<'a> {
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
-        let absorbed = if self.node.names_trace { self.own_trace() } else { None };
+        let named = if self.node.names_trace { self.trace_fields() } else { [None; 2] };
+        let absorbed = carried::trace_of(&named);
         self.raw_fields().filter(move |(key, value)| {
             let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
             if name == "tracestate" {
                 return remote.is_none();
             }
-            if !TRACE_NAMES.contains(&name) {
-                return true;
-            }
+            let Some(at) = TRACE_NAMES.iter().position(|other| *other == name) else { return true };
             // What another one of its name has replaced is not shown either.
-            let is_last = self.last_named(name).is_some_and(|(last, _)| last == *key);
+            let is_last = named[at].is_some_and(|(last, _)| last == *key);
             is_last && named_trace(name, value).is_none_or(|own| own.0 != trace)
         })
     }
@@ -468,17 +470,6 @@ impl<'a> SpanView<'a> {
         let added =
             fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
-    }
-
-    /// The field of that name; the last one, where several are called so.
-    fn last_named(&self, name: &str) -> Option<(Key<'a>, Value<'a>)> {
-        let meta = self.node.meta;
-        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last()
-    }
-
-    /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
-    fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        TRACE_NAMES.iter().find_map(|name| named_trace(name, &self.last_named(name)?.1))
     }
 }
 

@@ -119,6 +119,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether something of what has not been read yet was cut.
+    pub(crate) fn has_cuts(mut self) -> bool {
+        std::iter::from_fn(|| self.next_raw()).any(|(key, _)| key == Key::Cut)
+    }
+
     /// Whether the text that was read last was cut.
     #[inline]
     pub(crate) fn was_cut(&self) -> bool {

@@ -145,8 +145,9 @@ impl<'a> Record<'a> {
     }
 
     fn refused_bytes(&self) -> u64 {
-        let own = Fields::new(self.fields).map(|(key, value)| match (key, value) {
-            (Key::Cut, Value::U64(refused)) => refused,
+        let mut own = Fields::new(self.fields);
+        let own = std::iter::from_fn(|| own.next_raw()).map(|(key, value)| match (key, value) {
+            (Key::Cut, Raw::Value(Value::U64(refused))) => refused,
             _ => 0,
         });
         own.chain(self.context.iter().flat_map(Context::spans).map(|span| span.refused_bytes())).sum()

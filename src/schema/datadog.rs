@@ -7,8 +7,9 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_kind, error_message, put_span_names, span_names, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -19,6 +20,7 @@ pub struct Datadog {
     thread: bool,
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const KEYS: &[&str] = &[
@@ -81,7 +83,7 @@ impl Schema for Datadog {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
         let stack = parts.take_stack(record);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("status", status(record.level()));
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));
@@ -132,7 +134,7 @@ impl Schema for Datadog {
             line.value("request_id", request);
         }
         line.truncation(record);
-        if span_names(&views).next().is_some() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for (name, value) in parts.all() {

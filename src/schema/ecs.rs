@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use super::clock::ClockText;
 use super::host::Host;
+use super::json::DraftBytes;
 use super::object::{Object, switches, tell_apart};
-use super::parts::{Parts, error_kind, error_message, joined_names, views};
+use super::parts::{Parts, error_kind, error_message, shown, span_path, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -22,6 +23,7 @@ use crate::record::{Record, Value};
 pub struct Ecs {
     thread: bool,
     clock: ClockText,
+    draft: DraftBytes,
     host: Host,
 }
 
@@ -119,7 +121,12 @@ const FIELDS: [&str; 60] = [
 impl Ecs {
     /// Lines of the Elastic Common Schema.
     pub fn new() -> Self {
-        Self { thread: false, clock: ClockText::new("{\"@timestamp\":\""), host: Host::default() }
+        Self {
+            thread: false,
+            clock: ClockText::new("{\"@timestamp\":\""),
+            draft: DraftBytes::default(),
+            host: Host::default(),
+        }
     }
 
     switches! {
@@ -139,7 +146,7 @@ impl Schema for Ecs {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
         let stack = parts.take_stack(record);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("log.level", record.level().as_str().as_bytes());
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));
@@ -159,7 +166,7 @@ impl Schema for Ecs {
         if let Some(trace) = parts.trace {
             line.plain("trace.id", &trace.digits());
         }
-        if let Some(entry) = views.iter().rev().find_map(SpanView::id) {
+        if let Some(entry) = shown(&views).find_map(SpanView::id) {
             line.plain("transaction.id", &entry.digits());
         }
         if let Some(span) = parts.span {
@@ -199,10 +206,8 @@ impl Schema for Ecs {
                 labels.push((label_name(name), value));
             }
         }
-        let spans = joined_names(&views);
-        if !spans.is_empty() {
-            labels.push((Cow::Borrowed("spans"), Value::Str(&spans)));
-        }
+        let spans = span_path(&views);
+        labels.extend(spans.as_deref().map(|spans| ("spans".into(), Value::Str(spans))));
         if let Some(original) = record.original_bytes() {
             labels.push((Cow::Borrowed("truncated"), Value::Bool(true)));
             labels.push((Cow::Borrowed("original_bytes"), Value::U64(original)));

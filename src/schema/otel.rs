@@ -13,7 +13,7 @@ use super::edit::Edits;
 use super::json::{self, Pairs};
 use super::merged::last_of_each;
 use super::object::{is_reserved, switches};
-use super::parts::{Parts, error_kind, error_message, put_span_names, span_names, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use crate::record::{Record, Value};
 
 /// Lines of OTLP/JSON.
@@ -53,7 +53,8 @@ impl Otel {
         Self::default()
     }
 
-    /// Whether the trace is sampled, as the lines' `flags` say it; without, there are none.
+    /// Whether the trace is sampled, as the lines' `flags` say it; unless set, what the trace's `traceparent` says, where
+    /// it came with one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
         self.trace_sampled = Some(sampled);
         self
@@ -113,7 +114,7 @@ impl Schema for Otel {
                 put("thread.name", Value::Str(name));
             }
         }
-        if span_names(&views).next().is_some() {
+        if shown(&views).next().is_some() {
             put("spans", Value::Json(spans));
         }
         if let Some(original) = record.original_bytes() {
@@ -167,7 +168,8 @@ impl Schema for Otel {
             out.extend_from_slice(&span.digits());
             out.push(b'"');
         }
-        if let Some(sampled) = self.trace_sampled.filter(|_| parts.trace.is_some()) {
+        let sampled = self.trace_sampled.or_else(|| record.context()?.is_sampled());
+        if let Some(sampled) = sampled.filter(|_| parts.trace.is_some()) {
             out.extend_from_slice(if sampled { b",\"flags\":1" } else { b",\"flags\":0" });
         }
         out.extend_from_slice(if self.bare { b"}" } else { b"}]}]}]}" });

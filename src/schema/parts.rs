@@ -25,7 +25,7 @@ pub(super) struct Parts<'a> {
     pub(super) request: Option<Value<'a>>,
     /// From the builder, else from a field that is text.
     pub(super) service: Option<&'a str>,
-    /// The ids of the context; those that it leaves free, from fields.
+    /// The ids of the context; where it has none, those that the event gives itself.
     pub(super) trace: Option<TraceId>,
     pub(super) span: Option<SpanId>,
     /// All other fields, each name once.
@@ -52,10 +52,9 @@ impl<'a> Parts<'a> {
             Some(service) => Some(service),
             None => take(&mut fields, "service", is_text).and_then(|value| value.as_str()),
         };
-        let (mut trace, mut span) = match record.context() {
-            Some(context) => (context.trace_id(), context.span_id()),
-            None => (None, None),
-        };
+        let context = record.context();
+        let mut trace = context.and_then(Context::trace_id);
+        let mut span = context.and_then(Context::span_id);
         if trace.is_none() {
             take_id(&mut fields, "trace_id", &mut trace, TraceId::parse);
         }
@@ -142,29 +141,26 @@ fn error_stack(error: &Value<'_>) -> Option<String> {
     (text.len() > start).then_some(text)
 }
 
-/// The spans' names, the outermost first. Hidden ones have none.
-pub(super) fn span_names(views: &[SpanView<'_>]) -> impl Iterator<Item = &'static str> {
-    views.iter().rev().filter(|view| !view.is_hidden()).map(SpanView::name)
+/// The spans that show, the outermost first.
+pub(super) fn shown<'v, 'a>(views: &'v [SpanView<'a>]) -> impl Iterator<Item = &'v SpanView<'a>> {
+    views.iter().rev().filter(|view| !view.is_hidden())
 }
 
-/// The spans' names in one text, the outermost first; empty without spans.
-pub(super) fn joined_names(views: &[SpanView<'_>]) -> String {
-    let mut text = String::new();
-    for name in span_names(views) {
-        text += if text.is_empty() { "" } else { ":" };
-        text += name;
-    }
-    text
+/// The names of the spans that show, the outermost first, with colons between them; `None` where there is none.
+pub(super) fn span_path(views: &[SpanView<'_>]) -> Option<String> {
+    let mut shown = shown(views).map(SpanView::name);
+    let first = shown.next()?.to_owned();
+    Some(shown.fold(first, |path, name| path + ":" + name))
 }
 
-/// Appends the spans' names as an array, the outermost first.
+/// Appends the names of the spans that show as an array, the outermost first.
 pub(super) fn put_span_names(out: &mut Vec<u8>, views: &[SpanView<'_>]) {
     out.push(b'[');
-    for (place, name) in span_names(views).enumerate() {
+    for (place, span) in shown(views).enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        json::put_str(out, name);
+        json::put_str(out, span.name());
     }
     out.push(b']');
 }
