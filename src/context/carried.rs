@@ -19,16 +19,44 @@ pub(crate) struct Carried {
     pub(crate) request: Option<String>,
 }
 
+impl Node {
+    /// The span's id; a hidden span has none.
+    #[inline]
+    pub(super) fn span_id(&self) -> Option<SpanId> {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(ids) = self.otel_ids() {
+            return Some(ids.span);
+        }
+        self.span_id
+    }
+
+    /// The trace that OpenTelemetry has the span in.
+    #[inline]
+    pub(super) fn otel_trace(&self) -> Option<TraceId> {
+        #[cfg(feature = "opentelemetry")]
+        return self.otel_ids().map(|ids| ids.trace);
+        #[cfg(not(feature = "opentelemetry"))]
+        None
+    }
+}
+
 impl<'a> Context<'a> {
     /// The trace's id: from the nearest span that has one, else made for the outermost.
     pub fn trace_id(&self) -> Option<TraceId> {
         let own = |node: &'a Node| if node.names_trace { self.view(node).own_trace() } else { None };
-        self.nodes().find_map(|node| own(node).map(|(trace, _)| trace).or(node.made_trace_id))
+        self.nodes()
+            .find_map(|node| node.otel_trace().or_else(|| own(node).map(|(trace, _)| trace)).or(node.made_trace_id))
+    }
+
+    /// Whether a span of it has ids of OpenTelemetry.
+    #[inline]
+    pub(crate) fn is_of_otel(&self) -> bool {
+        cfg!(feature = "opentelemetry") && self.nodes().any(|node| node.otel_trace().is_some())
     }
 
     /// The innermost span's id; `None` where there are context variables and no span of this process.
     pub fn span_id(&self) -> Option<SpanId> {
-        self.leaf.span_id.or_else(|| self.place().0)
+        self.leaf.span_id().or_else(|| self.place().0)
     }
 
     /// The id of the span around the innermost, which may be in another process.
@@ -45,7 +73,7 @@ impl<'a> Context<'a> {
     fn place(&self) -> (Option<SpanId>, Option<SpanId>) {
         let mut inside = None;
         for node in self.nodes() {
-            match (inside, node.span_id) {
+            match (inside, node.span_id()) {
                 (None, Some(span)) => inside = Some(span),
                 (Some(_), Some(around)) => return (inside, Some(around)),
                 (_, None) => {}
@@ -69,6 +97,13 @@ impl<'a> Context<'a> {
             state: None,
             request: self.field("request_id"),
         };
+        #[cfg(feature = "opentelemetry")]
+        if let Some(ids) = self.nodes().find(|node| node.is_shown()).and_then(Node::otel_ids).filter(|_| span.is_some())
+        {
+            carried.flags = ids.flags;
+            carried.state = ids.state.as_deref().map(str::to_owned);
+            return carried;
+        }
         // Who names the trace also says what goes with it; a trace made here is recorded here.
         let names = |node: &&Node| node.names_trace && self.view(node).own_trace().is_some();
         if let Some(node) = self.nodes().find(names) {

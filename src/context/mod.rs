@@ -8,6 +8,8 @@
 mod carried;
 mod hidden;
 mod ids;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod request_id;
 mod traceparent;
 
@@ -17,6 +19,8 @@ pub use request_id::new_request_id;
 pub(crate) use carried::Carried;
 pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
+#[cfg(feature = "opentelemetry")]
+pub(crate) use otel::OtelIds;
 pub(crate) use request_id::read as read_request_id;
 pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
@@ -57,6 +61,9 @@ pub(crate) struct Node {
     parent: Option<Arc<Node>>,
     /// A hidden span has none.
     span_id: Option<SpanId>,
+    /// What OpenTelemetry calls it, once that has been asked.
+    #[cfg(feature = "opentelemetry")]
+    otel: std::sync::OnceLock<Option<Box<OtelIds>>>,
     /// Made for a span around which none knows of a trace.
     made_trace_id: Option<TraceId>,
     /// Whether neither it nor any around it is a span that shows, or knows of a trace.
@@ -130,6 +137,8 @@ impl Node {
             meta,
             parent,
             span_id,
+            #[cfg(feature = "opentelemetry")]
+            otel: std::sync::OnceLock::new(),
             made_trace_id,
             bare: false,
             names_trace,
@@ -363,7 +372,7 @@ impl<'a> SpanView<'a> {
 
     /// The span's id; a hidden one has none.
     pub fn id(&self) -> Option<SpanId> {
-        self.node.span_id
+        self.node.span_id()
     }
 
     /// Whether it is no span but [context variables](crate::with) or a [context from elsewhere](crate::TraceContext):
@@ -431,12 +440,18 @@ impl<'a> SpanView<'a> {
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
+    /// Whether a trace that a field names can be the span's: OpenTelemetry may say otherwise.
+    #[inline]
+    pub(crate) fn is_in(&self, trace: TraceId) -> bool {
+        self.node.otel_trace().is_none_or(|otel| otel == trace)
+    }
+
     /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
     fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
         let mut found = None;
         for (key, value) in self.raw_fields() {
             let own = key.name(self.node.meta).and_then(|name| named_trace(name, &value));
-            match own {
+            match own.filter(|(trace, _)| self.is_in(*trace)) {
                 Some((_, Some(_))) => return own,
                 Some(_) => found = own,
                 None => {}

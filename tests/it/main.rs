@@ -24,6 +24,8 @@ mod load;
 mod log_crate;
 mod loss;
 mod monitoring;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod outputs;
 mod own_thread;
 mod record;

@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("sink", &["error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
     ("worker", &["complaint", "context", "error", "limit", "metrics", "process", "queue", "record", "schema", "sink"]),
-    ("layer", &["context", "filter", "limit", "metrics", "queue", "record", "worker"]),
+    ("layer", &["complaint", "context", "filter", "limit", "metrics", "queue", "record", "worker"]),
     ("propagate", &["context", "error", "layer", "record"]),
     ("tower", &["context", "propagate", "record"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
