@@ -253,8 +253,8 @@ impl Builder {
     }
 
     /// Takes the trace and span ids of the layer of `tracing-opentelemetry` 0.34 in the same registry, whichever of the two
-    /// layers comes first: for every span that it sees. They are made when a span is entered or an event is logged in it,
-    /// whichever comes first; `set_parent` has to come before. When no span ever has any, a complaint says so once.
+    /// layers comes first: for every span that it sees. They are settled when a span is entered first, or an event names
+    /// it as its parent; `set_parent` has to come before. When no span ever has any, a complaint says so once.
     #[cfg(feature = "opentelemetry")]
     pub fn opentelemetry(mut self) -> Self {
         self.opentelemetry = true;

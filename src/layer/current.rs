@@ -15,10 +15,6 @@ pub(crate) fn with_current<T>(with: impl FnOnce(&Context<'_>) -> T) -> Option<T>
         let find = layer.find.get()?;
         let current = dispatch.current_span();
         let mut found = None;
-        #[cfg(feature = "opentelemetry")]
-        if let Some(otel) = &layer.core.otel {
-            layer.look_up_ids(otel, dispatch, current.id()?);
-        }
         find(dispatch, current.id()?, &mut |_, nodes| {
             found = nodes.and_then(|nodes| nodes.of(layer.core.serial)).map(Arc::clone);
             found.is_some()

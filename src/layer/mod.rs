@@ -327,6 +327,13 @@ where
         });
     }
 
+    #[cfg(feature = "opentelemetry")]
+    fn on_enter(&self, id: &Id, _: Context<'_, S>) {
+        if let Some(otel) = &self.core.otel {
+            self.know_ids(otel, id);
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {
         let core = &self.core;
         let meta = event.metadata();
@@ -358,8 +365,8 @@ impl Layer {
         let meta = event.metadata();
         let is_log = site.kind & KIND_LOG != 0;
         #[cfg(feature = "opentelemetry")]
-        if let Some(otel) = &core.otel {
-            self.know_ids_of(otel, event, registry);
+        if let (Some(otel), Some(parent)) = (&core.otel, event.parent()) {
+            self.know_ids(otel, parent);
         }
         with_scratch(
             // A call of its own would cost an event some 50 instructions.

@@ -1,22 +1,23 @@
 //! The ids that tracing-opentelemetry has given to spans.
 //!
-//! Its layer makes them when a span is entered first, or when it is asked for them; so they are asked for before the first
-//! event in a span, once for each, when every layer has seen the span, in whatever order they lie. A span that its layer
-//! does not see keeps the ids it has here.
+//! Its layer makes them when a span is entered first, or when it is asked for them. So they are asked for at the first
+//! enter, or at an event that names the span as its parent before: once for each span, when every layer has seen it, in
+//! whatever order they lie. An event in the current span never asks: where its ids are not known yet, the other layer is
+//! just making them, under a lock, and its sampler logs. A span that its layer does not see keeps the ids it has here.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use opentelemetry::trace::TraceContextExt;
 use smallvec::SmallVec;
 use tracing::span::Id;
-use tracing::{Dispatch, Event, Subscriber};
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
 
 use super::{Layer, recent};
 use crate::complaint::Complaints;
 use crate::context::{Node, OtelIds};
+use crate::record::discard;
 
 /// After so many spans without any ids of OpenTelemetry something is wrong with the set-up.
 const MAX_MISSES: u32 = 32;
@@ -50,35 +51,35 @@ impl Otel {
     }
 }
 
-impl Layer {
-    /// Looks up the ids of the span an event is in, and of those around it, unless they are known.
-    pub(super) fn know_ids_of<S>(&self, otel: &Otel, event: &Event<'_>, registry: &Context<'_, S>)
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let current = registry.current_span();
-        let id = event.parent().or_else(|| current.id().filter(|_| event.is_contextual()));
-        if let Some(id) = id {
-            self.know_ids(otel, id);
-        }
-    }
+thread_local! {
+    /// Whether the thread is asking. No destructor, so it can be used in those of others.
+    static ASKING: Cell<bool> = const { Cell::new(false) };
+}
 
-    fn know_ids(&self, otel: &Otel, id: &Id) {
+impl Layer {
+    /// Looks up the ids of a span and of those around it, unless they are known. A sampler that logs finds its thread
+    /// asking already and goes without.
+    pub(super) fn know_ids(&self, otel: &Otel, id: &Id) {
         if recent::with(self.core.serial, id, |node| node.knows_otel()) == Some(true) {
             return;
         }
-        if let Some(dispatch) = self.subscriber.get().and_then(|subscriber| subscriber.upgrade()) {
-            self.look_up_ids(otel, &dispatch, id);
+        if ASKING.try_with(|asking| asking.replace(true)) == Ok(false) {
+            // What runs there is the user's too: samplers, id generators, processors.
+            let asked = catch_unwind(AssertUnwindSafe(|| self.look_up_ids(otel, id)));
+            let _ = ASKING.try_with(|asking| asking.set(false));
+            if let Err(payload) = asked {
+                discard(payload);
+            }
         }
     }
 
-    /// Looks them up, where the subscriber is at hand.
     #[cold]
-    pub(super) fn look_up_ids(&self, otel: &Otel, dispatch: &Dispatch, id: &Id) {
-        let Some(find) = self.find.get() else { return };
+    fn look_up_ids(&self, otel: &Otel, id: &Id) {
+        let (Some(find), Some(subscriber)) = (self.find.get(), self.subscriber.get()) else { return };
+        let Some(dispatch) = subscriber.upgrade() else { return };
         // Nothing of the registry may be held while the other layer is asked.
         let mut unknown = SmallVec::<[(Id, Arc<Node>); 4]>::new();
-        find(dispatch, id, &mut |id, nodes| match nodes.and_then(|nodes| nodes.of(self.core.serial)) {
+        find(&dispatch, id, &mut |id, nodes| match nodes.and_then(|nodes| nodes.of(self.core.serial)) {
             Some(node) if node.knows_otel() => true,
             Some(node) => {
                 unknown.push((id.clone(), Arc::clone(node)));
@@ -86,9 +87,8 @@ impl Layer {
             }
             None => false,
         });
-        // From the outside in: an event logged meanwhile finds the chain known up to its span.
-        for (id, node) in unknown.iter().rev() {
-            let ids = tracing_opentelemetry::get_otel_context(id, dispatch).and_then(|context| {
+        for (id, node) in &unknown {
+            let ids = tracing_opentelemetry::get_otel_context(id, &dispatch).and_then(|context| {
                 let span = context.span();
                 let found = span.span_context();
                 OtelIds::new(

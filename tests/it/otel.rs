@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use serde_json::{Value, json};
-use spanline::{Builder, Memory, Output, TraceContext};
+use spanline::{Builder, Guard, Memory, Output, TraceContext};
 use tracing::dispatcher::with_default;
 use tracing::{Dispatch, info, info_span};
 use tracing_subscriber::filter::filter_fn;
@@ -18,31 +18,35 @@ const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// Name, trace id, span id and parent's id of a span that was exported.
 type Exported = (String, String, String, String);
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 enum Order {
     OursFirst,
     OursLast,
+}
+
+/// A registry with both layers.
+fn install(order: Order, builder: Builder, provider: &SdkTracerProvider) -> (Dispatch, Guard) {
+    let tracer = provider.tracer("test");
+    let is_shown = filter_fn(|meta| meta.target() != "spanline::context" && meta.name() != "unseen");
+    match order {
+        Order::OursFirst => {
+            let (layer, guard) = builder.opentelemetry().build().unwrap();
+            let otel = tracing_opentelemetry::layer().with_tracer(tracer).with_filter(is_shown);
+            (Dispatch::new(tracing_subscriber::registry().with(layer).with(otel)), guard)
+        }
+        Order::OursLast => {
+            let (layer, guard) = builder.opentelemetry().build().unwrap();
+            let otel = tracing_opentelemetry::layer().with_tracer(tracer).with_filter(is_shown);
+            (Dispatch::new(tracing_subscriber::registry().with(otel).with(layer)), guard)
+        }
+    }
 }
 
 /// What `run` logs with both layers in the registry, and the spans it exports.
 fn both(order: Order, builder: Builder, run: impl FnOnce()) -> (Vec<Value>, Vec<Exported>) {
     let (memory, exporter) = (Memory::new(), InMemorySpanExporter::default());
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
-    let tracer = provider.tracer("test");
-    let is_shown = filter_fn(|meta| meta.target() != "spanline::context" && meta.name() != "unseen");
-    let builder = builder.opentelemetry().output(Output::new(memory.clone()));
-    let (dispatch, guard) = match order {
-        Order::OursFirst => {
-            let (layer, guard) = builder.build().unwrap();
-            let otel = tracing_opentelemetry::layer().with_tracer(tracer).with_filter(is_shown);
-            (Dispatch::new(tracing_subscriber::registry().with(layer).with(otel)), guard)
-        }
-        Order::OursLast => {
-            let (layer, guard) = builder.build().unwrap();
-            let otel = tracing_opentelemetry::layer().with_tracer(tracer).with_filter(is_shown);
-            (Dispatch::new(tracing_subscriber::registry().with(otel).with(layer)), guard)
-        }
-    };
+    let (dispatch, guard) = install(order, builder.output(Output::new(memory.clone())), &provider);
     with_default(&dispatch, run);
     guard.close().unwrap();
     let spans = exporter.get_finished_spans().unwrap();
@@ -137,6 +141,50 @@ fn a_request_is_in_the_callers_trace_for_it_too() {
         assert_eq!((&line["trace_id"], &line["span_id"]), (&json!(trace), &json!(id)));
         assert_eq!(line["parent_span_id"], json!(parent));
         assert!(line.get("fields").is_none(), "{line}");
+    }
+}
+
+/// While its layer makes the ids of a span, under a lock, its sampler may log in that span.
+#[test]
+fn a_sampler_that_logs_stops_nobody() {
+    use opentelemetry::trace::{Link, SpanKind, TraceState};
+    use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+
+    #[derive(Clone, Debug)]
+    struct Logs;
+
+    impl ShouldSample for Logs {
+        fn should_sample(
+            &self,
+            _: Option<&opentelemetry::Context>,
+            _: opentelemetry::TraceId,
+            name: &str,
+            _: &SpanKind,
+            _: &[opentelemetry::KeyValue],
+            _: &[Link],
+        ) -> SamplingResult {
+            info!(name, "sampling");
+            let decision = SamplingDecision::RecordAndSample;
+            SamplingResult { decision, attributes: Vec::new(), trace_state: TraceState::default() }
+        }
+    }
+
+    for order in [Order::OursFirst, Order::OursLast] {
+        let memory = Memory::new();
+        let provider = SdkTracerProvider::builder().with_sampler(Logs).build();
+        let (dispatch, guard) = install(order, fixed().output(Output::new(memory.clone())), &provider);
+        with_default(&dispatch, || {
+            info_span!("span").in_scope(|| info!("inside"));
+            let early = info_span!("early");
+            info!(parent: &early, "before it is entered");
+            early.in_scope(|| info!("inside"));
+        });
+        guard.close().unwrap();
+        let lines = parsed(&memory);
+        let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        // What the second sampling logs, inside an event, tracing drops where the subscriber is one for a scope.
+        assert_eq!(messages, ["sampling", "inside", "before it is entered", "inside"], "{order:?}");
+        assert_eq!(lines[2]["span_id"], lines[3]["span_id"]);
     }
 }
 
