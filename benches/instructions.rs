@@ -9,6 +9,9 @@
 //! is not counted is the kernel's work; valgrind has no vDSO, so reading the clock is the kernel's too.
 //!
 //! The floor is the same work for an empty layer that looks up the current span, under `Targets`.
+//!
+//! Some works are counted twice more: with nothing redacted, and with names and values redacted, of which there are none.
+//! The second may cost so much more than the first as [`REDACTED`] says.
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
@@ -19,7 +22,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use spanline::sink::Lines;
-use spanline::{Guard, Output, Sink};
+use spanline::{Guard, Output, Redact, Sink};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Span, Subscriber, debug, info, info_span};
@@ -42,6 +45,9 @@ const WORKS: [Work; 8] = [
     Work::new("w1e_line", "worker: line in a known context", 1706.0, Part::Worker { of: "w1e", lines: 1 }),
     Work::new("w1c_line", "worker: line of w1c", 2408.0, Part::Worker { of: "w1c", lines: EVENTS_PER_CYCLE }),
 ];
+
+/// What looking for secrets may cost, in parts of what it costs without.
+const REDACTED: [(&str, f64); 4] = [("w1e", 1.05), ("w1c", 1.05), ("w1e_line", 1.15), ("w1c_line", 1.15)];
 
 const LIMIT: f64 = 1.08;
 /// Below this part of today's count, the limit has become too wide.
@@ -152,12 +158,15 @@ fn compare() -> ExitCode {
     let mut wrong = Vec::new();
     let mut notes = Vec::new();
     println!("{:16} {:38} {:>9} {:>9} {:>9}", "instructions", "", "count", "limit", "floor");
+    let count_of = |layer, work: &Work| {
+        let (_, count) = find(layer, work.name)?;
+        Some(match work.part {
+            Part::Caller(..) => *count,
+            Part::Worker { of, lines } => (count - find(layer, of).map_or(0.0, |(_, count)| *count)) / f64::from(lines),
+        })
+    };
     for work in &WORKS {
-        let Some(&(_, mut count)) = find("ours", work.name) else { continue };
-        if let Part::Worker { of, lines } = work.part {
-            let caller = find("ours", of).map_or(0.0, |(_, count)| *count);
-            count = (count - caller) / f64::from(lines);
-        }
+        let Some(count) = count_of("ours", work) else { continue };
         let limit = (work.today * LIMIT).ceil();
         let floor = find("floor", work.name).map_or("–".to_owned(), |(_, floor)| format!("{floor:.1}"));
         println!("{:16} {:38} {count:9.1} {limit:9.0} {floor:>9}", work.name, work.what);
@@ -165,6 +174,16 @@ fn compare() -> ExitCode {
             wrong.push(format!("{}: {count:.1} instructions are above the limit of {limit:.0}", work.name));
         } else if count < work.today * TIGHTEN {
             notes.push(format!("{}: {count:.1}, once {:.1}: tighten the limit", work.name, work.today));
+        }
+    }
+    println!("{:16} {:38} {:>9} {:>9} {:>9}", "redaction", "", "without", "with", "ratio");
+    for (name, most) in REDACTED {
+        let work = Work::named(name);
+        let (Some(open), Some(redacted)) = (count_of("open", work), count_of("redacted", work)) else { continue };
+        let ratio = redacted / open;
+        println!("{name:16} {:38} {open:9.1} {redacted:9.1} {ratio:9.3}", work.what);
+        if ratio > most {
+            wrong.push(format!("{name}: redaction costs {ratio:.3} of what it does without, above {most}"));
         }
     }
     notes.iter().for_each(|note| println!("note: {note}"));
@@ -210,6 +229,9 @@ fn count_all() -> Vec<(Run, f64)> {
     let mut runs = Vec::new();
     for work in &WORKS {
         runs.push(Run { layer: "ours", work });
+        if REDACTED.iter().any(|(name, _)| *name == work.name) {
+            runs.extend(["open", "redacted"].map(|layer| Run { layer, work }));
+        }
         if matches!(work.part, Part::Caller(..)) {
             runs.push(Run { layer: "floor", work });
         }
@@ -244,7 +266,12 @@ fn run(layer: &str, work: &Work, times: u32) {
     }
     // The end of the process does not wait for a worker that stays where it is.
     let patience = if drain { Duration::from_secs(600) } else { Duration::ZERO };
-    let (guard, gates) = gated(outputs, patience);
+    let redact = match layer {
+        "open" => Redact::none(),
+        "redacted" => Redact::new().values(),
+        _ => Redact::new(),
+    };
+    let (guard, gates) = gated(outputs, patience, redact);
     operation(times);
     assert_eq!(guard.handle().metrics().dropped(), 0, "the queue is too small");
     if drain {
@@ -256,9 +283,9 @@ fn run(layer: &str, work: &Work, times: u32) {
 }
 
 /// A log whose workers stand at their gates.
-fn gated(outputs: usize, patience: Duration) -> (Guard, Vec<Gate>) {
+fn gated(outputs: usize, patience: Duration, redact: Redact) -> (Guard, Vec<Gate>) {
     let gates: Vec<_> = (0..outputs).map(|_| Gate::new()).collect();
-    let mut builder = spanline::builder().shutdown_timeout(patience, patience).on_complaint(|_| {});
+    let mut builder = spanline::builder().redact(redact).shutdown_timeout(patience, patience).on_complaint(|_| {});
     for gate in &gates {
         let sink = Null { gate: Some(gate.clone()) };
         builder = builder.output(Output::new(sink).max_bytes(QUEUE_BYTES));

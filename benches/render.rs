@@ -1,7 +1,7 @@
 //! The claim that what the spans hand down is rendered once and reused: what one line costs the worker to render.
 //!
 //! `cargo bench --all-features --bench render`: a schema around `Flat`, and one around `Console`, renders each record
-//! many times over and takes the time. Beside it, `serde_json` writes a map with the same members as the line of
+//! many times over and takes the time; the other schemas, and `Flat` with edits, do so for one of the cases. Beside it, `serde_json` writes a map with the same members as the line of
 //! `Flat`. Medians of interleaved rounds are printed, and the ratio of `serde_json` to `Flat`.
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use spanline::schema::{Edits, NAMES, by_name};
 use spanline::sink::Lines;
 use spanline::{Console, Error, Flat, Guard, Output, Record, Schema, Sink};
 use tracing::{Dispatch, Span, dispatcher, info, info_span};
@@ -90,6 +91,22 @@ fn main() {
     for ((case, figures), (line, text)) in CASES.iter().zip(figures).zip(bytes) {
         let [flat, console, map] = figures.map(median);
         println!("{:26} {flat:9.0} ({line:4}) {console:9.0} ({text:4}) {map:11.0} {:6.1}", case.what, map / flat);
+    }
+    others(clock);
+}
+
+/// What the other schemas take for a line inside of two spans, and `Flat` with a key renamed and one dropped.
+fn others(clock: f64) {
+    let case = &CASES[1];
+    println!("\n{:26} {:>16}", format!("{}, by", case.what), "ns (bytes)");
+    let edits = Edits::new().rename("timestamp", "ts").drop("spans");
+    let edited = ("flat, edited", edits.on(by_name("flat").expect("a schema")));
+    let schemas = NAMES.into_iter().map(|name| (name, by_name(name).expect("a schema")));
+    for (name, schema) in schemas.chain([edited]) {
+        let mut stage = Stage::new(schema);
+        let rounds: Vec<_> = (0..=ROUNDS).map(|_| stage.round(case, clock)).skip(1).collect();
+        let bytes = rounds.last().map_or(0, |(_, line)| line.len());
+        println!("{name:26} {:9.0} ({bytes:4})", median(rounds.into_iter().map(|(nanos, _)| nanos).collect()));
     }
 }
 

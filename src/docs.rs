@@ -10,4 +10,8 @@ macro_rules! pages {
 
 pages! {
     context = "context.md";
+    promises = "promises.md";
+    when_things_go_wrong = "when-things-go-wrong.md";
+    schemas = "schemas.md";
+    secrets = "secrets.md";
 }

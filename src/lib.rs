@@ -23,7 +23,7 @@
 //!    is captured when it is opened, and its events share it. [`SpanExt`] adds fields that a span does not declare.
 //! 3. A [`Record`] waits in its output's queue, which holds so many bytes and no more. [`Overflow`] says what happens
 //!    when it is full.
-//! 4. The worker lets the [`Schema`] render it: [`Flat`] JSON, [`Console`], or your own. What the spans hand down, the
+//! 4. The worker lets the [`Schema`] render it: [`Flat`] JSON, [`Console`], those of other readers ([`schema`]), or your own. What the spans hand down, the
 //!    [`Context`], is rendered once and reused.
 //! 5. The [`Sink`] takes the [`Lines`](sink::Lines) to the world: [`Stdout`], [`Stderr`], [`RollingFile`], [`Writer`]
 //!    (any `io::Write`), [`Memory`] (for tests), or your own.
@@ -52,7 +52,7 @@
 //! Logging never waits, except under [`Overflow::Block`] and for an [`Output::synchronous`], for `max_wait` at most each,
 //! and after the log has ended, when the line is written before the call returns. Dropping the [`Guard`] waits as it says there; so does the end of the
 //! process when the guard was not dropped. [`Handle::flush`], `sync`, `reopen` and `rotate` wait as long as they are
-//! told. A `fork` waits for writes under way, a second at most. Everything else returns at once.
+//! told; [`Handle::flush_async`] and `sync_async` are futures. A `fork` waits for writes under way, a second at most. Everything else returns at once.
 
 mod appender;
 mod builder;
@@ -68,6 +68,7 @@ mod process;
 mod propagate;
 mod queue;
 mod record;
+mod redact;
 mod rotation;
 pub mod schema;
 pub mod sink;
@@ -92,6 +93,7 @@ pub use propagate::task;
 pub use propagate::{Entered, InScope, Scope, TraceContext, Variables, carry, context, with};
 pub use queue::{DEFAULT_MAX_WAIT, Overflow};
 pub use record::{ErrorChain, Json, Record, Thread, Timestamp, Value, json};
+pub use redact::Redact;
 pub use rotation::Period;
 pub use schema::{Color, Console, Flat, Schema};
 pub use sink::{Memory, RollingFile, Sink, Stderr, Stdout, Writer};

@@ -24,6 +24,9 @@ pub(crate) const SHARDS: usize = 16;
 /// The summary has so much of the message, in bytes; enough to recognise it.
 const MAX_SAMPLE_BYTES: usize = 256;
 
+/// A text of the summary that is as long was cut.
+pub(crate) const SAMPLE_CUT_BYTES: usize = MAX_SAMPLE_BYTES - 3;
+
 /// So many lines in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {

@@ -1,13 +1,17 @@
 //! A web service and its log: `cargo run --release --example orders`.
 //!
 //! It starts on a free loopback port, sends itself a few hundred requests, logs JSON lines to stdout and to a rotating
-//! file, and says on stderr what became of them. `--help` lists what can be changed.
+//! file, and says on stderr what became of them. `--help` lists what can be changed. With `--chaos` it breaks things
+//! under its log instead, and shows that no line is lost without being counted.
 //!
 //! Here: how the log is set up and ended. [`service`]: spans, tasks and errors of a request. [`db`]: a layer below,
-//! which knows nothing of requests and whose lines carry their ids all the same.
+//! which knows nothing of requests and whose lines carry their ids all the same. [`chaos`]: full disks, closed and stuck
+//! pipes, files that are moved away, SIGKILL.
 
 #![expect(clippy::disallowed_methods, reason = "stdout is for the log, so the summary goes to stderr")]
 
+#[cfg(target_os = "linux")]
+mod chaos;
 mod client;
 mod db;
 mod service;
@@ -18,6 +22,7 @@ use std::future;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
@@ -28,6 +33,8 @@ use tokio::signal::ctrl_c;
 use tokio::sync::oneshot;
 use tracing::info;
 
+#[cfg(target_os = "linux")]
+use chaos::Chaos;
 use client::Answer;
 use summary::Summary;
 
@@ -50,10 +57,17 @@ struct Args {
     /// Serve on after that, until Ctrl-C
     #[arg(long)]
     serve: bool,
+    #[cfg(target_os = "linux")]
+    #[command(flatten)]
+    chaos: Chaos,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<ExitCode, Box<dyn Error>> {
     let args = Args::parse();
+    #[cfg(target_os = "linux")]
+    if let Some(status) = chaos::run(&args.chaos)? {
+        return Ok(status);
+    }
     let run = client::random_id();
     let guard = start_log(&args, &run)?;
     let handle = guard.handle();
@@ -65,7 +79,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let summary = Summary::new(&answers, handle.metrics(), &args.log_dir, &run)?;
     // Not `eprint!`, which panics when nobody reads stderr any more.
     let _ = write!(io::stderr(), "{summary}");
-    Ok(end?)
+    end?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Sets up two outputs, each with a queue and a worker of its own.

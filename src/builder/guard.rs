@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::answer::Answer;
 use super::end::{self, Log};
 use crate::complaint::Complaints;
 use crate::error::Error;
@@ -147,6 +148,35 @@ impl Handle {
     /// For `timeout` at most.
     pub fn sync(&self, timeout: Duration) -> Result<(), Error> {
         self.ask(Control::Sync, timeout)
+    }
+
+    /// As [`flush`](Self::flush), for async code: ready once everything logged before this call has been handed to the
+    /// system. It has no timeout of its own, and waits as long as an output does not answer: a stuck pipe never does. Wrap
+    /// it into the timeout of the runtime. Dropped, it waits for nothing.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush), but for the timeout: only an output that was given up at the end of the log has one.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (_, guard) = spanline::builder().build::<tracing_subscriber::Registry>()?;
+    /// tokio::time::timeout(Duration::from_secs(1), guard.handle().flush_async()).await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn flush_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        Answer::new(&self.lanes, Control::Flush)
+    }
+
+    /// As [`sync`](Self::sync), for async code, under the conditions of [`flush_async`](Self::flush_async).
+    ///
+    /// # Errors
+    /// As [`flush_async`](Self::flush_async).
+    pub fn sync_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        Answer::new(&self.lanes, Control::Sync)
     }
 
     /// Lets all sinks close and open their files anew, after another program has renamed them.

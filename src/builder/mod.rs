@@ -1,9 +1,13 @@
 //! How it is put together: the only module that knows every stage.
 
+mod answer;
 mod end;
 mod fork;
 mod guard;
+#[cfg(feature = "log")]
+mod log_records;
 mod output;
+mod redact;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 
@@ -28,30 +32,14 @@ use crate::layer::Otel;
 use crate::layer::{Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
 use crate::record::{Clock, Statics, Timestamp};
-use crate::schema::Console;
+use crate::redact::{Redact, Redactor};
+use crate::schema::{self, Console};
 use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
 use guard::Deadlines;
 
 /// A line is at most this long, in bytes: what collectors commonly take.
 pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
-
-/// Names that mean the same in every line.
-const RESERVED: [&str; 13] = [
-    "timestamp",
-    "level",
-    "target",
-    "message",
-    "service",
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "spans",
-    "fields",
-    "error",
-    "truncated",
-    "original_bytes",
-];
 
 /// The mask of outputs has this many bits.
 const MAX_OUTPUTS: usize = 64;
@@ -70,6 +58,7 @@ pub struct Builder {
     max_line_bytes: usize,
     rate_limit: Option<Limit>,
     error_rate_limit: Option<Limit>,
+    redact: Redact,
     clock: Clock,
     ids: IdSource,
     complaints: Complaints,
@@ -91,6 +80,7 @@ pub fn builder() -> Builder {
         max_line_bytes: DEFAULT_MAX_LINE_BYTES,
         rate_limit: None,
         error_rate_limit: None,
+        redact: Redact::new(),
         clock: Clock::default(),
         ids: IdSource::default(),
         complaints: Complaints::default(),
@@ -123,7 +113,8 @@ impl Builder {
     }
 
     /// A field in every line, such as `version` or `env`; an event's or a span's field of that name goes before it.
-    /// Of equal names the last counts. An empty or reserved name is an error of `init` or `build`.
+    /// Of equal names the last counts: set twice, it has the later value. An empty or reserved name is an error of
+    /// `init` or `build`.
     pub fn static_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.statics.fields.push((name.into(), value.into()));
         self
@@ -152,7 +143,9 @@ impl Builder {
         self
     }
 
-    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set, at least 256. Values are cut so that it fits.
+    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set. Less than 256 becomes 256. Values are cut so that
+    /// it fits, those of static fields aside: if they and the service have more than half of it, that is an error of
+    /// `init` or `build`.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.max_line_bytes = bytes.max(256);
         self
@@ -272,7 +265,8 @@ impl Builder {
     /// The layer can be wrapped in `Option`, boxed and filtered like any other, and installed for a scope.
     ///
     /// # Errors
-    /// A bad directive; two outputs of one name; a sink that cannot be opened, with its path and the cause.
+    /// A bad directive; two outputs of one name, or to one file; a sink that cannot be opened, with its path and the
+    /// cause.
     pub fn build<S>(self) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -283,10 +277,17 @@ impl Builder {
 
     fn parts(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
         let global = self.filter.take().transpose()?;
-        let reserved = |name: &str| name.is_empty() || RESERVED.contains(&name);
+        let reserved = |name: &str| name.is_empty() || schema::is_reserved(name);
         if let Some((name, _)) = self.statics.fields.iter().find(|(name, _)| reserved(name)) {
             return Err(Error::invalid(format!(
                 "no static field can be called `{name}`: the name is empty or reserved"
+            )));
+        }
+        let fixed = self.statics.bytes();
+        if fixed > self.max_line_bytes / 2 {
+            return Err(Error::invalid(format!(
+                "the service and the static fields have {fixed} bytes, more than half of the longest line ({})",
+                self.max_line_bytes
             )));
         }
         if self.outputs.is_empty() {
@@ -295,13 +296,15 @@ impl Builder {
         if self.outputs.len() > MAX_OUTPUTS {
             return Err(Error::invalid(format!("{} outputs; at most {MAX_OUTPUTS}", self.outputs.len())));
         }
+        output::check_paths(&self.outputs)?;
         let limits = [self.error_rate_limit, self.rate_limit];
         if limits.iter().flatten().any(|limit| limit.lines == 0 || limit.period.is_zero()) {
             return Err(Error::invalid("a rate limit needs at least one line and a period; a filter hides all lines"));
         }
         let limiter = limits.iter().any(Option::is_some).then(|| Arc::new(Limiter::new(limits[0], limits[1])));
         let complaints = Arc::new(self.complaints);
-        let statics = Arc::new(self.statics);
+        let rules = self.redact.rules();
+        let statics = Arc::new(redact::statics(self.statics, rules.as_deref()));
         let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
@@ -310,7 +313,8 @@ impl Builder {
             filters.push(output.filter.take().transpose()?);
             let name = output.name_among(&lanes)?;
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
-            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit)?);
+            let redactor = rules.as_ref().and_then(Redactor::new);
+            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit, redactor)?);
             Ok(())
         });
         let state = filter::State { global, outputs: filters, context_level: self.context_level };
@@ -333,6 +337,7 @@ impl Builder {
             limiter,
             #[cfg(feature = "opentelemetry")]
             otel: self.opentelemetry.then(|| Otel::new(for_otel)),
+            redact: rules,
         });
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }
@@ -354,53 +359,27 @@ impl Builder {
                 self.filter = Some(Ok(targets));
             }
         }
-        let log = self.log;
+        #[cfg(feature = "log")]
+        let log = self.log.then_some(self.max_line_bytes);
         let (layer, filter, guard) = self.parts()?;
         for (directive, why) in skipped.iter().take(1) {
             guard.complain("RUST_LOG", &format!("RUST_LOG directive `{directive}` skipped: {why}"));
         }
+        #[cfg(feature = "log")]
         let filters = Arc::clone(&filter.0);
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
-        if log {
-            install_log(&filters)?;
+        #[cfg(feature = "log")]
+        if let Some(max_bytes) = log {
+            log_records::install(&filters, max_bytes)?;
         }
         tracing::dispatcher::set_global_default(dispatch)
             .map_err(|_| Error::invalid("a global subscriber is already installed"))?;
-        if log {
+        #[cfg(feature = "log")]
+        if log.is_some() {
             filters.serve_log();
         }
         Ok(guard)
     }
-}
-
-#[cfg(feature = "log")]
-fn install_log(filters: &Arc<Filters>) -> Result<(), Error> {
-    log::set_boxed_logger(Box::new(LogRecords(Arc::clone(filters))))
-        .map_err(|_| Error::invalid("a logger is already installed for the `log` crate; see `Builder::without_log`"))
-}
-
-#[cfg(not(feature = "log"))]
-fn install_log(_: &Arc<Filters>) -> Result<(), Error> {
-    Ok(())
-}
-
-/// Passes the records of the `log` crate on to tracing.
-#[cfg(feature = "log")]
-struct LogRecords(Arc<Filters>);
-
-#[cfg(feature = "log")]
-impl log::Log for LogRecords {
-    /// Answered here: to a question without an event behind it, a per-layer filter's no would stay on the thread and
-    /// swallow the event after it.
-    fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
-        self.0.mask(meta.target(), tracing_log::AsTrace::as_trace(&meta.level())) != 0
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let _ = tracing_log::format_trace(record);
-    }
-
-    fn flush(&self) {}
 }
 
 fn default_output() -> Output {

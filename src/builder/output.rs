@@ -1,6 +1,8 @@
 //! One way out of the process: schema, queue, worker and sink.
 
+use std::any::Any;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tracing_subscriber::filter::Targets;
@@ -13,8 +15,9 @@ use crate::filter;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
-use crate::schema::{Flat, Schema};
-use crate::sink::Sink;
+use crate::redact::Redactor;
+use crate::schema::{Edits, Flat, Schema};
+use crate::sink::{RollingFile, Sink};
 use crate::worker::{Durability, Lane, Parts};
 
 /// A queue holds this much, in bytes: some tens of thousands of lines, half a minute of a busy service.
@@ -31,8 +34,11 @@ const MAX_MAX_BYTES: usize = 1 << 30;
 pub struct Output {
     name: Option<String>,
     default_name: String,
+    /// The file, where the sink is one.
+    path: Option<PathBuf>,
     sink: Box<dyn Sink>,
     schema: Option<Box<dyn Schema>>,
+    edits: Edits,
     pub(super) filter: Option<Result<Targets, Error>>,
     pub(super) overflow: Overflow,
     synchronous: bool,
@@ -45,11 +51,14 @@ impl Output {
     pub fn new<S: Sink>(sink: S) -> Self {
         let path = std::any::type_name::<S>();
         let path = path.split('<').next().unwrap_or(path);
+        let file = (&sink as &dyn Any).downcast_ref::<RollingFile>();
         Self {
             name: None,
             default_name: path.rsplit("::").next().unwrap_or(path).to_ascii_lowercase(),
+            path: file.map(|file| file.path().to_owned()),
             sink: Box::new(sink),
             schema: None,
+            edits: Edits::new(),
             filter: None,
             overflow: Overflow::default(),
             synchronous: false,
@@ -67,6 +76,12 @@ impl Output {
     /// How its lines look.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// What is renamed, dropped or added in its lines, in place of earlier edits.
+    pub fn edit(mut self, edits: Edits) -> Self {
+        self.edits = edits;
         self
     }
 
@@ -122,10 +137,11 @@ impl Output {
         self
     }
 
-    /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set, between 4 KiB and 1 GiB.
+    /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set. Less than 4 KiB becomes 4 KiB, in which
+    /// a few lines have room; more than 1 GiB becomes 1 GiB.
     ///
-    /// That counts the records that wait or are being written. The queue has two halves, so after a long jam, while
-    /// one is written and the other fills, up to twice as much is resident; when nothing comes, it is given back.
+    /// That counts the records that wait or are being written, and what their spans hand down. What a burst has taken is
+    /// given back when nothing comes for a while.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes.clamp(MIN_MAX_BYTES, MAX_MAX_BYTES);
         self
@@ -142,7 +158,7 @@ impl Output {
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
         let name = self.name_among(&[])?;
-        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None)?;
+        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None, None)?;
         let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
         Ok((Appender::new(lane, clock), guard))
     }
@@ -176,8 +192,10 @@ impl Output {
         clock: &Clock,
         complaints: &Arc<Complaints>,
         limit: Option<Share>,
+        redactor: Option<Redactor>,
     ) -> Result<Arc<Lane>, Error> {
-        let mut schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let mut schema = self.edits.on(schema);
         schema.terminal(self.sink.is_terminal());
         Lane::start(Parts {
             name,
@@ -192,7 +210,34 @@ impl Output {
             clock: clock.clone(),
             complaints: Arc::clone(complaints),
             limit,
+            redactor,
         })
+    }
+}
+
+/// Asks that no two outputs write to one file: they would rotate it under each other, and mix their lines.
+///
+/// # Errors
+/// Names the path.
+pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for path in outputs.iter().filter_map(|output| output.path.as_deref()) {
+        let known = resolved(path);
+        if seen.contains(&known) {
+            return Err(Error::invalid(format!("two outputs write to {}", path.display())));
+        }
+        seen.push(known);
+    }
+    Ok(())
+}
+
+/// The path without links and detours, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.canonicalize(), path.parent().map(Path::canonicalize), path.file_name()) {
+        (Ok(whole), ..) => whole,
+        (_, Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => path,
     }
 }
 

@@ -10,6 +10,7 @@ mod hidden;
 mod ids;
 #[cfg(feature = "opentelemetry")]
 mod otel;
+mod overlay;
 mod request_id;
 mod traceparent;
 
@@ -21,6 +22,7 @@ pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::OtelIds;
+pub(crate) use overlay::Overlay;
 pub(crate) use request_id::read as read_request_id;
 pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
@@ -182,6 +184,11 @@ impl Node {
         self.serial
     }
 
+    /// The span's call site.
+    pub(crate) fn meta(&self) -> &'static Metadata<'static> {
+        self.meta
+    }
+
     /// Stamp of the newest version.
     #[inline]
     pub(crate) fn newest(&self) -> u64 {
@@ -298,7 +305,7 @@ impl Bound {
 }
 
 /// What the spans around one event hand down, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Context<'a> {
     leaf: &'a Node,
     version: u64,
@@ -348,7 +355,7 @@ impl<'a> Context<'a> {
 }
 
 /// One span of a context, as it was when the event was logged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     node: &'a Node,
     recorded: &'a [u8],
@@ -389,6 +396,12 @@ impl<'a> SpanView<'a> {
         self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
     }
 
+    /// The same with those that name the trace.
+    pub(crate) fn all_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        let meta = self.node.meta;
+        self.raw_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
+    }
+
     /// Bytes of text that were cut from the span's fields.
     pub(crate) fn refused_bytes(&self) -> u64 {
         let mut total = 0;
@@ -415,11 +428,16 @@ impl<'a> SpanView<'a> {
         let meta = self.node.meta;
         let absorbed = if self.node.names_trace { self.own_trace() } else { None };
         self.raw_fields().filter(move |(key, value)| {
-            absorbed.is_none_or(|(trace, remote)| match key.name(meta) {
-                Some("tracestate") => remote.is_none(),
-                Some(name) => named_trace(name, value).is_none_or(|own| own.0 != trace),
-                None => true,
-            })
+            let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
+            if name == "tracestate" {
+                return remote.is_none();
+            }
+            if !TRACE_NAMES.contains(&name) {
+                return true;
+            }
+            // What another one of its name has replaced is not shown either.
+            let is_last = self.last_named(name).is_some_and(|(last, _)| last == *key);
+            is_last && named_trace(name, value).is_none_or(|own| own.0 != trace)
         })
     }
 
@@ -446,20 +464,20 @@ impl<'a> SpanView<'a> {
         self.node.otel_trace().is_none_or(|otel| otel == trace)
     }
 
+    /// The field of that name; the last one, where several are called so.
+    fn last_named(&self, name: &str) -> Option<(Key<'a>, Value<'a>)> {
+        let meta = self.node.meta;
+        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last()
+    }
+
     /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
     fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        let mut found = None;
-        for (key, value) in self.raw_fields() {
-            let own = key.name(self.node.meta).and_then(|name| named_trace(name, &value));
-            match own.filter(|(trace, _)| self.is_in(*trace)) {
-                Some((_, Some(_))) => return own,
-                Some(_) => found = own,
-                None => {}
-            }
-        }
-        found
+        TRACE_NAMES.iter().find_map(|name| named_trace(name, &self.last_named(name)?.1).filter(|own| self.is_in(own.0)))
     }
 }
+
+/// Fields that may name the trace, the weightier first.
+const TRACE_NAMES: [&str; 2] = ["traceparent", "trace_id"];
 
 /// What a field says about the trace: `None` when it is another field, or malformed.
 pub(crate) fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Option<SpanId>)> {

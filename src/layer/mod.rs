@@ -6,9 +6,12 @@
 
 mod current;
 mod limit;
+#[cfg(feature = "log")]
+mod log_values;
 #[cfg(feature = "opentelemetry")]
 mod otel;
 mod recent;
+mod secrets;
 
 use std::cell::Cell;
 use std::fmt;
@@ -28,10 +31,13 @@ use crate::limit::Limiter;
 use crate::metrics::Reason;
 use crate::queue::{Head, Push, Pushed};
 use crate::record::{Capture, Clock, Fields, Scratch, Value};
+use crate::redact::Rules;
 use crate::worker::{self, Lane};
 
 pub(crate) use current::with_current;
 use limit::Passed;
+#[cfg(feature = "log")]
+pub(crate) use log_values::with_log_values;
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::Otel;
 
@@ -73,6 +79,8 @@ pub(crate) struct Core {
     /// Whether the ids are those of OpenTelemetry.
     #[cfg(feature = "opentelemetry")]
     pub(crate) otel: Option<Otel>,
+    /// Which values are not captured, where there are any.
+    pub(crate) redact: Option<Arc<Rules>>,
 }
 
 /// A span's nodes, one for each layer in the registry: usually one. The registry drops them when the span closes.
@@ -131,7 +139,8 @@ impl Core {
         let kind = u64::from(is_log) * KIND_LOG
             + u64::from(names_trace) * KIND_NAMES_TRACE
             + u64::from(is_limited) * KIND_LIMITED
-            + u64::from(is_hidden) * KIND_HIDDEN;
+            + u64::from(is_hidden) * KIND_HIDDEN
+            + self.secret_fields(meta, is_log);
         Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
 
@@ -200,6 +209,8 @@ const KIND_NAMES_TRACE: u64 = 2;
 const KIND_LIMITED: u64 = 4;
 /// The hidden spans'.
 const KIND_HIDDEN: u64 = 8;
+/// From this bit on, a bit for each field that is secret: see [`secrets`].
+const SECRET_FIELDS: u32 = 8;
 
 const PLACES: usize = 128;
 
@@ -294,7 +305,8 @@ where
         let meta = attributes.metadata();
         let site = core.call_site(meta);
         with_scratch(|scratch| {
-            attributes.record(&mut Capture::new(scratch, core.max_record_bytes));
+            let mut capture = Capture::new(scratch, core.max_record_bytes);
+            core.capture(site, site.mask, &mut capture, |visitor| attributes.record(visitor));
             let Some(span) = registry.span(id) else { return };
             let parent = span.parent().and_then(|parent| {
                 let recent = recent::with(core.serial, &parent.id(), Arc::clone);
@@ -319,9 +331,12 @@ where
     fn on_record(&self, id: &Id, values: &Values<'_>, registry: Context<'_, S>) {
         let core = &self.core;
         with_scratch(|scratch| {
-            values.record(&mut Capture::new(scratch, core.max_record_bytes));
-            let node = registry.span(id).and_then(|span| node_of(&span, core.serial));
+            let recent = recent::with(core.serial, id, Arc::clone);
+            let node = recent.or_else(|| registry.span(id).and_then(|span| node_of(&span, core.serial)));
             if let Some(node) = node {
+                let site = core.call_site(node.meta());
+                let mut capture = Capture::new(scratch, core.max_record_bytes);
+                core.capture(site, site.mask, &mut capture, |visitor| values.record(visitor));
                 node.record(scratch.bytes());
             }
         });
@@ -376,7 +391,11 @@ impl Layer {
                 if core.wants_thread {
                     let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
                 }
-                event.record(&mut capture);
+                #[cfg(feature = "log")]
+                if is_log {
+                    log_values::add(core, site, &mut capture);
+                }
+                core.capture(site, site.mask, &mut capture, |visitor| event.record(visitor));
                 if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
                     limiter.keep(origin, scratch.bytes());
                 }
@@ -437,6 +456,7 @@ impl SpanExt for Span {
                 true
             });
             with_scratch(|scratch| {
+                let value = layer.core.variable(name, value);
                 Capture::new(scratch, layer.core.max_record_bytes).named(name, &value);
                 found.iter().for_each(|(_, node)| node.record(scratch.bytes()));
             });

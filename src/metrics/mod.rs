@@ -202,6 +202,9 @@ pub struct OutputMetrics {
     pub syncs: u64,
     /// Times that this failed. Each is tried again, unless it was `Handle::sync` that asked for it.
     pub failed_syncs: u64,
+    /// Values and pieces of texts that were replaced: [`Redact`](crate::Redact). A value is counted as it is logged, one
+    /// of a span once; a piece of text as it is rendered, one of a span for each context with that span in it.
+    pub redacted: u64,
     /// Calls of a [synchronous](crate::Output::synchronous) output that returned before their line was written, or
     /// durable, because that took longer than `max_wait`. The lines are in the other counts as well.
     pub overdue: u64,

@@ -49,7 +49,7 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 11] = [
+pub(super) const SERIES: [Series; 15] = [
     Series {
         name: "spanline_lines_emitted_total",
         help: "Lines meant for the output: each event that passed its filters.",
@@ -115,6 +115,30 @@ pub(super) const SERIES: [Series; 11] = [
         help: "Panics of the sink or the schema that were caught.",
         unit: Unit::Events,
         values: Values::Count(|output| output.panics),
+    },
+    Series {
+        name: "spanline_syncs_total",
+        help: "Times that all written lines were made durable.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.syncs),
+    },
+    Series {
+        name: "spanline_failed_syncs_total",
+        help: "Times that this failed.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.failed_syncs),
+    },
+    Series {
+        name: "spanline_overdue_total",
+        help: "Calls of a synchronous output that returned before their line was written.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.overdue),
+    },
+    Series {
+        name: "spanline_redacted_total",
+        help: "Secrets replaced, values and pieces of texts.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.redacted),
     },
 ];
 

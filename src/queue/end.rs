@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::order::wake_all;
 use super::turn::MAX_LINGER;
 use super::{Batch, Phase, Queue, State};
 use crate::metrics::Reason;
@@ -242,7 +243,9 @@ impl Queue {
         let spare = state.spare.surplus();
         self.work.notify_all();
         self.room.notify_all();
+        let wakers = state.wakers_of_ended();
         drop(state);
+        wake_all(wakers);
         drop((pending, spare));
         left.total()
     }

@@ -1,5 +1,7 @@
 //! A queue in a forked child: empty, with books of its own, and without a worker.
 
+use std::sync::atomic::Ordering;
+
 use super::{Phase, Queue, State, Tally, Waiting};
 use crate::metrics::{ByLevel, Dropped};
 use crate::sync::MutexGuard;
@@ -22,6 +24,7 @@ impl Queue {
         };
         self.delivered.reset();
         self.suppressed.reset();
+        self.redacted.store(0, Ordering::Relaxed);
         while let Some(mut block) = state.pending.take_block() {
             block.clear();
             state.spare.give_back(block);
@@ -48,6 +51,8 @@ impl Queue {
         state.done_ticket = state.last_ticket;
         state.failures.clear();
         state.given_up.clear();
+        // They belong to a runtime whose threads are not here: to drop one is its code, too.
+        std::mem::forget(std::mem::take(&mut state.wakers));
         state.tally = Tally::default();
     }
 }

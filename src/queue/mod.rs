@@ -26,6 +26,8 @@ use suppressed::Suppressed;
 pub(crate) use turn::{Idle, Taken};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
 use std::time::Duration;
 
 use tracing::Level;
@@ -79,6 +81,8 @@ pub(crate) struct Queue {
     max_bytes: usize,
     delivered: Arc<Delivered>,
     suppressed: Suppressed,
+    /// Values that were not captured, as their names are secret.
+    redacted: AtomicU64,
 }
 
 /// What the lock guards.
@@ -125,6 +129,8 @@ pub(crate) struct State {
     failures: Vec<(u64, Error)>,
     /// Orders under way that nobody waits for any more.
     given_up: Vec<u64>,
+    /// Tasks that wait for an order.
+    wakers: Vec<(u64, Waker)>,
     tally: Tally,
 }
 
@@ -162,6 +168,7 @@ pub(crate) struct Tally {
     pub(crate) panics: u64,
     pub(crate) syncs: u64,
     pub(crate) failed_syncs: u64,
+    pub(crate) redacted: u64,
     /// Shared, so that a snapshot copies no text under the lock.
     pub(crate) last_error: Option<Arc<str>>,
 }
@@ -235,6 +242,7 @@ impl Queue {
             done_ticket: 0,
             failures: Vec::new(),
             given_up: Vec::new(),
+            wakers: Vec::new(),
             tally: Tally::default(),
         };
         let max_wait = match overflow {
@@ -250,6 +258,7 @@ impl Queue {
             max_bytes,
             delivered,
             suppressed: Suppressed::default(),
+            redacted: AtomicU64::new(0),
         }
     }
 
@@ -421,6 +430,7 @@ impl Queue {
             panics: tally.panics,
             syncs: tally.syncs,
             failed_syncs: tally.failed_syncs,
+            redacted: tally.redacted + self.redacted.load(Ordering::Relaxed),
             overdue: state.overdue,
             ..OutputMetrics::default()
         };

@@ -1,6 +1,9 @@
-//! Orders to the sink, and those who wait for them.
+//! Orders to the sink, and those who wait for them: threads, and tasks by their waker.
 
-use super::{Phase, Pushed, Queue, Tally, after};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use super::{Phase, Pushed, Queue, State, Tally, after};
 use crate::error::Error;
 use crate::sink::Control;
 use crate::sync::{Instant, PoisonError};
@@ -39,23 +42,43 @@ impl Queue {
     /// Until `deadline` at most.
     pub(crate) fn wait_done(&self, ticket: u64, deadline: Instant) -> Result<(), Error> {
         let mut state = self.lock();
-        while state.done_ticket < ticket {
-            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-            let given_up = matches!(state.phase, Phase::Abandoned | Phase::Lost);
-            let Some(left) = left.filter(|_| !given_up) else {
-                match state.orders.iter().position(|order| order.ticket == ticket) {
-                    Some(at) => drop(state.orders.remove(at)),
-                    None if !given_up => state.given_up.push(ticket),
-                    None => {}
-                }
-                return Err(Error::timeout("the output did not answer in time"));
-            };
+        loop {
+            if let Some(outcome) = state.outcome(ticket) {
+                return outcome;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.forget(ticket);
+                return Err(no_answer());
+            }
             (state, _) = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
-        match state.failures.iter().position(|(failed, _)| *failed == ticket) {
-            Some(at) => Err(state.failures.swap_remove(at).1),
-            None => Ok(()),
+    }
+
+    /// What came of an order. None while it is under way: then `waker` is woken once there is something to say.
+    pub(crate) fn poll_done(&self, ticket: u64, waker: &Waker) -> Option<Result<(), Error>> {
+        let mut state = self.lock();
+        let outcome = state.outcome(ticket);
+        if outcome.is_none() {
+            match state.wakers.iter_mut().find(|(of, _)| *of == ticket) {
+                Some((_, known)) => known.clone_from(waker),
+                None => state.wakers.push((ticket, waker.clone())),
+            }
         }
+        outcome
+    }
+
+    /// Nobody waits for an order any more. One that has not begun is not carried out.
+    pub(crate) fn forget(&self, ticket: u64) {
+        let mut state = self.lock();
+        let is_over = state.outcome(ticket).is_some();
+        if !is_over {
+            state.forget(ticket);
+        }
+        let at = state.wakers.iter().position(|(of, _)| *of == ticket);
+        let waker = at.map(|at| state.wakers.swap_remove(at));
+        drop(state);
+        drop(waker);
     }
 
     pub(crate) fn is_synchronous(&self) -> bool {
@@ -95,6 +118,7 @@ impl Queue {
         if !done.is_empty() || self.is_synchronous() || state.phase != Phase::Running {
             self.room.notify_all();
         }
+        let any_done = !done.is_empty();
         for (order, result) in done {
             state.done_ticket = state.done_ticket.max(order.ticket);
             if let Some(at) = state.given_up.iter().position(|ticket| *ticket == order.ticket) {
@@ -103,5 +127,53 @@ impl Queue {
                 state.failures.push((order.ticket, error));
             }
         }
+        if any_done {
+            let wakers = state.wakers_of_ended();
+            drop(state);
+            wake_all(wakers);
+        }
     }
+}
+
+impl State {
+    /// What came of an order; none while it is under way.
+    fn outcome(&mut self, ticket: u64) -> Option<Result<(), Error>> {
+        if self.done_ticket >= ticket {
+            let failed = self.failures.iter().position(|(failed, _)| *failed == ticket);
+            return Some(failed.map_or(Ok(()), |at| Err(self.failures.swap_remove(at).1)));
+        }
+        if matches!(self.phase, Phase::Abandoned | Phase::Lost) {
+            self.orders.retain(|order| order.ticket != ticket);
+            return Some(Err(no_answer()));
+        }
+        None
+    }
+
+    /// Nobody waits for an order that is under way.
+    fn forget(&mut self, ticket: u64) {
+        match self.orders.iter().position(|order| order.ticket == ticket) {
+            Some(at) => drop(self.orders.remove(at)),
+            None => self.given_up.push(ticket),
+        }
+    }
+
+    /// The wakers of those whose order is not under way any more.
+    pub(super) fn wakers_of_ended(&mut self) -> Vec<Waker> {
+        let (done, all) = (self.done_ticket, matches!(self.phase, Phase::Abandoned | Phase::Lost));
+        self.wakers.extract_if(.., |(ticket, _)| all || *ticket <= done).map(|(_, waker)| waker).collect()
+    }
+}
+
+/// Wakes tasks: with no lock held, as a waker is somebody else's code.
+pub(super) fn wake_all(wakers: Vec<Waker>) {
+    for waker in wakers {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            // Its own drop may panic too.
+            std::mem::forget(payload);
+        }
+    }
+}
+
+fn no_answer() -> Error {
+    Error::timeout("the output did not answer in time")
 }

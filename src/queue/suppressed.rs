@@ -1,4 +1,4 @@
-//! Lines that a limit of repeats kept from the queue: counted without its lock.
+//! What is counted without the queue's lock: lines that a limit of repeats kept from it, and values left out of those in it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,6 +37,11 @@ impl Queue {
     /// Counts a line that a limit of repeats has suppressed.
     pub(crate) fn suppress(&self, level: Level) {
         self.suppressed.place(level).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts values that were left out as they were captured.
+    pub(crate) fn count_redacted(&self, values: u64) {
+        self.redacted.fetch_add(values, Ordering::Relaxed);
     }
 
     /// Has the worker look round: there will be something to tell although no line may come, so it must not go to sleep

@@ -134,11 +134,40 @@ impl<'b> Capture<'b> {
         self.end_text();
     }
 
+    /// Adds a field that no call site declares, as the text that `value` writes.
+    #[cfg(feature = "log")]
+    pub(crate) fn named_text(&mut self, name: &str, value: &dyn fmt::Display) {
+        form::put_name(self.out(), name);
+        self.out().push(kind::STR);
+        self.formatted(|out| write!(out, "{value}"));
+        self.end_text();
+    }
+
+    /// Adds a field that no call site declares, as an error with its sources.
+    #[cfg(feature = "log")]
+    pub(crate) fn named_error(&mut self, name: &str, value: &(dyn Error + 'static)) {
+        form::put_name(self.out(), name);
+        self.error(value);
+    }
+
+    /// Adds fields that were captured before.
+    #[cfg(feature = "log")]
+    pub(crate) fn captured(&mut self, fields: &Scratch) {
+        self.out().extend_from_slice(&fields.bytes);
+    }
+
     /// Adds fields that came as one.
     #[cold]
     #[inline(never)]
     fn dynamic(&mut self, fields: &Dynamic) {
         fields.iter().for_each(|(name, value)| self.named(name, &value));
+    }
+
+    /// Says that so many bytes of the field before did not fit.
+    #[cfg(feature = "log")]
+    pub(crate) fn cut(&mut self, refused: u64) {
+        self.refused += refused;
+        self.end_text();
     }
 
     /// Says behind a field what was cut of it.
@@ -163,10 +192,7 @@ impl<'b> Capture<'b> {
 
     #[cold]
     fn key_by_name(&mut self, field: &Field) {
-        let name = super::value::prefix(form::plain_name(field.name()), usize::from(u16::MAX));
-        self.out().push(form::NAMED);
-        self.out().extend_from_slice(&(name.len() as u16).to_le_bytes());
-        self.out().extend_from_slice(name.as_bytes());
+        form::put_name(self.out(), form::plain_name(field.name()));
     }
 
     /// Appends key, kind and payload in one go where the key is an index, as it nearly always is.
@@ -230,6 +256,26 @@ impl<'b> Capture<'b> {
             prefix.copy_from_slice(&length.to_le_bytes());
         }
         refused == 0 && placeholder.is_none()
+    }
+
+    /// Appends the texts of an error and of its sources.
+    fn error(&mut self, value: &(dyn Error + 'static)) {
+        self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
+        let start = self.out().len();
+        let mut next = Some(value);
+        for _ in 0..=MAX_SOURCES {
+            let Some(error) = next else { break };
+            self.formatted(|out| write!(out, "{error}"));
+            next = catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_else(|payload| {
+                discard(payload);
+                None
+            });
+        }
+        let length = (self.out().len() - start) as u32;
+        if let Some(prefix) = self.out().get_mut(start - 4..start) {
+            prefix.copy_from_slice(&length.to_le_bytes());
+        }
+        self.end_text();
     }
 
     #[inline]
@@ -301,22 +347,7 @@ impl Visit for Capture<'_> {
             return self.dynamic(fields);
         }
         self.key(field);
-        self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
-        let start = self.out().len();
-        let mut next = Some(value);
-        for _ in 0..=MAX_SOURCES {
-            let Some(error) = next else { break };
-            self.formatted(|out| write!(out, "{error}"));
-            next = catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_else(|payload| {
-                discard(payload);
-                None
-            });
-        }
-        let length = (self.out().len() - start) as u32;
-        if let Some(prefix) = self.out().get_mut(start - 4..start) {
-            prefix.copy_from_slice(&length.to_le_bytes());
-        }
-        self.end_text();
+        self.error(value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

@@ -83,6 +83,12 @@ impl<'a> Fields<'a> {
         self.0
     }
 
+    /// Whether the text that was read last was cut.
+    #[inline]
+    pub(crate) fn was_cut(&self) -> bool {
+        self.0.first() == Some(&CUT)
+    }
+
     /// The next field, its text not looked at.
     #[inline]
     pub(crate) fn next_raw(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
@@ -155,6 +161,20 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+impl<'a> Raw<'a> {
+    /// Bytes of the value in the form, its kind included.
+    pub(crate) fn form_bytes(&self) -> usize {
+        match self {
+            Raw::Value(Value::Bool(_)) => 1,
+            Raw::Value(Value::I64(_) | Value::U64(_) | Value::F64(_)) => 1 + 8,
+            Raw::Value(Value::I128(_) | Value::U128(_)) => 1 + 16,
+            Raw::Text(text) | Raw::Value(Value::Bytes(text)) => 5 + text.len(),
+            Raw::Value(Value::Str(text) | Value::Json(text)) => 5 + text.len(),
+            Raw::Value(Value::Error(chain)) => 5 + chain.0.len(),
+        }
+    }
+}
+
 /// Reads the texts of an error chain: length (u32) and bytes, one after the other.
 pub(super) struct Texts<'a>(&'a [u8]);
 
@@ -183,11 +203,24 @@ pub(super) fn thread(form: &[u8]) -> Option<Thread<'_>> {
 
 /// Appends a field that no call site declares.
 pub(crate) fn put_named(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
+    put_name(out, name);
+    put_value(out, value);
+}
+
+/// Appends the key of a field that no call site declares.
+pub(super) fn put_name(out: &mut Vec<u8>, name: &str) {
     let name = super::value::prefix(name, usize::from(u16::MAX));
     out.push(NAMED);
     out.extend_from_slice(&(name.len() as u16).to_le_bytes());
     out.extend_from_slice(name.as_bytes());
-    put_value(out, value);
+}
+
+/// Appends a value behind its key.
+pub(crate) fn put_raw(out: &mut Vec<u8>, raw: Raw<'_>) {
+    match raw {
+        Raw::Text(text) => put_long(out, kind::STR, text),
+        Raw::Value(value) => put_value(out, &value),
+    }
 }
 
 fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {

@@ -17,7 +17,7 @@ pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
 
 pub(crate) use capture::{Capture, Scratch, begin_anew, discard};
-pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named};
+pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named, put_raw};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
 #[cfg(feature = "tower")]
@@ -48,6 +48,14 @@ pub struct Record<'a> {
 pub(crate) struct Statics {
     pub(crate) service: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
+}
+
+impl Statics {
+    /// What each line has of them, keys aside that are the log's own.
+    pub(crate) fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.len() + value.len());
+        self.service.as_ref().map_or(0, String::len) + fields.sum::<usize>()
+    }
 }
 
 /// The thread that logged.

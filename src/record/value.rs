@@ -139,6 +139,22 @@ pub(crate) fn prefix(text: &str, limit: usize) -> &str {
 pub struct ErrorChain<'a>(pub(super) &'a [u8]);
 
 impl<'a> ErrorChain<'a> {
+    /// The chain whose texts were [put](Self::put) into `form`.
+    pub(crate) fn of(form: &'a [u8]) -> Self {
+        Self(form)
+    }
+
+    /// Appends a text to the form of a chain.
+    pub(crate) fn put(form: &mut Vec<u8>, text: &[u8]) {
+        form.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        form.extend_from_slice(text);
+    }
+
+    /// All texts, the error's own first.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        Texts::new(self.0)
+    }
+
     /// What the error itself said.
     pub fn message(&self) -> &'a str {
         Texts::new(self.0).next().unwrap_or_default()

@@ -14,6 +14,11 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
+    /// Whether everything stays.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.files.is_none() && self.age.is_none() && self.bytes.is_none()
+    }
+
     /// How many must go, counted from the oldest.
     ///
     /// `closed`: each segment once with its size in bytes, oldest first. Without a time nothing is too old.

@@ -1,28 +1,61 @@
 //! For people at a terminal: one line an event, aligned, coloured, never with a raw control character.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::Write;
 
 use chrono::{Local, Timelike};
 use tracing::Level;
 
+use super::edit::Edits;
 use super::merged::merged;
+use super::parts::views;
 use super::{Color, Schema, json};
-use crate::record::{Record, Value};
+use crate::context::ContextKey;
+use crate::record::{ErrorChain, Record, Timestamp, Value};
 
 /// Time of day, level, target, message, fields; the ids at the end, dimmed.
 ///
 /// ```text
 /// 10:15:38.123456 INFO  orders            order loaded  user_id=42 method=GET  request  request_id=r-1 trace_id=4bf92f…
 /// ```
+///
+/// [`compact`](Self::compact) leaves out the target and the long ids, [`pretty`](Self::pretty) takes several lines for an
+/// event, [`fold`](Self::fold) shows what spans hand down only once.
 #[derive(Debug)]
 pub struct Console {
     color: Color,
     colored: bool,
     utc: bool,
+    shape: Shape,
+    fold: bool,
+    time: Time,
     /// Column of the message: grows with the targets seen, up to a limit.
     target_width: usize,
+    /// Of the first line, and of the last two.
+    times: Option<(Timestamp, Timestamp, Timestamp)>,
+    /// Contexts that were shown in full.
+    shown: VecDeque<ContextKey>,
+    edits: Edits,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Line,
+    Compact,
+    Pretty,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Time {
+    OfDay,
+    SinceStart,
+    SinceLast,
+}
+
+/// So many contexts are remembered as shown: more than there are requests at a time in front of a terminal.
+const MAX_SHOWN: usize = 256;
 
 /// Longer targets do not push the messages of the others to the right.
 const MAX_TARGET_WIDTH: usize = 32;
@@ -34,7 +67,18 @@ const BOLD: &str = "\x1b[1m";
 impl Console {
     /// Coloured when the sink is a terminal; local time.
     pub fn new() -> Self {
-        Self { color: Color::Auto, colored: false, utc: false, target_width: 0 }
+        Self {
+            color: Color::Auto,
+            colored: false,
+            utc: false,
+            shape: Shape::Line,
+            fold: false,
+            time: Time::OfDay,
+            target_width: 0,
+            times: None,
+            shown: VecDeque::new(),
+            edits: Edits::new(),
+        }
     }
 
     /// When to colour.
@@ -50,6 +94,38 @@ impl Console {
         self
     }
 
+    /// Leaves out the target, `trace_id` and `span_id`.
+    pub fn compact(mut self) -> Self {
+        self.shape = Shape::Compact;
+        self
+    }
+
+    /// Takes several lines for an event: its text, its own fields, those of its spans, the spans and ids. The sources of
+    /// an error have a line each.
+    pub fn pretty(mut self) -> Self {
+        self.shape = Shape::Pretty;
+        self
+    }
+
+    /// Shows the fields of spans and the long ids only in the first line inside of them; from then on the spans' names and
+    /// `request_id`.
+    pub fn fold(mut self) -> Self {
+        self.fold = true;
+        self
+    }
+
+    /// Shows the time since the first line instead of the time of day.
+    pub fn since_start(mut self) -> Self {
+        self.time = Time::SinceStart;
+        self
+    }
+
+    /// Shows the time since the line before instead of the time of day.
+    pub fn since_last(mut self) -> Self {
+        self.time = Time::SinceLast;
+        self
+    }
+
     fn paint(&self, out: &mut Vec<u8>, style: &str, paint: impl FnOnce(&mut Vec<u8>)) {
         if self.colored {
             out.extend_from_slice(style.as_bytes());
@@ -61,6 +137,15 @@ impl Console {
     }
 
     fn put_time(&self, record: &Record<'_>, out: &mut Vec<u8>) {
+        if let (Time::SinceStart | Time::SinceLast, Some((first, before, now))) = (self.time, self.times) {
+            let since = if self.time == Time::SinceStart { first } else { before };
+            let micros = now.as_nanos().saturating_sub(since.as_nanos()) / 1000;
+            let sign = if micros < 0 { '-' } else { '+' };
+            let (seconds, micros) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+            return self.paint(out, DIM, |out| {
+                let _ = write!(out, "{:>15} ", format_args!("{sign}{seconds}.{micros:06}").to_string());
+            });
+        }
         let time = record.timestamp().to_datetime();
         let (time, nanos) = if self.utc {
             (time.time(), time.nanosecond())
@@ -74,6 +159,46 @@ impl Console {
         });
     }
 
+    /// Keeps the times of this line and the one before. `again`: it is the last line once more, cut.
+    fn keep_time(&mut self, now: Timestamp, again: bool) {
+        self.times = match self.times {
+            Some((first, before, _)) if again => Some((first, before, now)),
+            Some((first, _, last)) => Some((first, last, now)),
+            None => Some((now, now, now)),
+        };
+    }
+
+    /// Whether what the context hands down has been shown.
+    fn is_folded(&mut self, record: &Record<'_>, again: bool) -> bool {
+        let Some(context) = record.context().filter(|_| self.fold) else { return false };
+        let key = context.key();
+        if self.shown.contains(&key) {
+            return !(again && self.shown.back() == Some(&key));
+        }
+        if self.shown.len() == MAX_SHOWN {
+            self.shown.pop_front();
+        }
+        self.shown.push_back(key);
+        false
+    }
+
+    /// Begins a group of fields, or of what else stands behind the message.
+    fn put_gap(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.shape == Shape::Pretty { b"\n   " } else { b" " });
+    }
+
+    /// Appends the sources of an error, a line each.
+    fn put_sources(&self, out: &mut Vec<u8>, name: &str, chain: ErrorChain<'_>) {
+        out.extend_from_slice(b"\n    ");
+        self.paint(out, DIM, |out| put_text(out, name));
+        out.extend_from_slice(b": ");
+        put_text(out, chain.message());
+        for source in chain.sources() {
+            out.extend_from_slice(b"\n      caused by: ");
+            put_text(out, source);
+        }
+    }
+
     fn put_field(&self, out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
         out.push(b' ');
         self.paint(out, DIM, |out| {
@@ -81,6 +206,83 @@ impl Console {
             out.push(b'=');
         });
         put_plain(out, value);
+    }
+}
+
+/// A field's name and value, and whether it is the event's own.
+type Field<'a> = (Cow<'a, str>, (Value<'a>, bool));
+
+impl Console {
+    /// Appends message, fields, spans and ids.
+    fn put_rest(&self, record: &Record<'_>, fields: &[Field<'_>], folded: bool, out: &mut Vec<u8>) {
+        let pretty = self.shape == Shape::Pretty;
+        let find = |name: &str| fields.iter().find(|field| field.0 == name).map(|(_, (value, _))| value);
+        if let Some(message) = find("message") {
+            out.push(b' ');
+            self.paint(out, BOLD, |out| match message {
+                Value::Str(text) => put_text(out, text),
+                value => put_plain(out, value),
+            });
+        }
+        for shown_own in [true, false] {
+            let mut gap = true;
+            for (name, (value, own)) in fields {
+                if *own != shown_own || matches!(&**name, "message" | "request_id") || folded && !own {
+                    continue;
+                }
+                if let (true, Value::Error(chain)) = (pretty, value) {
+                    self.put_sources(out, name, *chain);
+                    gap = true;
+                    continue;
+                }
+                if std::mem::take(&mut gap) {
+                    self.put_gap(out);
+                }
+                self.put_field(out, name, value);
+            }
+            if let Some(original) = record.original_bytes().filter(|_| shown_own) {
+                if gap {
+                    self.put_gap(out);
+                }
+                self.put_field(out, "truncated", &Value::Bool(true));
+                self.put_field(out, "original_bytes", &Value::U64(original));
+            }
+        }
+        let request = find("request_id");
+        if let Some(context) = record.context() {
+            self.put_gap(out);
+            out.push(b' ');
+            self.paint(out, DIM, |out| {
+                let names: Vec<_> = context.names().collect();
+                for (place, name) in names.iter().rev().enumerate() {
+                    if place > 0 {
+                        out.push(b':');
+                    }
+                    put_text(out, name);
+                }
+            });
+        } else if pretty && request.is_some() {
+            self.put_gap(out);
+        }
+        let ids = record.context().filter(|_| !folded && self.shape != Shape::Compact);
+        if request.is_none() && ids.is_none() {
+            return;
+        }
+        out.push(b' ');
+        self.paint(out, DIM, |out| {
+            if let Some(request) = request {
+                out.extend_from_slice(b" request_id=");
+                put_plain(out, request);
+            }
+            if let Some(context) = ids {
+                if let Some(trace) = context.trace_id() {
+                    let _ = write!(out, " trace_id={trace}");
+                }
+                if let Some(span) = context.span_id() {
+                    let _ = write!(out, " span_id={span}");
+                }
+            }
+        });
     }
 }
 
@@ -92,75 +294,33 @@ impl Default for Console {
 
 impl Schema for Console {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let again = record.max_value_bytes != usize::MAX;
+        self.keep_time(record.timestamp(), again);
+        let folded = self.is_folded(record, again);
         self.put_time(record, out);
         let level = record.level();
         self.paint(out, level_style(level), |out| {
             let _ = write!(out, "{:<5} ", level.as_str());
         });
-        let target = record.target();
-        self.target_width = self.target_width.max(target.chars().count().min(MAX_TARGET_WIDTH));
-        let padding = self.target_width.saturating_sub(target.chars().count());
-        self.paint(out, DIM, |out| put_text(out, target));
-        out.resize(out.len() + padding + 1, b' ');
+        if self.shape != Shape::Compact {
+            let target = record.target();
+            self.target_width = self.target_width.max(target.chars().count().min(MAX_TARGET_WIDTH));
+            let padding = self.target_width.saturating_sub(target.chars().count());
+            self.paint(out, DIM, |out| put_text(out, target));
+            out.resize(out.len() + padding + 1, b' ');
+        }
 
-        let views: Vec<_> = record.context().into_iter().flat_map(|context| context.spans()).collect();
+        let views = views(record);
         let fields = merged(record, &views);
-        if let Some(message) = fields.iter().find(|field| field.name == "message") {
-            out.push(b' ');
-            self.paint(out, BOLD, |out| match message.value {
-                Value::Str(text) => put_text(out, text),
-                value => put_plain(out, &value),
-            });
-        }
-        let shown = |name: &str| name != "message" && name != "request_id";
-        for own in [true, false] {
-            let mut gap = true;
-            for field in fields.iter().filter(|field| field.own == own && shown(field.name)) {
-                if std::mem::take(&mut gap) {
-                    out.push(b' ');
-                }
-                self.put_field(out, field.name, &field.value);
-            }
-            if let Some(original) = record.original_bytes().filter(|_| own) {
-                if gap {
-                    out.push(b' ');
-                }
-                self.put_field(out, "truncated", &Value::Bool(true));
-                self.put_field(out, "original_bytes", &Value::U64(original));
-            }
-        }
-        let request = fields.iter().find(|field| field.name == "request_id");
-        if let Some(context) = record.context() {
-            out.extend_from_slice(b"  ");
-            self.paint(out, DIM, |out| {
-                let names: Vec<_> = context.names().collect();
-                for (place, name) in names.iter().rev().enumerate() {
-                    if place > 0 {
-                        out.push(b':');
-                    }
-                    put_text(out, name);
-                }
-            });
-        }
-        let ids = record.context().map(|context| (context.trace_id(), context.span_id()));
-        if request.is_none() && ids.is_none() {
-            return;
-        }
-        out.push(b' ');
-        self.paint(out, DIM, |out| {
-            if let Some(request) = request {
-                out.extend_from_slice(b" request_id=");
-                put_plain(out, &request.value);
-            }
-            if let Some((trace, span)) = ids {
-                if let Some(trace) = trace {
-                    let _ = write!(out, " trace_id={trace}");
-                }
-                if let Some(span) = span {
-                    let _ = write!(out, " span_id={span}");
-                }
-            }
-        });
+        let mut fields: Vec<Field<'_>> =
+            fields.iter().map(|field| (Cow::Borrowed(field.name), (field.value, field.own))).collect();
+        self.edits.apply(&mut fields, |value| (value, true));
+        self.put_rest(record, &fields, folded, out);
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.edits = edits.clone();
+        true
     }
 
     fn terminal(&mut self, is_terminal: bool) {
@@ -207,10 +367,7 @@ fn put_plain(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Str(text) if !text.is_empty() && !text.contains(|char: char| " \"\\=".contains(char)) => {
             put_text(out, text);
         }
-        Value::Error(chain) => {
-            let text = chain.sources().fold(chain.message().to_owned(), |text, source| text + ": " + source);
-            put_plain(out, &Value::Str(&text));
-        }
+        Value::Error(_) => put_plain(out, &Value::Str(&json::text_of(value))),
         value => json::put_value(out, value),
     }
 }

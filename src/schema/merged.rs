@@ -34,6 +34,15 @@ pub(super) fn merged<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> V
     fields
 }
 
+/// The fields of one span, those that name the trace among them.
+pub(super) fn of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<Merged<'a>> {
+    let limit = record.max_value_bytes;
+    let mut fields = Vec::new();
+    let all = view.all_fields().map(|(name, value)| (name, value.cut_to(limit)));
+    add_last_of_each(&mut fields, &mut Names::default(), all, false);
+    fields
+}
+
 /// A set of names: a list while there are few, as there nearly always are.
 #[derive(Default)]
 struct Names<'a> {
@@ -72,4 +81,17 @@ fn add_last_of_each<'a>(
     if let Some(added) = fields.get_mut(start..) {
         added.reverse();
     }
+}
+
+/// Of equal names the last.
+pub(super) fn last_of_each<'a>(
+    pairs: impl Iterator<Item = (&'a str, &'a str)>,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let pairs: Vec<_> = pairs.collect();
+    let later = pairs.clone();
+    pairs
+        .into_iter()
+        .enumerate()
+        .filter(move |(place, (name, _))| later.iter().skip(place + 1).all(|(other, _)| other != name))
+        .map(|(_, pair)| pair)
 }

@@ -7,7 +7,17 @@
 //! | schema | for |
 //! |---|---|
 //! | [`Flat`] | one JSON object a line, every key at the top: the default |
+//! | [`Nested`] | who parses the lines of `tracing_subscriber::fmt().json()` |
+//! | [`Ecs`] | Elasticsearch |
+//! | [`Gcp`] | Google Cloud Logging and Error Reporting |
+//! | [`Datadog`] | Datadog |
+//! | [`Otel`] | the OpenTelemetry collector: OTLP/JSON |
+//! | [`Bunyan`] | the `bunyan` command |
+//! | [`Lambda`] | AWS Lambda |
+//! | [`Logfmt`] | who greps: `key=value` pairs |
 //! | [`Console`] | people at a terminal |
+//!
+//! [`by_name`] finds one by its name; [`Edits`] rename, drop and add keys of any.
 //!
 //! One of one's own is one `impl`:
 //!
@@ -24,13 +34,38 @@
 //! # let _ = spanline::Output::new(spanline::Stdout::new()).schema(LevelAndTarget);
 //! ```
 
+mod bunyan;
+mod clock;
 mod console;
+mod datadog;
+mod ecs;
+mod edit;
 mod flat;
+mod gcp;
+mod host;
 pub mod json;
+mod lambda;
+mod logfmt;
 mod merged;
+mod names;
+mod nested;
+mod object;
+mod otel;
+mod parts;
 
+pub use bunyan::Bunyan;
 pub use console::Console;
+pub use datadog::Datadog;
+pub use ecs::Ecs;
+pub use edit::Edits;
+pub(crate) use flat::is_reserved;
 pub use flat::{Flat, SpanFields};
+pub use gcp::Gcp;
+pub use lambda::Lambda;
+pub use logfmt::Logfmt;
+pub use names::{NAMES, by_name};
+pub use nested::Nested;
+pub use otel::Otel;
 
 use crate::record::Record;
 
@@ -53,6 +88,35 @@ pub trait Schema: Send + 'static {
     /// Told once, before the first line: whether the sink is a terminal.
     fn terminal(&mut self, is_terminal: bool) {
         let _ = is_terminal;
+    }
+
+    /// Takes over the edits of its output, with [`Edits::apply`]; false for a schema of JSON objects, whose lines are
+    /// edited when they are rendered.
+    fn edit(&mut self, edits: &Edits) -> bool {
+        let _ = edits;
+        false
+    }
+}
+
+impl<S: Schema + ?Sized> Schema for Box<S> {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        (**self).render(record, out);
+    }
+
+    fn wants_thread(&self) -> bool {
+        (**self).wants_thread()
+    }
+
+    fn forked(&mut self) {
+        (**self).forked();
+    }
+
+    fn terminal(&mut self, is_terminal: bool) {
+        (**self).terminal(is_terminal);
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        (**self).edit(edits)
     }
 }
 

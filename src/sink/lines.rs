@@ -133,6 +133,32 @@ impl Lines {
         }
     }
 
+    /// As [`advance`](Self::advance), but the first of these lines has come to nothing: it is to be delivered again,
+    /// after the others, and after the rest of one that is delivered in part. False, and nothing done, when there are
+    /// no others. The cursor stands at the beginning of a line.
+    pub(crate) fn advance_past_first(&mut self, bytes: usize) -> bool {
+        let (start, reached) = (self.cursor, self.cursor.saturating_add(bytes));
+        let last = self.ends.iter().skip(self.passed).take_while(|end| end.at < reached).count();
+        let others = self.ends.get_mut(self.passed..=self.passed + last).unwrap_or_default();
+        let (Some(first), Some(end)) = (others.first().map(|end| end.at), others.last().map(|end| end.at)) else {
+            return false;
+        };
+        let length = first - start;
+        if last == 0 || self.bytes.get(start..end).is_none() {
+            return false;
+        }
+        others.rotate_left(1);
+        others.iter_mut().for_each(|end| end.at -= length);
+        if let Some(moved) = others.last_mut() {
+            moved.at = end;
+        }
+        if let Some(bytes) = self.bytes.get_mut(start..end) {
+            bytes.rotate_left(length);
+        }
+        self.advance(bytes - length);
+        true
+    }
+
     /// Whether everything has been delivered.
     pub fn is_empty(&self) -> bool {
         self.passed == self.ends.len()

@@ -4,13 +4,9 @@ use std::time::{Duration, Instant};
 
 use tracing::Level;
 
+use super::backoff::Backoff;
 use crate::metrics::ByLevel;
 use crate::queue::after;
-
-/// A failed sync is tried again after this long, and each time after twice as long …
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-/// … up to this.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// When an output makes durable what it has written, so that it survives a power cut and a crash of the system. (The
 /// end of the process, SIGKILL included, loses nothing that was written, however this is set.)
@@ -47,14 +43,12 @@ pub(super) struct Unsynced {
     any: bool,
     /// When it is to be made durable.
     due: Option<Instant>,
-    /// After a failure: not before this.
-    retry_at: Option<Instant>,
-    pause: Duration,
+    retry: Backoff,
 }
 
 impl Unsynced {
     pub(super) fn new(when: Durability) -> Self {
-        Self { when, any: false, due: None, retry_at: None, pause: FIRST_PAUSE }
+        Self { when, any: false, due: None, retry: Backoff::new() }
     }
 
     /// Something was written, and nothing before `since`.
@@ -82,7 +76,7 @@ impl Unsynced {
 
     /// When it is time to make durable what was written, if there is need to.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.due.map(|due| self.retry_at.map_or(due, |retry_at| due.max(retry_at)))
+        self.due.map(|due| self.retry.at().map_or(due, |at| due.max(at)))
     }
 
     pub(super) fn is_due(&self) -> bool {
@@ -106,7 +100,6 @@ impl Unsynced {
 
     /// It was tried in vain.
     pub(super) fn failed(&mut self) {
-        self.retry_at = Some(after(Instant::now(), self.pause));
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.retry.failed();
     }
 }

@@ -7,6 +7,7 @@
 //! What the sink does not take stays in [`Lines`] and is offered again, with a pause that grows; a panic of the sink
 //! or the schema is caught and counted. Nothing is given up without being counted.
 
+mod backoff;
 mod cut;
 mod deliver;
 mod durability;
@@ -27,6 +28,7 @@ use crate::limit::Share;
 use crate::metrics::OutputMetrics;
 use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
+use crate::redact::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Sink};
 
@@ -86,6 +88,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) complaints: Arc<Complaints>,
     pub(crate) limit: Option<Share>,
+    /// Takes the secrets out of texts, where that is wanted.
+    pub(crate) redactor: Option<Redactor>,
 }
 
 impl Lane {
@@ -129,11 +133,11 @@ impl Lane {
         }
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
-        let mut sync_at = None;
+        let mut due = None;
         let engine = loop {
             let to_tell = self.limit.as_ref().is_some_and(Share::is_open);
             let tell_at = to_tell.then(|| Instant::now() + NAP);
-            self.queue.wait_for_work(&mut idle, [sync_at, tell_at].into_iter().flatten().min());
+            self.queue.wait_for_work(&mut idle, [due, tell_at].into_iter().flatten().min());
             let mut engine = self.engine();
             let taken = self.queue.take(engine.spare());
             let last = taken.last;
@@ -141,12 +145,12 @@ impl Lane {
                 self.queue.untrim();
             }
             engine = Engine::deliver(engine, taken, self);
-            sync_at = engine.sync_at();
+            due = engine.due();
             if idle.is_resting() {
                 engine.trim(self);
             }
             if last && self.queue.begin_end() {
-                engine.close(self);
+                engine = Engine::close(engine, self);
                 if self.queue.end() {
                     break engine;
                 }
@@ -267,11 +271,14 @@ impl Lane {
     }
 
     /// Begins the end of the log: see [`Queue::close`].
-    pub(crate) fn close(&self, patience: Duration, cap: Duration) {
-        if let Some(share) = &self.limit {
-            share.limiter.end();
-        }
+    pub(crate) fn close(self: &Arc<Self>, patience: Duration, cap: Duration) {
+        let Some(share) = &self.limit else { return self.queue.close(patience, cap) };
+        share.limiter.end();
         self.queue.close(patience, cap);
+        if share.is_open() && self.queue.deliverer() == Deliverer::Caller {
+            // A forked child whose worker never came to run: nobody else would tell what was suppressed.
+            let _ = self.order(Control::Flush);
+        }
     }
 
     /// Whether this thread belongs to this lane.

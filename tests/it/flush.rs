@@ -9,7 +9,7 @@ use spanline::sink::{Control, Lines};
 use spanline::{Error, Output, Overflow, Writer};
 use tracing::Level;
 
-use crate::faults::{Acts, Faulty, Gate, PATIENCE, Taken, built, sink, until, within};
+use crate::faults::{Acts, Fault, Faulty, Gate, PATIENCE, Taken, built, sink, until, within};
 use crate::ledger::{balance, in_order, log, read};
 
 /// Counts lines of each thread in a text that comes in pieces.
@@ -207,7 +207,7 @@ fn what_a_sink_says_to_an_order_comes_back_with_the_outputs_name() {
             _ => Ok(()),
         },
     };
-    let builder = spanline::builder().on_complaint(|_| {});
+    let builder = spanline::builder().on_complaint(|_| {}).shutdown_timeout(Duration::ZERO, Duration::ZERO);
     let (_, guard) = built(builder.output(Output::new(failing).name("f")).output(Output::new(spanline::Memory::new())));
     let handle = guard.handle();
     let error = handle.flush(PATIENCE).unwrap_err();
@@ -265,4 +265,32 @@ fn a_batch_is_flushed_also_when_another_order_comes_with_it() {
         handle.rotate(PATIENCE).unwrap();
         assert_eq!(read(&file.text()).len() as u64, seq + 1);
     }
+}
+
+/// A log whose sink buffers all it is given until it is flushed.
+fn buffered(file: &Faulty) -> (tracing::Dispatch, spanline::Guard) {
+    let buffered = std::io::BufWriter::with_capacity(1 << 20, file.clone());
+    built(spanline::builder().on_complaint(|_| {}).output(Output::new(Writer::new(buffered))))
+}
+
+#[test]
+fn promise_03_a_flush_that_failed_is_tried_again_although_nothing_follows() {
+    let file = Faulty::new();
+    file.then([Fault::Io, Fault::NoSpace, Fault::Io]);
+    let (dispatch, guard) = buffered(&file);
+    within(&dispatch, || log(Level::INFO, 0, 0));
+    until("the line is flushed", || !file.text().is_empty());
+    assert_eq!(in_order(&balance(&guard.handle().metrics().outputs[0], &file.text())), 1);
+    guard.close().unwrap();
+}
+
+#[test]
+fn promise_03_a_flush_that_fails_at_the_end_is_tried_again_until_the_deadline() {
+    let file = Faulty::new();
+    file.then([Fault::Io; 12]);
+    let (dispatch, guard) = buffered(&file);
+    let handle = guard.handle();
+    within(&dispatch, || log(Level::INFO, 0, 0));
+    guard.close().unwrap();
+    assert_eq!(in_order(&balance(&handle.metrics().outputs[0], &file.text())), 1);
 }

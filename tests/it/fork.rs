@@ -586,6 +586,48 @@ fn promise_21_a_child_has_limits_of_repeats_of_its_own() {
     assert!(status.success(), "{stderr}");
 }
 
+/// Its limit of address space leaves no room for a thread's stack.
+#[cfg(target_os = "linux")]
+#[test]
+fn promise_21_a_child_that_can_start_no_worker_tells_what_was_suppressed() {
+    const NAME: &str = "fork::promise_21_a_child_that_can_start_no_worker_tells_what_was_suppressed";
+    if is_child() {
+        let taken = Faulty::new();
+        let output = Output::new(Writer::new(taken.clone()));
+        let builder = spanline::builder().rate_limit(3, Duration::from_secs(1_000_000)).on_complaint(|_| {});
+        let mut guard = Some(builder.output(output).init().unwrap());
+        let handle = guard.as_ref().unwrap().handle();
+        let id = fork(|| {
+            use rustix::process::{Resource, Rlimit, setrlimit};
+            let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+            let pages: u64 = status.split(' ').next().unwrap().parse().unwrap();
+            let bytes = pages * rustix::param::page_size() as u64 + (1 << 20);
+            setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum: None }).unwrap();
+            // The stacks of threads that the parent had are used again.
+            let more = || {
+                std::thread::Builder::new()
+                    .spawn(|| {
+                        loop {
+                            std::thread::park();
+                        }
+                    })
+                    .is_ok()
+            };
+            assert!((0..100).any(|_| !more()), "threads can still be started");
+            (0..10).for_each(|seq| log(Level::INFO, 1, seq));
+            guard.take().unwrap().close().unwrap();
+            let output = &handle.metrics().outputs[0];
+            let counts = (output.emitted.total(), output.written.total(), output.notices);
+            assert_eq!(counts, (10, 3, 1), "{output:#?}");
+            all_told(output, &taken.text());
+        });
+        assert_eq!(wait(id), 0);
+        return;
+    }
+    let (status, stderr) = run_child(NAME, "", Path::new(""));
+    assert!(status.success(), "{stderr}");
+}
+
 #[test]
 fn promise_21_a_rolling_file_is_the_childs_own() {
     const NAME: &str = "fork::promise_21_a_rolling_file_is_the_childs_own";

@@ -76,7 +76,7 @@ impl Golden {
 }
 
 #[track_caller]
-fn compare(file: &str, is: &str) {
+pub(crate) fn compare(file: &str, is: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     if std::env::var_os("SPANLINE_BLESS").is_some() {
         std::fs::write(&path, is).unwrap();

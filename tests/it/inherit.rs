@@ -14,7 +14,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::stage::{fixed, parsed};
+use crate::stage::{fixed, lines, parsed};
 
 /// An output that loses nothing, however much comes.
 fn lossless(memory: &Memory) -> Output {
@@ -355,6 +355,27 @@ fn promise_38_spans_left_out_of_order() {
     lines[..4].iter().for_each(|line| assert_eq!(line["request_id"], 2, "{line}"));
     assert_eq!(lines[3]["spans"], json!(["second", "third"]));
     assert_eq!(lines[4].get("spans"), None);
+}
+
+/// As with any field that a span has twice.
+#[test]
+fn of_two_trace_ids_on_one_span_the_last_counts_and_the_first_is_not_shown() {
+    const FIRST: &str = "0af7651916cd43dd8448eb211c80319c";
+    const LAST: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let lines = lines(|| {
+        info_span!("x", trace_id = FIRST, trace_id = LAST).in_scope(|| info!("event"));
+        info_span!("x", trace_id = LAST, trace_id = LAST).in_scope(|| info!("event"));
+        let recorded = info_span!("x", trace_id = FIRST, late = tracing::field::Empty, trace_id = FIRST);
+        recorded.record("trace_id", LAST).record("late", 1);
+        recorded.in_scope(|| info!("event"));
+        info_span!("x", trace_id = FIRST, trace_id = "malformed").in_scope(|| info!("event"));
+    });
+    for line in &lines[..3] {
+        assert_eq!(line["trace_id"], LAST, "{line}");
+        assert_eq!(line.get("fields"), None, "{line}");
+    }
+    assert_ne!(lines[3]["trace_id"], FIRST, "{}", lines[3]);
+    assert_eq!(lines[3]["fields"], json!({ "trace_id": "malformed" }), "{}", lines[3]);
 }
 
 #[test]

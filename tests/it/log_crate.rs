@@ -178,3 +178,78 @@ fn asking_whether_a_record_is_wanted_loses_no_event() {
         assert_eq!(parsed(&memory).len(), 30);
     });
 }
+
+/// A value that logs a record with key-values of its own while it is formatted.
+struct Logs;
+
+impl std::fmt::Display for Logs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        log::info!(inner = 1; "inside");
+        f.write_str("logs")
+    }
+}
+
+#[test]
+fn key_values_of_a_record_are_fields_with_their_types() {
+    child("log_crate::key_values_of_a_record_are_fields_with_their_types", &[], || {
+        let memory = Memory::new();
+        let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
+        let error = std::io::Error::other("disk full");
+        info_span!("request", user = "outer").in_scope(|| {
+            let none: Option<u8> = None;
+            log::info!(user = "inner", count = 3_u8, ratio = 0.5, on = true, wide = i128::MAX, none:?; "typed");
+        });
+        log::error!(err:err = error; "failed");
+        log::info!(outer:% = Logs; "nested");
+        log::info!("without");
+        log::info!(message = "forged", level = "forged", "log.target" = "forged", "" = 1; "reserved");
+        log::debug!(costly:% = Logs; "not wanted, not formatted");
+        guard.close().unwrap();
+
+        let lines = parsed(&memory);
+        let line = |message: &str| lines.iter().find(|line| line["message"] == message).unwrap();
+        let typed = line("typed");
+        assert_eq!((&typed["user"], &typed["count"], &typed["on"]), (&json!("inner"), &json!(3), &json!(true)));
+        assert_eq!((&typed["ratio"], &typed["wide"]), (&json!(0.5), &json!(i128::MAX.to_string())));
+        assert_eq!((&typed["none"], &typed["target"]), (&json!("None"), &json!("it::log_crate")));
+        assert_eq!(line("failed")["err"], json!({ "message": "disk full", "chain": [] }));
+        assert_eq!((&line("inside")["inner"], &line("nested")["outer"]), (&json!(1), &json!("logs")));
+        assert_eq!((line("nested").get("inner"), line("inside").get("outer")), (None, None));
+        assert_eq!(
+            line("without").as_object().unwrap().len(),
+            4,
+            "no key-value of another record: {}",
+            line("without")
+        );
+        let reserved = line("reserved");
+        assert_eq!((&reserved["level"], &reserved["target"]), (&json!("INFO"), &json!("it::log_crate")));
+        assert_eq!(reserved["fields"], json!({ "level": "forged" }));
+        assert_eq!((&reserved["kv.log.target"], &reserved[""]), (&json!("forged"), &json!(1)));
+        assert_eq!(lines.len(), 6);
+    });
+}
+
+#[test]
+fn hostile_key_values_harm_nobody() {
+    struct Panics;
+    impl std::fmt::Display for Panics {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            crate::faults::panic_quietly()
+        }
+    }
+    child("log_crate::hostile_key_values_harm_nobody", &[], || {
+        let memory = Memory::new();
+        let builder = spanline::builder().max_line_bytes(4096);
+        let guard = builder.output(Output::new(memory.clone())).init().unwrap();
+        log::info!(bad:% = Panics, good = 1; "panics");
+        let long = "x".repeat(1 << 20);
+        log::info!(long:% = long, after = 2; "long");
+        log::info!("next");
+        guard.close().unwrap();
+        let lines = parsed(&memory);
+        assert_eq!((&lines[0]["bad"], &lines[0]["good"]), (&json!("<panicked>"), &json!(1)));
+        assert_eq!((&lines[1]["truncated"], &lines[1]["message"]), (&json!(true), &json!("long")));
+        assert!(lines[1]["original_bytes"].as_u64().unwrap() > 1 << 20);
+        assert_eq!(lines[2]["message"], "next");
+    });
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods)]
 
+mod any;
 mod appender;
 mod child;
 mod context;
@@ -13,6 +14,7 @@ mod exit;
 mod faults;
 mod filter;
 mod flush;
+mod flush_async;
 mod fork;
 mod golden;
 mod hostile;
@@ -32,6 +34,8 @@ mod record;
 mod repeats;
 mod repository;
 mod rotate;
+mod schemas;
+mod secrets;
 mod sequences;
 mod shutdown;
 mod sigkill;

@@ -20,6 +20,7 @@ fn lossy(with: impl FnOnce(&Handle)) {
     let hostile = Output::new(Memory::new()).name(HOSTILE).filter("error");
     let (dispatch, guard) = built(spanline::builder().filter("trace").output(lossy).output(hostile));
     within(&dispatch, || (0..1_000).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq)));
+    within(&dispatch, || tracing::error!(password = 1, "redacted"));
     with(&guard.handle());
     file.gate.open();
     guard.close().unwrap();
@@ -51,6 +52,10 @@ fn expected(metrics: &spanline::Metrics) -> BTreeMap<Key, f64> {
         put("notices_total", &[], output.notices as f64);
         put("retries_total", &[], output.retries as f64);
         put("panics_total", &[], output.panics as f64);
+        put("syncs_total", &[], output.syncs as f64);
+        put("failed_syncs_total", &[], output.failed_syncs as f64);
+        put("overdue_total", &[], output.overdue as f64);
+        put("redacted_total", &[], output.redacted as f64);
     }
     all
 }

@@ -377,3 +377,26 @@ fn promise_22_a_stderr_that_nobody_reads_stops_nothing() {
     let status = child.wait();
     assert!(status.success() && child.stdout().ends_with("done\n"), "{status}");
 }
+
+/// By whatever way the path leads there.
+#[cfg(unix)]
+#[test]
+fn promise_30_two_outputs_to_one_file_are_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let join = |name: &str| folder.path().join(name);
+    std::fs::create_dir(join("logs")).unwrap();
+    std::os::unix::fs::symlink("logs", join("link")).unwrap();
+    let log = |name: &str| Output::new(spanline::RollingFile::new(join(name)));
+    let build = |one: &str, other: &str| {
+        let builder = spanline::builder().output(log(one)).output(log(other));
+        builder.build::<tracing_subscriber::Registry>().map(drop).map_err(|error| error.to_string())
+    };
+    for other in ["logs/a.log", "logs/./a.log", "link/a.log", "logs/../link/a.log"] {
+        let error = build("logs/a.log", other).unwrap_err();
+        assert!(error.contains("two outputs") && error.contains(other), "{error}");
+    }
+    assert!(build("new/a.log", "new/./a.log").is_err());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing was opened");
+    build("logs/a.log", "logs/b.log").unwrap();
+    assert!(build("logs/a.log", "link/a.log").is_err(), "the file is there by now");
+}

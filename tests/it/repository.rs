@@ -1,11 +1,12 @@
 //! The repository keeps to its own layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may use: the design's one-way imports. `builder` and `lib` know every stage.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("docs", &[]),
     ("process", &[]),
     ("sync", &[]),
     ("error", &[]),
@@ -15,12 +16,28 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("rotation", &["error", "record"]),
     ("complaint", &["record"]),
     ("filter", &["context", "error"]),
+    ("redact", &["context", "docs", "record"]),
     ("limit", &["record"]),
-    ("schema", &["context", "record"]),
+    ("schema", &["context", "error", "record"]),
     ("sink", &["error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
-    ("worker", &["complaint", "context", "error", "limit", "metrics", "process", "queue", "record", "schema", "sink"]),
-    ("layer", &["complaint", "context", "filter", "limit", "metrics", "queue", "record", "worker"]),
+    (
+        "worker",
+        &[
+            "complaint",
+            "context",
+            "error",
+            "limit",
+            "metrics",
+            "process",
+            "queue",
+            "record",
+            "redact",
+            "schema",
+            "sink",
+        ],
+    ),
+    ("layer", &["complaint", "context", "filter", "limit", "metrics", "queue", "record", "redact", "worker"]),
     ("propagate", &["context", "error", "layer", "record"]),
     ("tower", &["context", "propagate", "record"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
@@ -29,7 +46,8 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 /// Lines of a file without its tests.
 const MAX_LINES: usize = 500;
 
-fn sources() -> Vec<(PathBuf, String)> {
+/// All Rust files below a folder, whole.
+fn files(folder: &str) -> Vec<(PathBuf, String)> {
     fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -37,14 +55,19 @@ fn sources() -> Vec<(PathBuf, String)> {
                 collect(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
-                found.push((path, code));
+                found.push((path, text));
             }
         }
     }
     let mut found = Vec::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
     found
+}
+
+/// The sources without their tests.
+fn sources() -> Vec<(PathBuf, String)> {
+    let code = |text: String| text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+    files("src").into_iter().map(|(path, text)| (path, code(text))).collect()
 }
 
 fn module_of(path: &Path) -> String {
@@ -55,7 +78,7 @@ fn module_of(path: &Path) -> String {
 
 #[test]
 fn imports_run_one_way() {
-    let may_use = BTreeMap::from(MAY_USE);
+    let may_use = MAY_USE.iter().copied().collect::<BTreeMap<_, _>>();
     let mut wrong = Vec::new();
     for (path, code) in sources() {
         let module = module_of(&path);
@@ -116,4 +139,27 @@ fn every_sink_schema_and_feature_is_in_the_readme() {
     for (name, _) in features.lines().filter_map(|line| line.split_once(" = ")).filter(|(name, _)| *name != "default") {
         assert!(readme.contains(&format!("| `{name}` |")), "feature {name} is not in the README");
     }
+}
+
+/// Promises are numbered for ever: what was given up keeps its number.
+const PROMISES: u64 = 39;
+
+#[test]
+fn every_promise_has_its_tests_and_every_such_test_its_promise() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/promises.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u64>().ok());
+    let mut promised: Vec<_> = rows.collect();
+    promised.sort_unstable();
+    assert_eq!(promised, (1..=PROMISES).collect::<Vec<_>>(), "each once in docs/promises.md");
+
+    let texts = ["src", "tests"].into_iter().flat_map(files).map(|(_, text)| text);
+    let tested: BTreeSet<u64> = texts.flat_map(|text| promises_of_tests(&text)).collect();
+    assert_eq!(tested, promised.into_iter().collect(), "numbers in names of tests, and promised ones");
+}
+
+/// The numbers that names of tests in `text` carry: a test may show several promises.
+fn promises_of_tests(text: &str) -> Vec<u64> {
+    let tests = text.split("#[test]").skip(1).filter_map(|after| after.split("fn ").nth(1)?.split('(').next());
+    let numbers = tests.flat_map(|name| name.split("promise_").skip(1).filter_map(|part| part.get(..2)?.parse().ok()));
+    numbers.collect()
 }

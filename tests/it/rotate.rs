@@ -274,7 +274,7 @@ fn keeps_so_many_files() {
         log.put(text, NOON);
     }
     assert_eq!(dir.closed(), ["c\n", "d\n"]);
-    let mut log = dir.log().keep_files(1).open();
+    let mut log = dir.log().max_bytes(u64::MAX).keep_files(1).open();
     assert_eq!(dir.closed(), ["d\n"]);
     assert_eq!(dir.active(), "e\n");
     log.close();
@@ -289,7 +289,7 @@ fn keeps_segments_of_a_certain_age() {
     }
     // Closed at 12, 13 and 14 o'clock.
     assert_eq!(dir.closed(), ["11\n", "12\n", "13\n"]);
-    let mut log = dir.log().keep_for(Duration::from_secs(1800)).open();
+    let mut log = dir.log().max_bytes(u64::MAX).keep_for(Duration::from_secs(1800)).open();
     assert_eq!(dir.segments().len(), 3, "no time is known yet");
     log.control(Control::Tick(at("2026-11-20T14:10:00Z"))).unwrap();
     assert_eq!(dir.closed(), ["13\n"]);
@@ -303,6 +303,32 @@ fn keeps_so_many_bytes() {
         log.put(&format!("line {n:04}"), NOON);
     }
     assert_eq!(dir.closed(), ["line 0003\n", "line 0004\n"]);
+}
+
+/// With many segments a listing is what a rotation costs. The system itself tells how often the directory was opened.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_rotation_lists_the_directory_once() {
+    use rustix::fs::inotify;
+    let count = |log: fn(RollingFile) -> RollingFile| {
+        let dir = Dir::new();
+        let mut log = log(dir.log().max_bytes(2)).open();
+        log.put("a", NOON);
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, dir.0.path(), inotify::WatchFlags::OPEN | inotify::WatchFlags::ONLYDIR).unwrap();
+        ["b", "c", "d", "e", "f"].iter().for_each(|text| log.put(text, NOON));
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 64 * 1024];
+        let mut events = inotify::Reader::new(&watch, &mut buffer);
+        let mut opened = 0;
+        while let Ok(event) = events.next() {
+            opened += usize::from(event.file_name().is_none());
+        }
+        assert_eq!(dir.names().len(), dir.segments().len() + 2, "nothing but the log and its lock");
+        opened
+    };
+    assert_eq!(count(|log| log), 5);
+    assert_eq!(count(|log| log.keep_files(2)), 5);
+    assert_eq!(count(|log| log.keep_files(2).keep_for(Duration::from_secs(60)).keep_bytes(100)), 5);
 }
 
 #[test]
@@ -496,6 +522,11 @@ fn promise_30_what_is_wrong_at_the_start_is_an_error_with_path_and_cause() {
     for log in [dir.log().max_bytes(0), dir.log().daily_at(24, 0), dir.log().daily_at(3, 60)] {
         let error = refusal(log);
         assert!(error.contains("orders.log"), "{error}");
+    }
+    let day = Duration::from_secs(24 * 3600);
+    for log in [dir.log().keep_files(7), dir.log().keep_for(day), dir.log().keep_bytes(1 << 20)] {
+        let error = refusal(log);
+        assert!(error.contains("orders.log") && error.contains("when the file rotates"), "{error}");
     }
     assert_eq!(dir.names(), ["file"]);
 }

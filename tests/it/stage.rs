@@ -13,14 +13,16 @@ use tracing::subscriber::{Interest, with_default};
 use tracing::{Event, Level, Metadata, Span};
 use tracing_subscriber::prelude::*;
 
+use crate::faults::PATIENCE;
 use crate::strict;
 
 /// 2026-11-20T10:15:38.123456789Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_nanos(1_795_169_738_123_456_789);
 
-/// A log whose lines are the same in every run.
+/// A log whose lines are the same in every run. Its end waits as long as any test does: a megabyte of text that has to be
+/// escaped takes a busy machine seconds for one line, in a build without optimizations.
 pub(crate) fn fixed() -> Builder {
-    spanline::builder().clock(|| NOW).id_seed(1).filter("trace")
+    spanline::builder().clock(|| NOW).id_seed(1).filter("trace").shutdown_timeout(PATIENCE, PATIENCE)
 }
 
 /// What `run` logs, as text.
@@ -63,12 +65,30 @@ impl Site {
         Self::new(name, target, Level::INFO, fields, Kind::SPAN)
     }
 
+    /// An event with a place in the source.
+    pub(crate) fn placed(target: &str, level: Level, fields: &[&str], file: &'static str, line: u32) -> &'static Self {
+        Self::make("event", target, level, fields, Kind::EVENT, Some((file, line)))
+    }
+
     fn new(name: &str, target: &str, level: Level, fields: &[&str], kind: Kind) -> &'static Self {
+        Self::make(name, target, level, fields, kind, None)
+    }
+
+    fn make(
+        name: &str,
+        target: &str,
+        level: Level,
+        fields: &[&str],
+        kind: Kind,
+        place: Option<(&'static str, u32)>,
+    ) -> &'static Self {
         let leak = |text: &str| -> &'static str { Box::leak(Box::from(text)) };
         let names: Vec<&'static str> = fields.iter().map(|name| leak(name)).collect();
         let site: &'static Self = Box::leak(Box::new(Self(OnceLock::new())));
         let fields = FieldSet::new(Box::leak(names.into_boxed_slice()), Identifier(site));
-        site.0.set(Metadata::new(leak(name), leak(target), level, None, None, None, fields, kind)).unwrap();
+        let (file, line) = place.unzip();
+        let (name, target) = (leak(name), leak(target));
+        site.0.set(Metadata::new(name, target, level, file, line, file.map(|_| target), fields, kind)).unwrap();
         site
     }
 

@@ -1,6 +1,5 @@
 //! Any text and any value in any place gives one strict, harmless line in which nothing is forged.
 
-use base64::Engine as _;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use spanline::schema::Flat;
@@ -9,73 +8,9 @@ use tracing::subscriber::with_default;
 use tracing::{Level, info};
 use tracing_subscriber::prelude::*;
 
+use crate::any::{Any, names, with_given};
 use crate::stage::{Given, MAX_FIELDS, Site, fixed, lines};
 use crate::strict;
-
-/// A value of any of the types that a field can have.
-#[derive(Clone, Debug)]
-enum Any {
-    Empty,
-    Bool(bool),
-    I64(i64),
-    U64(u64),
-    I128(i128),
-    U128(u128),
-    F64(f64),
-    Str(String),
-    Bytes(Vec<u8>),
-    Debug(String),
-    Error(String),
-    Json(Value),
-}
-
-impl Any {
-    fn given<R>(&self, with: impl FnOnce(Given<'_>) -> R) -> R {
-        match self {
-            Any::Empty => with(None),
-            Any::Bool(value) => with(Some(value)),
-            Any::I64(value) => with(Some(value)),
-            Any::U64(value) => with(Some(value)),
-            Any::I128(value) => with(Some(value)),
-            Any::U128(value) => with(Some(value)),
-            Any::F64(value) => with(Some(value)),
-            Any::Str(value) => with(Some(value)),
-            Any::Bytes(value) => with(Some(&value.as_slice())),
-            Any::Debug(value) => with(Some(&tracing::field::debug(value))),
-            Any::Error(value) => {
-                let error = std::io::Error::other(value.clone());
-                with(Some(&(&error as &(dyn std::error::Error + 'static))))
-            }
-            Any::Json(value) => with(Some(&spanline::json(value))),
-        }
-    }
-
-    /// What stands in the line for it; `None` for nothing.
-    fn expected(&self) -> Option<Value> {
-        let wide = |number: String| match (number.parse::<i64>(), number.parse::<u64>()) {
-            (Ok(number), _) => json!(number),
-            (_, Ok(number)) => json!(number),
-            _ => json!(number),
-        };
-        Some(match self {
-            Any::Empty => return None,
-            Any::Bool(value) => json!(value),
-            Any::I64(value) => json!(value),
-            Any::U64(value) => json!(value),
-            Any::I128(value) => wide(value.to_string()),
-            Any::U128(value) => wide(value.to_string()),
-            Any::F64(value) if value.is_nan() => json!("NaN"),
-            Any::F64(f64::INFINITY) => json!("Infinity"),
-            Any::F64(f64::NEG_INFINITY) => json!("-Infinity"),
-            Any::F64(value) => json!(value),
-            Any::Str(value) => json!(value),
-            Any::Bytes(value) => json!(base64::engine::general_purpose::STANDARD.encode(value)),
-            Any::Debug(value) => json!(format!("{value:?}")),
-            Any::Error(value) => json!({"message": value, "chain": []}),
-            Any::Json(value) => value.clone(),
-        })
-    }
-}
 
 /// Characters that have broken a log before.
 const HOSTILE: [&str; 28] = [
@@ -109,7 +44,7 @@ const HOSTILE: [&str; 28] = [
     "\u{d7ff}",
 ];
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         proptest::collection::vec(proptest::sample::select(&HOSTILE[..]), 0..6).prop_map(|parts| parts.concat()),
@@ -131,14 +66,62 @@ const RESERVED: [&str; 11] = [
     "error",
 ];
 
+/// What other schemas write, and names that meet one of these in some way.
+const RESERVED_ELSEWHERE: [&str; 39] = [
+    "@timestamp",
+    "log.level",
+    "log",
+    "log.level.x",
+    "ecs.version",
+    "labels",
+    "labels.a",
+    "trace",
+    "trace.id",
+    "a.b",
+    "a*b",
+    "a_b",
+    "a b",
+    "severity",
+    "time",
+    "logging.googleapis.com/trace",
+    "logging.googleapis.com/x",
+    "logging",
+    "@type",
+    "serviceContext",
+    "httpRequest",
+    "status",
+    "dd",
+    "dd.trace_id",
+    "dd.trace_id.x",
+    "error.message",
+    "logger",
+    "ddtags",
+    "v",
+    "msg",
+    "pid",
+    "err",
+    "req",
+    "requestId",
+    "span",
+    "name",
+    "ts",
+    "fields.level",
+    "exception.message",
+];
+
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => text(),
+        2 => proptest::sample::select(&RESERVED_ELSEWHERE[..]).prop_map(str::to_owned),
         2 => proptest::sample::select(&RESERVED[..]).prop_map(str::to_owned),
         3 => proptest::sample::select(vec!["a", "b", "c", "r#a", "r#type", "request_id", "env", "traceparent"])
             .prop_map(str::to_owned),
     ]
 }
+
+/// JSON of somebody else's making.
+const RAW: [&str; 5] =
+    ["{\"a\":1,\"a\":2}", "[ 1 ,\n2 ]", "\"\u{2028}\u{202e}\"", "{\"a\":{\"\\u0062\":1,\"b\":[]}}", "\"\\u001b\""];
 
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
@@ -170,35 +153,17 @@ fn value() -> impl Strategy<Value = Any> {
         text().prop_map(Any::Debug),
         text().prop_map(Any::Error),
         json_value().prop_map(Any::Json),
+        proptest::sample::select(&RAW[..]).prop_map(|text| Any::Raw(serde_json::from_str(text).unwrap())),
     ]
 }
 
-fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
+pub(crate) fn fields() -> impl Strategy<Value = Vec<(String, Any)>> {
     proptest::collection::vec((name(), value()), 0..6)
-}
-
-/// Calls `with` with the values as tracing wants them.
-fn with_given<R>(values: &[(String, Any)], with: impl FnOnce(&[Given<'_>]) -> R) -> R {
-    fn each<R>(left: &[(String, Any)], given: Vec<Given<'_>>, with: impl FnOnce(&[Given<'_>]) -> R) -> R {
-        match left.split_first() {
-            None => with(&given),
-            Some(((_, value), left)) => value.given(|one| {
-                let mut given: Vec<Given<'_>> = given;
-                given.push(one);
-                each(left, given, with)
-            }),
-        }
-    }
-    each(values, Vec::new(), with)
-}
-
-fn names(fields: &[(String, Any)]) -> Vec<&str> {
-    fields.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 /// The rule, said once more: of equal names the last, the inner before the outer. Reserved names and the trace's, which
 /// the ids come from, are not looked at.
-fn expected(inside_out: &[&[(String, Any)]]) -> Map<String, Value> {
+pub(crate) fn expected(inside_out: &[&[(String, Any)]]) -> Map<String, Value> {
     let mut merged = Map::new();
     for fields in inside_out {
         let mut own = Map::new();
@@ -433,4 +398,24 @@ fn every_switch_of_flat_adds_its_key() {
     assert_eq!(object["pid"], std::process::id());
     assert!(object["thread_id"].is_u64() && object["hostname"].is_string());
     assert_eq!(object["fields"], json!({"pid": 1}));
+}
+
+/// A reader that holds numbers in 64 bits would refuse the whole line.
+#[test]
+fn promise_31_a_number_beyond_all_readers_in_somebody_elses_json_becomes_text() {
+    let raw: Box<serde_json::value::RawValue> = serde_json::from_str("[1e400,{\"a\":-1E+309},1e-400,1e308]").unwrap();
+    let lines = lines(|| info!(raw = spanline::json(&raw), "numbers"));
+    assert_eq!(lines[0]["raw"], json!(["1e400", { "a": "-1E+309" }, 0.0, 1e308]));
+}
+
+#[test]
+fn promise_30_static_fields_that_leave_no_room_in_a_line_are_an_error() {
+    let build = |builder: spanline::Builder| {
+        let built =
+            builder.max_line_bytes(1000).output(Output::new(Memory::new())).build::<tracing_subscriber::Registry>();
+        built.map(drop).map_err(|error| error.to_string())
+    };
+    let error = build(fixed().service("s".repeat(100)).static_field("motd", "x".repeat(500))).unwrap_err();
+    assert!(error.contains("static fields") && error.contains("604 bytes"), "{error}");
+    build(fixed().service("orders").static_field("motd", "x".repeat(400))).unwrap();
 }

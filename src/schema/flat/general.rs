@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::plan::put_place;
 use super::slots::{Slot, Slots, Takes};
-use super::{Fixed, Flat, json, last_of_each, put_key, put_named, put_thread};
+use super::{Fixed, Flat, json, put_key, put_named, put_thread};
 use crate::context::Context;
 use crate::record::{Record, Value};
 use crate::schema::json::Draft;
-use crate::schema::merged::{Merged, merged};
+use crate::schema::merged::{Merged, last_of_each, merged};
 
 /// Where the fields of a record go.
 #[derive(Default)]
@@ -34,7 +34,7 @@ impl Flat {
         }
 
         let mut line = Draft::new(&mut self.draft, out);
-        self.clock.put(record.time, &mut line);
+        line.put(self.clock.text(record.time));
         line.finish();
         out.extend_from_slice(b",\"level\":\"");
         out.extend_from_slice(record.level().as_str().as_bytes());

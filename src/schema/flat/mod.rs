@@ -19,12 +19,16 @@ use std::collections::HashMap;
 
 use tracing::Metadata;
 
+use super::clock::ClockText;
+use super::host::hostname;
+use super::merged::last_of_each;
 use super::{Schema, json};
-use crate::record::{Fields, Key, Raw, Record, Timestamp, Value};
+use crate::record::{Fields, Key, Raw, Record, Value};
 use crate::schema::json::{Draft, DraftBytes};
 use contexts::Contexts;
 use plan::{Plan, PlanKeys};
 use slots::Slots;
+pub(crate) use slots::is_reserved;
 
 /// Which of the spans' fields go into the line. The ids and `request_id` always do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -156,7 +160,7 @@ impl Flat {
         }
         let start = out.len();
         let mut line = Draft::new(&mut self.draft, out);
-        self.clock.put(record.time, &mut line);
+        line.put(self.clock.text(record.time));
         line.put(&plan.head);
         let mut fields = Fields::new(record.fields);
         if let Some(message) = plan.message {
@@ -283,28 +287,6 @@ impl Fixed {
     }
 }
 
-fn hostname() -> String {
-    #[cfg(unix)]
-    {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
-    }
-    #[cfg(not(unix))]
-    {
-        std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default()
-    }
-}
-
-/// Of equal names the last.
-fn last_of_each<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let pairs: Vec<_> = pairs.collect();
-    let later = pairs.clone();
-    pairs
-        .into_iter()
-        .enumerate()
-        .filter(move |(place, (name, _))| later.iter().skip(place + 1).all(|(other, _)| other != name))
-        .map(|(_, pair)| pair)
-}
-
 fn put_thread(out: &mut Vec<u8>, options: &Options, id: u64, name: Option<&str>) {
     if options.thread_id {
         put_member(out, b",\"thread_id\":", &Value::U64(id));
@@ -332,34 +314,6 @@ fn put_key(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-/// The beginning of a line; what is rendered of the time serves for the whole second.
-#[derive(Debug, Default)]
-struct ClockText {
-    second: Option<i64>,
-    text: Vec<u8>,
-}
-
-const NANOS: i64 = 1_000_000_000;
-
-impl ClockText {
-    #[inline]
-    fn put(&mut self, time: Timestamp, line: &mut Draft<'_>) {
-        let (second, nanos) = (time.as_nanos().div_euclid(NANOS), time.as_nanos().rem_euclid(NANOS));
-        if self.second != Some(second) {
-            let text = format!("{{\"timestamp\":\"{}000000Z\"", time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
-            (self.second, self.text) = (Some(second), text.into_bytes());
-        }
-        let mut micros = nanos as u32 / 1000;
-        if let Some([digits @ .., _, _]) = self.text.last_chunk_mut::<8>() {
-            for digit in digits.iter_mut().rev() {
-                *digit = b'0' + (micros % 10) as u8;
-                micros /= 10;
-            }
-        }
-        line.put(&self.text);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, OnceLock};
@@ -374,7 +328,7 @@ mod tests {
 
     use super::*;
     use crate::context::{Bound, IdSource, Node, epoch};
-    use crate::record::{Capture, Scratch, Statics, put_named};
+    use crate::record::{Capture, Scratch, Statics, Timestamp, put_named};
 
     const FIELDS: usize = 4;
 

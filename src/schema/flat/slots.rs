@@ -25,6 +25,11 @@ pub(super) struct Slot {
     pub(super) takes: Takes,
 }
 
+/// Whether the name means the same in every line, whatever the options are.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    Slots::new(&Options::default()).find(name).is_some()
+}
+
 /// The reserved keys under some options.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots<'o>(&'o Options);
@@ -94,17 +99,10 @@ impl Slot {
 
 /// Appends `"error":{…}`; false, and nothing appended, when the value is neither an error nor text.
 pub(super) fn put_error_member(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
-    match *value {
-        Value::Error(chain) => {
-            out.extend_from_slice(b",\"error\":");
-            json::put_error(out, chain);
-        }
-        Value::Str(text) => {
-            out.extend_from_slice(b",\"error\":{\"message\":");
-            json::put_str(out, text);
-            out.push(b'}');
-        }
-        _ => return false,
+    let fits = matches!(value, Value::Error(_) | Value::Str(_));
+    if fits {
+        out.extend_from_slice(b",\"error\":");
+        json::put_error_object(out, value);
     }
-    true
+    fits
 }

@@ -8,6 +8,7 @@ mod draft;
 
 pub(crate) use draft::{Draft, DraftBytes, Piece};
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -56,7 +57,7 @@ pub fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
 }
 
 /// Appends an error as `{"message":…,"chain":[…]}`.
-pub(super) fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
+fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
     out.extend_from_slice(b"{\"message\":");
     put_str(out, chain.message());
     out.extend_from_slice(b",\"chain\":[");
@@ -67,6 +68,33 @@ pub(super) fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
         put_str(out, source);
     }
     out.extend_from_slice(b"]}");
+}
+
+/// Appends what stands under `error`: the chain of an error, or a text alone.
+pub(super) fn put_error_object(out: &mut Vec<u8>, value: &Value<'_>) {
+    match *value {
+        Value::Error(chain) => put_error(out, chain),
+        ref value => {
+            out.extend_from_slice(b"{\"message\":");
+            put_str(out, &text_of(value));
+            out.push(b'}');
+        }
+    }
+}
+
+/// A value as text, for readers that take nothing else: an error with its sources, JSON as it is.
+pub(super) fn text_of<'v>(value: &Value<'v>) -> Cow<'v, str> {
+    match *value {
+        Value::Str(text) | Value::Json(text) => Cow::Borrowed(text),
+        Value::Error(chain) => {
+            chain.sources().fold(chain.message().to_owned(), |text, source| text + ": " + source).into()
+        }
+        ref value => {
+            let mut out = Vec::new();
+            put_value(&mut out, value);
+            String::from_utf8_lossy(&out).trim_matches('"').to_owned().into()
+        }
+    }
 }
 
 #[inline]
@@ -107,20 +135,14 @@ fn try_put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
     match text.as_bytes().first()? {
         b'{' => {
             let Pairs(pairs) = serde_json::from_str(text).ok().filter(|_| depth > 0)?;
-            let last: HashMap<&str, usize> =
-                pairs.iter().enumerate().map(|(place, (key, _))| (key.as_str(), place)).collect();
             out.push(b'{');
-            let mut first = true;
-            for (place, (key, value)) in pairs.iter().enumerate() {
-                if last.get(key.as_str()) != Some(&place) {
-                    continue;
-                }
-                if !std::mem::take(&mut first) {
+            for (place, (key, value)) in last_of_equal(&pairs).enumerate() {
+                if place > 0 {
                     out.push(b',');
                 }
                 put_str(out, key);
                 out.push(b':');
-                put_json(out, value.get(), depth - 1);
+                put_json(out, value, depth - 1);
             }
             out.push(b'}');
         }
@@ -138,6 +160,10 @@ fn try_put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
         b'"' => put_str(out, &serde_json::from_str::<String>(text).ok()?),
         _ => {
             serde_json::from_str::<&RawValue>(text).ok()?;
+            // Readers that hold numbers in 64 bits refuse the whole line for one that is beyond them.
+            if text.parse::<f64>().is_ok_and(f64::is_infinite) {
+                return None;
+            }
             out.extend_from_slice(text.as_bytes());
         }
     }
@@ -145,7 +171,7 @@ fn try_put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
 }
 
 /// The members of an object in their order, equal keys included.
-struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+pub(super) struct Pairs<'a>(pub(super) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -160,14 +186,50 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    pairs.push((key, value));
                 }
                 Ok(Pairs(pairs))
             }
         }
 
         deserializer.deserialize_map(Members)
+    }
+}
+
+/// Of members with equal keys the last, each with its value's text.
+pub(super) fn last_of_equal<'p>(pairs: &'p [(Cow<'p, str>, &'p RawValue)]) -> impl Iterator<Item = (&'p str, &'p str)> {
+    let last: HashMap<&str, usize> = pairs.iter().enumerate().map(|(place, (key, _))| (&**key, place)).collect();
+    let pairs = pairs.iter().enumerate();
+    pairs
+        .filter(move |(place, (key, _))| last.get(&**key) == Some(place))
+        .map(|(_, (key, value))| (&**key, value.get()))
+}
+
+/// A key, copied only when it has escapes.
+struct Key<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }
 

@@ -3,6 +3,12 @@
 //! Its writer holds a share of its lock as long as it is open: it is not compressed away under it, and nothing is cut
 //! off while there is more than one writer. Between writes `end` is where this writer left the file: if it ends
 //! elsewhere, somebody else wrote or cut it, and its last byte is looked at before anything follows.
+//!
+//! Another process can still be killed in the middle of a write between that look and the write that follows, whose
+//! first line then goes on where the torn one ends. A share of the lock rules out neither that nor cutting it back
+//! afterwards (the others write); but where a write has begun is known once it is done. So the byte before it is looked
+//! at then, and a line that was glued counts as not written: a reader finds one invalid line, the torn one with ours at
+//! its end, and ours once more behind the lines that were written together with it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -25,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Active {
     file: File,
     identity: Identity,
-    /// Where the file ends, as far as this writer knows, and does so with a whole line or this writer's `fragment`.
+    /// Where the file ends with a whole line or this writer's `fragment`, as far as this writer knows.
     end: Option<u64>,
     /// The last write ended inside a line.
     fragment: bool,
@@ -90,27 +96,30 @@ impl Active {
     /// Makes its end and the cursor agree: what follows is the rest of a line that it ends with, or a whole line.
     /// Returns its size.
     pub(super) fn settle(&mut self, lines: &mut Lines) -> io::Result<u64> {
-        if self.end != Some(self.len()?) {
+        let mut size = self.len()?;
+        if self.end != Some(size) {
             self.fragment = false;
-            self.close_off()?;
+            size = self.close_off()?;
         }
         if self.fragment && lines.at_line_start() {
             // The rest was given up.
-            self.end_line()?;
+            size = self.end_line()?;
         }
         if !self.fragment && !lines.at_line_start() {
             lines.rewind_line();
         }
-        Ok(self.end.unwrap_or_default())
+        Ok(size)
     }
 
-    /// Ends a line that somebody else has torn. A file grows in steps while a line is written to it, so an end without
-    /// a newline is torn only if it is still there when no write is under way any more.
-    fn close_off(&mut self) -> io::Result<()> {
+    /// Ends a line that somebody else has torn, and returns the size. A file grows in steps while a line is written to
+    /// it, so an end without a newline is torn only if it is still there when no write is under way any more.
+    fn close_off(&mut self) -> io::Result<u64> {
+        self.end = None;
+        let mut size = 0;
         for _ in 0..LOOKS {
-            let size = self.len()?;
-            self.end = Some(size);
-            if size == 0 || self.byte_at(size - 1)? == Some(b'\n') {
+            size = self.len()?;
+            if self.is_line_end(size)? {
+                self.end = Some(size);
                 break;
             }
             await_writes(&self.file);
@@ -118,7 +127,12 @@ impl Active {
                 return self.end_line();
             }
         }
-        Ok(())
+        Ok(size)
+    }
+
+    /// Whether a line may begin there.
+    fn is_line_end(&mut self, at: u64) -> io::Result<bool> {
+        Ok(at == 0 || self.byte_at(at - 1)? == Some(b'\n'))
     }
 
     fn byte_at(&mut self, at: u64) -> io::Result<Option<u8>> {
@@ -127,11 +141,12 @@ impl Active {
         Ok((self.file.read(&mut byte)? == 1).then_some(byte[0]))
     }
 
-    fn end_line(&mut self) -> io::Result<()> {
+    fn end_line(&mut self) -> io::Result<u64> {
         self.file.write_all(b"\n")?;
-        self.end = Some(self.file.stream_position()?);
+        let end = self.file.stream_position()?;
+        self.end = Some(end);
         self.fragment = false;
-        Ok(())
+        Ok(end)
     }
 
     /// Writes `bytes` bytes of `lines` at its end, in one call, and advances past what was taken.
@@ -150,16 +165,24 @@ impl Active {
         match written {
             Ok(written) => {
                 let end = self.file.stream_position()?;
+                let start = end.saturating_sub(written as u64);
                 self.unsynced = true;
                 self.end = Some(end);
-                if rest && before != end.checked_sub(written as u64) {
+                if before == Some(start) {
+                    lines.advance(written);
+                } else if rest {
                     // Somebody got between the two parts of the line: it is sent again, whole.
                     self.end = None;
                     self.fragment = false;
                     lines.rewind_line();
                     return Ok(());
+                } else if lines.as_bytes().starts_with(b"\n") || self.is_line_end(start).unwrap_or(true) {
+                    lines.advance(written);
+                } else if !lines.advance_past_first(written) {
+                    // All of it belongs to the line that was glued.
+                    self.end = None;
+                    return Ok(());
                 }
-                lines.advance(written);
                 self.fragment = !lines.at_line_start();
                 Ok(())
             }
@@ -202,5 +225,87 @@ impl Active {
             self.unsynced = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::path::PathBuf;
+
+    use tracing::Level;
+
+    use super::super::open::Modes;
+    use super::*;
+    use crate::rotation::{Form, Names, Retention};
+
+    fn store(directory: PathBuf) -> Store {
+        Store {
+            path: directory.join("orders.log"),
+            directory,
+            names: Names::new("orders.log"),
+            modes: Modes { file: 0o600, directory: 0o750 },
+            retention: Retention::default(),
+            form: Form::Plain,
+        }
+    }
+
+    /// What the file holds when `other` was written to it, and its writer killed, between the look at the end of the
+    /// file and the write of `parts` bytes of these lines.
+    fn disturbed(texts: &[&str], other: &str, part: usize) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path().to_owned());
+        fs::write(&store.path, "{\"before\":1}\n").unwrap();
+        let mut active = Active::open(&store).unwrap();
+        let mut lines = Lines::default();
+        for text in texts {
+            lines.push_line(text.as_bytes(), Level::INFO, Timestamp::default());
+        }
+        active.settle(&mut lines).unwrap();
+        OpenOptions::new().append(true).open(&store.path).unwrap().write_all(other.as_bytes()).unwrap();
+        active.append(&mut lines, part).unwrap();
+        while !lines.is_empty() {
+            active.settle(&mut lines).unwrap();
+            let all = lines.as_bytes().len();
+            active.append(&mut lines, all).unwrap();
+        }
+        fs::read_to_string(&store.path).unwrap()
+    }
+
+    #[test]
+    fn promise_26_a_line_glued_to_one_that_another_process_tore_in_that_instant_is_written_again() {
+        let texts = ["{\"a\":1}", "{\"b\":22}", "{\"c\":333}"];
+        let all = texts.concat().len() + texts.len();
+        for part in 1..=all {
+            let text = disturbed(&texts, "{\"torn\":", part);
+            let mut whole: Vec<_> = text.lines().filter(|line| texts.contains(line)).collect();
+            whole.sort_unstable();
+            assert_eq!(whole, texts, "{part} bytes first: {text}");
+            let glued: Vec<_> = text.lines().skip(1).filter(|line| !texts.contains(line)).collect();
+            assert!(matches!(glued[..], [line] if line.starts_with("{\"torn\":")), "{part} bytes first: {text}");
+            assert!(text.ends_with('\n'));
+        }
+    }
+
+    #[test]
+    fn promise_26_what_another_process_wrote_whole_in_that_instant_is_no_harm() {
+        let text = disturbed(&["{\"a\":1}", "{\"b\":22}"], "{\"other\":1}\n", 17);
+        assert_eq!(text, "{\"before\":1}\n{\"other\":1}\n{\"a\":1}\n{\"b\":22}\n");
+    }
+
+    #[test]
+    fn promise_05_a_tail_that_could_not_be_closed_off_at_first_is_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path().to_owned());
+        let mut active = Active::open(&store).unwrap();
+        fs::write(&store.path, "{\"torn\":").unwrap();
+        let mut lines = Lines::default();
+        lines.push_line(b"{\"a\":1}", Level::INFO, Timestamp::default());
+        let writable = std::mem::replace(&mut active.file, File::open(&store.path).unwrap());
+        active.settle(&mut lines).unwrap_err();
+        active.file = writable;
+        active.settle(&mut lines).unwrap();
+        active.append(&mut lines, 8).unwrap();
+        assert_eq!(fs::read_to_string(&store.path).unwrap(), "{\"torn\":\n{\"a\":1}\n");
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::codec;
 use super::open::{self, Identity, failed, mode_of, rename_new};
-use super::store::{Store, Stored, leads_to, remove};
+use super::store::{Listing, Store, Stored, leads_to, remove};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Form, Segment};
@@ -54,14 +54,11 @@ impl Compressor {
         Self(Arc::new(Shared { store, state, idle, stop: AtomicBool::new(false) }))
     }
 
-    /// Has a pass made over the directory, if there is anything to do.
-    pub(super) fn wake(&self, now: Option<Timestamp>) {
-        let work = self.0.has_work();
+    /// Has a pass made over the directory, if there is anything to do by the listing.
+    pub(super) fn wake(&self, listing: &Listing, now: Option<Timestamp>) {
         let mut state = self.0.state();
         (state.now, state.woken) = (now, now);
-        if let Err(error) = work {
-            state.problem = Some(error);
-        } else if work.is_ok_and(|work| work) {
+        if self.0.has_work(listing) {
             state.wanted = true;
             self.0.stop.store(false, Ordering::Relaxed);
             if !state.running {
@@ -90,7 +87,13 @@ impl Compressor {
         let due = state.left_over && !since.is_some_and(|since| (0..RETRY_NANOS).contains(&since));
         drop(state);
         if due {
-            self.wake(Some(now));
+            match self.0.store.list() {
+                Ok(listing) => self.wake(&listing, Some(now)),
+                Err(error) => {
+                    let mut state = self.0.state();
+                    (state.woken, state.problem) = (Some(now), Some(error));
+                }
+            }
         }
     }
 
@@ -139,9 +142,8 @@ impl Shared {
         }
     }
 
-    fn has_work(&self) -> Result<bool, Error> {
-        let listing = self.store.list()?;
-        Ok(!listing.temporaries.is_empty() || listing.closed.values().any(|files| self.is_open_to_work(files)))
+    fn has_work(&self, listing: &Listing) -> bool {
+        !listing.temporaries.is_empty() || listing.closed.values().any(|files| self.is_open_to_work(files))
     }
 
     /// Whether a segment lies there uncompressed, or twice.

@@ -25,7 +25,9 @@
 //! # Several processes
 //! may write to one path, if all give the same limits: each appends whole lines and holds a share of the lock on the
 //! file it writes; who rotates or removes holds the lock file; the others notice before their next batch. A segment
-//! is compressed once nobody has it open. A size limit may be passed by what others write in the same instant.
+//! is compressed once nobody has it open. A size limit may be passed by what others write in the same instant. A process
+//! killed in the middle of a write leaves one torn line; a line of another that ran into it follows once more, whole, a
+//! few lines later.
 //! A network file system must support locks and appending for this.
 //!
 //! # On failure
@@ -48,7 +50,7 @@ mod store;
 mod writer;
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use self::open::{Modes, failed};
@@ -63,7 +65,9 @@ const FINISH: Duration = Duration::from_secs(3);
 
 /// Writes lines to a file that is rotated, and its old segments kept, compressed and removed, by set limits.
 ///
-/// All limits are optional and hold together: the first one reached counts. Without any, it is a file that grows.
+/// All limits are optional and hold together: the first one reached counts. Without any, it is a file that grows. What
+/// is kept has a meaning only where the file rotates: without a size or a period, a `keep_…` is an error. Where
+/// [`Handle::rotate`](crate::Handle::rotate) alone shall rotate it, `max_bytes(u64::MAX)` says so.
 ///
 /// # Errors
 /// When the log is built: an impossible setting, or a path that cannot be written to, with its cause.
@@ -109,6 +113,9 @@ impl RollingFile {
     }
 
     /// Rotates before the line with which the file would pass this size.
+    ///
+    /// There is no smallest size: a line that alone is larger gets a segment of its own. 0 is an error of the builder's
+    /// last step.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
@@ -199,6 +206,11 @@ impl RollingFile {
         self
     }
 
+    /// The active file's path, as it was given.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens the file.
     fn open(&self) -> Result<Writer, Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
@@ -207,6 +219,9 @@ impl RollingFile {
         }
         if self.period.is_some_and(|period| !period.is_valid()) {
             return invalid("there is no such time of day");
+        }
+        if !self.retention.is_unlimited() && self.max_bytes.is_none() && self.period.is_none() {
+            return invalid("it says what is kept, but not when the file rotates");
         }
         let path = std::path::absolute(&self.path).map_err(failed("open", &self.path))?;
         let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else {

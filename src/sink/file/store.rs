@@ -114,26 +114,39 @@ impl Store {
 
     /// Removes the segments that are beyond a limit.
     pub(super) fn prune(&self, now: Option<Timestamp>) -> Result<(), Error> {
-        if self.surplus(&self.list()?, now).is_empty() {
+        if self.retention.is_unlimited() || self.surplus(&self.list()?, now).is_empty() {
             return Ok(());
         }
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
+        self.prune_listed(&mut self.list()?, now, &lock)
+    }
+
+    /// The same with a listing made under the lock, which then lacks them.
+    pub(super) fn prune_listed(&self, listing: &mut Listing, now: Option<Timestamp>, _: &Lock) -> Result<(), Error> {
         let mut result = Ok(());
-        for path in self.surplus(&self.list()?, now) {
-            result = result.and(remove(&path).map_err(failed("remove", &path)));
+        for segment in self.surplus(listing, now) {
+            for file in listing.closed.remove(&segment).unwrap_or_default() {
+                let path = self.path_of(segment, file.form);
+                result = result.and(remove(&path).map_err(failed("remove", &path)));
+            }
         }
         result
     }
 
-    fn surplus(&self, listing: &Listing, now: Option<Timestamp>) -> Vec<PathBuf> {
+    fn surplus(&self, listing: &Listing, now: Option<Timestamp>) -> Vec<Segment> {
         let size = |files: &Vec<Stored>| files.iter().map(|file| file.bytes).sum();
         let closed: Vec<_> = listing.closed.iter().map(|(segment, files)| (*segment, size(files))).collect();
-        let surplus = listing.closed.iter().take(self.retention.surplus(&closed, now));
-        surplus.flat_map(|(segment, files)| files.iter().map(|file| self.path_of(*segment, file.form))).collect()
+        listing.closed.keys().take(self.retention.surplus(&closed, now)).copied().collect()
     }
 }
 
 impl Listing {
+    /// Adds a segment that was closed since.
+    pub(super) fn add(&mut self, segment: Segment, file: Stored) {
+        self.newest = Some(self.newest.map_or(segment, |newest| newest.highest(segment)));
+        self.closed.entry(segment).or_default().push(file);
+    }
+
     /// Whether the file is one of the closed segments.
     pub(super) fn holds(&self, identity: Identity) -> bool {
         self.closed.values().flatten().any(|file| file.identity == identity)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::active::Active;
 use super::compress::Compressor;
 use super::open::{self, failed, rename_new};
-use super::store::{Listing, Store};
+use super::store::{Listing, Store, Stored};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Form, Schedule, Segment, Turn};
@@ -59,7 +59,8 @@ impl Writer {
             moved: true,
         };
         writer.begin(&listing);
-        writer.tidy();
+        writer.prune();
+        writer.compressor.wake(&listing, None);
         Ok(writer)
     }
 
@@ -110,6 +111,11 @@ impl Writer {
     }
 
     pub(super) fn reopen(&mut self) -> Result<(), Error> {
+        self.reopen_listed().map(drop)
+    }
+
+    /// The same; returns what lies in the directory.
+    fn reopen_listed(&mut self) -> Result<Listing, Error> {
         let active = Active::open(&self.store)?;
         let listing = self.store.list()?;
         if !listing.holds(self.active.identity()) && self.active.has_name() {
@@ -120,7 +126,7 @@ impl Writer {
         self.moved = true;
         self.failed_at = None;
         self.begin(&listing);
-        Ok(())
+        Ok(listing)
     }
 
     pub(super) fn sync(&mut self) -> Result<(), Error> {
@@ -228,7 +234,6 @@ impl Writer {
             Ok(()) => {
                 self.failed_at = None;
                 self.wanted = false;
-                self.tidy();
             }
             // Somebody moved the file or its directory in that instant. The next look follows at once: to wait would
             // leave ten seconds of lines where nobody looks for them.
@@ -237,34 +242,41 @@ impl Writer {
         }
     }
 
-    /// Closes the active file under a new name, unless another process has done so, and opens a new one.
+    /// Closes the active file under a new name, unless another process has done so, opens a new one, and removes and
+    /// compresses what is due. The directory is listed once: with many segments that is most of the work.
     fn rotate(&mut self, time: Timestamp) -> Result<(), Error> {
-        let _lock = self.store.lock()?;
-        if !self.active.is_at(&self.store) {
-            return self.reopen();
+        let lock = self.store.lock()?;
+        let mut listing = match self.active.is_at(&self.store) {
+            true => self.close_segment(time)?,
+            false => self.reopen_listed()?,
+        };
+        if let Err(error) = self.store.prune_listed(&mut listing, self.now, &lock) {
+            self.problem = Some(error);
         }
-        let listing = self.store.list()?;
+        self.compressor.wake(&listing, self.now);
+        Ok(())
+    }
+
+    fn close_segment(&mut self, time: Timestamp) -> Result<Listing, Error> {
+        let mut listing = self.store.list()?;
         let newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let segment = Segment::after(newest, time);
         let (path, closed) = (&self.store.path, self.store.path_of(segment, Form::Plain));
         rename_new(path, &closed).map_err(failed("rotate", path))?;
-        match Active::open(&self.store) {
-            Ok(active) => mem::replace(&mut self.active, active).release(),
+        let before = match Active::open(&self.store) {
+            Ok(active) => mem::replace(&mut self.active, active),
             Err(error) => {
                 rename_new(&closed, path).map_err(failed("undo the rotation of", path))?;
                 return Err(error);
             }
-        }
+        };
+        let stored = Stored { form: Form::Plain, bytes: before.len().unwrap_or(0), identity: before.identity() };
+        listing.add(segment, stored);
+        before.release();
         self.newest = Some(segment);
         self.moved = true;
         self.schedule.begin(Some(time));
-        Ok(())
-    }
-
-    /// Removes and compresses what is due.
-    fn tidy(&mut self) {
-        self.prune();
-        self.compressor.wake(self.now);
+        Ok(listing)
     }
 
     fn prune(&mut self) {

@@ -1,19 +1,22 @@
 //! Renders a batch and gets it into the sink.
 
+mod render;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tracing::{Level, Metadata};
+use tracing::Level;
 
+use super::backoff::Backoff;
 use super::durability::Unsynced;
-use super::{ECHO, Lane, Parts, cut, fork};
-use crate::context::Bound;
+use super::{ECHO, Lane, Parts, fork};
 use crate::error::Error;
 use crate::limit::Summary;
 use crate::metrics::Reason;
-use crate::queue::{Batch, Block, Head, Loss, Order, Taken, Tally};
-use crate::record::{Clock, Record, Statics, Timestamp, Value, discard, notice_metadata, put_named};
+use crate::queue::{Batch, Order, Taken, Tally};
+use crate::record::{Clock, Statics, Timestamp, discard, notice_metadata};
+use crate::redact::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Lines, Sink};
 
@@ -23,15 +26,13 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// While lines keep coming, it is looked so often which call sites have suppressed lines to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
 /// A line on which the sink panicked so often without getting ahead is given up.
 const MAX_PANICS: u32 = 3;
 
 /// Everything that empties one queue.
 pub(crate) struct Engine {
     schema: Box<dyn Schema>,
+    redactor: Option<Redactor>,
     sink: Box<dyn Sink>,
     lines: Lines,
     /// The half of the double buffer that is not pending.
@@ -46,6 +47,8 @@ pub(crate) struct Engine {
     unsynced: Unsynced,
     /// The sink did not pass on all that it had taken.
     unflushed: bool,
+    /// When it is asked to once more, if it may succeed.
+    flush: Backoff,
     closed: bool,
     /// A batch is being delivered, also while the engine is let go of for a moment.
     under_way: bool,
@@ -80,6 +83,7 @@ impl Engine {
     pub(crate) fn new(parts: Parts, delivered: Arc<Delivered>) -> Self {
         Self {
             schema: parts.schema,
+            redactor: parts.redactor,
             sink: parts.sink,
             lines: Lines::counted(delivered),
             spare: Some(Batch::new(parts.max_bytes)),
@@ -91,6 +95,7 @@ impl Engine {
             tally: Tally::default(),
             unsynced: Unsynced::new(parts.durability),
             unflushed: false,
+            flush: Backoff::new(),
             closed: false,
             under_way: false,
             forked: false,
@@ -107,6 +112,7 @@ impl Engine {
         self.tally = Tally::default();
         self.unsynced.clear();
         self.unflushed = false;
+        self.flush.clear();
         self.under_way = false;
         self.forked = true;
     }
@@ -163,8 +169,8 @@ impl Engine {
         lane.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
         let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
         let nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
-        if !nothing
-            && !flushes
+        if !flushes
+            && (!nothing || engine.flush.at().is_some_and(|at| at <= Instant::now()))
             && let Err(error) = engine.control(Control::Flush)
         {
             engine.report(lane, &error);
@@ -174,6 +180,10 @@ impl Engine {
         engine.unsynced.batch_written(written, last);
         if !orders.iter().any(|order| order.control == Control::Sync) {
             engine.sync_if_due(lane);
+        }
+        if let Some(redactor) = &mut engine.redactor {
+            let found = redactor.take_found();
+            engine.tally.redacted += found;
         }
         let done: Vec<_> = orders.into_iter().map(|order| (order, engine.carry_out(order))).collect();
         batch.clear();
@@ -207,7 +217,7 @@ impl Engine {
         }
         match order.control {
             // No flush has come before it.
-            Control::Sync => self.sync().inspect_err(|_| self.unflushed = true),
+            Control::Sync => self.sync().inspect_err(|error| self.flush_failed(error)),
             other => self.control(other),
         }
     }
@@ -245,89 +255,40 @@ impl Engine {
         self.closed || (!self.unflushed && self.unsynced.is_settled())
     }
 
-    /// When what was written is to be made durable.
-    pub(crate) fn sync_at(&self) -> Option<Instant> {
-        self.unsynced.due()
+    /// When there is something to do although nothing comes: to flush again, or to make durable.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.unsynced.due().into_iter().chain(self.flush.at()).min()
     }
 
-    /// Ends the sink.
-    pub(crate) fn close(&mut self, lane: &Lane) {
-        let flushed = self.control(Control::Flush);
-        if !self.closed && self.unsynced.is_left() {
-            self.sync_and_report(lane);
-            lane.queue.batch_done(&self.tally, Vec::new(), self.is_settled());
-        }
-        if let Err(error) = flushed.and_then(|()| self.control(Control::Close)) {
-            self.report(lane, &error);
-        }
-    }
-
-    /// Renders records from `next` on until a chunk is full; returns the first one not rendered.
-    fn render(&mut self, batch: &Batch, block: &Block, mut next: usize, lane: &Lane, lost: &mut Vec<Lost>) -> usize {
-        while next < block.len() && self.lines.len() < CHUNK_BYTES {
-            let rendered = catch_unwind(AssertUnwindSafe(|| {
-                while next < block.len() && self.lines.len() < CHUNK_BYTES {
-                    self.render_one(batch, block, next, lost);
-                    next += 1;
-                }
-            }));
-            if let Err(payload) = rendered {
-                discard(payload);
-                self.lines.discard_unended();
-                self.tally.panics += 1;
-                if let Some((entry, _)) = block.get(next) {
-                    lost.push((Reason::Panicked, entry.head.level(), entry.time));
-                }
-                lane.complain("schema panicked", "the schema panicked; the line is counted as dropped");
-                next += 1;
+    /// Ends the sink. A flush that fails is tried again until the deadline, as a write is.
+    pub(crate) fn close<'a>(mut engine: Turn<'a>, lane: &'a Lane) -> Turn<'a> {
+        let begun = Instant::now();
+        engine.under_way = true;
+        let mut backoff = Backoff::new();
+        let mut flushed;
+        loop {
+            flushed = engine.control(Control::Flush);
+            let Some(error) = flushed.as_ref().err().filter(|error| error.is_retryable() && !engine.closed) else {
+                break;
+            };
+            engine.report(lane, error);
+            let pause = backoff.failed();
+            let go_on;
+            (engine, go_on) = lane.rest(engine, || lane.queue.pause(pause, begun));
+            if !go_on {
+                break;
             }
         }
-        next
-    }
-
-    fn render_one(&mut self, batch: &Batch, block: &Block, index: usize, lost: &mut Vec<Lost>) {
-        let Some((entry, bytes)) = block.get(index) else { return };
-        let (level, time) = (entry.head.level(), entry.time);
-        match entry.head {
-            Head::Line(_) => self.lines.buffer().extend_from_slice(bytes),
-            Head::Event { meta, is_log } => {
-                let record = Record {
-                    meta,
-                    time,
-                    fields: bytes,
-                    context: batch.context(entry).map(Bound::context),
-                    statics: &self.statics,
-                    is_log,
-                    max_value_bytes: usize::MAX,
-                    original_bytes: None,
-                };
-                let start = self.lines.len();
-                self.schema.render(&record, self.lines.buffer());
-                if self.lines.len() - start > self.max_line_bytes {
-                    cut::render_cut(&mut *self.schema, record, &mut self.lines, self.max_line_bytes);
-                }
-                if self.lines.len() == start {
-                    lost.push((Reason::Rejected, level, time));
-                    return;
-                }
-            }
+        engine.under_way = false;
+        let this = &mut *engine;
+        if !this.closed && this.unsynced.is_left() {
+            this.sync_and_report(lane);
+            lane.queue.batch_done(&this.tally, Vec::new(), this.is_settled());
         }
-        self.lines.end_line(level, time, false);
-    }
-
-    /// Says what was lost, in the output's own schema.
-    fn render_notice(&mut self, loss: &Loss) {
-        let mut fields = Vec::new();
-        put_named(&mut fields, "message", &Value::Str("log lines were dropped"));
-        put_named(&mut fields, "dropped", &Value::U64(loss.by_level.total()));
-        put_named(&mut fields, "reason", &Value::Str(loss.reason.as_str()));
-        put_named(&mut fields, "first", &Value::Str(&loss.first.to_string()));
-        put_named(&mut fields, "last", &Value::Str(&loss.last.to_string()));
-        for (level, lines) in loss.by_level.levels() {
-            let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
-            put_named(&mut fields, &name, &Value::U64(lines));
+        if let Err(error) = flushed.and_then(|()| this.control(Control::Close)) {
+            this.report(lane, &error);
         }
-        self.render_own(notice_metadata(), false, &fields);
+        engine
     }
 
     /// What limits of repeats have suppressed, and it is time to tell. `quiet`: there is time to look for it.
@@ -340,42 +301,10 @@ impl Engine {
         share.take((!last).then(|| self.clock.now()))
     }
 
-    /// Says how many lines of a call site were suppressed, as a line of that call site.
-    fn render_repeats(&mut self, summary: &Summary) {
-        let mut fields = summary.sample.clone();
-        put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
-        put_named(&mut fields, "reason", &Value::Str(Reason::RateLimited.as_str()));
-        put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
-        put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
-        self.render_own(summary.meta, summary.is_log, &fields);
-    }
-
-    /// Renders a line of the log about itself.
-    fn render_own(&mut self, meta: &'static Metadata<'static>, is_log: bool, fields: &[u8]) {
-        let record = Record {
-            meta,
-            time: self.clock.now(),
-            fields,
-            context: None,
-            statics: &self.statics,
-            is_log,
-            max_value_bytes: usize::MAX,
-            original_bytes: None,
-        };
-        let rendered = catch_unwind(AssertUnwindSafe(|| self.schema.render(&record, self.lines.buffer())));
-        if let Err(payload) = rendered {
-            discard(payload);
-            self.lines.discard_unended();
-            return;
-        }
-        self.lines.end_line(*meta.level(), record.time, true);
-        self.tally.notices += 1;
-    }
-
     /// Gets all rendered lines into the sink, however long it takes, and says what became of them.
     fn write<'a>(mut engine: Turn<'a>, lane: &'a Lane, resolved: Resolved) -> Turn<'a> {
         let Resolved { bytes, mut lost, next } = resolved;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new();
         let mut panics = 0;
         let mut moved_last = Instant::now();
         while !engine.lines.is_empty() && !engine.closed {
@@ -387,7 +316,8 @@ impl Engine {
             this.tally.written_bytes = this.tally.written_bytes.saturating_add_signed(moved);
             if moved > 0 {
                 this.unsynced.wrote(moved_last);
-                (pause, panics, moved_last) = (FIRST_PAUSE, 0, Instant::now());
+                backoff.clear();
+                (panics, moved_last) = (0, Instant::now());
             }
             this.sync_if_due(lane);
             let error = match result {
@@ -416,12 +346,12 @@ impl Engine {
             } else if !this.lines.is_empty() {
                 this.tally.retries += 1;
                 lane.queue.report(&this.tally);
+                let pause = backoff.failed();
                 let go_on;
                 (engine, go_on) = lane.rest(engine, || lane.queue.pause(pause, moved_last));
                 if !go_on {
                     break;
                 }
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
         let reason = if engine.closed { Reason::Closed } else { Reason::Shutdown };
@@ -453,11 +383,23 @@ impl Engine {
             self.tally.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         });
-        match control {
-            Control::Flush => self.unflushed = result.is_err(),
-            Control::Sync if result.is_ok() => self.unflushed = false,
+        match (control, &result) {
+            (Control::Flush, Err(error)) => self.flush_failed(error),
+            (Control::Flush | Control::Sync, Ok(())) => {
+                self.unflushed = false;
+                self.flush.clear();
+            }
             _ => {}
         }
         result
+    }
+
+    fn flush_failed(&mut self, error: &Error) {
+        self.unflushed = true;
+        if error.is_retryable() {
+            self.flush.failed();
+        } else {
+            self.flush.clear();
+        }
     }
 }

@@ -1,0 +1,34 @@
+//! What the fuzz targets ask of any input; `fuzz/run` says how they are run.
+//!
+//! `json` and `console` build a log and a scene of spans and an event from the input, `values` one value, `segments` names
+//! of files. The judges are those of the tests.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[allow(dead_code)]
+#[path = "../../tests/it/any.rs"]
+mod any;
+mod console;
+mod input;
+mod json;
+#[allow(dead_code)]
+#[path = "../../src/rotation/name.rs"]
+mod name;
+mod segments;
+#[allow(dead_code)]
+#[path = "../../tests/it/stage.rs"]
+mod stage;
+#[allow(dead_code)]
+#[path = "../../tests/it/strict.rs"]
+mod strict;
+mod values;
+
+pub use console::console;
+pub use json::json;
+pub use segments::segments;
+pub use values::values;
+
+/// As the file of the names knows it.
+mod record {
+    pub(crate) use spanline::Timestamp;
+}

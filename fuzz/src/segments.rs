@@ -1,0 +1,80 @@
+//! Names of files: those of a log read back, all others are foreign.
+
+use spanline::Timestamp;
+
+use crate::input::{parts, text};
+use crate::name::{Form, Names, Segment};
+
+pub fn segments(data: &[u8]) {
+    let mut parts = parts(data);
+    let active = file_name(parts.next());
+    let other = file_name(parts.next());
+    let numbers = parts.next().unwrap_or_default();
+    let names = Names::new(&active);
+    for name in [&other, &active, &names.lock()] {
+        judge(&names, &active, name);
+    }
+
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(numbers).for_each(|(to, from)| *to = *from);
+    let [seconds, sequence] = [0, 8].map(|at| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()));
+    let time = Timestamp::from_nanos(seconds.cast_signed());
+    let newest = (sequence > 1).then(|| Segment { seconds: i64::MIN, sequence: sequence - 1 });
+    let segment = Segment::after(newest, time);
+    for form in Form::ALL {
+        let name = names.segment(segment, form);
+        assert_eq!(names.parse(&name), Some((segment, form)), "{name:?} of {active:?}");
+        judge(&names, &active, &name);
+        let temporary = names.temporary(segment, form);
+        assert_eq!(names.parse_temporary(&temporary), (form != Form::Plain).then_some(segment), "{temporary:?}");
+        assert_eq!(names.parse(&temporary), None, "{temporary:?} of {active:?}");
+        assert!(!name.contains('/') && name != active && name != names.lock() && temporary != name);
+        // Neither is there a way in between.
+        for at in (0..name.len()).filter(|at| name.is_char_boundary(*at)) {
+            judge(&names, &active, &name[at..]);
+            judge(&names, &active, &format!("{}{}", &name[..at], other));
+            judge(&names, &active, &format!("{}{}{}", &name[..at], other, &name[at..]));
+        }
+    }
+    let next = Segment::after(Some(segment), Timestamp::from_nanos(0));
+    assert!(segment < next || sequence == u64::MAX);
+}
+
+/// A name that a file can have.
+fn file_name(part: Option<&[u8]>) -> String {
+    let name = text(part.unwrap_or_default()).replace(['/', '\0'], "");
+    if matches!(name.as_str(), "" | "." | "..") { "a".to_owned() } else { name }
+}
+
+/// Whatever is taken for a segment has the name of one, as somebody else reads the rule.
+fn judge(names: &Names, active: &str, name: &str) {
+    if let Some(segment) = names.parse_temporary(name) {
+        let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap();
+        assert_eq!(names.parse(inner).map(|(segment, _)| segment), Some(segment));
+        assert!(inner.ends_with(".gz") || inner.ends_with(".zst"));
+    }
+    let Some((segment, form)) = names.parse(name) else { return };
+    assert_eq!(names.segment(segment, form), name);
+    let (stem, extension) = match active.rfind('.') {
+        Some(dot) if dot > 0 => active.split_at(dot),
+        _ => (active, ""),
+    };
+    let packed = match form {
+        Form::Plain => "",
+        Form::Gzip => ".gz",
+        Form::Zstd => ".zst",
+    };
+    let middle = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(packed)?.strip_suffix(extension)).unwrap();
+    let bytes = middle.as_bytes();
+    assert!(bytes.len() >= 18 + 6, "{name:?} of {active:?}");
+    for (at, byte) in bytes.iter().enumerate() {
+        let fits = match at {
+            0 => *byte == b'.',
+            9 => *byte == b'T',
+            16 => *byte == b'Z',
+            17 => *byte == b'-',
+            _ => byte.is_ascii_digit(),
+        };
+        assert!(fits, "byte {at} of {name:?} of {active:?}");
+    }
+}

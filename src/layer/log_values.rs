@@ -1,0 +1,122 @@
+//! The key-values of a `log` record on their way to its event.
+//!
+//! tracing-log makes an event of a record at a call site with fixed fields, in which key-values have no place. So they
+//! are captured before, and lie ready on the thread for the event that is made next.
+
+use std::cell::Cell;
+use std::error::Error;
+
+use log::kv::{Key, Source, Value, VisitSource, VisitValue};
+
+use super::{Core, Known};
+use crate::record::{self, Capture, Scratch};
+
+/// What a key-value of a name that begins so gets put before it: `log.target` is where the record's own target is.
+const FOREIGN: &str = "kv.";
+
+thread_local! {
+    /// Taken out while it is in use. Empty for a record without key-values.
+    static READY: Cell<Option<Scratch>> = const { Cell::new(None) };
+}
+
+/// Runs `make_event`, with `values` for the event that it makes; of a record that is logged meanwhile, by a value that is
+/// being formatted, nothing gets in between.
+pub(crate) fn with_log_values(values: &dyn Source, max_bytes: usize, make_event: impl FnOnce()) {
+    let mut ready = None;
+    if values.count() > 0 {
+        let scratch = ready.insert(Scratch::new(Vec::new()));
+        let _ = values.visit(&mut Values(Capture::new(scratch, max_bytes)));
+    }
+    let outer = READY.try_with(|place| place.replace(ready)).unwrap_or_default();
+    make_event();
+    let _ = READY.try_with(|place| place.set(outer));
+}
+
+/// Adds to an event what lies ready. It stays there, for another layer.
+#[cold]
+pub(super) fn add(core: &Core, site: Known, capture: &mut Capture<'_>) {
+    let _ = READY.try_with(|place| {
+        let ready = place.take();
+        if let Some(ready) = &ready {
+            core.add_captured(site, ready, capture);
+        }
+        place.set(ready);
+    });
+}
+
+struct Values<'b>(Capture<'b>);
+
+impl<'kvs> VisitSource<'kvs> for Values<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
+        let foreign;
+        let name = match key.as_str() {
+            name if name.starts_with("log.") => {
+                foreign = format!("{FOREIGN}{name}");
+                foreign.as_str()
+            }
+            name => name,
+        };
+        value.visit(Named { capture: &mut self.0, name })
+    }
+}
+
+/// One value, by the name it is to have.
+struct Named<'a, 'b> {
+    capture: &'a mut Capture<'b>,
+    name: &'a str,
+}
+
+impl Named<'_, '_> {
+    fn put<'v>(&mut self, value: impl Into<record::Value<'v>>) -> Result<(), log::kv::Error> {
+        self.capture.named(self.name, &value.into());
+        Ok(())
+    }
+}
+
+impl<'v> VisitValue<'v> for Named<'_, '_> {
+    fn visit_any(&mut self, value: Value<'_>) -> Result<(), log::kv::Error> {
+        self.capture.named_text(self.name, &value);
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), log::kv::Error> {
+        self.put(record::Value::Json("null"))
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), log::kv::Error> {
+        self.put(value)
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), log::kv::Error> {
+        self.put(value)
+    }
+
+    fn visit_u128(&mut self, value: u128) -> Result<(), log::kv::Error> {
+        self.put(value)
+    }
+
+    fn visit_i128(&mut self, value: i128) -> Result<(), log::kv::Error> {
+        self.put(value)
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), log::kv::Error> {
+        self.put(value)
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), log::kv::Error> {
+        self.put(value)
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), log::kv::Error> {
+        self.put(value)
+    }
+
+    fn visit_error(&mut self, value: &(dyn Error + 'static)) -> Result<(), log::kv::Error> {
+        self.capture.named_error(self.name, value);
+        Ok(())
+    }
+
+    fn visit_borrowed_error(&mut self, value: &'v (dyn Error + 'static)) -> Result<(), log::kv::Error> {
+        self.visit_error(value)
+    }
+}

@@ -1,0 +1,199 @@
+//! A record without its secrets: a pass over the captured form that leaves it where it is unless something was found.
+//!
+//! A span's fields are shared by all its events, so a context is looked through once for each of its states: what was
+//! found is remembered by the context's key, in a table of constant size, as the version of the spans that the
+//! schemas then see in place of the captured one. Its key stays the same, and so does what a schema made of it.
+
+use std::sync::Arc;
+
+use serde::de::IgnoredAny;
+use tracing::Metadata;
+
+use super::Rules;
+use super::shapes::is_card_number;
+use super::text::Scan;
+use crate::context::{Context, ContextKey, Overlay};
+use crate::record::{ErrorChain, Fields, Key, Raw, Record, Value, put_raw};
+
+/// Contexts whose state is remembered.
+const PLACES: usize = 256;
+
+/// Contexts with more than this in them are looked through anew for each line.
+const MAX_KEPT_BYTES: usize = 4096;
+
+/// Takes the secrets out of records, for one output.
+#[derive(Debug)]
+pub(crate) struct Redactor {
+    forms: Forms,
+    /// The fields of the record at hand, if something was found in them.
+    fields: Vec<u8>,
+    contexts: Vec<Seen>,
+    /// The overlay of a large context.
+    large: Option<Overlay>,
+}
+
+/// What is known of a context.
+#[derive(Debug, Default)]
+struct Seen {
+    key: Option<ContextKey>,
+    /// Its spans without their secrets, if they have some.
+    overlay: Option<Overlay>,
+}
+
+impl Redactor {
+    /// `None` when texts are left alone.
+    pub(crate) fn new(rules: &Arc<Rules>) -> Option<Self> {
+        let forms = Forms { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() };
+        rules.values.then(|| Self { forms, fields: Vec::new(), contexts: Vec::new(), large: None })
+    }
+
+    /// The record without secrets. Texts of `cut_at` bytes or more were cut.
+    #[inline]
+    pub(crate) fn pass<'a>(&'a mut self, record: Record<'a>, cut_at: usize) -> Record<'a> {
+        let changed = self.forms.rewrite(record.fields, record.meta, cut_at, &mut self.fields);
+        let Some(context) = record.context else {
+            return Record { fields: if changed { &self.fields } else { record.fields }, ..record };
+        };
+        let key = context.key();
+        let place = key.span as usize % PLACES;
+        let is_known = self.contexts.get(place).is_some_and(|seen| seen.key == Some(key));
+        if !is_known {
+            self.look_through(place, key, &context);
+        }
+        let kept = self.contexts.get(place).and_then(|seen| seen.overlay.as_ref());
+        let overlay = if is_known { kept } else { self.large.as_ref().or(kept) };
+        let context = overlay.map_or(context, |overlay| context.under(overlay));
+        let fields = if changed { &self.fields } else { record.fields };
+        Record { fields, context: Some(context), ..record }
+    }
+
+    /// How many secrets were found since this was asked last.
+    pub(crate) fn take_found(&mut self) -> u64 {
+        std::mem::take(&mut self.forms.scan.found)
+    }
+
+    #[inline(never)]
+    fn look_through(&mut self, place: usize, key: ContextKey, context: &Context<'_>) {
+        if self.contexts.is_empty() {
+            self.contexts.resize_with(PLACES, Seen::default);
+        }
+        let Self { forms, contexts, .. } = self;
+        let mut changed = Vec::new();
+        let overlay = context.overlay(|form, meta| {
+            let found = forms.rewrite(form, meta, usize::MAX, &mut changed);
+            found.then(|| std::mem::take(&mut changed))
+        });
+        let is_large = overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES);
+        self.large = None;
+        if let Some(seen) = contexts.get_mut(place) {
+            *seen = Seen { key: (!is_large).then_some(key), overlay: None };
+            match overlay {
+                Some(overlay) if is_large => self.large = Some(overlay),
+                overlay => seen.overlay = overlay,
+            }
+        }
+    }
+}
+
+/// Rewrites captured forms.
+#[derive(Debug)]
+struct Forms {
+    rules: Arc<Rules>,
+    scan: Scan,
+    /// An error chain under construction.
+    chain: Vec<u8>,
+}
+
+impl Forms {
+    /// Puts the form without secrets into `out`; false, and nothing of meaning in `out`, when there are none.
+    #[inline]
+    fn rewrite(&mut self, form: &[u8], meta: &'static Metadata<'static>, cut_at: usize, out: &mut Vec<u8>) -> bool {
+        let mut fields = Fields::new(form);
+        let mut copied = 0;
+        while let Some((key, raw)) = fields.next_raw() {
+            let found = match raw {
+                Raw::Text(text) => {
+                    let is_json = matches!(text.first(), Some(b'{' | b'['));
+                    let cut = fields.was_cut() || text.len() >= cut_at;
+                    if is_json { self.nested(text, key, meta, cut) } else { self.scan.text(&self.rules, text, cut) }
+                }
+                Raw::Value(Value::Bool(_) | Value::F64(_)) => false,
+                Raw::Value(Value::U64(number)) => is_card_number(number) && key != Key::Cut,
+                Raw::Value(value) => self.other(key, &value, meta, fields.was_cut()),
+            };
+            if found {
+                if copied == 0 {
+                    out.clear();
+                    out.shrink_to(super::text::MAX_KEPT_BYTES);
+                }
+                let end = form.len() - fields.rest().len();
+                out.extend_from_slice(form.get(copied..end - raw.form_bytes()).unwrap_or_default());
+                copied = end;
+                self.put(raw, out);
+            }
+        }
+        if copied > 0 {
+            out.extend_from_slice(form.get(copied..).unwrap_or_default());
+        }
+        copied > 0
+    }
+
+    fn nested(&mut self, text: &[u8], key: Key<'_>, meta: &'static Metadata<'static>, cut: bool) -> bool {
+        self.scan.json(&self.rules, text, cut, key.name(meta).unwrap_or_default())
+    }
+
+    #[inline(never)]
+    fn other(&mut self, key: Key<'_>, value: &Value<'_>, meta: &'static Metadata<'static>, cut: bool) -> bool {
+        match *value {
+            Value::I64(number) => u64::try_from(number).is_ok_and(is_card_number),
+            Value::I128(number) => u64::try_from(number).is_ok_and(is_card_number),
+            Value::U128(number) => u64::try_from(number).is_ok_and(is_card_number),
+            Value::Json(text) => self.nested(text.as_bytes(), key, meta, cut),
+            Value::Bytes(bytes) if key != Key::Thread => self.scan.text(&self.rules, bytes, cut),
+            Value::Error(chain) => self.error(chain, cut),
+            _ => false,
+        }
+    }
+
+    fn error(&mut self, chain: ErrorChain<'_>, cut: bool) -> bool {
+        self.chain.clear();
+        let mut found = false;
+        for text in chain.texts() {
+            let one = self.scan.text(&self.rules, text.as_bytes(), cut);
+            ErrorChain::put(&mut self.chain, if one { &self.scan.out } else { text.as_bytes() });
+            found |= one;
+        }
+        found
+    }
+
+    /// Puts what stands for a value in which something was found.
+    #[cold]
+    fn put(&mut self, raw: Raw<'_>, out: &mut Vec<u8>) {
+        let text = &self.scan.out;
+        match raw {
+            Raw::Text(_) => put_raw(out, Raw::Text(text)),
+            Raw::Value(Value::Bytes(_)) => put_raw(out, Raw::Value(Value::Bytes(text))),
+            Raw::Value(Value::Error(_)) => put_raw(out, Raw::Value(Value::Error(ErrorChain::of(&self.chain)))),
+            Raw::Value(Value::Json(_)) => match std::str::from_utf8(text) {
+                Ok(json) if serde_json::from_str::<IgnoredAny>(json).is_ok() => {
+                    put_raw(out, Raw::Value(Value::Json(json)))
+                }
+                _ => put_raw(out, Raw::Text(text)),
+            },
+            Raw::Value(number) => {
+                self.scan.found += 1;
+                let digits = match number {
+                    Value::U64(number) => number.to_string(),
+                    Value::I64(number) => number.to_string(),
+                    Value::I128(number) => number.to_string(),
+                    Value::U128(number) => number.to_string(),
+                    _ => String::new(),
+                };
+                match digits.get(digits.len().saturating_sub(4)..) {
+                    Some(four) if self.rules.last_four => put_raw(out, Raw::Text(format!("…{four}").as_bytes())),
+                    _ => put_raw(out, Raw::Text(self.rules.replacement.as_bytes())),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Paths into JSON: `payload.card.number` is the `number` in the `card` of the field `payload`.
+//!
+//! It reads the tokens of JSON and is content with what only looks like it: whoever calls looks into the texts as well.
+
+use super::Rules;
+use super::bounds::{byte, group_end, run, string_end};
+use super::names::MAX_NAME_BYTES;
+use super::shapes::card;
+use super::text::{Hit, With};
+
+/// An object or an array that is open.
+struct Frame {
+    is_object: bool,
+    /// How long the path to it is.
+    path: usize,
+}
+
+fn space(byte: u8) -> bool {
+    byte.is_ascii_whitespace()
+}
+
+/// Adds what is secret by its path, and numbers of cards. `path` is that of the whole.
+pub(super) fn find(rules: &Rules, text: &[u8], path: &mut Vec<u8>, hits: &mut Vec<Hit>) {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        match byte(text, at) {
+            open @ (b'{' | b'[') => {
+                frames.push(Frame { is_object: open == b'{', path: path.len() });
+                at += 1;
+            }
+            b'}' | b']' => {
+                if let Some(frame) = frames.pop() {
+                    path.truncate(frame.path);
+                }
+                at += 1;
+            }
+            b',' => {
+                if let Some(frame) = frames.last() {
+                    path.truncate(frame.path);
+                }
+                at += 1;
+            }
+            b'"' => {
+                let (content, end) = (at + 1, string_end(text, at + 1, b'"', 0));
+                let colon = run(text, end + 1, space);
+                at = end + 1;
+                if frames.last().is_some_and(|frame| frame.is_object) && byte(text, colon) == b':' {
+                    let key = text.get(content..end).unwrap_or_default();
+                    let is_secret = is_secret(rules, path, key);
+                    at = run(text, colon + 1, space);
+                    if is_secret && let Some((hit, behind)) = value(text, at) {
+                        hits.push(hit);
+                        at = behind;
+                    }
+                }
+            }
+            b'0'..=b'9' => {
+                let end = run(text, at, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
+                if card(text, at, false) == Some(at..end) {
+                    hits.push(Hit { start: at, end, with: With::Quoted(0) });
+                }
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// Whether a key is secret where it is; the path leads there afterwards, unless it is too long for any name.
+fn is_secret(rules: &Rules, path: &mut Vec<u8>, key: &[u8]) -> bool {
+    if path.len() + key.len() >= MAX_NAME_BYTES {
+        return rules.names.is_secret(key);
+    }
+    if !path.is_empty() {
+        path.push(b'.');
+    }
+    path.extend_from_slice(key);
+    rules.names.is_secret(path)
+}
+
+/// What stands behind a secret key, and where it goes on behind that.
+fn value(text: &[u8], at: usize) -> Option<(Hit, usize)> {
+    let (start, end, with, behind) = match byte(text, at) {
+        b'"' => {
+            let end = string_end(text, at + 1, b'"', 0);
+            (at + 1, end, With::Bare, end + 1)
+        }
+        b'{' | b'[' => {
+            let end = group_end(text, at);
+            (at, end, With::Quoted(0), end)
+        }
+        b'-' | b'0'..=b'9' => {
+            let end = run(text, at, |byte| !space(byte) && !matches!(byte, b',' | b'}' | b']'));
+            (at, end, With::Quoted(0), end)
+        }
+        _ => return None,
+    };
+    Some((Hit { start, end, with }, behind))
+}

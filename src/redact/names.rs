@@ -1,0 +1,433 @@
+//! Names that are secret.
+//!
+//! A name is taken as words: split where letters and digits end (`_ - .`), and at humps (`apiKey`). A listed name
+//! without `*` is compared with the last words of it, joined: so it does not matter how they are separated, and a
+//! look-up for each word that it may begin with is all there is to do. Nearly all names are turned down before that, by
+//! their last two letters.
+//!
+//! The list is made of those of Rails' `filter_parameters`, Sentry's denylist, Django's `HIDDEN_SETTINGS` and Datadog's
+//! obfuscation of queries, without what is harmless more often: `key`, `auth`, `session`, `salt`, `signature`.
+
+use std::collections::BTreeSet;
+
+use smallvec::SmallVec;
+
+/// What is secret unless something else is said. [`Redact::new`](super::Redact::new) lists them for the user.
+pub(super) const DEFAULT: [&str; 43] = [
+    "*password",
+    "*passwd",
+    "*passphrase",
+    "*secret",
+    "*token",
+    "pwd",
+    "passwords",
+    "secrets",
+    "credential",
+    "credentials",
+    "password_hash",
+    "password_confirmation",
+    "api_key",
+    "private_key",
+    "secret_key",
+    "access_key",
+    "signing_key",
+    "encryption_key",
+    "auth_key",
+    "master_key",
+    "account_key",
+    "api_keys",
+    "private_keys",
+    "secret_keys",
+    "access_keys",
+    "signing_keys",
+    "encryption_keys",
+    "auth_keys",
+    "master_keys",
+    "account_keys",
+    "authorization",
+    "bearer",
+    "jwt",
+    "cookie",
+    "cookies",
+    "csrf",
+    "xsrf",
+    "otp",
+    "cvv",
+    "cvc",
+    "ssn",
+    "card_number",
+    "credit_card",
+];
+
+/// Of a longer name, so much of its end is looked at, in bytes: nobody writes one as long, but a text may have it.
+pub(super) const MAX_NAME_BYTES: usize = 256;
+
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// Joined words that a name may end with.
+    endings: BTreeSet<Box<[u8]>>,
+    /// What a name may end with in the middle of a word.
+    stems: Vec<Box<[u8]>>,
+    wild: Vec<Wild>,
+    keep: BTreeSet<Box<[u8]>>,
+    keep_wild: Vec<Wild>,
+    pairs: Pairs,
+}
+
+impl Names {
+    pub(super) fn new(names: &[String], keep: &[String]) -> Self {
+        let mut all = Self::default();
+        for name in names {
+            let words = Words::of(name.as_bytes());
+            if words.flat.is_empty() && !name.contains('*') {
+                continue;
+            }
+            match name.strip_prefix('*') {
+                _ if !name.contains('*') => {
+                    all.pairs.add(&words.flat);
+                    all.endings.insert(words.flat[..].into());
+                }
+                Some(stem) if words.starts.len() == 1 && stem.bytes().all(is_word) => {
+                    all.pairs.add(&words.flat);
+                    all.stems.push(words.flat[..].into());
+                }
+                _ => {
+                    let wild = Wild::new(name);
+                    all.pairs.add(wild.pieces.last().map_or(&[], |last| last));
+                    all.wild.push(wild);
+                }
+            }
+        }
+        for name in keep {
+            if name.contains('*') {
+                all.keep_wild.push(Wild::new(name));
+            } else {
+                all.keep.insert(Words::of(name.as_bytes()).flat[..].into());
+            }
+        }
+        all
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.endings.is_empty() && self.stems.is_empty() && self.wild.is_empty()
+    }
+
+    /// Whether a field of that name, or at that dotted path, is secret.
+    #[inline]
+    pub(super) fn is_secret(&self, name: &[u8]) -> bool {
+        self.pairs.may_end(name) && self.is_listed(name)
+    }
+
+    #[cold]
+    fn is_listed(&self, name: &[u8]) -> bool {
+        let words = Words::of(name);
+        let digits = words.flat.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let is = |words: &Words| self.ends_listed(words) || self.wild.iter().any(|wild| wild.ends(&words.joined()));
+        (is(&words) || (digits > 0 && is(&words.without_last(digits)))) && !self.is_kept(name, &words)
+    }
+
+    fn ends_listed(&self, words: &Words) -> bool {
+        let begins = words.starts.iter().rev().filter_map(|start| words.flat.get(usize::from(*start)..));
+        self.stems.iter().any(|stem| words.flat.ends_with(stem))
+            || begins.into_iter().any(|ending| self.endings.contains(ending))
+    }
+
+    fn is_kept(&self, name: &[u8], words: &Words) -> bool {
+        let kept = |words: &Words| {
+            self.keep.contains(&words.flat[..]) || self.keep_wild.iter().any(|wild| wild.is_whole(&words.joined()))
+        };
+        if self.keep.is_empty() && self.keep_wild.is_empty() {
+            return false;
+        }
+        let last = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+        kept(words) || kept(&Words::of(last))
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii()
+}
+
+/// A name, split.
+struct Words {
+    /// Its words in lower case, joined.
+    flat: SmallVec<[u8; 64]>,
+    /// Where in that each begins.
+    starts: SmallVec<[u16; 8]>,
+}
+
+impl Words {
+    fn of(name: &[u8]) -> Self {
+        let name = name.get(name.len().saturating_sub(MAX_NAME_BYTES)..).unwrap_or_default();
+        let mut words = Self { flat: SmallVec::new(), starts: SmallVec::new() };
+        let mut before = b' ';
+        for (at, &byte) in name.iter().enumerate() {
+            if is_word(byte) {
+                let is_last_upper = before.is_ascii_uppercase() && name.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+                let hump = byte.is_ascii_uppercase() && (!before.is_ascii_uppercase() || is_last_upper);
+                if hump || !is_word(before) {
+                    words.starts.push(words.flat.len() as u16);
+                }
+                words.flat.push(byte.to_ascii_lowercase());
+            }
+            before = byte;
+        }
+        words
+    }
+
+    fn without_last(&self, bytes: usize) -> Self {
+        let mut words = Self { flat: self.flat.clone(), starts: self.starts.clone() };
+        words.flat.truncate(self.flat.len() - bytes);
+        words.starts.retain(|start| usize::from(*start) < words.flat.len());
+        words
+    }
+
+    /// The words with `_` between them.
+    fn joined(&self) -> SmallVec<[u8; 64]> {
+        let mut joined = SmallVec::new();
+        for (at, byte) in self.flat.iter().enumerate() {
+            if at > 0 && self.starts.iter().any(|start| usize::from(*start) == at) {
+                joined.push(b'_');
+            }
+            joined.push(*byte);
+        }
+        joined
+    }
+}
+
+/// A name with `*` in it.
+#[derive(Debug)]
+struct Wild {
+    /// What is between the stars, words joined with `_`: two at least.
+    pieces: Vec<Box<[u8]>>,
+}
+
+impl Wild {
+    fn new(name: &str) -> Self {
+        let edge = |at: Option<char>| at.is_some_and(|char| char.is_ascii() && !char.is_ascii_alphanumeric());
+        let pieces = name.split('*').map(|piece| {
+            let joined = Words::of(piece.as_bytes()).joined();
+            let mut bytes = Vec::new();
+            if edge(piece.chars().next()) {
+                bytes.push(b'_');
+            }
+            bytes.extend_from_slice(&joined);
+            if !joined.is_empty() && edge(piece.chars().next_back()) {
+                bytes.push(b'_');
+            }
+            bytes.into_boxed_slice()
+        });
+        Self { pieces: pieces.collect() }
+    }
+
+    /// Whether joined words end with it, from the beginning of a word on.
+    fn ends(&self, joined: &[u8]) -> bool {
+        let Some(first) = self.pieces.first() else { return false };
+        let starts = (0..joined.len()).filter(|at| *at == 0 || joined.get(at - 1) == Some(&b'_'));
+        // The leftmost place is the best one: it leaves most for what comes behind.
+        let start = starts.into_iter().find(|at| joined.get(*at..).is_some_and(|rest| rest.starts_with(first)));
+        start.is_some_and(|start| self.goes_on(joined, start + first.len()))
+    }
+
+    fn is_whole(&self, joined: &[u8]) -> bool {
+        self.pieces.first().is_some_and(|first| joined.starts_with(first) && self.goes_on(joined, first.len()))
+    }
+
+    fn goes_on(&self, joined: &[u8], mut from: usize) -> bool {
+        let [_, middle @ .., last] = &self.pieces[..] else { return false };
+        for piece in middle.iter().filter(|piece| !piece.is_empty()) {
+            let rest = joined.get(from..).unwrap_or_default();
+            let Some(at) = rest.windows(piece.len()).position(|window| window == &piece[..]) else { return false };
+            from += at + piece.len();
+        }
+        joined.ends_with(last) && joined.len() - last.len() >= from
+    }
+}
+
+/// The pairs of letters that secret names end with.
+#[derive(Debug, Default)]
+struct Pairs {
+    bits: [u32; 32],
+    /// A listed name ends otherwise: all names have to be looked at.
+    any: bool,
+}
+
+impl Pairs {
+    fn add(&mut self, ending: &[u8]) {
+        match ending {
+            [.., one, other] if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() => {
+                self.bits[usize::from(*one & 31)] |= 1 << (*other & 31);
+            }
+            _ => self.any = true,
+        }
+    }
+
+    #[inline]
+    fn may_end(&self, name: &[u8]) -> bool {
+        let behind = name.iter().rev().take_while(|byte| !byte.is_ascii_alphabetic() && byte.is_ascii()).count();
+        match name.get(..name.len() - behind).unwrap_or_default() {
+            _ if self.any => true,
+            [.., one, other] if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() => {
+                self.bits[usize::from(*one & 31)] >> (*other & 31) & 1 == 1
+            }
+            [_, _, ..] => true,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn default() -> Names {
+        Names::new(&DEFAULT.map(str::to_owned), &[])
+    }
+
+    fn listed(name: &str) -> Names {
+        Names::new(&[name.to_owned()], &[])
+    }
+
+    #[test]
+    fn common_names_of_secrets_are_known_in_every_spelling() {
+        for name in [
+            "password",
+            "Password",
+            "PASSWORD",
+            "db.password",
+            "dbPassword",
+            "user_password",
+            "DB_PASSWORD",
+            "dbpassword",
+            "password2",
+            "password_1",
+            "new-password",
+            "passwd",
+            "pwd",
+            "passphrase",
+            "secret",
+            "client_secret",
+            "clientSecret",
+            "token",
+            "access_token",
+            "accessToken",
+            "AccessToken",
+            "refresh_token",
+            "id_token",
+            "csrftoken",
+            "X-CSRF-Token",
+            "api_key",
+            "apikey",
+            "apiKey",
+            "APIKey",
+            "API_KEY",
+            "x-api-key",
+            "X-Api-Key",
+            "authorization",
+            "Proxy-Authorization",
+            "cookie",
+            "Set-Cookie",
+            "private_key",
+            "privateKey",
+            "credential",
+            "credentials",
+            "aws_secret_access_key",
+            "http.request.header.authorization",
+            "payload.card.number",
+            "cvv",
+            "password[]",
+            "user[password]",
+        ] {
+            assert!(default().is_secret(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_it_are_not() {
+        for name in [
+            "",
+            "token_count",
+            "tokens",
+            "max_tokens",
+            "tokenizer",
+            "passwords_changed",
+            "password_length",
+            "secretary",
+            "passenger",
+            "key",
+            "primary_key",
+            "key_id",
+            "author",
+            "authority",
+            "cookie_count",
+            "keyword",
+            "monkey",
+            "pin",
+            "user_id",
+            "message",
+            "log.target",
+            "path",
+            "10",
+            "api_keyboard",
+            "number",
+            "ключ",
+        ] {
+            assert!(!default().is_secret(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_listed_name_begins_with_a_word() {
+        let names = listed("pin");
+        for (name, is) in [("pin", true), ("card_pin", true), ("cardPin", true), ("card.pin", true), ("spin", false)] {
+            assert_eq!(names.is_secret(name.as_bytes()), is, "{name}");
+        }
+        assert!(!names.is_secret(b"pin_count"));
+    }
+
+    #[test]
+    fn stars_stand_for_any_text_and_separators_count_then() {
+        for (pattern, name, is) in [
+            ("http.request.header.*", "http.request.header.x-id", true),
+            ("http.request.header.*", "http.request.headers", false),
+            ("http.request.header.*", "http.request.method", false),
+            ("*_token", "page_token", true),
+            ("*_token", "pageToken", true),
+            ("*_token", "pagetoken", false),
+            ("*_token", "token", false),
+            ("user.*.pin", "user.7.pin", true),
+            ("user.*.pin", "payload.user.7.8.pin", true),
+            ("user.*.pin", "superuser.7.pin", false),
+            ("a*b*c", "axbxc", true),
+            ("a*b*c", "axcxb", false),
+            ("a*a", "a", false),
+            ("*", "anything", true),
+            ("a1", "a1", true),
+        ] {
+            assert_eq!(listed(pattern).is_secret(name.as_bytes()), is, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_kept_by_its_whole_name() {
+        let keep = ["token", "page.*"].map(str::to_owned);
+        let names = Names::new(&DEFAULT.map(str::to_owned), &keep);
+        for (name, is) in [
+            ("token", false),
+            ("Token", false),
+            ("payload.token", false),
+            ("access_token", true),
+            ("page.token", false),
+            ("front_page.token", false),
+            ("front_page.secret", true),
+        ] {
+            assert_eq!(names.is_secret(name.as_bytes()), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_judged_by_its_end() {
+        let long = format!("{}.password", "a.".repeat(100_000));
+        assert!(default().is_secret(long.as_bytes()));
+    }
+}

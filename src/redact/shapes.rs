@@ -1,0 +1,363 @@
+//! What secrets look like, whatever their name.
+//!
+//! Each function is asked at one byte of a text and looks at a bounded piece of it, or at a run that nobody asks about
+//! again: the whole stays linear. `cut`: the text was cut, so what touches its end may be the beginning of more.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use super::bounds::{byte, run, starts};
+
+/// A card number has no more.
+const MAX_CARD_DIGITS: usize = 19;
+
+/// Of a text that was cut, so many digits at the end may be the beginning of a card number.
+const CUT_CARD_DIGITS: usize = 6;
+
+/// Beyond `user:` of a URL, a password with `/` or `?` in it is looked for so far, in bytes.
+const MAX_ODD_PASSWORD: usize = 256;
+
+/// The label of a PEM block is shorter.
+const MAX_LABEL: usize = 64;
+
+/// So much of Basic credentials is decoded to see whether they are some, in bytes.
+const MAX_DECODED: usize = 1024;
+
+fn before(text: &[u8], at: usize) -> u8 {
+    at.checked_sub(1).map_or(b' ', |at| byte(text, at))
+}
+
+fn base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}
+
+/// A card number that begins at the digit `at`.
+pub(super) fn card(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
+    let (previous, second) = (before(text, at), before(text, at.saturating_sub(1)));
+    if previous.is_ascii_alphanumeric() || (matches!(previous, b'.' | b'-') && is_part(text, at - 1, second)) {
+        return None;
+    }
+    let mut number = Number::default();
+    let (mut end, mut found) = (at, None);
+    loop {
+        match byte(text, end) {
+            digit @ b'0'..=b'9' => {
+                if number.count == MAX_CARD_DIGITS {
+                    return found;
+                }
+                number.add(digit - b'0');
+                end += 1;
+            }
+            b' ' | b'-' if byte(text, end + 1).is_ascii_digit() => {
+                found = number.whole_card(text, at..end).or(found);
+                if number.groups == number.lengths.len() {
+                    return found;
+                }
+                number.groups += 1;
+                end += 1;
+            }
+            _ => break,
+        }
+    }
+    let is_cut = cut && end == text.len() && number.count >= CUT_CARD_DIGITS && brand(number.digits()).is_some();
+    if is_cut { Some(at..end) } else { number.whole_card(text, at..end).or(found) }
+}
+
+/// Digits that were read, and the lengths of their groups.
+#[derive(Default)]
+struct Number {
+    digits: [u8; MAX_CARD_DIGITS],
+    count: usize,
+    lengths: [u8; 5],
+    /// Separators that were read.
+    groups: usize,
+}
+
+impl Number {
+    fn add(&mut self, digit: u8) {
+        if let (Some(place), Some(length)) = (self.digits.get_mut(self.count), self.lengths.get_mut(self.groups)) {
+            *place = digit;
+            *length += 1;
+            self.count += 1;
+        }
+    }
+
+    fn digits(&self) -> &[u8] {
+        self.digits.get(..self.count).unwrap_or_default()
+    }
+
+    /// The number at `at` in the text, if it is that of a card, in groups as on a card.
+    fn whole_card(&self, text: &[u8], at: Range<usize>) -> Option<Range<usize>> {
+        let (next, second) = (byte(text, at.end), byte(text, at.end + 1));
+        let goes_on =
+            next.is_ascii_alphanumeric() || next == b'_' || (matches!(next, b'.' | b'-') && second.is_ascii_digit());
+        let is_grouped = self.groups == 0
+            || matches!(self.lengths, [4, 4, 4, 4, 0 | 3] | [4, 6, 4 | 5, 0, 0] | [4, 3, 3, 3, 0] | [4, 4, 5, 0, 0]);
+        (!goes_on && is_grouped && is_card(self.digits())).then_some(at)
+    }
+}
+
+/// Whether a `.` or `-` at `at` joins the digits behind it to digits before it: a fraction, a part of an UUID.
+fn is_part(text: &[u8], at: usize, second: u8) -> bool {
+    let hex = |place: usize| at.checked_sub(place).is_some_and(|at| byte(text, at).is_ascii_hexdigit());
+    second.is_ascii_digit() || (1..=4).all(hex)
+}
+
+fn is_card(digits: &[u8]) -> bool {
+    brand(digits).is_some_and(|lengths| lengths.contains(&digits.len())) && luhn(digits)
+}
+
+/// Whether an integer is a card number: of 14 to 16 digits, which the serial numbers of databases seldom have.
+#[inline]
+pub(super) fn is_card_number(number: u64) -> bool {
+    (10_000_000_000_000..10_000_000_000_000_000).contains(&number) && {
+        let digits: Vec<u8> = number.to_string().bytes().map(|digit| digit - b'0').collect();
+        is_card(&digits)
+    }
+}
+
+/// The lengths that numbers of an issuer have, by their first digits.
+fn brand(digits: &[u8]) -> Option<&'static [usize]> {
+    let first = |count: usize| digits.iter().take(count).fold(0u32, |number, digit| number * 10 + u32::from(*digit));
+    Some(match (first(1), first(2), first(3), first(4)) {
+        (4, ..) => &[13, 16, 19],
+        (_, 51..=55, ..) | (.., 2221..=2720) => &[16],
+        (_, 34 | 37, ..) => &[15],
+        (_, 36 | 38 | 39, ..) | (_, _, 300..=305 | 309, _) => &[14, 16, 19],
+        (_, 62 | 65, ..) | (_, _, 644..=649, _) | (.., 6011) => &[16, 17, 18, 19],
+        (.., 3528..=3589) | (.., 2200..=2204) => &[16, 17, 18, 19],
+        (_, 50 | 56..=58 | 63 | 67, ..) => &[13, 15, 16, 18, 19],
+        _ => return None,
+    })
+}
+
+/// The check digit of ISO/IEC 7812.
+fn luhn(digits: &[u8]) -> bool {
+    let sum: u32 = digits.iter().rev().enumerate().fold(0, |sum, (place, digit)| {
+        let value = u32::from(*digit) << (place % 2);
+        sum + if value > 9 { value - 9 } else { value }
+    });
+    sum.is_multiple_of(10) && digits.iter().any(|digit| digit != digits.first().unwrap_or(&0))
+}
+
+/// A JSON web token that begins at `at` with `eyJ`; and where its run of characters ends, token or not.
+pub(super) fn jwt(text: &[u8], at: usize, cut: bool) -> (bool, usize) {
+    if base64url(before(text, at)) {
+        return (false, at);
+    }
+    let header = run(text, at, base64url);
+    let payload = run(text, header + 1, base64url);
+    let is_dotted = byte(text, header) == b'.' && header - at >= 10 && payload - header > 4;
+    let mut end = if is_dotted { payload } else { header };
+    while is_dotted && byte(text, end) == b'.' && base64url(byte(text, end + 1)) {
+        end = run(text, end + 1, base64url);
+    }
+    // The trailing dot of an unsigned one.
+    end += usize::from(is_dotted && byte(text, end) == b'.');
+    ((is_dotted && byte(text, payload) == b'.') || (cut && end == text.len()), end)
+}
+
+/// The password in a URL whose `://` is at `at`.
+pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
+    if !before(text, at).is_ascii_alphanumeric() {
+        return None;
+    }
+    let from = at + 3;
+    let blank = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'<' | b'>' | b'`' | b'\\');
+    let end = run(text, from, |byte| !blank(byte) && !matches!(byte, b'/' | b'?' | b'#'));
+    let region = text.get(from..end)?;
+    if region.first() == Some(&b'[') {
+        return None;
+    }
+    let colon = region.iter().position(|byte| *byte == b':')?;
+    let start = from + colon + 1;
+    if let Some(password) = text.get(start..end).and_then(|rest| rest.iter().rposition(|byte| *byte == b'@')) {
+        return (password > 0).then_some(start..start + password);
+    }
+    // Without an `@`, what is behind the colon is a port; or a password with characters that belong encoded.
+    if text.get(start..end)?.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    if cut && end == text.len() {
+        return Some(start..end);
+    }
+    let window = text.get(end..text.len().min(end + MAX_ODD_PASSWORD))?;
+    let reach = window.iter().position(|byte| blank(*byte)).unwrap_or(window.len());
+    let window = window.get(..reach)?;
+    let first = window.iter().position(|byte| *byte == b'@')?;
+    // Up to the last one before what can only be the path.
+    let host = run(window, first, |byte| !matches!(byte, b'/' | b'?' | b'#'));
+    let last = window.get(..host)?.iter().rposition(|byte| *byte == b'@')?;
+    Some(start..end + last)
+}
+
+/// The credentials behind a `Bearer ` or `Basic ` that begins at `at`.
+pub(super) fn credentials(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
+    let is = |word: &[u8]| text.get(at..at + word.len()).is_some_and(|piece| piece.eq_ignore_ascii_case(word));
+    if before(text, at).is_ascii_alphanumeric() {
+        return None;
+    }
+    let is_basic = is(b"basic ");
+    if !is_basic && !is(b"bearer ") {
+        return None;
+    }
+    let start = run(text, at + if is_basic { 6 } else { 7 }, |byte| byte == b' ');
+    let end = run(text, start, token);
+    let credentials = text.get(start..end)?;
+    let is_cut = cut && end == text.len() && !credentials.is_empty();
+    // `realm="…"` of a challenge.
+    let is_parameter = credentials.ends_with(b"=") && matches!(byte(text, end), b'"' | b'\\');
+    let is_one = if is_basic { is_pair(credentials) } else { is_random(credentials) };
+    (is_cut || (is_one && !is_parameter)).then_some(start..end)
+}
+
+/// Whether it is `user:password` in base64.
+fn is_pair(credentials: &[u8]) -> bool {
+    let digits = credentials.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let whole = digits.len().min(MAX_DECODED) / 4 * 4;
+    let head = digits.get(..whole).unwrap_or_default();
+    digits.len() > MAX_DECODED
+        || STANDARD_NO_PAD
+            .decode(head)
+            .is_ok_and(|pair| !pair.is_empty() && (pair.contains(&b':') || is_random(digits)))
+}
+
+/// Whether it is no word of a language.
+fn is_random(word: &[u8]) -> bool {
+    let has = |of: fn(&u8) -> bool| word.iter().skip(1).any(of);
+    let odd = |byte: &u8| matches!(byte, b'_' | b'~' | b'+' | b'/' | b'=');
+    let digit = word.iter().any(u8::is_ascii_digit);
+    word.len() >= 24 || (word.len() >= 3 && digit) || (word.len() >= 6 && (has(odd) || has(u8::is_ascii_uppercase)))
+}
+
+/// A private key whose `-----BEGIN` is at `at`: up to the end of its block, or of what there is of it.
+pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let from = at + b"-----BEGIN ".len();
+    let label = text.get(from..text.len().min(from + MAX_LABEL))?;
+    let length = label.windows(5).position(|window| window == b"-----")?;
+    let label = label.get(..length)?;
+    if !(label.ends_with(b"PRIVATE KEY") || label.ends_with(b"PRIVATE KEY BLOCK")) {
+        return None;
+    }
+    let body = from + length + 5;
+    // A quote ends the text around it.
+    let mut end = run(text, body, |byte| !matches!(byte, b'-' | b'"'));
+    while byte(text, end) == b'-' && !starts(text, end, b"-----END ") {
+        end = run(text, end + 1, |byte| !matches!(byte, b'-' | b'"'));
+    }
+    if starts(text, end, b"-----END ") {
+        let rest = text.get(end + 9..text.len().min(end + 9 + MAX_LABEL)).unwrap_or_default();
+        let behind = rest.windows(5).position(|window| window == b"-----").map_or(rest.len(), |at| at + 5);
+        end += 9 + behind;
+    }
+    Some(at..end)
+}
+
+/// Beginnings of tokens, with the character they are looked for at last: `_`, `-`, or an `A` they begin with.
+const PREFIXES: [(&[u8], usize); 31] = [
+    (b"ghp_", 20),
+    (b"gho_", 20),
+    (b"ghu_", 20),
+    (b"ghs_", 20),
+    (b"ghr_", 20),
+    (b"github_pat_", 20),
+    (b"npm_", 20),
+    (b"hf_", 20),
+    (b"sk_live_", 10),
+    (b"sk_test_", 10),
+    (b"rk_live_", 10),
+    (b"rk_test_", 10),
+    (b"whsec_", 10),
+    (b"dop_v1_", 20),
+    (b"shpat_", 20),
+    (b"lin_api_", 20),
+    (b"glpat-", 15),
+    (b"xoxa-", 10),
+    (b"xoxb-", 10),
+    (b"xoxe-", 10),
+    (b"xoxo-", 10),
+    (b"xoxp-", 10),
+    (b"xoxr-", 10),
+    (b"xoxs-", 10),
+    (b"xapp-", 10),
+    (b"pypi-", 20),
+    (b"sk-ant-", 20),
+    (b"sk-proj-", 20),
+    (b"AKIA", 16),
+    (b"ASIA", 16),
+    (b"AIza", 30),
+];
+
+/// A token that is known by how it begins: the byte at `at` is the last of its prefix, or its first `A`.
+pub(super) fn prefixed(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
+    let is_first = byte(text, at) == b'A';
+    PREFIXES.iter().find_map(|(prefix, least)| {
+        let start = if is_first { at } else { (at + 1).checked_sub(prefix.len())? };
+        if !starts(text, start, prefix) || before(text, start).is_ascii_alphanumeric() {
+            return None;
+        }
+        let body = start + prefix.len();
+        let end = run(text, body, base64url);
+        (end - body >= *least || (cut && end == text.len())).then_some(start..end)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_cards_are_those_that_issuers_publish_for_tests() {
+        for number in [
+            "4111111111111111",
+            "4012888888881881",
+            "4222222222222",
+            "5555555555554444",
+            "5105105105105100",
+            "2223003122003222",
+            "378282246310005",
+            "371449635398431",
+            "6011111111111117",
+            "30569309025904",
+            "38520000023237",
+            "3530111333300000",
+            "6200000000000005",
+            "4111 1111 1111 1111",
+            "4111-1111-1111-1111",
+            "3782 822463 10005",
+        ] {
+            assert_eq!(card(number.as_bytes(), 0, false), Some(0..number.len()), "{number}");
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_none() {
+        for text in [
+            "4111111111111112",
+            "0000000000000000",
+            "1763719538123456",
+            "20261120101538123",
+            "9999999999999999",
+            "41111111111111111111",
+            "4111111111111111a",
+            "4111111111111111.5",
+            "4111-1111-1111-1111-1111",
+        ] {
+            assert_eq!(card(text.as_bytes(), 0, false), None, "{text}");
+        }
+        assert_eq!(card(b"0.4111111111111111", 2, false), None);
+        assert_eq!(card(b"a4111111111111111", 1, false), None);
+    }
+
+    #[test]
+    fn an_integer_is_a_card_number_by_the_same_rule() {
+        assert!(is_card_number(4_111_111_111_111_111) && is_card_number(378_282_246_310_005));
+        assert!(!is_card_number(4_111_111_111_111_112) && !is_card_number(1_795_169_738_123_456_789));
+    }
+}

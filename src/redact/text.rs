@@ -1,0 +1,641 @@
+//! Secrets in a text: one pass that stops at few bytes only, those that every secret has one of.
+//!
+//! At `:` and `=` a name may end, at others the shape of a secret begins. What stands behind a listed name goes up to
+//! where its quotes or brackets close, at whatever depth of escaping it is (`\"` in JSON in a text), or else to the end
+//! of its word; without a close, to the end of the text.
+//!
+//! Looking back is bounded, and what is looked at ahead is passed over afterwards or is bounded, too: the time is
+//! linear in the text.
+
+use super::Rules;
+use super::bounds::{backslashes_at_end, byte, group_end, run, run_back, starts, string_end};
+use super::json;
+use super::names::MAX_NAME_BYTES;
+use super::shapes;
+
+/// A piece of a text that is to be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) with: With,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum With {
+    /// The replacement in quotes, each behind so many backslashes: for a value of JSON.
+    Quoted(usize),
+    Bare,
+    /// Its last four characters, where that is wanted.
+    LastFour,
+}
+
+/// Looks through texts, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// The last text in which something was found, without it.
+    pub(super) out: Vec<u8>,
+    /// Secrets found in all texts.
+    pub(super) found: u64,
+    hits: Vec<Hit>,
+    path: Vec<u8>,
+}
+
+/// What is larger than this is not kept for the next text.
+pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
+
+/// Why the pass stops at a byte.
+mod class {
+    pub(super) const ASSIGN: u8 = 1;
+    pub(super) const DIGIT: u8 = 2;
+    pub(super) const OPEN: u8 = 3;
+    pub(super) const DASH: u8 = 4;
+    pub(super) const UNDERSCORE: u8 = 5;
+    pub(super) const B: u8 = 6;
+    pub(super) const J: u8 = 7;
+    pub(super) const A: u8 = 8;
+    pub(super) const ANGLE: u8 = 9;
+}
+
+const CLASS: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        classes[at] = match at as u8 {
+            b':' | b'=' => class::ASSIGN,
+            b'0'..=b'9' => class::DIGIT,
+            b'(' | b'[' | b'{' => class::OPEN,
+            b'-' => class::DASH,
+            b'_' => class::UNDERSCORE,
+            b'b' | b'B' => class::B,
+            b'J' => class::J,
+            b'A' => class::A,
+            b'>' => class::ANGLE,
+            _ => 0,
+        };
+        at += 1;
+    }
+    classes
+};
+
+/// Shorter texts hold no secret but one behind its name.
+const MIN_SHAPE_BYTES: usize = 9;
+
+impl Scan {
+    /// Looks through a text; true when something was found, and [`out`](Self::out) is the text without it. `cut`: the
+    /// text was cut, so a secret may end too early.
+    #[inline]
+    pub(super) fn text(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
+        // A loop of its own, without a call: nearly all there is to do for most texts.
+        match text.iter().position(|byte| CLASS[usize::from(*byte)] != 0) {
+            None => false,
+            Some(at) => self.from(rules, text, at, cut, b""),
+        }
+    }
+
+    /// The same for a text that is JSON, or may be: `name` is the field's.
+    pub(super) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
+        self.from(rules, text, 0, cut, name.as_bytes())
+    }
+
+    #[inline(never)]
+    fn from(&mut self, rules: &Rules, text: &[u8], from: usize, cut: bool, name: &[u8]) -> bool {
+        self.hits.clear();
+        let mut look = Look { rules, text, cut, jwt_until: 0 };
+        let mut at = from;
+        while let Some(found) =
+            text.get(at..).and_then(|rest| rest.iter().position(|byte| CLASS[usize::from(*byte)] != 0))
+        {
+            let here = at + found;
+            at = match look.at(here) {
+                Found::Nothing => here + 1,
+                Found::Skip(to) => to.max(here + 1),
+                Found::Hit(hit) => {
+                    self.hits.push(hit);
+                    hit.end.max(here + 1)
+                }
+            };
+        }
+        if matches!(text.first(), Some(b'{' | b'[')) {
+            self.path.clear();
+            self.path.extend_from_slice(name);
+            json::find(rules, text, &mut self.path, &mut self.hits);
+            self.hits.sort_unstable_by_key(|hit| (hit.start, hit.with));
+        }
+        !self.hits.is_empty() && self.write(rules, text)
+    }
+
+    /// Writes the text without what was found.
+    #[cold]
+    fn write(&mut self, rules: &Rules, text: &[u8]) -> bool {
+        let Self { out, hits, found, .. } = self;
+        out.clear();
+        out.shrink_to(MAX_KEPT_BYTES);
+        let mut copied = 0;
+        for hit in hits.iter().filter(|hit| hit.start < hit.end) {
+            if hit.end <= copied {
+                continue;
+            }
+            let start = hit.start.max(copied);
+            out.extend_from_slice(text.get(copied..start).unwrap_or_default());
+            let secret = text.get(start..hit.end).unwrap_or_default();
+            match (hit.with, secret.last_chunk::<4>()) {
+                (With::LastFour, Some(four)) if rules.last_four && secret.len() >= 13 => {
+                    out.extend_from_slice("…".as_bytes());
+                    out.extend_from_slice(four);
+                }
+                (With::Quoted(backslashes), _) => {
+                    for part in [&b""[..], rules.replacement.as_bytes()] {
+                        out.extend_from_slice(part);
+                        out.extend(std::iter::repeat_n(b'\\', backslashes));
+                        out.push(b'"');
+                    }
+                }
+                _ => out.extend_from_slice(rules.replacement.as_bytes()),
+            }
+            copied = hit.end;
+            *found += 1;
+        }
+        out.extend_from_slice(text.get(copied..).unwrap_or_default());
+        copied > 0
+    }
+}
+
+/// What is known at a byte.
+enum Found {
+    Nothing,
+    /// Nothing up to there.
+    Skip(usize),
+    Hit(Hit),
+}
+
+impl From<Option<Hit>> for Found {
+    fn from(hit: Option<Hit>) -> Self {
+        hit.map_or(Found::Nothing, Found::Hit)
+    }
+}
+
+/// A name before a value.
+#[derive(Clone, Copy)]
+struct Name<'t> {
+    text: &'t [u8],
+    /// Backslashes before its quotes, where it has some.
+    quotes: Option<usize>,
+}
+
+/// Bytes of blanks between a name and its sign, and of backslashes before a quote, that are passed over.
+const MAX_BLANKS: usize = 32;
+
+struct Look<'t> {
+    rules: &'t Rules,
+    text: &'t [u8],
+    cut: bool,
+    /// Up to here, no JSON web token begins.
+    jwt_until: usize,
+}
+
+impl<'t> Look<'t> {
+    fn at(&mut self, at: usize) -> Found {
+        let text = self.text;
+        let is_short = text.len() < MIN_SHAPE_BYTES && !self.cut;
+        match CLASS[usize::from(byte(text, at))] {
+            class::ASSIGN => self.assigned(at).into(),
+            class::OPEN => self.opened(at).into(),
+            class::ANGLE => self.element(at).into(),
+            _ if is_short => Found::Nothing,
+            class::DIGIT => match shapes::card(text, at, self.cut) {
+                Some(card) => Found::Hit(Hit { start: card.start, end: card.end, with: With::LastFour }),
+                None => Found::Skip(run(text, at, |byte| byte.is_ascii_digit())),
+            },
+            class::B => self.shown(shapes::credentials(text, at, self.cut)),
+            class::DASH if starts(text, at, b"-----BEGIN ") => {
+                shapes::pem(text, at).map(|range| Hit { start: range.start, end: range.end, with: With::Bare }).into()
+            }
+            class::DASH if starts(text, at, b"--") => self.flag(at).into(),
+            class::DASH | class::UNDERSCORE | class::A => self.shown(shapes::prefixed(text, at, self.cut)),
+            class::J => self.jwt(at),
+            _ => Found::Nothing,
+        }
+    }
+
+    /// A token, of which the last four characters may be shown if it is long.
+    fn shown(&self, range: Option<std::ops::Range<usize>>) -> Found {
+        let with = |length| if length >= 20 { With::LastFour } else { With::Bare };
+        let hit = range.map(|range| Hit { start: range.start, end: range.end, with: with(range.len()) });
+        hit.filter(|hit| !self.is_replaced(hit.start)).into()
+    }
+
+    fn jwt(&mut self, at: usize) -> Found {
+        let Some(start) = at.checked_sub(2).filter(|start| *start >= self.jwt_until) else { return Found::Nothing };
+        if !starts(self.text, start, b"eyJ") {
+            return Found::Nothing;
+        }
+        let (is_one, end) = shapes::jwt(self.text, start, self.cut);
+        self.jwt_until = end;
+        if is_one { self.shown(Some(start..end)) } else { Found::Nothing }
+    }
+
+    /// At a `:` or `=`: the password in a URL, or what is assigned to a secret name.
+    fn assigned(&self, at: usize) -> Option<Hit> {
+        let text = self.text;
+        if starts(text, at, b"://") {
+            let range = shapes::url_password(text, at, self.cut)?;
+            let hit = Hit { start: range.start, end: range.end, with: With::Bare };
+            return Some(hit).filter(|hit| !self.is_replaced(hit.start));
+        }
+        let name = self.name_before(at)?;
+        if !self.rules.names.is_secret(name.text) {
+            return None;
+        }
+        let from = match (byte(text, at), byte(text, at + 1)) {
+            // A path of Rust.
+            (b':', b':') => return None,
+            // A comparison, unless with a text.
+            (b'=', b'=') if self.quoted(run(text, at + 2, |byte| byte == b' ')).is_none() => return None,
+            (_, b'=' | b'>') => at + 2,
+            _ => at + 1,
+        };
+        self.value(from, name)
+    }
+
+    /// The name that ends before `end`, with quotes or without.
+    fn name_before(&self, end: usize) -> Option<Name<'t>> {
+        let text = self.text;
+        let back = |end: usize, most: usize, of: fn(u8) -> bool| {
+            let from = end.saturating_sub(most);
+            from + run_back(text.get(from..end).unwrap_or_default(), of)
+        };
+        let mut end = back(end, MAX_BLANKS, |byte| byte == b' ' || byte == b'\t');
+        let quote = end.checked_sub(1).map_or(b' ', |at| byte(text, at));
+        let (start, quotes) = if matches!(quote, b'"' | b'\'') {
+            let whole = end - 1;
+            end = back(whole, MAX_BLANKS, |byte| byte == b'\\');
+            (back(end, MAX_NAME_BYTES, |byte| !matches!(byte, b'"' | b'\'' | b'\\')), Some(whole - end))
+        } else {
+            let start = back(end, MAX_NAME_BYTES, is_name);
+            // The `n` of a `\n` is none of it.
+            let is_escape =
+                start > 0 && byte(text, start - 1) == b'\\' && matches!(byte(text, start), b'n' | b'r' | b't');
+            (start + usize::from(is_escape), None)
+        };
+        (start < end).then_some(Name { text: text.get(start..end)?, quotes })
+    }
+
+    fn is_replaced(&self, at: usize) -> bool {
+        !self.rules.replacement.is_empty() && starts(self.text, at, self.rules.replacement.as_bytes())
+    }
+
+    /// What stands behind a secret name, from `from` on.
+    fn value(&self, from: usize, name: Name<'_>) -> Option<Hit> {
+        let text = self.text;
+        let start = run(text, from, |byte| byte == b' ' || byte == b'\t');
+        if start >= text.len() || self.is_replaced(start) {
+            return None;
+        }
+        // As it stands in its place in JSON: there it has to be a string.
+        let bare = name.quotes.map_or(With::Bare, With::Quoted);
+        let word = run(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#'));
+        if let Some((content, quote, backslashes)) = self.quoted(start) {
+            return self.inside(content, string_end(text, content, quote, backslashes));
+        }
+        if word - start <= 3
+            && let Some((content, quote @ b'"', backslashes)) = self.quoted(word)
+        {
+            // `b"…"`, `r#"…"`
+            return self.inside(content, string_end(text, content, quote, backslashes));
+        }
+        let path = run(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'&' | b'!'));
+        let open = if starts(text, path, b" {") && path > start { path + 1 } else { path };
+        if matches!(byte(text, open), b'(' | b'[' | b'{') {
+            return Some(Hit { start, end: group_end(text, open), with: bare });
+        }
+        if name.quotes.is_some() {
+            let of =
+                |byte: u8| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b'}' | b']' | b')' | b'"' | b'\\');
+            let end = run(text, start, of);
+            return self.some_word(start, end).then_some(Hit { start, end, with: bare });
+        }
+        let mut end = if is_line(name.text) { run(text, start, |byte| !ends_line(byte)) } else { self.word_end(start) };
+        if byte(text, end) == b'"' {
+            // The backslashes before it are its own.
+            end -= backslashes_at_end(text.get(start..end).unwrap_or_default());
+        }
+        self.some_word(start, end).then_some(Hit { start, end, with: bare })
+    }
+
+    /// Where a string begins: its content, the quote, and the backslashes before that.
+    fn quoted(&self, at: usize) -> Option<(usize, u8, usize)> {
+        let quote = run(self.text, at, |byte| byte == b'\\');
+        match byte(self.text, quote) {
+            b'"' => Some((quote + 1, b'"', quote - at)),
+            b'\'' if quote == at => Some((quote + 1, b'\'', 0)),
+            _ => None,
+        }
+    }
+
+    fn inside(&self, start: usize, end: usize) -> Option<Hit> {
+        (start < end && !self.is_replaced(start)).then_some(Hit { start, end, with: With::Bare })
+    }
+
+    /// Whether a word says something.
+    fn some_word(&self, start: usize, end: usize) -> bool {
+        let word = self.text.get(start..end).unwrap_or_default();
+        !matches!(word, b"" | b"None" | b"null" | b"nil" | b"true" | b"false" | b"undefined" | b"Empty")
+    }
+
+    /// Where the word ends that was assigned to a name; with the one behind it, if it is the name of a scheme.
+    fn word_end(&self, start: usize) -> usize {
+        let end = self.one_word_end(start);
+        let word = self.text.get(start..end).unwrap_or_default();
+        let is_scheme = SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme));
+        let next = run(self.text, end, |byte| byte == b' ');
+        if is_scheme && next > end { self.one_word_end(next) } else { end }
+    }
+
+    fn one_word_end(&self, start: usize) -> usize {
+        let text = self.text;
+        let mut end = start;
+        loop {
+            end = run(text, end, |byte| {
+                !ends_line(byte)
+                    && !matches!(byte, b' ' | b'\t' | b'&' | b';' | b'<' | b',' | b')' | b']' | b'}' | b'\'')
+            });
+            // A sign that may be a part of it as well, unless nothing is behind it.
+            let closes =
+                |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b')' | b']' | b'}' | b'\'' | b'"');
+            let is_part = matches!(byte(text, end), b',' | b')' | b']' | b'}' | b'\'') && !closes(byte(text, end + 1));
+            if !is_part {
+                return end;
+            }
+            end += 1;
+        }
+    }
+
+    /// At a bracket: `Password("…")`, `Password { … }`, `("password", "…")`.
+    fn opened(&self, at: usize) -> Option<Hit> {
+        let text = self.text;
+        let open = byte(text, at);
+        if open == b'{' {
+            let name = self.name_before(at).filter(|name| name.quotes.is_none())?;
+            let is_struct = name.text.first().is_some_and(u8::is_ascii_uppercase) && !name.text.ends_with(b"oken");
+            if !is_struct || !self.rules.names.is_secret(name.text) {
+                return None;
+            }
+            let end = group_end(text, at);
+            let end = end - usize::from(byte(text, end - 1) == b'}' && end > at + 1);
+            return self.inside(at + 1, end);
+        }
+        let first = run(text, at + 1, |byte| byte.is_ascii_whitespace());
+        let (content, quote, backslashes) = self.quoted(first)?;
+        let tight = at.checked_sub(1).is_some_and(|before| byte(text, before).is_ascii_alphanumeric());
+        if open == b'(' && tight {
+            let name = self.name_before(at)?;
+            let is_secret = self.rules.names.is_secret(name.text);
+            return is_secret
+                .then(|| string_end(text, content, quote, backslashes))
+                .and_then(|end| self.inside(content, end));
+        }
+        // A pair; of brackets `[` only inside others, as a list of two names is more common alone.
+        let before = at.checked_sub(1).map_or(b' ', |before| byte(text, before));
+        if open == b'[' && !matches!(before, b'[' | b',' | b' ') {
+            return None;
+        }
+        let end = content + MAX_NAME_BYTES;
+        let end = string_end(text.get(..end.min(text.len())).unwrap_or_default(), content, quote, backslashes);
+        let name = Name { text: text.get(content..end)?, quotes: Some(backslashes) };
+        let comma = end + backslashes + 1;
+        if byte(text, comma) != b',' || !self.rules.names.is_secret(name.text) {
+            return None;
+        }
+        let next = run(text, comma + 1, |byte| byte.is_ascii_whitespace());
+        let hit = self.value(next, name)?;
+        let behind =
+            run(text, hit.end, |byte| matches!(byte, b'\\' | b'"' | b'\'' | b',') || byte.is_ascii_whitespace());
+        (open == b'(' || matches!(byte(text, behind), b']') || behind >= text.len()).then_some(hit)
+    }
+
+    /// At a `>`: `<password>…</password>`.
+    fn element(&self, at: usize) -> Option<Hit> {
+        let name = self.name_before(at).filter(|name| name.quotes.is_none())?;
+        let before = at.checked_sub(name.text.len() + 1)?;
+        if byte(self.text, before) != b'<' || !self.rules.names.is_secret(name.text) {
+            return None;
+        }
+        self.inside(at + 1, run(self.text, at + 1, |byte| !matches!(byte, b'<' | b'"')))
+    }
+
+    /// At `--`: `--password …`, also where arguments are shown with quotes around each.
+    fn flag(&self, at: usize) -> Option<Hit> {
+        let text = self.text;
+        let from = at + 2;
+        let end = run(text.get(..text.len().min(from + MAX_NAME_BYTES)).unwrap_or_default(), from, is_name);
+        let name = text.get(from..end)?;
+        if !name.first().is_some_and(u8::is_ascii_alphabetic) || !self.rules.names.is_secret(name) {
+            return None;
+        }
+        let behind = match self.quoted(end) {
+            Some((behind, ..)) => behind + usize::from(byte(text, behind) == b','),
+            None => end,
+        };
+        let start = run(text, behind, |byte| byte == b' ');
+        let is_value = start > end && (behind == end || self.quoted(start).is_some());
+        if !is_value || byte(text, start) == b'-' {
+            return None;
+        }
+        self.value(start, Name { text: name, quotes: None })
+    }
+}
+
+/// Words before credentials.
+const SCHEMES: [&[u8]; 8] =
+    [b"bearer", b"basic", b"digest", b"token", b"apikey", b"negotiate", b"ntlm", b"aws4-hmac-sha256"];
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']' | b'$') || !byte.is_ascii()
+}
+
+/// Whether what is assigned to a name takes the rest of the line.
+fn is_line(name: &[u8]) -> bool {
+    const LINES: [&[u8]; 4] = [b"authorization", b"cookie", b"cookies", b"passphrase"];
+    LINES.iter().any(|line| {
+        let end = name.len().checked_sub(line.len()).and_then(|start| name.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(line))
+    })
+}
+
+fn ends_line(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r' | b'"')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Redact, bounds};
+    use super::*;
+
+    fn scan(rules: &Rules, text: &str, cut: bool) -> Option<String> {
+        let mut scan = Scan::default();
+        scan.text(rules, text.as_bytes(), cut).then(|| String::from_utf8(scan.out).expect("UTF-8"))
+    }
+
+    #[track_caller]
+    fn redacted(text: &str, expected: &str) {
+        let rules = Redact::new().values().replacement("XXX").rules().expect("rules");
+        assert_eq!(scan(&rules, text, false).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_stands_behind_a_name_goes_up_to_its_end() {
+        for (text, expected) in [
+            ("password=hunter2", "password=XXX"),
+            ("a=1 password=hunter2 b=2", "a=1 password=XXX b=2"),
+            ("user=bob&password=hunter2&x=1", "user=bob&password=XXX&x=1"),
+            ("password: hunter2, user: bob", "password: XXX, user: bob"),
+            ("password = 'hun ter2' x", "password = 'XXX' x"),
+            (
+                r#"Login { user: "bob", password: "hun\"ter2", x: 1 }"#,
+                r#"Login { user: "bob", password: "XXX", x: 1 }"#,
+            ),
+            (r#"Login { password: Some("hunter2"), x: 1 }"#, r#"Login { password: XXX, x: 1 }"#),
+            (r#"Login { password: Secret { inner: "a}b" }, x: 1 }"#, r#"Login { password: XXX, x: 1 }"#),
+            (r#"Login { password: [104, 117], pin: None }"#, r#"Login { password: XXX, pin: None }"#),
+            (r#"Login { password: b"abc", x: 1 }"#, r#"Login { password: b"XXX", x: 1 }"#),
+            (r#"{"password":"hunter2","x":1}"#, r#"{"password":"XXX","x":1}"#),
+            (r#"{"password":1234,"x":1}"#, r#"{"password":"XXX","x":1}"#),
+            (r#"{"password":["a","b"],"x":1}"#, r#"{"password":"XXX","x":1}"#),
+            (r#"{"body":"{\"password\":\"hun\\\"ter2\"}","x":1}"#, r#"{"body":"{\"password\":\"XXX\"}","x":1}"#),
+            (r#"{"body":"{\"pin_token\":1234}","x":1}"#, r#"{"body":"{\"pin_token\":\"XXX\"}","x":1}"#),
+            ("Authorization: Bearer abc def\nHost: x", "Authorization: XXX\nHost: x"),
+            ("Cookie: a=b; c=d\r\nHost: x", "Cookie: XXX\r\nHost: x"),
+            (r#"{"msg":"authorization: Digest abc\"}","x":1}"#, r#"{"msg":"authorization: XXX\"}","x":1}"#),
+            (r#"[("authorization", "Bearer abc"), ("host", "x")]"#, r#"[("authorization", "XXX"), ("host", "x")]"#),
+            (r#"[["authorization","Bearer abc"],["host","x"]]"#, r#"[["authorization","XXX"],["host","x"]]"#),
+            (r#"Password("hunter2")"#, r#"Password("XXX")"#),
+            (r#"Password { value: "hunter2" }"#, "Password {XXX}"),
+            ("<password>hunter2</password>", "<password>XXX</password>"),
+            ("psql --password hunter2 -h x", "psql --password XXX -h x"),
+            ("psql --password=hunter2 -h x", "psql --password=XXX -h x"),
+            (r#""psql" "--password" "hunter2""#, r#""psql" "--password" "XXX""#),
+            (r#"["psql", "--password", "hunter2"]"#, r#"["psql", "--password", "XXX"]"#),
+            ("x-api-key: abc, y", "x-api-key: XXX, y"),
+            ("token: Bearer abc rest", "token: XXX rest"),
+            ("Server=db;Password=hunter2;User=x", "Server=db;Password=XXX;User=x"),
+            ("{'password': 'hunter2', 'x': 1}", "{'password': 'XXX', 'x': 1}"),
+            ("password => \"hunter2\"", "password => \"XXX\""),
+            ("user[password]=hunter2", "user[password]=XXX"),
+        ] {
+            redacted(text, expected);
+        }
+    }
+
+    #[test]
+    fn shapes_are_found_without_a_name() {
+        for (text, expected) in [
+            ("got Bearer mF_9.B5f-4.1JqM from", "got Bearer XXX from".to_owned()),
+            ("basic dXNlcjpodW50ZXIy", "basic XXX".to_owned()),
+            ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl.", "jwt XXX".to_owned()),
+            ("paid with 4111 1111 1111 1111 123", "paid with XXX 123".to_owned()),
+            ("7 4111-1111-1111-1111, ok", "7 XXX, ok".to_owned()),
+            ("postgres://app:hunter2@db:5432/x", "postgres://app:XXX@db:5432/x".to_owned()),
+            ("postgres://app:hun/t@r2@db/x", "postgres://app:XXX@db/x".to_owned()),
+            ("redis://:hunter2@db", "redis://:XXX@db".to_owned()),
+            ("a -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY----- b", "a XXX b".to_owned()),
+            ("a -----BEGIN PRIVATE KEY-----\nMII-E", "a XXX".to_owned()),
+            ("AKIAIOSFODNN7EXAMPLE.", "XXX.".to_owned()),
+            ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "XXX".to_owned()),
+            ("xoxb-123456789012-abcdef", "XXX".to_owned()),
+        ] {
+            redacted(text, &expected);
+        }
+    }
+
+    #[test]
+    fn of_a_text_that_was_cut_the_end_is_no_way_out() {
+        let rules = Redact::new().values().replacement("XXX").rules().expect("rules");
+        for text in [
+            "password: \"hunter",
+            "Bearer ab",
+            "basic dXNl",
+            "eyJhbG",
+            "4111 1111 11",
+            "redis://:hunt",
+            "ghp_16C7",
+            "AKIAIO",
+            "-----BEGIN PRIVATE KEY-----\nMII",
+            "password: Secret { inner: \"hunt",
+        ] {
+            let found = scan(&rules, text, true).unwrap_or_else(|| panic!("{text}"));
+            assert!(found.ends_with("XXX") || found.ends_with("\""), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_last_four_are_shown_of_what_is_long() {
+        let rules = Redact::new().values().last_four().rules().expect("rules");
+        let last = |text| scan(&rules, text, false).expect("found");
+        assert_eq!(last("card 4111111111111111"), "card …1111");
+        assert_eq!(last("ghp_16C7e42F292c6912E7710c838347Ae178B4a"), "…8B4a");
+        assert_eq!(last("redis://:hunter2hunter2hunter2hunter2@db"), "redis://:<redacted>@db");
+        assert_eq!(last("Bearer mF_9.B5f"), "Bearer <redacted>");
+    }
+
+    /// Each is looked at some times at most, however the text was made.
+    #[test]
+    fn the_time_is_linear_in_the_text() {
+        let rules = Redact::new().values().rules().expect("rules");
+        let pieces = [
+            "eyJ",
+            "eyJa.",
+            "://a:b",
+            "://a:b/",
+            "password=",
+            "password:\"",
+            "password: (",
+            "{\"password\":[",
+            "\\\"",
+            "\\",
+            "Bearer ",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----BEGIN ",
+            "--password ",
+            "4111 ",
+            "4-",
+            "github_pat_",
+            "(\"",
+            "[[\"password\",",
+            "Password {",
+            "<password>",
+            "authorization: ",
+            "authorization:",
+            "password:'",
+            "a:",
+            "a.b=",
+            "{\"a\":",
+            "[",
+            "(\"password\",(",
+            "token: token: ",
+            "secret: b",
+            "Basic a",
+        ];
+        let steps = |text: &str| {
+            bounds::STEPS.take();
+            scan(&rules, text, true);
+            bounds::STEPS.take()
+        };
+        for piece in pieces {
+            let [small, large] = [1 << 14, 1 << 18].map(|bytes| steps(&piece.repeat(bytes / piece.len())));
+            assert!(large <= 20 * small.max(1 << 12), "{piece}: {small} steps, {large} for 16 times the text");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_stays_text_and_is_found_clean_the_second_time(text in "[a-zA-Z0-9 :=\"'\\\\(){}\\[\\],.&;<>@/_-]{0,80}", cut: bool) {
+            let rules = Redact::new().values().rules().expect("rules");
+            if let Some(once) = scan(&rules, &text, cut) {
+                prop_assert!(once.contains("<redacted>"));
+            }
+        }
+    }
+}

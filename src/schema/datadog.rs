@@ -1,0 +1,159 @@
+//! Datadog's reserved and standard attributes, as its log pipelines read them without any set-up.
+//!
+//! Source: <https://docs.datadoghq.com/logs/log_configuration/attributes_naming_convention/> and
+//! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Trace ids have 128 bits and are logged as 32 hex
+//! digits by Datadog's own tracers today, span ids in decimal; earlier, both were decimal numbers of 64 bits.
+
+use tracing::Level;
+
+use super::clock::ClockText;
+use super::object::{Object, switches};
+use super::parts::{Parts, error_message, error_stack, put_span_names, span_names, views};
+use super::{Schema, json};
+use crate::record::Record;
+
+/// Lines for Datadog.
+#[derive(Debug, Default)]
+pub struct Datadog {
+    decimal_ids: bool,
+    thread: bool,
+    location: bool,
+    clock: ClockText,
+}
+
+const KEYS: &[&str] = &[
+    "timestamp",
+    "status",
+    "message",
+    "service",
+    "dd.service",
+    "dd.env",
+    "dd.version",
+    "dd.trace_id",
+    "dd.span_id",
+    "logger.name",
+    "logger.thread_name",
+    "logger.method_name",
+    "logger.file",
+    "logger.line",
+    "error.message",
+    "error.stack",
+    "request_id",
+    "spans",
+    "truncated",
+    "original_bytes",
+    "fields",
+    // Read there and not written here: a user's field must not be taken for it.
+    "error",
+    "dd",
+    "logger",
+    "level",
+    "severity",
+    "syslog",
+    "date",
+    "host",
+    "hostname",
+    "source",
+    "ddsource",
+    "ddtags",
+];
+
+impl Datadog {
+    /// Lines for Datadog.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    switches! {
+        /// Writes `dd.trace_id` as the decimal number of its lower 64 bits, for tracers that are set up so
+        /// (`DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`).
+        decimal_ids,
+        /// Adds `logger.thread_name`.
+        thread,
+        /// Adds `logger.method_name`, which is the module path, `logger.file` and `logger.line`.
+        location,
+    }
+}
+
+impl Schema for Datadog {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let views = views(record);
+        let mut parts = Parts::of(record, &views);
+        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        line.plain("status", status(record.level()));
+        if let Some(message) = &parts.message {
+            line.text("message", &json::text_of(message));
+        }
+        if let Some(service) = parts.service {
+            line.text("service", service);
+            line.text("dd.service", service);
+        }
+        for (key, name) in [("dd.env", "env"), ("dd.version", "version")] {
+            if let Some(value) = parts.take_static(record, name) {
+                line.text(key, value);
+            }
+        }
+        if let Some(trace) = parts.trace {
+            if self.decimal_ids {
+                let low = trace.digits().last_chunk::<16>().map(decimal);
+                line.plain("dd.trace_id", low.unwrap_or_default().as_bytes());
+            } else {
+                line.plain("dd.trace_id", &trace.digits());
+            }
+        }
+        if let Some(span) = parts.span {
+            line.plain("dd.span_id", decimal(&span.digits()).as_bytes());
+        }
+        line.text("logger.name", record.target());
+        if let Some(name) = record.thread().and_then(|thread| thread.name).filter(|_| self.thread) {
+            line.text("logger.thread_name", name);
+        }
+        if self.location {
+            if let Some(module) = record.module_path() {
+                line.text("logger.method_name", module);
+            }
+            if let Some((file, number)) = record.file().zip(record.line()) {
+                line.text("logger.file", file);
+                line.number("logger.line", number.into());
+            }
+        }
+        if let Some(error) = &parts.error {
+            line.text("error.message", error_message(error));
+            if let Some(stack) = error_stack(error) {
+                line.text("error.stack", &stack);
+            }
+        }
+        if let Some(request) = &parts.request {
+            line.value("request_id", request);
+        }
+        line.truncation(record);
+        if span_names(&views).next().is_some() {
+            put_span_names(line.key("spans"), &views);
+        }
+        for (name, value) in parts.all() {
+            line.field(name, value);
+        }
+        line.end();
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.thread
+    }
+}
+
+/// The number that hex digits stand for.
+fn decimal(digits: &[u8; 16]) -> String {
+    let number =
+        digits.iter().fold(0, |number, digit| number << 4 | u64::from((*digit as char).to_digit(16).unwrap_or(0)));
+    number.to_string()
+}
+
+fn status(level: Level) -> &'static [u8] {
+    match level {
+        Level::ERROR => b"error",
+        Level::WARN => b"warn",
+        Level::INFO => b"info",
+        Level::DEBUG => b"debug",
+        _ => b"trace",
+    }
+}

@@ -1,0 +1,243 @@
+//! Elastic Common Schema, as Elastic's own loggers write it.
+//!
+//! Source: the ECS logging specification, <https://github.com/elastic/ecs-logging>, `spec/spec.json`, which the tests
+//! read: order, types, keys that must not be nested, what is replaced in the names of labels.
+
+use std::borrow::Cow;
+
+use super::clock::ClockText;
+use super::host::Host;
+use super::object::{Object, switches, tell_apart};
+use super::parts::{Parts, error_message, error_stack, joined_names, views};
+use super::{Schema, json};
+use crate::context::SpanView;
+use crate::record::{Record, Value};
+
+/// Lines for Elasticsearch: the Elastic Common Schema.
+///
+/// A field of the user's is a label, `labels.user_id`, its name without the characters that Elasticsearch would take
+/// for structure, its value a scalar; unless it is called as a field of ECS is that we do not write ourselves, such as
+/// `http.request.method` or `user.id`.
+#[derive(Debug)]
+pub struct Ecs {
+    thread: bool,
+    clock: ClockText,
+    host: Host,
+}
+
+/// The version that the specification is written against.
+const ECS_VERSION: &str = "1.6.0";
+
+const KEYS: &[&str] = &[
+    "@timestamp",
+    "log.level",
+    "message",
+    "ecs.version",
+    "service.name",
+    "service.version",
+    "service.environment",
+    "event.dataset",
+    "trace.id",
+    "transaction.id",
+    "span.id",
+    "log.logger",
+    "log.origin.file.name",
+    "log.origin.file.line",
+    "process.pid",
+    "process.thread.id",
+    "process.thread.name",
+    "error.message",
+    "error.stack_trace",
+    "labels",
+];
+
+/// Fields of ECS that stay where they are when a user gives them: leaves only, so none contradicts another. Sorted.
+const FIELDS: [&str; 60] = [
+    "client.address",
+    "client.bytes",
+    "client.ip",
+    "client.port",
+    "container.id",
+    "container.name",
+    "destination.address",
+    "destination.ip",
+    "destination.port",
+    "error.code",
+    "error.id",
+    "event.action",
+    "event.code",
+    "event.duration",
+    "event.id",
+    "event.kind",
+    "event.module",
+    "event.outcome",
+    "event.reason",
+    "faas.coldstart",
+    "faas.execution",
+    "faas.name",
+    "host.hostname",
+    "host.id",
+    "host.ip",
+    "host.name",
+    "http.request.body.bytes",
+    "http.request.bytes",
+    "http.request.id",
+    "http.request.method",
+    "http.request.mime_type",
+    "http.request.referrer",
+    "http.response.body.bytes",
+    "http.response.bytes",
+    "http.response.mime_type",
+    "http.response.status_code",
+    "http.version",
+    "organization.id",
+    "server.address",
+    "server.ip",
+    "server.port",
+    "service.id",
+    "service.node.name",
+    "service.type",
+    "source.address",
+    "source.ip",
+    "source.port",
+    "url.domain",
+    "url.fragment",
+    "url.full",
+    "url.original",
+    "url.path",
+    "url.port",
+    "url.query",
+    "url.scheme",
+    "user.email",
+    "user.id",
+    "user.name",
+    "user.roles",
+    "user_agent.original",
+];
+
+impl Ecs {
+    /// Lines of the Elastic Common Schema.
+    pub fn new() -> Self {
+        Self { thread: false, clock: ClockText::new("{\"@timestamp\":\""), host: Host::default() }
+    }
+
+    switches! {
+        /// Adds `process.thread.id` and `process.thread.name`.
+        thread,
+    }
+}
+
+impl Default for Ecs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Schema for Ecs {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let views = views(record);
+        let mut parts = Parts::of(record, &views);
+        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        line.plain("log.level", record.level().as_str().as_bytes());
+        if let Some(message) = &parts.message {
+            line.text("message", &json::text_of(message));
+        }
+        line.plain("ecs.version", ECS_VERSION.as_bytes());
+        if let Some(service) = parts.service {
+            line.text("service.name", service);
+        }
+        for (key, name) in [("service.version", "version"), ("service.environment", "env")] {
+            if let Some(value) = parts.take_static(record, name) {
+                line.text(key, value);
+            }
+        }
+        if let Some(service) = parts.service {
+            line.text("event.dataset", service);
+        }
+        if let Some(trace) = parts.trace {
+            line.plain("trace.id", &trace.digits());
+        }
+        if let Some(entry) = views.iter().rev().find_map(SpanView::id) {
+            line.plain("transaction.id", &entry.digits());
+        }
+        if let Some(span) = parts.span {
+            line.plain("span.id", &span.digits());
+        }
+        line.text("log.logger", record.target());
+        if let Some(file) = record.file() {
+            line.text("log.origin.file.name", file);
+        }
+        if let Some(number) = record.line() {
+            line.number("log.origin.file.line", number.into());
+        }
+        line.number("process.pid", self.host.pid().into());
+        if let Some(thread) = record.thread().filter(|_| self.thread) {
+            line.number("process.thread.id", thread.id);
+            if let Some(name) = thread.name {
+                line.text("process.thread.name", name);
+            }
+        }
+        if let Some(error) = &parts.error {
+            line.text("error.message", error_message(error));
+            if let Some(stack) = error_stack(error) {
+                line.text("error.stack_trace", &stack);
+            }
+        }
+
+        let mut labels: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(parts.fields.len() + 4);
+        labels.extend(parts.request.map(|request| ("request_id".into(), request)));
+        for (name, value) in parts.all() {
+            let is_scalar = !matches!(value, Value::Json(_) | Value::Error(_));
+            if is_scalar && FIELDS.binary_search(&name).is_ok() {
+                line.field(name, value);
+            } else {
+                labels.push((label_name(name), value));
+            }
+        }
+        let spans = joined_names(&views);
+        if !spans.is_empty() {
+            labels.push((Cow::Borrowed("spans"), Value::Str(&spans)));
+        }
+        if let Some(original) = record.original_bytes() {
+            labels.push((Cow::Borrowed("truncated"), Value::Bool(true)));
+            labels.push((Cow::Borrowed("original_bytes"), Value::U64(original)));
+        }
+        if !labels.is_empty() {
+            tell_apart(&mut labels);
+            put_labels(line.key("labels"), &labels);
+        }
+        line.end();
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.thread
+    }
+
+    fn forked(&mut self) {
+        self.host.forked();
+    }
+}
+
+/// A name with `_` for what the specification wants replaced, and for the labels that we write ourselves.
+fn label_name(name: &str) -> Cow<'_, str> {
+    match name {
+        "" => Cow::Owned("_".to_owned()),
+        "spans" | "truncated" | "original_bytes" | "request_id" => Cow::Owned(format!("{name}_")),
+        _ if name.contains(['.', '*', '\\']) => Cow::Owned(name.replace(['.', '*', '\\'], "_")),
+        _ => Cow::Borrowed(name),
+    }
+}
+
+/// Labels are scalars: what is nested becomes text.
+fn put_labels(out: &mut Vec<u8>, labels: &[(Cow<'_, str>, Value<'_>)]) {
+    for (place, (name, value)) in labels.iter().enumerate() {
+        out.push(if place == 0 { b'{' } else { b',' });
+        json::put_str(out, name);
+        out.push(b':');
+        match value {
+            Value::Json(_) | Value::Error(_) => json::put_str(out, &json::text_of(value)),
+            value => json::put_value(out, value),
+        }
+    }
+    out.push(b'}');
+}

@@ -1,0 +1,211 @@
+//! Google Cloud's structured logging, as its agents and Cloud Run read it from stdout and files.
+//!
+//! Source: <https://cloud.google.com/logging/docs/structured-logging> (special fields) and
+//! <https://cloud.google.com/error-reporting/docs/formatting-error-messages>.
+
+use tracing::Level;
+
+use super::clock::ClockText;
+use super::merged::last_of_each;
+use super::object::{Object, put_object, switches};
+use super::parts::{Parts, error_stack, put_span_names, span_names, views};
+use super::{Schema, json};
+use crate::record::{Record, Value};
+
+/// Lines for Google Cloud Logging.
+///
+/// Static fields are labels of the log entry; all other fields stand in its payload. A field `httpRequest` that is
+/// nested JSON is the entry's request.
+#[derive(Debug)]
+pub struct Gcp {
+    project: Option<String>,
+    trace_sampled: Option<bool>,
+    error_reporting: bool,
+    thread: bool,
+    clock: ClockText,
+}
+
+const TRACE: &str = "logging.googleapis.com/trace";
+const SPAN_ID: &str = "logging.googleapis.com/spanId";
+const TRACE_SAMPLED: &str = "logging.googleapis.com/trace_sampled";
+const SOURCE_LOCATION: &str = "logging.googleapis.com/sourceLocation";
+const LABELS: &str = "logging.googleapis.com/labels";
+const ERROR_EVENT: &[u8] = b"type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent";
+
+const KEYS: &[&str] = &[
+    "time",
+    "severity",
+    "message",
+    "target",
+    "error",
+    "stack_trace",
+    "@type",
+    "context",
+    "serviceContext",
+    "httpRequest",
+    TRACE,
+    SPAN_ID,
+    TRACE_SAMPLED,
+    SOURCE_LOCATION,
+    LABELS,
+    "request_id",
+    "spans",
+    "thread_id",
+    "thread_name",
+    "truncated",
+    "original_bytes",
+    "fields",
+    // Read there and not written here: a user's field must not be taken for it.
+    "logging.googleapis.com",
+    "exception",
+    "timestamp",
+    "timestampSeconds",
+    "timestampNanos",
+];
+
+impl Gcp {
+    /// Lines for Google Cloud Logging.
+    pub fn new() -> Self {
+        Self {
+            project: None,
+            trace_sampled: None,
+            error_reporting: false,
+            thread: false,
+            clock: ClockText::new("{\"time\":\""),
+        }
+    }
+
+    /// The id of the project that the traces are in: `logging.googleapis.com/trace` is then the trace's full name,
+    /// which links the entry to it; without, it is the bare id.
+    pub fn project(mut self, id: impl Into<String>) -> Self {
+        self.project = Some(id.into());
+        self
+    }
+
+    /// What `logging.googleapis.com/trace_sampled` says of lines that belong to a trace; without, it is not there.
+    pub fn trace_sampled(mut self, sampled: bool) -> Self {
+        self.trace_sampled = Some(sampled);
+        self
+    }
+
+    switches! {
+        /// Marks ERROR lines as error events, with the place in the source, so that Error Reporting takes them also when
+        /// they have no stack trace.
+        error_reporting,
+        /// Adds `thread_id` and `thread_name`.
+        thread,
+    }
+}
+
+impl Default for Gcp {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Schema for Gcp {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let views = views(record);
+        let mut parts = Parts::of(record, &views);
+        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        line.plain("severity", severity(record.level()));
+        if let Some(message) = &parts.message {
+            line.text("message", &json::text_of(message));
+        }
+        line.text("target", record.target());
+        if let Some(error) = &parts.error {
+            json::put_error_object(line.key("error"), error);
+            if let Some(stack) = error_stack(error) {
+                line.text("stack_trace", &stack);
+            }
+        }
+        let place = record.file().zip(record.line());
+        if self.error_reporting && record.level() == Level::ERROR {
+            line.plain("@type", ERROR_EVENT);
+            if let Some((file, number)) = place {
+                let out = line.key("context");
+                out.extend_from_slice(b"{\"reportLocation\":{\"filePath\":");
+                json::put_str(out, file);
+                out.extend_from_slice(b",\"lineNumber\":");
+                json::put_int(out, number);
+                out.extend_from_slice(b",\"functionName\":");
+                json::put_str(out, record.module_path().unwrap_or_default());
+                out.extend_from_slice(b"}}");
+            }
+        }
+        if let Some(service) = parts.service {
+            let version = record.static_fields().filter(|(name, _)| *name == "version").last();
+            let version = version.map(|(_, value)| Value::Str(value));
+            let service = Value::Str(service);
+            let members =
+                std::iter::once(("service", &service)).chain(version.iter().map(|version| ("version", version)));
+            put_object(line.key("serviceContext"), members);
+        }
+        if let Some(trace) = parts.trace {
+            match &self.project {
+                Some(project) => line.text(TRACE, &format!("projects/{project}/traces/{trace}")),
+                None => line.plain(TRACE, &trace.digits()),
+            }
+        }
+        if let Some(span) = parts.span {
+            line.plain(SPAN_ID, &span.digits());
+        }
+        if let Some(sampled) = self.trace_sampled.filter(|_| parts.trace.is_some()) {
+            line.value(TRACE_SAMPLED, &Value::Bool(sampled));
+        }
+        if let Some((file, number)) = place {
+            let out = line.key(SOURCE_LOCATION);
+            out.extend_from_slice(b"{\"file\":");
+            json::put_str(out, file);
+            out.extend_from_slice(b",\"line\":\"");
+            json::put_int(out, number);
+            out.extend_from_slice(b"\"}");
+        }
+        if let Some(request) = parts.take("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
+        {
+            line.value("httpRequest", &request);
+        }
+        if let Some(request) = &parts.request {
+            line.value("request_id", request);
+        }
+        if let Some(thread) = record.thread().filter(|_| self.thread) {
+            line.number("thread_id", thread.id);
+            if let Some(name) = thread.name {
+                line.text("thread_name", name);
+            }
+        }
+        line.truncation(record);
+        if span_names(&views).next().is_some() {
+            put_span_names(line.key("spans"), &views);
+        }
+        for field in &parts.fields {
+            line.field(field.name, field.value);
+        }
+        let labels: Vec<_> = last_of_each(record.static_fields())
+            .filter(|(name, _)| *name != "version" || parts.service.is_none())
+            .map(|(name, value)| (name, Value::Str(value)))
+            .collect();
+        if !labels.is_empty() {
+            put_object(line.key(LABELS), labels.iter().map(|(name, value)| (*name, value)));
+        }
+        line.end();
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.thread
+    }
+}
+
+fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{')
+}
+
+/// There is no TRACE.
+fn severity(level: Level) -> &'static [u8] {
+    match level {
+        Level::ERROR => b"ERROR",
+        Level::WARN => b"WARNING",
+        Level::INFO => b"INFO",
+        _ => b"DEBUG",
+    }
+}

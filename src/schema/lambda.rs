@@ -1,0 +1,113 @@
+//! AWS Lambda's JSON log format: what its log-level filter and CloudWatch read.
+//!
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html> and
+//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>; the names of errors are those
+//! of the managed runtimes.
+
+use super::Schema;
+use super::clock::ClockText;
+use super::json;
+use super::object::{Object, switches};
+use super::parts::{Parts, error_message, put_span_names, span_names, views};
+use crate::record::{Record, Value};
+
+/// Lines for AWS Lambda, in functions whose log format is JSON.
+///
+/// `requestId` is the field `requestId` of a span, which `lambda_runtime` opens around each invocation, or a field
+/// `request_id`.
+#[derive(Debug, Default)]
+pub struct Lambda {
+    location: bool,
+    clock: ClockText,
+}
+
+const KEYS: &[&str] = &[
+    "timestamp",
+    "level",
+    "message",
+    "logger",
+    "requestId",
+    "request_id",
+    "service",
+    "trace_id",
+    "span_id",
+    "errorMessage",
+    "stackTrace",
+    "location",
+    "spans",
+    "truncated",
+    "original_bytes",
+    "fields",
+    // Read there and not written here: a user's field must not be taken for it.
+    "AWSRequestId",
+    "errorType",
+];
+
+impl Lambda {
+    /// Lines for AWS Lambda.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    switches! {
+        /// Adds `location`, file and line.
+        location,
+    }
+}
+
+impl Schema for Lambda {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let views = views(record);
+        let mut parts = Parts::of(record, &views);
+        let invocation = parts.take("requestId", |value| value.as_str().is_some());
+        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        line.plain("level", record.level().as_str().as_bytes());
+        if let Some(message) = &parts.message {
+            line.text("message", &json::text_of(message));
+        }
+        line.text("logger", record.target());
+        match (&invocation, &parts.request) {
+            (Some(id), request) => {
+                line.value("requestId", id);
+                if let Some(request) = request {
+                    line.value("request_id", request);
+                }
+            }
+            (None, Some(request)) => line.text("requestId", &json::text_of(request)),
+            (None, None) => {}
+        }
+        if let Some(service) = parts.service {
+            line.text("service", service);
+        }
+        if let Some(trace) = parts.trace {
+            line.plain("trace_id", &trace.digits());
+        }
+        if let Some(span) = parts.span {
+            line.plain("span_id", &span.digits());
+        }
+        if let Some(error) = &parts.error {
+            line.text("errorMessage", error_message(error));
+            if let Value::Error(chain) = error
+                && chain.sources().next().is_some()
+            {
+                let out = line.key("stackTrace");
+                for (place, source) in chain.sources().enumerate() {
+                    out.push(if place == 0 { b'[' } else { b',' });
+                    json::put_str(out, source);
+                }
+                out.push(b']');
+            }
+        }
+        if let Some((file, number)) = record.file().zip(record.line()).filter(|_| self.location) {
+            line.text("location", &format!("{file}:{number}"));
+        }
+        line.truncation(record);
+        if span_names(&views).next().is_some() {
+            put_span_names(line.key("spans"), &views);
+        }
+        for (name, value) in parts.all() {
+            line.field(name, value);
+        }
+        line.end();
+    }
+}

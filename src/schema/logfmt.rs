@@ -1,0 +1,149 @@
+//! `key=value` pairs, for people who grep and for what reads logfmt.
+//!
+//! Source: the rules of <https://github.com/go-logfmt/logfmt>: no space, `=`, `"` or control character in a key, which
+//! becomes `_` here; a value that has one of these is quoted and escaped as in JSON.
+
+use std::borrow::Cow;
+
+use tracing::Level;
+
+use super::clock::ClockText;
+use super::edit::Edits;
+use super::object::{is_reserved, switches, tell_apart};
+use super::parts::{Parts, joined_names, views};
+use super::{Schema, json};
+use crate::record::{Record, Value};
+
+/// Lines of `key=value` pairs.
+#[derive(Debug)]
+pub struct Logfmt {
+    thread: bool,
+    location: bool,
+    clock: ClockText,
+    edits: Edits,
+}
+
+const KEYS: &[&str] = &[
+    "ts",
+    "level",
+    "target",
+    "msg",
+    "error",
+    "file",
+    "line",
+    "thread",
+    "service",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "spans",
+    "truncated",
+    "original_bytes",
+];
+
+impl Logfmt {
+    /// Lines of `key=value` pairs.
+    pub fn new() -> Self {
+        Self { thread: false, location: false, clock: ClockText::new(""), edits: Edits::new() }
+    }
+
+    switches! {
+        /// Adds `thread`, the thread's name or else its number.
+        thread,
+        /// Adds `file` and `line`.
+        location,
+    }
+}
+
+impl Default for Logfmt {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Schema for Logfmt {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let views = views(record);
+        let parts = Parts::of(record, &views);
+        let time = String::from_utf8_lossy(self.clock.text(record.timestamp())).into_owned();
+        let ids = (parts.trace.map(|id| id.to_string()), parts.span.map(|id| id.to_string()));
+        let spans = joined_names(&views);
+
+        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(parts.fields.len() + 12);
+        put(&mut pairs, "ts", Some(Value::Str(time.trim_end_matches('"'))));
+        put(&mut pairs, "level", Some(Value::Str(level(record.level()))));
+        put(&mut pairs, "target", Some(Value::Str(record.target())));
+        put(&mut pairs, "msg", parts.message);
+        put(&mut pairs, "error", parts.error);
+        if self.location {
+            put(&mut pairs, "file", record.file().map(Value::Str));
+            put(&mut pairs, "line", record.line().map(Value::from));
+        }
+        if let Some(thread) = record.thread().filter(|_| self.thread) {
+            put(&mut pairs, "thread", Some(thread.name.map_or(Value::U64(thread.id), Value::Str)));
+        }
+        if let Some(original) = record.original_bytes() {
+            put(&mut pairs, "truncated", Some(Value::Bool(true)));
+            put(&mut pairs, "original_bytes", Some(Value::U64(original)));
+        }
+        for (name, value) in parts.all() {
+            let is_ours = is_reserved(name, KEYS);
+            pairs.push((if is_ours { Cow::Owned(format!("fields.{name}")) } else { name.into() }, value));
+        }
+        put(&mut pairs, "service", parts.service.map(Value::Str));
+        put(&mut pairs, "request_id", parts.request);
+        put(&mut pairs, "trace_id", ids.0.as_deref().map(Value::Str));
+        put(&mut pairs, "span_id", ids.1.as_deref().map(Value::Str));
+        put(&mut pairs, "spans", (!spans.is_empty()).then_some(Value::Str(&spans)));
+
+        self.edits.apply(&mut pairs, |value| value);
+        for (name, _) in &mut pairs {
+            if name.is_empty() || name.contains(is_special) {
+                let plain = name.replace(is_special, "_");
+                *name = Cow::Owned(if plain.is_empty() { "_".to_owned() } else { plain });
+            }
+        }
+        tell_apart(&mut pairs);
+        for (place, (name, value)) in pairs.iter().enumerate() {
+            if place > 0 {
+                out.push(b' ');
+            }
+            out.extend_from_slice(name.as_bytes());
+            out.push(b'=');
+            match json::text_of(value) {
+                text if text.contains(is_special) || text == "null" => json::put_str(out, &text),
+                text => out.extend_from_slice(text.as_bytes()),
+            }
+        }
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.thread
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.edits = edits.clone();
+        true
+    }
+}
+
+type Pair<'a> = (Cow<'a, str>, Value<'a>);
+
+fn put<'a>(pairs: &mut Vec<Pair<'a>>, name: &'static str, value: Option<Value<'a>>) {
+    pairs.extend(value.map(|value| (Cow::Borrowed(name), value)));
+}
+
+/// What a key cannot have, and a value only in quotes.
+fn is_special(char: char) -> bool {
+    char <= ' ' || matches!(char, '=' | '"' | '\u{fffd}') || json::is_unsafe(char)
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        _ => "trace",
+    }
+}

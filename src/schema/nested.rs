@@ -1,0 +1,201 @@
+//! What `tracing_subscriber::fmt().json()` writes, for whoever parses that today.
+//!
+//! Every key is there with the same value: the event's fields under `fields`, the innermost span under `span`, all of
+//! them under `spans`. Ids, service and static fields are at the top level besides. It differs where `fmt` is ambiguous:
+//! of equal keys only the last is there, NaN is not `null`, values of [`json`](crate::json) are nested, bytes are base64.
+
+use super::clock::ClockText;
+use super::merged::{Merged, last_of_each, merged, of_span};
+use super::object::{Object, is_reserved, switches};
+use super::parts::{Views, error_message, views};
+use super::{Schema, json};
+use crate::context::SpanView;
+use crate::record::{Record, Value};
+
+/// The lines of `tracing_subscriber::fmt().json()`, with the ids in addition.
+#[derive(Debug, Default)]
+pub struct Nested {
+    thread: bool,
+    location: bool,
+    clock: ClockText,
+}
+
+const KEYS: &[&str] = &[
+    "timestamp",
+    "level",
+    "fields",
+    "target",
+    "filename",
+    "line_number",
+    "span",
+    "spans",
+    "threadName",
+    "threadId",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "service",
+    "error",
+    "truncated",
+    "original_bytes",
+];
+
+/// Of a span, beside its fields. A field of such a name is under `fields`.
+const SPAN_KEYS: &[&str] = &["name", "fields"];
+
+impl Nested {
+    /// The lines of `fmt().json()`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    switches! {
+        /// Adds `threadName` and `threadId`, as `with_thread_names` and `with_thread_ids` do.
+        thread,
+        /// Adds `filename` and `line_number`, as `with_file` and `with_line_number` do.
+        location,
+    }
+}
+
+impl Schema for Nested {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let around = views(record);
+        let all = merged(record, &around);
+        let (hidden, views): (Views<'_>, Views<'_>) = around.iter().copied().partition(|view| view.is_hidden());
+        // What is in no span that shows counts as the event's own.
+        let own = merged(record, &hidden);
+        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        line.plain("level", record.level().as_str().as_bytes());
+
+        let fields = line.key("fields");
+        fields.push(b'{');
+        let mut is_empty = true;
+        for field in &own {
+            put_member(fields, &mut is_empty, field.name, &field.value);
+        }
+        if record.is_log {
+            put_log(fields, &mut is_empty, record);
+        }
+        let statics: Vec<_> = last_of_each(record.static_fields()).collect();
+        for (name, value) in statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
+            if all.iter().all(|field| field.name != *name) {
+                put_member(fields, &mut is_empty, name, &Value::Str(value));
+            }
+        }
+        fields.push(b'}');
+
+        line.text("target", record.target());
+        if self.location {
+            if let Some(file) = record.file() {
+                line.text("filename", file);
+            }
+            if let Some(number) = record.line() {
+                line.number("line_number", number.into());
+            }
+        }
+        if let Some(leaf) = views.first() {
+            let out = line.key("span");
+            let start = out.len();
+            put_span(out, record, leaf);
+            let rendered = start..out.len();
+            let out = line.key("spans");
+            out.push(b'[');
+            for view in views.iter().skip(1).rev() {
+                put_span(out, record, view);
+                out.push(b',');
+            }
+            out.extend_from_within(rendered);
+            out.push(b']');
+        }
+        if let Some(thread) = record.thread().filter(|_| self.thread) {
+            if let Some(name) = thread.name {
+                line.text("threadName", name);
+            }
+            line.text("threadId", &format!("ThreadId({})", thread.id));
+        }
+        if let Some(request) = all.iter().find(|field| field.name == "request_id") {
+            line.value("request_id", &request.value);
+        }
+        if let Some(context) = record.context() {
+            if let Some(trace) = context.trace_id() {
+                line.plain("trace_id", &trace.digits());
+            }
+            if let Some(span) = context.span_id() {
+                line.plain("span_id", &span.digits());
+            }
+            if let Some(parent) = context.parent_span_id() {
+                line.plain("parent_span_id", &parent.digits());
+            }
+        }
+        if let Some(service) = record.service() {
+            line.text("service", service);
+        }
+        if let Some(error @ Value::Error(chain)) =
+            all.iter().find(|field| field.name == "error").map(|field| field.value)
+            && chain.sources().next().is_some()
+        {
+            json::put_error_object(line.key("error"), &error);
+        }
+        line.truncation(record);
+        for (name, value) in statics {
+            if !is_reserved(name, KEYS) {
+                line.field(name, Value::Str(value));
+            }
+        }
+        line.end();
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.thread
+    }
+}
+
+/// What `fmt` writes of a record of the `log` crate.
+fn put_log(out: &mut Vec<u8>, is_empty: &mut bool, record: &Record<'_>) {
+    put_member(out, is_empty, "log.target", &Value::Str(record.target()));
+    if let Some(module) = record.module_path() {
+        put_member(out, is_empty, "log.module_path", &Value::Str(module));
+    }
+    if let Some(file) = record.file() {
+        put_member(out, is_empty, "log.file", &Value::Str(file));
+    }
+    if let Some(line) = record.line() {
+        put_member(out, is_empty, "log.line", &Value::U64(line.into()));
+    }
+}
+
+fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) {
+    out.push(b'{');
+    let mut is_empty = true;
+    let fields = of_span(record, view);
+    let (under_fields, plain): (Vec<&Merged<'_>>, Vec<_>) =
+        fields.iter().partition(|field| is_reserved(field.name, SPAN_KEYS));
+    for field in plain {
+        put_member(out, &mut is_empty, field.name, &field.value);
+    }
+    put_member(out, &mut is_empty, "name", &Value::Str(view.name()));
+    if !under_fields.is_empty() {
+        out.extend_from_slice(b",\"fields\":{");
+        is_empty = true;
+        for field in under_fields {
+            put_member(out, &mut is_empty, field.name, &field.value);
+        }
+        out.push(b'}');
+    }
+    out.push(b'}');
+}
+
+/// Appends a field as `fmt` does: an error is what it says itself, wide numbers are text.
+fn put_member(out: &mut Vec<u8>, is_empty: &mut bool, name: &str, value: &Value<'_>) {
+    if !std::mem::take(is_empty) {
+        out.push(b',');
+    }
+    json::put_str(out, name);
+    out.push(b':');
+    match value {
+        Value::Error(_) => json::put_str(out, error_message(value)),
+        Value::I128(_) | Value::U128(_) => json::put_str(out, &json::text_of(value)),
+        value => json::put_value(out, value),
+    }
+}

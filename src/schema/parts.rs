@@ -1,0 +1,141 @@
+//! A record in the parts that every schema has a name for: message, error, ids, service; and the users' other fields.
+//!
+//! Between `merged` (which of equal names counts) and the schemas (how each part is called and written).
+
+use smallvec::SmallVec;
+
+use super::json;
+use super::merged::{Merged, last_of_each, merged};
+use crate::context::{Context, SpanId, SpanView, TraceId};
+use crate::record::{Record, Value};
+
+/// The spans around an event, the innermost first.
+pub(super) type Views<'a> = SmallVec<[SpanView<'a>; 4]>;
+
+pub(super) fn views<'a>(record: &Record<'a>) -> Views<'a> {
+    record.context().into_iter().flat_map(Context::spans).collect()
+}
+
+/// What a record consists of.
+pub(super) struct Parts<'a> {
+    pub(super) message: Option<Value<'a>>,
+    /// The field `error`, where it is an error or text.
+    pub(super) error: Option<Value<'a>>,
+    /// The field `request_id`, the event's own or a span's.
+    pub(super) request: Option<Value<'a>>,
+    /// From the builder, else from a field that is text.
+    pub(super) service: Option<&'a str>,
+    /// The ids of the context; those that it leaves free, from fields.
+    pub(super) trace: Option<TraceId>,
+    pub(super) span: Option<SpanId>,
+    /// All other fields, each name once.
+    pub(super) fields: Vec<Merged<'a>>,
+    /// Static fields that no field of the record shadows, each name once.
+    pub(super) statics: SmallVec<[(&'a str, &'a str); 4]>,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes a record apart. `views`: its spans, from [`views`].
+    pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
+        let mut fields = merged(record, views);
+        let mut statics: SmallVec<[_; 4]> = SmallVec::new();
+        if record.static_fields().next().is_some() {
+            let shadowed = |name: &str| fields.iter().any(|field| field.name == name);
+            statics.extend(last_of_each(record.static_fields()).filter(|(name, _)| !shadowed(name)));
+        }
+        let is_text = |value: &Value<'_>| value.as_str().is_some();
+        let message = take(&mut fields, "message", |_| true);
+        let error = take(&mut fields, "error", |value| matches!(value, Value::Error(_) | Value::Str(_)));
+        let request = take(&mut fields, "request_id", |_| true);
+        let service = match record.service() {
+            Some(service) => Some(service),
+            None => take(&mut fields, "service", is_text).and_then(|value| value.as_str()),
+        };
+        let (mut trace, mut span) = match record.context() {
+            Some(context) => (context.trace_id(), context.span_id()),
+            None => (None, None),
+        };
+        if trace.is_none() {
+            take_id(&mut fields, "trace_id", &mut trace, TraceId::parse);
+        }
+        if span.is_none() {
+            take_id(&mut fields, "span_id", &mut span, SpanId::parse);
+        }
+        Self { message, error, request, service, trace, span, fields, statics }
+    }
+
+    /// Takes out a static field: one that a schema has a place of its own for, where nothing shadows it.
+    pub(super) fn take_static(&mut self, record: &'a Record<'a>, name: &str) -> Option<&'a str> {
+        self.statics.retain(|(other, _)| *other != name);
+        record.static_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
+    }
+
+    /// Takes out a field whose value fits: one that a schema has a place of its own for.
+    pub(super) fn take(&mut self, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
+        take(&mut self.fields, name, fits)
+    }
+
+    /// The fields, then the static ones.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        let fields = self.fields.iter().map(|field| (field.name, field.value));
+        fields.chain(self.statics.iter().map(|(name, value)| (*name, Value::Str(value))))
+    }
+}
+
+fn take<'a>(fields: &mut Vec<Merged<'a>>, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
+    let at = fields.iter().position(|field| field.name == name)?;
+    fields.get(at).is_some_and(|field| fits(&field.value)).then(|| fields.remove(at).value)
+}
+
+fn take_id<T>(fields: &mut Vec<Merged<'_>>, name: &str, id: &mut Option<T>, parse: fn(&str) -> Option<T>) {
+    let parse = |value: &Value<'_>| value.as_str().and_then(parse);
+    *id = take(fields, name, |value| parse(value).is_some()).and_then(|value| parse(&value));
+}
+
+/// What an error itself says.
+pub(super) fn error_message<'v>(error: &Value<'v>) -> &'v str {
+    match *error {
+        Value::Error(chain) => chain.message(),
+        Value::Str(text) => text,
+        _ => "",
+    }
+}
+
+/// An error and its sources as a text of several lines, where it has sources: what stands where readers expect a
+/// stack trace.
+pub(super) fn error_stack(error: &Value<'_>) -> Option<String> {
+    let Value::Error(chain) = error else { return None };
+    let mut text = format!("{}\n\nCaused by:", chain.message());
+    let start = text.len();
+    for (number, source) in chain.sources().enumerate() {
+        text += &format!("\n    {number}: {source}");
+    }
+    (text.len() > start).then_some(text)
+}
+
+/// The spans' names, the outermost first. Hidden ones have none.
+pub(super) fn span_names(views: &[SpanView<'_>]) -> impl Iterator<Item = &'static str> {
+    views.iter().rev().filter(|view| !view.is_hidden()).map(SpanView::name)
+}
+
+/// The spans' names in one text, the outermost first; empty without spans.
+pub(super) fn joined_names(views: &[SpanView<'_>]) -> String {
+    let mut text = String::new();
+    for name in span_names(views) {
+        text += if text.is_empty() { "" } else { ":" };
+        text += name;
+    }
+    text
+}
+
+/// Appends the spans' names as an array, the outermost first.
+pub(super) fn put_span_names(out: &mut Vec<u8>, views: &[SpanView<'_>]) {
+    out.push(b'[');
+    for (place, name) in span_names(views).enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        json::put_str(out, name);
+    }
+    out.push(b']');
+}

@@ -1,0 +1,186 @@
+//! One story, told by each schema: `tests/golden/schemas/<name>.jsonl`.
+
+use std::error::Error;
+use std::fmt;
+
+use spanline::schema::NAMES;
+use spanline::{Color, Console, Memory, Output, Schema};
+use tracing::subscriber::with_default;
+use tracing::{Level, info_span};
+use tracing_subscriber::prelude::*;
+
+use super::{JSON, lines_by, schema};
+use crate::golden::compare;
+use crate::stage::{Site, fixed};
+use crate::strict;
+
+#[derive(Debug)]
+pub(super) struct Failed(pub(super) &'static str, pub(super) Option<Box<Failed>>);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.1.as_deref().map(|source| source as _)
+    }
+}
+
+/// An error with two sources.
+pub(super) fn failed() -> Failed {
+    Failed("order not loaded", Some(Box::new(Failed("query failed", Some(Box::new(Failed("timed out", None)))))))
+}
+
+/// Logs in every way that schemas tell apart. No line says where in this file it comes from.
+pub(super) fn story() {
+    let message = |level| Site::event("orders::http", level, &["message"]);
+    for level in [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR] {
+        message(level).log(&[Some(&"outside of spans")]);
+    }
+    let failed = failed();
+    let error: &(dyn Error + 'static) = &failed;
+    let request = info_span!("request", request_id = "r-1", method = "GET", http.request.method = "GET");
+    request.in_scope(|| {
+        Site::event("orders::http", Level::INFO, &["message", "user_id", "user.id"]).log(&[
+            Some(&"order loaded"),
+            Some(&42),
+            Some(&"u-7"),
+        ]);
+        info_span!("db", table = "orders", method = "SELECT").in_scope(|| {
+            Site::event("orders::db", Level::ERROR, &["message", "error"]).log(&[Some(&"query"), Some(&error)]);
+            Site::event("orders::db", Level::ERROR, &["message", "error", "cause"]).log(&[
+                Some(&"query"),
+                Some(&"a text"),
+                Some(&error),
+            ]);
+            Site::event("orders::db", Level::WARN, &["error"]).log(&[Some(&404)]);
+        });
+    });
+    let nested = serde_json::json!({"items": ["tea", 2, 1.5, null, true], "to": {"zip": 12345678901_u64}});
+    let values = ["int", "negative", "large", "wide", "float", "nan", "yes", "bytes", "json", "text"];
+    Site::event("orders", Level::INFO, &values).log(&[
+        Some(&1),
+        Some(&-1),
+        Some(&u64::MAX),
+        Some(&u128::MAX),
+        Some(&0.5),
+        Some(&f64::NAN),
+        Some(&true),
+        Some(&&b"bytes"[..]),
+        Some(&spanline::json(&nested)),
+        Some(&"a \"quoted\" = text\n\u{202e}"),
+    ]);
+    for reserved in RESERVED {
+        let forged: Vec<Option<&dyn tracing::Value>> = reserved.iter().map(|_| Some(&"FORGED" as _)).collect();
+        Site::event("orders", Level::INFO, reserved).log(&forged);
+    }
+    Site::event("orders", Level::INFO, &["message", "trace_id", "span_id"]).log(&[
+        Some(&"a trace of its own"),
+        Some(&"4BF92F35-77B3-4DA6-A3CE-929D0E0E4736"),
+        Some(&"00f067aa0ba902b7"),
+    ]);
+    let record = log::RecordBuilder::new()
+        .metadata(log::MetadataBuilder::new().target("pool").level(log::Level::Warn).build())
+        .args(format_args!("of the log crate"))
+        .file(Some("src/pool.rs"))
+        .line(Some(42))
+        .module_path(Some("pool::inner"))
+        .build();
+    tracing_log::format_trace(&record).unwrap();
+}
+
+/// Names that some schema writes itself, and some that meet them.
+const RESERVED: [&[&str]; 6] = [
+    &[
+        "timestamp",
+        "level",
+        "target",
+        "fields",
+        "spans",
+        "service",
+        "trace_id",
+        "span_id",
+        "truncated",
+        "env",
+        "",
+        "a.b",
+        "a",
+    ],
+    &[
+        "@timestamp",
+        "log.level",
+        "log",
+        "ecs.version",
+        "labels",
+        "trace",
+        "trace.id",
+        "process.pid",
+        "a.b",
+        "a*b",
+        "a\\b",
+    ],
+    &[
+        "severity",
+        "time",
+        "logging.googleapis.com/trace",
+        "logging",
+        "@type",
+        "serviceContext",
+        "httpRequest",
+        "stack_trace",
+    ],
+    &["status", "dd", "dd.trace_id", "dd.x", "error.message", "logger", "ddtags", "host"],
+    &["v", "name", "hostname", "pid", "msg", "err", "req", "requestId", "errorMessage", "span", "filename"],
+    &["ts", "fields.level", "level", "exception.message", "code.file.path", "target"],
+];
+
+#[test]
+fn a_story_told_by_each_schema() {
+    for name in NAMES {
+        let told: Box<dyn Schema> = match name {
+            "console" => Box::new(Console::new().utc().color(Color::Never)),
+            "compact" => Box::new(Console::new().utc().compact().color(Color::Never)),
+            "pretty" => Box::new(Console::new().utc().pretty().color(Color::Never)),
+            name => schema(name),
+        };
+        let lines = lines_by(told, story);
+        if JSON.contains(&name) {
+            lines.iter().for_each(|line| drop(strict::line(line)));
+        }
+        let kind = if JSON.contains(&name) { "jsonl" } else { "txt" };
+        compare(&format!("schemas/{name}.{kind}"), &lines.iter().map(|line| of_here(line) + "\n").collect::<String>());
+    }
+}
+
+/// A line without what is different on each machine.
+pub(super) fn of_here(line: &str) -> String {
+    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let pid = |pid: u32, end: &str| format!("pid\":{pid}{end}");
+    let line = [",", "}"]
+        .iter()
+        .fold(line.to_owned(), |line, end| line.replace(&pid(std::process::id(), end), &pid(4242, end)));
+    line.replace(&format!("\"hostname\":\"{hostname}\""), "\"hostname\":\"machine\"")
+}
+
+#[test]
+fn promise_17_a_line_that_is_cut_says_so_in_each_schema() {
+    let mut all = String::new();
+    for name in NAMES.into_iter().filter(|name| !["console", "compact", "pretty"].contains(name)) {
+        let memory = Memory::new();
+        let builder = fixed().service("orders").max_line_bytes(1000);
+        let (layer, guard) = builder.output(Output::new(memory.clone()).schema(schema(name))).build().unwrap();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            Site::event("orders", Level::INFO, &["message", "long"])
+                .log(&[Some(&"long"), Some(&"0123456789".repeat(500))]);
+        });
+        guard.close().unwrap();
+        let text = memory.text();
+        assert!(text.len() <= 1001 && text.contains("truncated"), "{name}: {text}");
+        assert!(text.contains("original_bytes"), "{name}: {text}");
+        all += &(of_here(text.trim_end()) + "\n");
+    }
+    compare("schemas/truncated.txt", &all);
+}

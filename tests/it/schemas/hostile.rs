@@ -1,0 +1,178 @@
+//! Whatever fields are called and hold, each schema's line is strict, and what the schema says itself is not forged.
+
+use proptest::prelude::*;
+use serde_json::Value;
+use spanline::schema::Edits;
+use spanline::{Memory, Output, SpanExt};
+use tracing::Level;
+use tracing::subscriber::with_default;
+use tracing_subscriber::prelude::*;
+
+use super::logfmt::read;
+use super::{JSON, lines_by, schema};
+use crate::any::{names, with_given};
+use crate::stage::{Site, fixed};
+use crate::strict;
+use crate::text::{expected, fields, text};
+
+/// What a schema calls the level of a WARN, the target, and the trace's id in hex.
+fn said(name: &str, line: &Value) -> (Value, Value, Value) {
+    let at = |level: &str, target: &str, trace: &str| (line[level].clone(), line[target].clone(), line[trace].clone());
+    match name {
+        "flat" | "nested" => at("level", "target", "trace_id"),
+        "ecs" => at("log.level", "log.logger", "trace.id"),
+        "gcp" => at("severity", "target", "logging.googleapis.com/trace"),
+        "datadog" => at("status", "logger.name", "dd.trace_id"),
+        "bunyan" => at("level", "component", "trace_id"),
+        "lambda" => at("level", "logger", "trace_id"),
+        _ => {
+            let scope = &line["resourceLogs"][0]["scopeLogs"][0];
+            let record = &scope["logRecords"][0];
+            (record["severityNumber"].clone(), scope["scope"]["name"].clone(), record["traceId"].clone())
+        }
+    }
+}
+
+fn warn(name: &str) -> Value {
+    match name {
+        "gcp" => "WARNING".into(),
+        "datadog" => "warn".into(),
+        "bunyan" => 40.into(),
+        "otel" => 13.into(),
+        _ => "WARN".into(),
+    }
+}
+
+/// Where a schema that keeps users' fields as they are has one.
+fn field<'l>(line: &'l Value, name: &str) -> &'l Value {
+    let there = &line["fields"][name];
+    if there.is_null() { &line[name] } else { there }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn promise_31_promise_32_no_schema_is_forged(
+        target in text(),
+        span_names in (text(), text()),
+        own in fields(),
+        inner in fields(),
+        outer in fields(),
+        variable in (text(), text()),
+        edits in proptest::collection::vec((0..3, text_or_name(), text_or_name()), 0..4),
+    ) {
+        let outputs: Vec<_> = JSON.into_iter().chain(["logfmt"]).map(|name| (name, Memory::new(), Memory::new())).collect();
+        let mut changes = Edits::new();
+        for (kind, from, to) in &edits {
+            changes = match kind {
+                0 => changes.rename(from, to),
+                1 => changes.drop(from),
+                _ => changes.add(from, to),
+            };
+        }
+        let mut builder = fixed().static_field("env", "test").static_field("a.b", "static");
+        for (name, memory, edited) in &outputs {
+            let output = |memory: &Memory| Output::new(memory.clone()).schema(schema(name)).max_bytes(1 << 16);
+            builder = builder.output(output(memory)).output(output(edited).edit(changes.clone()));
+        }
+        let (layer, guard) = builder.build().unwrap();
+        let event = Site::event(&target, Level::WARN, &names(&own));
+        let outer_site = Site::span(&span_names.0, "orders", &names(&outer));
+        let inner_site = Site::span(&span_names.1, "orders", &names(&inner));
+        with_default(tracing_subscriber::registry().with(layer), || {
+            with_given(&own, |given| event.log(given));
+            with_given(&outer, |given| outer_site.open(given)).in_scope(|| {
+                let inner = with_given(&inner, |given| inner_site.open(given));
+                inner.in_scope(|| with_given(&own, |given| event.log(given)));
+                inner.set_variable(&variable.0, &variable.1);
+                inner.in_scope(|| with_given(&own, |given| event.log(given)));
+            });
+        });
+        guard.close().unwrap();
+        let flat: Vec<Value> = outputs[0].1.lines().iter().map(|line| strict::line(line)).collect();
+        prop_assert_eq!(flat.len(), 3);
+        let values = expected(&[&own, &inner, &outer]);
+        for (name, memory, edited) in &outputs {
+            let (lines, edited) = (memory.lines(), edited.lines());
+            prop_assert_eq!((lines.len(), edited.len()), (3, 3), "{}", name);
+            if *name == "logfmt" {
+                for line in &lines {
+                    let pairs = read(line).map_err(TestCaseError::fail)?;
+                    let find = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+                    prop_assert_eq!(find("level"), Some("warn"));
+                    prop_assert_eq!(find("target"), Some(target.as_str()));
+                }
+                for line in &edited {
+                    read(line).map_err(TestCaseError::fail)?;
+                }
+                continue;
+            }
+            for line in &edited {
+                strict::line(line);
+            }
+            for (line, flat) in lines.iter().zip(&flat) {
+                let line = strict::line(line);
+                let (level, its_target, trace) = said(name, &line);
+                prop_assert_eq!(&level, &warn(name), "{}", name);
+                prop_assert_eq!(&its_target, &Value::from(target.as_str()), "{}", name);
+                if flat.get("spans").is_some() {
+                    prop_assert_eq!(&trace, &flat["trace_id"], "{}: {}", name, line);
+                }
+            }
+            if ["gcp", "datadog", "bunyan", "lambda"].contains(name) {
+                let line = strict::line(&lines[1]);
+                let moved = ["request_id", "env", "requestId", "httpRequest", "version", "traceparent"];
+                for (field_name, value) in values.iter().filter(|(name, _)| !moved.contains(&name.as_str())) {
+                    prop_assert_eq!(field(&line, field_name), value, "{} {}", name, field_name);
+                }
+            }
+        }
+    }
+}
+
+/// Names that edits meet something with.
+fn text_or_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        text(),
+        proptest::sample::select(vec![
+            "timestamp",
+            "level",
+            "message",
+            "fields.a",
+            "labels.a",
+            "spans.a",
+            "a",
+            "b",
+            "c",
+            "severity",
+            "ts",
+            "fields",
+            "labels",
+            "resourceLogs",
+            "",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+#[test]
+fn context_variables_are_fields_and_no_span_in_every_schema() {
+    for name in spanline::schema::NAMES {
+        let lines = lines_by(schema(name), || {
+            spanline::with("tenant", "acme").in_scope(|| {
+                tracing::info!("outside");
+                tracing::info_span!("request", request_id = "r-1").in_scope(|| {
+                    spanline::with("attempt", 2u64).in_scope(|| tracing::info!("inside"));
+                });
+            });
+        });
+        let text = lines.join("\n");
+        let (outside, inside) = text.split_once("inside").unwrap();
+        assert!(outside.contains("acme") && inside.contains("acme") && inside.contains("request"), "{name}: {text}");
+        assert!(
+            !text.contains("\"context\"") && !text.contains("context:") && !text.contains(":context"),
+            "{name}: {text}"
+        );
+    }
+}

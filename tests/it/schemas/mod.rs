@@ -1,0 +1,48 @@
+//! The schemas beside `Flat`: golden files, the published rules, hostile records, edits.
+
+mod console;
+mod edits;
+mod golden;
+mod hostile;
+mod logfmt;
+mod page;
+mod published;
+
+use spanline::schema::by_name;
+use spanline::{Memory, Output, Schema};
+use tracing::subscriber::with_default;
+use tracing_subscriber::prelude::*;
+
+use crate::stage::fixed;
+
+/// The schemas whose lines are JSON objects.
+const JSON: [&str; 8] = ["flat", "nested", "ecs", "gcp", "datadog", "otel", "bunyan", "lambda"];
+
+fn schema(name: &str) -> Box<dyn Schema> {
+    by_name(name).unwrap()
+}
+
+/// What `run` logs, by a schema, of the service `orders`.
+fn lines_by(schema: impl Schema, run: impl FnOnce()) -> Vec<String> {
+    output_lines(|output| output.schema(schema), run)
+}
+
+fn output_lines(set: impl FnOnce(Output) -> Output, run: impl FnOnce()) -> Vec<String> {
+    let memory = Memory::new();
+    let builder = fixed().service("orders").static_field("version", "1.2.3").static_field("env", "test");
+    let (layer, guard) = builder.output(set(Output::new(memory.clone()))).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), run);
+    guard.close().unwrap();
+    memory.lines()
+}
+
+#[test]
+fn a_schema_is_found_by_its_name() {
+    for name in spanline::schema::NAMES {
+        let lines = lines_by(schema(name), || tracing::info!(user_id = 42, "order loaded"));
+        let text = lines.join("\n");
+        assert!(text.contains("order loaded") && text.contains("user_id") && text.contains("42"), "{name}: {text}");
+    }
+    let error = by_name("elastic").err().unwrap();
+    assert!(error.is_invalid() && error.to_string().contains("`elastic`") && error.to_string().contains("ecs"));
+}
