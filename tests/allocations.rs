@@ -172,6 +172,24 @@ fn a_span_takes_at_most_two_allocations_more_than_a_bare_registry() {
 }
 
 #[test]
+fn variables_take_few_allocations_and_their_events_none() {
+    let (layer, guard) = spanline::builder().output(Output::new(Nowhere)).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let variables = spanline::with("tenant", "acme").and("attempt", 2);
+        let _request = info_span!("request", request_id = "r-1").entered();
+        (0..WARM_UP).for_each(|number| variables.in_scope(|| event(number)));
+        // As for a span: the node, and the box that the registry's extensions put it in.
+        let counted = allocations(|| (0..EVENTS).for_each(|number| variables.in_scope(|| event(number))));
+        assert_eq!(counted / u64::from(EVENTS), 2);
+        variables.in_scope(|| {
+            event(0);
+            assert_eq!(allocations(|| (0..EVENTS).for_each(event)), 0);
+        });
+    });
+    guard.close().unwrap();
+}
+
+#[test]
 fn a_recorded_value_takes_few_allocations_however_often() {
     let (layer, guard) = spanline::builder().output(Output::new(Nowhere)).build().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {

@@ -28,6 +28,8 @@ use crate::complaint::Complaints;
 use crate::context::IdSource;
 use crate::error::Error;
 use crate::filter::{self, CallsiteFilter, Filters};
+#[cfg(feature = "opentelemetry")]
+use crate::layer::Otel;
 use crate::layer::{self, Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
 use crate::record::{Clock, Statics, Timestamp};
@@ -66,6 +68,8 @@ pub struct Builder {
     deadlines: Deadlines,
     log: bool,
     failures: Failures,
+    #[cfg(feature = "opentelemetry")]
+    opentelemetry: bool,
     #[cfg(all(unix, feature = "signals"))]
     signals: signals::Wanted,
 }
@@ -87,6 +91,8 @@ pub fn builder() -> Builder {
         deadlines: Deadlines::default(),
         log: true,
         failures: Failures::default(),
+        #[cfg(feature = "opentelemetry")]
+        opentelemetry: false,
         #[cfg(all(unix, feature = "signals"))]
         signals: signals::Wanted::default(),
     }
@@ -244,6 +250,15 @@ impl Builder {
         self
     }
 
+    /// Takes the trace and span ids of the layer of `tracing-opentelemetry` 0.34 in the same registry, whichever of the two
+    /// layers comes first: for every span that it sees. They are settled when a span is entered first, or an event names
+    /// it as its parent; `set_parent` has to come before. When no span ever has any, a complaint says so once.
+    #[cfg(feature = "opentelemetry")]
+    pub fn opentelemetry(mut self) -> Self {
+        self.opentelemetry = true;
+        self
+    }
+
     /// Leaves the `log` crate alone; `init` takes its records otherwise.
     pub fn without_log(mut self) -> Self {
         self.log = false;
@@ -321,6 +336,8 @@ impl Builder {
         let state = filter::State { global, outputs: filters, context_level: self.context_level, held };
         let filters = Arc::new(Filters::new(state));
         // Workers run: the guard ends them when a later output has failed.
+        #[cfg(feature = "opentelemetry")]
+        let for_otel = Arc::clone(&complaints);
         let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
         started?;
         #[cfg(all(unix, feature = "signals"))]
@@ -334,6 +351,8 @@ impl Builder {
             max_record_bytes: self.max_line_bytes.min(smallest_queue / 2),
             wants_thread,
             limiter,
+            #[cfg(feature = "opentelemetry")]
+            otel: self.opentelemetry.then(|| Otel::new(for_otel)),
             redact: rules,
             extras,
             place: layer::Place::default(),

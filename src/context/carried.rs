@@ -20,16 +20,44 @@ pub(crate) struct Carried {
     pub(crate) request: Option<String>,
 }
 
+impl Node {
+    /// The span's id; a hidden span has none.
+    #[inline]
+    pub(super) fn span_id(&self) -> Option<SpanId> {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(ids) = self.otel_ids() {
+            return Some(ids.span);
+        }
+        self.span_id
+    }
+
+    /// The trace that OpenTelemetry has the span in.
+    #[inline]
+    pub(super) fn otel_trace(&self) -> Option<TraceId> {
+        #[cfg(feature = "opentelemetry")]
+        return self.otel_ids().map(|ids| ids.trace);
+        #[cfg(not(feature = "opentelemetry"))]
+        None
+    }
+}
+
 impl<'a> Context<'a> {
     /// The trace's id: from the nearest span that has one, else made for the outermost.
     pub fn trace_id(&self) -> Option<TraceId> {
         let own = |node: &'a Node| if node.names_trace { self.view(node).own_trace() } else { None };
-        self.nodes().find_map(|node| own(node).map(|(trace, _)| trace).or(node.made_trace_id))
+        self.nodes()
+            .find_map(|node| node.otel_trace().or_else(|| own(node).map(|(trace, _)| trace)).or(node.made_trace_id))
+    }
+
+    /// Whether a span of it has ids of OpenTelemetry.
+    #[inline]
+    pub(crate) fn is_of_otel(&self) -> bool {
+        cfg!(feature = "opentelemetry") && self.nodes().any(|node| node.otel_trace().is_some())
     }
 
     /// The innermost span's id; `None` where there are context variables and no span of this process.
     pub fn span_id(&self) -> Option<SpanId> {
-        self.leaf.span_id.or_else(|| self.place().0)
+        self.leaf.span_id().or_else(|| self.place().0)
     }
 
     /// The id of the span around the innermost, which may be in another process.
@@ -46,7 +74,7 @@ impl<'a> Context<'a> {
     fn place(&self) -> (Option<SpanId>, Option<SpanId>) {
         let mut inside = None;
         for node in self.nodes() {
-            match (inside, node.span_id) {
+            match (inside, node.span_id()) {
                 (None, Some(span)) => inside = Some(span),
                 (Some(_), Some(around)) => return (inside, Some(around)),
                 (_, None) => {}
@@ -59,8 +87,12 @@ impl<'a> Context<'a> {
         (inside, None)
     }
 
-    /// Whether the trace is sampled, where a `traceparent` says so.
+    /// Whether the trace is sampled, where OpenTelemetry or a `traceparent` says so.
     pub(crate) fn is_sampled(&self) -> Option<bool> {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(ids) = self.nodes().find(|node| node.is_shown()).and_then(Node::otel_ids) {
+            return Some(ids.flags & SAMPLED != 0);
+        }
         let node = self.nodes().find(|node| node.names_trace && self.view(node).own_trace().is_some())?;
         let named = self.view(node).raw_fields().filter(|(key, _)| key.name(node.meta) == Some("traceparent"));
         let read = TraceParent::parse(named.last()?.1.as_str()?.as_bytes()).ok()?;
@@ -78,6 +110,13 @@ impl<'a> Context<'a> {
             state: None,
             request: self.field("request_id"),
         };
+        #[cfg(feature = "opentelemetry")]
+        if let Some(ids) = self.nodes().find(|node| node.is_shown()).and_then(Node::otel_ids).filter(|_| span.is_some())
+        {
+            carried.flags = ids.flags;
+            carried.state = ids.state.as_deref().map(str::to_owned);
+            return carried;
+        }
         // Who names the trace also says what goes with it; a trace made here is recorded here.
         let names = |node: &&Node| node.names_trace && self.view(node).own_trace().is_some();
         if let Some(node) = self.nodes().find(names) {
@@ -127,14 +166,15 @@ impl<'a> SpanView<'a> {
 
     /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
     pub(super) fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        trace_of(&self.trace_fields())
+        self.trace_of(&self.trace_fields())
+    }
+
+    /// What the weightiest of these fields says.
+    pub(super) fn trace_of(&self, named: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
+        let mut said = TRACE_NAMES.iter().zip(named).filter_map(|(name, field)| named_trace(name, &field.as_ref()?.1));
+        said.find(|(trace, _)| self.is_in(*trace))
     }
 }
 
 /// For each of [`TRACE_NAMES`] the field of that name.
 pub(super) type TraceFields<'a> = [Option<(Key<'a>, Value<'a>)>; 2];
-
-/// What the weightiest of these fields says.
-pub(super) fn trace_of(named: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
-    TRACE_NAMES.iter().zip(named).find_map(|(name, field)| named_trace(name, &field.as_ref()?.1))
-}

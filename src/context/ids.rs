@@ -26,6 +26,12 @@ impl TraceId {
         (number != 0).then_some(Self(number))
     }
 
+    /// The number, most significant byte first.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     /// The 32 digits.
     pub fn digits(self) -> [u8; 32] {
         digits(&self.0.to_be_bytes())
@@ -41,6 +47,12 @@ impl SpanId {
     /// `None` for zero.
     pub(super) fn from_number(number: u64) -> Option<Self> {
         (number != 0).then_some(Self(number))
+    }
+
+    /// The number, most significant byte first.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
     }
 
     /// The 16 digits.

@@ -5,9 +5,12 @@
 //! ancestors' included: a line already logged never changes, and a version lives exactly as long as a queued event that
 //! saw it. A version is cumulative (it has every field recorded so far), so there is at most one for each span.
 
+mod bound;
 mod carried;
 mod hidden;
 mod ids;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod overlay;
 mod request;
 mod request_id;
@@ -17,9 +20,12 @@ mod traceparent;
 pub use ids::{SpanId, TraceId};
 pub use request_id::new_request_id;
 
+pub(crate) use bound::Bound;
 pub(crate) use carried::Carried;
 pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
+#[cfg(feature = "opentelemetry")]
+pub(crate) use otel::OtelIds;
 pub(crate) use overlay::Overlay;
 pub(crate) use request_id::read as read_request_id;
 pub(crate) use timing::Timing;
@@ -62,6 +68,9 @@ pub(crate) struct Node {
     parent: Option<Arc<Node>>,
     /// A hidden span has none.
     span_id: Option<SpanId>,
+    /// What OpenTelemetry calls it, once that has been asked.
+    #[cfg(feature = "opentelemetry")]
+    otel: std::sync::OnceLock<Option<Box<OtelIds>>>,
     /// Made for a span around which none knows of a trace.
     made_trace_id: Option<TraceId>,
     /// Whether neither it nor any around it is a span that shows, or knows of a trace.
@@ -141,6 +150,8 @@ impl Node {
             meta,
             parent,
             span_id,
+            #[cfg(feature = "opentelemetry")]
+            otel: std::sync::OnceLock::new(),
             made_trace_id,
             bare: false,
             names_trace,
@@ -244,78 +255,6 @@ impl Drop for Node {
     }
 }
 
-/// Versions of a span and its ancestors, each with the span's serial, the innermost first; spans on which nothing was
-/// recorded have none.
-type Recorded = Option<Arc<[(u64, Arc<Version>)]>>;
-
-/// Tries to look at a chain of spans while nobody records.
-const LOOKS: u32 = 3;
-
-/// A context at one moment: what a queued record holds.
-#[derive(Clone, Debug)]
-pub(crate) struct Bound {
-    node: Arc<Node>,
-    epoch: u64,
-    /// The latest stamp among the versions.
-    version: u64,
-    recorded: Recorded,
-}
-
-impl Bound {
-    /// Binds a node as it is now. `epoch` was read before; `parent` is its parent bound at the same epoch, where that
-    /// is at hand.
-    pub(crate) fn new(node: &Arc<Node>, epoch: u64, parent: Option<&Bound>) -> Self {
-        let recorded = match parent {
-            _ if epoch == FIRST_EPOCH => None,
-            Some(parent) if node.newest() == 0 => parent.recorded.clone(),
-            _ => Self::versions(node),
-        };
-        let version = recorded.iter().flat_map(|versions| versions.iter()).map(|(_, version)| version.stamp).max();
-        Self { node: Arc::clone(node), epoch, version: version.unwrap_or(0), recorded }
-    }
-
-    /// The versions of a span and its ancestors at one moment.
-    ///
-    /// Somebody may record on several of them while they are looked at one by one. What was then put together might never
-    /// have been true, and yet have the key of what is: so it is looked at again, at last with all recording held up.
-    fn versions(node: &Arc<Node>) -> Recorded {
-        for _ in 0..LOOKS {
-            let before = epoch();
-            let versions = Self::versions_by_now(node);
-            if epoch() == before {
-                return versions;
-            }
-        }
-        let _held = hold_records();
-        Self::versions_by_now(node)
-    }
-
-    fn versions_by_now(node: &Arc<Node>) -> Recorded {
-        let chain = std::iter::successors(Some(&**node), |node| node.parent.as_deref());
-        let versions: SmallVec<[_; 4]> = chain.filter_map(|node| Some((node.serial, node.version()?))).collect();
-        (!versions.is_empty()).then(|| versions.into_iter().collect())
-    }
-
-    /// Whether it is this node, and nothing has changed since.
-    #[inline]
-    pub(crate) fn is(&self, node: &Arc<Node>, epoch: u64) -> bool {
-        self.epoch == epoch && Arc::ptr_eq(&self.node, node)
-    }
-
-    /// Whether both are one context at one moment.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.is(&other.node, other.epoch) && self.version == other.version
-    }
-
-    pub(crate) fn node(&self) -> &Arc<Node> {
-        &self.node
-    }
-
-    pub(crate) fn context(&self) -> Context<'_> {
-        Context { leaf: &self.node, version: self.version, recorded: self.recorded.as_deref().unwrap_or_default() }
-    }
-}
-
 /// What the spans around one event hand down, as it was when the event was logged.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -391,7 +330,7 @@ impl<'a> SpanView<'a> {
 
     /// The span's id; a hidden one has none.
     pub fn id(&self) -> Option<SpanId> {
-        self.node.span_id
+        self.node.span_id()
     }
 
     /// Whether it is no span but [context variables](crate::with) or a [context from elsewhere](crate::TraceContext):
@@ -442,7 +381,7 @@ impl<'a> SpanView<'a> {
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
         let named = if self.node.names_trace { self.trace_fields() } else { [None; 2] };
-        let absorbed = carried::trace_of(&named);
+        let absorbed = self.trace_of(&named);
         self.raw_fields().filter(move |(key, value)| {
             let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
             if name == "tracestate" {
@@ -470,6 +409,12 @@ impl<'a> SpanView<'a> {
         let added =
             fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
+    }
+
+    /// Whether a trace that a field names can be the span's: OpenTelemetry may say otherwise.
+    #[inline]
+    pub(crate) fn is_in(&self, trace: TraceId) -> bool {
+        self.node.otel_trace().is_none_or(|otel| otel == trace)
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn with_current<T>(with: impl FnOnce(&Context<'_>) -> T) -> Option<T>
         let find = layer.core.place.find.get()?;
         let current = dispatch.current_span();
         let mut found = None;
-        find(dispatch, current.id()?, &mut |nodes| {
+        find(dispatch, current.id()?, &mut |_, nodes| {
             found = nodes.and_then(|nodes| nodes.of(layer.core.serial)).map(Arc::clone);
             found.is_some()
         });

@@ -10,6 +10,8 @@ mod current;
 mod limit;
 #[cfg(feature = "log")]
 mod log_values;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod panics;
 mod recent;
 mod secrets;
@@ -44,6 +46,8 @@ pub(crate) use current::with_current;
 use limit::Passed;
 #[cfg(feature = "log")]
 pub(crate) use log_values::with_log_values;
+#[cfg(feature = "opentelemetry")]
+pub(crate) use otel::Otel;
 pub(crate) use panics::{is_looking, listen, log_panic};
 pub(crate) use special::Extras;
 
@@ -65,7 +69,7 @@ pub(crate) struct Place {
 }
 
 /// Shows the nodes of a span, then those of the spans around it, until it is enough.
-type Find = fn(&Dispatch, &Id, &mut dyn FnMut(Option<&Nodes>) -> bool);
+type Find = fn(&Dispatch, &Id, &mut dyn FnMut(&Id, Option<&Nodes>) -> bool);
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,6 +91,9 @@ pub(crate) struct Core {
     pub(crate) wants_thread: bool,
     /// Limits of repeats, where there are any.
     pub(crate) limiter: Option<Arc<Limiter>>,
+    /// Whether the ids are those of OpenTelemetry.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) otel: Option<Otel>,
     /// Which values are not captured, where there are any.
     pub(crate) redact: Option<Arc<Rules>>,
     pub(crate) extras: Extras,
@@ -180,7 +187,7 @@ thread_local! {
 }
 
 /// Runs `with` on an empty buffer of this thread.
-#[inline]
+#[inline(always)]
 fn with_scratch<T>(with: impl FnOnce(&mut Scratch) -> T) -> T {
     let mut scratch = Scratch::new(SCRATCH.try_with(Cell::take).unwrap_or_default());
     let result = with(&mut scratch);
@@ -240,7 +247,7 @@ where
         let find: Find = |dispatch, id, with| {
             let span = dispatch.downcast_ref::<S>().and_then(|registry| registry.span(id));
             for span in span.iter().flat_map(SpanRef::scope) {
-                if with(span.extensions().get::<Nodes>()) {
+                if with(&span.id(), span.extensions().get::<Nodes>()) {
                     return;
                 }
             }
@@ -298,6 +305,10 @@ where
     }
 
     fn on_enter(&self, id: &Id, registry: Context<'_, S>) {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(otel) = &self.core.otel {
+            self.know_ids(otel, id);
+        }
         if self.core.extras.closes.is_some() {
             self.time(id, &registry, Timing::enter);
         }
@@ -341,48 +352,56 @@ impl Layer {
         let core = &self.core;
         let meta = event.metadata();
         let is_log = site.kind & KIND_LOG != 0;
-        with_scratch(|scratch| {
-            let mut capture = Capture::new(scratch, core.max_record_bytes);
-            core.capture_thread(&mut capture);
-            #[cfg(feature = "log")]
-            if is_log {
-                log_values::add(core, site, &mut capture);
-            }
-            core.capture(site, site.mask, &mut capture, |visitor| event.record(visitor));
-            if passed.is_some() && site.kind & KIND_BACKTRACE != 0 {
-                capture.backtrace(&backtrace(false));
-            }
-            if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
-                limiter.keep(origin, scratch.bytes());
-            }
-            let mut mask = if is_log { core.mask_of_log(meta, scratch.bytes()) } else { site.mask };
-            let is_own = worker::own_lane().is_some();
-            let push = Push {
-                head: Head::Event { meta, is_log },
-                time: passed.map_or_else(|| core.clock.now(), |passed| passed.time),
-                bytes: scratch.bytes(),
-                context: None,
-                may_wait: !is_own,
-            };
-            if is_own {
-                mask = core.outside_own(mask, &push);
-            }
-            let current = registry.current_span();
-            let id = current.id().filter(|_| event.is_contextual());
-            let push = |node: Option<&Arc<Node>>| match passed {
-                None => core.push(mask, Push { context: node, ..push }),
-                Some(_) => core.push_special(site.kind, mask, Push { context: node, ..push }),
-            };
-            let to_deliver = match id {
-                None if event.is_contextual() => push(None),
-                _ => id
-                    .and_then(|id| recent::with(core.serial, id, |node| push(Some(node))))
-                    .unwrap_or_else(|| push(self.look_up_node(event, id, registry).as_ref())),
-            };
-            if to_deliver != 0 {
-                core.lanes_in(to_deliver).for_each(|lane| lane.deliver_here());
-            }
-        });
+        #[cfg(feature = "opentelemetry")]
+        if let (Some(otel), Some(parent)) = (&core.otel, event.parent()) {
+            self.know_ids(otel, parent);
+        }
+        with_scratch(
+            // A call of its own would cost an event some 50 instructions.
+            #[inline(always)]
+            |scratch| {
+                let mut capture = Capture::new(scratch, core.max_record_bytes);
+                core.capture_thread(&mut capture);
+                #[cfg(feature = "log")]
+                if is_log {
+                    log_values::add(core, site, &mut capture);
+                }
+                core.capture(site, site.mask, &mut capture, |visitor| event.record(visitor));
+                if passed.is_some() && site.kind & KIND_BACKTRACE != 0 {
+                    capture.backtrace(&backtrace(false));
+                }
+                if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
+                    limiter.keep(origin, scratch.bytes());
+                }
+                let mut mask = if is_log { core.mask_of_log(meta, scratch.bytes()) } else { site.mask };
+                let is_own = worker::own_lane().is_some();
+                let push = Push {
+                    head: Head::Event { meta, is_log },
+                    time: passed.map_or_else(|| core.clock.now(), |passed| passed.time),
+                    bytes: scratch.bytes(),
+                    context: None,
+                    may_wait: !is_own,
+                };
+                if is_own {
+                    mask = core.outside_own(mask, &push);
+                }
+                let current = registry.current_span();
+                let id = current.id().filter(|_| event.is_contextual());
+                let push = |node: Option<&Arc<Node>>| match passed {
+                    None => core.push(mask, Push { context: node, ..push }),
+                    Some(_) => core.push_special(site.kind, mask, Push { context: node, ..push }),
+                };
+                let to_deliver = match id {
+                    None if event.is_contextual() => push(None),
+                    _ => id
+                        .and_then(|id| recent::with(core.serial, id, |node| push(Some(node))))
+                        .unwrap_or_else(|| push(self.look_up_node(event, id, registry).as_ref())),
+                };
+                if to_deliver != 0 {
+                    core.lanes_in(to_deliver).for_each(|lane| lane.deliver_here());
+                }
+            },
+        );
     }
 }
 
@@ -409,7 +428,7 @@ impl SpanExt for Span {
             let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
             let Some(find) = layer.core.place.find.get() else { return };
             let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
-            find(dispatch, id, &mut |nodes| {
+            find(dispatch, id, &mut |_, nodes| {
                 found = nodes.map(|nodes| nodes.0.clone()).unwrap_or_default();
                 true
             });

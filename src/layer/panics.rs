@@ -141,7 +141,7 @@ impl Core {
         }
         let mut found = None;
         elsewhere(LOOK, move || {
-            find(&dispatch, &id, &mut |nodes| {
+            find(&dispatch, &id, &mut |_, nodes| {
                 found = nodes.and_then(|nodes| nodes.of(core)).cloned();
                 found.is_some()
             });

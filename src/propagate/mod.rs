@@ -4,6 +4,8 @@
 //! it down. [`TraceContext`] is what comes from and goes to other services; [`with`] adds fields for everything below;
 //! [`Scope`] takes span and subscriber along.
 
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod scope;
 #[cfg(feature = "tokio")]
 pub mod task;
@@ -14,6 +16,8 @@ pub use scope::{InScope, Scope, carry};
 pub use trace_context::{TraceContext, context};
 pub use variables::{Variables, with};
 
+#[cfg(feature = "opentelemetry")]
+pub(crate) use otel::adopt;
 #[cfg(feature = "tower")]
 pub(crate) use trace_context::Incoming;
 

@@ -100,6 +100,12 @@ impl TraceContext {
         }
     }
 
+    /// The flags of its `traceparent`.
+    #[cfg(feature = "opentelemetry")]
+    pub(super) fn flags(&self) -> u8 {
+        self.carried.flags
+    }
+
     fn with_parent(mut self, read: TraceParent) -> Self {
         self.carried.trace = Some(read.trace);
         self.carried.span = Some(read.span);
@@ -206,7 +212,10 @@ impl TraceContext {
             (None, None) => {}
         }
         self.request_id().into_iter().for_each(|id| put("request_id", id));
-        open_hidden(&fields)
+        let span = open_hidden(&fields);
+        #[cfg(feature = "opentelemetry")]
+        super::adopt(&span, self);
+        span
     }
 }
 

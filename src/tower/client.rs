@@ -15,6 +15,12 @@ use tower_service::Service;
 /// spanline::inject(&mut headers);
 /// ```
 pub fn inject(headers: &mut HeaderMap) {
+    inject_as(headers, &REQUEST_ID);
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn inject_as(headers: &mut HeaderMap, request_id: &HeaderName) {
     let Some(context) = crate::propagate::context() else { return };
     if context.traceparent().is_some() {
         // That of another trace says nothing about this one.
@@ -22,7 +28,8 @@ pub fn inject(headers: &mut HeaderMap) {
     }
     context.inject(|name, value| {
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
+            let name = HeaderName::from_static(name);
+            headers.insert(if name == REQUEST_ID { request_id.clone() } else { name }, value);
         }
     });
 }
@@ -36,14 +43,27 @@ pub fn inject(headers: &mut HeaderMap) {
 /// # let service = ();
 /// let client = ClientLayer::new().layer(service);
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct ClientLayer;
+#[derive(Clone, Debug)]
+pub struct ClientLayer {
+    request_id: HeaderName,
+}
+
+impl Default for ClientLayer {
+    fn default() -> Self {
+        Self { request_id: REQUEST_ID }
+    }
+}
 
 impl ClientLayer {
     /// Makes the layer.
     pub fn new() -> Self {
-        Self
+        Self::default()
+    }
+
+    /// The header for the request's id: `x-request-id` unless set.
+    pub fn request_id_header(mut self, name: HeaderName) -> Self {
+        self.request_id = name;
+        self
     }
 }
 
@@ -51,7 +71,7 @@ impl<S> Layer<S> for ClientLayer {
     type Service = Client<S>;
 
     fn layer(&self, inner: S) -> Client<S> {
-        Client { inner }
+        Client { inner, request_id: self.request_id.clone() }
     }
 }
 
@@ -59,6 +79,7 @@ impl<S> Layer<S> for ClientLayer {
 #[derive(Clone, Debug)]
 pub struct Client<S> {
     inner: S,
+    request_id: HeaderName,
 }
 
 impl<S, B> Service<Request<B>> for Client<S>
@@ -74,7 +95,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        inject(request.headers_mut());
+        inject_as(request.headers_mut(), &self.request_id);
         self.inner.call(request)
     }
 }

@@ -181,6 +181,8 @@ impl Exchange {
             route,
             added = added.as_error(),
         );
+        #[cfg(feature = "opentelemetry")]
+        crate::propagate::adopt(&span, &context);
         let exchange = Self {
             hooks: Arc::clone(hooks),
             scope: Scope::of(span),

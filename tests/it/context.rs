@@ -173,6 +173,29 @@ fn a_context_goes_through_headers_unchanged() {
     assert_eq!(TraceContext::from_headers(headers).unwrap(), context);
 }
 
+proptest::proptest! {
+    #[test]
+    fn headers_of_any_bytes_are_read_or_refused(values in proptest::collection::vec(proptest::collection::vec(proptest::num::u8::ANY, 0..80), 3)) {
+        let headers = ["traceparent", "tracestate", "x-request-id"].into_iter().zip(&values);
+        let _ = TraceContext::from_headers(headers);
+    }
+
+    #[test]
+    fn a_context_that_is_read_goes_on_as_one_that_is_read_the_same(
+        parent in "[0-9a-e]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?",
+        state in "( ?[a-z][a-z0-9_*/@-]{0,40}= ?[!-+./0-9]{1,150},?){0,40}",
+        id in "[a-z0-9_.:+/=@~-]{1,128}",
+    ) {
+        let headers = [("traceparent", &parent), ("tracestate", &state), ("x-request-id", &id)];
+        if let Ok(context) = TraceContext::from_headers(headers) {
+            let mut sent = Vec::new();
+            context.inject(|name, value| sent.push((name, value.to_owned())));
+            proptest::prop_assert!(context.tracestate().is_none_or(|state| state.len() <= 512 && !state.is_empty()));
+            proptest::prop_assert_eq!(TraceContext::from_headers(sent).unwrap(), context);
+        }
+    }
+}
+
 #[test]
 fn variables_are_in_every_line_below_and_nowhere_else() {
     let lines = lines(|| {

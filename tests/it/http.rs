@@ -159,9 +159,12 @@ fn the_current_context_goes_with_a_clients_request() {
         let request = || Request::get(&url).header("traceparent", "stale").body(Empty::new()).unwrap();
         client.clone().oneshot(request()).await.unwrap();
         let remote = [("traceparent", PARENT), ("tracestate", "a=1"), ("x-request-id", "r-1")];
+        let other = ClientLayer::new().request_id_header(http::HeaderName::from_static("x-correlation-id"));
+        let other = other.layer(client.clone());
         let call = async {
             let _response = client.oneshot(request()).await.unwrap();
             info!("called");
+            let _response = other.oneshot(request()).await.unwrap();
         };
         let call = tracing::Instrument::instrument(call, {
             let _remote = spanline::TraceContext::from_headers(remote).unwrap().enter();
@@ -175,6 +178,11 @@ fn the_current_context_goes_with_a_clients_request() {
     assert_eq!(sent[1]["traceparent"], format!("00-{TRACE}-{}-00", text(&lines[0], "span_id")));
     assert_eq!(sent[1].get_all("traceparent").iter().count(), 1);
     assert_eq!((sent[1]["tracestate"].as_bytes(), sent[1]["x-request-id"].as_bytes()), (&b"a=1"[..], &b"r-1"[..]));
+    // Two layers, each with its own header.
+    assert_eq!(
+        (&sent[2]["x-correlation-id"], &sent[2]["x-request-id"]),
+        (&sent[1]["x-request-id"], &sent[1]["x-request-id"])
+    );
 }
 
 /// What comes with a request is nobody's word.

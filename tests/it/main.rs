@@ -29,6 +29,8 @@ mod load;
 mod log_crate;
 mod loss;
 mod monitoring;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod outputs;
 mod own_thread;
 mod panics;

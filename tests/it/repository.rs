@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sink",
         ],
     ),
-    ("layer", &["context", "filter", "held", "limit", "metrics", "queue", "record", "redact", "worker"]),
+    ("layer", &["complaint", "context", "filter", "held", "limit", "metrics", "queue", "record", "redact", "worker"]),
     ("propagate", &["context", "error", "layer", "record"]),
     ("tower", &["context", "propagate", "record"]),
     ("appender", &["metrics", "queue", "record", "worker"]),

@@ -116,7 +116,11 @@ impl Contexts {
         }
         let Spans { fields, request, trace, remote, .. } = spans;
         fields.finish();
-        let trace = trace.or_else(|| context.made_trace_id());
+        let trace = match trace {
+            _ if context.is_of_otel() => context.trace_id(),
+            Some(trace) => Some(trace),
+            None => context.made_trace_id(),
+        };
         let mut line = Draft::new(draft, &mut rendered.bytes);
         if let Some(request) = request {
             line.put(b",\"request_id\":");
@@ -175,7 +179,7 @@ impl<'a> Spans<'_, 'a> {
                     Role::State if matches!(named, Some((_, Some(_)))) => {}
                     Role::State => return None,
                     Role::Trace => {
-                        let found = named_trace(field.name, &raw.value())?;
+                        let found = named_trace(field.name, &raw.value()).filter(|found| span.is_in(found.0))?;
                         match named {
                             Some((trace, _)) if trace != found.0 => return None,
                             Some((_, Some(_))) => {}
