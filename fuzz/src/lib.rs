@@ -1,6 +1,6 @@
 //! What the fuzz targets ask of any input; `fuzz/run` says how they are run.
 //!
-//! `json` and `console` build a log and a scene of spans and an event from the input, `values` one value, `segments` names
+//! `json`, `console` and `schemas` build a log and a scene of spans and an event from the input, `values` one value, `segments` names
 //! of files. The judges are those of the tests.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -14,6 +14,7 @@ mod json;
 #[allow(dead_code)]
 #[path = "../../src/rotation/name.rs"]
 mod name;
+mod schemas;
 mod segments;
 #[allow(dead_code)]
 #[path = "../../tests/it/stage.rs"]
@@ -25,6 +26,7 @@ mod values;
 
 pub use console::console;
 pub use json::json;
+pub use schemas::schemas;
 pub use segments::segments;
 pub use values::values;
 

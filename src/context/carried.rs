@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use super::traceparent::{SAMPLED, TraceParent};
-use super::{Context, Node, SpanId, TraceId};
+use super::{Context, Node, SpanId, SpanView, TRACE_NAMES, TraceId, named_trace};
+use crate::record::{Key, Value};
 
 /// What a context hands to other services.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,14 @@ impl<'a> Context<'a> {
         (inside, None)
     }
 
+    /// Whether the trace is sampled, where a `traceparent` says so.
+    pub(crate) fn is_sampled(&self) -> Option<bool> {
+        let node = self.nodes().find(|node| node.names_trace && self.view(node).own_trace().is_some())?;
+        let named = self.view(node).raw_fields().filter(|(key, _)| key.name(node.meta) == Some("traceparent"));
+        let read = TraceParent::parse(named.last()?.1.as_str()?.as_bytes()).ok()?;
+        Some(read.flags & SAMPLED != 0)
+    }
+
     /// What goes on to other services.
     pub(crate) fn carried(&self) -> Carried {
         let (span, parent) = self.place();
@@ -92,4 +101,40 @@ impl<'a> Context<'a> {
             named.last().and_then(|(_, value)| value.to_text()).map(Cow::into_owned)
         })
     }
+}
+
+impl<'a> SpanView<'a> {
+    /// The fields called as in [`TRACE_NAMES`]; the last ones, where several are called so.
+    pub(super) fn trace_fields(&self) -> TraceFields<'a> {
+        let meta = self.node.meta;
+        let mut named = [None; 2];
+        let mut see = |key: Key<'a>, value: &dyn Fn() -> Value<'a>| {
+            let name = key.name(meta);
+            if let Some(at) = TRACE_NAMES.iter().position(|other| Some(*other) == name) {
+                named[at] = Some((key, value()));
+            }
+        };
+        match self.plain_fields() {
+            Some(mut fields) => {
+                while let Some((key, raw)) = fields.next_raw() {
+                    see(key, &|| raw.value());
+                }
+            }
+            None => self.raw_fields().for_each(|(key, value)| see(key, &|| value)),
+        }
+        named
+    }
+
+    /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
+    pub(super) fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
+        trace_of(&self.trace_fields())
+    }
+}
+
+/// For each of [`TRACE_NAMES`] the field of that name.
+pub(super) type TraceFields<'a> = [Option<(Key<'a>, Value<'a>)>; 2];
+
+/// What the weightiest of these fields says.
+pub(super) fn trace_of(named: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
+    TRACE_NAMES.iter().zip(named).find_map(|(name, field)| named_trace(name, &field.as_ref()?.1))
 }

@@ -9,7 +9,9 @@ mod carried;
 mod hidden;
 mod ids;
 mod overlay;
+mod request;
 mod request_id;
+mod timing;
 mod traceparent;
 
 pub use ids::{SpanId, TraceId};
@@ -20,6 +22,7 @@ pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
 pub(crate) use overlay::Overlay;
 pub(crate) use request_id::read as read_request_id;
+pub(crate) use timing::Timing;
 pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -75,6 +78,12 @@ pub(crate) struct Node {
     ended: AtomicBool,
     /// Spans around it, when all of them and itself are small; else a number beyond [`SMALL_DEPTH`].
     small_depth: u8,
+    /// Its call site has a field that names a request.
+    names_request: bool,
+    /// Whether lines were ever held back for the request that it is.
+    holds: AtomicBool,
+    /// Where a line is wanted when it closes.
+    timing: Option<Box<Timing>>,
 }
 
 /// A chain of so many spans without long fields is small.
@@ -141,6 +150,9 @@ impl Node {
             ended: AtomicBool::new(false),
             small_depth: if is_long { u8::MAX } else { above },
             fields: SmallVec::new(),
+            names_request: false,
+            holds: AtomicBool::new(false),
+            timing: None,
         });
         // Copied once, to where they stay.
         if let Some(node) = Arc::get_mut(&mut node) {
@@ -240,7 +252,7 @@ type Recorded = Option<Arc<[(u64, Arc<Version>)]>>;
 const LOOKS: u32 = 3;
 
 /// A context at one moment: what a queued record holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bound {
     node: Arc<Node>,
     epoch: u64,
@@ -288,6 +300,15 @@ impl Bound {
     #[inline]
     pub(crate) fn is(&self, node: &Arc<Node>, epoch: u64) -> bool {
         self.epoch == epoch && Arc::ptr_eq(&self.node, node)
+    }
+
+    /// Whether both are one context at one moment.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.is(&other.node, other.epoch) && self.version == other.version
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
@@ -396,6 +417,9 @@ impl<'a> SpanView<'a> {
     /// Bytes of text that were cut from the span's fields.
     pub(crate) fn refused_bytes(&self) -> u64 {
         let mut total = 0;
+        if ![self.recorded, &self.node.fields].into_iter().any(|form| Fields::new(form).has_cuts()) {
+            return total;
+        }
         for (form, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
             let mut counts = true;
             for (key, value) in Fields::new(form) {
@@ -417,17 +441,16 @@ impl<'a> SpanView<'a> {
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
-        let absorbed = if self.node.names_trace { self.own_trace() } else { None };
+        let named = if self.node.names_trace { self.trace_fields() } else { [None; 2] };
+        let absorbed = carried::trace_of(&named);
         self.raw_fields().filter(move |(key, value)| {
             let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
             if name == "tracestate" {
                 return remote.is_none();
             }
-            if !TRACE_NAMES.contains(&name) {
-                return true;
-            }
+            let Some(at) = TRACE_NAMES.iter().position(|other| *other == name) else { return true };
             // What another one of its name has replaced is not shown either.
-            let is_last = self.last_named(name).is_some_and(|(last, _)| last == *key);
+            let is_last = named[at].is_some_and(|(last, _)| last == *key);
             is_last && named_trace(name, value).is_none_or(|own| own.0 != trace)
         })
     }
@@ -447,17 +470,6 @@ impl<'a> SpanView<'a> {
         let added =
             fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
-    }
-
-    /// The field of that name; the last one, where several are called so.
-    fn last_named(&self, name: &str) -> Option<(Key<'a>, Value<'a>)> {
-        let meta = self.node.meta;
-        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last()
-    }
-
-    /// The trace id that a field of this span gives, with the remote parent when it is a `traceparent`.
-    fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
-        TRACE_NAMES.iter().find_map(|name| named_trace(name, &self.last_named(name)?.1))
     }
 }
 

@@ -6,8 +6,9 @@ use tracing::Level;
 
 use super::clock::ClockText;
 use super::host::Host;
+use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_message, error_stack, put_span_names, span_names, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -16,6 +17,7 @@ use crate::record::{Record, Value};
 pub struct Bunyan {
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
     host: Host,
 }
 
@@ -52,7 +54,12 @@ const NO_NAME: &str = "-";
 impl Bunyan {
     /// Lines for the `bunyan` command.
     pub fn new() -> Self {
-        Self { location: false, clock: ClockText::new("{\"v\":0,\"time\":\""), host: Host::default() }
+        Self {
+            location: false,
+            clock: ClockText::new("{\"v\":0,\"time\":\""),
+            draft: DraftBytes::default(),
+            host: Host::default(),
+        }
     }
 
     switches! {
@@ -70,8 +77,9 @@ impl Default for Bunyan {
 impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut parts = Parts::of(record, &views);
+        let stack = if parts.error.is_some() { parts.take_stack(record) } else { None };
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.number("level", level(record.level()));
         line.text("name", parts.service.unwrap_or(NO_NAME));
         line.text("hostname", self.host.hostname());
@@ -88,8 +96,7 @@ impl Schema for Bunyan {
             line.plain("span_id", &span.digits());
         }
         if let Some(error) = &parts.error {
-            let stack = error_stack(error);
-            let (message, name) = (Value::Str(error_message(error)), Value::Str("Error"));
+            let (message, name) = (Value::Str(error_message(error)), Value::Str(error_kind(error).unwrap_or("Error")));
             let stack = stack.as_deref().map(Value::Str).unwrap_or(message);
             put_object(line.key("err"), [("message", &message), ("name", &name), ("stack", &stack)].into_iter());
         }
@@ -98,7 +105,7 @@ impl Schema for Bunyan {
             put_object(line.key("src"), [("file", &file), ("line", &number)].into_iter());
         }
         line.truncation(record);
-        if span_names(&views).next().is_some() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for (name, value) in parts.all() {

@@ -240,7 +240,17 @@ impl Console {
                 }
                 self.put_field(out, name, value);
             }
-            if let Some(original) = record.original_bytes().filter(|_| shown_own) {
+            let marks = [
+                record.is_held_back().then_some(("held_back", Value::Bool(true))),
+                record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
+            ];
+            for (name, value) in marks.into_iter().flatten().filter(|_| shown_own) {
+                if std::mem::take(&mut gap) {
+                    self.put_gap(out);
+                }
+                self.put_field(out, name, &value);
+            }
+            if let Some(original) = if shown_own { record.original_bytes() } else { None } {
                 if gap {
                     self.put_gap(out);
                 }
@@ -352,6 +362,9 @@ fn level_style(level: Level) -> &'static str {
 
 /// Text as it is, its unsafe characters as Rust escapes.
 fn put_text(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     for char in text.chars() {
         if json::is_unsafe(char) {
             let _ = write!(out, "{}", char.escape_default());
@@ -364,7 +377,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 /// A value, text in quotes where it would otherwise be taken for something else.
 fn put_plain(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
-        Value::Str(text) if !text.is_empty() && !text.contains(|char: char| " \"\\=".contains(char)) => {
+        Value::Str(text) if !text.is_empty() && !text.bytes().any(|byte| b" \"\\=".contains(&byte)) => {
             put_text(out, text);
         }
         Value::Error(_) => put_plain(out, &Value::Str(&json::text_of(value))),

@@ -7,8 +7,9 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_message, error_stack, put_span_names, span_names, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -19,6 +20,7 @@ pub struct Datadog {
     thread: bool,
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const KEYS: &[&str] = &[
@@ -37,6 +39,7 @@ const KEYS: &[&str] = &[
     "logger.file",
     "logger.line",
     "error.message",
+    "error.kind",
     "error.stack",
     "request_id",
     "spans",
@@ -79,7 +82,8 @@ impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let stack = parts.take_stack(record);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("status", status(record.level()));
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));
@@ -119,15 +123,18 @@ impl Schema for Datadog {
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(stack) = error_stack(error) {
-                line.text("error.stack", &stack);
+            if let Some(kind) = error_kind(error) {
+                line.text("error.kind", kind);
             }
+        }
+        if let Some(stack) = &stack {
+            line.text("error.stack", stack);
         }
         if let Some(request) = &parts.request {
             line.value("request_id", request);
         }
         line.truncation(record);
-        if span_names(&views).next().is_some() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for (name, value) in parts.all() {

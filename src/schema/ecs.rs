@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use super::clock::ClockText;
 use super::host::Host;
+use super::json::DraftBytes;
 use super::object::{Object, switches, tell_apart};
-use super::parts::{Parts, error_message, error_stack, joined_names, views};
+use super::parts::{Parts, error_kind, error_message, shown, span_path, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -22,6 +23,7 @@ use crate::record::{Record, Value};
 pub struct Ecs {
     thread: bool,
     clock: ClockText,
+    draft: DraftBytes,
     host: Host,
 }
 
@@ -47,6 +49,7 @@ const KEYS: &[&str] = &[
     "process.thread.id",
     "process.thread.name",
     "error.message",
+    "error.type",
     "error.stack_trace",
     "labels",
 ];
@@ -118,7 +121,12 @@ const FIELDS: [&str; 60] = [
 impl Ecs {
     /// Lines of the Elastic Common Schema.
     pub fn new() -> Self {
-        Self { thread: false, clock: ClockText::new("{\"@timestamp\":\""), host: Host::default() }
+        Self {
+            thread: false,
+            clock: ClockText::new("{\"@timestamp\":\""),
+            draft: DraftBytes::default(),
+            host: Host::default(),
+        }
     }
 
     switches! {
@@ -137,7 +145,8 @@ impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let stack = parts.take_stack(record);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("log.level", record.level().as_str().as_bytes());
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));
@@ -157,7 +166,7 @@ impl Schema for Ecs {
         if let Some(trace) = parts.trace {
             line.plain("trace.id", &trace.digits());
         }
-        if let Some(entry) = views.iter().rev().find_map(SpanView::id) {
+        if let Some(entry) = shown(&views).find_map(SpanView::id) {
             line.plain("transaction.id", &entry.digits());
         }
         if let Some(span) = parts.span {
@@ -179,9 +188,12 @@ impl Schema for Ecs {
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(stack) = error_stack(error) {
-                line.text("error.stack_trace", &stack);
+            if let Some(kind) = error_kind(error) {
+                line.text("error.type", kind);
             }
+        }
+        if let Some(stack) = &stack {
+            line.text("error.stack_trace", stack);
         }
 
         let mut labels: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(parts.fields.len() + 4);
@@ -194,10 +206,8 @@ impl Schema for Ecs {
                 labels.push((label_name(name), value));
             }
         }
-        let spans = joined_names(&views);
-        if !spans.is_empty() {
-            labels.push((Cow::Borrowed("spans"), Value::Str(&spans)));
-        }
+        let spans = span_path(&views);
+        labels.extend(spans.as_deref().map(|spans| ("spans".into(), Value::Str(spans))));
         if let Some(original) = record.original_bytes() {
             labels.push((Cow::Borrowed("truncated"), Value::Bool(true)));
             labels.push((Cow::Borrowed("original_bytes"), Value::U64(original)));

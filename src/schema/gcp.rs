@@ -6,9 +6,10 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::json::DraftBytes;
 use super::merged::last_of_each;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_stack, put_span_names, span_names, views};
+use super::parts::{Parts, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -23,6 +24,7 @@ pub struct Gcp {
     error_reporting: bool,
     thread: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const TRACE: &str = "logging.googleapis.com/trace";
@@ -72,6 +74,7 @@ impl Gcp {
             error_reporting: false,
             thread: false,
             clock: ClockText::new("{\"time\":\""),
+            draft: DraftBytes::default(),
         }
     }
 
@@ -82,7 +85,8 @@ impl Gcp {
         self
     }
 
-    /// What `logging.googleapis.com/trace_sampled` says of lines that belong to a trace; without, it is not there.
+    /// What `logging.googleapis.com/trace_sampled` says of lines that belong to a trace; unless set, what the trace's
+    /// `traceparent` says, where it came with one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
         self.trace_sampled = Some(sampled);
         self
@@ -107,7 +111,8 @@ impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let stack = parts.take_stack(record);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("severity", severity(record.level()));
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));
@@ -115,9 +120,9 @@ impl Schema for Gcp {
         line.text("target", record.target());
         if let Some(error) = &parts.error {
             json::put_error_object(line.key("error"), error);
-            if let Some(stack) = error_stack(error) {
-                line.text("stack_trace", &stack);
-            }
+        }
+        if let Some(stack) = &stack {
+            line.text("stack_trace", stack);
         }
         let place = record.file().zip(record.line());
         if self.error_reporting && record.level() == Level::ERROR {
@@ -150,7 +155,8 @@ impl Schema for Gcp {
         if let Some(span) = parts.span {
             line.plain(SPAN_ID, &span.digits());
         }
-        if let Some(sampled) = self.trace_sampled.filter(|_| parts.trace.is_some()) {
+        let sampled = self.trace_sampled.or_else(|| record.context()?.is_sampled());
+        if let Some(sampled) = sampled.filter(|_| parts.trace.is_some()) {
             line.value(TRACE_SAMPLED, &Value::Bool(sampled));
         }
         if let Some((file, number)) = place {
@@ -175,7 +181,7 @@ impl Schema for Gcp {
             }
         }
         line.truncation(record);
-        if span_names(&views).next().is_some() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for field in &parts.fields {

@@ -7,8 +7,9 @@
 use super::Schema;
 use super::clock::ClockText;
 use super::json;
+use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_message, put_span_names, span_names, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use crate::record::{Record, Value};
 
 /// Lines for AWS Lambda, in functions whose log format is JSON.
@@ -19,6 +20,7 @@ use crate::record::{Record, Value};
 pub struct Lambda {
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const KEYS: &[&str] = &[
@@ -38,9 +40,9 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
+    "errorType",
     // Read there and not written here: a user's field must not be taken for it.
     "AWSRequestId",
-    "errorType",
 ];
 
 impl Lambda {
@@ -60,7 +62,7 @@ impl Schema for Lambda {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
         let invocation = parts.take("requestId", |value| value.as_str().is_some());
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
         if let Some(message) = &parts.message {
             line.text("message", &json::text_of(message));
@@ -87,6 +89,9 @@ impl Schema for Lambda {
         }
         if let Some(error) = &parts.error {
             line.text("errorMessage", error_message(error));
+            if let Some(kind) = error_kind(error) {
+                line.text("errorType", kind);
+            }
             if let Value::Error(chain) = error
                 && chain.sources().next().is_some()
             {
@@ -102,7 +107,7 @@ impl Schema for Lambda {
             line.text("location", &format!("{file}:{number}"));
         }
         line.truncation(record);
-        if span_names(&views).next().is_some() {
+        if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
         for (name, value) in parts.all() {

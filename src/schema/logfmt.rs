@@ -10,7 +10,7 @@ use tracing::Level;
 use super::clock::ClockText;
 use super::edit::Edits;
 use super::object::{is_reserved, switches, tell_apart};
-use super::parts::{Parts, joined_names, views};
+use super::parts::{Parts, span_path, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -67,9 +67,9 @@ impl Schema for Logfmt {
         let parts = Parts::of(record, &views);
         let time = String::from_utf8_lossy(self.clock.text(record.timestamp())).into_owned();
         let ids = (parts.trace.map(|id| id.to_string()), parts.span.map(|id| id.to_string()));
-        let spans = joined_names(&views);
+        let spans = span_path(&views);
 
-        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(parts.fields.len() + 12);
+        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(parts.fields.len() + 8);
         put(&mut pairs, "ts", Some(Value::Str(time.trim_end_matches('"'))));
         put(&mut pairs, "level", Some(Value::Str(level(record.level()))));
         put(&mut pairs, "target", Some(Value::Str(record.target())));
@@ -94,11 +94,11 @@ impl Schema for Logfmt {
         put(&mut pairs, "request_id", parts.request);
         put(&mut pairs, "trace_id", ids.0.as_deref().map(Value::Str));
         put(&mut pairs, "span_id", ids.1.as_deref().map(Value::Str));
-        put(&mut pairs, "spans", (!spans.is_empty()).then_some(Value::Str(&spans)));
+        put(&mut pairs, "spans", spans.as_deref().map(Value::Str));
 
         self.edits.apply(&mut pairs, |value| value);
         for (name, _) in &mut pairs {
-            if name.is_empty() || name.contains(is_special) {
+            if name.is_empty() || has_special(name) {
                 let plain = name.replace(is_special, "_");
                 *name = Cow::Owned(if plain.is_empty() { "_".to_owned() } else { plain });
             }
@@ -111,7 +111,7 @@ impl Schema for Logfmt {
             out.extend_from_slice(name.as_bytes());
             out.push(b'=');
             match json::text_of(value) {
-                text if text.contains(is_special) || text == "null" => json::put_str(out, &text),
+                text if has_special(&text) || text == "null" => json::put_str(out, &text),
                 text => out.extend_from_slice(text.as_bytes()),
             }
         }
@@ -131,6 +131,11 @@ type Pair<'a> = (Cow<'a, str>, Value<'a>);
 
 fn put<'a>(pairs: &mut Vec<Pair<'a>>, name: &'static str, value: Option<Value<'a>>) {
     pairs.extend(value.map(|value| (Cow::Borrowed(name), value)));
+}
+
+fn has_special(text: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'=' && byte != b'"';
+    !text.bytes().all(is_plain) && text.contains(is_special)
 }
 
 /// What a key cannot have, and a value only in quotes.

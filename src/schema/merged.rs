@@ -19,7 +19,8 @@ pub(super) struct Merged<'a> {
 
 /// The fields in the line, the event's own first. `views`: the spans of the record's context, the innermost first.
 pub(super) fn merged<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<Merged<'a>> {
-    let mut fields: Vec<Merged<'a>> = Vec::with_capacity(16);
+    // Enough for nearly all lines, and few enough for the allocator's quick way.
+    let mut fields: Vec<Merged<'a>> = Vec::with_capacity(12);
     let mut names = Names::default();
     let limit = record.max_value_bytes;
     add_last_of_each(&mut fields, &mut names, record.fields(), true);
@@ -72,14 +73,14 @@ fn add_last_of_each<'a>(
     own: bool,
 ) {
     let start = fields.len();
-    let more: SmallVec<[_; FEW]> = more.collect();
-    for &(name, value) in more.iter().rev() {
-        if names.insert(name) {
-            fields.push(Merged { name, value, own });
+    for (name, value) in more {
+        if !names.insert(name) {
+            // Equal to one of these, it takes its place; to one of those before, it is hidden.
+            let earlier = fields.iter().skip(start).position(|field| field.name == name);
+            let Some(earlier) = earlier else { continue };
+            fields.remove(start + earlier);
         }
-    }
-    if let Some(added) = fields.get_mut(start..) {
-        added.reverse();
+        fields.push(Merged { name, value, own });
     }
 }
 

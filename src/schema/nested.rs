@@ -5,9 +5,10 @@
 //! of equal keys only the last is there, NaN is not `null`, values of [`json`](crate::json) are nested, bytes are base64.
 
 use super::clock::ClockText;
+use super::json::DraftBytes;
 use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{Views, error_message, views};
+use super::parts::{Views, error_message, put_marks, shown, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -18,6 +19,7 @@ pub struct Nested {
     thread: bool,
     location: bool,
     clock: ClockText,
+    draft: DraftBytes,
 }
 
 const KEYS: &[&str] = &[
@@ -60,12 +62,13 @@ impl Nested {
 
 impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let around = views(record);
-        let all = merged(record, &around);
-        let (hidden, views): (Views<'_>, Views<'_>) = around.iter().copied().partition(|view| view.is_hidden());
-        // What is in no span that shows counts as the event's own.
-        let own = merged(record, &hidden);
-        let mut line = Object::begun(out, self.clock.text(record.timestamp()), KEYS);
+        let views = views(record);
+        let all = merged(record, &views);
+        // Context variables are in no span that shows: they are the event's, where it has none of their names.
+        let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
+        let mut own = merged(record, &hidden);
+        put_marks(&mut own, record);
+        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
 
         let fields = line.key("fields");
@@ -79,7 +82,7 @@ impl Schema for Nested {
         }
         let statics: Vec<_> = last_of_each(record.static_fields()).collect();
         for (name, value) in statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            if all.iter().all(|field| field.name != *name) {
+            if own.iter().all(|field| field.name != *name) {
                 put_member(fields, &mut is_empty, name, &Value::Str(value));
             }
         }
@@ -94,18 +97,13 @@ impl Schema for Nested {
                 line.number("line_number", number.into());
             }
         }
-        if let Some(leaf) = views.first() {
-            let out = line.key("span");
-            let start = out.len();
-            put_span(out, record, leaf);
-            let rendered = start..out.len();
+        if let Some(leaf) = views.iter().find(|view| !view.is_hidden()) {
+            put_span(line.key("span"), record, leaf);
             let out = line.key("spans");
-            out.push(b'[');
-            for view in views.iter().skip(1).rev() {
+            for (place, view) in shown(&views).enumerate() {
+                out.push(if place == 0 { b'[' } else { b',' });
                 put_span(out, record, view);
-                out.push(b',');
             }
-            out.extend_from_within(rendered);
             out.push(b']');
         }
         if let Some(thread) = record.thread().filter(|_| self.thread) {

@@ -9,50 +9,63 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
-use super::json;
+use super::json::{self, Draft, DraftBytes};
 use crate::record::{Record, Value};
 
 /// An object being written.
 pub(super) struct Object<'o, 'a> {
-    out: &'o mut Vec<u8>,
+    line: Draft<'o>,
     reserved: &'static [&'static str],
     under_fields: SmallVec<[(&'a str, Value<'a>); 4]>,
 }
 
 impl<'o, 'a> Object<'o, 'a> {
     /// Goes on behind `head`, the opening brace and a first member. `reserved`: all keys that the schema may write.
-    pub(super) fn begun(out: &'o mut Vec<u8>, head: &[u8], reserved: &'static [&'static str]) -> Self {
-        out.extend_from_slice(head);
-        Self { out, reserved, under_fields: SmallVec::new() }
+    pub(super) fn begun(
+        out: &'o mut Vec<u8>,
+        draft: &'o mut DraftBytes,
+        head: &[u8],
+        reserved: &'static [&'static str],
+    ) -> Self {
+        let mut line = Draft::new(draft, out);
+        line.put(head);
+        Self { line, reserved, under_fields: SmallVec::new() }
     }
 
     /// Appends a key of the schema's own; its value is to be appended to what is returned.
     pub(super) fn key(&mut self, key: &'static str) -> &mut Vec<u8> {
+        self.put_key(key);
+        self.line.out()
+    }
+
+    #[inline]
+    fn put_key(&mut self, key: &'static str) {
         debug_assert!(self.reserved.contains(&key), "{key} is not in the schema's table");
-        self.out.extend_from_slice(b",\"");
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
-        self.out
+        self.line.put(b",\"");
+        self.line.put_short(key.as_bytes());
+        self.line.put(b"\":");
     }
 
     pub(super) fn text(&mut self, key: &'static str, text: &str) {
-        json::put_str(self.key(key), text);
+        self.put_key(key);
+        self.line.put_text(text.as_bytes());
     }
 
     /// Appends ASCII that needs no escape.
     pub(super) fn plain(&mut self, key: &'static str, text: &[u8]) {
-        let out = self.key(key);
-        out.push(b'"');
-        out.extend_from_slice(text);
-        out.push(b'"');
+        self.put_key(key);
+        self.line.put(b"\"");
+        self.line.put_short(text);
+        self.line.put(b"\"");
     }
 
     pub(super) fn number(&mut self, key: &'static str, number: u64) {
-        json::put_int(self.key(key), number);
+        self.value(key, &Value::U64(number));
     }
 
     pub(super) fn value(&mut self, key: &'static str, value: &Value<'_>) {
-        json::put_value(self.key(key), value);
+        self.put_key(key);
+        self.line.put_value(value);
     }
 
     /// Appends what there is of `truncated` and `original_bytes`.
@@ -68,8 +81,10 @@ impl<'o, 'a> Object<'o, 'a> {
         if is_reserved(name, self.reserved) {
             return self.under_fields.push((name, value));
         }
-        self.out.push(b',');
-        put_member(self.out, name, &value);
+        self.line.put(b",");
+        self.line.put_text(name.as_bytes());
+        self.line.put(b":");
+        self.line.put_value(&value);
     }
 
     /// Appends `fields`, where there is something to go there, and closes the object.
@@ -78,7 +93,8 @@ impl<'o, 'a> Object<'o, 'a> {
             let fields = std::mem::take(&mut self.under_fields);
             put_object(self.key("fields"), fields.iter().map(|(name, value)| (*name, value)));
         }
-        self.out.push(b'}');
+        self.line.put(b"}");
+        self.line.finish();
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Parts<'a> {
     pub(super) request: Option<Value<'a>>,
     /// From the builder, else from a field that is text.
     pub(super) service: Option<&'a str>,
-    /// The ids of the context; those that it leaves free, from fields.
+    /// The ids of the context; where it has none, those that the event gives itself.
     pub(super) trace: Option<TraceId>,
     pub(super) span: Option<SpanId>,
     /// All other fields, each name once.
@@ -38,6 +38,7 @@ impl<'a> Parts<'a> {
     /// Takes a record apart. `views`: its spans, from [`views`].
     pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
         let mut fields = merged(record, views);
+        put_marks(&mut fields, record);
         let mut statics: SmallVec<[_; 4]> = SmallVec::new();
         if record.static_fields().next().is_some() {
             let shadowed = |name: &str| fields.iter().any(|field| field.name == name);
@@ -51,10 +52,9 @@ impl<'a> Parts<'a> {
             Some(service) => Some(service),
             None => take(&mut fields, "service", is_text).and_then(|value| value.as_str()),
         };
-        let (mut trace, mut span) = match record.context() {
-            Some(context) => (context.trace_id(), context.span_id()),
-            None => (None, None),
-        };
+        let context = record.context();
+        let mut trace = context.and_then(Context::trace_id);
+        let mut span = context.and_then(Context::span_id);
         if trace.is_none() {
             take_id(&mut fields, "trace_id", &mut trace, TraceId::parse);
         }
@@ -62,6 +62,14 @@ impl<'a> Parts<'a> {
             take_id(&mut fields, "span_id", &mut span, SpanId::parse);
         }
         Self { message, error, request, service, trace, span, fields, statics }
+    }
+
+    /// Takes out the record's backtrace, for a schema that has a place for stack traces: behind what `error` was caused by.
+    pub(super) fn take_stack(&mut self, record: &Record<'_>) -> Option<String> {
+        let causes = self.error.as_ref().and_then(error_stack);
+        let Some(backtrace) = record.backtrace() else { return causes };
+        let _ = self.take("backtrace", |_| true);
+        Some(causes.map_or_else(|| backtrace.to_owned(), |causes| causes + "\n\n" + backtrace))
     }
 
     /// Takes out a static field: one that a schema has a place of its own for, where nothing shadows it.
@@ -92,6 +100,26 @@ fn take_id<T>(fields: &mut Vec<Merged<'_>>, name: &str, id: &mut Option<T>, pars
     *id = take(fields, name, |value| parse(value).is_some()).and_then(|value| parse(&value));
 }
 
+/// Adds what the log itself says of a record: `held_back` and `backtrace`, in place of fields of those names.
+pub(super) fn put_marks<'a>(fields: &mut Vec<Merged<'a>>, record: &Record<'a>) {
+    let marks = [
+        record.is_held_back().then_some(("held_back", Value::Bool(true))),
+        record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
+    ];
+    for (name, value) in marks.into_iter().flatten() {
+        fields.retain(|field| field.name != name);
+        fields.push(Merged { name, value, own: true });
+    }
+}
+
+/// The type of an error, where it tells one.
+pub(super) fn error_kind<'v>(error: &Value<'v>) -> Option<&'v str> {
+    match *error {
+        Value::Error(chain) => chain.kind(),
+        _ => None,
+    }
+}
+
 /// What an error itself says.
 pub(super) fn error_message<'v>(error: &Value<'v>) -> &'v str {
     match *error {
@@ -103,7 +131,7 @@ pub(super) fn error_message<'v>(error: &Value<'v>) -> &'v str {
 
 /// An error and its sources as a text of several lines, where it has sources: what stands where readers expect a
 /// stack trace.
-pub(super) fn error_stack(error: &Value<'_>) -> Option<String> {
+fn error_stack(error: &Value<'_>) -> Option<String> {
     let Value::Error(chain) = error else { return None };
     let mut text = format!("{}\n\nCaused by:", chain.message());
     let start = text.len();
@@ -113,29 +141,26 @@ pub(super) fn error_stack(error: &Value<'_>) -> Option<String> {
     (text.len() > start).then_some(text)
 }
 
-/// The spans' names, the outermost first. Hidden ones have none.
-pub(super) fn span_names(views: &[SpanView<'_>]) -> impl Iterator<Item = &'static str> {
-    views.iter().rev().filter(|view| !view.is_hidden()).map(SpanView::name)
+/// The spans that show, the outermost first.
+pub(super) fn shown<'v, 'a>(views: &'v [SpanView<'a>]) -> impl Iterator<Item = &'v SpanView<'a>> {
+    views.iter().rev().filter(|view| !view.is_hidden())
 }
 
-/// The spans' names in one text, the outermost first; empty without spans.
-pub(super) fn joined_names(views: &[SpanView<'_>]) -> String {
-    let mut text = String::new();
-    for name in span_names(views) {
-        text += if text.is_empty() { "" } else { ":" };
-        text += name;
-    }
-    text
+/// The names of the spans that show, the outermost first, with colons between them; `None` where there is none.
+pub(super) fn span_path(views: &[SpanView<'_>]) -> Option<String> {
+    let mut shown = shown(views).map(SpanView::name);
+    let first = shown.next()?.to_owned();
+    Some(shown.fold(first, |path, name| path + ":" + name))
 }
 
-/// Appends the spans' names as an array, the outermost first.
+/// Appends the names of the spans that show as an array, the outermost first.
 pub(super) fn put_span_names(out: &mut Vec<u8>, views: &[SpanView<'_>]) {
     out.push(b'[');
-    for (place, name) in span_names(views).enumerate() {
+    for (place, span) in shown(views).enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        json::put_str(out, name);
+        json::put_str(out, span.name());
     }
     out.push(b']');
 }

@@ -113,9 +113,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends a few bytes as they are: a number.
+    /// Appends a few bytes as they are: a number, a key.
     #[inline]
-    fn put_short(&mut self, bytes: &[u8]) {
+    pub(crate) fn put_short(&mut self, bytes: &[u8]) {
         match self.bytes.get_mut(self.length..self.length + bytes.len()) {
             Some(place) => {
                 copy::<false>(place, bytes);

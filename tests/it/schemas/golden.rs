@@ -90,6 +90,12 @@ pub(super) fn story() {
         .module_path(Some("pool::inner"))
         .build();
     tracing_log::format_trace(&record).unwrap();
+    let variable = Site::event("orders", Level::INFO, &["message"]);
+    spanline::with("tenant", "acme").in_scope(|| variable.log(&[Some(&"a variable and no span")]));
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    info_span!("request", traceparent, tenant = "span").in_scope(|| {
+        spanline::with("tenant", "acme").in_scope(|| variable.log(&[Some(&"a variable in a sampled trace")]));
+    });
 }
 
 /// Names that some schema writes itself, and some that meet them.

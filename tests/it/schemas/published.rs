@@ -130,6 +130,7 @@ fn otel_is_read_by_the_protocols_own_types() {
     assert_eq!(items, expected);
     let own = record(16);
     assert_eq!(own.trace_id[..4], [0x4b, 0xf9, 0x2f, 0x35]);
+    assert_eq!((own.flags, record(19).flags), (0, 1), "as the traceparent says");
 }
 
 #[test]

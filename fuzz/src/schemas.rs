@@ -1,0 +1,38 @@
+//! Each line of each schema is strict, with edits too.
+
+use spanline::schema::{Edits, NAMES, by_name};
+use spanline::{Memory, Output};
+
+use crate::input::{Scene, ended};
+use crate::strict;
+
+/// The schemas whose lines are no JSON.
+const TEXT: [&str; 4] = ["logfmt", "console", "compact", "pretty"];
+
+pub fn schemas(data: &[u8]) {
+    let scene = Scene::new(data);
+    // What the first field is called goes, the second takes the name of the third.
+    let mut names = scene.own.iter().map(|(name, _)| name.as_str());
+    let mut edits = names.next().map_or(Edits::new(), |name| Edits::new().drop(name));
+    if let (Some(from), Some(to)) = (names.next(), names.next()) {
+        edits = edits.rename(from, to).add(from, "added").rename(format!("fields.{to}"), from);
+    }
+    let outputs: Vec<_> = NAMES.into_iter().flat_map(|name| [(name, false), (name, true)]).collect();
+    let memories: Vec<_> = outputs.iter().map(|_| Memory::new()).collect();
+    let mut builder = scene.builder();
+    for ((name, edited), memory) in outputs.iter().zip(&memories) {
+        let output = Output::new(memory.clone()).schema(by_name(name).unwrap()).max_bytes(1 << 20);
+        builder = builder.output(if *edited { output.edit(edits.clone()) } else { output });
+    }
+    let Some((dispatch, _handle)) = ended(builder) else { return };
+    scene.play(&dispatch);
+
+    for ((name, _), memory) in outputs.iter().zip(&memories) {
+        let text = String::from_utf8(memory.take()).unwrap();
+        let bad = text.chars().find(|char| *char != '\n' && strict::is_unsafe(*char));
+        assert_eq!(bad, None, "{name}: {text:?}");
+        if !TEXT.contains(name) {
+            text.split_terminator('\n').for_each(|line| drop(strict::line(line)));
+        }
+    }
+}
