@@ -170,6 +170,7 @@ impl Forms {
 
     fn error(&mut self, chain: ErrorChain<'_>, cut: bool) -> bool {
         self.chain.clear();
+        self.chain.shrink_to(super::text::MAX_KEPT_BYTES);
         let mut found = false;
         for text in chain.texts() {
             let one = self.scan.text(&self.rules, text.as_bytes(), cut);

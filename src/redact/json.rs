@@ -8,6 +8,9 @@ use super::names::MAX_NAME_BYTES;
 use super::shapes::card;
 use super::text::{Hit, With};
 
+/// Deeper paths are not followed; the names in there are found as they are in any text.
+const MAX_DEPTH: usize = 256;
+
 /// An object or an array that is open.
 struct Frame {
     is_object: bool,
@@ -22,9 +25,19 @@ fn space(byte: u8) -> bool {
 /// Adds what is secret by its path, and numbers of cards. `path` is that of the whole.
 pub(super) fn find(rules: &Rules, text: &[u8], path: &mut Vec<u8>, hits: &mut Vec<Hit>) {
     let mut frames: Vec<Frame> = Vec::new();
+    // Brackets that are open beyond those frames.
+    let mut deeper = 0usize;
     let mut at = 0;
     while at < text.len() {
         match byte(text, at) {
+            b'{' | b'[' if frames.len() == MAX_DEPTH => {
+                deeper += 1;
+                at += 1;
+            }
+            b'}' | b']' | b',' if deeper > 0 => {
+                deeper -= usize::from(byte(text, at) != b',');
+                at += 1;
+            }
             open @ (b'{' | b'[') => {
                 frames.push(Frame { is_object: open == b'{', path: path.len() });
                 at += 1;

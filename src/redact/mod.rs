@@ -9,6 +9,7 @@
 //! text; nested JSON stays JSON.
 
 mod bounds;
+mod bytes;
 mod form;
 mod json;
 mod names;

@@ -9,6 +9,7 @@
 
 use super::Rules;
 use super::bounds::{backslashes_at_end, byte, group_end, run, run_back, starts, string_end};
+use super::bytes::{any, class, class_of, word_end};
 use super::json;
 use super::names::MAX_NAME_BYTES;
 use super::shapes;
@@ -43,121 +44,10 @@ pub(super) struct Scan {
 
 /// What is larger than this is not kept for the next text.
 pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
-
-/// Why the pass stops at a byte.
-mod class {
-    pub(super) const ASSIGN: u8 = 1;
-    pub(super) const OPEN: u8 = 2;
-    pub(super) const ANGLE: u8 = 4;
-    pub(super) const DIGIT: u8 = 8;
-    /// Of a prefix.
-    pub(super) const MARK: u8 = 16;
-    pub(super) const B: u8 = 32;
-    pub(super) const J: u8 = 64;
-    /// Not a reason: a letter or digit.
-    pub(super) const WORD: u8 = 128;
-    /// At these a name may end.
-    pub(super) const NAMES: u8 = ASSIGN | OPEN | ANGLE;
-    pub(super) const ALL: u8 = !WORD;
-}
-
-const CLASS: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        classes[at] = match at as u8 {
-            b':' | b'=' => class::ASSIGN,
-            b'0'..=b'9' => class::DIGIT,
-            b'(' | b'[' | b'{' => class::OPEN,
-            b'-' | b'_' | b'A' => class::MARK,
-            b'b' | b'B' => class::B,
-            b'J' => class::J,
-            b'>' => class::ANGLE,
-            _ => 0,
-        };
-        if (at as u8).is_ascii_alphanumeric() {
-            classes[at] |= class::WORD;
-        }
-        at += 1;
-    }
-    classes
-};
-
-#[inline]
-fn class_of(byte: u8) -> u8 {
-    CLASS[usize::from(byte)]
-}
+const MAX_KEPT_HITS: usize = 1024;
 
 /// Shorter texts hold no secret but one behind its name, unless they were cut.
 const MIN_SHAPE_BYTES: usize = 9;
-
-/// Where the word ends that `at` is in.
-#[inline]
-fn word_end(text: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while text.get(at).is_some_and(|byte| class_of(*byte) & class::WORD != 0) {
-        at += 1;
-        if at - from == 16 {
-            return long_word_end(text, at);
-        }
-    }
-    at
-}
-
-/// The same, sixteen bytes at once in the processor's wide registers.
-#[inline(never)]
-fn long_word_end(text: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        if !chunk.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric()) {
-            break;
-        }
-        at += 16;
-    }
-    while text.get(at).is_some_and(|byte| class_of(*byte) & class::WORD != 0) {
-        at += 1;
-    }
-    at
-}
-
-/// Whether one of sixteen bytes is of any class: without the table, so that they are looked at all at once.
-#[inline]
-fn any_class(chunk: &[u8; 16]) -> bool {
-    chunk.iter().fold(false, |any, &byte| {
-        let upper = byte & 0xdf;
-        any | (byte.wrapping_sub(b'0') <= 10)
-            | (byte.wrapping_sub(b'=') <= 1)
-            | (upper == b'B')
-            | (upper == b'[')
-            | (byte == b'(')
-            | (byte == b'-')
-            | (byte == b'_')
-            | (byte == b'A')
-            | (byte == b'J')
-    })
-}
-
-/// Whether one of the bytes is of any class.
-#[inline(never)]
-fn any_class_of_many(text: &[u8]) -> bool {
-    let mut rest = text;
-    while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
-        if any_class(chunk) {
-            return true;
-        }
-        rest = behind;
-    }
-    // Once more the last of them.
-    text.last_chunk::<16>().is_some_and(any_class)
-}
-
-/// Whether one of the bytes is of the `classes`, or perhaps of another where there are many.
-#[inline]
-fn any(text: &[u8], classes: u8) -> bool {
-    if text.len() >= 16 {
-        return any_class_of_many(text);
-    }
-    text.iter().fold(0, |seen, byte| seen | class_of(*byte)) & classes != 0
-}
 
 impl Scan {
     /// Looks through a text; true when something was found, and [`out`](Self::out) is the text without it. `cut`: the
@@ -168,7 +58,7 @@ impl Scan {
 
     /// The same for a text that is JSON, or may be: `name` is the field's.
     pub(super) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
-        self.find(rules, text, class::ALL, cut, name.as_bytes()) && self.write(rules, text)
+        any(text, class::ALL) && self.find(rules, text, class::ALL, cut, name.as_bytes()) && self.write(rules, text)
     }
 
     /// Whether there is no secret in a text. It is not said of one that may be JSON.
@@ -250,6 +140,8 @@ impl Scan {
             *found += 1;
         }
         out.extend_from_slice(text.get(copied..).unwrap_or_default());
+        hits.clear();
+        hits.shrink_to(MAX_KEPT_HITS);
         copied > 0
     }
 }
@@ -621,15 +513,6 @@ mod tests {
             ("user[password]=hunter2", "user[password]=XXX"),
         ] {
             redacted(text, expected);
-        }
-    }
-
-    #[test]
-    fn sixteen_bytes_are_judged_as_one() {
-        for byte in 0..=255 {
-            let mut chunk = [b' '; 16];
-            chunk[usize::from(byte) % 16] = byte;
-            assert_eq!(any_class(&chunk), class_of(byte) & class::ALL != 0, "{byte}");
         }
     }
 
