@@ -18,7 +18,7 @@ use crate::context::is_hidden;
 use crate::error::Error;
 
 /// Spans with one of these fields hand down an id.
-const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"];
+pub(crate) const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"];
 
 /// Reads directives.
 ///
@@ -68,9 +68,31 @@ pub(crate) struct State {
     pub(crate) outputs: Vec<Option<Targets>>,
     /// Spans with an id field are seen up to here although no output wants their events.
     pub(crate) context_level: LevelFilter,
+    /// What is held back from outputs that do not want it, and the level whose events release it.
+    pub(crate) held: Option<(Targets, Level)>,
 }
 
 impl State {
+    /// One bit for each output from which events of this target and level are held back: it does not want them, and would
+    /// get what releases them.
+    fn held_mask(&self, target: &str, level: Level) -> u64 {
+        match &self.held {
+            Some((held, release)) if held.would_enable(target, &level) => {
+                self.mask(target, *release) & !self.mask(target, level)
+            }
+            _ => 0,
+        }
+    }
+
+    /// No event beyond this level is of use.
+    fn max_event_level(&self) -> LevelFilter {
+        let wanted = self.max_level();
+        match &self.held {
+            Some((held, _)) if wanted != LevelFilter::OFF => wanted.max(max_level(held)),
+            _ => wanted,
+        }
+    }
+
     /// One bit for each output that wants events of this target and level.
     fn mask(&self, target: &str, level: Level) -> u64 {
         if self.global.as_ref().is_some_and(|global| !global.would_enable(target, &level)) {
@@ -141,10 +163,23 @@ impl Filters {
         self.state.load().mask(target, level)
     }
 
+    /// One bit for each output from which events of this target and level are held back.
+    pub(crate) fn held_mask(&self, target: &str, level: Level) -> u64 {
+        self.state.load().held_mask(target, level)
+    }
+
+    /// Whether events of this target and level are of use.
+    #[cfg(feature = "log")]
+    pub(crate) fn wants_events(&self, target: &str, level: Level) -> bool {
+        let state = self.state.load();
+        state.mask(target, level) != 0 || state.held_mask(target, level) != 0
+    }
+
     /// Whether the layer wants to see the call site.
     fn wants(&self, meta: &Metadata<'_>) -> bool {
         let state = self.state.load();
         state.mask(meta.target(), *meta.level()) != 0
+            || (meta.is_event() && state.held_mask(meta.target(), *meta.level()) != 0)
             || (is_hidden(meta) && state.max_level() != LevelFilter::OFF)
             || (meta.is_span()
                 && *meta.level() <= state.context_level
@@ -185,7 +220,7 @@ impl Filters {
     pub(crate) fn serve_log(&self) {
         self.serves_log.store(true, Ordering::Relaxed);
         #[cfg(feature = "log")]
-        log::set_max_level(tracing_log::AsLog::as_log(&self.state.load().max_level()));
+        log::set_max_level(tracing_log::AsLog::as_log(&self.state.load().max_event_level()));
     }
 }
 
@@ -204,7 +239,7 @@ impl<S> Filter<S> for CallsiteFilter {
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let state = self.0.state.load();
-        match state.max_level() {
+        match state.max_event_level() {
             LevelFilter::OFF => Some(LevelFilter::OFF),
             events => Some(events.max(state.context_level)),
         }
@@ -221,7 +256,22 @@ mod tests {
             global: global.map(targets),
             outputs: outputs.iter().map(|own| own.map(targets)).collect(),
             context_level: LevelFilter::INFO,
+            held: None,
         }
+    }
+
+    #[test]
+    fn detail_is_held_back_from_outputs_that_would_get_the_error() {
+        let held = Some((parse("app=debug").expect("good directives"), Level::ERROR));
+        let state =
+            State { held, ..state(Some("trace,app::off=off"), &[Some("info"), Some("debug"), Some("off,audit=info")]) };
+        assert_eq!((state.mask("app", Level::DEBUG), state.held_mask("app", Level::DEBUG)), (0b010, 0b001));
+        assert_eq!(state.held_mask("app", Level::TRACE), 0, "not asked for");
+        assert_eq!(state.held_mask("app", Level::INFO), 0, "wanted, or nothing to do with that output");
+        assert_eq!((state.held_mask("db", Level::DEBUG), state.held_mask("app::off", Level::DEBUG)), (0, 0));
+        assert_eq!(state.max_event_level(), LevelFilter::DEBUG);
+        let off = State { held: state.held, ..self::state(Some("off"), &[None]) };
+        assert_eq!(off.max_event_level(), LevelFilter::OFF);
     }
 
     #[test]

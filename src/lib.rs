@@ -59,6 +59,7 @@ mod context;
 pub mod docs;
 mod error;
 mod filter;
+mod held;
 mod layer;
 mod limit;
 mod metrics;
@@ -84,6 +85,7 @@ pub use builder::{
 };
 pub use context::{Context, ContextKey, SpanId, SpanView, TraceId, new_request_id};
 pub use error::Error;
+pub use held::{DEFAULT_HELD_BYTES, DEFAULT_HELD_BYTES_PER_REQUEST, HeldBack};
 pub use layer::{Layer, SpanExt};
 pub use metrics::{ByLevel, Dropped, Metrics, OutputMetrics, Reason};
 #[cfg(feature = "tokio")]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::fork;
 use super::guard::Deadlines;
 use crate::complaint::Complaints;
+use crate::layer;
 use crate::process::{self, Hooks};
 use crate::worker::{self, Lane};
 
@@ -56,6 +57,10 @@ pub(super) fn watch(log: &Arc<Log>) {
         if !std::thread::panicking() {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
+                if layer::is_looking() {
+                    return;
+                }
+                layer::log_panic(panic, will_abort(panic));
                 before(panic);
                 on_panic(panic);
             }));

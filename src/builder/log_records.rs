@@ -26,7 +26,7 @@ impl log::Log for LogRecords {
     /// Answered here: to a question without an event behind it, a per-layer filter's no would stay on the thread and
     /// swallow the event after it.
     fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
-        self.filters.mask(meta.target(), meta.level().as_trace()) != 0
+        self.filters.wants_events(meta.target(), meta.level().as_trace())
     }
 
     fn log(&self, record: &log::Record<'_>) {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod end;
+mod failures;
 mod fork;
 mod guard;
 #[cfg(feature = "log")]
@@ -27,14 +28,16 @@ use crate::complaint::Complaints;
 use crate::context::IdSource;
 use crate::error::Error;
 use crate::filter::{self, CallsiteFilter, Filters};
-use crate::layer::{Core, Layer};
+use crate::layer::{self, Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
 use crate::record::{Clock, Statics, Timestamp};
-use crate::redact::{Redact, Redactor};
+use crate::redact::Redact;
 use crate::schema::{self, Console};
 use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
+use failures::Failures;
 use guard::Deadlines;
+use output::Common;
 
 /// A line is at most this long, in bytes: what collectors commonly take.
 pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
@@ -62,6 +65,7 @@ pub struct Builder {
     complaints: Complaints,
     deadlines: Deadlines,
     log: bool,
+    failures: Failures,
     #[cfg(all(unix, feature = "signals"))]
     signals: signals::Wanted,
 }
@@ -82,6 +86,7 @@ pub fn builder() -> Builder {
         complaints: Complaints::default(),
         deadlines: Deadlines::default(),
         log: true,
+        failures: Failures::default(),
         #[cfg(all(unix, feature = "signals"))]
         signals: signals::Wanted::default(),
     }
@@ -287,6 +292,10 @@ impl Builder {
             return Err(Error::invalid("a rate limit needs at least one line and a period; a filter hides all lines"));
         }
         let limiter = limits.iter().any(Option::is_some).then(|| Arc::new(Limiter::new(limits[0], limits[1])));
+        let log_panics = self.failures.log_panics == Some(true);
+        self.statics.backtraces = log_panics || self.failures.backtrace != LevelFilter::OFF;
+        self.statics.holds_back = self.failures.held_back.is_some();
+        let (extras, held) = self.failures.extras()?;
         let complaints = Arc::new(self.complaints);
         let rules = self.redact.rules();
         let statics = Arc::new(redact::statics(self.statics, rules.as_deref()));
@@ -294,15 +303,22 @@ impl Builder {
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
+        let common = Common {
+            max_line_bytes: self.max_line_bytes,
+            statics: &statics,
+            clock: &self.clock,
+            complaints: &complaints,
+            rules: rules.as_ref(),
+            held: extras.held.as_ref(),
+        };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             filters.push(output.filter.take().transpose()?);
             let name = output.name_among(&lanes)?;
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
-            let redactor = rules.as_ref().and_then(Redactor::new);
-            lanes.push(output.start(name, self.max_line_bytes, &statics, &self.clock, &complaints, limit, redactor)?);
+            lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state = filter::State { global, outputs: filters, context_level: self.context_level };
+        let state = filter::State { global, outputs: filters, context_level: self.context_level, held };
         let filters = Arc::new(Filters::new(state));
         // Workers run: the guard ends them when a later output has failed.
         let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
@@ -319,7 +335,12 @@ impl Builder {
             wants_thread,
             limiter,
             redact: rules,
+            extras,
+            place: layer::Place::default(),
         });
+        if log_panics {
+            layer::listen(&core);
+        }
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }
 
@@ -340,6 +361,7 @@ impl Builder {
                 self.filter = Some(Ok(targets));
             }
         }
+        self.failures.log_panics.get_or_insert(true);
         #[cfg(feature = "log")]
         let log = self.log.then_some(self.max_line_bytes);
         let (layer, filter, guard) = self.parts()?;

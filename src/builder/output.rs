@@ -12,10 +12,11 @@ use crate::appender::Appender;
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter;
+use crate::held::Store;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, Rules};
 use crate::schema::{Edits, Flat, Schema};
 use crate::sink::{RollingFile, Sink};
 use crate::worker::{Durability, Lane, Parts};
@@ -158,7 +159,15 @@ impl Output {
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
         let name = self.name_among(&[])?;
-        let lane = self.start(name, DEFAULT_MAX_LINE_BYTES, &Arc::default(), &clock, &complaints, None, None)?;
+        let common = Common {
+            max_line_bytes: DEFAULT_MAX_LINE_BYTES,
+            statics: &Arc::default(),
+            clock: &clock,
+            complaints: &complaints,
+            rules: None,
+            held: None,
+        };
+        let lane = self.start(name, None, &common)?;
         let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
         Ok((Appender::new(lane, clock), guard))
     }
@@ -184,16 +193,7 @@ impl Output {
         }
     }
 
-    pub(super) fn start(
-        self,
-        name: String,
-        max_line_bytes: usize,
-        statics: &Arc<Statics>,
-        clock: &Clock,
-        complaints: &Arc<Complaints>,
-        limit: Option<Share>,
-        redactor: Option<Redactor>,
-    ) -> Result<Arc<Lane>, Error> {
+    pub(super) fn start(self, name: String, limit: Option<Share>, common: &Common<'_>) -> Result<Arc<Lane>, Error> {
         let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
         let mut schema = self.edits.on(schema);
         schema.terminal(self.sink.is_terminal());
@@ -205,14 +205,27 @@ impl Output {
             synchronous: self.synchronous,
             durability: self.durability,
             max_bytes: self.max_bytes,
-            max_line_bytes,
-            statics: Arc::clone(statics),
-            clock: clock.clone(),
-            complaints: Arc::clone(complaints),
+            max_line_bytes: common.max_line_bytes,
+            statics: Arc::clone(common.statics),
+            clock: common.clock.clone(),
+            complaints: Arc::clone(common.complaints),
             limit,
-            redactor,
+            redactor: common.rules.and_then(Redactor::new),
+            held: common.held.cloned(),
         })
     }
+}
+
+/// What all outputs of a log have in common.
+pub(super) struct Common<'a> {
+    pub(super) max_line_bytes: usize,
+    pub(super) statics: &'a Arc<Statics>,
+    pub(super) clock: &'a Clock,
+    pub(super) complaints: &'a Arc<Complaints>,
+    /// What is redacted, if something is.
+    pub(super) rules: Option<&'a Arc<Rules>>,
+    /// Where lines are held back, if some are.
+    pub(super) held: Option<&'a Arc<Store>>,
 }
 
 /// Asks that no two outputs write to one file: they would rotate it under each other, and mix their lines.

@@ -9,7 +9,9 @@ mod carried;
 mod hidden;
 mod ids;
 mod overlay;
+mod request;
 mod request_id;
+mod timing;
 mod traceparent;
 
 pub use ids::{SpanId, TraceId};
@@ -20,6 +22,7 @@ pub(crate) use hidden::{Dynamic, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, begin_anew};
 pub(crate) use overlay::Overlay;
 pub(crate) use request_id::read as read_request_id;
+pub(crate) use timing::Timing;
 pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -75,6 +78,12 @@ pub(crate) struct Node {
     ended: AtomicBool,
     /// Spans around it, when all of them and itself are small; else a number beyond [`SMALL_DEPTH`].
     small_depth: u8,
+    /// Its call site has a field that names a request.
+    names_request: bool,
+    /// Whether lines were ever held back for the request that it is.
+    holds: AtomicBool,
+    /// Where a line is wanted when it closes.
+    timing: Option<Box<Timing>>,
 }
 
 /// A chain of so many spans without long fields is small.
@@ -141,6 +150,9 @@ impl Node {
             ended: AtomicBool::new(false),
             small_depth: if is_long { u8::MAX } else { above },
             fields: SmallVec::new(),
+            names_request: false,
+            holds: AtomicBool::new(false),
+            timing: None,
         });
         // Copied once, to where they stay.
         if let Some(node) = Arc::get_mut(&mut node) {
@@ -240,7 +252,7 @@ type Recorded = Option<Arc<[(u64, Arc<Version>)]>>;
 const LOOKS: u32 = 3;
 
 /// A context at one moment: what a queued record holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bound {
     node: Arc<Node>,
     epoch: u64,
@@ -288,6 +300,15 @@ impl Bound {
     #[inline]
     pub(crate) fn is(&self, node: &Arc<Node>, epoch: u64) -> bool {
         self.epoch == epoch && Arc::ptr_eq(&self.node, node)
+    }
+
+    /// Whether both are one context at one moment.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.is(&other.node, other.epoch) && self.version == other.version
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
     pub(crate) fn context(&self) -> Context<'_> {

@@ -12,7 +12,7 @@ use crate::context::{Bound, Context, epoch};
 pub(crate) fn with_current<T>(with: impl FnOnce(&Context<'_>) -> T) -> Option<T> {
     let bound = dispatcher::get_default(|dispatch| {
         let layer = dispatch.downcast_ref::<Layer>()?;
-        let find = layer.find.get()?;
+        let find = layer.core.place.find.get()?;
         let current = dispatch.current_span();
         let mut found = None;
         find(dispatch, current.id()?, &mut |nodes| {

@@ -4,12 +4,16 @@
 //! belongs to the thread, find the current span's node in the registry, read the clock, push to each output's queue.
 //! The user's code (`Debug`, `Display`) runs during the capture alone, when no lock and no thread-local is held.
 
+mod call_site;
+mod close;
 mod current;
 mod limit;
 #[cfg(feature = "log")]
 mod log_values;
+mod panics;
 mod recent;
 mod secrets;
+mod special;
 
 use std::cell::Cell;
 use std::fmt;
@@ -23,19 +27,25 @@ use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::context::{IdSource, Node, is_hidden};
+use crate::context::{IdSource, Node, Timing};
 use crate::filter::Filters;
 use crate::limit::Limiter;
 use crate::metrics::Reason;
 use crate::queue::{Head, Push, Pushed};
-use crate::record::{Capture, Clock, Fields, Scratch, Value};
+use crate::record::{Capture, Clock, Fields, Scratch, Value, backtrace};
 use crate::redact::Rules;
 use crate::worker::{self, Lane};
 
+use call_site::{
+    CallSite, KIND_BACKTRACE, KIND_CLOSES, KIND_HIDDEN, KIND_HOLDS, KIND_LIMITED, KIND_LOG, KIND_NAMES_REQUEST,
+    KIND_NAMES_TRACE, KIND_RELEASES, KIND_SPECIAL, Known, NO_CALL_SITE, PLACES, SECRET_FIELDS,
+};
 pub(crate) use current::with_current;
 use limit::Passed;
 #[cfg(feature = "log")]
 pub(crate) use log_values::with_log_values;
+pub(crate) use panics::{is_looking, listen, log_panic};
+pub(crate) use special::Extras;
 
 /// Renders spans and events as lines, through its outputs: made by [`Builder::build`](crate::Builder::build).
 ///
@@ -43,6 +53,11 @@ pub(crate) use log_values::with_log_values;
 /// per-layer filter, so that other layers in the same registry are not silenced.
 pub struct Layer {
     core: Arc<Core>,
+}
+
+/// Where a layer has been put.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
     /// Finds a span's nodes in the registry it sits on, whose type is known only when it is put there.
     find: OnceLock<Find>,
     /// The subscriber it is a part of.
@@ -74,6 +89,8 @@ pub(crate) struct Core {
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Which values are not captured, where there are any.
     pub(crate) redact: Option<Arc<Rules>>,
+    pub(crate) extras: Extras,
+    pub(crate) place: Place,
 }
 
 /// A span's nodes, one for each layer in the registry: usually one. The registry drops them when the span closes.
@@ -101,40 +118,6 @@ impl Core {
     pub(crate) fn next_serial() -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         NEXT.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// What is known of a call site: which outputs want it, and what its fields say.
-    #[inline]
-    fn call_site(&self, meta: &'static Metadata<'static>) -> Known {
-        let generation = self.filters.generation();
-        let address = std::ptr::from_ref(meta) as usize;
-        let place = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.ilog2());
-        CALL_SITES
-            .try_with(|places| {
-                let cached = places[place].get();
-                if cached.generation == generation && cached.address == address {
-                    return cached.known;
-                }
-                let known = self.look_at(meta);
-                places[place].set(CallSite { generation, address, known });
-                known
-            })
-            .unwrap_or_else(|_| self.look_at(meta))
-    }
-
-    #[cold]
-    fn look_at(&self, meta: &'static Metadata<'static>) -> Known {
-        let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
-        let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
-        let is_hidden = is_hidden(meta);
-        let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
-        let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
-        let kind = u64::from(is_log) * KIND_LOG
-            + u64::from(names_trace) * KIND_NAMES_TRACE
-            + u64::from(is_limited) * KIND_LIMITED
-            + u64::from(is_hidden) * KIND_HIDDEN
-            + self.secret_fields(meta, is_log);
-        Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
     }
 
     #[inline]
@@ -171,48 +154,24 @@ impl Core {
     /// The mask of a `log` record, by the target that it carries itself.
     #[cold]
     fn mask_of_log(&self, meta: &'static Metadata<'static>, form: &[u8]) -> u64 {
+        self.filters.mask(self.log_target(meta, form), *meta.level())
+    }
+
+    /// The target that a `log` record carries itself.
+    fn log_target<'a>(&self, meta: &'static Metadata<'static>, form: &'a [u8]) -> &'a str {
         let target = Fields::new(form).find(|(key, _)| key.name(meta) == Some("log.target"));
-        let target = target.and_then(|(_, value)| value.as_str()).unwrap_or(meta.target());
-        self.filters.mask(target, *meta.level())
+        target.and_then(|(_, value)| value.as_str()).unwrap_or(meta.target())
+    }
+
+    #[inline]
+    fn capture_thread(&self, capture: &mut Capture<'_>) {
+        if self.wants_thread {
+            let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
+        }
     }
 }
 
-/// What is known of a call site under one generation of the filters.
-#[derive(Clone, Copy)]
-struct CallSite {
-    generation: u64,
-    address: usize,
-    known: Known,
-}
-
-/// Two words: it is copied for each event, and a struct with `bool`s is copied in pieces that overlap, for which the
-/// processor has to wait.
-#[derive(Clone, Copy)]
-struct Known {
-    /// Which outputs want it.
-    mask: u64,
-    kind: u64,
-}
-
-/// One of those that all records of the `log` crate share.
-const KIND_LOG: u64 = 1;
-/// A span with a field that may name the trace.
-const KIND_NAMES_TRACE: u64 = 2;
-/// An event whose repeats are limited.
-const KIND_LIMITED: u64 = 4;
-/// The hidden spans'.
-const KIND_HIDDEN: u64 = 8;
-/// From this bit on, a bit for each field that is secret: see [`secrets`].
-const SECRET_FIELDS: u32 = 8;
-
-const PLACES: usize = 128;
-
 thread_local! {
-    /// A direct-mapped cache; no destructor, so it works in those of others too.
-    static CALL_SITES: [Cell<CallSite>; PLACES] = const {
-        [const { Cell::new(CallSite { generation: 0, address: 0, known: Known { mask: 0, kind: 0 } }) }; PLACES]
-    };
-
     /// The buffer that captures go to. It is taken out while in use: an event logged by a value being formatted
     /// finds none and uses a fresh one.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
@@ -240,7 +199,7 @@ fn this_thread() -> (u64, String) {
 
 impl Layer {
     pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core, find: OnceLock::new(), subscriber: OnceLock::new() }
+        Self { core }
     }
 }
 
@@ -267,7 +226,7 @@ impl Layer {
     {
         let current = registry.current_span();
         let id = event.parent().or_else(|| current.id().filter(|_| !event.is_root()))?;
-        let subscriber = self.subscriber.get()?.upgrade()?;
+        let subscriber = self.core.place.subscriber.get()?.upgrade()?;
         let span = subscriber.downcast_ref::<S>()?.span(id)?;
         span.scope().find_map(|span| node_of(&span, self.core.serial))
     }
@@ -286,11 +245,11 @@ where
                 }
             }
         };
-        let _ = self.find.set(find);
+        let _ = self.core.place.find.set(find);
     }
 
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        let _ = self.subscriber.set(subscriber.downgrade());
+        let _ = self.core.place.subscriber.set(subscriber.downgrade());
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, registry: Context<'_, S>) {
@@ -306,11 +265,14 @@ where
                 recent.or_else(|| node_of(&parent, core.serial))
             });
             let names_trace = site.kind & KIND_NAMES_TRACE != 0;
-            let node = if site.kind & KIND_HIDDEN != 0 {
+            let mut node = if site.kind & KIND_HIDDEN != 0 {
                 Node::hidden(meta, parent, scratch.bytes())
             } else {
                 Node::new(meta, parent, scratch.bytes(), names_trace, &core.ids)
             };
+            if site.kind & (KIND_CLOSES | KIND_NAMES_REQUEST) != 0 {
+                core.ask(&mut node, site.kind, scratch.bytes());
+            }
             recent::remember(core.serial, id, &node);
             let mut extensions = span.extensions_mut();
             if let Some(mut others) = extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])))
@@ -335,28 +297,42 @@ where
         });
     }
 
+    fn on_enter(&self, id: &Id, registry: Context<'_, S>) {
+        if self.core.extras.closes.is_some() {
+            self.time(id, &registry, Timing::enter);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, registry: Context<'_, S>) {
+        if self.core.extras.closes.is_some() {
+            self.time(id, &registry, Timing::exit);
+        }
+    }
+
+    fn on_close(&self, id: Id, registry: Context<'_, S>) {
+        if self.core.extras.closes.is_some() || self.core.extras.held.is_some() {
+            self.close(&id, &registry);
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {
         let core = &self.core;
         let meta = event.metadata();
         let site = core.call_site(meta);
-        if site.mask == 0 && site.kind & KIND_LOG == 0 {
+        if site.mask == 0 && site.kind & (KIND_LOG | KIND_HOLDS) == 0 {
             return;
         }
-        if site.kind & KIND_LIMITED != 0
-            && let Some(limiter) = &core.limiter
-        {
-            if let Some(passed) = core.judge(limiter, event, site) {
-                self.log(event, &registry, site, Some(passed));
-            }
-        } else {
+        if site.kind & KIND_SPECIAL == 0 {
             self.log(event, &registry, site, None);
+        } else {
+            self.log_special(event, &registry, site);
         }
     }
 }
 
 impl Layer {
-    /// Captures an event and pushes it to the outputs that want it. Once for events with a limit and once for those
-    /// without, which then know nothing of limits.
+    /// Captures an event and pushes it to the outputs that want it. Once for those of which more is asked
+    /// and once for all others, which then know nothing of that.
     #[inline(always)]
     fn log<S>(&self, event: &Event<'_>, registry: &Context<'_, S>, site: Known, passed: Option<Passed>)
     where
@@ -367,14 +343,15 @@ impl Layer {
         let is_log = site.kind & KIND_LOG != 0;
         with_scratch(|scratch| {
             let mut capture = Capture::new(scratch, core.max_record_bytes);
-            if core.wants_thread {
-                let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
-            }
+            core.capture_thread(&mut capture);
             #[cfg(feature = "log")]
             if is_log {
                 log_values::add(core, site, &mut capture);
             }
             core.capture(site, site.mask, &mut capture, |visitor| event.record(visitor));
+            if passed.is_some() && site.kind & KIND_BACKTRACE != 0 {
+                capture.backtrace(&backtrace(false));
+            }
             if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.keep)) {
                 limiter.keep(origin, scratch.bytes());
             }
@@ -392,7 +369,10 @@ impl Layer {
             }
             let current = registry.current_span();
             let id = current.id().filter(|_| event.is_contextual());
-            let push = |node: Option<&Arc<Node>>| core.push(mask, Push { context: node, ..push });
+            let push = |node: Option<&Arc<Node>>| match passed {
+                None => core.push(mask, Push { context: node, ..push }),
+                Some(_) => core.push_special(site.kind, mask, Push { context: node, ..push }),
+            };
             let to_deliver = match id {
                 None if event.is_contextual() => push(None),
                 _ => id
@@ -427,7 +407,7 @@ impl SpanExt for Span {
         let value = value.into();
         self.with_subscriber(|(id, dispatch)| {
             let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
-            let Some(find) = layer.find.get() else { return };
+            let Some(find) = layer.core.place.find.get() else { return };
             let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
             find(dispatch, id, &mut |nodes| {
                 found = nodes.map(|nodes| nodes.0.clone()).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::record::{Fields, Key, Scratch};
 use crate::redact::Rules;
 
 /// Fields with a bit of their own. One more says that there is a secret one behind them.
-const BITS: usize = 55;
+const BITS: usize = 54;
 
 impl Core {
     /// The bits of the secret fields of a call site.

@@ -1,6 +1,6 @@
 //! Counters: what came in, what went out, what was lost and why.
 //!
-//! The books balance: for each output, `emitted = written + dropped + queued`, by level. The same numbers for monitoring
+//! The books balance: for each output, `emitted = written + dropped + queued + held_back`, by level. The same numbers for monitoring
 //! systems: `series` names them, `prometheus` and `publish` hand them over.
 
 #[cfg(feature = "prometheus")]
@@ -174,7 +174,7 @@ impl Dropped {
 pub struct OutputMetrics {
     /// The output's name.
     pub name: String,
-    /// Lines meant for it: each event that passed its filters.
+    /// Lines meant for it: each event that passed its filters, or was held back from it.
     pub emitted: ByLevel,
     /// Lines its sink took whole.
     pub written: ByLevel,
@@ -182,6 +182,13 @@ pub struct OutputMetrics {
     pub dropped: Dropped,
     /// Lines waiting or being written.
     pub queued: ByLevel,
+    /// Lines [held back](crate::Builder::held_back) from it and not released: still in memory, gone with their request, or
+    /// evicted.
+    pub held_back: ByLevel,
+    /// Lines that were held back and released since; each is also queued, written or dropped.
+    pub released: ByLevel,
+    /// Lines of `held_back` that gave way to others, so that an error of their request would not bring them.
+    pub evicted: ByLevel,
     /// Memory that the queue accounts for, in bytes.
     pub queued_bytes: u64,
     /// What that may come to: [`Output::max_bytes`](crate::Output::max_bytes).

@@ -49,10 +49,10 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 15] = [
+pub(super) const SERIES: [Series; 18] = [
     Series {
         name: "spanline_lines_emitted_total",
-        help: "Lines meant for the output: each event that passed its filters.",
+        help: "Lines meant for the output: each event that passed its filters, or was held back from it.",
         unit: Unit::Lines,
         values: Values::CountByLevel(|output| output.emitted),
     },
@@ -73,6 +73,24 @@ pub(super) const SERIES: [Series; 15] = [
         help: "Lines waiting or being written.",
         unit: Unit::Lines,
         values: Values::GaugeByLevel(|output| output.queued),
+    },
+    Series {
+        name: "spanline_lines_held_back",
+        help: "Lines held back from the output and not released: in memory, gone with their request, or evicted.",
+        unit: Unit::Lines,
+        values: Values::GaugeByLevel(|output| output.held_back),
+    },
+    Series {
+        name: "spanline_lines_released_total",
+        help: "Lines that were held back and that an error of their request has released.",
+        unit: Unit::Lines,
+        values: Values::CountByLevel(|output| output.released),
+    },
+    Series {
+        name: "spanline_lines_evicted_total",
+        help: "Lines held back that gave way to others.",
+        unit: Unit::Lines,
+        values: Values::CountByLevel(|output| output.evicted),
     },
     Series {
         name: "spanline_queued_bytes",

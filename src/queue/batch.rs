@@ -131,6 +131,16 @@ impl Batch {
         }
     }
 
+    /// The same for a record that comes with its context: lines that were held back together share one.
+    #[cold]
+    pub(crate) fn place_bound(&self, push: &Push<'_>, bound: &Bound, epoch: u64) -> Place {
+        let cost = Self::own_bytes(push);
+        match self.contexts.last() {
+            Some(last) if last.is_same(bound) => Place { cost, context: Found::At((self.contexts.len() - 1) as u32) },
+            _ => Place { cost: cost + self.charge(bound.node(), epoch), context: Found::New },
+        }
+    }
+
     /// Memory that holding `node` adds to what this batch keeps alive already.
     fn charge(&self, node: &Arc<Node>, epoch: u64) -> usize {
         let mut bytes = size_of::<Bound>();
@@ -163,12 +173,14 @@ impl Batch {
         }
     }
 
-    /// Adds a record at the place that was looked up. `spare`: where a block is taken from when it needs one.
+    /// Adds a record at the place that was looked up. `bound`: the context it comes with, if it does. `spare`: where a
+    /// block is taken from when it needs one.
     #[inline]
-    pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64, spare: &mut Spare) {
-        let context = match (place.context, push.context) {
-            (Found::At(at), _) => at,
-            (Found::New, Some(node)) => self.add_context(node, epoch),
+    pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64, bound: Option<&Bound>, spare: &mut Spare) {
+        let context = match (place.context, bound, push.context) {
+            (Found::At(at), ..) => at,
+            (Found::New, Some(bound), _) => self.add_bound(bound, epoch),
+            (Found::New, None, Some(node)) => self.add_context(node, epoch),
             _ => NO_CONTEXT,
         };
         if !self.blocks.back().is_some_and(|block| block.has_room(push.bytes.len())) {
@@ -194,6 +206,13 @@ impl Batch {
         self.contexts.push(bound);
         self.found[slot(node.serial())] = at;
         at
+    }
+
+    #[cold]
+    fn add_bound(&mut self, bound: &Bound, epoch: u64) -> u32 {
+        self.remember(bound.node(), epoch);
+        self.contexts.push(bound.clone());
+        (self.contexts.len() - 1) as u32
     }
 
     /// Whether the table of contexts has reached what it was allocated for.

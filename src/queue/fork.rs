@@ -1,7 +1,5 @@
 //! A queue in a forked child: empty, with books of its own, and without a worker.
 
-use std::sync::atomic::Ordering;
-
 use super::{Phase, Queue, State, Tally, Waiting};
 use crate::metrics::{ByLevel, Dropped};
 use crate::sync::MutexGuard;
@@ -23,8 +21,7 @@ impl Queue {
             ended @ (Phase::Ended | Phase::Abandoned | Phase::Lost) => ended,
         };
         self.delivered.reset();
-        self.suppressed.reset();
-        self.redacted.store(0, Ordering::Relaxed);
+        self.beside.reset();
         while let Some(mut block) = state.pending.take_block() {
             block.clear();
             state.spare.give_back(block);
@@ -38,6 +35,7 @@ impl Queue {
         state.urgent = false;
         state.blocked = 0;
         state.emitted = ByLevel::default();
+        state.released = ByLevel::default();
         state.dropped = Dropped::default();
         state.taken = ByLevel::default();
         state.settled = 0;

@@ -10,29 +10,28 @@
 //! Here is what a thread that logs does; the worker's side is in `turn`, orders are in `order`, the end is in `end`.
 
 mod batch;
+mod beside;
 mod block;
 mod end;
 mod fork;
 mod order;
-mod suppressed;
 mod turn;
 
 pub(crate) use batch::{Batch, Head};
+use beside::Beside;
 pub(crate) use block::Block;
 use block::Spare;
 pub(crate) use end::{Deliverer, LATE_PATIENCE, after};
 pub(crate) use order::Order;
-use suppressed::Suppressed;
 pub(crate) use turn::{Idle, Taken};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
 use tracing::Level;
 
-use crate::context::{Node, epoch};
+use crate::context::{Bound, Node, epoch};
 use crate::error::Error;
 use crate::metrics::{ByLevel, Dropped, OutputMetrics, Reason};
 use crate::record::Timestamp;
@@ -80,9 +79,7 @@ pub(crate) struct Queue {
     synchronous: Option<Duration>,
     max_bytes: usize,
     delivered: Arc<Delivered>,
-    suppressed: Suppressed,
-    /// Values that were not captured, as their names are secret.
-    redacted: AtomicU64,
+    beside: Beside,
 }
 
 /// What the lock guards.
@@ -108,6 +105,8 @@ pub(crate) struct State {
     /// When they were last woken.
     let_in: Instant,
     emitted: ByLevel,
+    /// Lines that were held back and have come in since.
+    released: ByLevel,
     dropped: Dropped,
     /// All that the worker ever took.
     taken: ByLevel,
@@ -228,6 +227,7 @@ impl Queue {
             blocked: 0,
             let_in: Instant::now(),
             emitted: ByLevel::default(),
+            released: ByLevel::default(),
             dropped: Dropped::default(),
             taken: ByLevel::default(),
             settled: 0,
@@ -257,8 +257,7 @@ impl Queue {
             synchronous: synchronous.then_some(max_wait),
             max_bytes,
             delivered,
-            suppressed: Suppressed::default(),
-            redacted: AtomicU64::new(0),
+            beside: Beside::default(),
         }
     }
 
@@ -272,6 +271,12 @@ impl Queue {
     /// Waits for room only under [`Overflow::Block`]; the lock itself is never held across I/O.
     #[inline]
     pub(crate) fn push(&self, push: Push<'_>) -> Pushed {
+        self.push_as(push, None)
+    }
+
+    /// The same; `held`: the context of a line that was held back, where it had one.
+    #[inline(always)]
+    fn push_as(&self, push: Push<'_>, held: Option<Option<&Bound>>) -> Pushed {
         let level = push.head.level();
         let mut state = self.lock();
         let mut give_up = None;
@@ -280,7 +285,10 @@ impl Queue {
                 break Err(Reason::Closed);
             }
             let epoch = epoch();
-            let place = state.pending.place(&push, epoch);
+            let place = match held.flatten() {
+                None => state.pending.place(&push, epoch),
+                Some(bound) => state.pending.place_bound(&push, bound, epoch),
+            };
             match self.refusal(&state, &push, place.cost) {
                 None => break Ok((place, epoch)),
                 Some(reason) => match self.overflow {
@@ -297,7 +305,8 @@ impl Queue {
             }
         };
         // Not before it is known what becomes of it: the books balance also while a call waits.
-        state.emitted.add(level, 1);
+        let counted = if held.is_some() { &mut state.released } else { &mut state.emitted };
+        counted.add(level, 1);
         let (place, epoch) = match placed {
             Ok(placed) => placed,
             Err(reason) => {
@@ -312,7 +321,7 @@ impl Queue {
         };
         state.used += place.cost;
         let State { pending, spare, .. } = &mut *state;
-        pending.add(&push, place, epoch, spare);
+        pending.add(&push, place, epoch, held.flatten(), spare);
         if matches!(state.phase, Phase::Ending | Phase::Ended | Phase::Forked) {
             return Pushed::DeliverYourself;
         }
@@ -415,13 +424,16 @@ impl Queue {
         let tally = state.tally.clone();
         let written = self.written(&state);
         let queued = self.held(&state, written);
-        let suppressed = self.suppressed.by_level();
+        let (suppressed, held) = (self.beside.suppressed.by_level(), self.beside.held.by_level());
         let oldest = self.oldest(&state, queued);
         let metrics = OutputMetrics {
-            emitted: state.emitted.plus(suppressed),
+            emitted: state.emitted.plus(suppressed).plus(held),
             written,
             dropped: state.dropped.plus(Reason::RateLimited, suppressed),
             queued,
+            held_back: held.minus(state.released),
+            released: state.released,
+            evicted: self.beside.evicted.by_level(),
             queued_bytes: state.used as u64,
             max_queued_bytes: self.max_bytes as u64,
             written_bytes: tally.written_bytes,
@@ -430,7 +442,7 @@ impl Queue {
             panics: tally.panics,
             syncs: tally.syncs,
             failed_syncs: tally.failed_syncs,
-            redacted: tally.redacted + self.redacted.load(Ordering::Relaxed),
+            redacted: tally.redacted + self.beside.redacted(),
             overdue: state.overdue,
             ..OutputMetrics::default()
         };

@@ -6,6 +6,7 @@
 //! thread-local is held meanwhile.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +16,7 @@ use tracing::field::{Field, Visit};
 
 use super::form::{self, kind};
 use super::json;
+use super::kind::Kind;
 use super::value::Value;
 use crate::context::Dynamic;
 
@@ -126,6 +128,13 @@ impl<'b> Capture<'b> {
         self.out().extend_from_slice(name.as_bytes());
     }
 
+    /// Adds the calls that led here.
+    pub(crate) fn backtrace(&mut self, text: &str) {
+        self.out().push(form::BACKTRACE);
+        let kept = super::value::prefix(text, self.make_room(text.len()));
+        self.long(kind::STR, kept.as_bytes(), text.len());
+    }
+
     /// Adds a field that no call site declares.
     pub(crate) fn named(&mut self, name: &str, value: &Value<'_>) {
         let kept = value.cut_to(self.make_room(value.text_bytes()));
@@ -234,7 +243,7 @@ impl<'b> Capture<'b> {
         let start = self.out().len();
         let end = start + self.room();
         let mut limited = Limited { capture: self, end, refused: 0, refusals: 0 };
-        let result = catch_unwind(AssertUnwindSafe(|| format(&mut limited)));
+        let result = guarded(|| format(&mut limited));
         let refused = limited.refused;
         self.refused += refused;
         let placeholder = match result {
@@ -258,15 +267,31 @@ impl<'b> Capture<'b> {
         refused == 0 && placeholder.is_none()
     }
 
+    /// Appends the name of an error's type, with its length before it; empty when it tells none.
+    fn error_kind(&mut self, error: &dyn Error) {
+        let mut kind = Kind::default();
+        let result = guarded(|| write!(kind, "{error:?}"));
+        let name = match &result {
+            Ok(_) => kind.name().unwrap_or_default(),
+            Err(_) => "",
+        };
+        self.out().extend_from_slice(&(name.len() as u32).to_le_bytes());
+        self.out().extend_from_slice(name.as_bytes());
+        if let Err(payload) = result {
+            discard(payload);
+        }
+    }
+
     /// Appends the texts of an error and of its sources.
     fn error(&mut self, value: &(dyn Error + 'static)) {
         self.out().extend_from_slice(&[kind::ERROR, 0, 0, 0, 0]);
         let start = self.out().len();
+        self.error_kind(value);
         let mut next = Some(value);
         for _ in 0..=MAX_SOURCES {
             let Some(error) = next else { break };
             self.formatted(|out| write!(out, "{error}"));
-            next = catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_else(|payload| {
+            next = guarded(|| error.source()).unwrap_or_else(|payload| {
                 discard(payload);
                 None
             });
@@ -413,6 +438,25 @@ impl Limited<'_, '_> {
         }
         if self.refused > 0 { Err(fmt::Error) } else { Ok(()) }
     }
+}
+
+thread_local! {
+    /// Values being captured on this thread, one inside the other.
+    static FORMATTING: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether the user's code runs on this thread to have a value captured: should it panic, that is caught.
+pub(crate) fn is_formatting() -> bool {
+    FORMATTING.try_with(Cell::get).is_ok_and(|depth| depth > 0)
+}
+
+/// Runs the user's code; a panic comes back as its payload.
+#[inline]
+fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    let depth = FORMATTING.try_with(|formatting| formatting.replace(formatting.get() + 1)).unwrap_or(0);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    let _ = FORMATTING.try_with(|formatting| formatting.set(depth));
+    result
 }
 
 /// Drops what a panic carried; its own `Drop` is the user's code too.

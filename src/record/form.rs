@@ -6,6 +6,8 @@
 //! | `NAMED` | a name follows: length (u16) and bytes |
 //! | `THREAD` | not a field: the thread that logged |
 //! | `CUT` | not a field: how many bytes of the field before it did not fit |
+//! | `BACKTRACE` | not a field: the calls that led to the event |
+//! | `HELD` | not a field: the event was held back |
 //!
 //! Reading never panics: a form that ends early ends the iteration.
 
@@ -17,6 +19,10 @@ use super::value::{ErrorChain, Value};
 pub(super) const NAMED: u8 = 250;
 pub(super) const THREAD: u8 = 251;
 pub(super) const CUT: u8 = 252;
+pub(super) const BACKTRACE: u8 = 253;
+pub(super) const HELD: u8 = 254;
+/// Behind the fields of a record that was held back.
+pub(crate) const HELD_MARK: [u8; 2] = [HELD, kind::TRUE];
 /// Indexes from here on are carried by name.
 pub(super) const MAX_INDEX: usize = 249;
 
@@ -45,6 +51,10 @@ pub(crate) enum Key<'a> {
     Thread,
     /// Not a field: bytes that were cut.
     Cut,
+    /// Not a field: the calls that led to the event.
+    Backtrace,
+    /// Not a field: the event was held back.
+    Held,
 }
 
 impl<'a> Key<'a> {
@@ -54,7 +64,7 @@ impl<'a> Key<'a> {
         match self {
             Key::Index(index) => declared_name(meta, index),
             Key::Name(name) => Some(name),
-            Key::Thread | Key::Cut => None,
+            Key::Thread | Key::Cut | Key::Backtrace | Key::Held => None,
         }
     }
 }
@@ -112,6 +122,8 @@ impl<'a> Fields<'a> {
             index @ 0..NAMED => Key::Index(index),
             NAMED => Key::Name(text(take_u16(&mut self.0)?)),
             THREAD => Key::Thread,
+            BACKTRACE => Key::Backtrace,
+            HELD => Key::Held,
             _ => Key::Cut,
         };
         Some((key, self.value()?))
@@ -180,7 +192,8 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// Reads the texts of an error chain: length (u32) and bytes, one after the other.
+/// Reads the texts of an error chain, length (u32) and bytes, one after the other: its type, which may be empty, its
+/// message, those of its sources.
 pub(super) struct Texts<'a>(&'a [u8]);
 
 impl<'a> Texts<'a> {

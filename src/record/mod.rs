@@ -5,9 +5,11 @@
 //! declared fields or a name carried along, so that fields no call site declares (context variables, loss notices)
 //! need nothing new.
 
+mod backtrace;
 mod capture;
 mod form;
 mod json;
+mod kind;
 mod notice;
 mod time;
 mod value;
@@ -16,8 +18,9 @@ pub use json::{Json, json};
 pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
 
-pub(crate) use capture::{Capture, Scratch, begin_anew, discard};
-pub(crate) use form::{Fields, Key, Raw, merge, plain_name, put_named, put_raw};
+pub(crate) use backtrace::backtrace;
+pub(crate) use capture::{Capture, Scratch, begin_anew, discard, is_formatting};
+pub(crate) use form::{Fields, HELD_MARK, Key, Raw, merge, plain_name, put_named, put_raw};
 pub(crate) use notice::notice_metadata;
 pub(crate) use time::Clock;
 #[cfg(feature = "tower")]
@@ -28,7 +31,7 @@ use tracing::{Level, Metadata};
 use crate::context::Context;
 
 /// One captured event, as a schema sees it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     pub(crate) meta: &'static Metadata<'static>,
     pub(crate) time: Timestamp,
@@ -48,6 +51,10 @@ pub struct Record<'a> {
 pub(crate) struct Statics {
     pub(crate) service: Option<String>,
     pub(crate) fields: Vec<(String, String)>,
+    /// Whether records may carry a backtrace.
+    pub(crate) backtraces: bool,
+    /// Whether records may have been held back.
+    pub(crate) holds_back: bool,
 }
 
 impl Statics {
@@ -154,6 +161,19 @@ impl<'a> Record<'a> {
     /// The thread that logged, when an output asked for it.
     pub fn thread(&self) -> Option<Thread<'a>> {
         form::thread(self.fields)
+    }
+
+    /// The calls that led to the event, one frame after the other, where they were asked for:
+    /// [`Builder::backtrace`](crate::Builder::backtrace). Several lines.
+    pub fn backtrace(&self) -> Option<&'a str> {
+        let (_, value) = Fields::new(self.fields).find(|(key, _)| *key == Key::Backtrace)?;
+        value.cut_to(self.max_value_bytes).as_str()
+    }
+
+    /// Whether it was held back until an error of its request asked for it:
+    /// [`Builder::held_back`](crate::Builder::held_back).
+    pub fn is_held_back(&self) -> bool {
+        self.statics.holds_back && Fields::new(self.fields).any(|(key, _)| key == Key::Held)
     }
 
     /// The service's name, from the builder.

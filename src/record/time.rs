@@ -1,8 +1,8 @@
 //! The one clock: wall time in nanoseconds.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -65,6 +65,19 @@ impl Clock {
         match &self.0 {
             None => Timestamp::now(),
             Some(now) => now(),
+        }
+    }
+}
+
+/// What [`Clock::elapsed`] counts from.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+impl Clock {
+    /// Nanoseconds from some moment on, for durations: they never step back, but where the clock is the user's.
+    pub(crate) fn elapsed(&self) -> u64 {
+        match &self.0 {
+            None => START.elapsed().as_nanos() as u64,
+            Some(now) => now().as_nanos() as u64,
         }
     }
 }

@@ -134,7 +134,7 @@ pub(crate) fn prefix(text: &str, limit: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// An error as it was when it was logged: its message, and the messages of its sources.
+/// An error as it was when it was logged: its message, its type, and the messages of its sources.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ErrorChain<'a>(pub(super) &'a [u8]);
 
@@ -157,11 +157,17 @@ impl<'a> ErrorChain<'a> {
 
     /// What the error itself said.
     pub fn message(&self) -> &'a str {
-        Texts::new(self.0).next().unwrap_or_default()
+        Texts::new(self.0).nth(1).unwrap_or_default()
+    }
+
+    /// The name of its type, or of its variant, as far as its `Debug` text tells: `ParseIntError` of
+    /// `ParseIntError { kind: InvalidDigit }`. `None` when that text does not begin with a name.
+    pub fn kind(&self) -> Option<&'a str> {
+        Texts::new(self.0).next().filter(|kind| !kind.is_empty())
     }
 
     /// What its sources said, the nearest first; at most 64.
     pub fn sources(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        Texts::new(self.0).skip(1)
+        Texts::new(self.0).skip(2)
     }
 }

@@ -176,7 +176,7 @@ impl Forms {
             Raw::Value(Value::Error(_)) => put_raw(out, Raw::Value(Value::Error(ErrorChain::of(&self.chain)))),
             Raw::Value(Value::Json(_)) => match std::str::from_utf8(text) {
                 Ok(json) if serde_json::from_str::<IgnoredAny>(json).is_ok() => {
-                    put_raw(out, Raw::Value(Value::Json(json)))
+                    put_raw(out, Raw::Value(Value::Json(json)));
                 }
                 _ => put_raw(out, Raw::Text(text)),
             },

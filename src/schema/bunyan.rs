@@ -8,7 +8,7 @@ use super::clock::ClockText;
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_message, error_stack, put_span_names, shown, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -77,7 +77,8 @@ impl Default for Bunyan {
 impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = Parts::of(record, &views);
+        let mut parts = Parts::of(record, &views);
+        let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.number("level", level(record.level()));
         line.text("name", parts.service.unwrap_or(NO_NAME));
@@ -95,8 +96,7 @@ impl Schema for Bunyan {
             line.plain("span_id", &span.digits());
         }
         if let Some(error) = &parts.error {
-            let stack = error_stack(error);
-            let (message, name) = (Value::Str(error_message(error)), Value::Str("Error"));
+            let (message, name) = (Value::Str(error_message(error)), Value::Str(error_kind(error).unwrap_or("Error")));
             let stack = stack.as_deref().map(Value::Str).unwrap_or(message);
             put_object(line.key("err"), [("message", &message), ("name", &name), ("stack", &stack)].into_iter());
         }

@@ -240,6 +240,16 @@ impl Console {
                 }
                 self.put_field(out, name, value);
             }
+            let marks = [
+                record.is_held_back().then_some(("held_back", Value::Bool(true))),
+                record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
+            ];
+            for (name, value) in marks.into_iter().flatten().filter(|_| shown_own) {
+                if std::mem::take(&mut gap) {
+                    self.put_gap(out);
+                }
+                self.put_field(out, name, &value);
+            }
             if let Some(original) = if shown_own { record.original_bytes() } else { None } {
                 if gap {
                     self.put_gap(out);

@@ -9,7 +9,7 @@ use tracing::Level;
 use super::clock::ClockText;
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_message, error_stack, put_span_names, shown, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -39,6 +39,7 @@ const KEYS: &[&str] = &[
     "logger.file",
     "logger.line",
     "error.message",
+    "error.kind",
     "error.stack",
     "request_id",
     "spans",
@@ -81,6 +82,7 @@ impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
+        let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("status", status(record.level()));
         if let Some(message) = &parts.message {
@@ -121,9 +123,12 @@ impl Schema for Datadog {
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(stack) = error_stack(error) {
-                line.text("error.stack", &stack);
+            if let Some(kind) = error_kind(error) {
+                line.text("error.kind", kind);
             }
+        }
+        if let Some(stack) = &stack {
+            line.text("error.stack", stack);
         }
         if let Some(request) = &parts.request {
             line.value("request_id", request);

@@ -9,7 +9,7 @@ use super::clock::ClockText;
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, switches, tell_apart};
-use super::parts::{Parts, error_message, error_stack, shown, span_path, views};
+use super::parts::{Parts, error_kind, error_message, shown, span_path, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -49,6 +49,7 @@ const KEYS: &[&str] = &[
     "process.thread.id",
     "process.thread.name",
     "error.message",
+    "error.type",
     "error.stack_trace",
     "labels",
 ];
@@ -144,6 +145,7 @@ impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
+        let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("log.level", record.level().as_str().as_bytes());
         if let Some(message) = &parts.message {
@@ -186,9 +188,12 @@ impl Schema for Ecs {
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(stack) = error_stack(error) {
-                line.text("error.stack_trace", &stack);
+            if let Some(kind) = error_kind(error) {
+                line.text("error.type", kind);
             }
+        }
+        if let Some(stack) = &stack {
+            line.text("error.stack_trace", stack);
         }
 
         let mut labels: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(parts.fields.len() + 4);

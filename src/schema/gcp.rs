@@ -9,7 +9,7 @@ use super::clock::ClockText;
 use super::json::DraftBytes;
 use super::merged::last_of_each;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_stack, put_span_names, shown, views};
+use super::parts::{Parts, put_span_names, shown, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -111,6 +111,7 @@ impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
+        let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("severity", severity(record.level()));
         if let Some(message) = &parts.message {
@@ -119,9 +120,9 @@ impl Schema for Gcp {
         line.text("target", record.target());
         if let Some(error) = &parts.error {
             json::put_error_object(line.key("error"), error);
-            if let Some(stack) = error_stack(error) {
-                line.text("stack_trace", &stack);
-            }
+        }
+        if let Some(stack) = &stack {
+            line.text("stack_trace", stack);
         }
         let place = record.file().zip(record.line());
         if self.error_reporting && record.level() == Level::ERROR {

@@ -9,7 +9,7 @@ use super::clock::ClockText;
 use super::json;
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_message, put_span_names, shown, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use crate::record::{Record, Value};
 
 /// Lines for AWS Lambda, in functions whose log format is JSON.
@@ -40,9 +40,9 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
+    "errorType",
     // Read there and not written here: a user's field must not be taken for it.
     "AWSRequestId",
-    "errorType",
 ];
 
 impl Lambda {
@@ -89,6 +89,9 @@ impl Schema for Lambda {
         }
         if let Some(error) = &parts.error {
             line.text("errorMessage", error_message(error));
+            if let Some(kind) = error_kind(error) {
+                line.text("errorType", kind);
+            }
             if let Value::Error(chain) = error
                 && chain.sources().next().is_some()
             {

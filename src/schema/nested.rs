@@ -8,7 +8,7 @@ use super::clock::ClockText;
 use super::json::DraftBytes;
 use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{Views, error_message, shown, views};
+use super::parts::{Views, error_message, put_marks, shown, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -66,7 +66,8 @@ impl Schema for Nested {
         let all = merged(record, &views);
         // Context variables are in no span that shows: they are the event's, where it has none of their names.
         let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
-        let own = merged(record, &hidden);
+        let mut own = merged(record, &hidden);
+        put_marks(&mut own, record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
 

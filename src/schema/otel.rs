@@ -13,7 +13,7 @@ use super::edit::Edits;
 use super::json::{self, Pairs};
 use super::merged::last_of_each;
 use super::object::{is_reserved, switches};
-use super::parts::{Parts, error_message, error_stack, put_span_names, shown, views};
+use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use crate::record::{Record, Value};
 
 /// Lines of OTLP/JSON.
@@ -72,7 +72,7 @@ impl Otel {
 impl Schema for Otel {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = Parts::of(record, &views);
+        let mut parts = Parts::of(record, &views);
         let mut resource: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(4);
         resource.extend(parts.service.map(|service| ("service.name".into(), Value::Str(service))));
         for (name, value) in last_of_each(record.static_fields()) {
@@ -86,7 +86,7 @@ impl Schema for Otel {
             }
         }
 
-        let stack = parts.error.as_ref().and_then(error_stack);
+        let stack = parts.take_stack(record);
         let mut spans = Vec::new();
         put_span_names(&mut spans, &views);
         let spans = std::str::from_utf8(&spans).unwrap_or_default();
@@ -97,6 +97,9 @@ impl Schema for Otel {
         }
         if let Some(error) = &parts.error {
             put("exception.message", Value::Str(error_message(error)));
+            if let Some(kind) = error_kind(error) {
+                put("exception.type", Value::Str(kind));
+            }
         }
         if let Some(stack) = &stack {
             put("exception.stacktrace", Value::Str(stack));

@@ -38,6 +38,7 @@ impl<'a> Parts<'a> {
     /// Takes a record apart. `views`: its spans, from [`views`].
     pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
         let mut fields = merged(record, views);
+        put_marks(&mut fields, record);
         let mut statics: SmallVec<[_; 4]> = SmallVec::new();
         if record.static_fields().next().is_some() {
             let shadowed = |name: &str| fields.iter().any(|field| field.name == name);
@@ -61,6 +62,14 @@ impl<'a> Parts<'a> {
             take_id(&mut fields, "span_id", &mut span, SpanId::parse);
         }
         Self { message, error, request, service, trace, span, fields, statics }
+    }
+
+    /// Takes out the record's backtrace, for a schema that has a place for stack traces: behind what `error` was caused by.
+    pub(super) fn take_stack(&mut self, record: &Record<'_>) -> Option<String> {
+        let causes = self.error.as_ref().and_then(error_stack);
+        let Some(backtrace) = record.backtrace() else { return causes };
+        let _ = self.take("backtrace", |_| true);
+        Some(causes.map_or_else(|| backtrace.to_owned(), |causes| causes + "\n\n" + backtrace))
     }
 
     /// Takes out a static field: one that a schema has a place of its own for, where nothing shadows it.
@@ -91,6 +100,26 @@ fn take_id<T>(fields: &mut Vec<Merged<'_>>, name: &str, id: &mut Option<T>, pars
     *id = take(fields, name, |value| parse(value).is_some()).and_then(|value| parse(&value));
 }
 
+/// Adds what the log itself says of a record: `held_back` and `backtrace`, in place of fields of those names.
+pub(super) fn put_marks<'a>(fields: &mut Vec<Merged<'a>>, record: &Record<'a>) {
+    let marks = [
+        record.is_held_back().then_some(("held_back", Value::Bool(true))),
+        record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
+    ];
+    for (name, value) in marks.into_iter().flatten() {
+        fields.retain(|field| field.name != name);
+        fields.push(Merged { name, value, own: true });
+    }
+}
+
+/// The type of an error, where it tells one.
+pub(super) fn error_kind<'v>(error: &Value<'v>) -> Option<&'v str> {
+    match *error {
+        Value::Error(chain) => chain.kind(),
+        _ => None,
+    }
+}
+
 /// What an error itself says.
 pub(super) fn error_message<'v>(error: &Value<'v>) -> &'v str {
     match *error {
@@ -102,7 +131,7 @@ pub(super) fn error_message<'v>(error: &Value<'v>) -> &'v str {
 
 /// An error and its sources as a text of several lines, where it has sources: what stands where readers expect a
 /// stack trace.
-pub(super) fn error_stack(error: &Value<'_>) -> Option<String> {
+fn error_stack(error: &Value<'_>) -> Option<String> {
     let Value::Error(chain) = error else { return None };
     let mut text = format!("{}\n\nCaused by:", chain.message());
     let start = text.len();

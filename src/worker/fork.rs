@@ -1,7 +1,7 @@
 //! Forks: all lanes are held while the process is doubled, so that the child finds none of them in use by a thread that
 //! does not exist there.
 //!
-//! The order of locks: the list of lanes, engines, queues, complaints, limits of repeats. Engines are waited for a short while only: one
+//! The order of locks: the list of lanes, engines, queues, complaints, limits of repeats, what is held back. Engines are waited for a short while only: one
 //! that is in the middle of a write stays out, and its lane cannot be used in the child. Everything else is held for
 //! moments by whoever holds it.
 
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, Lane};
 use crate::complaint::Complaints;
+use crate::held::{self, Store};
 use crate::limit::{Limiter, SHARDS, Shard};
 use crate::process::Held;
 use crate::queue::State;
@@ -82,6 +83,7 @@ pub(crate) struct HeldLanes {
     queues: Vec<Held<Lane, State>>,
     complaints: Vec<HeldComplaints>,
     limits: Vec<Held<Limiter, Shard>>,
+    held_back: Vec<Held<Store, held::Shard>>,
     list: MutexGuard<'static, Vec<Weak<Lane>>>,
 }
 
@@ -112,7 +114,13 @@ pub(crate) fn hold_lanes() -> HeldLanes {
             limits.extend((0..SHARDS).filter_map(|shard| Held::new(limiter, |limiter| limiter.hold(shard))));
         }
     }
-    HeldLanes { engines, queues, complaints, limits, list }
+    let mut held_back: Vec<Held<Store, held::Shard>> = Vec::new();
+    for store in engines.iter().filter_map(|(lane, _)| lane.held.as_ref()) {
+        if !held_back.iter().any(|held| Arc::ptr_eq(held.owner(), store)) {
+            held_back.extend((0..held::SHARDS).filter_map(|shard| Held::new(store, |store| store.hold_shard(shard))));
+        }
+    }
+    HeldLanes { engines, queues, complaints, limits, held_back, list }
 }
 
 fn await_engine(lane: &Lane, begun: Instant) -> Option<MutexGuard<'_, Engine>> {
@@ -143,9 +151,9 @@ fn await_engine(lane: &Lane, begun: Instant) -> Option<MutexGuard<'_, Engine>> {
 impl HeldLanes {
     /// Lets go of all of them. User code may run: the sink of a lane that nobody else has any more is dropped.
     pub(crate) fn release(self) {
-        let Self { engines, queues, complaints, limits, list } = self;
+        let Self { engines, queues, complaints, limits, held_back, list } = self;
         let (lanes, engines): (Vec<_>, Vec<_>) = engines.into_iter().unzip();
-        drop((limits, complaints, queues, engines));
+        drop((held_back, limits, complaints, queues, engines));
         WANTED.store(false, Ordering::Relaxed);
         drop(list);
         drop(lanes);
@@ -162,6 +170,10 @@ impl HeldLanes {
         IS_QUIET_CHILD.store(true, Ordering::Relaxed);
         self.complaints.iter_mut().for_each(|last| last.clear());
         for shard in &mut self.limits {
+            shard.begin_anew();
+            shard.owner().begin_anew();
+        }
+        for shard in &mut self.held_back {
             shard.begin_anew();
             shard.owner().begin_anew();
         }

@@ -24,6 +24,7 @@ pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
+use crate::held::Store;
 use crate::limit::Share;
 use crate::metrics::OutputMetrics;
 use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
@@ -72,6 +73,8 @@ pub(crate) struct Lane {
     clock: Clock,
     /// Limits of repeats, where there are any.
     pub(crate) limit: Option<Share>,
+    /// Lines held back from this output and others, where some are.
+    held: Option<Arc<Store>>,
 }
 
 /// What a lane is made of.
@@ -90,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) limit: Option<Share>,
     /// Takes the secrets out of texts, where that is wanted.
     pub(crate) redactor: Option<Redactor>,
+    pub(crate) held: Option<Arc<Store>>,
 }
 
 impl Lane {
@@ -108,6 +112,7 @@ impl Lane {
             name: parts.name.clone(),
             clock: parts.clock.clone(),
             limit: parts.limit.clone(),
+            held: parts.held.clone(),
             engine: Mutex::new(Engine::new(parts, delivered)),
             turns: AtomicU64::new(0),
             stuck_turn: AtomicU64::new(fork::NEVER_STUCK),

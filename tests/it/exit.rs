@@ -58,7 +58,7 @@ fn promise_08_nothing_is_lost_however_the_process_ends() {
     const RUNS: usize = 20;
     if is_child() {
         static KEPT: OnceLock<Guard> = OnceLock::new();
-        let guard = spanline::builder().output(Output::new(file())).init().unwrap();
+        let guard = spanline::builder().log_panics(false).output(Output::new(file())).init().unwrap();
         log_on_four_threads(500);
         match how().as_str() {
             "forget the guard, return" => std::mem::forget(guard),
@@ -202,7 +202,7 @@ fn promise_08_a_panic_that_aborts_waits_for_a_slow_output() {
             std::thread::sleep(Duration::from_millis(500));
             file.write(lines)
         });
-        let guard = spanline::builder().output(Output::new(slow)).init().unwrap();
+        let guard = spanline::builder().log_panics(false).output(Output::new(slow)).init().unwrap();
         std::mem::forget(guard);
         (0..100).for_each(|seq| log(Level::INFO, 0, seq));
         let _panics = Panics;
@@ -284,6 +284,7 @@ fn a_panic_that_is_caught_leaves_the_log_running() {
             Ok(())
         });
         let guard = spanline::builder()
+            .log_panics(false)
             .on_complaint(|_| {})
             .output(Output::new(panics).name("panics"))
             .output(Output::new(file()))

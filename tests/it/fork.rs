@@ -25,7 +25,7 @@ const LINES: u64 = 100;
 const HUNG: Duration = Duration::from_secs(20);
 
 /// Runs `child` in a forked process, which then exits as a program does, and gives its id.
-fn fork(child: impl FnOnce()) -> i32 {
+pub(crate) fn fork(child: impl FnOnce()) -> i32 {
     // SAFETY: the child has one thread; it uses the allocator, which the C library makes fit for that, and what these
     // tests are about.
     match unsafe { libc::fork() } {
@@ -42,7 +42,7 @@ fn fork(child: impl FnOnce()) -> i32 {
 
 /// Waits for a forked process: the code it exited with, or minus the signal that ended it.
 #[track_caller]
-fn wait(id: i32) -> i32 {
+pub(crate) fn wait(id: i32) -> i32 {
     let begun = Instant::now();
     loop {
         let mut status = 0;

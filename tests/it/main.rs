@@ -6,10 +6,12 @@
 mod any;
 mod appender;
 mod child;
+mod close_lines;
 mod context;
 mod disasters;
 mod disk;
 mod durable;
+mod errors;
 mod exit;
 mod faults;
 mod filter;
@@ -17,6 +19,7 @@ mod flush;
 mod flush_async;
 mod fork;
 mod golden;
+mod held_back;
 mod hostile;
 #[cfg(feature = "axum")]
 mod http;
@@ -28,6 +31,7 @@ mod loss;
 mod monitoring;
 mod outputs;
 mod own_thread;
+mod panics;
 mod record;
 mod repeats;
 mod repository;

@@ -41,6 +41,9 @@ fn expected(metrics: &spanline::Metrics) -> BTreeMap<Key, f64> {
             put("lines_emitted_total", &[label], output.emitted.level(level) as f64);
             put("lines_written_total", &[label], output.written.level(level) as f64);
             put("lines_queued", &[label], output.queued.level(level) as f64);
+            put("lines_held_back", &[label], output.held_back.level(level) as f64);
+            put("lines_released_total", &[label], output.released.level(level) as f64);
+            put("lines_evicted_total", &[label], output.evicted.level(level) as f64);
             for (reason, lines) in output.dropped.reasons() {
                 put("lines_dropped_total", &[("reason", reason.as_str()), label], lines.level(level) as f64);
             }

@@ -158,7 +158,7 @@ fn texts_with(name: &str, value: &str) -> Vec<String> {
         format!("sent {:?} and {}", [(name, value)], json!({ name: value })),
         format!("{:?}", json!({ name: value })),
         format!("{:?}", json!({ name: value }).to_string()),
-        json!({ "body": json!({ "body": nested.clone() }).to_string() }).to_string(),
+        json!({ "body": json!({ "body": nested }).to_string() }).to_string(),
         nested,
     ];
     let is_plain = !value.contains(['"', ',', '\\', '&']);

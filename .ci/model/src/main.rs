@@ -42,8 +42,8 @@ mod context {
     #[derive(Debug)]
     pub(crate) struct Node(Option<Arc<Node>>);
 
-    #[derive(Debug)]
-    pub(crate) struct Bound;
+    #[derive(Clone, Debug)]
+    pub(crate) struct Bound(Arc<Node>);
 
     pub(crate) fn epoch() -> u64 {
         1
@@ -68,8 +68,16 @@ mod context {
     }
 
     impl Bound {
-        pub(crate) fn new(_: &Arc<Node>, _: u64, _: Option<&Bound>) -> Self {
-            Self
+        pub(crate) fn new(node: &Arc<Node>, _: u64, _: Option<&Bound>) -> Self {
+            Self(Arc::clone(node))
+        }
+
+        pub(crate) fn is_same(&self, _: &Self) -> bool {
+            true
+        }
+
+        pub(crate) fn node(&self) -> &Arc<Node> {
+            &self.0
         }
 
         pub(crate) fn is(&self, _: &Arc<Node>, _: u64) -> bool {

@@ -46,6 +46,13 @@ impl Flat {
             put_named(out, "truncated", &Value::Bool(true));
             put_named(out, "original_bytes", &Value::U64(original));
         }
+        if record.is_held_back() {
+            put_named(out, "held_back", &Value::Bool(true));
+        }
+        if let Some(backtrace) = record.backtrace() {
+            put_named(out, "backtrace", &Value::Str(backtrace));
+        }
+        places.put_taken(out, &["backtrace"]);
         put_place(out, options, record);
         places.put_taken(out, &["file", "line", "module"]);
         if let Some(thread) = record.thread() {
@@ -174,6 +181,7 @@ fn is_free(slot: Slot, record: &Record<'_>) -> bool {
         "trace_id" => context.is_none_or(|context| context.trace_id().is_none()),
         "span_id" => context.is_none_or(|context| context.span_id().is_none()),
         "parent_span_id" => context.is_none_or(|context| context.parent_span_id().is_none()),
+        "backtrace" => record.backtrace().is_none(),
         "file" => record.file().is_none(),
         "line" => record.line().is_none(),
         "module" => record.module_path().is_none(),

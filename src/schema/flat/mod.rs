@@ -1,6 +1,6 @@
 //! One JSON object a line, every key at the top level and there once: the default.
 //!
-//! Order: `timestamp level target message`, the event's own fields, what is switched on (`file` …), `service` and the
+//! Order: `timestamp level target message`, the event's own fields, `held_back backtrace`, what is switched on (`file` …), `service` and the
 //! static fields, `request_id trace_id span_id parent_span_id`, the spans' fields from the inside out, `spans`
 //! (outermost first), `fields`.
 //!
@@ -63,6 +63,9 @@ struct Options {
     file: bool,
     line: bool,
     module: bool,
+    /// The log is set up to carry it: known with the first record.
+    backtrace: bool,
+    held_back: bool,
     span_fields: SpanFields,
 }
 
@@ -188,7 +191,7 @@ impl Flat {
                     None => regular = false,
                 },
                 Key::Thread => has_thread = true,
-                Key::Name(_) | Key::Cut => regular = false,
+                Key::Name(_) | Key::Cut | Key::Backtrace | Key::Held => regular = false,
             }
         }
         line.put(&plan.place);
@@ -242,6 +245,7 @@ impl Schema for Flat {
     #[inline]
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         if self.fixed.is_none() {
+            (self.options.backtrace, self.options.held_back) = (record.statics.backtraces, record.statics.holds_back);
             self.fixed = Some(Fixed::new(record, &self.options));
         }
         if !self.render_prepared(record, out) {
@@ -434,9 +438,9 @@ mod tests {
             1 => Just(SpanFields::IdsOnly),
             1 => Just(SpanFields::Named(vec!["a".to_owned(), "error".to_owned()])),
         ];
-        (any::<[bool; 7]>(), span_fields).prop_map(|(on, span_fields)| {
-            let [pid, hostname, thread_id, thread_name, file, line, module] = on;
-            Options { pid, hostname, thread_id, thread_name, file, line, module, span_fields }
+        (any::<[bool; 9]>(), span_fields).prop_map(|(on, span_fields)| {
+            let [pid, hostname, thread_id, thread_name, file, line, module, backtrace, held_back] = on;
+            Options { pid, hostname, thread_id, thread_name, file, line, module, backtrace, held_back, span_fields }
         })
     }
 
@@ -516,6 +520,7 @@ mod tests {
             let statics = Statics {
                 service: service.then(|| "orders".to_owned()),
                 fields: env.then(|| ("env".to_owned(), "test".to_owned())).into_iter().collect(),
+                ..Statics::default()
             };
             run(&options, &statics, &sites, &steps);
         }

@@ -56,6 +56,8 @@ impl<'o> Slots<'o> {
             "error" => ("error", Takes::Error),
             "truncated" => ("truncated", Takes::Nothing),
             "original_bytes" => ("original_bytes", Takes::Nothing),
+            "backtrace" if options.backtrace => ("backtrace", Takes::Text),
+            "held_back" if options.held_back => ("held_back", Takes::Nothing),
             "pid" if options.pid => ("pid", Takes::Nothing),
             "hostname" if options.hostname => ("hostname", Takes::Nothing),
             "thread_id" if options.thread_id => ("thread_id", Takes::Number),

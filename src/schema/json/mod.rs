@@ -56,7 +56,7 @@ pub fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends an error as `{"message":…,"chain":[…]}`.
+/// Appends an error as `{"message":…,"type":…,"chain":[…]}`; one that tells no type has none there.
 fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
     out.extend_from_slice(b"{\"message\":");
     put_str(out, chain.message());
