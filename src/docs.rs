@@ -10,6 +10,7 @@ macro_rules! pages {
 
 pages! {
     context = "context.md";
+    failures = "failures.md";
     promises = "promises.md";
     when_things_go_wrong = "when-things-go-wrong.md";
     schemas = "schemas.md";

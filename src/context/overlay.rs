@@ -33,7 +33,8 @@ impl<'a> Context<'a> {
         let mut versions = Vec::new();
         for node in self.nodes() {
             let view = self.view(node);
-            let (opened, recorded) = (change(&node.fields, node.meta), change(view.recorded, node.meta));
+            let opened = change(&node.fields, node.meta);
+            let recorded = if view.recorded.is_empty() { None } else { change(view.recorded, node.meta) };
             changed |= opened.is_some() || recorded.is_some();
             let recorded = recorded.as_deref().unwrap_or(view.recorded);
             let fields = match opened {

@@ -175,7 +175,7 @@ impl Batch {
 
     /// Adds a record at the place that was looked up. `bound`: the context it comes with, if it does. `spare`: where a
     /// block is taken from when it needs one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64, bound: Option<&Bound>, spare: &mut Spare) {
         let context = match (place.context, bound, push.context) {
             (Found::At(at), ..) => at,

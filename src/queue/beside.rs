@@ -83,10 +83,7 @@ impl Queue {
         self.beside.redacted.fetch_add(values, Ordering::Relaxed);
     }
 
-    /// Adds a line that was held back, in the context it had then.
-    ///
-    /// # Blocking
-    /// As [`push`](Self::push).
+    /// Adds a line that was held back, in the context it had then. Never waits.
     #[cold]
     pub(crate) fn push_held(&self, push: Push<'_>, bound: Option<&Bound>) -> Pushed {
         self.push_as(push, Some(bound))

@@ -280,6 +280,8 @@ impl Queue {
         let level = push.head.level();
         let mut state = self.lock();
         let mut give_up = None;
+        // Lines that were held back come by the hundreds: each with a wait of its own would be no bound.
+        let may_wait = push.may_wait && held.is_none();
         let placed = loop {
             if state.parked || matches!(state.phase, Phase::Abandoned | Phase::Lost) {
                 break Err(Reason::Closed);
@@ -292,7 +294,7 @@ impl Queue {
             match self.refusal(&state, &push, place.cost) {
                 None => break Ok((place, epoch)),
                 Some(reason) => match self.overflow {
-                    Overflow::Block { max_wait } if push.may_wait && reason == Reason::QueueFull => {
+                    Overflow::Block { max_wait } if may_wait && reason == Reason::QueueFull => {
                         let now = Instant::now();
                         let deadline = *give_up.get_or_insert(after(now, max_wait));
                         let Some(left) = deadline.checked_duration_since(now).filter(|left| !left.is_zero()) else {

@@ -453,15 +453,33 @@ pub(crate) fn is_formatting() -> bool {
 /// Runs the user's code; a panic comes back as its payload.
 #[inline]
 fn guarded<T>(run: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
-    let depth = FORMATTING.try_with(|formatting| formatting.replace(formatting.get() + 1)).unwrap_or(0);
-    let result = catch_unwind(AssertUnwindSafe(run));
-    let _ = FORMATTING.try_with(|formatting| formatting.set(depth));
-    result
+    catch_unwind(AssertUnwindSafe(|| {
+        let _formatting = Formatting::enter();
+        run()
+    }))
+}
+
+/// The panic hook runs before this is dropped.
+struct Formatting;
+
+impl Formatting {
+    #[inline]
+    fn enter() -> Self {
+        let _ = FORMATTING.try_with(|depth| depth.set(depth.get().wrapping_add(1)));
+        Self
+    }
+}
+
+impl Drop for Formatting {
+    #[inline]
+    fn drop(&mut self) {
+        let _ = FORMATTING.try_with(|depth| depth.set(depth.get().wrapping_sub(1)));
+    }
 }
 
 /// Drops what a panic carried; its own `Drop` is the user's code too.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    if let Err(again) = guarded(|| drop(payload)) {
         std::mem::forget(again);
     }
 }

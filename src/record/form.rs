@@ -93,6 +93,32 @@ impl<'a> Fields<'a> {
         self.0
     }
 
+    /// Passes over declared fields with a text that is `clean`, which is told whether it was cut, or with an integer below
+    /// `least`, or with neither.
+    #[inline]
+    pub(crate) fn pass_clean(&mut self, least: u64, mut clean: impl FnMut(&'a [u8], bool) -> bool) {
+        while let [0..NAMED, tag, payload @ ..] = self.0 {
+            let rest = match *tag {
+                kind::STR => match payload.split_first_chunk() {
+                    Some((length, rest)) => match rest.split_at_checked(u32::from_le_bytes(*length) as usize) {
+                        Some((text, rest)) if clean(text, rest.first() == Some(&CUT)) => Some(rest),
+                        _ => None,
+                    },
+                    None => None,
+                },
+                kind::FALSE | kind::TRUE => Some(payload),
+                kind::F64 => payload.get(8..),
+                kind::U64 | kind::I64 => match payload.split_first_chunk() {
+                    Some((number, rest)) if u64::from_le_bytes(*number) < least => Some(rest),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let Some(rest) = rest else { break };
+            self.0 = rest;
+        }
+    }
+
     /// Whether something of what has not been read yet was cut.
     pub(crate) fn has_cuts(mut self) -> bool {
         std::iter::from_fn(|| self.next_raw()).any(|(key, _)| key == Key::Cut)

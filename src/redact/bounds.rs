@@ -3,6 +3,7 @@
 //! All that looks along a text does it here, so that it can be counted how far.
 
 /// Where the run of bytes that are `of` a kind ends.
+#[inline]
 pub(super) fn run(text: &[u8], from: usize, of: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     let length = rest.iter().position(|byte| !of(*byte)).unwrap_or(rest.len());
@@ -12,6 +13,7 @@ pub(super) fn run(text: &[u8], from: usize, of: impl Fn(u8) -> bool) -> usize {
 }
 
 /// Where the run of such bytes begins that ends with the text.
+#[inline]
 pub(super) fn run_back(text: &[u8], of: impl Fn(u8) -> bool) -> usize {
     let start = text.iter().rposition(|byte| !of(*byte)).map_or(0, |at| at + 1);
     #[cfg(test)]
@@ -26,10 +28,12 @@ thread_local! {
 }
 
 /// What is at `at`; a space beyond the text.
+#[inline]
 pub(super) fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(b' ')
 }
 
+#[inline]
 pub(super) fn starts(text: &[u8], at: usize, with: &[u8]) -> bool {
     text.get(at..).is_some_and(|rest| rest.starts_with(with))
 }

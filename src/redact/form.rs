@@ -10,13 +10,16 @@ use serde::de::IgnoredAny;
 use tracing::Metadata;
 
 use super::Rules;
-use super::shapes::is_card_number;
+use super::shapes::{LEAST_CARD_NUMBER, is_card_number};
 use super::text::Scan;
 use crate::context::{Context, ContextKey, Overlay};
 use crate::record::{ErrorChain, Fields, Key, Raw, Record, Value, put_raw};
 
 /// Contexts whose state is remembered.
 const PLACES: usize = 256;
+
+/// No span's key.
+const NO_KEY: ContextKey = ContextKey { span: 0, version: 0 };
 
 /// Contexts with more than this in them are looked through anew for each line.
 const MAX_KEPT_BYTES: usize = 4096;
@@ -33,9 +36,9 @@ pub(crate) struct Redactor {
 }
 
 /// What is known of a context.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
-    key: Option<ContextKey>,
+    key: ContextKey,
     /// Its spans without their secrets, if they have some.
     overlay: Option<Overlay>,
 }
@@ -47,51 +50,29 @@ impl Redactor {
         rules.values.then(|| Self { forms, fields: Vec::new(), contexts: Vec::new(), large: None })
     }
 
-    /// The record without secrets. Texts of `cut_at` bytes or more were cut.
+    /// Takes the secrets out of a record. Texts of `cut_at` bytes or more were cut.
     #[inline]
-    pub(crate) fn pass<'a>(&'a mut self, record: Record<'a>, cut_at: usize) -> Record<'a> {
-        let changed = self.forms.rewrite(record.fields, record.meta, cut_at, &mut self.fields);
-        let Some(context) = record.context else {
-            return Record { fields: if changed { &self.fields } else { record.fields }, ..record };
-        };
+    pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
+        if self.forms.rewrite(record.fields, record.meta, cut_at, &mut self.fields) {
+            record.fields = &self.fields;
+        }
+        let Some(context) = record.context else { return };
         let key = context.key();
         let place = key.span as usize % PLACES;
-        let is_known = self.contexts.get(place).is_some_and(|seen| seen.key == Some(key));
-        if !is_known {
-            self.look_through(place, key, &context);
-        }
+        self.large = match self.contexts.get(place) {
+            Some(Seen { key: known, overlay: None }) if *known == key => return,
+            Some(Seen { key: known, .. }) if *known == key => None,
+            _ => self.forms.look_through(&mut self.contexts, place, key, &context),
+        };
         let kept = self.contexts.get(place).and_then(|seen| seen.overlay.as_ref());
-        let overlay = if is_known { kept } else { self.large.as_ref().or(kept) };
-        let context = overlay.map_or(context, |overlay| context.under(overlay));
-        let fields = if changed { &self.fields } else { record.fields };
-        Record { fields, context: Some(context), ..record }
+        if let Some(overlay) = self.large.as_ref().or(kept) {
+            record.context = Some(context.under(overlay));
+        }
     }
 
     /// How many secrets were found since this was asked last.
     pub(crate) fn take_found(&mut self) -> u64 {
         std::mem::take(&mut self.forms.scan.found)
-    }
-
-    #[inline(never)]
-    fn look_through(&mut self, place: usize, key: ContextKey, context: &Context<'_>) {
-        if self.contexts.is_empty() {
-            self.contexts.resize_with(PLACES, Seen::default);
-        }
-        let Self { forms, contexts, .. } = self;
-        let mut changed = Vec::new();
-        let overlay = context.overlay(|form, meta| {
-            let found = forms.rewrite(form, meta, usize::MAX, &mut changed);
-            found.then(|| std::mem::take(&mut changed))
-        });
-        let is_large = overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES);
-        self.large = None;
-        if let Some(seen) = contexts.get_mut(place) {
-            *seen = Seen { key: (!is_large).then_some(key), overlay: None };
-            match overlay {
-                Some(overlay) if is_large => self.large = Some(overlay),
-                overlay => seen.overlay = overlay,
-            }
-        }
     }
 }
 
@@ -105,12 +86,44 @@ struct Forms {
 }
 
 impl Forms {
+    /// Looks through a context, and remembers what was found; the overlay of one that is too large for that.
+    #[inline(never)]
+    fn look_through(
+        &mut self,
+        contexts: &mut Vec<Seen>,
+        place: usize,
+        key: ContextKey,
+        context: &Context<'_>,
+    ) -> Option<Overlay> {
+        if contexts.is_empty() {
+            contexts.resize_with(PLACES, || Seen { key: NO_KEY, overlay: None });
+        }
+        let mut changed = Vec::new();
+        let overlay = context.overlay(|form, meta| {
+            let found = self.rewrite(form, meta, usize::MAX, &mut changed);
+            found.then(|| std::mem::take(&mut changed))
+        });
+        let is_large = overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES);
+        let (large, overlay) = if is_large { (overlay, None) } else { (None, overlay) };
+        if let Some(seen) = contexts.get_mut(place) {
+            *seen = Seen { key: if is_large { NO_KEY } else { key }, overlay };
+        }
+        large
+    }
+
     /// Puts the form without secrets into `out`; false, and nothing of meaning in `out`, when there are none.
     #[inline]
     fn rewrite(&mut self, form: &[u8], meta: &'static Metadata<'static>, cut_at: usize, out: &mut Vec<u8>) -> bool {
         let mut fields = Fields::new(form);
         let mut copied = 0;
-        while let Some((key, raw)) = fields.next_raw() {
+        loop {
+            let Self { rules, scan, .. } = self;
+            // What it says is not clean is looked through once more below: that is seldom.
+            fields.pass_clean(LEAST_CARD_NUMBER, |text, cut| scan.is_clean(rules, text, cut || text.len() >= cut_at));
+            if fields.rest().is_empty() {
+                break;
+            }
+            let Some((key, raw)) = fields.next_raw() else { break };
             let found = match raw {
                 Raw::Text(text) => {
                     let is_json = matches!(text.first(), Some(b'{' | b'['));

@@ -25,6 +25,10 @@ const MAX_LABEL: usize = 64;
 /// So much of Basic credentials is decoded to see whether they are some, in bytes.
 const MAX_DECODED: usize = 1024;
 
+/// No smaller integer is taken for a card number.
+pub(super) const LEAST_CARD_NUMBER: u64 = 10_000_000_000_000;
+
+#[inline]
 fn before(text: &[u8], at: usize) -> u8 {
     at.checked_sub(1).map_or(b' ', |at| byte(text, at))
 }
@@ -35,6 +39,13 @@ fn base64url(byte: u8) -> bool {
 
 fn token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}
+
+/// Whether the digits from `at` to `end` may begin a card number: alone, or as the first four of some groups.
+#[inline]
+pub(super) fn may_be_card(text: &[u8], at: usize, end: usize, cut: bool) -> bool {
+    let is_group = || end - at == 4 && matches!(byte(text, end), b' ' | b'-') && byte(text, end + 1).is_ascii_digit();
+    end - at >= 13 || (cut && end == text.len()) || is_group()
 }
 
 /// A card number that begins at the digit `at`.
@@ -116,7 +127,7 @@ fn is_card(digits: &[u8]) -> bool {
 /// Whether an integer is a card number: of 14 to 16 digits, which the serial numbers of databases seldom have.
 #[inline]
 pub(super) fn is_card_number(number: u64) -> bool {
-    (10_000_000_000_000..10_000_000_000_000_000).contains(&number) && {
+    (LEAST_CARD_NUMBER..10_000_000_000_000_000).contains(&number) && {
         let digits: Vec<u8> = number.to_string().bytes().map(|digit| digit - b'0').collect();
         is_card(&digits)
     }
@@ -195,6 +206,12 @@ pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<us
     let host = run(window, first, |byte| !matches!(byte, b'/' | b'?' | b'#'));
     let last = window.get(..host)?.iter().rposition(|byte| *byte == b'@')?;
     Some(start..end + last)
+}
+
+/// Whether `Bearer ` or `Basic ` may begin at the `b` that is at `at`.
+#[inline]
+pub(super) fn may_be_scheme(text: &[u8], at: usize) -> bool {
+    matches!([byte(text, at + 1) | 0x20, byte(text, at + 2) | 0x20], [b'e', b'a'] | [b'a', b's'])
 }
 
 /// The credentials behind a `Bearer ` or `Basic ` that begins at `at`.
@@ -294,6 +311,18 @@ const PREFIXES: [(&[u8], usize); 31] = [
     (b"AIza", 30),
 ];
 
+/// Whether the two bytes beside the one at `at` are those of a prefix.
+#[inline]
+pub(super) fn may_be_prefix(text: &[u8], at: usize) -> bool {
+    if byte(text, at) == b'A' {
+        return matches!([byte(text, at + 1), byte(text, at + 2)], [b'K' | b'S', b'I'] | [b'I', b'z']);
+    }
+    let pair = at.checked_sub(2).map_or([b' '; 2], |from| [byte(text, from), byte(text, from + 1)]);
+    let letters = matches!(pair, [b'h', b'p' | b'o' | b'u' | b's' | b'r' | b'f'] | [b'a' | b's' | b'n', b't'])
+        || matches!(pair, [b'x', b'a' | b'b' | b'e' | b'o' | b'p' | b'r' | b's'] | [b'p', b'm' | b'i' | b'p']);
+    letters || matches!(pair, [b'v', b'e' | b'1'] | [b'e', b'c'] | [b'o', b'j'])
+}
+
 /// A token that is known by how it begins: the byte at `at` is the last of its prefix, or its first `A`.
 pub(super) fn prefixed(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     let is_first = byte(text, at) == b'A';
@@ -353,6 +382,15 @@ mod tests {
         }
         assert_eq!(card(b"0.4111111111111111", 2, false), None);
         assert_eq!(card(b"a4111111111111111", 1, false), None);
+    }
+
+    #[test]
+    fn every_prefix_is_looked_for() {
+        for (prefix, least) in PREFIXES {
+            let text = [b" ", prefix, "x".repeat(least).as_bytes()].concat();
+            let at = if prefix.starts_with(b"A") { 1 } else { prefix.len() };
+            assert_eq!(prefixed(&text, at, false), Some(1..text.len()), "{}", String::from_utf8_lossy(prefix));
+        }
     }
 
     #[test]

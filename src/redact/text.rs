@@ -47,14 +47,18 @@ pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
 /// Why the pass stops at a byte.
 mod class {
     pub(super) const ASSIGN: u8 = 1;
-    pub(super) const DIGIT: u8 = 2;
-    pub(super) const OPEN: u8 = 3;
-    pub(super) const DASH: u8 = 4;
-    pub(super) const UNDERSCORE: u8 = 5;
-    pub(super) const B: u8 = 6;
-    pub(super) const J: u8 = 7;
-    pub(super) const A: u8 = 8;
-    pub(super) const ANGLE: u8 = 9;
+    pub(super) const OPEN: u8 = 2;
+    pub(super) const ANGLE: u8 = 4;
+    pub(super) const DIGIT: u8 = 8;
+    /// Of a prefix.
+    pub(super) const MARK: u8 = 16;
+    pub(super) const B: u8 = 32;
+    pub(super) const J: u8 = 64;
+    /// Not a reason: a letter or digit.
+    pub(super) const WORD: u8 = 128;
+    /// At these a name may end.
+    pub(super) const NAMES: u8 = ASSIGN | OPEN | ANGLE;
+    pub(super) const ALL: u8 = !WORD;
 }
 
 const CLASS: [u8; 256] = {
@@ -65,54 +69,143 @@ const CLASS: [u8; 256] = {
             b':' | b'=' => class::ASSIGN,
             b'0'..=b'9' => class::DIGIT,
             b'(' | b'[' | b'{' => class::OPEN,
-            b'-' => class::DASH,
-            b'_' => class::UNDERSCORE,
+            b'-' | b'_' | b'A' => class::MARK,
             b'b' | b'B' => class::B,
             b'J' => class::J,
-            b'A' => class::A,
             b'>' => class::ANGLE,
             _ => 0,
         };
+        if (at as u8).is_ascii_alphanumeric() {
+            classes[at] |= class::WORD;
+        }
         at += 1;
     }
     classes
 };
 
-/// Shorter texts hold no secret but one behind its name.
+#[inline]
+fn class_of(byte: u8) -> u8 {
+    CLASS[usize::from(byte)]
+}
+
+/// Shorter texts hold no secret but one behind its name, unless they were cut.
 const MIN_SHAPE_BYTES: usize = 9;
+
+/// Where the word ends that `at` is in.
+#[inline]
+fn word_end(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while text.get(at).is_some_and(|byte| class_of(*byte) & class::WORD != 0) {
+        at += 1;
+        if at - from == 16 {
+            return long_word_end(text, at);
+        }
+    }
+    at
+}
+
+/// The same, sixteen bytes at once in the processor's wide registers.
+#[inline(never)]
+fn long_word_end(text: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        if !chunk.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric()) {
+            break;
+        }
+        at += 16;
+    }
+    while text.get(at).is_some_and(|byte| class_of(*byte) & class::WORD != 0) {
+        at += 1;
+    }
+    at
+}
+
+/// Whether one of sixteen bytes is of any class: without the table, so that they are looked at all at once.
+#[inline]
+fn any_class(chunk: &[u8; 16]) -> bool {
+    chunk.iter().fold(false, |any, &byte| {
+        let upper = byte & 0xdf;
+        any | (byte.wrapping_sub(b'0') <= 10)
+            | (byte.wrapping_sub(b'=') <= 1)
+            | (upper == b'B')
+            | (upper == b'[')
+            | (byte == b'(')
+            | (byte == b'-')
+            | (byte == b'_')
+            | (byte == b'A')
+            | (byte == b'J')
+    })
+}
+
+/// Whether one of the bytes is of any class.
+#[inline(never)]
+fn any_class_of_many(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
+        if any_class(chunk) {
+            return true;
+        }
+        rest = behind;
+    }
+    // Once more the last of them.
+    text.last_chunk::<16>().is_some_and(any_class)
+}
+
+/// Whether one of the bytes is of the `classes`, or perhaps of another where there are many.
+#[inline]
+fn any(text: &[u8], classes: u8) -> bool {
+    if text.len() >= 16 {
+        return any_class_of_many(text);
+    }
+    text.iter().fold(0, |seen, byte| seen | class_of(*byte)) & classes != 0
+}
 
 impl Scan {
     /// Looks through a text; true when something was found, and [`out`](Self::out) is the text without it. `cut`: the
     /// text was cut, so a secret may end too early.
-    #[inline]
     pub(super) fn text(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
-        // A loop of its own, without a call: nearly all there is to do for most texts.
-        match text.iter().position(|byte| CLASS[usize::from(*byte)] != 0) {
-            None => false,
-            Some(at) => self.from(rules, text, at, cut, b""),
-        }
+        self.json(rules, text, cut, "")
     }
 
     /// The same for a text that is JSON, or may be: `name` is the field's.
     pub(super) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
-        self.from(rules, text, 0, cut, name.as_bytes())
+        self.find(rules, text, class::ALL, cut, name.as_bytes()) && self.write(rules, text)
+    }
+
+    /// Whether there is no secret in a text. It is not said of one that may be JSON.
+    #[inline]
+    pub(super) fn is_clean(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
+        let classes = if text.len() < MIN_SHAPE_BYTES && !cut { class::NAMES } else { class::ALL };
+        if !any(text, classes) {
+            return true;
+        }
+        !matches!(text.first(), Some(b'{' | b'[')) && !self.find(rules, text, classes, cut, b"")
     }
 
     #[inline(never)]
-    fn from(&mut self, rules: &Rules, text: &[u8], from: usize, cut: bool, name: &[u8]) -> bool {
+    fn find(&mut self, rules: &Rules, text: &[u8], classes: u8, cut: bool, name: &[u8]) -> bool {
         self.hits.clear();
         let mut look = Look { rules, text, cut, jwt_until: 0 };
-        let mut at = from;
-        while let Some(found) =
-            text.get(at..).and_then(|rest| rest.iter().position(|byte| CLASS[usize::from(*byte)] != 0))
-        {
-            let here = at + found;
-            at = match look.at(here) {
-                Found::Nothing => here + 1,
-                Found::Skip(to) => to.max(here + 1),
-                Found::Hit(hit) => {
+        let mut at = 0;
+        // A shape begins with a word: where that does not, the rest of it is passed over.
+        let mut word = false;
+        while let Some(&byte) = text.get(at) {
+            let class = class_of(byte);
+            let found = if class & class::WORD == 0 {
+                word = false;
+                if class & classes == 0 { None } else { look.at(at, class) }
+            } else if word {
+                None
+            } else {
+                word = true;
+                if class & classes == 0 && byte != b'e' { None } else { look.word(at, class) }
+            };
+            at = match found {
+                None if word => word_end(text, at + 1),
+                None => at + 1,
+                Some(hit) => {
                     self.hits.push(hit);
-                    hit.end.max(here + 1)
+                    word = false;
+                    hit.end.max(at + 1)
                 }
             };
         }
@@ -122,7 +215,7 @@ impl Scan {
             json::find(rules, text, &mut self.path, &mut self.hits);
             self.hits.sort_unstable_by_key(|hit| (hit.start, hit.with));
         }
-        !self.hits.is_empty() && self.write(rules, text)
+        self.hits.iter().any(|hit| hit.start < hit.end)
     }
 
     /// Writes the text without what was found.
@@ -161,20 +254,6 @@ impl Scan {
     }
 }
 
-/// What is known at a byte.
-enum Found {
-    Nothing,
-    /// Nothing up to there.
-    Skip(usize),
-    Hit(Hit),
-}
-
-impl From<Option<Hit>> for Found {
-    fn from(hit: Option<Hit>) -> Self {
-        hit.map_or(Found::Nothing, Found::Hit)
-    }
-}
-
 /// A name before a value.
 #[derive(Clone, Copy)]
 struct Name<'t> {
@@ -195,44 +274,60 @@ struct Look<'t> {
 }
 
 impl<'t> Look<'t> {
-    fn at(&mut self, at: usize) -> Found {
+    /// What begins with the word at `at`.
+    #[inline]
+    fn word(&mut self, at: usize, class: u8) -> Option<Hit> {
         let text = self.text;
-        let is_short = text.len() < MIN_SHAPE_BYTES && !self.cut;
-        match CLASS[usize::from(byte(text, at))] {
-            class::ASSIGN => self.assigned(at).into(),
-            class::OPEN => self.opened(at).into(),
-            class::ANGLE => self.element(at).into(),
-            _ if is_short => Found::Nothing,
-            class::DIGIT => match shapes::card(text, at, self.cut) {
-                Some(card) => Found::Hit(Hit { start: card.start, end: card.end, with: With::LastFour }),
-                None => Found::Skip(run(text, at, |byte| byte.is_ascii_digit())),
-            },
-            class::B => self.shown(shapes::credentials(text, at, self.cut)),
-            class::DASH if starts(text, at, b"-----BEGIN ") => {
-                shapes::pem(text, at).map(|range| Hit { start: range.start, end: range.end, with: With::Bare }).into()
+        match class & class::ALL {
+            class::DIGIT => {
+                let end = run(text, at, |byte| byte.is_ascii_digit());
+                let card = shapes::may_be_card(text, at, end, self.cut).then(|| shapes::card(text, at, self.cut))??;
+                Some(Hit { start: card.start, end: card.end, with: With::LastFour })
             }
-            class::DASH if starts(text, at, b"--") => self.flag(at).into(),
-            class::DASH | class::UNDERSCORE | class::A => self.shown(shapes::prefixed(text, at, self.cut)),
-            class::J => self.jwt(at),
-            _ => Found::Nothing,
+            class::B if shapes::may_be_scheme(text, at) => self.shown(shapes::credentials(text, at, self.cut)),
+            class::MARK if shapes::may_be_prefix(text, at) => self.shown(shapes::prefixed(text, at, self.cut)),
+            0 if starts(text, at, b"eyJ") => self.jwt(at),
+            _ => None,
         }
+    }
+
+    /// What is known at a sign.
+    #[inline]
+    fn at(&mut self, at: usize, class: u8) -> Option<Hit> {
+        let text = self.text;
+        match class {
+            class::MARK if shapes::may_be_prefix(text, at) => self.shown(shapes::prefixed(text, at, self.cut)),
+            class::MARK if starts(text, at, b"--") => self.dashes(at),
+            class::ASSIGN => self.assigned(at),
+            class::OPEN => self.opened(at),
+            class::ANGLE => self.element(at),
+            _ => None,
+        }
+    }
+
+    /// At `--`: a private key, or an argument.
+    fn dashes(&self, at: usize) -> Option<Hit> {
+        if starts(self.text, at, b"-----BEGIN ") {
+            let range = shapes::pem(self.text, at)?;
+            return Some(Hit { start: range.start, end: range.end, with: With::Bare });
+        }
+        self.flag(at)
     }
 
     /// A token, of which the last four characters may be shown if it is long.
-    fn shown(&self, range: Option<std::ops::Range<usize>>) -> Found {
+    fn shown(&self, range: Option<std::ops::Range<usize>>) -> Option<Hit> {
         let with = |length| if length >= 20 { With::LastFour } else { With::Bare };
         let hit = range.map(|range| Hit { start: range.start, end: range.end, with: with(range.len()) });
-        hit.filter(|hit| !self.is_replaced(hit.start)).into()
+        hit.filter(|hit| !self.is_replaced(hit.start))
     }
 
-    fn jwt(&mut self, at: usize) -> Found {
-        let Some(start) = at.checked_sub(2).filter(|start| *start >= self.jwt_until) else { return Found::Nothing };
-        if !starts(self.text, start, b"eyJ") {
-            return Found::Nothing;
+    fn jwt(&mut self, at: usize) -> Option<Hit> {
+        if at < self.jwt_until {
+            return None;
         }
-        let (is_one, end) = shapes::jwt(self.text, start, self.cut);
+        let (is_one, end) = shapes::jwt(self.text, at, self.cut);
         self.jwt_until = end;
-        if is_one { self.shown(Some(start..end)) } else { Found::Nothing }
+        if is_one { self.shown(Some(at..end)) } else { None }
     }
 
     /// At a `:` or `=`: the password in a URL, or what is assigned to a secret name.
@@ -526,6 +621,15 @@ mod tests {
             ("user[password]=hunter2", "user[password]=XXX"),
         ] {
             redacted(text, expected);
+        }
+    }
+
+    #[test]
+    fn sixteen_bytes_are_judged_as_one() {
+        for byte in 0..=255 {
+            let mut chunk = [b' '; 16];
+            chunk[usize::from(byte) % 16] = byte;
+            assert_eq!(any_class(&chunk), class_of(byte) & class::ALL != 0, "{byte}");
         }
     }
 

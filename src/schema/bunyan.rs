@@ -78,7 +78,7 @@ impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let stack = parts.take_stack(record);
+        let stack = if parts.error.is_some() { parts.take_stack(record) } else { None };
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.number("level", level(record.level()));
         line.text("name", parts.service.unwrap_or(NO_NAME));

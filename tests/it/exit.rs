@@ -337,7 +337,7 @@ fn promise_14_events_at_the_very_end_are_written() {
         // SAFETY: the function lives as long as the program and does not unwind.
         unsafe { libc::atexit(after_ours) };
         std::panic::set_hook(Box::new(|_| log(Level::INFO, 5, 0)));
-        let guard = spanline::builder().output(Output::new(file())).init().unwrap();
+        let guard = spanline::builder().log_panics(false).output(Output::new(file())).init().unwrap();
         // SAFETY: as above.
         unsafe { libc::atexit(before_ours) };
         let chained = std::panic::take_hook();

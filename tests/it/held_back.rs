@@ -118,6 +118,50 @@ fn a_request_is_the_nearest_span_that_names_one_else_the_outermost() {
 }
 
 #[test]
+fn a_request_can_be_named_by_a_context_variable() {
+    let (lines, _) = logged(holding(), || {
+        // Neither a request nor in the way of one.
+        spanline::with("tenant", "acme").in_scope(|| {
+            info_span!("job").in_scope(|| debug!("of another request"));
+            let _server = info_span!("server").entered();
+            debug!("outside");
+            spanline::with("request_id", "r-1").in_scope(|| {
+                info_span!("db").in_scope(|| debug!("inside"));
+                error!("failed");
+            });
+            error!("failed outside");
+        });
+    });
+    assert_eq!(messages(&lines), ["inside", "failed", "outside", "failed outside"]);
+    assert_eq!((&lines[0]["request_id"], &lines[0]["tenant"]), (&json!("r-1"), &json!("acme")));
+}
+
+#[test]
+fn promise_32_each_schema_marks_what_was_held_back_once() {
+    for name in spanline::schema::NAMES {
+        let memory = Memory::new();
+        let output = Output::new(memory.clone()).schema(spanline::schema::by_name(name).unwrap());
+        let (layer, guard) = holding().backtrace(Level::DEBUG).output(output).build().unwrap();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            let _request = info_span!("request", request_id = 1, held_back = "no", backtrace = 7).entered();
+            debug!(held_back = false, backtrace = "mine", "held");
+            error!("failed");
+        });
+        guard.close().unwrap();
+        let text = memory.text();
+        if text.starts_with('{') {
+            for line in memory.lines() {
+                let line = crate::strict::line(&line).to_string();
+                assert!(line.contains("promise_32_each_schema_marks"), "{name}: {line}");
+            }
+        }
+        let marks = ["\"held_back\":true", "held_back=true", "\"key\":\"held_back\",\"value\":{\"boolValue\":true}"];
+        let found: usize = marks.iter().map(|mark| text.matches(mark).count()).sum();
+        assert_eq!(found, 1, "{name}: {text}");
+    }
+}
+
+#[test]
 fn what_is_outside_any_span_is_not_held_back() {
     let (lines, metrics) = logged(holding(), || {
         debug!("outside");
@@ -371,6 +415,28 @@ fn promise_01_released_lines_for_which_there_is_no_room_are_counted_and_told() {
     assert!(metrics.dropped.reason(Reason::Shed).level(Level::DEBUG) > 0 && metrics.written.level(Level::DEBUG) > 0);
     assert_eq!(metrics.written.level(Level::ERROR), 1);
     assert!(gate.memory.text().contains("log lines were dropped"));
+}
+
+/// With a wait for each line this would take a quarter of an hour, which the child is not given.
+#[test]
+fn promise_18_released_lines_never_wait_for_room() {
+    child("held_back::promise_18_released_lines_never_wait_for_room", &[], || {
+        let gate = Gate::default();
+        let overflow = Overflow::Block { max_wait: Duration::from_secs(1) };
+        let output = Output::new(gate.clone()).max_bytes(16 << 10).overflow(overflow);
+        let builder = fixed().filter("info").held_back(HeldBack::new("trace").max_bytes_per_request(1 << 20));
+        let (layer, guard) = builder.output(output).build().unwrap();
+        let handle = guard.handle();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            let _request = info_span!("request", request_id = 1).entered();
+            (0..1000).for_each(|at| debug!(at, "held"));
+            error!("failed");
+        });
+        assert!(handle.metrics().outputs[0].dropped.reason(Reason::QueueFull).level(Level::DEBUG) > 0);
+        gate.open();
+        guard.close().unwrap();
+        handle.metrics().outputs.iter().for_each(assert_balanced);
+    });
 }
 
 /// Requests on all threads at once, their errors among them: every line is accounted for, and no line is in another's.

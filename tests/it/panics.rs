@@ -180,6 +180,15 @@ impl fmt::Debug for Panics {
     }
 }
 
+/// Its payload panics once more when the log drops it.
+struct PanicsTwice;
+
+impl fmt::Debug for PanicsTwice {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic_any(Payload);
+    }
+}
+
 /// Panics on its first line.
 #[derive(Debug)]
 struct PanickingSink(Memory, bool);
@@ -206,7 +215,7 @@ fn promise_12_and_15_panics_that_the_log_catches_are_no_lines() {
         let builder = spanline::builder().output(Output::new(memory.clone()).name("memory"));
         let guard = builder.output(Output::new(sink).name("panicking")).init().unwrap();
         info!(value = ?Panics, "the value panics, and the sink");
-        let span = info_span!("span", value = ?Panics);
+        let span = info_span!("span", value = ?PanicsTwice);
         span.in_scope(|| info!("in a span"));
         drop(guard);
         for memory in [memory, second] {

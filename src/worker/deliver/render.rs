@@ -49,7 +49,7 @@ impl Engine {
         match entry.head {
             Head::Line(_) => self.lines.buffer().extend_from_slice(bytes),
             Head::Event { meta, is_log } => {
-                let record = Record {
+                let mut record = Record {
                     meta,
                     time,
                     fields: bytes,
@@ -59,10 +59,9 @@ impl Engine {
                     max_value_bytes: usize::MAX,
                     original_bytes: None,
                 };
-                let record = match &mut self.redactor {
-                    Some(redactor) => redactor.pass(record, usize::MAX),
-                    None => record,
-                };
+                if let Some(redactor) = &mut self.redactor {
+                    redactor.pass(&mut record, usize::MAX);
+                }
                 let start = self.lines.len();
                 self.schema.render(&record, self.lines.buffer());
                 if self.lines.len() - start > self.max_line_bytes {
@@ -116,10 +115,10 @@ impl Engine {
             original_bytes: None,
         };
         let rendered = catch_unwind(AssertUnwindSafe(|| {
-            let record = match &mut self.redactor {
-                Some(redactor) => redactor.pass(record, SAMPLE_CUT_BYTES),
-                None => record,
-            };
+            let mut record = record;
+            if let Some(redactor) = &mut self.redactor {
+                redactor.pass(&mut record, SAMPLE_CUT_BYTES);
+            }
             self.schema.render(&record, self.lines.buffer());
         }));
         if let Err(payload) = rendered {
