@@ -34,3 +34,9 @@ pub use values::values;
 mod record {
     pub(crate) use spanline::Timestamp;
 }
+
+/// As the tests' stage knows it.
+mod faults {
+    #[allow(dead_code)]
+    pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+}
