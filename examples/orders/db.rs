@@ -1,4 +1,6 @@
 //! Stands in for a database: a span for each statement, and an error with a chain of causes.
+//!
+//! It knows nothing of requests and services; its lines carry their ids all the same.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -15,9 +17,12 @@ use tracing::{debug, instrument, warn};
 pub(crate) struct Order {
     pub(crate) item: String,
     pub(crate) quantity: u32,
+    /// What the client had to say.
+    #[serde(default)]
+    pub(crate) note: String,
 }
 
-/// Orders by id.
+/// Orders by id, and what there is of each item.
 #[derive(Debug)]
 pub(crate) struct Db(Mutex<HashMap<u64, Order>>);
 
@@ -30,44 +35,60 @@ const ATTEMPTS: u32 = 2;
 impl Db {
     /// Orders 1 to 100.
     pub(crate) fn new() -> Self {
-        let order = |id: u64| (id, Order { item: "tea".to_owned(), quantity: id as u32 % 7 + 1 });
-        Self(Mutex::new((1..=100).map(order).collect()))
+        let order = |id: u64| Order { item: "tea".to_owned(), quantity: id as u32 % 7 + 1, note: String::new() };
+        Self(Mutex::new((1..=100).map(|id| (id, order(id))).collect()))
     }
 
     #[instrument(name = "db", skip_all, fields(statement = "select"))]
-    pub(crate) async fn select(&self, id: u64) -> Result<Option<Order>, DbError> {
+    pub(crate) async fn select(&self, id: u64) -> Option<Order> {
         // Where a real one waits for the network: meanwhile the thread serves other requests, in their spans.
         yield_now().await;
         let order = self.0.lock().await.get(&id).cloned();
         debug!(rows = usize::from(order.is_some()), "selected");
-        Ok(order)
+        order
+    }
+
+    #[instrument(name = "db", skip_all, fields(statement = "insert"))]
+    pub(crate) async fn insert(&self, order: Order) -> u64 {
+        yield_now().await;
+        let mut orders = self.0.lock().await;
+        let id = orders.len() as u64 + 1;
+        orders.insert(id, order);
+        debug!(id, rows = 1, "inserted");
+        id
     }
 
     #[instrument(name = "db", skip_all, fields(statement = "select"))]
-    pub(crate) async fn stock(&self, item: &str) -> Result<u32, DbError> {
+    pub(crate) async fn stock(&self, item: &str) -> u32 {
         yield_now().await;
         debug!(rows = 1, item, "selected");
-        Ok(STOCK)
+        STOCK
     }
 
-    /// Fails on mercury.
-    #[instrument(name = "db", skip_all, fields(statement = "insert"))]
-    pub(crate) async fn insert(&self, order: Order) -> Result<u64, DbError> {
-        for attempt in 1..=ATTEMPTS {
-            yield_now().await;
-            if order.item == "mercury" {
-                warn!(attempt, "connection lost");
-                continue;
+    #[instrument(name = "db", skip_all, fields(statement = "update"))]
+    pub(crate) async fn take(&self, item: &str, quantity: u32) -> Result<(), DbError> {
+        let mut attempt = 1;
+        loop {
+            // A variable: in each line of the attempt, with no span for it.
+            let taken = spanline::with("attempt", attempt).instrument(update(item, quantity)).await;
+            match taken {
+                Ok(()) => return Ok(()),
+                Err(_) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(DbError::new("take from the shelf", error)),
             }
-            let mut orders = self.0.lock().await;
-            let id = orders.len() as u64 + 1;
-            orders.insert(id, order);
-            debug!(id, rows = 1, "inserted");
-            return Ok(id);
         }
-        let lost = DbError::new("connect to the store", io::Error::from(io::ErrorKind::ConnectionReset));
-        Err(DbError::new("insert an order", lost))
     }
+}
+
+/// Fails on mercury.
+async fn update(item: &str, quantity: u32) -> Result<(), DbError> {
+    yield_now().await;
+    if item == "mercury" {
+        warn!("connection lost");
+        return Err(DbError::new("reach the store", io::Error::from(io::ErrorKind::ConnectionReset)));
+    }
+    debug!(rows = 1, quantity, "updated");
+    Ok(())
 }
 
 /// What the database did not manage, and why.

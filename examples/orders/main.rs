@@ -1,12 +1,13 @@
-//! A web service and its log: `cargo run --release --example orders`.
+//! Three web services and their log: `cargo run --release --features axum,tokio --example orders`.
 //!
-//! It starts on a free loopback port, sends itself a few hundred requests, logs JSON lines to stdout and to a rotating
-//! file, and says on stderr what became of them. `--help` lists what can be changed. With `--chaos` it breaks things
-//! under its log instead, and shows that no line is lost without being counted.
+//! They start on free loopback ports: `orders`, which clients call, calls `stock`, and that `warehouse`. This program
+//! sends them a few hundred requests, logs to stdout and to a rotating file, and says on stderr what became of it all,
+//! with the lines of one trace through all three. `--schema` chooses how stdout looks, `--help` lists what else can be
+//! changed. With `--chaos` it breaks things under its log instead, and shows that no line is lost without being counted.
 //!
-//! Here: how the log is set up and ended. [`service`]: spans, tasks and errors of a request. [`db`]: a layer below,
-//! which knows nothing of requests and whose lines carry their ids all the same. [`chaos`]: full disks, closed and stuck
-//! pipes, files that are moved away, SIGKILL.
+//! Here: how the log is set up and ended. [`services`]: what they do, with the context going from one to the next.
+//! [`db`]: a layer below. [`summary`]: the log read back. [`chaos`]: full disks, closed and stuck pipes, files that are
+//! moved away, SIGKILL.
 
 #![expect(clippy::disallowed_methods, reason = "stdout is for the log, so the summary goes to stderr")]
 
@@ -14,35 +15,34 @@
 mod chaos;
 mod client;
 mod db;
-mod service;
+mod services;
 mod summary;
 
 use std::error::Error;
 use std::future;
 use std::io::{self, Write};
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use spanline::{Console, Guard, Output, Overflow, RollingFile, Stdout};
-use tokio::net::TcpListener;
+use clap::builder::PossibleValuesParser;
+use spanline::schema::{self, by_name};
+use spanline::{Guard, Output, Overflow, RollingFile, Stdout};
 use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
-use tokio::sync::oneshot;
-use tracing::info;
 
 #[cfg(target_os = "linux")]
 use chaos::Chaos;
 use client::Answer;
+use services::{Service, orders, stock, warehouse};
 use summary::Summary;
 
-/// A web service that sends itself requests, to show its log
+/// Three web services that are sent requests, to show their log
 #[derive(Parser)]
 #[command(name = "orders")]
 struct Args {
-    /// How many requests it sends itself
+    /// How many requests are sent
     #[arg(long, value_name = "N", default_value_t = 400)]
     requests: usize,
     /// How many of them at a time
@@ -51,9 +51,9 @@ struct Args {
     /// Where orders.log and its older segments are
     #[arg(long, value_name = "DIR", default_value = "logs")]
     log_dir: PathBuf,
-    /// Lines for people on stdout, in place of JSON
-    #[arg(long)]
-    console: bool,
+    /// How the lines on stdout look
+    #[arg(long, value_name = "NAME", default_value = "flat", value_parser = PossibleValuesParser::new(schema::NAMES))]
+    schema: String,
     /// Serve on after that, until Ctrl-C
     #[arg(long)]
     serve: bool,
@@ -68,7 +68,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(status) = chaos::run(&args.chaos)? {
         return Ok(status);
     }
-    let run = client::random_id();
+    let run = spanline::new_request_id();
     let guard = start_log(&args, &run)?;
     let handle = guard.handle();
 
@@ -88,39 +88,32 @@ fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
     // When a queue is full, wait for its reader instead of losing lines, as this run wants to show all of them. A
     // service that had rather lose DEBUG lines than be late keeps the default, `Overflow::Shed`.
     let overflow = Overflow::Block { max_wait: Duration::from_secs(5) };
-    let stdout = Output::new(Stdout::new()).name("stdout").overflow(overflow);
+    let stdout = Output::new(Stdout::new()).name("stdout").schema(by_name(&args.schema)?).overflow(overflow);
     // Small segments, so that there are some to see, and enough of them to keep all lines of a run. A service would
     // rather say `.max_bytes(100 << 20).daily().keep_files(14).gzip()`.
     let file = RollingFile::new(args.log_dir.join("orders.log")).max_bytes(128 << 10).keep_files(10_000);
     let file = Output::new(file).name("file").overflow(overflow);
 
     spanline::builder()
-        .service("orders")
         // In each line, so that the summary can tell them from those of earlier runs.
         .static_field("run", run)
-        .filter("info,orders::db=debug")
-        .output(if args.console { stdout.schema(Console::new()) } else { stdout })
+        .filter("info,orders=debug")
+        .output(stdout)
         .output(file)
         .init()
 }
 
-/// Serves, on a port that the system chooses, the requests it sends itself; with `--serve`, those of others too.
+/// Starts the services and sends them requests; with `--serve`, answers those of others too.
 async fn serve(args: &Args) -> Result<Vec<Answer>, Box<dyn Error>> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    info!(%address, "listening");
-
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = axum::serve(listener, service::router()).with_graceful_shutdown(async {
-        let _ = stopped.await;
-    });
-    let server = tokio::spawn(server.into_future());
+    let warehouse = Service::start("warehouse", warehouse::routes()).await?;
+    let stock = Service::start("stock", stock::routes(warehouse.peer()?)).await?;
+    let orders = Service::start("orders", orders::routes(stock.peer()?)).await?;
 
     let mut answers = Vec::new();
     let requests = async {
-        client::send(address, args.requests, args.concurrency.into(), &mut answers).await?;
+        client::send(orders.address, args.requests, args.concurrency.into(), &mut answers).await?;
         if args.serve {
-            let _ = writeln!(io::stderr(), "serving http://{address}/orders/1 until Ctrl-C");
+            let _ = writeln!(io::stderr(), "serving http://{}/orders/1 until Ctrl-C", orders.address);
             future::pending::<()>().await;
         }
         Ok::<_, Box<dyn Error>>(())
@@ -129,8 +122,9 @@ async fn serve(args: &Args) -> Result<Vec<Answer>, Box<dyn Error>> {
         done = requests => done?,
         signal = ctrl_c() => signal?,
     }
-    drop(stop);
-    server.await??;
-    info!("stopped");
+    // Callers before those they call.
+    for service in [orders, stock, warehouse] {
+        service.stop().await?;
+    }
     Ok(answers)
 }

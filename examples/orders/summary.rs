@@ -22,7 +22,7 @@ pub(crate) struct Summary {
     request_ids: HashSet<String>,
     /// Closed ones that have lines of this run.
     segments: usize,
-    /// The request that went worst, and its lines.
+    /// The request that went worst, and its lines in all services.
     sample: Option<(String, Vec<Value>)>,
 }
 
@@ -95,13 +95,27 @@ impl fmt::Display for Summary {
         let (lines, requests, segments) = (self.lines, self.request_ids.len(), self.segments);
         writeln!(f, "read back: {lines} lines of {requests} requests, {segments} segments made")?;
         let Some((request_id, lines)) = &self.sample else { return Ok(()) };
-        writeln!(f, "request_id {request_id}: {} lines", lines.len())?;
+        let mut by_service: Vec<(&str, usize)> = Vec::new();
         for line in lines {
-            let text = |key: &str| line[key].as_str().unwrap_or_default();
+            let service = text(&line["service"]);
+            match by_service.iter_mut().find(|(name, _)| *name == service) {
+                Some((_, count)) => *count += 1,
+                None => by_service.push((service, 1)),
+            }
+        }
+        let by_service: Vec<_> = by_service.iter().map(|(service, count)| format!("{count} of {service}")).collect();
+        let trace_id = lines.first().map_or("", |line| text(&line["trace_id"]));
+        writeln!(f, "request_id {request_id}, trace_id {trace_id}: {}", by_service.join(", "))?;
+        for line in lines {
             let spans: Vec<_> = line["spans"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            write!(f, "  {:<5} {:<15} {:<23}", text("level"), text("target"), spans.join(" > "))?;
-            writeln!(f, " {}", text("message"))?;
+            let time = text(&line["timestamp"]).get(11..26).unwrap_or_default();
+            write!(f, "  {time} {:<9} {:<5} ", text(&line["service"]), text(&line["level"]))?;
+            writeln!(f, "{:<29} {}", spans.join(" > "), text(&line["message"]))?;
         }
         Ok(())
     }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

@@ -29,7 +29,7 @@ use stage::Stage;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Chaos {
     /// Break things under the log, one after the other, and show that its books balance
-    #[arg(long, conflicts_with_all = ["requests", "concurrency", "log_dir", "console", "serve"])]
+    #[arg(long, conflicts_with_all = ["requests", "concurrency", "log_dir", "schema", "serve"])]
     chaos: bool,
     /// What the children of `--chaos` are called with
     #[arg(long, hide = true, num_args = 2, value_names = ["SCENARIO", "DIR"])]
