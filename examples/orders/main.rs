@@ -1,4 +1,4 @@
-//! Three web services and their log: `cargo run --release --features axum,tokio --example orders`.
+//! Three web services and their log: `cargo run --release --example orders`.
 //!
 //! They start on free loopback ports: `orders`, which clients call, calls `stock`, and that `warehouse`. This program
 //! sends them a few hundred requests, logs to stdout and to a rotating file, and says on stderr what became of it all,
@@ -28,7 +28,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use spanline::schema::{self, by_name};
-use spanline::{Guard, Output, Overflow, RollingFile, Stdout};
+use spanline::{Guard, HeldBack, Output, Overflow, Redact, RollingFile, Stdout};
 use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
 
@@ -54,6 +54,9 @@ struct Args {
     /// How the lines on stdout look
     #[arg(long, value_name = "NAME", default_value = "flat", value_parser = PossibleValuesParser::new(schema::NAMES))]
     schema: String,
+    /// The same as `--schema console`
+    #[arg(long, conflicts_with = "schema")]
+    console: bool,
     /// Serve on after that, until Ctrl-C
     #[arg(long)]
     serve: bool,
@@ -88,7 +91,8 @@ fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
     // When a queue is full, wait for its reader instead of losing lines, as this run wants to show all of them. A
     // service that had rather lose DEBUG lines than be late keeps the default, `Overflow::Shed`.
     let overflow = Overflow::Block { max_wait: Duration::from_secs(5) };
-    let stdout = Output::new(Stdout::new()).name("stdout").schema(by_name(&args.schema)?).overflow(overflow);
+    let schema = by_name(if args.console { "console" } else { &args.schema })?;
+    let stdout = Output::new(Stdout::new()).name("stdout").schema(schema).overflow(overflow);
     // Small segments, so that there are some to see, and enough of them to keep all lines of a run. A service would
     // rather say `.max_bytes(100 << 20).daily().keep_files(14).gzip()`.
     let file = RollingFile::new(args.log_dir.join("orders.log")).max_bytes(128 << 10).keep_files(10_000);
@@ -97,7 +101,11 @@ fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
     spanline::builder()
         // In each line, so that the summary can tell them from those of earlier runs.
         .static_field("run", run)
-        .filter("info,orders=debug")
+        .filter("info")
+        // What leads to an error is written with it: the DEBUG lines of the request that fails, and of no other.
+        .held_back(HeldBack::new("orders=debug"))
+        // Fields called `password` and the like are left out anyway; this looks into texts as well.
+        .redact(Redact::new().values())
         .output(stdout)
         .output(file)
         .init()

@@ -42,6 +42,10 @@ impl Summary {
             summary.segments += usize::from(lines > 0);
         }
         summary.read(&log_dir.join("orders.log"), run)?;
+        if let Some((_, lines)) = &mut summary.sample {
+            // What was held back is written later than it was logged.
+            lines.sort_by(|one, other| text(&one["timestamp"]).cmp(text(&other["timestamp"])));
+        }
         Ok(summary)
     }
 
@@ -90,7 +94,7 @@ impl fmt::Display for Summary {
             for (reason, lines) in output.dropped.reasons() {
                 write!(f, " ({reason}: {})", lines.total())?;
             }
-            writeln!(f)?;
+            writeln!(f, ", {} held back, {} secrets redacted", output.held_back.total(), output.redacted)?;
         }
         let (lines, requests, segments) = (self.lines, self.request_ids.len(), self.segments);
         writeln!(f, "read back: {lines} lines of {requests} requests, {segments} segments made")?;
