@@ -85,6 +85,8 @@ pub(crate) struct Node {
     recorded: Mutex<Option<Arc<Version>>>,
     /// Whether the span has closed.
     ended: AtomicBool,
+    /// Whether the fields it was opened with are known to show nothing that is to be redacted.
+    plain: AtomicBool,
     /// Spans around it, when all of them and itself are small; else a number beyond [`SMALL_DEPTH`].
     small_depth: u8,
     /// Its call site has a field that names a request.
@@ -159,6 +161,7 @@ impl Node {
             bytes: AtomicUsize::new(fields.len() + size_of::<Self>()),
             recorded: Mutex::new(None),
             ended: AtomicBool::new(false),
+            plain: AtomicBool::new(false),
             small_depth: if is_long { u8::MAX } else { above },
             fields: SmallVec::new(),
             names_request: false,
@@ -186,6 +189,14 @@ impl Node {
     #[inline]
     pub(crate) fn is_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_plain(&self) {
+        self.plain.store(true, Ordering::Relaxed);
     }
 
     /// Whether it takes little memory to keep it, and with it the spans around it.

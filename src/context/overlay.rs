@@ -24,7 +24,7 @@ impl Overlay {
 
 impl<'a> Context<'a> {
     /// The overlay that `change` makes of the captured fields of each span, where it changes them; `None` when it
-    /// changes nothing.
+    /// changes nothing. All who ask it of one log's contexts have the same `change`.
     pub(crate) fn overlay(
         &self,
         mut change: impl FnMut(&[u8], &'static Metadata<'static>) -> Option<Vec<u8>>,
@@ -33,7 +33,11 @@ impl<'a> Context<'a> {
         let mut versions = Vec::new();
         for node in self.nodes() {
             let view = self.view(node);
-            let opened = change(&node.fields, node.meta);
+            // Most have nothing that is to be changed: each is looked through once, for all contexts that it is in.
+            let opened = if node.is_plain() { None } else { change(&node.fields, node.meta) };
+            if opened.is_none() {
+                node.set_plain();
+            }
             let recorded = if view.recorded.is_empty() { None } else { change(view.recorded, node.meta) };
             changed |= opened.is_some() || recorded.is_some();
             let recorded = recorded.as_deref().unwrap_or(view.recorded);

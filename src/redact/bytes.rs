@@ -112,9 +112,29 @@ pub(super) fn any(text: &[u8], classes: u8) -> bool {
     text.iter().fold(0, |seen, byte| seen | class_of(*byte)) & classes != 0
 }
 
+/// Whether a text is a UUID: nearly every request's id is one, and has digits and dashes like what is looked for.
+#[inline]
+pub(super) fn is_uuid(text: &[u8]) -> bool {
+    let Some(text) = text.first_chunk::<36>().filter(|_| text.len() == 36) else { return false };
+    let dashes = [8, 13, 18, 23].into_iter().all(|at| text[at] == b'-');
+    dashes && text.iter().filter(|byte| byte.is_ascii_hexdigit()).count() == 32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_is_told_from_what_only_looks_like_one() {
+        assert!(is_uuid(b"0191a2b3-C4d5-7e6f-8a9b-0c1d2e3f4a5b"));
+        for other in [
+            "4111-1111-1111-1111-1111-1111-1111-1",
+            "0191a2b3-c4d5-7e6f-8a9b-0c1d2e3f4a5",
+            "0191a2b3-c4d5-7e6f-8a9b-0c1d2e3f4a=b",
+        ] {
+            assert!(!is_uuid(other.as_bytes()), "{other}");
+        }
+    }
 
     #[test]
     fn sixteen_bytes_are_judged_as_one() {

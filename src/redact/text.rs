@@ -9,7 +9,7 @@
 
 use super::Rules;
 use super::bounds::{backslashes_at_end, byte, group_end, run, run_back, starts, string_end};
-use super::bytes::{any, class, class_of, word_end};
+use super::bytes::{any, class, class_of, is_uuid, word_end};
 use super::json;
 use super::names::MAX_NAME_BYTES;
 use super::shapes;
@@ -65,7 +65,7 @@ impl Scan {
     #[inline]
     pub(super) fn is_clean(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
         let classes = if text.len() < MIN_SHAPE_BYTES && !cut { class::NAMES } else { class::ALL };
-        if !any(text, classes) {
+        if !any(text, classes) || is_uuid(text) {
             return true;
         }
         !matches!(text.first(), Some(b'{' | b'[')) && !self.find(rules, text, classes, cut, b"")
