@@ -11,7 +11,8 @@ use log::kv::{Key, Source, Value, VisitSource, VisitValue};
 use super::{Core, Known};
 use crate::record::{self, Capture, Scratch};
 
-/// What a key-value of a name that begins so gets put before it: `log.target` is where the record's own target is.
+/// What gets put before the name of a key-value that means something else: `log.target` is where the record's own target
+/// is, `message` its own text.
 const FOREIGN: &str = "kv.";
 
 thread_local! {
@@ -50,7 +51,7 @@ impl<'kvs> VisitSource<'kvs> for Values<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
         let foreign;
         let name = match key.as_str() {
-            name if name.starts_with("log.") => {
+            name if name == "message" || name.starts_with("log.") => {
                 foreign = format!("{FOREIGN}{name}");
                 foreign.as_str()
             }

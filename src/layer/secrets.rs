@@ -19,6 +19,9 @@ use crate::redact::Rules;
 /// Fields with a bit of their own. One more says that there is a secret one behind them.
 const BITS: usize = 54;
 
+/// The target of the spans and lines of HTTP requests.
+const REQUESTS: &str = "spanline::http";
+
 impl Core {
     /// The bits of the secret fields of a call site.
     pub(super) fn secret_fields(&self, meta: &'static Metadata<'static>, is_log: bool) -> u64 {
@@ -32,8 +35,10 @@ impl Core {
             // Of a record of `log`, they are where it comes from.
             !(is_log && name.starts_with("log.")) && rules.is_secret(name)
         };
+        // The same goes for what the hooks of `tower` add to a request.
+        let added = if cfg!(feature = "tower") && meta.target() == REQUESTS { 1 << BITS << SECRET_FIELDS } else { 0 };
         let secret = meta.fields().iter().filter(is_secret);
-        secret.fold(0, |bits, field| bits | 1 << field.index().min(BITS) << SECRET_FIELDS)
+        secret.fold(added, |bits, field| bits | 1 << field.index().min(BITS) << SECRET_FIELDS)
     }
 
     /// Captures with what is secret left out.

@@ -63,6 +63,88 @@ pub(super) fn string_end(text: &[u8], from: usize, quote: u8, backslashes: usize
     }
 }
 
+/// The same for a value, in which a doubled quote may stand for one, as in SQL and CSV.
+pub(super) fn quoted_end(text: &[u8], from: usize, quote: u8, backslashes: usize) -> usize {
+    let closes = |at: usize| {
+        let own = text.get(at..at + backslashes);
+        own.is_some_and(|own| own.iter().all(|byte| *byte == b'\\')) && text.get(at + backslashes) == Some(&quote)
+    };
+    let mut end = string_end(text, from, quote, backslashes);
+    while closes(end) && closes(end + backslashes + 1) {
+        end = string_end(text, end + 2 * (backslashes + 1), quote, backslashes);
+    }
+    end
+}
+
+/// Where a value ends that takes the line: there, or at the quote that closes the text around it. One of its own is
+/// passed over up to its end: `Digest username="bob", response="…"`.
+pub(super) fn line_end(text: &[u8], start: usize) -> usize {
+    let line = text.get(..run(text, start, |byte| !matches!(byte, b'\n' | b'\r'))).unwrap_or_default();
+    let is_quote = |at: usize, backslashes: usize| {
+        let quote = line.get(at..at + backslashes + 1).and_then(<[u8]>::split_last);
+        quote.is_some_and(|(quote, own)| *quote == b'"' && own.iter().all(|byte| *byte == b'\\'))
+    };
+    let mut at = start;
+    loop {
+        let quote = run(line, at, |byte| byte != b'"');
+        if quote >= line.len() {
+            return line.len();
+        }
+        let backslashes = backslashes_at_end(line.get(at..quote).unwrap_or_default());
+        let begins = quote - backslashes;
+        // Behind what ends a text stand signs, or nothing; `dXNlcg=="` begins none.
+        let behind = byte(line, quote + 1);
+        let is_sign = behind.is_ascii_whitespace() || b",;:.}])>'\\\"".contains(&behind);
+        let opens = !is_sign || is_quote(quote + 1, backslashes);
+        if !opens || begins == start || !matches!(byte(line, begins - 1), b'=' | b' ' | b':') {
+            return begins;
+        }
+        let end = string_end(line, quote + 1, b'"', backslashes);
+        if !is_quote(end, backslashes) {
+            return end;
+        }
+        at = end + backslashes + 1;
+    }
+}
+
+/// Where the strings of a text of JSON are: the content of the one around the place that is looked at, or of the next.
+#[derive(Clone, Copy)]
+pub(super) struct Strings {
+    start: usize,
+    end: usize,
+}
+
+impl Strings {
+    /// For a text that may be anything: none.
+    pub(super) const UNKNOWN: Self = Self { start: usize::MAX, end: usize::MAX };
+
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut strings = Self::UNKNOWN;
+        strings.begin(text, 0);
+        strings
+    }
+
+    fn begin(&mut self, text: &[u8], from: usize) {
+        self.start = run(text, from, |byte| byte != b'"') + 1;
+        self.end = string_end(text, self.start, b'"', 0).max(self.start);
+    }
+
+    /// The text up to the end of the string around `at`, or all of it. The places come in order.
+    #[inline]
+    pub(super) fn around<'t>(&mut self, text: &'t [u8], at: usize) -> &'t [u8] {
+        while self.end < at {
+            self.begin(text, self.end + 1);
+        }
+        if self.are_around(at) { text.get(..self.end).unwrap_or(text) } else { text }
+    }
+
+    /// Whether the place that was asked for last is in a string.
+    #[inline]
+    pub(super) fn are_around(&self, at: usize) -> bool {
+        self.start <= at
+    }
+}
+
 /// Where a bracket closes again, behind it: strings inside are passed over.
 pub(super) fn group_end(text: &[u8], open: usize) -> usize {
     let opening = byte(text, open);

@@ -161,7 +161,7 @@ impl Forms {
             Value::I64(number) => u64::try_from(number).is_ok_and(is_card_number),
             Value::I128(number) => u64::try_from(number).is_ok_and(is_card_number),
             Value::U128(number) => u64::try_from(number).is_ok_and(is_card_number),
-            Value::Json(text) => self.nested(text.as_bytes(), key, meta, cut),
+            Value::Json(text) => self.scan.whole_json(&self.rules, text.as_bytes(), key.name(meta).unwrap_or_default()),
             Value::Bytes(bytes) if key != Key::Thread => self.scan.text(&self.rules, bytes, cut),
             Value::Error(chain) => self.error(chain, cut),
             _ => false,

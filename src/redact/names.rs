@@ -276,6 +276,15 @@ impl Pairs {
     }
 }
 
+/// Whether what is assigned to a name takes the rest of the line.
+pub(super) fn is_line(name: &[u8]) -> bool {
+    const LINES: [&[u8]; 4] = [b"authorization", b"cookie", b"cookies", b"passphrase"];
+    LINES.iter().any(|line| {
+        let end = name.len().checked_sub(line.len()).and_then(|start| name.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(line))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,10 +8,12 @@
 //! linear in the text.
 
 use super::Rules;
-use super::bounds::{backslashes_at_end, byte, group_end, run, run_back, starts, string_end};
+use super::bounds::{
+    Strings, backslashes_at_end, byte, group_end, line_end, quoted_end, run, run_back, starts, string_end,
+};
 use super::bytes::{any, class, class_of, is_uuid, word_end};
 use super::json;
-use super::names::MAX_NAME_BYTES;
+use super::names::{MAX_NAME_BYTES, is_line};
 use super::shapes;
 
 /// A piece of a text that is to be replaced.
@@ -29,6 +31,17 @@ pub(super) enum With {
     Bare,
     /// Its last four characters, where that is wanted.
     LastFour,
+}
+
+impl Hit {
+    /// Leaves the string of JSON whole that it is in: no escape is cut in two, and no quote is added that would close it.
+    fn fit(&mut self, text: &[u8]) {
+        let odd = |from: usize, to: usize| backslashes_at_end(text.get(from..to).unwrap_or_default()) % 2;
+        self.start -= odd(0, self.start);
+        self.end -= odd(self.start, self.end);
+        self.with =
+            if matches!(self.with, With::Quoted(backslashes) if backslashes % 2 == 0) { With::Bare } else { self.with };
+    }
 }
 
 /// Looks through texts, one after the other.
@@ -56,9 +69,20 @@ impl Scan {
         self.json(rules, text, cut, "")
     }
 
-    /// The same for a text that is JSON, or may be: `name` is the field's.
+    /// The same for a text that may be JSON: `name` is the field's.
     pub(super) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
-        any(text, class::ALL) && self.find(rules, text, class::ALL, cut, name.as_bytes()) && self.write(rules, text)
+        let strings = Strings::UNKNOWN;
+        any(text, class::ALL)
+            && self.find(rules, text, class::ALL, cut, name.as_bytes(), strings)
+            && self.write(rules, text)
+    }
+
+    /// The same for a text that is JSON, and has to stay so: nothing that begins in a string goes beyond it.
+    pub(super) fn whole_json(&mut self, rules: &Rules, text: &[u8], name: &str) -> bool {
+        let strings = Strings::of(text);
+        any(text, class::ALL)
+            && self.find(rules, text, class::ALL, false, name.as_bytes(), strings)
+            && self.write(rules, text)
     }
 
     /// Whether there is no secret in a text. It is not said of one that may be JSON.
@@ -68,11 +92,11 @@ impl Scan {
         if !any(text, classes) || is_uuid(text) {
             return true;
         }
-        !matches!(text.first(), Some(b'{' | b'[')) && !self.find(rules, text, classes, cut, b"")
+        !matches!(text.first(), Some(b'{' | b'[')) && !self.find(rules, text, classes, cut, b"", Strings::UNKNOWN)
     }
 
     #[inline(never)]
-    fn find(&mut self, rules: &Rules, text: &[u8], classes: u8, cut: bool, name: &[u8]) -> bool {
+    fn find(&mut self, rules: &Rules, text: &[u8], classes: u8, cut: bool, name: &[u8], mut strings: Strings) -> bool {
         self.hits.clear();
         let mut look = Look { rules, text, cut, jwt_until: 0 };
         let mut at = 0;
@@ -82,17 +106,24 @@ impl Scan {
             let class = class_of(byte);
             let found = if class & class::WORD == 0 {
                 word = false;
-                if class & classes == 0 { None } else { look.at(at, class) }
+                if class & classes == 0 { None } else { look.within(strings.around(text, at)).at(at, class) }
             } else if word {
                 None
             } else {
                 word = true;
-                if class & classes == 0 && byte != b'e' { None } else { look.word(at, class) }
+                if class & classes == 0 && byte != b'e' {
+                    None
+                } else {
+                    look.within(strings.around(text, at)).word(at, class)
+                }
             };
             at = match found {
                 None if word => word_end(text, at + 1),
                 None => at + 1,
-                Some(hit) => {
+                Some(mut hit) => {
+                    if strings.are_around(at) {
+                        hit.fit(text);
+                    }
                     self.hits.push(hit);
                     word = false;
                     hit.end.max(at + 1)
@@ -166,6 +197,12 @@ struct Look<'t> {
 }
 
 impl<'t> Look<'t> {
+    #[inline]
+    fn within(&mut self, text: &'t [u8]) -> &mut Self {
+        self.text = text;
+        self
+    }
+
     /// What begins with the word at `at`.
     #[inline]
     fn word(&mut self, at: usize, class: u8) -> Option<Hit> {
@@ -283,7 +320,7 @@ impl<'t> Look<'t> {
         let bare = name.quotes.map_or(With::Bare, With::Quoted);
         let word = run(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#'));
         if let Some((content, quote, backslashes)) = self.quoted(start) {
-            return self.inside(content, string_end(text, content, quote, backslashes));
+            return self.inside(content, quoted_end(text, content, quote, backslashes));
         }
         if word - start <= 3
             && let Some((content, quote @ b'"', backslashes)) = self.quoted(word)
@@ -302,7 +339,11 @@ impl<'t> Look<'t> {
             let end = run(text, start, of);
             return self.some_word(start, end).then_some(Hit { start, end, with: bare });
         }
-        let mut end = if is_line(name.text) { run(text, start, |byte| !ends_line(byte)) } else { self.word_end(start) };
+        if is_line(name.text) {
+            let end = line_end(text, start);
+            return self.some_word(start, end).then_some(Hit { start, end, with: bare });
+        }
+        let mut end = self.word_end(start);
         if byte(text, end) == b'"' {
             // The backslashes before it are its own.
             end -= backslashes_at_end(text.get(start..end).unwrap_or_default());
@@ -341,11 +382,14 @@ impl<'t> Look<'t> {
 
     fn one_word_end(&self, start: usize) -> usize {
         let text = self.text;
-        let mut end = start;
+        // A value may begin with a `<`; the end of an element does, too.
+        let mut end = start + usize::from(byte(text, start) == b'<' && byte(text, start + 1) != b'/');
         loop {
             end = run(text, end, |byte| {
-                !ends_line(byte)
-                    && !matches!(byte, b' ' | b'\t' | b'&' | b';' | b'<' | b',' | b')' | b']' | b'}' | b'\'')
+                !matches!(
+                    byte,
+                    b'\n' | b'\r' | b'"' | b' ' | b'\t' | b'&' | b';' | b'<' | b',' | b')' | b']' | b'}' | b'\''
+                )
             });
             // A sign that may be a part of it as well, unless nothing is behind it.
             let closes =
@@ -401,11 +445,17 @@ impl<'t> Look<'t> {
         (open == b'(' || matches!(byte(text, behind), b']') || behind >= text.len()).then_some(hit)
     }
 
-    /// At a `>`: `<password>…</password>`.
+    /// At a `>`: `<password>…</password>`, with a name space and attributes or without.
     fn element(&self, at: usize) -> Option<Hit> {
-        let name = self.name_before(at).filter(|name| name.quotes.is_none())?;
-        let before = at.checked_sub(name.text.len() + 1)?;
-        if byte(self.text, before) != b'<' || !self.rules.names.is_secret(name.text) {
+        let from = at.saturating_sub(MAX_NAME_BYTES);
+        let tag = self.text.get(from..at)?;
+        let begin = run_back(tag, |byte| !matches!(byte, b'<' | b'>'));
+        let tag = tag.get(begin..)?;
+        let end = run(tag, 0, |byte| is_name(byte) || byte == b':');
+        let is_whole = end == tag.len() || byte(tag, end).is_ascii_whitespace();
+        let name = tag.get(..end)?.rsplit(|byte| *byte == b':').next()?;
+        let before = (from + begin).checked_sub(1)?;
+        if byte(self.text, before) != b'<' || !is_whole || tag.ends_with(b"/") || !self.rules.names.is_secret(name) {
             return None;
         }
         self.inside(at + 1, run(self.text, at + 1, |byte| !matches!(byte, b'<' | b'"')))
@@ -439,19 +489,6 @@ const SCHEMES: [&[u8]; 8] =
 
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']' | b'$') || !byte.is_ascii()
-}
-
-/// Whether what is assigned to a name takes the rest of the line.
-fn is_line(name: &[u8]) -> bool {
-    const LINES: [&[u8]; 4] = [b"authorization", b"cookie", b"cookies", b"passphrase"];
-    LINES.iter().any(|line| {
-        let end = name.len().checked_sub(line.len()).and_then(|start| name.get(start..));
-        end.is_some_and(|end| end.eq_ignore_ascii_case(line))
-    })
-}
-
-fn ends_line(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r' | b'"')
 }
 
 #[cfg(test)]
@@ -511,6 +548,21 @@ mod tests {
             ("{'password': 'hunter2', 'x': 1}", "{'password': 'XXX', 'x': 1}"),
             ("password => \"hunter2\"", "password => \"XXX\""),
             ("user[password]=hunter2", "user[password]=XXX"),
+            ("password=<hunter2 x", "password=XXX x"),
+            ("password='it''s hunter2' x", "password='XXX' x"),
+            (r#"Password="a""hunter2";User=x"#, r#"Password="XXX";User=x"#),
+            (
+                "<wsse:Password Type=\"x#PasswordText\">hunter2</wsse:Password>",
+                "<wsse:Password Type=\"x#PasswordText\">XXX</wsse:Password>",
+            ),
+            ("Cookie: a=\"\"; b=\"c\"; sid=hunter2\r\nHost: x", "Cookie: XXX\r\nHost: x"),
+            (r#"Authorization: Digest username="bob", response="hunter2""#, "Authorization: XXX"),
+            (
+                r#"{"msg":"Authorization: Digest username=\"bob\", response=\"hunter2\"","x":1}"#,
+                r#"{"msg":"Authorization: XXX","x":1}"#,
+            ),
+            (r#"{"msg":"authorization: Basic dXNlcg==","x":1}"#, r#"{"msg":"authorization: XXX","x":1}"#),
+            (r#"curl -H "Authorization: Basic dXNlcg==" "x""#, r#"curl -H "Authorization: XXX" "x""#),
         ] {
             redacted(text, expected);
         }
@@ -604,6 +656,11 @@ mod tests {
             "token: token: ",
             "secret: b",
             "Basic a",
+            "authorization: a=\"b",
+            "cookie: a=\"b\n",
+            "password='a''",
+            "<a:token b",
+            "<a token>",
         ];
         let steps = |text: &str| {
             bounds::STEPS.take();

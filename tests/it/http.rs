@@ -526,6 +526,22 @@ fn hooks_add_fields_and_choose_what_is_logged() {
 }
 
 #[test]
+fn what_hooks_add_is_redacted_by_its_name_as_any_field() {
+    let lines = lines(|| async {
+        let layer = ServerLayer::new()
+            .on_request(|_, fields| {
+                fields.add("authorization", "Bearer hunter2");
+                fields.add("tenant", "acme");
+            })
+            .on_response(|_, fields| fields.add("set_cookie", "sid=hunter2"));
+        let app = Router::new().route("/", get(|| async { info!("handling") })).layer(layer);
+        send(app, request("GET", "/")).await;
+    });
+    assert_eq!((&lines[0]["authorization"], &lines[0]["tenant"]), (&json!("<redacted>"), &json!("acme")));
+    assert_eq!((&lines[1]["authorization"], &lines[1]["set_cookie"]), (&json!("<redacted>"), &json!("<redacted>")));
+}
+
+#[test]
 fn a_hook_that_panics_harms_no_request() {
     let lines = lines(|| async {
         let layer = ServerLayer::new()

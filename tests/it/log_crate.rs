@@ -225,6 +225,7 @@ fn key_values_of_a_record_are_fields_with_their_types() {
         assert_eq!((&reserved["level"], &reserved["target"]), (&json!("INFO"), &json!("it::log_crate")));
         assert_eq!(reserved["fields"], json!({ "level": "forged" }));
         assert_eq!((&reserved["kv.log.target"], &reserved[""]), (&json!("forged"), &json!(1)));
+        assert_eq!(reserved["kv.message"], "forged");
         assert_eq!(lines.len(), 6);
     });
 }

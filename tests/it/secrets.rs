@@ -159,6 +159,8 @@ fn texts_with(name: &str, value: &str) -> Vec<String> {
         format!("{:?}", json!({ name: value })),
         format!("{:?}", json!({ name: value }).to_string()),
         json!({ "body": json!({ "body": nested }).to_string() }).to_string(),
+        format!("Authorization: Digest {name}=\"x\", response=\"{}\"", value.replace('"', "")),
+        json!({ "body": format!("Cookie: a=\"\"; b={:?}; c=d", value.replace(['"', '\\'], "")) }).to_string(),
         nested,
     ];
     let is_plain = !value.contains(['"', ',', '\\', '&']);
@@ -166,9 +168,33 @@ fn texts_with(name: &str, value: &str) -> Vec<String> {
         texts.push(format!("curl https://host/path?{name}={value}&x=1"));
         texts.push(format!("GET / HTTP/1.1\r\nHost: host\r\n{name}: {value}\r\nAccept: */*"));
         texts.push(format!("started with --{name} {value} --verbose"));
+        texts.push(format!("<wsse:{name} Type=\"text\">{value}</wsse:{name}>"));
+        texts.push(format!("{name}='a''{value}' and {name}=\"a\"\"{value}\""));
+        texts.push(format!("{name}=<{value}"));
         texts.push(format!("{:?}", ["psql", &format!("--{name}"), value]));
     }
     texts
+}
+
+#[test]
+fn a_text_in_nested_json_hides_nothing_beyond_itself() {
+    for text in [
+        "password='x",
+        "password: {",
+        "token=\\",
+        "secret=(\"",
+        "cookie: a=\"b",
+        "-----BEGIN PRIVATE KEY-----",
+        "'password\": x",
+        "Bearer abcdefgh\"",
+    ] {
+        let lines = lines_of(fixed().redact(Redact::new().values()), || {
+            let json = json!({ "a": text, "b": { "c": text, "kept": 1 }, "z": "token=hunter2" });
+            info!(json = spanline::json(&json), "nested");
+        });
+        let json = &lines[0]["json"];
+        assert_eq!((&json["b"]["kept"], &json["z"]), (&json!(1), &json!("token=<redacted>")), "{text}: {json}");
+    }
 }
 
 /// Logs a text in all places that take one.
