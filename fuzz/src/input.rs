@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use spanline::schema::{Flat, SpanFields};
-use spanline::{Builder, SpanExt};
+use spanline::{Builder, Redact, SpanExt};
 use tracing::{Dispatch, Level, Span};
 use tracing_subscriber::prelude::*;
 
@@ -167,7 +167,7 @@ impl Scene {
 
     /// A log without outputs. Static fields that it does not take are left out.
     pub(crate) fn builder(&self) -> Builder {
-        let mut builder = fixed().without_log().max_line_bytes(self.max_line_bytes());
+        let mut builder = fixed().without_log().redact(Redact::none()).max_line_bytes(self.max_line_bytes());
         if let Some(service) = &self.service {
             builder = builder.service(service);
         }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use spanline::schema::Flat;
-use spanline::{Console, Memory, Output, SpanExt};
+use spanline::{Console, Memory, Output, Redact, SpanExt};
 use tracing::subscriber::with_default;
 use tracing::{Level, info};
 use tracing_subscriber::prelude::*;
@@ -197,7 +197,7 @@ proptest! {
     ) {
         let memory = Memory::new();
         let console = Memory::new();
-        let mut builder = fixed().static_field("env", "test");
+        let mut builder = fixed().redact(Redact::none()).static_field("env", "test");
         if let Some(service) = &service {
             builder = builder.service(service);
         }

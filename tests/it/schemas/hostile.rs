@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use spanline::schema::Edits;
-use spanline::{Memory, Output, SpanExt};
+use spanline::{Memory, Output, Redact, SpanExt};
 use tracing::Level;
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
@@ -71,7 +71,7 @@ proptest! {
                 _ => changes.add(from, to),
             };
         }
-        let mut builder = fixed().static_field("env", "test").static_field("a.b", "static");
+        let mut builder = fixed().redact(Redact::none()).static_field("env", "test").static_field("a.b", "static");
         for (name, memory, edited) in &outputs {
             let output = |memory: &Memory| Output::new(memory.clone()).schema(schema(name)).max_bytes(1 << 16);
             builder = builder.output(output(memory)).output(output(edited).edit(changes.clone()));
