@@ -122,6 +122,19 @@ impl ByLevel {
     }
 }
 
+/// Of one for each level, the level's.
+#[inline]
+pub(crate) fn of_level<T>(all: &[T; 5], level: Level) -> &T {
+    let [error, warn, info, debug, trace] = all;
+    match level {
+        Level::ERROR => error,
+        Level::WARN => warn,
+        Level::INFO => info,
+        Level::DEBUG => debug,
+        Level::TRACE => trace,
+    }
+}
+
 const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
 
 #[inline]

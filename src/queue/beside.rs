@@ -7,7 +7,7 @@ use tracing::Level;
 
 use super::{Push, Pushed, Queue};
 use crate::context::Bound;
-use crate::metrics::ByLevel;
+use crate::metrics::{ByLevel, of_level};
 
 #[derive(Debug, Default)]
 pub(super) struct Beside {
@@ -39,14 +39,7 @@ pub(super) struct Count([AtomicU64; 5]);
 
 impl Count {
     fn place(&self, level: Level) -> &AtomicU64 {
-        let [error, warn, info, debug, trace] = &self.0;
-        match level {
-            Level::ERROR => error,
-            Level::WARN => warn,
-            Level::INFO => info,
-            Level::DEBUG => debug,
-            Level::TRACE => trace,
-        }
+        of_level(&self.0, level)
     }
 
     fn add_one(&self, level: Level) {

@@ -8,7 +8,7 @@ use super::clock::ClockText;
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
+use super::parts::{Parts, error_kind, error_message, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -104,14 +104,7 @@ impl Schema for Bunyan {
             let (file, number) = (Value::Str(file), Value::U64(number.into()));
             put_object(line.key("src"), [("file", &file), ("line", &number)].into_iter());
         }
-        line.truncation(record);
-        if shown(&views).next().is_some() {
-            put_span_names(line.key("spans"), &views);
-        }
-        for (name, value) in parts.all() {
-            line.field(name, value);
-        }
-        line.end();
+        parts.end(line, record, &views);
     }
 
     fn forked(&mut self) {

@@ -9,7 +9,7 @@ use tracing::Level;
 use super::clock::ClockText;
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
+use super::parts::{Parts, error_kind, error_message, views};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -133,14 +133,7 @@ impl Schema for Datadog {
         if let Some(request) = &parts.request {
             line.value("request_id", request);
         }
-        line.truncation(record);
-        if shown(&views).next().is_some() {
-            put_span_names(line.key("spans"), &views);
-        }
-        for (name, value) in parts.all() {
-            line.field(name, value);
-        }
-        line.end();
+        parts.end(line, record, &views);
     }
 
     fn wants_thread(&self) -> bool {

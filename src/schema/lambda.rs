@@ -9,7 +9,7 @@ use super::clock::ClockText;
 use super::json;
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
+use super::parts::{Parts, error_kind, error_message, views};
 use crate::record::{Record, Value};
 
 /// Lines for AWS Lambda, in functions whose log format is JSON.
@@ -106,13 +106,6 @@ impl Schema for Lambda {
         if let Some((file, number)) = record.file().zip(record.line()).filter(|_| self.location) {
             line.text("location", &format!("{file}:{number}"));
         }
-        line.truncation(record);
-        if shown(&views).next().is_some() {
-            put_span_names(line.key("spans"), &views);
-        }
-        for (name, value) in parts.all() {
-            line.field(name, value);
-        }
-        line.end();
+        parts.end(line, record, &views);
     }
 }

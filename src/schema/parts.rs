@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::json;
 use super::merged::{Merged, last_of_each, merged};
+use super::object::Object;
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::record::{Record, Value};
 
@@ -81,6 +82,18 @@ impl<'a> Parts<'a> {
     /// Takes out a field whose value fits: one that a schema has a place of its own for.
     pub(super) fn take(&mut self, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
         take(&mut self.fields, name, fits)
+    }
+
+    /// Ends a line with what many schemas have at their end: what was cut, the spans' names, all other fields.
+    pub(super) fn end(&self, mut line: Object<'_, 'a>, record: &Record<'_>, views: &[SpanView<'_>]) {
+        line.truncation(record);
+        if shown(views).next().is_some() {
+            put_span_names(line.key("spans"), views);
+        }
+        for (name, value) in self.all() {
+            line.field(name, value);
+        }
+        line.end();
     }
 
     /// The fields, then the static ones.

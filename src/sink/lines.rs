@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tracing::Level;
 
-use crate::metrics::ByLevel;
+use crate::metrics::{ByLevel, of_level};
 use crate::record::Timestamp;
 
 /// Rendered lines, each ending in a newline, and a cursor: what lies before it has been delivered.
@@ -59,14 +59,7 @@ impl Delivered {
     }
 
     fn place(&self, level: Level) -> &AtomicU64 {
-        let [error, warn, info, debug, trace] = &self.by_level;
-        match level {
-            Level::ERROR => error,
-            Level::WARN => warn,
-            Level::INFO => info,
-            Level::DEBUG => debug,
-            Level::TRACE => trace,
-        }
+        of_level(&self.by_level, level)
     }
 }
 
