@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tracing::Metadata;
 
-use super::{Context, SpanView, Version};
+use super::{Context, Node, SpanView, Version};
 use crate::record::merge;
 
 /// Values for some of the spans in a context.
@@ -23,6 +23,20 @@ impl Overlay {
 }
 
 impl<'a> Context<'a> {
+    /// Whether it is seen at once that nothing in it is to be changed: each span is asked for once, for all contexts that
+    /// it is in.
+    pub(crate) fn is_plain(&self, harmless: impl Fn(&[u8]) -> bool) -> bool {
+        let is_plain = |node: &Node| {
+            let known = node.is_plain();
+            let plain = known || harmless(&node.fields);
+            if plain && !known {
+                node.set_plain();
+            }
+            plain
+        };
+        self.recorded.is_empty() && self.nodes().all(is_plain)
+    }
+
     /// The overlay that `change` makes of the captured fields of each span, where it changes them; `None` when it
     /// changes nothing. All who ask it of one log's contexts have the same `change`.
     pub(crate) fn overlay(
@@ -33,7 +47,7 @@ impl<'a> Context<'a> {
         let mut versions = Vec::new();
         for node in self.nodes() {
             let view = self.view(node);
-            // Most have nothing that is to be changed: each is looked through once, for all contexts that it is in.
+            // Looked through once, for all contexts that it is in.
             let opened = if node.is_plain() { None } else { change(&node.fields, node.meta) };
             if opened.is_none() {
                 node.set_plain();

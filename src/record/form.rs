@@ -93,30 +93,32 @@ impl<'a> Fields<'a> {
         self.0
     }
 
-    /// Passes over declared fields with a text that is `clean`, which is told whether it was cut, or with an integer below
-    /// `least`, or with neither.
+    /// Passes over declared fields with a text that is `harmless`, which can ask whether it was cut, or with an integer
+    /// below `least`, or with neither.
     #[inline]
-    pub(crate) fn pass_clean(&mut self, least: u64, mut clean: impl FnMut(&'a [u8], bool) -> bool) {
-        while let [0..NAMED, tag, payload @ ..] = self.0 {
-            let rest = match *tag {
-                kind::STR => match payload.split_first_chunk() {
-                    Some((length, rest)) => match rest.split_at_checked(u32::from_le_bytes(*length) as usize) {
-                        Some((text, rest)) if clean(text, rest.first() == Some(&CUT)) => Some(rest),
-                        _ => None,
-                    },
-                    None => None,
-                },
-                kind::FALSE | kind::TRUE => Some(payload),
-                kind::F64 => payload.get(8..),
-                kind::U64 | kind::I64 => match payload.split_first_chunk() {
-                    Some((number, rest)) if u64::from_le_bytes(*number) < least => Some(rest),
-                    _ => None,
-                },
-                _ => None,
+    pub(crate) fn pass_over(&mut self, least: u64, harmless: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool) {
+        let mut form = self.0;
+        while let [0..NAMED, tag, payload @ ..] = form {
+            // Texts first, as most fields are.
+            form = if *tag == kind::STR {
+                let Some((length, behind)) = payload.split_first_chunk() else { break };
+                let Some((text, rest)) = behind.split_at_checked(u32::from_le_bytes(*length) as usize) else { break };
+                if !harmless(text, &|| rest.first() == Some(&CUT)) {
+                    break;
+                }
+                rest
+            } else if matches!(*tag, kind::FALSE | kind::TRUE) {
+                payload
+            } else {
+                let Some((number, rest)) = payload.split_first_chunk() else { break };
+                let is_small = matches!(*tag, kind::I64 | kind::U64) && u64::from_le_bytes(*number) < least;
+                if !is_small && *tag != kind::F64 {
+                    break;
+                }
+                rest
             };
-            let Some(rest) = rest else { break };
-            self.0 = rest;
         }
+        self.0 = form;
     }
 
     /// Whether something of what has not been read yet was cut.

@@ -1,5 +1,7 @@
 //! Which bytes a secret may begin at, and how to see fast that a text has none of them.
 
+use super::shapes::MIN_CARD_DIGITS;
+
 /// Why the pass stops at a byte.
 pub(super) mod class {
     pub(crate) const ASSIGN: u8 = 1;
@@ -72,12 +74,35 @@ fn long_word_end(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Whether one of sixteen bytes is of any class: without the table, so that they are looked at all at once.
+/// The classes of all bytes of a text of fewer than sixteen: from the table, as the wide registers would first have to be
+/// filled with so few.
 #[inline]
-fn any_class(chunk: &[u8; 16]) -> bool {
-    chunk.iter().fold(false, |any, &byte| {
+fn classes_of_few(text: &[u8]) -> u8 {
+    fn of(bytes: &[u8]) -> u8 {
+        bytes.iter().fold(0, |seen, byte| seen | class_of(*byte))
+    }
+    // Four and four, some of them twice.
+    let (Some((first, behind)), Some((before, last))) = (text.split_first_chunk::<4>(), text.split_last_chunk::<4>())
+    else {
+        return of(text);
+    };
+    let mut seen = of(first) | of(last);
+    if text.len() > 8 {
+        seen |= behind.first_chunk::<4>().map_or(0, |second| of(second));
+    }
+    if text.len() > 12 {
+        seen |= before.last_chunk::<4>().map_or(0, |third| of(third));
+    }
+    seen
+}
+
+/// Whether one of sixteen bytes is of any class but [`DIGIT`](class::DIGIT), and how many are digits: without the table,
+/// so that they are looked at all at once.
+#[inline]
+fn others_and_digits(chunk: &[u8; 16]) -> (bool, u8) {
+    let others = chunk.iter().fold(false, |any, &byte| {
         let upper = byte & 0xdf;
-        any | (byte.wrapping_sub(b'0') <= 10)
+        any | (byte == b':')
             | (byte.wrapping_sub(b'=') <= 1)
             | (upper == b'B')
             | (upper == b'[')
@@ -86,38 +111,80 @@ fn any_class(chunk: &[u8; 16]) -> bool {
             | (byte == b'_')
             | (byte == b'A')
             | (byte == b'J')
-    })
+    });
+    (others, chunk.iter().fold(0, |count, byte| count + u8::from(byte.is_ascii_digit())))
 }
 
-/// Whether one of the bytes is of any class.
+/// Whether there is no byte of any class in a text of sixteen and more but so many digits.
 #[inline(never)]
-fn any_class_of_many(text: &[u8]) -> bool {
+fn has_only_digits(text: &[u8], mut most: u8) -> bool {
     let mut rest = text;
-    while let Some((chunk, behind)) = rest.split_first_chunk::<16>() {
-        if any_class(chunk) {
-            return true;
+    let mut look = |chunk| {
+        let (others, digits) = others_and_digits(chunk);
+        let few = digits <= most;
+        most = most.saturating_sub(digits);
+        !others && few
+    };
+    while let Some((chunk, behind)) = rest.split_first_chunk() {
+        if !look(chunk) {
+            return false;
         }
         rest = behind;
     }
     // Once more the last of them.
-    text.last_chunk::<16>().is_some_and(any_class)
+    rest.is_empty() || text.last_chunk().is_none_or(look)
 }
 
-/// Whether one of the bytes is of the `classes`, or perhaps of another where there are many.
+/// Whether there is no byte of any class in a text.
 #[inline]
-pub(super) fn any(text: &[u8], classes: u8) -> bool {
+pub(super) fn has_none(text: &[u8]) -> bool {
+    if text.len() < 16 { classes_of_few(text) & class::ALL == 0 } else { has_only_digits(text, 0) }
+}
+
+/// Shorter texts hold no secret but one behind its name, unless they were cut.
+const MIN_SHAPE_BYTES: usize = 9;
+
+/// Whether a text is seen at once to hold no secret, as most are. `cut`: whether it was cut, so that a secret may end too
+/// early.
+#[inline]
+pub(super) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
     if text.len() >= 16 {
-        return any_class_of_many(text);
+        return is_harmless_long(text, cut());
     }
-    text.iter().fold(0, |seen, byte| seen | class_of(*byte)) & classes != 0
+    let classes = classes_of_few(text);
+    if classes & class::ALL == 0 {
+        return true;
+    }
+    let is_harmless = match text.len() {
+        0..MIN_SHAPE_BYTES => classes & class::NAMES == 0,
+        // A number of so many digits in so few bytes is in their middle.
+        length => classes & class::ALL == class::DIGIT && !text.get(length / 2).is_some_and(u8::is_ascii_digit),
+    };
+    is_harmless && !cut()
 }
 
-/// Whether a text is a UUID: nearly every request's id is one, and has digits and dashes like what is looked for.
+#[inline(never)]
+fn is_harmless_long(text: &[u8], cut: bool) -> bool {
+    is_id(text) || has_only_digits(text, if cut { 0 } else { MIN_CARD_DIGITS - 1 })
+}
+
+/// Whether a text is an id in hexadecimal digits, with the dashes of a UUID or longer than any card number: nearly every
+/// request and trace has one, and they look like what is looked for.
 #[inline]
-pub(super) fn is_uuid(text: &[u8]) -> bool {
-    let Some(text) = text.first_chunk::<36>().filter(|_| text.len() == 36) else { return false };
-    let dashes = [8, 13, 18, 23].into_iter().all(|at| text[at] == b'-');
-    dashes && text.iter().filter(|byte| byte.is_ascii_hexdigit()).count() == 32
+pub(super) fn is_id(text: &[u8]) -> bool {
+    if let Ok(text) = <&[u8; 32]>::try_from(text) {
+        return are_hex(text);
+    }
+    let Ok(text) = <&[u8; 36]>::try_from(text) else { return false };
+    let dashes = [8, 13, 18, 23];
+    let mut digits = *text;
+    dashes.into_iter().for_each(|at| digits[at] = b'0');
+    dashes.into_iter().all(|at| text[at] == b'-') && are_hex(&digits)
+}
+
+#[inline]
+fn are_hex<const N: usize>(text: &[u8; N]) -> bool {
+    text.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -125,23 +192,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uuid_is_told_from_what_only_looks_like_one() {
-        assert!(is_uuid(b"0191a2b3-C4d5-7e6f-8a9b-0c1d2e3f4a5b"));
+    fn an_id_is_told_from_what_only_looks_like_one() {
+        for id in ["0191a2b3-C4d5-7e6f-8a9b-0c1d2e3f4a5b", "4bf92f3577b34da6a3ce929d0e0e4736"] {
+            assert!(is_id(id.as_bytes()), "{id}");
+        }
         for other in [
             "4111-1111-1111-1111-1111-1111-1111-1",
             "0191a2b3-c4d5-7e6f-8a9b-0c1d2e3f4a5",
             "0191a2b3-c4d5-7e6f-8a9b-0c1d2e3f4a=b",
+            "4bf92f3577b34da6a3ce929d0e0e473g",
+            "4111111111111111",
         ] {
-            assert!(!is_uuid(other.as_bytes()), "{other}");
+            assert!(!is_id(other.as_bytes()), "{other}");
+        }
+    }
+
+    /// At each place of texts of all lengths, each byte is seen as the table says.
+    #[test]
+    fn many_bytes_at_once_are_judged_as_one_is() {
+        for length in 1..=40 {
+            for (place, byte) in (0..length).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
+                let mut text = vec![b' '; length];
+                text[place] = byte;
+                let class = class_of(byte) & class::ALL;
+                assert_eq!(has_none(&text), class == 0, "{byte} at {place} of {length}");
+                assert_eq!(is_harmless(&text, || true), class == 0, "{byte} at {place} of {length}, cut");
+                if length >= 9 && !(class == class::DIGIT && length < 16) {
+                    assert_eq!(
+                        is_harmless(&text, || false),
+                        matches!(class, 0 | class::DIGIT),
+                        "{byte} at {place} of {length}"
+                    );
+                }
+            }
         }
     }
 
     #[test]
-    fn sixteen_bytes_are_judged_as_one() {
-        for byte in 0..=255 {
-            let mut chunk = [b' '; 16];
-            chunk[usize::from(byte) % 16] = byte;
-            assert_eq!(any_class(&chunk), class_of(byte) & class::ALL != 0, "{byte}");
+    fn as_many_digits_as_a_card_number_has_are_not_few() {
+        for (before, digits) in (0..20).flat_map(|before| (13..20).map(move |digits| (before, digits))) {
+            let text = [" ".repeat(before), "1".repeat(digits)].concat();
+            assert!(!is_harmless(text.as_bytes(), || false), "{text}");
         }
+        assert!(!is_harmless(b"4111 1111 1111 1", || false) && !is_harmless(b"4111 1111 1111 1111 ", || false));
+        assert!(is_harmless(b"17 of 400 in 2 ms", || false) && is_harmless(b"/api/orders/42", || false));
     }
 }

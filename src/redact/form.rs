@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use tracing::Metadata;
 
 use super::Rules;
+use super::bytes::is_harmless;
 use super::shapes::{LEAST_CARD_NUMBER, is_card_number};
 use super::text::Scan;
 use crate::context::{Context, ContextKey, Overlay};
@@ -30,7 +31,13 @@ pub(crate) struct Redactor {
     forms: Forms,
     /// The fields of the record at hand, if something was found in them.
     fields: Vec<u8>,
-    contexts: Vec<Seen>,
+    contexts: Contexts,
+}
+
+/// What is known of contexts.
+#[derive(Debug, Default)]
+struct Contexts {
+    seen: Vec<Seen>,
     /// The overlay of a large context.
     large: Option<Overlay>,
 }
@@ -47,26 +54,24 @@ impl Redactor {
     /// `None` when texts are left alone.
     pub(crate) fn new(rules: &Arc<Rules>) -> Option<Self> {
         let forms = Forms { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() };
-        rules.values.then(|| Self { forms, fields: Vec::new(), contexts: Vec::new(), large: None })
+        rules.values.then(|| Self { forms, fields: Vec::new(), contexts: Contexts::default() })
     }
 
     /// Takes the secrets out of a record. Texts of `cut_at` bytes or more were cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
-        if self.forms.rewrite(record.fields, record.meta, cut_at, &mut self.fields) {
+        let mut fields = Fields::new(record.fields);
+        pass_harmless(&mut fields, cut_at);
+        if !fields.rest().is_empty()
+            && self.forms.rewrite(record.fields, fields.rest(), record.meta, cut_at, &mut self.fields)
+        {
             record.fields = &self.fields;
         }
         let Some(context) = record.context else { return };
         let key = context.key();
-        let place = key.span as usize % PLACES;
-        self.large = match self.contexts.get(place) {
-            Some(Seen { key: known, overlay: None }) if *known == key => return,
-            Some(Seen { key: known, .. }) if *known == key => None,
-            _ => self.forms.look_through(&mut self.contexts, place, key, &context),
-        };
-        let kept = self.contexts.get(place).and_then(|seen| seen.overlay.as_ref());
-        if let Some(overlay) = self.large.as_ref().or(kept) {
-            record.context = Some(context.under(overlay));
+        match self.contexts.seen.get(key.span as usize % PLACES) {
+            Some(Seen { key: known, overlay: None }) if *known == key => {}
+            _ => record.context = Some(self.contexts.cleared(&mut self.forms, key, context)),
         }
     }
 
@@ -74,6 +79,46 @@ impl Redactor {
     pub(crate) fn take_found(&mut self) -> u64 {
         std::mem::take(&mut self.forms.scan.found)
     }
+}
+
+impl Contexts {
+    /// A context without its secrets: looked through now, unless it has been. What was found is remembered, unless it is
+    /// large.
+    #[inline(never)]
+    fn cleared<'a>(&'a mut self, forms: &mut Forms, key: ContextKey, context: Context<'a>) -> Context<'a> {
+        if self.seen.is_empty() {
+            self.seen.resize_with(PLACES, || Seen { key: NO_KEY, overlay: None });
+        }
+        let Some(seen) = self.seen.get_mut(key.span as usize % PLACES) else { return context };
+        self.large = None;
+        if seen.key != key {
+            let overlay = if context.is_plain(is_harmless_form) { None } else { forms.overlay(&context) };
+            if overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES) {
+                *seen = Seen { key: NO_KEY, overlay: None };
+                self.large = overlay;
+            } else {
+                *seen = Seen { key, overlay };
+            }
+        }
+        match self.large.as_ref().or(seen.overlay.as_ref()) {
+            Some(overlay) => context.under(overlay),
+            None => context,
+        }
+    }
+}
+
+/// Passes over fields that are seen at once to hold no secret.
+#[inline]
+fn pass_harmless(fields: &mut Fields<'_>, cut_at: usize) {
+    fields.pass_over(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()));
+}
+
+/// Whether all fields are such ones.
+#[inline]
+fn is_harmless_form(form: &[u8]) -> bool {
+    let mut fields = Fields::new(form);
+    pass_harmless(&mut fields, usize::MAX);
+    fields.rest().is_empty()
 }
 
 /// Rewrites captured forms.
@@ -86,44 +131,30 @@ struct Forms {
 }
 
 impl Forms {
-    /// Looks through a context, and remembers what was found; the overlay of one that is too large for that.
+    /// What a context shows in place of its secrets, if it has some.
     #[inline(never)]
-    fn look_through(
-        &mut self,
-        contexts: &mut Vec<Seen>,
-        place: usize,
-        key: ContextKey,
-        context: &Context<'_>,
-    ) -> Option<Overlay> {
-        if contexts.is_empty() {
-            contexts.resize_with(PLACES, || Seen { key: NO_KEY, overlay: None });
-        }
+    fn overlay(&mut self, context: &Context<'_>) -> Option<Overlay> {
         let mut changed = Vec::new();
-        let overlay = context.overlay(|form, meta| {
-            let found = self.rewrite(form, meta, usize::MAX, &mut changed);
+        context.overlay(|form, meta| {
+            let found = self.rewrite(form, form, meta, usize::MAX, &mut changed);
             found.then(|| std::mem::take(&mut changed))
-        });
-        let is_large = overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES);
-        let (large, overlay) = if is_large { (overlay, None) } else { (None, overlay) };
-        if let Some(seen) = contexts.get_mut(place) {
-            *seen = Seen { key: if is_large { NO_KEY } else { key }, overlay };
-        }
-        large
+        })
     }
 
-    /// Puts the form without secrets into `out`; false, and nothing of meaning in `out`, when there are none.
-    #[inline]
-    fn rewrite(&mut self, form: &[u8], meta: &'static Metadata<'static>, cut_at: usize, out: &mut Vec<u8>) -> bool {
-        let mut fields = Fields::new(form);
+    /// Puts the form without secrets into `out`; false, and nothing of meaning in `out`, when there are none. Only the
+    /// `rest` of the form can have some.
+    #[inline(never)]
+    fn rewrite(
+        &mut self,
+        form: &[u8],
+        rest: &[u8],
+        meta: &'static Metadata<'static>,
+        cut_at: usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let mut fields = Fields::new(rest);
         let mut copied = 0;
-        loop {
-            let Self { rules, scan, .. } = self;
-            // What it says is not clean is looked through once more below: that is seldom.
-            fields.pass_clean(LEAST_CARD_NUMBER, |text, cut| scan.is_clean(rules, text, cut || text.len() >= cut_at));
-            if fields.rest().is_empty() {
-                break;
-            }
-            let Some((key, raw)) = fields.next_raw() else { break };
+        while let Some((key, raw)) = fields.next_raw() {
             let found = match raw {
                 Raw::Text(text) => {
                     let is_json = matches!(text.first(), Some(b'{' | b'['));
@@ -144,6 +175,7 @@ impl Forms {
                 copied = end;
                 self.put(raw, out);
             }
+            pass_harmless(&mut fields, cut_at);
         }
         if copied > 0 {
             out.extend_from_slice(form.get(copied..).unwrap_or_default());

@@ -10,6 +10,9 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::bounds::{byte, run, starts};
 
+/// A card number has no fewer.
+pub(super) const MIN_CARD_DIGITS: u8 = 13;
+
 /// A card number has no more.
 const MAX_CARD_DIGITS: usize = 19;
 
@@ -45,7 +48,7 @@ fn token(byte: u8) -> bool {
 #[inline]
 pub(super) fn may_be_card(text: &[u8], at: usize, end: usize, cut: bool) -> bool {
     let is_group = || end - at == 4 && matches!(byte(text, end), b' ' | b'-') && byte(text, end + 1).is_ascii_digit();
-    end - at >= 13 || (cut && end == text.len()) || is_group()
+    end - at >= usize::from(MIN_CARD_DIGITS) || (cut && end == text.len()) || is_group()
 }
 
 /// A card number that begins at the digit `at`.

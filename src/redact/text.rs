@@ -11,7 +11,7 @@ use super::Rules;
 use super::bounds::{
     Strings, backslashes_at_end, byte, group_end, line_end, quoted_end, run, run_back, starts, string_end,
 };
-use super::bytes::{any, class, class_of, is_uuid, word_end};
+use super::bytes::{class, class_of, has_none, word_end};
 use super::json;
 use super::names::{MAX_NAME_BYTES, is_line};
 use super::shapes;
@@ -59,9 +59,6 @@ pub(super) struct Scan {
 pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
 const MAX_KEPT_HITS: usize = 1024;
 
-/// Shorter texts hold no secret but one behind its name, unless they were cut.
-const MIN_SHAPE_BYTES: usize = 9;
-
 impl Scan {
     /// Looks through a text; true when something was found, and [`out`](Self::out) is the text without it. `cut`: the
     /// text was cut, so a secret may end too early.
@@ -72,31 +69,17 @@ impl Scan {
     /// The same for a text that may be JSON: `name` is the field's.
     pub(super) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
         let strings = Strings::UNKNOWN;
-        any(text, class::ALL)
-            && self.find(rules, text, class::ALL, cut, name.as_bytes(), strings)
-            && self.write(rules, text)
+        !has_none(text) && self.find(rules, text, cut, name.as_bytes(), strings) && self.write(rules, text)
     }
 
     /// The same for a text that is JSON, and has to stay so: nothing that begins in a string goes beyond it.
     pub(super) fn whole_json(&mut self, rules: &Rules, text: &[u8], name: &str) -> bool {
         let strings = Strings::of(text);
-        any(text, class::ALL)
-            && self.find(rules, text, class::ALL, false, name.as_bytes(), strings)
-            && self.write(rules, text)
-    }
-
-    /// Whether there is no secret in a text. It is not said of one that may be JSON.
-    #[inline]
-    pub(super) fn is_clean(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
-        let classes = if text.len() < MIN_SHAPE_BYTES && !cut { class::NAMES } else { class::ALL };
-        if !any(text, classes) || is_uuid(text) {
-            return true;
-        }
-        !matches!(text.first(), Some(b'{' | b'[')) && !self.find(rules, text, classes, cut, b"", Strings::UNKNOWN)
+        !has_none(text) && self.find(rules, text, false, name.as_bytes(), strings) && self.write(rules, text)
     }
 
     #[inline(never)]
-    fn find(&mut self, rules: &Rules, text: &[u8], classes: u8, cut: bool, name: &[u8], mut strings: Strings) -> bool {
+    fn find(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &[u8], mut strings: Strings) -> bool {
         self.hits.clear();
         let mut look = Look { rules, text, cut, jwt_until: 0 };
         let mut at = 0;
@@ -106,12 +89,12 @@ impl Scan {
             let class = class_of(byte);
             let found = if class & class::WORD == 0 {
                 word = false;
-                if class & classes == 0 { None } else { look.within(strings.around(text, at)).at(at, class) }
+                if class & class::ALL == 0 { None } else { look.within(strings.around(text, at)).at(at, class) }
             } else if word {
                 None
             } else {
                 word = true;
-                if class & classes == 0 && byte != b'e' {
+                if class & class::ALL == 0 && byte != b'e' {
                     None
                 } else {
                     look.within(strings.around(text, at)).word(at, class)
@@ -154,7 +137,9 @@ impl Scan {
             out.extend_from_slice(text.get(copied..start).unwrap_or_default());
             let secret = text.get(start..hit.end).unwrap_or_default();
             match (hit.with, secret.last_chunk::<4>()) {
-                (With::LastFour, Some(four)) if rules.last_four && secret.len() >= 13 => {
+                (With::LastFour, Some(four))
+                    if rules.last_four && secret.len() >= usize::from(shapes::MIN_CARD_DIGITS) =>
+                {
                     out.extend_from_slice("…".as_bytes());
                     out.extend_from_slice(four);
                 }
