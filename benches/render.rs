@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use spanline::schema::{Edits, NAMES, by_name};
 use spanline::sink::Lines;
-use spanline::{Console, Error, Flat, Guard, Output, Record, Schema, Sink};
+use spanline::{Console, Error, Flat, Guard, Output, Record, Schema, Sink, TraceContext};
 use tracing::{Dispatch, Span, dispatcher, info, info_span};
 use tracing_subscriber::prelude::*;
 
@@ -32,11 +32,13 @@ struct Case {
     once: bool,
 }
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     Case { what: "event outside spans", log: order_loaded, once: false },
     Case { what: "two spans, known", log: || in_spans(order_loaded), once: false },
     Case { what: "two spans, new for each", log: || in_spans(order_loaded), once: true },
     Case { what: "two spans, a key in both", log: || in_spans(order_posted), once: false },
+    Case { what: "two spans, two variables", log: with_variables, once: false },
+    Case { what: "two spans, a remote caller", log: from_elsewhere, once: true },
     Case { what: "4 kB of text to escape", log: long_text, once: false },
 ];
 
@@ -57,6 +59,17 @@ fn in_spans(log: fn()) {
     let _request = request().entered();
     let _db = info_span!("db", table = "orders", attempt = 1u64).entered();
     log();
+}
+
+fn with_variables() {
+    spanline::with("tenant", "acme").and("attempt", 2).in_scope(|| in_spans(order_loaded));
+}
+
+fn from_elsewhere() {
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let caller = TraceContext::from_traceparent(traceparent).expect("well-formed");
+    let caller = caller.with_tracestate("congo=t61rcWkgMzE").expect("well-formed");
+    caller.in_scope(|| in_spans(order_loaded));
 }
 
 fn request() -> Span {

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use smallvec::SmallVec;
 
 use super::json::{self, Draft, DraftBytes};
-use crate::record::{Record, Value};
+use crate::record::{Raw, Record, Value};
 
 /// An object being written.
 pub(super) struct Object<'o, 'a> {
@@ -81,10 +81,7 @@ impl<'o, 'a> Object<'o, 'a> {
         if is_reserved(name, self.reserved) {
             return self.under_fields.push((name, value));
         }
-        self.line.put(b",");
-        self.line.put_text(name.as_bytes());
-        self.line.put(b":");
-        self.line.put_value(&value);
+        self.line.put_named(name, Raw::Value(value));
     }
 
     /// Appends `fields`, where there is something to go there, and closes the object.

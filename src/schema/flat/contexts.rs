@@ -4,10 +4,13 @@
 //! reused, so a new context costs no allocation. Rendering one is fast too, since a program that opens spans for each
 //! request meets a new context every few lines: what depends on the spans' call sites alone is in a [`Shape`].
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::Options;
-use super::shapes::{Role, Shape, Shapes};
+use super::shapes::{Role, Shape, Shapes, SpanField};
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
 use crate::record::{Key, Raw, Record, Value};
 use crate::schema::json::{Draft, DraftBytes};
@@ -24,11 +27,16 @@ pub(super) struct Rendered {
     /// `,"request_id":…,"trace_id":… … ,"spans":[…]`
     pub(super) bytes: Vec<u8>,
     /// Where the users' fields are in it, in their order.
-    parts: Vec<(&'static str, Range<u32>)>,
+    parts: Vec<Part>,
+    /// Whether fields are among them that no call site declares.
+    pub(super) has_named: bool,
     /// What its spans' call sites have in common with those of other contexts; `None` when it may not be put into a
     /// line as it is: with reserved names, or something that goes under `fields`.
     pub(super) shape: Option<u32>,
 }
+
+/// A field of a rendered context.
+type Part = (Cow<'static, str>, Range<u32>);
 
 impl Rendered {
     /// Appends it without the fields for which `hides` is true.
@@ -105,16 +113,18 @@ impl Contexts {
         rendered.parts.clear();
         rendered.key = Some(key);
         rendered.shape = None;
+        rendered.has_named = false;
         let Some((number, shape)) = self.shapes.of(context, record, options) else { return };
         self.fields.clear();
         self.fields.shrink_to(MAX_KEPT_BYTES);
         let parts = &mut rendered.parts;
         let fields = Draft::new(draft, &mut self.fields);
-        let mut spans = Spans { fields, parts, request: None, trace: None, remote: None };
-        if spans.put_fields(context, shape).is_none() {
+        let mut spans = Spans { fields, parts, has_named: false, request: None, trace: None, remote: None };
+        if spans.put_fields(context, shape, record, options).is_none() {
             return;
         }
-        let Spans { fields, request, trace, remote, .. } = spans;
+        let Spans { fields, has_named, request, trace, remote, .. } = spans;
+        rendered.has_named = has_named;
         fields.finish();
         let trace = match trace {
             _ if context.is_of_otel() => context.trace_id(),
@@ -134,7 +144,7 @@ impl Contexts {
         let behind = line.len() as u32;
         rendered.parts.iter_mut().for_each(|(_, range)| *range = range.start + behind..range.end + behind);
         if ids > 0 {
-            rendered.parts.insert(0, ("request_id", 0..ids as u32));
+            rendered.parts.insert(0, (Cow::Borrowed("request_id"), 0..ids as u32));
         }
         line.put(&self.fields);
         line.put(&shape.spans);
@@ -147,7 +157,9 @@ impl Contexts {
 struct Spans<'d, 'a> {
     fields: Draft<'d>,
     /// Where each of them is.
-    parts: &'d mut Vec<(&'static str, Range<u32>)>,
+    parts: &'d mut Vec<Part>,
+    /// Whether fields are among them that no call site declares.
+    has_named: bool,
     request: Option<Value<'a>>,
     trace: Option<TraceId>,
     /// The parent in another process, where the innermost span has one.
@@ -155,22 +167,54 @@ struct Spans<'d, 'a> {
 }
 
 impl<'a> Spans<'_, 'a> {
+    /// Whether a field further in has the name, which the shape can tell only of those that are declared.
+    fn is_hidden(&self, field: Option<&SpanField>, name: &str) -> bool {
+        (field.is_none() || self.has_named) && self.parts.iter().any(|(other, _)| other == name)
+    }
+
     /// Drafts the fields of all spans; `None` for what is not regular.
-    fn put_fields(&mut self, context: &Context<'a>, shape: &'a Shape) -> Option<()> {
+    fn put_fields(
+        &mut self,
+        context: &Context<'a>,
+        shape: &'a Shape,
+        record: &Record<'_>,
+        options: &Options,
+    ) -> Option<()> {
         let mut shown = Vec::new();
         for (depth, (span, site)) in context.spans().zip(&shape.sites).enumerate() {
             let mut named = None;
-            let mut put = |key: Key<'_>, raw: Raw<'a>| -> Option<()> {
-                let Key::Index(index) = key else { return None };
-                let field = site.fields.get(usize::from(index))?;
-                match field.role {
-                    Role::Repeated if shown.contains(&field.name) => {}
+            let mut undeclared = SmallVec::<[&str; 8]>::new();
+            let mut put = |key: Key<'a>, raw: Raw<'a>| -> Option<()> {
+                let field = match key {
+                    Key::Index(index) => Some(site.fields.get(usize::from(index))?),
+                    _ => None,
+                };
+                let (name, role) = match (field, key) {
+                    (Some(field), _) => (field.name, field.role),
+                    (None, Key::Name(name)) => {
+                        if undeclared.contains(&name) || site.fields.iter().any(|field| field.name == name) {
+                            return None;
+                        }
+                        undeclared.push(name);
+                        self.has_named = true;
+                        (name, Role::of(name, record, options))
+                    }
+                    _ => return None,
+                };
+                match role {
+                    Role::Repeated if shown.contains(&name) => {}
+                    // Further in, there is one of that name.
+                    Role::Shown | Role::Repeated if self.is_hidden(field, name) => {}
                     Role::Shown | Role::Repeated => {
                         let start = self.fields.len() as u32;
-                        self.fields.put_member(&field.key, raw);
-                        self.parts.push((field.name, start..self.fields.len() as u32));
-                        if field.role == Role::Repeated {
-                            shown.push(field.name);
+                        match field {
+                            Some(field) => self.fields.put_member(&field.key, raw),
+                            None => self.fields.put_named(name, raw),
+                        }
+                        let part = field.map_or_else(|| Cow::Owned(name.to_owned()), |field| Cow::Borrowed(field.name));
+                        self.parts.push((part, start..self.fields.len() as u32));
+                        if role == Role::Repeated {
+                            shown.push(name);
                         }
                     }
                     Role::Hidden => {}
@@ -179,7 +223,7 @@ impl<'a> Spans<'_, 'a> {
                     Role::State if matches!(named, Some((_, Some(_)))) => {}
                     Role::State => return None,
                     Role::Trace => {
-                        let found = named_trace(field.name, &raw.value()).filter(|found| span.is_in(found.0))?;
+                        let found = named_trace(name, &raw.value()).filter(|found| span.is_in(found.0))?;
                         match named {
                             Some((trace, _)) if trace != found.0 => return None,
                             Some((_, Some(_))) => {}

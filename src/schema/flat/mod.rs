@@ -5,9 +5,10 @@
 //! (outermost first), `fields`.
 //!
 //! There are two ways to a line. [`general`](mod@general) is the rule: it merges all fields and works out what goes
-//! where, for any record. The fast way below gives the same bytes for the records nearly all are: the call site
-//! declares no reserved or double name, and event and context share no key. Then the head and the keys come prepared
-//! from the call site's [`Plan`], and the context as one run of bytes that was rendered when it was first seen.
+//! where, for any record. The fast way below gives the same bytes for the records nearly all are: no name is reserved or
+//! there twice in the event or in a span. Then the head and the declared keys come prepared from the call site's
+//! [`Plan`], and the context as one run of bytes that was rendered when it was first seen, without what the event
+//! has itself.
 
 mod contexts;
 mod general;
@@ -17,6 +18,7 @@ mod slots;
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
 use tracing::Metadata;
 
 use super::clock::ClockText;
@@ -180,6 +182,8 @@ impl Flat {
         }
         let mut regular = true;
         let mut has_thread = false;
+        let mut is_held = false;
+        let mut named = Named::new();
         while let Some((key, value)) = fields.next_raw() {
             match key {
                 Key::Index(index) if Some(index) == plan.message => {}
@@ -190,9 +194,18 @@ impl Flat {
                     Some(key) => line.put_member(key, value),
                     None => regular = false,
                 },
+                Key::Name(name) => {
+                    regular &= plan.takes(name, record, &self.options) && !named.contains(&name);
+                    named.push(name);
+                    line.put_named(name, value);
+                }
                 Key::Thread => has_thread = true,
-                Key::Name(_) | Key::Cut | Key::Backtrace | Key::Held => regular = false,
+                Key::Held => is_held = true,
+                Key::Cut | Key::Backtrace => regular = false,
             }
+        }
+        if is_held {
+            line.put(b",\"held_back\":true");
         }
         line.put(&plan.place);
         if has_thread && let Some(thread) = record.thread() {
@@ -201,13 +214,14 @@ impl Flat {
         line.put(&fixed.bytes);
         match context {
             None => {}
-            Some((rendered, shape)) => match plan.shared_with(shape) {
-                [] => line.put_long(&rendered.bytes),
-                shared => {
+            Some((rendered, shape)) => {
+                if named.is_empty() && !rendered.has_named && !plan.shares(shape) {
+                    line.put_long(&rendered.bytes);
+                } else {
                     let fields = Fields::new(record.fields);
-                    rendered.put_without(line.out(), |name| plan.has(&fields, shared, name));
+                    rendered.put_without(line.out(), |name| named.contains(&name) || plan.has(&fields, name));
                 }
-            },
+            }
         }
         line.put(b"}");
         line.finish();
@@ -226,6 +240,9 @@ impl Flat {
         }
     }
 }
+
+/// Names of fields that no call site declares.
+type Named<'a> = SmallVec<[&'a str; 8]>;
 
 fn find<'a>(fields: &mut Fields<'a>, wanted: u8) -> Option<(Key<'a>, Raw<'a>)> {
     std::iter::from_fn(|| fields.next_raw()).find(|(key, _)| *key == Key::Index(wanted))
@@ -332,11 +349,11 @@ mod tests {
 
     use super::*;
     use crate::context::{Bound, IdSource, Node, epoch};
-    use crate::record::{Capture, Scratch, Statics, Timestamp, put_named};
+    use crate::record::{Capture, HELD_MARK, Scratch, Statics, Timestamp, put_named};
 
     const FIELDS: usize = 4;
 
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 17] = [
         "a",
         "b",
         "c",
@@ -349,6 +366,7 @@ mod tests {
         "service",
         "trace_id",
         "traceparent",
+        "tracestate",
         "env",
         "line",
         "thread_id",
@@ -417,7 +435,7 @@ mod tests {
         Open { site: usize, parent: Option<usize>, values: [u8; FIELDS] },
         Record { node: usize, values: [u8; FIELDS] },
         Variable { node: usize, name: &'static str },
-        Log { site: usize, node: Option<usize>, values: [u8; FIELDS], nanos: u32 },
+        Log { site: usize, node: Option<usize>, values: [u8; FIELDS], named: Vec<&'static str>, held: bool, nanos: u32 },
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -427,9 +445,14 @@ mod tests {
                 .prop_map(|(site, parent, values)| Step::Open { site, parent, values }),
             1 => (at.clone(), any::<[u8; FIELDS]>()).prop_map(|(node, values)| Step::Record { node, values }),
             1 => (at.clone(), select(&NAMES[..])).prop_map(|(node, name)| Step::Variable { node, name }),
-            6 => (at.clone(), proptest::option::of(at), any::<[u8; FIELDS]>(), any::<u32>())
-                .prop_map(|(site, node, values, nanos)| Step::Log { site, node, values, nanos }),
+            6 => (at.clone(), proptest::option::of(at), any::<[u8; FIELDS]>(), named(), any::<(bool, u32)>())
+                .prop_map(|(site, node, values, named, (held, nanos))| Step::Log { site, node, values, named, held, nanos }),
         ]
+    }
+
+    /// Names that an event's call site does not declare.
+    fn named() -> impl Strategy<Value = Vec<&'static str>> {
+        prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(select(&NAMES[..]), 1..3)]
     }
 
     fn options() -> impl Strategy<Value = Options> {
@@ -459,8 +482,8 @@ mod tests {
                     let meta = spans[site % spans.len()];
                     let parent = parent.and_then(|at| nodes.get(at % nodes.len().max(1)));
                     let parent = parent.map(|(_, node)| Arc::clone(node));
-                    let trace = meta.fields().iter().any(|field| matches!(field.name(), "trace_id" | "traceparent"));
-                    let node = Node::new(meta, parent, &capture(meta, values, false), trace, &ids);
+                    // Any of them may be told its trace later.
+                    let node = Node::new(meta, parent, &capture(meta, values, false), true, &ids);
                     nodes.push((meta, node));
                 }
                 Step::Record { node, values } if !nodes.is_empty() => {
@@ -469,13 +492,22 @@ mod tests {
                 }
                 Step::Variable { node, name } if !nodes.is_empty() => {
                     let mut form = Vec::new();
-                    put_named(&mut form, name, &Value::Str("variable"));
+                    let value = match name {
+                        "traceparent" => "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                        "trace_id" => "4BF92F3577B34DA6A3CE929D0E0E4736",
+                        _ => "variable",
+                    };
+                    put_named(&mut form, name, &Value::Str(value));
                     nodes[node % nodes.len()].1.record(&form);
                 }
                 Step::Record { .. } | Step::Variable { .. } => {}
-                Step::Log { site, node, values, nanos } => {
+                Step::Log { site, node, values, ref named, held, nanos } => {
                     let meta = events[site % events.len()];
-                    let form = capture(meta, values, options.thread_id || options.thread_name);
+                    let mut form = capture(meta, values, options.thread_id || options.thread_name);
+                    named.iter().for_each(|name| put_named(&mut form, name, &Value::Str("named")));
+                    if held && options.held_back {
+                        form.extend_from_slice(&HELD_MARK);
+                    }
                     let node = node.and_then(|at| nodes.get(at % nodes.len().max(1)));
                     let bound = node.map(|(_, node)| Bound::new(node, epoch(), None));
                     let record = Record {
@@ -520,6 +552,7 @@ mod tests {
             let statics = Statics {
                 service: service.then(|| "orders".to_owned()),
                 fields: env.then(|| ("env".to_owned(), "test".to_owned())).into_iter().collect(),
+                holds_back: options.held_back,
                 ..Statics::default()
             };
             run(&options, &statics, &sites, &steps);
@@ -528,16 +561,39 @@ mod tests {
 
     #[test]
     fn ordinary_lines_go_the_fast_way() {
+        let log = |node, values, nanos| Step::Log { site: 0, node, values, named: Vec::new(), held: false, nanos };
         let sites = [vec!["message", "user_id", "error"], vec!["request_id", "method"], vec!["trace_id", "table"]];
         let steps = [
-            Step::Log { site: 0, node: None, values: [0, 2, 9, 9], nanos: 0 },
+            log(None, [0, 2, 9, 9], 0),
             Step::Open { site: 1, parent: None, values: [2, 0, 9, 9] },
             Step::Open { site: 2, parent: Some(0), values: [3, 0, 9, 9] },
-            Step::Log { site: 0, node: Some(0), values: [0, 2, 4, 9], nanos: 1 },
-            Step::Log { site: 0, node: Some(1), values: [0, 2, 0, 9], nanos: 2 },
+            log(Some(0), [0, 2, 4, 9], 1),
+            log(Some(1), [0, 2, 0, 9], 2),
             Step::Record { node: 1, values: [9, 2, 9, 9] },
-            Step::Log { site: 0, node: Some(1), values: [0, 2, 9, 9], nanos: 3 },
+            log(Some(1), [0, 2, 9, 9], 3),
         ];
         assert_eq!(run(&Options::default(), &Statics::default(), &sites, &steps), 4);
+    }
+
+    #[test]
+    fn lines_with_names_that_no_call_site_declares_go_the_fast_way() {
+        let log = |node, named: &[&'static str]| {
+            let (named, values) = (named.to_vec(), [0, 2, 9, 9]);
+            Step::Log { site: 0, node, values, named, held: false, nanos: 0 }
+        };
+        let sites = [vec!["message", "a"], vec!["method", "b"]];
+        let steps = [
+            log(None, &["b", "c"]),
+            Step::Open { site: 1, parent: None, values: [0, 0, 9, 9] },
+            Step::Open { site: 1, parent: Some(0), values: [9, 0, 9, 9] },
+            Step::Variable { node: 0, name: "a" },
+            Step::Variable { node: 0, name: "c" },
+            Step::Variable { node: 1, name: "method" },
+            Step::Variable { node: 1, name: "request_id" },
+            log(Some(0), &[]),
+            log(Some(1), &["request_id", "d\"\n"]),
+        ];
+        // A span's own name that it declares, too, is left to the general way.
+        assert_eq!(run(&Options::default(), &Statics::default(), &sites, &steps), 2);
     }
 }

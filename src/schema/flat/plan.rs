@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use tracing::Metadata;
 
 use super::contexts::Contexts;
+use super::shapes::Role;
 use super::slots::Slots;
 use super::{Options, json, put_key};
 use crate::record::{Fields, Key, Record, Value, plain_name};
@@ -26,8 +27,8 @@ pub(super) struct Plan {
     /// `,"name":` for each declared field.
     keys: Vec<Piece>,
     names: Vec<&'static str>,
-    /// For each shape of contexts, by its number, which of this call site's fields it may have too.
-    met: Vec<Option<Box<[u8]>>>,
+    /// For each shape of contexts, by its number, whether it may have fields of the same names.
+    met: Vec<Option<bool>>,
 }
 
 impl Plan {
@@ -71,7 +72,7 @@ impl Plan {
         self.keys.get(usize::from(index))
     }
 
-    /// Works out which names are shared with contexts of a shape, unless that is known.
+    /// Works out whether names are shared with contexts of a shape, unless that is known.
     #[inline]
     pub(super) fn meet(&mut self, number: u32, contexts: &Contexts) {
         if !matches!(self.met.get(number as usize), Some(Some(_))) {
@@ -82,26 +83,30 @@ impl Plan {
     #[cold]
     fn meet_first(&mut self, number: u32, contexts: &Contexts) {
         let others = contexts.shape(number).map_or(&[][..], |shape| &shape.names);
-        let shared = self.names.iter().zip(0..=u8::MAX).filter(|(name, _)| others.contains(name));
-        let shared = shared.map(|(_, index)| index).collect();
         let place = number as usize;
         if self.met.len() <= place {
             self.met.resize(place + 1, None);
         }
-        self.met[place] = Some(shared);
+        self.met[place] = Some(self.names.iter().any(|name| others.contains(name)));
     }
 
-    /// Indexes of the fields whose names contexts of a shape may have too.
+    /// Whether contexts of a shape may have fields of the same names.
     #[inline]
-    pub(super) fn shared_with(&self, number: u32) -> &[u8] {
-        self.met.get(number as usize).and_then(Option::as_deref).unwrap_or_default()
+    pub(super) fn shares(&self, number: u32) -> bool {
+        self.met.get(number as usize).copied().flatten() == Some(true)
     }
 
-    /// Whether a field of a name in `shared` is among the captured ones.
+    /// Whether a field of that name is among the captured ones.
     #[cold]
-    pub(super) fn has(&self, fields: &Fields<'_>, shared: &[u8], name: &str) -> bool {
-        let index = shared.iter().find(|index| self.names.get(usize::from(**index)) == Some(&name));
-        index.is_some_and(|index| fields.clone().any(|(key, _)| key == Key::Index(*index)))
+    pub(super) fn has(&self, fields: &Fields<'_>, name: &str) -> bool {
+        let index = self.names.iter().zip(0..=u8::MAX).find(|(other, _)| **other == name);
+        index.is_some_and(|(_, index)| fields.clone().any(|(key, _)| key == Key::Index(index)))
+    }
+
+    /// Whether a field whose name no call site declares goes to the top of its lines as it is.
+    #[cold]
+    pub(super) fn takes(&self, name: &str, record: &Record<'_>, options: &Options) -> bool {
+        Role::of(name, record, options) != Role::Irregular && name != "trace_id" && !self.names.contains(&name)
     }
 
     /// The numbers of shapes are given out anew.

@@ -55,12 +55,27 @@ pub(super) enum Role {
     Request,
     /// May name the trace.
     Trace,
-    /// Goes with the trace that the span names.
+    /// Goes with the trace that the span names; the general way sees to one that stands before it, or alone.
     State,
     /// Another span of the context has one of that name: shown unless one further in has a value.
     Repeated,
     /// The general way has to see to it.
     Irregular,
+}
+
+impl Role {
+    /// What becomes of a span's field with that name where no other has it.
+    pub(super) fn of(name: &str, record: &Record<'_>, options: &Options) -> Self {
+        match name {
+            _ if record.static_fields().any(|(other, _)| other == name) => Role::Irregular,
+            "trace_id" | "traceparent" => Role::Trace,
+            "tracestate" => Role::State,
+            _ if Slots::new(options).find(name).is_some() => Role::Irregular,
+            _ if !options.span_fields.lifts(name) => Role::Hidden,
+            "request_id" => Role::Request,
+            _ => Role::Shown,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -113,22 +128,15 @@ impl Shapes {
 
 impl Shape {
     fn new(context: &Context<'_>, record: &Record<'_>, options: &Options, addresses: SmallVec<[usize; 8]>) -> Self {
-        let slots = Slots::new(options);
         let mut names = Vec::new();
         let mut sites: Vec<Site> = Vec::new();
         for meta in context.call_sites() {
             let mut fields: Vec<SpanField> = Vec::new();
             for field in meta.fields() {
                 let name = plain_name(field.name());
-                let is_static = record.static_fields().any(|(other, _)| other == name);
                 let mut role = match name {
-                    _ if is_static || fields.iter().any(|field| field.name == name) => Role::Irregular,
-                    "trace_id" | "traceparent" => Role::Trace,
-                    "tracestate" if fields.iter().any(|field| field.name == "traceparent") => Role::State,
-                    _ if slots.find(name).is_some() => Role::Irregular,
-                    _ if !options.span_fields.lifts(name) => Role::Hidden,
-                    "request_id" => Role::Request,
-                    _ => Role::Shown,
+                    _ if fields.iter().any(|field| field.name == name) => Role::Irregular,
+                    _ => Role::of(name, record, options),
                 };
                 for other in sites.iter_mut().flat_map(|site| &mut site.fields) {
                     if role == Role::Shown && other.name == name && matches!(other.role, Role::Shown | Role::Repeated) {

@@ -160,6 +160,15 @@ impl<'a> Draft<'a> {
         self.put_raw(value);
     }
 
+    /// Appends a member whose key is not prepared.
+    #[inline]
+    pub(crate) fn put_named(&mut self, name: &str, value: Raw<'_>) {
+        self.put(b",");
+        self.put_text(name.as_bytes());
+        self.put(b":");
+        self.put_raw(value);
+    }
+
     /// Appends a value as it lies in the captured form.
     #[inline]
     pub(crate) fn put_raw(&mut self, raw: Raw<'_>) {
