@@ -167,9 +167,10 @@ impl Exchange {
         let incoming = Incoming::read(header("traceparent"), header("tracestate"), (name, header(name)));
         let rejected = [incoming.parent_rejected, incoming.state_rejected, incoming.request_rejected];
         let context = incoming.context;
-        let request_id = context.request_id().map_or_else(new_request_id, str::to_owned);
         let route = hooks.route(&parts);
         let added = hooks.request_fields(&parts);
+        let sent = context.request_id().map(str::to_owned);
+        let request_id = added.request_id.or(sent).unwrap_or_else(new_request_id);
         let span = tracing::info_span!(
             target: TARGET,
             parent: None,
@@ -179,7 +180,7 @@ impl Exchange {
             tracestate = context.tracestate(),
             method = prefix(parts.method.as_str(), MAX_METHOD_BYTES),
             route,
-            added = added.as_error(),
+            added = added.fields.as_error(),
         );
         #[cfg(feature = "opentelemetry")]
         crate::propagate::adopt(&span, &context);
