@@ -618,6 +618,30 @@ fn a_hook_that_panics_harms_no_request() {
 }
 
 #[test]
+fn a_request_under_two_layers_is_one_request() {
+    let lines = lines(|| async {
+        let inner = Router::new().route("/orders/{id}", get(|| async { info!("handling") })).layer(ServerLayer::new());
+        let app = Router::new().nest("/api", inner).layer(ServerLayer::new());
+        for parent in [None, Some(PARENT)] {
+            let mut request = request("GET", "/api/orders/7?a=b");
+            parent.map(|parent| request.headers_mut().insert("traceparent", HeaderValue::from_static(parent)));
+            let response = send(app.clone(), request).await;
+            info!(id = response.headers()["x-request-id"].to_str().unwrap(), "answered");
+        }
+    });
+    for (lines, parent) in lines.chunks(4).zip([None, Some(&json!("00f067aa0ba902b7"))]) {
+        let [handling, inner, outer, answered] = lines else { panic!("{lines:?}") };
+        for line in [handling, inner, outer] {
+            assert_eq!((&line["request_id"], &line["trace_id"]), (&answered["id"], &outer["trace_id"]), "{lines:?}");
+        }
+        assert_eq!((outer.get("parent_span_id"), &inner["parent_span_id"]), (parent, &outer["span_id"]));
+        assert_eq!(inner["spans"], json!(["request", "request"]));
+        let path = json!("/api/orders/7");
+        assert_eq!((&inner["path"], &outer["path"]), (&path, &path), "as it was asked for");
+    }
+}
+
+#[test]
 fn the_ids_are_handed_down_where_the_lines_of_requests_are_hidden() {
     for filter in ["it=error", "warn,spanline=off"] {
         let lines = lines_of(fixed().filter(filter), || async {
