@@ -302,11 +302,12 @@ impl Exchange {
                     response_bytes = self.response_bytes,
                     grpc_status = self.grpc_status,
                     outcome = outcome.as_str(),
-                    error = error.map(field::display),
                     traceparent_rejected,
                     tracestate_rejected,
                     request_id_rejected,
                     added = self.added.as_error(),
+                    // Behind what was added: of equal names the last counts.
+                    error = error.map(field::display),
                     "request finished"
                 )
             };

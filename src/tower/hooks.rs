@@ -13,7 +13,8 @@ use crate::record::{Value, discard};
 /// Fields that a hook adds to a request's span or to its line.
 ///
 /// One that is called like a field of the layer's own has `_` behind it: `status_`. But a `request_id` that
-/// [`on_request`](super::ServerLayer::on_request) adds becomes the request's id, if it is well-formed.
+/// [`on_request`](super::ServerLayer::on_request) adds becomes the request's id, if it is well-formed, and an `error` is that
+/// of the line, unless the layer has one.
 #[derive(Debug, Default)]
 pub struct Fields {
     pub(super) fields: Dynamic,
@@ -27,7 +28,8 @@ pub struct Fields {
 /// In the request's span.
 const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
 
-/// In the request's line, what the span has included: a field of an event hides one of the span.
+/// In the request's line, what the span has included: a field of an event hides one of the span. `error` is not among them:
+/// the layer rarely has one, and says it last.
 const LINE_NAMES: &[&str] = &[
     "request_id",
     "method",
@@ -40,7 +42,6 @@ const LINE_NAMES: &[&str] = &[
     "response_bytes",
     "grpc_status",
     "outcome",
-    "error",
     "traceparent_rejected",
     "tracestate_rejected",
     "request_id_rejected",

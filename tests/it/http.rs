@@ -534,7 +534,7 @@ fn what_hooks_add_takes_the_place_of_nothing_that_the_layer_says() {
                 fields.add("route", "mine");
             })
             .on_response(|_, fields| {
-                let names = ["status", "error", "message", "request_id", "method", "outcome", "latency_us", "path"];
+                let names = ["status", "message", "request_id", "method", "outcome", "latency_us", "path"];
                 names.iter().for_each(|name| fields.add(name, "mine"));
             });
         let app = Router::new().route("/", get(|| async { info!("handling") })).layer(layer);
@@ -547,11 +547,25 @@ fn what_hooks_add_takes_the_place_of_nothing_that_the_layer_says() {
         assert_eq!(said, [&json!("r-1"), &json!("GET"), &json!("/"), &json!("mine"), &json!("mine")]);
     }
     let last = &lines[1];
-    assert_eq!((text(last, "message"), &last["status"], last.get("error")), ("request finished", &json!(200), None));
+    assert_eq!((text(last, "message"), &last["status"]), ("request finished", &json!(200)));
     assert_eq!((text(last, "outcome"), text(last, "path"), last["latency_us"].is_u64()), ("completed", "/", true));
-    for name in ["status_", "error_", "message_", "request_id_", "method_", "outcome_", "latency_us_", "path_"] {
+    for name in ["status_", "message_", "request_id_", "method_", "outcome_", "latency_us_", "path_"] {
         assert_eq!(last[name], "mine", "{name}");
     }
+}
+
+#[test]
+fn an_error_of_a_hook_is_in_the_line_unless_the_layer_has_one() {
+    let lines = lines(|| async {
+        let layer = ServerLayer::new().on_response(|_, fields| fields.add("error", "of the hook"));
+        let fails = || async { body_then(|| Poll::Ready(Some(Err(io::Error::other("of the body"))))) };
+        let app = Router::new().route("/", get(|| async { "text" })).route("/fails", get(fails)).layer(layer);
+        send(app.clone(), request("GET", "/")).await;
+        assert!(app.oneshot(request("GET", "/fails")).await.unwrap().into_body().collect().await.is_err());
+    });
+    let errors = [&lines[0]["error"], &lines[1]["error"]];
+    assert_eq!(errors, [&json!({"message": "of the hook"}), &json!({"message": "of the body"})]);
+    assert_eq!(text(&lines[1], "outcome"), "body_error");
 }
 
 #[test]
