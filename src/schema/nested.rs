@@ -80,11 +80,9 @@ impl Schema for Nested {
         if record.is_log {
             put_log(fields, &mut is_empty, record);
         }
-        let statics: Vec<_> = last_of_each(record.static_fields()).collect();
-        for (name, value) in statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            if own.iter().all(|field| field.name != *name) {
-                put_member(fields, &mut is_empty, name, &Value::Str(value));
-            }
+        // Where no field of the record shadows them.
+        for (name, value) in parts.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
+            put_member(fields, &mut is_empty, name, &Value::Str(value));
         }
         fields.push(b'}');
 
@@ -133,7 +131,7 @@ impl Schema for Nested {
             json::put_error_object(line.key("error"), &error);
         }
         line.truncation(record);
-        for (name, value) in statics {
+        for (name, value) in last_of_each(record.static_fields()) {
             if !is_reserved(name, KEYS) {
                 line.field(name, Value::Str(value));
             }

@@ -319,6 +319,34 @@ fn nested_has_ids_and_service_of_fields_where_nothing_else_says_them() {
     assert_ne!(inside["trace_id"], "ours");
 }
 
+#[test]
+fn a_static_request_id_is_the_lines_where_no_span_has_one() {
+    for name in super::JSON.into_iter().chain(["logfmt"]).filter(|name| *name != "otel") {
+        let memory = Memory::new();
+        let output = Output::new(memory.clone()).schema(schema(name));
+        let (layer, guard) = fixed().static_field("request_id", "job-1").output(output).build().unwrap();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            info!("of the job");
+            info_span!("request", request_id = "r-1").in_scope(|| info!("of a request"));
+        });
+        guard.close().unwrap();
+        let [job, request] = &memory.lines()[..] else { panic!("{name}") };
+        let key = match name {
+            "bunyan" => "req_id",
+            "lambda" => "requestId",
+            _ => "request_id",
+        };
+        let said = |line: &str, id: &str| match name {
+            "logfmt" => line.split(' ').any(|pair| pair == format!("request_id={id}")),
+            "ecs" => strict::line(line)["labels"]["request_id"] == id,
+            _ => strict::line(line)[key] == id,
+        };
+        assert!(said(job, "job-1") && said(request, "r-1"), "{name}: {job} {request}");
+        // Static fields are labels of Google Cloud's, whatever a line says.
+        assert!(name == "gcp" || !request.contains("job-1"), "{name}: {request}");
+    }
+}
+
 /// The special fields of structured logging, and of Error Reporting.
 #[test]
 fn gcp_has_the_special_fields_in_their_types() {
