@@ -190,7 +190,7 @@ impl Console {
     /// Appends the sources of an error, a line each.
     fn put_sources(&self, out: &mut Vec<u8>, name: &str, chain: ErrorChain<'_>) {
         out.extend_from_slice(b"\n    ");
-        self.paint(out, DIM, |out| put_text(out, name));
+        self.paint(out, DIM, |out| put_plain(out, &Value::Str(name)));
         out.extend_from_slice(b": ");
         put_text(out, chain.message());
         for source in chain.sources() {
@@ -202,7 +202,7 @@ impl Console {
     fn put_field(&self, out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
         out.push(b' ');
         self.paint(out, DIM, |out| {
-            put_text(out, name);
+            put_plain(out, &Value::Str(name));
             out.push(b'=');
         });
         put_plain(out, value);
@@ -380,7 +380,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// A value, text in quotes where it would otherwise be taken for something else.
+/// A value or a name, text in quotes where it would otherwise be taken for something else.
 fn put_plain(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Str(text) if !text.is_empty() && !text.bytes().any(|byte| b" \"\\=".contains(&byte)) => {

@@ -79,6 +79,17 @@ fn a_field_called_like_what_the_line_says_itself_is_told_from_it() {
 }
 
 #[test]
+fn a_name_is_no_other_field() {
+    let lines = lines_by(console(), || {
+        spanline::with("a request_id", "forged")
+            .and("", 1)
+            .and("b\n\u{1b}", 2)
+            .in_scope(|| info!(target: "orders", "text"));
+    });
+    assert!(lines[0].contains(r#"text  "a request_id"=forged ""=1 b\n\u{1b}=2"#), "{}", lines[0]);
+}
+
+#[test]
 fn held_back_and_a_backtrace_are_there_once() {
     let memory = Memory::new();
     let builder = spanline::builder().filter("info").held_back(HeldBack::new("debug")).backtrace(Level::ERROR);
