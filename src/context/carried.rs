@@ -79,9 +79,10 @@ impl<'a> Context<'a> {
                 (Some(_), Some(around)) => return (inside, Some(around)),
                 (_, None) => {}
             }
-            let remote = if node.names_trace { self.view(node).own_trace().and_then(|own| own.1) } else { None };
-            if remote.is_some() {
-                return (inside, remote);
+            let remote = if node.names_trace { self.view(node).own_trace() } else { None };
+            if let Some((trace, Some(parent))) = remote {
+                // OpenTelemetry may not know of it, and have what is inside in a trace of its own.
+                return (inside, (self.trace_id() == Some(trace)).then_some(parent));
             }
         }
         (inside, None)

@@ -220,7 +220,7 @@ impl TraceContext {
 }
 
 /// What headers say, and what of them was refused.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Incoming {
     pub(crate) context: TraceContext,
     pub(crate) parent_rejected: Option<Error>,

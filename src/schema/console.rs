@@ -10,9 +10,9 @@ use tracing::Level;
 
 use super::edit::Edits;
 use super::merged::merged;
-use super::parts::views;
+use super::parts::{put_marks, views};
 use super::{Color, Schema, json};
-use crate::context::ContextKey;
+use crate::context::{Context, ContextKey};
 use crate::record::{ErrorChain, Record, Timestamp, Value};
 
 /// Time of day, level, target, message, fields; the ids at the end, dimmed.
@@ -190,7 +190,7 @@ impl Console {
     /// Appends the sources of an error, a line each.
     fn put_sources(&self, out: &mut Vec<u8>, name: &str, chain: ErrorChain<'_>) {
         out.extend_from_slice(b"\n    ");
-        self.paint(out, DIM, |out| put_text(out, name));
+        self.paint(out, DIM, |out| put_plain(out, &Value::Str(name)));
         out.extend_from_slice(b": ");
         put_text(out, chain.message());
         for source in chain.sources() {
@@ -202,7 +202,7 @@ impl Console {
     fn put_field(&self, out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
         out.push(b' ');
         self.paint(out, DIM, |out| {
-            put_text(out, name);
+            put_plain(out, &Value::Str(name));
             out.push(b'=');
         });
         put_plain(out, value);
@@ -239,16 +239,6 @@ impl Console {
                     self.put_gap(out);
                 }
                 self.put_field(out, name, value);
-            }
-            let marks = [
-                record.is_held_back().then_some(("held_back", Value::Bool(true))),
-                record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
-            ];
-            for (name, value) in marks.into_iter().flatten().filter(|_| shown_own) {
-                if std::mem::take(&mut gap) {
-                    self.put_gap(out);
-                }
-                self.put_field(out, name, &value);
             }
             if let Some(original) = if shown_own { record.original_bytes() } else { None } {
                 if gap {
@@ -321,9 +311,13 @@ impl Schema for Console {
         }
 
         let views = views(record);
-        let fields = merged(record, &views);
+        let mut fields = merged(record, &views);
+        put_marks(&mut fields, record);
+        let ours = own_names(record);
+        let name =
+            |name| if ours.contains(&Some(name)) { format!("fields.{name}").into() } else { Cow::Borrowed(name) };
         let mut fields: Vec<Field<'_>> =
-            fields.iter().map(|field| (Cow::Borrowed(field.name), (field.value, field.own))).collect();
+            fields.iter().map(|field| (name(field.name), (field.value, field.own))).collect();
         self.edits.apply(&mut fields, |value| (value, true));
         self.put_rest(record, &fields, folded, out);
     }
@@ -338,6 +332,18 @@ impl Schema for Console {
             self.colored = auto_color(is_terminal, |name| std::env::var_os(name));
         }
     }
+}
+
+/// What the line itself calls so: a user's field of the name is told from it.
+fn own_names(record: &Record<'_>) -> [Option<&'static str>; 4] {
+    let context = record.context();
+    let cut = record.original_bytes().is_some();
+    [
+        context.and_then(Context::trace_id).map(|_| "trace_id"),
+        context.and_then(Context::span_id).map(|_| "span_id"),
+        cut.then_some("truncated"),
+        cut.then_some("original_bytes"),
+    ]
 }
 
 /// Whether to colour of its own accord. Set to something, `NO_COLOR` forbids it; `CLICOLOR_FORCE` (not `0`) forces it,
@@ -374,7 +380,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// A value, text in quotes where it would otherwise be taken for something else.
+/// A value or a name, text in quotes where it would otherwise be taken for something else.
 fn put_plain(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Str(text) if !text.is_empty() && !text.bytes().any(|byte| b" \"\\=".contains(&byte)) => {

@@ -53,7 +53,13 @@ const KEYS: &[&str] = &[
     "level",
     "severity",
     "syslog",
+    // Of these the first that is there is the line's time.
+    "@timestamp",
+    "_timestamp",
+    "Timestamp",
+    "eventTime",
     "date",
+    "published_date",
     "host",
     "hostname",
     "source",

@@ -4,6 +4,7 @@
 //! read: order, types, keys that must not be nested, what is replaced in the names of labels.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::clock::ClockText;
 use super::host::Host;
@@ -199,8 +200,7 @@ impl Schema for Ecs {
         let mut labels: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(parts.fields.len() + 4);
         labels.extend(parts.request.map(|request| ("request_id".into(), request)));
         for (name, value) in parts.all() {
-            let is_scalar = !matches!(value, Value::Json(_) | Value::Error(_));
-            if is_scalar && FIELDS.binary_search(&name).is_ok() {
+            if FIELDS.binary_search(&name).is_ok() && is_of_type(name, &value) {
                 line.field(name, value);
             } else {
                 labels.push((label_name(name), value));
@@ -228,10 +228,28 @@ impl Schema for Ecs {
     }
 }
 
+/// Whether a value is of the type that the specification has for a field of [`FIELDS`]. Elasticsearch refuses the whole
+/// document where one is not.
+fn is_of_type(name: &str, value: &Value<'_>) -> bool {
+    let text = || value.as_str().unwrap_or_default();
+    match (name.rsplit('.').next().unwrap_or_default(), *value) {
+        (_, Value::Json(_) | Value::Error(_)) => false,
+        ("bytes" | "port" | "status_code" | "duration", Value::F64(number)) => number.abs() < i64::MAX as f64,
+        ("bytes" | "port" | "status_code" | "duration", value) => {
+            value.to_text().is_some_and(|text| text.parse::<i64>().is_ok())
+        }
+        ("ip", _) => text().parse::<IpAddr>().is_ok(),
+        ("coldstart", Value::Bool(_)) => true,
+        ("coldstart", _) => matches!(text(), "true" | "false"),
+        _ => true,
+    }
+}
+
 /// A name with `_` for what the specification wants replaced, and for the labels that we write ourselves.
 fn label_name(name: &str) -> Cow<'_, str> {
     match name {
-        "" => Cow::Owned("_".to_owned()),
+        // Refused.
+        blank if blank.trim().is_empty() => Cow::Owned("_".to_owned()),
         "spans" | "truncated" | "original_bytes" | "request_id" => Cow::Owned(format!("{name}_")),
         _ if name.contains(['.', '*', '\\']) => Cow::Owned(name.replace(['.', '*', '\\'], "_")),
         _ => Cow::Borrowed(name),

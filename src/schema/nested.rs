@@ -8,9 +8,9 @@ use super::clock::ClockText;
 use super::json::DraftBytes;
 use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{Views, error_message, put_marks, shown, views};
+use super::parts::{Parts, Views, error_message, put_marks, shown, views};
 use super::{Schema, json};
-use crate::context::SpanView;
+use crate::context::{Context, SpanView};
 use crate::record::{Record, Value};
 
 /// The lines of `tracing_subscriber::fmt().json()`, with the ids in addition.
@@ -63,7 +63,7 @@ impl Nested {
 impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let all = merged(record, &views);
+        let parts = Parts::of(record, &views);
         // Context variables are in no span that shows: they are the event's, where it has none of their names.
         let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
         let mut own = merged(record, &hidden);
@@ -80,11 +80,9 @@ impl Schema for Nested {
         if record.is_log {
             put_log(fields, &mut is_empty, record);
         }
-        let statics: Vec<_> = last_of_each(record.static_fields()).collect();
-        for (name, value) in statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            if own.iter().all(|field| field.name != *name) {
-                put_member(fields, &mut is_empty, name, &Value::Str(value));
-            }
+        // Where no field of the record shadows them.
+        for (name, value) in parts.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
+            put_member(fields, &mut is_empty, name, &Value::Str(value));
         }
         fields.push(b'}');
 
@@ -112,31 +110,28 @@ impl Schema for Nested {
             }
             line.text("threadId", &format!("ThreadId({})", thread.id));
         }
-        if let Some(request) = all.iter().find(|field| field.name == "request_id") {
-            line.value("request_id", &request.value);
+        if let Some(request) = &parts.request {
+            line.value("request_id", request);
         }
-        if let Some(context) = record.context() {
-            if let Some(trace) = context.trace_id() {
-                line.plain("trace_id", &trace.digits());
-            }
-            if let Some(span) = context.span_id() {
-                line.plain("span_id", &span.digits());
-            }
-            if let Some(parent) = context.parent_span_id() {
-                line.plain("parent_span_id", &parent.digits());
-            }
+        if let Some(trace) = parts.trace {
+            line.plain("trace_id", &trace.digits());
         }
-        if let Some(service) = record.service() {
+        if let Some(span) = parts.span {
+            line.plain("span_id", &span.digits());
+        }
+        if let Some(parent) = record.context().and_then(Context::parent_span_id) {
+            line.plain("parent_span_id", &parent.digits());
+        }
+        if let Some(service) = parts.service {
             line.text("service", service);
         }
-        if let Some(error @ Value::Error(chain)) =
-            all.iter().find(|field| field.name == "error").map(|field| field.value)
+        if let Some(error @ Value::Error(chain)) = parts.error
             && chain.sources().next().is_some()
         {
             json::put_error_object(line.key("error"), &error);
         }
         line.truncation(record);
-        for (name, value) in statics {
+        for (name, value) in last_of_each(record.static_fields()) {
             if !is_reserved(name, KEYS) {
                 line.field(name, Value::Str(value));
             }

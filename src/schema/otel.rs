@@ -12,7 +12,7 @@ use super::Schema;
 use super::edit::Edits;
 use super::json::{self, Pairs};
 use super::merged::last_of_each;
-use super::object::{is_reserved, switches};
+use super::object::{is_reserved, switches, tell_apart};
 use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
 use crate::record::{Record, Value};
 
@@ -44,6 +44,15 @@ const KEYS: &[&str] = &[
     "fields",
 ];
 
+type Attributes<'a> = Vec<(Cow<'a, str>, Of<'a>)>;
+
+/// What an attribute holds.
+enum Of<'a> {
+    Value(Value<'a>),
+    /// Of the attribute `fields`.
+    Fields(Attributes<'a>),
+}
+
 /// Each level of nested JSON takes up to four of OTLP, and common readers stop at 128.
 const MAX_DEPTH: usize = 24;
 
@@ -73,8 +82,8 @@ impl Schema for Otel {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let mut parts = Parts::of(record, &views);
-        let mut resource: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(4);
-        resource.extend(parts.service.map(|service| ("service.name".into(), Value::Str(service))));
+        let mut resource: Attributes<'_> = Vec::with_capacity(4);
+        resource.extend(parts.service.map(|service| ("service.name".into(), Of::Value(Value::Str(service)))));
         for (name, value) in last_of_each(record.static_fields()) {
             let name = match name {
                 "version" => "service.version",
@@ -82,7 +91,7 @@ impl Schema for Otel {
                 name => name,
             };
             if resource.iter().all(|(other, _)| other != name) {
-                resource.push((name.into(), Value::Str(value)));
+                resource.push((name.into(), Of::Value(Value::Str(value))));
             }
         }
 
@@ -90,8 +99,8 @@ impl Schema for Otel {
         let mut spans = Vec::new();
         put_span_names(&mut spans, &views);
         let spans = std::str::from_utf8(&spans).unwrap_or_default();
-        let mut attributes: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(parts.fields.len() + 8);
-        let mut put = |name: &'static str, value| attributes.push((name.into(), value));
+        let mut attributes: Attributes<'_> = Vec::with_capacity(parts.fields.len() + 8);
+        let mut put = |name: &'static str, value| attributes.push((name.into(), Of::Value(value)));
         if let Some(request) = parts.request {
             put("request_id", request);
         }
@@ -125,16 +134,32 @@ impl Schema for Otel {
             is_reserved(name, KEYS)
                 || self.bare && (name == "target" || resource.iter().any(|(other, _)| other == name))
         };
-        let mut under_fields = Vec::new();
+        let mut under_fields: Attributes<'_> = Vec::new();
         for field in &parts.fields {
             let to = if is_ours(field.name) { &mut under_fields } else { &mut attributes };
-            to.push((field.name.into(), field.value));
+            to.push((field.name.into(), Of::Value(field.value)));
         }
         if self.bare {
-            attributes.push(("target".into(), Value::Str(record.target())));
-            attributes.append(&mut resource);
+            attributes.push(("target".into(), Of::Value(Value::Str(record.target()))));
+            for (name, value) in resource.drain(..) {
+                if !is_reserved(&name, KEYS) {
+                    attributes.push((name, value));
+                } else if under_fields.iter().all(|(other, _)| *other != name) {
+                    under_fields.push((name, value));
+                }
+            }
         }
-        self.edits.apply(&mut attributes, |value| value);
+        if !under_fields.is_empty() {
+            attributes.push(("fields".into(), Of::Fields(under_fields)));
+        }
+        self.edits.apply(&mut attributes, Of::Value);
+        for (name, _) in &mut attributes {
+            if name.is_empty() {
+                // The specification has none of these.
+                *name = Cow::Owned("_".to_owned());
+            }
+        }
+        tell_apart(&mut attributes);
 
         if !self.bare {
             out.extend_from_slice(b"{\"resourceLogs\":[{\"resource\":{\"attributes\":[");
@@ -151,12 +176,6 @@ impl Schema for Otel {
         }
         out.extend_from_slice(b",\"attributes\":[");
         put_list(out, &attributes);
-        if !under_fields.is_empty() {
-            out.extend_from_slice(if attributes.is_empty() { b"" } else { b"," });
-            out.extend_from_slice(b"{\"key\":\"fields\",\"value\":{\"kvlistValue\":{\"values\":[");
-            put_list(out, &under_fields);
-            out.extend_from_slice(b"]}}}");
-        }
         out.push(b']');
         if let Some(trace) = parts.trace {
             out.extend_from_slice(b",\"traceId\":\"");
@@ -210,12 +229,19 @@ fn put_severity(out: &mut Vec<u8>, level: Level) {
 }
 
 /// Appends `KeyValue`s.
-fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, Value<'_>)]) {
+fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, Of<'_>)]) {
     for (place, (name, value)) in list.iter().enumerate() {
         out.extend_from_slice(if place == 0 { b"{\"key\":" } else { b",{\"key\":" });
         json::put_str(out, name);
         out.extend_from_slice(b",\"value\":");
-        put_any(out, value);
+        match value {
+            Of::Value(value) => put_any(out, value),
+            Of::Fields(fields) => {
+                out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
+                put_list(out, fields);
+                out.extend_from_slice(b"]}}");
+            }
+        }
         out.push(b'}');
     }
 }

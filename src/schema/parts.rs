@@ -22,7 +22,7 @@ pub(super) struct Parts<'a> {
     pub(super) message: Option<Value<'a>>,
     /// The field `error`, where it is an error or text.
     pub(super) error: Option<Value<'a>>,
-    /// The field `request_id`, the event's own or a span's.
+    /// The field `request_id`, the event's own, a span's or a static one.
     pub(super) request: Option<Value<'a>>,
     /// From the builder, else from a field that is text.
     pub(super) service: Option<&'a str>,
@@ -48,7 +48,10 @@ impl<'a> Parts<'a> {
         let is_text = |value: &Value<'_>| value.as_str().is_some();
         let message = take(&mut fields, "message", |_| true);
         let error = take(&mut fields, "error", |value| matches!(value, Value::Error(_) | Value::Str(_)));
-        let request = take(&mut fields, "request_id", |_| true);
+        let request = take(&mut fields, "request_id", |_| true).or_else(|| {
+            let at = statics.iter().position(|(name, _)| *name == "request_id")?;
+            Some(Value::Str(statics.remove(at).1))
+        });
         let service = match record.service() {
             Some(service) => Some(service),
             None => take(&mut fields, "service", is_text).and_then(|value| value.as_str()),

@@ -8,11 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(not(feature = "axum"))]
+use http::request;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, response};
 use http_body::Body;
 use tracing::{Level, Span, field};
 
 use super::hooks::Hooks;
+#[cfg(feature = "axum")]
+use super::in_axum::path;
 use crate::context::{Dynamic, new_request_id};
 use crate::propagate::{Incoming, Scope};
 use crate::record::prefix;
@@ -157,38 +161,57 @@ impl fmt::Debug for Exchange {
     }
 }
 
+#[cfg(not(feature = "axum"))]
+fn path(parts: &request::Parts) -> &str {
+    parts.uri.path()
+}
+
+/// With a request that a layer has in hand: to a second one, inside, it is no other request.
+#[derive(Clone)]
+struct InHand {
+    span: Span,
+    request_id: String,
+}
+
 impl Exchange {
     /// Opens the span of a request.
     pub(super) fn begin<B: Body + 'static>(hooks: &Arc<Hooks>, request: Request<B>) -> (Self, Request<B>) {
         let began = Instant::now();
-        let (parts, mut body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
+        let outer = parts.extensions.get::<InHand>().cloned();
         let header = |name: &str| parts.headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
         let name = hooks.request_id.as_str();
-        let incoming = Incoming::read(header("traceparent"), header("tracestate"), (name, header(name)));
+        let incoming = match &outer {
+            Some(_) => Incoming::default(),
+            None => Incoming::read(header("traceparent"), header("tracestate"), (name, header(name))),
+        };
         let rejected = [incoming.parent_rejected, incoming.state_rejected, incoming.request_rejected];
         let context = incoming.context;
-        let request_id = context.request_id().map_or_else(new_request_id, str::to_owned);
         let route = hooks.route(&parts);
         let added = hooks.request_fields(&parts);
+        let (parent, outer_id) = outer.map(|outer| (outer.span.id(), outer.request_id)).unzip();
+        let sent = || context.request_id().map(str::to_owned);
+        let request_id = added.request_id.or(outer_id).or_else(sent).unwrap_or_else(new_request_id);
         let span = tracing::info_span!(
             target: TARGET,
-            parent: None,
+            parent: parent.flatten(),
             "request",
             request_id,
             traceparent = context.traceparent(),
             tracestate = context.tracestate(),
             method = prefix(parts.method.as_str(), MAX_METHOD_BYTES),
             route,
-            added = added.as_error(),
+            added = added.fields.as_error(),
         );
         #[cfg(feature = "opentelemetry")]
         crate::propagate::adopt(&span, &context);
+        parts.extensions.insert(InHand { span: span.clone(), request_id: request_id.clone() });
         let exchange = Self {
             hooks: Arc::clone(hooks),
             scope: Scope::of(span),
             began,
             method: parts.method.clone(),
-            path: prefix(parts.uri.path(), MAX_PATH_BYTES).to_owned(),
+            path: prefix(path(&parts), MAX_PATH_BYTES).to_owned(),
             route,
             request_id,
             rejected: rejected.map(|error| error.map(|error| error.to_string())),
@@ -279,11 +302,12 @@ impl Exchange {
                     response_bytes = self.response_bytes,
                     grpc_status = self.grpc_status,
                     outcome = outcome.as_str(),
-                    error = error.map(field::display),
                     traceparent_rejected,
                     tracestate_rejected,
                     request_id_rejected,
                     added = self.added.as_error(),
+                    // Behind what was added: of equal names the last counts.
+                    error = error.map(field::display),
                     "request finished"
                 )
             };

@@ -7,19 +7,62 @@ use std::sync::Arc;
 use http::{HeaderName, request, response};
 
 use super::exchange::Finished;
-use crate::context::Dynamic;
+use crate::context::{Dynamic, read_request_id};
 use crate::record::{Value, discard};
 
 /// Fields that a hook adds to a request's span or to its line.
+///
+/// One that is called like a field of the layer's own has `_` behind it: `status_`. But a `request_id` that
+/// [`on_request`](super::ServerLayer::on_request) adds becomes the request's id, if it is well-formed, and an `error` is that
+/// of the line, unless the layer has one.
 #[derive(Debug, Default)]
 pub struct Fields {
     pub(super) fields: Dynamic,
+    /// Of a request: the id that the hook gives it.
+    pub(super) request_id: Option<String>,
+    takes_id: bool,
+    /// What the layer itself says.
+    own: &'static [&'static str],
 }
+
+/// In the request's span.
+const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
+
+/// In the request's line, what the span has included: a field of an event hides one of the span. `error` is not among them:
+/// the layer rarely has one, and says it last.
+const LINE_NAMES: &[&str] = &[
+    "request_id",
+    "method",
+    "route",
+    "message",
+    "status",
+    "latency_us",
+    "path",
+    "request_bytes",
+    "response_bytes",
+    "grpc_status",
+    "outcome",
+    "traceparent_rejected",
+    "tracestate_rejected",
+    "request_id_rejected",
+];
 
 impl Fields {
     /// Adds a field, under the rules of any other; of equal names the last counts.
     pub fn add<'v>(&mut self, name: &str, value: impl Into<Value<'v>>) {
-        self.fields.put(name, &value.into());
+        let value = value.into();
+        if self.takes_id && name == "request_id" {
+            let text = value.to_text().filter(|text| read_request_id(text.as_bytes()).is_ok());
+            if let Some(text) = text {
+                self.request_id = Some(text.into_owned());
+                return;
+            }
+        }
+        if self.own.contains(&name) {
+            self.fields.put(&format!("{name}_"), &value);
+        } else {
+            self.fields.put(name, &value);
+        }
     }
 }
 
@@ -63,12 +106,14 @@ impl Hooks {
         }
     }
 
-    pub(super) fn request_fields(&self, parts: &request::Parts) -> Dynamic {
-        added(self.on_request.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields)))
+    pub(super) fn request_fields(&self, parts: &request::Parts) -> Fields {
+        let fields = Fields { takes_id: true, own: SPAN_NAMES, ..Fields::default() };
+        added(fields, self.on_request.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields)))
     }
 
     pub(super) fn response_fields(&self, parts: &response::Parts) -> Dynamic {
-        added(self.on_response.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields)))
+        let fields = Fields { own: LINE_NAMES, ..Fields::default() };
+        added(fields, self.on_response.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields))).fields
     }
 
     /// Whether a line is wanted; in doubt it is.
@@ -77,12 +122,11 @@ impl Hooks {
     }
 }
 
-fn added(hook: Option<impl FnOnce(&mut Fields)>) -> Dynamic {
-    let mut fields = Fields::default();
+fn added(mut fields: Fields, hook: Option<impl FnOnce(&mut Fields)>) -> Fields {
     if let Some(hook) = hook {
         let _ = caught(|| hook(&mut fields));
     }
-    fields.fields
+    fields
 }
 
 fn caught<T>(hook: impl FnOnce() -> T) -> Option<T> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::MatchedPath;
+use axum::extract::{MatchedPath, OriginalUri};
 use bytes::Buf;
 use http::request::Parts;
 use http_body::{Frame, SizeHint};
@@ -15,6 +15,11 @@ use http_body::{Frame, SizeHint};
 /// The route that a `Router` matched: known inside its `layer`, not around it.
 pub(super) fn matched_route(parts: &Parts) -> Option<String> {
     parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned())
+}
+
+/// The path as it was asked for: inside a nested `Router` the request's own lacks the beginning.
+pub(super) fn path(parts: &Parts) -> &str {
+    parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.path())
 }
 
 /// Counts the bytes of a request as they are read, where the body's type is axum's: it can be put around itself.

@@ -526,6 +526,79 @@ fn hooks_add_fields_and_choose_what_is_logged() {
 }
 
 #[test]
+fn what_hooks_add_takes_the_place_of_nothing_that_the_layer_says() {
+    let lines = lines(|| async {
+        let layer = ServerLayer::new()
+            .on_request(|_, fields| {
+                fields.add("method", "mine");
+                fields.add("route", "mine");
+            })
+            .on_response(|_, fields| {
+                let names = ["status", "message", "request_id", "method", "outcome", "latency_us", "path"];
+                names.iter().for_each(|name| fields.add(name, "mine"));
+            });
+        let app = Router::new().route("/", get(|| async { info!("handling") })).layer(layer);
+        let mut request = request("GET", "/");
+        request.headers_mut().insert("x-request-id", HeaderValue::from_static("r-1"));
+        assert_eq!(send(app, request).await.headers()["x-request-id"], "r-1");
+    });
+    for line in &lines {
+        let said = [&line["request_id"], &line["method"], &line["route"], &line["method_"], &line["route_"]];
+        assert_eq!(said, [&json!("r-1"), &json!("GET"), &json!("/"), &json!("mine"), &json!("mine")]);
+    }
+    let last = &lines[1];
+    assert_eq!((text(last, "message"), &last["status"]), ("request finished", &json!(200)));
+    assert_eq!((text(last, "outcome"), text(last, "path"), last["latency_us"].is_u64()), ("completed", "/", true));
+    for name in ["status_", "message_", "request_id_", "method_", "outcome_", "latency_us_", "path_"] {
+        assert_eq!(last[name], "mine", "{name}");
+    }
+}
+
+#[test]
+fn an_error_of_a_hook_is_in_the_line_unless_the_layer_has_one() {
+    let lines = lines(|| async {
+        let layer = ServerLayer::new().on_response(|_, fields| fields.add("error", "of the hook"));
+        let fails = || async { body_then(|| Poll::Ready(Some(Err(io::Error::other("of the body"))))) };
+        let app = Router::new().route("/", get(|| async { "text" })).route("/fails", get(fails)).layer(layer);
+        send(app.clone(), request("GET", "/")).await;
+        assert!(app.oneshot(request("GET", "/fails")).await.unwrap().into_body().collect().await.is_err());
+    });
+    let errors = [&lines[0]["error"], &lines[1]["error"]];
+    assert_eq!(errors, [&json!({"message": "of the hook"}), &json!({"message": "of the body"})]);
+    assert_eq!(text(&lines[1], "outcome"), "body_error");
+}
+
+#[test]
+fn a_request_id_of_a_hooks_own_is_the_same_in_lines_responses_and_onward() {
+    for (given, sent_on) in [(json!("mine-1"), true), (json!(7), true), (json!("not an id\n"), false)] {
+        let onward = Arc::new(Mutex::new(HeaderMap::new()));
+        let (seen, answered) = (Arc::clone(&onward), Arc::new(Mutex::new(String::new())));
+        let lines = lines(|| async {
+            let id = given.clone();
+            let layer = ServerLayer::new().on_request(move |_, fields| match id.as_u64() {
+                Some(id) => fields.add("request_id", id),
+                None => fields.add("request_id", id.as_str().unwrap()),
+            });
+            let handler = move || async move {
+                info!("handling");
+                spanline::inject(&mut seen.lock().unwrap());
+            };
+            let app = Router::new().route("/", get(handler)).layer(layer);
+            let mut request = request("GET", "/");
+            request.headers_mut().insert("x-request-id", HeaderValue::from_static("r-1"));
+            let response = send(app, request).await;
+            *answered.lock().unwrap() = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        });
+        let id = answered.lock().unwrap().clone();
+        let wanted = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
+        assert_eq!(id, if sent_on { wanted } else { "r-1".to_owned() });
+        assert_eq!(onward.lock().unwrap()["x-request-id"], id);
+        assert!(lines.iter().all(|line| line["request_id"] == id), "{lines:?}");
+        assert!(lines.iter().all(|line| line.get("request_id_") == (!sent_on).then_some(&given)));
+    }
+}
+
+#[test]
 fn what_hooks_add_is_redacted_by_its_name_as_any_field() {
     let lines = lines(|| async {
         let layer = ServerLayer::new()
@@ -556,6 +629,30 @@ fn a_hook_that_panics_harms_no_request() {
         assert_eq!(send(app, request("GET", "/")).await.body(), "text");
     });
     assert_eq!((lines.len(), &lines[0]["before"], &lines[0]["outcome"]), (1, &json!(true), &json!("completed")));
+}
+
+#[test]
+fn a_request_under_two_layers_is_one_request() {
+    let lines = lines(|| async {
+        let inner = Router::new().route("/orders/{id}", get(|| async { info!("handling") })).layer(ServerLayer::new());
+        let app = Router::new().nest("/api", inner).layer(ServerLayer::new());
+        for parent in [None, Some(PARENT)] {
+            let mut request = request("GET", "/api/orders/7?a=b");
+            parent.map(|parent| request.headers_mut().insert("traceparent", HeaderValue::from_static(parent)));
+            let response = send(app.clone(), request).await;
+            info!(id = response.headers()["x-request-id"].to_str().unwrap(), "answered");
+        }
+    });
+    for (lines, parent) in lines.chunks(4).zip([None, Some(&json!("00f067aa0ba902b7"))]) {
+        let [handling, inner, outer, answered] = lines else { panic!("{lines:?}") };
+        for line in [handling, inner, outer] {
+            assert_eq!((&line["request_id"], &line["trace_id"]), (&answered["id"], &outer["trace_id"]), "{lines:?}");
+        }
+        assert_eq!((outer.get("parent_span_id"), &inner["parent_span_id"]), (parent, &outer["span_id"]));
+        assert_eq!(inner["spans"], json!(["request", "request"]));
+        let path = json!("/api/orders/7");
+        assert_eq!((&inner["path"], &outer["path"]), (&path, &path), "as it was asked for");
+    }
 }
 
 #[test]

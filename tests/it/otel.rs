@@ -120,6 +120,24 @@ fn its_ids_go_on_to_other_services() {
 
 #[cfg(feature = "tower")]
 #[test]
+fn no_parent_is_of_another_trace() {
+    for order in [Order::OursFirst, Order::OursLast] {
+        let (lines, spans) = both(order, fixed(), || {
+            // Hidden from it by the filter.
+            TraceContext::from_traceparent(PARENT).unwrap().in_scope(|| {
+                info!("directly");
+                info_span!("consume").in_scope(|| info!("consumed"));
+            });
+        });
+        assert_eq!(lines[0]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(lines[0]["parent_span_id"], "00f067aa0ba902b7");
+        let (_, trace, id, parent) = exported(&spans, "consume");
+        assert_eq!((&lines[1]["trace_id"], &lines[1]["span_id"]), (&json!(trace), &json!(id)));
+        assert_eq!((&**parent, lines[1].get("parent_span_id")), ("0000000000000000", None), "{order:?}");
+    }
+}
+
+#[test]
 fn a_request_is_in_the_callers_trace_for_it_too() {
     use http::{Request, Response};
     use tower::{ServiceExt, service_fn};

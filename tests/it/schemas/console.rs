@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use spanline::{Color, Console, Memory, Output, Timestamp};
+use spanline::{Color, Console, HeldBack, Memory, Output, Timestamp};
 use tracing::subscriber::with_default;
-use tracing::{info, info_span};
+use tracing::{Level, debug, error, info, info_span};
 use tracing_subscriber::prelude::*;
 
 use super::lines_by;
@@ -65,4 +65,43 @@ fn times_are_relative_to_the_first_line_or_the_one_before() {
     };
     assert_eq!(times(&start), ["+0.000000", "+0.001500", "+2.001500", "+2.000500"]);
     assert_eq!(times(&last), ["+0.000000", "+0.001500", "+2.000000", "-0.001000"]);
+}
+
+#[test]
+fn a_field_called_like_what_the_line_says_itself_is_told_from_it() {
+    let lines = lines_by(console(), || {
+        info!(target: "orders", trace_id = "theirs", "outside");
+        info_span!("request").in_scope(|| info!(target: "orders", trace_id = "theirs", span_id = 1, "inside"));
+    });
+    assert!(lines[0].ends_with("outside  trace_id=theirs"), "{}", lines[0]);
+    assert!(lines[1].contains("inside  fields.trace_id=theirs fields.span_id=1  request"), "{}", lines[1]);
+    assert_eq!((lines[1].matches(" trace_id=").count(), lines[1].matches(" span_id=").count()), (1, 1));
+}
+
+#[test]
+fn a_name_is_no_other_field() {
+    let lines = lines_by(console(), || {
+        spanline::with("a request_id", "forged")
+            .and("", 1)
+            .and("b\n\u{1b}", 2)
+            .in_scope(|| info!(target: "orders", "text"));
+    });
+    assert!(lines[0].contains(r#"text  "a request_id"=forged ""=1 b\n\u{1b}=2"#), "{}", lines[0]);
+}
+
+#[test]
+fn held_back_and_a_backtrace_are_there_once() {
+    let memory = Memory::new();
+    let builder = spanline::builder().filter("info").held_back(HeldBack::new("debug")).backtrace(Level::ERROR);
+    let (layer, guard) = builder.output(Output::new(memory.clone()).schema(console())).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("request").in_scope(|| {
+            debug!(held_back = false, "detail");
+            error!(backtrace = "theirs", "failed");
+        });
+    });
+    guard.close().unwrap();
+    let lines = memory.lines();
+    assert!(lines[0].contains("detail  held_back=true  request"), "{}", lines[0]);
+    assert_eq!((lines[1].matches("backtrace=").count(), lines[1].contains("theirs")), (1, false), "{}", lines[1]);
 }

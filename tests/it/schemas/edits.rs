@@ -103,6 +103,24 @@ fn logfmt_has_its_own_names_edited() {
 }
 
 #[test]
+fn the_attribute_fields_of_otel_is_edited_as_any() {
+    let run = || info!(a = 1, spans = 2, "text");
+    let attributes = |edits| {
+        let line = one("otel", edits, run);
+        let record = &line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+        let attributes = record["attributes"].as_array().unwrap().iter();
+        let named = attributes.filter(|attribute| !attribute["key"].as_str().unwrap().starts_with("code."));
+        named.map(|attribute| (attribute["key"].clone(), attribute["value"].clone())).collect::<Vec<_>>()
+    };
+    let (a, one) = (json!("a"), json!({"intValue": "1"}));
+    assert_eq!(attributes(Edits::new().drop("fields")), [(a, one.clone())]);
+    assert_eq!(attributes(Edits::new().rename("a", "fields")), [(json!("fields"), one)]);
+    let renamed = attributes(Edits::new().rename("fields", "others").drop("a"));
+    let values = json!([{"key": "spans", "value": {"intValue": "2"}}]);
+    assert_eq!(renamed, [(json!("others"), json!({"kvlistValue": {"values": values}}))]);
+}
+
+#[test]
 fn a_line_that_is_no_json_is_left_alone() {
     struct Text;
     impl spanline::Schema for Text {

@@ -71,6 +71,34 @@ fn ecs_keeps_to_the_specification_of_ecs_loggers() {
     }
 }
 
+/// Elasticsearch refuses a document with a value that is not of its field's type, so the line would be lost.
+#[test]
+fn ecs_has_no_field_that_is_not_of_its_type() {
+    let lines = read(&lines_by(schema("ecs"), || {
+        info!({ "http.response.status_code" } = 200, { "event.duration" } = 1.5, { "source.ip" } = "::1", "right");
+        info!({ "http.response.status_code" } = "200", { "faas.coldstart" } = true, { "user.id" } = 7, "right");
+        info!(
+            { "http.response.status_code" } = "OK",
+            { "event.duration" } = f64::NAN,
+            { "source.ip" } = "here",
+            "wrong"
+        );
+        info!({ "source.port" } = u64::MAX, { "client.bytes" } = true, { "faas.coldstart" } = 1, "wrong");
+        Site::event("orders", Level::INFO, &["message", " ", "\t", "_"]).log(&[
+            Some(&"blank"),
+            Some(&1),
+            Some(&2),
+            Some(&3),
+        ]);
+    }));
+    assert!(lines[..2].iter().all(|line| line.get("labels").is_none()), "{lines:?}");
+    let labels = json!({"http_response_status_code": "OK", "event_duration": "NaN", "source_ip": "here"});
+    assert_eq!(lines[2]["labels"], labels);
+    let labels = json!({"source_port": u64::MAX, "client_bytes": true, "faas_coldstart": 1});
+    assert_eq!(lines[3]["labels"], labels);
+    assert_eq!(lines[4]["labels"], json!({"__2": 1, "__3": 2, "_": 3}), "nor one without a name");
+}
+
 fn attribute<'r>(attributes: &'r [KeyValue], name: &str) -> Option<&'r Any> {
     attributes.iter().find(|attribute| attribute.key == name)?.value.as_ref()?.value.as_ref()
 }
@@ -163,6 +191,39 @@ fn otel_nests_no_deeper_than_readers_read() {
     }
 }
 
+/// Static fields are attributes there, too, and none has the name of another or none at all.
+#[test]
+fn otel_has_each_attribute_once_and_none_without_a_name() {
+    let memory = Memory::new();
+    let builder =
+        fixed().service("orders").static_field("request_id", "static").static_field("code.file.path", "static");
+    let output = Output::new(memory.clone()).schema(Otel::new().bare());
+    let (layer, guard) = builder.static_field("host.name", "static").output(output).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        info!(request_id = "r-1", { "" } = 1, { "_" } = 2, { "host.name" } = 3, "text");
+    });
+    guard.close().unwrap();
+    let line = read(&memory.lines()).remove(0);
+    let attributes: Vec<KeyValue> = serde_json::from_value(line["attributes"].clone()).unwrap();
+    let mut names: Vec<_> = attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+    names.sort_unstable();
+    let wanted = [
+        "_",
+        "__2",
+        "code.file.path",
+        "code.line.number",
+        "fields",
+        "host.name",
+        "request_id",
+        "service.name",
+        "target",
+    ];
+    assert_eq!(names, wanted);
+    let Some(Any::KvlistValue(fields)) = attribute(&attributes, "fields") else { panic!("{line}") };
+    assert_eq!(attribute(&fields.values, "host.name"), Some(&Any::IntValue(3)));
+    assert_eq!(attribute(&fields.values, "request_id").cloned(), text("static"));
+}
+
 /// The lines that `fmt().json()` writes of the same events.
 fn fmt_lines(run: impl FnOnce()) -> Vec<Value> {
     #[derive(Clone, Default)]
@@ -241,6 +302,51 @@ fn nested_keeps_a_spans_field_that_is_called_name() {
     assert_eq!(strict::line(&lines[0])["span"], expected);
 }
 
+#[test]
+fn nested_has_ids_and_service_of_fields_where_nothing_else_says_them() {
+    let memory = Memory::new();
+    let (layer, guard) = fixed().output(Output::new(memory.clone()).schema(Nested::new())).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        info!(trace_id = "4BF92F3577B34DA6A3CE929D0E0E4736", span_id = "00f067aa0ba902b7", "outside");
+        info!(trace_id = "malformed", "outside");
+        info_span!("request", service = "orders").in_scope(|| info!(trace_id = "ours", "inside"));
+    });
+    guard.close().unwrap();
+    let [outside, malformed, inside] = &read(&memory.lines())[..] else { panic!() };
+    assert_eq!(outside["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_eq!((&outside["span_id"], malformed.get("trace_id")), (&json!("00f067aa0ba902b7"), None));
+    assert_eq!((&inside["service"], &inside["span"]["service"]), (&json!("orders"), &json!("orders")));
+    assert_ne!(inside["trace_id"], "ours");
+}
+
+#[test]
+fn a_static_request_id_is_the_lines_where_no_span_has_one() {
+    for name in super::JSON.into_iter().chain(["logfmt"]).filter(|name| *name != "otel") {
+        let memory = Memory::new();
+        let output = Output::new(memory.clone()).schema(schema(name));
+        let (layer, guard) = fixed().static_field("request_id", "job-1").output(output).build().unwrap();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            info!("of the job");
+            info_span!("request", request_id = "r-1").in_scope(|| info!("of a request"));
+        });
+        guard.close().unwrap();
+        let [job, request] = &memory.lines()[..] else { panic!("{name}") };
+        let key = match name {
+            "bunyan" => "req_id",
+            "lambda" => "requestId",
+            _ => "request_id",
+        };
+        let said = |line: &str, id: &str| match name {
+            "logfmt" => line.split(' ').any(|pair| pair == format!("request_id={id}")),
+            "ecs" => strict::line(line)["labels"]["request_id"] == id,
+            _ => strict::line(line)[key] == id,
+        };
+        assert!(said(job, "job-1") && said(request, "r-1"), "{name}: {job} {request}");
+        // Static fields are labels of Google Cloud's, whatever a line says.
+        assert!(name == "gcp" || !request.contains("job-1"), "{name}: {request}");
+    }
+}
+
 /// The special fields of structured logging, and of Error Reporting.
 #[test]
 fn gcp_has_the_special_fields_in_their_types() {
@@ -288,6 +394,14 @@ fn datadog_has_the_ids_of_its_tracers() {
         (&new["dd.service"], &new["dd.env"], &new["dd.version"]),
         (&json!("orders"), &json!("test"), &json!("1.2.3"))
     );
+}
+
+/// Of several attributes for the time the first counts, and `@timestamp` is the first.
+#[test]
+fn datadog_takes_no_field_for_the_time_of_the_line() {
+    let line = read(&lines_by(schema("datadog"), || info!({ "@timestamp" } = 1, eventTime = 2, "text"))).remove(0);
+    assert_eq!(line["timestamp"], "2026-11-20T10:15:38.123456Z");
+    assert_eq!(line["fields"], json!({"@timestamp": 1, "eventTime": 2}));
 }
 
 /// What Lambda's level filter and CloudWatch look at.
