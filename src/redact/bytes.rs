@@ -141,7 +141,7 @@ pub(super) fn has_none(text: &[u8]) -> bool {
     if text.len() < 16 { classes_of_few(text) & class::ALL == 0 } else { has_only_digits(text, 0) }
 }
 
-/// Shorter texts hold no secret but one behind its name, unless they were cut.
+/// Shorter texts hold no secret but one behind its name or as an argument, unless they were cut.
 const MIN_SHAPE_BYTES: usize = 9;
 
 /// Whether a text is seen at once to hold no secret, as most are. `cut`: whether it was cut, so that a secret may end too
@@ -156,11 +156,20 @@ pub(super) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
         return true;
     }
     let is_harmless = match text.len() {
-        0..MIN_SHAPE_BYTES => classes & class::NAMES == 0,
+        0..MIN_SHAPE_BYTES => classes & class::NAMES == 0 && (classes & class::MARK == 0 || !may_be_argument(text)),
         // A number of so many digits in so few bytes is in their middle.
         length => classes & class::ALL == class::DIGIT && !text.get(length / 2).is_some_and(u8::is_ascii_digit),
     };
     is_harmless && !cut()
+}
+
+/// Whether a text of four to eight bytes may be as `-k abc`: it has a blank, which all are asked for at once.
+#[inline]
+fn may_be_argument(text: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else { return false };
+    let bytes = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    let zero_for_blank = bytes ^ 0x2020_2020_2020_2020;
+    zero_for_blank.wrapping_sub(0x0101_0101_0101_0101) & !zero_for_blank & 0x8080_8080_8080_8080 != 0
 }
 
 #[inline(never)]
@@ -235,6 +244,9 @@ mod tests {
             assert!(!is_harmless(text.as_bytes(), || false), "{text}");
         }
         assert!(!is_harmless(b"4111 1111 1111 1", || false) && !is_harmless(b"4111 1111 1111 1111 ", || false));
+        assert!(
+            !is_harmless(b"-k a", || false) && !is_harmless(b"x --k ab", || false) && is_harmless(b"r-1", || false)
+        );
         assert!(is_harmless(b"17 of 400 in 2 ms", || false) && is_harmless(b"/api/orders/42", || false));
     }
 }

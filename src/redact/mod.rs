@@ -8,8 +8,10 @@
 //! Invariants: what is found is replaced up to its end, also where a text was cut; the time taken is linear in the
 //! text; nested JSON stays JSON.
 
+mod assigned;
 mod bounds;
 mod bytes;
+mod described;
 mod form;
 mod json;
 mod names;
