@@ -22,6 +22,9 @@ pub(super) struct Name<'t> {
 /// Bytes of blanks between a name and its sign, and of backslashes before a quote, that are passed over.
 const MAX_BLANKS: usize = 32;
 
+/// Between two texts are no more bytes.
+const MAX_BETWEEN: usize = 256;
+
 /// So many marks are passed over beside a name, as the two of `**password**`.
 const MAX_MARKS: usize = 4;
 
@@ -97,8 +100,10 @@ impl<'t> Look<'t> {
             if let Some((from, end)) = tripled(text, content, quote, backslashes) {
                 return self.inside(from, end);
             }
-            let end = quoted_end(text, content, quote, backslashes);
-            return if self.is_between(content, end, backslashes) { None } else { self.inside(content, end) };
+            if self.is_between(content, quote, backslashes) {
+                return None;
+            }
+            return self.inside(content, quoted_end(text, content, quote, backslashes));
         }
         let prefix = text.get(start..word).unwrap_or_default();
         if prefix.len() <= 3
@@ -167,18 +172,26 @@ impl<'t> Look<'t> {
 
     /// Whether it is no string, but what stands between two: the name was the end of the first, as in `"password: ",
     /// "next"`. What is in quotes has a sign behind them, and seldom one at its beginning.
-    fn is_between(&self, content: usize, end: usize, backslashes: usize) -> bool {
-        let text = self.text;
+    fn is_between(&self, content: usize, quote: u8, backslashes: usize) -> bool {
         let closes = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b')' | b']' | b'}' | b':' | b';');
-        if !closes(byte(text, content)) {
+        let first = byte(self.text, content);
+        if !closes(first) || content >= self.text.len() {
             return false;
         }
-        let behind = byte(text, end + backslashes + 1);
-        if end >= text.len() {
-            let is_end = closes(byte(text, content + 1)) || matches!(byte(text, content + 1), b'"' | b'\\');
-            return is_end && !self.cut && content < end && !byte(text, content).is_ascii_whitespace();
+        let near = self.text.get(..self.text.len().min(content + MAX_BETWEEN)).unwrap_or_default();
+        let end = string_end(near, content, quote, backslashes);
+        if end >= near.len() {
+            let next = byte(near, content + 1);
+            let is_end = closes(next) || matches!(next, b'"' | b'\\');
+            return is_end && near.len() == self.text.len() && !self.cut && !first.is_ascii_whitespace();
         }
-        !(closes(behind) || matches!(behind, b'.' | b'&' | b'>' | b'<' | b'\'' | b'"' | b'\\' | b'`' | b'#' | b'|'))
+        let behind = end + backslashes + 1;
+        match byte(near, behind) {
+            // With more before it than the quote has: an escape, in the next text.
+            b'\\' => run(near, behind, |byte| byte == b'\\') > behind + backslashes,
+            b'.' | b'&' | b'>' | b'<' | b'\'' | b'"' | b'`' | b'#' | b'|' => false,
+            byte => !closes(byte),
+        }
     }
 
     pub(super) fn inside(&self, start: usize, end: usize) -> Option<Hit> {

@@ -4,22 +4,27 @@ use super::shapes::MIN_CARD_DIGITS;
 
 /// Why the pass stops at a byte.
 pub(super) mod class {
-    pub(crate) const ASSIGN: u8 = 1;
-    pub(crate) const OPEN: u8 = 2;
-    pub(crate) const ANGLE: u8 = 4;
-    pub(crate) const DIGIT: u8 = 8;
+    pub(crate) const ASSIGN: u16 = 1;
+    pub(crate) const OPEN: u16 = 2;
+    pub(crate) const ANGLE: u16 = 4;
+    pub(crate) const DIGIT: u16 = 8;
     /// Of a prefix.
-    pub(crate) const MARK: u8 = 16;
-    pub(crate) const B: u8 = 32;
-    pub(crate) const J: u8 = 64;
+    pub(crate) const MARK: u16 = 16;
+    pub(crate) const B: u16 = 32;
+    pub(crate) const J: u16 = 64;
     /// Not a reason: a letter or digit.
-    pub(crate) const WORD: u8 = 128;
+    pub(crate) const WORD: u16 = 128;
     /// At these a name may end.
-    pub(crate) const NAMES: u8 = ASSIGN | OPEN | ANGLE;
-    pub(crate) const ALL: u8 = !WORD;
+    pub(crate) const NAMES: u16 = ASSIGN | OPEN | ANGLE;
+    pub(crate) const ALL: u16 = WORD - 1;
+    /// Nor these: a dash, and what stands beside an argument.
+    pub(crate) const DASH: u16 = 256;
+    pub(crate) const BESIDE: u16 = 512;
+    /// All that an argument has.
+    pub(crate) const ARGUMENT: u16 = DASH | BESIDE;
 }
 
-const CLASS: [u8; 256] = {
+const CLASS: [u16; 256] = {
     let mut classes = [0; 256];
     let mut at = 0;
     while at < 256 {
@@ -27,10 +32,12 @@ const CLASS: [u8; 256] = {
             b':' | b'=' => class::ASSIGN,
             b'0'..=b'9' => class::DIGIT,
             b'(' | b'[' | b'{' => class::OPEN,
-            b'-' | b'_' | b'A' => class::MARK,
+            b'-' => class::MARK | class::DASH,
+            b'_' | b'A' => class::MARK,
             b'b' | b'B' => class::B,
             b'J' => class::J,
             b'>' => class::ANGLE,
+            b' ' | b'"' | b'\'' => class::BESIDE,
             _ => 0,
         };
         if (at as u8).is_ascii_alphanumeric() {
@@ -42,7 +49,7 @@ const CLASS: [u8; 256] = {
 };
 
 #[inline]
-pub(super) fn class_of(byte: u8) -> u8 {
+pub(super) fn class_of(byte: u8) -> u16 {
     CLASS[usize::from(byte)]
 }
 
@@ -77,8 +84,8 @@ fn long_word_end(text: &[u8], mut at: usize) -> usize {
 /// The classes of all bytes of a text of fewer than sixteen: from the table, as the wide registers would first have to be
 /// filled with so few.
 #[inline]
-fn classes_of_few(text: &[u8]) -> u8 {
-    fn of(bytes: &[u8]) -> u8 {
+fn classes_of_few(text: &[u8]) -> u16 {
+    fn of(bytes: &[u8]) -> u16 {
         bytes.iter().fold(0, |seen, byte| seen | class_of(*byte))
     }
     // Four and four, some of them twice.
@@ -156,20 +163,11 @@ pub(super) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
         return true;
     }
     let is_harmless = match text.len() {
-        0..MIN_SHAPE_BYTES => classes & class::NAMES == 0 && (classes & class::MARK == 0 || !may_be_argument(text)),
+        0..MIN_SHAPE_BYTES => classes & class::NAMES == 0 && classes & class::ARGUMENT != class::ARGUMENT,
         // A number of so many digits in so few bytes is in their middle.
         length => classes & class::ALL == class::DIGIT && !text.get(length / 2).is_some_and(u8::is_ascii_digit),
     };
     is_harmless && !cut()
-}
-
-/// Whether a text of four to eight bytes may be as `-k abc`: it has a blank, which all are asked for at once.
-#[inline]
-fn may_be_argument(text: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else { return false };
-    let bytes = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
-    let zero_for_blank = bytes ^ 0x2020_2020_2020_2020;
-    zero_for_blank.wrapping_sub(0x0101_0101_0101_0101) & !zero_for_blank & 0x8080_8080_8080_8080 != 0
 }
 
 #[inline(never)]

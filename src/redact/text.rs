@@ -89,7 +89,11 @@ impl Scan {
             let class = class_of(byte);
             let found = if class & class::WORD == 0 {
                 word = false;
-                if class & class::ALL == 0 { None } else { look.within(strings.around(text, at)).at(at, class) }
+                if class & class::ALL == 0 {
+                    None
+                } else {
+                    look.within(strings.around(text, at)).at(at, class & class::ALL)
+                }
             } else if word {
                 None
             } else {
@@ -179,7 +183,7 @@ impl<'t> Look<'t> {
 
     /// What begins with the word at `at`.
     #[inline]
-    fn word(&mut self, at: usize, class: u8) -> Option<Hit> {
+    fn word(&mut self, at: usize, class: u16) -> Option<Hit> {
         let text = self.text;
         match class & class::ALL {
             class::DIGIT => {
@@ -196,7 +200,7 @@ impl<'t> Look<'t> {
 
     /// What is known at a sign.
     #[inline]
-    fn at(&mut self, at: usize, class: u8) -> Option<Hit> {
+    fn at(&mut self, at: usize, class: u16) -> Option<Hit> {
         let text = self.text;
         match class {
             class::MARK if shapes::may_be_prefix(text, at) => self.shown(shapes::prefixed(text, at, self.cut)),
@@ -383,6 +387,9 @@ mod tests {
             "pin",
             "k",
             "-k ab",
+            "\"-k\",\"a\"",
+            "'",
+            ",",
             "--",
             "4111 1111 1111 1111",
             "4222222222222",
@@ -577,6 +584,9 @@ mod tests {
             "password=\"\"\"a\"\"",
             "password=\\\"\\\"\\\"",
             "password: \", ",
+            "password: \",x\"",
+            "password: ')",
+            "password: \\\",",
             "password: &&",
             "*password**: ** ",
             "\x1b[1m",
