@@ -45,11 +45,16 @@ pub(super) fn backslashes_at_end(text: &[u8]) -> usize {
 /// Where a string's content ends that began behind a quote with so many backslashes before it: at the quote that
 /// closes it or the text around it, else with the text. Inside of it, each quote has more of them.
 pub(super) fn string_end(text: &[u8], from: usize, quote: u8, backslashes: usize) -> usize {
+    string_end_before(text, from, quote, backslashes, |_| false)
+}
+
+/// The same, and before a byte at which it `stops`.
+fn string_end_before(text: &[u8], from: usize, quote: u8, backslashes: usize, stops: impl Fn(u8) -> bool) -> usize {
     let mut at = from;
     loop {
-        let end = run(text, at, |byte| byte != quote);
-        if end >= text.len() {
-            return text.len();
+        let end = run(text, at, |byte| byte != quote && !stops(byte));
+        if byte(text, end) != quote {
+            return end;
         }
         let before = text.get(at..end).unwrap_or_default();
         let run = backslashes_at_end(before);
@@ -190,27 +195,27 @@ pub(super) fn character_data_end(text: &[u8], from: usize) -> usize {
 /// Where a value ends that takes the line: there, or at the quote that closes the text around it. One of its own is
 /// passed over up to its end: `Digest username="bob", response="…"`.
 pub(super) fn line_end(text: &[u8], start: usize) -> usize {
-    let line = text.get(..run(text, start, |byte| !matches!(byte, b'\n' | b'\r'))).unwrap_or_default();
+    let feeds = |byte: u8| matches!(byte, b'\n' | b'\r');
     let is_quote = |at: usize, backslashes: usize| {
-        let quote = line.get(at..at + backslashes + 1).and_then(<[u8]>::split_last);
+        let quote = text.get(at..at + backslashes + 1).and_then(<[u8]>::split_last);
         quote.is_some_and(|(quote, own)| *quote == b'"' && own.iter().all(|byte| *byte == b'\\'))
     };
     let mut at = start;
     loop {
-        let quote = run(line, at, |byte| byte != b'"');
-        if quote >= line.len() {
-            return line.len();
+        let quote = run(text, at, |byte| byte != b'"' && !feeds(byte));
+        if byte(text, quote) != b'"' {
+            return quote;
         }
-        let backslashes = backslashes_at_end(line.get(at..quote).unwrap_or_default());
+        let backslashes = backslashes_at_end(text.get(at..quote).unwrap_or_default());
         let begins = quote - backslashes;
         // Behind what ends a text stand signs, or nothing; `dXNlcg=="` begins none.
-        let behind = byte(line, quote + 1);
+        let behind = byte(text, quote + 1);
         let is_sign = behind.is_ascii_whitespace() || b",;:.}])>'\\\"".contains(&behind);
         let opens = !is_sign || is_quote(quote + 1, backslashes);
-        if !opens || begins == start || !matches!(byte(line, begins - 1), b'=' | b' ' | b':') {
+        if !opens || begins == start || !matches!(byte(text, begins - 1), b'=' | b' ' | b':') {
             return begins;
         }
-        let end = string_end(line, quote + 1, b'"', backslashes);
+        let end = string_end_before(text, quote + 1, b'"', backslashes, feeds);
         if !is_quote(end, backslashes) {
             return end;
         }

@@ -28,8 +28,10 @@ impl<'t> Look<'t> {
     #[cold]
     fn signature(&self, at: usize, name: Name<'_>) -> Option<Hit> {
         let before = at.checked_sub(name.text.len() + 1).map(|before| byte(self.text, before));
-        let hit = self.value(at + 1, name).filter(|hit| hit.end - hit.start >= MIN_SIGNATURE || self.cut)?;
-        matches!(before, Some(b'?' | b'&')).then_some(hit)
+        if !matches!(before, Some(b'?' | b'&')) {
+            return None;
+        }
+        self.value(at + 1, name).filter(|hit| hit.end - hit.start >= MIN_SIGNATURE || self.cut)
     }
 
     #[cold]
