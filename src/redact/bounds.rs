@@ -45,11 +45,16 @@ pub(super) fn backslashes_at_end(text: &[u8]) -> usize {
 /// Where a string's content ends that began behind a quote with so many backslashes before it: at the quote that
 /// closes it or the text around it, else with the text. Inside of it, each quote has more of them.
 pub(super) fn string_end(text: &[u8], from: usize, quote: u8, backslashes: usize) -> usize {
+    string_end_before(text, from, quote, backslashes, |_| false)
+}
+
+/// The same, and before a byte at which it `stops`.
+fn string_end_before(text: &[u8], from: usize, quote: u8, backslashes: usize, stops: impl Fn(u8) -> bool) -> usize {
     let mut at = from;
     loop {
-        let end = run(text, at, |byte| byte != quote);
-        if end >= text.len() {
-            return text.len();
+        let end = run(text, at, |byte| byte != quote && !stops(byte));
+        if byte(text, end) != quote {
+            return end;
         }
         let before = text.get(at..end).unwrap_or_default();
         let run = backslashes_at_end(before);
@@ -76,30 +81,141 @@ pub(super) fn quoted_end(text: &[u8], from: usize, quote: u8, backslashes: usize
     end
 }
 
+/// The same for three quotes, as of TOML and Python: where the content begins and ends.
+pub(super) fn tripled(text: &[u8], content: usize, quote: u8, backslashes: usize) -> Option<(usize, usize)> {
+    let length = backslashes + 1;
+    let is_own = |at: usize| {
+        let own = text.get(at..at + length).and_then(<[u8]>::split_last);
+        own.is_some_and(|(last, own)| *last == quote && own.iter().all(|byte| *byte == b'\\'))
+    };
+    let from = content + 2 * length;
+    if backslashes > MAX_TRIPLED || !is_own(content) || !is_own(content + length) {
+        return None;
+    }
+    let mut end = from;
+    loop {
+        let behind = run(text, end, |byte| byte != quote);
+        if behind >= text.len() {
+            return Some((from, text.len()));
+        }
+        let begin = behind.saturating_sub(backslashes);
+        if begin >= from && (0..3).all(|nth| is_own(begin + nth * length)) {
+            return Some((from, begin));
+        }
+        end = behind + 1;
+    }
+}
+
+/// Three quotes with more backslashes before each are not looked for.
+const MAX_TRIPLED: usize = 15;
+
+/// Behind the line feed at `at`; it may be escaped.
+pub(super) fn line_feed(text: &[u8], at: usize) -> Option<usize> {
+    let rest = text.get(at..)?;
+    let own = rest.iter().take(MAX_TRIPLED).take_while(|byte| **byte == b'\\').count();
+    let (escape, rest) = rest.split_at_checked(own)?;
+    let ends = if own == 0 { [&b"\n"[..], b"\r\n"] } else { [&b"n"[..], b"r"] };
+    let end = ends.into_iter().find(|end| rest.starts_with(end))?;
+    let behind = at + own + end.len();
+    if end != b"r" {
+        return Some(behind);
+    }
+    let is_feed = starts(text, behind, escape) && byte(text, behind + own) == b'n';
+    is_feed.then_some(behind + own + 1)
+}
+
+/// A text of YAML in lines of its own, whose `|` or `>` is at `at`: up to the first line that is not as far to the right.
+pub(super) fn block(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let signs = run(text, at + 1, |byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'));
+    let line = line_feed(text, signs)?;
+    let is_blank = |byte: u8| byte == b' ';
+    let from = run(text, line, is_blank);
+    let indent = from - line;
+    if indent == 0 {
+        return None;
+    }
+    let mut end = from;
+    loop {
+        end = run(text, end, |byte| !matches!(byte, b'\n' | b'\r' | b'\\' | b'"'));
+        match (line_feed(text, end), byte(text, end)) {
+            (Some(mut line), _) => {
+                let mut behind = run(text, line, is_blank);
+                // Empty lines are of it.
+                while let Some(next) = line_feed(text, behind) {
+                    (line, behind) = (next, run(text, next, is_blank));
+                }
+                if behind - line < indent {
+                    return Some((from, end));
+                }
+                end = behind;
+            }
+            // The end of the text around it.
+            (None, b'"') if byte(text, signs) == b'\\' => return Some((from, end)),
+            _ if end >= text.len() => return Some((from, end)),
+            (None, b'\\') => end = text.len().min(end + 2),
+            _ => end += 1,
+        }
+    }
+}
+
+/// How an escape of a terminal begins, in texts that escape it, too.
+const ESCAPES: [&[u8]; 4] = [b"\x1b[", b"u{1b}[", b"u001b[", b"x1b["];
+
+/// Its digits are no more.
+const MAX_ESCAPE: usize = 24;
+
+/// Where the escape of a terminal ends that begins at `at`; there, if none does.
+pub(super) fn escape_end(text: &[u8], at: usize) -> usize {
+    let start = run(text, at, |byte| byte == b'\\');
+    let Some(begin) = ESCAPES.iter().find(|begin| starts(text, start, begin)) else { return at };
+    let end = run(text, start + begin.len(), |byte| byte.is_ascii_digit() || byte == b';');
+    if byte(text, end) == b'm' { end + 1 } else { at }
+}
+
+/// Where the escape of a terminal begins that ends with the `m` before `end`; there, if none does.
+pub(super) fn escape_begin(text: &[u8], end: usize) -> usize {
+    let from = end.saturating_sub(MAX_ESCAPE);
+    let piece = text.get(from..end - 1).unwrap_or_default();
+    let digits = run_back(piece, |byte| byte.is_ascii_digit() || byte == b';');
+    let piece = piece.get(..digits).unwrap_or_default();
+    let Some(begin) = ESCAPES.iter().find(|begin| piece.ends_with(begin)) else { return end };
+    let piece = piece.get(..piece.len() - begin.len()).unwrap_or_default();
+    from + piece.len() - backslashes_at_end(piece)
+}
+
+/// Where a `CDATA` of XML ends.
+pub(super) fn character_data_end(text: &[u8], from: usize) -> usize {
+    let mut end = run(text, from, |byte| byte != b']');
+    while end < text.len() && !starts(text, end, b"]]>") {
+        end = run(text, end + 1, |byte| byte != b']');
+    }
+    end
+}
+
 /// Where a value ends that takes the line: there, or at the quote that closes the text around it. One of its own is
 /// passed over up to its end: `Digest username="bob", response="…"`.
 pub(super) fn line_end(text: &[u8], start: usize) -> usize {
-    let line = text.get(..run(text, start, |byte| !matches!(byte, b'\n' | b'\r'))).unwrap_or_default();
+    let feeds = |byte: u8| matches!(byte, b'\n' | b'\r');
     let is_quote = |at: usize, backslashes: usize| {
-        let quote = line.get(at..at + backslashes + 1).and_then(<[u8]>::split_last);
+        let quote = text.get(at..at + backslashes + 1).and_then(<[u8]>::split_last);
         quote.is_some_and(|(quote, own)| *quote == b'"' && own.iter().all(|byte| *byte == b'\\'))
     };
     let mut at = start;
     loop {
-        let quote = run(line, at, |byte| byte != b'"');
-        if quote >= line.len() {
-            return line.len();
+        let quote = run(text, at, |byte| byte != b'"' && !feeds(byte));
+        if byte(text, quote) != b'"' {
+            return quote;
         }
-        let backslashes = backslashes_at_end(line.get(at..quote).unwrap_or_default());
+        let backslashes = backslashes_at_end(text.get(at..quote).unwrap_or_default());
         let begins = quote - backslashes;
         // Behind what ends a text stand signs, or nothing; `dXNlcg=="` begins none.
-        let behind = byte(line, quote + 1);
+        let behind = byte(text, quote + 1);
         let is_sign = behind.is_ascii_whitespace() || b",;:.}])>'\\\"".contains(&behind);
         let opens = !is_sign || is_quote(quote + 1, backslashes);
-        if !opens || begins == start || !matches!(byte(line, begins - 1), b'=' | b' ' | b':') {
+        if !opens || begins == start || !matches!(byte(text, begins - 1), b'=' | b' ' | b':') {
             return begins;
         }
-        let end = string_end(line, quote + 1, b'"', backslashes);
+        let end = string_end_before(text, quote + 1, b'"', backslashes, feeds);
         if !is_quote(end, backslashes) {
             return end;
         }

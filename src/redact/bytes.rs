@@ -4,22 +4,27 @@ use super::shapes::MIN_CARD_DIGITS;
 
 /// Why the pass stops at a byte.
 pub(super) mod class {
-    pub(crate) const ASSIGN: u8 = 1;
-    pub(crate) const OPEN: u8 = 2;
-    pub(crate) const ANGLE: u8 = 4;
-    pub(crate) const DIGIT: u8 = 8;
+    pub(crate) const ASSIGN: u16 = 1;
+    pub(crate) const OPEN: u16 = 2;
+    pub(crate) const ANGLE: u16 = 4;
+    pub(crate) const DIGIT: u16 = 8;
     /// Of a prefix.
-    pub(crate) const MARK: u8 = 16;
-    pub(crate) const B: u8 = 32;
-    pub(crate) const J: u8 = 64;
+    pub(crate) const MARK: u16 = 16;
+    pub(crate) const B: u16 = 32;
+    pub(crate) const J: u16 = 64;
     /// Not a reason: a letter or digit.
-    pub(crate) const WORD: u8 = 128;
+    pub(crate) const WORD: u16 = 128;
     /// At these a name may end.
-    pub(crate) const NAMES: u8 = ASSIGN | OPEN | ANGLE;
-    pub(crate) const ALL: u8 = !WORD;
+    pub(crate) const NAMES: u16 = ASSIGN | OPEN | ANGLE;
+    pub(crate) const ALL: u16 = WORD - 1;
+    /// Nor these: a dash, and what stands beside an argument.
+    pub(crate) const DASH: u16 = 256;
+    pub(crate) const BESIDE: u16 = 512;
+    /// All that an argument has.
+    pub(crate) const ARGUMENT: u16 = DASH | BESIDE;
 }
 
-const CLASS: [u8; 256] = {
+const CLASS: [u16; 256] = {
     let mut classes = [0; 256];
     let mut at = 0;
     while at < 256 {
@@ -27,10 +32,12 @@ const CLASS: [u8; 256] = {
             b':' | b'=' => class::ASSIGN,
             b'0'..=b'9' => class::DIGIT,
             b'(' | b'[' | b'{' => class::OPEN,
-            b'-' | b'_' | b'A' => class::MARK,
+            b'-' => class::MARK | class::DASH,
+            b'_' | b'A' => class::MARK,
             b'b' | b'B' => class::B,
             b'J' => class::J,
             b'>' => class::ANGLE,
+            b' ' | b'"' | b'\'' => class::BESIDE,
             _ => 0,
         };
         if (at as u8).is_ascii_alphanumeric() {
@@ -42,7 +49,7 @@ const CLASS: [u8; 256] = {
 };
 
 #[inline]
-pub(super) fn class_of(byte: u8) -> u8 {
+pub(super) fn class_of(byte: u8) -> u16 {
     CLASS[usize::from(byte)]
 }
 
@@ -77,8 +84,8 @@ fn long_word_end(text: &[u8], mut at: usize) -> usize {
 /// The classes of all bytes of a text of fewer than sixteen: from the table, as the wide registers would first have to be
 /// filled with so few.
 #[inline]
-fn classes_of_few(text: &[u8]) -> u8 {
-    fn of(bytes: &[u8]) -> u8 {
+fn classes_of_few(text: &[u8]) -> u16 {
+    fn of(bytes: &[u8]) -> u16 {
         bytes.iter().fold(0, |seen, byte| seen | class_of(*byte))
     }
     // Four and four, some of them twice.
@@ -141,7 +148,7 @@ pub(super) fn has_none(text: &[u8]) -> bool {
     if text.len() < 16 { classes_of_few(text) & class::ALL == 0 } else { has_only_digits(text, 0) }
 }
 
-/// Shorter texts hold no secret but one behind its name, unless they were cut.
+/// Shorter texts hold no secret but one behind its name or as an argument, unless they were cut.
 const MIN_SHAPE_BYTES: usize = 9;
 
 /// Whether a text is seen at once to hold no secret, as most are. `cut`: whether it was cut, so that a secret may end too
@@ -156,7 +163,7 @@ pub(super) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
         return true;
     }
     let is_harmless = match text.len() {
-        0..MIN_SHAPE_BYTES => classes & class::NAMES == 0,
+        0..MIN_SHAPE_BYTES => classes & class::NAMES == 0 && classes & class::ARGUMENT != class::ARGUMENT,
         // A number of so many digits in so few bytes is in their middle.
         length => classes & class::ALL == class::DIGIT && !text.get(length / 2).is_some_and(u8::is_ascii_digit),
     };
@@ -235,6 +242,9 @@ mod tests {
             assert!(!is_harmless(text.as_bytes(), || false), "{text}");
         }
         assert!(!is_harmless(b"4111 1111 1111 1", || false) && !is_harmless(b"4111 1111 1111 1111 ", || false));
+        assert!(
+            !is_harmless(b"-k a", || false) && !is_harmless(b"x --k ab", || false) && is_harmless(b"r-1", || false)
+        );
         assert!(is_harmless(b"17 of 400 in 2 ms", || false) && is_harmless(b"/api/orders/42", || false));
     }
 }

@@ -8,8 +8,10 @@
 //! Invariants: what is found is replaced up to its end, also where a text was cut; the time taken is linear in the
 //! text; nested JSON stays JSON.
 
+mod assigned;
 mod bounds;
 mod bytes;
+mod described;
 mod form;
 mod json;
 mod names;
@@ -118,7 +120,8 @@ impl Redact {
     ///
     /// It finds the listed names with what is assigned to them (`password: Some("…")`, `"password":"…"`, `pwd=…`),
     /// `Bearer` and `Basic` credentials, JSON web tokens, card numbers (integers too), the password in a URL, private
-    /// keys in PEM, and tokens of AWS, GitHub, GitLab, Slack, Stripe, Google, npm and the like by their prefix.
+    /// keys in PEM, webhooks, signatures of URLs, and tokens of AWS, GitHub, GitLab, Slack, Stripe, Google, npm and the like
+    /// by their prefix.
     ///
     /// Opt-in, since it alters texts: prose such as `invalid token: foo` loses a word, and a number that looks like that
     /// of a card is replaced.

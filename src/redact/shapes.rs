@@ -8,7 +8,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::bounds::{byte, run, starts};
+use super::bounds::{byte, run, run_back, starts};
 
 /// A card number has no fewer.
 pub(super) const MIN_CARD_DIGITS: u8 = 13;
@@ -24,6 +24,9 @@ const MAX_ODD_PASSWORD: usize = 256;
 
 /// The label of a PEM block is shorter.
 const MAX_LABEL: usize = 64;
+
+/// The number of a Telegram bot has no more.
+const MAX_BOT_DIGITS: usize = 12;
 
 /// So much of Basic credentials is decoded to see whether they are some, in bytes.
 const MAX_DECODED: usize = 1024;
@@ -47,8 +50,18 @@ fn token(byte: u8) -> bool {
 /// Whether the digits from `at` to `end` may begin a card number: alone, or as the first four of some groups.
 #[inline]
 pub(super) fn may_be_card(text: &[u8], at: usize, end: usize, cut: bool) -> bool {
-    let is_group = || end - at == 4 && matches!(byte(text, end), b' ' | b'-') && byte(text, end + 1).is_ascii_digit();
+    let is_group = || end - at == 4 && byte(text, end + gap(text, end)).is_ascii_digit();
     end - at >= usize::from(MIN_CARD_DIGITS) || (cut && end == text.len()) || is_group()
+}
+
+/// What may stand between the groups of a card number: no-break spaces, too, as they are and as `Debug` shows them.
+const GAPS: [&str; 8] = [" ", "-", ".", "\u{a0}", "\u{202f}", "\\u{a0}", "\\u{202f}", "\\u00a0"];
+
+/// How long what stands there is.
+fn gap(text: &[u8], at: usize) -> usize {
+    let is_one = !byte(text, at).is_ascii_alphanumeric();
+    let found = GAPS.iter().find(|gap| is_one && starts(text, at, gap.as_bytes()));
+    found.map_or(0, |gap| gap.len())
 }
 
 /// A card number that begins at the digit `at`.
@@ -68,15 +81,18 @@ pub(super) fn card(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
                 number.add(digit - b'0');
                 end += 1;
             }
-            b' ' | b'-' if byte(text, end + 1).is_ascii_digit() => {
+            _ => {
+                let gap = gap(text, end);
+                if gap == 0 || !byte(text, end + gap).is_ascii_digit() {
+                    break;
+                }
                 found = number.whole_card(text, at..end).or(found);
                 if number.groups == number.lengths.len() {
                     return found;
                 }
                 number.groups += 1;
-                end += 1;
+                end += gap;
             }
-            _ => break,
         }
     }
     let is_cut = cut && end == text.len() && number.count >= CUT_CARD_DIGITS && brand(number.digits()).is_some();
@@ -211,6 +227,30 @@ pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<us
     Some(start..end + last)
 }
 
+/// The token of a Telegram bot, `…:AA…`, whose `:` is at `at`.
+pub(super) fn bot_token(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
+    let from = at.saturating_sub(MAX_BOT_DIGITS);
+    let digits = text.get(from..at)?;
+    let digits = digits.len() - run_back(digits, |byte| byte.is_ascii_digit());
+    let end = run(text, at + 1, base64url);
+    (digits >= 8 && (end - at > 30 || (cut && end == text.len()))).then_some(at + 1..end)
+}
+
+/// Addresses that whoever knows them may write to.
+const WEBHOOKS: [&[u8]; 4] = [
+    b"hooks.slack.com/services/",
+    b"hooks.slack.com/workflows/",
+    b"discord.com/api/webhooks/",
+    b"discordapp.com/api/webhooks/",
+];
+
+/// The secret in the path of a webhook, whose `://` is at `at`.
+pub(super) fn webhook(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let hook = WEBHOOKS.iter().find(|hook| starts(text, at + 3, hook))?;
+    let start = at + 3 + hook.len();
+    Some(start..run(text, start, token))
+}
+
 /// Whether `Bearer ` or `Basic ` may begin at the `b` that is at `at`.
 #[inline]
 pub(super) fn may_be_scheme(text: &[u8], at: usize) -> bool {
@@ -280,7 +320,7 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
 }
 
 /// Beginnings of tokens, with the character they are looked for at last: `_`, `-`, or an `A` they begin with.
-const PREFIXES: [(&[u8], usize); 31] = [
+const PREFIXES: [(&[u8], usize); 57] = [
     (b"ghp_", 20),
     (b"gho_", 20),
     (b"ghu_", 20),
@@ -289,15 +329,35 @@ const PREFIXES: [(&[u8], usize); 31] = [
     (b"github_pat_", 20),
     (b"npm_", 20),
     (b"hf_", 20),
+    (b"gsk_", 30),
+    (b"glsa_", 20),
+    (b"glc_", 30),
+    (b"ntn_", 30),
+    (b"sntrys_", 20),
+    (b"sntryu_", 20),
+    (b"dckr_pat_", 20),
+    (b"dckr_oat_", 20),
     (b"sk_live_", 10),
     (b"sk_test_", 10),
     (b"rk_live_", 10),
     (b"rk_test_", 10),
     (b"whsec_", 10),
     (b"dop_v1_", 20),
+    (b"doo_v1_", 20),
+    (b"dor_v1_", 20),
     (b"shpat_", 20),
+    (b"shpca_", 20),
+    (b"shppa_", 20),
+    (b"shpss_", 20),
     (b"lin_api_", 20),
     (b"glpat-", 15),
+    (b"glptt-", 15),
+    (b"gldt-", 15),
+    (b"glrt-", 15),
+    (b"glsoat-", 15),
+    (b"GOCSPX-", 20),
+    (b"NRAK-", 20),
+    (b"PMAK-", 20),
     (b"xoxa-", 10),
     (b"xoxb-", 10),
     (b"xoxe-", 10),
@@ -309,21 +369,48 @@ const PREFIXES: [(&[u8], usize); 31] = [
     (b"pypi-", 20),
     (b"sk-ant-", 20),
     (b"sk-proj-", 20),
+    (b"sk-svcacct-", 20),
+    (b"sk-or-v1-", 20),
+    (PLAIN, 32),
+    (b"xai-", 40),
+    (b"AGE-SECRET-KEY-", 20),
     (b"AKIA", 16),
     (b"ASIA", 16),
     (b"AIza", 30),
+    (b"ATATT3", 30),
 ];
+
+/// The prefix of which more words begin: behind it are no dashes.
+const PLAIN: &[u8] = b"sk-";
 
 /// Whether the two bytes beside the one at `at` are those of a prefix.
 #[inline]
 pub(super) fn may_be_prefix(text: &[u8], at: usize) -> bool {
     if byte(text, at) == b'A' {
-        return matches!([byte(text, at + 1), byte(text, at + 2)], [b'K' | b'S', b'I'] | [b'I', b'z']);
+        return matches!([byte(text, at + 1), byte(text, at + 2)], [b'K' | b'S', b'I'] | [b'I', b'z'] | [b'T', b'A']);
     }
     let pair = at.checked_sub(2).map_or([b' '; 2], |from| [byte(text, from), byte(text, from + 1)]);
-    let letters = matches!(pair, [b'h', b'p' | b'o' | b'u' | b's' | b'r' | b'f'] | [b'a' | b's' | b'n', b't'])
-        || matches!(pair, [b'x', b'a' | b'b' | b'e' | b'o' | b'p' | b'r' | b's'] | [b'p', b'm' | b'i' | b'p']);
-    letters || matches!(pair, [b'v', b'e' | b'1'] | [b'e', b'c'] | [b'o', b'j'])
+    match pair[1] {
+        b'p' => matches!(pair[0], b'h' | b'x' | b'p'),
+        b'o' | b'f' => matches!(pair[0], b'h' | b'x'),
+        b's' => matches!(pair[0], b'h' | b'x' | b's' | b'y'),
+        b'r' => matches!(pair[0], b'h' | b'x'),
+        b't' => matches!(pair[0], b'a' | b's' | b'n' | b't' | b'd' | b'r' | b'c'),
+        b'a' | b'b' => matches!(pair[0], b'x' | b's' | b'c' | b'p'),
+        b'e' => matches!(pair[0], b'x' | b'v'),
+        b'm' => pair[0] == b'p',
+        b'i' => matches!(pair[0], b'p' | b'a'),
+        b'1' => pair[0] == b'v',
+        b'c' => matches!(pair[0], b'e' | b'l'),
+        b'j' => pair[0] == b'o',
+        b'k' => pair[0] == b's',
+        b'n' => pair[0] == b't',
+        b'u' => matches!(pair[0], b'h' | b'y'),
+        b'X' => pair[0] == b'P',
+        b'K' => pair[0] == b'A',
+        b'Y' => pair[0] == b'E',
+        _ => false,
+    }
 }
 
 /// A token that is known by how it begins: the byte at `at` is the last of its prefix, or its first `A`.
@@ -335,7 +422,7 @@ pub(super) fn prefixed(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>
             return None;
         }
         let body = start + prefix.len();
-        let end = run(text, body, base64url);
+        let end = run(text, body, |byte| if *prefix == PLAIN { byte.is_ascii_alphanumeric() } else { base64url(byte) });
         (end - body >= *least || (cut && end == text.len())).then_some(start..end)
     })
 }

@@ -160,6 +160,17 @@ fn texts_with(name: &str, value: &str) -> Vec<String> {
         format!("{:?}", json!({ name: value }).to_string()),
         json!({ "body": json!({ "body": nested }).to_string() }).to_string(),
         format!("Authorization: Digest {name}=\"x\", response=\"{}\"", value.replace('"', "")),
+        format!("{name}: &{value:?}"),
+        format!("{name}: Secret<alloc::string::String>({value:?})"),
+        format!("**{name}**: {value:?}, **{name}:** {value:?}"),
+        format!("\x1b[3m{name}\x1b[0m\x1b[2m=\x1b[0m{value:?} \x1b[1;31m{name}\x1b[m: {value:?}"),
+        format!("user[\"{name}\"] = {value:?}"),
+        format!("Variable {{ name: {name:?}, value: {value:?} }}"),
+        json!({ "env": [{ "name": name, "value": value }, { "key": name, "value": [value] }] }).to_string(),
+        format!("<add key={name:?} value={value:?}/>"),
+        format!("--b\r\nContent-Disposition: form-data; name={name:?}\r\n\r\n{value}\r\n--b--"),
+        format!("Prompt {{ text: \"enter {name}: \", {name}: {value:?} }}"),
+        json!({ "text": format!("enter {name}: "), name: value }).to_string(),
         json!({ "body": format!("Cookie: a=\"\"; b={:?}; c=d", value.replace(['"', '\\'], "")) }).to_string(),
         nested,
     ];
@@ -171,6 +182,9 @@ fn texts_with(name: &str, value: &str) -> Vec<String> {
         texts.push(format!("<wsse:{name} Type=\"text\">{value}</wsse:{name}>"));
         texts.push(format!("{name}='a''{value}' and {name}=\"a\"\"{value}\""));
         texts.push(format!("{name}=<{value}"));
+        texts.push(format!("<{name}><![CDATA[{value}]]></{name}>"));
+        texts.push(format!("{name} = \"\"\"\n{value} \"{value}\"\n\"\"\"\nport = 1"));
+        texts.push(format!("db:\n  {name}: |-\n    {value}\n\n    {value}\n  port: 1"));
         texts.push(format!("{:?}", ["psql", &format!("--{name}"), value]));
     }
     texts
