@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn new_ids_are_uuids_that_sort_by_time_and_differ() {
-        let ids: Vec<_> = (0..10_000).map(|_| new_request_id()).collect();
+        let ids: Vec<_> = (0..if cfg!(miri) { 100 } else { 10_000 }).map(|_| new_request_id()).collect();
         for id in &ids {
             let dashes: Vec<_> = id.match_indices('-').map(|(at, _)| at).collect();
             assert_eq!((id.len(), dashes), (36, vec![8, 13, 18, 23]));
