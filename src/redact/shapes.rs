@@ -193,6 +193,27 @@ pub(super) fn jwt(text: &[u8], at: usize, cut: bool) -> (bool, usize) {
     ((is_dotted && byte(text, payload) == b'.') || (cut && end == text.len()), end)
 }
 
+/// A token of a service whose beginning ends with a dot, at `at`: behind it are so many characters of base64, and dots.
+///
+/// No byte of that beginning is one that the pass stops at: what tells is that so long a random text nearly always has
+/// another that is.
+pub(super) fn dotted(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
+    let start = DOTTED.iter().find(|start| starts(text, at, start))?;
+    if base64url(before(text, at)) {
+        return None;
+    }
+    let end = run(text, at, |byte| base64url(byte) || byte == b'.');
+    let end = end - usize::from(byte(text, end - 1) == b'.');
+    let length = end.checked_sub(at + start.len())?;
+    (length >= MIN_DOTTED || (cut && end == text.len())).then_some(at..end)
+}
+
+/// Of SendGrid, Vault and Google.
+const DOTTED: [&[u8]; 5] = [b"SG.", b"hvs.", b"hvb.", b"hvr.", b"ya29."];
+
+/// The shortest of those tokens has more characters behind its beginning; a host's name or a path has seldom so many.
+const MIN_DOTTED: usize = 24;
+
 /// The password in a URL whose `://` is at `at`.
 pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     if !before(text, at).is_ascii_alphanumeric() {

@@ -98,7 +98,7 @@ impl Scan {
                 None
             } else {
                 word = true;
-                if class & class::ALL == 0 && byte != b'e' {
+                if class & class::ALL == 0 && !matches!(byte, b'e' | b'S' | b'h' | b'y') {
                     None
                 } else {
                     look.within(strings.around(text, at)).word(at, class)
@@ -194,6 +194,7 @@ impl<'t> Look<'t> {
             class::B if shapes::may_be_scheme(text, at) => self.shown(shapes::credentials(text, at, self.cut)),
             class::MARK if shapes::may_be_prefix(text, at) => self.shown(shapes::prefixed(text, at, self.cut)),
             0 if starts(text, at, b"eyJ") => self.jwt(at),
+            0 => self.shown(shapes::dotted(text, at, self.cut)),
             _ => None,
         }
     }
@@ -575,6 +576,8 @@ mod tests {
             "password='a''",
             "<a:token b",
             "<a token>",
+            "SG.a.",
+            "hvs.",
             "<password>\"",
             "<token><![CDATA[",
             "<token><![CDATA[]",
