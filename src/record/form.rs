@@ -93,10 +93,10 @@ impl<'a> Fields<'a> {
         self.0
     }
 
-    /// Passes over declared fields with a text that is `harmless`, which can ask whether it was cut, or with an integer
-    /// below `least`, or with neither.
+    /// What is left behind the first declared fields with a text that is `harmless`, which can ask whether it was cut, or
+    /// with an integer below `least`, or with neither.
     #[inline]
-    pub(crate) fn pass_over(&mut self, least: u64, harmless: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool) {
+    pub(crate) fn behind(self, least: u64, harmless: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool) -> Self {
         let mut form = self.0;
         while let [0..NAMED, tag, payload @ ..] = form {
             // Texts first, as most fields are.
@@ -118,7 +118,7 @@ impl<'a> Fields<'a> {
                 rest
             };
         }
-        self.0 = form;
+        Fields(form)
     }
 
     /// Whether something of what has not been read yet was cut.

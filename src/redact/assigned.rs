@@ -5,8 +5,8 @@
 //! escaping it is (`\"` in JSON in a text), or else to the end of its word; without a close, to the end of the text.
 
 use super::bounds::{
-    backslashes_at_end, block, byte, escape_begin, escape_end, group_end, line_end, quoted_end, run, run_back, starts,
-    string_end, tripled,
+    backslashes_at_end, before, block, byte, escape_begin, escape_end, group_end, line_end, quoted_end, run, run_back,
+    starts, string_end, tripled,
 };
 use super::names::{MAX_NAME_BYTES, is_line};
 use super::text::{Hit, Look, With};
@@ -268,10 +268,6 @@ const NOTHING: [&[u8]; 7] = [b"none", b"null", b"nil", b"true", b"false", b"unde
 
 pub(super) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
-}
-
-fn before(text: &[u8], at: usize) -> u8 {
-    at.checked_sub(1).map_or(b' ', |at| byte(text, at))
 }
 
 /// Where a name begins behind the mark it seems to begin with: `[1m` of a terminal, `5B` of a `[` in a URL.

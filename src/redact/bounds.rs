@@ -33,6 +33,12 @@ pub(super) fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(b' ')
 }
 
+/// What is before `at`; a space before the text.
+#[inline]
+pub(super) fn before(text: &[u8], at: usize) -> u8 {
+    at.checked_sub(1).map_or(b' ', |at| byte(text, at))
+}
+
 #[inline]
 pub(super) fn starts(text: &[u8], at: usize, with: &[u8]) -> bool {
     text.get(at..).is_some_and(|rest| rest.starts_with(with))

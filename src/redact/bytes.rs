@@ -1,6 +1,6 @@
 //! Which bytes a secret may begin at, and how to see fast that a text has none of them.
 
-use super::shapes::MIN_CARD_DIGITS;
+use super::cards::MIN_CARD_DIGITS;
 
 /// Why the pass stops at a byte.
 pub(super) mod class {
@@ -178,7 +178,7 @@ fn is_harmless_long(text: &[u8], cut: bool) -> bool {
 /// Whether a text is an id in hexadecimal digits, with the dashes of a UUID or longer than any card number: nearly every
 /// request and trace has one, and they look like what is looked for.
 #[inline]
-pub(super) fn is_id(text: &[u8]) -> bool {
+fn is_id(text: &[u8]) -> bool {
     if let Ok(text) = <&[u8; 32]>::try_from(text) {
         return are_hex(text);
     }

@@ -11,7 +11,7 @@ use tracing::Metadata;
 
 use super::Rules;
 use super::bytes::is_harmless;
-use super::shapes::{LEAST_CARD_NUMBER, is_card_number};
+use super::cards::{LEAST_CARD_NUMBER, is_card_number};
 use super::text::Scan;
 use crate::context::{Context, ContextKey, Overlay};
 use crate::record::{ErrorChain, Fields, Key, Raw, Record, Value, put_raw};
@@ -60,11 +60,8 @@ impl Redactor {
     /// Takes the secrets out of a record. Texts of `cut_at` bytes or more were cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
-        let mut fields = Fields::new(record.fields);
-        pass_harmless(&mut fields, cut_at);
-        if !fields.rest().is_empty()
-            && self.forms.rewrite(record.fields, fields.rest(), record.meta, cut_at, &mut self.fields)
-        {
+        let rest = behind_harmless(Fields::new(record.fields), cut_at).rest();
+        if !rest.is_empty() && self.forms.rewrite(record.fields, rest, record.meta, cut_at, &mut self.fields) {
             record.fields = &self.fields;
         }
         let Some(context) = record.context else { return };
@@ -107,18 +104,16 @@ impl Contexts {
     }
 }
 
-/// Passes over fields that are seen at once to hold no secret.
+/// What is left behind the first fields that are seen at once to hold no secret.
 #[inline]
-fn pass_harmless(fields: &mut Fields<'_>, cut_at: usize) {
-    fields.pass_over(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()));
+fn behind_harmless(fields: Fields<'_>, cut_at: usize) -> Fields<'_> {
+    fields.behind(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
 }
 
 /// Whether all fields are such ones.
 #[inline]
 fn is_harmless_form(form: &[u8]) -> bool {
-    let mut fields = Fields::new(form);
-    pass_harmless(&mut fields, usize::MAX);
-    fields.rest().is_empty()
+    behind_harmless(Fields::new(form), usize::MAX).rest().is_empty()
 }
 
 /// Rewrites captured forms.
@@ -175,7 +170,7 @@ impl Forms {
                 copied = end;
                 self.put(raw, out);
             }
-            pass_harmless(&mut fields, cut_at);
+            fields = behind_harmless(fields, cut_at);
         }
         if copied > 0 {
             out.extend_from_slice(form.get(copied..).unwrap_or_default());

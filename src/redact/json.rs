@@ -4,8 +4,8 @@
 
 use super::Rules;
 use super::bounds::{byte, group_end, run, string_end};
+use super::cards::card;
 use super::names::MAX_NAME_BYTES;
-use super::shapes::card;
 use super::text::{Hit, With};
 
 /// Deeper paths are not followed; the names in there are found as they are in any text.

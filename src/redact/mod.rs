@@ -11,6 +11,7 @@
 mod assigned;
 mod bounds;
 mod bytes;
+mod cards;
 mod described;
 mod form;
 mod json;

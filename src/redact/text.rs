@@ -9,12 +9,12 @@
 use super::Rules;
 use super::assigned::{Name, is_name};
 use super::bounds::{
-    Strings, backslashes_at_end, byte, character_data_end, group_end, run, run_back, starts, string_end,
+    Strings, backslashes_at_end, before, byte, character_data_end, group_end, run, run_back, starts, string_end,
 };
 use super::bytes::{class, class_of, has_none, word_end};
 use super::json;
 use super::names::MAX_NAME_BYTES;
-use super::shapes;
+use super::{cards, shapes};
 
 /// A piece of a text that is to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Scan {
             let secret = text.get(start..hit.end).unwrap_or_default();
             match (hit.with, secret.last_chunk::<4>()) {
                 (With::LastFour, Some(four))
-                    if rules.last_four && secret.len() >= usize::from(shapes::MIN_CARD_DIGITS) =>
+                    if rules.last_four && secret.len() >= usize::from(cards::MIN_CARD_DIGITS) =>
                 {
                     out.extend_from_slice("…".as_bytes());
                     out.extend_from_slice(four);
@@ -188,7 +188,7 @@ impl<'t> Look<'t> {
         match class & class::ALL {
             class::DIGIT => {
                 let end = run(text, at, |byte| byte.is_ascii_digit());
-                let card = shapes::may_be_card(text, at, end, self.cut).then(|| shapes::card(text, at, self.cut))??;
+                let card = cards::may_be_card(text, at, end, self.cut).then(|| cards::card(text, at, self.cut))??;
                 Some(Hit { start: card.start, end: card.end, with: With::LastFour })
             }
             class::B if shapes::may_be_scheme(text, at) => self.shown(shapes::credentials(text, at, self.cut)),
@@ -215,7 +215,7 @@ impl<'t> Look<'t> {
 
     /// At `-`: a private key, or an argument.
     fn dashes(&self, at: usize) -> Option<Hit> {
-        let before = at.checked_sub(1).map_or(b' ', |before| byte(self.text, before));
+        let before = before(self.text, at);
         if byte(self.text, at + 1) != b'-' {
             let begins = before.is_ascii_whitespace() || matches!(before, b'"' | b'\'');
             return if begins { self.flag(at + 1) } else { None };
@@ -292,7 +292,7 @@ impl<'t> Look<'t> {
         }
         let first = run(text, at + 1, |byte| byte.is_ascii_whitespace());
         let (content, quote, backslashes) = self.quoted(first)?;
-        let tight = at.checked_sub(1).is_some_and(|before| byte(text, before).is_ascii_alphanumeric());
+        let tight = before(text, at).is_ascii_alphanumeric();
         if open == b'(' && tight {
             let name = self.name_before(at)?;
             let is_secret = self.rules.names.is_secret(name.text);
@@ -301,7 +301,7 @@ impl<'t> Look<'t> {
                 .and_then(|end| self.inside(content, end));
         }
         // A pair; of brackets `[` only inside others, as a list of two names is more common alone.
-        let before = at.checked_sub(1).map_or(b' ', |before| byte(text, before));
+        let before = before(text, at);
         if open == b'[' && !matches!(before, b'[' | b',' | b' ') {
             return None;
         }

@@ -167,9 +167,24 @@ struct Spans<'d, 'a> {
 }
 
 impl<'a> Spans<'_, 'a> {
-    /// Whether a field further in has the name, which the shape can tell only of those that are declared.
-    fn is_hidden(&self, field: Option<&SpanField>, name: &str) -> bool {
-        (field.is_none() || self.has_named) && self.parts.iter().any(|(other, _)| other == name)
+    /// Drafts a field, unless one further in has its name: which the shape can tell only of those that are declared.
+    fn show(&mut self, name: &str, field: Option<&SpanField>, raw: Raw<'a>) {
+        let may_be_hidden = self.has_named || field.is_some_and(|field| field.role == Role::Repeated);
+        if may_be_hidden && self.parts.iter().any(|(other, _)| other == name) {
+            return;
+        }
+        let start = self.fields.len() as u32;
+        let part = match field {
+            Some(field) => {
+                self.fields.put_member(&field.key, raw);
+                Cow::Borrowed(field.name)
+            }
+            None => {
+                self.fields.put_named(name, raw);
+                Cow::Owned(name.to_owned())
+            }
+        };
+        self.parts.push((part, start..self.fields.len() as u32));
     }
 
     /// Drafts the fields of all spans; `None` for what is not regular.
@@ -180,43 +195,27 @@ impl<'a> Spans<'_, 'a> {
         record: &Record<'_>,
         options: &Options,
     ) -> Option<()> {
-        let mut shown = Vec::new();
         for (depth, (span, site)) in context.spans().zip(&shape.sites).enumerate() {
             let mut named = None;
             let mut undeclared = SmallVec::<[&str; 8]>::new();
             let mut put = |key: Key<'a>, raw: Raw<'a>| -> Option<()> {
-                let field = match key {
-                    Key::Index(index) => Some(site.fields.get(usize::from(index))?),
-                    _ => None,
-                };
-                let (name, role) = match (field, key) {
-                    (Some(field), _) => (field.name, field.role),
-                    (None, Key::Name(name)) => {
+                let (name, role, field) = match key {
+                    Key::Index(index) => {
+                        let field = site.fields.get(usize::from(index))?;
+                        (field.name, field.role, Some(field))
+                    }
+                    Key::Name(name) => {
                         if undeclared.contains(&name) || site.fields.iter().any(|field| field.name == name) {
                             return None;
                         }
                         undeclared.push(name);
                         self.has_named = true;
-                        (name, Role::of(name, record, options))
+                        (name, Role::of(name, record, options), None)
                     }
                     _ => return None,
                 };
                 match role {
-                    Role::Repeated if shown.contains(&name) => {}
-                    // Further in, there is one of that name.
-                    Role::Shown | Role::Repeated if self.is_hidden(field, name) => {}
-                    Role::Shown | Role::Repeated => {
-                        let start = self.fields.len() as u32;
-                        match field {
-                            Some(field) => self.fields.put_member(&field.key, raw),
-                            None => self.fields.put_named(name, raw),
-                        }
-                        let part = field.map_or_else(|| Cow::Owned(name.to_owned()), |field| Cow::Borrowed(field.name));
-                        self.parts.push((part, start..self.fields.len() as u32));
-                        if role == Role::Repeated {
-                            shown.push(name);
-                        }
-                    }
+                    Role::Shown | Role::Repeated => self.show(name, field, raw),
                     Role::Hidden => {}
                     Role::Irregular => return None,
                     Role::Request => self.request = self.request.or_else(|| Some(raw.value())),
