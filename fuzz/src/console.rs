@@ -3,7 +3,7 @@
 use spanline::{Color, Console, Memory, Output, Reason};
 
 use crate::input::{EVENTS, Scene, ended};
-use crate::strict;
+use crate::support::strict;
 
 pub fn console(data: &[u8]) {
     let scene = Scene::new(data);

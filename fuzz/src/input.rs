@@ -12,8 +12,8 @@ use spanline::{Builder, Redact, SpanExt};
 use tracing::{Dispatch, Level, Span};
 use tracing_subscriber::prelude::*;
 
-use crate::any::{Any, names, with_given};
-use crate::stage::{Site, fixed};
+use crate::support::any::{Any, names, with_given};
+use crate::support::stage::{Site, fixed};
 
 const BETWEEN_PARTS: u8 = 0xff;
 const IN_A_PART: u8 = 0xfe;

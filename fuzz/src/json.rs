@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde_json::json as value;
 use spanline::{Memory, Output, Reason};
 
-use crate::any::Any;
+use crate::support::any::Any;
 use crate::input::{EVENTS, Scene, ended, expected};
-use crate::strict;
+use crate::support::strict;
 
 /// Names that have a meaning of their own with some switches or some kinds of values.
 const SPECIAL: [&str; 20] = [

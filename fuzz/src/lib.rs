@@ -5,9 +5,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-#[allow(dead_code)]
-#[path = "../../tests/it/any.rs"]
-mod any;
 mod console;
 mod input;
 mod json;
@@ -16,12 +13,6 @@ mod json;
 mod name;
 mod schemas;
 mod segments;
-#[allow(dead_code)]
-#[path = "../../tests/it/stage.rs"]
-mod stage;
-#[allow(dead_code)]
-#[path = "../../tests/it/strict.rs"]
-mod strict;
 mod values;
 
 pub use console::console;
@@ -36,7 +27,20 @@ mod record {
 }
 
 /// As the tests' stage knows it.
-mod faults {
-    #[allow(dead_code)]
-    pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+mod loss {
+    pub(crate) mod faults {
+        #[allow(dead_code)]
+        pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+    }
+}
+
+/// What the tests share.
+#[allow(dead_code)]
+mod support {
+    #[path = "../../../tests/it/support/any.rs"]
+    pub(crate) mod any;
+    #[path = "../../../tests/it/support/stage.rs"]
+    pub(crate) mod stage;
+    #[path = "../../../tests/it/support/strict.rs"]
+    pub(crate) mod strict;
 }

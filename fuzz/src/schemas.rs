@@ -4,7 +4,7 @@ use spanline::schema::{Edits, NAMES, by_name};
 use spanline::{Memory, Output};
 
 use crate::input::{Scene, ended};
-use crate::strict;
+use crate::support::strict;
 
 /// The schemas whose lines are no JSON.
 const TEXT: [&str; 4] = ["logfmt", "console", "compact", "pretty"];

@@ -6,10 +6,10 @@ use serde_json::Value;
 use spanline::{Flat, Memory, Output};
 use tracing::{Dispatch, Level};
 
-use crate::any::Any;
+use crate::support::any::Any;
 use crate::input::{ended, expected, value};
-use crate::stage::{Site, fixed};
-use crate::strict;
+use crate::support::stage::{Site, fixed};
+use crate::support::strict;
 
 struct Log {
     dispatch: Dispatch,

@@ -6,7 +6,7 @@ use tracing::{info, info_span};
 
 use super::logfmt::read;
 use super::{JSON, output_lines, schema};
-use crate::strict;
+use crate::support::strict;
 
 fn edited(name: &str, edits: Edits, run: impl FnOnce()) -> Vec<Value> {
     let lines = output_lines(|output| output.schema(schema(name)).edit(edits), run);

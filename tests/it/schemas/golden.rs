@@ -10,9 +10,9 @@ use tracing::{Level, info_span};
 use tracing_subscriber::prelude::*;
 
 use super::{JSON, lines_by, schema};
-use crate::golden::compare;
-use crate::stage::{Site, fixed};
-use crate::strict;
+use crate::support::stage::{Site, fixed};
+use crate::support::strict;
+use crate::text::golden::compare;
 
 #[derive(Debug)]
 pub(super) struct Failed(pub(super) &'static str, pub(super) Option<Box<Failed>>);

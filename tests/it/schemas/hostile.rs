@@ -10,10 +10,10 @@ use tracing_subscriber::prelude::*;
 
 use super::logfmt::read;
 use super::{JSON, lines_by, schema};
-use crate::any::{names, with_given};
-use crate::stage::{Site, fixed};
-use crate::strict;
-use crate::text::{expected, fields, text};
+use crate::support::any::{names, with_given};
+use crate::support::stage::{Site, fixed};
+use crate::support::strict;
+use crate::text::safe_text::{expected, fields, text};
 
 /// What a schema calls the level of a WARN, the target, and the trace's id in hex.
 fn said(name: &str, line: &Value) -> (Value, Value, Value) {

@@ -3,8 +3,8 @@
 use tracing::{Level, info};
 
 use super::{lines_by, schema};
-use crate::stage::Site;
-use crate::strict::is_unsafe;
+use crate::support::stage::Site;
+use crate::support::strict::is_unsafe;
 
 /// Reads a line strictly: pairs with one space between them, keys of allowed characters, each once, values quoted where
 /// they have to be, with JSON's escapes.

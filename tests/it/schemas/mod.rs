@@ -13,7 +13,7 @@ use spanline::{Memory, Output, Schema};
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
-use crate::stage::fixed;
+use crate::support::stage::fixed;
 
 /// The schemas whose lines are JSON objects.
 const JSON: [&str; 8] = ["flat", "nested", "ecs", "gcp", "datadog", "otel", "bunyan", "lambda"];

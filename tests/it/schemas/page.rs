@@ -6,7 +6,7 @@ use tracing::{Level, info_span};
 
 use super::golden::of_here;
 use super::{output_lines, schema};
-use crate::stage::Site;
+use crate::support::stage::Site;
 
 fn example() {
     info_span!("request", request_id = "r-1", method = "GET").in_scope(|| {

@@ -18,8 +18,8 @@ use tracing_subscriber::prelude::*;
 
 use super::golden::{failed, story};
 use super::{lines_by, schema};
-use crate::stage::{NOW, Site, fixed};
-use crate::strict;
+use crate::support::stage::{NOW, Site, fixed};
+use crate::support::strict;
 
 fn read(lines: &[String]) -> Vec<Value> {
     lines.iter().map(|line| strict::line(line)).collect()
@@ -471,7 +471,7 @@ fn bunyan_is_read_by_its_viewer() {
 #[test]
 fn promise_02_a_notice_of_loss_is_readable_in_each_schema() {
     for name in spanline::schema::NAMES {
-        let gate = crate::stage::Gate::default();
+        let gate = crate::support::stage::Gate::default();
         let output = Output::new(gate.clone()).schema(schema(name)).max_bytes(8 << 10);
         let (layer, guard) = fixed().service("orders").output(output).build().unwrap();
         with_default(tracing_subscriber::registry().with(layer), || {

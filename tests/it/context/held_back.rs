@@ -1,0 +1,574 @@
+//! Detail held back: in memory until an error of its request asks for it, bounded, counted, and never in the way.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use spanline::{Builder, Guard, HeldBack, Memory, Output, OutputMetrics, Overflow, Reason};
+use tracing::field::Empty;
+use tracing::subscriber::with_default;
+use tracing::{Dispatch, Level, debug, error, info, info_span, trace, warn};
+use tracing_subscriber::prelude::*;
+
+use crate::support::child::child;
+use crate::support::stage::{Gate, fixed, lines_of, parsed};
+
+fn holding() -> Builder {
+    fixed().filter("info").held_back(HeldBack::new("trace"))
+}
+
+fn messages(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["message"].as_str().unwrap()).collect()
+}
+
+/// The books of each output balance.
+#[track_caller]
+fn assert_balanced(output: &OutputMetrics) {
+    for level in [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE] {
+        let dropped: u64 = output.dropped.reasons().map(|(_, lines)| lines.level(level)).sum();
+        let told = output.written.level(level) + dropped + output.queued.level(level) + output.held_back.level(level);
+        assert_eq!(output.emitted.level(level), told, "{level}: {output:?}");
+        assert!(output.evicted.level(level) <= output.held_back.level(level));
+    }
+}
+
+/// Logs in a registry with one output more, and gives its lines and its counters.
+fn logged(builder: Builder, run: impl FnOnce()) -> (Vec<Value>, OutputMetrics) {
+    let memory = Memory::new();
+    let (layer, guard) = builder.output(Output::new(memory.clone())).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), run);
+    let handle = guard.handle();
+    guard.close().unwrap();
+    let metrics = handle.metrics().outputs.pop().unwrap();
+    assert_balanced(&metrics);
+    (parsed(&memory), metrics)
+}
+
+#[test]
+fn detail_comes_with_the_error_of_its_request_before_it_in_order_with_its_own_time() {
+    let times = AtomicI64::new(0);
+    let tick = move || spanline::Timestamp::from_nanos(times.fetch_add(1_000_000, Ordering::SeqCst));
+    let (lines, metrics) = logged(holding().clock(tick), || {
+        let request = |id: u64| info_span!("request", request_id = id);
+        let (one, other) = (request(1), request(2));
+        one.in_scope(|| debug!(step = 1, "connecting"));
+        other.in_scope(|| debug!("not of that request"));
+        one.in_scope(|| info!("connected"));
+        one.in_scope(|| info_span!("db").in_scope(|| trace!("query")));
+        one.in_scope(|| error!("failed"));
+        other.in_scope(|| info!("fine"));
+    });
+    assert_eq!(messages(&lines), ["connected", "connecting", "query", "failed", "fine"]);
+    let held: Vec<_> = lines.iter().map(|line| line["held_back"] == true).collect();
+    assert_eq!(held, [false, true, true, false, false]);
+    assert_eq!(
+        (&lines[1]["step"], &lines[1]["request_id"], &lines[1]["level"]),
+        (&json!(1), &json!(1), &json!("DEBUG"))
+    );
+    assert_eq!(lines[2]["spans"], json!(["request", "db"]));
+    let time = |at: usize| lines[at]["timestamp"].as_str().unwrap();
+    assert!(time(1) < time(0) && time(0) < time(2) && time(2) < time(3), "{lines:?}");
+    assert_eq!((metrics.held_back.total(), metrics.released.total(), metrics.evicted.total()), (1, 2, 0));
+    assert_eq!((metrics.emitted.total(), metrics.written.total()), (6, 5));
+}
+
+#[test]
+fn after_the_error_detail_is_held_back_again_until_the_next() {
+    let (lines, metrics) = logged(holding(), || {
+        let _request = info_span!("request", request_id = 1).entered();
+        debug!("first");
+        error!("one");
+        debug!("second");
+        debug!("third");
+        error!("two");
+        error!("three");
+        debug!("never asked for");
+    });
+    assert_eq!(messages(&lines), ["first", "one", "second", "third", "two", "three"]);
+    assert_eq!((metrics.released.total(), metrics.held_back.total()), (3, 1));
+}
+
+#[test]
+fn a_request_is_the_nearest_span_that_names_one_else_the_outermost() {
+    let all = ["outside the inner", "below the inner", "failed"];
+    let (lines, _) = logged(holding(), || {
+        let _outer = info_span!("outer").entered();
+        debug!("outside the inner");
+        let _inner = info_span!("inner").entered();
+        info_span!("db").in_scope(|| debug!("below the inner"));
+        error!("failed");
+    });
+    assert_eq!(messages(&lines), all);
+    for named in [0, 1, 2] {
+        let (lines, _) = logged(holding(), || {
+            let _outer = info_span!("server").entered();
+            debug!("outside the inner");
+            let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+            let inner = match named {
+                0 => info_span!("inner", request_id = 1),
+                1 => info_span!("inner", traceparent = parent),
+                _ => info_span!("inner", trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"),
+            };
+            let _inner = inner.entered();
+            info_span!("db").in_scope(|| debug!("below the inner"));
+            error!("failed");
+        });
+        assert_eq!(messages(&lines), all[1..], "{named}");
+    }
+}
+
+#[test]
+fn a_request_can_be_named_by_a_context_variable() {
+    let (lines, _) = logged(holding(), || {
+        // Neither a request nor in the way of one.
+        spanline::with("tenant", "acme").in_scope(|| {
+            info_span!("job").in_scope(|| debug!("of another request"));
+            let _server = info_span!("server").entered();
+            debug!("outside");
+            spanline::with("request_id", "r-1").in_scope(|| {
+                info_span!("db").in_scope(|| debug!("inside"));
+                error!("failed");
+            });
+            error!("failed outside");
+        });
+    });
+    assert_eq!(messages(&lines), ["inside", "failed", "outside", "failed outside"]);
+    assert_eq!((&lines[0]["request_id"], &lines[0]["tenant"]), (&json!("r-1"), &json!("acme")));
+}
+
+#[test]
+fn promise_32_each_schema_marks_what_was_held_back_once() {
+    for name in spanline::schema::NAMES {
+        let memory = Memory::new();
+        let output = Output::new(memory.clone()).schema(spanline::schema::by_name(name).unwrap());
+        let (layer, guard) = holding().backtrace(Level::DEBUG).output(output).build().unwrap();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            let _request = info_span!("request", request_id = 1, held_back = "no", backtrace = 7).entered();
+            debug!(held_back = false, backtrace = "mine", "held");
+            error!("failed");
+        });
+        guard.close().unwrap();
+        let text = memory.text();
+        if text.starts_with('{') {
+            for line in memory.lines() {
+                let line = crate::support::strict::line(&line).to_string();
+                assert!(line.contains("promise_32_each_schema_marks"), "{name}: {line}");
+            }
+        }
+        let marks = ["\"held_back\":true", "held_back=true", "\"key\":\"held_back\",\"value\":{\"boolValue\":true}"];
+        let found: usize = marks.iter().map(|mark| text.matches(mark).count()).sum();
+        assert_eq!(found, 1, "{name}: {text}");
+    }
+}
+
+#[test]
+fn what_is_outside_any_span_is_not_held_back() {
+    let (lines, metrics) = logged(holding(), || {
+        debug!("outside");
+        let request = info_span!("request");
+        request.in_scope(|| debug!(parent: None, "outside as well"));
+        error!("failed");
+        debug!(parent: &request, "inside by name");
+        error!(parent: &request, "failed in there");
+    });
+    assert_eq!(messages(&lines), ["failed", "inside by name", "failed in there"]);
+    assert_eq!(metrics.held_back.total(), 0);
+}
+
+#[test]
+fn directives_say_what_is_held_back_and_from_which_level_it_is_released() {
+    let held = HeldBack::new("orders=debug,sqlx=trace").release_at(Level::WARN);
+    let log = || {
+        let _request = info_span!("request", request_id = 1).entered();
+        trace!(target: "orders", "too fine");
+        debug!(target: "orders", "held");
+        trace!(target: "sqlx::query", "held too");
+        debug!(target: "hyper", "not asked for");
+        warn!(target: "hyper", "asks");
+    };
+    let (lines, _) = logged(fixed().filter("info").held_back(held), log);
+    assert_eq!(messages(&lines), ["held", "held too", "asks"]);
+    let error = fixed().held_back(HeldBack::new("orders=loud")).build::<tracing_subscriber::Registry>();
+    assert!(error.err().unwrap().to_string().contains("orders=loud"));
+}
+
+#[test]
+fn each_output_gets_what_it_has_not_seen_with_an_error_that_it_gets() {
+    let memories: [Memory; 4] = Default::default();
+    let output = |at: usize| Output::new(memories[at].clone()).name(at.to_string());
+    let (layer, guard) = spanline::builder()
+        .held_back(HeldBack::new("trace"))
+        .output(output(0).filter("info"))
+        .output(output(1).filter("debug"))
+        .output(output(2).filter("off,audit=info"))
+        .output(output(3).filter("info,quiet=off"))
+        .build()
+        .unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let _request = info_span!("request", request_id = 1).entered();
+        debug!(target: "orders", "debug");
+        trace!(target: "orders", "trace");
+        error!(target: "quiet", "of no interest to the last");
+        trace!(target: "quiet", "of none at all");
+        error!(target: "orders", "failed");
+    });
+    let handle = guard.handle();
+    drop(guard);
+    let found: Vec<Vec<String>> = memories
+        .iter()
+        .map(|memory| parsed(memory).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect())
+        .collect();
+    let quiet = "of no interest to the last";
+    assert_eq!(found[0], ["debug", "trace", quiet, "of none at all", "failed"]);
+    assert_eq!(found[1], ["debug", "trace", quiet, "of none at all", "failed"]);
+    assert!(parsed(&memories[1])[0].get("held_back").is_none() && parsed(&memories[1])[1]["held_back"] == true);
+    assert!(found[2].is_empty());
+    assert_eq!(found[3], ["debug", "trace", "failed"]);
+    handle.metrics().outputs.iter().for_each(assert_balanced);
+}
+
+#[test]
+fn promise_37_what_is_recorded_later_does_not_change_a_held_line() {
+    let (lines, _) = logged(holding(), || {
+        let request = info_span!("request", request_id = 1, user = Empty);
+        let _request = request.enter();
+        let db = info_span!("db", rows = Empty);
+        db.in_scope(|| debug!("before"));
+        request.record("user", 7);
+        db.in_scope(|| debug!("between"));
+        db.record("rows", 3);
+        request.record("user", 8);
+        db.in_scope(|| debug!("behind"));
+        drop(db);
+        error!("failed");
+    });
+    let values: Vec<_> = lines.iter().map(|line| (line.get("user"), line.get("rows"))).collect();
+    let (seven, eight, three) = (json!(7), json!(8), json!(3));
+    assert_eq!(values, [(None, None), (Some(&seven), None), (Some(&eight), Some(&three)), (Some(&eight), None)]);
+    assert_eq!(lines[1]["spans"], json!(["request", "db"]));
+}
+
+#[test]
+fn a_request_that_ends_frees_what_it_held() {
+    // Room for the detail of one request.
+    let held = HeldBack::new("trace").max_bytes(64 << 10);
+    let long = "x".repeat(20_000);
+    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+        for id in 0..100 {
+            let _request = info_span!("request", request_id = id).entered();
+            debug!(long, "held");
+        }
+        let _request = info_span!("request", request_id = "last").entered();
+        debug!("held");
+        error!("failed");
+    });
+    assert_eq!(messages(&lines), ["held", "failed"]);
+    assert_eq!((metrics.held_back.total(), metrics.evicted.total()), (100, 0));
+}
+
+#[test]
+fn promise_16_the_oldest_request_gives_way_and_is_counted() {
+    let held = HeldBack::new("trace").max_bytes(64 << 10).max_bytes_per_request(60 << 10);
+    let long = "x".repeat(15_000);
+    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+        let requests: Vec<_> = (0..10).map(|id| info_span!("request", request_id = id)).collect();
+        requests.iter().for_each(|request| request.in_scope(|| debug!(long, "held")));
+        requests.iter().for_each(|request| request.in_scope(|| error!("failed")));
+    });
+    let of: Vec<_> =
+        lines.iter().filter(|line| line["held_back"] == true).map(|line| line["request_id"].clone()).collect();
+    assert!(!of.is_empty() && of.len() < 5 && of.last() == Some(&json!(9)), "{of:?}");
+    assert_eq!(metrics.evicted.level(Level::DEBUG), 10 - of.len() as u64);
+    assert_eq!(metrics.held_back, metrics.evicted);
+}
+
+#[test]
+fn promise_16_of_a_request_that_holds_too_much_the_oldest_lines_give_way() {
+    let held = HeldBack::new("trace").max_bytes_per_request(10_000);
+    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+        let _request = info_span!("request", request_id = 1).entered();
+        debug!("the first");
+        debug!(long = "x".repeat(100_000), "too large by itself");
+        debug!("the last");
+        error!("failed");
+    });
+    assert_eq!(messages(&lines), ["the first", "the last", "failed"]);
+    assert_eq!((metrics.evicted.total(), metrics.released.total()), (1, 2));
+    let held = HeldBack::new("trace").max_bytes_per_request(10_000);
+    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+        let _request = info_span!("request", request_id = 1).entered();
+        for at in 0..1000 {
+            info_span!("step", step = at).in_scope(|| debug!(at, "held"));
+        }
+        error!("failed");
+    });
+    let (_, held) = lines.split_last().unwrap();
+    let numbers: Vec<_> = held.iter().map(|line| line["at"].as_u64().unwrap()).collect();
+    assert!(numbers.len() >= 10 && numbers == (1000 - numbers.len() as u64..1000).collect::<Vec<_>>(), "{numbers:?}");
+    assert!(held.iter().all(|line| line["at"] == line["step"]));
+    assert_eq!(metrics.evicted.total() + metrics.released.total(), 1000);
+}
+
+#[test]
+fn a_filter_changed_while_it_runs_counts_at_once() {
+    let memory = Memory::new();
+    let (layer, guard) = holding().output(Output::new(memory.clone())).build().unwrap();
+    let handle = guard.handle();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let _request = info_span!("request", request_id = 1).entered();
+        let log = || {
+            debug!("debug");
+            trace!("trace");
+        };
+        log();
+        handle.set_filter("debug").unwrap();
+        log();
+        handle.set_filter("off").unwrap();
+        log();
+        error!("nobody wants it");
+        handle.set_filter("info").unwrap();
+        log();
+        error!("failed");
+    });
+    guard.close().unwrap();
+    let lines = parsed(&memory);
+    assert_eq!(messages(&lines), ["debug", "debug", "trace", "trace", "debug", "trace", "failed"]);
+    assert!(lines[0].get("held_back").is_none());
+    handle.metrics().outputs.iter().for_each(assert_balanced);
+}
+
+#[test]
+fn other_layers_and_outputs_see_no_more_than_before() {
+    let (lines, _) = logged(holding(), || {
+        let _request = info_span!("request", request_id = 1).entered();
+        tracing::debug_span!("fine").in_scope(|| debug!("held"));
+        error!("failed");
+    });
+    assert_eq!(lines[0]["spans"], json!(["request"]), "spans are as the filter has them");
+    assert!(lines_of(fixed().filter("info"), || info_span!("s").in_scope(|| debug!("not held"))).is_empty());
+}
+
+#[test]
+fn promise_12_hostile_values_are_held_like_any_other() {
+    struct Hostile;
+    impl std::fmt::Debug for Hostile {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            error!("an error in the middle of it");
+            debug!("and detail");
+            f.write_str("\u{202e}\n\"")?;
+            panic!("on purpose");
+        }
+    }
+    let memory = Memory::new();
+    let (layer, guard) = holding().output(Output::new(memory.clone())).build().unwrap();
+    // A value that logs is heard only under a global dispatcher; here it is silent.
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let _request = info_span!("request", request_id = ?Hostile).entered();
+        debug!(held_back = false, value = ?Hostile, "held");
+        error!(held_back = true, "failed");
+    });
+    guard.close().unwrap();
+    let lines = parsed(&memory);
+    assert_eq!(messages(&lines), ["held", "failed"]);
+    assert_eq!((&lines[0]["value"], &lines[0]["held_back"]), (&json!("<panicked>"), &json!(true)));
+    assert_eq!((&lines[0]["fields"], lines[1].get("held_back")), (&json!({ "held_back": false }), None));
+    assert_eq!(lines[1]["fields"], json!({ "held_back": true }));
+}
+
+#[test]
+fn a_limit_of_repeats_holds_for_what_is_logged_and_says_nothing_of_what_is_held() {
+    let builder = holding().rate_limit(1, Duration::from_secs(60)).rate_limit_errors(1, Duration::from_secs(60));
+    let (lines, metrics) = logged(builder, || {
+        let _request = info_span!("request", request_id = 1).entered();
+        for at in 0..3 {
+            debug!(at, "held");
+            error!(at, "failed");
+        }
+    });
+    // Of three errors one is logged, and only that one asks.
+    assert_eq!(messages(&lines), ["held", "failed", "failed"]);
+    assert_eq!(lines[2]["suppressed"], 2);
+    assert_eq!(metrics.dropped.reason(Reason::RateLimited).total(), 2);
+    assert_eq!((metrics.released.total(), metrics.held_back.total()), (1, 2));
+}
+
+#[test]
+fn promise_01_released_lines_for_which_there_is_no_room_are_counted_and_told() {
+    let gate = Gate::default();
+    let output = Output::new(gate.clone()).max_bytes(16 << 10).overflow(Overflow::Shed);
+    let builder = fixed().filter("info").held_back(HeldBack::new("trace").max_bytes_per_request(1 << 20));
+    let (layer, guard) = builder.output(output).build().unwrap();
+    let handle = guard.handle();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let _request = info_span!("request", request_id = 1).entered();
+        (0..1000).for_each(|at| debug!(at, "held"));
+        assert_eq!(handle.metrics().outputs[0].held_back.total(), 1000);
+        assert_eq!(handle.metrics().outputs[0].queued.total(), 0);
+        error!("failed");
+    });
+    assert_balanced(&handle.metrics().outputs[0]);
+    gate.open();
+    guard.close().unwrap();
+    let metrics = handle.metrics().outputs.pop().unwrap();
+    assert_balanced(&metrics);
+    assert_eq!((metrics.released.total(), metrics.held_back.total()), (1000, 0));
+    assert!(metrics.dropped.reason(Reason::Shed).level(Level::DEBUG) > 0 && metrics.written.level(Level::DEBUG) > 0);
+    assert_eq!(metrics.written.level(Level::ERROR), 1);
+    assert!(gate.memory.text().contains("log lines were dropped"));
+}
+
+/// With a wait for each line this would take a quarter of an hour, which the child is not given.
+#[test]
+fn promise_18_released_lines_never_wait_for_room() {
+    child("context::held_back::promise_18_released_lines_never_wait_for_room", &[], || {
+        let gate = Gate::default();
+        let overflow = Overflow::Block { max_wait: Duration::from_secs(1) };
+        let output = Output::new(gate.clone()).max_bytes(16 << 10).overflow(overflow);
+        let builder = fixed().filter("info").held_back(HeldBack::new("trace").max_bytes_per_request(1 << 20));
+        let (layer, guard) = builder.output(output).build().unwrap();
+        let handle = guard.handle();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            let _request = info_span!("request", request_id = 1).entered();
+            (0..1000).for_each(|at| debug!(at, "held"));
+            error!("failed");
+        });
+        assert!(handle.metrics().outputs[0].dropped.reason(Reason::QueueFull).level(Level::DEBUG) > 0);
+        gate.open();
+        guard.close().unwrap();
+        handle.metrics().outputs.iter().for_each(assert_balanced);
+    });
+}
+
+/// Requests on all threads at once, their errors among them: every line is accounted for, and no line is in another's.
+#[test]
+fn promise_20_requests_on_many_threads_keep_to_themselves() {
+    const THREADS: u64 = 8;
+    const REQUESTS: u64 = 200;
+    let memory = Memory::new();
+    let output = Output::new(memory.clone()).max_bytes(64 << 20);
+    let held = HeldBack::new("trace").max_bytes(64 << 10).max_bytes_per_request(16 << 10);
+    let (layer, guard) = fixed().filter("info").held_back(held).output(output).build().unwrap();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
+    let handle = guard.handle();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let dispatch = &dispatch;
+            scope.spawn(move || {
+                tracing::dispatcher::with_default(dispatch, || {
+                    for request in 0..REQUESTS {
+                        let id = thread * REQUESTS + request;
+                        let _request = info_span!("request", request_id = id).entered();
+                        for at in 0..10 {
+                            info_span!("step", at).in_scope(|| debug!(of = id, "held"));
+                        }
+                        if request % 3 == 0 {
+                            error!(of = id, "failed");
+                        }
+                    }
+                });
+            });
+        }
+        for _ in 0..100 {
+            handle.metrics().outputs.iter().for_each(assert_balanced);
+        }
+    });
+    guard.close().unwrap();
+    let lines = parsed(&memory);
+    assert!(lines.iter().all(|line| line["of"] == line["request_id"]));
+    let metrics = handle.metrics().outputs.pop().unwrap();
+    assert_balanced(&metrics);
+    assert_eq!(metrics.emitted.level(Level::DEBUG), THREADS * REQUESTS * 10);
+    let errors = THREADS * REQUESTS.div_ceil(3);
+    assert_eq!(metrics.written.level(Level::ERROR), errors);
+    assert_eq!(metrics.released.total(), metrics.written.level(Level::DEBUG));
+    let written = lines.iter().filter(|line| line["held_back"] == true).count() as u64;
+    assert_eq!(written, metrics.released.total());
+}
+
+#[test]
+fn records_of_the_log_crate_are_held_back_as_well() {
+    child("context::held_back::records_of_the_log_crate_are_held_back_as_well", &[], || {
+        let memory = Memory::new();
+        let held = HeldBack::new("orders=trace");
+        let guard =
+            spanline::builder().filter("info").held_back(held).output(Output::new(memory.clone())).init().unwrap();
+        info_span!("request", request_id = 1).in_scope(|| {
+            log::debug!(target: "orders", "held");
+            log::trace!(target: "orders::db", "held too");
+            log::debug!(target: "hyper", "not asked for");
+            log::info!(target: "orders", "written");
+            log::error!(target: "hyper", "failed");
+        });
+        drop(guard);
+        let lines = parsed(&memory);
+        assert_eq!(messages(&lines), ["written", "held", "held too", "failed"]);
+        assert_eq!((&lines[1]["target"], &lines[1]["held_back"]), (&json!("orders"), &json!(true)));
+    });
+}
+
+#[test]
+fn a_panic_is_an_error_of_its_request() {
+    child("context::held_back::a_panic_is_an_error_of_its_request", &[("RUST_BACKTRACE", "0")], || {
+        std::panic::set_hook(Box::new(|_| ()));
+        let memory = Memory::new();
+        let held = HeldBack::new("debug");
+        let guard =
+            spanline::builder().filter("info").held_back(held).output(Output::new(memory.clone())).init().unwrap();
+        let unwound = std::thread::spawn(|| {
+            let _request = info_span!("request", request_id = 1).entered();
+            debug!("held");
+            panic!("out of luck");
+        });
+        assert!(unwound.join().is_err());
+        drop(guard);
+        assert_eq!(messages(&parsed(&memory)), ["held", "out of luck"]);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn promise_21_a_forked_child_begins_with_nothing_held_and_nothing_locked() {
+    let name = "context::held_back::promise_21_a_forked_child_begins_with_nothing_held_and_nothing_locked";
+    use crate::process::fork::{fork, wait};
+    child(name, &[], || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it.log");
+        let output = Output::new(spanline::RollingFile::new(&path));
+        let guard: Guard =
+            spanline::builder().filter("info").held_back(HeldBack::new("debug")).output(output).init().unwrap();
+        let request = info_span!("request", request_id = 1);
+        request.in_scope(|| debug!("the parent's"));
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // Others are in the middle of it all the time.
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        request.in_scope(|| debug!("the parent's"));
+                    }
+                });
+            }
+            for child in 0..20 {
+                let forked = fork(|| {
+                    request.in_scope(|| {
+                        debug!(child, "the child's");
+                        error!(child, "failed");
+                    });
+                });
+                assert_eq!(wait(forked), 0, "child {child}");
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        request.in_scope(|| error!("the parent failed"));
+        drop(guard);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().map(crate::support::strict::line).collect();
+        for child in 0..20 {
+            let own: Vec<_> = lines.iter().filter(|line| line["child"] == child).cloned().collect();
+            assert_eq!(messages(&own), ["the child's", "failed"]);
+        }
+        let parents = lines.iter().filter(|line| line["message"] == "the parent's").count();
+        assert!(parents > 0, "{}", lines.len());
+        assert_eq!(lines.len(), 2 * 20 + parents + 1);
+    });
+}

@@ -1,0 +1,5 @@
+//! Files: rotation, full disks, durability.
+
+pub(crate) mod disk;
+pub(crate) mod durable;
+pub(crate) mod rotate;

@@ -1,0 +1,7 @@
+//! The process: exit, fork, signals, panics.
+
+pub(crate) mod exit;
+pub(crate) mod fork;
+pub(crate) mod panics;
+pub(crate) mod sigkill;
+pub(crate) mod signals;
