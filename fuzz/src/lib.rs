@@ -36,11 +36,9 @@ mod loss {
 
 /// What the tests share.
 #[allow(dead_code)]
+#[path = "../../tests/it/support"]
 mod support {
-    #[path = "../../../tests/it/support/any.rs"]
     pub(crate) mod any;
-    #[path = "../../../tests/it/support/stage.rs"]
     pub(crate) mod stage;
-    #[path = "../../../tests/it/support/strict.rs"]
     pub(crate) mod strict;
 }
