@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use spanline::sink::Lines;
-use spanline::{Error, Output, Sink};
+use spanline::sink::Sink;
+use spanline::{Error, Output};
 use tracing::info;
 use tracing_subscriber::prelude::*;
 

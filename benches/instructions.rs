@@ -23,7 +23,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use spanline::sink::Lines;
-use spanline::{Guard, Output, Redact, Sink};
+use spanline::sink::Sink;
+use spanline::{Guard, Output, Redact};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing::{Event, Span, Subscriber, debug, info, info_span};
@@ -314,7 +315,7 @@ fn gated(outputs: usize, patience: Duration, redact: Redact) -> (Guard, Vec<Gate
     let mut builder = spanline::builder().redact(redact).shutdown_timeout(patience, patience).on_complaint(|_| {});
     for gate in &gates {
         let sink = Null { gate: Some(gate.clone()) };
-        builder = builder.output(Output::new(sink).max_bytes(QUEUE_BYTES));
+        builder = builder.output(Output::new(sink).queue_bytes(QUEUE_BYTES));
     }
     let (layer, guard) = builder.build().expect("a layer");
     set_global_default(tracing_subscriber::registry().with(layer)).expect("the first");

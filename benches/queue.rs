@@ -16,7 +16,8 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use spanline::sink::Lines;
-use spanline::{Appender, Error, Guard, Output, Sink};
+use spanline::sink::Sink;
+use spanline::{Appender, Error, Guard, Output};
 use tracing::{Metadata, error_span};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
@@ -48,7 +49,7 @@ fn pushes() {
     let line = [b"x".repeat(199), b"\n".to_vec()].concat();
     let (ours, theirs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (appender, _guard) =
-        Output::new(Count(Arc::clone(&ours))).max_bytes(MAX_BYTES).appender().expect("an appender");
+        Output::new(Count(Arc::clone(&ours))).queue_bytes(MAX_BYTES).appender().expect("an appender");
     let (non_blocking, _worker) = NonBlockingBuilder::default().lossy(false).finish(Count(Arc::clone(&theirs)));
     let buffer = Mutex::new(Vec::with_capacity(BUFFER_BYTES + line.len()));
 
@@ -155,7 +156,7 @@ fn latency(seen: &Receiver<Instant>, push: impl FnOnce()) -> f64 {
 }
 
 fn appender(sender: &Sender<Instant>) -> (Appender, Guard) {
-    Output::new(Tell(sender.clone())).max_bytes(64 << 10).appender().expect("an appender")
+    Output::new(Tell(sender.clone())).queue_bytes(64 << 10).appender().expect("an appender")
 }
 
 fn non_blocking(sender: &Sender<Instant>) -> (NonBlocking, WorkerGuard) {

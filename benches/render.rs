@@ -12,9 +12,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use spanline::propagate::TraceContext;
+use spanline::record::Record;
+use spanline::schema::{Console, Flat, Schema};
 use spanline::schema::{Edits, NAMES, by_name};
 use spanline::sink::Lines;
-use spanline::{Console, Error, Flat, Guard, Output, Record, Schema, Sink, TraceContext};
+use spanline::sink::Sink;
+use spanline::{Error, Guard, Output};
 use tracing::{Dispatch, Span, dispatcher, info, info_span};
 use tracing_subscriber::prelude::*;
 
@@ -112,7 +116,7 @@ fn main() {
 fn others(clock: f64) {
     let case = &CASES[1];
     println!("\n{:26} {:>16}", format!("{}, by", case.what), "ns (bytes)");
-    let edits = Edits::new().rename("timestamp", "ts").drop("spans");
+    let edits = Edits::new().rename("timestamp", "ts").remove("spans");
     let edited = ("flat, edited", edits.on(by_name("flat").expect("a schema")));
     let schemas = NAMES.into_iter().map(|name| (name, by_name(name).expect("a schema")));
     for (name, schema) in schemas.chain([edited]) {

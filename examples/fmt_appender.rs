@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
-use spanline::{Console, Output, RollingFile};
+use spanline::schema::Console;
+use spanline::{Output, RollingFile};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let file = RollingFile::new("logs/fmt.log").max_bytes(10 << 20).daily().keep_files(7);
+    let file = RollingFile::new("logs/fmt.log").rotate_bytes(10 << 20).daily().keep_files(7);
     // The formatter makes the lines; the schema is only for what the log says itself, when lines were lost.
     let (appender, guard) = Output::new(file).schema(Console::new()).appender()?;
     tracing_subscriber::fmt().with_ansi(false).with_writer(appender).init();

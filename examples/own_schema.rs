@@ -1,7 +1,9 @@
 //! A schema of one's own, `key=value` pairs: `cargo run --example own_schema`.
 
+use spanline::record::{Context, Record};
+use spanline::schema::Schema;
 use spanline::schema::json;
-use spanline::{Context, Output, Record, Schema, Stdout};
+use spanline::{Output, Stdout};
 
 struct KeyValue;
 

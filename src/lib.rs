@@ -17,18 +17,18 @@
 //!                                              |                  fail, retry; nobody else waits
 //! ```
 //!
-//! 1. [`builder()`] or [`init`] puts it together: [`Output`]s, each a [`Sink`] with a [`Schema`] and a queue before it,
+//! 1. [`builder()`] or [`init`] puts it together: [`Output`]s, each a [`Sink`](sink::Sink) with a [`Schema`](schema::Schema) and a queue before it,
 //!    and a [`Layer`] that feeds them.
 //! 2. The [`Layer`] captures: integers stay integers; only what is logged with `?` and `%` becomes text at once. A span
 //!    is captured when it is opened, and its events share it. [`SpanExt`] adds fields that a span does not declare.
-//! 3. A [`Record`] waits in its output's queue, which holds so many bytes and no more. [`Overflow`] says what happens
+//! 3. A [`Record`](record::Record) waits in its output's queue, which holds so many bytes and no more. [`Overflow`] says what happens
 //!    when it is full.
-//! 4. The worker lets the [`Schema`] render it: [`Flat`] JSON, [`Console`], those of other readers ([`schema`]), or your own. What the spans hand down, the
-//!    [`Context`], is rendered once and reused.
-//! 5. The [`Sink`] takes the [`Lines`](sink::Lines) to the world: [`Stdout`], [`Stderr`], [`RollingFile`], [`Writer`]
-//!    (any `io::Write`), [`Memory`] (for tests), or your own.
-//! 6. The [`Guard`] ends the log; a [`Handle`] controls it while it runs; [`Metrics`] counts what came of every line,
-//!    lost ones by [`Reason`].
+//! 4. The worker lets the [`Schema`](schema::Schema) render it: [`Flat`](schema::Flat) JSON, [`Console`](schema::Console), those of other readers ([`schema`]), or your own. What the spans hand down, the
+//!    [`Context`](record::Context), is rendered once and reused.
+//! 5. The [`Sink`](sink::Sink) takes the [`Lines`](sink::Lines) to the world: [`Stdout`], [`Stderr`], [`RollingFile`], [`Writer`](sink::Writer)
+//!    (any `io::Write`), [`Memory`](sink::Memory) (for tests), or your own.
+//! 6. The [`Guard`] ends the log; a [`Handle`] controls it while it runs; [`Metrics`](metrics::Metrics) counts what came of every line,
+//!    lost ones by [`Reason`](metrics::Reason).
 //!
 //! An [`Appender`] has the same queue, worker and sink for the lines that another formatter makes.
 //!
@@ -41,7 +41,7 @@
 //! - A call of a synchronous output: two changes of threads and the write, 10 to 50 µs on two cores; what threads log
 //!   at the same time is written together.
 //! - A span: one allocation for what it hands down and one to keep it with the span.
-//! - Context variables, by [`with`], or a [`TraceContext`] that is entered: a span, and one allocation for the fields. The
+//! - Context variables, by [`with`], or a [`TraceContext`](propagate::TraceContext) that is entered: a span, and one allocation for the fields. The
 //!   worker takes longer for a line with them than for one with declared fields alone.
 //! - [`Span::record`](tracing::Span::record): a copy of all that was recorded on the span so far.
 //! - [`Handle::set_filter`]: rebuilds the interest of every call site once; events at call sites in use take one slower
@@ -64,11 +64,11 @@ mod filter;
 mod held;
 mod layer;
 mod limit;
-mod metrics;
+pub mod metrics;
 mod process;
-mod propagate;
+pub mod propagate;
 mod queue;
-mod record;
+pub mod record;
 mod redact;
 mod rotation;
 pub mod schema;
@@ -78,25 +78,14 @@ mod sync;
 pub mod tower;
 mod worker;
 
-#[cfg(feature = "tower")]
-pub use self::tower::inject;
 pub use appender::{Appender, LineWriter};
-pub use builder::{
-    Builder, DEFAULT_MAX_BYTES, DEFAULT_MAX_LINE_BYTES, DEFAULT_SHUTDOWN_CAP, DEFAULT_SHUTDOWN_TIMEOUT, Guard, Handle,
-    Output, Unwritten, builder, init,
-};
-pub use context::{Context, ContextKey, SpanId, SpanView, TraceId, new_request_id};
+pub use builder::{Builder, Guard, Handle, Output, Unwritten, builder, init};
 pub use error::Error;
-pub use held::{DEFAULT_HELD_BYTES, DEFAULT_HELD_BYTES_PER_REQUEST, HeldBack};
+pub use held::FlightRecorder;
 pub use layer::{Layer, SpanExt};
-pub use metrics::{ByLevel, Dropped, Metrics, OutputMetrics, Reason};
-#[cfg(feature = "tokio")]
-pub use propagate::task;
-pub use propagate::{Entered, InScope, Scope, TraceContext, Variables, carry, context, with};
-pub use queue::{DEFAULT_MAX_WAIT, Overflow};
-pub use record::{ErrorChain, Json, Record, Thread, Timestamp, Value, json};
+pub use propagate::with;
+pub use queue::Overflow;
+pub use record::json;
 pub use redact::Redact;
-pub use rotation::Period;
-pub use schema::{Color, Console, Flat, Schema};
-pub use sink::{Memory, RollingFile, Sink, Stderr, Stdout, Writer};
+pub use sink::{RollingFile, Stderr, Stdout};
 pub use worker::Durability;

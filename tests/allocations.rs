@@ -7,8 +7,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use spanline::schema::Console;
 use spanline::sink::{Lines, Sink};
-use spanline::{Console, Output, SpanExt};
+use spanline::{Output, SpanExt};
 use tracing::subscriber::with_default;
 use tracing::{Dispatch, Span, debug, dispatcher, info, info_span};
 use tracing_subscriber::Registry;
@@ -113,8 +114,8 @@ fn an_event_inside_two_spans_allocates_nothing() {
 fn an_event_to_two_outputs_allocates_nothing() {
     let (layer, guard) = spanline::builder()
         .filter("info")
-        .output(Output::new(Nowhere).schema(spanline::Flat::new().thread_id().thread_name().file().line()))
-        .output(Output::new(Nowhere).schema(Console::new()).filter("debug"))
+        .output(Output::new(Nowhere).schema(spanline::schema::Flat::new().thread_id().thread_name().file().line()))
+        .output(Output::new(Nowhere).schema(Console::new()).output_filter("debug"))
         .build()
         .unwrap();
     assert_none(&Dispatch::new(tracing_subscriber::registry().with(layer)), event);
@@ -131,7 +132,7 @@ fn an_event_under_another_filter_allocates_nothing() {
 
 #[test]
 fn an_event_that_may_wait_for_room_allocates_nothing() {
-    let patient = Output::new(Nowhere).overflow(spanline::Overflow::block()).max_bytes(64 << 10);
+    let patient = Output::new(Nowhere).overflow(spanline::Overflow::block()).queue_bytes(64 << 10);
     let (layer, guard) = spanline::builder().output(patient).build().unwrap();
     assert_none(&Dispatch::new(tracing_subscriber::registry().with(layer)), event);
     guard.close().unwrap();

@@ -35,7 +35,7 @@ pub(crate) async fn send(
         {
             answers.push(answer??);
         }
-        let request_id = spanline::new_request_id();
+        let request_id = spanline::propagate::new_request_id();
         let request = request(&client, server, number).bearer_auth(TOKEN).header("x-request-id", &request_id);
         let answer = request.send();
         under_way.spawn(async move { Ok::<_, reqwest::Error>(Answer { request_id, status: answer.await?.status() }) });

@@ -28,7 +28,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use spanline::schema::{self, by_name};
-use spanline::{Guard, HeldBack, Output, Overflow, Redact, RollingFile, Stdout};
+use spanline::{FlightRecorder, Guard, Output, Overflow, Redact, RollingFile, Stdout};
 use tokio::runtime::Runtime;
 use tokio::signal::ctrl_c;
 
@@ -71,7 +71,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(status) = chaos::run(&args.chaos)? {
         return Ok(status);
     }
-    let run = spanline::new_request_id();
+    let run = spanline::propagate::new_request_id();
     let guard = start_log(&args, &run)?;
     let handle = guard.handle();
 
@@ -94,8 +94,8 @@ fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
     let schema = by_name(if args.console { "console" } else { &args.schema })?;
     let stdout = Output::new(Stdout::new()).name("stdout").schema(schema).overflow(overflow);
     // Small segments, so that there are some to see, and enough of them to keep all lines of a run. A service would
-    // rather say `.max_bytes(100 << 20).daily().keep_files(14).gzip()`.
-    let file = RollingFile::new(args.log_dir.join("orders.log")).max_bytes(128 << 10).keep_files(10_000);
+    // rather say `.rotate_bytes(100 << 20).daily().keep_files(14).gzip()`.
+    let file = RollingFile::new(args.log_dir.join("orders.log")).rotate_bytes(128 << 10).keep_files(10_000);
     let file = Output::new(file).name("file").overflow(overflow);
 
     spanline::builder()
@@ -103,7 +103,7 @@ fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
         .static_field("run", run)
         .filter("info")
         // What leads to an error is written with it: the DEBUG lines of the request that fails, and of no other.
-        .held_back(HeldBack::new("orders=debug"))
+        .flight_recorder(FlightRecorder::new("orders=debug"))
         // Fields called `password` and the like are left out anyway; this looks into texts as well.
         .redact(Redact::new().values())
         .output(stdout)

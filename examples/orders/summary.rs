@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use reqwest::StatusCode;
 use serde_json::Value;
-use spanline::Metrics;
+use spanline::metrics::Metrics;
 
 use crate::client::Answer;
 

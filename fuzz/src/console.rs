@@ -1,6 +1,9 @@
 //! `Console` gives one line for an event, and what controls a terminal in it is the log's own.
 
-use spanline::{Color, Console, Memory, Output, Reason};
+use spanline::metrics::Reason;
+use spanline::schema::{Color, Console};
+use spanline::sink::Memory;
+use spanline::Output;
 
 use crate::input::{EVENTS, Scene, ended};
 use crate::support::strict;
@@ -9,7 +12,7 @@ pub fn console(data: &[u8]) {
     let scene = Scene::new(data);
     let [plain, coloured] = [Memory::new(), Memory::new()];
     let output = |memory: &Memory, color| {
-        Output::new(memory.clone()).schema(Console::new().utc().color(color)).max_bytes(1 << 20)
+        Output::new(memory.clone()).schema(Console::new().utc().color(color)).queue_bytes(1 << 20)
     };
     let builder = scene.builder().max_line_bytes(1 << 20).output(output(&plain, Color::Never));
     let Some((dispatch, handle)) = ended(builder.output(output(&coloured, Color::Always))) else { return };

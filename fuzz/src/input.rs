@@ -142,7 +142,7 @@ impl Scene {
 
     pub(crate) fn max_line_bytes(&self) -> usize {
         match self.switches[2] {
-            0 => spanline::DEFAULT_MAX_LINE_BYTES,
+            0 => spanline::Builder::DEFAULT_MAX_LINE_BYTES,
             small => 256 + usize::from(small) * 8,
         }
     }

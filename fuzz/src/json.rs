@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::json as value;
-use spanline::{Memory, Output, Reason};
+use spanline::metrics::Reason;
+use spanline::sink::Memory;
+use spanline::Output;
 
 use crate::support::any::Any;
 use crate::input::{EVENTS, Scene, ended, expected};
@@ -36,7 +38,7 @@ const SPECIAL: [&str; 20] = [
 pub fn json(data: &[u8]) {
     let scene = Scene::new(data);
     let memory = Memory::new();
-    let output = Output::new(memory.clone()).schema(scene.flat()).max_bytes(1 << 20);
+    let output = Output::new(memory.clone()).schema(scene.flat()).queue_bytes(1 << 20);
     let Some((dispatch, handle)) = ended(scene.builder().output(output)) else { return };
     scene.play(&dispatch);
 

@@ -23,7 +23,7 @@ pub use values::values;
 
 /// As the file of the names knows it.
 mod record {
-    pub(crate) use spanline::Timestamp;
+    pub(crate) use spanline::record::Timestamp;
 }
 
 /// As the tests' stage knows it.

@@ -1,7 +1,8 @@
 //! Each line of each schema is strict, with edits too.
 
 use spanline::schema::{Edits, NAMES, by_name};
-use spanline::{Memory, Output};
+use spanline::sink::Memory;
+use spanline::Output;
 
 use crate::input::{Scene, ended};
 use crate::support::strict;
@@ -13,16 +14,16 @@ pub fn schemas(data: &[u8]) {
     let scene = Scene::new(data);
     // What the first field is called goes, the second takes the name of the third.
     let mut names = scene.own.iter().map(|(name, _)| name.as_str());
-    let mut edits = names.next().map_or(Edits::new(), |name| Edits::new().drop(name));
+    let mut edits = names.next().map_or(Edits::new(), |name| Edits::new().remove(name));
     if let (Some(from), Some(to)) = (names.next(), names.next()) {
-        edits = edits.rename(from, to).add(from, "added").rename(format!("fields.{to}"), from);
+        edits = edits.rename(from, to).insert(from, "added").rename(format!("fields.{to}"), from);
     }
     let outputs: Vec<_> = NAMES.into_iter().flat_map(|name| [(name, false), (name, true)]).collect();
     let memories: Vec<_> = outputs.iter().map(|_| Memory::new()).collect();
     let mut builder = scene.builder();
     for ((name, edited), memory) in outputs.iter().zip(&memories) {
-        let output = Output::new(memory.clone()).schema(by_name(name).unwrap()).max_bytes(1 << 20);
-        builder = builder.output(if *edited { output.edit(edits.clone()) } else { output });
+        let output = Output::new(memory.clone()).schema(by_name(name).unwrap()).queue_bytes(1 << 20);
+        builder = builder.output(if *edited { output.edits(edits.clone()) } else { output });
     }
     let Some((dispatch, _handle)) = ended(builder) else { return };
     scene.play(&dispatch);

@@ -1,6 +1,6 @@
 //! Names of files: those of a log read back, all others are foreign.
 
-use spanline::Timestamp;
+use spanline::record::Timestamp;
 
 use crate::input::{parts, text};
 use crate::name::{Form, Names, Segment};

@@ -3,7 +3,9 @@
 use std::cell::OnceCell;
 
 use serde_json::Value;
-use spanline::{Flat, Memory, Output};
+use spanline::schema::Flat;
+use spanline::sink::Memory;
+use spanline::Output;
 use tracing::{Dispatch, Level};
 
 use crate::support::any::Any;

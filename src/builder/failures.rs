@@ -9,7 +9,7 @@ use tracing_subscriber::filter::Targets;
 use super::Builder;
 use crate::error::Error;
 use crate::filter;
-use crate::held::HeldBack;
+use crate::held::FlightRecorder;
 use crate::layer::Extras;
 
 /// What is asked for.
@@ -19,7 +19,7 @@ pub(super) struct Failures {
     /// `None`: as `init` and `build` have it.
     pub(super) log_panics: Option<bool>,
     span_close: Option<Result<Targets, Error>>,
-    pub(super) held_back: Option<HeldBack>,
+    pub(super) held_back: Option<FlightRecorder>,
 }
 
 impl Default for Failures {
@@ -33,7 +33,7 @@ impl Failures {
     /// A bad directive.
     pub(super) fn extras(self) -> Result<(Extras, Option<(Targets, Level)>), Error> {
         let closes = self.span_close.transpose()?;
-        let (held, store) = match self.held_back.as_ref().map(HeldBack::parts).transpose()? {
+        let (held, store) = match self.held_back.as_ref().map(FlightRecorder::parts).transpose()? {
             Some((targets, release, store)) => (Some((targets, release)), Some((Arc::new(store), release))),
             None => (None, None),
         };
@@ -78,7 +78,7 @@ impl Builder {
     }
 
     /// Keeps detail in memory that no filter lets pass, and writes it when the request it belongs to logs an ERROR: the
-    /// lines of that request that an output does not want, up to the levels that [`HeldBack`] says, come before the
+    /// lines of that request that an output does not want, up to the levels that [`FlightRecorder`] says, come before the
     /// ERROR's line, in order, with their own times and `"held_back":true`, to the outputs that get the ERROR.
     ///
     /// A request is the nearest span with a field `request_id`, `trace_id` or `traceparent`, else the outermost one. What
@@ -87,14 +87,15 @@ impl Builder {
     /// request's span closes, what it held is freed. A [panic](Self::log_panics) in the request counts as its ERROR.
     ///
     /// A line that is held back costs its capture and a copy, and is counted in
-    /// [`OutputMetrics::held_back`](crate::OutputMetrics::held_back).
+    /// [`OutputMetrics::held_back`](crate::metrics::OutputMetrics::held_back).
     ///
     /// ```
-    /// use spanline::{HeldBack, Memory, Output};
+    /// use spanline::sink::Memory;
+    /// use spanline::{FlightRecorder, Output};
     /// # use tracing_subscriber::prelude::*;
     ///
     /// # let memory = Memory::new();
-    /// let builder = spanline::builder().filter("info").held_back(HeldBack::new("debug").max_bytes(16 << 20));
+    /// let builder = spanline::builder().filter("info").flight_recorder(FlightRecorder::new("debug").memory_bytes(16 << 20));
     /// # let (layer, guard) = builder.output(Output::new(memory.clone())).build()?;
     /// # tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
     /// tracing::info_span!("request", request_id = "r-1").in_scope(|| {
@@ -107,7 +108,7 @@ impl Builder {
     /// # assert_eq!(memory.lines().len(), 2);
     /// # Ok::<(), spanline::Error>(())
     /// ```
-    pub fn held_back(mut self, held_back: HeldBack) -> Self {
+    pub fn flight_recorder(mut self, held_back: FlightRecorder) -> Self {
         self.failures.held_back = Some(held_back);
         self
     }

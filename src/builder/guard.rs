@@ -14,13 +14,6 @@ use crate::queue::after;
 use crate::sink::Control;
 use crate::worker::Lane;
 
-/// Dropping the guard waits so long for outputs that get nothing done: longer than a disk's hiccup, shorter than a
-/// supervisor's patience.
-pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// … and never longer than this in all, however much gets done: below the 30 s after which containers are killed.
-pub const DEFAULT_SHUTDOWN_CAP: Duration = Duration::from_secs(25);
-
 /// How long the end may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
@@ -31,7 +24,7 @@ pub(super) struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { timeout: DEFAULT_SHUTDOWN_TIMEOUT, cap: DEFAULT_SHUTDOWN_CAP }
+        Self { timeout: Guard::DEFAULT_SHUTDOWN_TIMEOUT, cap: Guard::DEFAULT_SHUTDOWN_CAP }
     }
 }
 
@@ -44,8 +37,8 @@ impl Default for Deadlines {
 /// and `exec`, nor by a signal, unless [`Builder::flush_on_signals`](crate::Builder::flush_on_signals) was asked for.
 ///
 /// # Blocking
-/// Dropping it waits until the outputs are drained: at most [`DEFAULT_SHUTDOWN_TIMEOUT`] while nothing gets done, and
-/// [`DEFAULT_SHUTDOWN_CAP`] in all, unless set otherwise. What is left then is counted as dropped, and one line on
+/// Dropping it waits until the outputs are drained: at most [`Self::DEFAULT_SHUTDOWN_TIMEOUT`] while nothing gets done, and
+/// [`Self::DEFAULT_SHUTDOWN_CAP`] in all, unless set otherwise. What is left then is counted as dropped, and one line on
 /// stderr says how much. Whoever ends the log first sets the deadline for all others. On a thread of the log, in a sink
 /// for example, it does not wait.
 #[derive(Debug)]
@@ -57,6 +50,13 @@ pub struct Guard {
 }
 
 impl Guard {
+    /// The default time that dropping the guard waits without progress: longer than a disk's hiccup, shorter than a
+    /// supervisor's patience.
+    pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The default time that dropping the guard waits in all: below the 30 s after which containers are killed.
+    pub const DEFAULT_SHUTDOWN_CAP: Duration = Duration::from_secs(25);
+
     /// Guards `lanes`. `filters` is none for an appender.
     pub(super) fn new(
         deadlines: Deadlines,

@@ -21,8 +21,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-pub use guard::{DEFAULT_SHUTDOWN_CAP, DEFAULT_SHUTDOWN_TIMEOUT, Guard, Handle, Unwritten};
-pub use output::{DEFAULT_MAX_BYTES, Output};
+pub use guard::{Guard, Handle, Unwritten};
+pub use output::Output;
 
 use crate::complaint::Complaints;
 use crate::context::IdSource;
@@ -40,9 +40,6 @@ use crate::worker::Lane;
 use failures::Failures;
 use guard::Deadlines;
 use output::Common;
-
-/// A line is at most this long, in bytes: what collectors commonly take.
-pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The mask of outputs has this many bits.
 const MAX_OUTPUTS: usize = 64;
@@ -81,7 +78,7 @@ pub fn builder() -> Builder {
         filter: None,
         context_level: LevelFilter::INFO,
         outputs: Vec::new(),
-        max_line_bytes: DEFAULT_MAX_LINE_BYTES,
+        max_line_bytes: Builder::DEFAULT_MAX_LINE_BYTES,
         rate_limit: None,
         error_rate_limit: None,
         redact: Redact::new(),
@@ -111,6 +108,9 @@ pub fn init() -> Result<Guard, Error> {
 }
 
 impl Builder {
+    /// The default limit of a line in bytes: what collectors commonly accept.
+    pub const DEFAULT_MAX_LINE_BYTES: usize = 1 << 20;
+
     /// The service's name, in every line.
     pub fn service(mut self, name: impl Into<String>) -> Self {
         self.statics.service = Some(name.into());
@@ -127,7 +127,7 @@ impl Builder {
 
     /// What is logged at all, as `target=level` directives: `info,orders::db=debug,hyper=off`.
     ///
-    /// Each output can have [a filter of its own](Output::filter) besides; an event must pass both. When this is not
+    /// Each output can have [a filter of its own](Output::output_filter) besides; an event must pass both. When this is not
     /// set, `init` takes the directives from `RUST_LOG`; without those, outputs that have no filter of their own take
     /// INFO and up. A bad directive is an error of `init` or `build`; one in `RUST_LOG` is skipped with one warning.
     pub fn filter(mut self, directives: &str) -> Self {
@@ -148,7 +148,7 @@ impl Builder {
         self
     }
 
-    /// The longest line, in bytes; [`DEFAULT_MAX_LINE_BYTES`] unless set. Less than 256 becomes 256. Values are cut so that
+    /// The longest line, in bytes; [`Self::DEFAULT_MAX_LINE_BYTES`] unless set. Less than 256 becomes 256. Values are cut so that
     /// it fits, those of static fields aside: if they and the service have more than half of it, that is an error of
     /// `init` or `build`.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
@@ -164,8 +164,8 @@ impl Builder {
     /// it is as long ago. The line that tells is one of that call site, in each output that would have had the others:
     /// its level, its target, the message of the last line that was logged (its beginning), and `suppressed`, how many
     /// more there were, `reason`, and the times of the `first` and the `last` of them. It comes with the next lines of
-    /// that output, some seconds after the period at the latest, and before the log ends. In [`Metrics`](crate::Metrics)
-    /// suppressed lines are dropped ones, by [`Reason::RateLimited`](crate::Reason::RateLimited).
+    /// that output, some seconds after the period at the latest, and before the log ends. In [`Metrics`](crate::metrics::Metrics)
+    /// suppressed lines are dropped ones, by [`Reason::RateLimited`](crate::metrics::Reason::RateLimited).
     ///
     /// A suppressed event is not captured: its values are not formatted. Records of the `log` crate are told apart by
     /// target, file and line. What sinks log themselves is not limited. The memory for it is bounded, some hundred KiB:
@@ -177,7 +177,8 @@ impl Builder {
     /// # Examples
     /// ```
     /// use std::time::Duration;
-    /// use spanline::{Memory, Output};
+    /// use spanline::sink::Memory;
+    /// use spanline::Output;
     /// use tracing_subscriber::prelude::*;
     ///
     /// let memory = Memory::new();
@@ -224,7 +225,7 @@ impl Builder {
     }
 
     /// How long the end of the log waits for outputs that get nothing done, and for all of them at the most;
-    /// [`DEFAULT_SHUTDOWN_TIMEOUT`] and [`DEFAULT_SHUTDOWN_CAP`] unless set.
+    /// [`Guard::DEFAULT_SHUTDOWN_TIMEOUT`] and [`Guard::DEFAULT_SHUTDOWN_CAP`] unless set.
     pub fn shutdown_timeout(mut self, timeout: Duration, cap: Duration) -> Self {
         self.deadlines = Deadlines { timeout, cap };
         self
@@ -314,7 +315,8 @@ impl Builder {
         let complaints = Arc::new(self.complaints);
         let rules = self.redact.rules();
         let statics = Arc::new(redact::statics(self.statics, rules.as_deref()));
-        let smallest_queue = self.outputs.iter().map(|output| output.max_bytes).min().unwrap_or(DEFAULT_MAX_BYTES);
+        let smallest_queue =
+            self.outputs.iter().map(|output| output.queue_bytes).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
         let mut lanes: Vec<Arc<Lane>> = Vec::new();

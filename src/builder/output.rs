@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing_subscriber::filter::Targets;
 
-use super::{DEFAULT_MAX_LINE_BYTES, Deadlines, Guard};
+use super::{Builder, Deadlines, Guard};
 use crate::appender::Appender;
 use crate::complaint::Complaints;
 use crate::error::Error;
@@ -21,13 +21,10 @@ use crate::schema::{Edits, Flat, Schema};
 use crate::sink::{RollingFile, Sink};
 use crate::worker::{Durability, Lane, Parts};
 
-/// A queue holds this much, in bytes: some tens of thousands of lines, half a minute of a busy service.
-pub const DEFAULT_MAX_BYTES: usize = 8 << 20;
-
 /// A queue smaller than this would hold no line.
-const MIN_MAX_BYTES: usize = 4 << 10;
+const MIN_QUEUE_BYTES: usize = 4 << 10;
 /// A queue's offsets have 32 bits.
-const MAX_MAX_BYTES: usize = 1 << 30;
+const MAX_QUEUE_BYTES: usize = 1 << 30;
 
 /// One way out of the process: a sink, the schema of its lines, and the queue before it.
 ///
@@ -44,11 +41,14 @@ pub struct Output {
     pub(super) overflow: Overflow,
     synchronous: bool,
     durability: Durability,
-    pub(super) max_bytes: usize,
+    pub(super) queue_bytes: usize,
 }
 
 impl Output {
-    /// An output to `sink`: [`Flat`] lines, [`Overflow::Shed`], [`DEFAULT_MAX_BYTES`].
+    /// The default size of the queue in bytes: tens of thousands of lines, half a minute of a busy service.
+    pub const DEFAULT_QUEUE_BYTES: usize = 8 << 20;
+
+    /// An output to `sink`: [`Flat`] lines, [`Overflow::Shed`], [`Self::DEFAULT_QUEUE_BYTES`].
     pub fn new<S: Sink>(sink: S) -> Self {
         let path = std::any::type_name::<S>();
         let path = path.split('<').next().unwrap_or(path);
@@ -64,7 +64,7 @@ impl Output {
             overflow: Overflow::default(),
             synchronous: false,
             durability: Durability::default(),
-            max_bytes: DEFAULT_MAX_BYTES,
+            queue_bytes: Self::DEFAULT_QUEUE_BYTES,
         }
     }
 
@@ -81,14 +81,14 @@ impl Output {
     }
 
     /// What is renamed, dropped or added in its lines, in place of earlier edits.
-    pub fn edit(mut self, edits: Edits) -> Self {
+    pub fn edits(mut self, edits: Edits) -> Self {
         self.edits = edits;
         self
     }
 
     /// What it takes of that which the [global filter](crate::Builder::filter) lets pass. A bad directive is an error
     /// of the builder's last step.
-    pub fn filter(mut self, directives: &str) -> Self {
+    pub fn output_filter(mut self, directives: &str) -> Self {
         self.filter = Some(filter::parse(directives));
         self
     }
@@ -107,8 +107,8 @@ impl Output {
     ///
     /// # Blocking
     /// Each call waits for its write: a sink that hangs or fails delays it for the `max_wait` of [`Overflow::Block`], or
-    /// [`DEFAULT_MAX_WAIT`](crate::DEFAULT_MAX_WAIT), at the most. Then the call returns, is counted as
-    /// [`overdue`](crate::OutputMetrics::overdue) and reported, and the line stays queued, to be written as soon as the
+    /// [`Overflow::DEFAULT_MAX_WAIT`], at the most. Then the call returns, is counted as
+    /// [`overdue`](crate::metrics::OutputMetrics::overdue) and reported, and the line stays queued, to be written as soon as the
     /// sink can. It parks the thread, on an async executor too. On a thread of the log itself, in a sink for example, no
     /// call waits.
     ///
@@ -122,7 +122,7 @@ impl Output {
     /// use spanline::{Durability, Output, RollingFile};
     ///
     /// Output::new(RollingFile::new("logs/audit.log"))
-    ///     .filter("off,orders::audit=info")
+    ///     .output_filter("off,orders::audit=info")
     ///     .synchronous()
     ///     .durability(Durability::EveryBatch);
     /// ```
@@ -138,13 +138,13 @@ impl Output {
         self
     }
 
-    /// What its queue holds in memory, in bytes; [`DEFAULT_MAX_BYTES`] unless set. Less than 4 KiB becomes 4 KiB, in which
+    /// What its queue holds in memory, in bytes; [`Self::DEFAULT_QUEUE_BYTES`] unless set. Less than 4 KiB becomes 4 KiB, in which
     /// a few lines have room; more than 1 GiB becomes 1 GiB.
     ///
     /// That counts the records that wait or are being written, and what their spans hand down. What a burst has taken is
     /// given back when nothing comes for a while.
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
-        self.max_bytes = bytes.clamp(MIN_MAX_BYTES, MAX_MAX_BYTES);
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes.clamp(MIN_QUEUE_BYTES, MAX_QUEUE_BYTES);
         self
     }
 
@@ -160,7 +160,7 @@ impl Output {
         let clock = Clock::default();
         let name = self.name_among(&[])?;
         let common = Common {
-            max_line_bytes: DEFAULT_MAX_LINE_BYTES,
+            max_line_bytes: Builder::DEFAULT_MAX_LINE_BYTES,
             statics: &Arc::default(),
             clock: &clock,
             complaints: &complaints,
@@ -204,7 +204,7 @@ impl Output {
             overflow: self.overflow,
             synchronous: self.synchronous,
             durability: self.durability,
-            max_bytes: self.max_bytes,
+            max_bytes: self.queue_bytes,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),
             clock: common.clock.clone(),
@@ -262,7 +262,7 @@ impl fmt::Debug for Output {
             .field("overflow", &self.overflow)
             .field("synchronous", &self.synchronous)
             .field("durability", &self.durability)
-            .field("max_bytes", &self.max_bytes)
+            .field("queue_bytes", &self.queue_bytes)
             .finish_non_exhaustive()
     }
 }

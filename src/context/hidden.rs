@@ -20,7 +20,7 @@ static CALL_SITE: DefaultCallsite = DefaultCallsite::new(&METADATA);
 /// An ERROR, so that no filter by level hides it.
 static METADATA: Metadata<'static> = Metadata::new(
     "context",
-    "spanline::context",
+    "spanline::propagate::context",
     Level::ERROR,
     None,
     None,

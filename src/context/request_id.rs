@@ -11,7 +11,7 @@ const MAX_BYTES: usize = 128;
 /// Makes a request id: a UUID of version 7, which sorts by the time at which it was made.
 ///
 /// ```
-/// let id = spanline::new_request_id();
+/// let id = spanline::propagate::new_request_id();
 /// assert_eq!((id.len(), &id[14..15]), (36, "7"));
 /// ```
 pub fn new_request_id() -> String {

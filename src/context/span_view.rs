@@ -35,7 +35,7 @@ impl<'a> SpanView<'a> {
         self.node.span_id()
     }
 
-    /// Whether it is no span but [context variables](crate::with) or a [context from elsewhere](crate::TraceContext):
+    /// Whether it is no span but [context variables](crate::with) or a [context from elsewhere](crate::propagate::TraceContext):
     /// its fields count, it is not one of [`Context::names`](super::Context::names).
     pub fn is_hidden(&self) -> bool {
         self.node.span_id.is_none()

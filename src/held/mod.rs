@@ -21,54 +21,54 @@ use crate::error::Error;
 use crate::filter;
 pub(crate) use ring::{HeldLine, Ring};
 
-/// All rings together hold this much, in bytes: the detail of some hundred requests under way.
-pub const DEFAULT_HELD_BYTES: usize = 4 << 20;
-
-/// … and each of them this much: a thousand lines.
-pub const DEFAULT_HELD_BYTES_PER_REQUEST: usize = 256 << 10;
-
 /// Locks: requests under way at once seldom meet.
 pub(crate) const SHARDS: usize = 16;
 
-/// Which lines are held back, and how many: see [`Builder::held_back`](crate::Builder::held_back).
+/// Which lines are held back, and how many: see [`Builder::flight_recorder`](crate::Builder::flight_recorder).
 ///
 /// ```
-/// use spanline::HeldBack;
+/// use spanline::FlightRecorder;
 /// use tracing::Level;
 ///
-/// HeldBack::new("orders=debug,sqlx=trace").max_bytes(16 << 20).release_at(Level::WARN);
+/// FlightRecorder::new("orders=debug,sqlx=trace").memory_bytes(16 << 20).release_at(Level::WARN);
 /// ```
 #[derive(Clone, Debug)]
-pub struct HeldBack {
+pub struct FlightRecorder {
     directives: String,
-    max_bytes: usize,
-    max_bytes_per_request: usize,
+    memory_bytes: usize,
+    memory_bytes_per_request: usize,
     release_at: Level,
 }
 
-impl HeldBack {
+impl FlightRecorder {
+    /// The default memory of all requests together, in bytes: the detail of hundreds of requests.
+    pub const DEFAULT_MEMORY_BYTES: usize = 4 << 20;
+
+    /// The default memory of one request, in bytes: a thousand lines.
+    pub const DEFAULT_MEMORY_BYTES_PER_REQUEST: usize = 256 << 10;
+
     /// Holds back what passes these `target=level` directives and an output does not want. A bad one is an error of the
     /// builder's last step.
     pub fn new(directives: &str) -> Self {
         Self {
             directives: directives.to_owned(),
-            max_bytes: DEFAULT_HELD_BYTES,
-            max_bytes_per_request: DEFAULT_HELD_BYTES_PER_REQUEST,
+            memory_bytes: Self::DEFAULT_MEMORY_BYTES,
+            memory_bytes_per_request: Self::DEFAULT_MEMORY_BYTES_PER_REQUEST,
             release_at: Level::ERROR,
         }
     }
 
-    /// What all requests together hold in memory, in bytes; [`DEFAULT_HELD_BYTES`] unless set. When it is used up, the
+    /// What all requests together hold in memory, in bytes; [`Self::DEFAULT_MEMORY_BYTES`] unless set. When it is used up, the
     /// request whose span was opened first loses its lines.
-    pub fn max_bytes(mut self, bytes: usize) -> Self {
-        self.max_bytes = bytes;
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.memory_bytes = bytes;
         self
     }
 
-    /// What one request holds, in bytes; [`DEFAULT_HELD_BYTES_PER_REQUEST`] unless set. When it is used up, its oldest
+    /// What one request holds, in bytes; [`Self::DEFAULT_MEMORY_BYTES_PER_REQUEST`] unless set. When it is used up, its oldest
     /// lines give way.
-    pub fn max_bytes_per_request(mut self, bytes: usize) -> Self {
-        self.max_bytes_per_request = bytes;
+    pub fn memory_bytes_per_request(mut self, bytes: usize) -> Self {
+        self.memory_bytes_per_request = bytes;
         self
     }
 
@@ -81,7 +81,11 @@ impl HeldBack {
     /// # Errors
     /// Names the first bad directive.
     pub(crate) fn parts(&self) -> Result<(Targets, Level, Store), Error> {
-        Ok((filter::parse(&self.directives)?, self.release_at, Store::new(self.max_bytes, self.max_bytes_per_request)))
+        Ok((
+            filter::parse(&self.directives)?,
+            self.release_at,
+            Store::new(self.memory_bytes, self.memory_bytes_per_request),
+        ))
     }
 }
 
@@ -91,8 +95,8 @@ pub(crate) struct Store {
     shards: [Mutex<Shard>; SHARDS],
     /// What they take in memory.
     bytes: AtomicUsize,
-    max_bytes: usize,
-    max_bytes_per_request: usize,
+    memory_bytes: usize,
+    memory_bytes_per_request: usize,
 }
 
 /// What one lock guards: rings by the serial of their request's span.
@@ -107,8 +111,8 @@ impl Shard {
 }
 
 impl Store {
-    fn new(max_bytes: usize, max_bytes_per_request: usize) -> Self {
-        Self { shards: Default::default(), bytes: AtomicUsize::new(0), max_bytes, max_bytes_per_request }
+    fn new(memory_bytes: usize, memory_bytes_per_request: usize) -> Self {
+        Self { shards: Default::default(), bytes: AtomicUsize::new(0), memory_bytes, memory_bytes_per_request }
     }
 
     /// Holds one of the [`SHARDS`] locks.
@@ -131,7 +135,7 @@ impl Store {
     /// Holds a line back for the outputs in its mask. `evicted` is told of each line that gives way for it, which may be
     /// itself: its level and its outputs.
     pub(crate) fn hold(&self, node: &Arc<Node>, line: &HeldLine<'_>, evicted: &mut dyn FnMut(Level, u64)) {
-        if line.bytes.len() > self.max_bytes_per_request {
+        if line.bytes.len() > self.memory_bytes_per_request {
             return evicted(*line.meta.level(), line.mask);
         }
         let request = node.request();
@@ -144,14 +148,14 @@ impl Store {
         });
         let before = ring.memory();
         ring.add(node, line);
-        while ring.used() > self.max_bytes_per_request
+        while ring.used() > self.memory_bytes_per_request
             && let Some((level, mask)) = ring.drop_oldest()
         {
             evicted(level, mask);
         }
         self.account(before, ring.memory());
         drop(shard);
-        while self.bytes.load(Ordering::Relaxed) > self.max_bytes && self.evict_oldest(evicted) {}
+        while self.bytes.load(Ordering::Relaxed) > self.memory_bytes && self.evict_oldest(evicted) {}
     }
 
     /// Drops the ring of the request whose span was opened first; false when there is none.

@@ -195,7 +195,7 @@ pub struct OutputMetrics {
     pub dropped: Dropped,
     /// Lines waiting or being written.
     pub queued: ByLevel,
-    /// Lines [held back](crate::Builder::held_back) from it and not released: still in memory, gone with their request, or
+    /// Lines [held back](crate::Builder::flight_recorder) from it and not released: still in memory, gone with their request, or
     /// evicted.
     pub held_back: ByLevel,
     /// Lines that were held back and released since; each is also queued, written or dropped.
@@ -204,7 +204,7 @@ pub struct OutputMetrics {
     pub evicted: ByLevel,
     /// Memory that the queue accounts for, in bytes.
     pub queued_bytes: u64,
-    /// What that may come to: [`Output::max_bytes`](crate::Output::max_bytes).
+    /// What that may come to: [`Output::queue_bytes`](crate::Output::queue_bytes).
     pub max_queued_bytes: u64,
     /// How long ago the oldest of the queued lines was logged, by the log's own clock: how far the output is behind.
     /// `None` when none is queued, zero when the clock has stepped back since.

@@ -17,7 +17,7 @@ impl Metrics {
     /// # Examples
     /// ```
     /// # let (_layer, guard) = spanline::builder()
-    /// #     .output(spanline::Output::new(spanline::Memory::new()).name("file"))
+    /// #     .output(spanline::Output::new(spanline::sink::Memory::new()).name("file"))
     /// #     .build::<tracing_subscriber::Registry>()?;
     /// # let handle = guard.handle();
     /// let body = handle.metrics().to_prometheus();

@@ -12,6 +12,7 @@ pub mod task;
 mod trace_context;
 mod variables;
 
+pub use crate::context::new_request_id;
 pub use scope::{InScope, Scope, carry};
 pub use trace_context::{TraceContext, context};
 pub use variables::{Variables, with};

@@ -18,7 +18,7 @@ use crate::layer::Layer;
 ///
 /// # Examples
 /// ```
-/// use spanline::Scope;
+/// use spanline::propagate::Scope;
 /// use tracing::info;
 ///
 /// let scope = Scope::current();
@@ -45,7 +45,7 @@ impl fmt::Debug for Scope {
 ///
 /// # Examples
 /// ```
-/// let worker = std::thread::spawn(spanline::carry(|| tracing::info!("in the span of the thread that began it")));
+/// let worker = std::thread::spawn(spanline::propagate::carry(|| tracing::info!("in the span of the thread that began it")));
 /// # worker.join().unwrap();
 /// ```
 pub fn carry<T>(run: impl FnOnce() -> T) -> impl FnOnce() -> T {

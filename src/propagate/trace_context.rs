@@ -21,7 +21,7 @@ const REQUEST_ID: &str = "x-request-id";
 /// layer of spanline's listens.
 ///
 /// ```
-/// if let Some(context) = spanline::context() {
+/// if let Some(context) = spanline::propagate::context() {
 ///     context.inject(|name, value| println!("{name}: {value}"));
 /// }
 /// ```
@@ -36,7 +36,7 @@ pub fn context() -> Option<TraceContext> {
 ///
 /// # Examples
 /// ```
-/// use spanline::TraceContext;
+/// use spanline::propagate::TraceContext;
 /// use tracing::{info, info_span};
 ///
 /// let headers = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), ("x-request-id", "r-1")];

@@ -51,18 +51,18 @@ pub enum Overflow {
     /// The thread that logs waits until there is room, at most so long; then the line is refused. It parks the
     /// thread, on an async executor too.
     Block {
-        /// The longest a call may wait; [`DEFAULT_MAX_WAIT`] is a good value.
+        /// The longest a call may wait; [`Self::DEFAULT_MAX_WAIT`] is a good value.
         max_wait: Duration,
     },
 }
 
-/// How long [`Overflow::Block`] waits unless set: long enough for a disk to catch up, too short to fail a request.
-pub const DEFAULT_MAX_WAIT: Duration = Duration::from_millis(100);
-
 impl Overflow {
-    /// Waits for room, at most [`DEFAULT_MAX_WAIT`].
+    /// The default wait of [`Overflow::Block`]: long enough for a disk to catch up, too short to fail a request.
+    pub const DEFAULT_MAX_WAIT: Duration = Duration::from_millis(100);
+
+    /// Waits for room, at most [`Self::DEFAULT_MAX_WAIT`].
     pub fn block() -> Self {
-        Overflow::Block { max_wait: DEFAULT_MAX_WAIT }
+        Overflow::Block { max_wait: Self::DEFAULT_MAX_WAIT }
     }
 }
 
@@ -247,7 +247,7 @@ impl Queue {
         };
         let max_wait = match overflow {
             Overflow::Block { max_wait } => max_wait,
-            _ => DEFAULT_MAX_WAIT,
+            _ => Overflow::DEFAULT_MAX_WAIT,
         };
         Self {
             state: Mutex::new(state),

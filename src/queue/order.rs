@@ -90,7 +90,7 @@ impl Queue {
     ///
     /// # Blocking
     /// For the `max_wait` of [`Overflow::Block`](crate::Overflow::Block), or
-    /// [`DEFAULT_MAX_WAIT`](crate::DEFAULT_MAX_WAIT), at most.
+    /// [`Overflow::DEFAULT_MAX_WAIT`](crate::Overflow::DEFAULT_MAX_WAIT), at most.
     pub(crate) fn wait_settled(&self) -> bool {
         let Some(max_wait) = self.synchronous else { return true };
         let mut state = self.lock();

@@ -1,6 +1,6 @@
 //! What is captured of one event: typed values in a compact binary form, and how to read them again.
 //!
-//! The thread that logs writes the form ([`capture`]), a queue carries it, and the worker's [`Schema`](crate::Schema)
+//! The thread that logs writes the form (`capture`), a queue carries it, and the worker's [`Schema`](crate::schema::Schema)
 //! reads it through [`Record`]. Nothing else knows the form. A field's key is either an index into the call site's
 //! declared fields or a name carried along, so that fields no call site declares (context variables, loss notices)
 //! need nothing new.
@@ -14,6 +14,7 @@ mod notice;
 mod time;
 mod value;
 
+pub use crate::context::{Context, ContextKey, SpanId, SpanView, TraceId};
 pub use json::{Json, json};
 pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
@@ -27,8 +28,6 @@ pub(crate) use time::Clock;
 pub(crate) use value::prefix;
 
 use tracing::{Level, Metadata};
-
-use crate::context::Context;
 
 /// One captured event, as a schema sees it.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +170,7 @@ impl<'a> Record<'a> {
     }
 
     /// Whether it was held back until an error of its request asked for it:
-    /// [`Builder::held_back`](crate::Builder::held_back).
+    /// [`Builder::flight_recorder`](crate::Builder::flight_recorder).
     pub fn is_held_back(&self) -> bool {
         self.statics.holds_back && Fields::new(self.fields).any(|(key, _)| key == Key::Held)
     }

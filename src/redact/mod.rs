@@ -44,7 +44,8 @@ const REPLACEMENT: &str = "<redacted>";
 ///
 /// # Examples
 /// ```
-/// use spanline::{Memory, Output, Redact};
+/// use spanline::sink::Memory;
+/// use spanline::{Output, Redact};
 /// use tracing_subscriber::prelude::*;
 ///
 /// let memory = Memory::new();

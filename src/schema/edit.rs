@@ -16,7 +16,7 @@ use crate::record::{Record, Value};
 ///
 /// Names are those that stand in the line. One inside of others is called by its path with dots, through arrays, too:
 /// `labels.user_id`, `spans.password`. In [`Otel`](crate::schema::Otel) they are names of attributes, and in
-/// [`Console`](crate::Console) those of fields.
+/// [`Console`](crate::schema::Console) those of fields.
 ///
 /// Each edit looks at the line as the schema made it, not at what another edit made of it; of two edits of one name the
 /// later counts. Keys stay unique: where an edit gives a key that is there already, what the edit gives wins, and of two
@@ -26,7 +26,7 @@ use crate::record::{Record, Value};
 /// use spanline::{Output, Stdout};
 /// use spanline::schema::Edits;
 ///
-/// Output::new(Stdout::new()).edit(Edits::new().rename("timestamp", "ts").drop("spans").add("type", "app"));
+/// Output::new(Stdout::new()).edits(Edits::new().rename("timestamp", "ts").remove("spans").insert("type", "app"));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Edits(Vec<Edit>);
@@ -67,13 +67,13 @@ impl Edits {
     }
 
     /// Leaves out the member at a path.
-    pub fn drop(mut self, name: impl Into<String>) -> Self {
+    pub fn remove(mut self, name: impl Into<String>) -> Self {
         self.0.push(Edit::Drop { from: name.into() });
         self
     }
 
     /// Adds a member at the top level of every line, in place of what has that name.
-    pub fn add<'v>(mut self, name: impl Into<String>, value: impl Into<Value<'v>>) -> Self {
+    pub fn insert<'v>(mut self, name: impl Into<String>, value: impl Into<Value<'v>>) -> Self {
         let value = match value.into() {
             Value::Str(text) => Added::Text(text.to_owned()),
             value => {
@@ -86,7 +86,7 @@ impl Edits {
         self
     }
 
-    /// A schema with these edits: what [`Output::edit`](crate::Output::edit) does with the output's schema.
+    /// A schema with these edits: what [`Output::edits`](crate::Output::edits) does with the output's schema.
     pub fn on(self, schema: impl Schema) -> Box<dyn Schema> {
         let mut inner: Box<dyn Schema> = Box::new(schema);
         if self.is_empty() || inner.edit(&self) {

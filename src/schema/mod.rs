@@ -22,7 +22,8 @@
 //! One of one's own is one `impl`:
 //!
 //! ```
-//! use spanline::{Record, Schema};
+//! use spanline::record::Record;
+//! use spanline::schema::Schema;
 //!
 //! struct LevelAndTarget;
 //!

@@ -9,7 +9,8 @@ use crate::error::Error;
 ///
 /// ```
 /// use std::time::Duration;
-/// use spanline::{Memory, Output};
+/// use spanline::sink::Memory;
+/// use spanline::Output;
 /// use tracing_subscriber::prelude::*;
 ///
 /// let memory = Memory::new();

@@ -27,6 +27,7 @@ mod memory;
 mod stdio;
 mod writer;
 
+pub use crate::rotation::Period;
 pub use file::RollingFile;
 pub(crate) use lines::Delivered;
 pub use lines::{Line, Lines};

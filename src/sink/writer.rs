@@ -12,7 +12,8 @@ use crate::error::Error;
 /// It is flushed after each batch. A broken pipe closes it; after any other error the rest is offered again.
 ///
 /// ```no_run
-/// use spanline::{Output, Writer};
+/// use spanline::sink::Writer;
+/// use spanline::Output;
 /// use tracing_appender::rolling::RollingFileAppender;
 ///
 /// let appender = RollingFileAppender::builder().filename_prefix("orders").build("logs")?;

@@ -12,7 +12,7 @@ use tower_service::Service;
 ///
 /// ```
 /// let mut headers = http::HeaderMap::new();
-/// spanline::inject(&mut headers);
+/// spanline::tower::inject(&mut headers);
 /// ```
 pub fn inject(headers: &mut HeaderMap) {
     inject_as(headers, &REQUEST_ID);

@@ -16,7 +16,7 @@ use crate::queue::after;
 /// worker: no call waits for it, unless the output is [synchronous](crate::Output::synchronous).
 ///
 /// # Errors
-/// A sync that fails is reported, counted in [`failed_syncs`](crate::OutputMetrics::failed_syncs) and tried again until
+/// A sync that fails is reported, counted in [`failed_syncs`](crate::metrics::OutputMetrics::failed_syncs) and tried again until
 /// one succeeds. Linux may forget what it could not write once it has said so: a success after a failure holds for the
 /// lines written since. Lines before it are safe only as long as `failed_syncs` stays what it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use spanline::sink::{Control, Lines};
-use spanline::{Error, Guard, Output, RollingFile, Sink};
+use spanline::sink::Sink;
+use spanline::{Error, Guard, Output, RollingFile};
 
 const THREADS: u64 = 4;
 const LINES: u64 = 500;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use spanline::OutputMetrics;
+use spanline::metrics::OutputMetrics;
 
 use super::program::Logged;
 

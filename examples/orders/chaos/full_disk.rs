@@ -28,7 +28,7 @@ pub(super) const NOT_WAITING: Scenario = Scenario {
 
 /// With a queue that is soon full.
 fn file(logs: &Path) -> Output {
-    Output::new(RollingFile::new(logs.join("orders.log"))).name("orders.log").max_bytes(64 << 10)
+    Output::new(RollingFile::new(logs.join("orders.log"))).name("orders.log").queue_bytes(64 << 10)
 }
 
 /// Keeps the disk full until so many lines are logged that are not in the file.

@@ -13,7 +13,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "stdout-stuck",
     title: "stdout is stuck: its reader does not read",
     // With a queue that is soon full.
-    outputs: |logs| vec![Output::new(Stdout::new()).name("stdout").max_bytes(64 << 10), file(logs)],
+    outputs: |logs| vec![Output::new(Stdout::new()).name("stdout").queue_bytes(64 << 10), file(logs)],
     happen,
 };
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use reqwest::Method;
-use spanline::task;
+use spanline::propagate::task;
 use tracing::{Span, debug, field, info, instrument, warn};
 
 use super::peer::Peer;

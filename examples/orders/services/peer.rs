@@ -28,7 +28,7 @@ impl Peer {
     pub(super) async fn call(&self, method: Method, path: &str, body: &impl Serialize) -> Result<Response, CallError> {
         let mut headers = HeaderMap::new();
         // The parent of the other side's span is the current one: `call`.
-        spanline::inject(&mut headers);
+        spanline::tower::inject(&mut headers);
         let request = self.client.request(method, format!("http://{}{path}", self.address)).headers(headers);
         let answer = async {
             let response = request.json(body).send().await?;

@@ -7,7 +7,7 @@
 //! given twice or overwritten. Beside them lie `.orders.log.lock` and, while a segment is compressed, a hidden `.tmp`.
 //!
 //! # When files roll
-//! Before the line that would pass [`max_bytes`](RollingFile::max_bytes), before the first line of a new
+//! Before the line that would pass [`rotate_bytes`](RollingFile::rotate_bytes), before the first line of a new
 //! [`Period`], or on demand, whichever comes first; an empty file never. A single larger line gets a segment of its
 //! own. Time is that of the lines: without lines nothing rolls. After a restart the file is appended to, unless its
 //! period, judged by when it was last written, is over. A clock that steps back begins no new file, one that jumps
@@ -67,7 +67,7 @@ const FINISH: Duration = Duration::from_secs(3);
 ///
 /// All limits are optional and hold together: the first one reached counts. Without any, it is a file that grows. What
 /// is kept has a meaning only where the file rotates: without a size or a period, a `keep_…` is an error. Where
-/// [`Handle::rotate`](crate::Handle::rotate) alone shall rotate it, `max_bytes(u64::MAX)` says so.
+/// [`Handle::rotate`](crate::Handle::rotate) alone shall rotate it, `rotate_bytes(u64::MAX)` says so.
 ///
 /// # Errors
 /// When the log is built: an impossible setting, or a path that cannot be written to, with its cause.
@@ -76,14 +76,14 @@ const FINISH: Duration = Duration::from_secs(3);
 /// ```
 /// # use spanline::RollingFile;
 /// // Python's RotatingFileHandler(maxBytes=1 MiB, backupCount=5)
-/// RollingFile::new("logs/orders.log").max_bytes(1 << 20).keep_files(5);
+/// RollingFile::new("logs/orders.log").rotate_bytes(1 << 20).keep_files(5);
 /// // Python's TimedRotatingFileHandler(when='midnight', backupCount=7)
 /// RollingFile::new("logs/orders.log").daily().local_time().keep_files(7);
 /// ```
 #[derive(Debug)]
 pub struct RollingFile {
     path: PathBuf,
-    max_bytes: Option<u64>,
+    rotate_bytes: Option<u64>,
     period: Option<Period>,
     zone: Zone,
     retention: Retention,
@@ -102,7 +102,7 @@ impl RollingFile {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            max_bytes: None,
+            rotate_bytes: None,
             period: None,
             zone: Zone::Utc,
             retention: Retention::default(),
@@ -116,8 +116,8 @@ impl RollingFile {
     ///
     /// There is no smallest size: a line that alone is larger gets a segment of its own. 0 is an error of the builder's
     /// last step.
-    pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = Some(bytes);
+    pub fn rotate_bytes(mut self, bytes: u64) -> Self {
+        self.rotate_bytes = Some(bytes);
         self
     }
 
@@ -214,13 +214,13 @@ impl RollingFile {
     /// Opens the file.
     fn open(&self) -> Result<Writer, Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
-        if self.max_bytes == Some(0) {
+        if self.rotate_bytes == Some(0) {
             return invalid("a size limit of zero bytes");
         }
         if self.period.is_some_and(|period| !period.is_valid()) {
             return invalid("there is no such time of day");
         }
-        if !self.retention.is_unlimited() && self.max_bytes.is_none() && self.period.is_none() {
+        if !self.retention.is_unlimited() && self.rotate_bytes.is_none() && self.period.is_none() {
             return invalid("it says what is kept, but not when the file rotates");
         }
         let path = std::path::absolute(&self.path).map_err(failed("open", &self.path))?;
@@ -235,7 +235,7 @@ impl RollingFile {
             form: self.form,
             path,
         };
-        Writer::open(store, Schedule::new(self.period, self.zone), self.max_bytes)
+        Writer::open(store, Schedule::new(self.period, self.zone), self.rotate_bytes)
     }
 
     fn opened(&mut self) -> Result<&mut Writer, Error> {

@@ -21,7 +21,7 @@ pub(super) struct Writer {
     store: Arc<Store>,
     active: Active,
     schedule: Schedule,
-    max_bytes: Option<u64>,
+    rotate_bytes: Option<u64>,
     /// The time of the latest line or tick.
     now: Option<Timestamp>,
     /// A rotation was ordered and is still to be done.
@@ -40,7 +40,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn open(store: Store, schedule: Schedule, max_bytes: Option<u64>) -> Result<Self, Error> {
+    pub(super) fn open(store: Store, schedule: Schedule, rotate_bytes: Option<u64>) -> Result<Self, Error> {
         let store = Arc::new(store);
         let active = Active::open(&store)?;
         let listing = store.list()?;
@@ -49,7 +49,7 @@ impl Writer {
             store,
             active,
             schedule,
-            max_bytes,
+            rotate_bytes,
             now: None,
             wanted: false,
             failed_at: None,
@@ -194,12 +194,12 @@ impl Writer {
 
     fn fits(&self, size: u64, line: &Line<'_>) -> bool {
         let passes = |limit| size.saturating_add(line.bytes.len() as u64) > limit;
-        size == 0 || !self.max_bytes.is_some_and(passes)
+        size == 0 || !self.rotate_bytes.is_some_and(passes)
     }
 
     /// How many bytes can be written in one go: the first line, or what is left of it, and those that go with it.
     fn run(&self, size: u64, lines: &Lines) -> usize {
-        let unlimited = self.failed_at.is_some() || (self.max_bytes.is_none() && self.schedule.is_endless());
+        let unlimited = self.failed_at.is_some() || (self.rotate_bytes.is_none() && self.schedule.is_endless());
         if unlimited && lines.at_line_start() {
             return lines.as_bytes().len();
         }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use serde_json::{Value, json};
-use spanline::{Builder, Memory, Output, Timestamp};
+use spanline::record::Timestamp;
+use spanline::sink::Memory;
+use spanline::{Builder, Output};
 use tracing::field::Empty;
 use tracing::instrument::Instrument;
 use tracing::subscriber::with_default;
@@ -171,7 +173,7 @@ fn directives_and_filters_choose_the_spans() {
 fn each_output_has_the_lines_it_wants_and_a_filter_changed_meanwhile_counts() {
     let (all, grave) = (Memory::new(), Memory::new());
     let builder = fixed().span_close("trace").output(Output::new(all.clone()).name("all"));
-    let (layer, guard) = builder.output(Output::new(grave.clone()).filter("warn")).build().unwrap();
+    let (layer, guard) = builder.output(Output::new(grave.clone()).output_filter("warn")).build().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
         drop(info_span!("a"));
         drop(tracing::span!(Level::WARN, "b"));

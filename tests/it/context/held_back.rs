@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spanline::{Builder, Guard, HeldBack, Memory, Output, OutputMetrics, Overflow, Reason};
+use spanline::metrics::{OutputMetrics, Reason};
+use spanline::sink::Memory;
+use spanline::{Builder, FlightRecorder, Guard, Output, Overflow};
 use tracing::field::Empty;
 use tracing::subscriber::with_default;
 use tracing::{Dispatch, Level, debug, error, info, info_span, trace, warn};
@@ -14,7 +16,7 @@ use crate::support::child::child;
 use crate::support::stage::{Gate, fixed, lines_of, parsed};
 
 fn holding() -> Builder {
-    fixed().filter("info").held_back(HeldBack::new("trace"))
+    fixed().filter("info").flight_recorder(FlightRecorder::new("trace"))
 }
 
 fn messages(lines: &[Value]) -> Vec<&str> {
@@ -47,7 +49,7 @@ fn logged(builder: Builder, run: impl FnOnce()) -> (Vec<Value>, OutputMetrics) {
 #[test]
 fn detail_comes_with_the_error_of_its_request_before_it_in_order_with_its_own_time() {
     let times = AtomicI64::new(0);
-    let tick = move || spanline::Timestamp::from_nanos(times.fetch_add(1_000_000, Ordering::SeqCst));
+    let tick = move || spanline::record::Timestamp::from_nanos(times.fetch_add(1_000_000, Ordering::SeqCst));
     let (lines, metrics) = logged(holding().clock(tick), || {
         let request = |id: u64| info_span!("request", request_id = id);
         let (one, other) = (request(1), request(2));
@@ -177,7 +179,7 @@ fn what_is_outside_any_span_is_not_held_back() {
 
 #[test]
 fn directives_say_what_is_held_back_and_from_which_level_it_is_released() {
-    let held = HeldBack::new("orders=debug,sqlx=trace").release_at(Level::WARN);
+    let held = FlightRecorder::new("orders=debug,sqlx=trace").release_at(Level::WARN);
     let log = || {
         let _request = info_span!("request", request_id = 1).entered();
         trace!(target: "orders", "too fine");
@@ -186,9 +188,9 @@ fn directives_say_what_is_held_back_and_from_which_level_it_is_released() {
         debug!(target: "hyper", "not asked for");
         warn!(target: "hyper", "asks");
     };
-    let (lines, _) = logged(fixed().filter("info").held_back(held), log);
+    let (lines, _) = logged(fixed().filter("info").flight_recorder(held), log);
     assert_eq!(messages(&lines), ["held", "held too", "asks"]);
-    let error = fixed().held_back(HeldBack::new("orders=loud")).build::<tracing_subscriber::Registry>();
+    let error = fixed().flight_recorder(FlightRecorder::new("orders=loud")).build::<tracing_subscriber::Registry>();
     assert!(error.err().unwrap().to_string().contains("orders=loud"));
 }
 
@@ -197,11 +199,11 @@ fn each_output_gets_what_it_has_not_seen_with_an_error_that_it_gets() {
     let memories: [Memory; 4] = Default::default();
     let output = |at: usize| Output::new(memories[at].clone()).name(at.to_string());
     let (layer, guard) = spanline::builder()
-        .held_back(HeldBack::new("trace"))
-        .output(output(0).filter("info"))
-        .output(output(1).filter("debug"))
-        .output(output(2).filter("off,audit=info"))
-        .output(output(3).filter("info,quiet=off"))
+        .flight_recorder(FlightRecorder::new("trace"))
+        .output(output(0).output_filter("info"))
+        .output(output(1).output_filter("debug"))
+        .output(output(2).output_filter("off,audit=info"))
+        .output(output(3).output_filter("info,quiet=off"))
         .build()
         .unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -251,9 +253,9 @@ fn promise_37_what_is_recorded_later_does_not_change_a_held_line() {
 #[test]
 fn a_request_that_ends_frees_what_it_held() {
     // Room for the detail of one request.
-    let held = HeldBack::new("trace").max_bytes(64 << 10);
+    let held = FlightRecorder::new("trace").memory_bytes(64 << 10);
     let long = "x".repeat(20_000);
-    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+    let (lines, metrics) = logged(fixed().filter("info").flight_recorder(held), || {
         for id in 0..100 {
             let _request = info_span!("request", request_id = id).entered();
             debug!(long, "held");
@@ -268,9 +270,9 @@ fn a_request_that_ends_frees_what_it_held() {
 
 #[test]
 fn promise_16_the_oldest_request_gives_way_and_is_counted() {
-    let held = HeldBack::new("trace").max_bytes(64 << 10).max_bytes_per_request(60 << 10);
+    let held = FlightRecorder::new("trace").memory_bytes(64 << 10).memory_bytes_per_request(60 << 10);
     let long = "x".repeat(15_000);
-    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+    let (lines, metrics) = logged(fixed().filter("info").flight_recorder(held), || {
         let requests: Vec<_> = (0..10).map(|id| info_span!("request", request_id = id)).collect();
         requests.iter().for_each(|request| request.in_scope(|| debug!(long, "held")));
         requests.iter().for_each(|request| request.in_scope(|| error!("failed")));
@@ -284,8 +286,8 @@ fn promise_16_the_oldest_request_gives_way_and_is_counted() {
 
 #[test]
 fn promise_16_of_a_request_that_holds_too_much_the_oldest_lines_give_way() {
-    let held = HeldBack::new("trace").max_bytes_per_request(10_000);
-    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+    let held = FlightRecorder::new("trace").memory_bytes_per_request(10_000);
+    let (lines, metrics) = logged(fixed().filter("info").flight_recorder(held), || {
         let _request = info_span!("request", request_id = 1).entered();
         debug!("the first");
         debug!(long = "x".repeat(100_000), "too large by itself");
@@ -294,8 +296,8 @@ fn promise_16_of_a_request_that_holds_too_much_the_oldest_lines_give_way() {
     });
     assert_eq!(messages(&lines), ["the first", "the last", "failed"]);
     assert_eq!((metrics.evicted.total(), metrics.released.total()), (1, 2));
-    let held = HeldBack::new("trace").max_bytes_per_request(10_000);
-    let (lines, metrics) = logged(fixed().filter("info").held_back(held), || {
+    let held = FlightRecorder::new("trace").memory_bytes_per_request(10_000);
+    let (lines, metrics) = logged(fixed().filter("info").flight_recorder(held), || {
         let _request = info_span!("request", request_id = 1).entered();
         for at in 0..1000 {
             info_span!("step", step = at).in_scope(|| debug!(at, "held"));
@@ -395,8 +397,9 @@ fn a_limit_of_repeats_holds_for_what_is_logged_and_says_nothing_of_what_is_held(
 #[test]
 fn promise_01_released_lines_for_which_there_is_no_room_are_counted_and_told() {
     let gate = Gate::default();
-    let output = Output::new(gate.clone()).max_bytes(16 << 10).overflow(Overflow::Shed);
-    let builder = fixed().filter("info").held_back(HeldBack::new("trace").max_bytes_per_request(1 << 20));
+    let output = Output::new(gate.clone()).queue_bytes(16 << 10).overflow(Overflow::Shed);
+    let builder =
+        fixed().filter("info").flight_recorder(FlightRecorder::new("trace").memory_bytes_per_request(1 << 20));
     let (layer, guard) = builder.output(output).build().unwrap();
     let handle = guard.handle();
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -423,8 +426,9 @@ fn promise_18_released_lines_never_wait_for_room() {
     child("context::held_back::promise_18_released_lines_never_wait_for_room", &[], || {
         let gate = Gate::default();
         let overflow = Overflow::Block { max_wait: Duration::from_secs(1) };
-        let output = Output::new(gate.clone()).max_bytes(16 << 10).overflow(overflow);
-        let builder = fixed().filter("info").held_back(HeldBack::new("trace").max_bytes_per_request(1 << 20));
+        let output = Output::new(gate.clone()).queue_bytes(16 << 10).overflow(overflow);
+        let builder =
+            fixed().filter("info").flight_recorder(FlightRecorder::new("trace").memory_bytes_per_request(1 << 20));
         let (layer, guard) = builder.output(output).build().unwrap();
         let handle = guard.handle();
         with_default(tracing_subscriber::registry().with(layer), || {
@@ -445,9 +449,9 @@ fn promise_20_requests_on_many_threads_keep_to_themselves() {
     const THREADS: u64 = 8;
     const REQUESTS: u64 = 200;
     let memory = Memory::new();
-    let output = Output::new(memory.clone()).max_bytes(64 << 20);
-    let held = HeldBack::new("trace").max_bytes(64 << 10).max_bytes_per_request(16 << 10);
-    let (layer, guard) = fixed().filter("info").held_back(held).output(output).build().unwrap();
+    let output = Output::new(memory.clone()).queue_bytes(64 << 20);
+    let held = FlightRecorder::new("trace").memory_bytes(64 << 10).memory_bytes_per_request(16 << 10);
+    let (layer, guard) = fixed().filter("info").flight_recorder(held).output(output).build().unwrap();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
     let handle = guard.handle();
     std::thread::scope(|scope| {
@@ -489,9 +493,13 @@ fn promise_20_requests_on_many_threads_keep_to_themselves() {
 fn records_of_the_log_crate_are_held_back_as_well() {
     child("context::held_back::records_of_the_log_crate_are_held_back_as_well", &[], || {
         let memory = Memory::new();
-        let held = HeldBack::new("orders=trace");
-        let guard =
-            spanline::builder().filter("info").held_back(held).output(Output::new(memory.clone())).init().unwrap();
+        let held = FlightRecorder::new("orders=trace");
+        let guard = spanline::builder()
+            .filter("info")
+            .flight_recorder(held)
+            .output(Output::new(memory.clone()))
+            .init()
+            .unwrap();
         info_span!("request", request_id = 1).in_scope(|| {
             log::debug!(target: "orders", "held");
             log::trace!(target: "orders::db", "held too");
@@ -511,9 +519,13 @@ fn a_panic_is_an_error_of_its_request() {
     child("context::held_back::a_panic_is_an_error_of_its_request", &[("RUST_BACKTRACE", "0")], || {
         std::panic::set_hook(Box::new(|_| ()));
         let memory = Memory::new();
-        let held = HeldBack::new("debug");
-        let guard =
-            spanline::builder().filter("info").held_back(held).output(Output::new(memory.clone())).init().unwrap();
+        let held = FlightRecorder::new("debug");
+        let guard = spanline::builder()
+            .filter("info")
+            .flight_recorder(held)
+            .output(Output::new(memory.clone()))
+            .init()
+            .unwrap();
         let unwound = std::thread::spawn(|| {
             let _request = info_span!("request", request_id = 1).entered();
             debug!("held");
@@ -534,8 +546,12 @@ fn promise_21_a_forked_child_begins_with_nothing_held_and_nothing_locked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.log");
         let output = Output::new(spanline::RollingFile::new(&path));
-        let guard: Guard =
-            spanline::builder().filter("info").held_back(HeldBack::new("debug")).output(output).init().unwrap();
+        let guard: Guard = spanline::builder()
+            .filter("info")
+            .flight_recorder(FlightRecorder::new("debug"))
+            .output(output)
+            .init()
+            .unwrap();
         let request = info_span!("request", request_id = 1);
         request.in_scope(|| debug!("the parent's"));
         let stop = AtomicBool::new(false);

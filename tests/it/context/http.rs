@@ -14,8 +14,9 @@ use axum::{Extension, Router};
 use http_body::Frame;
 use http_body_util::{BodyExt, Empty};
 use serde_json::{Value, json};
+use spanline::sink::Memory;
 use spanline::tower::{ClientLayer, ServerLayer};
-use spanline::{Builder, Memory, Output};
+use spanline::{Builder, Output};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Service, ServiceExt, service_fn};
@@ -78,7 +79,7 @@ fn service(name: &'static str, next: Option<String>) -> Router {
             info!(app = name, "handling");
             let Some(next) = next else { return };
             let mut headers = HeaderMap::new();
-            spanline::inject(&mut headers);
+            spanline::tower::inject(&mut headers);
             let response =
                 reqwest::Client::new().get(format!("{next}/orders/7")).headers(headers).send().await.unwrap();
             assert_eq!(response.status(), 200);
@@ -167,7 +168,7 @@ fn the_current_context_goes_with_a_clients_request() {
             let _response = other.oneshot(request()).await.unwrap();
         };
         let call = tracing::Instrument::instrument(call, {
-            let _remote = spanline::TraceContext::from_headers(remote).unwrap().enter();
+            let _remote = spanline::propagate::TraceContext::from_headers(remote).unwrap().enter();
             info_span!("call")
         });
         call.await;
@@ -581,7 +582,7 @@ fn a_request_id_of_a_hooks_own_is_the_same_in_lines_responses_and_onward() {
             });
             let handler = move || async move {
                 info!("handling");
-                spanline::inject(&mut seen.lock().unwrap());
+                spanline::tower::inject(&mut seen.lock().unwrap());
             };
             let app = Router::new().route("/", get(handler)).layer(layer);
             let mut request = request("GET", "/");

@@ -3,7 +3,9 @@
 use std::sync::Barrier;
 
 use serde_json::{Value, json};
-use spanline::{Memory, Output, Scope, SpanExt, TraceContext};
+use spanline::propagate::{Scope, TraceContext};
+use spanline::sink::Memory;
+use spanline::{Output, SpanExt};
 use tracing::{Dispatch, Instrument, dispatcher, info, info_span};
 use tracing_subscriber::prelude::*;
 
@@ -18,13 +20,13 @@ fn text<'a>(line: &'a Value, key: &str) -> &'a str {
 }
 
 fn context() -> TraceContext {
-    spanline::context().unwrap()
+    spanline::propagate::context().unwrap()
 }
 
 #[test]
 fn the_current_ids_are_those_of_the_line() {
     let lines = lines(|| {
-        assert_eq!(spanline::context(), None);
+        assert_eq!(spanline::propagate::context(), None);
         let span = info_span!("request", request_id = 7, traceparent = PARENT, tracestate = "a=1, b=2");
         span.in_scope(|| {
             let context = context();
@@ -36,7 +38,7 @@ fn the_current_ids_are_those_of_the_line() {
             assert!(context.is_sampled() && context.request_id().is_none());
             info!(traceparent = context.traceparent(), "fresh");
         });
-        assert_eq!(spanline::context(), None);
+        assert_eq!(spanline::propagate::context(), None);
     });
     for line in &lines {
         let own = format!("00-{}-{}-01", text(line, "trace_id"), text(line, "span_id"));
@@ -51,10 +53,10 @@ fn the_current_ids_are_those_of_the_line() {
 
 #[test]
 fn outside_spanline_there_is_no_context() {
-    assert_eq!(spanline::context(), None);
+    assert_eq!(spanline::propagate::context(), None);
     let dispatch = Dispatch::new(tracing_subscriber::registry());
     dispatcher::with_default(&dispatch, || {
-        info_span!("s").in_scope(|| assert_eq!(spanline::context(), None));
+        info_span!("s").in_scope(|| assert_eq!(spanline::propagate::context(), None));
         assert_eq!(spanline::with("a", 1).in_scope(|| 7), 7);
     });
 }
@@ -307,7 +309,7 @@ fn assert_all_in_the_request(lines: &[Value], count: usize) {
 fn threads_keep_the_request() {
     let lines = in_a_request(|| {
         let _tenant = spanline::with("tenant", "acme").enter();
-        std::thread::spawn(spanline::carry(|| info!("a closure"))).join().unwrap();
+        std::thread::spawn(spanline::propagate::carry(|| info!("a closure"))).join().unwrap();
         let scope = Scope::current();
         let all_inside = Barrier::new(4);
         std::thread::scope(|threads| {
@@ -348,14 +350,16 @@ fn tasks_keep_the_request() {
         let _tenant = spanline::with("tenant", "acme").enter();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         runtime.block_on(async {
-            let nested = spanline::task::spawn(async {
+            let nested = spanline::propagate::task::spawn(async {
                 info!("in a task");
-                spanline::task::spawn(async { info!("in a task of a task") }).await.unwrap();
-                spanline::task::spawn_blocking(|| info!("where it may block")).await.unwrap();
+                spanline::propagate::task::spawn(async { info!("in a task of a task") }).await.unwrap();
+                spanline::propagate::task::spawn_blocking(|| info!("where it may block")).await.unwrap();
             });
             nested.await.unwrap();
             let local = tokio::task::LocalSet::new();
-            local.run_until(async { spanline::task::spawn_local(async { info!("local") }).await.unwrap() }).await;
+            local
+                .run_until(async { spanline::propagate::task::spawn_local(async { info!("local") }).await.unwrap() })
+                .await;
         });
     });
     assert_all_in_the_request(&lines, 4);
@@ -379,7 +383,7 @@ fn with_one_global_subscriber_none_is_set_for_a_scope() {
             let guard = fixed().output(Output::new(memory.clone())).init().unwrap();
             info_span!("request", request_id = "r-1").in_scope(|| {
                 let _tenant = spanline::with("tenant", "acme").enter();
-                std::thread::spawn(spanline::carry(|| info!(value = ?Logs, "a closure"))).join().unwrap();
+                std::thread::spawn(spanline::propagate::carry(|| info!(value = ?Logs, "a closure"))).join().unwrap();
                 let future = Scope::current().instrument(async { info!(value = ?Logs, "a future") });
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 std::thread::spawn(move || runtime.block_on(future)).join().unwrap();

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use spanline::{Memory, Output, Overflow};
+use spanline::sink::Memory;
+use spanline::{Output, Overflow};
 use tracing::dispatcher::with_default;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, EnteredSpan, Id};
@@ -19,7 +20,7 @@ use crate::support::stage::{fixed, lines, parsed};
 /// An output that loses nothing, however much comes.
 fn lossless(memory: &Memory) -> Output {
     let patient = Overflow::Block { max_wait: std::time::Duration::from_secs(60) };
-    Output::new(memory.clone()).max_bytes(64 << 20).overflow(patient)
+    Output::new(memory.clone()).queue_bytes(64 << 20).overflow(patient)
 }
 
 async fn session(session: u64) {
@@ -459,7 +460,7 @@ fn promise_35_ten_thousand_nested_spans() {
 fn promise_35_a_chain_that_only_queued_lines_keep_is_dropped_without_recursion() {
     const DEPTH: usize = 10_000;
     let gate = crate::support::stage::Gate::default();
-    let (layer, guard) = fixed().output(Output::new(gate.clone()).max_bytes(64 << 20)).build().unwrap();
+    let (layer, guard) = fixed().output(Output::new(gate.clone()).queue_bytes(64 << 20)).build().unwrap();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
     let thread = std::thread::Builder::new().stack_size(SMALL_STACK);
     thread
@@ -486,7 +487,7 @@ fn promise_35_ten_thousand_records_on_one_span() {
         if !gated {
             gate.open();
         }
-        let (layer, guard) = fixed().output(Output::new(gate.clone()).max_bytes(64 << 20)).build().unwrap();
+        let (layer, guard) = fixed().output(Output::new(gate.clone()).queue_bytes(64 << 20)).build().unwrap();
         with_default(&Dispatch::new(tracing_subscriber::registry().with(layer)), || {
             let span = info_span!("s", value = 0u64, request_id = "r-1");
             let _entered = span.enter();

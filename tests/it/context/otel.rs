@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use serde_json::{Value, json};
-use spanline::{Builder, Guard, Memory, Output, TraceContext};
+use spanline::propagate::TraceContext;
+use spanline::sink::Memory;
+use spanline::{Builder, Guard, Output};
 use tracing::dispatcher::with_default;
 use tracing::{Dispatch, info, info_span};
 use tracing_subscriber::filter::filter_fn;
@@ -27,7 +29,7 @@ enum Order {
 /// A registry with both layers.
 fn install(order: Order, builder: Builder, provider: &SdkTracerProvider) -> (Dispatch, Guard) {
     let tracer = provider.tracer("test");
-    let is_shown = filter_fn(|meta| meta.target() != "spanline::context" && meta.name() != "unseen");
+    let is_shown = filter_fn(|meta| meta.target() != "spanline::propagate::context" && meta.name() != "unseen");
     match order {
         Order::OursFirst => {
             let (layer, guard) = builder.opentelemetry().build().unwrap();
@@ -109,7 +111,7 @@ fn a_span_that_it_does_not_see_keeps_the_ids_it_has_here() {
 fn its_ids_go_on_to_other_services() {
     let (lines, _) = both(Order::OursLast, fixed(), || {
         info_span!("call").in_scope(|| {
-            let context = spanline::context().unwrap();
+            let context = spanline::propagate::context().unwrap();
             info!(sent = context.traceparent(), "x");
         });
     });

@@ -16,7 +16,7 @@ use crate::support::stage::{Gate, fixed, parsed};
 /// A log whose worker waits at a gate.
 fn gated() -> (Gate, Dispatch, spanline::Guard) {
     let gate = Gate::default();
-    let (layer, guard) = fixed().output(Output::new(gate.clone()).max_bytes(64 << 20)).build().unwrap();
+    let (layer, guard) = fixed().output(Output::new(gate.clone()).queue_bytes(64 << 20)).build().unwrap();
     (gate, Dispatch::new(tracing_subscriber::registry().with(layer)), guard)
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use spanline::{Handle, Output, Overflow, RollingFile, Timestamp};
+use spanline::record::Timestamp;
+use spanline::{Handle, Output, Overflow, RollingFile};
 use tracing::{Dispatch, Level};
 
 use crate::files::rotate;
@@ -108,7 +109,7 @@ fn fill_again_and_again(rolling: impl FnOnce(RollingFile) -> RollingFile, max_by
     const LINES: u64 = 500;
     let disk = Disk::new("size=4m");
     let output = Output::new(rolling(RollingFile::new(disk.log()))).name("out");
-    let output = output.overflow(Overflow::Block { max_wait: PATIENCE }).max_bytes(max_bytes);
+    let output = output.overflow(Overflow::Block { max_wait: PATIENCE }).queue_bytes(max_bytes);
     let complaints = Complaints::default();
     let (dispatch, guard) = built(spanline::builder().on_complaint(complaints.hook()).output(output));
     let handle = guard.handle();
@@ -161,7 +162,7 @@ fn promise_03_promise_04_callers_wait_for_a_disk_that_is_full() {
 fn promise_03_promise_04_a_rolling_file_on_a_disk_that_fills_up() {
     const NAME: &str = "files::disk::promise_03_promise_04_a_rolling_file_on_a_disk_that_fills_up";
     if is_child() {
-        fill_again_and_again(|file| file.max_bytes(60_000), 8 << 20);
+        fill_again_and_again(|file| file.rotate_bytes(60_000), 8 << 20);
     }
     with_disk(NAME);
 }
@@ -171,7 +172,7 @@ fn promise_03_promise_04_a_rolling_file_on_a_disk_that_fills_up() {
 fn promise_03_promise_28_segments_are_compressed_on_a_disk_that_fills_up() {
     const NAME: &str = "files::disk::promise_03_promise_28_segments_are_compressed_on_a_disk_that_fills_up";
     if is_child() {
-        fill_again_and_again(|file| file.max_bytes(60_000).gzip(), 8 << 20);
+        fill_again_and_again(|file| file.rotate_bytes(60_000).gzip(), 8 << 20);
     }
     with_disk(NAME);
 }
@@ -196,7 +197,7 @@ fn promise_24_a_rotation_that_no_file_can_be_made_for_is_made_up_for() {
 fn rotate_without_inodes(disk: &Disk) {
     let seconds = Arc::new(AtomicI64::new(0));
     let clock = Arc::clone(&seconds);
-    let output = Output::new(RollingFile::new(disk.log()).max_bytes(5_000)).name("out");
+    let output = Output::new(RollingFile::new(disk.log()).rotate_bytes(5_000)).name("out");
     let (dispatch, guard) = built(
         spanline::builder()
             .on_complaint(|_| {})

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use spanline::sink::Sink;
 use spanline::sink::{Control, Lines};
-use spanline::{Durability, Error, Output, Overflow, RollingFile, Sink};
+use spanline::{Durability, Error, Output, Overflow, RollingFile};
 use tracing::Level;
 
 use crate::loss::faults::{Acts, Complaints, PATIENCE, built, until, within};
@@ -196,7 +197,7 @@ fn a_sync_that_never_works_counts_as_no_success_and_ends_with_the_log() {
 #[test]
 fn a_rolling_file_is_made_durable_over_its_rotations() {
     let folder = tempfile::tempdir().unwrap();
-    let file = RollingFile::new(folder.path().join("app.log")).max_bytes(1_000);
+    let file = RollingFile::new(folder.path().join("app.log")).rotate_bytes(1_000);
     let output = Output::new(file).durability(Durability::EveryBatch).overflow(Overflow::Block { max_wait: PATIENCE });
     let (dispatch, guard) = built(spanline::builder().output(output));
     let handle = guard.handle();

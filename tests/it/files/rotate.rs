@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use spanline::record::Timestamp;
 use spanline::sink::{Control, Lines, Sink};
-use spanline::{Error, RollingFile, Timestamp};
+use spanline::{Error, RollingFile};
 use tempfile::TempDir;
 use tracing::Level;
 
@@ -180,7 +181,7 @@ fn refusal(mut log: RollingFile) -> String {
 #[test]
 fn rotates_before_the_line_that_would_pass_the_size() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(10).open();
+    let mut log = dir.log().rotate_bytes(10).open();
     // Twice what fits, once what is too large for any segment, and once exactly the limit.
     let mut batch = lines(&["aaaa", "bbbb", "cccc", "a line too large", "123456789", "d"], at(NOON));
     log.write(&mut batch).unwrap();
@@ -213,7 +214,7 @@ fn the_last_period_set_counts() {
         (|dir| dir.log().hourly(), 2),
         (|dir| dir.log().hourly().daily_at(12, 30), 1),
         (|dir| dir.log().minutely().weekly(), 0),
-        (|dir| dir.log().minutely().period(spanline::Period::from_rotation(&NEVER)), 0),
+        (|dir| dir.log().minutely().period(spanline::sink::Period::from_rotation(&NEVER)), 0),
     ] {
         let dir = Dir::new();
         let mut log = log(&dir).open();
@@ -231,7 +232,7 @@ const NEVER: tracing_appender::rolling::Rotation = tracing_appender::rolling::Ro
 #[test]
 fn size_and_period_hold_together() {
     let dir = Dir::new();
-    let mut log = dir.log().hourly().max_bytes(4).open();
+    let mut log = dir.log().hourly().rotate_bytes(4).open();
     for (text, time) in
         [("a", NOON), ("b", NOON), ("c", NOON), ("d", "2026-11-20T13:00:00Z"), ("e", "2026-11-20T13:00:00Z")]
     {
@@ -269,12 +270,12 @@ fn local_midnight_is_not_that_of_utc() {
 #[test]
 fn keeps_so_many_files() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(2).keep_files(2).open();
+    let mut log = dir.log().rotate_bytes(2).keep_files(2).open();
     for text in ["a", "b", "c", "d", "e"] {
         log.put(text, NOON);
     }
     assert_eq!(dir.closed(), ["c\n", "d\n"]);
-    let mut log = dir.log().max_bytes(u64::MAX).keep_files(1).open();
+    let mut log = dir.log().rotate_bytes(u64::MAX).keep_files(1).open();
     assert_eq!(dir.closed(), ["d\n"]);
     assert_eq!(dir.active(), "e\n");
     log.close();
@@ -289,7 +290,7 @@ fn keeps_segments_of_a_certain_age() {
     }
     // Closed at 12, 13 and 14 o'clock.
     assert_eq!(dir.closed(), ["11\n", "12\n", "13\n"]);
-    let mut log = dir.log().max_bytes(u64::MAX).keep_for(Duration::from_secs(1800)).open();
+    let mut log = dir.log().rotate_bytes(u64::MAX).keep_for(Duration::from_secs(1800)).open();
     assert_eq!(dir.segments().len(), 3, "no time is known yet");
     log.control(Control::Tick(at("2026-11-20T14:10:00Z"))).unwrap();
     assert_eq!(dir.closed(), ["13\n"]);
@@ -298,7 +299,7 @@ fn keeps_segments_of_a_certain_age() {
 #[test]
 fn keeps_so_many_bytes() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(10).keep_bytes(25).open();
+    let mut log = dir.log().rotate_bytes(10).keep_bytes(25).open();
     for n in 0..6 {
         log.put(&format!("line {n:04}"), NOON);
     }
@@ -312,7 +313,7 @@ fn a_rotation_lists_the_directory_once() {
     use rustix::fs::inotify;
     let count = |log: fn(RollingFile) -> RollingFile| {
         let dir = Dir::new();
-        let mut log = log(dir.log().max_bytes(2)).open();
+        let mut log = log(dir.log().rotate_bytes(2)).open();
         log.put("a", NOON);
         let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
         inotify::add_watch(&watch, dir.0.path(), inotify::WatchFlags::OPEN | inotify::WatchFlags::ONLYDIR).unwrap();
@@ -351,7 +352,7 @@ fn promise_25_prunes_only_its_own_segments() {
     }
     fs::create_dir(dir.join("orders.20200101T000000Z-000001.log")).unwrap();
     for _ in 0..3 {
-        let mut log = dir.log().max_bytes(2).keep_files(1).keep_bytes(2).keep_for(Duration::from_secs(60)).open();
+        let mut log = dir.log().rotate_bytes(2).keep_files(1).keep_bytes(2).keep_for(Duration::from_secs(60)).open();
         for text in ["a", "b", "c"] {
             log.put(text, NOON);
         }
@@ -372,7 +373,7 @@ fn promise_25_prunes_only_its_own_segments() {
 #[test]
 fn promise_28_closed_segments_are_compressed() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(4).keep_files(3).gzip().open();
+    let mut log = dir.log().rotate_bytes(4).keep_files(3).gzip().open();
     for n in 0..12 {
         log.put(&n.to_string(), NOON);
     }
@@ -386,7 +387,7 @@ fn promise_28_closed_segments_are_compressed() {
 #[test]
 fn promise_28_zstd_too() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(4).zstd().open();
+    let mut log = dir.log().rotate_bytes(4).zstd().open();
     for n in 0..5 {
         log.put(&n.to_string(), NOON);
     }
@@ -475,7 +476,7 @@ fn promise_26_a_segment_that_somebody_has_open_waits() {
 fn a_restart_appends() {
     let dir = Dir::new();
     for text in ["a", "b", "c"] {
-        dir.log().max_bytes(4).open().put(text, NOON);
+        dir.log().rotate_bytes(4).open().put(text, NOON);
     }
     assert_eq!(dir.closed(), ["a\nb\n"]);
     assert_eq!(dir.active(), "c\n");
@@ -519,7 +520,7 @@ fn promise_30_what_is_wrong_at_the_start_is_an_error_with_path_and_cause() {
     let error = refusal(RollingFile::new(dir.join("file/orders.log")));
     assert!(error.contains("file/orders.log") && error.contains("Not a directory"), "{error}");
     assert!(refusal(RollingFile::new("/")).contains("no file name"));
-    for log in [dir.log().max_bytes(0), dir.log().daily_at(24, 0), dir.log().daily_at(3, 60)] {
+    for log in [dir.log().rotate_bytes(0), dir.log().daily_at(24, 0), dir.log().daily_at(3, 60)] {
         let error = refusal(log);
         assert!(error.contains("orders.log"), "{error}");
     }
@@ -564,7 +565,7 @@ fn promise_23_a_deleted_or_renamed_file_is_noticed() {
 #[test]
 fn promise_23_copytruncate_leaves_no_hole() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(40).open();
+    let mut log = dir.log().rotate_bytes(40).open();
     log.put("a line before it is truncated", NOON);
     File::options().write(true).open(dir.path()).unwrap().set_len(0).unwrap();
     log.put("a line after it was truncated", NOON);
@@ -587,7 +588,7 @@ fn promise_24_a_missing_directory_is_made_again() {
 #[test]
 fn promise_24_a_failed_rotation_keeps_the_old_file_and_is_tried_again() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(4).open();
+    let mut log = dir.log().rotate_bytes(4).open();
     let start = at(NOON);
     fs::create_dir(dir.join(".orders.log.lock")).unwrap();
     log.put("a", NOON);
@@ -703,7 +704,7 @@ fn promise_29_links_and_other_than_files_are_refused_and_left_alone() {
 #[test]
 fn promise_29_a_link_at_the_lock_file_is_not_followed() {
     let dir = Dir::new();
-    let mut log = dir.log().max_bytes(2).open();
+    let mut log = dir.log().rotate_bytes(2).open();
     std::os::unix::fs::symlink(dir.join("nowhere"), dir.join(".orders.log.lock")).unwrap();
     log.put("a", NOON);
     assert!(log.try_put("b", at(NOON)).unwrap_err().to_string().contains("symbolic link"));
@@ -891,7 +892,7 @@ fn number(name: &str) -> usize {
 }
 
 fn write_until_killed(log: RollingFile) {
-    let mut log = compressing(log).max_bytes(2_000).open();
+    let mut log = compressing(log).rotate_bytes(2_000).open();
     for n in number("FIRST").. {
         log.put(&format!("line {n}"), NOON);
         if n % 20 == 0 {
@@ -901,7 +902,7 @@ fn write_until_killed(log: RollingFile) {
 }
 
 fn write_as_one_of_four(log: RollingFile) {
-    let mut log = compressing(log).max_bytes(20_000).open();
+    let mut log = compressing(log).rotate_bytes(20_000).open();
     let (id, each) = (number("ID"), number("EACH"));
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     let mut n = 0;

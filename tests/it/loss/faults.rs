@@ -9,8 +9,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use spanline::sink::Sink;
 use spanline::sink::{Control, Lines};
-use spanline::{Builder, Error, Guard, Sink};
+use spanline::{Builder, Error, Guard};
 use tracing::Dispatch;
 use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
@@ -153,7 +154,7 @@ pub(crate) enum Fault {
     Panic,
 }
 
-/// A writer for [`spanline::Writer`] that follows a script. Clones share it.
+/// A writer for [`spanline::sink::Writer`] that follows a script. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Faulty {
     pub(crate) gate: Gate,

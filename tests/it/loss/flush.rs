@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use spanline::sink::Writer;
 use spanline::sink::{Control, Lines};
-use spanline::{Error, Output, Overflow, Writer};
+use spanline::{Error, Output, Overflow};
 use tracing::Level;
 
 use crate::loss::faults::{Acts, Fault, Faulty, Gate, PATIENCE, Taken, built, sink, until, within};
@@ -208,7 +209,8 @@ fn what_a_sink_says_to_an_order_comes_back_with_the_outputs_name() {
         },
     };
     let builder = spanline::builder().on_complaint(|_| {}).shutdown_timeout(Duration::ZERO, Duration::ZERO);
-    let (_, guard) = built(builder.output(Output::new(failing).name("f")).output(Output::new(spanline::Memory::new())));
+    let (_, guard) =
+        built(builder.output(Output::new(failing).name("f")).output(Output::new(spanline::sink::Memory::new())));
     let handle = guard.handle();
     let error = handle.flush(PATIENCE).unwrap_err();
     assert!(error.is_retryable());
@@ -243,8 +245,8 @@ fn an_error_goes_at_once_and_needs_no_flush() {
 
 #[test]
 fn the_longest_timeout_is_no_overflow() {
-    let memory = spanline::Memory::new();
-    let output = Output::new(memory.clone()).overflow(Overflow::Block { max_wait: Duration::MAX }).max_bytes(4 << 10);
+    let memory = spanline::sink::Memory::new();
+    let output = Output::new(memory.clone()).overflow(Overflow::Block { max_wait: Duration::MAX }).queue_bytes(4 << 10);
     let builder = spanline::builder().shutdown_timeout(Duration::MAX, Duration::MAX).output(output);
     let (dispatch, guard) = built(builder);
     let handle = guard.handle();

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use spanline::sink::Writer;
 use spanline::sink::{Control, Lines};
-use spanline::{Error, Guard, Output, Writer};
+use spanline::{Error, Guard, Output};
 use tokio::runtime::{Builder, Runtime};
 use tracing::{Dispatch, Level};
 
@@ -162,7 +163,8 @@ fn errors_come_with_the_outputs_name_and_an_output_that_was_given_up_answers() {
         },
     };
     let builder = spanline::builder().on_complaint(|_| {});
-    let (_, guard) = built(builder.output(Output::new(failing).name("f")).output(Output::new(spanline::Memory::new())));
+    let (_, guard) =
+        built(builder.output(Output::new(failing).name("f")).output(Output::new(spanline::sink::Memory::new())));
     let error = runtime().block_on(guard.handle().flush_async()).unwrap_err();
     assert_eq!(error.to_string(), "output f: no");
     drop(guard);

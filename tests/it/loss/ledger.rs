@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::Deserialize;
+use spanline::metrics::{OutputMetrics, Reason};
+use spanline::record::Timestamp;
 use spanline::sink::Lines;
-use spanline::{Error, Memory, Output, OutputMetrics, Overflow, Reason, Timestamp, Writer};
+use spanline::sink::{Memory, Writer};
+use spanline::{Error, Output, Overflow};
 use tracing::Level;
 
 use crate::loss::faults::{Fault, Faulty, Gate, Taken, built, sink, within};
@@ -122,7 +125,7 @@ fn promise_01_books_balance_when_nothing_goes_wrong() {
 fn promise_01_books_balance_for_each_way_of_losing() {
     for overflow in [Overflow::Shed, Overflow::DropNewest, Overflow::Block { max_wait: Default::default() }] {
         let file = Faulty::gated();
-        let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).max_bytes(16 << 10);
+        let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).queue_bytes(16 << 10);
         let (dispatch, guard) = built(spanline::builder().filter("trace").output(output));
         within(&dispatch, || (0..2_000).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq)));
         let handle = guard.handle();
@@ -156,7 +159,7 @@ fn promise_01_books_of_several_outputs_are_kept_apart() {
         spanline::builder()
             .filter("trace")
             .on_complaint(|_| {})
-            .output(Output::new(quiet.clone()).name("quiet").filter("warn"))
+            .output(Output::new(quiet.clone()).name("quiet").output_filter("warn"))
             .output(Output::new(Writer::new(broken.clone())).name("broken")),
     );
     within(&dispatch, || (0..500).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq)));
@@ -175,7 +178,7 @@ fn promise_01_books_of_several_outputs_are_kept_apart() {
 fn promise_01_books_balance_while_a_call_waits_for_room() {
     let (file, max_wait) = (Faulty::gated(), std::time::Duration::from_secs(60));
     let output = Output::new(Writer::new(file.clone())).name("out").overflow(Overflow::Block { max_wait });
-    let (dispatch, guard) = built(spanline::builder().output(output.max_bytes(4 << 10)));
+    let (dispatch, guard) = built(spanline::builder().output(output.queue_bytes(4 << 10)));
     let handle = guard.handle();
     std::thread::scope(|scope| {
         scope.spawn(|| within(&dispatch, || (0..500).for_each(|seq| log(Level::INFO, 0, seq))));
@@ -241,7 +244,7 @@ fn a_snapshot_shows_how_old_the_oldest_queued_line_is() {
         Ok(())
     });
     let builder = spanline::builder().clock(move || Timestamp::from_nanos(clock.load(Ordering::SeqCst)));
-    let (dispatch, guard) = built(builder.output(Output::new(scripted).name("out").max_bytes(1 << 20)));
+    let (dispatch, guard) = built(builder.output(Output::new(scripted).name("out").queue_bytes(1 << 20)));
     let handle = guard.handle();
     let oldest = || handle.metrics().outputs[0].oldest_queued.map(|age| age.as_nanos());
     let at = |time: i64| now.store(time, Ordering::SeqCst);
@@ -355,7 +358,7 @@ mod property {
 
     fn run(overflow: Overflow, max_bytes: usize, limit: Option<u64>, rounds: &[Round]) {
         let file = Faulty::new();
-        let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).max_bytes(max_bytes);
+        let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).queue_bytes(max_bytes);
         let mut builder = spanline::builder().filter("trace").on_complaint(|_| {}).output(output);
         if let Some(lines) = limit {
             let period = std::time::Duration::from_millis(1);

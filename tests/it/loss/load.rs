@@ -4,7 +4,8 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use spanline::{Memory, Output, Overflow, Writer};
+use spanline::sink::{Memory, Writer};
+use spanline::{Output, Overflow};
 use tracing::Level;
 
 use crate::loss::faults::{Faulty, Gate, PATIENCE, Running, built, child_command, child_done, is_child, within};
@@ -33,7 +34,7 @@ fn flood(dispatch: &tracing::Dispatch, threads: u64) {
 #[test]
 fn promise_20_sixty_four_threads_lose_nothing_when_they_may_wait() {
     let memory = Memory::new();
-    let output = Output::new(memory.clone()).overflow(Overflow::Block { max_wait: PATIENCE }).max_bytes(1 << 20);
+    let output = Output::new(memory.clone()).overflow(Overflow::Block { max_wait: PATIENCE }).queue_bytes(1 << 20);
     let (dispatch, guard) = built(spanline::builder().output(output));
     flood(&dispatch, 64);
     let handle = guard.handle();
@@ -45,7 +46,7 @@ fn promise_20_sixty_four_threads_lose_nothing_when_they_may_wait() {
 #[test]
 fn promise_20_sixty_four_threads_keep_the_books_when_they_may_not_wait() {
     let memory = Memory::new();
-    let (dispatch, guard) = built(spanline::builder().output(Output::new(memory.clone()).max_bytes(64 << 10)));
+    let (dispatch, guard) = built(spanline::builder().output(Output::new(memory.clone()).queue_bytes(64 << 10)));
     flood(&dispatch, 64);
     let handle = guard.handle();
     guard.close().unwrap();
@@ -138,7 +139,7 @@ fn promise_16_a_large_queue_that_fills_up_again_and_again() {
     }
     let budget = 64 << 20;
     let gate = Gate::opened();
-    let output = Output::new(Writer::new(Gated(gate.clone()))).max_bytes(budget as usize);
+    let output = Output::new(Writer::new(Gated(gate.clone()))).queue_bytes(budget as usize);
     let guard = spanline::builder().output(output).init().unwrap();
     let dropped = || guard.handle().metrics().dropped();
     for _ in 0..3 {
@@ -241,7 +242,7 @@ fn recorded_values_are_exact_under_load() {
         value: Option<u64>,
     }
     let memory = Memory::new();
-    let output = Output::new(memory.clone()).overflow(Overflow::Block { max_wait: PATIENCE }).max_bytes(64 << 10);
+    let output = Output::new(memory.clone()).overflow(Overflow::Block { max_wait: PATIENCE }).queue_bytes(64 << 10);
     let (dispatch, guard) = built(spanline::builder().output(output));
     let done = AtomicBool::new(false);
     within(&dispatch, || {

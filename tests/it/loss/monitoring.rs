@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use spanline::{Handle, Memory, Output, Overflow, Writer};
+use spanline::sink::{Memory, Writer};
+use spanline::{Handle, Output, Overflow};
 
 use crate::loss::faults::{Faulty, built, within};
 use crate::loss::ledger::{LEVELS, log};
@@ -16,8 +17,9 @@ const HOSTILE: &str = "a \"quoted\\name\"\nin two {lines}, ü";
 /// Two outputs: one that loses lines, one of a hostile name.
 fn lossy(with: impl FnOnce(&Handle)) {
     let file = Faulty::gated();
-    let lossy = Output::new(Writer::new(file.clone())).name("file").overflow(Overflow::DropNewest).max_bytes(16 << 10);
-    let hostile = Output::new(Memory::new()).name(HOSTILE).filter("error");
+    let lossy =
+        Output::new(Writer::new(file.clone())).name("file").overflow(Overflow::DropNewest).queue_bytes(16 << 10);
+    let hostile = Output::new(Memory::new()).name(HOSTILE).output_filter("error");
     let (dispatch, guard) = built(spanline::builder().filter("trace").output(lossy).output(hostile));
     within(&dispatch, || (0..1_000).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq)));
     within(&dispatch, || tracing::error!(password = 1, "redacted"));
@@ -27,7 +29,7 @@ fn lossy(with: impl FnOnce(&Handle)) {
 }
 
 /// What the snapshot has under each name, worked out anew.
-fn expected(metrics: &spanline::Metrics) -> BTreeMap<Key, f64> {
+fn expected(metrics: &spanline::metrics::Metrics) -> BTreeMap<Key, f64> {
     let mut all = BTreeMap::new();
     for output in &metrics.outputs {
         let mut put = |name: &str, labels: &[(&str, &str)], value: f64| {
@@ -65,7 +67,7 @@ fn expected(metrics: &spanline::Metrics) -> BTreeMap<Key, f64> {
 
 /// Asks that all that was expected is there, and nothing else but reasons with no line.
 #[track_caller]
-fn compare(metrics: &spanline::Metrics, mut found: BTreeMap<Key, f64>) {
+fn compare(metrics: &spanline::metrics::Metrics, mut found: BTreeMap<Key, f64>) {
     for (key, value) in expected(metrics) {
         assert_eq!(found.remove(&key), Some(value), "{key:?}");
     }
@@ -163,7 +165,7 @@ mod prometheus {
 
     #[test]
     fn no_output_is_no_sample() {
-        assert!(read(&spanline::Metrics::default().to_prometheus()).is_empty());
+        assert!(read(&spanline::metrics::Metrics::default().to_prometheus()).is_empty());
     }
 }
 
@@ -280,6 +282,6 @@ mod facade {
 
     #[test]
     fn without_a_recorder_nothing_happens() {
-        spanline::Metrics::default().publish();
+        spanline::metrics::Metrics::default().publish();
     }
 }

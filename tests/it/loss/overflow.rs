@@ -4,8 +4,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use spanline::metrics::{OutputMetrics, Reason};
+use spanline::record::{Record, Timestamp, Value};
+use spanline::schema::Schema;
 use spanline::sink::Lines;
-use spanline::{Error, Memory, Output, OutputMetrics, Overflow, Reason, Record, Schema, Timestamp, Value, Writer};
+use spanline::sink::{Memory, Writer};
+use spanline::{Error, Output, Overflow};
 use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -18,7 +22,7 @@ use crate::loss::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
 fn promise_02_the_log_says_how_many_why_and_from_when_to_when() {
     let now = Arc::new(AtomicI64::new(0));
     let (clock, file) = (Arc::clone(&now), Faulty::gated());
-    let output = Output::new(Writer::new(file.clone())).overflow(Overflow::DropNewest).max_bytes(16 << 10);
+    let output = Output::new(Writer::new(file.clone())).overflow(Overflow::DropNewest).queue_bytes(16 << 10);
     let builder = spanline::builder().clock(move || Timestamp::from_nanos(clock.load(Ordering::Relaxed)));
     let (dispatch, guard) = built(builder.output(output));
     let handle = guard.handle();
@@ -80,7 +84,7 @@ fn promise_02_a_loss_in_the_last_batch_is_told_before_the_end() {
 fn promise_02_a_notice_alone_is_flushed_too() {
     let file = Faulty::gated();
     let buffered = std::io::BufWriter::with_capacity(1 << 20, file.clone());
-    let output = Output::new(Writer::new(buffered)).overflow(Overflow::DropNewest).max_bytes(8 << 10);
+    let output = Output::new(Writer::new(buffered)).overflow(Overflow::DropNewest).queue_bytes(8 << 10);
     let (dispatch, guard) = built(spanline::builder().output(output));
     within(&dispatch, || (0..1_000).for_each(|seq| log(Level::INFO, 0, seq)));
     file.gate.open();
@@ -106,7 +110,7 @@ fn fill(dispatch: &Dispatch, handle: &spanline::Handle, level: Level) -> (u64, O
 fn shed_refuses_the_less_important_first() {
     const MAX: u64 = 64 << 10;
     let file = Faulty::gated();
-    let output = Output::new(Writer::new(file.clone())).max_bytes(MAX as usize);
+    let output = Output::new(Writer::new(file.clone())).queue_bytes(MAX as usize);
     let (dispatch, guard) = built(spanline::builder().filter("trace").output(output));
     let handle = guard.handle();
     let mut taken_in_all = 0;
@@ -134,7 +138,7 @@ fn shed_refuses_the_less_important_first() {
 #[test]
 fn drop_newest_knows_no_levels() {
     let file = Faulty::gated();
-    let output = Output::new(Writer::new(file.clone())).max_bytes(64 << 10).overflow(Overflow::DropNewest);
+    let output = Output::new(Writer::new(file.clone())).queue_bytes(64 << 10).overflow(Overflow::DropNewest);
     let (dispatch, guard) = built(spanline::builder().filter("trace").output(output));
     let handle = guard.handle();
     let (taken, output) = fill(&dispatch, &handle, Level::TRACE);
@@ -151,7 +155,7 @@ fn drop_newest_knows_no_levels() {
 #[test]
 fn a_record_above_the_budget_is_counted_as_too_large() {
     let memory = Memory::new();
-    let output = Output::new(memory.clone()).max_bytes(8 << 10).overflow(Overflow::Block { max_wait: PATIENCE });
+    let output = Output::new(memory.clone()).queue_bytes(8 << 10).overflow(Overflow::Block { max_wait: PATIENCE });
     let (appender, guard) = output.appender().unwrap();
     let handle = guard.handle();
     for bytes in [100, 9 << 10, 100] {
@@ -166,7 +170,8 @@ fn a_record_above_the_budget_is_counted_as_too_large() {
 #[test]
 fn a_queue_of_the_smallest_size_still_delivers() {
     let memory = Memory::new();
-    let (dispatch, guard) = built(spanline::builder().filter("trace").output(Output::new(memory.clone()).max_bytes(0)));
+    let (dispatch, guard) =
+        built(spanline::builder().filter("trace").output(Output::new(memory.clone()).queue_bytes(0)));
     let handle = guard.handle();
     let large = "x".repeat(100_000);
     within(&dispatch, || {
@@ -261,8 +266,8 @@ fn a_line_given_up_half_way_harms_no_other() {
     }
 }
 
-/// Renders what [`spanline::Flat`] does, but panics on some records.
-struct Brittle(spanline::Flat);
+/// Renders what [`spanline::schema::Flat`] does, but panics on some records.
+struct Brittle(spanline::schema::Flat);
 
 impl Schema for Brittle {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
@@ -279,7 +284,7 @@ impl Schema for Brittle {
 #[test]
 fn promise_15_a_schema_that_panics_loses_that_line_only() {
     let memory = Memory::new();
-    let output = Output::new(memory.clone()).schema(Brittle(spanline::Flat::new()));
+    let output = Output::new(memory.clone()).schema(Brittle(spanline::schema::Flat::new()));
     let (dispatch, guard) = built(spanline::builder().filter("trace").on_complaint(|_| {}).output(output));
     let handle = guard.handle();
     within(&dispatch, || (0..4_000).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq)));

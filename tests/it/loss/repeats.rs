@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use spanline::metrics::{OutputMetrics, Reason};
+use spanline::record::Timestamp;
 use spanline::sink::Lines;
-use spanline::{Builder, Memory, Output, OutputMetrics, Reason, Timestamp, Writer};
+use spanline::sink::{Memory, Writer};
+use spanline::{Builder, Output};
 use tracing::Level;
 use tracing_subscriber::Registry;
 
@@ -188,8 +191,8 @@ fn each_output_is_told_what_it_would_have_had_also_when_filters_change() {
         .builder()
         .rate_limit(1, PERIOD)
         .output(Output::new(memories[0].clone()).name("all"))
-        .output(Output::new(memories[1].clone()).name("changes").filter("warn"))
-        .output(Output::new(memories[2].clone()).name("none").filter("off"));
+        .output(Output::new(memories[1].clone()).name("changes").output_filter("warn"))
+        .output(Output::new(memories[2].clone()).name("none").output_filter("off"));
     let (dispatch, guard) = built(builder);
     let handle = guard.handle();
     let ten = || within(&dispatch, || (0..10).for_each(|seq| log(Level::INFO, 0, seq)));

@@ -14,8 +14,10 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rustix::process::{Resource, Rlimit, setrlimit};
+use spanline::metrics::Reason;
+use spanline::sink::Sink;
 use spanline::sink::{Control, Lines};
-use spanline::{Error, Handle, Output, Overflow, Reason, RollingFile, Sink};
+use spanline::{Error, Handle, Output, Overflow, RollingFile};
 use tracing::Level;
 
 use crate::files::rotate;
@@ -184,7 +186,7 @@ fn run(steps: &[Step], max_bytes: Option<u64>) {
         *world.moved.lock().unwrap() = moved;
         let mut file = RollingFile::new(&path);
         if let Some(bytes) = max_bytes {
-            file = file.max_bytes(bytes);
+            file = file.rotate_bytes(bytes);
         }
         let output = Output::new(World { file: Some(file), shared: Arc::clone(&world) }).name("out");
         let output = output.overflow(Overflow::Block { max_wait: PATIENCE });

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use spanline::metrics::Reason;
 use spanline::sink::Lines;
-use spanline::{Memory, Output, Overflow, Reason, Stdout, Writer};
+use spanline::sink::{Memory, Writer};
+use spanline::{Output, Overflow, Stdout};
 use tracing::Level;
 
 use crate::loss::faults::{
@@ -17,7 +19,7 @@ use crate::loss::ledger::{balance, in_order, log, read};
 const LONG: Duration = Duration::from_secs(600);
 
 /// Takes a line at a time, and some time for each.
-fn slow(taken: &Taken, each: Duration) -> impl spanline::Sink + use<> {
+fn slow(taken: &Taken, each: Duration) -> impl spanline::sink::Sink + use<> {
     let taken = taken.clone();
     sink(move |lines: &mut Lines| {
         while !lines.is_empty() {
@@ -89,7 +91,8 @@ fn promise_06_the_cap_ends_it_whatever_the_progress() {
 #[test]
 fn promise_07_a_stuck_output_is_left_behind_whoever_waits_for_it() {
     let file = Faulty::gated();
-    let output = Output::new(Writer::new(file.clone())).name("out").max_bytes(64 << 10).overflow(Overflow::DropNewest);
+    let output =
+        Output::new(Writer::new(file.clone())).name("out").queue_bytes(64 << 10).overflow(Overflow::DropNewest);
     let complaints = Complaints::default();
     let timeout = Duration::from_millis(100);
     let builder = spanline::builder().on_complaint(complaints.hook()).shutdown_timeout(timeout, 3 * timeout);
@@ -125,7 +128,7 @@ fn promise_07_a_stuck_pipe_does_not_hang_the_process() {
     const NAME: &str = "loss::shutdown::promise_07_a_stuck_pipe_does_not_hang_the_process";
     if is_child() {
         let timeout = Duration::from_millis(200);
-        let output = Output::new(Stdout::new()).max_bytes(256 << 10);
+        let output = Output::new(Stdout::new()).queue_bytes(256 << 10);
         let guard = spanline::builder().shutdown_timeout(timeout, 2 * timeout).output(output).init().unwrap();
         let handle = guard.handle();
         for _ in 0..2 {
@@ -293,7 +296,7 @@ fn an_idle_worker_sleeps_until_there_is_something_to_do() {
     use std::io::Write;
     use tracing_subscriber::fmt::MakeWriter;
     let memory = Memory::new();
-    let (appender, guard) = Output::new(memory.clone()).name("idle").max_bytes(8 << 10).appender().unwrap();
+    let (appender, guard) = Output::new(memory.clone()).name("idle").queue_bytes(8 << 10).appender().unwrap();
     (0..50).for_each(|_| appender.make_writer().write_all(b"line\n").unwrap());
     guard.handle().flush(PATIENCE).unwrap();
     // This one waits in real time: it is about the passing of it.

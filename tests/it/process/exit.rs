@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use spanline::sink::Lines;
-use spanline::{Guard, Output, RollingFile, Sink, Writer};
+use spanline::sink::{Sink, Writer};
+use spanline::{Guard, Output, RollingFile};
 use tracing::Level;
 
 use crate::loss::faults::{

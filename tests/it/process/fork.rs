@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use spanline::metrics::Reason;
+use spanline::schema::Flat;
+use spanline::sink::Writer;
 use spanline::sink::{Control, Lines};
-use spanline::{Flat, Handle, Output, Overflow, Reason, Writer};
+use spanline::{Handle, Output, Overflow};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -391,7 +394,7 @@ fn promise_21_a_child_logs_after_its_parents_log_has_ended() {
 fn promise_21_a_daemon_goes_on_with_the_file_of_its_parent() {
     const NAME: &str = "process::fork::promise_21_a_daemon_goes_on_with_the_file_of_its_parent";
     if is_child() {
-        let guard = spanline::builder().output(Output::new(file().max_bytes(4 << 10).gzip())).init().unwrap();
+        let guard = spanline::builder().output(Output::new(file().rotate_bytes(4 << 10).gzip())).init().unwrap();
         (0..200).for_each(|seq| log(Level::INFO, 0, seq));
         let id = fork(|| {
             (0..200).for_each(|seq| log(Level::INFO, 1, seq));
@@ -482,7 +485,7 @@ fn promise_21_forks_and_all_else_at_once() {
             scope.spawn(move || {
                 keep(|_| {
                     // Not a subscriber: while one is made, tracing holds a lock of its own.
-                    let (appender, guard) = Output::new(spanline::Memory::new()).appender().unwrap();
+                    let (appender, guard) = Output::new(spanline::sink::Memory::new()).appender().unwrap();
                     appender.make_writer().write_all(b"line\n").unwrap();
                     guard.close().unwrap();
                 });

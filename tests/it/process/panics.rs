@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spanline::sink::{Control, Lines};
-use spanline::{Error, Guard, Memory, Output, Sink};
+use spanline::sink::{Memory, Sink};
+use spanline::{Error, Guard, Output};
 use tracing::dispatcher::with_default;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, Event, Span, Subscriber, info, info_span};
@@ -74,7 +75,7 @@ fn the_file_and_line_of_a_panic_are_those_of_its_place() {
     child("process::panics::the_file_and_line_of_a_panic_are_those_of_its_place", &[("RUST_BACKTRACE", "0")], || {
         set_hook(Box::new(|_| ()));
         let memory = Memory::new();
-        let schema = spanline::Flat::new().file().line().thread_name().thread_id();
+        let schema = spanline::schema::Flat::new().file().line().thread_name().thread_id();
         let guard = spanline::builder().output(Output::new(memory.clone()).schema(schema)).init().unwrap();
         assert!(on_thread(|| panic!("somewhere")).is_err());
         let line = line!() - 1;
@@ -167,7 +168,8 @@ fn a_filter_hides_panics_like_any_other_target() {
         set_hook(Box::new(|_| ()));
         let (all, none) = (Memory::new(), Memory::new());
         let builder = spanline::builder().output(Output::new(all.clone()).name("all"));
-        let guard = builder.output(Output::new(none.clone()).name("none").filter("info,panic=off")).init().unwrap();
+        let guard =
+            builder.output(Output::new(none.clone()).name("none").output_filter("info,panic=off")).init().unwrap();
         assert!(on_thread(|| panic!("seen")).is_err());
         guard.handle().set_filter("off").unwrap();
         assert!(on_thread(|| panic!("not seen")).is_err());

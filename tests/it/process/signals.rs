@@ -10,7 +10,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::low_level::raise;
 use spanline::sink::Lines;
-use spanline::{Builder, Output, Sink, Writer};
+use spanline::sink::{Sink, Writer};
+use spanline::{Builder, Output};
 use tracing::Level;
 
 use crate::loss::faults::{Faulty, Gate, PATIENCE, Running, Taken, child_behind, child_command, is_child, sink, until};

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use spanline::{Color, Console, HeldBack, Memory, Output, Timestamp};
+use spanline::record::Timestamp;
+use spanline::schema::{Color, Console};
+use spanline::sink::Memory;
+use spanline::{FlightRecorder, Output};
 use tracing::subscriber::with_default;
 use tracing::{Level, debug, error, info, info_span};
 use tracing_subscriber::prelude::*;
@@ -92,7 +95,8 @@ fn a_name_is_no_other_field() {
 #[test]
 fn held_back_and_a_backtrace_are_there_once() {
     let memory = Memory::new();
-    let builder = spanline::builder().filter("info").held_back(HeldBack::new("debug")).backtrace(Level::ERROR);
+    let builder =
+        spanline::builder().filter("info").flight_recorder(FlightRecorder::new("debug")).backtrace(Level::ERROR);
     let (layer, guard) = builder.output(Output::new(memory.clone()).schema(console())).build().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
         info_span!("request").in_scope(|| {

@@ -9,7 +9,7 @@ use super::{JSON, output_lines, schema};
 use crate::support::strict;
 
 fn edited(name: &str, edits: Edits, run: impl FnOnce()) -> Vec<Value> {
-    let lines = output_lines(|output| output.schema(schema(name)).edit(edits), run);
+    let lines = output_lines(|output| output.schema(schema(name)).edits(edits), run);
     lines.iter().map(|line| strict::line(line)).collect()
 }
 
@@ -19,8 +19,8 @@ fn one(name: &str, edits: Edits, run: impl FnOnce()) -> Value {
 
 #[test]
 fn reserved_and_own_names_are_renamed_in_their_place() {
-    let edits = Edits::new().rename("timestamp", "ts").rename("user_id", "uid").drop("env").add("type", "app");
-    let lines = output_lines(|output| output.edit(edits), || info!(target: "orders", user_id = 42, "order loaded"));
+    let edits = Edits::new().rename("timestamp", "ts").rename("user_id", "uid").remove("env").insert("type", "app");
+    let lines = output_lines(|output| output.edits(edits), || info!(target: "orders", user_id = 42, "order loaded"));
     assert_eq!(
         lines,
         [
@@ -36,13 +36,14 @@ fn a_path_leads_into_objects_and_arrays() {
             info_span!("db", user = 2, password = "s").in_scope(|| info!(user = 3, password = "s", "text"));
         });
     };
-    let edits = Edits::new().rename("spans.user", "uid").drop("spans.password").drop("fields.password").drop("span");
+    let edits =
+        Edits::new().rename("spans.user", "uid").remove("spans.password").remove("fields.password").remove("span");
     let line = one("nested", edits, run);
     assert_eq!(line["fields"], json!({"message": "text", "user": 3}));
     assert_eq!(line["spans"], json!([{"uid": 1, "name": "request"}, {"uid": 2, "name": "db"}]));
     assert_eq!(line.get("span"), None);
 
-    let edits = Edits::new().rename("log.level", "level").drop("labels.password").rename("labels.user", "uid");
+    let edits = Edits::new().rename("log.level", "level").remove("labels.password").rename("labels.user", "uid");
     let line = one("ecs", edits, run);
     assert_eq!((&line["level"], &line["labels"]), (&json!("INFO"), &json!({"uid": 3, "spans": "request:db"})));
 }
@@ -58,25 +59,25 @@ fn keys_stay_unique_and_the_edit_wins() {
     assert_eq!((&line["x"], line.get("a"), line.get("b")), (&json!(2), None, None), "the later one");
     let line = one("flat", Edits::new().rename("b", "x").rename("a", "x"), run);
     assert_eq!(line["x"], 1, "the later one");
-    let line = one("flat", Edits::new().add("a", "added"), run);
+    let line = one("flat", Edits::new().insert("a", "added"), run);
     assert_eq!(line["a"], "added");
-    let line = one("flat", Edits::new().add("x", "unless there is an a").rename("a", "x"), run);
+    let line = one("flat", Edits::new().insert("x", "unless there is an a").rename("a", "x"), run);
     assert_eq!(line["x"], 1);
-    let line = one("flat", Edits::new().add("x", true).rename("absent", "x"), run);
+    let line = one("flat", Edits::new().insert("x", true).rename("absent", "x"), run);
     assert_eq!(line["x"], true);
-    let line = one("flat", Edits::new().rename("a", "x").drop("a"), run);
+    let line = one("flat", Edits::new().rename("a", "x").remove("a"), run);
     assert_eq!((line.get("a"), line.get("x")), (None, None), "of two for one name the later");
-    let line = one("flat", Edits::new().rename("a", "we\"ird\n\u{202e}").add("", 0), run);
+    let line = one("flat", Edits::new().rename("a", "we\"ird\n\u{202e}").insert("", 0), run);
     assert_eq!((&line["we\"ird\n\u{202e}"], &line[""]), (&json!(1), &json!(0)));
 }
 
 #[test]
 fn every_schema_takes_edits() {
     let edits =
-        || Edits::new().rename("user_id", "uid").drop("secret").add("type", "app").rename("labels.user_id", "uid");
-    let edits = || edits().drop("labels.secret").rename("fields.user_id", "uid").drop("fields.secret");
+        || Edits::new().rename("user_id", "uid").remove("secret").insert("type", "app").rename("labels.user_id", "uid");
+    let edits = || edits().remove("labels.secret").rename("fields.user_id", "uid").remove("fields.secret");
     for name in NAMES {
-        let output = |output: spanline::Output| output.schema(schema(name)).edit(edits());
+        let output = |output: spanline::Output| output.schema(schema(name)).edits(edits());
         let text = output_lines(output, || info!(user_id = 42, secret = "hunter2", "order loaded")).join("\n");
         assert!(text.contains("uid") && text.contains("42") && text.contains("app"), "{name}: {text}");
         assert!(!text.contains("user_id") && !text.contains("hunter2"), "{name}: {text}");
@@ -88,9 +89,9 @@ fn every_schema_takes_edits() {
 
 #[test]
 fn logfmt_has_its_own_names_edited() {
-    let edits = Edits::new().rename("ts", "time").rename("msg", "level").drop("spans").add("a b", 1);
+    let edits = Edits::new().rename("ts", "time").rename("msg", "level").remove("spans").insert("a b", 1);
     let lines = output_lines(
-        |output| output.schema(schema("logfmt")).edit(edits),
+        |output| output.schema(schema("logfmt")).edits(edits),
         || info_span!("request").in_scope(|| info!("text")),
     );
     let pairs = read(&lines[0]).unwrap();
@@ -113,9 +114,9 @@ fn the_attribute_fields_of_otel_is_edited_as_any() {
         named.map(|attribute| (attribute["key"].clone(), attribute["value"].clone())).collect::<Vec<_>>()
     };
     let (a, one) = (json!("a"), json!({"intValue": "1"}));
-    assert_eq!(attributes(Edits::new().drop("fields")), [(a, one.clone())]);
+    assert_eq!(attributes(Edits::new().remove("fields")), [(a, one.clone())]);
     assert_eq!(attributes(Edits::new().rename("a", "fields")), [(json!("fields"), one)]);
-    let renamed = attributes(Edits::new().rename("fields", "others").drop("a"));
+    let renamed = attributes(Edits::new().rename("fields", "others").remove("a"));
     let values = json!([{"key": "spans", "value": {"intValue": "2"}}]);
     assert_eq!(renamed, [(json!("others"), json!({"kvlistValue": {"values": values}}))]);
 }
@@ -123,11 +124,11 @@ fn the_attribute_fields_of_otel_is_edited_as_any() {
 #[test]
 fn a_line_that_is_no_json_is_left_alone() {
     struct Text;
-    impl spanline::Schema for Text {
-        fn render(&mut self, _: &spanline::Record<'_>, out: &mut Vec<u8>) {
+    impl spanline::schema::Schema for Text {
+        fn render(&mut self, _: &spanline::record::Record<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(b"plain text");
         }
     }
-    let lines = output_lines(|output| output.schema(Text).edit(Edits::new().drop("a")), || info!("text"));
+    let lines = output_lines(|output| output.schema(Text).edits(Edits::new().remove("a")), || info!("text"));
     assert_eq!(lines, ["plain text"]);
 }

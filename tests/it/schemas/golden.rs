@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::fmt;
 
+use spanline::Output;
 use spanline::schema::NAMES;
-use spanline::{Color, Console, Memory, Output, Schema};
+use spanline::schema::{Color, Console, Schema};
+use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{Level, info_span};
 use tracing_subscriber::prelude::*;

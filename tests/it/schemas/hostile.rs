@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use spanline::schema::Edits;
-use spanline::{Memory, Output, Redact, SpanExt};
+use spanline::sink::Memory;
+use spanline::{Output, Redact, SpanExt};
 use tracing::Level;
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
@@ -66,14 +67,14 @@ proptest! {
         for (kind, from, to) in &edits {
             changes = match kind {
                 0 => changes.rename(from, to),
-                1 => changes.drop(from),
-                _ => changes.add(from, to),
+                1 => changes.remove(from),
+                _ => changes.insert(from, to),
             };
         }
         let mut builder = fixed().redact(Redact::none()).static_field("env", "test").static_field("a.b", "static");
         for (name, memory, edited) in &outputs {
-            let output = |memory: &Memory| Output::new(memory.clone()).schema(schema(name)).max_bytes(1 << 16);
-            builder = builder.output(output(memory)).output(output(edited).edit(changes.clone()));
+            let output = |memory: &Memory| Output::new(memory.clone()).schema(schema(name)).queue_bytes(1 << 16);
+            builder = builder.output(output(memory)).output(output(edited).edits(changes.clone()));
         }
         let (layer, guard) = builder.build().unwrap();
         let event = Site::event(&target, Level::WARN, &names(&own));

@@ -8,8 +8,10 @@ mod logfmt;
 mod page;
 mod published;
 
+use spanline::Output;
+use spanline::schema::Schema;
 use spanline::schema::by_name;
-use spanline::{Memory, Output, Schema};
+use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 

@@ -1,7 +1,8 @@
 //! The examples of docs/schemas.md are what the code writes.
 
+use spanline::Output;
+use spanline::schema::{Color, Console, Schema};
 use spanline::schema::{Edits, Gcp};
-use spanline::{Color, Console, Output, Schema};
 use tracing::{Level, info_span};
 
 use super::golden::of_here;
@@ -35,7 +36,7 @@ fn the_page_shows_what_each_schema_writes() {
     for shape in consoles {
         check("console", &|output| output.schema(Box::new(shape(console())) as Box<dyn Schema>));
     }
-    let edits = || Edits::new().rename("timestamp", "ts").drop("spans").add("type", "app");
-    check("edits", &|output| output.edit(edits()));
+    let edits = || Edits::new().rename("timestamp", "ts").remove("spans").insert("type", "app");
+    check("edits", &|output| output.edits(edits()));
     assert!(missing.is_empty(), "not in docs/schemas.md:\n{missing}");
 }

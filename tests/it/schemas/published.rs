@@ -10,8 +10,9 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, LogsData};
 use serde_json::{Value, json};
+use spanline::Output;
 use spanline::schema::{Bunyan, Datadog, Gcp, Nested, Otel};
-use spanline::{Memory, Output};
+use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{Level, debug, error, info, info_span, trace, warn};
 use tracing_subscriber::prelude::*;
@@ -472,7 +473,7 @@ fn bunyan_is_read_by_its_viewer() {
 fn promise_02_a_notice_of_loss_is_readable_in_each_schema() {
     for name in spanline::schema::NAMES {
         let gate = crate::support::stage::Gate::default();
-        let output = Output::new(gate.clone()).schema(schema(name)).max_bytes(8 << 10);
+        let output = Output::new(gate.clone()).schema(schema(name)).queue_bytes(8 << 10);
         let (layer, guard) = fixed().service("orders").output(output).build().unwrap();
         with_default(tracing_subscriber::registry().with(layer), || {
             for number in 0..1000 {

@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use spanline::{Console, Memory, Output, Overflow, Reason, Writer};
+use spanline::metrics::Reason;
+use spanline::schema::Console;
+use spanline::sink::{Memory, Writer};
+use spanline::{Output, Overflow};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -72,7 +75,7 @@ fn fmt_writes_through_it_with_each_events_level() {
 #[test]
 fn less_important_lines_give_way_first() {
     let file = Faulty::gated();
-    let (appender, guard) = Output::new(Writer::new(file.clone())).max_bytes(64 << 10).appender().unwrap();
+    let (appender, guard) = Output::new(Writer::new(file.clone())).queue_bytes(64 << 10).appender().unwrap();
     let handle = guard.handle();
     let subscriber = tracing_subscriber::fmt().json().with_max_level(Level::TRACE).with_writer(appender).finish();
     let dispatch = subscriber.into();
@@ -94,7 +97,7 @@ fn less_important_lines_give_way_first() {
 fn promise_02_the_notice_of_loss_follows_the_schema() {
     for console in [false, true] {
         let file = Faulty::gated();
-        let mut output = Output::new(Writer::new(file.clone())).overflow(Overflow::DropNewest).max_bytes(8 << 10);
+        let mut output = Output::new(Writer::new(file.clone())).overflow(Overflow::DropNewest).queue_bytes(8 << 10);
         if console {
             output = output.schema(Console::new().utc());
         }

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use spanline::{Memory, Output, Overflow, Reason, Stdout, Writer};
+use spanline::metrics::Reason;
+use spanline::sink::{Memory, Writer};
+use spanline::{Output, Overflow, Stdout};
 use tracing::Level;
 
 use crate::loss::faults::{
@@ -23,7 +25,7 @@ fn blocking() -> Overflow {
 fn promise_03_block_loses_nothing_while_the_writer_fails() {
     let file = Faulty::new();
     file.always(Some(Fault::Io));
-    let output = Output::new(Writer::new(file.clone())).name("out").overflow(blocking()).max_bytes(32 << 10);
+    let output = Output::new(Writer::new(file.clone())).name("out").overflow(blocking()).queue_bytes(32 << 10);
     let complaints = Complaints::default();
     let (dispatch, guard) = built(spanline::builder().on_complaint(complaints.hook()).output(output));
     let handle = guard.handle();
@@ -170,7 +172,7 @@ fn promise_18_a_stuck_output_delays_neither_the_others_nor_a_caller() {
     let (stuck, memory) = (Faulty::gated(), Memory::new());
     let (dispatch, guard) = built(
         spanline::builder()
-            .output(Output::new(Writer::new(stuck.clone())).name("stuck").max_bytes(64 << 10))
+            .output(Output::new(Writer::new(stuck.clone())).name("stuck").queue_bytes(64 << 10))
             .output(Output::new(memory.clone()).name("memory").overflow(blocking())),
     );
     let handle = guard.handle();
@@ -200,7 +202,7 @@ fn promise_18_a_stuck_output_delays_neither_the_others_nor_a_caller() {
 #[test]
 fn promise_18_block_waits_no_longer_than_asked() {
     let (file, max_wait) = (Faulty::gated(), Duration::from_millis(20));
-    let output = Output::new(Writer::new(file.clone())).overflow(Overflow::Block { max_wait }).max_bytes(4 << 10);
+    let output = Output::new(Writer::new(file.clone())).overflow(Overflow::Block { max_wait }).queue_bytes(4 << 10);
     let (dispatch, guard) = built(spanline::builder().output(output));
     let handle = guard.handle();
     let stalls = Stalls::measure();

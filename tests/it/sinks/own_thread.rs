@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::time::Duration;
 
+use spanline::metrics::Reason;
 use spanline::sink::Lines;
-use spanline::{Error, Guard, Memory, Output, Reason, Sink};
+use spanline::sink::{Memory, Sink};
+use spanline::{Error, Guard, Output};
 use tracing::{Dispatch, Level};
 
 use crate::loss::faults::{PATIENCE, Running, Taken, built, child_command, child_done, is_child, sink, within};

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use spanline::metrics::Reason;
 use spanline::sink::Lines;
-use spanline::{Durability, Memory, Output, Overflow, Reason, RollingFile, Writer};
+use spanline::sink::{Memory, Writer};
+use spanline::{Durability, Output, Overflow, RollingFile};
 use tracing::{Dispatch, Level};
 
 use crate::files::durable::Happened;
@@ -144,7 +146,7 @@ fn a_stuck_sink_delays_a_call_no_longer_than_it_may() {
 fn a_full_queue_is_as_full_for_a_synchronous_output() {
     let file = Faulty::gated();
     let overflow = Overflow::Block { max_wait: Duration::from_millis(1) };
-    let output = Output::new(Writer::new(file.clone())).synchronous().overflow(overflow).max_bytes(4 << 10);
+    let output = Output::new(Writer::new(file.clone())).synchronous().overflow(overflow).queue_bytes(4 << 10);
     let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
     within(&dispatch, || (0..200).for_each(|seq| log(Level::INFO, 0, seq)));
     file.gate.open();

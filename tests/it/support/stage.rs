@@ -4,8 +4,10 @@
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use serde_json::Value;
+use spanline::record::Timestamp;
+use spanline::sink::Memory;
 use spanline::sink::{Lines, Sink};
-use spanline::{Builder, Error, Memory, Output, Timestamp};
+use spanline::{Builder, Error, Output};
 use tracing::callsite::{Callsite, Identifier};
 use tracing::field::{Field, FieldSet, ValueSet};
 use tracing::metadata::Kind;

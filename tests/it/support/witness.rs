@@ -157,7 +157,7 @@ fn program() {
     let witness = Witness::new(Path::new(&std::env::var_os("WITNESS").unwrap()));
     let mut file = RollingFile::new(PathBuf::from(std::env::var_os("LOG").unwrap()));
     if number("MAX_BYTES") > 0 {
-        file = file.max_bytes(number("MAX_BYTES"));
+        file = file.rotate_bytes(number("MAX_BYTES"));
     }
     #[cfg(feature = "gzip")]
     if number("COMPRESSED") == 1 {

@@ -5,7 +5,8 @@ use std::error::Error;
 use std::fmt;
 
 use serde_json::{Value, json};
-use spanline::{ErrorChain, Record, Schema};
+use spanline::record::{ErrorChain, Record};
+use spanline::schema::Schema;
 use tracing::{Level, error, info_span, warn};
 
 use crate::support::stage::{fixed, lines, lines_of, text_of};
@@ -184,7 +185,7 @@ struct Told;
 impl Schema for Told {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let chain = record.fields().find_map(|(_, value)| match value {
-            spanline::Value::Error(chain) => Some(chain),
+            spanline::record::Value::Error(chain) => Some(chain),
             _ => None,
         });
         let told = chain.map(|chain: ErrorChain<'_>| json!([chain.kind(), chain.message()]));
@@ -195,7 +196,7 @@ impl Schema for Told {
 /// What a schema of one's own is told of an error.
 #[track_caller]
 fn type_and_message(error: &(dyn Error + 'static)) -> (Option<String>, String) {
-    let memory = spanline::Memory::new();
+    let memory = spanline::sink::Memory::new();
     let output = spanline::Output::new(memory.clone()).schema(Told);
     drop(text_of(fixed().output(output), || error!(error, "failed")));
     serde_json::from_str(&memory.text()).unwrap()

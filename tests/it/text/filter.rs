@@ -4,7 +4,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use spanline::{Memory, Output};
+use spanline::Output;
+use spanline::sink::Memory;
 use tracing::subscriber::{set_default, with_default};
 use tracing::{Dispatch, Level, Subscriber, debug, debug_span, error, info, info_span, trace, trace_span, warn};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, Targets};
@@ -45,9 +46,9 @@ fn each_output_has_a_filter_of_its_own() {
     let (layer, guard) = spanline::builder()
         .filter("debug,noisy=off")
         .output(Output::new(memories[0].clone()))
-        .output(Output::new(memories[1].clone()).filter("warn"))
-        .output(Output::new(memories[2].clone()).filter("trace"))
-        .output(Output::new(memories[3].clone()).filter("off"))
+        .output(Output::new(memories[1].clone()).output_filter("warn"))
+        .output(Output::new(memories[2].clone()).output_filter("trace"))
+        .output(Output::new(memories[3].clone()).output_filter("off"))
         .build()
         .unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -69,7 +70,7 @@ fn promise_30_a_bad_directive_is_an_error_that_names_it() {
     for bad in ["orders=loud", "[span]=debug", "=info", "a b=info"] {
         let directives = format!("info,{bad}");
         let global = spanline::builder().filter(&directives).output(Output::new(Memory::new())).build::<Registry>();
-        let own = spanline::builder().output(Output::new(Memory::new()).filter(&directives)).build::<Registry>();
+        let own = spanline::builder().output(Output::new(Memory::new()).output_filter(&directives)).build::<Registry>();
         for error in [global.err().unwrap(), own.err().unwrap()] {
             assert!(error.is_invalid() && error.to_string().contains(bad), "{error}");
         }
@@ -435,7 +436,7 @@ fn a_builders_filter_goes_before_rust_log() {
 #[test]
 fn events_go_on_at_full_speed_while_filters_change() {
     let memory = Memory::new();
-    let (layer, guard) = fixed().output(Output::new(memory.clone()).max_bytes(64 << 20)).build().unwrap();
+    let (layer, guard) = fixed().output(Output::new(memory.clone()).queue_bytes(64 << 20)).build().unwrap();
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer));
     let threads = [0, 1].map(|thread| {
         let dispatch = dispatch.clone();

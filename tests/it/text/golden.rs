@@ -8,8 +8,10 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
+use spanline::schema::{Color, Console};
 use spanline::schema::{Flat, SpanFields};
-use spanline::{Builder, Color, Console, Memory, Output, SpanExt};
+use spanline::sink::Memory;
+use spanline::{Builder, Output, SpanExt};
 use tracing::field::Empty;
 use tracing::subscriber::with_default;
 use tracing::{debug, error, error_span, info, info_span, trace, warn};

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt::{self, Write};
 
 use serde_json::json;
-use spanline::{Memory, Output, SpanExt};
+use spanline::sink::Memory;
+use spanline::{Output, SpanExt};
 use tracing::field::{Empty, debug, display};
 use tracing::{error, info, info_span, warn};
 
@@ -356,7 +357,7 @@ thread_local! {
 fn promise_14_events_from_thread_local_destructors_are_written() {
     child("text::hostile::promise_14_events_from_thread_local_destructors_are_written", &[], || {
         let memory = Memory::new();
-        let schema = spanline::Flat::new().thread_id().thread_name();
+        let schema = spanline::schema::Flat::new().thread_id().thread_name();
         let guard = spanline::builder().output(Output::new(memory.clone()).schema(schema)).init().unwrap();
         const THREADS: usize = 50;
         for _ in 0..THREADS {

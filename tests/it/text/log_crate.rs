@@ -2,8 +2,10 @@
 
 use log::{Level, MetadataBuilder, RecordBuilder};
 use serde_json::json;
+use spanline::Output;
+use spanline::schema::Console;
 use spanline::schema::Flat;
-use spanline::{Console, Memory, Output};
+use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{info, info_span};
 use tracing_subscriber::prelude::*;
@@ -91,8 +93,8 @@ fn filters_look_at_a_records_own_target() {
 fn each_output_has_its_own_filter_for_records_too() {
     let (one, two) = (Memory::new(), Memory::new());
     let (layer, guard) = fixed()
-        .output(Output::new(one.clone()).filter("pool=debug"))
-        .output(Output::new(two.clone()).filter("warn"))
+        .output(Output::new(one.clone()).output_filter("pool=debug"))
+        .output(Output::new(two.clone()).output_filter("warn"))
         .build()
         .unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {

@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use spanline::schema::Console;
 use spanline::schema::Flat;
-use spanline::{Console, Memory, Output, Redact, SpanExt};
+use spanline::sink::Memory;
+use spanline::{Output, Redact, SpanExt};
 use tracing::subscriber::with_default;
 use tracing::{Level, info};
 use tracing_subscriber::prelude::*;
@@ -202,8 +204,8 @@ proptest! {
             builder = builder.service(service);
         }
         let (layer, guard) = builder
-            .output(Output::new(memory.clone()).max_bytes(1 << 16))
-            .output(Output::new(console.clone()).schema(Console::new()).max_bytes(1 << 16))
+            .output(Output::new(memory.clone()).queue_bytes(1 << 16))
+            .output(Output::new(console.clone()).schema(Console::new()).queue_bytes(1 << 16))
             .build()
             .unwrap();
         let event = Site::event(&target, Level::WARN, &names(&own));

@@ -10,7 +10,10 @@ use std::time::Duration;
 use log::RecordBuilder;
 use proptest::prelude::*;
 use serde_json::json;
-use spanline::{Builder, Console, Flat, Memory, Output, Record, Redact, Schema, SpanExt};
+use spanline::record::Record;
+use spanline::schema::{Console, Flat, Schema};
+use spanline::sink::Memory;
+use spanline::{Builder, Output, Redact, SpanExt};
 use tracing::field::{debug, display};
 use tracing::subscriber::with_default;
 use tracing::{Level, error, info, info_span};
@@ -76,10 +79,10 @@ fn written(redact: &Redact, set_up: impl Fn(Builder) -> Builder, run: impl Fn())
         let output = |place: usize| Output::new(outputs[place].clone());
         let builder = set_up(fixed().redact(redact.clone()).max_line_bytes(max_line_bytes).on_complaint(|_| {}))
             .output(output(0))
-            .output(output(1).schema(Flat::new().file().thread_name()).filter("info").synchronous())
+            .output(output(1).schema(Flat::new().file().thread_name()).output_filter("info").synchronous())
             .output(output(2).schema(Console::new().utc()))
             .output(output(3).schema(Everything))
-            .output(output(4).filter("error"));
+            .output(output(4).output_filter("error"));
         let (layer, guard) = builder.build().unwrap();
         with_default(tracing_subscriber::registry().with(layer), &run);
         guard.close().unwrap();
@@ -504,7 +507,7 @@ fn what_was_redacted_is_counted_for_each_output() {
     let builder = fixed()
         .redact(Redact::new().values())
         .output(Output::new(outputs[0].clone()).name("all"))
-        .output(Output::new(outputs[1].clone()).name("errors").filter("error"));
+        .output(Output::new(outputs[1].clone()).name("errors").output_filter("error"));
     let (layer, guard) = builder.build().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
         info!(password = "a", token = "b", "text");

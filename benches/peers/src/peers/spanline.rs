@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use spanline::sink::{Lines, Sink as Target};
-use spanline::{Error, Flat, Guard, Output, Overflow, RollingFile};
+use spanline::schema::Flat;
+use spanline::{Error, Guard, Output, Overflow, RollingFile};
 use tracing_subscriber::prelude::*;
 
 use super::{Sink, Subscribed};
