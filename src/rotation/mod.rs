@@ -8,6 +8,8 @@
 mod name;
 mod period;
 mod retention;
+#[cfg(feature = "tracing-appender")]
+mod tracing_appender;
 
 pub(crate) use name::{Form, Names, Segment};
 pub use period::Period;

@@ -6,7 +6,6 @@
 //! the first time only.
 
 use chrono::{DateTime, Datelike, Days, Local, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
-use tracing_appender::rolling::Rotation;
 
 use crate::record::Timestamp;
 
@@ -35,18 +34,6 @@ pub enum Period {
 }
 
 impl Period {
-    /// The period of `tracing-appender`'s setting; `None` for [`Rotation::NEVER`].
-    pub fn from_rotation(rotation: &Rotation) -> Option<Self> {
-        [
-            (Rotation::MINUTELY, Self::Minutely),
-            (Rotation::HOURLY, Self::Hourly),
-            (Rotation::DAILY, Self::Daily),
-            (Rotation::WEEKLY, Self::Weekly),
-        ]
-        .into_iter()
-        .find_map(|(known, period)| (known == *rotation).then_some(period))
-    }
-
     /// Whether its time of day exists.
     pub(crate) fn is_valid(self) -> bool {
         self.time_of_day().is_some()
@@ -276,13 +263,6 @@ mod tests {
         let mut schedule = Schedule::new(None, Zone::Utc);
         schedule.begin(Some(Timestamp::from_nanos(0)));
         assert_eq!(schedule.turn(Timestamp::from_nanos(i64::MAX)), Turn::Stay);
-    }
-
-    #[test]
-    fn the_settings_of_tracing_appender_are_understood() {
-        assert_eq!(Period::from_rotation(&Rotation::HOURLY), Some(Period::Hourly));
-        assert_eq!(Period::from_rotation(&Rotation::WEEKLY), Some(Period::Weekly));
-        assert_eq!(Period::from_rotation(&Rotation::NEVER), None);
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Three web services and their log: `cargo run --release --example orders`.
+//! Three web services and their log: `cargo run --release -p orders`.
 //!
 //! They start on free loopback ports: `orders`, which clients call, calls `stock`, and that `warehouse`. This program
 //! sends them a few hundred requests, logs to stdout and to a rotating file, and says on stderr what became of it all,
