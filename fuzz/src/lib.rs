@@ -26,14 +26,6 @@ mod record {
     pub(crate) use spanline::record::Timestamp;
 }
 
-/// As the tests' stage knows it.
-mod loss {
-    pub(crate) mod faults {
-        #[allow(dead_code)]
-        pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
-    }
-}
-
 /// What the tests share.
 #[allow(dead_code)]
 #[path = "../../tests/it/support"]
@@ -41,4 +33,5 @@ mod support {
     pub(crate) mod any;
     pub(crate) mod stage;
     pub(crate) mod strict;
+    pub(crate) mod wait;
 }

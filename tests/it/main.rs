@@ -3,6 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods)]
 
+/// The name of the test that calls it, as the test harness knows it. A test passes it to the process that runs it again.
+macro_rules! this_test {
+    () => {{
+        fn here() {}
+        let path = std::any::type_name_of_val(&here);
+        path.strip_prefix("it::").and_then(|path| path.strip_suffix("::here")).unwrap()
+    }};
+}
+
 mod context;
 mod files;
 mod loss;

@@ -1,11 +1,19 @@
-//! Context: ids, inherited fields, HTTP, and lines held back.
+//! Context: ids, inherited fields, variables, HTTP, and the flight recorder.
 
 pub(crate) mod close_lines;
-pub(crate) mod held_back;
+pub(crate) mod deep_spans;
+pub(crate) mod flight_recorder;
+pub(crate) mod flight_recorder_limits;
 #[cfg(feature = "axum")]
-pub(crate) mod http;
-pub(crate) mod ids_and_fields;
-pub(crate) mod inherit;
+pub(crate) mod http_endings;
+#[cfg(feature = "axum")]
+pub(crate) mod http_hooks;
+#[cfg(feature = "axum")]
+pub(crate) mod http_propagation;
+pub(crate) mod inheritance;
 #[cfg(feature = "opentelemetry")]
 pub(crate) mod otel;
-pub(crate) mod record;
+pub(crate) mod recorded_fields;
+pub(crate) mod scopes;
+pub(crate) mod trace_context;
+pub(crate) mod variables;

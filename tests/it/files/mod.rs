@@ -1,5 +1,13 @@
-//! Files: rotation, full disks, durability.
+//! Files: rotation, retention, compression, faults of the disk, durability.
 
-pub(crate) mod disk;
-pub(crate) mod durable;
-pub(crate) mod rotate;
+pub(crate) mod child_process;
+pub(crate) mod compression;
+pub(crate) mod durability;
+pub(crate) mod full_disk;
+pub(crate) mod moved_files;
+pub(crate) mod permissions;
+pub(crate) mod retention;
+pub(crate) mod rotation;
+pub(crate) mod several_processes;
+pub(crate) mod start;
+pub(crate) mod torn_lines;

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use spanline::sink::Writer;
-use spanline::sink::{Control, Lines};
+use spanline::sink::{Control, Lines, Writer};
 use spanline::{Error, Output, Overflow};
 use tracing::Level;
 
-use crate::loss::faults::{Acts, Fault, Faulty, Gate, PATIENCE, Taken, built, sink, until, within};
-use crate::loss::ledger::{balance, in_order, log, read};
+use crate::support::faults::{Acts, Fault, Faulty, Gate, Taken, built, sink, within};
+use crate::support::ledger::{balance, in_order, log, read};
+use crate::support::wait::{PATIENCE, until};
 
 /// Counts lines of each thread in a text that comes in pieces.
 #[derive(Default)]

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use spanline::sink::Writer;
-use spanline::sink::{Control, Lines};
+use spanline::sink::{Control, Lines, Writer};
 use spanline::{Error, Guard, Output};
 use tokio::runtime::{Builder, Runtime};
 use tracing::{Dispatch, Level};
 
-use crate::loss::faults::{Acts, Faulty, Gate, PATIENCE, Taken, built, until, within};
-use crate::loss::ledger::{log, read};
+use crate::support::faults::{Acts, Faulty, Gate, Taken, built, within};
+use crate::support::ledger::{log, read};
+use crate::support::wait::{PATIENCE, until};
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -133,7 +133,7 @@ fn a_waker_that_panics_harms_neither_the_worker_nor_the_others() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
-            crate::loss::faults::panic_quietly()
+            crate::support::faults::panic_quietly()
         }
     }
     let file = Faulty::gated();

@@ -8,8 +8,10 @@ use spanline::sink::{Memory, Writer};
 use spanline::{Output, Overflow};
 use tracing::Level;
 
-use crate::loss::faults::{Faulty, Gate, PATIENCE, Running, built, child_command, child_done, is_child, within};
-use crate::loss::ledger::{all_told, balance, in_order, log};
+use crate::support::faults::{Faulty, Gate, built, within};
+use crate::support::ledger::{all_told, balance, in_order, log};
+use crate::support::process::{Running, child_command, child_done, is_child};
+use crate::support::wait::PATIENCE;
 
 /// Events of each thread; set `SPANLINE_EVENTS=100000` for the figure of the promise.
 fn events() -> u64 {

@@ -1,13 +1,12 @@
-//! Nothing is lost silently: the books, overflow, flush, and shutdown.
+//! Loss: the books, overflow, flush, shutdown, and faults of every kind.
 
-pub(crate) mod disasters;
-pub(crate) mod faults;
+pub(crate) mod books;
 pub(crate) mod flush;
 pub(crate) mod flush_async;
-pub(crate) mod ledger;
 pub(crate) mod load;
-pub(crate) mod monitoring;
+pub(crate) mod metrics;
 pub(crate) mod overflow;
-pub(crate) mod repeats;
-pub(crate) mod sequences;
+pub(crate) mod random_sequences;
+pub(crate) mod rate_limit;
 pub(crate) mod shutdown;
+pub(crate) mod system_faults;

@@ -7,16 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use spanline::metrics::{OutputMetrics, Reason};
 use spanline::record::{Record, Timestamp, Value};
 use spanline::schema::Schema;
-use spanline::sink::Lines;
-use spanline::sink::{Memory, Writer};
+use spanline::sink::{Lines, Memory, Writer};
 use spanline::{Error, Output, Overflow};
 use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::loss::faults::{
-    Acts, Complaints, Fault, Faulty, PATIENCE, Taken, built, panic_quietly, sink, until, within,
-};
-use crate::loss::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
+use crate::support::faults::{Acts, Complaints, Fault, Faulty, Taken, built, panic_quietly, sink, within};
+use crate::support::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
+use crate::support::wait::{PATIENCE, until};
 
 #[test]
 fn promise_02_the_log_says_how_many_why_and_from_when_to_when() {

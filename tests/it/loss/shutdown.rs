@@ -5,16 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use spanline::metrics::Reason;
-use spanline::sink::Lines;
-use spanline::sink::{Memory, Writer};
+use spanline::sink::{Lines, Memory, Writer};
 use spanline::{Output, Overflow, Stdout};
 use tracing::Level;
 
-use crate::loss::faults::{
-    Complaints, Fault, Faulty, Gate, PATIENCE, Running, Stalls, Taken, built, child_command, child_done, is_child,
-    sink, until, within,
-};
-use crate::loss::ledger::{balance, in_order, log, read};
+use crate::support::faults::{Complaints, Fault, Faulty, Gate, Taken, built, sink, within};
+use crate::support::ledger::{balance, in_order, log, read};
+use crate::support::process::{Running, child_command, child_done, is_child};
+use crate::support::wait::{PATIENCE, Stalls, until};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -125,7 +123,7 @@ fn promise_07_a_stuck_output_is_left_behind_whoever_waits_for_it() {
 /// A pipe that nobody reads, a full queue, and others who flush.
 #[test]
 fn promise_07_a_stuck_pipe_does_not_hang_the_process() {
-    const NAME: &str = "loss::shutdown::promise_07_a_stuck_pipe_does_not_hang_the_process";
+    let name = this_test!();
     if is_child() {
         let timeout = Duration::from_millis(200);
         let output = Output::new(Stdout::new()).queue_bytes(256 << 10);
@@ -142,7 +140,7 @@ fn promise_07_a_stuck_pipe_does_not_hang_the_process() {
         eprintln!("dropped {}", output.dropped.total());
         child_done();
     }
-    let mut child = Running::start(child_command(NAME));
+    let mut child = Running::start(child_command(name));
     let status = child.wait();
     let (stdout, stderr) = (child.stdout(), child.stderr());
     assert!(status.success(), "{stderr}");
@@ -156,7 +154,7 @@ fn promise_07_a_stuck_pipe_does_not_hang_the_process() {
 
 #[test]
 fn promise_07_a_closed_stdout_neither_hangs_nor_panics() {
-    const NAME: &str = "loss::shutdown::promise_07_a_closed_stdout_neither_hangs_nor_panics";
+    let name = this_test!();
     if is_child() {
         let guard = spanline::builder().output(Output::new(Stdout::new())).init().unwrap();
         let mut line = String::new();
@@ -166,11 +164,11 @@ fn promise_07_a_closed_stdout_neither_hangs_nor_panics() {
         log(Level::INFO, 0, 1_000);
         std::process::exit(5);
     }
-    let mut command = child_command(NAME);
+    let mut command = child_command(name);
     command.stdin(std::process::Stdio::piped());
     let mut child = Running::start(command);
     let mut stdout = std::io::BufReader::new(child.0.stdout.take().unwrap());
-    crate::loss::faults::skip_to_own_part(&mut stdout);
+    crate::support::process::skip_to_own_part(&mut stdout);
     drop(stdout);
     drop(child.0.stdin.take());
     assert_eq!(child.wait().code(), Some(5));

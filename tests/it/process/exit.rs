@@ -1,54 +1,21 @@
-//! The end of the process: whichever way it comes, and whoever brings it about, the log is written, within its deadline.
+//! The end of the process: however it comes, the log is written within its deadline.
 //!
-//! `.ci/check-endings` does the same with a `main` of its own, and with `panic = "abort"`.
+//! `.ci/check-endings` does the same with its own `main` and with `panic = "abort"`.
 
 use std::path::Path;
-use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use spanline::sink::Lines;
-use spanline::sink::{Sink, Writer};
-use spanline::{Guard, Output, RollingFile};
+use spanline::sink::{Lines, Sink, Writer};
+use spanline::{Guard, Output};
 use tracing::Level;
 
-use crate::loss::faults::{
-    Faulty, Gate, PATIENCE, Running, Taken, child_command, is_child, panic_quietly, sink, until,
-};
-use crate::loss::ledger::{in_order, log, read};
+use crate::support::faults::{Faulty, Gate, Taken, panic_quietly, sink};
+use crate::support::ledger::{in_order, log, read};
+use crate::support::process::{FILE, HOW, Running, child_command, file, how, is_child, log_on_four_threads, run_child};
+use crate::support::wait::{PATIENCE, until};
 
 const LONG: Duration = Duration::from_secs(600);
-const FILE: &str = "SPANLINE_IT_FILE";
-const HOW: &str = "SPANLINE_IT_HOW";
-
-/// What the child is to do.
-pub(crate) fn how() -> String {
-    std::env::var(HOW).unwrap()
-}
-
-/// In a child: the file that it logs to.
-pub(crate) fn file() -> RollingFile {
-    RollingFile::new(std::env::var_os(FILE).unwrap())
-}
-
-/// Four threads that log `lines` each.
-pub(crate) fn log_on_four_threads(lines: u64) {
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            scope.spawn(move || (0..lines).for_each(|seq| log(Level::INFO, thread, seq)));
-        }
-    });
-}
-
-/// Runs the child of a test, which does `how` and logs to `file`.
-#[track_caller]
-pub(crate) fn run_child(test: &str, how: &str, file: &Path) -> (ExitStatus, String) {
-    let mut command = child_command(test);
-    command.env(FILE, file).env(HOW, how);
-    let mut child = Running::start(command);
-    let status = child.wait();
-    (status, child.stderr())
-}
 
 #[track_caller]
 fn text_of(file: &Path) -> String {
@@ -57,7 +24,7 @@ fn text_of(file: &Path) -> String {
 
 #[test]
 fn promise_08_nothing_is_lost_however_the_process_ends() {
-    const NAME: &str = "process::exit::promise_08_nothing_is_lost_however_the_process_ends";
+    let name = this_test!();
     const RUNS: usize = 20;
     if is_child() {
         static KEPT: OnceLock<Guard> = OnceLock::new();
@@ -99,7 +66,7 @@ fn promise_08_nothing_is_lost_however_the_process_ends() {
         for run in 0..RUNS {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("it.log");
-            let (status, stderr) = run_child(NAME, how, &path);
+            let (status, stderr) = run_child(name, how, &path);
             assert_eq!(status.code(), code, "{how}: {stderr}");
             assert_eq!(in_order(&read(&text_of(&path))), 2_000, "{how}, run {run}: {stderr}");
         }
@@ -109,7 +76,7 @@ fn promise_08_nothing_is_lost_however_the_process_ends() {
 /// What was logged when a call had returned is written, also when other threads go on logging to the last moment.
 #[test]
 fn promise_08_threads_that_log_to_the_end_lose_no_line() {
-    const NAME: &str = "process::exit::promise_08_threads_that_log_to_the_end_lose_no_line";
+    let name = this_test!();
     if is_child() {
         use std::io::Write;
         let guard = spanline::builder().output(Output::new(file())).init().unwrap();
@@ -130,7 +97,7 @@ fn promise_08_threads_that_log_to_the_end_lose_no_line() {
     for _ in 0..10 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.log");
-        let mut command = child_command(NAME);
+        let mut command = child_command(name);
         command.env(FILE, &path).env(HOW, "");
         let (_, stderr) = Running::start(command).finish();
         let text = text_of(&path);
@@ -152,23 +119,23 @@ fn promise_08_threads_that_log_to_the_end_lose_no_line() {
 
 #[test]
 fn promise_08_a_layer_without_init_is_ended_too() {
-    const NAME: &str = "process::exit::promise_08_a_layer_without_init_is_ended_too";
+    let name = this_test!();
     if is_child() {
-        let (dispatch, guard) = crate::loss::faults::built(spanline::builder().output(Output::new(file())));
+        let (dispatch, guard) = crate::support::faults::built(spanline::builder().output(Output::new(file())));
         std::mem::forget(guard);
-        crate::loss::faults::within(&dispatch, || (0..1_000).for_each(|seq| log(Level::INFO, 0, seq)));
+        crate::support::faults::within(&dispatch, || (0..1_000).for_each(|seq| log(Level::INFO, 0, seq)));
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it.log");
-    let (status, stderr) = run_child(NAME, "", &path);
+    let (status, stderr) = run_child(name, "", &path);
     assert!(status.success(), "{stderr}");
     assert_eq!(in_order(&read(&text_of(&path))), 1_000);
 }
 
 #[test]
 fn promise_08_the_deadline_moves_while_lines_get_written() {
-    const NAME: &str = "process::exit::promise_08_the_deadline_moves_while_lines_get_written";
+    let name = this_test!();
     if is_child() {
         let slow = sink(|lines: &mut Lines| {
             while !lines.is_empty() {
@@ -183,7 +150,7 @@ fn promise_08_the_deadline_moves_while_lines_get_written() {
         (0..100).for_each(|seq| log(Level::INFO, 0, seq));
         std::process::exit(0);
     }
-    let (status, stderr) = run_child(NAME, "", Path::new(""));
+    let (status, stderr) = run_child(name, "", Path::new(""));
     assert!(status.success());
     assert_eq!(stderr.lines().filter(|line| *line == "written").count(), 100, "{stderr}");
 }
@@ -191,7 +158,7 @@ fn promise_08_the_deadline_moves_while_lines_get_written() {
 /// The first panic only wakes the worker; the last one, which cannot unwind, waits for it.
 #[test]
 fn promise_08_a_panic_that_aborts_waits_for_a_slow_output() {
-    const NAME: &str = "process::exit::promise_08_a_panic_that_aborts_waits_for_a_slow_output";
+    let name = this_test!();
     if is_child() {
         struct Panics;
         impl Drop for Panics {
@@ -213,7 +180,7 @@ fn promise_08_a_panic_that_aborts_waits_for_a_slow_output() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it.log");
-    let (status, stderr) = run_child(NAME, "", &path);
+    let (status, stderr) = run_child(name, "", &path);
     assert_eq!(status.code(), None, "{status}: {stderr}");
     assert_eq!(in_order(&read(&text_of(&path))), 100);
 }
@@ -221,7 +188,7 @@ fn promise_08_a_panic_that_aborts_waits_for_a_slow_output() {
 /// The guard on one thread and `exit` on another: one deadline, one report.
 #[test]
 fn promise_07_a_stuck_output_does_not_keep_the_process_from_exiting() {
-    const NAME: &str = "process::exit::promise_07_a_stuck_output_does_not_keep_the_process_from_exiting";
+    let name = this_test!();
     if is_child() {
         let timeout = Duration::from_millis(300);
         let stuck = Faulty::gated();
@@ -236,7 +203,7 @@ fn promise_07_a_stuck_output_does_not_keep_the_process_from_exiting() {
         std::process::exit(4);
     }
     for how in ["exit", "both"] {
-        let (status, stderr) = run_child(NAME, how, Path::new(""));
+        let (status, stderr) = run_child(name, how, Path::new(""));
         assert_eq!(status.code(), Some(4), "{stderr}");
         let reports: Vec<_> = stderr.lines().filter(|line| line.starts_with("spanline: ")).collect();
         assert_eq!(reports, ["spanline: output stuck: 100 lines were not written in time"], "{how}");
@@ -246,7 +213,7 @@ fn promise_07_a_stuck_output_does_not_keep_the_process_from_exiting() {
 /// The worker is the one who exits: nobody waits for it, however long the deadline.
 #[test]
 fn promise_39_a_sink_that_calls_exit_is_not_waited_for() {
-    const NAME: &str = "process::exit::promise_39_a_sink_that_calls_exit_is_not_waited_for";
+    let name = this_test!();
     if is_child() {
         let fatal = sink(|_: &mut Lines| std::process::exit(7));
         let guard = spanline::builder()
@@ -262,14 +229,14 @@ fn promise_39_a_sink_that_calls_exit_is_not_waited_for() {
         std::thread::park();
     }
     let folder = tempfile::tempdir().unwrap();
-    let (status, stderr) = run_child(NAME, "", &folder.path().join("it.log"));
+    let (status, stderr) = run_child(name, "", &folder.path().join("it.log"));
     assert_eq!(status.code(), Some(7), "{stderr}");
 }
 
 /// A sink that panics on its own worker, or a value that panics while it is captured, ends nothing.
 #[test]
 fn a_panic_that_is_caught_leaves_the_log_running() {
-    const NAME: &str = "process::exit::a_panic_that_is_caught_leaves_the_log_running";
+    let name = this_test!();
     if is_child() {
         struct Hostile;
         impl std::fmt::Debug for Hostile {
@@ -307,7 +274,7 @@ fn a_panic_that_is_caught_leaves_the_log_running() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it.log");
-    let (status, stderr) = run_child(NAME, "", &path);
+    let (status, stderr) = run_child(name, "", &path);
     assert!(status.success(), "{stderr}");
     assert_eq!(read(&text_of(&path)).len(), 101);
 }
@@ -325,7 +292,7 @@ impl Drop for Last {
 #[test]
 #[allow(unsafe_code)]
 fn promise_14_events_at_the_very_end_are_written() {
-    const NAME: &str = "process::exit::promise_14_events_at_the_very_end_are_written";
+    let name = this_test!();
     extern "C" fn before_ours() {
         log(Level::INFO, 1, 0);
     }
@@ -377,7 +344,7 @@ fn promise_14_events_at_the_very_end_are_written() {
     for how in ["forget", "drop"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.log");
-        let (status, stderr) = run_child(NAME, how, &path);
+        let (status, stderr) = run_child(name, how, &path);
         assert!(status.success(), "{stderr}");
         let mut threads: Vec<_> = read(&text_of(&path)).iter().map(|line| line.thread).collect();
         threads.sort_unstable();

@@ -2,6 +2,7 @@
 
 pub(crate) mod exit;
 pub(crate) mod fork;
+pub(crate) mod fork_outputs;
 pub(crate) mod panics;
 pub(crate) mod sigkill;
 pub(crate) mod signals;

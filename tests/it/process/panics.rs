@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spanline::sink::{Control, Lines};
-use spanline::sink::{Memory, Sink};
+use spanline::sink::{Control, Lines, Memory, Sink};
 use spanline::{Error, Guard, Output};
 use tracing::dispatcher::with_default;
 use tracing::subscriber::NoSubscriber;
@@ -36,43 +35,39 @@ fn on_thread<T: Send>(run: impl FnOnce() -> T + Send) -> std::thread::Result<T> 
 
 #[test]
 fn a_panic_is_a_line_with_its_text_place_thread_and_context() {
-    child(
-        "process::panics::a_panic_is_a_line_with_its_text_place_thread_and_context",
-        &[("RUST_BACKTRACE", "0")],
-        || {
-            let memory = Memory::new();
-            let guard = quiet_log(&memory);
-            let line = line!() + 4;
-            let panicking = || {
-                let _request = info_span!("request", request_id = "r-1").entered();
-                let _db = info_span!("db", table = "orders").entered();
-                panic!("out of {}", "luck");
-            };
-            std::thread::scope(|scope| {
-                let named = std::thread::Builder::new().name("pool-7".to_owned()).spawn_scoped(scope, panicking);
-                assert!(named.unwrap().join().is_err());
-            });
-            let lines = flushed(&guard, &memory);
-            assert_eq!(lines.len(), 1);
-            let mut found = lines[0].clone();
-            for id in ["trace_id", "span_id", "parent_span_id"] {
-                assert!(found.as_object_mut().unwrap().remove(id).is_some_and(|id| id.is_string()), "{id}");
-            }
-            assert_eq!(
-                found,
-                json!({
-                    "timestamp": "2026-11-20T10:15:38.123456Z", "level": "ERROR", "target": "panic",
-                    "message": "out of luck", "location": format!("tests/it/process/panics.rs:{line}:17"), "thread": "pool-7",
-                    "request_id": "r-1", "table": "orders", "spans": ["request", "db"],
-                })
-            );
-        },
-    );
+    child(this_test!(), &[("RUST_BACKTRACE", "0")], || {
+        let memory = Memory::new();
+        let guard = quiet_log(&memory);
+        let line = line!() + 4;
+        let panicking = || {
+            let _request = info_span!("request", request_id = "r-1").entered();
+            let _db = info_span!("db", table = "orders").entered();
+            panic!("out of {}", "luck");
+        };
+        std::thread::scope(|scope| {
+            let named = std::thread::Builder::new().name("pool-7".to_owned()).spawn_scoped(scope, panicking);
+            assert!(named.unwrap().join().is_err());
+        });
+        let lines = flushed(&guard, &memory);
+        assert_eq!(lines.len(), 1);
+        let mut found = lines[0].clone();
+        for id in ["trace_id", "span_id", "parent_span_id"] {
+            assert!(found.as_object_mut().unwrap().remove(id).is_some_and(|id| id.is_string()), "{id}");
+        }
+        assert_eq!(
+            found,
+            json!({
+                "timestamp": "2026-11-20T10:15:38.123456Z", "level": "ERROR", "target": "panic",
+                "message": "out of luck", "location": format!("tests/it/process/panics.rs:{line}:17"), "thread": "pool-7",
+                "request_id": "r-1", "table": "orders", "spans": ["request", "db"],
+            })
+        );
+    });
 }
 
 #[test]
 fn the_file_and_line_of_a_panic_are_those_of_its_place() {
-    child("process::panics::the_file_and_line_of_a_panic_are_those_of_its_place", &[("RUST_BACKTRACE", "0")], || {
+    child(this_test!(), &[("RUST_BACKTRACE", "0")], || {
         set_hook(Box::new(|_| ()));
         let memory = Memory::new();
         let schema = spanline::schema::Flat::new().file().line().thread_name().thread_id();
@@ -88,7 +83,7 @@ fn the_file_and_line_of_a_panic_are_those_of_its_place() {
 
 #[test]
 fn the_line_comes_before_the_hook_that_was_there() {
-    child("process::panics::the_line_comes_before_the_hook_that_was_there", &[], || {
+    child(this_test!(), &[], || {
         set_hook(Box::new(|panic| info!(place = panic.location().map(tracing::field::display), "the program's hook")));
         let memory = Memory::new();
         let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
@@ -105,7 +100,7 @@ fn a_backtrace_is_there_when_the_variable_or_the_builder_says_so() {
     fn where_it_panics() {
         panic!("here");
     }
-    let name = "process::panics::a_backtrace_is_there_when_the_variable_or_the_builder_says_so";
+    let name = this_test!();
     for (variable, asked) in [("0", "no"), ("1", "no"), ("0", "yes")] {
         let done = child(name, &[("RUST_BACKTRACE", variable), ("ASKED", asked)], || {
             let is = |name: &str, value: &str| std::env::var(name).as_deref() == Ok(value);
@@ -137,7 +132,7 @@ fn a_backtrace_is_there_when_the_variable_or_the_builder_says_so() {
 
 #[test]
 fn it_can_be_switched_off_and_build_does_it_only_when_asked() {
-    child("process::panics::it_can_be_switched_off_and_build_does_it_only_when_asked", &[], || {
+    child(this_test!(), &[], || {
         set_hook(Box::new(|_| ()));
         let memories: [Memory; 3] = Default::default();
         let guard = spanline::builder().log_panics(false).output(Output::new(memories[0].clone())).init().unwrap();
@@ -164,7 +159,7 @@ fn it_can_be_switched_off_and_build_does_it_only_when_asked() {
 
 #[test]
 fn a_filter_hides_panics_like_any_other_target() {
-    child("process::panics::a_filter_hides_panics_like_any_other_target", &[], || {
+    child(this_test!(), &[], || {
         set_hook(Box::new(|_| ()));
         let (all, none) = (Memory::new(), Memory::new());
         let builder = spanline::builder().output(Output::new(all.clone()).name("all"));
@@ -214,7 +209,7 @@ impl Sink for PanickingSink {
 
 #[test]
 fn promise_12_and_15_panics_that_the_log_catches_are_no_lines() {
-    child("process::panics::promise_12_and_15_panics_that_the_log_catches_are_no_lines", &[], || {
+    child(this_test!(), &[], || {
         set_hook(Box::new(|_| ()));
         let (memory, second) = (Memory::new(), Memory::new());
         let sink = PanickingSink(second.clone(), false);
@@ -244,7 +239,7 @@ impl Drop for Payload {
 
 #[test]
 fn promise_14_hostile_payloads_and_panics_in_destructors_are_lines_and_harm_nobody() {
-    let name = "process::panics::promise_14_hostile_payloads_and_panics_in_destructors_are_lines_and_harm_nobody";
+    let name = this_test!();
     child(name, &[], || {
         let memory = Memory::new();
         let guard = quiet_log(&memory);
@@ -277,7 +272,7 @@ thread_local! {
 
 #[test]
 fn promise_14_a_panic_while_panicking_and_in_a_thread_local_destructor_are_lines() {
-    let name = "process::panics::promise_14_a_panic_while_panicking_and_in_a_thread_local_destructor_are_lines";
+    let name = this_test!();
     child(name, &[], || {
         let memory = Memory::new();
         let guard = quiet_log(&memory);
@@ -314,7 +309,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Cl
 
 #[test]
 fn promise_14_a_panic_inside_tracings_callbacks_is_a_line() {
-    child("process::panics::promise_14_a_panic_inside_tracings_callbacks_is_a_line", &[], || {
+    child(this_test!(), &[], || {
         set_hook(Box::new(|_| ()));
         let memory = Memory::new();
         let (layer, guard) = spanline::builder().log_panics(true).output(Output::new(memory.clone())).build().unwrap();
@@ -344,7 +339,7 @@ fn promise_14_a_panic_inside_tracings_callbacks_is_a_line() {
 
 #[test]
 fn promise_38_a_panic_on_a_thread_that_has_logged_nothing_has_its_context() {
-    child("process::panics::promise_38_a_panic_on_a_thread_that_has_logged_nothing_has_its_context", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let guard = quiet_log(&memory);
         let span = info_span!("request", request_id = "r-1");
@@ -361,7 +356,7 @@ fn promise_38_a_panic_on_a_thread_that_has_logged_nothing_has_its_context() {
 /// A sink and a schema of which every part may panic, used by the panicking thread itself once the log has ended.
 #[test]
 fn promise_15_a_sink_that_panics_is_not_called_from_the_hook() {
-    child("process::panics::promise_15_a_sink_that_panics_is_not_called_from_the_hook", &[], || {
+    child(this_test!(), &[], || {
         set_hook(Box::new(|_| ()));
         let memory = Memory::new();
         let guard = spanline::builder().output(Output::new(PanickingSink(memory.clone(), false))).init().unwrap();
@@ -373,7 +368,7 @@ fn promise_15_a_sink_that_panics_is_not_called_from_the_hook() {
 
 #[test]
 fn a_synchronous_output_has_the_line_before_the_programs_hook_runs() {
-    child("process::panics::a_synchronous_output_has_the_line_before_the_programs_hook_runs", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let (seen, look) = (Arc::new(Mutex::new(0)), memory.clone());
         let told = Arc::clone(&seen);

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use spanline::{Output, Overflow, RollingFile};
 use tracing::Level;
 
-use crate::loss::faults::{PATIENCE, Running, Stalls, child_command, is_child, until};
-use crate::loss::ledger::{log, read};
-use crate::process::exit::how;
+use crate::support::ledger::{log, read};
+use crate::support::process::{Running, child_command, how, is_child};
+use crate::support::wait::{PATIENCE, Stalls, until};
 
 const KILLS: usize = 20;
 /// So many children at a time.
@@ -118,12 +118,12 @@ fn kill_many<'h>(test: &str, hows: &[&'h str], longer: Duration) -> Vec<(&'h str
 
 #[test]
 fn promise_10_sigkill_loses_the_last_moment_and_tears_nothing() {
-    const NAME: &str = "process::sigkill::promise_10_sigkill_loses_the_last_moment_and_tears_nothing";
+    let name = this_test!();
     if is_child() {
         return log_until_killed(Output::new(file()));
     }
     let stalls = Stalls::measure();
-    let lost = kill_many(NAME, &["paced", "bursts"], MOST_LOST);
+    let lost = kill_many(name, &["paced", "bursts"], MOST_LOST);
     let stall = stalls.longest();
     for wanted in ["paced", "bursts"] {
         let longest = lost.iter().filter(|(how, _)| *how == wanted).filter_map(|(_, lost)| *lost).max();
@@ -134,10 +134,10 @@ fn promise_10_sigkill_loses_the_last_moment_and_tears_nothing() {
 
 #[test]
 fn promise_10_sigkill_takes_nothing_from_a_synchronous_output() {
-    const NAME: &str = "process::sigkill::promise_10_sigkill_takes_nothing_from_a_synchronous_output";
+    let name = this_test!();
     if is_child() {
         return log_until_killed(Output::new(file()).synchronous());
     }
-    let lost = kill_many(NAME, &["bursts", "paced"], Duration::ZERO);
+    let lost = kill_many(name, &["bursts", "paced"], Duration::ZERO);
     assert!(lost.iter().all(|(_, lost)| lost.is_none()), "{lost:?}");
 }

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::low_level::raise;
-use spanline::sink::Lines;
-use spanline::sink::{Sink, Writer};
+use spanline::sink::{Lines, Sink, Writer};
 use spanline::{Builder, Output};
 use tracing::Level;
 
-use crate::loss::faults::{Faulty, Gate, PATIENCE, Running, Taken, child_behind, child_command, is_child, sink, until};
-use crate::loss::ledger::{in_order, log, read};
-use crate::process::exit::{file, how, log_on_four_threads};
+use crate::support::faults::{Faulty, Gate, Taken, sink};
+use crate::support::ledger::{in_order, log, read};
+use crate::support::process::{Running, child_behind, child_command, file, how, is_child, log_on_four_threads};
+use crate::support::wait::{PATIENCE, until};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -53,7 +53,7 @@ fn signal() -> i32 {
 
 #[test]
 fn promise_09_a_signal_ends_the_process_when_the_log_is_written() {
-    const NAME: &str = "process::signals::promise_09_a_signal_ends_the_process_when_the_log_is_written";
+    let _name = this_test!();
     if is_child() {
         let guard = builder().output(Output::new(file())).init().unwrap();
         std::mem::forget(guard);
@@ -66,7 +66,7 @@ fn promise_09_a_signal_ends_the_process_when_the_log_is_written() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("it.log");
             // SIGQUIT leaves no core behind.
-            let command = child_behind("sh", &["-c", "ulimit -c 0; exec \"$@\"", "sh"], NAME);
+            let command = child_behind("sh", &["-c", "ulimit -c 0; exec \"$@\"", "sh"], name);
             let (status, stderr) = run(command, name, &path);
             assert_eq!(status.signal(), Some(signal), "{status}: {stderr}");
             assert_eq!(lines_in(&path), 2_000, "{name}: {stderr}");
@@ -76,7 +76,7 @@ fn promise_09_a_signal_ends_the_process_when_the_log_is_written() {
 
 #[test]
 fn promise_09_as_process_1_it_exits_with_the_status_of_the_signal() {
-    const NAME: &str = "process::signals::promise_09_as_process_1_it_exits_with_the_status_of_the_signal";
+    let _name = this_test!();
     const SPACE: [&str; 2] = ["-Urpf", "--mount-proc"];
     if is_child() {
         assert_eq!(std::process::id(), 1);
@@ -95,7 +95,7 @@ fn promise_09_as_process_1_it_exits_with_the_status_of_the_signal() {
     for (name, signal) in SIGNALS {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.log");
-        let (status, stderr) = run(child_behind("unshare", &SPACE, NAME), name, &path);
+        let (status, stderr) = run(child_behind("unshare", &SPACE, name), name, &path);
         assert_eq!(status.code(), Some(128 + signal), "{status}: {stderr}");
         assert_eq!(lines_in(&path), 2_000, "{name}");
     }
@@ -104,7 +104,7 @@ fn promise_09_as_process_1_it_exits_with_the_status_of_the_signal() {
 /// tokio's listener hears of the signal as well, and what it logs while there is time is written.
 #[test]
 fn promise_09_it_lives_beside_tokios_signals() {
-    const NAME: &str = "process::signals::promise_09_it_lives_beside_tokios_signals";
+    let _name = this_test!();
     if is_child() {
         let heard = Gate::shut();
         let (gate, mut file) = (heard.clone(), file());
@@ -129,7 +129,7 @@ fn promise_09_it_lives_beside_tokios_signals() {
     for (name, signal) in &SIGNALS[..2] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.log");
-        let (status, stderr) = run(child_command(NAME), name, &path);
+        let (status, stderr) = run(child_command(name), name, &path);
         assert_eq!(status.signal(), Some(*signal), "{status}: {stderr}");
         assert_eq!(lines_in(&path), 2, "{stderr}");
     }
@@ -138,7 +138,7 @@ fn promise_09_it_lives_beside_tokios_signals() {
 /// tokio's listener ends the program by itself; there, the guard does what is needed.
 #[test]
 fn promise_09_a_program_that_exits_by_itself_is_not_disturbed() {
-    const NAME: &str = "process::signals::promise_09_a_program_that_exits_by_itself_is_not_disturbed";
+    let name = this_test!();
     if is_child() {
         let guard = spanline::builder().output(Output::new(file())).init().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -154,13 +154,13 @@ fn promise_09_a_program_that_exits_by_itself_is_not_disturbed() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it.log");
-    let (status, stderr) = run(child_command(NAME), "", &path);
+    let (status, stderr) = run(child_command(name), "", &path);
     assert_eq!((status.code(), lines_in(&path)), (Some(6), 1), "{stderr}");
 }
 
 #[test]
 fn promise_09_a_second_signal_ends_the_process_at_once() {
-    const NAME: &str = "process::signals::promise_09_a_second_signal_ends_the_process_at_once";
+    let name = this_test!();
     if is_child() {
         let stuck = Faulty::gated();
         let builder = builder().shutdown_timeout(LONG, LONG).output(Output::new(Writer::new(stuck.clone())));
@@ -174,13 +174,13 @@ fn promise_09_a_second_signal_ends_the_process_at_once() {
             raise(SIGTERM).unwrap();
         }
     }
-    let (status, stderr) = run(child_command(NAME), "INT", Path::new(""));
+    let (status, stderr) = run(child_command(name), "INT", Path::new(""));
     assert_eq!(status.signal(), Some(SIGTERM), "{status}: {stderr}");
 }
 
 #[test]
 fn promise_09_a_stuck_output_is_given_up_in_time() {
-    const NAME: &str = "process::signals::promise_09_a_stuck_output_is_given_up_in_time";
+    let name = this_test!();
     if is_child() {
         let (stuck, timeout) = (Faulty::gated(), Duration::from_millis(200));
         let output = Output::new(Writer::new(stuck.clone())).name("stuck");
@@ -190,7 +190,7 @@ fn promise_09_a_stuck_output_is_given_up_in_time() {
         raise(SIGTERM).unwrap();
         wait_for_the_end();
     }
-    let (status, stderr) = run(child_command(NAME), "", Path::new(""));
+    let (status, stderr) = run(child_command(name), "", Path::new(""));
     assert_eq!(status.signal(), Some(SIGTERM), "{status}: {stderr}");
     let reports: Vec<_> = stderr.lines().filter(|line| line.starts_with("spanline: ")).collect();
     assert_eq!(reports, ["spanline: output stuck: 1 lines were not written in time"]);
@@ -199,7 +199,7 @@ fn promise_09_a_stuck_output_is_given_up_in_time() {
 /// `nohup` and shells start programs that are to survive a signal.
 #[test]
 fn promise_09_a_signal_that_was_ignored_from_the_start_stays_ignored() {
-    const NAME: &str = "process::signals::promise_09_a_signal_that_was_ignored_from_the_start_stays_ignored";
+    let name = this_test!();
     if is_child() {
         std::mem::forget(builder().output(Output::new(file())).init().unwrap());
         raise(SIGINT).unwrap();
@@ -209,7 +209,7 @@ fn promise_09_a_signal_that_was_ignored_from_the_start_stays_ignored() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it.log");
-    let command = child_behind("sh", &["-c", "trap '' INT; exec \"$@\"", "sh"], NAME);
+    let command = child_behind("sh", &["-c", "trap '' INT; exec \"$@\"", "sh"], name);
     let (status, stderr) = run(command, "", &path);
     assert_eq!(status.signal(), Some(SIGTERM), "{status}: {stderr}");
     assert_eq!(lines_in(&path), 1);
@@ -219,7 +219,7 @@ fn promise_09_a_signal_that_was_ignored_from_the_start_stays_ignored() {
 #[test]
 #[allow(unsafe_code)]
 fn promise_09_a_forked_child_ends_by_the_signal_too() {
-    const NAME: &str = "process::signals::promise_09_a_forked_child_ends_by_the_signal_too";
+    let name = this_test!();
     if is_child() {
         std::mem::forget(builder().output(Output::new(file())).init().unwrap());
         for thread in 0..2 {
@@ -243,19 +243,19 @@ fn promise_09_a_forked_child_ends_by_the_signal_too() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it.log");
-    let (status, stderr) = run(child_command(NAME), "", &path);
+    let (status, stderr) = run(child_command(name), "", &path);
     assert!(status.success(), "{stderr}");
     assert_eq!(lines_in(&path), 501);
 }
 
 #[test]
 fn promise_23_sighup_reopens_all_files() {
-    const NAME: &str = "process::signals::promise_23_sighup_reopens_all_files";
+    let name = this_test!();
     if is_child() {
         let path = std::env::var("SPANLINE_IT_FILE").unwrap();
         let (taken, reopened) = (Taken::default(), Arc::new(std::sync::atomic::AtomicU64::new(0)));
         let counts = Arc::clone(&reopened);
-        let other = crate::loss::faults::Acts {
+        let other = crate::support::faults::Acts {
             write: move |lines: &mut Lines| {
                 taken.all(lines);
                 Ok(())
@@ -281,7 +281,7 @@ fn promise_23_sighup_reopens_all_files() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("it.log");
-    let (status, stderr) = run(child_command(NAME), "", &path);
+    let (status, stderr) = run(child_command(name), "", &path);
     assert!(status.success(), "{stderr}");
     for round in 0..3 {
         assert_eq!(lines_in(&folder.path().join(format!("it.log.{round}"))), 1);

@@ -4,17 +4,16 @@ use std::error::Error;
 use std::fmt;
 
 use spanline::Output;
-use spanline::schema::NAMES;
-use spanline::schema::{Color, Console, Schema};
+use spanline::schema::{Color, Console, NAMES, Schema};
 use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{Level, info_span};
 use tracing_subscriber::prelude::*;
 
 use super::{JSON, lines_by, schema};
+use crate::support::golden::compare;
 use crate::support::stage::{Site, fixed};
 use crate::support::strict;
-use crate::text::golden::compare;
 
 #[derive(Debug)]
 pub(super) struct Failed(pub(super) &'static str, pub(super) Option<Box<Failed>>);

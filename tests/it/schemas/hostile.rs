@@ -14,7 +14,7 @@ use super::{JSON, lines_by, schema};
 use crate::support::any::{names, with_given};
 use crate::support::stage::{Site, fixed};
 use crate::support::strict;
-use crate::text::safe_text::{expected, fields, text};
+use crate::text::safe_lines::{expected, fields, text};
 
 /// What a schema calls the level of a WARN, the target, and the trace's id in hex.
 fn said(name: &str, line: &Value) -> (Value, Value, Value) {

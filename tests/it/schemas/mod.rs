@@ -1,16 +1,15 @@
 //! The schemas beside `Flat`: golden files, the published rules, hostile records, edits.
 
 mod console;
+mod documentation;
 mod edits;
 mod golden;
 mod hostile;
 mod logfmt;
-mod page;
 mod published;
 
 use spanline::Output;
-use spanline::schema::Schema;
-use spanline::schema::by_name;
+use spanline::schema::{Schema, by_name};
 use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;

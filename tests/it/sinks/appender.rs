@@ -9,8 +9,9 @@ use spanline::{Output, Overflow};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::loss::faults::{Faulty, PATIENCE, built, within};
-use crate::loss::ledger::{LEVELS, Line, in_order, log, read};
+use crate::support::faults::{Faulty, built, within};
+use crate::support::ledger::{LEVELS, Line, in_order, log, read};
+use crate::support::wait::PATIENCE;
 
 #[test]
 fn one_line_for_each_writer_however_many_calls() {

@@ -1,6 +1,6 @@
 //! Outputs and sinks: isolation, the appender, synchronous outputs.
 
 pub(crate) mod appender;
-pub(crate) mod outputs;
-pub(crate) mod own_thread;
+pub(crate) mod isolation;
+pub(crate) mod logging_sinks;
 pub(crate) mod synchronous;

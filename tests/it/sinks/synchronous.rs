@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use spanline::metrics::Reason;
-use spanline::sink::Lines;
-use spanline::sink::{Memory, Writer};
+use spanline::sink::{Lines, Memory, Writer};
 use spanline::{Durability, Output, Overflow, RollingFile};
 use tracing::{Dispatch, Level};
 
-use crate::files::durable::Happened;
-use crate::loss::faults::{Complaints, Fault, Faulty, PATIENCE, Taken, built, sink, until, within};
-use crate::loss::ledger::{balance, in_order, log, read};
+use crate::files::durability::Happened;
+use crate::support::faults::{Complaints, Fault, Faulty, Taken, built, sink, within};
+use crate::support::ledger::{balance, in_order, log, read};
+use crate::support::wait::{PATIENCE, until};
 
 /// For those who wait for a fact, however busy the machine.
 const PATIENT: Overflow = Overflow::Block { max_wait: PATIENCE };

@@ -1,7 +1,17 @@
-//! What the tests share: programs to run, judges, and generators.
+//! What the tests share: log directories, faulty sinks, child processes, judges and generators.
 
 pub(crate) mod any;
 pub(crate) mod child;
+pub(crate) mod faults;
+#[cfg(unix)]
+pub(crate) mod fork;
+pub(crate) mod golden;
+#[cfg(feature = "axum")]
+pub(crate) mod http;
+pub(crate) mod ledger;
+pub(crate) mod log_directory;
+pub(crate) mod process;
 pub(crate) mod stage;
 pub(crate) mod strict;
+pub(crate) mod wait;
 pub(crate) mod witness;

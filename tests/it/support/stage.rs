@@ -5,8 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use serde_json::Value;
 use spanline::record::Timestamp;
-use spanline::sink::Memory;
-use spanline::sink::{Lines, Sink};
+use spanline::sink::{Lines, Memory, Sink};
 use spanline::{Builder, Error, Output};
 use tracing::callsite::{Callsite, Identifier};
 use tracing::field::{Field, FieldSet, ValueSet};
@@ -15,8 +14,8 @@ use tracing::subscriber::{Interest, with_default};
 use tracing::{Event, Level, Metadata, Span};
 use tracing_subscriber::prelude::*;
 
-use crate::loss::faults::PATIENCE;
 use crate::support::strict;
+use crate::support::wait::PATIENCE;
 
 /// 2026-11-20T10:15:38.123456789Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_nanos(1_795_169_738_123_456_789);

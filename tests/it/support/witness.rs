@@ -17,10 +17,9 @@ use serde_json::Value;
 use spanline::{Output, Overflow, RollingFile};
 use tracing::Level;
 
-use crate::files::rotate;
-use crate::loss::faults::{PATIENCE, Running, child_command, child_done, is_child, until};
-use crate::loss::ledger;
-use crate::support::strict;
+use crate::support::process::{Running, child_command, child_done, is_child};
+use crate::support::wait::{PATIENCE, until};
+use crate::support::{ledger, log_directory, strict};
 
 /// Slots of a thread: more lines than any test has time for.
 const SLOTS: u64 = 1 << 20;
@@ -265,16 +264,16 @@ pub(crate) fn texts(log: &Path) -> Vec<String> {
     );
     // The program may be compressing: what is gone by now has its other form.
     let read = |name: &String| match File::open(directory.join(name)) {
-        Ok(_) if name.ends_with(".gz") => rotate::read(&directory.join(name)),
+        Ok(_) if name.ends_with(".gz") => log_directory::read(&directory.join(name)),
         Ok(mut plain) => {
             let mut text = String::new();
             plain.read_to_string(&mut text).unwrap();
             text
         }
-        Err(_) => rotate::read(&directory.join(format!("{name}.gz"))),
+        Err(_) => log_directory::read(&directory.join(format!("{name}.gz"))),
     };
     let mut texts: Vec<_> = segments.values().map(read).collect();
-    texts.extend(log.exists().then(|| rotate::read(log)));
+    texts.extend(log.exists().then(|| log_directory::read(log)));
     texts
 }
 

@@ -129,7 +129,7 @@ fn set_filter_takes_effect_on_all_threads_and_a_bad_one_changes_nothing() {
 
 #[test]
 fn set_filter_works_from_a_thread_without_a_subscriber() {
-    child("text::filter::set_filter_works_from_a_thread_without_a_subscriber", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let (layer, guard) = fixed().filter("info").output(Output::new(memory.clone())).build().unwrap();
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(Some(layer)));
@@ -368,7 +368,7 @@ fn the_layer_can_be_installed_for_a_scope() {
 
 #[test]
 fn init_takes_the_level_from_rust_log() {
-    let name = "text::filter::init_takes_the_level_from_rust_log";
+    let name = this_test!();
     for (value, expected) in [
         ("", vec!["error", "warn", "info"]),
         ("debug", vec!["error", "warn", "info", "debug"]),
@@ -390,7 +390,7 @@ fn init_takes_the_level_from_rust_log() {
 
 #[test]
 fn init_without_rust_log_writes_info_and_up_to_stdout() {
-    let name = "text::filter::init_without_rust_log_writes_info_and_up_to_stdout";
+    let name = this_test!();
     let output = child(name, &[], || {
         let guard = spanline::init().unwrap();
         info_span!("request", request_id = "r-1").in_scope(log_each_level);
@@ -407,7 +407,7 @@ fn init_without_rust_log_writes_info_and_up_to_stdout() {
 
 #[test]
 fn a_bad_directive_in_rust_log_is_skipped_with_one_warning() {
-    let name = "text::filter::a_bad_directive_in_rust_log_is_skipped_with_one_warning";
+    let name = this_test!();
     let output = child(name, &[("RUST_LOG", "warn,it::text::filter=loud,[span]=debug,it=debug")], || {
         let guard = spanline::init().unwrap();
         log_each_level();
@@ -423,7 +423,7 @@ fn a_bad_directive_in_rust_log_is_skipped_with_one_warning() {
 
 #[test]
 fn a_builders_filter_goes_before_rust_log() {
-    let name = "text::filter::a_builders_filter_goes_before_rust_log";
+    let name = this_test!();
     child(name, &[("RUST_LOG", "trace,nonsense=loud")], || {
         let memory = Memory::new();
         let guard = spanline::builder().filter("warn").output(Output::new(memory.clone())).init().unwrap();

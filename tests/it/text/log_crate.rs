@@ -3,8 +3,7 @@
 use log::{Level, MetadataBuilder, RecordBuilder};
 use serde_json::json;
 use spanline::Output;
-use spanline::schema::Console;
-use spanline::schema::Flat;
+use spanline::schema::{Console, Flat};
 use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{info, info_span};
@@ -109,7 +108,7 @@ fn each_output_has_its_own_filter_for_records_too() {
 
 #[test]
 fn init_takes_the_records_of_log_and_its_level_follows_the_filter() {
-    child("text::log_crate::init_takes_the_records_of_log_and_its_level_follows_the_filter", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
         let handle = guard.handle();
@@ -149,7 +148,7 @@ fn init_takes_the_records_of_log_and_its_level_follows_the_filter() {
 
 #[test]
 fn without_log_leaves_the_log_crate_alone() {
-    child("text::log_crate::without_log_leaves_the_log_crate_alone", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let guard = spanline::builder().without_log().output(Output::new(memory.clone())).init().unwrap();
         assert_eq!(log::max_level(), log::LevelFilter::Off);
@@ -164,7 +163,7 @@ fn without_log_leaves_the_log_crate_alone() {
 
 #[test]
 fn asking_whether_a_record_is_wanted_loses_no_event() {
-    child("text::log_crate::asking_whether_a_record_is_wanted_loses_no_event", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let builder = spanline::builder().filter("info,pool=debug");
         let guard = builder.output(Output::new(memory.clone())).init().unwrap();
@@ -193,7 +192,7 @@ impl std::fmt::Display for Logs {
 
 #[test]
 fn key_values_of_a_record_are_fields_with_their_types() {
-    child("text::log_crate::key_values_of_a_record_are_fields_with_their_types", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
         let error = std::io::Error::other("disk full");
@@ -237,10 +236,10 @@ fn hostile_key_values_harm_nobody() {
     struct Panics;
     impl std::fmt::Display for Panics {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            crate::loss::faults::panic_quietly()
+            crate::support::faults::panic_quietly()
         }
     }
-    child("text::log_crate::hostile_key_values_harm_nobody", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let builder = spanline::builder().max_line_bytes(4096);
         let guard = builder.output(Output::new(memory.clone())).init().unwrap();

@@ -1,9 +1,10 @@
-//! Text: escaping, filters, golden files, errors, and secrets.
+//! Text: filters, errors, escaping, limits, redaction, and golden files.
 
 pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod golden;
-pub(crate) mod hostile;
+pub(crate) mod hostile_values;
 pub(crate) mod log_crate;
-pub(crate) mod safe_text;
-pub(crate) mod secrets;
+pub(crate) mod redaction;
+pub(crate) mod redaction_corpus;
+pub(crate) mod safe_lines;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::loss::faults::Stalls;
+use crate::support::wait::Stalls;
 use crate::support::witness::{Plan, Program, Verdict, Witness, judge, texts};
 
 /// A log and its witness.
@@ -120,7 +120,7 @@ fn promise_26_promise_05_four_processes_on_one_path_of_which_some_are_killed() {
 
 /// Reads the files in this order.
 fn judge_files(files: &[PathBuf], scene: &Scene, threads: std::ops::Range<u64>) -> Verdict {
-    let texts: Vec<_> = files.iter().map(|path| crate::files::rotate::read(path)).collect();
+    let texts: Vec<_> = files.iter().map(|path| crate::support::log_directory::read(path)).collect();
     judge(&texts, &scene.sees, threads)
 }
 
@@ -144,7 +144,7 @@ fn promise_23_a_file_that_is_renamed_and_deleted_again_and_again_loses_no_line()
             0 => std::fs::rename(&scene.log, scene.inside(&format!("moved.{turn}"))).unwrap(),
             _ => std::fs::remove_file(&scene.log).unwrap(),
         }
-        crate::loss::faults::until("a new file", || scene.log.exists());
+        crate::support::wait::until("a new file", || scene.log.exists());
     }
     let threads = program.threads();
     program.stop();
@@ -167,7 +167,7 @@ fn promise_24_a_directory_that_is_moved_away_again_and_again_loses_no_line() {
     for turn in 0..10 {
         program.wait_lines(&scene.sees, 150);
         std::fs::rename(&directory, moved(turn)).unwrap();
-        crate::loss::faults::until("a new file", || scene.log.exists());
+        crate::support::wait::until("a new file", || scene.log.exists());
     }
     // Where a rotation that just fails would leave the lines where they are, for ten seconds each time.
     assert!(begun.elapsed() < Duration::from_secs(10) + 10 * stalls.longest(), "{:?}", begun.elapsed());
@@ -252,7 +252,7 @@ mod logrotate {
         let mut program = rotation.scene.start(Plan { threads: 4, max_bytes: None, compressed: false }, 0);
         for _ in 0..ROTATIONS {
             program.wait_lines(&rotation.scene.sees, 100);
-            crate::loss::faults::until("lines in the new file", || {
+            crate::support::wait::until("lines in the new file", || {
                 fs::metadata(&rotation.scene.log).unwrap().len() > 0
             });
             rotation.rotate();
@@ -277,7 +277,7 @@ mod logrotate {
         let threads = program.threads();
         program.stop();
         let files = rotation.files();
-        assert!(files.iter().all(|path| !crate::files::rotate::read(path).contains('\0')), "there is a hole");
+        assert!(files.iter().all(|path| !crate::support::log_directory::read(path).contains('\0')), "there is a hole");
         let verdict = judge_files(&files, &rotation.scene, threads.clone());
         // What is copied while a line is written may end inside it.
         assert!(verdict.pieces.iter().all(|piece| !piece.ends_with('\n')), "{:?}", verdict.pieces);

@@ -15,15 +15,15 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use spanline::metrics::Reason;
-use spanline::sink::Sink;
-use spanline::sink::{Control, Lines};
+use spanline::sink::{Control, Lines, Sink};
 use spanline::{Error, Handle, Output, Overflow, RollingFile};
 use tracing::Level;
 
-use crate::files::rotate;
-use crate::loss::faults::{PATIENCE, Running, built, child_behind, child_done, is_child, panic_quietly, within};
-use crate::loss::ledger::{LEVELS, log};
-use crate::support::strict;
+use crate::support::faults::{built, panic_quietly, within};
+use crate::support::ledger::{LEVELS, log};
+use crate::support::process::{Running, child_behind, child_done, is_child};
+use crate::support::wait::PATIENCE;
+use crate::support::{log_directory, strict};
 
 const TORN: &str = "{\"timestamp\":\"torn";
 
@@ -243,7 +243,7 @@ fn judge(folder: &Path, model: &Model, torn: usize) {
             continue;
         }
         let mut last = None;
-        for line in rotate::read(&path).lines() {
+        for line in log_directory::read(&path).lines() {
             let Ok(value) = strict::read(line) else {
                 pieces.push(line.to_owned());
                 continue;
@@ -267,8 +267,7 @@ fn judge(folder: &Path, model: &Model, torn: usize) {
 
 #[test]
 fn promise_01_promise_04_any_sequence_of_faults_orders_and_crashes_keeps_a_files_books_balanced() {
-    const NAME: &str =
-        "loss::sequences::promise_01_promise_04_any_sequence_of_faults_orders_and_crashes_keeps_a_files_books_balanced";
+    let name = this_test!();
     if is_child() {
         let cases = std::env::var("SPANLINE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000);
         let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
@@ -283,6 +282,6 @@ fn promise_01_promise_04_any_sequence_of_faults_orders_and_crashes_keeps_a_files
         child_done();
     }
     // The limit on files comes with a signal that ends the process.
-    let command = child_behind("sh", &["-c", "trap '' XFSZ; exec \"$0\" \"$@\""], NAME);
+    let command = child_behind("sh", &["-c", "trap '' XFSZ; exec \"$0\" \"$@\""], name);
     Running::start(command).finish_within(PATIENCE * 20);
 }

@@ -2,8 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use spanline::schema::Console;
-use spanline::schema::Flat;
+use spanline::schema::{Console, Flat};
 use spanline::sink::Memory;
 use spanline::{Output, Redact, SpanExt};
 use tracing::subscriber::with_default;

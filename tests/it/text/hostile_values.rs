@@ -147,7 +147,7 @@ impl fmt::Debug for Logs {
 #[test]
 fn promise_13_a_value_that_logs_while_it_is_formatted() {
     const DEPTH: u32 = 200;
-    child("text::hostile::promise_13_a_value_that_logs_while_it_is_formatted", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
         let check = |what: &str, extra: usize| {
@@ -355,7 +355,7 @@ thread_local! {
 
 #[test]
 fn promise_14_events_from_thread_local_destructors_are_written() {
-    child("text::hostile::promise_14_events_from_thread_local_destructors_are_written", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let schema = spanline::schema::Flat::new().thread_id().thread_name();
         let guard = spanline::builder().output(Output::new(memory.clone()).schema(schema)).init().unwrap();
@@ -384,7 +384,7 @@ fn promise_14_events_from_thread_local_destructors_are_written() {
 
 #[test]
 fn promise_14_events_in_a_panic_hook_and_while_unwinding() {
-    child("text::hostile::promise_14_events_in_a_panic_hook_and_while_unwinding", &[], || {
+    child(this_test!(), &[], || {
         let memory = Memory::new();
         let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
         std::panic::set_hook(Box::new(|panic| error!(place = panic.location().map(display), "panicked")));

@@ -1,36 +1,20 @@
-//! Sinks and writers that misbehave as they are told, gates that the test opens, and child processes.
-//!
-//! Nothing here sleeps to be right: a test waits for a fact ([`Gate::wait_reached`], [`until`]), and a fact that does
-//! not come within [`PATIENCE`] fails the test.
+//! Sinks and writers that misbehave on command, and gates that the test opens.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use spanline::sink::Sink;
-use spanline::sink::{Control, Lines};
+use spanline::sink::{Control, Lines, Sink};
 use spanline::{Builder, Error, Guard};
 use tracing::Dispatch;
 use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 
-/// A fact that takes longer fails the test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::wait::PATIENCE;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Waits until `fact` holds; looks again whenever the processor is free.
-#[track_caller]
-pub(crate) fn until(what: &str, mut fact: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !fact() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
 }
 
 /// Builds the layer on a registry of its own; log with [`tracing::dispatcher::with_default`].
@@ -297,169 +281,4 @@ impl Taken {
 /// Unwinds without the noise of the panic hook.
 pub(crate) fn panic_quietly() -> ! {
     std::panic::resume_unwind(Box::new("the test says so"))
-}
-
-/// Where the child's part of stdout begins: the test harness has printed before it.
-const BEGIN: &str = "#child-begins\n";
-const CHILD: &str = "SPANLINE_IT_CHILD";
-
-/// Whether this process is the child of a test, in which `test` does the child's part.
-pub(crate) fn is_child() -> bool {
-    let is = std::env::var_os(CHILD).is_some();
-    if is {
-        print!("\n{BEGIN}");
-        io::stdout().flush().unwrap();
-    }
-    is
-}
-
-/// Ends the child without the harness's closing words.
-pub(crate) fn child_done() -> ! {
-    std::process::exit(0)
-}
-
-/// The test `test` in a process of its own. Stdout and stderr are pipes.
-pub(crate) fn child_command(test: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    as_child(&mut command, test);
-    command
-}
-
-/// The same behind another program and its arguments.
-pub(crate) fn child_behind(program: &str, arguments: &[&str], test: &str) -> Command {
-    let mut command = Command::new(program);
-    command.args(arguments).arg(std::env::current_exe().unwrap());
-    as_child(&mut command, test);
-    command
-}
-
-fn as_child(command: &mut Command, test: &str) {
-    command
-        .args(["--exact", test, "--nocapture", "--quiet", "--test-threads=1"])
-        .env(CHILD, "1")
-        .env_remove("RUST_LOG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-}
-
-/// A child that is ended, by its id, when the test is over.
-pub(crate) struct Running(pub(crate) Child);
-
-impl Running {
-    pub(crate) fn start(mut command: Command) -> Self {
-        Self(command.spawn().unwrap())
-    }
-
-    /// Waits for its end without reading from its pipes.
-    #[track_caller]
-    pub(crate) fn wait(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            if begun.elapsed() > PATIENCE {
-                let _ = self.0.kill();
-                panic!("the child hangs; its stderr: {}", self.stderr());
-            }
-            std::thread::park_timeout(Duration::from_millis(2));
-        }
-    }
-
-    /// Reads stdout from the child's own part on.
-    pub(crate) fn stdout(&mut self) -> String {
-        let mut text = Vec::new();
-        self.0.stdout.take().unwrap().read_to_end(&mut text).unwrap();
-        own_part(&String::from_utf8_lossy(&text)).to_owned()
-    }
-
-    pub(crate) fn stderr(&mut self) -> String {
-        let mut text = Vec::new();
-        self.0.stderr.take().unwrap().read_to_end(&mut text).unwrap();
-        String::from_utf8_lossy(&text).into_owned()
-    }
-
-    /// Reads both to the end, waits, and asks for success.
-    #[track_caller]
-    pub(crate) fn finish(self) -> (String, String) {
-        self.finish_within(PATIENCE)
-    }
-
-    /// The same for a child that has much to do.
-    #[track_caller]
-    pub(crate) fn finish_within(mut self, patience: Duration) -> (String, String) {
-        let mut pipe = self.0.stderr.take().unwrap();
-        let reader = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            pipe.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
-        });
-        let mut pipe = self.0.stdout.take().unwrap();
-        let out = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            pipe.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
-        });
-        let begun = Instant::now();
-        while !out.is_finished() && begun.elapsed() < patience {
-            std::thread::park_timeout(Duration::from_millis(2));
-        }
-        if !out.is_finished() {
-            let _ = self.0.kill();
-        }
-        let status = self.wait();
-        let stderr = reader.join().unwrap().unwrap();
-        let stdout = out.join().unwrap().unwrap();
-        assert!(status.success(), "{status}\n{stdout}\n{stderr}");
-        (own_part(&stdout).to_owned(), stderr)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn own_part(text: &str) -> &str {
-    text.split_once(BEGIN).map_or("", |(_, own)| own)
-}
-
-/// The length of what the harness and [`is_child`] print first is not known: skips it.
-pub(crate) fn skip_to_own_part(stdout: &mut impl io::BufRead) {
-    let mut line = String::new();
-    while stdout.read_line(&mut line).unwrap() > 0 && line != BEGIN {
-        line.clear();
-    }
-}
-
-/// How long this machine leaves a thread waiting: beside it, times are judged.
-pub(crate) struct Stalls {
-    stop: Arc<std::sync::atomic::AtomicBool>,
-    thread: std::thread::JoinHandle<Duration>,
-}
-
-impl Stalls {
-    pub(crate) fn measure() -> Self {
-        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let mut longest = Duration::ZERO;
-            let mut last = Instant::now();
-            while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
-                std::thread::park_timeout(Duration::from_micros(200));
-                let now = Instant::now();
-                longest = longest.max(now - last);
-                last = now;
-            }
-            longest
-        });
-        Self { stop, thread }
-    }
-
-    /// The longest stall since.
-    pub(crate) fn longest(self) -> Duration {
-        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
 }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::time::Duration;
 
 use spanline::metrics::Reason;
-use spanline::sink::Lines;
-use spanline::sink::{Memory, Sink};
+use spanline::sink::{Lines, Memory, Sink};
 use spanline::{Error, Guard, Output};
 use tracing::{Dispatch, Level};
 
-use crate::loss::faults::{PATIENCE, Running, Taken, built, child_command, child_done, is_child, sink, within};
-use crate::loss::ledger::{balance, log};
+use crate::support::faults::{Taken, built, sink, within};
+use crate::support::ledger::{balance, log};
+use crate::support::process::{Running, child_command, child_done, is_child};
+use crate::support::wait::PATIENCE;
 
 type Late<T> = Arc<OnceLock<T>>;
 
@@ -123,7 +124,7 @@ fn promise_39_a_guard_dropped_on_a_worker_ends_the_log_without_waiting() {
 
 #[test]
 fn promise_39_a_sink_may_end_the_process() {
-    const NAME: &str = "sinks::own_thread::promise_39_a_sink_may_end_the_process";
+    let name = this_test!();
     if is_child() {
         let fatal = sink(|_: &mut Lines| std::process::exit(7));
         let guard = spanline::builder().output(Output::new(fatal)).init().unwrap();
@@ -131,14 +132,14 @@ fn promise_39_a_sink_may_end_the_process() {
         let _ = guard.handle().flush(PATIENCE);
         child_done();
     }
-    let mut child = Running::start(child_command(NAME));
+    let mut child = Running::start(child_command(name));
     assert_eq!(child.wait().code(), Some(7));
 }
 
 /// After the end whoever logs also delivers: two threads must not wait for each other's outputs.
 #[test]
 fn promise_39_sinks_that_log_after_the_end_do_not_deadlock() {
-    const NAME: &str = "sinks::own_thread::promise_39_sinks_that_log_after_the_end_do_not_deadlock";
+    let name = this_test!();
     if is_child() {
         let ended = Arc::new(AtomicBool::new(false));
         let writes = Arc::new(AtomicU64::new(0));
@@ -183,6 +184,6 @@ fn promise_39_sinks_that_log_after_the_end_do_not_deadlock() {
         println!("done");
         child_done();
     }
-    let (stdout, _) = Running::start(child_command(NAME)).finish();
+    let (stdout, _) = Running::start(child_command(name)).finish();
     assert!(stdout.ends_with("done\n"), "{stdout}");
 }

@@ -11,11 +11,10 @@ use spanline::sink::{Memory, Writer};
 use spanline::{Output, Overflow, Stdout};
 use tracing::Level;
 
-use crate::loss::faults::{
-    Complaints, Fault, Faulty, PATIENCE, Running, Stalls, built, child_behind, child_command, child_done, is_child,
-    skip_to_own_part, until, within,
-};
-use crate::loss::ledger::{all_told, balance, in_order, log, read};
+use crate::support::faults::{Complaints, Fault, Faulty, built, within};
+use crate::support::ledger::{all_told, balance, in_order, log, read};
+use crate::support::process::{Running, child_behind, child_command, child_done, is_child, skip_to_own_part};
+use crate::support::wait::{PATIENCE, Stalls, until};
 
 fn blocking() -> Overflow {
     Overflow::Block { max_wait: PATIENCE }
@@ -70,7 +69,7 @@ fn log_to_full_disk(directory: &Path, make_room: impl FnOnce()) {
 
 #[test]
 fn promise_03_a_full_disk_loses_nothing_once_there_is_room() {
-    const NAME: &str = "sinks::outputs::promise_03_a_full_disk_loses_nothing_once_there_is_room";
+    let name = this_test!();
     if is_child() {
         let directory = std::env::var_os("SPANLINE_DISK").unwrap();
         let directory = Path::new(&directory);
@@ -95,7 +94,7 @@ fn promise_03_a_full_disk_loses_nothing_once_there_is_room() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    let mut command = child_behind("unshare", &["-Urm"], NAME);
+    let mut command = child_behind("unshare", &["-Urm"], name);
     command.env("SPANLINE_DISK", directory.path());
     let (stdout, stderr) = Running::start(command).finish();
     if stdout.contains("no mount") {
@@ -229,7 +228,7 @@ fn promise_18_block_waits_no_longer_than_asked() {
 /// Nobody reads the child's stdout until it has ended.
 #[test]
 fn promise_18_a_stuck_stdout_leaves_the_file_alone() {
-    const NAME: &str = "sinks::outputs::promise_18_a_stuck_stdout_leaves_the_file_alone";
+    let name = this_test!();
     if is_child() {
         let file = File::create(std::env::var_os("SPANLINE_FILE").unwrap()).unwrap();
         let guard = spanline::builder()
@@ -249,7 +248,7 @@ fn promise_18_a_stuck_stdout_leaves_the_file_alone() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.log");
-    let mut command = child_command(NAME);
+    let mut command = child_command(name);
     command.env("SPANLINE_FILE", &path);
     let mut child = Running::start(command);
     assert!(child.wait().success(), "{}", child.stderr());
@@ -270,7 +269,7 @@ fn promise_18_a_stuck_stdout_leaves_the_file_alone() {
 /// `app | head -1`.
 #[test]
 fn promise_19_a_closed_pipe_parks_stdout_and_nothing_else() {
-    const NAME: &str = "sinks::outputs::promise_19_a_closed_pipe_parks_stdout_and_nothing_else";
+    let name = this_test!();
     if is_child() {
         let file = File::create(std::env::var_os("SPANLINE_FILE").unwrap()).unwrap();
         let guard = spanline::builder()
@@ -297,7 +296,7 @@ fn promise_19_a_closed_pipe_parks_stdout_and_nothing_else() {
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.log");
-    let mut command = child_command(NAME);
+    let mut command = child_command(name);
     command.env("SPANLINE_FILE", &path).stdin(Stdio::piped());
     let mut child = Running::start(command);
     let mut head = BufReader::new(child.0.stdout.take().unwrap());
@@ -340,7 +339,7 @@ fn promise_22_one_complaint_for_each_reason() {
 
 #[test]
 fn promise_22_a_complaint_is_one_raw_line_on_stderr() {
-    const NAME: &str = "sinks::outputs::promise_22_a_complaint_is_one_raw_line_on_stderr";
+    let name = this_test!();
     if is_child() {
         let broken = Faulty::new();
         broken.always(Some(Fault::NoSpace));
@@ -351,7 +350,7 @@ fn promise_22_a_complaint_is_one_raw_line_on_stderr() {
         drop(guard);
         child_done();
     }
-    let (_, stderr) = Running::start(child_command(NAME)).finish();
+    let (_, stderr) = Running::start(child_command(name)).finish();
     let reports: Vec<_> = stderr.lines().filter(|line| line.starts_with("spanline: ")).collect();
     assert_eq!(reports.len(), 1, "{stderr}");
     assert!(reports[0].contains("output writer: write: No space left on device"), "{stderr}");
@@ -359,7 +358,7 @@ fn promise_22_a_complaint_is_one_raw_line_on_stderr() {
 
 #[test]
 fn promise_22_a_stderr_that_nobody_reads_stops_nothing() {
-    const NAME: &str = "sinks::outputs::promise_22_a_stderr_that_nobody_reads_stops_nothing";
+    let name = this_test!();
     if is_child() {
         let stderr = std::io::stderr();
         rustix::io::ioctl_fionbio(&stderr, true).unwrap();
@@ -375,7 +374,7 @@ fn promise_22_a_stderr_that_nobody_reads_stops_nothing() {
         println!("done");
         child_done();
     }
-    let mut child = Running::start(child_command(NAME));
+    let mut child = Running::start(child_command(name));
     let status = child.wait();
     assert!(status.success() && child.stdout().ends_with("done\n"), "{status}");
 }

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use spanline::sink::Sink;
-use spanline::sink::{Control, Lines};
+use spanline::sink::{Control, Lines, Sink};
 use spanline::{Durability, Error, Output, Overflow, RollingFile};
 use tracing::Level;
 
-use crate::loss::faults::{Acts, Complaints, PATIENCE, built, until, within};
-use crate::loss::ledger::{log, read};
+use crate::support::faults::{Acts, Complaints, built, within};
+use crate::support::ledger::{log, read};
+use crate::support::wait::{PATIENCE, until};
 
 const NEVER_IN_THIS_TEST: Duration = Duration::from_secs(600);
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use spanline::metrics::{OutputMetrics, Reason};
 use spanline::record::Timestamp;
-use spanline::sink::Lines;
-use spanline::sink::{Memory, Writer};
+use spanline::sink::{Lines, Memory, Writer};
 use spanline::{Builder, Output};
 use tracing::Level;
 use tracing_subscriber::Registry;
 
-use crate::loss::faults::{Faulty, Gate, PATIENCE, Taken, built, sink, until, within};
-use crate::loss::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
+use crate::support::faults::{Faulty, Gate, Taken, built, sink, within};
+use crate::support::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
+use crate::support::wait::{PATIENCE, until};
 
 const SECOND: i64 = 1_000_000_000;
 const PERIOD: Duration = Duration::from_secs(10);

@@ -13,11 +13,12 @@ use spanline::record::Timestamp;
 use spanline::{Handle, Output, Overflow, RollingFile};
 use tracing::{Dispatch, Level};
 
-use crate::files::rotate;
-use crate::loss::faults::{Complaints, PATIENCE, Running, built, child_behind, child_done, is_child, until, within};
-use crate::loss::ledger::{balance, in_order, log, read};
+use crate::support::faults::{Complaints, built, within};
+use crate::support::ledger::{balance, in_order, log, read};
+use crate::support::process::{Running, child_behind, child_done, is_child};
 use crate::support::stage::NOW;
-use crate::support::witness;
+use crate::support::wait::{PATIENCE, until};
+use crate::support::{log_directory, witness};
 
 const DISK: &str = "SPANLINE_DISK";
 
@@ -142,45 +143,45 @@ fn fill_again_and_again(rolling: impl FnOnce(RollingFile) -> RollingFile, max_by
 
 #[test]
 fn promise_03_promise_04_a_file_on_a_disk_that_fills_up_again_and_again() {
-    const NAME: &str = "files::disk::promise_03_promise_04_a_file_on_a_disk_that_fills_up_again_and_again";
+    let name = this_test!();
     if is_child() {
         fill_again_and_again(|file| file, 8 << 20);
     }
-    with_disk(NAME);
+    with_disk(name);
 }
 
 #[test]
 fn promise_03_promise_04_callers_wait_for_a_disk_that_is_full() {
-    const NAME: &str = "files::disk::promise_03_promise_04_callers_wait_for_a_disk_that_is_full";
+    let name = this_test!();
     if is_child() {
         fill_again_and_again(|file| file, 64 << 10);
     }
-    with_disk(NAME);
+    with_disk(name);
 }
 
 #[test]
 fn promise_03_promise_04_a_rolling_file_on_a_disk_that_fills_up() {
-    const NAME: &str = "files::disk::promise_03_promise_04_a_rolling_file_on_a_disk_that_fills_up";
+    let name = this_test!();
     if is_child() {
         fill_again_and_again(|file| file.rotate_bytes(60_000), 8 << 20);
     }
-    with_disk(NAME);
+    with_disk(name);
 }
 
 #[cfg(feature = "gzip")]
 #[test]
 fn promise_03_promise_28_segments_are_compressed_on_a_disk_that_fills_up() {
-    const NAME: &str = "files::disk::promise_03_promise_28_segments_are_compressed_on_a_disk_that_fills_up";
+    let name = this_test!();
     if is_child() {
         fill_again_and_again(|file| file.rotate_bytes(60_000).gzip(), 8 << 20);
     }
-    with_disk(NAME);
+    with_disk(name);
 }
 
 /// A disk may have room and yet no place for one more file.
 #[test]
 fn promise_24_a_rotation_that_no_file_can_be_made_for_is_made_up_for() {
-    const NAME: &str = "files::disk::promise_24_a_rotation_that_no_file_can_be_made_for_is_made_up_for";
+    let name = this_test!();
     if is_child() {
         let disk = Disk::new("size=4m,nr_inodes=12");
         if disk.is_mounted {
@@ -191,7 +192,7 @@ fn promise_24_a_rotation_that_no_file_can_be_made_for_is_made_up_for() {
         println!("done");
         child_done();
     }
-    with_disk(NAME);
+    with_disk(name);
 }
 
 fn rotate_without_inodes(disk: &Disk) {
@@ -229,13 +230,13 @@ fn rotate_without_inodes(disk: &Disk) {
     guard.close().unwrap();
     let text = witness::texts(&disk.log()).concat();
     assert_eq!(in_order(&balance(&handle.metrics().outputs[0], &text)) as u64, seq);
-    assert!(rotate::read(&disk.log()).lines().count() < 10);
+    assert!(log_directory::read(&disk.log()).lines().count() < 10);
 }
 
 /// Whoever opens a log on a full disk gets an answer at once.
 #[test]
 fn promise_30_a_full_disk_at_the_start_is_an_error_or_is_waited_for() {
-    const NAME: &str = "files::disk::promise_30_a_full_disk_at_the_start_is_an_error_or_is_waited_for";
+    let name = this_test!();
     if is_child() {
         let disk = Disk::new("size=1m,nr_inodes=8");
         fs::write(disk.log(), "{\"torn\":").unwrap();
@@ -252,13 +253,13 @@ fn promise_30_a_full_disk_at_the_start_is_an_error_or_is_waited_for() {
         disk.make_room();
         handle.flush(PATIENCE).unwrap();
         guard.close().unwrap();
-        let text = rotate::read(&disk.log());
+        let text = log_directory::read(&disk.log());
         let lines = text.strip_prefix("{\"torn\":\n").unwrap_or_else(|| panic!("{text}"));
         assert_eq!(in_order(&read(lines)), 100);
         println!("done");
         child_done();
     }
-    with_disk(NAME);
+    with_disk(name);
 }
 
 fn refusal(path: &Path) -> String {

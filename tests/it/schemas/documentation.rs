@@ -1,8 +1,7 @@
 //! The examples of docs/schemas.md are what the code writes.
 
 use spanline::Output;
-use spanline::schema::{Color, Console, Schema};
-use spanline::schema::{Edits, Gcp};
+use spanline::schema::{Color, Console, Edits, Gcp, Schema};
 use tracing::{Level, info_span};
 
 use super::golden::of_here;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use spanline::sink::{Memory, Writer};
 use spanline::{Handle, Output, Overflow};
 
-use crate::loss::faults::{Faulty, built, within};
-use crate::loss::ledger::{LEVELS, log};
+use crate::support::faults::{Faulty, built, within};
+use crate::support::ledger::{LEVELS, log};
 
 /// A series: its name and its labels, sorted.
 type Key = (String, BTreeMap<String, String>);

@@ -1,0 +1,110 @@
+//! Retention: how many segments stay, for how long and in how many bytes.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::fs;
+use std::time::Duration;
+
+use spanline::RollingFile;
+use spanline::sink::{Control, Sink};
+
+use crate::support::log_directory::{Dir, NOON, Play, at};
+
+#[test]
+fn keeps_so_many_files() {
+    let dir = Dir::new();
+    let mut log = dir.log().rotate_bytes(2).keep_files(2).open();
+    for text in ["a", "b", "c", "d", "e"] {
+        log.put(text, NOON);
+    }
+    assert_eq!(dir.closed(), ["c\n", "d\n"]);
+    let mut log = dir.log().rotate_bytes(u64::MAX).keep_files(1).open();
+    assert_eq!(dir.closed(), ["d\n"]);
+    assert_eq!(dir.active(), "e\n");
+    log.close();
+}
+
+#[test]
+fn keeps_segments_of_a_certain_age() {
+    let dir = Dir::new();
+    let mut log = dir.log().hourly().keep_for(Duration::from_secs(2 * 3600)).open();
+    for hour in 10..15 {
+        log.put(&hour.to_string(), &format!("2026-11-20T{hour}:00:00Z"));
+    }
+    // Closed at 12, 13 and 14 o'clock.
+    assert_eq!(dir.closed(), ["11\n", "12\n", "13\n"]);
+    let mut log = dir.log().rotate_bytes(u64::MAX).keep_for(Duration::from_secs(1800)).open();
+    assert_eq!(dir.segments().len(), 3, "no time is known yet");
+    log.control(Control::Tick(at("2026-11-20T14:10:00Z"))).unwrap();
+    assert_eq!(dir.closed(), ["13\n"]);
+}
+
+#[test]
+fn keeps_so_many_bytes() {
+    let dir = Dir::new();
+    let mut log = dir.log().rotate_bytes(10).keep_bytes(25).open();
+    for n in 0..6 {
+        log.put(&format!("line {n:04}"), NOON);
+    }
+    assert_eq!(dir.closed(), ["line 0003\n", "line 0004\n"]);
+}
+
+/// With many segments a listing is what a rotation costs. The system itself tells how often the directory was opened.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_rotation_lists_the_directory_once() {
+    use rustix::fs::inotify;
+    let count = |log: fn(RollingFile) -> RollingFile| {
+        let dir = Dir::new();
+        let mut log = log(dir.log().rotate_bytes(2)).open();
+        log.put("a", NOON);
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watch, dir.0.path(), inotify::WatchFlags::OPEN | inotify::WatchFlags::ONLYDIR).unwrap();
+        ["b", "c", "d", "e", "f"].iter().for_each(|text| log.put(text, NOON));
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 64 * 1024];
+        let mut events = inotify::Reader::new(&watch, &mut buffer);
+        let mut opened = 0;
+        while let Ok(event) = events.next() {
+            opened += usize::from(event.file_name().is_none());
+        }
+        assert_eq!(dir.names().len(), dir.segments().len() + 2, "nothing but the log and its lock");
+        opened
+    };
+    assert_eq!(count(|log| log), 5);
+    assert_eq!(count(|log| log.keep_files(2)), 5);
+    assert_eq!(count(|log| log.keep_files(2).keep_for(Duration::from_secs(60)).keep_bytes(100)), 5);
+}
+
+#[test]
+fn promise_25_prunes_only_its_own_segments() {
+    let dir = Dir::new();
+    let neighbours = [
+        "app-error.log",
+        "orders-error.log",
+        "orders.secret.log",
+        "orders.log.bak",
+        "orders.log.1",
+        "orders.20261120T120000Z-000001.log.bak",
+        "orders.20261120T120000Z-1.log",
+        "orders.secret.20261120T120000Z-000001.log",
+        ".orders.20261120T120000Z-000001.log",
+        "orders.20261120T120000Z-000001",
+    ];
+    for name in neighbours {
+        fs::write(dir.join(name), name).unwrap();
+    }
+    fs::create_dir(dir.join("orders.20200101T000000Z-000001.log")).unwrap();
+    for _ in 0..3 {
+        let mut log = dir.log().rotate_bytes(2).keep_files(1).keep_bytes(2).keep_for(Duration::from_secs(60)).open();
+        for text in ["a", "b", "c"] {
+            log.put(text, NOON);
+        }
+        log.close();
+    }
+    for name in neighbours {
+        assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), name);
+    }
+    assert!(dir.join("orders.20200101T000000Z-000001.log").is_dir());
+    assert_eq!(dir.active(), "c\n");
+    assert!(dir.join("orders.20261120T120000Z-000009.log").exists(), "{:?}", dir.names());
+    assert_eq!(dir.names().len(), neighbours.len() + 4, "{:?}", dir.names());
+}

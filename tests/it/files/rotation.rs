@@ -1,0 +1,150 @@
+//! When files rotate: by size, by period and on demand. Real files, with times that the test chooses.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use spanline::RollingFile;
+use spanline::sink::{Control, Sink};
+use tracing::Level;
+
+use crate::files::child_process::child;
+use crate::support::log_directory::{Dir, NOON, Play, at, lines};
+
+#[test]
+fn rotates_before_the_line_that_would_pass_the_size() {
+    let dir = Dir::new();
+    let mut log = dir.log().rotate_bytes(10).open();
+    // Twice what fits, once what is too large for any segment, and once exactly the limit.
+    let mut batch = lines(&["aaaa", "bbbb", "cccc", "a line too large", "123456789", "d"], at(NOON));
+    log.write(&mut batch).unwrap();
+    assert_eq!(dir.closed(), ["aaaa\nbbbb\n", "cccc\n", "a line too large\n", "123456789\n"]);
+    assert_eq!(dir.active(), "d\n");
+    assert_eq!(dir.segments()[0], "orders.20261120T120000Z-000001.log");
+    assert_eq!(dir.segments()[3], "orders.20261120T120000Z-000004.log");
+}
+
+#[test]
+fn rotates_with_the_first_line_of_a_new_period() {
+    let dir = Dir::new();
+    let mut log = dir.log().daily().open();
+    let mut batch = lines(&["before"], at("2026-11-20T23:59:59.999999999Z"));
+    batch.push_line(b"at midnight", Level::INFO, at("2026-11-21T00:00:00Z"));
+    batch.push_line(b"a little late", Level::INFO, at("2026-11-20T23:59:59.9Z"));
+    batch.push_line(b"after", Level::INFO, at("2026-11-21T23:00:00Z"));
+    log.write(&mut batch).unwrap();
+    log.put("next day", "2026-11-22T07:00:00Z");
+    assert_eq!(dir.closed(), ["before\n", "at midnight\na little late\nafter\n"]);
+    assert_eq!(dir.segments()[0], "orders.20261121T000000Z-000001.log");
+    assert_eq!(dir.active(), "next day\n");
+}
+
+#[test]
+fn the_last_period_set_counts() {
+    for (log, rotated) in [
+        (Dir::log as fn(&Dir) -> RollingFile, 0),
+        (|dir| dir.log().daily().minutely(), 3),
+        (|dir| dir.log().hourly(), 2),
+        (|dir| dir.log().hourly().daily_at(12, 30), 1),
+        (|dir| dir.log().minutely().weekly(), 0),
+        #[cfg(feature = "tracing-appender")]
+        (|dir| dir.log().minutely().period(spanline::sink::Period::from_rotation(&NEVER)), 0),
+    ] {
+        let dir = Dir::new();
+        let mut log = log(&dir).open();
+        for time in
+            [NOON, "2026-11-20T12:00:59Z", "2026-11-20T12:29:00Z", "2026-11-20T13:00:00Z", "2026-11-20T14:00:01Z"]
+        {
+            log.put("x", time);
+        }
+        assert_eq!(dir.segments().len(), rotated, "{log:?}");
+    }
+}
+
+#[cfg(feature = "tracing-appender")]
+const NEVER: tracing_appender::rolling::Rotation = tracing_appender::rolling::Rotation::NEVER;
+
+#[cfg(feature = "tracing-appender")]
+#[test]
+fn the_arguments_of_tracing_appender_make_the_same_file() {
+    use tracing_appender::rolling::Rotation;
+    for (rotation, rotated) in
+        [(Rotation::MINUTELY, 3), (Rotation::HOURLY, 2), (Rotation::DAILY, 1), (Rotation::WEEKLY, 0), (NEVER, 0)]
+    {
+        let dir = Dir::new();
+        let mut log = RollingFile::from_tracing_appender(rotation, dir.0.path(), "orders.log").open();
+        for time in
+            [NOON, "2026-11-20T12:00:59Z", "2026-11-20T12:01:00Z", "2026-11-20T13:00:00Z", "2026-11-21T00:00:00Z"]
+        {
+            log.put("x", time);
+        }
+        assert_eq!(dir.segments().len(), rotated, "{log:?}");
+        assert!(dir.active().ends_with("x\n"));
+    }
+}
+
+#[test]
+fn size_and_period_hold_together() {
+    let dir = Dir::new();
+    let mut log = dir.log().hourly().rotate_bytes(4).open();
+    for (text, time) in
+        [("a", NOON), ("b", NOON), ("c", NOON), ("d", "2026-11-20T13:00:00Z"), ("e", "2026-11-20T13:00:00Z")]
+    {
+        log.put(text, time);
+    }
+    assert_eq!(dir.closed(), ["a\nb\n", "c\n"]);
+    assert_eq!(dir.active(), "d\ne\n");
+}
+
+#[test]
+fn rotates_on_demand_but_never_an_empty_file() {
+    let dir = Dir::new();
+    let mut log = dir.log().open();
+    log.control(Control::Rotate).unwrap();
+    log.put("a", NOON);
+    log.control(Control::Rotate).unwrap();
+    log.control(Control::Rotate).unwrap();
+    log.put("b", NOON);
+    assert_eq!(dir.closed(), ["a\n"]);
+    assert_eq!(dir.active(), "b\n");
+}
+
+#[test]
+fn local_midnight_is_not_that_of_utc() {
+    let dir = Dir::new();
+    let mut child = child("local_midnight", &dir.path());
+    child.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
+    assert!(child.status().unwrap().success());
+    assert_eq!(dir.closed(), ["winter\n", "23 hours\n23 hours\n"]);
+    assert_eq!(dir.active(), "summer\n");
+}
+
+#[test]
+fn promise_27_clock_jumps_rotate_once_and_lose_nothing() {
+    let dir = Dir::new();
+    let mut log = dir.log().daily().open();
+    log.put("a", NOON);
+    for _ in 0..5 {
+        log.put("ahead", "2027-11-20T12:00:00Z");
+    }
+    for _ in 0..5 {
+        log.put("back", "2026-11-20T12:00:01Z");
+    }
+    log.put("next day", "2026-11-21T00:00:00Z");
+    log.put("long ago", "1970-01-01T00:00:00Z");
+    assert_eq!(dir.closed(), ["a\n", &("ahead\n".repeat(5) + &"back\n".repeat(5))]);
+    assert_eq!(dir.active(), "next day\nlong ago\n");
+    let segments = ["orders.20271120T120000Z-000001.log", "orders.20271120T120000Z-000002.log"];
+    assert_eq!(dir.segments(), segments);
+}
+
+#[test]
+fn promise_27_segments_sort_as_written_over_restarts_and_clock_steps() {
+    let dir = Dir::new();
+    let times = ["2026-10-25T00:59:59Z", "2026-10-25T00:59:59Z", "2020-01-01T00:00:00Z", "2026-10-25T01:00:00Z"];
+    for (n, time) in times.iter().cycle().take(12).enumerate() {
+        let mut log = dir.log().open();
+        log.put(&n.to_string(), time);
+        log.control(Control::Rotate).unwrap();
+    }
+    let numbers: Vec<usize> = dir.lines().iter().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(numbers, (0..12).collect::<Vec<_>>());
+    assert_eq!(dir.segments().len(), 12);
+}
