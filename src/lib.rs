@@ -68,6 +68,7 @@ mod metrics;
 mod process;
 mod propagate;
 mod queue;
+pub mod read;
 mod record;
 mod redact;
 mod rotation;

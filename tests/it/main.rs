@@ -34,6 +34,7 @@ mod otel;
 mod outputs;
 mod own_thread;
 mod panics;
+mod read;
 mod record;
 mod repeats;
 mod repository;

@@ -239,7 +239,9 @@ fn the_arguments_of_tracing_appender_make_the_same_file() {
     {
         let dir = Dir::new();
         let mut log = RollingFile::from_tracing_appender(rotation, dir.0.path(), "orders.log").open();
-        for time in [NOON, "2026-11-20T12:00:59Z", "2026-11-20T12:01:00Z", "2026-11-20T13:00:00Z", "2026-11-21T00:00:00Z"] {
+        for time in
+            [NOON, "2026-11-20T12:00:59Z", "2026-11-20T12:01:00Z", "2026-11-20T13:00:00Z", "2026-11-21T00:00:00Z"]
+        {
             log.put("x", time);
         }
         assert_eq!(dir.segments().len(), rotated, "{log:?}");
