@@ -6,6 +6,7 @@ pub(crate) mod durability;
 pub(crate) mod full_disk;
 pub(crate) mod moved_files;
 pub(crate) mod permissions;
+pub(crate) mod reading;
 pub(crate) mod retention;
 pub(crate) mod rotation;
 pub(crate) mod several_processes;
