@@ -1,4 +1,4 @@
-//! Another formatter, with spanline's queue and files behind it: `cargo run --example fmt_appender`.
+//! Another formatter with spanline's queue and files behind it: `cargo run --example fmt_appender`.
 
 use std::error::Error;
 
@@ -7,14 +7,14 @@ use spanline::{Output, RollingFile};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = RollingFile::new("logs/fmt.log").rotate_bytes(10 << 20).daily().keep_files(7);
-    // The formatter makes the lines; the schema is only for what the log says itself, when lines were lost.
+    // The formatter renders the lines. The schema only renders the log's notices of lost lines.
     let (appender, guard) = Output::new(file).schema(Console::new()).appender()?;
     tracing_subscriber::fmt().with_ansi(false).with_writer(appender).init();
 
     let request = tracing::info_span!("request", request_id = "r-1");
     request.in_scope(|| tracing::info!(user_id = 42, "order loaded"));
 
-    // Writes what is queued; dropping the guard does the same.
+    // Writes what is queued, and reports what was left. Dropping the guard writes it too.
     guard.close()?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A schema of one's own, `key=value` pairs: `cargo run --example own_schema`.
+//! A custom schema, `key=value` pairs: `cargo run --example own_schema`.
 
 use spanline::record::{Context, Record};
 use spanline::schema::Schema;
@@ -8,15 +8,15 @@ use spanline::{Output, Stdout};
 struct KeyValue;
 
 impl Schema for KeyValue {
-    // Called on the worker of this output, with everything that was captured of one event.
+    // Runs on this output's worker, once per event, with everything that was captured.
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let head = format!("time={} level={} target={}", record.timestamp(), record.level(), record.target());
         out.extend_from_slice(head.as_bytes());
-        // The event's own fields, then what the spans hand down, the innermost first.
+        // The event's fields, then those of the spans, innermost first.
         let spans: Vec<_> = record.context().into_iter().flat_map(Context::spans).collect();
         for (name, value) in record.fields().chain(spans.iter().flat_map(|span| span.fields())) {
             out.extend_from_slice(format!(" {name}=").as_bytes());
-            // Quotes text and escapes what could forge a line or disturb a terminal.
+            // Quotes text, and escapes characters that could forge a line or disturb a terminal.
             json::put_value(out, &value);
         }
         if let Some(trace_id) = record.context().and_then(Context::trace_id) {

@@ -1,18 +1,36 @@
-//! Pages to read: what is longer than a doc comment and wanted on docs.rs. No code.
+//! Guides: pages that are longer than a doc comment. This module has no code.
 //!
-//! A page is a file in `docs/` and a line below.
+//! Start with [`getting_started`], or with the short answers in [`faq`].
+
+// A page is a file in `docs/`, a line in `pages!` below, and a line in `docs_links.md`. The pages link each other as
+// `[outputs][outputs]`. On docs.rs the definitions in `docs_links.md` come first and win; elsewhere those at a page's end do.
 
 macro_rules! pages {
     ($($name:ident = $file:literal;)*) => {
-        $(#[doc = include_str!(concat!("../docs/", $file))] pub mod $name {})*
+        $(
+            #[doc = include_str!("docs_links.md")]
+            #[doc = include_str!(concat!("../docs/", $file))]
+            pub mod $name {}
+        )*
     };
 }
 
 pages! {
+    comparison = "comparison.md";
+    configuration_in_code = "configuration-in-code.md";
     context = "context.md";
     failures = "failures.md";
+    faq = "faq.md";
+    features = "features.md";
+    filters = "filters.md";
+    getting_started = "getting-started.md";
+    lines = "lines.md";
+    loss = "loss.md";
+    monitoring = "monitoring.md";
+    outputs = "outputs.md";
+    performance = "performance.md";
     promises = "promises.md";
-    when_things_go_wrong = "when-things-go-wrong.md";
     schemas = "schemas.md";
     secrets = "secrets.md";
+    when_things_go_wrong = "when-things-go-wrong.md";
 }

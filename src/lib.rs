@@ -1,3 +1,4 @@
+#![doc = include_str!("docs_links.md")]
 #![doc = include_str!("../README.md")]
 //!
 //! # The way of a line

@@ -125,22 +125,50 @@ fn the_unsafe_file_stays_small_and_says_why() {
 }
 
 #[test]
-fn every_sink_schema_and_feature_is_in_the_readme() {
+fn every_sink_schema_and_feature_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
-    let readme = read("README.md");
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let pages = pages.fold(read("README.md"), |all, page| all + &page);
     for file in ["src/sink/mod.rs", "src/schema/mod.rs"] {
         for line in read(file).lines().filter(|line| line.starts_with("pub use")) {
             let names = line.rsplit("::").next().unwrap().trim_matches([';', '{', '}']);
-            for name in names.split(", ").filter(|name| !["Line", "Period"].contains(name)) {
-                assert!(readme.contains(name), "{name} of {file} is not in the README");
+            for name in names.split(", ") {
+                assert!(pages.contains(name), "{name} of {file} is neither in the README nor in docs/");
             }
         }
     }
     let manifest = read("Cargo.toml");
     let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
+    let page = read("docs/features.md");
     for (name, _) in features.lines().filter_map(|line| line.split_once(" = ")).filter(|(name, _)| *name != "default") {
-        assert!(readme.contains(&format!("| `{name}` |")), "feature {name} is not in the README");
+        assert!(page.contains(&format!("| `{name}` |")), "feature {name} is not in docs/features.md");
+    }
+}
+
+/// Each page of docs/ has its line in src/docs.rs and in src/docs_links.md, and no page links to one that is not there.
+#[test]
+fn every_page_is_on_docs_rs_and_every_link_leads_to_a_page() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    let (module, links) = (read(&root.join("src/docs.rs")), read(&root.join("src/docs_links.md")));
+    let pages: Vec<PathBuf> = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for page in &pages {
+        let file = page.file_name().unwrap().to_str().unwrap();
+        let name = file.trim_end_matches(".md").replace('-', "_");
+        assert!(module.contains(&format!("{name} = \"{file}\";")), "{file} is not in src/docs.rs");
+        assert!(links.contains(&format!("[{name}]: crate::docs::{name}\n")), "{name} is not in src/docs_links.md");
+    }
+    for page in pages.iter().chain([&root.join("README.md")]) {
+        let text = read(page);
+        for after in text.split("][").skip(1) {
+            let name = after.split(']').next().unwrap();
+            let target = text.lines().find_map(|line| line.strip_prefix(&format!("[{name}]: ")));
+            let target = target.unwrap_or_else(|| panic!("{} does not say where [{name}] leads", page.display()));
+            let target = page.parent().unwrap().join(target);
+            assert!(target.is_file(), "{} links to {}", page.display(), target.display());
+            assert!(links.contains(&format!("[{name}]: ")), "[{name}] leads nowhere on docs.rs");
+        }
     }
 }
 
