@@ -3,12 +3,15 @@
 //! The books balance: for each output, `emitted = written + dropped + queued + held_back`, by level. The same numbers for monitoring
 //! systems: `series` names them, `prometheus` and `publish` hand them over.
 
+mod delivered;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 #[cfg(feature = "metrics")]
 mod publish;
 #[cfg(any(feature = "metrics", feature = "prometheus"))]
 mod series;
+
+pub(crate) use delivered::Delivered;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,11 +1,10 @@
 //! Rendered lines on their way into a sink, with a cursor.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tracing::Level;
 
-use crate::metrics::{ByLevel, of_level};
+use crate::metrics::{ByLevel, Delivered};
 use crate::record::Timestamp;
 
 /// Rendered lines, each ending in a newline, and a cursor: what lies before it has been delivered.
@@ -22,45 +21,6 @@ pub struct Lines {
     /// Lines wholly delivered or skipped.
     passed: usize,
     delivered: Arc<Delivered>,
-}
-
-/// How many lines were delivered so far, by level; notices are left out. Counted as the cursor moves, so that others
-/// see how far a write has come while it is under way.
-#[derive(Debug)]
-pub(crate) struct Delivered {
-    by_level: [AtomicU64; 5],
-    /// When the line at the cursor was logged, in nanoseconds; `NO_LINE` before the cursor has moved.
-    next_time: AtomicI64,
-}
-
-const NO_LINE: i64 = i64::MIN;
-
-impl Default for Delivered {
-    fn default() -> Self {
-        Self { by_level: Default::default(), next_time: AtomicI64::new(NO_LINE) }
-    }
-}
-
-impl Delivered {
-    pub(crate) fn of(&self, level: Level) -> u64 {
-        self.place(level).load(Ordering::Acquire)
-    }
-
-    /// Begins again at zero, in a forked child.
-    pub(crate) fn reset(&self) {
-        self.by_level.iter().for_each(|count| count.store(0, Ordering::Release));
-        self.next_time.store(NO_LINE, Ordering::Relaxed);
-    }
-
-    /// When the first line not yet delivered of those being written was logged; `None` before one was delivered.
-    pub(crate) fn next_time(&self) -> Option<Timestamp> {
-        let nanos = self.next_time.load(Ordering::Relaxed);
-        (nanos != NO_LINE).then(|| Timestamp::from_nanos(nanos))
-    }
-
-    fn place(&self, level: Level) -> &AtomicU64 {
-        of_level(&self.by_level, level)
-    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,13 +77,9 @@ impl Lines {
             self.passed += 1;
         }
         if let Some(next) = self.ends.get(self.passed) {
-            self.delivered.next_time.store(next.time.as_nanos(), Ordering::Relaxed);
+            self.delivered.set_next_time(Some(next.time));
         }
-        for (level, lines) in lines.levels() {
-            // Whoever delivers holds the engine's lock, so nobody else counts: no atomic addition is needed.
-            let place = self.delivered.place(level);
-            place.store(place.load(Ordering::Relaxed) + lines, Ordering::Release);
-        }
+        self.delivered.add(lines);
     }
 
     /// As [`advance`](Self::advance), but the first of these lines has come to nothing: it is to be delivered again,
@@ -245,6 +201,6 @@ impl Lines {
         self.bytes.shrink_to(keep_bytes);
         self.cursor = 0;
         self.passed = 0;
-        self.delivered.next_time.store(NO_LINE, Ordering::Relaxed);
+        self.delivered.set_next_time(None);
     }
 }

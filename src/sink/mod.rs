@@ -29,7 +29,6 @@ mod writer;
 
 pub use crate::rotation::Period;
 pub use file::RollingFile;
-pub(crate) use lines::Delivered;
 pub use lines::{Line, Lines};
 pub use memory::Memory;
 pub use stdio::{Stderr, Stdout};

@@ -15,7 +15,7 @@ mod fork;
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 pub(crate) use deliver::Engine;
@@ -26,12 +26,13 @@ use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::held::Store;
 use crate::limit::Share;
-use crate::metrics::OutputMetrics;
-use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
+use crate::metrics::{Delivered, OutputMetrics};
+use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::redact::Redactor;
 use crate::schema::Schema;
-use crate::sink::{Control, Delivered, Sink};
+use crate::sink::{Control, Sink};
+use crate::sync;
 
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. Whoever
 /// logs waits so long for it, and then writes the lines himself.
@@ -182,7 +183,7 @@ impl Lane {
     /// Takes hold of the engine; not while a fork wants it.
     fn engine(&self) -> MutexGuard<'_, Engine> {
         fork::let_pass();
-        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = sync::lock(&self.engine);
         self.turns.fetch_add(1, Ordering::Relaxed);
         engine
     }
@@ -190,11 +191,7 @@ impl Lane {
     /// The same if it is free, and nobody has let go of it only for a moment.
     fn try_engine(&self) -> Option<MutexGuard<'_, Engine>> {
         fork::let_pass();
-        let engine = match self.engine.try_lock() {
-            Ok(engine) => engine,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let engine = sync::try_lock(&self.engine)?;
         self.turns.fetch_add(1, Ordering::Relaxed);
         (!engine.is_under_way()).then_some(engine)
     }
@@ -282,7 +279,7 @@ impl Lane {
         self.queue.close(patience, cap);
         if share.is_open() && self.queue.deliverer() == Deliverer::Caller {
             // A forked child whose worker never came to run: nobody else would tell what was suppressed.
-            let _ = self.order(Control::Flush);
+            let _ = self.order(Command::Flush);
         }
     }
 
@@ -301,11 +298,11 @@ impl Lane {
     }
 
     /// Asks the sink for something; the ticket is for [`Queue::wait_done`].
-    pub(crate) fn order(self: &Arc<Self>, control: Control) -> Result<u64, Error> {
+    pub(crate) fn order(self: &Arc<Self>, command: Command) -> Result<u64, Error> {
         if own_lane().is_some() {
             return Err(Error::own_thread("a thread of the log cannot wait for the log"));
         }
-        let (ticket, pushed) = self.queue.order(control);
+        let (ticket, pushed) = self.queue.order(command);
         if pushed == Pushed::DeliverYourself {
             self.deliver_here();
         }

@@ -13,12 +13,12 @@ use super::durability::Unsynced;
 use super::{ECHO, Lane, Parts, fork};
 use crate::error::Error;
 use crate::limit::Summary;
-use crate::metrics::Reason;
-use crate::queue::{Batch, Order, Taken, Tally};
+use crate::metrics::{Delivered, Reason};
+use crate::queue::{Batch, Command, Order, Taken, WorkerCounts};
 use crate::record::{Clock, Statics, Timestamp, discard, notice_metadata};
 use crate::redact::Redactor;
 use crate::schema::Schema;
-use crate::sink::{Control, Delivered, Lines, Sink};
+use crate::sink::{Control, Lines, Sink};
 
 /// Lines are rendered and written this many bytes at a time: few system calls, and still in the processor's cache.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -43,7 +43,7 @@ pub(crate) struct Engine {
     clock: Clock,
     /// When it was last looked whether there are repeats to tell.
     looked: Instant,
-    tally: Tally,
+    tally: WorkerCounts,
     unsynced: Unsynced,
     /// The sink did not pass on all that it had taken.
     unflushed: bool,
@@ -92,7 +92,7 @@ impl Engine {
             statics: parts.statics,
             clock: parts.clock,
             looked: Instant::now(),
-            tally: Tally::default(),
+            tally: WorkerCounts::default(),
             unsynced: Unsynced::new(parts.durability),
             unflushed: false,
             flush: Backoff::new(),
@@ -109,7 +109,7 @@ impl Engine {
     /// In a forked child: drops what the parent was writing. User code is told later, when something is logged.
     pub(crate) fn begin_anew(&mut self) {
         self.lines.forget();
-        self.tally = Tally::default();
+        self.tally = WorkerCounts::default();
         self.unsynced.clear();
         self.unflushed = false;
         self.flush.clear();
@@ -166,8 +166,8 @@ impl Engine {
         if !losses.is_empty() || !repeats.is_empty() {
             engine = Self::write(engine, lane, Resolved::default());
         }
-        lane.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
-        let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
+        lane.queue.release(batch.bytes().saturating_sub(released), &[], None);
+        let flushes = orders.iter().any(|order| matches!(order.command, Command::Flush | Command::Sync));
         let nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
         if !flushes
             && (!nothing || engine.flush.at().is_some_and(|at| at <= Instant::now()))
@@ -178,7 +178,7 @@ impl Engine {
         let mut written = batch.by_level();
         written.add(*notice_metadata().level(), losses.len() as u64);
         engine.unsynced.batch_written(written, last);
-        if !orders.iter().any(|order| order.control == Control::Sync) {
+        if !orders.iter().any(|order| order.command == Command::Sync) {
             engine.sync_if_due(lane);
         }
         if let Some(redactor) = &mut engine.redactor {
@@ -215,10 +215,12 @@ impl Engine {
         if self.closed {
             return Err(Error::closed("the sink has ended"));
         }
-        match order.control {
+        match order.command {
             // No flush has come before it.
-            Control::Sync => self.sync().inspect_err(|error| self.flush_failed(error)),
-            other => self.control(other),
+            Command::Sync => self.sync().inspect_err(|error| self.flush_failed(error)),
+            Command::Flush => self.control(Control::Flush),
+            Command::Reopen => self.control(Control::Reopen),
+            Command::Rotate => self.control(Control::Rotate),
         }
     }
 
@@ -359,7 +361,7 @@ impl Engine {
             engine.skip(reason, &mut lost);
         }
         engine.lines.clear(2 * CHUNK_BYTES);
-        lane.queue.delivered(bytes, &lost, next);
+        lane.queue.release(bytes, &lost, next);
         engine
     }
 
