@@ -129,7 +129,8 @@ fn the_unsafe_file_stays_small_and_says_why() {
 fn every_sink_schema_and_feature_is_documented() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
-    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let pages =
+        fs::read_dir(root.join("docs")).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
     let pages = pages.fold(read("README.md"), |all, page| all + &page);
     for file in ["src/sink/mod.rs", "src/schema/mod.rs"] {
         for line in read(file).lines().filter(|line| line.starts_with("pub use")) {

@@ -105,7 +105,7 @@ fn check_rotated(dir: &Dir, compressed: Form) {
 #[test]
 fn a_rotated_log_is_read_in_the_order_written() {
     let dir = Dir::new();
-    write(RollingFile::new(dir.path()).max_bytes(4000), 300);
+    write(RollingFile::new(dir.path()).rotate_bytes(4000), 300);
     check_rotated(&dir, Form::Plain);
 }
 
@@ -113,7 +113,7 @@ fn a_rotated_log_is_read_in_the_order_written() {
 #[test]
 fn segments_compressed_with_gzip_are_read() {
     let dir = Dir::new();
-    write(RollingFile::new(dir.path()).max_bytes(4000).gzip(), 300);
+    write(RollingFile::new(dir.path()).rotate_bytes(4000).gzip(), 300);
     check_rotated(&dir, Form::Gzip);
 }
 
@@ -121,7 +121,7 @@ fn segments_compressed_with_gzip_are_read() {
 #[test]
 fn segments_compressed_with_zstd_are_read() {
     let dir = Dir::new();
-    write(RollingFile::new(dir.path()).max_bytes(4000).zstd(), 300);
+    write(RollingFile::new(dir.path()).rotate_bytes(4000).zstd(), 300);
     check_rotated(&dir, Form::Zstd);
 }
 
@@ -131,7 +131,7 @@ fn segments_compressed_with_zstd_are_read() {
 fn every_read_of_a_log_that_is_written_to_holds_each_line_once() {
     let dir = Dir::new();
     thread::scope(|scope| {
-        let writer = scope.spawn(|| write(RollingFile::new(dir.path()).max_bytes(3000).gzip(), 3000));
+        let writer = scope.spawn(|| write(RollingFile::new(dir.path()).rotate_bytes(3000).gzip(), 3000));
         while !writer.is_finished() {
             let Ok(log) = Log::open(dir.path()) else { continue };
             // A listing of a log that rotates very fast may be refused, but is never wrong.
