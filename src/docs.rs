@@ -4,6 +4,7 @@
 
 // A page is a file in `docs/`, a line in `pages!` below, and a line in `docs_links.md`. The pages link each other as
 // `[outputs][outputs]`. On docs.rs the definitions in `docs_links.md` come first and win; elsewhere those at a page's end do.
+// A failing example is reported as one of `docs_links.md`, with that file's lines before the page's.
 
 macro_rules! pages {
     ($($name:ident = $file:literal;)*) => {
