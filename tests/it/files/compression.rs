@@ -10,7 +10,6 @@ use spanline::sink::{Control, Sink};
 use crate::files::child_process::child;
 use crate::support::log_directory::{Dir, NOON, Play, compressing};
 
-#[cfg(feature = "gzip")]
 #[test]
 fn promise_28_closed_segments_are_compressed() {
     let dir = Dir::new();
@@ -37,14 +36,12 @@ fn promise_28_zstd_too() {
     assert!(dir.segments()[0].ends_with(".zst"), "{:?}", dir.segments());
 }
 
-#[cfg(feature = "gzip")]
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text.as_bytes()).unwrap();
     encoder.finish().unwrap()
 }
 
-#[cfg(feature = "gzip")]
 #[test]
 fn promise_28_what_a_crash_left_is_cleared_up_at_start() {
     let dir = Dir::new();
@@ -94,7 +91,6 @@ fn promise_28_a_killed_process_leaves_every_line_once() {
     assert!(dir.names().iter().all(|name| !name.ends_with(".tmp")), "{:?}", dir.names());
 }
 
-#[cfg(feature = "gzip")]
 #[test]
 fn promise_26_a_segment_that_somebody_has_open_waits() {
     let dir = Dir::new();

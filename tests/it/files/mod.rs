@@ -1,6 +1,7 @@
 //! Files: rotation, retention, compression, faults of the disk, durability.
 
 pub(crate) mod child_process;
+#[cfg(feature = "gzip")]
 pub(crate) mod compression;
 pub(crate) mod durability;
 pub(crate) mod full_disk;

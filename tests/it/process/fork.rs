@@ -19,6 +19,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::support::faults::Faulty;
 use crate::support::fork::{fork, wait, whole};
 use crate::support::ledger::{all_told, log, read};
+use crate::support::log_directory::compressing;
 use crate::support::process::{file, how, is_child, run_child};
 use crate::support::wait::{PATIENCE, until};
 
@@ -202,7 +203,7 @@ fn promise_21_a_child_logs_after_its_parents_log_has_ended() {
 fn promise_21_a_daemon_goes_on_with_the_file_of_its_parent() {
     let name = this_test!();
     if is_child() {
-        let guard = spanline::builder().output(Output::new(file().rotate_bytes(4 << 10).gzip())).init().unwrap();
+        let guard = spanline::builder().output(Output::new(compressing(file().rotate_bytes(4 << 10)))).init().unwrap();
         (0..200).for_each(|seq| log(Level::INFO, 0, seq));
         let id = fork(|| {
             (0..200).for_each(|seq| log(Level::INFO, 1, seq));

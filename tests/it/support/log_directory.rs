@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use spanline::record::Timestamp;
@@ -53,11 +52,13 @@ impl Dir {
         self.segments().iter().map(|name| read(&self.join(name))).collect()
     }
 
+    #[cfg(feature = "gzip")]
     /// Whether each closed segment is there in compressed form, and only so.
     pub(crate) fn is_compressed(&self) -> bool {
         self.segments().iter().all(|name| name.ends_with(".log.gz") || name.ends_with(".log.zst"))
     }
 
+    #[cfg(feature = "gzip")]
     /// How many lines a killed process has left: each segment counts once, and there may be no active file.
     pub(crate) fn count(&self) -> usize {
         let names = self.segments();
@@ -87,7 +88,7 @@ pub(crate) fn read(path: &Path) -> String {
         #[cfg(feature = "gzip")]
         Some("gz") => {
             let mut decoded = Vec::new();
-            flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut decoded).unwrap();
+            std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(&bytes[..]), &mut decoded).unwrap();
             decoded
         }
         Some("zst") => zstd::decode_all(&bytes[..]).unwrap(),
@@ -125,6 +126,7 @@ pub(crate) trait Play {
     fn put(&mut self, text: &str, time: &str);
     fn try_put(&mut self, text: &str, time: Timestamp) -> Result<(), Error>;
     fn close(&mut self);
+    #[cfg(feature = "gzip")]
     fn close_until(&mut self, done: impl FnMut() -> bool);
 }
 
@@ -153,6 +155,7 @@ impl Play for RollingFile {
         self.control(Control::Close).unwrap();
     }
 
+    #[cfg(feature = "gzip")]
     /// A process that another test is about to start may, for an instant, hold copies of the locks of this one.
     fn close_until(&mut self, mut done: impl FnMut() -> bool) {
         let mut time = at(NOON);

@@ -4,6 +4,7 @@ pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod golden;
 pub(crate) mod hostile_values;
+#[cfg(feature = "log")]
 pub(crate) mod log_crate;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;
