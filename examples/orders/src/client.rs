@@ -1,6 +1,6 @@
-//! The other side: sends requests, each with an id of its own.
+//! The client: sends requests, each with its own id.
 //!
-//! With them go a token and a card number, as they do: neither is for the log.
+//! Requests carry a token and a card number, as real ones do. Neither must appear in the log.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -12,21 +12,21 @@ use tokio::task::JoinSet;
 const TOKEN: &str = "k3pt-0ut-0f-the-l0g";
 const NOTE: &str = "please charge 4111 1111 1111 1111";
 
-/// How a request was answered.
+/// The answer to one request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) request_id: String,
     pub(crate) status: StatusCode,
 }
 
-/// Sends `requests` requests, `concurrency` at a time, and gathers the answers.
+/// Sends `requests` requests, `concurrency` at a time, and collects the answers.
 pub(crate) async fn send(
     server: SocketAddr,
     requests: usize,
     concurrency: usize,
     answers: &mut Vec<Answer>,
 ) -> Result<(), Box<dyn Error>> {
-    // Past any proxy that the environment names: it could not reach this machine's loopback.
+    // A proxy from the environment could not reach this machine's loopback.
     let client = Client::builder().no_proxy().build()?;
     let mut under_way = JoinSet::new();
     for number in 0..requests {
@@ -46,7 +46,7 @@ pub(crate) async fn send(
     Ok(())
 }
 
-/// Three in four load an order, some of them one that is not there; the others place one, and some of those fail.
+/// Three in four requests load an order, which is sometimes missing. The others place one, and some of them fail.
 fn request(client: &Client, server: SocketAddr, number: usize) -> RequestBuilder {
     if !number.is_multiple_of(4) {
         let id = if number % 16 == 3 { 1_000_000 } else { 1 + number % 100 };

@@ -1,6 +1,6 @@
 //! Stands in for a database: a span for each statement, and an error with a chain of causes.
 //!
-//! It knows nothing of requests and services; its lines carry their ids all the same.
+//! It does not know about requests and services, but its lines carry their ids.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -12,28 +12,28 @@ use tokio::sync::Mutex;
 use tokio::task::yield_now;
 use tracing::{debug, instrument, warn};
 
-/// What was ordered.
+/// One order.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Order {
     pub(crate) item: String,
     pub(crate) quantity: u32,
-    /// What the client had to say.
+    /// The client's remark.
     #[serde(default)]
     pub(crate) note: String,
 }
 
-/// Orders by id, and what there is of each item.
+/// Orders by id.
 #[derive(Debug)]
 pub(crate) struct Db(Mutex<HashMap<u64, Order>>);
 
-/// Of each item.
+/// The stock of each item.
 const STOCK: u32 = 100;
 
-/// So often is a lost connection made anew.
+/// How often an update is tried when the connection is lost.
 const ATTEMPTS: u32 = 2;
 
 impl Db {
-    /// Orders 1 to 100.
+    /// Creates the orders 1 to 100.
     pub(crate) fn new() -> Self {
         let order = |id: u64| Order { item: "tea".to_owned(), quantity: id as u32 % 7 + 1, note: String::new() };
         Self(Mutex::new((1..=100).map(|id| (id, order(id))).collect()))
@@ -41,7 +41,7 @@ impl Db {
 
     #[instrument(name = "db", skip_all, fields(statement = "select"))]
     pub(crate) async fn select(&self, id: u64) -> Option<Order> {
-        // Where a real one waits for the network: meanwhile the thread serves other requests, in their spans.
+        // A real database waits for the network here. Meanwhile, the thread serves other requests in their spans.
         yield_now().await;
         let order = self.0.lock().await.get(&id).cloned();
         debug!(rows = usize::from(order.is_some()), "selected");
@@ -69,7 +69,7 @@ impl Db {
     pub(crate) async fn take(&self, item: &str, quantity: u32) -> Result<(), DbError> {
         let mut attempt = 1;
         loop {
-            // A variable: in each line of the attempt, with no span for it.
+            // A context variable: each line of the attempt has it, without a span.
             let taken = spanline::with("attempt", attempt).instrument(update(item, quantity)).await;
             match taken {
                 Ok(()) => return Ok(()),
@@ -80,7 +80,7 @@ impl Db {
     }
 }
 
-/// Fails on mercury.
+/// Updates the stock; fails for mercury.
 async fn update(item: &str, quantity: u32) -> Result<(), DbError> {
     yield_now().await;
     if item == "mercury" {
@@ -91,7 +91,7 @@ async fn update(item: &str, quantity: u32) -> Result<(), DbError> {
     Ok(())
 }
 
-/// What the database did not manage, and why.
+/// A failed operation of the database, with its cause.
 #[derive(Debug)]
 pub(crate) struct DbError {
     doing: &'static str,

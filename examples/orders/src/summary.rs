@@ -1,34 +1,38 @@
-//! What became of the requests and of their lines, from the log's own counters and from its files.
+//! Summarizes the requests and their lines, from the log's counters and from its files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use reqwest::StatusCode;
 use serde_json::Value;
 use spanline::metrics::Metrics;
+use spanline::read::{self, Lines};
 
 use crate::client::Answer;
 
-/// What a run has done, to be read by the person who started it.
+/// The results of a run.
 #[derive(Debug)]
 pub(crate) struct Summary {
     answers: BTreeMap<StatusCode, usize>,
     metrics: Metrics,
-    /// Of this run, in the files.
+    /// Lines of this run in the files.
     lines: usize,
     request_ids: HashSet<String>,
-    /// Closed ones that have lines of this run.
+    /// Closed segments with lines of this run.
     segments: usize,
-    /// The request that went worst, and its lines in all services.
+    /// The request with the highest status, and its lines in all services.
     sample: Option<(String, Vec<Value>)>,
 }
 
 impl Summary {
-    /// Reads the lines of this `run` back from `orders.log` and the closed segments beside it.
-    pub(crate) fn new(answers: &[Answer], metrics: Metrics, log_dir: &Path, run: &str) -> io::Result<Self> {
+    /// Reads the lines of this `run` back from `orders.log` and its closed segments.
+    pub(crate) fn new(
+        answers: &[Answer],
+        metrics: Metrics,
+        log_dir: &Path,
+        run: &str,
+    ) -> Result<Self, spanline::Error> {
         let mut counts = BTreeMap::new();
         for answer in answers {
             *counts.entry(answer.status).or_default() += 1;
@@ -37,23 +41,22 @@ impl Summary {
         let sample = worst.map(|answer| (answer.request_id.clone(), Vec::new()));
         let request_ids = HashSet::new();
         let mut summary = Self { answers: counts, metrics, lines: 0, request_ids, segments: 0, sample };
-        for segment in closed_segments(log_dir)? {
-            let lines = summary.read(&segment, run)?;
-            summary.segments += usize::from(lines > 0);
+        for segment in read::segments(log_dir.join("orders.log"))? {
+            let lines = summary.read(segment.lines(), run)?;
+            summary.segments += usize::from(lines > 0 && !segment.is_active());
         }
-        summary.read(&log_dir.join("orders.log"), run)?;
         if let Some((_, lines)) = &mut summary.sample {
-            // What was held back is written later than it was logged.
+            // Lines that were held back are written later than they were logged.
             lines.sort_by(|one, other| text(&one["timestamp"]).cmp(text(&other["timestamp"])));
         }
         Ok(summary)
     }
 
-    /// Counts the lines of this run in one file. The files may hold lines of earlier ones, even torn by a crash.
-    fn read(&mut self, file: &Path, run: &str) -> io::Result<usize> {
+    /// Counts the lines of this run. Other lines are of earlier runs, or torn by a crash.
+    fn read(&mut self, mut lines: Lines, run: &str) -> Result<usize, spanline::Error> {
         let before = self.lines;
-        for line in BufReader::new(File::open(file)?).split(b'\n') {
-            let Ok(line) = serde_json::from_slice::<Value>(&line?) else { continue };
+        while let Some(line) = lines.next_line()? {
+            let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             if line["run"] != run {
                 continue;
             }
@@ -67,18 +70,6 @@ impl Summary {
         }
         Ok(self.lines - before)
     }
-}
-
-/// `orders.<time>-<number>.log`: names that sort as they were written.
-fn closed_segments(log_dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let files = fs::read_dir(log_dir)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    let is_segment = |file: &PathBuf| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("orders.2") && name.ends_with(".log")
-    };
-    let mut segments: Vec<_> = files.into_iter().filter(is_segment).collect();
-    segments.sort();
-    Ok(segments)
 }
 
 impl fmt::Display for Summary {

@@ -1,4 +1,4 @@
-//! The books of an output: what was logged, what the log says became of it, and what is really there.
+//! The books of an output: the lines that were logged, the log's counters, and the lines that are found.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use spanline::metrics::OutputMetrics;
 
 use super::program::Logged;
 
-/// The log's own counters of one output, handed from the program to its judge.
+/// The log's counters of one output, passed from the program to this process.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Counted {
     output: String,
@@ -36,26 +36,26 @@ impl From<&OutputMetrics> for Counted {
     }
 }
 
-/// What is in a file or came out of a pipe.
+/// The contents of a file or a pipe.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// Whole orders.
+    /// Whole lines of orders.
     pub(super) lines: u64,
-    /// By client and thread: the number of the next order to come.
+    /// The number of the next expected order, by client and thread.
     next: BTreeMap<(u64, u64), u64>,
-    /// Lines of the log about itself, and how many lost ones they tell of.
+    /// Lines that the log wrote about itself, and the sum of the dropped lines that they report.
     notices: u64,
     told: u64,
-    /// What is no line.
+    /// Pieces that are no whole line.
     pub(super) torn: u64,
-    /// An order that came twice, or not in its thread's order.
+    /// An order that is duplicated or out of order within its thread.
     disorder: Option<String>,
-    /// Orders that others of their thread were written without.
+    /// Orders that are missing before a later order of their thread.
     holes: u64,
 }
 
 impl Found {
-    /// In a file, from so many bytes on.
+    /// Reads a file from an offset in bytes.
     pub(super) fn in_file(path: &Path, from: u64) -> io::Result<Self> {
         let mut found = Self::default();
         found.read_from(File::open(path)?, from)?;
@@ -70,7 +70,7 @@ impl Found {
         Ok(())
     }
 
-    /// Reads on: what was written after that which was read before.
+    /// Reads text that follows what was read before.
     pub(super) fn read(&mut self, text: &[u8]) {
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let whole = line.strip_suffix(b"\n").and_then(|line| serde_json::from_slice::<Value>(line).ok());
@@ -101,20 +101,20 @@ impl Found {
     }
 }
 
-/// How the two sides are to agree.
+/// How the counters and the lines found must agree.
 #[derive(Debug)]
 pub(super) enum Rule {
-    /// All that was written is there, and all that was lost is told.
+    /// Every written line is found, and every dropped line is reported.
     AllIsThere { torn: u64 },
-    /// A pipe that was emptied at the end: there is nobody to tell what came later.
+    /// A pipe that was emptied at the end. Later losses cannot be reported in it.
     AllIsInThePipe,
-    /// A pipe whose reader went away, with what was in it.
+    /// A pipe whose reader closed it. Its contents are lost.
     NobodyReads,
-    /// The process was killed: there are no counters. No line is missing but the last ones, if any may.
+    /// The process was killed, so there are no counters. Only the last lines may be missing, if any.
     Killed { may_lose_the: Option<Duration> },
 }
 
-/// One output's books.
+/// The books of one output.
 #[derive(Debug)]
 pub(super) struct Books {
     title: String,
@@ -125,6 +125,8 @@ pub(super) struct Books {
 }
 
 impl Books {
+    /// Creates the books of an output.
+    ///
     /// `logged`: the lines whose calls have returned.
     pub(super) fn new(output: &str, logged: Logged, counted: &[Counted], found: Found, rule: Rule) -> Self {
         let counted = counted.iter().find(|counted| counted.output == output).cloned();
@@ -158,7 +160,7 @@ impl Books {
             && is_there
     }
 
-    /// Lines that went with the process. One of each thread may be there before its call has returned.
+    /// Returns how many lines were lost with the process. Each thread may have one line written whose call has not returned.
     fn killed(&self) -> u64 {
         let there =
             |at: u64| self.found.next.iter().find(|((_, thread), _)| *thread == at).map_or(0, |(_, next)| *next);

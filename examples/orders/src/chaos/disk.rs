@@ -1,5 +1,5 @@
-//! A disk that fills up: a small file system in memory, where this process may mount one; else a limit on the size of
-//! the program's files, which does what a full disk does.
+//! A disk that fills up: a small file system in memory, if this process may mount one. Otherwise, a limit on the size of
+//! the program's files has the same effect.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -12,11 +12,11 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use super::stage::{Program, Stage};
 use super::tell;
 
-/// Set for the process that may mount.
+/// Is set in the process that may mount.
 const MAY_MOUNT: &str = "ORDERS_CHAOS_MAY_MOUNT";
 
-/// Starts this process anew in namespaces of its own, in which it may mount, and nobody else sees what. Returns if that
-/// is refused.
+/// Restarts this process in its own namespaces, in which it may mount and no other process sees the mounts. Returns if
+/// that is refused.
 pub(super) fn allow_mounts() {
     if may_mount() {
         return tell("a full disk is a small tmpfs in a mount namespace\n");
@@ -49,18 +49,18 @@ impl Disk {
             let mut mount = Command::new("mount");
             let mounted = mount.args(["-t", "tmpfs", "-o", "size=4m", "none"]).arg(&directory).status()?;
             if !mounted.success() {
-                return Err(io::Error::other("mount has failed"));
+                return Err(io::Error::other("mount failed"));
             }
         }
         Ok(Self { directory })
     }
 
-    /// Starts a program whose disk this is.
+    /// Starts a program that logs to this disk.
     pub(super) fn start(&self, stage: &Stage) -> io::Result<Program> {
         if may_mount() {
             return stage.start();
         }
-        // So that a file which may not grow is an error, and no signal that ends the program.
+        // With the signal ignored, a file that may not grow is an error and does not end the program.
         let mut shell = Command::new("sh");
         shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(std::env::current_exe()?);
         stage.start_through(shell)
@@ -70,7 +70,7 @@ impl Disk {
         self.directory.join("ballast")
     }
 
-    /// Leaves no room.
+    /// Fills the disk.
     pub(super) fn fill(&self, program: &Program) -> io::Result<()> {
         if !may_mount() {
             return limit_files(program, Some(fs::metadata(self.directory.join("orders.log"))?.len() + 1_000));
@@ -88,7 +88,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         if may_mount() {
-            // What is mounted here cannot be removed.
+            // A mounted directory cannot be removed.
             let _ = Command::new("umount").arg(&self.directory).status();
         }
     }

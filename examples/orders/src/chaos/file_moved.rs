@@ -1,4 +1,4 @@
-//! Somebody renames the file, and removes the next one.
+//! The file is renamed, and the next one is removed.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,7 +20,7 @@ fn happen(stage: &Stage) -> io::Result<Vec<Books>> {
     let mut program = stage.start()?;
     program.log_on(200)?;
 
-    // What is renamed or removed can be read as long as it is open.
+    // An open file can be read after it is renamed or removed.
     let renamed = File::open(&log)?;
     fs::rename(&log, stage.logs().join("orders.log.old"))?;
     program.until("a new file", |_| Ok(log.exists()))?;

@@ -1,4 +1,4 @@
-//! The disk is full for a while: with callers that wait for room, and with callers that do not.
+//! The disk is full for a while: once with callers that wait for room, once with callers that do not.
 
 use std::io;
 use std::path::Path;
@@ -13,25 +13,25 @@ use super::stage::Stage;
 
 pub(super) const WAITING: Scenario = Scenario {
     name: "full-disk-waiting",
-    title: "the disk is full for a while; whoever logs waits for room",
+    title: "the disk is full for a while; the callers wait for room",
     outputs: |logs| vec![file(logs).overflow(Overflow::Block { max_wait: Duration::from_secs(20) })],
-    // What the queue holds, and one line more of each thread that waits.
+    // The queue's lines, and one more of each waiting thread.
     happen: |stage| fill_up(stage, 100),
 };
 
 pub(super) const NOT_WAITING: Scenario = Scenario {
     name: "full-disk",
-    title: "the disk is full for a while; nobody waits (the default)",
+    title: "the disk is full for a while; no caller waits (the default)",
     outputs: |logs| vec![file(logs)],
     happen: |stage| fill_up(stage, 2_000),
 };
 
-/// With a queue that is soon full.
+/// Returns a file with a queue that is soon full.
 fn file(logs: &Path) -> Output {
     Output::new(RollingFile::new(logs.join("orders.log"))).name("orders.log").queue_bytes(64 << 10)
 }
 
-/// Keeps the disk full until so many lines are logged that are not in the file.
+/// Keeps the disk full until `lines` lines are logged that are not in the file.
 fn fill_up(stage: &Stage, lines: u64) -> io::Result<Vec<Books>> {
     let disk = Disk::new(stage)?;
     let log = stage.logs().join("orders.log");

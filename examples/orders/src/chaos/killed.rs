@@ -1,4 +1,4 @@
-//! SIGKILL, which nobody can answer; and the next start, on a file that ends within a line.
+//! SIGKILL, which no program can handle, and the next start, on a file that ends within a line.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "killed",
     title: "the process is killed, and started again; audit.log is synchronous",
     outputs: |logs| {
-        // On a busy machine, too, no call returns before its line is written.
+        // No call returns before its line is written, even on a busy machine.
         let patient = Overflow::Block { max_wait: Duration::from_secs(20) };
         let audit = RollingFile::new(logs.join("audit.log"));
         vec![file(logs), Output::new(audit).name("audit.log").synchronous().overflow(patient)]
@@ -36,7 +36,7 @@ fn happen(stage: &Stage) -> io::Result<Vec<Books>> {
         Books::new("audit.log", logged, &[], Found::in_file(&audit, 0)?, Rule::Killed { may_lose_the: None }),
     ];
 
-    // What a kill in the middle of a write leaves.
+    // A kill in the middle of a write leaves such a line.
     let before = [fs::metadata(&log)?.len(), fs::metadata(&audit)?.len()];
     File::options().append(true).open(&log)?.write_all(br#"{"timestamp":"20"#)?;
     let mut program = stage.start()?;

@@ -1,8 +1,8 @@
-//! `--chaos`: breaks things under the log, one after the other, and shows what became of its lines.
+//! `--chaos`: breaks things under the log, one after the other, and accounts for its lines.
 //!
-//! Child processes of this one do the logging ([`program`]); the log runs as in any program, only its surroundings
-//! fail. Here they are started and disturbed ([`stage`]), and what they say of their lines is compared with what there
-//! is ([`books`]). One file for each thing that goes wrong.
+//! Child processes log ([`program`]). Their log runs as in any program; only its surroundings fail. This process starts
+//! and disturbs them ([`stage`]), and compares their counters with the lines it finds ([`books`]). Each scenario has its
+//! own file.
 
 mod books;
 mod disk;
@@ -31,18 +31,18 @@ pub(crate) struct Chaos {
     /// Break things under the log, one after the other, and show that its books balance
     #[arg(long, conflicts_with_all = ["requests", "concurrency", "log_dir", "schema", "serve"])]
     chaos: bool,
-    /// What the children of `--chaos` are called with
+    /// Arguments of the child processes of `--chaos`
     #[arg(long, hide = true, num_args = 2, value_names = ["SCENARIO", "DIR"])]
     chaos_program: Option<Vec<String>>,
 }
 
-/// One way in which things go wrong.
+/// One failure that the log must survive.
 struct Scenario {
     name: &'static str,
     title: &'static str,
-    /// Where the program logs to, given its directory.
+    /// Returns the outputs of the program, given its directory.
     outputs: fn(&Path) -> Vec<Output>,
-    /// Starts the program, makes things go wrong, and returns the books of its outputs.
+    /// Starts the program, breaks something, and returns the books of its outputs.
     happen: fn(&Stage) -> io::Result<Vec<Books>>,
 }
 
@@ -55,18 +55,18 @@ const SCENARIOS: [Scenario; 6] = [
     killed::SCENARIO,
 ];
 
-/// Does what the arguments say, if they are about this mode. Fails unless all books balance.
+/// Runs this mode if the arguments ask for it. Fails unless all books balance.
 pub(crate) fn run(args: &Chaos) -> io::Result<Option<ExitCode>> {
     if let Some([name, directory]) = args.chaos_program.as_deref() {
         let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name);
-        let scenario = scenario.ok_or_else(|| io::Error::other(format!("no scenario is called {name}")))?;
+        let scenario = scenario.ok_or_else(|| io::Error::other(format!("unknown scenario {name:?}")))?;
         return program::run(scenario, Path::new(directory)).map(|()| Some(ExitCode::SUCCESS));
     }
     if !args.chaos {
         return Ok(None);
     }
     disk::allow_mounts();
-    // Only notes it: whoever waits for something then gives up, and cleans up behind him.
+    // Ctrl-C only sets a flag. The code that waits then returns an error and cleans up.
     let runtime = Runtime::new()?;
     let mut ctrl_c = runtime.block_on(async { signal(SignalKind::interrupt()) })?;
     runtime.spawn(async move {
@@ -103,7 +103,7 @@ fn play(scenario: &Scenario) -> io::Result<bool> {
     Ok(books.iter().all(Books::balance))
 }
 
-/// Not `eprint!`, which panics when nobody reads stderr any more. Stdout belongs to the log.
+/// Prints to stderr, as stdout belongs to the log. `eprint!` would panic if stderr is closed.
 fn tell(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -1,7 +1,7 @@
-//! The program that logs: four threads place numbered orders until stdin is closed, or the end comes otherwise.
+//! The program that logs: four threads place numbered orders until stdin is closed or the process is killed.
 //!
-//! After each call it notes, with a system call of its own, how many lines that thread has logged: a witness that is
-//! there whatever becomes of the process. At the end it hands over the log's own counters.
+//! After each call, a separate system call records how many lines the thread has logged. This witness survives any end of
+//! the process. At a regular end, the program also passes on the log's counters.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,12 +16,12 @@ use tracing::{info, info_span};
 use super::Scenario;
 use super::books::Counted;
 
-/// How many lines each thread has logged.
+/// The number of lines that each thread has logged.
 pub(super) type Logged = [u64; THREADS];
 
 const THREADS: usize = 4;
 
-/// How long the end waits for an output that is stuck: shorter than a service would have it, as somebody looks on.
+/// How long the end waits for a stuck output: shorter than in a service, as a person is watching.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// Logs in `directory` until stdin is closed.
@@ -43,7 +43,7 @@ pub(super) fn run(scenario: &Scenario, directory: &Path) -> io::Result<()> {
         end
     })?;
 
-    // What was left behind is in the counters, too.
+    // An error only repeats what the counters say.
     let _ = guard.close();
     let counted: Vec<_> = handle.metrics().outputs.iter().map(Counted::from).collect();
     fs::write(directory.join("counted.json"), serde_json::to_vec(&counted)?)
@@ -65,7 +65,7 @@ fn place_orders(thread: u64, witness: &File, stop: &AtomicBool) -> io::Result<()
     Ok(())
 }
 
-/// What the program in `directory` has noted so far.
+/// Returns what the program in `directory` has recorded so far.
 pub(super) fn witnessed(directory: &Path) -> Logged {
     let bytes = fs::read(directory.join("witness")).unwrap_or_default();
     let mut counts = bytes.chunks_exact(8).map(|count| u64::from_ne_bytes(count.try_into().unwrap_or_default()));

@@ -1,4 +1,4 @@
-//! Where a scenario plays: a directory of its own, the program in it, and waiting for facts.
+//! Runs a scenario: its own directory, the program in it, and waiting for conditions.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -15,17 +15,17 @@ use super::Scenario;
 use super::books::Counted;
 use super::program::{self, Logged};
 
-/// A fact that does not come in this time never will.
+/// The longest wait for a condition.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Ctrl-C.
+/// Notes a Ctrl-C.
 pub(super) fn interrupt() {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-/// A directory that is gone when this is dropped.
+/// A directory that is removed when this is dropped.
 pub(super) struct Stage {
     scenario: &'static str,
     directory: TempDir,
@@ -46,30 +46,30 @@ impl Stage {
         self.path().join("logs")
     }
 
-    /// Starts the program, its stdout in a pipe.
+    /// Starts the program, with its stdout in a pipe.
     pub(super) fn start(&self) -> io::Result<Program> {
         self.start_through(Command::new(std::env::current_exe()?))
     }
 
-    /// The same through a command that executes what it is given.
+    /// Starts the program through a command that executes its arguments.
     pub(super) fn start_through(&self, mut command: Command) -> io::Result<Program> {
-        // Of an earlier one.
+        // An earlier program may have left one.
         let _ = fs::remove_file(self.path().join("witness"));
         command.args(["--chaos-program", self.scenario]).arg(self.path());
-        // Ctrl-C is for this process, which then kills the program.
+        // Ctrl-C must reach this process only, which then kills the program.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(File::options().create(true).append(true).open(self.path().join("stderr"))?);
         Ok(Program { child: command.spawn()?, directory: self.path().to_owned() })
     }
 
-    /// What the programs said on stderr.
+    /// Returns what the programs printed on stderr.
     pub(super) fn complaints(&self) -> io::Result<Vec<String>> {
         let text = fs::read_to_string(self.path().join("stderr"))?;
         Ok(text.lines().map(str::to_owned).collect())
     }
 }
 
-/// A program at work. It is killed when this is dropped.
+/// A running program. It is killed when this is dropped.
 pub(super) struct Program {
     child: Child,
     directory: PathBuf,
@@ -80,17 +80,17 @@ impl Program {
         self.child.id()
     }
 
-    /// The other end of its stdout.
+    /// Returns the reading end of its stdout.
     pub(super) fn stdout(&mut self) -> io::Result<ChildStdout> {
         self.child.stdout.take().ok_or_else(|| io::Error::other("its stdout was taken"))
     }
 
-    /// Lines whose calls have returned, by thread.
+    /// Returns the number of lines whose calls have returned, by thread.
     fn logged(&self) -> Logged {
         program::witnessed(&self.directory)
     }
 
-    /// Waits until each thread has logged so many more lines.
+    /// Waits until each thread has logged `lines` more lines.
     pub(super) fn log_on(&mut self, lines: u64) -> io::Result<()> {
         let before = self.logged();
         self.until("lines to be logged", |logged| {
@@ -98,24 +98,24 @@ impl Program {
         })
     }
 
-    /// Waits until something holds, given what was logged so far.
+    /// Waits until a condition holds, given the number of lines logged so far.
     pub(super) fn until(&mut self, what: &str, mut holds: impl FnMut(&[u64]) -> io::Result<bool>) -> io::Result<()> {
         until(what, || {
             if let Some(status) = self.child.try_wait()? {
-                return Err(io::Error::other(format!("the program has ended before its time: {status}")));
+                return Err(io::Error::other(format!("the program ended early: {status}")));
             }
             holds(&program::witnessed(&self.directory))
         })
     }
 
-    /// SIGKILL, to this process alone. Returns the lines whose calls had returned.
+    /// Sends SIGKILL to the program only. Returns the number of lines whose calls had returned.
     pub(super) fn kill(mut self) -> io::Result<Logged> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(self.logged())
     }
 
-    /// Lets it end by itself, and returns the lines whose calls had returned, and the log's own counters.
+    /// Lets the program end. Returns the number of lines whose calls had returned, and the log's counters.
     pub(super) fn stop(mut self) -> io::Result<(Logged, Vec<Counted>)> {
         drop(self.child.stdin.take());
         until("the program to end", || Ok(self.child.try_wait()?.is_some()))?;
@@ -142,7 +142,10 @@ fn until(what: &str, mut holds: impl FnMut() -> io::Result<bool>) -> io::Result<
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {
-            return Err(io::Error::new(ErrorKind::TimedOut, format!("waited in vain for {what}")));
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("waited {} s in vain for {what}", PATIENCE.as_secs()),
+            ));
         }
         thread::sleep(Duration::from_millis(1));
     }

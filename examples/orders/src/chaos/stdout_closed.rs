@@ -1,4 +1,4 @@
-//! The reader of stdout goes away, as in `orders | head`.
+//! The reader of stdout closes it, as in `orders | head`.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::stage::Stage;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "stdout-closed",
-    title: "nobody reads stdout any more",
+    title: "stdout is closed by its reader",
     outputs: |logs| vec![Output::new(Stdout::new()).name("stdout"), file(logs)],
     happen,
 };

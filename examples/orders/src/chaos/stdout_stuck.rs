@@ -1,4 +1,4 @@
-//! The reader of stdout is there and does not read: a pager that waits, a supervisor that hangs.
+//! The reader of stdout does not read: a pager that waits, a supervisor that hangs.
 
 use std::io::{self, Read};
 
@@ -12,7 +12,7 @@ use super::stdout_closed::file;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "stdout-stuck",
     title: "stdout is stuck: its reader does not read",
-    // With a queue that is soon full.
+    // The queue is soon full.
     outputs: |logs| vec![Output::new(Stdout::new()).name("stdout").queue_bytes(64 << 10), file(logs)],
     happen,
 };
@@ -23,7 +23,7 @@ fn happen(stage: &Stage) -> io::Result<Vec<Books>> {
     program.log_on(1_000)?;
 
     let (logged, counted) = program.stop()?;
-    // Nobody writes to it any more: this is what the pipe had taken.
+    // The program has ended, so this is all that the pipe took.
     let mut text = Vec::new();
     reader.read_to_end(&mut text)?;
     let mut on_stdout = Found::default();

@@ -1,8 +1,8 @@
 //! Three services: [`orders`] calls [`stock`], which calls [`warehouse`].
 //!
-//! Each has a port and a database of its own, as if it were a program of its own, and sees the others as [`peer`]s. The
-//! layer around each opens a span for a request, in the trace of whoever calls, and logs a line when the request is
-//! over; no service does anything for that.
+//! Each has its own port and database, like a separate program, and sees the others as [`peer`]s. The layer around each
+//! service opens a span for a request, in the caller's trace, and logs a line when the request ends. The services need no
+//! code for that.
 
 pub(crate) mod orders;
 mod peer;
@@ -23,7 +23,7 @@ use tracing::{error, info};
 
 use peer::Peer;
 
-/// A service at work.
+/// A running service.
 pub(crate) struct Service {
     name: &'static str,
     pub(crate) address: SocketAddr,
@@ -32,11 +32,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Serves on a port of loopback that the system chooses.
+    /// Serves on a loopback port that the system chooses.
     pub(crate) async fn start(name: &'static str, routes: Router) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        // The three share a log. A service that has one for itself says `.service(…)` to the builder instead.
+        // The three services share one log. A program with its own log calls the builder's `.service(…)` instead.
         let layer = ServerLayer::new().on_request(move |_, fields| fields.add("service", name));
         let (stop, stopped) = oneshot::channel();
         let server = axum::serve(listener, routes.layer(layer)).with_graceful_shutdown(async {
@@ -46,12 +46,12 @@ impl Service {
         Ok(Self { name, address, stop, server: tokio::spawn(server.into_future()) })
     }
 
-    /// How others call it.
+    /// Returns the client that other services call it with.
     pub(crate) fn peer(&self) -> Result<Peer, reqwest::Error> {
         Peer::new(self.name, self.address)
     }
 
-    /// Answers what it was asked, and ends.
+    /// Answers the requests under way, then ends.
     pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
         drop(self.stop);
         self.server.await??;
@@ -61,7 +61,7 @@ impl Service {
 }
 
 fn unavailable(error: impl Error + 'static) -> StatusCode {
-    // As an error, not as text: its sources are then in the line too.
+    // Logged as an error, not as text, so the line contains its sources.
     error!(error = &error as &dyn Error, "request failed");
     StatusCode::SERVICE_UNAVAILABLE
 }

@@ -1,4 +1,4 @@
-//! What clients call: loads and places orders. It asks [`stock`](super::stock) for what they need.
+//! Loads and places orders for clients. It asks [`stock`](super::stock) for the items.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(crate) fn routes(stock: Peer) -> Router {
 /// `GET /orders/{id}`
 #[instrument(skip_all, fields(order_id = id))]
 async fn show(State(orders): State<Arc<Orders>>, Path(id): Path<u64>) -> Result<Json<Order>, StatusCode> {
-    // A task of tokio's own begins outside all spans. This one takes the current span along: its lines have the ids.
+    // `tokio::spawn` starts a task outside all spans. This task keeps the current span, so its lines have the ids.
     let view = task::spawn(count_view(id));
     let (order, counted) = tokio::join!(orders.db.select(id), view);
     counted.map_err(unavailable)?;
@@ -55,10 +55,10 @@ async fn place(
     headers: HeaderMap,
     Json(order): Json<Order>,
 ) -> Result<(StatusCode, Json<u64>), StatusCode> {
-    // Careless: there is a token in the one and a card number in the other. The log is set up not to show them.
+    // Careless: the headers contain a token and the order a card number. The log is set up to redact them.
     debug!(?headers, ?order, "placing");
     let quantity = order.quantity;
-    // The same for a thread.
+    // A thread keeps the current span, too.
     let price = task::spawn_blocking(move || price_cents(quantity));
     let path = format!("/stock/{}/reservations", order.item);
     let reservation = orders.stock.call(Method::POST, &path, &quantity);
@@ -69,7 +69,7 @@ async fn place(
         return Err(StatusCode::CONFLICT);
     }
     let id = orders.db.insert(order).await;
-    // Known only now: in the lines of this span from here on.
+    // The id is known only now. Later lines of this span have it.
     Span::current().record("order_id", id);
     info!(quantity, price_cents, "order stored");
     Ok((StatusCode::CREATED, Json(id)))

@@ -1,4 +1,4 @@
-//! A service as another one sees it: calls over HTTP that take the context along.
+//! A service as another one sees it: HTTP calls that carry the context.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use reqwest::{Client, Method, Response};
 use serde::Serialize;
 use tracing::{debug, instrument};
 
-/// Where a service is.
+/// A client of one service.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     name: &'static str,
@@ -19,15 +19,15 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(super) fn new(name: &'static str, address: SocketAddr) -> Result<Self, reqwest::Error> {
-        // Past any proxy that the environment names: it could not reach this machine's loopback.
+        // A proxy from the environment could not reach this machine's loopback.
         Ok(Self { name, address, client: Client::builder().no_proxy().build()? })
     }
 
-    /// Sends a request with the ids of the span it is sent in. Fails when there is no answer, or one from 500 up.
+    /// Sends a request with the ids of the current span. Fails without an answer, and if its status is 500 or higher.
     #[instrument(name = "call", skip_all, fields(peer = self.name))]
     pub(super) async fn call(&self, method: Method, path: &str, body: &impl Serialize) -> Result<Response, CallError> {
         let mut headers = HeaderMap::new();
-        // The parent of the other side's span is the current one: `call`.
+        // The current span, `call`, becomes the parent of the other side's span.
         spanline::tower::inject(&mut headers);
         let request = self.client.request(method, format!("http://{}{path}", self.address)).headers(headers);
         let answer = async {
@@ -39,7 +39,7 @@ impl Peer {
     }
 }
 
-/// Another service has not done what it was asked.
+/// A failed call to another service.
 #[derive(Debug)]
 pub(super) struct CallError {
     peer: &'static str,

@@ -1,5 +1,5 @@
-//! What there is of each item, called by [`orders`](super::orders). It has [`warehouse`](super::warehouse) take things
-//! from their shelves.
+//! Keeps the stock of each item for [`orders`](super::orders). It asks [`warehouse`](super::warehouse) to pick items
+//! from the shelves.
 
 use std::sync::Arc;
 

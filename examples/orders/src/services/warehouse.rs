@@ -1,5 +1,5 @@
-//! Takes things from their shelves for [`stock`](super::stock). Mercury is where things go wrong: two calls away from
-//! the client, who sees a status and a request id.
+//! Picks items from the shelves for [`stock`](super::stock). Mercury makes it fail, two calls away from the client, which
+//! sees only a status and a request id.
 
 use std::sync::Arc;
 
