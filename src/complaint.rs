@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use crate::fork::{AtFork, Paused, Rank};
 use crate::record::discard;
 use crate::sync;
 
@@ -28,16 +29,11 @@ impl Complaints {
         Self { hook: Some(hook), last: Mutex::default() }
     }
 
-    /// Keeps everybody else out, for the moment of a fork.
-    pub(crate) fn hold(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        sync::lock(&self.last)
-    }
-
     /// Says `text`, unless something of the same `reason` was said within ten seconds.
     pub(crate) fn say(&self, reason: &str, text: &str) {
         let now = Instant::now();
         {
-            let mut last = self.hold();
+            let mut last = sync::lock(&self.last);
             if last.get(reason).is_some_and(|said| now.duration_since(*said) < PERIOD) {
                 return;
             }
@@ -51,6 +47,17 @@ impl Complaints {
             }
             None => raw_stderr(text),
         }
+    }
+}
+
+impl AtFork for Complaints {
+    fn rank(&self) -> Rank {
+        Rank::Complaints
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        let mut last = sync::lock(&self.last);
+        Box::new(move || last.clear())
     }
 }
 

@@ -62,6 +62,7 @@ mod context;
 pub mod docs;
 mod error;
 mod filter;
+mod fork;
 mod held;
 mod layer;
 mod limit;

@@ -9,10 +9,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{Level, Metadata};
 
+use crate::fork::{AtFork, Paused, Rank};
 use crate::record::{Fields, Timestamp, put_named};
 use crate::sync;
 
@@ -20,7 +21,7 @@ use crate::sync;
 const WAYS: usize = 4;
 const SETS: usize = 32;
 /// Locks: threads that log at different call sites seldom meet.
-pub(crate) const SHARDS: usize = 16;
+const SHARDS: usize = 16;
 
 /// The summary has so much of the message, in bytes; enough to recognise it.
 const MAX_SAMPLE_BYTES: usize = 256;
@@ -113,13 +114,6 @@ impl Default for Shard {
     }
 }
 
-impl Shard {
-    /// In a forked child: what there is was the parent's.
-    pub(crate) fn begin_anew(&mut self) {
-        self.0.iter_mut().flatten().for_each(|place| *place = None);
-    }
-}
-
 #[derive(Debug)]
 struct Site {
     origin: Origin,
@@ -201,7 +195,7 @@ impl Limiter {
     }
 
     /// Holds one of the [`SHARDS`] locks.
-    pub(crate) fn hold(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+    fn hold(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
         Some(sync::lock(self.shards.get(shard)?))
     }
 
@@ -258,11 +252,21 @@ impl Limiter {
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
+}
 
-    /// In a forked child, besides [`Shard::begin_anew`].
-    pub(crate) fn begin_anew(&self) {
-        self.open.store(0, Ordering::Relaxed);
-        self.due.store(0, Ordering::Relaxed);
+/// In a child, what was suppressed is the parent's.
+impl AtFork for Limiter {
+    fn rank(&self) -> Rank {
+        Rank::RateLimits
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        let mut shards: Vec<_> = self.shards.iter().map(sync::lock).collect();
+        Box::new(move || {
+            shards.iter_mut().flat_map(|shard| &mut shard.0).flatten().for_each(|place| *place = None);
+            self.open.store(0, Ordering::Relaxed);
+            self.due.store(0, Ordering::Relaxed);
+        })
     }
 }
 

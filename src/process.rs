@@ -1,17 +1,16 @@
-//! The process as a whole: its end and its forks. The only file with `unsafe`; what is to be done is decided elsewhere,
-//! in safe functions that are called from here.
+//! The process as a whole: its end, its forks and its signals. The only file with `unsafe`. Safe functions elsewhere
+//! decide what happens; this file calls them.
 //!
-//! On Unix both are watched. On Windows the end is, when `main` returns; `std::process::exit` asks nobody there. On
-//! other platforms nothing is.
+//! On Unix, it watches the end and forks. On Windows, it watches the end, when `main` returns; `std::process::exit` calls
+//! nothing there. On other platforms, it watches nothing.
 
-#![expect(unsafe_code, reason = "the C library's hooks, and a lock held together with its owner")]
+#![expect(unsafe_code, reason = "the C library's hooks, and a lock that is held together with its owner")]
 
-use std::ops::{Deref, DerefMut};
 #[cfg(any(unix, windows))]
 use std::panic::catch_unwind;
-use std::sync::{Arc, MutexGuard, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-/// What to do at each turn of the process's life.
+/// What to do at each event in the process's life.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(unix), allow(dead_code, reason = "no forks there"))]
 pub(crate) struct Hooks {
@@ -23,14 +22,14 @@ pub(crate) struct Hooks {
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
-/// Has the hooks called from now on. Only the first call counts.
+/// Installs the hooks. Only the first call counts.
 pub(crate) fn watch(hooks: Hooks) {
     if HOOKS.set(hooks).is_err() {
         return;
     }
     #[cfg(any(unix, windows))]
-    // SAFETY: the functions live as long as the program, or the library that this is part of, which the C library
-    // forgets with its handlers when it is unloaded. They have the C calling convention and do not unwind.
+    // SAFETY: the functions live as long as the program, or as the library that this is part of. When that is unloaded,
+    // the C library forgets its handlers. They have the C calling convention and do not unwind.
     unsafe {
         libc::atexit(at_exit);
     }
@@ -44,7 +43,7 @@ pub(crate) fn watch(hooks: Hooks) {
 macro_rules! callbacks {
     ($($(#[$condition:meta])* $name:ident)*) => {
         $($(#[$condition])* extern "C" fn $name() {
-            // A panic must not unwind into the C library; what it carries is the user's, and its drop might panic again.
+            // A panic must not unwind into the C library. Its payload belongs to the user, and dropping it might panic.
             let result = HOOKS.get().map_or(Ok(()), |hooks| catch_unwind(hooks.$name));
             result.unwrap_or_else(std::mem::forget);
         })*
@@ -62,8 +61,8 @@ callbacks! {
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) fn is_ignored(signal: std::ffi::c_int) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: no new action is given, so nothing changes. `action` has room for the present one, and zeros are a valid
-    // value of it if it is not filled in.
+    // SAFETY: no new action is given, so nothing changes. `action` has room for the present one. If the call does not fill
+    // it in, its zeros are a valid value.
     let action = unsafe {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
         action.assume_init()
@@ -71,40 +70,33 @@ pub(crate) fn is_ignored(signal: std::ffi::c_int) -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
-/// A lock that is held, together with what it is part of.
-#[derive(Debug)]
-pub(crate) struct Held<O: 'static, T: 'static> {
-    /// Borrowed from `owner`, so it stands, and is dropped, before that.
-    guard: MutexGuard<'static, T>,
+/// Held locks, together with the owner that they borrow from.
+pub(crate) struct Held<O: ?Sized + 'static> {
+    /// Borrows from `owner`, so it stands before it and is dropped before it.
+    locks: Box<dyn FnMut() + 'static>,
     owner: Arc<O>,
 }
 
-impl<O, T> Held<O, T> {
-    /// Holds the lock that `lock` takes.
-    pub(crate) fn new(owner: &Arc<O>, lock: impl FnOnce(&O) -> Option<MutexGuard<'_, T>>) -> Option<Self> {
-        let guard = lock(owner)?;
-        // SAFETY: `lock` is good for any lifetime, so the guard borrows from nothing but `*owner` (or from what lives
-        // for ever). That does not move and lives as long as the `Arc` beside the guard, which is dropped after it; the
-        // longer lifetime is handed out nowhere.
-        let guard = unsafe { std::mem::transmute::<MutexGuard<'_, T>, MutexGuard<'static, T>>(guard) };
-        Some(Self { guard, owner: Arc::clone(owner) })
+impl<O: ?Sized> Held<O> {
+    /// Takes the locks of `owner`. The closure that `hold` returns keeps them.
+    pub(crate) fn new(owner: Arc<O>, hold: impl for<'a> FnOnce(&'a O) -> Box<dyn FnMut() + 'a>) -> Self {
+        let locks = hold(&owner);
+        // SAFETY: `hold` accepts any lifetime, so what it returns borrows from nothing but `*owner`, or from what lives
+        // for ever. `*owner` does not move. It lives as long as the `Arc` beside `locks`, which is dropped after them.
+        // The longer lifetime is handed out nowhere.
+        let locks = unsafe { std::mem::transmute::<Box<dyn FnMut() + '_>, Box<dyn FnMut() + 'static>>(locks) };
+        Self { locks, owner }
     }
 
-    pub(crate) fn owner(&self) -> &Arc<O> {
-        &self.owner
+    /// Calls the closure that keeps the locks.
+    pub(crate) fn call(&mut self) {
+        (self.locks)();
     }
-}
 
-impl<O, T> Deref for Held<O, T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.guard
-    }
-}
-
-impl<O, T> DerefMut for Held<O, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.guard
+    /// Releases the locks and returns their owner.
+    pub(crate) fn release(self) -> Arc<O> {
+        let Self { locks, owner } = self;
+        drop(locks);
+        owner
     }
 }

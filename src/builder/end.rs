@@ -8,9 +8,10 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
-use super::fork;
+use super::fork::statics;
 use super::guard::Deadlines;
 use crate::complaint::Complaints;
+use crate::fork;
 use crate::layer;
 use crate::process::{self, Hooks};
 use crate::sync;
@@ -47,13 +48,13 @@ pub(super) fn watch(log: &Arc<Log>) {
     drop(logs);
     static HOOKS: Once = Once::new();
     HOOKS.call_once(|| {
+        fork::register_statics(statics());
         process::watch(Hooks {
             at_exit: end_all,
             before_fork: fork::before,
             after_fork_in_parent: fork::in_parent,
             after_fork_in_child: fork::in_child,
         });
-        worker::when_child_logs(fork::in_child_that_logs);
         // A panicking thread may not touch the hook.
         if !std::thread::panicking() {
             let before = std::panic::take_hook();

@@ -1,62 +1,113 @@
-//! A fork of the process: the order in which everything is held, and what the child begins with.
-//!
-//! Only the thread that forks lives on in the child. It holds every lock of the log across the fork, so each is free
-//! there, or held by a thread that is: outermost what is waited for longest. Locks of `tracing`, and of a sink of the
-//! user's own, are theirs.
+//! The participants of a fork that exist once per process. Their locks are held; what is the parent's is reset in the
+//! child.
 
-use std::cell::Cell;
-use std::mem::ManuallyDrop;
-use std::sync::{MutexGuard, RwLockWriteGuard, Weak};
+use std::sync::Arc;
+use std::time::Instant;
 
-use super::end::{self, Log};
-use crate::worker::{self, HeldLanes};
+use super::end;
+use crate::fork::{AtFork, Paused, Rank};
 use crate::{context, filter, record};
 
-/// What the forking thread holds.
-struct Held {
-    logs: MutexGuard<'static, Vec<Weak<Log>>>,
-    records: RwLockWriteGuard<'static, ()>,
-    lanes: HeldLanes,
-    changes: MutexGuard<'static, ()>,
+/// Returns all of them.
+pub(super) fn statics() -> Vec<Arc<dyn AtFork>> {
+    vec![
+        Arc::new(FilterChanges),
+        Arc::new(SpanRecords),
+        Arc::new(Logs),
+        Arc::new(Ids),
+        Arc::new(CaptureBuffers),
+        #[cfg(all(unix, feature = "signals"))]
+        Arc::new(Signals),
+    ]
 }
 
-thread_local! {
-    /// Never dropped, so that it is there also when a destructor of the thread's other variables forks.
-    static HELD: Cell<ManuallyDrop<Option<Held>>> = const { Cell::new(ManuallyDrop::new(None)) };
-}
+/// Changes of filters. The child has the parent's filters.
+struct FilterChanges;
 
-fn put(held: Option<Held>) -> Option<Held> {
-    HELD.try_with(|place| place.replace(ManuallyDrop::new(held))).ok().and_then(ManuallyDrop::into_inner)
-}
+impl AtFork for FilterChanges {
+    fn rank(&self) -> Rank {
+        Rank::FilterChanges
+    }
 
-pub(super) fn before() {
-    let changes = filter::hold_changes();
-    let lanes = worker::hold_lanes();
-    let records = context::hold_records();
-    let logs = end::hold_logs();
-    put(Some(Held { logs, records, lanes, changes }));
-}
-
-pub(super) fn in_parent() {
-    if let Some(Held { logs, records, lanes, changes }) = put(None) {
-        drop((logs, records, changes));
-        lanes.release();
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        keep(filter::hold_changes())
     }
 }
 
-pub(super) fn in_child() {
-    record::begin_anew();
-    context::begin_anew();
-    #[cfg(all(unix, feature = "signals"))]
-    super::signals::in_child();
-    if let Some(Held { logs, records, lanes, changes }) = put(None) {
-        drop((logs, records, changes));
-        lanes.begin_anew();
+/// Recording on spans. The child has the parent's spans.
+struct SpanRecords;
+
+impl AtFork for SpanRecords {
+    fn rank(&self) -> Rank {
+        Rank::SpanRecords
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        keep(context::hold_records())
     }
 }
 
-/// The child has begun to log.
-pub(super) fn in_child_that_logs() {
-    #[cfg(all(unix, feature = "signals"))]
-    super::signals::watch_in_child();
+/// The list of logs. The child ends the same ones.
+struct Logs;
+
+impl AtFork for Logs {
+    fn rank(&self) -> Rank {
+        Rank::Logs
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        keep(end::hold_logs())
+    }
+}
+
+/// The state from which ids are made. The child makes other ids than its parent.
+struct Ids;
+
+impl AtFork for Ids {
+    fn rank(&self) -> Rank {
+        Rank::Lockless
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        Box::new(context::begin_anew)
+    }
+}
+
+/// The memory of captures under way. The parent's other threads hold none in the child.
+struct CaptureBuffers;
+
+impl AtFork for CaptureBuffers {
+    fn rank(&self) -> Rank {
+        Rank::Lockless
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        Box::new(record::begin_anew)
+    }
+}
+
+/// Signals. The parent's thread that waits for them does not exist in the child.
+#[cfg(all(unix, feature = "signals"))]
+struct Signals;
+
+#[cfg(all(unix, feature = "signals"))]
+impl AtFork for Signals {
+    fn rank(&self) -> Rank {
+        Rank::Lockless
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        Box::new(super::signals::in_child)
+    }
+
+    fn child_logs(&self) {
+        super::signals::watch_in_child();
+    }
+}
+
+/// Keeps a lock across the fork. Nothing behind it has to start afresh.
+fn keep<'a>(guard: impl Sized + 'a) -> Paused<'a> {
+    Box::new(move || {
+        let _ = &guard;
+    })
 }

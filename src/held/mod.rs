@@ -12,6 +12,7 @@ mod ring;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -19,11 +20,12 @@ use tracing_subscriber::filter::Targets;
 use crate::context::Node;
 use crate::error::Error;
 use crate::filter;
+use crate::fork::{AtFork, Paused, Rank};
 use crate::sync;
 pub(crate) use ring::{HeldLine, Ring};
 
 /// Locks: requests under way at once seldom meet.
-pub(crate) const SHARDS: usize = 16;
+const SHARDS: usize = 16;
 
 /// Which lines are held back, and how many: see [`Builder::flight_recorder`](crate::Builder::flight_recorder).
 ///
@@ -104,20 +106,13 @@ pub(crate) struct Store {
 #[derive(Debug, Default)]
 pub(crate) struct Shard(BTreeMap<u64, Ring>);
 
-impl Shard {
-    /// In a forked child: what there is was the parent's.
-    pub(crate) fn begin_anew(&mut self) {
-        self.0.clear();
-    }
-}
-
 impl Store {
     fn new(memory_bytes: usize, memory_bytes_per_request: usize) -> Self {
         Self { shards: Default::default(), bytes: AtomicUsize::new(0), memory_bytes, memory_bytes_per_request }
     }
 
     /// Holds one of the [`SHARDS`] locks.
-    pub(crate) fn hold_shard(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+    fn hold_shard(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
         Some(sync::lock(self.shards.get(shard)?))
     }
 
@@ -200,9 +195,19 @@ impl Store {
     pub(crate) fn end(&self, serial: u64) {
         drop(self.remove(serial));
     }
+}
 
-    /// In a forked child, besides [`Shard::begin_anew`].
-    pub(crate) fn begin_anew(&self) {
-        self.bytes.store(0, Ordering::Relaxed);
+/// In a child, what is held back is the parent's.
+impl AtFork for Store {
+    fn rank(&self) -> Rank {
+        Rank::HeldBack
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        let mut shards: Vec<_> = self.shards.iter().map(sync::lock).collect();
+        Box::new(move || {
+            shards.iter_mut().for_each(|shard| shard.0.clear());
+            self.bytes.store(0, Ordering::Relaxed);
+        })
     }
 }

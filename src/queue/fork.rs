@@ -13,7 +13,7 @@ impl Queue {
 
     /// Starts afresh in the child, while `state` is still held there. `is_usable`: the sink is in a state in which it
     /// can continue.
-    pub(crate) fn begin_anew(&self, state: &mut State, is_usable: bool) {
+    pub(crate) fn start_afresh(&self, state: &mut State, is_usable: bool) {
         self.delivered.reset();
         self.counters.reset();
         state.reset_in_child(is_usable);

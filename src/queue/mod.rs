@@ -42,5 +42,5 @@ pub(crate) use losses::Loss;
 pub(crate) use orders::{Command, Order};
 pub use overflow::Overflow;
 pub(crate) use push::Pushed;
-pub(crate) use queue::{Queue, State};
+pub(crate) use queue::Queue;
 pub(crate) use take::{Idle, Taken};

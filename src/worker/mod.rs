@@ -11,19 +11,19 @@ mod backoff;
 mod cut;
 mod deliver;
 mod durability;
-mod fork;
+mod engine_lock;
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 pub(crate) use deliver::Engine;
 pub use durability::Durability;
-pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
+use crate::fork::{self, AtFork, Paused, Rank};
 use crate::held::Store;
 use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
@@ -32,7 +32,7 @@ use crate::record::{Clock, Statics};
 use crate::redact::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Sink};
-use crate::sync;
+use engine_lock::EngineLock;
 
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. Whoever
 /// logs waits so long for it, and then writes the lines himself.
@@ -65,11 +65,7 @@ pub(crate) struct Lane {
     id: usize,
     pub(crate) name: String,
     pub(crate) queue: Queue,
-    engine: Mutex<Engine>,
-    /// Counts the times the engine was taken hold of.
-    turns: AtomicU64,
-    /// The turn whose end the last fork did not await.
-    stuck_turn: AtomicU64,
+    engine: Arc<EngineLock>,
     pub(crate) complaints: Arc<Complaints>,
     clock: Clock,
     /// Limits of repeats, where there are any.
@@ -106,21 +102,28 @@ impl Lane {
         static IDS: AtomicUsize = AtomicUsize::new(1);
         parts.sink.control(Control::Open)?;
         let delivered = Arc::<Delivered>::default();
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
         let lane = Arc::new(Self {
-            id: IDS.fetch_add(1, Ordering::Relaxed),
+            id,
             queue: Queue::new(parts.overflow, parts.synchronous, parts.max_bytes, Arc::clone(&delivered)),
             complaints: Arc::clone(&parts.complaints),
             name: parts.name.clone(),
             clock: parts.clock.clone(),
             limit: parts.limit.clone(),
             held: parts.held.clone(),
-            engine: Mutex::new(Engine::new(parts, delivered)),
-            turns: AtomicU64::new(0),
-            stuck_turn: AtomicU64::new(fork::NEVER_STUCK),
+            engine: Arc::new(EngineLock::new(id, Engine::new(parts, delivered))),
         });
-        fork::watch(&lane);
+        lane.register_for_forks();
         lane.start_worker()?;
         Ok(lane)
+    }
+
+    fn register_for_forks(self: &Arc<Self>) {
+        fork::register(&self.engine);
+        fork::register(self);
+        fork::register(&self.complaints);
+        self.limit.iter().for_each(|share| fork::register(&share.limiter));
+        self.held.iter().for_each(fork::register);
     }
 
     #[expect(clippy::disallowed_methods, reason = "the workers")]
@@ -144,7 +147,7 @@ impl Lane {
             let to_tell = self.limit.as_ref().is_some_and(Share::is_open);
             let tell_at = to_tell.then(|| Instant::now() + NAP);
             self.queue.wait_for_work(&mut idle, [due, tell_at].into_iter().flatten().min());
-            let mut engine = self.engine();
+            let mut engine = self.engine.lock();
             let taken = self.queue.take(engine.spare());
             let last = taken.last;
             if idle.is_busy() {
@@ -171,7 +174,7 @@ impl Lane {
     /// Takes over from those who delivered by themselves, if any. Returns false when no worker is wanted any more.
     fn begin_work(&self) -> bool {
         loop {
-            let engine = self.engine();
+            let engine = self.engine.lock();
             if !engine.is_under_way() {
                 return self.queue.begin_work();
             }
@@ -180,27 +183,11 @@ impl Lane {
         }
     }
 
-    /// Takes hold of the engine; not while a fork wants it.
-    fn engine(&self) -> MutexGuard<'_, Engine> {
-        fork::let_pass();
-        let engine = sync::lock(&self.engine);
-        self.turns.fetch_add(1, Ordering::Relaxed);
-        engine
-    }
-
-    /// The same if it is free, and nobody has let go of it only for a moment.
-    fn try_engine(&self) -> Option<MutexGuard<'_, Engine>> {
-        fork::let_pass();
-        let engine = sync::try_lock(&self.engine)?;
-        self.turns.fetch_add(1, Ordering::Relaxed);
-        (!engine.is_under_way()).then_some(engine)
-    }
-
     /// Lets go of the engine for the time of `pause`.
     fn rest<'a, T>(&'a self, engine: MutexGuard<'a, Engine>, pause: impl FnOnce() -> T) -> (MutexGuard<'a, Engine>, T) {
         drop(engine);
         let result = pause();
-        (self.engine(), result)
+        (self.engine.lock(), result)
     }
 
     fn complain(&self, reason: &str, text: &str) {
@@ -226,7 +213,7 @@ impl Lane {
                             self.queue.await_worker(Duration::ZERO);
                         }
                     }
-                    fork::began_in_child();
+                    fork::child_logs();
                     continue;
                 }
                 Deliverer::StartingWorker => {
@@ -239,7 +226,7 @@ impl Lane {
                 }
                 Deliverer::EndingWorker if self.queue.is_synchronous() => return self.await_worker(),
                 Deliverer::EndingWorker => None,
-                Deliverer::Caller => self.try_engine(),
+                Deliverer::Caller => self.engine.try_lock(),
             };
             // A worker that has begun to run did so while it held the engine.
             if let Some(mut engine) = engine.filter(|_| self.queue.deliverer() == Deliverer::Caller) {
@@ -307,6 +294,18 @@ impl Lane {
             self.deliver_here();
         }
         Ok(ticket)
+    }
+}
+
+/// Pauses the queue.
+impl AtFork for Lane {
+    fn rank(&self) -> Rank {
+        Rank::Queues
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        let mut state = self.queue.hold();
+        Box::new(move || self.queue.start_afresh(&mut state, !self.engine.is_lost()))
     }
 }
 

@@ -10,8 +10,9 @@ use tracing::Level;
 
 use super::backoff::Backoff;
 use super::durability::Unsynced;
-use super::{ECHO, Lane, Parts, fork};
+use super::{ECHO, Lane, Parts};
 use crate::error::Error;
+use crate::fork;
 use crate::limit::Summary;
 use crate::metrics::{Delivered, Reason};
 use crate::queue::{Batch, Command, Order, Taken, WorkerCounts};
