@@ -70,6 +70,7 @@ pub mod propagate;
 mod queue;
 pub mod record;
 mod redact;
+mod redaction;
 mod rotation;
 pub mod schema;
 pub mod sink;

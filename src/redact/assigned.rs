@@ -5,11 +5,12 @@
 //! escaping it is (`\"` in JSON in a text), or else to the end of its word; without a close, to the end of the text.
 
 use super::bounds::{
-    backslashes_at_end, before, block, byte, escape_begin, escape_end, group_end, line_end, quoted_end, run, run_back,
-    starts, string_end, tripled,
+    backslashes_at_end, before, block, byte, escape_begin, escape_end, group_end, line_end, quoted_end, run, starts,
+    string_end, tripled,
 };
+use super::hit::{Hit, With};
+use super::matcher::Matcher;
 use super::names::{MAX_NAME_BYTES, is_line};
-use super::text::{Hit, Look, With};
 
 /// A name before a value.
 #[derive(Clone, Copy)]
@@ -28,7 +29,7 @@ const MAX_BETWEEN: usize = 256;
 /// So many marks are passed over beside a name, as the two of `**password**`.
 const MAX_MARKS: usize = 4;
 
-impl<'t> Look<'t> {
+impl<'t> Matcher<'t> {
     /// The name that ends before `end`, with quotes or without.
     pub(super) fn name_before(&self, end: usize) -> Option<Name<'t>> {
         let text = self.text;
@@ -54,11 +55,6 @@ impl<'t> Look<'t> {
             _ => start,
         };
         (start < end).then_some(Name { text: text.get(start..end)?, quotes: None })
-    }
-
-    pub(super) fn back(&self, end: usize, most: usize, of: fn(u8) -> bool) -> usize {
-        let from = end.saturating_sub(most);
-        from + run_back(self.text.get(from..end).unwrap_or_default(), of)
     }
 
     /// Where a name ends without the marks behind it of Markdown, of a terminal or of an index, which is said.
@@ -160,16 +156,6 @@ impl<'t> Look<'t> {
         at
     }
 
-    /// Where a string begins: its content, the quote, and the backslashes before that.
-    pub(super) fn quoted(&self, at: usize) -> Option<(usize, u8, usize)> {
-        let quote = run(self.text, at, |byte| byte == b'\\');
-        match byte(self.text, quote) {
-            b'"' => Some((quote + 1, b'"', quote - at)),
-            b'\'' if quote == at => Some((quote + 1, b'\'', 0)),
-            _ => None,
-        }
-    }
-
     /// Whether it is no string, but what stands between two: the name was the end of the first, as in `"password: ",
     /// "next"`. What is in quotes has a sign behind them, and seldom one at its beginning.
     fn is_between(&self, content: usize, quote: u8, backslashes: usize) -> bool {
@@ -192,10 +178,6 @@ impl<'t> Look<'t> {
             b'.' | b'&' | b'>' | b'<' | b'\'' | b'"' | b'`' | b'#' | b'|' => false,
             byte => !closes(byte),
         }
-    }
-
-    pub(super) fn inside(&self, start: usize, end: usize) -> Option<Hit> {
-        (start < end && !self.is_replaced(start)).then_some(Hit { start, end, with: With::Bare })
     }
 
     /// Whether a word says something.

@@ -154,7 +154,7 @@ const MIN_SHAPE_BYTES: usize = 9;
 /// Whether a text is seen at once to hold no secret, as most are. `cut`: whether it was cut, so that a secret may end too
 /// early.
 #[inline]
-pub(super) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
+pub(crate) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
     if text.len() >= 16 {
         return is_harmless_long(text, cut());
     }

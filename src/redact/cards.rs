@@ -17,7 +17,7 @@ const MAX_CARD_DIGITS: usize = 19;
 const CUT_CARD_DIGITS: usize = 6;
 
 /// No smaller integer is taken for a card number.
-pub(super) const LEAST_CARD_NUMBER: u64 = 10_000_000_000_000;
+pub(crate) const LEAST_CARD_NUMBER: u64 = 10_000_000_000_000;
 
 /// Whether the digits from `at` to `end` may begin a card number: alone, or as the first four of some groups.
 #[inline]
@@ -117,7 +117,7 @@ fn is_card(digits: &[u8]) -> bool {
 
 /// Whether an integer is a card number: of 14 to 16 digits, which the serial numbers of databases seldom have.
 #[inline]
-pub(super) fn is_card_number(number: u64) -> bool {
+pub(crate) fn is_card_number(number: u64) -> bool {
     (LEAST_CARD_NUMBER..10_000_000_000_000_000).contains(&number) && {
         let digits: Vec<u8> = number.to_string().bytes().map(|digit| digit - b'0').collect();
         is_card(&digits)

@@ -2,11 +2,11 @@
 //!
 //! It reads the tokens of JSON and is content with what only looks like it: whoever calls looks into the texts as well.
 
-use super::Rules;
 use super::bounds::{byte, group_end, run, string_end};
 use super::cards::card;
+use super::hit::{Hit, With};
 use super::names::MAX_NAME_BYTES;
-use super::text::{Hit, With};
+use super::rules::Rules;
 
 /// Deeper paths are not followed; the names in there are found as they are in any text.
 const MAX_DEPTH: usize = 256;

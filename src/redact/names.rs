@@ -1,4 +1,4 @@
-//! Names that are secret.
+//! SecretNames that are secret.
 //!
 //! A name is taken as words: split where letters and digits end (`_ - .`), and at humps (`apiKey`). A listed name
 //! without `*` is compared with the last words of it, joined: so it does not matter how they are separated, and a
@@ -63,18 +63,18 @@ pub(super) const DEFAULT: [&str; 43] = [
 pub(super) const MAX_NAME_BYTES: usize = 256;
 
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct SecretNames {
     /// Joined words that a name may end with.
     endings: BTreeSet<Box<[u8]>>,
     /// What a name may end with in the middle of a word.
     stems: Vec<Box<[u8]>>,
-    wild: Vec<Wild>,
+    patterns: Vec<Pattern>,
     keep: BTreeSet<Box<[u8]>>,
-    keep_wild: Vec<Wild>,
-    pairs: Pairs,
+    keep_patterns: Vec<Pattern>,
+    ending_filter: EndingFilter,
 }
 
-impl Names {
+impl SecretNames {
     pub(super) fn new(names: &[String], keep: &[String]) -> Self {
         let mut all = Self::default();
         for name in names {
@@ -84,23 +84,23 @@ impl Names {
             }
             match name.strip_prefix('*') {
                 _ if !name.contains('*') => {
-                    all.pairs.add(&words.flat);
+                    all.ending_filter.add(&words.flat);
                     all.endings.insert(words.flat[..].into());
                 }
                 Some(stem) if words.starts.len() == 1 && stem.bytes().all(is_word) => {
-                    all.pairs.add(&words.flat);
+                    all.ending_filter.add(&words.flat);
                     all.stems.push(words.flat[..].into());
                 }
                 _ => {
-                    let wild = Wild::new(name);
-                    all.pairs.add(wild.pieces.last().map_or(&[], |last| last));
-                    all.wild.push(wild);
+                    let pattern = Pattern::new(name);
+                    all.ending_filter.add(pattern.pieces.last().map_or(&[], |last| last));
+                    all.patterns.push(pattern);
                 }
             }
         }
         for name in keep {
             if name.contains('*') {
-                all.keep_wild.push(Wild::new(name));
+                all.keep_patterns.push(Pattern::new(name));
             } else {
                 all.keep.insert(Words::of(name.as_bytes()).flat[..].into());
             }
@@ -109,20 +109,22 @@ impl Names {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.endings.is_empty() && self.stems.is_empty() && self.wild.is_empty()
+        self.endings.is_empty() && self.stems.is_empty() && self.patterns.is_empty()
     }
 
     /// Whether a field of that name, or at that dotted path, is secret.
     #[inline]
     pub(super) fn is_secret(&self, name: &[u8]) -> bool {
-        self.pairs.may_end(name) && self.is_listed(name)
+        self.ending_filter.may_end(name) && self.is_listed(name)
     }
 
     #[cold]
     fn is_listed(&self, name: &[u8]) -> bool {
         let words = Words::of(name);
         let digits = words.flat.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        let is = |words: &Words| self.ends_listed(words) || self.wild.iter().any(|wild| wild.ends(&words.joined()));
+        let is = |words: &Words| {
+            self.ends_listed(words) || self.patterns.iter().any(|pattern| pattern.ends(&words.joined()))
+        };
         (is(&words) || (digits > 0 && is(&words.without_last(digits)))) && !self.is_kept(name, &words)
     }
 
@@ -134,9 +136,10 @@ impl Names {
 
     fn is_kept(&self, name: &[u8], words: &Words) -> bool {
         let kept = |words: &Words| {
-            self.keep.contains(&words.flat[..]) || self.keep_wild.iter().any(|wild| wild.is_whole(&words.joined()))
+            self.keep.contains(&words.flat[..])
+                || self.keep_patterns.iter().any(|pattern| pattern.is_whole(&words.joined()))
         };
-        if self.keep.is_empty() && self.keep_wild.is_empty() {
+        if self.keep.is_empty() && self.keep_patterns.is_empty() {
             return false;
         }
         let last = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
@@ -197,12 +200,12 @@ impl Words {
 
 /// A name with `*` in it.
 #[derive(Debug)]
-struct Wild {
+struct Pattern {
     /// What is between the stars, words joined with `_`: two at least.
     pieces: Vec<Box<[u8]>>,
 }
 
-impl Wild {
+impl Pattern {
     fn new(name: &str) -> Self {
         let edge = |at: Option<char>| at.is_some_and(|char| char.is_ascii() && !char.is_ascii_alphanumeric());
         let pieces = name.split('*').map(|piece| {
@@ -246,13 +249,13 @@ impl Wild {
 
 /// The pairs of letters that secret names end with.
 #[derive(Debug, Default)]
-struct Pairs {
+struct EndingFilter {
     bits: [u32; 32],
     /// A listed name ends otherwise: all names have to be looked at.
     any: bool,
 }
 
-impl Pairs {
+impl EndingFilter {
     fn add(&mut self, ending: &[u8]) {
         match ending {
             [.., one, other] if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() => {
@@ -289,12 +292,12 @@ pub(super) fn is_line(name: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn default() -> Names {
-        Names::new(&DEFAULT.map(str::to_owned), &[])
+    fn default() -> SecretNames {
+        SecretNames::new(&DEFAULT.map(str::to_owned), &[])
     }
 
-    fn listed(name: &str) -> Names {
-        Names::new(&[name.to_owned()], &[])
+    fn listed(name: &str) -> SecretNames {
+        SecretNames::new(&[name.to_owned()], &[])
     }
 
     #[test]
@@ -420,7 +423,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_kept_by_its_whole_name() {
         let keep = ["token", "page.*"].map(str::to_owned);
-        let names = Names::new(&DEFAULT.map(str::to_owned), &keep);
+        let names = SecretNames::new(&DEFAULT.map(str::to_owned), &keep);
         for (name, is) in [
             ("token", false),
             ("Token", false),

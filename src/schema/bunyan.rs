@@ -5,10 +5,10 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_kind, error_message, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -77,7 +77,7 @@ impl Default for Bunyan {
 impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = if parts.error.is_some() { parts.take_stack(record) } else { None };
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.number("level", level(record.level()));
@@ -96,7 +96,7 @@ impl Schema for Bunyan {
             line.plain("span_id", &span.digits());
         }
         if let Some(error) = &parts.error {
-            let (message, name) = (Value::Str(error_message(error)), Value::Str(error_kind(error).unwrap_or("Error")));
+            let (message, name) = (Value::Str(error_message(error)), Value::Str(error_type(error).unwrap_or("Error")));
             let stack = stack.as_deref().map(Value::Str).unwrap_or(message);
             put_object(line.key("err"), [("message", &message), ("name", &name), ("stack", &stack)].into_iter());
         }

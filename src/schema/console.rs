@@ -8,9 +8,9 @@ use std::io::Write;
 use chrono::{Local, Timelike};
 use tracing::Level;
 
+use super::common_fields::{put_marks, views};
 use super::edit::Edits;
-use super::merged::merged;
-use super::parts::{put_marks, views};
+use super::resolved_fields::resolved_fields;
 use super::{Color, Schema, json};
 use crate::context::{Context, ContextKey};
 use crate::record::{ErrorChain, Record, Timestamp, Value};
@@ -311,7 +311,7 @@ impl Schema for Console {
         }
 
         let views = views(record);
-        let mut fields = merged(record, &views);
+        let mut fields = resolved_fields(record, &views);
         put_marks(&mut fields, record);
         let ours = own_names(record);
         let name =

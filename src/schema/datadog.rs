@@ -7,9 +7,9 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_kind, error_message, views};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -87,7 +87,7 @@ impl Datadog {
 impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("status", status(record.level()));
@@ -100,7 +100,7 @@ impl Schema for Datadog {
         }
         for (key, name) in [("dd.env", "env"), ("dd.version", "version")] {
             if let Some(value) = parts.take_static(record, name) {
-                line.text(key, value);
+                line.text(key, &json::text_of(&value));
             }
         }
         if let Some(trace) = parts.trace {
@@ -129,7 +129,7 @@ impl Schema for Datadog {
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 line.text("error.kind", kind);
             }
         }

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, shown, span_path, views};
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, switches, tell_apart};
-use super::parts::{Parts, error_kind, error_message, shown, span_path, views};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -145,7 +145,7 @@ impl Default for Ecs {
 impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("log.level", record.level().as_str().as_bytes());
@@ -158,7 +158,7 @@ impl Schema for Ecs {
         }
         for (key, name) in [("service.version", "version"), ("service.environment", "env")] {
             if let Some(value) = parts.take_static(record, name) {
-                line.text(key, value);
+                line.text(key, &json::text_of(&value));
             }
         }
         if let Some(service) = parts.service {
@@ -189,7 +189,7 @@ impl Schema for Ecs {
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 line.text("error.type", kind);
             }
         }

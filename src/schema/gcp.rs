@@ -6,10 +6,10 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, put_span_names, shown, views};
 use super::json::DraftBytes;
-use super::merged::last_of_each;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, put_span_names, shown, views};
+use super::resolved_fields::last_of_each;
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -110,7 +110,7 @@ impl Default for Gcp {
 impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("severity", severity(record.level()));
@@ -140,7 +140,8 @@ impl Schema for Gcp {
         }
         if let Some(service) = parts.service {
             let version = record.static_fields().filter(|(name, _)| *name == "version").last();
-            let version = version.map(|(_, value)| Value::Str(value));
+            let version = version.map(|(_, value)| json::text_of(&value));
+            let version = version.as_deref().map(Value::Str);
             let service = Value::Str(service);
             let members =
                 std::iter::once(("service", &service)).chain(version.iter().map(|version| ("version", version)));
@@ -189,10 +190,9 @@ impl Schema for Gcp {
         }
         let labels: Vec<_> = last_of_each(record.static_fields())
             .filter(|(name, _)| *name != "version" || parts.service.is_none())
-            .map(|(name, value)| (name, Value::Str(value)))
             .collect();
         if !labels.is_empty() {
-            put_object(line.key(LABELS), labels.iter().map(|(name, value)| (*name, value)));
+            put_labels(line.key(LABELS), &labels);
         }
         line.end();
     }
@@ -200,6 +200,17 @@ impl Schema for Gcp {
     fn wants_thread(&self) -> bool {
         self.thread
     }
+}
+
+/// Labels are a map of strings: what has another type becomes text.
+fn put_labels(out: &mut Vec<u8>, labels: &[(&str, Value<'_>)]) {
+    for (place, (name, value)) in labels.iter().enumerate() {
+        out.push(if place == 0 { b'{' } else { b',' });
+        json::put_str(out, name);
+        out.push(b':');
+        json::put_str(out, &json::text_of(value));
+    }
+    out.push(b'}');
 }
 
 fn is_object(json: &str) -> bool {

@@ -6,10 +6,10 @@
 
 use super::Schema;
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::json;
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_kind, error_message, views};
 use crate::record::{Record, Value};
 
 /// Lines for AWS Lambda, in functions whose log format is JSON.
@@ -60,7 +60,7 @@ impl Lambda {
 impl Schema for Lambda {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let invocation = parts.take("requestId", |value| value.as_str().is_some());
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
@@ -89,7 +89,7 @@ impl Schema for Lambda {
         }
         if let Some(error) = &parts.error {
             line.text("errorMessage", error_message(error));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 line.text("errorType", kind);
             }
             if let Value::Error(chain) = error

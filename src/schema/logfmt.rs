@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, span_path, views};
 use super::edit::Edits;
 use super::object::{is_reserved, switches, tell_apart};
-use super::parts::{Parts, span_path, views};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -64,7 +64,7 @@ impl Default for Logfmt {
 impl Schema for Logfmt {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = Parts::of(record, &views);
+        let parts = CommonFields::of(record, &views);
         let time = String::from_utf8_lossy(self.clock.text(record.timestamp())).into_owned();
         let ids = (parts.trace.map(|id| id.to_string()), parts.span.map(|id| id.to_string()));
         let spans = span_path(&views);

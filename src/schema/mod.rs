@@ -37,6 +37,7 @@
 
 mod bunyan;
 mod clock;
+mod common_fields;
 mod console;
 mod datadog;
 mod ecs;
@@ -47,12 +48,11 @@ mod host;
 pub mod json;
 mod lambda;
 mod logfmt;
-mod merged;
-mod names;
 mod nested;
 mod object;
 mod otel;
-mod parts;
+mod resolved_fields;
+mod table;
 
 pub use bunyan::Bunyan;
 pub use console::Console;
@@ -64,9 +64,9 @@ pub use flat::{Flat, SpanFields};
 pub use gcp::Gcp;
 pub use lambda::Lambda;
 pub use logfmt::Logfmt;
-pub use names::{NAMES, by_name};
 pub use nested::Nested;
 pub use otel::Otel;
+pub use table::{NAMES, by_name};
 
 use crate::record::Record;
 

@@ -5,10 +5,10 @@
 //! of equal keys only the last is there, NaN is not `null`, values of [`json`](crate::json) are nested, bytes are base64.
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, Views, error_message, put_marks, shown, views};
 use super::json::DraftBytes;
-use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{Parts, Views, error_message, put_marks, shown, views};
+use super::resolved_fields::{ResolvedField, fields_of_span, last_of_each, resolved_fields};
 use super::{Schema, json};
 use crate::context::{Context, SpanView};
 use crate::record::{Record, Value};
@@ -63,10 +63,10 @@ impl Nested {
 impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = Parts::of(record, &views);
+        let parts = CommonFields::of(record, &views);
         // Context variables are in no span that shows: they are the event's, where it has none of their names.
         let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
-        let mut own = merged(record, &hidden);
+        let mut own = resolved_fields(record, &hidden);
         put_marks(&mut own, record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
@@ -82,7 +82,7 @@ impl Schema for Nested {
         }
         // Where no field of the record shadows them.
         for (name, value) in parts.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            put_member(fields, &mut is_empty, name, &Value::Str(value));
+            put_member(fields, &mut is_empty, name, value);
         }
         fields.push(b'}');
 
@@ -133,7 +133,7 @@ impl Schema for Nested {
         line.truncation(record);
         for (name, value) in last_of_each(record.static_fields()) {
             if !is_reserved(name, KEYS) {
-                line.field(name, Value::Str(value));
+                line.field(name, value);
             }
         }
         line.end();
@@ -161,8 +161,8 @@ fn put_log(out: &mut Vec<u8>, is_empty: &mut bool, record: &Record<'_>) {
 fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) {
     out.push(b'{');
     let mut is_empty = true;
-    let fields = of_span(record, view);
-    let (under_fields, plain): (Vec<&Merged<'_>>, Vec<_>) =
+    let fields = fields_of_span(record, view);
+    let (under_fields, plain): (Vec<&ResolvedField<'_>>, Vec<_>) =
         fields.iter().partition(|field| is_reserved(field.name, SPAN_KEYS));
     for field in plain {
         put_member(out, &mut is_empty, field.name, &field.value);

@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use tracing::Level;
 
 use super::Schema;
+use super::common_fields::{CommonFields, error_message, error_type, put_span_names, shown, views};
 use super::edit::Edits;
 use super::json::{self, Pairs};
-use super::merged::last_of_each;
 use super::object::{is_reserved, switches, tell_apart};
-use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
+use super::resolved_fields::last_of_each;
 use crate::record::{Record, Value};
 
 /// Lines of OTLP/JSON.
@@ -44,12 +44,12 @@ const KEYS: &[&str] = &[
     "fields",
 ];
 
-type Attributes<'a> = Vec<(Cow<'a, str>, Of<'a>)>;
+type Attributes<'a> = Vec<(Cow<'a, str>, AttributeValue<'a>)>;
 
 /// What an attribute holds.
-enum Of<'a> {
+enum AttributeValue<'a> {
     Value(Value<'a>),
-    /// Of the attribute `fields`.
+    /// AttributeValue the attribute `fields`.
     Fields(Attributes<'a>),
 }
 
@@ -81,9 +81,10 @@ impl Otel {
 impl Schema for Otel {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let mut resource: Attributes<'_> = Vec::with_capacity(4);
-        resource.extend(parts.service.map(|service| ("service.name".into(), Of::Value(Value::Str(service)))));
+        resource
+            .extend(parts.service.map(|service| ("service.name".into(), AttributeValue::Value(Value::Str(service)))));
         for (name, value) in last_of_each(record.static_fields()) {
             let name = match name {
                 "version" => "service.version",
@@ -91,7 +92,7 @@ impl Schema for Otel {
                 name => name,
             };
             if resource.iter().all(|(other, _)| other != name) {
-                resource.push((name.into(), Of::Value(Value::Str(value))));
+                resource.push((name.into(), AttributeValue::Value(value)));
             }
         }
 
@@ -100,13 +101,13 @@ impl Schema for Otel {
         put_span_names(&mut spans, &views);
         let spans = std::str::from_utf8(&spans).unwrap_or_default();
         let mut attributes: Attributes<'_> = Vec::with_capacity(parts.fields.len() + 8);
-        let mut put = |name: &'static str, value| attributes.push((name.into(), Of::Value(value)));
+        let mut put = |name: &'static str, value| attributes.push((name.into(), AttributeValue::Value(value)));
         if let Some(request) = parts.request {
             put("request_id", request);
         }
         if let Some(error) = &parts.error {
             put("exception.message", Value::Str(error_message(error)));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 put("exception.type", Value::Str(kind));
             }
         }
@@ -137,10 +138,10 @@ impl Schema for Otel {
         let mut under_fields: Attributes<'_> = Vec::new();
         for field in &parts.fields {
             let to = if is_ours(field.name) { &mut under_fields } else { &mut attributes };
-            to.push((field.name.into(), Of::Value(field.value)));
+            to.push((field.name.into(), AttributeValue::Value(field.value)));
         }
         if self.bare {
-            attributes.push(("target".into(), Of::Value(Value::Str(record.target()))));
+            attributes.push(("target".into(), AttributeValue::Value(Value::Str(record.target()))));
             for (name, value) in resource.drain(..) {
                 if !is_reserved(&name, KEYS) {
                     attributes.push((name, value));
@@ -150,9 +151,9 @@ impl Schema for Otel {
             }
         }
         if !under_fields.is_empty() {
-            attributes.push(("fields".into(), Of::Fields(under_fields)));
+            attributes.push(("fields".into(), AttributeValue::Fields(under_fields)));
         }
-        self.edits.apply(&mut attributes, Of::Value);
+        self.edits.apply(&mut attributes, AttributeValue::Value);
         for (name, _) in &mut attributes {
             if name.is_empty() {
                 // The specification has none of these.
@@ -229,14 +230,14 @@ fn put_severity(out: &mut Vec<u8>, level: Level) {
 }
 
 /// Appends `KeyValue`s.
-fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, Of<'_>)]) {
+fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, AttributeValue<'_>)]) {
     for (place, (name, value)) in list.iter().enumerate() {
         out.extend_from_slice(if place == 0 { b"{\"key\":" } else { b",{\"key\":" });
         json::put_str(out, name);
         out.extend_from_slice(b",\"value\":");
         match value {
-            Of::Value(value) => put_any(out, value),
-            Of::Fields(fields) => {
+            AttributeValue::Value(value) => put_any(out, value),
+            AttributeValue::Fields(fields) => {
                 out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
                 put_list(out, fields);
                 out.extend_from_slice(b"]}}");

@@ -8,7 +8,7 @@ use super::{Fixed, Flat, json, put_key, put_named, put_thread};
 use crate::context::Context;
 use crate::record::{Record, Value};
 use crate::schema::json::Draft;
-use crate::schema::merged::{Merged, last_of_each, merged};
+use crate::schema::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
 
 /// Where the fields of a record go.
 #[derive(Default)]
@@ -16,10 +16,10 @@ struct Places<'a> {
     /// Free slots that a user's value has taken.
     taken: Vec<(Slot, Value<'a>)>,
     /// At the top level, the error among them.
-    top: Vec<(Merged<'a>, Option<Slot>)>,
+    top: Vec<(ResolvedField<'a>, Option<Slot>)>,
     request: Option<Value<'a>>,
     /// Under `fields`.
-    under_fields: Vec<Merged<'a>>,
+    under_fields: Vec<ResolvedField<'a>>,
 }
 
 impl Flat {
@@ -27,7 +27,7 @@ impl Flat {
         let options = &self.options;
         let views: Vec<_> = record.context().into_iter().flat_map(|context| context.spans()).collect();
         let mut places = Places::default();
-        for field in merged(record, &views) {
+        for field in resolved_fields(record, &views) {
             if field.own || options.span_fields.lifts(field.name) {
                 places.place(field, record, options);
             }
@@ -75,7 +75,7 @@ impl Flat {
 }
 
 impl<'a> Places<'a> {
-    fn place(&mut self, field: Merged<'a>, record: &Record<'_>, options: &super::Options) {
+    fn place(&mut self, field: ResolvedField<'a>, record: &Record<'_>, options: &super::Options) {
         match Slots::new(options).find(field.name) {
             Some(slot) if is_free(slot, record) && slot.fits(&field.value) => match slot.takes {
                 Takes::Error => self.top.push((field, Some(slot))),
@@ -119,7 +119,7 @@ impl<'a> Places<'a> {
         names.extend(self.request.map(|_| "request_id"));
         for (name, value) in last_of_each(record.static_fields()) {
             if !names.contains(name) && Slots::new(options).find(name).is_none() {
-                put_named(out, name, &Value::Str(value));
+                put_named(out, name, &value);
             }
         }
     }

@@ -23,7 +23,7 @@ use tracing::Metadata;
 
 use super::clock::ClockText;
 use super::host::hostname;
-use super::merged::last_of_each;
+use super::resolved_fields::last_of_each;
 use super::{Schema, json};
 use crate::record::{Fields, Key, Raw, Record, Value};
 use crate::schema::json::{Draft, DraftBytes};
@@ -291,7 +291,7 @@ impl Fixed {
         let slots = Slots::new(options);
         for (name, value) in last_of_each(record.static_fields()) {
             if slots.find(name).is_none() {
-                put_named(&mut bytes, name, &Value::Str(value));
+                put_named(&mut bytes, name, &value);
             }
         }
         fixed.bytes = bytes;
@@ -553,7 +553,7 @@ mod tests {
         ) {
             let statics = Statics {
                 service: service.then(|| "orders".to_owned()),
-                fields: env.then(|| ("env".to_owned(), "test".to_owned())).into_iter().collect(),
+                fields: env.then(|| ("env".to_owned(), "test".into())).into_iter().collect(),
                 holds_back: options.held_back,
                 ..Statics::default()
             };

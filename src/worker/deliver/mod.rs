@@ -16,7 +16,7 @@ use crate::limit::Summary;
 use crate::metrics::Reason;
 use crate::queue::{Batch, Order, Taken, Tally};
 use crate::record::{Clock, Statics, Timestamp, discard, notice_metadata};
-use crate::redact::Redactor;
+use crate::redaction::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Delivered, Lines, Sink};
 

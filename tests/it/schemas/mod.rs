@@ -7,6 +7,7 @@ mod hostile;
 mod logfmt;
 mod page;
 mod published;
+mod static_fields;
 
 use spanline::Output;
 use spanline::schema::Schema;

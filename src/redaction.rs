@@ -9,12 +9,9 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use tracing::Metadata;
 
-use super::Rules;
-use super::bytes::is_harmless;
-use super::cards::{LEAST_CARD_NUMBER, is_card_number};
-use super::text::Scan;
 use crate::context::{Context, ContextKey, Overlay};
-use crate::record::{ErrorChain, Fields, Key, Raw, Record, Value, put_raw};
+use crate::record::{ErrorChain, Fields, Key, OwnedValue, Raw, Record, Value, notice_metadata, put_named, put_raw};
+use crate::redact::{self, LEAST_CARD_NUMBER, Rules, Scan, is_card_number, is_harmless};
 
 /// Contexts whose state is remembered.
 const PLACES: usize = 256;
@@ -53,8 +50,11 @@ struct Seen {
 impl Redactor {
     /// `None` when texts are left alone.
     pub(crate) fn new(rules: &Arc<Rules>) -> Option<Self> {
-        let forms = Forms { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() };
-        rules.values.then(|| Self { forms, fields: Vec::new(), contexts: Contexts::default() })
+        rules.scans_texts().then(|| Self {
+            forms: Forms::new(rules),
+            fields: Vec::new(),
+            contexts: Contexts::default(),
+        })
     }
 
     /// Takes the secrets out of a record. Texts of `cut_at` bytes or more were cut.
@@ -104,6 +104,22 @@ impl Contexts {
     }
 }
 
+/// Returns what stands for a static field's value; `None` when the value is no secret and holds none.
+pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -> Option<OwnedValue> {
+    let value = value.as_value()?;
+    if rules.is_secret(name) && !matches!(value, Value::Bool(_)) {
+        return Some(rules.replacement().into());
+    }
+    if !rules.scans_texts() {
+        return None;
+    }
+    let (mut form, mut redacted) = (Vec::new(), Vec::new());
+    put_named(&mut form, name, &value);
+    let found = Forms::new(rules).rewrite(&form, &form, notice_metadata(), usize::MAX, &mut redacted);
+    let value = Fields::new(&redacted).next().map(|(_, value)| value.into());
+    value.filter(|_| found)
+}
+
 /// What is left behind the first fields that are seen at once to hold no secret.
 #[inline]
 fn behind_harmless(fields: Fields<'_>, cut_at: usize) -> Fields<'_> {
@@ -126,6 +142,10 @@ struct Forms {
 }
 
 impl Forms {
+    fn new(rules: &Arc<Rules>) -> Self {
+        Self { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() }
+    }
+
     /// What a context shows in place of its secrets, if it has some.
     #[inline(never)]
     fn overlay(&mut self, context: &Context<'_>) -> Option<Overlay> {
@@ -163,7 +183,7 @@ impl Forms {
             if found {
                 if copied == 0 {
                     out.clear();
-                    out.shrink_to(super::text::MAX_KEPT_BYTES);
+                    out.shrink_to(redact::MAX_KEPT_BYTES);
                 }
                 let end = form.len() - fields.rest().len();
                 out.extend_from_slice(form.get(copied..end - raw.form_bytes()).unwrap_or_default());
@@ -197,7 +217,7 @@ impl Forms {
 
     fn error(&mut self, chain: ErrorChain<'_>, cut: bool) -> bool {
         self.chain.clear();
-        self.chain.shrink_to(super::text::MAX_KEPT_BYTES);
+        self.chain.shrink_to(redact::MAX_KEPT_BYTES);
         let mut found = false;
         for text in chain.texts() {
             let one = self.scan.text(&self.rules, text.as_bytes(), cut);
@@ -230,10 +250,7 @@ impl Forms {
                     Value::U128(number) => number.to_string(),
                     _ => String::new(),
                 };
-                match digits.get(digits.len().saturating_sub(4)..) {
-                    Some(four) if self.rules.last_four => put_raw(out, Raw::Text(format!("…{four}").as_bytes())),
-                    _ => put_raw(out, Raw::Text(self.rules.replacement.as_bytes())),
-                }
+                put_raw(out, Raw::Text(self.rules.card_replacement(&digits).as_bytes()));
             }
         }
     }

@@ -5,8 +5,8 @@
 use smallvec::SmallVec;
 
 use super::json;
-use super::merged::{Merged, last_of_each, merged};
 use super::object::Object;
+use super::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::record::{Record, Value};
 
@@ -18,7 +18,7 @@ pub(super) fn views<'a>(record: &Record<'a>) -> Views<'a> {
 }
 
 /// What a record consists of.
-pub(super) struct Parts<'a> {
+pub(super) struct CommonFields<'a> {
     pub(super) message: Option<Value<'a>>,
     /// The field `error`, where it is an error or text.
     pub(super) error: Option<Value<'a>>,
@@ -30,15 +30,15 @@ pub(super) struct Parts<'a> {
     pub(super) trace: Option<TraceId>,
     pub(super) span: Option<SpanId>,
     /// All other fields, each name once.
-    pub(super) fields: Vec<Merged<'a>>,
+    pub(super) fields: Vec<ResolvedField<'a>>,
     /// Static fields that no field of the record shadows, each name once.
-    pub(super) statics: SmallVec<[(&'a str, &'a str); 4]>,
+    pub(super) statics: SmallVec<[(&'a str, Value<'a>); 4]>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> CommonFields<'a> {
     /// Takes a record apart. `views`: its spans, from [`views`].
     pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
-        let mut fields = merged(record, views);
+        let mut fields = resolved_fields(record, views);
         put_marks(&mut fields, record);
         let mut statics: SmallVec<[_; 4]> = SmallVec::new();
         if record.static_fields().next().is_some() {
@@ -50,7 +50,7 @@ impl<'a> Parts<'a> {
         let error = take(&mut fields, "error", |value| matches!(value, Value::Error(_) | Value::Str(_)));
         let request = take(&mut fields, "request_id", |_| true).or_else(|| {
             let at = statics.iter().position(|(name, _)| *name == "request_id")?;
-            Some(Value::Str(statics.remove(at).1))
+            Some(statics.remove(at).1)
         });
         let service = match record.service() {
             Some(service) => Some(service),
@@ -77,7 +77,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Takes out a static field: one that a schema has a place of its own for, where nothing shadows it.
-    pub(super) fn take_static(&mut self, record: &'a Record<'a>, name: &str) -> Option<&'a str> {
+    pub(super) fn take_static(&mut self, record: &'a Record<'a>, name: &str) -> Option<Value<'a>> {
         self.statics.retain(|(other, _)| *other != name);
         record.static_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
     }
@@ -102,34 +102,34 @@ impl<'a> Parts<'a> {
     /// The fields, then the static ones.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let fields = self.fields.iter().map(|field| (field.name, field.value));
-        fields.chain(self.statics.iter().map(|(name, value)| (*name, Value::Str(value))))
+        fields.chain(self.statics.iter().copied())
     }
 }
 
-fn take<'a>(fields: &mut Vec<Merged<'a>>, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
+fn take<'a>(fields: &mut Vec<ResolvedField<'a>>, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
     let at = fields.iter().position(|field| field.name == name)?;
     fields.get(at).is_some_and(|field| fits(&field.value)).then(|| fields.remove(at).value)
 }
 
-fn take_id<T>(fields: &mut Vec<Merged<'_>>, name: &str, id: &mut Option<T>, parse: fn(&str) -> Option<T>) {
+fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T>, parse: fn(&str) -> Option<T>) {
     let parse = |value: &Value<'_>| value.as_str().and_then(parse);
     *id = take(fields, name, |value| parse(value).is_some()).and_then(|value| parse(&value));
 }
 
 /// Adds what the log itself says of a record: `held_back` and `backtrace`, in place of fields of those names.
-pub(super) fn put_marks<'a>(fields: &mut Vec<Merged<'a>>, record: &Record<'a>) {
+pub(super) fn put_marks<'a>(fields: &mut Vec<ResolvedField<'a>>, record: &Record<'a>) {
     let marks = [
         record.is_held_back().then_some(("held_back", Value::Bool(true))),
         record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
     ];
     for (name, value) in marks.into_iter().flatten() {
         fields.retain(|field| field.name != name);
-        fields.push(Merged { name, value, own: true });
+        fields.push(ResolvedField { name, value, own: true });
     }
 }
 
 /// The type of an error, where it tells one.
-pub(super) fn error_kind<'v>(error: &Value<'v>) -> Option<&'v str> {
+pub(super) fn error_type<'v>(error: &Value<'v>) -> Option<&'v str> {
     match *error {
         Value::Error(chain) => chain.kind(),
         _ => None,

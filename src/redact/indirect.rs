@@ -5,8 +5,9 @@
 
 use super::assigned::{Name, is_blank, is_name};
 use super::bounds::{byte, line_feed, run, starts, string_end};
+use super::hit::Hit;
+use super::matcher::Matcher;
 use super::names::MAX_NAME_BYTES;
-use super::text::{Hit, Look};
 
 /// What stands in the place of a signature is one if it is as long, in bytes.
 const MIN_SIGNATURE: usize = 20;
@@ -14,10 +15,10 @@ const MIN_SIGNATURE: usize = 20;
 /// Between a name and the word `value` are no more bytes.
 const MAX_BETWEEN: usize = 64;
 
-impl<'t> Look<'t> {
+impl<'t> Matcher<'t> {
     /// What is secret behind the sign at `at`, though the name before it is not.
     #[inline]
-    pub(super) fn unlisted(&self, at: usize, name: Name<'_>) -> Option<Hit> {
+    pub(super) fn indirect(&self, at: usize, name: Name<'_>) -> Option<Hit> {
         match name.text {
             b"name" | b"Name" | b"key" | b"Key" | b"KEY" => self.described(at, name),
             b"sig" | b"X-Amz-Signature" | b"X-Goog-Signature" => self.signature(at, name),
