@@ -9,17 +9,29 @@ use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
 /// Lines for the `bunyan` command.
 #[derive(Debug)]
 pub struct Bunyan {
-    location: bool,
+    file: bool,
+    line: bool,
     clock: ClockText,
     draft: DraftBytes,
     host: Host,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("bunyan", LINE_KEYS, || Box::new(Bunyan::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/component",
+    trace_id: "/trace_id",
+    request_id: Some("/req_id"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "time",
@@ -55,7 +67,8 @@ impl Bunyan {
     /// Lines for the `bunyan` command.
     pub fn new() -> Self {
         Self {
-            location: false,
+            file: false,
+            line: false,
             clock: ClockText::new("{\"v\":0,\"time\":\""),
             draft: DraftBytes::default(),
             host: Host::default(),
@@ -63,8 +76,10 @@ impl Bunyan {
     }
 
     switches! {
-        /// Adds `src`, file and line.
-        location,
+        /// Adds `src.file`, the source file of the call site.
+        file,
+        /// Adds `src.line`, the line in the source file.
+        line,
     }
 }
 
@@ -100,9 +115,11 @@ impl Schema for Bunyan {
             let stack = stack.as_deref().map(Value::Str).unwrap_or(message);
             put_object(line.key("err"), [("message", &message), ("name", &name), ("stack", &stack)].into_iter());
         }
-        if let Some((file, number)) = record.file().zip(record.line()).filter(|_| self.location) {
-            let (file, number) = (Value::Str(file), Value::U64(number.into()));
-            put_object(line.key("src"), [("file", &file), ("line", &number)].into_iter());
+        let file = record.file().filter(|_| self.file).map(Value::Str);
+        let number = record.line().filter(|_| self.line).map(Value::from);
+        if file.is_some() || number.is_some() {
+            let members = [("file", &file), ("line", &number)].into_iter();
+            put_object(line.key("src"), members.filter_map(|(name, value)| Some((name, value.as_ref()?))));
         }
         parts.end(line, record, &views);
     }

@@ -11,7 +11,8 @@ use tracing::Level;
 use super::common_fields::{put_marks, views};
 use super::edit::Edits;
 use super::resolved_fields::resolved_fields;
-use super::{Color, Schema, json};
+use super::table::BuiltIn;
+use super::{Schema, json};
 use crate::context::{Context, ContextKey};
 use crate::record::{ErrorChain, Record, Timestamp, Value};
 
@@ -40,6 +41,18 @@ pub struct Console {
     edits: Edits,
 }
 
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// When the sink is a terminal; `NO_COLOR` forbids it and `CLICOLOR_FORCE` forces it.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Line,
@@ -52,6 +65,20 @@ enum Time {
     OfDay,
     SinceStart,
     SinceLast,
+}
+
+pub(super) const ROWS: &[BuiltIn] = &[
+    row("console", || Box::new(Console::new()), || Box::new(reproducible())),
+    row("compact", || Box::new(Console::new().compact()), || Box::new(reproducible().compact())),
+    row("pretty", || Box::new(Console::new().pretty()), || Box::new(reproducible().pretty())),
+];
+
+const fn row(name: &'static str, new: fn() -> Box<dyn Schema>, reproducible: fn() -> Box<dyn Schema>) -> BuiltIn {
+    BuiltIn { reproducible, ..BuiltIn::text(name, None, new) }
+}
+
+fn reproducible() -> Console {
+    Console::new().utc().color(Color::Never)
 }
 
 /// So many contexts are remembered as shown: more than there are requests at a time in front of a terminal.

@@ -10,6 +10,7 @@ use super::clock::ClockText;
 use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::json::DraftBytes;
 use super::object::{Object, switches};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -17,11 +18,23 @@ use crate::record::Record;
 #[derive(Debug, Default)]
 pub struct Datadog {
     decimal_ids: bool,
-    thread: bool,
-    location: bool,
+    thread_name: bool,
+    file: bool,
+    line: bool,
+    module: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("datadog", LINE_KEYS, || Box::new(Datadog::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/status",
+    target: "/logger.name",
+    trace_id: "/dd.trace_id",
+    request_id: Some("/request_id"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "timestamp",
@@ -77,10 +90,14 @@ impl Datadog {
         /// Writes `dd.trace_id` as the decimal number of its lower 64 bits, for tracers that are set up so
         /// (`DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`).
         decimal_ids,
-        /// Adds `logger.thread_name`.
-        thread,
-        /// Adds `logger.method_name`, which is the module path, `logger.file` and `logger.line`.
-        location,
+        /// Adds `logger.thread_name`, where the thread has one.
+        thread_name,
+        /// Adds `logger.file`, the source file of the call site.
+        file,
+        /// Adds `logger.line`, the line in the source file.
+        line,
+        /// Adds `logger.method_name`, the module path of the call site.
+        module,
     }
 }
 
@@ -115,17 +132,17 @@ impl Schema for Datadog {
             line.plain("dd.span_id", decimal(&span.digits()).as_bytes());
         }
         line.text("logger.name", record.target());
-        if let Some(name) = record.thread().and_then(|thread| thread.name).filter(|_| self.thread) {
+        if let Some(name) = record.thread().and_then(|thread| thread.name).filter(|_| self.thread_name) {
             line.text("logger.thread_name", name);
         }
-        if self.location {
-            if let Some(module) = record.module_path() {
-                line.text("logger.method_name", module);
-            }
-            if let Some((file, number)) = record.file().zip(record.line()) {
-                line.text("logger.file", file);
-                line.number("logger.line", number.into());
-            }
+        if let Some(module) = record.module_path().filter(|_| self.module) {
+            line.text("logger.method_name", module);
+        }
+        if let Some(file) = record.file().filter(|_| self.file) {
+            line.text("logger.file", file);
+        }
+        if let Some(number) = record.line().filter(|_| self.line) {
+            line.number("logger.line", number.into());
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
@@ -143,7 +160,7 @@ impl Schema for Datadog {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_name
     }
 }
 

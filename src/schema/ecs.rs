@@ -11,6 +11,7 @@ use super::common_fields::{CommonFields, error_message, error_type, shown, span_
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, switches, tell_apart};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
@@ -22,7 +23,8 @@ use crate::record::{Record, Value};
 /// `http.request.method` or `user.id`.
 #[derive(Debug)]
 pub struct Ecs {
-    thread: bool,
+    thread_id: bool,
+    thread_name: bool,
     clock: ClockText,
     draft: DraftBytes,
     host: Host,
@@ -30,6 +32,16 @@ pub struct Ecs {
 
 /// The version that the specification is written against.
 const ECS_VERSION: &str = "1.6.0";
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("ecs", LINE_KEYS, || Box::new(Ecs::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/log.level",
+    target: "/log.logger",
+    trace_id: "/trace.id",
+    request_id: Some("/labels/request_id"),
+    fields: Some("/labels"),
+};
 
 const KEYS: &[&str] = &[
     "@timestamp",
@@ -123,7 +135,8 @@ impl Ecs {
     /// Lines of the Elastic Common Schema.
     pub fn new() -> Self {
         Self {
-            thread: false,
+            thread_id: false,
+            thread_name: false,
             clock: ClockText::new("{\"@timestamp\":\""),
             draft: DraftBytes::default(),
             host: Host::default(),
@@ -131,8 +144,10 @@ impl Ecs {
     }
 
     switches! {
-        /// Adds `process.thread.id` and `process.thread.name`.
-        thread,
+        /// Adds `process.thread.id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds `process.thread.name`, where the thread has one.
+        thread_name,
     }
 }
 
@@ -181,9 +196,11 @@ impl Schema for Ecs {
             line.number("log.origin.file.line", number.into());
         }
         line.number("process.pid", self.host.pid().into());
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            line.number("process.thread.id", thread.id);
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if self.thread_id {
+                line.number("process.thread.id", thread.id);
+            }
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 line.text("process.thread.name", name);
             }
         }
@@ -220,7 +237,7 @@ impl Schema for Ecs {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 
     fn forked(&mut self) {

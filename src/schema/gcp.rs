@@ -10,6 +10,7 @@ use super::common_fields::{CommonFields, put_span_names, shown, views};
 use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
 use super::resolved_fields::last_of_each;
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
@@ -22,7 +23,8 @@ pub struct Gcp {
     project: Option<String>,
     trace_sampled: Option<bool>,
     error_reporting: bool,
-    thread: bool,
+    thread_id: bool,
+    thread_name: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
@@ -33,6 +35,16 @@ const TRACE_SAMPLED: &str = "logging.googleapis.com/trace_sampled";
 const SOURCE_LOCATION: &str = "logging.googleapis.com/sourceLocation";
 const LABELS: &str = "logging.googleapis.com/labels";
 const ERROR_EVENT: &[u8] = b"type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent";
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("gcp", LINE_KEYS, || Box::new(Gcp::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/severity",
+    target: "/target",
+    trace_id: "/logging.googleapis.com~1trace",
+    request_id: Some("/request_id"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "time",
@@ -72,7 +84,8 @@ impl Gcp {
             project: None,
             trace_sampled: None,
             error_reporting: false,
-            thread: false,
+            thread_id: false,
+            thread_name: false,
             clock: ClockText::new("{\"time\":\""),
             draft: DraftBytes::default(),
         }
@@ -96,8 +109,10 @@ impl Gcp {
         /// Marks ERROR lines as error events, with the place in the source, so that Error Reporting takes them also when
         /// they have no stack trace.
         error_reporting,
-        /// Adds `thread_id` and `thread_name`.
-        thread,
+        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds `thread_name`, where the thread has one.
+        thread_name,
     }
 }
 
@@ -175,9 +190,11 @@ impl Schema for Gcp {
         if let Some(request) = &parts.request {
             line.value("request_id", request);
         }
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            line.number("thread_id", thread.id);
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if self.thread_id {
+                line.number("thread_id", thread.id);
+            }
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 line.text("thread_name", name);
             }
         }
@@ -198,7 +215,7 @@ impl Schema for Gcp {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 }
 

@@ -10,6 +10,7 @@ use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::json;
 use super::json::DraftBytes;
 use super::object::{Object, switches};
+use super::table::{BuiltIn, Keys};
 use crate::record::{Record, Value};
 
 /// Lines for AWS Lambda, in functions whose log format is JSON.
@@ -18,10 +19,21 @@ use crate::record::{Record, Value};
 /// `request_id`.
 #[derive(Debug, Default)]
 pub struct Lambda {
-    location: bool,
+    file: bool,
+    line: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("lambda", LINE_KEYS, || Box::new(Lambda::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/logger",
+    trace_id: "/trace_id",
+    request_id: Some("/requestId"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "timestamp",
@@ -52,8 +64,10 @@ impl Lambda {
     }
 
     switches! {
-        /// Adds `location`, file and line.
-        location,
+        /// Adds the source file of the call site to `location`.
+        file,
+        /// Adds the line in the source file to `location`: `src/main.rs:42`.
+        line,
     }
 }
 
@@ -103,8 +117,11 @@ impl Schema for Lambda {
                 out.push(b']');
             }
         }
-        if let Some((file, number)) = record.file().zip(record.line()).filter(|_| self.location) {
-            line.text("location", &format!("{file}:{number}"));
+        match (record.file().filter(|_| self.file), record.line().filter(|_| self.line)) {
+            (Some(file), Some(number)) => line.text("location", &format!("{file}:{number}")),
+            (Some(file), None) => line.text("location", file),
+            (None, Some(number)) => line.text("location", &number.to_string()),
+            (None, None) => {}
         }
         parts.end(line, record, &views);
     }

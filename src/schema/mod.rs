@@ -35,38 +35,34 @@
 //! # let _ = spanline::Output::new(spanline::Stdout::new()).schema(LevelAndTarget);
 //! ```
 
-mod bunyan;
 mod clock;
 mod common_fields;
-mod console;
-mod datadog;
-mod ecs;
 mod edit;
-mod flat;
-mod gcp;
 mod host;
 pub mod json;
-mod lambda;
-mod logfmt;
-mod nested;
 mod object;
-mod otel;
 mod resolved_fields;
 mod table;
 
-pub use bunyan::Bunyan;
-pub use console::Console;
-pub use datadog::Datadog;
-pub use ecs::Ecs;
+// The table: one line for each schema's file, in the order in which they are listed.
+table::schemas! {
+    flat::Flat,
+    nested::Nested,
+    ecs::Ecs,
+    gcp::Gcp,
+    datadog::Datadog,
+    otel::Otel,
+    bunyan::Bunyan,
+    lambda::Lambda,
+    logfmt::Logfmt,
+    console::Console,
+}
+
+pub use console::Color;
 pub use edit::Edits;
+pub use flat::SpanFields;
 pub(crate) use flat::is_reserved;
-pub use flat::{Flat, SpanFields};
-pub use gcp::Gcp;
-pub use lambda::Lambda;
-pub use logfmt::Logfmt;
-pub use nested::Nested;
-pub use otel::Otel;
-pub use table::{NAMES, by_name};
+pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
 
 use crate::record::Record;
 
@@ -119,16 +115,4 @@ impl<S: Schema + ?Sized> Schema for Box<S> {
     fn edit(&mut self, edits: &Edits) -> bool {
         (**self).edit(edits)
     }
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Color {
-    /// When the sink is a terminal; `NO_COLOR` forbids it and `CLICOLOR_FORCE` forces it.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }

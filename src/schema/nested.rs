@@ -9,6 +9,7 @@ use super::common_fields::{CommonFields, Views, error_message, put_marks, shown,
 use super::json::DraftBytes;
 use super::object::{Object, is_reserved, switches};
 use super::resolved_fields::{ResolvedField, fields_of_span, last_of_each, resolved_fields};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::context::{Context, SpanView};
 use crate::record::{Record, Value};
@@ -16,11 +17,23 @@ use crate::record::{Record, Value};
 /// The lines of `tracing_subscriber::fmt().json()`, with the ids in addition.
 #[derive(Debug, Default)]
 pub struct Nested {
-    thread: bool,
-    location: bool,
+    thread_id: bool,
+    thread_name: bool,
+    file: bool,
+    line: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("nested", LINE_KEYS, || Box::new(Nested::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/target",
+    trace_id: "/trace_id",
+    request_id: Some("/request_id"),
+    fields: Some("/fields"),
+};
 
 const KEYS: &[&str] = &[
     "timestamp",
@@ -53,10 +66,14 @@ impl Nested {
     }
 
     switches! {
-        /// Adds `threadName` and `threadId`, as `with_thread_names` and `with_thread_ids` do.
-        thread,
-        /// Adds `filename` and `line_number`, as `with_file` and `with_line_number` do.
-        location,
+        /// Adds `threadId`, as `with_thread_ids` does.
+        thread_id,
+        /// Adds `threadName`, as `with_thread_names` does.
+        thread_name,
+        /// Adds `filename`, as `with_file` does.
+        file,
+        /// Adds `line_number`, as `with_line_number` does.
+        line,
     }
 }
 
@@ -87,13 +104,11 @@ impl Schema for Nested {
         fields.push(b'}');
 
         line.text("target", record.target());
-        if self.location {
-            if let Some(file) = record.file() {
-                line.text("filename", file);
-            }
-            if let Some(number) = record.line() {
-                line.number("line_number", number.into());
-            }
+        if let Some(file) = record.file().filter(|_| self.file) {
+            line.text("filename", file);
+        }
+        if let Some(number) = record.line().filter(|_| self.line) {
+            line.number("line_number", number.into());
         }
         if let Some(leaf) = views.iter().find(|view| !view.is_hidden()) {
             put_span(line.key("span"), record, leaf);
@@ -104,11 +119,13 @@ impl Schema for Nested {
             }
             out.push(b']');
         }
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 line.text("threadName", name);
             }
-            line.text("threadId", &format!("ThreadId({})", thread.id));
+            if self.thread_id {
+                line.text("threadId", &format!("ThreadId({})", thread.id));
+            }
         }
         if let Some(request) = &parts.request {
             line.value("request_id", request);
@@ -140,7 +157,7 @@ impl Schema for Nested {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 }
 

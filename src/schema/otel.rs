@@ -14,6 +14,7 @@ use super::edit::Edits;
 use super::json::{self, Pairs};
 use super::object::{is_reserved, switches, tell_apart};
 use super::resolved_fields::last_of_each;
+use super::table::{BuiltIn, Keys};
 use crate::record::{Record, Value};
 
 /// Lines of OTLP/JSON.
@@ -23,10 +24,21 @@ use crate::record::{Record, Value};
 #[derive(Debug, Default)]
 pub struct Otel {
     bare: bool,
-    thread: bool,
+    thread_id: bool,
+    thread_name: bool,
     trace_sampled: Option<bool>,
     edits: Edits,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("otel", LINE_KEYS, || Box::new(Otel::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/resourceLogs/0/scopeLogs/0/logRecords/0/severityNumber",
+    target: "/resourceLogs/0/scopeLogs/0/scope/name",
+    trace_id: "/resourceLogs/0/scopeLogs/0/logRecords/0/traceId",
+    request_id: None,
+    fields: None,
+};
 
 /// The attributes that we write ourselves. One of a user's that is called so is under the attribute `fields`.
 const KEYS: &[&str] = &[
@@ -73,8 +85,10 @@ impl Otel {
         /// A bare `LogRecord` a line, without resource and scope: the target is then the attribute `target`, the service
         /// `service.name`. For readers that put the rest around it themselves.
         bare,
-        /// Adds the attributes `thread.id` and `thread.name`.
-        thread,
+        /// Adds the attribute `thread.id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds the attribute `thread.name`, where the thread has one.
+        thread_name,
     }
 }
 
@@ -118,9 +132,11 @@ impl Schema for Otel {
             put("code.file.path", Value::Str(file));
             put("code.line.number", Value::U64(line.into()));
         }
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            put("thread.id", Value::U64(thread.id));
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if self.thread_id {
+                put("thread.id", Value::U64(thread.id));
+            }
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 put("thread.name", Value::Str(name));
             }
         }
@@ -196,7 +212,7 @@ impl Schema for Otel {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 
     fn edit(&mut self, edits: &Edits) -> bool {

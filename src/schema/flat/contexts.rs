@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::Options;
+use super::options::Options;
 use super::shapes::{Role, Shape, Shapes, SpanField};
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
 use crate::record::{Key, Raw, Record, Value};

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::plan::put_place;
+use super::fixed::Fixed;
+use super::flat_schema::Flat;
+use super::members::{put_key, put_named, put_place, put_spans, put_thread};
+use super::options::Options;
 use super::slots::{Slot, Slots, Takes};
-use super::{Fixed, Flat, json, put_key, put_named, put_thread};
 use crate::context::Context;
 use crate::record::{Record, Value};
-use crate::schema::json::Draft;
+use crate::schema::json::{self, Draft};
 use crate::schema::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
 
 /// Where the fields of a record go.
@@ -75,7 +77,7 @@ impl Flat {
 }
 
 impl<'a> Places<'a> {
-    fn place(&mut self, field: ResolvedField<'a>, record: &Record<'_>, options: &super::Options) {
+    fn place(&mut self, field: ResolvedField<'a>, record: &Record<'_>, options: &Options) {
         match Slots::new(options).find(field.name) {
             Some(slot) if is_free(slot, record) && slot.fits(&field.value) => match slot.takes {
                 Takes::Error => self.top.push((field, Some(slot))),
@@ -107,7 +109,7 @@ impl<'a> Places<'a> {
     }
 
     /// Process, service and static fields; a field of the record shadows a static one.
-    fn put_fixed(&self, out: &mut Vec<u8>, record: &Record<'_>, options: &super::Options, fixed: Option<&Fixed>) {
+    fn put_fixed(&self, out: &mut Vec<u8>, record: &Record<'_>, options: &Options, fixed: Option<&Fixed>) {
         if let Some(fixed) = fixed {
             fixed.put_process(options, out);
         }
@@ -156,20 +158,6 @@ fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>)
     if let Some(parent) = context.parent_span_id() {
         put_named(out, "parent_span_id", &Value::Str(&parent.to_string()));
     }
-}
-
-/// Appends `spans`, the outermost first.
-pub(super) fn put_spans(out: &mut Vec<u8>, context: &Context<'_>) {
-    let names: Vec<_> = context.names().collect();
-    if names.is_empty() {
-        return;
-    }
-    put_key(out, "spans");
-    for (place, name) in names.iter().rev().enumerate() {
-        out.push(if place == 0 { b'[' } else { b',' });
-        json::put_str(out, name);
-    }
-    out.push(b']');
 }
 
 /// Whether the log itself leaves the slot empty in this line.

@@ -1,15 +1,14 @@
 //! What can be prepared for a call site: the head of its lines, its keys, and whether its lines are regular.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
 use tracing::Metadata;
 
 use super::contexts::Contexts;
+use super::members::{put_key, put_place};
+use super::options::Options;
 use super::shapes::Role;
 use super::slots::Slots;
-use super::{Options, json, put_key};
-use crate::record::{Fields, Key, Record, Value, plain_name};
-use crate::schema::json::Piece;
+use crate::record::{Fields, Key, Record, plain_name};
+use crate::schema::json::{self, Piece};
 
 /// A call site's prepared parts.
 #[derive(Debug)]
@@ -112,41 +111,5 @@ impl Plan {
     /// The numbers of shapes are given out anew.
     pub(super) fn forget_shapes(&mut self) {
         self.met.clear();
-    }
-}
-
-/// Appends what is switched on of `file`, `line` and `module`, where the record has it.
-pub(super) fn put_place(out: &mut Vec<u8>, options: &Options, record: &Record<'_>) {
-    if let (true, Some(file)) = (options.file, record.file()) {
-        super::put_member(out, b",\"file\":", &Value::Str(file));
-    }
-    if let (true, Some(line)) = (options.line, record.line()) {
-        super::put_member(out, b",\"line\":", &Value::U64(u64::from(line)));
-    }
-    if let (true, Some(module)) = (options.module, record.module_path()) {
-        super::put_member(out, b",\"module\":", &Value::Str(module));
-    }
-}
-
-/// Addresses are spread well by one multiplication.
-pub(super) type PlanKeys = BuildHasherDefault<AddressHasher>;
-
-#[derive(Debug, Default)]
-pub(super) struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize(usize::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_usize(&mut self, address: usize) {
-        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
     }
 }

@@ -6,10 +6,10 @@ use std::hash::Hasher;
 use smallvec::SmallVec;
 use tracing::Metadata;
 
-use super::general::put_spans;
-use super::plan::{AddressHasher, PlanKeys};
+use super::addresses::{AddressHasher, AddressKeys};
+use super::members::{put_key, put_spans};
+use super::options::Options;
 use super::slots::Slots;
-use super::{Options, put_key};
 use crate::context::Context;
 use crate::record::{Record, plain_name};
 use crate::schema::json::Piece;
@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 32;
 #[derive(Debug)]
 pub(super) struct Shape {
     /// The call sites, the innermost first.
-    pub(super) sites: Vec<Site>,
+    pub(super) sites: Vec<SpanCallSite>,
     /// The users' keys that there may be in it.
     pub(super) names: Vec<&'static str>,
     /// `,"spans":[…]`
@@ -32,7 +32,7 @@ pub(super) struct Shape {
 
 /// A span's call site, as part of a shape.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct SpanCallSite {
     pub(super) fields: Vec<SpanField>,
 }
 
@@ -82,7 +82,7 @@ impl Role {
 pub(super) struct Shapes {
     all: Vec<Shape>,
     /// Where those with a hash are.
-    found: HashMap<usize, SmallVec<[u32; 1]>, PlanKeys>,
+    found: HashMap<usize, SmallVec<[u32; 1]>, AddressKeys>,
 }
 
 impl Shapes {
@@ -129,7 +129,7 @@ impl Shapes {
 impl Shape {
     fn new(context: &Context<'_>, record: &Record<'_>, options: &Options, addresses: SmallVec<[usize; 8]>) -> Self {
         let mut names = Vec::new();
-        let mut sites: Vec<Site> = Vec::new();
+        let mut sites: Vec<SpanCallSite> = Vec::new();
         for meta in context.call_sites() {
             let mut fields: Vec<SpanField> = Vec::new();
             for field in meta.fields() {
@@ -150,7 +150,7 @@ impl Shape {
                 put_key(&mut key, name);
                 fields.push(SpanField { name, key: Piece::new(&key), role });
             }
-            sites.push(Site { fields });
+            sites.push(SpanCallSite { fields });
         }
         let mut spans = Vec::new();
         put_spans(&mut spans, context);

@@ -1,8 +1,10 @@
 //! The reserved keys, and which values may take one that is free.
 
-use super::{Options, json};
+use super::members;
+use super::options::Options;
 use crate::context::{SpanId, TraceId};
 use crate::record::Value;
+use crate::schema::json;
 
 /// What a reserved key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +94,9 @@ impl Slot {
             (Takes::Error, ..) => {
                 put_error_member(out, value);
             }
-            (Takes::TraceId, Some(id), _) => super::put_named(out, self.name, &Value::Str(&id.to_string())),
-            (Takes::SpanId, _, Some(id)) => super::put_named(out, self.name, &Value::Str(&id.to_string())),
-            _ => super::put_named(out, self.name, value),
+            (Takes::TraceId, Some(id), _) => members::put_named(out, self.name, &Value::Str(&id.to_string())),
+            (Takes::SpanId, _, Some(id)) => members::put_named(out, self.name, &Value::Str(&id.to_string())),
+            _ => members::put_named(out, self.name, value),
         }
     }
 }

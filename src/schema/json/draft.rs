@@ -5,7 +5,8 @@
 //! words are searched for what needs an escape; what is not needed of the last block is overwritten by the next
 //! piece. Texts that need escapes, and pieces that are long, go to the line itself.
 
-use super::{HIGH, put_escaped, unplain};
+use super::escape::{HIGH, put_escaped, unplain};
+use super::value::put_value;
 use crate::record::{Raw, Value};
 
 /// Larger than the head and the fields of nearly every line; a line that is longer takes several goes.
@@ -192,7 +193,7 @@ impl<'a> Draft<'a> {
             Value::Str(text) => self.put_text(text.as_bytes()),
             _ => {
                 self.flush();
-                super::put_value(self.out, value);
+                put_value(self.out, value);
             }
         }
     }
@@ -239,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::schema::json::{put_str, put_value};
+    use crate::schema::json::put_str;
 
     proptest! {
         #[test]
