@@ -1,8 +1,11 @@
-//! A record without its secrets: a pass over the captured form that leaves it where it is unless something was found.
+//! Redacts records: applies the rules of `redact` to captured fields and contexts, before any schema sees them.
 //!
-//! A span's fields are shared by all its events, so a context is looked through once for each of its states: what was
-//! found is remembered by the context's key, in a table of constant size, as the version of the spans that the
-//! schemas then see in place of the captured one. Its key stays the same, and so does what a schema made of it.
+//! A record without secrets stays as it is. A context is shared by all events of its spans, so it is scanned once for
+//! each of its states. A table of constant size remembers the result by the context's key: nothing found, or the spans'
+//! redacted fields, which schemas then see in place of the captured ones. The key stays the same, so schemas can reuse
+//! what they rendered.
+//!
+//! Before: `layer` captures, and leaves out fields that are secret by name. After: `schema` renders.
 
 use std::sync::Arc;
 
@@ -13,20 +16,20 @@ use crate::context::{Context, ContextKey, Overlay};
 use crate::record::{ErrorChain, Fields, Key, OwnedValue, Raw, Record, Value, notice_metadata, put_named, put_raw};
 use crate::redact::{self, LEAST_CARD_NUMBER, Rules, Scan, is_card_number, is_harmless};
 
-/// Contexts whose state is remembered.
+/// How many contexts are remembered.
 const PLACES: usize = 256;
 
-/// No span's key.
+/// The key of no span.
 const NO_KEY: ContextKey = ContextKey { span: 0, version: 0 };
 
-/// Contexts with more than this in them are looked through anew for each line.
+/// A context with more redacted bytes is scanned anew for each line.
 const MAX_KEPT_BYTES: usize = 4096;
 
-/// Takes the secrets out of records, for one output.
+/// Redacts records, for one output.
 #[derive(Debug)]
 pub(crate) struct Redactor {
     forms: Forms,
-    /// The fields of the record at hand, if something was found in them.
+    /// The redacted fields of the current record, if something was found.
     fields: Vec<u8>,
     contexts: Contexts,
 }
@@ -35,7 +38,7 @@ pub(crate) struct Redactor {
 #[derive(Debug, Default)]
 struct Contexts {
     seen: Vec<Seen>,
-    /// The overlay of a large context.
+    /// The redacted fields of a context that is too large to be remembered.
     large: Option<Overlay>,
 }
 
@@ -43,12 +46,12 @@ struct Contexts {
 #[derive(Debug)]
 struct Seen {
     key: ContextKey,
-    /// Its spans without their secrets, if they have some.
+    /// Its spans' redacted fields, if something was found.
     overlay: Option<Overlay>,
 }
 
 impl Redactor {
-    /// `None` when texts are left alone.
+    /// Returns a redactor; `None` when texts are not scanned.
     pub(crate) fn new(rules: &Arc<Rules>) -> Option<Self> {
         rules.scans_texts().then(|| Self {
             forms: Forms::new(rules),
@@ -57,7 +60,7 @@ impl Redactor {
         })
     }
 
-    /// Takes the secrets out of a record. Texts of `cut_at` bytes or more were cut.
+    /// Redacts a record. Texts of `cut_at` bytes or more count as cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
         let rest = behind_harmless(Fields::new(record.fields), cut_at).rest();
@@ -72,14 +75,14 @@ impl Redactor {
         }
     }
 
-    /// How many secrets were found since this was asked last.
+    /// Returns how many secrets were found since the last call.
     pub(crate) fn take_found(&mut self) -> u64 {
         std::mem::take(&mut self.forms.scan.found)
     }
 }
 
 impl Contexts {
-    /// A context without its secrets: looked through now, unless it has been. What was found is remembered, unless it is
+    /// Returns the context without its secrets. Scans it unless its state is known, and remembers the result unless it is
     /// large.
     #[inline(never)]
     fn cleared<'a>(&'a mut self, forms: &mut Forms, key: ContextKey, context: Context<'a>) -> Context<'a> {
@@ -104,7 +107,7 @@ impl Contexts {
     }
 }
 
-/// Returns what stands for a static field's value; `None` when the value is no secret and holds none.
+/// Returns the replacement of a static field's value; `None` when nothing in it is secret.
 pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -> Option<OwnedValue> {
     let value = value.as_value()?;
     if rules.is_secret(name) && !matches!(value, Value::Bool(_)) {
@@ -120,19 +123,19 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
     value.filter(|_| found)
 }
 
-/// What is left behind the first fields that are seen at once to hold no secret.
+/// Skips the leading fields that hold no secret for certain.
 #[inline]
 fn behind_harmless(fields: Fields<'_>, cut_at: usize) -> Fields<'_> {
     fields.behind(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
 }
 
-/// Whether all fields are such ones.
+/// Returns whether all fields hold no secret for certain.
 #[inline]
 fn is_harmless_form(form: &[u8]) -> bool {
     behind_harmless(Fields::new(form), usize::MAX).rest().is_empty()
 }
 
-/// Rewrites captured forms.
+/// Redacts captured fields in their binary form.
 #[derive(Debug)]
 struct Forms {
     rules: Arc<Rules>,
@@ -146,7 +149,7 @@ impl Forms {
         Self { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() }
     }
 
-    /// What a context shows in place of its secrets, if it has some.
+    /// Returns the redacted fields of a context's spans; `None` when nothing was found.
     #[inline(never)]
     fn overlay(&mut self, context: &Context<'_>) -> Option<Overlay> {
         let mut changed = Vec::new();
@@ -156,8 +159,8 @@ impl Forms {
         })
     }
 
-    /// Puts the form without secrets into `out`; false, and nothing of meaning in `out`, when there are none. Only the
-    /// `rest` of the form can have some.
+    /// Writes the redacted form to `out`; returns false when nothing was found, and `out` is then undefined. Only the `rest`
+    /// of the form can hold secrets.
     #[inline(never)]
     fn rewrite(
         &mut self,
@@ -227,7 +230,7 @@ impl Forms {
         found
     }
 
-    /// Puts what stands for a value in which something was found.
+    /// Writes the replacement of a value in which something was found.
     #[cold]
     fn put(&mut self, raw: Raw<'_>, out: &mut Vec<u8>) {
         let text = &self.scan.out;

@@ -1,8 +1,8 @@
-//! HIT
+//! A match: which part of a text is replaced, and how.
 
 use super::bounds::backslashes_at_end;
 
-/// A piece of a text that is to be replaced.
+/// A part of a text to replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hit {
     pub(super) start: usize,
@@ -12,15 +12,15 @@ pub(super) struct Hit {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum With {
-    /// The replacement in quotes, each behind so many backslashes: for a value of JSON.
+    /// The replacement in quotes, each after this many backslashes: for a JSON value.
     Quoted(usize),
     Bare,
-    /// Its last four characters, where that is wanted.
+    /// The last four characters, where the rules ask for them.
     LastFour,
 }
 
 impl Hit {
-    /// Leaves the string of JSON whole that it is in: no escape is cut in two, and no quote is added that would close it.
+    /// Keeps the JSON string around it intact: cuts no escape in two, and adds no quote that would close the string.
     pub(super) fn fit(&mut self, text: &[u8]) {
         let odd = |from: usize, to: usize| backslashes_at_end(text.get(from..to).unwrap_or_default()) % 2;
         self.start -= odd(0, self.start);

@@ -1,4 +1,6 @@
-//! MATCHER
+//! The matcher: the text being scanned, with what all matching functions need.
+//!
+//! `assigned`, `indirect` and `triggers` add their functions to it.
 
 use std::ops::Range;
 
@@ -10,7 +12,7 @@ pub(super) struct Matcher<'t> {
     pub(super) rules: &'t Rules,
     pub(super) text: &'t [u8],
     pub(super) cut: bool,
-    /// Up to here, no JSON web token begins.
+    /// No JSON web token begins before this position.
     pub(super) jwt_until: usize,
 }
 
@@ -21,7 +23,7 @@ impl<'t> Matcher<'t> {
         self
     }
 
-    /// Where a string begins: its content, the quote, and the backslashes before that.
+    /// Returns the string that begins at `at`: where its content starts, its quote, and how many backslashes precede that.
     pub(super) fn quoted(&self, at: usize) -> Option<(usize, u8, usize)> {
         let quote = run(self.text, at, |byte| byte == b'\\');
         match byte(self.text, quote) {
@@ -40,7 +42,7 @@ impl<'t> Matcher<'t> {
         (start < end && !self.is_replaced(start)).then_some(Hit { start, end, with: With::Bare })
     }
 
-    /// A token, of which the last four characters may be shown if it is long.
+    /// Returns a match for a token. The last four characters of a long one may be shown.
     pub(super) fn shown(&self, range: Option<Range<usize>>) -> Option<Hit> {
         let with = |length| if length >= 20 { With::LastFour } else { With::Bare };
         let hit = range.map(|range| Hit { start: range.start, end: range.end, with: with(range.len()) });

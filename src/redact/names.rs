@@ -1,18 +1,17 @@
-//! SecretNames that are secret.
+//! Names that are secret.
 //!
-//! A name is taken as words: split where letters and digits end (`_ - .`), and at humps (`apiKey`). A listed name
-//! without `*` is compared with the last words of it, joined: so it does not matter how they are separated, and a
-//! look-up for each word that it may begin with is all there is to do. Nearly all names are turned down before that, by
-//! their last two letters.
+//! A name is split into words: at characters that are not letters or digits (`_ - .`), and at capitals (`apiKey`). A
+//! listed name without `*` is compared with the last words, joined. So separators do not matter, and one look-up per
+//! word suffices. A filter on the last two letters turns down nearly all names before that.
 //!
-//! The list is made of those of Rails' `filter_parameters`, Sentry's denylist, Django's `HIDDEN_SETTINGS` and Datadog's
-//! obfuscation of queries, without what is harmless more often: `key`, `auth`, `session`, `salt`, `signature`.
+//! Source of the default list: Rails' `filter_parameters`, Sentry's denylist, Django's `HIDDEN_SETTINGS` and Datadog's
+//! query obfuscation, without names that are harmless more often: `key`, `auth`, `session`, `salt`, `signature`.
 
 use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
-/// What is secret unless something else is said. [`Redact::new`](super::Redact::new) lists them for the user.
+/// The default names. [`Redact::new`](super::Redact::new) documents them.
 pub(super) const DEFAULT: [&str; 43] = [
     "*password",
     "*passwd",
@@ -59,14 +58,14 @@ pub(super) const DEFAULT: [&str; 43] = [
     "credit_card",
 ];
 
-/// Of a longer name, so much of its end is looked at, in bytes: nobody writes one as long, but a text may have it.
+/// Of a longer name, only this many bytes at its end are compared. Nobody writes such a name, but a text may hold one.
 pub(super) const MAX_NAME_BYTES: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct SecretNames {
     /// Joined words that a name may end with.
     endings: BTreeSet<Box<[u8]>>,
-    /// What a name may end with in the middle of a word.
+    /// What a name may end with, also inside a word.
     stems: Vec<Box<[u8]>>,
     patterns: Vec<Pattern>,
     keep: BTreeSet<Box<[u8]>>,
@@ -112,7 +111,7 @@ impl SecretNames {
         self.endings.is_empty() && self.stems.is_empty() && self.patterns.is_empty()
     }
 
-    /// Whether a field of that name, or at that dotted path, is secret.
+    /// Returns whether a field of that name, or at that dotted path, is secret.
     #[inline]
     pub(super) fn is_secret(&self, name: &[u8]) -> bool {
         self.ending_filter.may_end(name) && self.is_listed(name)
@@ -151,11 +150,11 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
-/// A name, split.
+/// A name, split into words.
 struct Words {
-    /// Its words in lower case, joined.
+    /// The words in lower case, joined.
     flat: SmallVec<[u8; 64]>,
-    /// Where in that each begins.
+    /// Where each word begins in `flat`.
     starts: SmallVec<[u16; 8]>,
 }
 
@@ -185,7 +184,7 @@ impl Words {
         words
     }
 
-    /// The words with `_` between them.
+    /// Returns the words with `_` between them.
     fn joined(&self) -> SmallVec<[u8; 64]> {
         let mut joined = SmallVec::new();
         for (at, byte) in self.flat.iter().enumerate() {
@@ -198,10 +197,10 @@ impl Words {
     }
 }
 
-/// A name with `*` in it.
+/// A listed name with `*` in it.
 #[derive(Debug)]
 struct Pattern {
-    /// What is between the stars, words joined with `_`: two at least.
+    /// The parts between the stars, words joined with `_`: at least two.
     pieces: Vec<Box<[u8]>>,
 }
 
@@ -223,11 +222,11 @@ impl Pattern {
         Self { pieces: pieces.collect() }
     }
 
-    /// Whether joined words end with it, from the beginning of a word on.
+    /// Returns whether joined words end with the pattern, which begins at the start of a word.
     fn ends(&self, joined: &[u8]) -> bool {
         let Some(first) = self.pieces.first() else { return false };
         let starts = (0..joined.len()).filter(|at| *at == 0 || joined.get(at - 1) == Some(&b'_'));
-        // The leftmost place is the best one: it leaves most for what comes behind.
+        // The leftmost start is the best one: it leaves most for the other parts.
         let start = starts.into_iter().find(|at| joined.get(*at..).is_some_and(|rest| rest.starts_with(first)));
         start.is_some_and(|start| self.goes_on(joined, start + first.len()))
     }
@@ -247,11 +246,11 @@ impl Pattern {
     }
 }
 
-/// The pairs of letters that secret names end with.
+/// The last two letters of the listed names: turns down most names at once.
 #[derive(Debug, Default)]
 struct EndingFilter {
     bits: [u32; 32],
-    /// A listed name ends otherwise: all names have to be looked at.
+    /// A listed name has no such ending, so every name has to be compared.
     any: bool,
 }
 
@@ -279,7 +278,7 @@ impl EndingFilter {
     }
 }
 
-/// Whether what is assigned to a name takes the rest of the line.
+/// Returns whether the value of that name takes the rest of the line.
 pub(super) fn is_line(name: &[u8]) -> bool {
     const LINES: [&[u8]; 4] = [b"authorization", b"cookie", b"cookies", b"passphrase"];
     LINES.iter().any(|line| {

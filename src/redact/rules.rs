@@ -1,10 +1,10 @@
-//! RULES
+//! The rules: a [`Redact`](super::Redact) compiled for use.
 
 use std::borrow::Cow;
 
 use super::names::SecretNames;
 
-/// A [`Redact`] made ready for use.
+/// A [`Redact`](super::Redact) compiled for use.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(super) names: SecretNames,
@@ -14,22 +14,22 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Whether the values of fields of that name are secret.
+    /// Returns whether the values of fields of that name are secret.
     pub(crate) fn is_secret(&self, name: &str) -> bool {
         self.names.is_secret(name.as_bytes())
     }
 
-    /// What stands for a value.
+    /// Returns the text that replaces a value.
     pub(crate) fn replacement(&self) -> &str {
         &self.replacement
     }
 
-    /// Whether texts are scanned, too.
+    /// Returns whether texts are scanned.
     pub(crate) fn scans_texts(&self) -> bool {
         self.values
     }
 
-    /// What stands for the number of a card, given its digits.
+    /// Returns the text that replaces a card number, given its digits.
     pub(crate) fn card_replacement(&self, digits: &str) -> Cow<'_, str> {
         match digits.get(digits.len().saturating_sub(4)..) {
             Some(four) if self.last_four => format!("…{four}").into(),

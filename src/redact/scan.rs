@@ -1,10 +1,10 @@
-//! Secrets in a text: one pass that stops at few bytes only, those that every secret has one of.
+//! One pass over a text: stops at trigger bytes, and writes the text without its secrets.
 //!
-//! At `:` and `=` a name may end ([`assigned`](super::assigned)), at others the shape of a secret begins
-//! ([`shapes`]).
+//! Every secret has a trigger byte. A name may end at `:` and `=` (`assigned`); at the others, the shape of a secret
+//! may begin (`shapes`). `triggers` decides.
 //!
-//! Looking back is bounded, and what is looked at ahead is passed over afterwards or is bounded, too: the time is
-//! linear in the text.
+//! The time is linear in the text: looking back is bounded, and what is read ahead is either bounded or skipped
+//! afterwards.
 
 use super::bounds::Strings;
 use super::bytes::{class, class_of, has_none, word_end};
@@ -14,10 +14,10 @@ use super::json;
 use super::matcher::Matcher;
 use super::rules::Rules;
 
-/// Looks through texts, one after the other.
+/// Scans texts, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    /// The last text in which something was found, without it.
+    /// The last text in which something was found, without its secrets.
     pub(crate) out: Vec<u8>,
     /// Secrets found in all texts.
     pub(crate) found: u64,
@@ -25,24 +25,25 @@ pub(crate) struct Scan {
     path: Vec<u8>,
 }
 
-/// What is larger than this is not kept for the next text.
+/// A buffer larger than this is not kept for the next text.
 pub(crate) const MAX_KEPT_BYTES: usize = 64 << 10;
 const MAX_KEPT_HITS: usize = 1024;
 
 impl Scan {
-    /// Looks through a text; true when something was found, and [`out`](Self::out) is the text without it. `cut`: the
-    /// text was cut, so a secret may end too early.
+    /// Scans a text. Returns true when something was found; [`out`](Self::out) then holds the redacted text.
+    ///
+    /// `cut`: the text was cut, so a secret may end early.
     pub(crate) fn text(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
         self.json(rules, text, cut, "")
     }
 
-    /// The same for a text that may be JSON: `name` is the field's.
+    /// Scans a text that may be JSON, the value of the field `name`.
     pub(crate) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
         let strings = Strings::UNKNOWN;
         !has_none(text) && self.find(rules, text, cut, name.as_bytes(), strings) && self.write(rules, text)
     }
 
-    /// The same for a text that is JSON, and has to stay so: nothing that begins in a string goes beyond it.
+    /// Scans a text that is JSON and has to stay JSON: a match that begins in a string ends in it.
     pub(crate) fn whole_json(&mut self, rules: &Rules, text: &[u8], name: &str) -> bool {
         let strings = Strings::of(text);
         !has_none(text) && self.find(rules, text, false, name.as_bytes(), strings) && self.write(rules, text)
@@ -53,7 +54,7 @@ impl Scan {
         self.hits.clear();
         let mut matcher = Matcher { rules, text, cut, jwt_until: 0 };
         let mut at = 0;
-        // A shape begins with a word: where that does not, the rest of it is passed over.
+        // A shape begins at the start of a word. If none does there, the rest of the word is skipped.
         let mut word = false;
         while let Some(&byte) = text.get(at) {
             let class = class_of(byte);
@@ -96,7 +97,7 @@ impl Scan {
         self.hits.iter().any(|hit| hit.start < hit.end)
     }
 
-    /// Writes the text without what was found.
+    /// Writes the text without its secrets.
     #[cold]
     fn write(&mut self, rules: &Rules, text: &[u8]) -> bool {
         let Self { out, hits, found, .. } = self;
@@ -142,7 +143,7 @@ mod tests {
     use super::super::{Redact, bounds};
     use super::*;
 
-    /// Of what secrets, and what looks like them, are made.
+    /// What secrets, and what looks like them, are made of.
     fn piece() -> impl Strategy<Value = String> {
         let fixed = [
             "\u{a0}",
@@ -295,7 +296,7 @@ mod tests {
         assert_eq!(last("Bearer mF_9.B5f"), "Bearer <redacted>");
     }
 
-    /// Each is looked at some times at most, however the text was made.
+    /// Each byte is looked at a bounded number of times, whatever the text.
     #[test]
     fn the_time_is_linear_in_the_text() {
         let rules = Redact::new().values().rules().expect("rules");

@@ -1,25 +1,25 @@
-//! SETTINGS
+//! The setting [`Redact`]: which names are secret, and whether texts are scanned.
 
 use std::sync::Arc;
 
 use super::names::{self, SecretNames};
 use super::rules::Rules;
 
-/// What stands for a value, unless set.
+/// The default replacement.
 const REPLACEMENT: &str = "<redacted>";
 
-/// What of a record is secret: fields by their name, and secrets in texts by their shape.
+/// Configures redaction: fields by their name, and secrets in texts by their shape.
 ///
-/// A log that says nothing about it has [`Redact::new`]: the values of fields with one of the [names
-/// below](Self::new) are replaced by `<redacted>` where they are logged. [`values`](Self::values) looks into texts,
-/// too. See [the page on secrets](crate::docs::secrets) for what is found, what cannot be, and what it costs.
+/// The default is [`Redact::new`]: the values of fields with one of the [names below](Self::new) are replaced by
+/// `<redacted>` when they are logged. [`values`](Self::values) also scans texts. [The page on
+/// secrets](crate::docs::secrets) says what is found, what cannot be found, and what it costs.
 ///
 /// # Names
-/// Upper and lower case are the same, and so are `api_key`, `api-key`, `api.key`, `apiKey` and `apikey`. A name means
-/// itself and every name that ends with it at the beginning of a word: `pin` is `pin`, `card_pin`, `card.pin` and
-/// `cardPin`, not `spin` and not `pin_count`. `*` stands for any text, separators then count: `*_token`,
-/// `http.request.header.*`. In nested JSON a name is looked for in the whole path: `card.number` is
-/// `payload.card.number`. Digits at the end are passed over: `password2`. Truth values are never replaced
+/// Case does not matter, and `api_key`, `api-key`, `api.key`, `apiKey` and `apikey` are equal. A name matches itself
+/// and every name that ends with it at the start of a word: `pin` matches `pin`, `card_pin`, `card.pin` and `cardPin`,
+/// but not `spin` or `pin_count`. `*` matches any text, and then separators count: `*_token`,
+/// `http.request.header.*`. In nested JSON, a name is matched against the whole path: `card.number` matches
+/// `payload.card.number`. Trailing digits are ignored: `password2`. Booleans are never replaced
 /// (`has_password = true`).
 ///
 /// # Examples
@@ -56,7 +56,7 @@ impl Default for Redact {
 }
 
 impl Redact {
-    /// Fields with these names, and nothing in texts:
+    /// Redacts fields with these names, and does not scan texts:
     ///
     /// `password`, `passwd`, `passphrase` and `secret`, also at the end of a word without a separator (`dbpassword`);
     /// `token` likewise (`access_token`, `refresh_token`, `id_token`, `csrftoken`; not `tokens`, not `token_count`);
@@ -68,7 +68,7 @@ impl Redact {
         Self { names: names::DEFAULT.map(str::to_owned).to_vec(), ..Self::none() }
     }
 
-    /// Nothing at all: what is added is the whole list.
+    /// Redacts nothing; names that are added form the whole list.
     pub fn none() -> Self {
         Self {
             names: Vec::new(),
@@ -79,7 +79,7 @@ impl Redact {
         }
     }
 
-    /// Adds a name. One without a letter or digit is passed over.
+    /// Adds a name. A name without a letter or digit is ignored.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self
@@ -91,36 +91,37 @@ impl Redact {
         self
     }
 
-    /// Makes an exception: a field of this name is no secret, whatever the list says. It means the whole name, or the
-    /// last part of a dotted one, and not the names that end with it: `keep("token")` leaves `access_token` a secret.
+    /// Makes an exception: a field of this name is not secret, whatever the list says.
+    ///
+    /// The exception matches the whole name, or the last part of a dotted name. It does not match names that end with it:
+    /// after `keep("token")`, `access_token` is still secret.
     pub fn keep(mut self, name: impl Into<String>) -> Self {
         self.keep.push(name.into());
         self
     }
 
-    /// Looks into all texts on the worker, too: in messages, errors, what `Debug` and `Display` made, nested JSON.
+    /// Also scans all texts on the worker: messages, errors, the output of `Debug` and `Display`, and nested JSON.
     ///
-    /// It finds the listed names with what is assigned to them (`password: Some("…")`, `"password":"…"`, `pwd=…`),
-    /// `Bearer` and `Basic` credentials, JSON web tokens, card numbers (integers too), the password in a URL, private
-    /// keys in PEM, webhooks, signatures of URLs, and tokens of AWS, GitHub, GitLab, Slack, Stripe, Google, npm and the like
-    /// by their prefix.
+    /// Finds listed names with what is assigned to them (`password: Some("…")`, `"password":"…"`, `pwd=…`), `Bearer` and
+    /// `Basic` credentials, JSON web tokens, card numbers (integers too), the password in a URL, private keys in PEM,
+    /// webhooks, URL signatures, and tokens of AWS, GitHub, GitLab, Slack, Stripe, Google, npm and others by their prefix.
     ///
-    /// Opt-in, since it alters texts: prose such as `invalid token: foo` loses a word, and a number that looks like that
-    /// of a card is replaced.
+    /// Off by default, because it alters texts: prose such as `invalid token: foo` loses a word, and a number that looks
+    /// like a card number is replaced.
     pub fn values(mut self) -> Self {
         self.values = true;
         self
     }
 
-    /// Shows the last four characters of a card number, and of a token of 20 characters at least: `…1111`. Passwords, and
-    /// whatever is redacted by name, are replaced as a whole.
+    /// Shows the last four characters of card numbers, and of tokens of at least 20 characters: `…1111`. Passwords, and
+    /// values that are redacted by name, are replaced as a whole.
     pub fn last_four(mut self) -> Self {
         self.last_four = true;
         self
     }
 
-    /// What stands for a value, `<redacted>` unless set. Quotes, backslashes and control characters are left out: it has
-    /// to fit into any text.
+    /// Sets the replacement; the default is `<redacted>`. Quotes, backslashes and control characters are removed from it,
+    /// so that it fits into any text.
     pub fn replacement(mut self, text: impl Into<String>) -> Self {
         let text: String = text.into();
         self.replacement =
@@ -128,7 +129,7 @@ impl Redact {
         self
     }
 
-    /// Ready for use; `None` when there is nothing to do.
+    /// Returns the compiled rules; `None` when there is nothing to redact.
     pub(crate) fn rules(&self) -> Option<Arc<Rules>> {
         let names = SecretNames::new(&self.names, &self.keep);
         let (values, last_four) = (self.values, self.last_four);

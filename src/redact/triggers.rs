@@ -1,4 +1,4 @@
-//! TRIGGERS
+//! What begins at a trigger byte.
 
 use super::assigned::{Name, is_name};
 use super::bounds::{before, byte, character_data_end, group_end, run, run_back, starts, string_end};
@@ -9,7 +9,7 @@ use super::names::MAX_NAME_BYTES;
 use super::{cards, shapes};
 
 impl<'t> Matcher<'t> {
-    /// What begins with the word at `at`.
+    /// Matches at the first byte of a word.
     #[inline]
     pub(super) fn at_word(&mut self, at: usize, class: u16) -> Option<Hit> {
         let text = self.text;
@@ -27,7 +27,7 @@ impl<'t> Matcher<'t> {
         }
     }
 
-    /// What is known at a sign.
+    /// Matches at a sign.
     #[inline]
     pub(super) fn at_sign(&mut self, at: usize, class: u16) -> Option<Hit> {
         let text = self.text;
@@ -64,7 +64,7 @@ impl<'t> Matcher<'t> {
         if is_one { self.shown(Some(at..end)) } else { None }
     }
 
-    /// At a `:` or `=`: the password in a URL, or what is assigned to a secret name.
+    /// At `:` or `=`: the password in a URL, or what is assigned to a secret name.
     fn assigned(&self, at: usize) -> Option<Hit> {
         let text = self.text;
         if starts(text, at, b"://") {
@@ -82,9 +82,9 @@ impl<'t> Matcher<'t> {
             return self.indirect(at, name);
         }
         let from = match (byte(text, at), byte(text, at + 1)) {
-            // A path of Rust.
+            // A path in Rust.
             (b':', b':') => return None,
-            // A comparison, unless with a text.
+            // A comparison, unless a string follows.
             (b'=', b'=') if self.quoted(run(text, at + 2, |byte| byte == b' ')).is_none() => return None,
             (_, b'=' | b'>') => at + 2,
             _ => at + 1,
@@ -117,7 +117,7 @@ impl<'t> Matcher<'t> {
                 .then(|| string_end(text, content, quote, backslashes))
                 .and_then(|end| self.inside(content, end));
         }
-        // A pair; of brackets `[` only inside others, as a list of two names is more common alone.
+        // A pair. `[` counts only inside other brackets, as a list of two names is more common elsewhere.
         let before = before(text, at);
         if open == b'[' && !matches!(before, b'[' | b',' | b' ') {
             return None;
@@ -136,7 +136,7 @@ impl<'t> Matcher<'t> {
         (open == b'(' || matches!(byte(text, behind), b']') || behind >= text.len()).then_some(hit)
     }
 
-    /// Whether the first field of a struct is the text that it is there for: the tokens of a parser have others.
+    /// Returns whether the first field of a struct holds its text; a parser's tokens have other fields.
     fn holds_text(&self, from: usize) -> bool {
         let text = self.text;
         let name = run(text, from, |byte| byte.is_ascii_whitespace());
@@ -146,7 +146,7 @@ impl<'t> Matcher<'t> {
         is_one && byte(text, end) == b':' && self.quoted(run(text, end + 1, |byte| byte == b' ')).is_some()
     }
 
-    /// At a `>`: `<password>…</password>`, with a name space and attributes or without.
+    /// At `>`: `<password>…</password>`, with or without a namespace and attributes.
     fn element(&self, at: usize) -> Option<Hit> {
         let from = at.saturating_sub(MAX_NAME_BYTES);
         let tag = self.text.get(from..at)?;
@@ -169,7 +169,7 @@ impl<'t> Matcher<'t> {
         self.inside(at + 1, run(self.text, at + 1, |byte| !matches!(byte, b'<' | b'"')))
     }
 
-    /// Behind the dashes: `--password …`, also where arguments are shown with quotes around each.
+    /// After the dashes: `--password …`, also where each argument is shown in quotes.
     fn flag(&self, from: usize) -> Option<Hit> {
         let text = self.text;
         let end = run(text.get(..text.len().min(from + MAX_NAME_BYTES)).unwrap_or_default(), from, is_name);
