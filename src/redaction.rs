@@ -82,8 +82,8 @@ impl Redactor {
 }
 
 impl Contexts {
-    /// Returns the context without its secrets. Scans it unless its state is known, and remembers the result unless it is
-    /// large.
+    /// Returns the context without its secrets. Scans it unless its state is known, and remembers the result unless it
+    /// is large.
     #[inline(never)]
     fn cleared<'a>(&'a mut self, forms: &mut Forms, key: ContextKey, context: Context<'a>) -> Context<'a> {
         if self.seen.is_empty() {
@@ -159,8 +159,8 @@ impl Forms {
         })
     }
 
-    /// Writes the redacted form to `out`; returns false when nothing was found, and `out` is then undefined. Only the `rest`
-    /// of the form can hold secrets.
+    /// Writes the redacted form to `out`; returns false when nothing was found, and `out` is then undefined. Only the
+    /// `rest` of the form can hold secrets.
     #[inline(never)]
     fn rewrite(
         &mut self,

@@ -57,8 +57,8 @@ impl<'t> Matcher<'t> {
         (start < end).then_some(Name { text: text.get(start..end)?, quotes: None })
     }
 
-    /// Returns where a name ends without the marks of Markdown, of a terminal or of an index after it; and whether it is
-    /// an index.
+    /// Returns where a name ends without the marks of Markdown, of a terminal or of an index after it; and whether it
+    /// is an index.
     #[cold]
     fn without_marks(&self, mut end: usize) -> (usize, bool) {
         let text = self.text;
@@ -157,8 +157,8 @@ impl<'t> Matcher<'t> {
         at
     }
 
-    /// Returns whether this is not a string, but what stands between two: the name ended the first, as in `"password: ",
-    /// "next"`. A quoted value is followed by a sign and rarely begins with one.
+    /// Returns whether this is not a string, but what stands between two: the name ended the first, as in `"password:
+    /// ", "next"`. A quoted value is followed by a sign and rarely begins with one.
     fn is_between(&self, content: usize, quote: u8, backslashes: usize) -> bool {
         let closes = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b')' | b']' | b'}' | b':' | b';');
         let first = byte(self.text, content);

@@ -23,7 +23,8 @@ impl<'t> Matcher<'t> {
         self
     }
 
-    /// Returns the string that begins at `at`: where its content starts, its quote, and how many backslashes precede that.
+    /// Returns the string that begins at `at`: where its content starts, its quote, and how many backslashes precede
+    /// that.
     pub(super) fn quoted(&self, at: usize) -> Option<(usize, u8, usize)> {
         let quote = run(self.text, at, |byte| byte == b'\\');
         match byte(self.text, quote) {

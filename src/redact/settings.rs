@@ -60,10 +60,10 @@ impl Redact {
     ///
     /// `password`, `passwd`, `passphrase` and `secret`, also at the end of a word without a separator (`dbpassword`);
     /// `token` likewise (`access_token`, `refresh_token`, `id_token`, `csrftoken`; not `tokens`, not `token_count`);
-    /// `pwd`, `passwords`, `secrets`, `credential`, `credentials`; `password_hash`, `password_confirmation`;
-    /// `api_key`, `private_key`, `secret_key`, `access_key`, `signing_key`, `encryption_key`, `auth_key`, `master_key`,
-    /// `account_key` and these with an `s`; `authorization` (`proxy-authorization`), `bearer`, `jwt`, `cookie`, `cookies`
-    /// (`set-cookie`), `csrf`, `xsrf`, `otp`, `cvv`, `cvc`, `ssn`, `card_number`, `credit_card`.
+    /// `pwd`, `passwords`, `secrets`, `credential`, `credentials`; `password_hash`, `password_confirmation`; `api_key`,
+    /// `private_key`, `secret_key`, `access_key`, `signing_key`, `encryption_key`, `auth_key`, `master_key`,
+    /// `account_key` and these with an `s`; `authorization` (`proxy-authorization`), `bearer`, `jwt`, `cookie`,
+    /// `cookies` (`set-cookie`), `csrf`, `xsrf`, `otp`, `cvv`, `cvc`, `ssn`, `card_number`, `credit_card`.
     pub fn new() -> Self {
         Self { names: names::DEFAULT.map(str::to_owned).to_vec(), ..Self::none() }
     }
@@ -93,8 +93,8 @@ impl Redact {
 
     /// Makes an exception: a field of this name is not secret, whatever the list says.
     ///
-    /// The exception matches the whole name, or the last part of a dotted name. It does not match names that end with it:
-    /// after `keep("token")`, `access_token` is still secret.
+    /// The exception matches the whole name, or the last part of a dotted name. It does not match names that end with
+    /// it: after `keep("token")`, `access_token` is still secret.
     pub fn keep(mut self, name: impl Into<String>) -> Self {
         self.keep.push(name.into());
         self
@@ -102,12 +102,13 @@ impl Redact {
 
     /// Also scans all texts on the worker: messages, errors, the output of `Debug` and `Display`, and nested JSON.
     ///
-    /// Finds listed names with what is assigned to them (`password: Some("…")`, `"password":"…"`, `pwd=…`), `Bearer` and
-    /// `Basic` credentials, JSON web tokens, card numbers (integers too), the password in a URL, private keys in PEM,
-    /// webhooks, URL signatures, and tokens of AWS, GitHub, GitLab, Slack, Stripe, Google, npm and others by their prefix.
+    /// Finds listed names with what is assigned to them (`password: Some("…")`, `"password":"…"`, `pwd=…`), `Bearer`
+    /// and `Basic` credentials, JSON web tokens, card numbers (integers too), the password in a URL, private keys in
+    /// PEM, webhooks, URL signatures, and tokens of AWS, GitHub, GitLab, Slack, Stripe, Google, npm and others by their
+    /// prefix.
     ///
-    /// Off by default, because it alters texts: prose such as `invalid token: foo` loses a word, and a number that looks
-    /// like a card number is replaced.
+    /// Off by default, because it alters texts: prose such as `invalid token: foo` loses a word, and a number that
+    /// looks like a card number is replaced.
     pub fn values(mut self) -> Self {
         self.values = true;
         self
@@ -120,8 +121,8 @@ impl Redact {
         self
     }
 
-    /// Sets the replacement; the default is `<redacted>`. Quotes, backslashes and control characters are removed from it,
-    /// so that it fits into any text.
+    /// Sets the replacement; the default is `<redacted>`. Quotes, backslashes and control characters are removed from
+    /// it, so that it fits into any text.
     pub fn replacement(mut self, text: impl Into<String>) -> Self {
         let text: String = text.into();
         self.replacement =

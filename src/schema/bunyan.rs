@@ -1,6 +1,6 @@
-//! Bunyan's core fields, for its command-line viewer and what else reads it.
+//! Bunyan's core fields, for its command-line viewer and other readers.
 //!
-//! Source: <https://github.com/trentm/node-bunyan#core-fields>. The viewer itself reads the tests' lines.
+//! Source: <https://github.com/trentm/node-bunyan#core-fields>. In the tests, the viewer itself reads the lines.
 
 use tracing::Level;
 
@@ -51,7 +51,7 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know these, but no line has them: a user's field must not be taken for one.
     "req",
     "res",
     "client_req",
@@ -60,11 +60,11 @@ const KEYS: &[&str] = &[
     "widget_name",
 ];
 
-/// The viewer wants a name on every line.
+/// The viewer requires a name on every line.
 const NO_NAME: &str = "-";
 
 impl Bunyan {
-    /// Lines for the `bunyan` command.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self {
             file: false,

@@ -1,8 +1,8 @@
-//! Datadog's reserved and standard attributes, as its log pipelines read them without any set-up.
+//! Datadog's reserved and standard attributes, which its log pipelines read without any set-up.
 //!
 //! Source: <https://docs.datadoghq.com/logs/log_configuration/attributes_naming_convention/> and
-//! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Trace ids have 128 bits and are logged as 32 hex
-//! digits by Datadog's own tracers today, span ids in decimal; earlier, both were decimal numbers of 64 bits.
+//! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Today, Datadog's own tracers log 128-bit trace
+//! ids as 32 hex digits, and span ids in decimal. Earlier, both were decimal numbers of 64 bits.
 
 use tracing::Level;
 
@@ -59,14 +59,14 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know these, but no line has them: a user's field must not be taken for one.
     "error",
     "dd",
     "logger",
     "level",
     "severity",
     "syslog",
-    // Of these the first that is there is the line's time.
+    // The first of these that is present would become the line's time.
     "@timestamp",
     "_timestamp",
     "Timestamp",
@@ -81,14 +81,14 @@ const KEYS: &[&str] = &[
 ];
 
 impl Datadog {
-    /// Lines for Datadog.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self::default()
     }
 
     switches! {
-        /// Writes `dd.trace_id` as the decimal number of its lower 64 bits, for tracers that are set up so
-        /// (`DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`).
+        /// Writes the lower 64 bits of `dd.trace_id` in decimal, for tracers with
+        /// `DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`.
         decimal_ids,
         /// Adds `logger.thread_name`, where the thread has one.
         thread_name,
@@ -164,7 +164,7 @@ impl Schema for Datadog {
     }
 }
 
-/// The number that hex digits stand for.
+/// Returns the number that hex digits stand for, in decimal.
 fn decimal(digits: &[u8; 16]) -> String {
     let number =
         digits.iter().fold(0, |number, digit| number << 4 | u64::from((*digit as char).to_digit(16).unwrap_or(0)));

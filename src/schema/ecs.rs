@@ -1,7 +1,7 @@
 //! Elastic Common Schema, as Elastic's own loggers write it.
 //!
-//! Source: the ECS logging specification, <https://github.com/elastic/ecs-logging>, `spec/spec.json`, which the tests
-//! read: order, types, keys that must not be nested, what is replaced in the names of labels.
+//! Source: the ECS logging specification, <https://github.com/elastic/ecs-logging>. The tests read its
+//! `spec/spec.json`: order, types, keys that must not be nested, and what is replaced in label names.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -18,9 +18,9 @@ use crate::record::{Record, Value};
 
 /// Lines for Elasticsearch: the Elastic Common Schema.
 ///
-/// A field of the user's is a label, `labels.user_id`, its name without the characters that Elasticsearch would take
-/// for structure, its value a scalar; unless it is called as a field of ECS is that we do not write ourselves, such as
-/// `http.request.method` or `user.id`.
+/// A user's field becomes a label, `labels.user_id`. Characters that Elasticsearch would take for structure are
+/// replaced in its name, and its value is a scalar. A field named like an ECS field that is not written otherwise, such
+/// as `http.request.method` or `user.id`, stays where it is.
 #[derive(Debug)]
 pub struct Ecs {
     thread_id: bool,
@@ -67,7 +67,7 @@ const KEYS: &[&str] = &[
     "labels",
 ];
 
-/// Fields of ECS that stay where they are when a user gives them: leaves only, so none contradicts another. Sorted.
+/// ECS fields that users may set: leaves only, so that none contradicts another. Sorted.
 const FIELDS: [&str; 60] = [
     "client.address",
     "client.bytes",
@@ -132,7 +132,7 @@ const FIELDS: [&str; 60] = [
 ];
 
 impl Ecs {
-    /// Lines of the Elastic Common Schema.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self {
             thread_id: false,
@@ -245,8 +245,8 @@ impl Schema for Ecs {
     }
 }
 
-/// Whether a value is of the type that the specification has for a field of [`FIELDS`]. Elasticsearch refuses the whole
-/// document where one is not.
+/// Returns whether a value has the type that the specification requires for one of [`FIELDS`]. Elasticsearch refuses
+/// the whole document otherwise.
 fn is_of_type(name: &str, value: &Value<'_>) -> bool {
     let text = || value.as_str().unwrap_or_default();
     match (name.rsplit('.').next().unwrap_or_default(), *value) {
@@ -262,10 +262,11 @@ fn is_of_type(name: &str, value: &Value<'_>) -> bool {
     }
 }
 
-/// A name with `_` for what the specification wants replaced, and for the labels that we write ourselves.
+/// Returns the name of a label: `_` replaces what the specification forbids, and marks the labels that are written
+/// here.
 fn label_name(name: &str) -> Cow<'_, str> {
     match name {
-        // Refused.
+        // Elasticsearch refuses it.
         blank if blank.trim().is_empty() => Cow::Owned("_".to_owned()),
         "spans" | "truncated" | "original_bytes" | "request_id" => Cow::Owned(format!("{name}_")),
         _ if name.contains(['.', '*', '\\']) => Cow::Owned(name.replace(['.', '*', '\\'], "_")),
@@ -273,7 +274,7 @@ fn label_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Labels are scalars: what is nested becomes text.
+/// Appends labels, which are scalars: nested values become text.
 fn put_labels(out: &mut Vec<u8>, labels: &[(Cow<'_, str>, Value<'_>)]) {
     for (place, (name, value)) in labels.iter().enumerate() {
         out.push(if place == 0 { b'{' } else { b',' });

@@ -16,8 +16,8 @@ use crate::record::{Record, Value};
 
 /// Lines for Google Cloud Logging.
 ///
-/// Static fields are labels of the log entry; all other fields stand in its payload. A field `httpRequest` that is
-/// nested JSON is the entry's request.
+/// Static fields become labels of the log entry; all other fields are in its payload. A field `httpRequest` that is a
+/// nested JSON object becomes the entry's request.
 #[derive(Debug)]
 pub struct Gcp {
     project: Option<String>,
@@ -69,7 +69,7 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know these, but no line has them: a user's field must not be taken for one.
     "logging.googleapis.com",
     "exception",
     "timestamp",
@@ -78,7 +78,7 @@ const KEYS: &[&str] = &[
 ];
 
 impl Gcp {
-    /// Lines for Google Cloud Logging.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self {
             project: None,
@@ -91,23 +91,23 @@ impl Gcp {
         }
     }
 
-    /// The id of the project that the traces are in: `logging.googleapis.com/trace` is then the trace's full name,
-    /// which links the entry to it; without, it is the bare id.
+    /// Sets the id of the project that holds the traces. `logging.googleapis.com/trace` is then the trace's full name,
+    /// which links the entry to it; otherwise it is the bare id.
     pub fn project(mut self, id: impl Into<String>) -> Self {
         self.project = Some(id.into());
         self
     }
 
-    /// What `logging.googleapis.com/trace_sampled` says of lines that belong to a trace; unless set, what the trace's
-    /// `traceparent` says, where it came with one.
+    /// Sets `logging.googleapis.com/trace_sampled` for lines that belong to a trace. By default it follows the trace's
+    /// `traceparent`, if there is one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
         self.trace_sampled = Some(sampled);
         self
     }
 
     switches! {
-        /// Marks ERROR lines as error events, with the place in the source, so that Error Reporting takes them also when
-        /// they have no stack trace.
+        /// Marks ERROR lines as error events, with their source location. Error Reporting then also takes those without
+        /// a stack trace.
         error_reporting,
         /// Adds `thread_id`, the number in the standard library's `ThreadId`.
         thread_id,
@@ -219,7 +219,7 @@ impl Schema for Gcp {
     }
 }
 
-/// Labels are a map of strings: what has another type becomes text.
+/// Appends labels, a map of strings: other types become text.
 fn put_labels(out: &mut Vec<u8>, labels: &[(&str, Value<'_>)]) {
     for (place, (name, value)) in labels.iter().enumerate() {
         out.push(if place == 0 { b'{' } else { b',' });
@@ -234,7 +234,7 @@ fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{')
 }
 
-/// There is no TRACE.
+/// Returns the severity; there is none for TRACE.
 fn severity(level: Level) -> &'static [u8] {
     match level {
         Level::ERROR => b"ERROR",

@@ -1,8 +1,8 @@
-//! AWS Lambda's JSON log format: what its log-level filter and CloudWatch read.
+//! AWS Lambda's JSON log format, which its log-level filter and CloudWatch read.
 //!
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html> and
-//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>; the names of errors are those
-//! of the managed runtimes.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>. The error keys are those of
+//! the managed runtimes.
 
 use super::Schema;
 use super::clock::ClockText;
@@ -13,9 +13,9 @@ use super::object::{Object, switches};
 use super::table::{BuiltIn, Keys};
 use crate::record::{Record, Value};
 
-/// Lines for AWS Lambda, in functions whose log format is JSON.
+/// Lines for AWS Lambda functions whose log format is JSON.
 ///
-/// `requestId` is the field `requestId` of a span, which `lambda_runtime` opens around each invocation, or a field
+/// `requestId` is the field `requestId` of the span that `lambda_runtime` opens around each invocation, else the field
 /// `request_id`.
 #[derive(Debug, Default)]
 pub struct Lambda {
@@ -53,12 +53,12 @@ const KEYS: &[&str] = &[
     "original_bytes",
     "fields",
     "errorType",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know this, but no line has it: a user's field must not be taken for it.
     "AWSRequestId",
 ];
 
 impl Lambda {
-    /// Lines for AWS Lambda.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,7 +1,7 @@
-//! `key=value` pairs, for people who grep and for what reads logfmt.
+//! `key=value` pairs, for grep and for programs that read logfmt.
 //!
-//! Source: the rules of <https://github.com/go-logfmt/logfmt>: no space, `=`, `"` or control character in a key, which
-//! becomes `_` here; a value that has one of these is quoted and escaped as in JSON.
+//! Source: the rules of <https://github.com/go-logfmt/logfmt>. A key has no space, `=`, `"` or control character; each
+//! becomes `_`. A value with one of these is quoted and escaped as in JSON.
 
 use std::borrow::Cow;
 
@@ -56,7 +56,7 @@ const KEYS: &[&str] = &[
 ];
 
 impl Logfmt {
-    /// Lines of `key=value` pairs.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self {
             thread_id: false,
@@ -162,7 +162,7 @@ fn has_special(text: &str) -> bool {
     !text.bytes().all(is_plain) && text.contains(is_special)
 }
 
-/// What a key cannot have, and a value only in quotes.
+/// Returns whether a character is forbidden in keys, and needs quotes in values.
 fn is_special(char: char) -> bool {
     char <= ' ' || matches!(char, '=' | '"' | '\u{fffd}') || json::is_unsafe(char)
 }

@@ -1,8 +1,9 @@
-//! What `tracing_subscriber::fmt().json()` writes, for whoever parses that today.
+//! The lines of `tracing_subscriber::fmt().json()`, for programs that parse them today.
 //!
-//! Every key is there with the same value: the event's fields under `fields`, the innermost span under `span`, all of
-//! them under `spans`. Ids, service and static fields are at the top level besides. It differs where `fmt` is ambiguous:
-//! of equal keys only the last is there, NaN is not `null`, values of [`json`](crate::json) are nested, bytes are base64.
+//! Every key is there with the same value: the event's fields under `fields`, the innermost span under `span`, all
+//! spans under `spans`. In addition, ids, service and static fields are at the top level. The lines differ where `fmt`
+//! is ambiguous: the last of several equal keys wins, NaN is not `null`, [`json`](crate::json) values are nested, and
+//! bytes are base64.
 
 use super::clock::ClockText;
 use super::common_fields::{CommonFields, Views, error_message, put_marks, shown, views};
@@ -14,7 +15,7 @@ use super::{Schema, json};
 use crate::context::{Context, SpanView};
 use crate::record::{Record, Value};
 
-/// The lines of `tracing_subscriber::fmt().json()`, with the ids in addition.
+/// The lines of `tracing_subscriber::fmt().json()`, and the ids.
 #[derive(Debug, Default)]
 pub struct Nested {
     thread_id: bool,
@@ -56,11 +57,11 @@ const KEYS: &[&str] = &[
     "original_bytes",
 ];
 
-/// Of a span, beside its fields. A field of such a name is under `fields`.
+/// The keys of a span besides its fields. A field with such a name is under `fields`.
 const SPAN_KEYS: &[&str] = &["name", "fields"];
 
 impl Nested {
-    /// The lines of `fmt().json()`.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self::default()
     }
@@ -81,7 +82,8 @@ impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
         let parts = CommonFields::of(record, &views);
-        // Context variables are in no span that shows: they are the event's, where it has none of their names.
+        // Context variables belong to no visible span: they are the event's fields, unless it has some of the same
+        // name.
         let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
         let mut own = resolved_fields(record, &hidden);
         put_marks(&mut own, record);
@@ -97,7 +99,7 @@ impl Schema for Nested {
         if record.is_log {
             put_log(fields, &mut is_empty, record);
         }
-        // Where no field of the record shadows them.
+        // Static fields that no field of the record shadows.
         for (name, value) in parts.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
             put_member(fields, &mut is_empty, name, value);
         }
@@ -161,7 +163,7 @@ impl Schema for Nested {
     }
 }
 
-/// What `fmt` writes of a record of the `log` crate.
+/// Appends what `fmt` writes for a record of the `log` crate.
 fn put_log(out: &mut Vec<u8>, is_empty: &mut bool, record: &Record<'_>) {
     put_member(out, is_empty, "log.target", &Value::Str(record.target()));
     if let Some(module) = record.module_path() {
@@ -196,7 +198,7 @@ fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) {
     out.push(b'}');
 }
 
-/// Appends a field as `fmt` does: an error is what it says itself, wide numbers are text.
+/// Appends a field as `fmt` does: only the message of an error, wide numbers as text.
 fn put_member(out: &mut Vec<u8>, is_empty: &mut bool, name: &str, value: &Value<'_>) {
     if !std::mem::take(is_empty) {
         out.push(b',');

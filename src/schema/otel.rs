@@ -1,8 +1,8 @@
 //! OpenTelemetry's OTLP in JSON, as the collector's file receiver reads it.
 //!
 //! Source: <https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/> (a line is a whole `LogsData`) and
-//! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding> (64-bit integers are strings, ids are hex, enums are
-//! numbers). The tests read the lines with the types generated from the protocol's own description.
+//! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding> (64-bit integers are strings, ids are hex, enums
+//! are numbers). The tests read the lines with types generated from the protocol's definition.
 
 use std::borrow::Cow;
 
@@ -19,8 +19,8 @@ use crate::record::{Record, Value};
 
 /// Lines of OTLP/JSON.
 ///
-/// The service and static fields are the resource, the target is the scope, all other fields are attributes of the
-/// record. [`Edits`] are of attributes, by their names.
+/// The service and static fields form the resource, the target is the scope, and all other fields are attributes of the
+/// record. [`Edits`] apply to attributes, by their names.
 #[derive(Debug, Default)]
 pub struct Otel {
     bare: bool,
@@ -40,7 +40,7 @@ const LINE_KEYS: Keys = Keys {
     fields: None,
 };
 
-/// The attributes that we write ourselves. One of a user's that is called so is under the attribute `fields`.
+/// The attributes written here. A user's field with such a name is under the attribute `fields`.
 const KEYS: &[&str] = &[
     "request_id",
     "exception.message",
@@ -58,32 +58,33 @@ const KEYS: &[&str] = &[
 
 type Attributes<'a> = Vec<(Cow<'a, str>, AttributeValue<'a>)>;
 
-/// What an attribute holds.
+/// The value of an attribute.
 enum AttributeValue<'a> {
     Value(Value<'a>),
-    /// AttributeValue the attribute `fields`.
+    /// The members of the attribute `fields`.
     Fields(Attributes<'a>),
 }
 
-/// Each level of nested JSON takes up to four of OTLP, and common readers stop at 128.
+/// Each level of nested JSON takes up to four levels of OTLP, and common readers stop at 128.
 const MAX_DEPTH: usize = 24;
 
 impl Otel {
-    /// A whole `LogsData` a line, resource and scope included: what the file receiver of the collector reads.
+    /// Creates the schema. A line is a whole `LogsData` with resource and scope, as the collector's file receiver reads
+    /// it.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the trace is sampled, as the lines' `flags` say it; unless set, what the trace's `traceparent` says, where
-    /// it came with one.
+    /// Sets `flags` for lines that belong to a trace: whether it is sampled. By default, they follow the trace's
+    /// `traceparent`, if there is one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
         self.trace_sampled = Some(sampled);
         self
     }
 
     switches! {
-        /// A bare `LogRecord` a line, without resource and scope: the target is then the attribute `target`, the service
-        /// `service.name`. For readers that put the rest around it themselves.
+        /// Writes a bare `LogRecord` per line, for readers that add resource and scope themselves. The target becomes
+        /// the attribute `target`, the service `service.name`.
         bare,
         /// Adds the attribute `thread.id`, the number in the standard library's `ThreadId`.
         thread_id,
@@ -172,7 +173,7 @@ impl Schema for Otel {
         self.edits.apply(&mut attributes, AttributeValue::Value);
         for (name, _) in &mut attributes {
             if name.is_empty() {
-                // The specification has none of these.
+                // The specification forbids empty names.
                 *name = Cow::Owned("_".to_owned());
             }
         }
@@ -245,7 +246,7 @@ fn put_severity(out: &mut Vec<u8>, level: Level) {
     out.push(b'"');
 }
 
-/// Appends `KeyValue`s.
+/// Appends a list of `KeyValue`s.
 fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, AttributeValue<'_>)]) {
     for (place, (name, value)) in list.iter().enumerate() {
         out.extend_from_slice(if place == 0 { b"{\"key\":" } else { b",{\"key\":" });
@@ -270,7 +271,7 @@ fn put_any(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::U64(number) if i64::try_from(number).is_ok() => put_int(out, number),
         Value::I128(number) if i64::try_from(number).is_ok() => put_int(out, number),
         Value::U128(number) if i64::try_from(number).is_ok() => put_int(out, number),
-        // The protocol has the others as strings that say so, but not all readers take them.
+        // The protocol writes the others as strings, but not all readers accept them.
         Value::F64(number) if number.is_finite() => put_kind(out, b"{\"doubleValue\":", value),
         Value::Bool(_) => put_kind(out, b"{\"boolValue\":", value),
         Value::Bytes(_) => put_kind(out, b"{\"bytesValue\":", value),
@@ -301,7 +302,7 @@ fn put_int(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(b"\"}");
 }
 
-/// Appends nested JSON as an `AnyValue`; `None` when it is too deep or no JSON.
+/// Appends nested JSON as an `AnyValue`; returns `None` when it is too deep or not JSON.
 fn put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
     let text = text.trim_ascii();
     match text.as_bytes().first()? {

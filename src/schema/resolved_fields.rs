@@ -1,5 +1,5 @@
-//! The fields of a record under the precedence every schema obeys: the event's own (of equal names the last), then
-//! the inner span's, then the outer spans'.
+//! Which of several fields with the same name is in the line: the event's own (the last one), else the inner span's,
+//! else the outer spans'. Every schema follows this order.
 
 use std::collections::HashSet;
 
@@ -17,9 +17,9 @@ pub(super) struct ResolvedField<'a> {
     pub(super) own: bool,
 }
 
-/// The fields in the line, the event's own first. `views`: the spans of the record's context, the innermost first.
+/// Returns the fields in the line, the event's own first. `views`: the spans of the record's context, innermost first.
 pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<ResolvedField<'a>> {
-    // Enough for nearly all lines, and few enough for the allocator's quick way.
+    // Enough for nearly all lines, and small enough for the allocator's fast path.
     let mut fields: Vec<ResolvedField<'a>> = Vec::with_capacity(12);
     let mut names = NameSet::default();
     let limit = record.max_value_bytes;
@@ -35,7 +35,7 @@ pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'
     fields
 }
 
-/// The fields of one span, those that name the trace among them.
+/// Returns the fields of one span, including those that name the trace.
 pub(super) fn fields_of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<ResolvedField<'a>> {
     let limit = record.max_value_bytes;
     let mut fields = Vec::new();
@@ -75,7 +75,7 @@ fn add_last_of_each<'a>(
     let start = fields.len();
     for (name, value) in more {
         if !names.insert(name) {
-            // Equal to one of these, it takes its place; to one of those before, it is hidden.
+            // Replaces an earlier field of the same source; is hidden by a field of an earlier source.
             let earlier = fields.iter().skip(start).position(|field| field.name == name);
             let Some(earlier) = earlier else { continue };
             fields.remove(start + earlier);
@@ -84,7 +84,7 @@ fn add_last_of_each<'a>(
     }
 }
 
-/// Of equal names the last.
+/// Returns the last of several pairs with the same name.
 pub(super) fn last_of_each<'a>(
     pairs: impl Iterator<Item = (&'a str, Value<'a>)>,
 ) -> impl Iterator<Item = (&'a str, Value<'a>)> {

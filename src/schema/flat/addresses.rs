@@ -1,8 +1,8 @@
-//! ADDRESSES
+//! Hash maps whose keys are addresses of call sites.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Addresses are spread well by one multiplication.
+/// Hashes an address: one multiplication spreads addresses well.
 pub(super) type AddressKeys = BuildHasherDefault<AddressHasher>;
 
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! FIXED
+//! The part that all lines share: process, service and static fields.
 
 use super::members::{put_member, put_named};
 use super::options::Options;
@@ -7,7 +7,7 @@ use crate::record::{Record, Value};
 use crate::schema::host::hostname;
 use crate::schema::resolved_fields::last_of_each;
 
-/// The part of a line that is the same in all.
+/// The part of a line that is the same in all lines.
 #[derive(Debug)]
 pub(super) struct Fixed {
     pub(super) bytes: Vec<u8>,

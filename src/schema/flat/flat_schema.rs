@@ -1,4 +1,4 @@
-//! FLAT
+//! The schema [`Flat`]: its switches, and its choice between the fast and the general way.
 
 use std::collections::HashMap;
 
@@ -23,10 +23,10 @@ const LINE_KEYS: Keys = Keys {
     fields: Some(""),
 };
 
-/// One flat JSON object a line.
+/// One flat JSON object per line.
 ///
-/// Reserved keys come first and cannot be overridden; a user's field of a reserved name appears under `fields`,
-/// unless the slot is free and the value fits. See [the crate's page](crate#what-a-line-means).
+/// Reserved keys come first and cannot be overridden. A user's field with a reserved name goes under `fields`, unless
+/// the log leaves that key free and the value fits. See [the crate's page](crate#what-a-line-means).
 ///
 /// ```
 /// use spanline::schema::{Flat, SpanFields};
@@ -40,7 +40,7 @@ pub struct Flat {
     pub(super) contexts: Contexts,
     pub(super) clock: ClockText,
     pub(super) draft: DraftBytes,
-    /// The same in every line: pid, hostname, service and static fields. Rendered with the first line.
+    /// Pid, hostname, service and static fields, rendered with the first line.
     pub(super) fixed: Option<Fixed>,
 }
 
@@ -54,7 +54,7 @@ macro_rules! switches {
 }
 
 impl Flat {
-    /// The lines of [the crate's page](crate#what-a-line-means), nothing switched on.
+    /// Creates the schema of [the crate's page](crate#what-a-line-means), with nothing switched on.
     pub fn new() -> Self {
         Self::default()
     }
@@ -76,7 +76,7 @@ impl Flat {
         module,
     }
 
-    /// Chooses which of the spans' fields go into the line.
+    /// Sets which of the spans' fields go into the line.
     pub fn span_fields(mut self, span_fields: SpanFields) -> Self {
         self.options.span_fields = span_fields;
         self
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// A call site of any names; it lives for ever.
+    /// Makes a call site with any names; it lives forever.
     fn call_site(names: &[&'static str], kind: Kind, file: Option<&'static str>) -> &'static Metadata<'static> {
         let names: &'static [&'static str] = Box::leak(Box::from(names));
         let site: &'static Site = Box::leak(Box::new(Site(OnceLock::new())));
@@ -161,7 +161,7 @@ mod tests {
         site.0.get_or_init(|| meta)
     }
 
-    /// What of a call site's fields has a value, and of what kind.
+    /// Captures the fields of a call site: which of them have a value, and of what type.
     fn capture(meta: &'static Metadata<'static>, values: [u8; FIELDS], thread: bool) -> Vec<u8> {
         let mut scratch = Scratch::default();
         let mut capture = Capture::new(&mut scratch, 1000);
@@ -198,7 +198,7 @@ mod tests {
         scratch.bytes().to_vec()
     }
 
-    /// One step of a program: indexes are taken modulo what there is.
+    /// One step of a program. Indexes are taken modulo what exists.
     #[derive(Clone, Debug)]
     enum Step {
         Open { site: usize, parent: Option<usize>, values: [u8; FIELDS] },
@@ -219,7 +219,7 @@ mod tests {
         ]
     }
 
-    /// Names that an event's call site does not declare.
+    /// Names that the event's call site does not declare.
     fn named() -> impl Strategy<Value = Vec<&'static str>> {
         prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(select(&NAMES[..]), 1..3)]
     }
@@ -232,19 +232,19 @@ mod tests {
         ];
         (any::<[bool; 9]>(), span_fields).prop_map(|(on, span_fields)| {
             let [pid, hostname, thread_id, thread_name, file, line, module, backtrace, held_back] = on;
-            // What miri answers to that is not all there.
+            // miri returns an incomplete hostname.
             let hostname = hostname && !cfg!(miri);
             Options { pid, hostname, thread_id, thread_name, file, line, module, backtrace, held_back, span_fields }
         })
     }
 
-    /// Runs a program; returns how many lines went the fast way, each the same as the general way's.
+    /// Runs a program; returns how many lines went the fast way. Each must equal the general way's line.
     fn run(options: &Options, statics: &Statics, sites: &[Vec<&'static str>], steps: &[Step]) -> usize {
         let events: Vec<_> = sites.iter().map(|names| call_site(names, Kind::EVENT, Some("main.rs"))).collect();
         let spans: Vec<_> = sites.iter().map(|names| call_site(names, Kind::SPAN, None)).collect();
         let ids = IdSource::seeded(1);
         let mut nodes: Vec<(&'static Metadata<'static>, Arc<Node>)> = Vec::new();
-        // One that keeps what it has prepared, over all lines, and one that prepares nothing.
+        // One schema keeps what it has prepared over all lines, the other prepares nothing.
         let mut flat = Flat { options: options.clone(), ..Flat::default() };
         let mut fast = 0;
         for step in steps {
@@ -253,7 +253,7 @@ mod tests {
                     let meta = spans[site % spans.len()];
                     let parent = parent.and_then(|at| nodes.get(at % nodes.len().max(1)));
                     let parent = parent.map(|(_, node)| Arc::clone(node));
-                    // Any of them may be told its trace later.
+                    // Any span may get its trace later.
                     let node = Node::new(meta, parent, &capture(meta, values, false), true, &ids);
                     nodes.push((meta, node));
                 }
@@ -364,7 +364,7 @@ mod tests {
             log(Some(0), &[]),
             log(Some(1), &["request_id", "d\"\n"]),
         ];
-        // A span's own name that it declares, too, is left to the general way.
+        // A declared name that is set once more by name takes the general way.
         assert_eq!(run(&Options::default(), &Statics::default(), &sites, &steps), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The rule itself: what goes where in the line of any record.
+//! The general way to a line, for any record: the rule for where each field goes.
 
 use std::collections::HashSet;
 
@@ -15,9 +15,9 @@ use crate::schema::resolved_fields::{ResolvedField, last_of_each, resolved_field
 /// Where the fields of a record go.
 #[derive(Default)]
 struct Places<'a> {
-    /// Free slots that a user's value has taken.
+    /// Reserved keys that the log leaves free and a user's value has taken.
     taken: Vec<(Slot, Value<'a>)>,
-    /// At the top level, the error among them.
+    /// At the top level, including the error.
     top: Vec<(ResolvedField<'a>, Option<Slot>)>,
     request: Option<Value<'a>>,
     /// Under `fields`.
@@ -84,7 +84,7 @@ impl<'a> Places<'a> {
                 _ => self.taken.push((slot, field.value)),
             },
             Some(_) => self.under_fields.push(field),
-            // A well-formed one has become the trace's id and is no field any more.
+            // A well-formed `traceparent` has become the trace's id and is no longer a field.
             None if field.name == "traceparent" && !field.own => self.under_fields.push(field),
             None if field.name == "request_id" && !field.own => self.request = Some(field.value),
             None => self.top.push((field, None)),
@@ -108,7 +108,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Process, service and static fields; a field of the record shadows a static one.
+    /// Appends process, service and static fields. A field of the record shadows a static one.
     fn put_fixed(&self, out: &mut Vec<u8>, record: &Record<'_>, options: &Options, fixed: Option<&Fixed>) {
         if let Some(fixed) = fixed {
             fixed.put_process(options, out);
@@ -144,7 +144,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Appends `request_id`, `trace_id`, `span_id` and `parent_span_id`, what there is of them.
+/// Appends those of `request_id`, `trace_id`, `span_id` and `parent_span_id` that exist.
 fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>) {
     if let Some(request) = request {
         put_named(out, "request_id", &request);
@@ -160,7 +160,7 @@ fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>)
     }
 }
 
-/// Whether the log itself leaves the slot empty in this line.
+/// Returns whether the log itself leaves the key free in this line.
 fn is_free(slot: Slot, record: &Record<'_>) -> bool {
     let context = record.context();
     match slot.name {

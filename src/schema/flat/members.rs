@@ -1,11 +1,11 @@
-//! MEMBERS
+//! Writes members that both the fast and the general way need.
 
 use super::options::Options;
 use crate::context::Context;
 use crate::record::{Record, Value};
 use crate::schema::json;
 
-/// Appends what is switched on of `file`, `line` and `module`, where the record has it.
+/// Appends those of `file`, `line` and `module` that are switched on and known.
 pub(super) fn put_place(out: &mut Vec<u8>, options: &Options, record: &Record<'_>) {
     if let (true, Some(file)) = (options.file, record.file()) {
         put_member(out, b",\"file\":", &Value::Str(file));
@@ -27,7 +27,7 @@ pub(super) fn put_thread(out: &mut Vec<u8>, options: &Options, id: u64, name: Op
     }
 }
 
-/// Appends a member whose comma, key and colon are ready.
+/// Appends a member whose comma, key and colon are prepared.
 #[inline]
 pub(super) fn put_member(out: &mut Vec<u8>, key: &[u8], value: &Value<'_>) {
     out.extend_from_slice(key);
@@ -45,7 +45,7 @@ pub(super) fn put_key(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-/// Appends `spans`, the outermost first.
+/// Appends `spans`, outermost first.
 pub(super) fn put_spans(out: &mut Vec<u8>, context: &Context<'_>) {
     let names: Vec<_> = context.names().collect();
     if names.is_empty() {

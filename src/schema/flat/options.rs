@@ -1,15 +1,15 @@
-//! OPTIONS
+//! What is switched on.
 
 /// Which of the spans' fields go into the line. The ids and `request_id` always do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanFields {
-    /// All of them.
+    /// All fields.
     #[default]
     All,
-    /// Those with these names.
+    /// The fields with these names.
     Named(Vec<String>),
-    /// None but the ids.
+    /// No fields except the ids.
     IdsOnly,
 }
 
@@ -23,7 +23,7 @@ impl SpanFields {
     }
 }
 
-/// What the lines carry besides what every line does.
+/// What is switched on, besides what every line has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Options {
     pub(super) pid: bool,
@@ -33,7 +33,7 @@ pub(super) struct Options {
     pub(super) file: bool,
     pub(super) line: bool,
     pub(super) module: bool,
-    /// The log is set up to carry it: known with the first record.
+    /// Whether the log is set up for backtraces; known with the first record.
     pub(super) backtrace: bool,
     pub(super) held_back: bool,
     pub(super) span_fields: SpanFields,

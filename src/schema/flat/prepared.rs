@@ -1,4 +1,4 @@
-//! PREPARED
+//! The fast way to a line: puts it together from prepared parts.
 
 use std::collections::HashMap;
 
@@ -15,11 +15,11 @@ use super::slots;
 use crate::record::{Fields, Key, Raw, Record};
 use crate::schema::json::Draft;
 
-/// Call sites are part of the program, so there are only so many; whatever makes more does not fill the memory.
+/// At most this many call sites are remembered. A program has fewer; this bounds the memory in any case.
 const MAX_PLANS: usize = 16 * 1024;
 
 impl Flat {
-    /// Renders the fast way; false, and nothing rendered, when the record needs the general way.
+    /// Renders the fast way. Returns false, and appends nothing, when the record needs the general way.
     #[inline]
     pub(super) fn render_prepared(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
         if record.is_log || record.max_value_bytes != usize::MAX {
@@ -126,7 +126,7 @@ fn find<'a>(fields: &mut Fields<'a>, wanted: u8) -> Option<(Key<'a>, Raw<'a>)> {
     std::iter::from_fn(|| fields.next_raw()).find(|(key, _)| *key == Key::Index(wanted))
 }
 
-/// The plan of a record's call site, made when it is first seen.
+/// Returns the plan of a record's call site; makes it at first sight.
 #[inline]
 fn plan<'p>(plans: &'p mut HashMap<usize, Plan, AddressKeys>, record: &Record<'_>, options: &Options) -> &'p mut Plan {
     let address = std::ptr::from_ref::<Metadata<'static>>(record.meta) as usize;

@@ -1,6 +1,9 @@
-//! ESCAPE
+//! Escapes JSON strings. No other code does.
+//!
+//! Beyond RFC 8259, everything that could disturb a terminal, a viewer or a line-based reader is escaped: DEL, the C1
+//! controls, U+2028 and U+2029, the bidirectional controls and U+FEFF. A reader gets the same text back either way.
 
-/// Appends `text` as a JSON string with its quotes.
+/// Appends `text` as a JSON string, with its quotes.
 #[inline]
 pub fn put_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -10,7 +13,7 @@ pub fn put_str(out: &mut Vec<u8>, text: &str) {
 
 /// Appends `text` escaped, without quotes.
 ///
-/// Eight bytes at a time are looked at while they need no escape, which nearly all do not.
+/// Looks at eight bytes at a time until one needs an escape, which is rare.
 #[inline]
 pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
@@ -25,11 +28,11 @@ pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
 const ONES: u64 = 0x0101_0101_0101_0101;
 pub(super) const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// A word whose high bits (those in [`HIGH`]) are all zero exactly when each of its eight bytes is printable ASCII that
-/// JSON takes as it is.
+/// Returns a word whose high bits (those in [`HIGH`]) are all zero exactly when each of its eight bytes is printable
+/// ASCII that needs no escape.
 #[inline]
 pub(super) fn unplain(word: u64) -> u64 {
-    // The high bit of a byte shows: itself ≥ 0x80; below 0x20; equal to the quote, the backslash or DEL.
+    // The high bit of a byte is set if it is ≥ 0x80, below 0x20, or equal to the quote, the backslash or DEL.
     let below = word.wrapping_sub(ONES * 0x20);
     let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
     let slash = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
@@ -37,7 +40,7 @@ pub(super) fn unplain(word: u64) -> u64 {
     word | below | quote | slash | delete
 }
 
-/// How many bytes at the beginning are plain.
+/// Returns how many leading bytes need no escape.
 #[inline]
 pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
@@ -57,7 +60,7 @@ pub(super) fn byte_wise(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).unwrap_or(bytes.len())
 }
 
-/// For each byte: zero when it is plain, the letter of a short escape, or [`OTHER`].
+/// For each byte: zero if it needs no escape, the letter of a short escape, or [`OTHER`].
 const ESCAPES: [u8; 256] = {
     let mut escapes = [OTHER; 256];
     let mut byte = 0x20;
@@ -76,10 +79,10 @@ const ESCAPES: [u8; 256] = {
 };
 const OTHER: u8 = 1;
 
-/// In a text with one escape there are likely more: bytes are looked at one by one so far, then words again.
+/// A text with one escape likely has more: the next bytes, this many, are looked at one by one before words again.
 const NEAR_BYTES: usize = 16;
 
-/// Appends what begins with a character that is not plain.
+/// Appends a text that begins with a character that needs an escape or is not ASCII.
 fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -101,7 +104,7 @@ fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Appends one unsafe character, or a run of those that are safe but not ASCII; returns how many bytes that was.
+/// Appends one unsafe character, or a run of safe ones beyond ASCII; returns how many bytes it took.
 fn put_unplain(out: &mut Vec<u8>, text: &str) -> usize {
     match text.char_indices().find(|(_, char)| char.is_ascii() || is_unsafe(*char)) {
         Some((0, char)) => {
@@ -116,14 +119,14 @@ fn put_unplain(out: &mut Vec<u8>, text: &str) -> usize {
     }
 }
 
-/// Whether a character could disturb whoever looks at it: controls, line separators, bidirectional controls, BOM.
+/// Returns whether a character could disturb a viewer: controls, line separators, bidirectional controls, BOM.
 pub(in crate::schema) fn is_unsafe(char: char) -> bool {
     matches!(char,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// All unsafe characters are in the basic plane: one escape each.
+/// Appends one escape: all unsafe characters are in the basic plane.
 fn put_unicode_escape(out: &mut Vec<u8>, char: char) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let code = u32::from(char);

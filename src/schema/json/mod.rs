@@ -1,8 +1,7 @@
-//! JSON text: the only escaping.
+//! JSON text: [`put_str`] and [`put_value`], for all schemas and for your own.
 //!
-//! Beyond what RFC 8259 demands, everything that could disturb a terminal, a viewer or a line-based reader is
-//! escaped: DEL, the C1 controls, U+2028 and U+2029, the bidirectional controls and U+FEFF. A reader gets the same
-//! text back either way.
+//! `escape` is the only place that escapes strings. `value` writes values, `nested` JSON that users logged, and `draft`
+//! is the fast way to a whole line.
 
 mod draft;
 mod escape;

@@ -1,4 +1,4 @@
-//! NESTED
+//! Nested JSON that users logged: written again, with unique keys and the same escapes.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use super::escape::put_str;
 
-/// Nested values deeper than this are written as text: common readers stop at 128, the line itself included.
+/// Deeper values are written as text: common readers stop at 128 levels, including those of the line itself.
 pub(super) const MAX_DEPTH: usize = 120;
 
-/// Appends JSON text in our own escaping, the last of equal keys alone; what is not JSON as a string.
+/// Appends JSON text, escaped again, with the last of several equal keys; text that is not JSON becomes a string.
 pub(super) fn put_json(out: &mut Vec<u8>, text: &str, depth: usize) {
     let start = out.len();
     if try_put_json(out, text, depth).is_none() {
@@ -51,7 +51,7 @@ fn try_put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
         b'"' => put_str(out, &serde_json::from_str::<String>(text).ok()?),
         _ => {
             serde_json::from_str::<&RawValue>(text).ok()?;
-            // Readers that hold numbers in 64 bits refuse the whole line for one that is beyond them.
+            // Readers that hold numbers in 64 bits refuse the whole line for a number beyond their range.
             if text.parse::<f64>().is_ok_and(f64::is_infinite) {
                 return None;
             }
@@ -61,7 +61,7 @@ fn try_put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
     Some(())
 }
 
-/// The members of an object in their order, equal keys included.
+/// The members of an object in their order, including equal keys.
 pub(in crate::schema) struct Pairs<'a>(pub(in crate::schema) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Pairs<'de> {
@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Pairs<'de> {
     }
 }
 
-/// Of members with equal keys the last, each with its value's text.
+/// Returns the last of several members with equal keys, each with its value's text.
 pub(in crate::schema) fn last_of_equal<'p>(
     pairs: &'p [(Cow<'p, str>, &'p RawValue)],
 ) -> impl Iterator<Item = (&'p str, &'p str)> {

@@ -1,4 +1,4 @@
-//! VALUE
+//! Writes values as JSON.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,10 @@ use super::escape::put_str;
 use super::nested::{MAX_DEPTH, put_json};
 use crate::record::{ErrorChain, Value};
 
-/// Appends a value as JSON: numbers exact as far as readers keep them exact (64 bits), wider ones and the numbers
-/// that JSON lacks as strings, bytes as base64, errors as objects, structured values nested with unique keys.
+/// Appends a value as JSON.
+///
+/// Numbers are exact as far as readers keep them exact (64 bits). Wider numbers, and those that JSON lacks, become
+/// strings; bytes become base64, errors objects. Structured values are nested, with unique keys.
 #[inline]
 pub fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
@@ -35,7 +37,7 @@ pub fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Appends an error as `{"message":…,"type":…,"chain":[…]}`; one that tells no type has none there.
+/// Appends an error as `{"message":…,"chain":[…]}`.
 fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
     out.extend_from_slice(b"{\"message\":");
     put_str(out, chain.message());
@@ -49,7 +51,7 @@ fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
     out.extend_from_slice(b"]}");
 }
 
-/// Appends what stands under `error`: the chain of an error, or a text alone.
+/// Appends what is under the key `error`: an error with its sources, or only a text.
 pub(in crate::schema) fn put_error_object(out: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
         Value::Error(chain) => put_error(out, chain),
@@ -61,7 +63,7 @@ pub(in crate::schema) fn put_error_object(out: &mut Vec<u8>, value: &Value<'_>) 
     }
 }
 
-/// A value as text, for readers that take nothing else: an error with its sources, JSON as it is.
+/// Returns a value as text, for readers that take nothing else: an error with its sources, JSON as it is.
 pub(in crate::schema) fn text_of<'v>(value: &Value<'v>) -> Cow<'v, str> {
     match *value {
         Value::Str(text) | Value::Json(text) => Cow::Borrowed(text),
