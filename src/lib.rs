@@ -68,6 +68,7 @@ pub mod metrics;
 mod process;
 pub mod propagate;
 mod queue;
+pub mod read;
 pub mod record;
 mod redact;
 mod redaction;

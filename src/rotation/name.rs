@@ -1,8 +1,10 @@
-//! What the files of one log are called.
+//! The names of one log's files.
 //!
 //! `orders.20261120T101538Z-000042.log.gz`: stem, UTC time of closing, sequence, extension, form. A name belongs to
-//! this log only if it is byte for byte what would be written for what was read from it, so that `app.secret.log`
-//! or `app.log.bak` is never taken for a segment of `app.log`.
+//! this log only if formatting its parsed parts gives the same bytes again. So `app.secret.log` and `app.log.bak` are
+//! never taken for segments of `app.log`.
+
+use std::fmt;
 
 use chrono::{DateTime, NaiveDateTime};
 
@@ -10,7 +12,7 @@ use crate::record::Timestamp;
 
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 
-/// The place of one closed segment in the order they were written in.
+/// The place of one closed segment in the order in which segments were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Segment {
     /// When it was closed, in seconds since 1970.
@@ -18,11 +20,15 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
 }
 
-/// How the bytes of a closed segment are stored.
+/// How the bytes of a segment are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Form {
+#[non_exhaustive]
+pub enum Form {
+    /// As they were written.
     Plain,
+    /// Compressed with gzip; the name ends in `.gz`.
     Gzip,
+    /// Compressed with zstd; the name ends in `.zst`.
     Zstd,
 }
 
@@ -37,7 +43,7 @@ pub(crate) struct Names {
 }
 
 impl Segment {
-    /// The one that follows `newest` when it is closed at `time`.
+    /// Returns the segment that follows `newest` when it is closed at `time`.
     pub(crate) fn after(newest: Option<Self>, time: Timestamp) -> Self {
         let seconds = time.as_nanos().div_euclid(1_000_000_000);
         match newest {
@@ -46,12 +52,12 @@ impl Segment {
         }
     }
 
-    /// What a later one must follow: the later time and the higher sequence of the two.
+    /// Returns what the next segment must follow: the later time and the higher sequence of the two.
     pub(crate) fn highest(self, other: Self) -> Self {
         Self { seconds: self.seconds.max(other.seconds), sequence: self.sequence.max(other.sequence) }
     }
 
-    /// When it was closed.
+    /// Returns when it was closed.
     pub(crate) fn time(self) -> Timestamp {
         Timestamp::from_nanos(self.seconds.saturating_mul(1_000_000_000))
     }
@@ -67,9 +73,28 @@ impl Form {
             Self::Zstd => ".zst",
         }
     }
+
+    /// Returns the form that the end of a file name stands for.
+    pub(crate) fn of_name(name: &str) -> Self {
+        let compressed = [Self::Gzip, Self::Zstd].into_iter().find(|form| name.ends_with(form.suffix()));
+        compressed.unwrap_or(Self::Plain)
+    }
+}
+
+/// `plain`, `gzip` or `zstd`.
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Plain => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
 }
 
 impl Names {
+    /// Creates the names of one log.
+    ///
     /// `active`: the name of the active file, without its directory.
     pub(crate) fn new(active: &str) -> Self {
         let (stem, suffix) = match active.rfind('.') {
@@ -79,13 +104,40 @@ impl Names {
         Self { active: active.to_owned(), prefix: format!("{stem}."), suffix: suffix.to_owned() }
     }
 
+    /// Returns the names of the log that the segment `name` belongs to; `None` if it is no segment's name.
+    ///
+    /// An end such as `.gz` is taken for a form, not for the extension of the active file.
+    pub(crate) fn of_segment(name: &str) -> Option<(Self, Segment, Form)> {
+        Form::ALL.into_iter().rev().find_map(|form| {
+            let base = name.strip_suffix(form.suffix())?;
+            let extension = base.rfind('.').map_or("", |dot| &base[dot..]);
+            [extension, ""].into_iter().find_map(|suffix| {
+                let (stem, _stamp) = base.strip_suffix(suffix)?.rsplit_once('.')?;
+                let names = Self::new(&format!("{stem}{suffix}"));
+                let (segment, form) = names.parse(name)?;
+                Some((names, segment, form))
+            })
+        })
+    }
+
+    /// Returns the name of the active file that the lock file `name` belongs to.
+    pub(crate) fn of_lock(name: &str) -> Option<&str> {
+        name.strip_prefix('.')?.strip_suffix(".lock")
+    }
+
+    /// Returns the name of the active file.
+    pub(crate) fn active(&self) -> &str {
+        &self.active
+    }
+
+    /// Returns the name of a closed segment.
     pub(crate) fn segment(&self, segment: Segment, form: Form) -> String {
         let Self { prefix, suffix, .. } = self;
         let time = DateTime::from_timestamp(segment.seconds, 0).unwrap_or_default().format(TIME);
         format!("{prefix}{time}-{:06}{suffix}{}", segment.sequence, form.suffix())
     }
 
-    /// The segment and form that `name` stands for; `None` if it is no segment of this log.
+    /// Returns the segment and form that `name` stands for; `None` if it is no segment of this log.
     pub(crate) fn parse(&self, name: &str) -> Option<(Segment, Form)> {
         let rest = name.strip_prefix(self.prefix.as_str())?;
         Form::ALL.into_iter().find_map(|form| {
@@ -97,18 +149,18 @@ impl Names {
         })
     }
 
-    /// The hidden name under which a compressed segment is written.
+    /// Returns the hidden name under which a compressed segment is written.
     pub(crate) fn temporary(&self, segment: Segment, form: Form) -> String {
         format!(".{}.tmp", self.segment(segment, form))
     }
 
-    /// The segment whose compressed form is written to a file of this name; `None` if it is foreign.
+    /// Returns the segment whose compressed form is written to a file of this name; `None` if the name is foreign.
     pub(crate) fn parse_temporary(&self, name: &str) -> Option<Segment> {
         let (segment, form) = self.parse(name.strip_prefix('.')?.strip_suffix(".tmp")?)?;
         (form != Form::Plain).then_some(segment)
     }
 
-    /// The hidden file whose lock says who may rename and remove.
+    /// Returns the hidden file whose lock holder may rename and remove segments.
     pub(crate) fn lock(&self) -> String {
         format!(".{}.lock", self.active)
     }
@@ -159,6 +211,8 @@ mod tests {
         ] {
             assert_eq!(names.parse(foreign), None, "{foreign}");
             assert_eq!(names.parse_temporary(foreign), None, "{foreign}");
+            let log = Names::of_segment(foreign).map(|(names, ..)| names.active);
+            assert_ne!(log.as_deref(), Some("app.log"), "{foreign}");
         }
         assert_eq!(names.parse_temporary(".app.20261120T101538Z-000042.log.gz.tmp"), Some(AT));
         assert_eq!(names.parse_temporary(".app.20261120T101538Z-000042.log.tmp"), None);
@@ -183,6 +237,12 @@ mod tests {
             prop_assert_eq!(names.parse(&active), None);
             let read = names.parse_temporary(&names.temporary(segment, form));
             prop_assert_eq!(read, (form != Form::Plain).then_some(segment));
+            if Form::of_name(&active) == Form::Plain {
+                let (log, ..) = Names::of_segment(&names.segment(segment, form)).unwrap();
+                prop_assert_eq!(log.active(), names.active());
+            }
+            let lock = names.lock();
+            prop_assert_eq!(Names::of_lock(&lock), Some(names.active()));
         }
 
         #[test]

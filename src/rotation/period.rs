@@ -1,19 +1,18 @@
-//! When the active file has had its time.
+//! When the active file's time is over.
 //!
-//! A [`Period`] names points in time; a [`Schedule`] follows the times of the lines and says when one was passed.
-//! Boundaries are those of the wall clock in the chosen zone, so a daily file lasts 23 or 25 hours when daylight
-//! saving changes. A boundary that the change skips falls on the first minute after it; one that comes twice counts
-//! the first time only.
+//! A [`Period`] defines boundaries in time. A [`Schedule`] follows the times of the lines and reports when they pass
+//! a boundary. Boundaries follow the wall clock in the chosen zone, so a daily file lasts 23 or 25 hours when daylight
+//! saving changes. A boundary that the change skips moves to the first minute after the gap. A boundary that occurs
+//! twice counts the first time only.
 
 use chrono::{DateTime, Datelike, Days, Local, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
-use tracing_appender::rolling::Rotation;
 
 use crate::record::Timestamp;
 
-/// Lines of several threads arrive a little out of order; only a clock that is further back than this has stepped.
+/// Lines of several threads arrive slightly out of order. A time further back than this means that the clock stepped.
 const STEP_NANOS: i64 = 60_000_000_000;
 
-/// How long one file is written to, at most.
+/// The longest time during which one file is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Period {
@@ -30,24 +29,12 @@ pub enum Period {
         /// 0 to 59.
         minute: u32,
     },
-    /// Until Sunday begins, as `tracing-appender` and `logrotate` do.
+    /// Until Sunday begins, as in `tracing-appender` and `logrotate`.
     Weekly,
 }
 
 impl Period {
-    /// The period of `tracing-appender`'s setting; `None` for [`Rotation::NEVER`].
-    pub fn from_rotation(rotation: &Rotation) -> Option<Self> {
-        [
-            (Rotation::MINUTELY, Self::Minutely),
-            (Rotation::HOURLY, Self::Hourly),
-            (Rotation::DAILY, Self::Daily),
-            (Rotation::WEEKLY, Self::Weekly),
-        ]
-        .into_iter()
-        .find_map(|(known, period)| (known == *rotation).then_some(period))
-    }
-
-    /// Whether its time of day exists.
+    /// Returns whether its time of day exists.
     pub(crate) fn is_valid(self) -> bool {
         self.time_of_day().is_some()
     }
@@ -59,7 +46,7 @@ impl Period {
         }
     }
 
-    /// The first boundary later than `time`; `None` if the calendar ends before.
+    /// Returns the first boundary later than `time`; `None` if the calendar ends before it.
     fn boundary_after<Z: TimeZone>(self, time: DateTime<Utc>, zone: &Z) -> Option<DateTime<Utc>> {
         match self {
             Self::Minutely => next_multiple(60, time, zone),
@@ -69,7 +56,7 @@ impl Period {
         }
     }
 
-    /// The first boundary later than `time` among those that are `step` days apart; steps of seven fall on Sundays.
+    /// Returns the first boundary later than `time` among those `step` days apart; steps of seven fall on Sundays.
     fn next_day<Z: TimeZone>(self, step: u64, time: DateTime<Utc>, zone: &Z) -> Option<DateTime<Utc>> {
         let at = self.time_of_day()?;
         let today = time.with_timezone(zone).date_naive();
@@ -82,14 +69,14 @@ impl Period {
     }
 }
 
-/// The next instant whose local time of day is a whole multiple of `seconds`.
+/// Returns the next instant whose local time of day is a whole multiple of `seconds`.
 fn next_multiple<Z: TimeZone>(seconds: i64, time: DateTime<Utc>, zone: &Z) -> Option<DateTime<Utc>> {
     let offset = i64::from(zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc());
     let local = time.timestamp().checked_add(offset)?;
     DateTime::from_timestamp((local.div_euclid(seconds) + 1) * seconds - offset, 0)
 }
 
-/// When a clock on the wall first shows `local`, or the first minute after it that it does show.
+/// Returns when a wall clock first shows `local`, or the first later minute that it does show.
 fn instant_of<Z: TimeZone>(local: NaiveDateTime, zone: &Z) -> Option<DateTime<Utc>> {
     const LONGEST_GAP_MINUTES: i64 = 25 * 60;
     (0..=LONGEST_GAP_MINUTES).find_map(|minutes| {
@@ -98,7 +85,7 @@ fn instant_of<Z: TimeZone>(local: NaiveDateTime, zone: &Z) -> Option<DateTime<Ut
     })
 }
 
-/// Whose midnight it is.
+/// The time zone of the boundaries.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum Zone {
     #[default]
@@ -106,14 +93,14 @@ pub(crate) enum Zone {
     Local,
 }
 
-/// What a line's time means for the file it would go to.
+/// What a line's time means for the active file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// It belongs to the file's period.
+    /// The time belongs to the file's period.
     Stay,
     /// The period is over.
     Over,
-    /// The clock stepped back: the period must be judged anew.
+    /// The clock stepped back: the period must be determined again.
     Back,
 }
 
@@ -122,16 +109,17 @@ pub(crate) enum Turn {
 pub(crate) struct Schedule {
     period: Option<Period>,
     zone: Zone,
-    /// The earliest time known to be in the period, and when that ends, in nanoseconds.
+    /// The earliest time known to be in the period and the period's end, in nanoseconds.
     span: Option<(i64, i64)>,
 }
 
 impl Schedule {
+    /// Creates a schedule that has not begun.
     pub(crate) fn new(period: Option<Period>, zone: Zone) -> Self {
         Self { period, zone, span: None }
     }
 
-    /// The active file belongs to the period that `time` is in; without a time, to that of its first line.
+    /// Sets the active file's period to that of `time`; without a time, the first line decides.
     pub(crate) fn begin(&mut self, time: Option<Timestamp>) {
         self.span = time.zip(self.period).map(|(time, period)| {
             let at = time.to_datetime();
@@ -143,12 +131,12 @@ impl Schedule {
         });
     }
 
-    /// Whether there is no boundary at all.
+    /// Returns whether there is no boundary.
     pub(crate) fn is_endless(&self) -> bool {
         self.period.is_none()
     }
 
-    /// What `time` means.
+    /// Returns what `time` means for the active file.
     pub(crate) fn turn(&self, time: Timestamp) -> Turn {
         let now = time.as_nanos();
         match self.span {
@@ -173,7 +161,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The first boundaries after `from`, as the clock on the wall shows them.
+    /// Returns the first boundaries after `from`, as a wall clock shows them.
     fn boundaries<Z: TimeZone<Offset: std::fmt::Display>>(
         period: Period,
         from: &str,
@@ -243,9 +231,9 @@ mod tests {
         );
     }
 
-    /// Samoa had no 30 December 2011; Lord Howe changes by half an hour.
+    /// Samoa skipped 30 December 2011; Lord Howe changes by half an hour.
     #[test]
-    fn boundaries_where_clocks_are_odd() {
+    fn boundaries_in_unusual_zones() {
         assert_eq!(
             boundaries(Period::Daily, "2011-12-30T09:00:00Z", &Apia, 2),
             ["12-31 00:00+14:00", "01-01 00:00+14:00"]
@@ -276,13 +264,6 @@ mod tests {
         let mut schedule = Schedule::new(None, Zone::Utc);
         schedule.begin(Some(Timestamp::from_nanos(0)));
         assert_eq!(schedule.turn(Timestamp::from_nanos(i64::MAX)), Turn::Stay);
-    }
-
-    #[test]
-    fn the_settings_of_tracing_appender_are_understood() {
-        assert_eq!(Period::from_rotation(&Rotation::HOURLY), Some(Period::Hourly));
-        assert_eq!(Period::from_rotation(&Rotation::WEEKLY), Some(Period::Weekly));
-        assert_eq!(Period::from_rotation(&Rotation::NEVER), None);
     }
 
     proptest! {

@@ -1,11 +1,11 @@
-//! How many closed segments stay.
+//! The limits on closed segments.
 
 use std::time::Duration;
 
 use super::Segment;
 use crate::record::Timestamp;
 
-/// Limits on what is kept; a segment goes as soon as it is beyond any of them.
+/// Limits retention; a segment beyond any limit is removed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Retention {
     pub(crate) files: Option<usize>,
@@ -14,14 +14,14 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    /// Whether everything stays.
+    /// Returns whether every segment stays.
     pub(crate) fn is_unlimited(&self) -> bool {
         self.files.is_none() && self.age.is_none() && self.bytes.is_none()
     }
 
-    /// How many must go, counted from the oldest.
+    /// Returns how many segments are beyond a limit, counted from the oldest.
     ///
-    /// `closed`: each segment once with its size in bytes, oldest first. Without a time nothing is too old.
+    /// `closed`: each segment once with its size in bytes, oldest first. Without a time, no segment is too old.
     pub(crate) fn surplus(&self, closed: &[(Segment, u64)], now: Option<Timestamp>) -> usize {
         let oldest = self.age.zip(now).map(|(age, now)| {
             Timestamp::from_nanos(now.as_nanos().saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_beyond_any_limit_goes() {
+    fn a_segment_beyond_any_limit_is_removed() {
         let none = Retention::default();
         assert_eq!(surplus(none), 0);
         assert_eq!(surplus(Retention { files: Some(2), ..none }), 3);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_time_nothing_is_too_old() {
+    fn without_a_time_no_segment_is_too_old() {
         let retention = Retention { age: Some(Duration::ZERO), ..Retention::default() };
         assert_eq!(retention.surplus(&[(Segment { seconds: 0, sequence: 1 }, 1)], None), 0);
     }

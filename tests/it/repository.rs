@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("record", &["context"]),
     ("context", &["record"]),
     ("rotation", &["error", "record"]),
+    ("read", &["error", "record", "rotation"]),
     ("complaint", &["record"]),
     ("filter", &["context", "error"]),
     ("redact", &[]),

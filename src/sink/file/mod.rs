@@ -47,6 +47,8 @@ mod codec;
 mod compress;
 mod open;
 mod store;
+#[cfg(feature = "tracing-appender")]
+mod tracing_appender;
 mod writer;
 
 use std::ffi::OsStr;
@@ -148,7 +150,7 @@ impl RollingFile {
 
     /// Rotates with the first line of a new period. There is one period: the last call counts.
     ///
-    /// Takes a [`Period`], or what [`Period::from_rotation`] makes of `tracing-appender`'s setting.
+    /// Takes a [`Period`], or what `Period::from_rotation` makes of `tracing-appender`'s setting.
     pub fn period(mut self, period: impl Into<Option<Period>>) -> Self {
         self.period = period.into();
         self

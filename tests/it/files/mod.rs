@@ -2,4 +2,5 @@
 
 pub(crate) mod disk;
 pub(crate) mod durable;
+pub(crate) mod read;
 pub(crate) mod rotate;

@@ -214,6 +214,7 @@ fn the_last_period_set_counts() {
         (|dir| dir.log().hourly(), 2),
         (|dir| dir.log().hourly().daily_at(12, 30), 1),
         (|dir| dir.log().minutely().weekly(), 0),
+        #[cfg(feature = "tracing-appender")]
         (|dir| dir.log().minutely().period(spanline::sink::Period::from_rotation(&NEVER)), 0),
     ] {
         let dir = Dir::new();
@@ -227,7 +228,27 @@ fn the_last_period_set_counts() {
     }
 }
 
+#[cfg(feature = "tracing-appender")]
 const NEVER: tracing_appender::rolling::Rotation = tracing_appender::rolling::Rotation::NEVER;
+
+#[cfg(feature = "tracing-appender")]
+#[test]
+fn the_arguments_of_tracing_appender_make_the_same_file() {
+    use tracing_appender::rolling::Rotation;
+    for (rotation, rotated) in
+        [(Rotation::MINUTELY, 3), (Rotation::HOURLY, 2), (Rotation::DAILY, 1), (Rotation::WEEKLY, 0), (NEVER, 0)]
+    {
+        let dir = Dir::new();
+        let mut log = RollingFile::from_tracing_appender(rotation, dir.0.path(), "orders.log").open();
+        for time in
+            [NOON, "2026-11-20T12:00:59Z", "2026-11-20T12:01:00Z", "2026-11-20T13:00:00Z", "2026-11-21T00:00:00Z"]
+        {
+            log.put("x", time);
+        }
+        assert_eq!(dir.segments().len(), rotated, "{log:?}");
+        assert!(dir.active().ends_with("x\n"));
+    }
+}
 
 #[test]
 fn size_and_period_hold_together() {

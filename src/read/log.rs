@@ -1,0 +1,228 @@
+//! Finds the files of a log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::lines::Lines;
+use super::open::{failed, is_same, open};
+use super::segment::Segment;
+use crate::error::Error;
+use crate::rotation::{Form, Names, Segment as Position};
+
+/// A listing that a rotation disturbs is repeated this often.
+const ATTEMPTS: u32 = 16;
+
+/// A log on disk: one active file and its closed segments.
+#[derive(Clone, Debug)]
+pub struct Log {
+    path: PathBuf,
+    files: Files,
+}
+
+/// Which files belong to the log.
+#[derive(Clone, Debug)]
+enum Files {
+    /// The active file and its segments.
+    All(Arc<Names>),
+    /// Only this closed segment.
+    Closed(Arc<Names>, Position, Form),
+    /// Only this compressed file, which is no segment by its name.
+    Single(Form),
+}
+
+/// The files of the closed segments, in the order they were written. The plain file sorts first among equals.
+type Closed = BTreeMap<Position, BTreeMap<Form, u64>>;
+
+impl Log {
+    /// Opens the log at `path`, the path that the program writes to, for example `logs/orders.log`.
+    ///
+    /// The active file may be missing while closed segments exist. The path of one closed segment, or of any file that
+    /// ends in `.gz` or `.zst`, opens this file alone. Symbolic links are followed.
+    ///
+    /// # Errors
+    /// There is no such log, the path is a directory, or the directory cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let given = path.as_ref();
+        let found = match fs::symlink_metadata(given) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            found => Some(found.map_err(failed("open", given))?),
+        };
+        let is_link = found.as_ref().is_some_and(Metadata::is_symlink);
+        let path = if is_link { fs::canonicalize(given).map_err(failed("open", given))? } else { given.to_owned() };
+        let invalid = |why: &str| Error::invalid(format!("open {}: {why}", given.display()));
+        if path.is_dir() {
+            return Err(invalid("expected a log's active file, found a directory; pass the path of one log in it"));
+        }
+        let Some(name) = path.file_name().and_then(OsStr::to_str) else {
+            return Err(invalid("expected a path with a file name in UTF-8"));
+        };
+        let files = match Names::of_segment(name) {
+            Some((names, position, form)) if found.is_some() => Files::Closed(Arc::new(names), position, form),
+            _ if found.is_some() && Form::of_name(name) != Form::Plain => Files::Single(Form::of_name(name)),
+            _ => Files::All(Arc::new(Names::new(name))),
+        };
+        let log = Self { path, files };
+        if found.is_none() && log.segments()?.is_empty() {
+            return Err(invalid(
+                "found neither this file nor a closed segment of it; pass the path that the program logs to",
+            ));
+        }
+        Ok(log)
+    }
+
+    /// Returns the active file's path, or the path of the one file that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lists the segments in the order they were written: the closed ones, then the active file.
+    ///
+    /// Each call lists anew. The result is empty if all files have been removed. Where a segment exists both plain and
+    /// compressed, because its compression is not finished, the plain file is listed.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or the log rotates faster than it can be listed.
+    pub fn segments(&self) -> Result<Vec<Segment>, Error> {
+        let names = match &self.files {
+            Files::All(names) => names,
+            files => {
+                let bytes = fs::symlink_metadata(&self.path).map_or(0, |metadata| metadata.len());
+                let path = self.path.clone();
+                return Ok(vec![match files {
+                    Files::Single(form) => Segment::single(path, *form, bytes),
+                    Files::Closed(names, position, form) => {
+                        Segment::closed(path, Arc::clone(names), *position, *form, bytes)
+                    }
+                    Files::All(_) => return Ok(Vec::new()),
+                }]);
+            }
+        };
+        for _ in 0..ATTEMPTS {
+            let before = self.active()?;
+            let mut closed = Closed::new();
+            // A segment that is compressed during one pass can be missed in both forms, but not in two passes.
+            for _ in 0..2 {
+                collect(&self.directory(), names, &mut closed).map_err(failed("list", &self.directory()))?;
+            }
+            let after = self.active()?;
+            let (before, file) = before.unzip();
+            if !is_unchanged(before.as_ref(), after.as_ref().map(|(metadata, _)| metadata)) {
+                continue;
+            }
+            let first = |(position, forms): (Position, BTreeMap<Form, u64>)| {
+                let (form, bytes) = forms.into_iter().next()?;
+                let path = self.path.with_file_name(names.segment(position, form));
+                Some(Segment::closed(path, Arc::clone(names), position, form, bytes))
+            };
+            let mut segments: Vec<_> = closed.into_iter().filter_map(first).collect();
+            segments.extend(
+                before
+                    .zip(file)
+                    .map(|(metadata, file)| Segment::active(self.path.clone(), file.map(Arc::new), metadata.len())),
+            );
+            return Ok(segments);
+        }
+        let path = self.path.display();
+        Err(Error::retry(format!("list {path}: it was rotated during each of {ATTEMPTS} listings; try again")))
+    }
+
+    /// Returns the lines of all segments, in the order they were written.
+    ///
+    /// # Errors
+    /// As for [`segments`](Self::segments).
+    pub fn lines(&self) -> Result<Lines, Error> {
+        Ok(Lines::new(self.segments()?))
+    }
+
+    fn directory(&self) -> PathBuf {
+        match self.path.parent() {
+            Some(directory) if directory != Path::new("") => directory.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
+    /// Opens the active file, if there is one. An unreadable one is listed, too: reading it reports the error.
+    fn active(&self) -> Result<Option<(Metadata, Option<fs::File>)>, Error> {
+        let opened = match open(&self.path) {
+            Ok(file) => file.metadata().map(|metadata| (metadata, Some(file))),
+            Err(_) => fs::symlink_metadata(&self.path).map(|metadata| (metadata, None)),
+        };
+        match opened {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some).map_err(failed("open", &self.path)),
+        }
+    }
+}
+
+/// Lists the segments of the log at `path`; short for [`Log::open`] and [`Log::segments`].
+///
+/// # Errors
+/// As for those two.
+pub fn segments(path: impl AsRef<Path>) -> Result<Vec<Segment>, Error> {
+    Log::open(path)?.segments()
+}
+
+/// Finds the logs in `directory`, sorted by name.
+///
+/// A log has closed segments, or its active file has a lock file or a name that ends in `.log`. Subdirectories are not
+/// searched.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn logs(directory: impl AsRef<Path>) -> Result<Vec<Log>, Error> {
+    let directory = directory.as_ref();
+    let mut actives = BTreeSet::new();
+    for entry in fs::read_dir(directory).map_err(failed("list", directory))? {
+        let entry = entry.map_err(failed("list", directory))?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        if let Some((names, ..)) = Names::of_segment(name) {
+            actives.insert(names.active().to_owned());
+        } else if let Some(active) = Names::of_lock(name) {
+            if directory.join(active).is_file() {
+                actives.insert(active.to_owned());
+            }
+        } else if name.ends_with(".log") {
+            actives.insert(name.to_owned());
+        }
+    }
+    let log = |active: String| Log { path: directory.join(&active), files: Files::All(Arc::new(Names::new(&active))) };
+    Ok(actives.into_iter().map(log).collect())
+}
+
+/// Adds the closed segments in `directory` to those that are known.
+fn collect(directory: &Path, names: &Names, closed: &mut Closed) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some((position, form)) = name.to_str().and_then(|name| names.parse(name)) else { continue };
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_file() => {
+                closed.entry(position).or_default().insert(form, metadata.len());
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a path led to the same file, or to none, before and after.
+fn is_unchanged(before: Option<&Metadata>, after: Option<&Metadata>) -> bool {
+    match (before, after) {
+        (Some(before), Some(after)) => is_same(before, after),
+        (before, after) => before.is_none() && after.is_none(),
+    }
+}

@@ -1,0 +1,40 @@
+//! Reads the log that a [`RollingFile`](crate::RollingFile) wrote: its segments in order and the lines of all of them.
+//!
+//! [`Log::open`] takes the active file's path. [`Log::segments`] returns the closed segments in the order they were
+//! written, with the active file last. [`Log::lines`] streams the lines of all segments, decompressed. Other files in
+//! the directory are ignored, and nothing is written.
+//!
+//! # A log that is being written to
+//! A listing is a snapshot: it holds each segment once, while the writer rotates, compresses and removes files. The
+//! active file is opened when it is listed, so a later rotation does not hide it. A segment that is compressed later is
+//! found in its new form. A segment that retention removed later is skipped. Lines that are written to the active file
+//! after the listing are read, until it is rotated.
+//!
+//! # Lines
+//! A line is any bytes up to a newline. It need not be JSON or UTF-8. A last line without a newline is returned as it
+//! is: it was torn by a crash, or its write is under way. Memory is bounded by [`Lines::max_line_bytes`].
+//!
+//! # Examples
+//! ```
+//! # fn main() -> Result<(), spanline::Error> {
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("orders.log");
+//! # std::fs::write(&path, "{\"message\":\"order loaded\"}\n").unwrap();
+//! let mut lines = spanline::read::Log::open(&path)?.lines()?;
+//! while let Some(line) = lines.next_line()? {
+//!     assert!(line.starts_with(b"{"));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod decode;
+mod lines;
+mod log;
+mod open;
+mod segment;
+
+pub use self::lines::Lines;
+pub use self::log::{Log, logs, segments};
+pub use self::segment::{Reader, Segment};
+pub use crate::rotation::Form;

@@ -1,0 +1,166 @@
+//! One file of a log.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::decode::decoder;
+use super::lines::Lines;
+use super::open::{failed, open, read_at};
+use crate::error::Error;
+use crate::record::Timestamp;
+use crate::rotation::{Form, Names, Segment as Position};
+
+/// One file of a log, as it was when it was listed: the active file or a closed segment.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    path: PathBuf,
+    form: Form,
+    bytes: u64,
+    role: Role,
+}
+
+#[derive(Clone, Debug)]
+enum Role {
+    /// Stays open, as a rotation gives its path to another file. `None` if it could not be opened.
+    Active(Option<Arc<File>>),
+    /// Its form, and with it its name, may change.
+    Closed(Arc<Names>, Position),
+    /// A compressed file that is no segment by its name.
+    Single,
+}
+
+impl Segment {
+    pub(super) fn active(path: PathBuf, file: Option<Arc<File>>, bytes: u64) -> Self {
+        Self { path, form: Form::Plain, bytes, role: Role::Active(file) }
+    }
+
+    pub(super) fn closed(path: PathBuf, names: Arc<Names>, position: Position, form: Form, bytes: u64) -> Self {
+        Self { path, form, bytes, role: Role::Closed(names, position) }
+    }
+
+    pub(super) fn single(path: PathBuf, form: Form, bytes: u64) -> Self {
+        Self { path, form, bytes, role: Role::Single }
+    }
+
+    /// Returns the path at which it was listed.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns how its bytes were stored when it was listed.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Returns its size on disk when it was listed, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns whether it is the active file.
+    pub fn is_active(&self) -> bool {
+        matches!(self.role, Role::Active(_))
+    }
+
+    /// Returns when it was closed, to the second; `None` for the active file.
+    pub fn closed_at(&self) -> Option<Timestamp> {
+        self.position().map(Position::time)
+    }
+
+    /// Returns its sequence number, which grows by one with each rotation; `None` for the active file.
+    pub fn sequence(&self) -> Option<u64> {
+        self.position().map(|position| position.sequence)
+    }
+
+    /// Opens it for reading, decompressed. Returns `None` if it has been removed since it was listed.
+    ///
+    /// Each call starts at the beginning. A segment that was compressed since it was listed is opened in its new form.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or the feature that decompresses it is not enabled.
+    pub fn open(&self) -> Result<Option<Reader>, Error> {
+        if let Role::Active(Some(file)) = &self.role {
+            let source = Box::new(Shared { file: Arc::clone(file), offset: 0 });
+            return Ok(Some(Reader { path: self.path.clone(), source }));
+        }
+        for (path, form) in self.places() {
+            match open(&path) {
+                Ok(file) => {
+                    let source = decoder(form, file, &path)?;
+                    return Ok(Some(Reader { path, source }));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("open", &path)(error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns its lines.
+    pub fn lines(&self) -> Lines {
+        Lines::new([self.clone()])
+    }
+
+    fn position(&self) -> Option<Position> {
+        match &self.role {
+            Role::Closed(_, position) => Some(*position),
+            _ => None,
+        }
+    }
+
+    /// Returns where it may be by now. The writer removes one form only after the next one is complete.
+    fn places(&self) -> Vec<(PathBuf, Form)> {
+        let mut places = vec![(self.path.clone(), self.form)];
+        if let Role::Closed(names, position) = &self.role {
+            let path = |form| self.path.with_file_name(names.segment(*position, form));
+            places.extend(Form::ALL.map(|form| (path(form), form)));
+        }
+        places
+    }
+}
+
+/// Reads the decompressed bytes of one segment. Its errors name the path.
+pub struct Reader {
+    pub(super) path: PathBuf,
+    pub(super) source: Box<dyn Read + Send>,
+}
+
+impl Reader {
+    /// Returns the path that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.source.read(bytes).map_err(|error| match error.kind() {
+            // Callers try again by this kind alone.
+            ErrorKind::Interrupted => error,
+            kind => io::Error::new(kind, format!("read {}: {error}", self.path.display())),
+        })
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Reads the shared active file from its beginning.
+struct Shared {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl Read for Shared {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(&self.file, bytes, self.offset)?;
+        self.offset = self.offset.saturating_add(read as u64);
+        Ok(read)
+    }
+}

@@ -1,0 +1,60 @@
+//! `spanline cat`: the lines of logs, in the order they were written.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::PathBuf;
+
+use spanline::read;
+
+use crate::report::Report;
+
+/// Print the lines of logs, oldest first
+///
+/// Prints all files of each log: closed segments, decompressed, then the file that is being written. The bytes of a line
+/// are printed as they are.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A log, such as `logs/orders.log`, or one closed segment of it
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let mut printer = Printer { output, is_torn: false, buffer: vec![0; 64 << 10] };
+    for path in &args.paths {
+        let Some(segments) = report.check(read::segments(path)) else { continue };
+        for segment in segments {
+            // A segment that retention has removed since it was listed is no failure.
+            if let Some(Some(reader)) = report.check(segment.open()) {
+                printer.print(reader, report)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Printer<'a, W> {
+    output: &'a mut W,
+    /// The last line printed has no newline.
+    is_torn: bool,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> Printer<'_, W> {
+    /// Prints one segment. The first line never continues the torn last line of the segment before.
+    fn print(&mut self, mut reader: impl Read, report: &mut Report) -> io::Result<()> {
+        let mut is_first = true;
+        loop {
+            let bytes = match reader.read(&mut self.buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => &self.buffer[..report.check(read).unwrap_or(0)],
+            };
+            let Some(last) = bytes.last() else { return Ok(()) };
+            if self.is_torn && is_first {
+                self.output.write_all(b"\n")?;
+            }
+            is_first = false;
+            self.is_torn = *last != b'\n';
+            self.output.write_all(bytes)?;
+        }
+    }
+}

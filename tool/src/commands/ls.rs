@@ -1,0 +1,80 @@
+//! `spanline ls`: the files of logs.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use spanline::read::{self, Log, Segment};
+
+use crate::escape::escaped;
+use crate::report::Report;
+
+/// List the files of logs, oldest first
+///
+/// Prints the time span of each file, its size on disk in bytes, how it is stored, and its path. TO is when the file was
+/// closed, in UTC; FROM is when the file before it was closed. A dash stands for an unknown time: when the first file
+/// began, and when the file that is being written will end.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A log, such as `logs/orders.log`, or a directory with logs in it
+    #[arg(default_value = ".", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let mut rows = Vec::new();
+    for path in &args.paths {
+        for log in logs(path, report) {
+            rows.extend(report.check(log.segments()).map(rows_of).unwrap_or_default());
+        }
+    }
+    let bytes_width = rows.iter().map(|row| row.bytes.len()).max().unwrap_or(0).max("BYTES".len());
+    if !rows.is_empty() {
+        writeln!(output, "{:20}  {:20}  {:>bytes_width$}  {:5}  PATH", "FROM", "TO", "BYTES", "FORM")?;
+    }
+    for Row { from, to, bytes, form, path } in rows {
+        writeln!(output, "{from:20}  {to:20}  {bytes:>bytes_width$}  {form:5}  {path}")?;
+    }
+    Ok(())
+}
+
+/// Returns the log at `path`, or the logs in the directory there.
+fn logs(path: &Path, report: &mut Report) -> Vec<Log> {
+    if !path.is_dir() {
+        return report.check(Log::open(path)).into_iter().collect();
+    }
+    let logs = report.check(read::logs(path));
+    if logs.as_ref().is_some_and(Vec::is_empty) {
+        let advice = "pass the path of a log whose name does not end in .log";
+        report.failure(&format!("list {}: found no log in this directory; {advice}", path.display()));
+    }
+    logs.unwrap_or_default()
+}
+
+struct Row {
+    from: String,
+    to: String,
+    bytes: String,
+    form: String,
+    path: String,
+}
+
+fn rows_of(segments: Vec<Segment>) -> Vec<Row> {
+    let mut from = None;
+    let row = |segment: Segment| Row {
+        to: time(&segment),
+        from: from.replace(time(&segment)).unwrap_or_else(unknown),
+        bytes: segment.bytes().to_string(),
+        form: segment.form().to_string(),
+        path: escaped(segment.path().strip_prefix(".").unwrap_or(segment.path())),
+    };
+    segments.into_iter().map(row).collect()
+}
+
+fn time(segment: &Segment) -> String {
+    let time = segment.closed_at().map(|time| time.to_datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string());
+    time.unwrap_or_else(unknown)
+}
+
+fn unknown() -> String {
+    "-".into()
+}

@@ -1,0 +1,54 @@
+//! Text from outside that must not control the terminal.
+
+use std::fmt::Write;
+use std::path::Path;
+
+/// Returns a path as text, with control characters and bytes that are not UTF-8 escaped.
+pub(crate) fn escaped(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(&escaped_text(chunk.valid()));
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+/// Returns `text` with control characters escaped, and with those that reorder or break what a terminal shows.
+pub(crate) fn escaped_text(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_control() || is_layout(char) {
+            escaped.extend(char.escape_default());
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
+/// Returns whether a character sets the direction of text or ends a line.
+fn is_layout(char: char) -> bool {
+    matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_controls_a_terminal_is_escaped_and_other_text_is_not() {
+        assert_eq!(escaped_text("\x1b[2J\r\n\t\x7f\u{9b}"), "\\u{1b}[2J\\r\\n\\t\\u{7f}\\u{9b}");
+        assert_eq!(escaped_text("a\u{202e}b\u{2066}c\u{2028}"), "a\\u{202e}b\\u{2066}c\\u{2028}");
+        assert_eq!(escaped_text("größe 日志 \\ \"x\" 👩‍💻"), "größe 日志 \\ \"x\" 👩‍💻");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_that_are_not_utf_8_are_escaped() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        assert_eq!(escaped(Path::new(OsStr::from_bytes(b"a\xff\x1b/b"))), "a\\xff\\u{1b}/b");
+    }
+}

@@ -1,0 +1,32 @@
+//! `spanline`: lists and reads the logs that the library `spanline` writes.
+//!
+//! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
+//! stderr, and goes on with the rest.
+
+mod commands;
+mod escape;
+mod report;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Command;
+use report::Report;
+
+/// List and read logs
+#[derive(Parser)]
+#[command(name = "spanline", version, after_help = report::EXIT_STATUS)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut report = Report::default();
+    let mut output = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let written = args.command.run(&mut output, &mut report).and_then(|()| output.flush());
+    report.end(written)
+}

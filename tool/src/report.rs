@@ -1,0 +1,60 @@
+//! What a command could not do, on stderr, and the exit status that follows.
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use crate::escape::escaped_text;
+
+pub(crate) const EXIT_STATUS: &str = "\
+Exit status:
+  0  everything was done
+  1  something could not be read or written; stderr says what
+  2  the command line is wrong";
+
+/// Reports failures and remembers that there were some.
+#[derive(Default)]
+pub(crate) struct Report {
+    has_failed: bool,
+}
+
+impl Report {
+    /// Returns the result's value, or reports its error.
+    pub(crate) fn check<T, E: Error>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.failure(&with_sources(&error))).ok()
+    }
+
+    /// Reports a failure.
+    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
+    pub(crate) fn failure(&mut self, message: &str) {
+        self.has_failed = true;
+        // Without a reader of stderr, the exit status alone has to tell.
+        let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
+    }
+
+    /// Returns the exit status of a command whose output was `written`.
+    ///
+    /// A closed pipe is no failure: its reader, such as `head`, has what it wants.
+    pub(crate) fn end(mut self, written: io::Result<()>) -> ExitCode {
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            self.failure(&format!("write to stdout: {error}"));
+        }
+        ExitCode::from(u8::from(self.has_failed))
+    }
+}
+
+/// Returns an error's text, followed by those sources that it does not end with already.
+fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,79 @@
+use std::fs;
+
+use crate::{Dir, failed, printed};
+
+const OLD: &str = "orders.20261119T101538Z-000041.log.gz";
+const NEW: &str = "orders.20261120T101538Z-000042.log";
+
+fn two_logs() -> Dir {
+    let dir = Dir::new();
+    dir.put(&format!("logs/{NEW}"), "1\n");
+    dir.put(&format!("logs/{OLD}"), [0; 1234]);
+    dir.put("logs/orders.log", "22\n");
+    dir.put("logs/stock.log", "");
+    dir.put("logs/orders.log.bak", "foreign");
+    dir
+}
+
+#[test]
+fn the_files_of_a_log_are_listed_in_the_order_written() {
+    let expected = format!(
+        "\
+FROM                  TO                    BYTES  FORM   PATH
+-                     2026-11-19T10:15:38Z   1234  gzip   logs/{OLD}
+2026-11-19T10:15:38Z  2026-11-20T10:15:38Z      2  plain  logs/{NEW}
+2026-11-20T10:15:38Z  -                         3  plain  logs/orders.log
+"
+    );
+    assert_eq!(two_logs().run(&["ls", "logs/orders.log"]), printed(&expected));
+}
+
+#[test]
+fn a_directory_stands_for_the_logs_in_it() {
+    let dir = two_logs();
+    let done = dir.run(&["ls", "logs"]);
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+    let stock = "-                     -                         0  plain  logs/stock.log\n";
+    assert!(done.stdout.ends_with(stock), "{}", done.stdout);
+    assert_eq!(done.stdout, dir.run(&["ls", "logs/orders.log"]).stdout + stock);
+
+    dir.put("here.log", "");
+    let done = dir.run(&["ls"]);
+    assert!(done.stdout.ends_with("plain  here.log\n"), "{}", done.stdout);
+    assert_eq!(done, dir.run(&["ls", "."]));
+}
+
+#[test]
+fn one_closed_segment_is_listed_alone() {
+    let done = two_logs().run(&["ls", &format!("logs/{OLD}")]);
+    assert_eq!(done.stdout.lines().count(), 2);
+    assert!(done.stdout.ends_with(&format!("1234  gzip   logs/{OLD}\n")), "{}", done.stdout);
+}
+
+#[test]
+fn a_path_without_a_log_fails_and_the_others_are_listed() {
+    let dir = two_logs();
+    let done = dir.run(&["ls", "logs/missing.log", "logs/stock.log"]);
+    assert_eq!(done.status, 1);
+    assert!(done.stdout.ends_with("plain  logs/stock.log\n"), "{}", done.stdout);
+    let expected = "spanline: open logs/missing.log: found neither this file nor a closed segment of it; pass the path \
+                    that the program logs to\n";
+    assert_eq!(done.stderr, expected);
+
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    let expected = "spanline: list empty: found no log in this directory; pass the path of a log whose name does not \
+                    end in .log\n";
+    assert_eq!(dir.run(&["ls", "empty"]), failed(expected));
+}
+
+#[cfg(unix)]
+#[test]
+fn no_file_name_controls_the_terminal() {
+    let dir = Dir::new();
+    dir.put("a\x1b[2J\r\n\u{9b}31m\u{202e}.log", "");
+    let done = dir.run(&["ls"]);
+    assert!(done.stdout.ends_with("  a\\u{1b}[2J\\r\\n\\u{9b}31m\\u{202e}.log\n"), "{}", done.stdout);
+    assert_eq!(done.stdout.lines().count(), 2);
+    let done = dir.run(&["ls", "missing\x1b[2J"]);
+    assert!(done.stderr.starts_with("spanline: open missing\\u{1b}[2J: "), "{}", done.stderr);
+}

@@ -1,0 +1,66 @@
+//! The binary as its users run it: its output, its errors and its exit statuses.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod cat;
+mod ls;
+mod usage;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A directory in which the binary runs.
+struct Dir(TempDir);
+
+/// What a run printed, and its exit status.
+#[derive(Debug, PartialEq)]
+struct Done {
+    stdout: String,
+    stderr: String,
+    status: i32,
+}
+
+impl Dir {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spanline"));
+        command.args(args).current_dir(self.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Done {
+        done(self.command(args).output().unwrap())
+    }
+}
+
+fn done(output: Output) -> Done {
+    Done {
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        status: output.status.code().unwrap(),
+    }
+}
+
+fn printed(stdout: &str) -> Done {
+    Done { stdout: stdout.into(), stderr: String::new(), status: 0 }
+}
+
+fn failed(stderr: &str) -> Done {
+    Done { stdout: String::new(), stderr: stderr.into(), status: 1 }
+}
