@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use spanline::propagate::TraceContext;
 use spanline::record::Record;
 use spanline::schema::{Console, Flat, Schema};
-use spanline::schema::{Edits, NAMES, by_name};
+use spanline::schema::{Edits, built_in};
 use spanline::sink::Lines;
 use spanline::sink::Sink;
 use spanline::{Error, Guard, Output};
@@ -117,8 +117,8 @@ fn others(clock: f64) {
     let case = &CASES[1];
     println!("\n{:26} {:>16}", format!("{}, by", case.what), "ns (bytes)");
     let edits = Edits::new().rename("timestamp", "ts").remove("spans");
-    let edited = ("flat, edited", edits.on(by_name("flat").expect("a schema")));
-    let schemas = NAMES.into_iter().map(|name| (name, by_name(name).expect("a schema")));
+    let edited = ("flat, edited", edits.on(Flat::new()));
+    let schemas = built_in().map(|schema| (schema.name, schema.schema()));
     for (name, schema) in schemas.chain([edited]) {
         let mut stage = Stage::new(schema);
         let rounds: Vec<_> = (0..=ROUNDS).map(|_| stage.round(case, clock)).skip(1).collect();

@@ -73,6 +73,7 @@ mod queue;
 pub mod read;
 pub mod record;
 mod redact;
+mod redaction;
 mod rotation;
 pub mod schema;
 pub mod sink;

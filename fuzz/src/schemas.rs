@@ -1,14 +1,11 @@
 //! Each line of each schema is strict, with edits too.
 
-use spanline::schema::{Edits, NAMES, by_name};
+use spanline::schema::{Edits, built_in};
 use spanline::sink::Memory;
 use spanline::Output;
 
 use crate::input::{Scene, ended};
 use crate::support::strict;
-
-/// The schemas whose lines are no JSON.
-const TEXT: [&str; 4] = ["logfmt", "console", "compact", "pretty"];
 
 pub fn schemas(data: &[u8]) {
     let scene = Scene::new(data);
@@ -18,21 +15,21 @@ pub fn schemas(data: &[u8]) {
     if let (Some(from), Some(to)) = (names.next(), names.next()) {
         edits = edits.rename(from, to).insert(from, "added").rename(format!("fields.{to}"), from);
     }
-    let outputs: Vec<_> = NAMES.into_iter().flat_map(|name| [(name, false), (name, true)]).collect();
+    let outputs: Vec<_> = built_in().flat_map(|schema| [(schema, false), (schema, true)]).collect();
     let memories: Vec<_> = outputs.iter().map(|_| Memory::new()).collect();
     let mut builder = scene.builder();
-    for ((name, edited), memory) in outputs.iter().zip(&memories) {
-        let output = Output::new(memory.clone()).schema(by_name(name).unwrap()).queue_bytes(1 << 20);
+    for ((schema, edited), memory) in outputs.iter().zip(&memories) {
+        let output = Output::new(memory.clone()).schema(schema.schema()).queue_bytes(1 << 20);
         builder = builder.output(if *edited { output.edits(edits.clone()) } else { output });
     }
     let Some((dispatch, _handle)) = ended(builder) else { return };
     scene.play(&dispatch);
 
-    for ((name, _), memory) in outputs.iter().zip(&memories) {
+    for ((schema, _), memory) in outputs.iter().zip(&memories) {
         let text = String::from_utf8(memory.take()).unwrap();
         let bad = text.chars().find(|char| *char != '\n' && strict::is_unsafe(*char));
-        assert_eq!(bad, None, "{name}: {text:?}");
-        if !TEXT.contains(name) {
+        assert_eq!(bad, None, "{}: {text:?}", schema.name);
+        if schema.is_json {
             text.split_terminator('\n').for_each(|line| drop(strict::line(line)));
         }
     }

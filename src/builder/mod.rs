@@ -32,7 +32,7 @@ use crate::filter::{self, CallsiteFilter, Filters};
 use crate::layer::Otel;
 use crate::layer::{self, Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
-use crate::record::{Clock, Statics, Timestamp};
+use crate::record::{Clock, OwnedValue, Statics, Timestamp};
 use crate::redact::Redact;
 use crate::schema::{self, Console};
 use crate::sink::{Sink, Stdout};
@@ -117,10 +117,10 @@ impl Builder {
         self
     }
 
-    /// A field in every line, such as `version` or `env`; an event's or a span's field of that name goes before it.
+    /// A field in every line, such as `version` or `env`, of any type; an event's or a span's field of that name goes before it.
     /// Of equal names the last counts: set twice, it has the later value. An empty or reserved name is an error of
     /// `init` or `build`.
-    pub fn static_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn static_field(mut self, name: impl Into<String>, value: impl Into<OwnedValue>) -> Self {
         self.statics.fields.push((name.into(), value.into()));
         self
     }
@@ -314,7 +314,7 @@ impl Builder {
         let (extras, held) = self.failures.extras()?;
         let complaints = Arc::new(self.complaints);
         let rules = self.redact.rules();
-        let statics = Arc::new(redact::statics(self.statics, rules.as_deref()));
+        let statics = Arc::new(redact::statics(self.statics, rules.as_ref()));
         let smallest_queue =
             self.outputs.iter().map(|output| output.queue_bytes).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);

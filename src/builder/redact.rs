@@ -1,8 +1,11 @@
 //! What the log does not show.
 
+use std::sync::Arc;
+
 use super::Builder;
 use crate::record::Statics;
 use crate::redact::{Redact, Rules};
+use crate::redaction;
 
 impl Builder {
     /// What is secret: [`Redact::new`] unless set, which replaces the values of fields called `password`, `token` and the
@@ -17,10 +20,10 @@ impl Builder {
 }
 
 /// The static fields without what is secret in them.
-pub(super) fn statics(mut statics: Statics, rules: Option<&Rules>) -> Statics {
+pub(super) fn statics(mut statics: Statics, rules: Option<&Arc<Rules>>) -> Statics {
     if let Some(rules) = rules {
         for (name, value) in &mut statics.fields {
-            if let Some(other) = rules.static_value(name, value) {
+            if let Some(other) = redaction::static_value(rules, name, value) {
                 *value = other;
             }
         }

@@ -11,11 +11,13 @@ mod form;
 mod json;
 mod kind;
 mod notice;
+mod owned;
 mod time;
 mod value;
 
 pub use crate::context::{Context, ContextKey, SpanId, SpanView, TraceId};
 pub use json::{Json, json};
+pub use owned::OwnedValue;
 pub use time::Timestamp;
 pub use value::{ErrorChain, Value};
 
@@ -49,7 +51,7 @@ pub struct Record<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statics {
     pub(crate) service: Option<String>,
-    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(String, OwnedValue)>,
     /// Whether records may carry a backtrace.
     pub(crate) backtraces: bool,
     /// Whether records may have been held back.
@@ -59,7 +61,7 @@ pub(crate) struct Statics {
 impl Statics {
     /// What each line has of them, keys aside that are the log's own.
     pub(crate) fn bytes(&self) -> usize {
-        let fields = self.fields.iter().map(|(name, value)| name.len() + value.len());
+        let fields = self.fields.iter().map(|(name, value)| name.len() + value.text_bytes());
         self.service.as_ref().map_or(0, String::len) + fields.sum::<usize>()
     }
 }
@@ -181,8 +183,8 @@ impl<'a> Record<'a> {
     }
 
     /// Names and values that every line carries unless the event or its context has a field of that name.
-    pub fn static_fields(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.statics.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    pub fn static_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        self.statics.fields.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_value()?)))
     }
 
     fn log_text(&self, name: &str) -> Option<&'a str> {

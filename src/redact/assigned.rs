@@ -1,35 +1,36 @@
-//! Names in a text, and what is assigned to them.
+//! Names in a text, and the values assigned to them.
 //!
-//! A name ends before a `:` or `=`, in quotes or without, and may be marked: `**password**`, `user["password"]`, in
-//! colours of a terminal. What stands behind it goes up to where its quotes or brackets close, at whatever depth of
-//! escaping it is (`\"` in JSON in a text), or else to the end of its word; without a close, to the end of the text.
+//! A name ends before a `:` or `=`, with or without quotes. Marks may surround it: `**password**`, `user["password"]`,
+//! terminal colours. Its value ends where its quotes or brackets close, at any depth of escaping (`\"` for JSON inside
+//! a text), and otherwise at the end of the word. A value that is never closed ends with the text.
 
 use super::bounds::{
-    backslashes_at_end, before, block, byte, escape_begin, escape_end, group_end, line_end, quoted_end, run, run_back,
-    starts, string_end, tripled,
+    backslashes_at_end, before, block, byte, escape_begin, escape_end, group_end, line_end, quoted_end, run, starts,
+    string_end, tripled,
 };
+use super::hit::{Hit, With};
+use super::matcher::Matcher;
 use super::names::{MAX_NAME_BYTES, is_line};
-use super::text::{Hit, Look, With};
 
 /// A name before a value.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'t> {
     pub(super) text: &'t [u8],
-    /// Backslashes before its quotes, where it has some.
+    /// Backslashes before its quotes; `None` without quotes.
     pub(super) quotes: Option<usize>,
 }
 
-/// Bytes of blanks between a name and its sign, and of backslashes before a quote, that are passed over.
+/// At most this many blanks between a name and its sign, or backslashes before a quote, are skipped.
 const MAX_BLANKS: usize = 32;
 
-/// Between two texts are no more bytes.
+/// At most this many bytes stand between two strings.
 const MAX_BETWEEN: usize = 256;
 
-/// So many marks are passed over beside a name, as the two of `**password**`.
+/// At most this many marks beside a name are skipped, such as the two of `**password**`.
 const MAX_MARKS: usize = 4;
 
-impl<'t> Look<'t> {
-    /// The name that ends before `end`, with quotes or without.
+impl<'t> Matcher<'t> {
+    /// Returns the name that ends before `end`, with or without quotes.
     pub(super) fn name_before(&self, end: usize) -> Option<Name<'t>> {
         let text = self.text;
         let mut end = self.back(end, MAX_BLANKS, is_blank);
@@ -48,7 +49,7 @@ impl<'t> Look<'t> {
         }
         let start = self.back(end, MAX_NAME_BYTES, is_name);
         let start = match before(text, start) {
-            // The `n` of a `\n` is none of it.
+            // The `n` of `\n` does not belong to the name.
             b'\\' if matches!(byte(text, start), b'n' | b'r' | b't') => start + 1,
             b'\\' | b'\x1b' | b'}' | b';' | b'%' => after_mark(text, start, end),
             _ => start,
@@ -56,12 +57,8 @@ impl<'t> Look<'t> {
         (start < end).then_some(Name { text: text.get(start..end)?, quotes: None })
     }
 
-    pub(super) fn back(&self, end: usize, most: usize, of: fn(u8) -> bool) -> usize {
-        let from = end.saturating_sub(most);
-        from + run_back(self.text.get(from..end).unwrap_or_default(), of)
-    }
-
-    /// Where a name ends without the marks behind it of Markdown, of a terminal or of an index, which is said.
+    /// Returns where a name ends without the marks of Markdown, of a terminal or of an index after it; and whether it
+    /// is an index.
     #[cold]
     fn without_marks(&self, mut end: usize) -> (usize, bool) {
         let text = self.text;
@@ -81,7 +78,7 @@ impl<'t> Look<'t> {
         (end, false)
     }
 
-    /// What stands behind a secret name, from `from` on.
+    /// Matches the value of a secret name, from `from` on.
     pub(super) fn value(&self, from: usize, name: Name<'_>) -> Option<Hit> {
         let text = self.text;
         let mut start = run(text, from, is_blank);
@@ -91,7 +88,7 @@ impl<'t> Look<'t> {
         if start >= text.len() || self.is_replaced(start) {
             return None;
         }
-        // As it stands in its place in JSON: there it has to be a string.
+        // In the place of a JSON value, the replacement has to be a string.
         let bare = name.quotes.map_or(With::Bare, With::Quoted);
         let word = run(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#'));
         // `&"…"`
@@ -136,13 +133,13 @@ impl<'t> Look<'t> {
         }
         let mut end = self.word_end(start);
         if byte(text, end) == b'"' {
-            // The backslashes before it are its own.
+            // The backslashes before it belong to the quote.
             end -= backslashes_at_end(text.get(start..end).unwrap_or_default());
         }
         self.some_word(start, end).then_some(Hit { start, end, with: bare })
     }
 
-    /// Where a value begins behind the marks of Markdown and of a terminal.
+    /// Returns where a value begins after the marks of Markdown and of a terminal.
     #[cold]
     fn behind_marks(&self, start: usize) -> usize {
         let text = self.text;
@@ -151,7 +148,7 @@ impl<'t> Look<'t> {
             let stars = run(text, at, |byte| byte == b'*');
             let behind = if stars == at { escape_end(text, at) } else { stars };
             let next = run(text, behind, is_blank);
-            // What is masked has no value behind it: `password=*** user=bob`.
+            // A masked value has none after it: `password=*** user=bob`.
             if behind == at || stars > at + 2 || (stars > at && next == behind) {
                 break;
             }
@@ -160,18 +157,8 @@ impl<'t> Look<'t> {
         at
     }
 
-    /// Where a string begins: its content, the quote, and the backslashes before that.
-    pub(super) fn quoted(&self, at: usize) -> Option<(usize, u8, usize)> {
-        let quote = run(self.text, at, |byte| byte == b'\\');
-        match byte(self.text, quote) {
-            b'"' => Some((quote + 1, b'"', quote - at)),
-            b'\'' if quote == at => Some((quote + 1, b'\'', 0)),
-            _ => None,
-        }
-    }
-
-    /// Whether it is no string, but what stands between two: the name was the end of the first, as in `"password: ",
-    /// "next"`. What is in quotes has a sign behind them, and seldom one at its beginning.
+    /// Returns whether this is not a string, but what stands between two: the name ended the first, as in `"password:
+    /// ", "next"`. A quoted value is followed by a sign and rarely begins with one.
     fn is_between(&self, content: usize, quote: u8, backslashes: usize) -> bool {
         let closes = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b')' | b']' | b'}' | b':' | b';');
         let first = byte(self.text, content);
@@ -187,30 +174,26 @@ impl<'t> Look<'t> {
         }
         let behind = end + backslashes + 1;
         match byte(near, behind) {
-            // With more before it than the quote has: an escape, in the next text.
+            // More backslashes than the quote has: an escape in the next string.
             b'\\' => run(near, behind, |byte| byte == b'\\') > behind + backslashes,
             b'.' | b'&' | b'>' | b'<' | b'\'' | b'"' | b'`' | b'#' | b'|' => false,
             byte => !closes(byte),
         }
     }
 
-    pub(super) fn inside(&self, start: usize, end: usize) -> Option<Hit> {
-        (start < end && !self.is_replaced(start)).then_some(Hit { start, end, with: With::Bare })
-    }
-
-    /// Whether a word says something.
+    /// Returns whether a word is a value.
     fn some_word(&self, start: usize, end: usize) -> bool {
         let word = self.text.get(start..end).unwrap_or_default();
         let is = |other: &&[u8]| word.eq_ignore_ascii_case(other);
         match word {
             b"" | b"?" => false,
-            // The place of a value in SQL.
+            // A placeholder in SQL.
             [b'$', digits @ ..] if !digits.is_empty() && digits.len() < 4 => !digits.iter().all(u8::is_ascii_digit),
             _ => !NOTHING.iter().any(is) && !word.iter().all(|byte| *byte == b'*'),
         }
     }
 
-    /// Where the word ends that was assigned to a name; with the one behind it, if it is the name of a scheme.
+    /// Returns where the assigned word ends. After the name of a scheme, the next word belongs to it.
     fn word_end(&self, start: usize) -> usize {
         let end = self.one_word_end(start);
         let word = self.text.get(start..end).unwrap_or_default();
@@ -221,7 +204,7 @@ impl<'t> Look<'t> {
 
     fn one_word_end(&self, start: usize) -> usize {
         let text = self.text;
-        // A value may begin with a `<`; the end of an element does, too.
+        // A value may begin with `<`, and so does the end of an element.
         let mut end = start + usize::from(byte(text, start) == b'<' && byte(text, start + 1) != b'/');
         loop {
             end = run(text, end, |byte| {
@@ -243,7 +226,7 @@ impl<'t> Look<'t> {
                         | b'\''
                 )
             });
-            // A sign that may be a part of it as well, unless nothing is behind it.
+            // A sign that may be part of the value, unless nothing follows it.
             let closes =
                 |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b')' | b']' | b'}' | b'\'' | b'"');
             let is_part = matches!(byte(text, end), b',' | b')' | b']' | b'}' | b'\'') && !closes(byte(text, end + 1));
@@ -255,7 +238,7 @@ impl<'t> Look<'t> {
     }
 }
 
-/// Words before credentials.
+/// Words that precede credentials.
 const SCHEMES: [&[u8]; 8] =
     [b"bearer", b"basic", b"digest", b"token", b"apikey", b"negotiate", b"ntlm", b"aws4-hmac-sha256"];
 
@@ -263,14 +246,14 @@ pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']' | b'$') || !byte.is_ascii()
 }
 
-/// Words that say that there is no value.
+/// Words that stand for no value.
 const NOTHING: [&[u8]; 7] = [b"none", b"null", b"nil", b"true", b"false", b"undefined", b"empty"];
 
 pub(super) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// Where a name begins behind the mark it seems to begin with: `[1m` of a terminal, `5B` of a `[` in a URL.
+/// Returns where a name begins after the mark that it seems to begin with: `[1m` of a terminal, `5B` of a `[` in a URL.
 #[cold]
 fn after_mark(text: &[u8], start: usize, end: usize) -> usize {
     let name = text.get(start..end).unwrap_or_default();

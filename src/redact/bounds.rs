@@ -1,8 +1,8 @@
-//! Where a piece of a text ends: a run of bytes, a string, a bracket.
+//! Where a part of a text ends: a run of bytes, a string, a bracket.
 //!
-//! All that looks along a text does it here, so that it can be counted how far.
+//! Only this file walks along a text, so that a test can count the steps.
 
-/// Where the run of bytes that are `of` a kind ends.
+/// Returns where the run of bytes for which `of` holds ends.
 #[inline]
 pub(super) fn run(text: &[u8], from: usize, of: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(from..).unwrap_or_default();
@@ -12,7 +12,7 @@ pub(super) fn run(text: &[u8], from: usize, of: impl Fn(u8) -> bool) -> usize {
     from + length
 }
 
-/// Where the run of such bytes begins that ends with the text.
+/// Returns where the run of bytes for which `of` holds, and that ends with the text, begins.
 #[inline]
 pub(super) fn run_back(text: &[u8], of: impl Fn(u8) -> bool) -> usize {
     let start = text.iter().rposition(|byte| !of(*byte)).map_or(0, |at| at + 1);
@@ -23,17 +23,17 @@ pub(super) fn run_back(text: &[u8], of: impl Fn(u8) -> bool) -> usize {
 
 #[cfg(test)]
 thread_local! {
-    /// Bytes looked at, for the proof that they are no more than some times those of the text.
+    /// Bytes looked at: a test shows that their number is linear in the text.
     pub(super) static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// What is at `at`; a space beyond the text.
+/// Returns the byte at `at`; a space beyond the text.
 #[inline]
 pub(super) fn byte(text: &[u8], at: usize) -> u8 {
     text.get(at).copied().unwrap_or(b' ')
 }
 
-/// What is before `at`; a space before the text.
+/// Returns the byte before `at`; a space before the text.
 #[inline]
 pub(super) fn before(text: &[u8], at: usize) -> u8 {
     at.checked_sub(1).map_or(b' ', |at| byte(text, at))
@@ -48,13 +48,14 @@ pub(super) fn backslashes_at_end(text: &[u8]) -> usize {
     text.len() - run_back(text, |byte| byte == b'\\')
 }
 
-/// Where a string's content ends that began behind a quote with so many backslashes before it: at the quote that
-/// closes it or the text around it, else with the text. Inside of it, each quote has more of them.
+/// Returns where the content of a string ends that begins at `from`, after a quote with this many backslashes before
+/// it: at the quote that closes it or the text around it, else at the end of the text. Quotes inside have more
+/// backslashes.
 pub(super) fn string_end(text: &[u8], from: usize, quote: u8, backslashes: usize) -> usize {
     string_end_before(text, from, quote, backslashes, |_| false)
 }
 
-/// The same, and before a byte at which it `stops`.
+/// Like [`string_end`], but also ends before a byte for which `stops` holds.
 fn string_end_before(text: &[u8], from: usize, quote: u8, backslashes: usize, stops: impl Fn(u8) -> bool) -> usize {
     let mut at = from;
     loop {
@@ -74,7 +75,7 @@ fn string_end_before(text: &[u8], from: usize, quote: u8, backslashes: usize, st
     }
 }
 
-/// The same for a value, in which a doubled quote may stand for one, as in SQL and CSV.
+/// Like [`string_end`], for a value in which a doubled quote stands for one, as in SQL and CSV.
 pub(super) fn quoted_end(text: &[u8], from: usize, quote: u8, backslashes: usize) -> usize {
     let closes = |at: usize| {
         let own = text.get(at..at + backslashes);
@@ -87,7 +88,7 @@ pub(super) fn quoted_end(text: &[u8], from: usize, quote: u8, backslashes: usize
     end
 }
 
-/// The same for three quotes, as of TOML and Python: where the content begins and ends.
+/// Returns where the content of a string in triple quotes begins and ends, as in TOML and Python.
 pub(super) fn tripled(text: &[u8], content: usize, quote: u8, backslashes: usize) -> Option<(usize, usize)> {
     let length = backslashes + 1;
     let is_own = |at: usize| {
@@ -112,10 +113,10 @@ pub(super) fn tripled(text: &[u8], content: usize, quote: u8, backslashes: usize
     }
 }
 
-/// Three quotes with more backslashes before each are not looked for.
+/// Triple quotes with more backslashes before each are not recognised.
 const MAX_TRIPLED: usize = 15;
 
-/// Behind the line feed at `at`; it may be escaped.
+/// Returns the position after the line feed at `at`, which may be escaped.
 pub(super) fn line_feed(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     let own = rest.iter().take(MAX_TRIPLED).take_while(|byte| **byte == b'\\').count();
@@ -130,7 +131,7 @@ pub(super) fn line_feed(text: &[u8], at: usize) -> Option<usize> {
     is_feed.then_some(behind + own + 1)
 }
 
-/// A text of YAML in lines of its own, whose `|` or `>` is at `at`: up to the first line that is not as far to the right.
+/// Returns the bounds of a YAML block whose `|` or `>` is at `at`: it ends before the first line with less indentation.
 pub(super) fn block(text: &[u8], at: usize) -> Option<(usize, usize)> {
     let signs = run(text, at + 1, |byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+'));
     let line = line_feed(text, signs)?;
@@ -146,7 +147,7 @@ pub(super) fn block(text: &[u8], at: usize) -> Option<(usize, usize)> {
         match (line_feed(text, end), byte(text, end)) {
             (Some(mut line), _) => {
                 let mut behind = run(text, line, is_blank);
-                // Empty lines are of it.
+                // Empty lines belong to the block.
                 while let Some(next) = line_feed(text, behind) {
                     (line, behind) = (next, run(text, next, is_blank));
                 }
@@ -164,13 +165,13 @@ pub(super) fn block(text: &[u8], at: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// How an escape of a terminal begins, in texts that escape it, too.
+/// How a terminal escape begins, also in texts that escape it.
 const ESCAPES: [&[u8]; 4] = [b"\x1b[", b"u{1b}[", b"u001b[", b"x1b["];
 
-/// Its digits are no more.
+/// The longest terminal escape, in bytes.
 const MAX_ESCAPE: usize = 24;
 
-/// Where the escape of a terminal ends that begins at `at`; there, if none does.
+/// Returns where the terminal escape that begins at `at` ends; `at` if none begins there.
 pub(super) fn escape_end(text: &[u8], at: usize) -> usize {
     let start = run(text, at, |byte| byte == b'\\');
     let Some(begin) = ESCAPES.iter().find(|begin| starts(text, start, begin)) else { return at };
@@ -178,7 +179,7 @@ pub(super) fn escape_end(text: &[u8], at: usize) -> usize {
     if byte(text, end) == b'm' { end + 1 } else { at }
 }
 
-/// Where the escape of a terminal begins that ends with the `m` before `end`; there, if none does.
+/// Returns where the terminal escape that ends with the `m` before `end` begins; `end` if none does.
 pub(super) fn escape_begin(text: &[u8], end: usize) -> usize {
     let from = end.saturating_sub(MAX_ESCAPE);
     let piece = text.get(from..end - 1).unwrap_or_default();
@@ -189,7 +190,7 @@ pub(super) fn escape_begin(text: &[u8], end: usize) -> usize {
     from + piece.len() - backslashes_at_end(piece)
 }
 
-/// Where a `CDATA` of XML ends.
+/// Returns where an XML `CDATA` section ends.
 pub(super) fn character_data_end(text: &[u8], from: usize) -> usize {
     let mut end = run(text, from, |byte| byte != b']');
     while end < text.len() && !starts(text, end, b"]]>") {
@@ -198,8 +199,8 @@ pub(super) fn character_data_end(text: &[u8], from: usize) -> usize {
     end
 }
 
-/// Where a value ends that takes the line: there, or at the quote that closes the text around it. One of its own is
-/// passed over up to its end: `Digest username="bob", response="…"`.
+/// Returns where a value that takes the rest of its line ends: there, or at the quote that closes the text around it.
+/// Quotes within the value are skipped: `Digest username="bob", response="…"`.
 pub(super) fn line_end(text: &[u8], start: usize) -> usize {
     let feeds = |byte: u8| matches!(byte, b'\n' | b'\r');
     let is_quote = |at: usize, backslashes: usize| {
@@ -214,7 +215,7 @@ pub(super) fn line_end(text: &[u8], start: usize) -> usize {
         }
         let backslashes = backslashes_at_end(text.get(at..quote).unwrap_or_default());
         let begins = quote - backslashes;
-        // Behind what ends a text stand signs, or nothing; `dXNlcg=="` begins none.
+        // A closing quote is followed by a sign or by nothing. The quote in `dXNlcg=="` does not open a string.
         let behind = byte(text, quote + 1);
         let is_sign = behind.is_ascii_whitespace() || b",;:.}])>'\\\"".contains(&behind);
         let opens = !is_sign || is_quote(quote + 1, backslashes);
@@ -229,7 +230,7 @@ pub(super) fn line_end(text: &[u8], start: usize) -> usize {
     }
 }
 
-/// Where the strings of a text of JSON are: the content of the one around the place that is looked at, or of the next.
+/// Where the strings of a JSON text are: the content of the string around the current position, or of the next one.
 #[derive(Clone, Copy)]
 pub(super) struct Strings {
     start: usize,
@@ -237,7 +238,7 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    /// For a text that may be anything: none.
+    /// For a text that may be anything: no strings.
     pub(super) const UNKNOWN: Self = Self { start: usize::MAX, end: usize::MAX };
 
     pub(super) fn of(text: &[u8]) -> Self {
@@ -251,7 +252,7 @@ impl Strings {
         self.end = string_end(text, self.start, b'"', 0).max(self.start);
     }
 
-    /// The text up to the end of the string around `at`, or all of it. The places come in order.
+    /// Returns the text up to the end of the string around `at`, or all of it. Positions must not decrease.
     #[inline]
     pub(super) fn around<'t>(&mut self, text: &'t [u8], at: usize) -> &'t [u8] {
         while self.end < at {
@@ -260,14 +261,14 @@ impl Strings {
         if self.are_around(at) { text.get(..self.end).unwrap_or(text) } else { text }
     }
 
-    /// Whether the place that was asked for last is in a string.
+    /// Returns whether the last position that was passed is in a string.
     #[inline]
     pub(super) fn are_around(&self, at: usize) -> bool {
         self.start <= at
     }
 }
 
-/// Where a bracket closes again, behind it: strings inside are passed over.
+/// Returns the position after the bracket that closes the one at `open`. Strings inside are skipped.
 pub(super) fn group_end(text: &[u8], open: usize) -> usize {
     let opening = byte(text, open);
     let closing = match opening {
@@ -293,7 +294,7 @@ pub(super) fn group_end(text: &[u8], open: usize) -> usize {
                 let backslashes = backslashes_at_end(text.get(open..at).unwrap_or_default());
                 string_end(text, at + 1, b'"', backslashes) + backslashes + 1 - at
             }
-            // A character, which may be a bracket.
+            // A character literal, which may be a bracket.
             b'\'' if byte(text, at + 2) == b'\'' => 3,
             b'\'' if byte(text, at + 1) == b'\\' && byte(text, at + 3) == b'\'' => 4,
             _ => {

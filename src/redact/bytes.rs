@@ -1,23 +1,23 @@
-//! Which bytes a secret may begin at, and how to see fast that a text has none of them.
+//! The trigger bytes, and the fast check that a text has none of them.
 
 use super::cards::MIN_CARD_DIGITS;
 
-/// Why the pass stops at a byte.
+/// Why the scan stops at a byte.
 pub(super) mod class {
     pub(crate) const ASSIGN: u16 = 1;
     pub(crate) const OPEN: u16 = 2;
     pub(crate) const ANGLE: u16 = 4;
     pub(crate) const DIGIT: u16 = 8;
-    /// Of a prefix.
+    /// Part of a prefix.
     pub(crate) const MARK: u16 = 16;
     pub(crate) const B: u16 = 32;
     pub(crate) const J: u16 = 64;
-    /// Not a reason: a letter or digit.
+    /// Not a reason to stop: a letter or digit.
     pub(crate) const WORD: u16 = 128;
-    /// At these a name may end.
+    /// A name may end here.
     pub(crate) const NAMES: u16 = ASSIGN | OPEN | ANGLE;
     pub(crate) const ALL: u16 = WORD - 1;
-    /// Nor these: a dash, and what stands beside an argument.
+    /// Not reasons to stop either: a dash, and what stands beside an argument.
     pub(crate) const DASH: u16 = 256;
     pub(crate) const BESIDE: u16 = 512;
     /// All that an argument has.
@@ -53,7 +53,7 @@ pub(super) fn class_of(byte: u8) -> u16 {
     CLASS[usize::from(byte)]
 }
 
-/// Where the word ends that `at` is in.
+/// Returns where the word around `from` ends.
 #[inline]
 pub(super) fn word_end(text: &[u8], from: usize) -> usize {
     let mut at = from;
@@ -66,7 +66,7 @@ pub(super) fn word_end(text: &[u8], from: usize) -> usize {
     at
 }
 
-/// The same, sixteen bytes at once in the processor's wide registers.
+/// Like [`word_end`], sixteen bytes at a time.
 #[inline(never)]
 fn long_word_end(text: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = text.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
@@ -81,14 +81,14 @@ fn long_word_end(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The classes of all bytes of a text of fewer than sixteen: from the table, as the wide registers would first have to be
-/// filled with so few.
+/// Returns the classes of all bytes of a text shorter than sixteen. Reads the table: filling wide registers costs more
+/// for so few bytes.
 #[inline]
 fn classes_of_few(text: &[u8]) -> u16 {
     fn of(bytes: &[u8]) -> u16 {
         bytes.iter().fold(0, |seen, byte| seen | class_of(*byte))
     }
-    // Four and four, some of them twice.
+    // Four and four bytes, some of them twice.
     let (Some((first, behind)), Some((before, last))) = (text.split_first_chunk::<4>(), text.split_last_chunk::<4>())
     else {
         return of(text);
@@ -103,8 +103,8 @@ fn classes_of_few(text: &[u8]) -> u16 {
     seen
 }
 
-/// Whether one of sixteen bytes is of any class but [`DIGIT`](class::DIGIT), and how many are digits: without the table,
-/// so that they are looked at all at once.
+/// Returns whether one of sixteen bytes has a class other than [`DIGIT`](class::DIGIT), and how many are digits. Does
+/// without the table, so that the bytes are compared all at once.
 #[inline]
 fn others_and_digits(chunk: &[u8; 16]) -> (bool, u8) {
     let others = chunk.iter().fold(false, |any, &byte| {
@@ -122,7 +122,7 @@ fn others_and_digits(chunk: &[u8; 16]) -> (bool, u8) {
     (others, chunk.iter().fold(0, |count, byte| count + u8::from(byte.is_ascii_digit())))
 }
 
-/// Whether there is no byte of any class in a text of sixteen and more but so many digits.
+/// Returns whether a text of at least sixteen bytes has no trigger byte but at most `most` digits.
 #[inline(never)]
 fn has_only_digits(text: &[u8], mut most: u8) -> bool {
     let mut rest = text;
@@ -138,23 +138,23 @@ fn has_only_digits(text: &[u8], mut most: u8) -> bool {
         }
         rest = behind;
     }
-    // Once more the last of them.
+    // Looks at some bytes of the last sixteen a second time.
     rest.is_empty() || text.last_chunk().is_none_or(look)
 }
 
-/// Whether there is no byte of any class in a text.
+/// Returns whether a text has no trigger byte.
 #[inline]
 pub(super) fn has_none(text: &[u8]) -> bool {
     if text.len() < 16 { classes_of_few(text) & class::ALL == 0 } else { has_only_digits(text, 0) }
 }
 
-/// Shorter texts hold no secret but one behind its name or as an argument, unless they were cut.
+/// A shorter text holds no secret, except after a name, as an argument, or where it was cut.
 const MIN_SHAPE_BYTES: usize = 9;
 
-/// Whether a text is seen at once to hold no secret, as most are. `cut`: whether it was cut, so that a secret may end too
-/// early.
+/// Returns whether a text holds no secret for certain, as most texts do. `cut`: whether the text was cut, so that a
+/// secret may end early.
 #[inline]
-pub(super) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
+pub(crate) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
     if text.len() >= 16 {
         return is_harmless_long(text, cut());
     }
@@ -164,7 +164,7 @@ pub(super) fn is_harmless(text: &[u8], cut: impl Fn() -> bool) -> bool {
     }
     let is_harmless = match text.len() {
         0..MIN_SHAPE_BYTES => classes & class::NAMES == 0 && classes & class::ARGUMENT != class::ARGUMENT,
-        // A number of so many digits in so few bytes is in their middle.
+        // That many digits in so few bytes cover the middle.
         length => classes & class::ALL == class::DIGIT && !text.get(length / 2).is_some_and(u8::is_ascii_digit),
     };
     is_harmless && !cut()
@@ -175,8 +175,8 @@ fn is_harmless_long(text: &[u8], cut: bool) -> bool {
     is_id(text) || has_only_digits(text, if cut { 0 } else { MIN_CARD_DIGITS - 1 })
 }
 
-/// Whether a text is an id in hexadecimal digits, with the dashes of a UUID or longer than any card number: nearly every
-/// request and trace has one, and they look like what is looked for.
+/// Returns whether a text is a hexadecimal id: with the dashes of a UUID, or longer than any card number. Nearly every
+/// request and trace has one, and they look like secrets.
 #[inline]
 fn is_id(text: &[u8]) -> bool {
     if let Ok(text) = <&[u8; 32]>::try_from(text) {
@@ -214,7 +214,7 @@ mod tests {
         }
     }
 
-    /// At each place of texts of all lengths, each byte is seen as the table says.
+    /// At each position of texts of all lengths, each byte is judged as the table says.
     #[test]
     fn many_bytes_at_once_are_judged_as_one_is() {
         for length in 1..=40 {

@@ -1,42 +1,42 @@
-//! Numbers of cards, in texts and as integers.
+//! Card numbers, in texts and as integers.
 //!
-//! A text is asked about at a digit, and a bounded piece of it is looked at. `cut`: the text was cut, so what touches its
-//! end may be the beginning of more.
+//! A match begins at a digit and looks at a bounded part of the text. `cut`: the text was cut, so what touches its end
+//! may be the beginning of more.
 
 use std::ops::Range;
 
 use super::bounds::{before, byte, starts};
 
-/// A card number has no fewer.
+/// A card number has at least this many digits.
 pub(super) const MIN_CARD_DIGITS: u8 = 13;
 
-/// A card number has no more.
+/// A card number has at most this many digits.
 const MAX_CARD_DIGITS: usize = 19;
 
-/// Of a text that was cut, so many digits at the end may be the beginning of a card number.
+/// In a text that was cut, this many digits at the end may begin a card number.
 const CUT_CARD_DIGITS: usize = 6;
 
-/// No smaller integer is taken for a card number.
-pub(super) const LEAST_CARD_NUMBER: u64 = 10_000_000_000_000;
+/// A smaller integer is never taken for a card number.
+pub(crate) const LEAST_CARD_NUMBER: u64 = 10_000_000_000_000;
 
-/// Whether the digits from `at` to `end` may begin a card number: alone, or as the first four of some groups.
+/// Returns whether the digits from `at` to `end` may begin a card number: alone, or as the first group of four.
 #[inline]
 pub(super) fn may_be_card(text: &[u8], at: usize, end: usize, cut: bool) -> bool {
     let is_group = || end - at == 4 && byte(text, end + gap(text, end)).is_ascii_digit();
     end - at >= usize::from(MIN_CARD_DIGITS) || (cut && end == text.len()) || is_group()
 }
 
-/// What may stand between the groups of a card number: no-break spaces, too, as they are and as `Debug` shows them.
+/// Separators between the groups of a card number: also no-break spaces, raw and as `Debug` shows them.
 const GAPS: [&str; 8] = [" ", "-", ".", "\u{a0}", "\u{202f}", "\\u{a0}", "\\u{202f}", "\\u00a0"];
 
-/// How long what stands there is.
+/// Returns the length of the separator at `at`; 0 if there is none.
 fn gap(text: &[u8], at: usize) -> usize {
     let is_one = !byte(text, at).is_ascii_alphanumeric();
     let found = GAPS.iter().find(|gap| is_one && starts(text, at, gap.as_bytes()));
     found.map_or(0, |gap| gap.len())
 }
 
-/// A card number that begins at the digit `at`.
+/// Matches a card number that begins with the digit at `at`.
 pub(super) fn card(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     let (previous, second) = (before(text, at), before(text, at.saturating_sub(1)));
     if previous.is_ascii_alphanumeric() || (matches!(previous, b'.' | b'-') && is_part(text, at - 1, second)) {
@@ -71,13 +71,13 @@ pub(super) fn card(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     if is_cut { Some(at..end) } else { number.whole_card(text, at..end).or(found) }
 }
 
-/// Digits that were read, and the lengths of their groups.
+/// The digits read so far, and the lengths of their groups.
 #[derive(Default)]
 struct Number {
     digits: [u8; MAX_CARD_DIGITS],
     count: usize,
     lengths: [u8; 5],
-    /// Separators that were read.
+    /// Separators read so far.
     groups: usize,
 }
 
@@ -94,7 +94,7 @@ impl Number {
         self.digits.get(..self.count).unwrap_or_default()
     }
 
-    /// The number at `at` in the text, if it is that of a card, in groups as on a card.
+    /// Returns the range `at` if the number is a card number, in groups as on a card.
     fn whole_card(&self, text: &[u8], at: Range<usize>) -> Option<Range<usize>> {
         let (next, second) = (byte(text, at.end), byte(text, at.end + 1));
         let goes_on =
@@ -105,7 +105,7 @@ impl Number {
     }
 }
 
-/// Whether a `.` or `-` at `at` joins the digits behind it to digits before it: a fraction, a part of an UUID.
+/// Returns whether a `.` or `-` at `at` joins the digits after it to digits before it: a fraction, a part of a UUID.
 fn is_part(text: &[u8], at: usize, second: u8) -> bool {
     let hex = |place: usize| at.checked_sub(place).is_some_and(|at| byte(text, at).is_ascii_hexdigit());
     second.is_ascii_digit() || (1..=4).all(hex)
@@ -115,16 +115,16 @@ fn is_card(digits: &[u8]) -> bool {
     brand(digits).is_some_and(|lengths| lengths.contains(&digits.len())) && luhn(digits)
 }
 
-/// Whether an integer is a card number: of 14 to 16 digits, which the serial numbers of databases seldom have.
+/// Returns whether an integer is a card number: with 14 to 16 digits, which database serial numbers rarely have.
 #[inline]
-pub(super) fn is_card_number(number: u64) -> bool {
+pub(crate) fn is_card_number(number: u64) -> bool {
     (LEAST_CARD_NUMBER..10_000_000_000_000_000).contains(&number) && {
         let digits: Vec<u8> = number.to_string().bytes().map(|digit| digit - b'0').collect();
         is_card(&digits)
     }
 }
 
-/// The lengths that numbers of an issuer have, by their first digits.
+/// Returns the lengths that an issuer's numbers have, by their first digits.
 fn brand(digits: &[u8]) -> Option<&'static [usize]> {
     let first = |count: usize| digits.iter().take(count).fold(0u32, |number, digit| number * 10 + u32::from(*digit));
     Some(match (first(1), first(2), first(3), first(4)) {
@@ -139,7 +139,7 @@ fn brand(digits: &[u8]) -> Option<&'static [usize]> {
     })
 }
 
-/// The check digit of ISO/IEC 7812.
+/// Checks the check digit of ISO/IEC 7812.
 fn luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits.iter().rev().enumerate().fold(0, |sum, (place, digit)| {
         let value = u32::from(*digit) << (place % 2);

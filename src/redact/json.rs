@@ -1,20 +1,20 @@
 //! Paths into JSON: `payload.card.number` is the `number` in the `card` of the field `payload`.
 //!
-//! It reads the tokens of JSON and is content with what only looks like it: whoever calls looks into the texts as well.
+//! Reads JSON tokens and accepts what only looks like JSON: the caller scans the text as well.
 
-use super::Rules;
 use super::bounds::{byte, group_end, run, string_end};
 use super::cards::card;
+use super::hit::{Hit, With};
 use super::names::MAX_NAME_BYTES;
-use super::text::{Hit, With};
+use super::rules::Rules;
 
-/// Deeper paths are not followed; the names in there are found as they are in any text.
+/// Deeper paths are not followed. Names in there are still found as in any text.
 const MAX_DEPTH: usize = 256;
 
-/// An object or an array that is open.
+/// An open object or array.
 struct Frame {
     is_object: bool,
-    /// How long the path to it is.
+    /// Length of the path to it.
     path: usize,
 }
 
@@ -22,10 +22,10 @@ fn space(byte: u8) -> bool {
     byte.is_ascii_whitespace()
 }
 
-/// Adds what is secret by its path, and numbers of cards. `path` is that of the whole.
+/// Adds what is secret by its path, and card numbers. `path` leads to the whole text.
 pub(super) fn find(rules: &Rules, text: &[u8], path: &mut Vec<u8>, hits: &mut Vec<Hit>) {
     let mut frames: Vec<Frame> = Vec::new();
-    // Brackets that are open beyond those frames.
+    // Open brackets beyond the frames.
     let mut deeper = 0usize;
     let mut at = 0;
     while at < text.len() {
@@ -80,7 +80,7 @@ pub(super) fn find(rules: &Rules, text: &[u8], path: &mut Vec<u8>, hits: &mut Ve
     }
 }
 
-/// Whether a key is secret where it is; the path leads there afterwards, unless it is too long for any name.
+/// Returns whether a key is secret at its path. Afterwards `path` leads to the key, unless it is too long for any name.
 fn is_secret(rules: &Rules, path: &mut Vec<u8>, key: &[u8]) -> bool {
     if path.len() + key.len() >= MAX_NAME_BYTES {
         return rules.names.is_secret(key);
@@ -92,7 +92,7 @@ fn is_secret(rules: &Rules, path: &mut Vec<u8>, key: &[u8]) -> bool {
     rules.names.is_secret(path)
 }
 
-/// What stands behind a secret key, and where it goes on behind that.
+/// Returns a match for the value after a secret key, and where to go on.
 fn value(text: &[u8], at: usize) -> Option<(Hit, usize)> {
     let (start, end, with, behind) = match byte(text, at) {
         b'"' => {

@@ -1,18 +1,17 @@
 //! Names that are secret.
 //!
-//! A name is taken as words: split where letters and digits end (`_ - .`), and at humps (`apiKey`). A listed name
-//! without `*` is compared with the last words of it, joined: so it does not matter how they are separated, and a
-//! look-up for each word that it may begin with is all there is to do. Nearly all names are turned down before that, by
-//! their last two letters.
+//! A name is split into words: at characters that are not letters or digits (`_ - .`), and at capitals (`apiKey`). A
+//! listed name without `*` is compared with the last words, joined. So separators do not matter, and one look-up per
+//! word suffices. A filter on the last two letters turns down nearly all names before that.
 //!
-//! The list is made of those of Rails' `filter_parameters`, Sentry's denylist, Django's `HIDDEN_SETTINGS` and Datadog's
-//! obfuscation of queries, without what is harmless more often: `key`, `auth`, `session`, `salt`, `signature`.
+//! Source of the default list: Rails' `filter_parameters`, Sentry's denylist, Django's `HIDDEN_SETTINGS` and Datadog's
+//! query obfuscation, without names that are harmless more often: `key`, `auth`, `session`, `salt`, `signature`.
 
 use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
-/// What is secret unless something else is said. [`Redact::new`](super::Redact::new) lists them for the user.
+/// The default names. [`Redact::new`](super::Redact::new) documents them.
 pub(super) const DEFAULT: [&str; 43] = [
     "*password",
     "*passwd",
@@ -59,22 +58,22 @@ pub(super) const DEFAULT: [&str; 43] = [
     "credit_card",
 ];
 
-/// Of a longer name, so much of its end is looked at, in bytes: nobody writes one as long, but a text may have it.
+/// Of a longer name, only this many bytes at its end are compared. Nobody writes such a name, but a text may hold one.
 pub(super) const MAX_NAME_BYTES: usize = 256;
 
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct SecretNames {
     /// Joined words that a name may end with.
     endings: BTreeSet<Box<[u8]>>,
-    /// What a name may end with in the middle of a word.
+    /// What a name may end with, also inside a word.
     stems: Vec<Box<[u8]>>,
-    wild: Vec<Wild>,
+    patterns: Vec<Pattern>,
     keep: BTreeSet<Box<[u8]>>,
-    keep_wild: Vec<Wild>,
-    pairs: Pairs,
+    keep_patterns: Vec<Pattern>,
+    ending_filter: EndingFilter,
 }
 
-impl Names {
+impl SecretNames {
     pub(super) fn new(names: &[String], keep: &[String]) -> Self {
         let mut all = Self::default();
         for name in names {
@@ -84,23 +83,23 @@ impl Names {
             }
             match name.strip_prefix('*') {
                 _ if !name.contains('*') => {
-                    all.pairs.add(&words.flat);
+                    all.ending_filter.add(&words.flat);
                     all.endings.insert(words.flat[..].into());
                 }
                 Some(stem) if words.starts.len() == 1 && stem.bytes().all(is_word) => {
-                    all.pairs.add(&words.flat);
+                    all.ending_filter.add(&words.flat);
                     all.stems.push(words.flat[..].into());
                 }
                 _ => {
-                    let wild = Wild::new(name);
-                    all.pairs.add(wild.pieces.last().map_or(&[], |last| last));
-                    all.wild.push(wild);
+                    let pattern = Pattern::new(name);
+                    all.ending_filter.add(pattern.pieces.last().map_or(&[], |last| last));
+                    all.patterns.push(pattern);
                 }
             }
         }
         for name in keep {
             if name.contains('*') {
-                all.keep_wild.push(Wild::new(name));
+                all.keep_patterns.push(Pattern::new(name));
             } else {
                 all.keep.insert(Words::of(name.as_bytes()).flat[..].into());
             }
@@ -109,20 +108,22 @@ impl Names {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.endings.is_empty() && self.stems.is_empty() && self.wild.is_empty()
+        self.endings.is_empty() && self.stems.is_empty() && self.patterns.is_empty()
     }
 
-    /// Whether a field of that name, or at that dotted path, is secret.
+    /// Returns whether a field of that name, or at that dotted path, is secret.
     #[inline]
     pub(super) fn is_secret(&self, name: &[u8]) -> bool {
-        self.pairs.may_end(name) && self.is_listed(name)
+        self.ending_filter.may_end(name) && self.is_listed(name)
     }
 
     #[cold]
     fn is_listed(&self, name: &[u8]) -> bool {
         let words = Words::of(name);
         let digits = words.flat.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        let is = |words: &Words| self.ends_listed(words) || self.wild.iter().any(|wild| wild.ends(&words.joined()));
+        let is = |words: &Words| {
+            self.ends_listed(words) || self.patterns.iter().any(|pattern| pattern.ends(&words.joined()))
+        };
         (is(&words) || (digits > 0 && is(&words.without_last(digits)))) && !self.is_kept(name, &words)
     }
 
@@ -134,9 +135,10 @@ impl Names {
 
     fn is_kept(&self, name: &[u8], words: &Words) -> bool {
         let kept = |words: &Words| {
-            self.keep.contains(&words.flat[..]) || self.keep_wild.iter().any(|wild| wild.is_whole(&words.joined()))
+            self.keep.contains(&words.flat[..])
+                || self.keep_patterns.iter().any(|pattern| pattern.is_whole(&words.joined()))
         };
-        if self.keep.is_empty() && self.keep_wild.is_empty() {
+        if self.keep.is_empty() && self.keep_patterns.is_empty() {
             return false;
         }
         let last = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
@@ -148,11 +150,11 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
-/// A name, split.
+/// A name, split into words.
 struct Words {
-    /// Its words in lower case, joined.
+    /// The words in lower case, joined.
     flat: SmallVec<[u8; 64]>,
-    /// Where in that each begins.
+    /// Where each word begins in `flat`.
     starts: SmallVec<[u16; 8]>,
 }
 
@@ -182,7 +184,7 @@ impl Words {
         words
     }
 
-    /// The words with `_` between them.
+    /// Returns the words with `_` between them.
     fn joined(&self) -> SmallVec<[u8; 64]> {
         let mut joined = SmallVec::new();
         for (at, byte) in self.flat.iter().enumerate() {
@@ -195,14 +197,14 @@ impl Words {
     }
 }
 
-/// A name with `*` in it.
+/// A listed name with `*` in it.
 #[derive(Debug)]
-struct Wild {
-    /// What is between the stars, words joined with `_`: two at least.
+struct Pattern {
+    /// The parts between the stars, words joined with `_`: at least two.
     pieces: Vec<Box<[u8]>>,
 }
 
-impl Wild {
+impl Pattern {
     fn new(name: &str) -> Self {
         let edge = |at: Option<char>| at.is_some_and(|char| char.is_ascii() && !char.is_ascii_alphanumeric());
         let pieces = name.split('*').map(|piece| {
@@ -220,11 +222,11 @@ impl Wild {
         Self { pieces: pieces.collect() }
     }
 
-    /// Whether joined words end with it, from the beginning of a word on.
+    /// Returns whether joined words end with the pattern, which begins at the start of a word.
     fn ends(&self, joined: &[u8]) -> bool {
         let Some(first) = self.pieces.first() else { return false };
         let starts = (0..joined.len()).filter(|at| *at == 0 || joined.get(at - 1) == Some(&b'_'));
-        // The leftmost place is the best one: it leaves most for what comes behind.
+        // The leftmost start is the best one: it leaves most for the other parts.
         let start = starts.into_iter().find(|at| joined.get(*at..).is_some_and(|rest| rest.starts_with(first)));
         start.is_some_and(|start| self.goes_on(joined, start + first.len()))
     }
@@ -244,15 +246,15 @@ impl Wild {
     }
 }
 
-/// The pairs of letters that secret names end with.
+/// The last two letters of the listed names: turns down most names at once.
 #[derive(Debug, Default)]
-struct Pairs {
+struct EndingFilter {
     bits: [u32; 32],
-    /// A listed name ends otherwise: all names have to be looked at.
+    /// A listed name has no such ending, so every name has to be compared.
     any: bool,
 }
 
-impl Pairs {
+impl EndingFilter {
     fn add(&mut self, ending: &[u8]) {
         match ending {
             [.., one, other] if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() => {
@@ -276,7 +278,7 @@ impl Pairs {
     }
 }
 
-/// Whether what is assigned to a name takes the rest of the line.
+/// Returns whether the value of that name takes the rest of the line.
 pub(super) fn is_line(name: &[u8]) -> bool {
     const LINES: [&[u8]; 4] = [b"authorization", b"cookie", b"cookies", b"passphrase"];
     LINES.iter().any(|line| {
@@ -289,12 +291,12 @@ pub(super) fn is_line(name: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn default() -> Names {
-        Names::new(&DEFAULT.map(str::to_owned), &[])
+    fn default() -> SecretNames {
+        SecretNames::new(&DEFAULT.map(str::to_owned), &[])
     }
 
-    fn listed(name: &str) -> Names {
-        Names::new(&[name.to_owned()], &[])
+    fn listed(name: &str) -> SecretNames {
+        SecretNames::new(&[name.to_owned()], &[])
     }
 
     #[test]
@@ -420,7 +422,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_kept_by_its_whole_name() {
         let keep = ["token", "page.*"].map(str::to_owned);
-        let names = Names::new(&DEFAULT.map(str::to_owned), &keep);
+        let names = SecretNames::new(&DEFAULT.map(str::to_owned), &keep);
         for (name, is) in [
             ("token", false),
             ("Token", false),

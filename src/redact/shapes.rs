@@ -1,7 +1,7 @@
-//! What secrets look like, whatever their name; numbers of cards are in [`cards`](super::cards).
+//! The shapes of secrets, whatever their name. Card numbers are in [`cards`](super::cards).
 //!
-//! Each function is asked at one byte of a text and looks at a bounded piece of it, or at a run that nobody asks about
-//! again: the whole stays linear. `cut`: the text was cut, so what touches its end may be the beginning of more.
+//! Each function matches at one byte. It looks at a bounded part of the text, or at a run that is matched only once, so
+//! the scan stays linear. `cut`: the text was cut, so what touches its end may be the beginning of more.
 
 use std::ops::Range;
 
@@ -10,16 +10,16 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::bounds::{before, byte, run, run_back, starts};
 
-/// Beyond `user:` of a URL, a password with `/` or `?` in it is looked for so far, in bytes.
+/// How far after `user:` in a URL a password with `/` or `?` in it is searched, in bytes.
 const MAX_ODD_PASSWORD: usize = 256;
 
-/// The label of a PEM block is shorter.
+/// The longest label of a PEM block, in bytes.
 const MAX_LABEL: usize = 64;
 
-/// The number of a Telegram bot has no more.
+/// The most digits of a Telegram bot's number.
 const MAX_BOT_DIGITS: usize = 12;
 
-/// So much of Basic credentials is decoded to see whether they are some, in bytes.
+/// How much of Basic credentials is decoded to recognise them, in bytes.
 const MAX_DECODED: usize = 1024;
 
 fn base64url(byte: u8) -> bool {
@@ -30,7 +30,7 @@ fn token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
 }
 
-/// A JSON web token that begins at `at` with `eyJ`; and where its run of characters ends, token or not.
+/// Returns whether a JSON web token begins at `at` with `eyJ`; and where its run of characters ends, token or not.
 pub(super) fn jwt(text: &[u8], at: usize, cut: bool) -> (bool, usize) {
     if base64url(before(text, at)) {
         return (false, at);
@@ -42,15 +42,15 @@ pub(super) fn jwt(text: &[u8], at: usize, cut: bool) -> (bool, usize) {
     while is_dotted && byte(text, end) == b'.' && base64url(byte(text, end + 1)) {
         end = run(text, end + 1, base64url);
     }
-    // The trailing dot of an unsigned one.
+    // The trailing dot of an unsigned token.
     end += usize::from(is_dotted && byte(text, end) == b'.');
     ((is_dotted && byte(text, payload) == b'.') || (cut && end == text.len()), end)
 }
 
-/// A token of a service whose beginning ends with a dot, at `at`: behind it are so many characters of base64, and dots.
+/// Matches a service's token whose prefix ends with a dot, followed by base64 characters and dots.
 ///
-/// No byte of that beginning is one that the pass stops at: what tells is that so long a random text nearly always has
-/// another that is.
+/// No byte of these prefixes is a trigger byte. But a random text of this length nearly always has one elsewhere, so
+/// the scan does not skip it.
 pub(super) fn dotted(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     let start = DOTTED.iter().find(|start| starts(text, at, start))?;
     if base64url(before(text, at)) {
@@ -62,13 +62,13 @@ pub(super) fn dotted(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> 
     (length >= MIN_DOTTED || (cut && end == text.len())).then_some(at..end)
 }
 
-/// Of SendGrid, Vault and Google.
+/// SendGrid, Vault and Google.
 const DOTTED: [&[u8]; 5] = [b"SG.", b"hvs.", b"hvb.", b"hvr.", b"ya29."];
 
-/// The shortest of those tokens has more characters behind its beginning; a host's name or a path has seldom so many.
+/// The shortest of these tokens is longer after its prefix; host names and paths rarely are.
 const MIN_DOTTED: usize = 24;
 
-/// The password in a URL whose `://` is at `at`.
+/// Matches the password in a URL whose `://` is at `at`.
 pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     if !before(text, at).is_ascii_alphanumeric() {
         return None;
@@ -85,7 +85,7 @@ pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<us
     if let Some(password) = text.get(start..end).and_then(|rest| rest.iter().rposition(|byte| *byte == b'@')) {
         return (password > 0).then_some(start..start + password);
     }
-    // Without an `@`, what is behind the colon is a port; or a password with characters that belong encoded.
+    // Without an `@`, a port follows the colon; or a password with characters that should be encoded.
     if text.get(start..end)?.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -96,13 +96,13 @@ pub(super) fn url_password(text: &[u8], at: usize, cut: bool) -> Option<Range<us
     let reach = window.iter().position(|byte| blank(*byte)).unwrap_or(window.len());
     let window = window.get(..reach)?;
     let first = window.iter().position(|byte| *byte == b'@')?;
-    // Up to the last one before what can only be the path.
+    // Up to the last `@` before what can only be the path.
     let host = run(window, first, |byte| !matches!(byte, b'/' | b'?' | b'#'));
     let last = window.get(..host)?.iter().rposition(|byte| *byte == b'@')?;
     Some(start..end + last)
 }
 
-/// The token of a Telegram bot, `…:AA…`, whose `:` is at `at`.
+/// Matches the token of a Telegram bot, `…:AA…`, whose `:` is at `at`.
 pub(super) fn bot_token(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     let from = at.saturating_sub(MAX_BOT_DIGITS);
     let digits = text.get(from..at)?;
@@ -111,7 +111,7 @@ pub(super) fn bot_token(text: &[u8], at: usize, cut: bool) -> Option<Range<usize
     (digits >= 8 && (end - at > 30 || (cut && end == text.len()))).then_some(at + 1..end)
 }
 
-/// Addresses that whoever knows them may write to.
+/// Addresses that anyone who knows them may post to.
 const WEBHOOKS: [&[u8]; 4] = [
     b"hooks.slack.com/services/",
     b"hooks.slack.com/workflows/",
@@ -119,20 +119,20 @@ const WEBHOOKS: [&[u8]; 4] = [
     b"discordapp.com/api/webhooks/",
 ];
 
-/// The secret in the path of a webhook, whose `://` is at `at`.
+/// Matches the secret in the path of a webhook whose `://` is at `at`.
 pub(super) fn webhook(text: &[u8], at: usize) -> Option<Range<usize>> {
     let hook = WEBHOOKS.iter().find(|hook| starts(text, at + 3, hook))?;
     let start = at + 3 + hook.len();
     Some(start..run(text, start, token))
 }
 
-/// Whether `Bearer ` or `Basic ` may begin at the `b` that is at `at`.
+/// Returns whether `Bearer ` or `Basic ` may begin at the `b` at `at`.
 #[inline]
 pub(super) fn may_be_scheme(text: &[u8], at: usize) -> bool {
     matches!([byte(text, at + 1) | 0x20, byte(text, at + 2) | 0x20], [b'e', b'a'] | [b'a', b's'])
 }
 
-/// The credentials behind a `Bearer ` or `Basic ` that begins at `at`.
+/// Matches the credentials after a `Bearer ` or `Basic ` that begins at `at`.
 pub(super) fn credentials(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     let is = |word: &[u8]| text.get(at..at + word.len()).is_some_and(|piece| piece.eq_ignore_ascii_case(word));
     if before(text, at).is_ascii_alphanumeric() {
@@ -152,7 +152,7 @@ pub(super) fn credentials(text: &[u8], at: usize, cut: bool) -> Option<Range<usi
     (is_cut || (is_one && !is_parameter)).then_some(start..end)
 }
 
-/// Whether it is `user:password` in base64.
+/// Returns whether this is `user:password` in base64.
 fn is_pair(credentials: &[u8]) -> bool {
     let digits = credentials.split(|byte| *byte == b'=').next().unwrap_or_default();
     let whole = digits.len().min(MAX_DECODED) / 4 * 4;
@@ -163,7 +163,7 @@ fn is_pair(credentials: &[u8]) -> bool {
             .is_ok_and(|pair| !pair.is_empty() && (pair.contains(&b':') || is_random(digits)))
 }
 
-/// Whether it is no word of a language.
+/// Returns whether this is not a word of a language.
 fn is_random(word: &[u8]) -> bool {
     let has = |of: fn(&u8) -> bool| word.iter().skip(1).any(of);
     let odd = |byte: &u8| matches!(byte, b'_' | b'~' | b'+' | b'/' | b'=');
@@ -171,7 +171,7 @@ fn is_random(word: &[u8]) -> bool {
     word.len() >= 24 || (word.len() >= 3 && digit) || (word.len() >= 6 && (has(odd) || has(u8::is_ascii_uppercase)))
 }
 
-/// A private key whose `-----BEGIN` is at `at`: up to the end of its block, or of what there is of it.
+/// Matches a private key whose `-----BEGIN` is at `at`, up to the end of its block or of the text.
 pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
     let from = at + b"-----BEGIN ".len();
     let label = text.get(from..text.len().min(from + MAX_LABEL))?;
@@ -194,7 +194,8 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
     Some(at..end)
 }
 
-/// Beginnings of tokens, with the character they are looked for at last: `_`, `-`, or an `A` they begin with.
+/// Prefixes of tokens, with the least length of the rest. Each ends with the trigger byte `_` or `-`, or begins with
+/// the trigger byte `A`.
 const PREFIXES: [(&[u8], usize); 57] = [
     (b"ghp_", 20),
     (b"gho_", 20),
@@ -255,10 +256,10 @@ const PREFIXES: [(&[u8], usize); 57] = [
     (b"ATATT3", 30),
 ];
 
-/// The prefix of which more words begin: behind it are no dashes.
+/// A prefix that also begins ordinary words: no dash may follow.
 const PLAIN: &[u8] = b"sk-";
 
-/// Whether the two bytes beside the one at `at` are those of a prefix.
+/// Returns whether the two bytes beside the one at `at` belong to a prefix.
 #[inline]
 pub(super) fn may_be_prefix(text: &[u8], at: usize) -> bool {
     if byte(text, at) == b'A' {
@@ -288,7 +289,7 @@ pub(super) fn may_be_prefix(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// A token that is known by how it begins: the byte at `at` is the last of its prefix, or its first `A`.
+/// Matches a token with a known prefix: the byte at `at` is the prefix's last one, or its first `A`.
 pub(super) fn prefixed(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
     let is_first = byte(text, at) == b'A';
     PREFIXES.iter().find_map(|(prefix, least)| {

@@ -1,25 +1,37 @@
-//! Bunyan's core fields, for its command-line viewer and what else reads it.
+//! Bunyan's core fields, for its command-line viewer and other readers.
 //!
-//! Source: <https://github.com/trentm/node-bunyan#core-fields>. The viewer itself reads the tests' lines.
+//! Source: <https://github.com/trentm/node-bunyan#core-fields>. In the tests, the viewer itself reads the lines.
 
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, error_kind, error_message, views};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
 /// Lines for the `bunyan` command.
 #[derive(Debug)]
 pub struct Bunyan {
-    location: bool,
+    file: bool,
+    line: bool,
     clock: ClockText,
     draft: DraftBytes,
     host: Host,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("bunyan", LINE_KEYS, || Box::new(Bunyan::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/component",
+    trace_id: "/trace_id",
+    request_id: Some("/req_id"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "time",
@@ -39,7 +51,7 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know these, but no line has them: a user's field must not be taken for one.
     "req",
     "res",
     "client_req",
@@ -48,14 +60,15 @@ const KEYS: &[&str] = &[
     "widget_name",
 ];
 
-/// The viewer wants a name on every line.
+/// The viewer requires a name on every line.
 const NO_NAME: &str = "-";
 
 impl Bunyan {
-    /// Lines for the `bunyan` command.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self {
-            location: false,
+            file: false,
+            line: false,
             clock: ClockText::new("{\"v\":0,\"time\":\""),
             draft: DraftBytes::default(),
             host: Host::default(),
@@ -63,8 +76,10 @@ impl Bunyan {
     }
 
     switches! {
-        /// Adds `src`, file and line.
-        location,
+        /// Adds `src.file`, the source file of the call site.
+        file,
+        /// Adds `src.line`, the line in the source file.
+        line,
     }
 }
 
@@ -77,7 +92,7 @@ impl Default for Bunyan {
 impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = if parts.error.is_some() { parts.take_stack(record) } else { None };
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.number("level", level(record.level()));
@@ -96,13 +111,15 @@ impl Schema for Bunyan {
             line.plain("span_id", &span.digits());
         }
         if let Some(error) = &parts.error {
-            let (message, name) = (Value::Str(error_message(error)), Value::Str(error_kind(error).unwrap_or("Error")));
+            let (message, name) = (Value::Str(error_message(error)), Value::Str(error_type(error).unwrap_or("Error")));
             let stack = stack.as_deref().map(Value::Str).unwrap_or(message);
             put_object(line.key("err"), [("message", &message), ("name", &name), ("stack", &stack)].into_iter());
         }
-        if let Some((file, number)) = record.file().zip(record.line()).filter(|_| self.location) {
-            let (file, number) = (Value::Str(file), Value::U64(number.into()));
-            put_object(line.key("src"), [("file", &file), ("line", &number)].into_iter());
+        let file = record.file().filter(|_| self.file).map(Value::Str);
+        let number = record.line().filter(|_| self.line).map(Value::from);
+        if file.is_some() || number.is_some() {
+            let members = [("file", &file), ("line", &number)].into_iter();
+            put_object(line.key("src"), members.filter_map(|(name, value)| Some((name, value.as_ref()?))));
         }
         parts.end(line, record, &views);
     }

@@ -1,11 +1,11 @@
-//! The time a line begins with: what is rendered of it serves for the whole second.
+//! The time that a line begins with. What is rendered of it is reused for the whole second.
 
 use crate::record::Timestamp;
 
-/// Where most lines begin.
+/// What most lines begin with.
 const HEAD: &str = "{\"timestamp\":\"";
 
-/// The head of a line, with its time in RFC 3339 and six decimals.
+/// The head of a line, with its time in RFC 3339 with six decimals.
 #[derive(Debug)]
 pub(super) struct ClockText {
     head: &'static str,
@@ -16,12 +16,12 @@ pub(super) struct ClockText {
 const NANOS: i64 = 1_000_000_000;
 
 impl ClockText {
-    /// `head`: what stands before the time, its opening quote included.
+    /// `head`: what precedes the time, including its opening quote.
     pub(super) fn new(head: &'static str) -> Self {
         Self { head, second: None, text: Vec::new() }
     }
 
-    /// Head, time and closing quote.
+    /// Returns head, time and closing quote.
     #[inline]
     pub(super) fn text(&mut self, time: Timestamp) -> &[u8] {
         let (second, nanos) = (time.as_nanos().div_euclid(NANOS), time.as_nanos().rem_euclid(NANOS));

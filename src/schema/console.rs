@@ -1,4 +1,4 @@
-//! For people at a terminal: one line an event, aligned, coloured, never with a raw control character.
+//! Lines for people at a terminal: one per event, aligned and coloured, never with a raw control character.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -8,21 +8,22 @@ use std::io::Write;
 use chrono::{Local, Timelike};
 use tracing::Level;
 
+use super::common_fields::{put_marks, views};
 use super::edit::Edits;
-use super::merged::merged;
-use super::parts::{put_marks, views};
-use super::{Color, Schema, json};
+use super::resolved_fields::resolved_fields;
+use super::table::BuiltIn;
+use super::{Schema, json};
 use crate::context::{Context, ContextKey};
 use crate::record::{ErrorChain, Record, Timestamp, Value};
 
-/// Time of day, level, target, message, fields; the ids at the end, dimmed.
+/// Lines for people: time of day, level, target, message, fields; the ids at the end, dimmed.
 ///
 /// ```text
 /// 10:15:38.123456 INFO  orders            order loaded  user_id=42 method=GET  request  request_id=r-1 trace_id=4bf92f…
 /// ```
 ///
-/// [`compact`](Self::compact) leaves out the target and the long ids, [`pretty`](Self::pretty) takes several lines for an
-/// event, [`fold`](Self::fold) shows what spans hand down only once.
+/// [`compact`](Self::compact) omits the target and the long ids. [`pretty`](Self::pretty) uses several lines per event.
+/// [`fold`](Self::fold) shows the spans' fields only once.
 #[derive(Debug)]
 pub struct Console {
     color: Color,
@@ -33,11 +34,23 @@ pub struct Console {
     time: Time,
     /// Column of the message: grows with the targets seen, up to a limit.
     target_width: usize,
-    /// Of the first line, and of the last two.
+    /// The times of the first line and of the last two.
     times: Option<(Timestamp, Timestamp, Timestamp)>,
-    /// Contexts that were shown in full.
+    /// Contexts whose fields have been shown.
     shown: VecDeque<ContextKey>,
     edits: Edits,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// When the sink is a terminal. `NO_COLOR` turns colours off, `CLICOLOR_FORCE` turns them on.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +67,24 @@ enum Time {
     SinceLast,
 }
 
-/// So many contexts are remembered as shown: more than there are requests at a time in front of a terminal.
+pub(super) const ROWS: &[BuiltIn] = &[
+    row("console", || Box::new(Console::new()), || Box::new(reproducible())),
+    row("compact", || Box::new(Console::new().compact()), || Box::new(reproducible().compact())),
+    row("pretty", || Box::new(Console::new().pretty()), || Box::new(reproducible().pretty())),
+];
+
+const fn row(name: &'static str, new: fn() -> Box<dyn Schema>, reproducible: fn() -> Box<dyn Schema>) -> BuiltIn {
+    BuiltIn { reproducible, ..BuiltIn::text(name, None, new) }
+}
+
+fn reproducible() -> Console {
+    Console::new().utc().color(Color::Never)
+}
+
+/// At most this many contexts are remembered as shown: more than anyone watches at a time.
 const MAX_SHOWN: usize = 256;
 
-/// Longer targets do not push the messages of the others to the right.
+/// A longer target does not move the messages of the other lines.
 const MAX_TARGET_WIDTH: usize = 32;
 
 const RESET: &str = "\x1b[0m";
@@ -65,7 +92,7 @@ const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 
 impl Console {
-    /// Coloured when the sink is a terminal; local time.
+    /// Creates the schema: colours if the sink is a terminal, local time.
     pub fn new() -> Self {
         Self {
             color: Color::Auto,
@@ -81,7 +108,7 @@ impl Console {
         }
     }
 
-    /// When to colour.
+    /// Sets when to colour.
     pub fn color(mut self, color: Color) -> Self {
         self.color = color;
         self.colored = color == Color::Always;
@@ -94,20 +121,20 @@ impl Console {
         self
     }
 
-    /// Leaves out the target, `trace_id` and `span_id`.
+    /// Omits the target, `trace_id` and `span_id`.
     pub fn compact(mut self) -> Self {
         self.shape = Shape::Compact;
         self
     }
 
-    /// Takes several lines for an event: its text, its own fields, those of its spans, the spans and ids. The sources of
-    /// an error have a line each.
+    /// Uses several lines per event: its message, its own fields, the spans' fields, then the spans and ids. Each
+    /// source of an error has its own line.
     pub fn pretty(mut self) -> Self {
         self.shape = Shape::Pretty;
         self
     }
 
-    /// Shows the fields of spans and the long ids only in the first line inside of them; from then on the spans' names and
+    /// Shows the spans' fields and the long ids only in the first line of a span; later lines show the spans' names and
     /// `request_id`.
     pub fn fold(mut self) -> Self {
         self.fold = true;
@@ -120,7 +147,7 @@ impl Console {
         self
     }
 
-    /// Shows the time since the line before instead of the time of day.
+    /// Shows the time since the previous line instead of the time of day.
     pub fn since_last(mut self) -> Self {
         self.time = Time::SinceLast;
         self
@@ -159,7 +186,7 @@ impl Console {
         });
     }
 
-    /// Keeps the times of this line and the one before. `again`: it is the last line once more, cut.
+    /// Keeps the times of this line and the previous one. `again`: the same line is rendered again, shortened.
     fn keep_time(&mut self, now: Timestamp, again: bool) {
         self.times = match self.times {
             Some((first, before, _)) if again => Some((first, before, now)),
@@ -168,7 +195,7 @@ impl Console {
         };
     }
 
-    /// Whether what the context hands down has been shown.
+    /// Returns whether the context's fields have been shown.
     fn is_folded(&mut self, record: &Record<'_>, again: bool) -> bool {
         let Some(context) = record.context().filter(|_| self.fold) else { return false };
         let key = context.key();
@@ -182,12 +209,12 @@ impl Console {
         false
     }
 
-    /// Begins a group of fields, or of what else stands behind the message.
+    /// Begins a group of fields, or whatever else follows the message.
     fn put_gap(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.shape == Shape::Pretty { b"\n   " } else { b" " });
     }
 
-    /// Appends the sources of an error, a line each.
+    /// Appends an error and its sources, a line each.
     fn put_sources(&self, out: &mut Vec<u8>, name: &str, chain: ErrorChain<'_>) {
         out.extend_from_slice(b"\n    ");
         self.paint(out, DIM, |out| put_plain(out, &Value::Str(name)));
@@ -311,7 +338,7 @@ impl Schema for Console {
         }
 
         let views = views(record);
-        let mut fields = merged(record, &views);
+        let mut fields = resolved_fields(record, &views);
         put_marks(&mut fields, record);
         let ours = own_names(record);
         let name =
@@ -334,7 +361,7 @@ impl Schema for Console {
     }
 }
 
-/// What the line itself calls so: a user's field of the name is told from it.
+/// The names that the line itself uses: a user's field with such a name is marked.
 fn own_names(record: &Record<'_>) -> [Option<&'static str>; 4] {
     let context = record.context();
     let cut = record.original_bytes().is_some();
@@ -346,8 +373,8 @@ fn own_names(record: &Record<'_>) -> [Option<&'static str>; 4] {
     ]
 }
 
-/// Whether to colour of its own accord. Set to something, `NO_COLOR` forbids it; `CLICOLOR_FORCE` (not `0`) forces it,
-/// also for a sink that is no terminal.
+/// Returns whether to colour under [`Color::Auto`]. A non-empty `NO_COLOR` turns colours off. `CLICOLOR_FORCE` other
+/// than `0` turns them on, also when the sink is not a terminal.
 fn auto_color(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     if set("NO_COLOR").is_some() {
@@ -366,7 +393,7 @@ fn level_style(level: Level) -> &'static str {
     }
 }
 
-/// Text as it is, its unsafe characters as Rust escapes.
+/// Appends text, with its unsafe characters as Rust escapes.
 fn put_text(out: &mut Vec<u8>, text: &str) {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return out.extend_from_slice(text.as_bytes());
@@ -380,7 +407,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// A value or a name, text in quotes where it would otherwise be taken for something else.
+/// Appends a value or a name; text that could be mistaken for something else is quoted.
 fn put_plain(out: &mut Vec<u8>, value: &Value<'_>) {
     match value {
         Value::Str(text) if !text.is_empty() && !text.bytes().any(|byte| b" \"\\=".contains(&byte)) => {

@@ -1,15 +1,16 @@
-//! Datadog's reserved and standard attributes, as its log pipelines read them without any set-up.
+//! Datadog's reserved and standard attributes, which its log pipelines read without any set-up.
 //!
 //! Source: <https://docs.datadoghq.com/logs/log_configuration/attributes_naming_convention/> and
-//! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Trace ids have 128 bits and are logged as 32 hex
-//! digits by Datadog's own tracers today, span ids in decimal; earlier, both were decimal numbers of 64 bits.
+//! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Today, Datadog's own tracers log 128-bit trace
+//! ids as 32 hex digits, and span ids in decimal. Earlier, both were decimal numbers of 64 bits.
 
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_kind, error_message, views};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::record::Record;
 
@@ -17,11 +18,23 @@ use crate::record::Record;
 #[derive(Debug, Default)]
 pub struct Datadog {
     decimal_ids: bool,
-    thread: bool,
-    location: bool,
+    thread_name: bool,
+    file: bool,
+    line: bool,
+    module: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("datadog", LINE_KEYS, || Box::new(Datadog::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/status",
+    target: "/logger.name",
+    trace_id: "/dd.trace_id",
+    request_id: Some("/request_id"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "timestamp",
@@ -46,14 +59,14 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know these, but no line has them: a user's field must not be taken for one.
     "error",
     "dd",
     "logger",
     "level",
     "severity",
     "syslog",
-    // Of these the first that is there is the line's time.
+    // The first of these that is present would become the line's time.
     "@timestamp",
     "_timestamp",
     "Timestamp",
@@ -68,26 +81,30 @@ const KEYS: &[&str] = &[
 ];
 
 impl Datadog {
-    /// Lines for Datadog.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self::default()
     }
 
     switches! {
-        /// Writes `dd.trace_id` as the decimal number of its lower 64 bits, for tracers that are set up so
-        /// (`DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`).
+        /// Writes the lower 64 bits of `dd.trace_id` in decimal, for tracers with
+        /// `DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`.
         decimal_ids,
-        /// Adds `logger.thread_name`.
-        thread,
-        /// Adds `logger.method_name`, which is the module path, `logger.file` and `logger.line`.
-        location,
+        /// Adds `logger.thread_name`, where the thread has one.
+        thread_name,
+        /// Adds `logger.file`, the source file of the call site.
+        file,
+        /// Adds `logger.line`, the line in the source file.
+        line,
+        /// Adds `logger.method_name`, the module path of the call site.
+        module,
     }
 }
 
 impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("status", status(record.level()));
@@ -100,7 +117,7 @@ impl Schema for Datadog {
         }
         for (key, name) in [("dd.env", "env"), ("dd.version", "version")] {
             if let Some(value) = parts.take_static(record, name) {
-                line.text(key, value);
+                line.text(key, &json::text_of(&value));
             }
         }
         if let Some(trace) = parts.trace {
@@ -115,21 +132,21 @@ impl Schema for Datadog {
             line.plain("dd.span_id", decimal(&span.digits()).as_bytes());
         }
         line.text("logger.name", record.target());
-        if let Some(name) = record.thread().and_then(|thread| thread.name).filter(|_| self.thread) {
+        if let Some(name) = record.thread().and_then(|thread| thread.name).filter(|_| self.thread_name) {
             line.text("logger.thread_name", name);
         }
-        if self.location {
-            if let Some(module) = record.module_path() {
-                line.text("logger.method_name", module);
-            }
-            if let Some((file, number)) = record.file().zip(record.line()) {
-                line.text("logger.file", file);
-                line.number("logger.line", number.into());
-            }
+        if let Some(module) = record.module_path().filter(|_| self.module) {
+            line.text("logger.method_name", module);
+        }
+        if let Some(file) = record.file().filter(|_| self.file) {
+            line.text("logger.file", file);
+        }
+        if let Some(number) = record.line().filter(|_| self.line) {
+            line.number("logger.line", number.into());
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 line.text("error.kind", kind);
             }
         }
@@ -143,11 +160,11 @@ impl Schema for Datadog {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_name
     }
 }
 
-/// The number that hex digits stand for.
+/// Returns the number that hex digits stand for, in decimal.
 fn decimal(digits: &[u8; 16]) -> String {
     let number =
         digits.iter().fold(0, |number, digit| number << 4 | u64::from((*digit as char).to_digit(16).unwrap_or(0)));

@@ -1,28 +1,30 @@
 //! Elastic Common Schema, as Elastic's own loggers write it.
 //!
-//! Source: the ECS logging specification, <https://github.com/elastic/ecs-logging>, `spec/spec.json`, which the tests
-//! read: order, types, keys that must not be nested, what is replaced in the names of labels.
+//! Source: the ECS logging specification, <https://github.com/elastic/ecs-logging>. The tests read its
+//! `spec/spec.json`: order, types, keys that must not be nested, and what is replaced in label names.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, shown, span_path, views};
 use super::host::Host;
 use super::json::DraftBytes;
 use super::object::{Object, switches, tell_apart};
-use super::parts::{Parts, error_kind, error_message, shown, span_path, views};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::context::SpanView;
 use crate::record::{Record, Value};
 
 /// Lines for Elasticsearch: the Elastic Common Schema.
 ///
-/// A field of the user's is a label, `labels.user_id`, its name without the characters that Elasticsearch would take
-/// for structure, its value a scalar; unless it is called as a field of ECS is that we do not write ourselves, such as
-/// `http.request.method` or `user.id`.
+/// A user's field becomes a label, `labels.user_id`. Characters that Elasticsearch would take for structure are
+/// replaced in its name, and its value is a scalar. A field named like an ECS field that is not written otherwise, such
+/// as `http.request.method` or `user.id`, stays where it is.
 #[derive(Debug)]
 pub struct Ecs {
-    thread: bool,
+    thread_id: bool,
+    thread_name: bool,
     clock: ClockText,
     draft: DraftBytes,
     host: Host,
@@ -30,6 +32,16 @@ pub struct Ecs {
 
 /// The version that the specification is written against.
 const ECS_VERSION: &str = "1.6.0";
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("ecs", LINE_KEYS, || Box::new(Ecs::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/log.level",
+    target: "/log.logger",
+    trace_id: "/trace.id",
+    request_id: Some("/labels/request_id"),
+    fields: Some("/labels"),
+};
 
 const KEYS: &[&str] = &[
     "@timestamp",
@@ -55,7 +67,7 @@ const KEYS: &[&str] = &[
     "labels",
 ];
 
-/// Fields of ECS that stay where they are when a user gives them: leaves only, so none contradicts another. Sorted.
+/// ECS fields that users may set: leaves only, so that none contradicts another. Sorted.
 const FIELDS: [&str; 60] = [
     "client.address",
     "client.bytes",
@@ -120,10 +132,11 @@ const FIELDS: [&str; 60] = [
 ];
 
 impl Ecs {
-    /// Lines of the Elastic Common Schema.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self {
-            thread: false,
+            thread_id: false,
+            thread_name: false,
             clock: ClockText::new("{\"@timestamp\":\""),
             draft: DraftBytes::default(),
             host: Host::default(),
@@ -131,8 +144,10 @@ impl Ecs {
     }
 
     switches! {
-        /// Adds `process.thread.id` and `process.thread.name`.
-        thread,
+        /// Adds `process.thread.id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds `process.thread.name`, where the thread has one.
+        thread_name,
     }
 }
 
@@ -145,7 +160,7 @@ impl Default for Ecs {
 impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("log.level", record.level().as_str().as_bytes());
@@ -158,7 +173,7 @@ impl Schema for Ecs {
         }
         for (key, name) in [("service.version", "version"), ("service.environment", "env")] {
             if let Some(value) = parts.take_static(record, name) {
-                line.text(key, value);
+                line.text(key, &json::text_of(&value));
             }
         }
         if let Some(service) = parts.service {
@@ -181,15 +196,17 @@ impl Schema for Ecs {
             line.number("log.origin.file.line", number.into());
         }
         line.number("process.pid", self.host.pid().into());
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            line.number("process.thread.id", thread.id);
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if self.thread_id {
+                line.number("process.thread.id", thread.id);
+            }
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 line.text("process.thread.name", name);
             }
         }
         if let Some(error) = &parts.error {
             line.text("error.message", error_message(error));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 line.text("error.type", kind);
             }
         }
@@ -220,7 +237,7 @@ impl Schema for Ecs {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 
     fn forked(&mut self) {
@@ -228,8 +245,8 @@ impl Schema for Ecs {
     }
 }
 
-/// Whether a value is of the type that the specification has for a field of [`FIELDS`]. Elasticsearch refuses the whole
-/// document where one is not.
+/// Returns whether a value has the type that the specification requires for one of [`FIELDS`]. Elasticsearch refuses
+/// the whole document otherwise.
 fn is_of_type(name: &str, value: &Value<'_>) -> bool {
     let text = || value.as_str().unwrap_or_default();
     match (name.rsplit('.').next().unwrap_or_default(), *value) {
@@ -245,10 +262,11 @@ fn is_of_type(name: &str, value: &Value<'_>) -> bool {
     }
 }
 
-/// A name with `_` for what the specification wants replaced, and for the labels that we write ourselves.
+/// Returns the name of a label: `_` replaces what the specification forbids, and marks the labels that are written
+/// here.
 fn label_name(name: &str) -> Cow<'_, str> {
     match name {
-        // Refused.
+        // Elasticsearch refuses it.
         blank if blank.trim().is_empty() => Cow::Owned("_".to_owned()),
         "spans" | "truncated" | "original_bytes" | "request_id" => Cow::Owned(format!("{name}_")),
         _ if name.contains(['.', '*', '\\']) => Cow::Owned(name.replace(['.', '*', '\\'], "_")),
@@ -256,7 +274,7 @@ fn label_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Labels are scalars: what is nested becomes text.
+/// Appends labels, which are scalars: nested values become text.
 fn put_labels(out: &mut Vec<u8>, labels: &[(Cow<'_, str>, Value<'_>)]) {
     for (place, (name, value)) in labels.iter().enumerate() {
         out.push(if place == 0 { b'{' } else { b',' });

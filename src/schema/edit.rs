@@ -1,7 +1,7 @@
-//! Keys of lines renamed, dropped and added, whatever the schema.
+//! Renames, removes and inserts keys of lines, whatever the schema.
 //!
-//! A schema of JSON lines knows nothing of it: its line is taken apart and put together again ([`Edited`]). The schemas
-//! whose lines are something else apply the same edits to their fields before they write them.
+//! A schema of JSON lines does not know of edits: its line is parsed and written again ([`Edited`]). The other schemas
+//! apply the same edits to their fields before they write them.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,16 @@ use smallvec::SmallVec;
 
 use super::Schema;
 use super::json::{self, Pairs};
-use crate::record::{Record, Value};
+use crate::record::{OwnedValue, Record, Value};
 
-/// What is to be renamed, dropped or added in the lines of an output.
+/// Renames, removes and inserts keys in the lines of an output.
 ///
-/// Names are those that stand in the line. One inside of others is called by its path with dots, through arrays, too:
-/// `labels.user_id`, `spans.password`. In [`Otel`](crate::schema::Otel) they are names of attributes, and in
-/// [`Console`](crate::schema::Console) those of fields.
+/// Names are those in the line. A nested key is named by its path with dots, through arrays too: `labels.user_id`,
+/// `spans.password`. In [`Otel`](crate::schema::Otel), names are those of attributes; in
+/// [`Console`](crate::schema::Console), those of fields.
 ///
-/// Each edit looks at the line as the schema made it, not at what another edit made of it; of two edits of one name the
-/// later counts. Keys stay unique: where an edit gives a key that is there already, what the edit gives wins, and of two
-/// edits the later.
+/// Each edit applies to the line as the schema made it, not to the result of another edit. The last of several edits of
+/// one name wins. Keys stay unique: an edit that gives a key replaces what has that key, and the last such edit wins.
 ///
 /// ```
 /// use spanline::{Output, Stdout};
@@ -34,59 +33,38 @@ pub struct Edits(Vec<Edit>);
 #[derive(Clone, Debug)]
 enum Edit {
     Rename { from: String, to: String },
-    Drop { from: String },
-    Add { name: String, value: Added },
-}
-
-/// A value that lives as long as the edits.
-#[derive(Clone, Debug)]
-enum Added {
-    Text(String),
-    Json(String),
-}
-
-impl Added {
-    fn value(&self) -> Value<'_> {
-        match self {
-            Added::Text(text) => Value::Str(text),
-            Added::Json(json) => Value::Json(json),
-        }
-    }
+    Remove { from: String },
+    Insert { name: String, value: OwnedValue },
 }
 
 impl Edits {
-    /// No edits.
+    /// Creates an empty list of edits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Calls the member at path `from` `to`, in the same place: `rename("labels.user_id", "uid")` gives `labels.uid`.
+    /// Renames the member at path `from`, in its place: `rename("labels.user_id", "uid")` gives `labels.uid`.
     pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
         self.0.push(Edit::Rename { from: from.into(), to: to.into() });
         self
     }
 
-    /// Leaves out the member at a path.
+    /// Removes the member at a path.
     pub fn remove(mut self, name: impl Into<String>) -> Self {
-        self.0.push(Edit::Drop { from: name.into() });
+        self.0.push(Edit::Remove { from: name.into() });
         self
     }
 
-    /// Adds a member at the top level of every line, in place of what has that name.
-    pub fn insert<'v>(mut self, name: impl Into<String>, value: impl Into<Value<'v>>) -> Self {
-        let value = match value.into() {
-            Value::Str(text) => Added::Text(text.to_owned()),
-            value => {
-                let mut json = Vec::new();
-                json::put_value(&mut json, &value);
-                Added::Json(String::from_utf8_lossy(&json).into_owned())
-            }
-        };
-        self.0.push(Edit::Add { name: name.into(), value });
+    /// Inserts a member at the top level of every line, in place of a member with that name. `None` inserts nothing.
+    pub fn insert(mut self, name: impl Into<String>, value: impl Into<OwnedValue>) -> Self {
+        let value = value.into();
+        if value.as_value().is_some() {
+            self.0.push(Edit::Insert { name: name.into(), value });
+        }
         self
     }
 
-    /// A schema with these edits: what [`Output::edits`](crate::Output::edits) does with the output's schema.
+    /// Returns a schema with these edits: what [`Output::edits`](crate::Output::edits) does with the output's schema.
     pub fn on(self, schema: impl Schema) -> Box<dyn Schema> {
         let mut inner: Box<dyn Schema> = Box::new(schema);
         if self.is_empty() || inner.edit(&self) {
@@ -95,13 +73,13 @@ impl Edits {
         Box::new(Edited { inner, edits: self, line: Vec::new() })
     }
 
-    /// Whether there is nothing to be done.
+    /// Returns whether there are no edits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Edits a list of names and values, for schemas that write something else than JSON objects. `make` makes a value
-    /// of what an edit adds.
+    /// Edits a list of names and values, for schemas that do not write JSON objects. `make` turns an inserted value
+    /// into an element of the list.
     pub fn apply<'e, T>(&'e self, fields: &mut Vec<(Cow<'e, str>, T)>, make: impl Fn(Value<'e>) -> T) {
         if !self.is_empty() {
             apply(&self.steps(), fields, make);
@@ -113,14 +91,14 @@ impl Edits {
     }
 }
 
-/// Edits of one object: the path from there, and what is to be done.
+/// Edits of one object, each with its path from there.
 type Steps<'e> = SmallVec<[(&'e str, &'e Edit); 8]>;
 
 fn apply<'e, T>(steps: &[(&'e str, &'e Edit)], members: &mut Vec<(Cow<'e, str>, T)>, make: impl Fn(Value<'e>) -> T) {
-    // For each member the number of the edit that gave it its name, from 1; `None` for what goes.
+    // For each member, the number of the edit that named it, from 1; `None` when it is removed.
     let mut ranks: Vec<Option<usize>> = Vec::with_capacity(members.len());
     for (name, _) in members.iter_mut() {
-        let last = steps.iter().enumerate().rev().find(|(_, (path, edit))| *path == *name && !edit.is_add());
+        let last = steps.iter().enumerate().rev().find(|(_, (path, edit))| *path == *name && !edit.is_insert());
         ranks.push(match last {
             Some((number, (_, Edit::Rename { to, .. }))) => {
                 *name = Cow::Borrowed(to);
@@ -131,8 +109,10 @@ fn apply<'e, T>(steps: &[(&'e str, &'e Edit)], members: &mut Vec<(Cow<'e, str>, 
         });
     }
     for (number, (name, edit)) in steps.iter().enumerate() {
-        if let Edit::Add { value, .. } = edit {
-            members.push((Cow::Borrowed(name), make(value.value())));
+        if let Edit::Insert { value, .. } = edit
+            && let Some(value) = value.as_value()
+        {
+            members.push((Cow::Borrowed(name), make(value)));
             ranks.push(Some(number + 1));
         }
     }
@@ -151,13 +131,13 @@ fn apply<'e, T>(steps: &[(&'e str, &'e Edit)], members: &mut Vec<(Cow<'e, str>, 
 impl Edit {
     fn path(&self) -> &str {
         match self {
-            Edit::Rename { from, .. } | Edit::Drop { from } => from,
-            Edit::Add { name, .. } => name,
+            Edit::Rename { from, .. } | Edit::Remove { from } => from,
+            Edit::Insert { name, .. } => name,
         }
     }
 
-    fn is_add(&self) -> bool {
-        matches!(self, Edit::Add { .. })
+    fn is_insert(&self) -> bool {
+        matches!(self, Edit::Insert { .. })
     }
 }
 
@@ -168,7 +148,7 @@ struct Edited {
     line: Vec<u8>,
 }
 
-/// A line that was longer than this gives its buffer back.
+/// After a longer line, the buffer is shrunk.
 const MAX_KEPT_BYTES: usize = 64 << 10;
 
 impl Schema for Edited {
@@ -197,27 +177,27 @@ impl Schema for Edited {
     }
 }
 
-/// What stands behind a key.
+/// The value of a member.
 enum Content<'e> {
-    /// As it was, but for edits further inside.
+    /// The original text, with edits that apply further inside.
     Raw(&'e str, Steps<'e>),
-    Added(Value<'e>),
+    Inserted(Value<'e>),
 }
 
-/// Appends an object, or the objects of an array, edited; `None` for what is neither.
+/// Appends an edited object, or the objects of an array; returns `None` for other text.
 fn put_edited(out: &mut Vec<u8>, text: &str, steps: &[(&str, &Edit)]) -> Option<()> {
     match text.as_bytes().first()? {
         b'{' => {
             let Pairs(pairs) = serde_json::from_str(text).ok()?;
             let mut members = Vec::with_capacity(pairs.len() + steps.len());
             for (name, value) in pairs {
-                let inside = steps.iter().filter(|(_, edit)| !edit.is_add());
+                let inside = steps.iter().filter(|(_, edit)| !edit.is_insert());
                 let inside =
                     inside.filter_map(|(path, edit)| Some((path.strip_prefix(&*name)?.strip_prefix('.')?, *edit)));
                 let inside = inside.collect();
                 members.push((name, Content::Raw(value.get(), inside)));
             }
-            apply(steps, &mut members, Content::Added);
+            apply(steps, &mut members, Content::Inserted);
             out.push(b'{');
             for (place, (name, content)) in members.iter().enumerate() {
                 if place > 0 {
@@ -226,7 +206,7 @@ fn put_edited(out: &mut Vec<u8>, text: &str, steps: &[(&str, &Edit)]) -> Option<
                 json::put_str(out, name);
                 out.push(b':');
                 match content {
-                    Content::Added(value) => json::put_value(out, value),
+                    Content::Inserted(value) => json::put_value(out, value),
                     Content::Raw(text, inside) => put_inside(out, text, inside),
                 }
             }

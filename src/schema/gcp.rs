@@ -6,23 +6,25 @@
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, put_span_names, shown, views};
 use super::json::DraftBytes;
-use super::merged::last_of_each;
 use super::object::{Object, put_object, switches};
-use super::parts::{Parts, put_span_names, shown, views};
+use super::resolved_fields::last_of_each;
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
 /// Lines for Google Cloud Logging.
 ///
-/// Static fields are labels of the log entry; all other fields stand in its payload. A field `httpRequest` that is
-/// nested JSON is the entry's request.
+/// Static fields become labels of the log entry; all other fields are in its payload. A field `httpRequest` that is a
+/// nested JSON object becomes the entry's request.
 #[derive(Debug)]
 pub struct Gcp {
     project: Option<String>,
     trace_sampled: Option<bool>,
     error_reporting: bool,
-    thread: bool,
+    thread_id: bool,
+    thread_name: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
@@ -33,6 +35,16 @@ const TRACE_SAMPLED: &str = "logging.googleapis.com/trace_sampled";
 const SOURCE_LOCATION: &str = "logging.googleapis.com/sourceLocation";
 const LABELS: &str = "logging.googleapis.com/labels";
 const ERROR_EVENT: &[u8] = b"type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent";
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("gcp", LINE_KEYS, || Box::new(Gcp::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/severity",
+    target: "/target",
+    trace_id: "/logging.googleapis.com~1trace",
+    request_id: Some("/request_id"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "time",
@@ -57,7 +69,7 @@ const KEYS: &[&str] = &[
     "truncated",
     "original_bytes",
     "fields",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know these, but no line has them: a user's field must not be taken for one.
     "logging.googleapis.com",
     "exception",
     "timestamp",
@@ -66,38 +78,41 @@ const KEYS: &[&str] = &[
 ];
 
 impl Gcp {
-    /// Lines for Google Cloud Logging.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self {
             project: None,
             trace_sampled: None,
             error_reporting: false,
-            thread: false,
+            thread_id: false,
+            thread_name: false,
             clock: ClockText::new("{\"time\":\""),
             draft: DraftBytes::default(),
         }
     }
 
-    /// The id of the project that the traces are in: `logging.googleapis.com/trace` is then the trace's full name,
-    /// which links the entry to it; without, it is the bare id.
+    /// Sets the id of the project that holds the traces. `logging.googleapis.com/trace` is then the trace's full name,
+    /// which links the entry to it; otherwise it is the bare id.
     pub fn project(mut self, id: impl Into<String>) -> Self {
         self.project = Some(id.into());
         self
     }
 
-    /// What `logging.googleapis.com/trace_sampled` says of lines that belong to a trace; unless set, what the trace's
-    /// `traceparent` says, where it came with one.
+    /// Sets `logging.googleapis.com/trace_sampled` for lines that belong to a trace. By default it follows the trace's
+    /// `traceparent`, if there is one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
         self.trace_sampled = Some(sampled);
         self
     }
 
     switches! {
-        /// Marks ERROR lines as error events, with the place in the source, so that Error Reporting takes them also when
-        /// they have no stack trace.
+        /// Marks ERROR lines as error events, with their source location. Error Reporting then also takes those without
+        /// a stack trace.
         error_reporting,
-        /// Adds `thread_id` and `thread_name`.
-        thread,
+        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds `thread_name`, where the thread has one.
+        thread_name,
     }
 }
 
@@ -110,7 +125,7 @@ impl Default for Gcp {
 impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let stack = parts.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("severity", severity(record.level()));
@@ -140,7 +155,8 @@ impl Schema for Gcp {
         }
         if let Some(service) = parts.service {
             let version = record.static_fields().filter(|(name, _)| *name == "version").last();
-            let version = version.map(|(_, value)| Value::Str(value));
+            let version = version.map(|(_, value)| json::text_of(&value));
+            let version = version.as_deref().map(Value::Str);
             let service = Value::Str(service);
             let members =
                 std::iter::once(("service", &service)).chain(version.iter().map(|version| ("version", version)));
@@ -174,9 +190,11 @@ impl Schema for Gcp {
         if let Some(request) = &parts.request {
             line.value("request_id", request);
         }
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            line.number("thread_id", thread.id);
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if self.thread_id {
+                line.number("thread_id", thread.id);
+            }
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 line.text("thread_name", name);
             }
         }
@@ -189,24 +207,34 @@ impl Schema for Gcp {
         }
         let labels: Vec<_> = last_of_each(record.static_fields())
             .filter(|(name, _)| *name != "version" || parts.service.is_none())
-            .map(|(name, value)| (name, Value::Str(value)))
             .collect();
         if !labels.is_empty() {
-            put_object(line.key(LABELS), labels.iter().map(|(name, value)| (*name, value)));
+            put_labels(line.key(LABELS), &labels);
         }
         line.end();
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
+}
+
+/// Appends labels, a map of strings: other types become text.
+fn put_labels(out: &mut Vec<u8>, labels: &[(&str, Value<'_>)]) {
+    for (place, (name, value)) in labels.iter().enumerate() {
+        out.push(if place == 0 { b'{' } else { b',' });
+        json::put_str(out, name);
+        out.push(b':');
+        json::put_str(out, &json::text_of(value));
+    }
+    out.push(b'}');
 }
 
 fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{')
 }
 
-/// There is no TRACE.
+/// Returns the severity; there is none for TRACE.
 fn severity(level: Level) -> &'static [u8] {
     match level {
         Level::ERROR => b"ERROR",

@@ -1,4 +1,4 @@
-//! What lines say of the process and its machine: asked once, and again in a forked child.
+//! Process id and machine name, queried once, and again in a forked child.
 
 /// Process id and machine name.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl Host {
         self.hostname.get_or_insert_with(hostname)
     }
 
-    /// In a forked child: the process id is another.
+    /// Called in a forked child: the process id has changed.
     pub(super) fn forked(&mut self) {
         self.pid = None;
     }

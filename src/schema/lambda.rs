@@ -1,27 +1,39 @@
-//! AWS Lambda's JSON log format: what its log-level filter and CloudWatch read.
+//! AWS Lambda's JSON log format, which its log-level filter and CloudWatch read.
 //!
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html> and
-//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>; the names of errors are those
-//! of the managed runtimes.
+//! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>. The error keys are those of
+//! the managed runtimes.
 
 use super::Schema;
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, error_message, error_type, views};
 use super::json;
 use super::json::DraftBytes;
 use super::object::{Object, switches};
-use super::parts::{Parts, error_kind, error_message, views};
+use super::table::{BuiltIn, Keys};
 use crate::record::{Record, Value};
 
-/// Lines for AWS Lambda, in functions whose log format is JSON.
+/// Lines for AWS Lambda functions whose log format is JSON.
 ///
-/// `requestId` is the field `requestId` of a span, which `lambda_runtime` opens around each invocation, or a field
+/// `requestId` is the field `requestId` of the span that `lambda_runtime` opens around each invocation, else the field
 /// `request_id`.
 #[derive(Debug, Default)]
 pub struct Lambda {
-    location: bool,
+    file: bool,
+    line: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("lambda", LINE_KEYS, || Box::new(Lambda::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/logger",
+    trace_id: "/trace_id",
+    request_id: Some("/requestId"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "timestamp",
@@ -41,26 +53,28 @@ const KEYS: &[&str] = &[
     "original_bytes",
     "fields",
     "errorType",
-    // Read there and not written here: a user's field must not be taken for it.
+    // Readers know this, but no line has it: a user's field must not be taken for it.
     "AWSRequestId",
 ];
 
 impl Lambda {
-    /// Lines for AWS Lambda.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self::default()
     }
 
     switches! {
-        /// Adds `location`, file and line.
-        location,
+        /// Adds the source file of the call site to `location`.
+        file,
+        /// Adds the line in the source file to `location`: `src/main.rs:42`.
+        line,
     }
 }
 
 impl Schema for Lambda {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let invocation = parts.take("requestId", |value| value.as_str().is_some());
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
@@ -89,7 +103,7 @@ impl Schema for Lambda {
         }
         if let Some(error) = &parts.error {
             line.text("errorMessage", error_message(error));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 line.text("errorType", kind);
             }
             if let Value::Error(chain) = error
@@ -103,8 +117,11 @@ impl Schema for Lambda {
                 out.push(b']');
             }
         }
-        if let Some((file, number)) = record.file().zip(record.line()).filter(|_| self.location) {
-            line.text("location", &format!("{file}:{number}"));
+        match (record.file().filter(|_| self.file), record.line().filter(|_| self.line)) {
+            (Some(file), Some(number)) => line.text("location", &format!("{file}:{number}")),
+            (Some(file), None) => line.text("location", file),
+            (None, Some(number)) => line.text("location", &number.to_string()),
+            (None, None) => {}
         }
         parts.end(line, record, &views);
     }

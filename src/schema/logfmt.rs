@@ -1,27 +1,40 @@
-//! `key=value` pairs, for people who grep and for what reads logfmt.
+//! `key=value` pairs, for grep and for programs that read logfmt.
 //!
-//! Source: the rules of <https://github.com/go-logfmt/logfmt>: no space, `=`, `"` or control character in a key, which
-//! becomes `_` here; a value that has one of these is quoted and escaped as in JSON.
+//! Source: the rules of <https://github.com/go-logfmt/logfmt>. A key has no space, `=`, `"` or control character; each
+//! becomes `_`. A value with one of these is quoted and escaped as in JSON.
 
 use std::borrow::Cow;
 
 use tracing::Level;
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, span_path, views};
 use super::edit::Edits;
 use super::object::{is_reserved, switches, tell_apart};
-use super::parts::{Parts, span_path, views};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::record::{Record, Value};
 
 /// Lines of `key=value` pairs.
 #[derive(Debug)]
 pub struct Logfmt {
-    thread: bool,
-    location: bool,
+    thread_id: bool,
+    thread_name: bool,
+    file: bool,
+    line: bool,
     clock: ClockText,
     edits: Edits,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::text("logfmt", Some(LINE_KEYS), || Box::new(Logfmt::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/target",
+    trace_id: "/trace_id",
+    request_id: Some("/request_id"),
+    fields: Some(""),
+};
 
 const KEYS: &[&str] = &[
     "ts",
@@ -31,7 +44,8 @@ const KEYS: &[&str] = &[
     "error",
     "file",
     "line",
-    "thread",
+    "thread_id",
+    "thread_name",
     "service",
     "request_id",
     "trace_id",
@@ -42,16 +56,27 @@ const KEYS: &[&str] = &[
 ];
 
 impl Logfmt {
-    /// Lines of `key=value` pairs.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
-        Self { thread: false, location: false, clock: ClockText::new(""), edits: Edits::new() }
+        Self {
+            thread_id: false,
+            thread_name: false,
+            file: false,
+            line: false,
+            clock: ClockText::new(""),
+            edits: Edits::new(),
+        }
     }
 
     switches! {
-        /// Adds `thread`, the thread's name or else its number.
-        thread,
-        /// Adds `file` and `line`.
-        location,
+        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds `thread_name`, where the thread has one.
+        thread_name,
+        /// Adds `file`, the source file of the call site.
+        file,
+        /// Adds `line`, the line in the source file.
+        line,
     }
 }
 
@@ -64,7 +89,7 @@ impl Default for Logfmt {
 impl Schema for Logfmt {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = Parts::of(record, &views);
+        let parts = CommonFields::of(record, &views);
         let time = String::from_utf8_lossy(self.clock.text(record.timestamp())).into_owned();
         let ids = (parts.trace.map(|id| id.to_string()), parts.span.map(|id| id.to_string()));
         let spans = span_path(&views);
@@ -75,12 +100,11 @@ impl Schema for Logfmt {
         put(&mut pairs, "target", Some(Value::Str(record.target())));
         put(&mut pairs, "msg", parts.message);
         put(&mut pairs, "error", parts.error);
-        if self.location {
-            put(&mut pairs, "file", record.file().map(Value::Str));
-            put(&mut pairs, "line", record.line().map(Value::from));
-        }
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            put(&mut pairs, "thread", Some(thread.name.map_or(Value::U64(thread.id), Value::Str)));
+        put(&mut pairs, "file", record.file().filter(|_| self.file).map(Value::Str));
+        put(&mut pairs, "line", record.line().filter(|_| self.line).map(Value::from));
+        if let Some(thread) = record.thread() {
+            put(&mut pairs, "thread_id", self.thread_id.then_some(Value::U64(thread.id)));
+            put(&mut pairs, "thread_name", thread.name.filter(|_| self.thread_name).map(Value::Str));
         }
         if let Some(original) = record.original_bytes() {
             put(&mut pairs, "truncated", Some(Value::Bool(true)));
@@ -118,7 +142,7 @@ impl Schema for Logfmt {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 
     fn edit(&mut self, edits: &Edits) -> bool {
@@ -138,7 +162,7 @@ fn has_special(text: &str) -> bool {
     !text.bytes().all(is_plain) && text.contains(is_special)
 }
 
-/// What a key cannot have, and a value only in quotes.
+/// Returns whether a character is forbidden in keys, and needs quotes in values.
 fn is_special(char: char) -> bool {
     char <= ' ' || matches!(char, '=' | '"' | '\u{fffd}') || json::is_unsafe(char)
 }

@@ -1,25 +1,26 @@
-//! Record → line: pure functions.
+//! How lines look: pure functions from a record to a line.
 //!
 //! A [`Schema`] is the third stage of an [`Output`](crate::Output), between the queue and the sink. It runs on the
-//! worker, so it costs the logging threads nothing, and it touches neither clock nor threads nor I/O: the same
-//! record always gives the same line.
+//! worker, so it costs the logging threads nothing. It uses no clock, no threads and no I/O: the same record always
+//! gives the same line.
 //!
 //! | schema | for |
 //! |---|---|
-//! | [`Flat`] | one JSON object a line, every key at the top: the default |
-//! | [`Nested`] | who parses the lines of `tracing_subscriber::fmt().json()` |
+//! | [`Flat`] | one JSON object per line, every key at the top level: the default |
+//! | [`Nested`] | programs that parse the lines of `tracing_subscriber::fmt().json()` |
 //! | [`Ecs`] | Elasticsearch |
 //! | [`Gcp`] | Google Cloud Logging and Error Reporting |
 //! | [`Datadog`] | Datadog |
 //! | [`Otel`] | the OpenTelemetry collector: OTLP/JSON |
 //! | [`Bunyan`] | the `bunyan` command |
 //! | [`Lambda`] | AWS Lambda |
-//! | [`Logfmt`] | who greps: `key=value` pairs |
+//! | [`Logfmt`] | `key=value` pairs, for grep |
 //! | [`Console`] | people at a terminal |
 //!
-//! [`by_name`] finds one by its name; [`Edits`] rename, drop and add keys of any.
+//! [`by_name`] finds a schema by its name, and [`built_in`] lists all of them. [`Edits`] rename, remove and insert keys
+//! of any schema. A switch, such as `thread_name`, has the same name in every schema that has it.
 //!
-//! One of one's own is one `impl`:
+//! Your own schema is one `impl`:
 //!
 //! ```
 //! use spanline::record::Record;
@@ -35,64 +36,60 @@
 //! # let _ = spanline::Output::new(spanline::Stdout::new()).schema(LevelAndTarget);
 //! ```
 
-mod bunyan;
 mod clock;
-mod console;
-mod datadog;
-mod ecs;
+mod common_fields;
 mod edit;
-mod flat;
-mod gcp;
 mod host;
 pub mod json;
-mod lambda;
-mod logfmt;
-mod merged;
-mod names;
-mod nested;
 mod object;
-mod otel;
-mod parts;
+mod resolved_fields;
+mod table;
 
-pub use bunyan::Bunyan;
-pub use console::Console;
-pub use datadog::Datadog;
-pub use ecs::Ecs;
+// One line per schema. Its file holds the type and its rows of the table.
+table::schemas! {
+    flat::Flat,
+    nested::Nested,
+    ecs::Ecs,
+    gcp::Gcp,
+    datadog::Datadog,
+    otel::Otel,
+    bunyan::Bunyan,
+    lambda::Lambda,
+    logfmt::Logfmt,
+    console::Console,
+}
+
+pub use console::Color;
 pub use edit::Edits;
+pub use flat::SpanFields;
 pub(crate) use flat::is_reserved;
-pub use flat::{Flat, SpanFields};
-pub use gcp::Gcp;
-pub use lambda::Lambda;
-pub use logfmt::Logfmt;
-pub use names::{NAMES, by_name};
-pub use nested::Nested;
-pub use otel::Otel;
+pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
 
 use crate::record::Record;
 
 /// Renders records as lines. Pure: no I/O, no clock.
 pub trait Schema: Send + 'static {
-    /// Appends the line for `record` to `out`, without a newline at its end. What is in `out` already is other
-    /// lines: leave it.
+    /// Appends the line for `record` to `out`, without a trailing newline. `out` already holds other lines; it must not
+    /// change them.
     ///
-    /// A line that comes out too long is asked for again, with the values of the record cut.
+    /// When the line is longer than allowed, it is rendered again from a record with shorter values.
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>);
 
-    /// Whether it looks at [`Record::thread`]: what no schema wants is not captured.
+    /// Returns whether the schema uses [`Record::thread`]; the thread is captured only when a schema does.
     fn wants_thread(&self) -> bool {
         false
     }
 
-    /// Told in a forked child, before its first line: the process id is another.
+    /// Called in a forked child before its first line: the process id has changed.
     fn forked(&mut self) {}
 
-    /// Told once, before the first line: whether the sink is a terminal.
+    /// Called once before the first line, with whether the sink is a terminal.
     fn terminal(&mut self, is_terminal: bool) {
         let _ = is_terminal;
     }
 
-    /// Takes over the edits of its output, with [`Edits::apply`]; false for a schema of JSON objects, whose lines are
-    /// edited when they are rendered.
+    /// Takes over its output's edits, to apply them with [`Edits::apply`]. Returns false when it leaves them to the
+    /// caller, which then edits the rendered lines: right for schemas of JSON objects.
     fn edit(&mut self, edits: &Edits) -> bool {
         let _ = edits;
         false
@@ -119,16 +116,4 @@ impl<S: Schema + ?Sized> Schema for Box<S> {
     fn edit(&mut self, edits: &Edits) -> bool {
         (**self).edit(edits)
     }
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Color {
-    /// When the sink is a terminal; `NO_COLOR` forbids it and `CLICOLOR_FORCE` forces it.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }

@@ -1,26 +1,40 @@
-//! What `tracing_subscriber::fmt().json()` writes, for whoever parses that today.
+//! The lines of `tracing_subscriber::fmt().json()`, for programs that parse them today.
 //!
-//! Every key is there with the same value: the event's fields under `fields`, the innermost span under `span`, all of
-//! them under `spans`. Ids, service and static fields are at the top level besides. It differs where `fmt` is ambiguous:
-//! of equal keys only the last is there, NaN is not `null`, values of [`json`](crate::json) are nested, bytes are base64.
+//! Every key is there with the same value: the event's fields under `fields`, the innermost span under `span`, all
+//! spans under `spans`. In addition, ids, service and static fields are at the top level. The lines differ where `fmt`
+//! is ambiguous: the last of several equal keys wins, NaN is not `null`, [`json`](crate::json) values are nested, and
+//! bytes are base64.
 
 use super::clock::ClockText;
+use super::common_fields::{CommonFields, Views, error_message, put_marks, shown, views};
 use super::json::DraftBytes;
-use super::merged::{Merged, last_of_each, merged, of_span};
 use super::object::{Object, is_reserved, switches};
-use super::parts::{Parts, Views, error_message, put_marks, shown, views};
+use super::resolved_fields::{ResolvedField, fields_of_span, last_of_each, resolved_fields};
+use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::context::{Context, SpanView};
 use crate::record::{Record, Value};
 
-/// The lines of `tracing_subscriber::fmt().json()`, with the ids in addition.
+/// The lines of `tracing_subscriber::fmt().json()`, and the ids.
 #[derive(Debug, Default)]
 pub struct Nested {
-    thread: bool,
-    location: bool,
+    thread_id: bool,
+    thread_name: bool,
+    file: bool,
+    line: bool,
     clock: ClockText,
     draft: DraftBytes,
 }
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("nested", LINE_KEYS, || Box::new(Nested::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/target",
+    trace_id: "/trace_id",
+    request_id: Some("/request_id"),
+    fields: Some("/fields"),
+};
 
 const KEYS: &[&str] = &[
     "timestamp",
@@ -43,30 +57,35 @@ const KEYS: &[&str] = &[
     "original_bytes",
 ];
 
-/// Of a span, beside its fields. A field of such a name is under `fields`.
+/// The keys of a span besides its fields. A field with such a name is under `fields`.
 const SPAN_KEYS: &[&str] = &["name", "fields"];
 
 impl Nested {
-    /// The lines of `fmt().json()`.
+    /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self::default()
     }
 
     switches! {
-        /// Adds `threadName` and `threadId`, as `with_thread_names` and `with_thread_ids` do.
-        thread,
-        /// Adds `filename` and `line_number`, as `with_file` and `with_line_number` do.
-        location,
+        /// Adds `threadId`, as `with_thread_ids` does.
+        thread_id,
+        /// Adds `threadName`, as `with_thread_names` does.
+        thread_name,
+        /// Adds `filename`, as `with_file` does.
+        file,
+        /// Adds `line_number`, as `with_line_number` does.
+        line,
     }
 }
 
 impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = Parts::of(record, &views);
-        // Context variables are in no span that shows: they are the event's, where it has none of their names.
+        let parts = CommonFields::of(record, &views);
+        // Context variables belong to no visible span: they are the event's fields, unless it has some of the same
+        // name.
         let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
-        let mut own = merged(record, &hidden);
+        let mut own = resolved_fields(record, &hidden);
         put_marks(&mut own, record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
@@ -80,20 +99,18 @@ impl Schema for Nested {
         if record.is_log {
             put_log(fields, &mut is_empty, record);
         }
-        // Where no field of the record shadows them.
+        // Static fields that no field of the record shadows.
         for (name, value) in parts.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            put_member(fields, &mut is_empty, name, &Value::Str(value));
+            put_member(fields, &mut is_empty, name, value);
         }
         fields.push(b'}');
 
         line.text("target", record.target());
-        if self.location {
-            if let Some(file) = record.file() {
-                line.text("filename", file);
-            }
-            if let Some(number) = record.line() {
-                line.number("line_number", number.into());
-            }
+        if let Some(file) = record.file().filter(|_| self.file) {
+            line.text("filename", file);
+        }
+        if let Some(number) = record.line().filter(|_| self.line) {
+            line.number("line_number", number.into());
         }
         if let Some(leaf) = views.iter().find(|view| !view.is_hidden()) {
             put_span(line.key("span"), record, leaf);
@@ -104,11 +121,13 @@ impl Schema for Nested {
             }
             out.push(b']');
         }
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 line.text("threadName", name);
             }
-            line.text("threadId", &format!("ThreadId({})", thread.id));
+            if self.thread_id {
+                line.text("threadId", &format!("ThreadId({})", thread.id));
+            }
         }
         if let Some(request) = &parts.request {
             line.value("request_id", request);
@@ -133,18 +152,18 @@ impl Schema for Nested {
         line.truncation(record);
         for (name, value) in last_of_each(record.static_fields()) {
             if !is_reserved(name, KEYS) {
-                line.field(name, Value::Str(value));
+                line.field(name, value);
             }
         }
         line.end();
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 }
 
-/// What `fmt` writes of a record of the `log` crate.
+/// Appends what `fmt` writes for a record of the `log` crate.
 fn put_log(out: &mut Vec<u8>, is_empty: &mut bool, record: &Record<'_>) {
     put_member(out, is_empty, "log.target", &Value::Str(record.target()));
     if let Some(module) = record.module_path() {
@@ -161,8 +180,8 @@ fn put_log(out: &mut Vec<u8>, is_empty: &mut bool, record: &Record<'_>) {
 fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) {
     out.push(b'{');
     let mut is_empty = true;
-    let fields = of_span(record, view);
-    let (under_fields, plain): (Vec<&Merged<'_>>, Vec<_>) =
+    let fields = fields_of_span(record, view);
+    let (under_fields, plain): (Vec<&ResolvedField<'_>>, Vec<_>) =
         fields.iter().partition(|field| is_reserved(field.name, SPAN_KEYS));
     for field in plain {
         put_member(out, &mut is_empty, field.name, &field.value);
@@ -179,7 +198,7 @@ fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) {
     out.push(b'}');
 }
 
-/// Appends a field as `fmt` does: an error is what it says itself, wide numbers are text.
+/// Appends a field as `fmt` does: only the message of an error, wide numbers as text.
 fn put_member(out: &mut Vec<u8>, is_empty: &mut bool, name: &str, value: &Value<'_>) {
     if !std::mem::take(is_empty) {
         out.push(b',');

@@ -1,8 +1,8 @@
-//! A JSON object whose keys are unique, whatever the users' fields are called: what the schemas of JSON lines write with.
+//! A JSON object with unique keys, whatever the users' fields are called: what the JSON schemas write with.
 //!
-//! A schema has a table of the keys it writes itself. A user's field whose name is one of them, or would be read as a
-//! part of one or as what is around it (`trace` and `trace.id.x` beside `trace.id`), goes under `fields`. The users'
-//! names are unique before, so all keys are.
+//! Each schema lists the keys that it writes itself. A user's field goes under `fields` if its name is such a key, or
+//! if a reader would take it for a part or a parent of one (`trace.id.x` and `trace` beside `trace.id`). Users' names
+//! are already unique, so all keys are.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ pub(super) struct Object<'o, 'a> {
 }
 
 impl<'o, 'a> Object<'o, 'a> {
-    /// Goes on behind `head`, the opening brace and a first member. `reserved`: all keys that the schema may write.
+    /// Continues after `head`, the opening brace and a first member. `reserved`: all keys that the schema may write.
     pub(super) fn begun(
         out: &'o mut Vec<u8>,
         draft: &'o mut DraftBytes,
@@ -32,7 +32,7 @@ impl<'o, 'a> Object<'o, 'a> {
         Self { line, reserved, under_fields: SmallVec::new() }
     }
 
-    /// Appends a key of the schema's own; its value is to be appended to what is returned.
+    /// Appends one of the schema's own keys; the caller appends its value to the returned buffer.
     pub(super) fn key(&mut self, key: &'static str) -> &mut Vec<u8> {
         self.put_key(key);
         self.line.out()
@@ -68,7 +68,7 @@ impl<'o, 'a> Object<'o, 'a> {
         self.line.put_value(value);
     }
 
-    /// Appends what there is of `truncated` and `original_bytes`.
+    /// Appends `truncated` and `original_bytes`, if the record was cut.
     pub(super) fn truncation(&mut self, record: &Record<'_>) {
         if let Some(original) = record.original_bytes() {
             self.value("truncated", &Value::Bool(true));
@@ -76,7 +76,7 @@ impl<'o, 'a> Object<'o, 'a> {
         }
     }
 
-    /// Appends a user's field, now or at the end under `fields`.
+    /// Appends a user's field, here or at the end under `fields`.
     pub(super) fn field(&mut self, name: &'a str, value: Value<'a>) {
         if is_reserved(name, self.reserved) {
             return self.under_fields.push((name, value));
@@ -84,7 +84,7 @@ impl<'o, 'a> Object<'o, 'a> {
         self.line.put_named(name, Raw::Value(value));
     }
 
-    /// Appends `fields`, where there is something to go there, and closes the object.
+    /// Appends `fields`, if it has members, and closes the object.
     pub(super) fn end(mut self) {
         if !self.under_fields.is_empty() {
             let fields = std::mem::take(&mut self.under_fields);
@@ -95,7 +95,7 @@ impl<'o, 'a> Object<'o, 'a> {
     }
 }
 
-/// Whether a name is a key of the table, a part of one, or what is around one, for readers who take dots for nesting.
+/// Returns whether a name is one of `keys`, or, for readers that take dots for nesting, a part or a parent of one.
 pub(super) fn is_reserved(name: &str, keys: &[&str]) -> bool {
     let Some(first) = name.as_bytes().first() else { return false };
     let inside = |rest: &str| rest.is_empty() || rest.starts_with(['.', '/']);
@@ -104,7 +104,7 @@ pub(super) fn is_reserved(name: &str, keys: &[&str]) -> bool {
     })
 }
 
-/// Appends an object of members whose names are unique.
+/// Appends an object whose members have unique names.
 pub(super) fn put_object<'m>(out: &mut Vec<u8>, members: impl Iterator<Item = (&'m str, &'m Value<'m>)>) {
     out.push(b'{');
     for (place, (name, value)) in members.enumerate() {
@@ -122,7 +122,7 @@ fn put_member(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
     json::put_value(out, value);
 }
 
-/// Names that were changed to please a reader may have become equal to others: these get a number behind them.
+/// Makes names unique that were changed for a reader and may have become equal to others: appends a number.
 pub(super) fn tell_apart<T>(fields: &mut [(Cow<'_, str>, T)]) {
     if fields.iter().all(|(name, _)| matches!(name, Cow::Borrowed(_))) {
         return;
@@ -138,7 +138,7 @@ pub(super) fn tell_apart<T>(fields: &mut [(Cow<'_, str>, T)]) {
     }
 }
 
-/// The switches that several schemas have.
+/// Defines the switches of a schema's builder.
 macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         $($(#[$doc])* pub fn $name(mut self) -> Self {

@@ -1,34 +1,46 @@
 //! OpenTelemetry's OTLP in JSON, as the collector's file receiver reads it.
 //!
 //! Source: <https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/> (a line is a whole `LogsData`) and
-//! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding> (64-bit integers are strings, ids are hex, enums are
-//! numbers). The tests read the lines with the types generated from the protocol's own description.
+//! <https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding> (64-bit integers are strings, ids are hex, enums
+//! are numbers). The tests read the lines with types generated from the protocol's definition.
 
 use std::borrow::Cow;
 
 use tracing::Level;
 
 use super::Schema;
+use super::common_fields::{CommonFields, error_message, error_type, put_span_names, shown, views};
 use super::edit::Edits;
 use super::json::{self, Pairs};
-use super::merged::last_of_each;
 use super::object::{is_reserved, switches, tell_apart};
-use super::parts::{Parts, error_kind, error_message, put_span_names, shown, views};
+use super::resolved_fields::last_of_each;
+use super::table::{BuiltIn, Keys};
 use crate::record::{Record, Value};
 
 /// Lines of OTLP/JSON.
 ///
-/// The service and static fields are the resource, the target is the scope, all other fields are attributes of the
-/// record. [`Edits`] are of attributes, by their names.
+/// The service and static fields form the resource, the target is the scope, and all other fields are attributes of the
+/// record. [`Edits`] apply to attributes, by their names.
 #[derive(Debug, Default)]
 pub struct Otel {
     bare: bool,
-    thread: bool,
+    thread_id: bool,
+    thread_name: bool,
     trace_sampled: Option<bool>,
     edits: Edits,
 }
 
-/// The attributes that we write ourselves. One of a user's that is called so is under the attribute `fields`.
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("otel", LINE_KEYS, || Box::new(Otel::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/resourceLogs/0/scopeLogs/0/logRecords/0/severityNumber",
+    target: "/resourceLogs/0/scopeLogs/0/scope/name",
+    trace_id: "/resourceLogs/0/scopeLogs/0/logRecords/0/traceId",
+    request_id: None,
+    fields: None,
+};
+
+/// The attributes written here. A user's field with such a name is under the attribute `fields`.
 const KEYS: &[&str] = &[
     "request_id",
     "exception.message",
@@ -44,46 +56,50 @@ const KEYS: &[&str] = &[
     "fields",
 ];
 
-type Attributes<'a> = Vec<(Cow<'a, str>, Of<'a>)>;
+type Attributes<'a> = Vec<(Cow<'a, str>, AttributeValue<'a>)>;
 
-/// What an attribute holds.
-enum Of<'a> {
+/// The value of an attribute.
+enum AttributeValue<'a> {
     Value(Value<'a>),
-    /// Of the attribute `fields`.
+    /// The members of the attribute `fields`.
     Fields(Attributes<'a>),
 }
 
-/// Each level of nested JSON takes up to four of OTLP, and common readers stop at 128.
+/// Each level of nested JSON takes up to four levels of OTLP, and common readers stop at 128.
 const MAX_DEPTH: usize = 24;
 
 impl Otel {
-    /// A whole `LogsData` a line, resource and scope included: what the file receiver of the collector reads.
+    /// Creates the schema. A line is a whole `LogsData` with resource and scope, as the collector's file receiver reads
+    /// it.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the trace is sampled, as the lines' `flags` say it; unless set, what the trace's `traceparent` says, where
-    /// it came with one.
+    /// Sets `flags` for lines that belong to a trace: whether it is sampled. By default, they follow the trace's
+    /// `traceparent`, if there is one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
         self.trace_sampled = Some(sampled);
         self
     }
 
     switches! {
-        /// A bare `LogRecord` a line, without resource and scope: the target is then the attribute `target`, the service
-        /// `service.name`. For readers that put the rest around it themselves.
+        /// Writes a bare `LogRecord` per line, for readers that add resource and scope themselves. The target becomes
+        /// the attribute `target`, the service `service.name`.
         bare,
-        /// Adds the attributes `thread.id` and `thread.name`.
-        thread,
+        /// Adds the attribute `thread.id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds the attribute `thread.name`, where the thread has one.
+        thread_name,
     }
 }
 
 impl Schema for Otel {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = Parts::of(record, &views);
+        let mut parts = CommonFields::of(record, &views);
         let mut resource: Attributes<'_> = Vec::with_capacity(4);
-        resource.extend(parts.service.map(|service| ("service.name".into(), Of::Value(Value::Str(service)))));
+        resource
+            .extend(parts.service.map(|service| ("service.name".into(), AttributeValue::Value(Value::Str(service)))));
         for (name, value) in last_of_each(record.static_fields()) {
             let name = match name {
                 "version" => "service.version",
@@ -91,7 +107,7 @@ impl Schema for Otel {
                 name => name,
             };
             if resource.iter().all(|(other, _)| other != name) {
-                resource.push((name.into(), Of::Value(Value::Str(value))));
+                resource.push((name.into(), AttributeValue::Value(value)));
             }
         }
 
@@ -100,13 +116,13 @@ impl Schema for Otel {
         put_span_names(&mut spans, &views);
         let spans = std::str::from_utf8(&spans).unwrap_or_default();
         let mut attributes: Attributes<'_> = Vec::with_capacity(parts.fields.len() + 8);
-        let mut put = |name: &'static str, value| attributes.push((name.into(), Of::Value(value)));
+        let mut put = |name: &'static str, value| attributes.push((name.into(), AttributeValue::Value(value)));
         if let Some(request) = parts.request {
             put("request_id", request);
         }
         if let Some(error) = &parts.error {
             put("exception.message", Value::Str(error_message(error)));
-            if let Some(kind) = error_kind(error) {
+            if let Some(kind) = error_type(error) {
                 put("exception.type", Value::Str(kind));
             }
         }
@@ -117,9 +133,11 @@ impl Schema for Otel {
             put("code.file.path", Value::Str(file));
             put("code.line.number", Value::U64(line.into()));
         }
-        if let Some(thread) = record.thread().filter(|_| self.thread) {
-            put("thread.id", Value::U64(thread.id));
-            if let Some(name) = thread.name {
+        if let Some(thread) = record.thread() {
+            if self.thread_id {
+                put("thread.id", Value::U64(thread.id));
+            }
+            if let Some(name) = thread.name.filter(|_| self.thread_name) {
                 put("thread.name", Value::Str(name));
             }
         }
@@ -137,10 +155,10 @@ impl Schema for Otel {
         let mut under_fields: Attributes<'_> = Vec::new();
         for field in &parts.fields {
             let to = if is_ours(field.name) { &mut under_fields } else { &mut attributes };
-            to.push((field.name.into(), Of::Value(field.value)));
+            to.push((field.name.into(), AttributeValue::Value(field.value)));
         }
         if self.bare {
-            attributes.push(("target".into(), Of::Value(Value::Str(record.target()))));
+            attributes.push(("target".into(), AttributeValue::Value(Value::Str(record.target()))));
             for (name, value) in resource.drain(..) {
                 if !is_reserved(&name, KEYS) {
                     attributes.push((name, value));
@@ -150,12 +168,12 @@ impl Schema for Otel {
             }
         }
         if !under_fields.is_empty() {
-            attributes.push(("fields".into(), Of::Fields(under_fields)));
+            attributes.push(("fields".into(), AttributeValue::Fields(under_fields)));
         }
-        self.edits.apply(&mut attributes, Of::Value);
+        self.edits.apply(&mut attributes, AttributeValue::Value);
         for (name, _) in &mut attributes {
             if name.is_empty() {
-                // The specification has none of these.
+                // The specification forbids empty names.
                 *name = Cow::Owned("_".to_owned());
             }
         }
@@ -195,7 +213,7 @@ impl Schema for Otel {
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread
+        self.thread_id || self.thread_name
     }
 
     fn edit(&mut self, edits: &Edits) -> bool {
@@ -228,15 +246,15 @@ fn put_severity(out: &mut Vec<u8>, level: Level) {
     out.push(b'"');
 }
 
-/// Appends `KeyValue`s.
-fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, Of<'_>)]) {
+/// Appends a list of `KeyValue`s.
+fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, AttributeValue<'_>)]) {
     for (place, (name, value)) in list.iter().enumerate() {
         out.extend_from_slice(if place == 0 { b"{\"key\":" } else { b",{\"key\":" });
         json::put_str(out, name);
         out.extend_from_slice(b",\"value\":");
         match value {
-            Of::Value(value) => put_any(out, value),
-            Of::Fields(fields) => {
+            AttributeValue::Value(value) => put_any(out, value),
+            AttributeValue::Fields(fields) => {
                 out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
                 put_list(out, fields);
                 out.extend_from_slice(b"]}}");
@@ -253,7 +271,7 @@ fn put_any(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::U64(number) if i64::try_from(number).is_ok() => put_int(out, number),
         Value::I128(number) if i64::try_from(number).is_ok() => put_int(out, number),
         Value::U128(number) if i64::try_from(number).is_ok() => put_int(out, number),
-        // The protocol has the others as strings that say so, but not all readers take them.
+        // The protocol writes the others as strings, but not all readers accept them.
         Value::F64(number) if number.is_finite() => put_kind(out, b"{\"doubleValue\":", value),
         Value::Bool(_) => put_kind(out, b"{\"boolValue\":", value),
         Value::Bytes(_) => put_kind(out, b"{\"bytesValue\":", value),
@@ -284,7 +302,7 @@ fn put_int(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(b"\"}");
 }
 
-/// Appends nested JSON as an `AnyValue`; `None` when it is too deep or no JSON.
+/// Appends nested JSON as an `AnyValue`; returns `None` when it is too deep or not JSON.
 fn put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
     let text = text.trim_ascii();
     match text.as_bytes().first()? {

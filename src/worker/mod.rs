@@ -29,7 +29,7 @@ use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
 use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
-use crate::redact::Redactor;
+use crate::redaction::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Sink};
 use engine_lock::EngineLock;

@@ -1,15 +1,15 @@
-//! Contexts that have been rendered: one run of bytes, put into each line of that context as it is.
+//! Rendered contexts: one run of bytes, copied into each line of that context.
 //!
-//! A direct-mapped table, so its size is bounded and nothing needs to be thrown out on purpose; the buffers are
-//! reused, so a new context costs no allocation. Rendering one is fast too, since a program that opens spans for each
-//! request meets a new context every few lines: what depends on the spans' call sites alone is in a [`Shape`].
+//! They are in a direct-mapped table, so its size is bounded and nothing needs to be evicted. Buffers are reused, so a
+//! new context allocates nothing. A program that opens spans for each request meets a new context every few lines, so
+//! rendering one is fast too: what depends only on the spans' call sites is in a [`Shape`].
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use super::Options;
+use super::options::Options;
 use super::shapes::{Role, Shape, Shapes, SpanField};
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
 use crate::record::{Key, Raw, Record, Value};
@@ -17,7 +17,7 @@ use crate::schema::json::{Draft, DraftBytes};
 
 const PLACES: usize = 512;
 
-/// A buffer that grew larger than this for one context is given back with it.
+/// A buffer that grew larger for one context is freed.
 const MAX_KEPT_BYTES: usize = 4096;
 
 /// A context in JSON.
@@ -26,12 +26,12 @@ pub(super) struct Rendered {
     key: Option<ContextKey>,
     /// `,"request_id":…,"trace_id":… … ,"spans":[…]`
     pub(super) bytes: Vec<u8>,
-    /// Where the users' fields are in it, in their order.
+    /// Where the users' fields are in `bytes`, in their order.
     parts: Vec<Part>,
-    /// Whether fields are among them that no call site declares.
+    /// Whether it has fields that no call site declares.
     pub(super) has_named: bool,
-    /// What its spans' call sites have in common with those of other contexts; `None` when it may not be put into a
-    /// line as it is: with reserved names, or something that goes under `fields`.
+    /// The shape of its spans' call sites. `None` when it cannot be copied into a line as it is: it has reserved names,
+    /// or something that goes under `fields`.
     pub(super) shape: Option<u32>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Rendered {
 type Part = (Cow<'static, str>, Range<u32>);
 
 impl Rendered {
-    /// Appends it without the fields for which `hides` is true.
+    /// Appends the context without the fields for which `hides` is true.
     #[cold]
     pub(super) fn put_without(&self, out: &mut Vec<u8>, hides: impl Fn(&str) -> bool) {
         let mut start = 0;
@@ -59,7 +59,7 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    /// Where the context is in JSON, rendered now unless it has been.
+    /// Returns the context's place in the table; renders it unless it is there.
     #[inline]
     pub(super) fn place(
         &mut self,
@@ -76,19 +76,19 @@ impl Contexts {
         place
     }
 
-    /// The context at a place.
+    /// Returns the context at a place.
     #[inline]
     pub(super) fn at(&self, place: usize) -> Option<&Rendered> {
         self.places.get(place)
     }
 
-    /// The shape of a rendered context.
+    /// Returns the shape with that number.
     #[inline]
     pub(super) fn shape(&self, number: u32) -> Option<&Shape> {
         self.shapes.get(number)
     }
 
-    /// Whether there is no room for contexts of another shape.
+    /// Returns whether there is no room for another shape.
     pub(super) fn is_full(&self) -> bool {
         self.shapes.is_full()
     }
@@ -153,21 +153,21 @@ impl Contexts {
     }
 }
 
-/// What is found on the way from the innermost span out.
+/// What is found on the way from the innermost span outwards.
 struct Spans<'d, 'a> {
     fields: Draft<'d>,
-    /// Where each of them is.
+    /// Where each field is.
     parts: &'d mut Vec<Part>,
-    /// Whether fields are among them that no call site declares.
+    /// Whether there are fields that no call site declares.
     has_named: bool,
     request: Option<Value<'a>>,
     trace: Option<TraceId>,
-    /// The parent in another process, where the innermost span has one.
+    /// The innermost span's parent in another process, if it has one.
     remote: Option<SpanId>,
 }
 
 impl<'a> Spans<'_, 'a> {
-    /// Drafts a field, unless one further in has its name: which the shape can tell only of those that are declared.
+    /// Drafts a field, unless an inner span has one of that name. The shape tells that only of declared fields.
     fn show(&mut self, name: &str, field: Option<&SpanField>, raw: Raw<'a>) {
         let may_be_hidden = self.has_named || field.is_some_and(|field| field.role == Role::Repeated);
         if may_be_hidden && self.parts.iter().any(|(other, _)| other == name) {
@@ -187,7 +187,7 @@ impl<'a> Spans<'_, 'a> {
         self.parts.push((part, start..self.fields.len() as u32));
     }
 
-    /// Drafts the fields of all spans; `None` for what is not regular.
+    /// Drafts the fields of all spans; returns `None` when the general way is needed.
     fn put_fields(
         &mut self,
         context: &Context<'a>,

@@ -1,25 +1,27 @@
-//! The rule itself: what goes where in the line of any record.
+//! The general way to a line, for any record: the rule for where each field goes.
 
 use std::collections::HashSet;
 
-use super::plan::put_place;
+use super::fixed::Fixed;
+use super::flat_schema::Flat;
+use super::members::{put_key, put_named, put_place, put_spans, put_thread};
+use super::options::Options;
 use super::slots::{Slot, Slots, Takes};
-use super::{Fixed, Flat, json, put_key, put_named, put_thread};
 use crate::context::Context;
 use crate::record::{Record, Value};
-use crate::schema::json::Draft;
-use crate::schema::merged::{Merged, last_of_each, merged};
+use crate::schema::json::{self, Draft};
+use crate::schema::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
 
 /// Where the fields of a record go.
 #[derive(Default)]
 struct Places<'a> {
-    /// Free slots that a user's value has taken.
+    /// Reserved keys that the log leaves free and a user's value has taken.
     taken: Vec<(Slot, Value<'a>)>,
-    /// At the top level, the error among them.
-    top: Vec<(Merged<'a>, Option<Slot>)>,
+    /// At the top level, including the error.
+    top: Vec<(ResolvedField<'a>, Option<Slot>)>,
     request: Option<Value<'a>>,
     /// Under `fields`.
-    under_fields: Vec<Merged<'a>>,
+    under_fields: Vec<ResolvedField<'a>>,
 }
 
 impl Flat {
@@ -27,7 +29,7 @@ impl Flat {
         let options = &self.options;
         let views: Vec<_> = record.context().into_iter().flat_map(|context| context.spans()).collect();
         let mut places = Places::default();
-        for field in merged(record, &views) {
+        for field in resolved_fields(record, &views) {
             if field.own || options.span_fields.lifts(field.name) {
                 places.place(field, record, options);
             }
@@ -75,14 +77,14 @@ impl Flat {
 }
 
 impl<'a> Places<'a> {
-    fn place(&mut self, field: Merged<'a>, record: &Record<'_>, options: &super::Options) {
+    fn place(&mut self, field: ResolvedField<'a>, record: &Record<'_>, options: &Options) {
         match Slots::new(options).find(field.name) {
             Some(slot) if is_free(slot, record) && slot.fits(&field.value) => match slot.takes {
                 Takes::Error => self.top.push((field, Some(slot))),
                 _ => self.taken.push((slot, field.value)),
             },
             Some(_) => self.under_fields.push(field),
-            // A well-formed one has become the trace's id and is no field any more.
+            // A well-formed `traceparent` has become the trace's id and is no longer a field.
             None if field.name == "traceparent" && !field.own => self.under_fields.push(field),
             None if field.name == "request_id" && !field.own => self.request = Some(field.value),
             None => self.top.push((field, None)),
@@ -106,8 +108,8 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// Process, service and static fields; a field of the record shadows a static one.
-    fn put_fixed(&self, out: &mut Vec<u8>, record: &Record<'_>, options: &super::Options, fixed: Option<&Fixed>) {
+    /// Appends process, service and static fields. A field of the record shadows a static one.
+    fn put_fixed(&self, out: &mut Vec<u8>, record: &Record<'_>, options: &Options, fixed: Option<&Fixed>) {
         if let Some(fixed) = fixed {
             fixed.put_process(options, out);
         }
@@ -119,7 +121,7 @@ impl<'a> Places<'a> {
         names.extend(self.request.map(|_| "request_id"));
         for (name, value) in last_of_each(record.static_fields()) {
             if !names.contains(name) && Slots::new(options).find(name).is_none() {
-                put_named(out, name, &Value::Str(value));
+                put_named(out, name, &value);
             }
         }
     }
@@ -142,7 +144,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Appends `request_id`, `trace_id`, `span_id` and `parent_span_id`, what there is of them.
+/// Appends those of `request_id`, `trace_id`, `span_id` and `parent_span_id` that exist.
 fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>) {
     if let Some(request) = request {
         put_named(out, "request_id", &request);
@@ -158,21 +160,7 @@ fn put_ids(out: &mut Vec<u8>, context: &Context<'_>, request: Option<Value<'_>>)
     }
 }
 
-/// Appends `spans`, the outermost first.
-pub(super) fn put_spans(out: &mut Vec<u8>, context: &Context<'_>) {
-    let names: Vec<_> = context.names().collect();
-    if names.is_empty() {
-        return;
-    }
-    put_key(out, "spans");
-    for (place, name) in names.iter().rev().enumerate() {
-        out.push(if place == 0 { b'[' } else { b',' });
-        json::put_str(out, name);
-    }
-    out.push(b']');
-}
-
-/// Whether the log itself leaves the slot empty in this line.
+/// Returns whether the log itself leaves the key free in this line.
 fn is_free(slot: Slot, record: &Record<'_>) -> bool {
     let context = record.context();
     match slot.name {

@@ -1,22 +1,21 @@
-//! What can be prepared for a call site: the head of its lines, its keys, and whether its lines are regular.
-
-use std::hash::{BuildHasherDefault, Hasher};
+//! What is prepared for a call site: the head of its lines, its keys, and whether its lines are regular.
 
 use tracing::Metadata;
 
 use super::contexts::Contexts;
+use super::members::{put_key, put_place};
+use super::options::Options;
 use super::shapes::Role;
 use super::slots::Slots;
-use super::{Options, json, put_key};
-use crate::record::{Fields, Key, Record, Value, plain_name};
-use crate::schema::json::Piece;
+use crate::record::{Fields, Key, Record, plain_name};
+use crate::schema::json::{self, Piece};
 
-/// A call site's prepared parts.
+/// The prepared parts of a call site.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// `,"level":…,"target":…`
     pub(super) head: Vec<u8>,
-    /// `,"file":…,"line":…,"module":…`, what of it is switched on.
+    /// Those of `,"file":…,"line":…,"module":…` that are switched on.
     pub(super) place: Vec<u8>,
     /// Whether its lines can be put together from prepared parts.
     pub(super) regular: bool,
@@ -27,7 +26,7 @@ pub(super) struct Plan {
     /// `,"name":` for each declared field.
     keys: Vec<Piece>,
     names: Vec<&'static str>,
-    /// For each shape of contexts, by its number, whether it may have fields of the same names.
+    /// For each shape, by its number: whether its contexts may have fields with the same names.
     met: Vec<Option<bool>>,
 }
 
@@ -66,13 +65,13 @@ impl Plan {
         plan
     }
 
-    /// Comma, key and colon of a declared field.
+    /// Returns comma, key and colon of a declared field.
     #[inline]
     pub(super) fn key(&self, index: u8) -> Option<&Piece> {
         self.keys.get(usize::from(index))
     }
 
-    /// Works out whether names are shared with contexts of a shape, unless that is known.
+    /// Finds out whether contexts of a shape share names with the call site, unless that is known.
     #[inline]
     pub(super) fn meet(&mut self, number: u32, contexts: &Contexts) {
         if !matches!(self.met.get(number as usize), Some(Some(_))) {
@@ -90,63 +89,27 @@ impl Plan {
         self.met[place] = Some(self.names.iter().any(|name| others.contains(name)));
     }
 
-    /// Whether contexts of a shape may have fields of the same names.
+    /// Returns whether contexts of a shape may have fields with the same names.
     #[inline]
     pub(super) fn shares(&self, number: u32) -> bool {
         self.met.get(number as usize).copied().flatten() == Some(true)
     }
 
-    /// Whether a field of that name is among the captured ones.
+    /// Returns whether the captured fields have one of that name.
     #[cold]
     pub(super) fn has(&self, fields: &Fields<'_>, name: &str) -> bool {
         let index = self.names.iter().zip(0..=u8::MAX).find(|(other, _)| **other == name);
         index.is_some_and(|(_, index)| fields.clone().any(|(key, _)| key == Key::Index(index)))
     }
 
-    /// Whether a field whose name no call site declares goes to the top of its lines as it is.
+    /// Returns whether a field that no call site declares goes to the top level as it is.
     #[cold]
     pub(super) fn takes(&self, name: &str, record: &Record<'_>, options: &Options) -> bool {
         Role::of(name, record, options) != Role::Irregular && name != "trace_id" && !self.names.contains(&name)
     }
 
-    /// The numbers of shapes are given out anew.
+    /// Forgets the shapes: their numbers are about to be reused.
     pub(super) fn forget_shapes(&mut self) {
         self.met.clear();
-    }
-}
-
-/// Appends what is switched on of `file`, `line` and `module`, where the record has it.
-pub(super) fn put_place(out: &mut Vec<u8>, options: &Options, record: &Record<'_>) {
-    if let (true, Some(file)) = (options.file, record.file()) {
-        super::put_member(out, b",\"file\":", &Value::Str(file));
-    }
-    if let (true, Some(line)) = (options.line, record.line()) {
-        super::put_member(out, b",\"line\":", &Value::U64(u64::from(line)));
-    }
-    if let (true, Some(module)) = (options.module, record.module_path()) {
-        super::put_member(out, b",\"module\":", &Value::Str(module));
-    }
-}
-
-/// Addresses are spread well by one multiplication.
-pub(super) type PlanKeys = BuildHasherDefault<AddressHasher>;
-
-#[derive(Debug, Default)]
-pub(super) struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_usize(usize::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_usize(&mut self, address: usize) {
-        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
     }
 }

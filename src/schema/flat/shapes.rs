@@ -1,4 +1,4 @@
-//! How spans nest: what all contexts of the same call sites have in common, whatever their values.
+//! The shape of a context: what all contexts of the same call sites share, whatever their values.
 
 use std::collections::HashMap;
 use std::hash::Hasher;
@@ -6,24 +6,24 @@ use std::hash::Hasher;
 use smallvec::SmallVec;
 use tracing::Metadata;
 
-use super::general::put_spans;
-use super::plan::{AddressHasher, PlanKeys};
+use super::addresses::{AddressHasher, AddressKeys};
+use super::members::{put_key, put_spans};
+use super::options::Options;
 use super::slots::Slots;
-use super::{Options, put_key};
 use crate::context::Context;
 use crate::record::{Record, plain_name};
 use crate::schema::json::Piece;
 
-/// A program has only so many; recursion can make more, and those are rendered the general way.
+/// A program has few shapes. Recursion can make more; their lines take the general way.
 const MAX_SHAPES: usize = 1024;
 const MAX_DEPTH: usize = 32;
 
-/// One way in which spans nest.
+/// One sequence of nested call sites.
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// The call sites, the innermost first.
-    pub(super) sites: Vec<Site>,
-    /// The users' keys that there may be in it.
+    /// The call sites, innermost first.
+    pub(super) sites: Vec<SpanCallSite>,
+    /// The users' keys that its contexts may have.
     pub(super) names: Vec<&'static str>,
     /// `,"spans":[…]`
     pub(super) spans: Vec<u8>,
@@ -32,7 +32,7 @@ pub(super) struct Shape {
 
 /// A span's call site, as part of a shape.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct SpanCallSite {
     pub(super) fields: Vec<SpanField>,
 }
 
@@ -45,26 +45,26 @@ pub(super) struct SpanField {
     pub(super) role: Role,
 }
 
-/// What becomes of a field's value.
+/// What happens to a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Shown,
-    /// Not among those the user chose.
+    /// Not among the fields that the user chose.
     Hidden,
     /// The request's id.
     Request,
     /// May name the trace.
     Trace,
-    /// Goes with the trace that the span names; the general way sees to one that stands before it, or alone.
+    /// Accompanies the trace that the span names. Before that trace, or without one, it takes the general way.
     State,
-    /// Another span of the context has one of that name: shown unless one further in has a value.
+    /// Another span of the context has a field of that name: shown unless an inner span has a value.
     Repeated,
-    /// The general way has to see to it.
+    /// Takes the general way.
     Irregular,
 }
 
 impl Role {
-    /// What becomes of a span's field with that name where no other has it.
+    /// Returns the role of a span's field with that name, if no other span has one.
     pub(super) fn of(name: &str, record: &Record<'_>, options: &Options) -> Self {
         match name {
             _ if record.static_fields().any(|(other, _)| other == name) => Role::Irregular,
@@ -81,8 +81,8 @@ impl Role {
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     all: Vec<Shape>,
-    /// Where those with a hash are.
-    found: HashMap<usize, SmallVec<[u32; 1]>, PlanKeys>,
+    /// The numbers of the shapes with a hash.
+    found: HashMap<usize, SmallVec<[u32; 1]>, AddressKeys>,
 }
 
 impl Shapes {
@@ -94,7 +94,7 @@ impl Shapes {
         self.all.len() >= MAX_SHAPES
     }
 
-    /// The shape of a context, with its number; `None` when the context is too deep or there are too many.
+    /// Returns the number and the shape of a context; `None` when it is too deep or there are too many shapes.
     pub(super) fn of(
         &mut self,
         context: &Context<'_>,
@@ -129,7 +129,7 @@ impl Shapes {
 impl Shape {
     fn new(context: &Context<'_>, record: &Record<'_>, options: &Options, addresses: SmallVec<[usize; 8]>) -> Self {
         let mut names = Vec::new();
-        let mut sites: Vec<Site> = Vec::new();
+        let mut sites: Vec<SpanCallSite> = Vec::new();
         for meta in context.call_sites() {
             let mut fields: Vec<SpanField> = Vec::new();
             for field in meta.fields() {
@@ -150,7 +150,7 @@ impl Shape {
                 put_key(&mut key, name);
                 fields.push(SpanField { name, key: Piece::new(&key), role });
             }
-            sites.push(Site { fields });
+            sites.push(SpanCallSite { fields });
         }
         let mut spans = Vec::new();
         put_spans(&mut spans, context);

@@ -1,13 +1,15 @@
-//! The reserved keys, and which values may take one that is free.
+//! The reserved keys, and which values may take a free one.
 
-use super::{Options, json};
+use super::members;
+use super::options::Options;
 use crate::context::{SpanId, TraceId};
 use crate::record::Value;
+use crate::schema::json;
 
-/// What a reserved key takes.
+/// Which values a reserved key takes from users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
-    /// Nothing of the user's.
+    /// None.
     Nothing,
     /// Any value: a message may be a number.
     Anything,
@@ -25,7 +27,7 @@ pub(super) struct Slot {
     pub(super) takes: Takes,
 }
 
-/// Whether the name means the same in every line, whatever the options are.
+/// Returns whether the name is reserved whatever is switched on.
 pub(crate) fn is_reserved(name: &str) -> bool {
     Slots::new(&Options::default()).find(name).is_some()
 }
@@ -39,7 +41,7 @@ impl<'o> Slots<'o> {
         Self(options)
     }
 
-    /// The slot of that name, where the name is reserved.
+    /// Returns the reserved key of that name, if there is one.
     pub(super) fn find(self, name: &str) -> Option<Slot> {
         let options = self.0;
         let (name, takes) = match name {
@@ -72,7 +74,7 @@ impl<'o> Slots<'o> {
 }
 
 impl Slot {
-    /// Whether the value may stand there when the slot is free.
+    /// Returns whether a free key may take the value.
     pub(super) fn fits(self, value: &Value<'_>) -> bool {
         match self.takes {
             Takes::Nothing => false,
@@ -85,21 +87,21 @@ impl Slot {
         }
     }
 
-    /// Appends a value that fits, in the slot's form: ids normalised, an error as an object.
+    /// Appends a value that fits, in the key's form: ids normalised, an error as an object.
     pub(super) fn put(self, out: &mut Vec<u8>, value: &Value<'_>) {
         let text = value.as_str().unwrap_or_default();
         match (self.takes, TraceId::parse(text), SpanId::parse(text)) {
             (Takes::Error, ..) => {
                 put_error_member(out, value);
             }
-            (Takes::TraceId, Some(id), _) => super::put_named(out, self.name, &Value::Str(&id.to_string())),
-            (Takes::SpanId, _, Some(id)) => super::put_named(out, self.name, &Value::Str(&id.to_string())),
-            _ => super::put_named(out, self.name, value),
+            (Takes::TraceId, Some(id), _) => members::put_named(out, self.name, &Value::Str(&id.to_string())),
+            (Takes::SpanId, _, Some(id)) => members::put_named(out, self.name, &Value::Str(&id.to_string())),
+            _ => members::put_named(out, self.name, value),
         }
     }
 }
 
-/// Appends `"error":{…}`; false, and nothing appended, when the value is neither an error nor text.
+/// Appends `"error":{…}`; returns false, and appends nothing, when the value is neither an error nor text.
 pub(super) fn put_error_member(out: &mut Vec<u8>, value: &Value<'_>) -> bool {
     let fits = matches!(value, Value::Error(_) | Value::Str(_));
     if fits {

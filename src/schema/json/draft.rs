@@ -1,22 +1,23 @@
-//! JSON written through a small buffer of fixed size: the fast way to a line.
+//! Writes JSON through a small buffer of fixed size: the fast way to a line.
 //!
-//! Appending to a `Vec` costs a call to copy and a look at its capacity for each of the twenty-odd pieces of a line. Here a
-//! key is copied as a block of constant size, whatever its length, and a text eight bytes at a time while the same
-//! words are searched for what needs an escape; what is not needed of the last block is overwritten by the next
-//! piece. Texts that need escapes, and pieces that are long, go to the line itself.
+//! Appending to a `Vec` costs a copy call and a capacity check for each of the twenty-odd pieces of a line. Here, a key
+//! is copied as a block of constant size, whatever its length. A text is copied eight bytes at a time, and the same
+//! words are searched for characters that need an escape. The next piece overwrites what is not needed of the last
+//! block. Long pieces, and texts that need escapes, go to the line itself.
 
-use super::{HIGH, put_escaped, unplain};
+use super::escape::{HIGH, put_escaped, unplain};
+use super::value::put_value;
 use crate::record::{Raw, Value};
 
-/// Larger than the head and the fields of nearly every line; a line that is longer takes several goes.
+/// Larger than the head and the fields of nearly every line; a longer line is flushed several times.
 const BYTES: usize = 768;
 
-/// A key in its block, with all that is written around it: `,"user_id":`
+/// A prepared key with everything around it: `,"user_id":`.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
     block: [u8; BLOCK],
     length: usize,
-    /// The bytes, where they do not fit into the block.
+    /// The bytes, if they do not fit into the block.
     long: Option<Box<[u8]>>,
 }
 
@@ -36,7 +37,7 @@ impl Piece {
     }
 }
 
-/// Memory for a [`Draft`].
+/// The memory of a [`Draft`].
 pub(crate) struct DraftBytes([u8; BYTES]);
 
 impl Default for DraftBytes {
@@ -51,7 +52,7 @@ impl std::fmt::Debug for DraftBytes {
     }
 }
 
-/// What is being appended to `out`; nothing of it is certain to be there before [`finish`](Self::finish).
+/// What is being appended to `out`. Only [`finish`](Self::finish) guarantees that all of it is there.
 pub(crate) struct Draft<'a> {
     bytes: &'a mut [u8; BYTES],
     length: usize,
@@ -63,13 +64,13 @@ impl<'a> Draft<'a> {
         Self { bytes: &mut bytes.0, length: 0, out }
     }
 
-    /// Length of the line so far.
+    /// Returns the length of the line so far.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.out.len() + self.length
     }
 
-    /// Appends what has been drafted.
+    /// Appends what is still in the buffer.
     #[inline]
     pub(crate) fn finish(mut self) {
         self.flush();
@@ -113,7 +114,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends a few bytes as they are: a number, a key.
+    /// Appends a few bytes as they are, such as a number or a key.
     #[inline]
     pub(crate) fn put_short(&mut self, bytes: &[u8]) {
         match self.bytes.get_mut(self.length..self.length + bytes.len()) {
@@ -125,7 +126,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends bytes as they are, and many.
+    /// Appends many bytes as they are.
     #[inline]
     pub(crate) fn put_long(&mut self, bytes: &[u8]) {
         self.flush();
@@ -169,7 +170,7 @@ impl<'a> Draft<'a> {
         self.put_raw(value);
     }
 
-    /// Appends a value as it lies in the captured form.
+    /// Appends a value of the captured form.
     #[inline]
     pub(crate) fn put_raw(&mut self, raw: Raw<'_>) {
         match raw {
@@ -192,20 +193,20 @@ impl<'a> Draft<'a> {
             Value::Str(text) => self.put_text(text.as_bytes()),
             _ => {
                 self.flush();
-                super::put_value(self.out, value);
+                put_value(self.out, value);
             }
         }
     }
 
-    /// The line itself, for what is appended in other ways.
+    /// Returns the line itself, for other ways to append.
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         self.flush();
         self.out
     }
 }
 
-/// Copies `from` to `to`, which are equally long. With `SEARCH`, it returns false if there is a byte among them that
-/// JSON does not take as it is. Words overlap at the end, where the length is no multiple of theirs.
+/// Copies `from` to `to`, which have the same length. With `SEARCH`, returns false if a byte needs an escape in JSON.
+/// Words overlap at the end when the length is not a multiple of theirs.
 #[inline]
 fn copy<const SEARCH: bool>(to: &mut [u8], from: &[u8]) -> bool {
     let mut found = 0;
@@ -239,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::schema::json::{put_str, put_value};
+    use crate::schema::json::put_str;
 
     proptest! {
         #[test]

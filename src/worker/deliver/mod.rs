@@ -17,7 +17,7 @@ use crate::limit::Summary;
 use crate::metrics::{Delivered, Reason};
 use crate::queue::{Batch, Command, Order, Taken, WorkerCounts};
 use crate::record::{Clock, Statics, Timestamp, discard, notice_metadata};
-use crate::redact::Redactor;
+use crate::redaction::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Control, Lines, Sink};
 

@@ -4,13 +4,13 @@ use std::error::Error;
 use std::fmt;
 
 use spanline::Output;
-use spanline::schema::{Color, Console, NAMES, Schema};
+use spanline::schema::{BuiltIn, built_in};
 use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{Level, info_span};
 use tracing_subscriber::prelude::*;
 
-use super::{JSON, lines_by, schema};
+use super::lines_by;
 use crate::support::golden::compare;
 use crate::support::stage::{Site, fixed};
 use crate::support::strict;
@@ -146,19 +146,16 @@ const RESERVED: [&[&str]; 6] = [
 
 #[test]
 fn a_story_told_by_each_schema() {
-    for name in NAMES {
-        let told: Box<dyn Schema> = match name {
-            "console" => Box::new(Console::new().utc().color(Color::Never)),
-            "compact" => Box::new(Console::new().utc().compact().color(Color::Never)),
-            "pretty" => Box::new(Console::new().utc().pretty().color(Color::Never)),
-            name => schema(name),
-        };
-        let lines = lines_by(told, story);
-        if JSON.contains(&name) {
+    for schema @ BuiltIn { name, is_json, .. } in built_in() {
+        let lines = lines_by(schema.reproducible(), story);
+        if *is_json {
             lines.iter().for_each(|line| drop(strict::line(line)));
         }
-        let kind = if JSON.contains(&name) { "jsonl" } else { "txt" };
-        compare(&format!("schemas/{name}.{kind}"), &lines.iter().map(|line| of_here(line) + "\n").collect::<String>());
+        let extension = if *is_json { "jsonl" } else { "txt" };
+        compare(
+            &format!("schemas/{name}.{extension}"),
+            &lines.iter().map(|line| of_here(line) + "\n").collect::<String>(),
+        );
     }
 }
 
@@ -175,10 +172,10 @@ pub(super) fn of_here(line: &str) -> String {
 #[test]
 fn promise_17_a_line_that_is_cut_says_so_in_each_schema() {
     let mut all = String::new();
-    for name in NAMES.into_iter().filter(|name| !["console", "compact", "pretty"].contains(name)) {
+    for schema @ BuiltIn { name, .. } in built_in().filter(|schema| schema.keys.is_some()) {
         let memory = Memory::new();
         let builder = fixed().service("orders").max_line_bytes(1000);
-        let (layer, guard) = builder.output(Output::new(memory.clone()).schema(schema(name))).build().unwrap();
+        let (layer, guard) = builder.output(Output::new(memory.clone()).schema(schema.schema())).build().unwrap();
         with_default(tracing_subscriber::registry().with(layer), || {
             Site::event("orders", Level::INFO, &["message", "long"])
                 .log(&[Some(&"long"), Some(&"0123456789".repeat(500))]);

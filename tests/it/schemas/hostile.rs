@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use spanline::schema::Edits;
+use spanline::schema::{BuiltIn, Edits, Keys, built_in};
 use spanline::sink::Memory;
 use spanline::{Output, Redact, SpanExt};
 use tracing::Level;
@@ -10,38 +10,28 @@ use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
 use super::logfmt::read;
-use super::{JSON, lines_by, schema};
+use super::{lines_by, schema};
 use crate::support::any::{names, with_given};
 use crate::support::stage::{Site, fixed};
 use crate::support::strict;
 use crate::text::safe_lines::{expected, fields, text};
 
-/// What a schema calls the level of a WARN, the target, and the trace's id in hex.
-fn said(name: &str, line: &Value) -> (Value, Value, Value) {
-    let at = |level: &str, target: &str, trace: &str| (line[level].clone(), line[target].clone(), line[trace].clone());
-    match name {
-        "flat" | "nested" => at("level", "target", "trace_id"),
-        "ecs" => at("log.level", "log.logger", "trace.id"),
-        "gcp" => at("severity", "target", "logging.googleapis.com/trace"),
-        "datadog" => at("status", "logger.name", "dd.trace_id"),
-        "bunyan" => at("level", "component", "trace_id"),
-        "lambda" => at("level", "logger", "trace_id"),
-        _ => {
-            let scope = &line["resourceLogs"][0]["scopeLogs"][0];
-            let record = &scope["logRecords"][0];
-            (record["severityNumber"].clone(), scope["scope"]["name"].clone(), record["traceId"].clone())
-        }
+/// A line by a schema that has keys: what is at a pointer.
+fn at(schema: &BuiltIn, line: &str, pointer: &str) -> Value {
+    if schema.is_json {
+        return strict::line(line).pointer(pointer).cloned().unwrap_or_default();
     }
+    let pairs = read(line).unwrap();
+    let value = pairs.into_iter().find(|(name, _)| *name == pointer[1..]).map(|(_, value)| value);
+    value.map_or(Value::Null, Value::from)
 }
 
-fn warn(name: &str) -> Value {
-    match name {
-        "gcp" => "WARNING".into(),
-        "datadog" => "warn".into(),
-        "bunyan" => 40.into(),
-        "otel" => 13.into(),
-        _ => "WARN".into(),
-    }
+/// What a schema writes as the level of a WARN.
+fn warn(schema: &BuiltIn, keys: Keys) -> Value {
+    let lines = lines_by(schema.schema(), || Site::event("orders", Level::WARN, &["message"]).log(&[Some(&"text")]));
+    let level = at(schema, &lines[0], keys.level);
+    assert!(!level.is_null(), "{} has no level: {}", schema.name, lines[0]);
+    level
 }
 
 /// Where a schema that keeps users' fields as they are has one.
@@ -62,7 +52,9 @@ proptest! {
         variable in (text(), text()),
         edits in proptest::collection::vec((0..3, text_or_name(), text_or_name()), 0..4),
     ) {
-        let outputs: Vec<_> = JSON.into_iter().chain(["logfmt"]).map(|name| (name, Memory::new(), Memory::new())).collect();
+        let outputs: Vec<_> = built_in()
+            .filter_map(|schema| Some((schema, schema.keys?, Memory::new(), Memory::new())))
+            .collect();
         let mut changes = Edits::new();
         for (kind, from, to) in &edits {
             changes = match kind {
@@ -72,8 +64,8 @@ proptest! {
             };
         }
         let mut builder = fixed().redact(Redact::none()).static_field("env", "test").static_field("a.b", "static");
-        for (name, memory, edited) in &outputs {
-            let output = |memory: &Memory| Output::new(memory.clone()).schema(schema(name)).queue_bytes(1 << 16);
+        for (schema, _, memory, edited) in &outputs {
+            let output = |memory: &Memory| Output::new(memory.clone()).schema(schema.schema()).queue_bytes(1 << 16);
             builder = builder.output(output(memory)).output(output(edited).edits(changes.clone()));
         }
         let (layer, guard) = builder.build().unwrap();
@@ -90,37 +82,30 @@ proptest! {
             });
         });
         guard.close().unwrap();
-        let flat: Vec<Value> = outputs[0].1.lines().iter().map(|line| strict::line(line)).collect();
+        prop_assert_eq!(outputs[0].0.name, "flat");
+        let flat: Vec<Value> = outputs[0].2.lines().iter().map(|line| strict::line(line)).collect();
         prop_assert_eq!(flat.len(), 3);
         let values = expected(&[&own, &inner, &outer]);
-        for (name, memory, edited) in &outputs {
-            let (lines, edited) = (memory.lines(), edited.lines());
+        for (schema, keys, memory, edited) in &outputs {
+            let (name, lines, edited) = (schema.name, memory.lines(), edited.lines());
             prop_assert_eq!((lines.len(), edited.len()), (3, 3), "{}", name);
-            if *name == "logfmt" {
-                for line in &lines {
-                    let pairs = read(line).map_err(TestCaseError::fail)?;
-                    let find = |key: &str| pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
-                    prop_assert_eq!(find("level"), Some("warn"));
-                    prop_assert_eq!(find("target"), Some(target.as_str()));
-                }
-                for line in &edited {
+            for line in lines.iter().chain(&edited) {
+                if schema.is_json {
+                    strict::line(line);
+                } else {
                     read(line).map_err(TestCaseError::fail)?;
                 }
-                continue;
             }
-            for line in &edited {
-                strict::line(line);
-            }
+            let warn = warn(schema, *keys);
             for (line, flat) in lines.iter().zip(&flat) {
-                let line = strict::line(line);
-                let (level, its_target, trace) = said(name, &line);
-                prop_assert_eq!(&level, &warn(name), "{}", name);
-                prop_assert_eq!(&its_target, &Value::from(target.as_str()), "{}", name);
+                prop_assert_eq!(&at(schema, line, keys.level), &warn, "{}", name);
+                prop_assert_eq!(&at(schema, line, keys.target), &Value::from(target.as_str()), "{}", name);
                 if flat.get("spans").is_some() {
-                    prop_assert_eq!(&trace, &flat["trace_id"], "{}: {}", name, line);
+                    prop_assert_eq!(&at(schema, line, keys.trace_id), &flat["trace_id"], "{}: {}", name, line);
                 }
             }
-            if ["gcp", "datadog", "bunyan", "lambda"].contains(name) {
+            // Those of `Flat` have a test of their own.
+            if schema.is_json && name != "flat" && keys.fields == Some("") {
                 let line = strict::line(&lines[1]);
                 let moved = ["request_id", "env", "requestId", "httpRequest", "version", "traceparent"];
                 for (field_name, value) in values.iter().filter(|(name, _)| !moved.contains(&name.as_str())) {
@@ -158,7 +143,7 @@ fn text_or_name() -> impl Strategy<Value = String> {
 
 #[test]
 fn context_variables_are_fields_and_no_span_in_every_schema() {
-    for name in spanline::schema::NAMES {
+    for BuiltIn { name, .. } in built_in() {
         let lines = lines_by(schema(name), || {
             spanline::with("tenant", "acme").in_scope(|| {
                 tracing::info!("outside");

@@ -1,4 +1,4 @@
-//! The schemas beside `Flat`: golden files, the published rules, hostile records, edits.
+//! All schemas: golden files, the published rules, hostile records, edits. [`built_in`] lists them.
 
 mod console;
 mod documentation;
@@ -7,17 +7,15 @@ mod golden;
 mod hostile;
 mod logfmt;
 mod published;
+mod static_fields;
 
 use spanline::Output;
-use spanline::schema::{Schema, by_name};
+use spanline::schema::{BuiltIn, Schema, built_in, by_name};
 use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
 use crate::support::stage::fixed;
-
-/// The schemas whose lines are JSON objects.
-const JSON: [&str; 8] = ["flat", "nested", "ecs", "gcp", "datadog", "otel", "bunyan", "lambda"];
 
 fn schema(name: &str) -> Box<dyn Schema> {
     by_name(name).unwrap()
@@ -39,7 +37,7 @@ fn output_lines(set: impl FnOnce(Output) -> Output, run: impl FnOnce()) -> Vec<S
 
 #[test]
 fn a_schema_is_found_by_its_name() {
-    for name in spanline::schema::NAMES {
+    for BuiltIn { name, .. } in built_in() {
         let lines = lines_by(schema(name), || tracing::info!(user_id = 42, "order loaded"));
         let text = lines.join("\n");
         assert!(text.contains("order loaded") && text.contains("user_id") && text.contains("42"), "{name}: {text}");

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, LogsData};
 use serde_json::{Value, json};
 use spanline::Output;
-use spanline::schema::{Bunyan, Datadog, Gcp, Nested, Otel};
+use spanline::schema::{BuiltIn, Bunyan, Datadog, Gcp, Nested, Otel, built_in};
 use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{Level, debug, error, info, info_span, trace, warn};
@@ -281,7 +281,7 @@ fn nested_has_what_fmt_json_has() {
         .unwrap();
     };
     let theirs = fmt_lines(run);
-    let ours = read(&lines_by(Nested::new().thread().location(), run));
+    let ours = read(&lines_by(Nested::new().thread_id().thread_name().file().line(), run));
     assert_eq!((ours.len(), theirs.len()), (9, 9));
     for (ours, theirs) in ours.iter().zip(&theirs) {
         for (key, value) in theirs.as_object().unwrap().iter().filter(|(key, _)| *key != "timestamp") {
@@ -322,9 +322,10 @@ fn nested_has_ids_and_service_of_fields_where_nothing_else_says_them() {
 
 #[test]
 fn a_static_request_id_is_the_lines_where_no_span_has_one() {
-    for name in super::JSON.into_iter().chain(["logfmt"]).filter(|name| *name != "otel") {
+    for (schema, keys) in built_in().filter_map(|schema| Some((schema, schema.keys?))) {
+        let (name, Some(pointer)) = (schema.name, keys.request_id) else { continue };
         let memory = Memory::new();
-        let output = Output::new(memory.clone()).schema(schema(name));
+        let output = Output::new(memory.clone()).schema(schema.schema());
         let (layer, guard) = fixed().static_field("request_id", "job-1").output(output).build().unwrap();
         with_default(tracing_subscriber::registry().with(layer), || {
             info!("of the job");
@@ -332,15 +333,9 @@ fn a_static_request_id_is_the_lines_where_no_span_has_one() {
         });
         guard.close().unwrap();
         let [job, request] = &memory.lines()[..] else { panic!("{name}") };
-        let key = match name {
-            "bunyan" => "req_id",
-            "lambda" => "requestId",
-            _ => "request_id",
-        };
-        let said = |line: &str, id: &str| match name {
-            "logfmt" => line.split(' ').any(|pair| pair == format!("request_id={id}")),
-            "ecs" => strict::line(line)["labels"]["request_id"] == id,
-            _ => strict::line(line)[key] == id,
+        let said = |line: &str, id: &str| match schema.is_json {
+            true => strict::line(line).pointer(pointer) == Some(&json!(id)),
+            false => line.split(' ').any(|pair| pair == format!("{}={id}", &pointer[1..])),
         };
         assert!(said(job, "job-1") && said(request, "r-1"), "{name}: {job} {request}");
         // Static fields are labels of Google Cloud's, whatever a line says.
@@ -354,13 +349,14 @@ fn gcp_has_the_special_fields_in_their_types() {
     let failed = failed();
     let error: &(dyn Error + 'static) = &failed;
     let request = json!({"requestMethod": "GET", "status": 200});
-    let lines = lines_by(Gcp::new().project("p-1").trace_sampled(true).error_reporting().thread(), || {
-        info_span!("request", httpRequest = spanline::json(&request)).in_scope(|| {
-            let site = Site::placed("orders", Level::ERROR, &["message", "error"], "src/main.rs", 7);
-            site.log(&[Some(&"failed"), Some(&error)]);
+    let lines =
+        lines_by(Gcp::new().project("p-1").trace_sampled(true).error_reporting().thread_id().thread_name(), || {
+            info_span!("request", httpRequest = spanline::json(&request)).in_scope(|| {
+                let site = Site::placed("orders", Level::ERROR, &["message", "error"], "src/main.rs", 7);
+                site.log(&[Some(&"failed"), Some(&error)]);
+            });
+            info!(httpRequest = "no request", "text");
         });
-        info!(httpRequest = "no request", "text");
-    });
     let [line, other] = &read(&lines)[..] else { panic!("{lines:?}") };
     assert_eq!(line["severity"], "ERROR");
     assert_eq!(line["time"], "2026-11-20T10:15:38.123456Z");
@@ -429,7 +425,7 @@ fn bunyan_is_read_by_its_viewer() {
     if !viewer.exists() && std::env::var_os("CI").is_none() {
         return;
     }
-    let lines = lines_by(Bunyan::new().location(), || {
+    let lines = lines_by(Bunyan::new().file().line(), || {
         story();
         Site::placed("orders", Level::INFO, &["message"], "src/main.rs", 7).log(&[Some(&"placed")]);
     });
@@ -471,7 +467,7 @@ fn bunyan_is_read_by_its_viewer() {
 /// The log's lines about itself are lines of each schema.
 #[test]
 fn promise_02_a_notice_of_loss_is_readable_in_each_schema() {
-    for name in spanline::schema::NAMES {
+    for BuiltIn { name, is_json, .. } in built_in() {
         let gate = crate::support::stage::Gate::default();
         let output = Output::new(gate.clone()).schema(schema(name)).queue_bytes(8 << 10);
         let (layer, guard) = fixed().service("orders").output(output).build().unwrap();
@@ -486,7 +482,7 @@ fn promise_02_a_notice_of_loss_is_readable_in_each_schema() {
         let text = memory.text();
         let (_, notice) = text.split_once("log lines were dropped").unwrap_or_else(|| panic!("{name}: {text}"));
         assert!(notice.contains("dropped") && notice.contains("reason"), "{name}: {text}");
-        if super::JSON.contains(&name) {
+        if *is_json {
             memory.lines().iter().for_each(|line| drop(strict::line(line)));
         }
     }

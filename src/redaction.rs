@@ -1,35 +1,35 @@
-//! A record without its secrets: a pass over the captured form that leaves it where it is unless something was found.
+//! Redacts records: applies the rules of `redact` to captured fields and contexts, before any schema sees them.
 //!
-//! A span's fields are shared by all its events, so a context is looked through once for each of its states: what was
-//! found is remembered by the context's key, in a table of constant size, as the version of the spans that the
-//! schemas then see in place of the captured one. Its key stays the same, and so does what a schema made of it.
+//! A record without secrets stays as it is. A context is shared by all events of its spans, so it is scanned once for
+//! each of its states. A table of constant size remembers the result by the context's key: nothing found, or the spans'
+//! redacted fields, which schemas then see in place of the captured ones. The key stays the same, so schemas can reuse
+//! what they rendered.
+//!
+//! Before: `layer` captures, and leaves out fields that are secret by name. After: `schema` renders.
 
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use tracing::Metadata;
 
-use super::Rules;
-use super::bytes::is_harmless;
-use super::cards::{LEAST_CARD_NUMBER, is_card_number};
-use super::text::Scan;
 use crate::context::{Context, ContextKey, Overlay};
-use crate::record::{ErrorChain, Fields, Key, Raw, Record, Value, put_raw};
+use crate::record::{ErrorChain, Fields, Key, OwnedValue, Raw, Record, Value, notice_metadata, put_named, put_raw};
+use crate::redact::{self, LEAST_CARD_NUMBER, Rules, Scan, is_card_number, is_harmless};
 
-/// Contexts whose state is remembered.
+/// How many contexts are remembered.
 const PLACES: usize = 256;
 
-/// No span's key.
+/// The key of no span.
 const NO_KEY: ContextKey = ContextKey { span: 0, version: 0 };
 
-/// Contexts with more than this in them are looked through anew for each line.
+/// A context with more redacted bytes is scanned anew for each line.
 const MAX_KEPT_BYTES: usize = 4096;
 
-/// Takes the secrets out of records, for one output.
+/// Redacts records, for one output.
 #[derive(Debug)]
 pub(crate) struct Redactor {
     forms: Forms,
-    /// The fields of the record at hand, if something was found in them.
+    /// The redacted fields of the current record, if something was found.
     fields: Vec<u8>,
     contexts: Contexts,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Redactor {
 #[derive(Debug, Default)]
 struct Contexts {
     seen: Vec<Seen>,
-    /// The overlay of a large context.
+    /// The redacted fields of a context that is too large to be remembered.
     large: Option<Overlay>,
 }
 
@@ -46,18 +46,21 @@ struct Contexts {
 #[derive(Debug)]
 struct Seen {
     key: ContextKey,
-    /// Its spans without their secrets, if they have some.
+    /// Its spans' redacted fields, if something was found.
     overlay: Option<Overlay>,
 }
 
 impl Redactor {
-    /// `None` when texts are left alone.
+    /// Returns a redactor; `None` when texts are not scanned.
     pub(crate) fn new(rules: &Arc<Rules>) -> Option<Self> {
-        let forms = Forms { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() };
-        rules.values.then(|| Self { forms, fields: Vec::new(), contexts: Contexts::default() })
+        rules.scans_texts().then(|| Self {
+            forms: Forms::new(rules),
+            fields: Vec::new(),
+            contexts: Contexts::default(),
+        })
     }
 
-    /// Takes the secrets out of a record. Texts of `cut_at` bytes or more were cut.
+    /// Redacts a record. Texts of `cut_at` bytes or more count as cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
         let rest = behind_harmless(Fields::new(record.fields), cut_at).rest();
@@ -72,15 +75,15 @@ impl Redactor {
         }
     }
 
-    /// How many secrets were found since this was asked last.
+    /// Returns how many secrets were found since the last call.
     pub(crate) fn take_found(&mut self) -> u64 {
         std::mem::take(&mut self.forms.scan.found)
     }
 }
 
 impl Contexts {
-    /// A context without its secrets: looked through now, unless it has been. What was found is remembered, unless it is
-    /// large.
+    /// Returns the context without its secrets. Scans it unless its state is known, and remembers the result unless it
+    /// is large.
     #[inline(never)]
     fn cleared<'a>(&'a mut self, forms: &mut Forms, key: ContextKey, context: Context<'a>) -> Context<'a> {
         if self.seen.is_empty() {
@@ -104,19 +107,35 @@ impl Contexts {
     }
 }
 
-/// What is left behind the first fields that are seen at once to hold no secret.
+/// Returns the replacement of a static field's value; `None` when nothing in it is secret.
+pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -> Option<OwnedValue> {
+    let value = value.as_value()?;
+    if rules.is_secret(name) && !matches!(value, Value::Bool(_)) {
+        return Some(rules.replacement().into());
+    }
+    if !rules.scans_texts() {
+        return None;
+    }
+    let (mut form, mut redacted) = (Vec::new(), Vec::new());
+    put_named(&mut form, name, &value);
+    let found = Forms::new(rules).rewrite(&form, &form, notice_metadata(), usize::MAX, &mut redacted);
+    let value = Fields::new(&redacted).next().map(|(_, value)| value.into());
+    value.filter(|_| found)
+}
+
+/// Skips the leading fields that hold no secret for certain.
 #[inline]
 fn behind_harmless(fields: Fields<'_>, cut_at: usize) -> Fields<'_> {
     fields.behind(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
 }
 
-/// Whether all fields are such ones.
+/// Returns whether all fields hold no secret for certain.
 #[inline]
 fn is_harmless_form(form: &[u8]) -> bool {
     behind_harmless(Fields::new(form), usize::MAX).rest().is_empty()
 }
 
-/// Rewrites captured forms.
+/// Redacts captured fields in their binary form.
 #[derive(Debug)]
 struct Forms {
     rules: Arc<Rules>,
@@ -126,7 +145,11 @@ struct Forms {
 }
 
 impl Forms {
-    /// What a context shows in place of its secrets, if it has some.
+    fn new(rules: &Arc<Rules>) -> Self {
+        Self { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() }
+    }
+
+    /// Returns the redacted fields of a context's spans; `None` when nothing was found.
     #[inline(never)]
     fn overlay(&mut self, context: &Context<'_>) -> Option<Overlay> {
         let mut changed = Vec::new();
@@ -136,8 +159,8 @@ impl Forms {
         })
     }
 
-    /// Puts the form without secrets into `out`; false, and nothing of meaning in `out`, when there are none. Only the
-    /// `rest` of the form can have some.
+    /// Writes the redacted form to `out`; returns false when nothing was found, and `out` is then undefined. Only the
+    /// `rest` of the form can hold secrets.
     #[inline(never)]
     fn rewrite(
         &mut self,
@@ -163,7 +186,7 @@ impl Forms {
             if found {
                 if copied == 0 {
                     out.clear();
-                    out.shrink_to(super::text::MAX_KEPT_BYTES);
+                    out.shrink_to(redact::MAX_KEPT_BYTES);
                 }
                 let end = form.len() - fields.rest().len();
                 out.extend_from_slice(form.get(copied..end - raw.form_bytes()).unwrap_or_default());
@@ -197,7 +220,7 @@ impl Forms {
 
     fn error(&mut self, chain: ErrorChain<'_>, cut: bool) -> bool {
         self.chain.clear();
-        self.chain.shrink_to(super::text::MAX_KEPT_BYTES);
+        self.chain.shrink_to(redact::MAX_KEPT_BYTES);
         let mut found = false;
         for text in chain.texts() {
             let one = self.scan.text(&self.rules, text.as_bytes(), cut);
@@ -207,7 +230,7 @@ impl Forms {
         found
     }
 
-    /// Puts what stands for a value in which something was found.
+    /// Writes the replacement of a value in which something was found.
     #[cold]
     fn put(&mut self, raw: Raw<'_>, out: &mut Vec<u8>) {
         let text = &self.scan.out;
@@ -230,10 +253,7 @@ impl Forms {
                     Value::U128(number) => number.to_string(),
                     _ => String::new(),
                 };
-                match digits.get(digits.len().saturating_sub(4)..) {
-                    Some(four) if self.rules.last_four => put_raw(out, Raw::Text(format!("…{four}").as_bytes())),
-                    _ => put_raw(out, Raw::Text(self.rules.replacement.as_bytes())),
-                }
+                put_raw(out, Raw::Text(self.rules.card_replacement(&digits).as_bytes()));
             }
         }
     }

@@ -1,44 +1,45 @@
-//! A record in the parts that every schema has a name for: message, error, ids, service; and the users' other fields.
+//! A record split into the fields that every schema has a place for: message, error, ids and service; and the rest.
 //!
-//! Between `merged` (which of equal names counts) and the schemas (how each part is called and written).
+//! Before: `resolved_fields` decides which of several fields with the same name counts. After: each schema decides how
+//! fields are named and written.
 
 use smallvec::SmallVec;
 
 use super::json;
-use super::merged::{Merged, last_of_each, merged};
 use super::object::Object;
+use super::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::record::{Record, Value};
 
-/// The spans around an event, the innermost first.
+/// The spans around an event, innermost first.
 pub(super) type Views<'a> = SmallVec<[SpanView<'a>; 4]>;
 
 pub(super) fn views<'a>(record: &Record<'a>) -> Views<'a> {
     record.context().into_iter().flat_map(Context::spans).collect()
 }
 
-/// What a record consists of.
-pub(super) struct Parts<'a> {
+/// The fields of a record, by their role.
+pub(super) struct CommonFields<'a> {
     pub(super) message: Option<Value<'a>>,
-    /// The field `error`, where it is an error or text.
+    /// The field `error`, if it is an error or text.
     pub(super) error: Option<Value<'a>>,
-    /// The field `request_id`, the event's own, a span's or a static one.
+    /// The field `request_id`: the event's, a span's, or a static one.
     pub(super) request: Option<Value<'a>>,
-    /// From the builder, else from a field that is text.
+    /// The builder's service, else a field that is text.
     pub(super) service: Option<&'a str>,
-    /// The ids of the context; where it has none, those that the event gives itself.
+    /// The context's ids, else those that the event has as fields.
     pub(super) trace: Option<TraceId>,
     pub(super) span: Option<SpanId>,
     /// All other fields, each name once.
-    pub(super) fields: Vec<Merged<'a>>,
+    pub(super) fields: Vec<ResolvedField<'a>>,
     /// Static fields that no field of the record shadows, each name once.
-    pub(super) statics: SmallVec<[(&'a str, &'a str); 4]>,
+    pub(super) statics: SmallVec<[(&'a str, Value<'a>); 4]>,
 }
 
-impl<'a> Parts<'a> {
-    /// Takes a record apart. `views`: its spans, from [`views`].
+impl<'a> CommonFields<'a> {
+    /// Splits a record. `views`: its spans, from [`views`].
     pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
-        let mut fields = merged(record, views);
+        let mut fields = resolved_fields(record, views);
         put_marks(&mut fields, record);
         let mut statics: SmallVec<[_; 4]> = SmallVec::new();
         if record.static_fields().next().is_some() {
@@ -50,7 +51,7 @@ impl<'a> Parts<'a> {
         let error = take(&mut fields, "error", |value| matches!(value, Value::Error(_) | Value::Str(_)));
         let request = take(&mut fields, "request_id", |_| true).or_else(|| {
             let at = statics.iter().position(|(name, _)| *name == "request_id")?;
-            Some(Value::Str(statics.remove(at).1))
+            Some(statics.remove(at).1)
         });
         let service = match record.service() {
             Some(service) => Some(service),
@@ -68,7 +69,7 @@ impl<'a> Parts<'a> {
         Self { message, error, request, service, trace, span, fields, statics }
     }
 
-    /// Takes out the record's backtrace, for a schema that has a place for stack traces: behind what `error` was caused by.
+    /// Removes the backtrace and returns it after the causes of `error`: for a schema with a place for stack traces.
     pub(super) fn take_stack(&mut self, record: &Record<'_>) -> Option<String> {
         let causes = self.error.as_ref().and_then(error_stack);
         let Some(backtrace) = record.backtrace() else { return causes };
@@ -76,18 +77,18 @@ impl<'a> Parts<'a> {
         Some(causes.map_or_else(|| backtrace.to_owned(), |causes| causes + "\n\n" + backtrace))
     }
 
-    /// Takes out a static field: one that a schema has a place of its own for, where nothing shadows it.
-    pub(super) fn take_static(&mut self, record: &'a Record<'a>, name: &str) -> Option<&'a str> {
+    /// Removes a static field and returns its value, for a schema with a place for it.
+    pub(super) fn take_static(&mut self, record: &'a Record<'a>, name: &str) -> Option<Value<'a>> {
         self.statics.retain(|(other, _)| *other != name);
         record.static_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
     }
 
-    /// Takes out a field whose value fits: one that a schema has a place of its own for.
+    /// Removes a field whose value fits and returns the value, for a schema with a place for it.
     pub(super) fn take(&mut self, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
         take(&mut self.fields, name, fits)
     }
 
-    /// Ends a line with what many schemas have at their end: what was cut, the spans' names, all other fields.
+    /// Ends a line with what many schemas end with: the truncation, the spans' names, all other fields.
     pub(super) fn end(&self, mut line: Object<'_, 'a>, record: &Record<'_>, views: &[SpanView<'_>]) {
         line.truncation(record);
         if shown(views).next().is_some() {
@@ -99,44 +100,44 @@ impl<'a> Parts<'a> {
         line.end();
     }
 
-    /// The fields, then the static ones.
+    /// Returns the fields, then the static fields.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let fields = self.fields.iter().map(|field| (field.name, field.value));
-        fields.chain(self.statics.iter().map(|(name, value)| (*name, Value::Str(value))))
+        fields.chain(self.statics.iter().copied())
     }
 }
 
-fn take<'a>(fields: &mut Vec<Merged<'a>>, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
+fn take<'a>(fields: &mut Vec<ResolvedField<'a>>, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
     let at = fields.iter().position(|field| field.name == name)?;
     fields.get(at).is_some_and(|field| fits(&field.value)).then(|| fields.remove(at).value)
 }
 
-fn take_id<T>(fields: &mut Vec<Merged<'_>>, name: &str, id: &mut Option<T>, parse: fn(&str) -> Option<T>) {
+fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T>, parse: fn(&str) -> Option<T>) {
     let parse = |value: &Value<'_>| value.as_str().and_then(parse);
     *id = take(fields, name, |value| parse(value).is_some()).and_then(|value| parse(&value));
 }
 
-/// Adds what the log itself says of a record: `held_back` and `backtrace`, in place of fields of those names.
-pub(super) fn put_marks<'a>(fields: &mut Vec<Merged<'a>>, record: &Record<'a>) {
+/// Adds the log's own marks, `held_back` and `backtrace`, in place of fields with these names.
+pub(super) fn put_marks<'a>(fields: &mut Vec<ResolvedField<'a>>, record: &Record<'a>) {
     let marks = [
         record.is_held_back().then_some(("held_back", Value::Bool(true))),
         record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
     ];
     for (name, value) in marks.into_iter().flatten() {
         fields.retain(|field| field.name != name);
-        fields.push(Merged { name, value, own: true });
+        fields.push(ResolvedField { name, value, own: true });
     }
 }
 
-/// The type of an error, where it tells one.
-pub(super) fn error_kind<'v>(error: &Value<'v>) -> Option<&'v str> {
+/// Returns the type of an error, if it is known.
+pub(super) fn error_type<'v>(error: &Value<'v>) -> Option<&'v str> {
     match *error {
         Value::Error(chain) => chain.kind(),
         _ => None,
     }
 }
 
-/// What an error itself says.
+/// Returns the error's own message.
 pub(super) fn error_message<'v>(error: &Value<'v>) -> &'v str {
     match *error {
         Value::Error(chain) => chain.message(),
@@ -145,8 +146,8 @@ pub(super) fn error_message<'v>(error: &Value<'v>) -> &'v str {
     }
 }
 
-/// An error and its sources as a text of several lines, where it has sources: what stands where readers expect a
-/// stack trace.
+/// Returns an error and its sources as text of several lines, where readers expect a stack trace; `None` without
+/// sources.
 fn error_stack(error: &Value<'_>) -> Option<String> {
     let Value::Error(chain) = error else { return None };
     let mut text = format!("{}\n\nCaused by:", chain.message());
@@ -157,19 +158,19 @@ fn error_stack(error: &Value<'_>) -> Option<String> {
     (text.len() > start).then_some(text)
 }
 
-/// The spans that show, the outermost first.
+/// Returns the visible spans, outermost first.
 pub(super) fn shown<'v, 'a>(views: &'v [SpanView<'a>]) -> impl Iterator<Item = &'v SpanView<'a>> {
     views.iter().rev().filter(|view| !view.is_hidden())
 }
 
-/// The names of the spans that show, the outermost first, with colons between them; `None` where there is none.
+/// Returns the names of the visible spans, outermost first, joined with colons; `None` if there are none.
 pub(super) fn span_path(views: &[SpanView<'_>]) -> Option<String> {
     let mut shown = shown(views).map(SpanView::name);
     let first = shown.next()?.to_owned();
     Some(shown.fold(first, |path, name| path + ":" + name))
 }
 
-/// Appends the names of the spans that show as an array, the outermost first.
+/// Appends the names of the visible spans as an array, outermost first.
 pub(super) fn put_span_names(out: &mut Vec<u8>, views: &[SpanView<'_>]) {
     out.push(b'[');
     for (place, span) in shown(views).enumerate() {

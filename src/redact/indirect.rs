@@ -1,23 +1,24 @@
-//! Secrets whose listed name is not what they are assigned to.
+//! Secrets whose listed name is not the name they are assigned to.
 //!
-//! `{ name: "password", value: "…" }`, as lists of headers, variables and settings show theirs; a part of a form, whose
-//! name stands above it; `API key: …`, with a blank in the name; and the signature of a URL that is signed.
+//! `{ name: "password", value: "…" }`, in lists of headers, variables and settings; a part of a form, below its name;
+//! `API key: …`, with a blank in the name; and the signature of a signed URL.
 
 use super::assigned::{Name, is_blank, is_name};
 use super::bounds::{byte, line_feed, run, starts, string_end};
+use super::hit::Hit;
+use super::matcher::Matcher;
 use super::names::MAX_NAME_BYTES;
-use super::text::{Hit, Look};
 
-/// What stands in the place of a signature is one if it is as long, in bytes.
+/// The shortest text that is taken for a signature, in bytes.
 const MIN_SIGNATURE: usize = 20;
 
-/// Between a name and the word `value` are no more bytes.
+/// At most this many bytes stand between a name and the word `value`.
 const MAX_BETWEEN: usize = 64;
 
-impl<'t> Look<'t> {
-    /// What is secret behind the sign at `at`, though the name before it is not.
+impl<'t> Matcher<'t> {
+    /// Matches what is secret after the sign at `at`, though the name before the sign is not listed.
     #[inline]
-    pub(super) fn unlisted(&self, at: usize, name: Name<'_>) -> Option<Hit> {
+    pub(super) fn indirect(&self, at: usize, name: Name<'_>) -> Option<Hit> {
         match name.text {
             b"name" | b"Name" | b"key" | b"Key" | b"KEY" => self.described(at, name),
             b"sig" | b"X-Amz-Signature" | b"X-Goog-Signature" => self.signature(at, name),
@@ -66,7 +67,7 @@ impl<'t> Look<'t> {
         }
     }
 
-    /// `API key`: a listed name whose last word, of so many bytes, ends before `at`.
+    /// Returns the two words before `at` if they form a listed name, as in `API key`. `last`: bytes of the second word.
     fn two_words_before(&self, at: usize, last: usize) -> Option<Name<'t>> {
         let end = self.back(at, MAX_NAME_BYTES, is_blank);
         let blank = end.checked_sub(last + 1).filter(|blank| byte(self.text, *blank) == b' ')?;
@@ -74,7 +75,7 @@ impl<'t> Look<'t> {
         self.rules.names.is_secret(text).then_some(Name { text, quotes: None })
     }
 
-    /// Where a part of a form ends: before the boundary.
+    /// Returns where a part of a form ends: before the boundary.
     fn part_end(&self, body: usize) -> usize {
         let text = self.text;
         let mut end = run(text, body, |byte| byte != b'-');
@@ -84,7 +85,7 @@ impl<'t> Look<'t> {
         end
     }
 
-    /// What is assigned to the word `value` behind a name.
+    /// Matches what is assigned to the word `value` after a name.
     fn value_beside(&self, behind: usize, name: &[u8]) -> Option<Hit> {
         let near = self.text.get(..self.text.len().min(behind + MAX_BETWEEN)).unwrap_or_default();
         let mut at = behind;

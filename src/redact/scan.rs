@@ -1,79 +1,50 @@
-//! Secrets in a text: one pass that stops at few bytes only, those that every secret has one of.
+//! One pass over a text: stops at trigger bytes, and writes the text without its secrets.
 //!
-//! At `:` and `=` a name may end ([`assigned`](super::assigned)), at others the shape of a secret begins
-//! ([`shapes`]).
+//! Every secret has a trigger byte. A name may end at `:` and `=` (`assigned`); at the others, the shape of a secret
+//! may begin (`shapes`). `triggers` decides.
 //!
-//! Looking back is bounded, and what is looked at ahead is passed over afterwards or is bounded, too: the time is
-//! linear in the text.
+//! The time is linear in the text: looking back is bounded, and what is read ahead is either bounded or skipped
+//! afterwards.
 
-use super::Rules;
-use super::assigned::{Name, is_name};
-use super::bounds::{
-    Strings, backslashes_at_end, before, byte, character_data_end, group_end, run, run_back, starts, string_end,
-};
+use super::bounds::Strings;
 use super::bytes::{class, class_of, has_none, word_end};
+use super::cards::MIN_CARD_DIGITS;
+use super::hit::{Hit, With};
 use super::json;
-use super::names::MAX_NAME_BYTES;
-use super::{cards, shapes};
+use super::matcher::Matcher;
+use super::rules::Rules;
 
-/// A piece of a text that is to be replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hit {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) with: With,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum With {
-    /// The replacement in quotes, each behind so many backslashes: for a value of JSON.
-    Quoted(usize),
-    Bare,
-    /// Its last four characters, where that is wanted.
-    LastFour,
-}
-
-impl Hit {
-    /// Leaves the string of JSON whole that it is in: no escape is cut in two, and no quote is added that would close it.
-    fn fit(&mut self, text: &[u8]) {
-        let odd = |from: usize, to: usize| backslashes_at_end(text.get(from..to).unwrap_or_default()) % 2;
-        self.start -= odd(0, self.start);
-        self.end -= odd(self.start, self.end);
-        self.with =
-            if matches!(self.with, With::Quoted(backslashes) if backslashes % 2 == 0) { With::Bare } else { self.with };
-    }
-}
-
-/// Looks through texts, one after the other.
+/// Scans texts, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
-    /// The last text in which something was found, without it.
-    pub(super) out: Vec<u8>,
+pub(crate) struct Scan {
+    /// The last text in which something was found, without its secrets.
+    pub(crate) out: Vec<u8>,
     /// Secrets found in all texts.
-    pub(super) found: u64,
+    pub(crate) found: u64,
     hits: Vec<Hit>,
     path: Vec<u8>,
 }
 
-/// What is larger than this is not kept for the next text.
-pub(super) const MAX_KEPT_BYTES: usize = 64 << 10;
+/// A buffer larger than this is not kept for the next text.
+pub(crate) const MAX_KEPT_BYTES: usize = 64 << 10;
 const MAX_KEPT_HITS: usize = 1024;
 
 impl Scan {
-    /// Looks through a text; true when something was found, and [`out`](Self::out) is the text without it. `cut`: the
-    /// text was cut, so a secret may end too early.
-    pub(super) fn text(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
+    /// Scans a text. Returns true when something was found; [`out`](Self::out) then holds the redacted text.
+    ///
+    /// `cut`: the text was cut, so a secret may end early.
+    pub(crate) fn text(&mut self, rules: &Rules, text: &[u8], cut: bool) -> bool {
         self.json(rules, text, cut, "")
     }
 
-    /// The same for a text that may be JSON: `name` is the field's.
-    pub(super) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
+    /// Scans a text that may be JSON, the value of the field `name`.
+    pub(crate) fn json(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &str) -> bool {
         let strings = Strings::UNKNOWN;
         !has_none(text) && self.find(rules, text, cut, name.as_bytes(), strings) && self.write(rules, text)
     }
 
-    /// The same for a text that is JSON, and has to stay so: nothing that begins in a string goes beyond it.
-    pub(super) fn whole_json(&mut self, rules: &Rules, text: &[u8], name: &str) -> bool {
+    /// Scans a text that is JSON and has to stay JSON: a match that begins in a string ends in it.
+    pub(crate) fn whole_json(&mut self, rules: &Rules, text: &[u8], name: &str) -> bool {
         let strings = Strings::of(text);
         !has_none(text) && self.find(rules, text, false, name.as_bytes(), strings) && self.write(rules, text)
     }
@@ -81,9 +52,9 @@ impl Scan {
     #[inline(never)]
     fn find(&mut self, rules: &Rules, text: &[u8], cut: bool, name: &[u8], mut strings: Strings) -> bool {
         self.hits.clear();
-        let mut look = Look { rules, text, cut, jwt_until: 0 };
+        let mut matcher = Matcher { rules, text, cut, jwt_until: 0 };
         let mut at = 0;
-        // A shape begins with a word: where that does not, the rest of it is passed over.
+        // A shape begins at the start of a word. If none does there, the rest of the word is skipped.
         let mut word = false;
         while let Some(&byte) = text.get(at) {
             let class = class_of(byte);
@@ -92,7 +63,7 @@ impl Scan {
                 if class & class::ALL == 0 {
                     None
                 } else {
-                    look.within(strings.around(text, at)).at(at, class & class::ALL)
+                    matcher.within(strings.around(text, at)).at_sign(at, class & class::ALL)
                 }
             } else if word {
                 None
@@ -101,7 +72,7 @@ impl Scan {
                 if class & class::ALL == 0 && !matches!(byte, b'e' | b'S' | b'h' | b'y') {
                     None
                 } else {
-                    look.within(strings.around(text, at)).word(at, class)
+                    matcher.within(strings.around(text, at)).at_word(at, class)
                 }
             };
             at = match found {
@@ -126,7 +97,7 @@ impl Scan {
         self.hits.iter().any(|hit| hit.start < hit.end)
     }
 
-    /// Writes the text without what was found.
+    /// Writes the text without its secrets.
     #[cold]
     fn write(&mut self, rules: &Rules, text: &[u8]) -> bool {
         let Self { out, hits, found, .. } = self;
@@ -141,9 +112,7 @@ impl Scan {
             out.extend_from_slice(text.get(copied..start).unwrap_or_default());
             let secret = text.get(start..hit.end).unwrap_or_default();
             match (hit.with, secret.last_chunk::<4>()) {
-                (With::LastFour, Some(four))
-                    if rules.last_four && secret.len() >= usize::from(cards::MIN_CARD_DIGITS) =>
-                {
+                (With::LastFour, Some(four)) if rules.last_four && secret.len() >= usize::from(MIN_CARD_DIGITS) => {
                     out.extend_from_slice("…".as_bytes());
                     out.extend_from_slice(four);
                 }
@@ -166,213 +135,6 @@ impl Scan {
     }
 }
 
-pub(super) struct Look<'t> {
-    pub(super) rules: &'t Rules,
-    pub(super) text: &'t [u8],
-    pub(super) cut: bool,
-    /// Up to here, no JSON web token begins.
-    jwt_until: usize,
-}
-
-impl<'t> Look<'t> {
-    #[inline]
-    fn within(&mut self, text: &'t [u8]) -> &mut Self {
-        self.text = text;
-        self
-    }
-
-    /// What begins with the word at `at`.
-    #[inline]
-    fn word(&mut self, at: usize, class: u16) -> Option<Hit> {
-        let text = self.text;
-        match class & class::ALL {
-            class::DIGIT => {
-                let end = run(text, at, |byte| byte.is_ascii_digit());
-                let card = cards::may_be_card(text, at, end, self.cut).then(|| cards::card(text, at, self.cut))??;
-                Some(Hit { start: card.start, end: card.end, with: With::LastFour })
-            }
-            class::B if shapes::may_be_scheme(text, at) => self.shown(shapes::credentials(text, at, self.cut)),
-            class::MARK if shapes::may_be_prefix(text, at) => self.shown(shapes::prefixed(text, at, self.cut)),
-            0 if starts(text, at, b"eyJ") => self.jwt(at),
-            0 => self.shown(shapes::dotted(text, at, self.cut)),
-            _ => None,
-        }
-    }
-
-    /// What is known at a sign.
-    #[inline]
-    fn at(&mut self, at: usize, class: u16) -> Option<Hit> {
-        let text = self.text;
-        match class {
-            class::MARK if shapes::may_be_prefix(text, at) => self.shown(shapes::prefixed(text, at, self.cut)),
-            class::MARK if byte(text, at) == b'-' => self.dashes(at),
-            class::ASSIGN => self.assigned(at),
-            class::OPEN => self.opened(at),
-            class::ANGLE => self.element(at),
-            _ => None,
-        }
-    }
-
-    /// At `-`: a private key, or an argument.
-    fn dashes(&self, at: usize) -> Option<Hit> {
-        let before = before(self.text, at);
-        if byte(self.text, at + 1) != b'-' {
-            let begins = before.is_ascii_whitespace() || matches!(before, b'"' | b'\'');
-            return if begins { self.flag(at + 1) } else { None };
-        }
-        if starts(self.text, at, b"-----BEGIN ") {
-            let range = shapes::pem(self.text, at)?;
-            return Some(Hit { start: range.start, end: range.end, with: With::Bare });
-        }
-        self.flag(at + 2)
-    }
-
-    /// A token, of which the last four characters may be shown if it is long.
-    fn shown(&self, range: Option<std::ops::Range<usize>>) -> Option<Hit> {
-        let with = |length| if length >= 20 { With::LastFour } else { With::Bare };
-        let hit = range.map(|range| Hit { start: range.start, end: range.end, with: with(range.len()) });
-        hit.filter(|hit| !self.is_replaced(hit.start))
-    }
-
-    fn jwt(&mut self, at: usize) -> Option<Hit> {
-        if at < self.jwt_until {
-            return None;
-        }
-        let (is_one, end) = shapes::jwt(self.text, at, self.cut);
-        self.jwt_until = end;
-        if is_one { self.shown(Some(at..end)) } else { None }
-    }
-
-    /// At a `:` or `=`: the password in a URL, or what is assigned to a secret name.
-    fn assigned(&self, at: usize) -> Option<Hit> {
-        let text = self.text;
-        if starts(text, at, b"://") {
-            let range = shapes::url_password(text, at, self.cut).or_else(|| shapes::webhook(text, at))?;
-            let hit = Hit { start: range.start, end: range.end, with: With::Bare };
-            return Some(hit).filter(|hit| !self.is_replaced(hit.start));
-        }
-        if starts(text, at, b":AA")
-            && let Some(range) = shapes::bot_token(text, at, self.cut)
-        {
-            return self.inside(range.start, range.end);
-        }
-        let name = self.name_before(at)?;
-        if !self.rules.names.is_secret(name.text) {
-            return self.unlisted(at, name);
-        }
-        let from = match (byte(text, at), byte(text, at + 1)) {
-            // A path of Rust.
-            (b':', b':') => return None,
-            // A comparison, unless with a text.
-            (b'=', b'=') if self.quoted(run(text, at + 2, |byte| byte == b' ')).is_none() => return None,
-            (_, b'=' | b'>') => at + 2,
-            _ => at + 1,
-        };
-        self.value(from, name)
-    }
-
-    pub(super) fn is_replaced(&self, at: usize) -> bool {
-        !self.rules.replacement.is_empty() && starts(self.text, at, self.rules.replacement.as_bytes())
-    }
-
-    /// At a bracket: `Password("…")`, `Password { … }`, `("password", "…")`.
-    fn opened(&self, at: usize) -> Option<Hit> {
-        let text = self.text;
-        let open = byte(text, at);
-        if open == b'{' {
-            let name = self.name_before(at).filter(|name| name.quotes.is_none())?;
-            let is_struct = name.text.first().is_some_and(u8::is_ascii_uppercase);
-            let is_token = name.text.ends_with(b"oken") && !self.holds_text(at + 1);
-            if !is_struct || is_token || !self.rules.names.is_secret(name.text) {
-                return None;
-            }
-            let end = group_end(text, at);
-            let end = end - usize::from(byte(text, end - 1) == b'}' && end > at + 1);
-            return self.inside(at + 1, end);
-        }
-        let first = run(text, at + 1, |byte| byte.is_ascii_whitespace());
-        let (content, quote, backslashes) = self.quoted(first)?;
-        let tight = before(text, at).is_ascii_alphanumeric();
-        if open == b'(' && tight {
-            let name = self.name_before(at)?;
-            let is_secret = self.rules.names.is_secret(name.text);
-            return is_secret
-                .then(|| string_end(text, content, quote, backslashes))
-                .and_then(|end| self.inside(content, end));
-        }
-        // A pair; of brackets `[` only inside others, as a list of two names is more common alone.
-        let before = before(text, at);
-        if open == b'[' && !matches!(before, b'[' | b',' | b' ') {
-            return None;
-        }
-        let end = content + MAX_NAME_BYTES;
-        let end = string_end(text.get(..end.min(text.len())).unwrap_or_default(), content, quote, backslashes);
-        let name = Name { text: text.get(content..end)?, quotes: Some(backslashes) };
-        let comma = end + backslashes + 1;
-        if byte(text, comma) != b',' || !self.rules.names.is_secret(name.text) {
-            return None;
-        }
-        let next = run(text, comma + 1, |byte| byte.is_ascii_whitespace());
-        let hit = self.value(next, name)?;
-        let behind =
-            run(text, hit.end, |byte| matches!(byte, b'\\' | b'"' | b'\'' | b',') || byte.is_ascii_whitespace());
-        (open == b'(' || matches!(byte(text, behind), b']') || behind >= text.len()).then_some(hit)
-    }
-
-    /// Whether the first field of a struct is the text that it is there for: the tokens of a parser have others.
-    fn holds_text(&self, from: usize) -> bool {
-        let text = self.text;
-        let name = run(text, from, |byte| byte.is_ascii_whitespace());
-        let of = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        let end = run(text.get(..text.len().min(name + MAX_NAME_BYTES)).unwrap_or_default(), name, of);
-        let is_one = matches!(text.get(name..end), Some(b"value" | b"inner" | b"raw" | b"data" | b"0" | b"secret"));
-        is_one && byte(text, end) == b':' && self.quoted(run(text, end + 1, |byte| byte == b' ')).is_some()
-    }
-
-    /// At a `>`: `<password>…</password>`, with a name space and attributes or without.
-    fn element(&self, at: usize) -> Option<Hit> {
-        let from = at.saturating_sub(MAX_NAME_BYTES);
-        let tag = self.text.get(from..at)?;
-        let begin = run_back(tag, |byte| !matches!(byte, b'<' | b'>'));
-        let tag = tag.get(begin..)?;
-        let name_end = run(tag, 0, |byte| is_name(byte) || byte == b':');
-        let is_whole = name_end == tag.len() || byte(tag, name_end).is_ascii_whitespace();
-        let name = tag.get(..name_end)?.rsplit(|byte| *byte == b':').next()?;
-        let before = (from + begin).checked_sub(1)?;
-        if byte(self.text, before) != b'<' || !is_whole || tag.ends_with(b"/") || !self.rules.names.is_secret(name) {
-            return None;
-        }
-        if starts(self.text, at + 1, b"<![CDATA[") {
-            return self.inside(at + 10, character_data_end(self.text, at + 10));
-        }
-        let end = run(self.text, at + 1, |byte| byte != b'<');
-        if starts(self.text, end, b"</") && starts(self.text, end + 2, tag.get(..name_end).unwrap_or_default()) {
-            return self.inside(at + 1, end);
-        }
-        self.inside(at + 1, run(self.text, at + 1, |byte| !matches!(byte, b'<' | b'"')))
-    }
-
-    /// Behind the dashes: `--password …`, also where arguments are shown with quotes around each.
-    fn flag(&self, from: usize) -> Option<Hit> {
-        let text = self.text;
-        let end = run(text.get(..text.len().min(from + MAX_NAME_BYTES)).unwrap_or_default(), from, is_name);
-        let name = text.get(from..end)?;
-        if !name.first().is_some_and(u8::is_ascii_alphabetic) || !self.rules.names.is_secret(name) {
-            return None;
-        }
-        let behind = match self.quoted(end) {
-            Some((behind, ..)) => behind + usize::from(byte(text, behind) == b','),
-            None => end,
-        };
-        let start = run(text, behind, |byte| byte == b' ');
-        let is_value = start > end && (behind == end || self.quoted(start).is_some());
-        if !is_value || byte(text, start) == b'-' {
-            return None;
-        }
-        self.value(start, Name { text: name, quotes: None })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -381,7 +143,7 @@ mod tests {
     use super::super::{Redact, bounds};
     use super::*;
 
-    /// Of what secrets, and what looks like them, are made.
+    /// What secrets, and what looks like them, are made of.
     fn piece() -> impl Strategy<Value = String> {
         let fixed = [
             "\u{a0}",
@@ -534,7 +296,7 @@ mod tests {
         assert_eq!(last("Bearer mF_9.B5f"), "Bearer <redacted>");
     }
 
-    /// Each is looked at some times at most, however the text was made.
+    /// Each byte is looked at a bounded number of times, whatever the text.
     #[test]
     fn the_time_is_linear_in_the_text() {
         let rules = Redact::new().values().rules().expect("rules");

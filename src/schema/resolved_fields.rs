@@ -1,5 +1,5 @@
-//! The fields of a record under the precedence every schema obeys: the event's own (of equal names the last), then
-//! the inner span's, then the outer spans'.
+//! Which of several fields with the same name is in the line: the event's own (the last one), else the inner span's,
+//! else the outer spans'. Every schema follows this order.
 
 use std::collections::HashSet;
 
@@ -10,18 +10,18 @@ use crate::record::{Record, Value};
 
 /// A field that is in the line.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Merged<'a> {
+pub(super) struct ResolvedField<'a> {
     pub(super) name: &'a str,
     pub(super) value: Value<'a>,
     /// Whether it is the event's own.
     pub(super) own: bool,
 }
 
-/// The fields in the line, the event's own first. `views`: the spans of the record's context, the innermost first.
-pub(super) fn merged<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<Merged<'a>> {
-    // Enough for nearly all lines, and few enough for the allocator's quick way.
-    let mut fields: Vec<Merged<'a>> = Vec::with_capacity(12);
-    let mut names = Names::default();
+/// Returns the fields in the line, the event's own first. `views`: the spans of the record's context, innermost first.
+pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<ResolvedField<'a>> {
+    // Enough for nearly all lines, and small enough for the allocator's fast path.
+    let mut fields: Vec<ResolvedField<'a>> = Vec::with_capacity(12);
+    let mut names = NameSet::default();
     let limit = record.max_value_bytes;
     add_last_of_each(&mut fields, &mut names, record.fields(), true);
     for view in views {
@@ -35,25 +35,25 @@ pub(super) fn merged<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> V
     fields
 }
 
-/// The fields of one span, those that name the trace among them.
-pub(super) fn of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<Merged<'a>> {
+/// Returns the fields of one span, including those that name the trace.
+pub(super) fn fields_of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<ResolvedField<'a>> {
     let limit = record.max_value_bytes;
     let mut fields = Vec::new();
     let all = view.all_fields().map(|(name, value)| (name, value.cut_to(limit)));
-    add_last_of_each(&mut fields, &mut Names::default(), all, false);
+    add_last_of_each(&mut fields, &mut NameSet::default(), all, false);
     fields
 }
 
 /// A set of names: a list while there are few, as there nearly always are.
 #[derive(Default)]
-struct Names<'a> {
+struct NameSet<'a> {
     few: SmallVec<[&'a str; FEW]>,
     many: HashSet<&'a str>,
 }
 
 const FEW: usize = 24;
 
-impl<'a> Names<'a> {
+impl<'a> NameSet<'a> {
     fn insert(&mut self, name: &'a str) -> bool {
         if self.few.contains(&name) || self.many.contains(name) {
             return false;
@@ -67,27 +67,27 @@ impl<'a> Names<'a> {
 }
 
 fn add_last_of_each<'a>(
-    fields: &mut Vec<Merged<'a>>,
-    names: &mut Names<'a>,
+    fields: &mut Vec<ResolvedField<'a>>,
+    names: &mut NameSet<'a>,
     more: impl Iterator<Item = (&'a str, Value<'a>)>,
     own: bool,
 ) {
     let start = fields.len();
     for (name, value) in more {
         if !names.insert(name) {
-            // Equal to one of these, it takes its place; to one of those before, it is hidden.
+            // Replaces an earlier field of the same source; is hidden by a field of an earlier source.
             let earlier = fields.iter().skip(start).position(|field| field.name == name);
             let Some(earlier) = earlier else { continue };
             fields.remove(start + earlier);
         }
-        fields.push(Merged { name, value, own });
+        fields.push(ResolvedField { name, value, own });
     }
 }
 
-/// Of equal names the last.
+/// Returns the last of several pairs with the same name.
 pub(super) fn last_of_each<'a>(
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
-) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pairs: impl Iterator<Item = (&'a str, Value<'a>)>,
+) -> impl Iterator<Item = (&'a str, Value<'a>)> {
     let pairs: Vec<_> = pairs.collect();
     let later = pairs.clone();
     pairs

@@ -1,0 +1,26 @@
+//! Hash maps whose keys are addresses of call sites.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Hashes an address: one multiplication spreads addresses well.
+pub(super) type AddressKeys = BuildHasherDefault<AddressHasher>;
+
+#[derive(Debug, Default)]
+pub(super) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_usize(usize::from(*byte));
+        }
+    }
+
+    #[inline]
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
