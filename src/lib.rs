@@ -56,12 +56,15 @@
 
 mod appender;
 mod builder;
+mod byte_size;
 mod complaint;
 mod context;
+mod control;
 pub mod docs;
 mod error;
 mod filter;
 mod held;
+mod into_filter;
 mod layer;
 mod limit;
 pub mod metrics;
@@ -79,9 +82,12 @@ pub mod tower;
 mod worker;
 
 pub use appender::{Appender, LineWriter};
-pub use builder::{Builder, Guard, Handle, Output, Unwritten, builder, init};
+pub use builder::{Builder, Output, builder, init};
+pub use byte_size::ByteSize;
+pub use control::{Guard, Handle};
 pub use error::Error;
 pub use held::FlightRecorder;
+pub use into_filter::IntoFilter;
 pub use layer::{Layer, SpanExt};
 pub use propagate::with;
 pub use queue::Overflow;

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::sync::{MutexGuard, RwLockWriteGuard, Weak};
 
-use super::end::{self, Log};
+use crate::control::shutdown::{self, Log};
 use crate::worker::{self, HeldLanes};
 use crate::{context, filter, record};
 
@@ -29,26 +29,26 @@ fn put(held: Option<Held>) -> Option<Held> {
     HELD.try_with(|place| place.replace(ManuallyDrop::new(held))).ok().and_then(ManuallyDrop::into_inner)
 }
 
-pub(super) fn before() {
+pub(crate) fn before() {
     let changes = filter::hold_changes();
     let lanes = worker::hold_lanes();
     let records = context::hold_records();
-    let logs = end::hold_logs();
+    let logs = shutdown::hold_logs();
     put(Some(Held { logs, records, lanes, changes }));
 }
 
-pub(super) fn in_parent() {
+pub(crate) fn in_parent() {
     if let Some(Held { logs, records, lanes, changes }) = put(None) {
         drop((logs, records, changes));
         lanes.release();
     }
 }
 
-pub(super) fn in_child() {
+pub(crate) fn in_child() {
     record::begin_anew();
     context::begin_anew();
     #[cfg(all(unix, feature = "signals"))]
-    super::signals::in_child();
+    crate::control::signals::in_child();
     if let Some(Held { logs, records, lanes, changes }) = put(None) {
         drop((logs, records, changes));
         lanes.begin_anew();
@@ -56,7 +56,7 @@ pub(super) fn in_child() {
 }
 
 /// The child has begun to log.
-pub(super) fn in_child_that_logs() {
+pub(crate) fn in_child_that_logs() {
     #[cfg(all(unix, feature = "signals"))]
-    super::signals::watch_in_child();
+    crate::control::signals::watch_in_child();
 }

@@ -211,8 +211,14 @@ pub(crate) enum Pushed {
 }
 
 impl Queue {
-    /// A queue that holds `max_bytes` in memory. `synchronous`: whoever pushes waits until the line is written.
-    pub(crate) fn new(overflow: Overflow, synchronous: bool, max_bytes: usize, delivered: Arc<Delivered>) -> Self {
+    /// Creates a queue that holds `max_bytes` in memory. `synchronous`: a push waits this long at most until the line is
+    /// written.
+    pub(crate) fn new(
+        overflow: Overflow,
+        synchronous: Option<Duration>,
+        max_bytes: usize,
+        delivered: Arc<Delivered>,
+    ) -> Self {
         let state = State {
             pending: Batch::new(max_bytes),
             spare: Spare::new(max_bytes),
@@ -245,16 +251,12 @@ impl Queue {
             wakers: Vec::new(),
             tally: Tally::default(),
         };
-        let max_wait = match overflow {
-            Overflow::Block { max_wait } => max_wait,
-            _ => Overflow::DEFAULT_MAX_WAIT,
-        };
         Self {
             state: Mutex::new(state),
             work: Condvar::new(),
             room: Condvar::new(),
             overflow,
-            synchronous: synchronous.then_some(max_wait),
+            synchronous,
             max_bytes,
             delivered,
             beside: Beside::default(),

@@ -10,6 +10,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("sync", &[]),
     ("error", &[]),
+    ("byte_size", &["error"]),
+    ("into_filter", &["error", "filter"]),
     ("metrics", &[]),
     ("record", &["context"]),
     ("context", &["record"]),
@@ -18,9 +20,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("filter", &["context", "error"]),
     ("redact", &["context", "docs", "record"]),
     ("limit", &["record"]),
-    ("held", &["context", "error", "filter", "record"]),
+    ("held", &["byte_size", "context", "error", "into_filter", "record"]),
     ("schema", &["context", "error", "record"]),
-    ("sink", &["error", "metrics", "record", "rotation"]),
+    ("sink", &["byte_size", "error", "metrics", "record", "rotation"]),
     ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
     (
         "worker",
@@ -43,6 +45,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("propagate", &["context", "error", "layer", "record"]),
     ("tower", &["context", "propagate", "record"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
+    // `builder`: the fork hooks, until they have a folder.
+    (
+        "control",
+        &[
+            "builder",
+            "complaint",
+            "error",
+            "filter",
+            "into_filter",
+            "layer",
+            "metrics",
+            "process",
+            "queue",
+            "sink",
+            "worker",
+        ],
+    ),
 ];
 
 /// Lines of a file without its tests.

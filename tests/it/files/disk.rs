@@ -104,7 +104,7 @@ fn log_on_four(dispatch: &Dispatch, first: u64, lines: u64, meanwhile: impl FnOn
 }
 
 /// Fills the disk and makes room, several times over, under threads that log all the while.
-fn fill_again_and_again(rolling: impl FnOnce(RollingFile) -> RollingFile, max_bytes: usize) {
+fn fill_again_and_again(rolling: impl FnOnce(RollingFile) -> RollingFile, max_bytes: u64) {
     const ROUNDS: u64 = 5;
     const LINES: u64 = 500;
     let disk = Disk::new("size=4m");
