@@ -1,6 +1,6 @@
-//! Pages to read: what is longer than a doc comment and wanted on docs.rs. No code.
+//! Guides that are too long for a doc comment. This module has no code.
 //!
-//! A page is a file in `docs/` and a line below.
+//! Each page is a file in the repository's folder `docs/`.
 
 macro_rules! pages {
     ($($name:ident = $file:literal;)*) => {

@@ -39,7 +39,7 @@ pub struct FilterSetting(Setting);
 #[derive(Clone, Debug)]
 enum Setting {
     Directives(String),
-    Parsed(Targets),
+    Parsed(Box<Targets>),
 }
 
 impl FilterSetting {
@@ -52,7 +52,7 @@ impl FilterSetting {
     pub(crate) fn parse(self) -> Result<Targets, Error> {
         match self.0 {
             Setting::Directives(text) => filter::parse(&text),
-            Setting::Parsed(targets) => Ok(targets),
+            Setting::Parsed(targets) => Ok(*targets),
         }
     }
 }
@@ -83,7 +83,7 @@ impl sealed::Sealed for Cow<'_, str> {
 
 impl sealed::Sealed for Targets {
     fn into_setting(self) -> FilterSetting {
-        FilterSetting(Setting::Parsed(self))
+        FilterSetting(Setting::Parsed(Box::new(self)))
     }
 }
 

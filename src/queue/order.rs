@@ -89,8 +89,7 @@ impl Queue {
     /// false when that takes too long: then it stays queued with the worker.
     ///
     /// # Blocking
-    /// For the `max_wait` of [`Overflow::Block`](crate::Overflow::Block), or
-    /// [`Overflow::DEFAULT_MAX_WAIT`](crate::Overflow::DEFAULT_MAX_WAIT), at most.
+    /// Waits at most the `max_wait` of [`Output::synchronous`](crate::Output::synchronous).
     pub(crate) fn wait_settled(&self) -> bool {
         let Some(max_wait) = self.synchronous else { return true };
         let mut state = self.lock();

@@ -123,6 +123,7 @@ impl<S: Schema + ?Sized> Schema for Box<S> {
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Color {
     /// When the sink is a terminal; `NO_COLOR` forbids it and `CLICOLOR_FORCE` forces it.
     #[default]

@@ -82,6 +82,7 @@ const FINISH: Duration = Duration::from_secs(3);
 /// RollingFile::new("logs/orders.log").daily().local_time().keep_files(7);
 /// ```
 #[derive(Debug)]
+#[must_use = "a file does nothing until it is given to an output"]
 pub struct RollingFile {
     path: PathBuf,
     rotate_bytes: Option<u64>,
