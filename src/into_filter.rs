@@ -58,6 +58,10 @@ impl FilterSetting {
 }
 
 mod sealed {
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a filter",
+        note = "expected directives as text (`&str`, `String`), `Targets`, `Level` or `LevelFilter`, by value"
+    )]
     pub trait Sealed {
         fn into_setting(self) -> super::FilterSetting;
     }

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::diagnostics::Diagnostics;
-use super::filters::FilterSettings;
-use super::integrations::Integrations;
 use super::output::Output;
-use super::rate_limits::RateLimits;
+use super::settings::{Diagnostics, FilterSettings, Integrations, RateLimits};
 use crate::byte_size::ByteSize;
 use crate::complaint::Complaints;
 use crate::context::IdSource;

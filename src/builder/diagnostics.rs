@@ -1,46 +1,10 @@
-//! The diagnostics settings: backtraces, panics, close lines of spans, the flight recorder.
+//! The setters of diagnostics: backtraces, panics, close lines of spans, the flight recorder.
 
-use std::sync::Arc;
-
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 
 use super::builder::Builder;
-use crate::error::Error;
 use crate::held::FlightRecorder;
 use crate::into_filter::{FilterSetting, IntoFilter};
-use crate::layer::Extras;
-
-/// What the log adds when the program fails.
-#[derive(Debug)]
-pub(super) struct Diagnostics {
-    pub(super) backtrace: LevelFilter,
-    /// `None`: on with `init`, off with `build`.
-    pub(super) log_panics: Option<bool>,
-    span_close: Option<FilterSetting>,
-    pub(super) flight_recorder: Option<FlightRecorder>,
-}
-
-impl Default for Diagnostics {
-    fn default() -> Self {
-        Self { backtrace: LevelFilter::OFF, log_panics: None, span_close: None, flight_recorder: None }
-    }
-}
-
-impl Diagnostics {
-    /// # Errors
-    /// A directive is bad, or a limit of the flight recorder is out of bounds.
-    pub(super) fn extras(self) -> Result<(Extras, Option<(Targets, Level)>), Error> {
-        let closes = self.span_close.map(FilterSetting::parse).transpose()?;
-        let (held, store) = match self.flight_recorder.map(FlightRecorder::parts).transpose()? {
-            Some((targets, release, store)) => (Some((targets, release)), Some((Arc::new(store), release))),
-            None => (None, None),
-        };
-        let (store, release_at) = store.unzip();
-        Ok((Extras { backtrace: self.backtrace, closes, held: store, release_at }, held))
-    }
-}
 
 impl Builder {
     /// Adds the field `backtrace` to events at and above this level. Off by default.

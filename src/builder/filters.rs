@@ -1,48 +1,11 @@
-//! The filter settings: which events the log takes at all, and which spans pass on their context.
+//! The setters of filters.
 
 use tracing::level_filters::LevelFilter;
+#[cfg(doc)]
 use tracing_subscriber::filter::Targets;
 
 use super::builder::Builder;
-use crate::error::Error;
-use crate::filter;
 use crate::into_filter::{FilterSetting, IntoFilter};
-
-/// Which events and spans are seen.
-#[derive(Debug)]
-pub(super) struct FilterSettings {
-    /// For all outputs.
-    pub(super) global: Option<FilterSetting>,
-    pub(super) context_level: LevelFilter,
-}
-
-impl Default for FilterSettings {
-    fn default() -> Self {
-        Self { global: None, context_level: LevelFilter::INFO }
-    }
-}
-
-impl FilterSettings {
-    /// Takes the global filter from `RUST_LOG`, unless one is set. Returns the directives that were skipped, with the
-    /// reason.
-    pub(super) fn read_rust_log(&mut self) -> Vec<(String, String)> {
-        if self.global.is_some() {
-            return Vec::new();
-        }
-        let directives = std::env::var("RUST_LOG").unwrap_or_default();
-        let (targets, skipped) = filter::parse_leniently(&directives);
-        if targets.iter().next().is_some() || targets.default_level().is_some() {
-            self.global = Some(FilterSetting::new(targets));
-        }
-        skipped
-    }
-
-    /// # Errors
-    /// Names the first bad directive.
-    pub(super) fn global(&mut self) -> Result<Option<Targets>, Error> {
-        self.global.take().map(FilterSetting::parse).transpose()
-    }
-}
 
 impl Builder {
     /// Sets the global filter: which events any output can receive.

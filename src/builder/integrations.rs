@@ -1,32 +1,6 @@
-//! What else the log connects to: the `log` crate, signals, OpenTelemetry.
+//! The setters of integrations: the `log` crate, signals, OpenTelemetry.
 
 use super::builder::Builder;
-#[cfg(all(unix, feature = "signals"))]
-use crate::control::signals;
-
-/// The connections that are switched on.
-#[derive(Debug)]
-pub(super) struct Integrations {
-    /// `init` takes the records of the `log` crate.
-    #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "the setter exists without the feature"))]
-    pub(super) log: bool,
-    #[cfg(feature = "opentelemetry")]
-    pub(super) opentelemetry: bool,
-    #[cfg(all(unix, feature = "signals"))]
-    pub(super) signals: signals::Watch,
-}
-
-impl Default for Integrations {
-    fn default() -> Self {
-        Self {
-            log: true,
-            #[cfg(feature = "opentelemetry")]
-            opentelemetry: false,
-            #[cfg(all(unix, feature = "signals"))]
-            signals: signals::Watch::default(),
-        }
-    }
-}
 
 impl Builder {
     /// Leaves the `log` crate alone. By default, `init` takes its records.

@@ -1,8 +1,9 @@
 //! Setup: everything between `builder()` and a running log. The only module that knows all others.
 //!
-//! [`Builder`] and [`Output`] hold the settings, grouped by purpose: `filters`, `rate_limits`, `diagnostics`,
-//! `integrations` and `redact`. `assemble` checks them and starts the log. `start` starts one output. Setters accept any
-//! value: limits are checked once, by `init` and `build`, which refuse what is out of bounds.
+//! [`Builder`] and [`Output`] hold the settings, and `settings` groups them by purpose. The setters are in a file for each
+//! group: `filters`, `rate_limits`, `diagnostics`, `integrations`, `redact`. `assemble` checks the settings and starts the
+//! log; `start` starts one output. Setters accept any value: `init` and `build` check the limits and refuse a value that
+//! is out of bounds.
 
 mod assemble;
 #[expect(clippy::module_inception, reason = "the file holds the type that the folder is about")]
@@ -16,6 +17,7 @@ mod log_crate;
 mod output;
 mod rate_limits;
 mod redact;
+mod settings;
 mod start;
 
 pub use builder::{Builder, builder, init};

@@ -135,7 +135,8 @@ impl Output {
     /// Sets the memory limit of the queue: 4 KiB to 1 GiB, [`Self::DEFAULT_QUEUE_BYTES`] by default.
     ///
     /// The limit covers the records that wait or are being written, and the context of their spans. Memory that a burst
-    /// needed is released when the output is idle.
+    /// needed is released when the output is idle. Values are cut so that a record fits into half of the log's smallest
+    /// queue.
     pub fn queue_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
         self.queue_bytes = bytes.into();
         self

@@ -1,40 +1,9 @@
-//! The rate limits: how many lines one call site can log in a period.
+//! The setters of rate limits: how many lines one call site can log in a period.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::Builder;
-use crate::error::Error;
-use crate::limit::{Limit, Limiter};
-
-/// The limits of each call site.
-#[derive(Debug, Default)]
-pub(super) struct RateLimits {
-    /// Of all levels but ERROR.
-    lines: Option<Limit>,
-    errors: Option<Limit>,
-}
-
-impl RateLimits {
-    /// The limiter, if there is a limit.
-    ///
-    /// # Errors
-    /// A limit allows no line, or has no period.
-    pub(super) fn limiter(&self) -> Result<Option<Arc<Limiter>>, Error> {
-        for (setting, limit) in [("rate_limit_errors", self.errors), ("rate_limit", self.lines)] {
-            if let Some(Limit { lines, period }) = limit
-                && (lines == 0 || period.is_zero())
-            {
-                return Err(Error::invalid(format!(
-                    "{setting} is {lines} lines in {period:?}; expected at least one line and a period longer than zero \
-                     (a filter hides all lines)"
-                )));
-            }
-        }
-        let limited = self.errors.is_some() || self.lines.is_some();
-        Ok(limited.then(|| Arc::new(Limiter::new(self.errors, self.lines))))
-    }
-}
+use crate::limit::Limit;
 
 impl Builder {
     /// Limits repeats: each call site logs at most `lines` lines in a `period`. Off by default.

@@ -5,26 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::Handle;
-use super::shutdown::{self, Log};
+use super::shutdown::{self, Deadlines, Log};
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter::Filters;
 use crate::worker::Lane;
-
-/// How long the end of the log may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadlines {
-    /// The time without progress. Each progress restarts it.
-    pub(crate) timeout: Duration,
-    /// The time in total.
-    pub(crate) cap: Duration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self { timeout: Guard::DEFAULT_SHUTDOWN_TIMEOUT, cap: Guard::DEFAULT_SHUTDOWN_CAP }
-    }
-}
 
 /// Ends the log when it is dropped: everything logged before is written, within the deadline.
 ///
@@ -49,12 +34,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The default time that dropping the guard waits without progress: longer than a disk stalls, shorter than a
+    /// The default time that dropping the guard waits without progress, 5 s: longer than a disk stalls, shorter than a
     /// supervisor waits.
-    pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+    pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Deadlines::DEFAULT.timeout;
 
-    /// The default time that dropping the guard waits in total: below the 30 s after which containers are killed.
-    pub const DEFAULT_SHUTDOWN_CAP: Duration = Duration::from_secs(25);
+    /// The default time that dropping the guard waits in total, 25 s: below the 30 s after which containers are killed.
+    pub const DEFAULT_SHUTDOWN_CAP: Duration = Deadlines::DEFAULT.cap;
 
     /// Guards `lanes`. `filters` is `None` for an appender.
     pub(crate) fn new(

@@ -11,6 +11,6 @@ pub(crate) mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) mod signals;
 
-pub(crate) use guard::Deadlines;
 pub use guard::Guard;
 pub use handle::Handle;
+pub(crate) use shutdown::Deadlines;

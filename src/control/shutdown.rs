@@ -9,7 +9,6 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::Duration;
 
-use super::guard::Deadlines;
 use crate::builder::fork;
 use crate::complaint::Complaints;
 use crate::layer;
@@ -22,6 +21,25 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// After this time, an output that does not answer no longer delays the other logs' reopening.
 #[cfg(all(unix, feature = "signals"))]
 const REOPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the end of the log may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// The time without progress. Each progress restarts it.
+    pub(crate) timeout: Duration,
+    /// The time in total.
+    pub(crate) cap: Duration,
+}
+
+impl Deadlines {
+    pub(super) const DEFAULT: Self = Self { timeout: Duration::from_secs(5), cap: Duration::from_secs(25) };
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
 
 /// Everything that ends together.
 #[derive(Debug)]

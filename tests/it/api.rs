@@ -182,13 +182,13 @@ mod limits {
             ),
             (
                 spanline::builder().output(output()).rate_limit(0, minute),
-                "rate_limit is 0 lines in 60s; expected at least one line and a period longer than zero \
-                 (a filter hides all lines)",
+                "rate_limit is 0 lines in 60s; expected at least one line and a period longer than zero; \
+                 to hide all lines, use a filter",
             ),
             (
                 spanline::builder().output(output()).rate_limit_errors(1, Duration::ZERO),
-                "rate_limit_errors is 1 lines in 0ns; expected at least one line and a period longer than zero \
-                 (a filter hides all lines)",
+                "rate_limit_errors is 1 lines in 0ns; expected at least one line and a period longer than zero; \
+                 to hide all lines, use a filter",
             ),
             (
                 (0..65).fold(spanline::builder(), |builder, number| builder.output(output().name(number.to_string()))),

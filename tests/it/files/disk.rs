@@ -263,10 +263,6 @@ fn promise_30_a_full_disk_at_the_start_is_an_error_or_is_waited_for() {
 
 fn refusal(path: &Path) -> String {
     let builder = spanline::builder().output(Output::new(RollingFile::new(path)));
-    builder
-        .shutdown_timeout(Duration::ZERO, Duration::ZERO)
-        .build::<tracing_subscriber::Registry>()
-        .err()
-        .unwrap()
-        .to_string()
+    let builder = builder.shutdown_timeout(Duration::ZERO, Duration::ZERO);
+    format!("{:#}", builder.build::<tracing_subscriber::Registry>().err().unwrap())
 }

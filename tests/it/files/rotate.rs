@@ -173,7 +173,7 @@ impl Play for RollingFile {
 
 fn refusal(mut log: RollingFile) -> String {
     let error = log.control(Control::Open).unwrap_err();
-    error.to_string()
+    format!("{error:#}")
 }
 
 // When files roll.
@@ -707,7 +707,7 @@ fn promise_29_a_link_at_the_lock_file_is_not_followed() {
     let mut log = dir.log().rotate_bytes(2).open();
     std::os::unix::fs::symlink(dir.join("nowhere"), dir.join(".orders.log.lock")).unwrap();
     log.put("a", NOON);
-    assert!(log.try_put("b", at(NOON)).unwrap_err().to_string().contains("symbolic link"));
+    assert!(format!("{:#}", log.try_put("b", at(NOON)).unwrap_err()).contains("symbolic link"));
     assert!(!dir.join("nowhere").exists());
     assert_eq!(dir.active(), "a\nb\n");
 }
