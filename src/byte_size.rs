@@ -36,8 +36,8 @@ const UNITS: [(&str, u64); 9] = [
 /// ```
 ///
 /// Text is a whole number and an optional unit: `512`, `64 KiB`, `8MiB`, `100 MB`. `kB`, `MB`, `GB` and `TB` are powers
-/// of 1,000. `KiB`, `MiB`, `GiB` and `TiB` are powers of 1,024. Upper and lower case are equal. `Display` prints the same
-/// form, exactly.
+/// of 1,000. `KiB`, `MiB`, `GiB` and `TiB` are powers of 1,024. Upper and lower case are equal. `Display` prints the
+/// same form, exactly.
 ///
 /// With the feature `serde`, a size deserializes from such a text or from a number, and serializes as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -61,7 +61,8 @@ impl Error {
         Self::new(Kind::Closed, message)
     }
 
-    /// Creates an error about a setting: from [`Control::Open`](crate::sink::Control::Open), it fails `init` or `build`.
+    /// Creates an error about a setting: from [`Control::Open`](crate::sink::Control::Open), it fails `init` or
+    /// `build`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
     }
@@ -142,7 +143,8 @@ impl Error {
         self.kind == Kind::OwnThread
     }
 
-    /// Returns how many lines [`Guard::close`](crate::Guard::close) left unwritten, in all outputs; `None` for other errors.
+    /// Returns how many lines [`Guard::close`](crate::Guard::close) left unwritten, in all outputs; `None` for other
+    /// errors.
     pub fn unwritten_lines(&self) -> Option<u64> {
         match self.kind {
             Kind::Unwritten(lines) => Some(lines),

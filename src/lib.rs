@@ -19,8 +19,8 @@
 //!
 //! 1. [`builder()`] or [`init`] sets up the log: [`Output`]s, each a [`Sink`](sink::Sink) with a
 //!    [`Schema`](schema::Schema) and a queue, and a [`Layer`] that feeds them.
-//! 2. The [`Layer`] captures an event. Integers stay integers; only values logged with `?` and `%` become text at once. A
-//!    span is captured when it opens, and its events share it. [`SpanExt`] adds fields that a span does not declare.
+//! 2. The [`Layer`] captures an event. Integers stay integers; only values logged with `?` and `%` become text at once.
+//!    A span is captured when it opens, and its events share it. [`SpanExt`] adds fields that a span does not declare.
 //! 3. The [`Record`](record::Record) waits in the output's queue, which is bounded in bytes. [`Overflow`] decides what
 //!    happens when the queue is full.
 //! 4. The worker renders the record with the output's [`Schema`](schema::Schema): [`Flat`](schema::Flat) JSON,
@@ -36,17 +36,17 @@
 //! # Costs
 //!
 //! - A call site that no output wants costs a load and a compare, as in `tracing` itself.
-//! - An event costs a copy of its values, a clock read, a look at the current span, and for each output that wants it, one
-//!   uncontended lock and one more copy. It makes no allocation and no system call. It wakes the worker only if the worker
-//!   sleeps, or for an ERROR.
-//! - A call that logs to a synchronous output costs two thread switches and the write. Lines that several threads log at
-//!   the same time are written together.
+//! - An event costs a copy of its values, a clock read, a look at the current span, and for each output that wants it,
+//!   one uncontended lock and one more copy. It makes no allocation and no system call. It wakes the worker only if the
+//!   worker sleeps, or for an ERROR.
+//! - A call that logs to a synchronous output costs two thread switches and the write. Lines that several threads log
+//!   at the same time are written together.
 //! - A span costs one allocation for what it passes on, and one to store it.
-//! - Context variables, by [`with`] or an entered [`TraceContext`](propagate::TraceContext), cost a span and one allocation
-//!   for the fields. The worker takes longer for a line with them than for a line with only declared fields.
+//! - Context variables, by [`with`] or an entered [`TraceContext`](propagate::TraceContext), cost a span and one
+//!   allocation for the fields. The worker takes longer for a line with them than for a line with only declared fields.
 //! - [`Span::record`](tracing::Span::record) costs a copy of everything recorded on the span so far.
-//! - [`Handle::set_filter`] rebuilds the interest of every call site once. Afterwards, the next event at each call site in
-//!   use takes one slower look-up. `cargo bench --bench filter` prints the figures.
+//! - [`Handle::set_filter`] rebuilds the interest of every call site once. Afterwards, the next event at each call site
+//!   in use takes one slower look-up. `cargo bench --bench filter` prints the figures.
 //!
 //! # Blocking
 //!
@@ -55,8 +55,8 @@
 //! - Logging waits at most `max_wait` under [`Overflow::Block`], and at most `max_wait` for an [`Output::synchronous`].
 //!   After the log has ended, a thread that logs writes its own line.
 //! - Dropping the [`Guard`] waits as documented there. So does the end of the process if the guard was not dropped.
-//! - [`Handle::flush`], `sync`, `reopen` and `rotate` wait at most their timeout. [`Handle::flush_async`] and `sync_async`
-//!   are futures.
+//! - [`Handle::flush`], `sync`, `reopen` and `rotate` wait at most their timeout. [`Handle::flush_async`] and
+//!   `sync_async` are futures.
 //! - A `fork` waits for writes in progress, at most one second.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -39,12 +39,12 @@ const MAX_LINE_BYTES: u64 = 1 << 30;
 impl Builder {
     /// Starts the log and returns its layer, for your own registry.
     ///
-    /// The layer can be wrapped in `Option`, boxed and filtered like any other, and installed for a scope. The log ends when
-    /// the guard is dropped, or with the process.
+    /// The layer can be wrapped in `Option`, boxed and filtered like any other, and installed for a scope. The log ends
+    /// when the guard is dropped, or with the process.
     ///
     /// # Errors
-    /// A directive is bad, a limit is out of bounds, two outputs have the same name or the same file, or a sink cannot be
-    /// opened; its path and the cause are in the error.
+    /// A directive is bad, a limit is out of bounds, two outputs have the same name or the same file, or a sink cannot
+    /// be opened; its path and the cause are in the error.
     pub fn build<S>(self) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -56,8 +56,8 @@ impl Builder {
     /// Starts the log and installs it for the whole process: as the global subscriber, and for the records of the `log`
     /// crate.
     ///
-    /// Keep the guard until the end of `main`: the log ends when it is dropped, or with the process. After that, a thread
-    /// that logs writes its own line.
+    /// Keep the guard until the end of `main`: the log ends when it is dropped, or with the process. After that, a
+    /// thread that logs writes its own line.
     ///
     /// # Errors
     /// As [`build`](Self::build). Also if a global subscriber or a logger is already installed.

@@ -77,8 +77,8 @@ impl Builder {
 
     /// Adds a field to every line, such as `version` or `env`.
     ///
-    /// A field of an event or a span with the same name takes precedence. If a static field is set twice, the last value
-    /// wins. An empty or reserved name is an error of `init` and `build`.
+    /// A field of an event or a span with the same name takes precedence. If a static field is set twice, the last
+    /// value wins. An empty or reserved name is an error of `init` and `build`.
     pub fn static_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.statics.fields.push((name.into(), value.into()));
         self
@@ -94,8 +94,8 @@ impl Builder {
 
     /// Sets the maximum length of a line: 256 bytes to 1 GiB, [`Self::DEFAULT_MAX_LINE_BYTES`] by default.
     ///
-    /// Values are cut so that the line fits. The service and the static fields are never cut: if they take more than half
-    /// of the limit, `init` and `build` return an error.
+    /// Values are cut so that the line fits. The service and the static fields are never cut: if they take more than
+    /// half of the limit, `init` and `build` return an error.
     pub fn max_line_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
         self.max_line_bytes = bytes.into();
         self

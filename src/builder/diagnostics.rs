@@ -18,8 +18,8 @@ impl Builder {
 
     /// Sets whether a panic is logged as an ERROR line; by default, `init` does and `build` does not.
     ///
-    /// The line has the target `panic`, the panic's text, `location`, `thread`, and the span in which it happened. It is
-    /// logged before the previous panic hook runs. It has a `backtrace` if the variable `RUST_BACKTRACE` or
+    /// The line has the target `panic`, the panic's text, `location`, `thread`, and the span in which it happened. It
+    /// is logged before the previous panic hook runs. It has a `backtrace` if the variable `RUST_BACKTRACE` or
     /// [`backtrace`](Self::backtrace) asks for one.
     ///
     /// A panic in the `Debug` or `Display` of a logged value is not the program's: it is caught, and only its field
@@ -34,8 +34,9 @@ impl Builder {
     /// The line has `"message":"close"`, the span's fields, including those recorded late, and `duration_us`, `busy_us`
     /// and `idle_us` in microseconds. It goes to each output that takes events of the span's target and level.
     ///
-    /// Busy is the time in which at least one thread was inside the span. Idle is the rest, in which an async task waited.
-    /// Each enter and each exit of such a span costs a clock read. A bad directive is an error of `init` and `build`.
+    /// Busy is the time in which at least one thread was inside the span. Idle is the rest, in which an async task
+    /// waited. Each enter and each exit of such a span costs a clock read. A bad directive is an error of `init` and
+    /// `build`.
     pub fn span_close(mut self, filter: impl IntoFilter) -> Self {
         self.diagnostics.span_close = Some(FilterSetting::new(filter));
         self
@@ -43,13 +44,13 @@ impl Builder {
 
     /// Keeps detail that no output wants in memory, and writes it if its request logs an ERROR.
     ///
-    /// The lines that [`FlightRecorder`] selects are written before the ERROR's line, in order, with their own times and
-    /// `"held_back":true`, to the outputs that receive the ERROR.
+    /// The lines that [`FlightRecorder`] selects are written before the ERROR's line, in order, with their own times
+    /// and `"held_back":true`, to the outputs that receive the ERROR.
     ///
-    /// A request is the nearest span with a field `request_id`, `trace_id` or `traceparent`, or else the outermost span.
-    /// When its span closes, its lines are freed. A [panic](Self::log_panics) in the request counts as its ERROR. Not held
-    /// back are lines outside any span, lines that a [rate limit](Self::rate_limit) suppresses, and lines of the log's own
-    /// threads. An output that takes no ERROR of the same target receives nothing.
+    /// A request is the nearest span with a field `request_id`, `trace_id` or `traceparent`, or else the outermost
+    /// span. When its span closes, its lines are freed. A [panic](Self::log_panics) in the request counts as its ERROR.
+    /// Not held back are lines outside any span, lines that a [rate limit](Self::rate_limit) suppresses, and lines of
+    /// the log's own threads. An output that takes no ERROR of the same target receives nothing.
     ///
     /// A line that is held back costs its capture and a copy, and is counted in
     /// [`OutputMetrics::held_back`](crate::metrics::OutputMetrics::held_back).

@@ -15,8 +15,8 @@ impl Builder {
     /// [filter further](crate::Output::output_filter): an event must pass both.
     ///
     /// If no filter is set, `init` takes the directives from `RUST_LOG`. Without those, outputs that have no filter
-    /// receive INFO and above. A bad directive is an error of `init` and `build`. A bad one in `RUST_LOG` is skipped, with
-    /// one complaint.
+    /// receive INFO and above. A bad directive is an error of `init` and `build`. A bad one in `RUST_LOG` is skipped,
+    /// with one complaint.
     pub fn filter(mut self, filter: impl IntoFilter) -> Self {
         self.filters.global = Some(FilterSetting::new(filter));
         self

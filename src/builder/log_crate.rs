@@ -24,8 +24,8 @@ struct LogRecords {
 }
 
 impl log::Log for LogRecords {
-    /// Answers without asking the subscriber. If no event follows, a per-layer filter's `false` would stay on the thread
-    /// and suppress the next event.
+    /// Answers without asking the subscriber. If no event follows, a per-layer filter's `false` would stay on the
+    /// thread and suppress the next event.
     fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
         self.filters.wants_events(meta.target(), meta.level().as_trace())
     }

@@ -1,9 +1,9 @@
 //! Setup: everything between `builder()` and a running log. The only module that knows all others.
 //!
-//! [`Builder`] and [`Output`] hold the settings, and `settings` groups them by purpose. The setters are in a file for each
-//! group: `filters`, `rate_limits`, `diagnostics`, `integrations`, `redact`. `assemble` checks the settings and starts the
-//! log; `start` starts one output. Setters accept any value: `init` and `build` check the limits and refuse a value that
-//! is out of bounds.
+//! [`Builder`] and [`Output`] hold the settings, and `settings` groups them by purpose. The setters are in a file for
+//! each group: `filters`, `rate_limits`, `diagnostics`, `integrations`, `redact`. `assemble` checks the settings and
+//! starts the log; `start` starts one output. Setters accept any value: `init` and `build` check the limits and refuse
+//! a value that is out of bounds.
 
 mod assemble;
 #[expect(clippy::module_inception, reason = "the file holds the type that the folder is about")]

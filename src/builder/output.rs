@@ -92,22 +92,22 @@ impl Output {
 
     /// Makes each call that logs wait until its line is written, at most `max_wait`.
     ///
-    /// This is for audit logs, which must not miss the last line before a SIGKILL. The call wakes the worker and waits for
-    /// it. Lines that several threads log at the same time are written together. The queue, its [`Overflow`] and all
-    /// other outputs behave as before.
+    /// This is for audit logs, which must not miss the last line before a SIGKILL. The call wakes the worker and waits
+    /// for it. Lines that several threads log at the same time are written together. The queue, its [`Overflow`] and
+    /// all other outputs behave as before.
     ///
     /// A `max_wait` of zero is an error of `init` and `build`.
     ///
     /// # Blocking
-    /// Each call waits for its write. If the sink hangs or fails, the call returns after `max_wait`. It is then counted as
-    /// [`overdue`](crate::metrics::OutputMetrics::overdue) and reported, and the line stays queued until the sink takes it.
-    /// The wait parks the thread, also on an async executor. On one of the log's own threads, in a sink for example, no
-    /// call waits.
+    /// Each call waits for its write. If the sink hangs or fails, the call returns after `max_wait`. It is then counted
+    /// as [`overdue`](crate::metrics::OutputMetrics::overdue) and reported, and the line stays queued until the sink
+    /// takes it. The wait parks the thread, also on an async executor. On one of the log's own threads, in a sink for
+    /// example, no call waits.
     ///
     /// # Durability
     /// A written line has been handed to the system: it survives any end of the process, but not a power cut. With
-    /// [`Durability::EveryBatch`], the line is also durable before the call returns. With [`Durability::AtLevel`], lines of
-    /// such a level are.
+    /// [`Durability::EveryBatch`], the line is also durable before the call returns. With [`Durability::AtLevel`],
+    /// lines of such a level are.
     ///
     /// # Examples
     /// ```

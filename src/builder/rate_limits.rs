@@ -11,16 +11,17 @@ impl Builder {
     /// The other lines are suppressed, and one summary line reports them when the period is over. ERROR is not limited:
     /// see [`rate_limit_errors`](Self::rate_limit_errors).
     ///
-    /// A period begins with the first line of a call site, by the log's own clock. It ends with the first event that is at
-    /// least one period later. The summary appears in each output that would have received the suppressed lines. It has
-    /// the call site's level and target, the beginning of the last logged message, and the fields `suppressed` (how many),
-    /// `reason`, `first` and `last` (their times). It is written with the next lines of that output, at most some seconds
-    /// after the period, and before the log ends. In [`Metrics`](crate::metrics::Metrics), suppressed lines are dropped
-    /// with [`Reason::RateLimited`](crate::metrics::Reason::RateLimited).
+    /// A period begins with the first line of a call site, by the log's own clock. It ends with the first event that is
+    /// at least one period later. The summary appears in each output that would have received the suppressed lines. It
+    /// has the call site's level and target, the beginning of the last logged message, and the fields `suppressed` (how
+    /// many), `reason`, `first` and `last` (their times). It is written with the next lines of that output, at most
+    /// some seconds after the period, and before the log ends. In [`Metrics`](crate::metrics::Metrics), suppressed
+    /// lines are dropped with [`Reason::RateLimited`](crate::metrics::Reason::RateLimited).
     ///
     /// A suppressed event is not captured: its values are not formatted. Records of the `log` crate are told apart by
-    /// target, file and line. Lines that sinks log are not limited. The limiter's memory is bounded to some hundred KiB: if
-    /// some thousand call sites are busy at once, a few are not limited. Call sites without a limit pay nothing.
+    /// target, file and line. Lines that sinks log are not limited. The limiter's memory is bounded to some hundred
+    /// KiB: if some thousand call sites are busy at once, a few are not limited. Call sites without a limit pay
+    /// nothing.
     ///
     /// Zero lines or a zero period is an error of `init` and `build`.
     ///

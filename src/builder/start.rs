@@ -37,8 +37,8 @@ pub(super) struct Common<'a> {
 impl Output {
     /// Makes a writer for another formatter, in place of `tracing_appender::non_blocking`.
     ///
-    /// The output's filter does not apply. The schema renders only the loss notices: `Flat` by default, or `Console` for
-    /// plain-text logs.
+    /// The output's filter does not apply. The schema renders only the loss notices: `Flat` by default, or `Console`
+    /// for plain-text logs.
     ///
     /// # Errors
     /// A limit is out of bounds, or the sink cannot be opened; its path and the cause are in the error.

@@ -15,9 +15,9 @@ use crate::worker::Lane;
 ///
 /// After that, a thread that logs writes its own line before the call returns.
 ///
-/// The log also ends if the guard is leaked, or is not reached because of `process::exit` or a panic that aborts. An exit
-/// handler and the panic hook do that. On Windows, the exit handler runs only when `main` returns. `abort`, `_exit` and
-/// `exec` lose the queued lines. A signal does too, unless
+/// The log also ends if the guard is leaked, or is not reached because of `process::exit` or a panic that aborts. An
+/// exit handler and the panic hook do that. On Windows, the exit handler runs only when `main` returns. `abort`,
+/// `_exit` and `exec` lose the queued lines. A signal does too, unless
 /// [`Builder::flush_on_signals`](crate::Builder::flush_on_signals) is set.
 ///
 /// # Blocking

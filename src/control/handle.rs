@@ -51,9 +51,9 @@ impl Handle {
 
     /// Flushes as [`flush`](Self::flush) does, for async code.
     ///
-    /// The order is given by the call, not by the first poll. The future is ready once everything logged before the call
-    /// has been handed to the system. It has no timeout: while an output is stuck, it stays pending. Wrap it in the
-    /// runtime's timeout. An order that has not begun when the future is dropped is cancelled.
+    /// The order is given by the call, not by the first poll. The future is ready once everything logged before the
+    /// call has been handed to the system. It has no timeout: while an output is stuck, it stays pending. Wrap it in
+    /// the runtime's timeout. An order that has not begun when the future is dropped is cancelled.
     ///
     /// # Errors
     /// As [`flush`](Self::flush). A timeout is reported only for an output that was abandoned at the end of the log.
@@ -106,15 +106,15 @@ impl Handle {
 
     /// Replaces the global filter, for events that begin after this call returns.
     ///
-    /// If `init` installed the log for the `log` crate, that crate's level follows. A span that was disabled when it was
-    /// opened stays disabled: its events inherit nothing from it.
+    /// If `init` installed the log for the `log` crate, that crate's level follows. A span that was disabled when it
+    /// was opened stays disabled: its events inherit nothing from it.
     ///
     /// # Errors
     /// A directive is bad: the error names the first one, and the filter stays as it was. An appender has no filter.
     ///
     /// # Blocking
-    /// Takes some microseconds for each call site of the program. Meanwhile, other threads keep logging at call sites that
-    /// they have used before.
+    /// Takes some microseconds for each call site of the program. Meanwhile, other threads keep logging at call sites
+    /// that they have used before.
     pub fn set_filter(&self, filter: impl IntoFilter) -> Result<(), Error> {
         let targets = FilterSetting::new(filter).parse()?;
         self.filters()?.change(|state| state.global = Some(targets.clone()));
@@ -148,8 +148,8 @@ impl Handle {
 
     /// Returns a snapshot of all counters.
     ///
-    /// It is cheap enough to take every second. It takes each queue's lock once, to copy some numbers, and allocates only
-    /// the snapshot. The numbers of one output are consistent. Those of two outputs are not of the same instant.
+    /// It is cheap enough to take every second. It takes each queue's lock once, to copy some numbers, and allocates
+    /// only the snapshot. The numbers of one output are consistent. Those of two outputs are not of the same instant.
     pub fn metrics(&self) -> Metrics {
         Metrics { outputs: self.lanes.iter().map(|lane| lane.metrics()).collect() }
     }

@@ -1,8 +1,8 @@
 //! Control of a running log, and its end.
 //!
 //! [`Guard`] owns the log and ends it. [`Handle`] flushes, syncs, reopens and rotates the outputs, changes filters and
-//! reads the counters. `shutdown` ends the log whichever way the process ends. `signals` starts that for SIGTERM and its
-//! like. All of them act on the lanes that the builder started.
+//! reads the counters. `shutdown` ends the log whichever way the process ends. `signals` starts that for SIGTERM and
+//! its like. All of them act on the lanes that the builder started.
 
 mod flush_future;
 mod guard;

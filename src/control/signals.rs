@@ -1,4 +1,5 @@
-//! Signals, if the builder asked for them: the ending ones take effect once the log is written, and SIGHUP reopens files.
+//! Signals, if the builder asked for them: the ending ones take effect once the log is written, and SIGHUP reopens
+//! files.
 //!
 //! A signal handler may do almost nothing, so a thread waits for the signals. They are registered beside other handlers
 //! (tokio's, for example), through the crate that tokio uses.
@@ -26,8 +27,8 @@ const INIT: u32 = 1;
 /// A thread that has not started after this time will hardly ever start.
 const START_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The next signal ends the process at once: one of [`ENDING`] has arrived, or this is a forked child in which no thread
-/// waits for signals yet.
+/// The next signal ends the process at once: one of [`ENDING`] has arrived, or this is a forked child in which no
+/// thread waits for signals yet.
 static AT_ONCE: AtomicBool = AtomicBool::new(false);
 
 /// The signals that this process watches for.
@@ -79,8 +80,8 @@ fn watch_for_the_end() -> std::io::Result<()> {
 /// Starts a thread that calls `begin` once, then `act` for each signal.
 ///
 /// # Blocking
-/// Waits until the thread runs, at most [`START_TIMEOUT`]: in a forked child, a lock of the standard library may be held
-/// forever, and the thread never starts.
+/// Waits until the thread runs, at most [`START_TIMEOUT`]: in a forked child, a lock of the standard library may be
+/// held forever, and the thread never starts.
 #[expect(clippy::disallowed_methods, reason = "waits for signals")]
 fn serve(name: &str, signals: &[c_int], begin: fn(), act: fn(c_int)) -> std::io::Result<()> {
     let mut signals = Signals::new(signals)?;

@@ -143,8 +143,8 @@ impl Store {
         }
     }
 
-    /// Holds a line back for the outputs in its mask. `evicted` is told of each line that gives way for it, which may be
-    /// itself: its level and its outputs.
+    /// Holds a line back for the outputs in its mask. `evicted` is told of each line that gives way for it, which may
+    /// be itself: its level and its outputs.
     pub(crate) fn hold(&self, node: &Arc<Node>, line: &HeldLine<'_>, evicted: &mut dyn FnMut(Level, u64)) {
         if line.bytes.len() > self.memory_bytes_per_request {
             return evicted(*line.meta.level(), line.mask);
@@ -186,7 +186,8 @@ impl Store {
         Some(ring)
     }
 
-    /// Takes out the lines of a request that are held back for outputs in `mask`; what other outputs have not seen stays.
+    /// Takes out the lines of a request that are held back for outputs in `mask`; what other outputs have not seen
+    /// stays.
     pub(crate) fn take(&self, request: &Arc<Node>, mask: u64) -> Option<Ring> {
         let mut shard = self.shard_of(request.serial())?;
         let ring = shard.0.get_mut(&request.serial())?;

@@ -1,7 +1,7 @@
 //! Counters: lines that came in, lines that went out, and lines that were lost, with the reason.
 //!
-//! The books balance at every moment: for each output and level, `emitted = written + dropped + queued + held_back`. For
-//! monitoring systems, `series` names the same numbers, and `prometheus` and `publish` export them.
+//! The books balance at every moment: for each output and level, `emitted = written + dropped + queued + held_back`.
+//! For monitoring systems, `series` names the same numbers, and `prometheus` and `publish` export them.
 
 #[cfg(feature = "prometheus")]
 mod prometheus;
@@ -194,8 +194,8 @@ pub struct OutputMetrics {
     pub dropped: Dropped,
     /// Lines that wait or are being written.
     pub queued: ByLevel,
-    /// Lines [held back](crate::Builder::flight_recorder) and not released: still in memory, freed with their request, or
-    /// evicted.
+    /// Lines [held back](crate::Builder::flight_recorder) and not released: still in memory, freed with their request,
+    /// or evicted.
     pub held_back: ByLevel,
     /// Lines that were held back and then released. Each is also queued, written or dropped.
     pub released: ByLevel,
@@ -224,11 +224,11 @@ pub struct OutputMetrics {
     pub failed_syncs: u64,
     /// Values and pieces of text that [`Redact`](crate::Redact) replaced.
     ///
-    /// A value is counted when it is logged; a span's value once. A piece of text is counted when it is rendered; a span's
-    /// once for each context that includes the span.
+    /// A value is counted when it is logged; a span's value once. A piece of text is counted when it is rendered; a
+    /// span's once for each context that includes the span.
     pub redacted: u64,
-    /// Calls to a [synchronous](crate::Output::synchronous) output that returned after `max_wait`, before their line was
-    /// written or durable. The other counts include their lines.
+    /// Calls to a [synchronous](crate::Output::synchronous) output that returned after `max_wait`, before their line
+    /// was written or durable. The other counts include their lines.
     pub overdue: u64,
     /// The last error of the sink, with its causes.
     pub last_error: Option<String>,

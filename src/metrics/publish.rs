@@ -8,8 +8,8 @@ use super::series::{Number, SERIES, Series, Unit};
 impl Metrics {
     /// Passes the counters to the recorder of the `metrics` facade, with descriptions and units.
     ///
-    /// Counts of lines and bytes are absolute counters; all others are gauges. The names are those of the Prometheus text,
-    /// such as `spanline_lines_dropped_total`, with the labels `output`, `level` and `reason`.
+    /// Counts of lines and bytes are absolute counters; all others are gauges. The names are those of the Prometheus
+    /// text, such as `spanline_lines_dropped_total`, with the labels `output`, `level` and `reason`.
     ///
     /// The log does not call this. Call it from a task every few seconds, or before the exporter renders what it has
     /// gathered. Rare calls lose nothing, because the values are absolute. Without a recorder, the call does nothing.
