@@ -65,7 +65,7 @@ const OPERATIONS: u32 = 5_000;
 const EVENTS_PER_CYCLE: u32 = 5;
 
 /// Room for all that is logged while the worker stands still, twice: a queue more than half full wakes its worker.
-const QUEUE_BYTES: usize = 64 << 20;
+const QUEUE_BYTES: u64 = 64 << 20;
 
 struct Work {
     name: &'static str,

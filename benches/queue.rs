@@ -49,7 +49,7 @@ fn pushes() {
     let line = [b"x".repeat(199), b"\n".to_vec()].concat();
     let (ours, theirs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (appender, _guard) =
-        Output::new(Count(Arc::clone(&ours))).queue_bytes(MAX_BYTES).appender().expect("an appender");
+        Output::new(Count(Arc::clone(&ours))).queue_bytes(MAX_BYTES as u64).appender().expect("an appender");
     let (non_blocking, _worker) = NonBlockingBuilder::default().lossy(false).finish(Count(Arc::clone(&theirs)));
     let buffer = Mutex::new(Vec::with_capacity(BUFFER_BYTES + line.len()));
 

@@ -28,7 +28,7 @@ use crate::worker::{self, Lane};
 /// # tracing::subscriber::with_default(subscriber, || tracing::info!("hello"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Appender {
     lane: Arc<Lane>,
     clock: Clock,
@@ -91,6 +91,12 @@ impl Drop for LineWriter<'_> {
         if lane.queue.push(push) == Pushed::DeliverYourself {
             lane.deliver_here();
         }
+    }
+}
+
+impl fmt::Debug for Appender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Appender").field("output", &self.lane).finish_non_exhaustive()
     }
 }
 

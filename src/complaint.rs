@@ -1,7 +1,7 @@
-//! The log's own complaints: the last resort, when the log itself cannot be written.
+//! Complaints: the last resort when the log itself cannot be written.
 //!
-//! At most one for each reason in ten seconds, raw to stderr or to the user's hook. The only place that writes to
-//! stderr; a stderr that nobody reads is not waited for.
+//! A complaint goes to the user's hook, or directly to stderr. Each reason is reported at most once in ten seconds. No
+//! other code writes to stderr. A stderr that nothing reads does not block: the complaint is then lost.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,10 +17,11 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 type Hook = Box<dyn Fn(&str) + Send + Sync>;
 
-/// Says what is wrong with the log, seldom.
+/// Reports what is wrong with the log, at a limited rate.
 #[derive(Default)]
 pub(crate) struct Complaints {
     hook: Option<Hook>,
+    /// When each reason was last reported.
     last: Mutex<HashMap<String, Instant>>,
 }
 
@@ -29,7 +30,7 @@ impl Complaints {
         Self { hook: Some(hook), last: Mutex::default() }
     }
 
-    /// Says `text`, unless something of the same `reason` was said within ten seconds.
+    /// Reports `text`, unless the same `reason` was reported within the last ten seconds.
     pub(crate) fn say(&self, reason: &str, text: &str) {
         let now = Instant::now();
         {
@@ -67,7 +68,7 @@ impl fmt::Debug for Complaints {
     }
 }
 
-/// Writes one line to stderr if it takes it at once; errors are ignored.
+/// Writes one line to stderr if that does not block. Errors are ignored.
 fn raw_stderr(text: &str) {
     let line = format!("spanline: {}\n", text.escape_debug());
     #[cfg(unix)]
@@ -75,7 +76,7 @@ fn raw_stderr(text: &str) {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let stderr = rustix::stdio::stderr();
         let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
-        // A pipe that is ready takes 4 KiB without blocking.
+        // A pipe that is ready accepts 4 KiB without blocking.
         let line = line.as_bytes().get(..4096).unwrap_or(line.as_bytes());
         if poll(&mut ready, Some(&Timespec::default())) == Ok(1) && ready[0].revents() == PollFlags::OUT {
             let _ = rustix::io::write(stderr, line);

@@ -1,18 +1,36 @@
-//! The one error type.
+//! The one error type of the crate.
 //!
-//! It is opaque: a message that names the path and the cause, predicates for what a caller can do about it,
-//! and a source. Sinks make one with [`Error::retry`], [`Error::rejected`] and [`Error::closed`], or by `?` on
-//! an [`io::Error`]; what the worker does next follows from which of them it was.
+//! [`Error`] is opaque: a message, predicates for what the caller can do about it, and a source. Sinks build one with
+//! [`Error::retry`], [`Error::rejected`], [`Error::closed`] or [`Error::invalid`], or with `?` on an [`io::Error`]. The
+//! kind decides what the worker does next.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-/// What went wrong, in words, and what can be done about it.
+/// What went wrong, and what the caller can do about it.
+///
+/// The message says what failed and names the path, the output or the setting. The cause is the
+/// [`source`](StdError::source), as `anyhow` and `eyre` expect it:
+///
+/// - `{error}` prints the message without its sources.
+/// - `{error:#}` prints the message and all sources, separated by `: `.
+/// - `{error:?}`, which `main` prints when it returns an error, does the same as `{error:#}`.
+///
+/// # Examples
+/// ```
+/// use spanline::Error;
+///
+/// # let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+/// let error = Error::retry("cannot connect to collector:4317").with_source(refused);
+/// assert!(error.is_retryable());
+/// assert_eq!(error.to_string(), "cannot connect to collector:4317");
+/// assert_eq!(format!("{error:#}"), "cannot connect to collector:4317: connection refused");
+/// ```
 pub struct Error {
     kind: Kind,
     message: String,
-    source: Option<io::Error>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,25 +41,29 @@ enum Kind {
     Invalid,
     Timeout,
     OwnThread,
+    /// The log ended with this many lines unwritten.
+    Unwritten(u64),
 }
 
 impl Error {
-    /// A passing failure: the worker keeps the lines and offers them again after a pause.
+    /// Creates a transient failure: the worker keeps the lines and offers them again after a pause.
     pub fn retry(message: impl Into<String>) -> Self {
         Self::new(Kind::Retry, message)
     }
 
-    /// The first remaining line can never be delivered: the worker counts it as dropped and goes on with the next.
+    /// Creates a permanent failure of one line: the worker drops the first remaining line and continues with the next.
     pub fn rejected(message: impl Into<String>) -> Self {
         Self::new(Kind::Rejected, message)
     }
 
-    /// The sink has ended for good: the worker reports it once and counts what comes later as dropped.
+    /// Creates a permanent failure of the sink: the worker reports it once and drops all later lines.
     pub fn closed(message: impl Into<String>) -> Self {
         Self::new(Kind::Closed, message)
     }
 
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    /// Creates an error about a setting: from [`Control::Open`](crate::sink::Control::Open), it fails `init` or
+    /// `build`.
+    pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
     }
 
@@ -53,83 +75,114 @@ impl Error {
         Self::new(Kind::OwnThread, message)
     }
 
+    pub(crate) fn unwritten(lines: u64) -> Self {
+        Self::new(Kind::Unwritten(lines), format!("{lines} lines were not written in time"))
+    }
+
     fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// Says what was being done when `source` happened, a path for example.
+    /// Creates an error from a failed I/O operation. `failed` says what failed and names the path or the peer.
     ///
-    /// A broken pipe is [closed](Error::is_closed), every other I/O error [can be retried](Error::is_retryable).
-    pub fn io(doing: impl Into<String>, source: io::Error) -> Self {
+    /// A broken pipe is [closed](Error::is_closed). Every other I/O error is [retryable](Error::is_retryable).
+    pub fn io(failed: impl Into<String>, source: io::Error) -> Self {
         let kind = match source.kind() {
             io::ErrorKind::BrokenPipe => Kind::Closed,
             _ => Kind::Retry,
         };
-        Self { kind, message: doing.into(), source: Some(source) }
+        Self::new(kind, failed).with_source(source)
     }
 
-    /// The same error, with the output it is about.
+    /// Sets the cause, replacing an earlier one. A `String` or `&str` is also accepted.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same error with the output's name in front of its message.
     pub(crate) fn of_output(mut self, name: &str) -> Self {
         self.message = format!("output {name}: {}", self.message);
         self
     }
 
-    /// Whether the same call may succeed later.
+    /// The same error as a transient one.
+    pub(crate) fn into_retry(mut self) -> Self {
+        self.kind = Kind::Retry;
+        self
+    }
+
+    /// Returns whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         self.kind == Kind::Retry
     }
 
-    /// Whether one line was refused for good.
+    /// Returns whether the sink refused one line permanently.
     pub fn is_rejected(&self) -> bool {
         self.kind == Kind::Rejected
     }
 
-    /// Whether the destination has ended for good.
+    /// Returns whether the destination has ended permanently.
     pub fn is_closed(&self) -> bool {
         self.kind == Kind::Closed
     }
 
-    /// Whether a setting was wrong: a filter directive, a name, a limit, a path that may not be written to.
+    /// Returns whether a setting was wrong: a filter directive, a name, a limit, or a path that cannot be used.
     pub fn is_invalid(&self) -> bool {
         self.kind == Kind::Invalid
     }
 
-    /// Whether the time allowed ran out.
+    /// Returns whether a timeout or the shutdown deadline ran out.
     pub fn is_timeout(&self) -> bool {
-        self.kind == Kind::Timeout
+        matches!(self.kind, Kind::Timeout | Kind::Unwritten(_))
     }
 
-    /// Whether the call was made on a thread of the log itself, which cannot wait for itself.
+    /// Returns whether the call came from one of the log's own threads, which cannot wait for themselves.
     pub fn is_own_thread(&self) -> bool {
         self.kind == Kind::OwnThread
+    }
+
+    /// Returns how many lines [`Guard::close`](crate::Guard::close) left unwritten, in all outputs; `None` for other
+    /// errors.
+    pub fn unwritten_lines(&self) -> Option<u64> {
+        match self.kind {
+            Kind::Unwritten(lines) => Some(lines),
+            _ => None,
+        }
     }
 }
 
 impl From<io::Error> for Error {
     fn from(source: io::Error) -> Self {
-        Self::io("write", source)
+        Self::io("I/O error", source)
     }
 }
 
+/// Prints the message. The alternate form (`{:#}`) appends the sources.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.source {
-            Some(source) => write!(f, ": {source}"),
-            None => Ok(()),
+        if f.alternate() {
+            let mut source = self.source();
+            while let Some(error) = source {
+                write!(f, ": {error}")?;
+                source = error.source();
+            }
         }
+        Ok(())
     }
 }
 
-/// The same as its `Display`: what a user reads when `main` returns it.
+/// Prints the message and all sources on one line, because `main` prints this form.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{self:#}")
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(|source| source as _)
+        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -1,7 +1,7 @@
 #![doc = include_str!("docs_links.md")]
 #![doc = include_str!("../README.md")]
 //!
-//! # The way of a line
+//! # The path of a line
 //!
 //! ```text
 //!    the thread that logs                      |   the worker thread of each output
@@ -14,56 +14,65 @@
 //!                  bounded in bytes, for       |
 //!                  each output             ────┼─► take the batch
 //!                                              |     └ Schema   Record → line (JSON, console …)
-//!                                              |         └ Sink   Lines → the world; may block,
-//!                                              |                  fail, retry; nobody else waits
+//!                                              |         └ Sink   Lines → destination; may block,
+//!                                              |                  fail, retry; delays no one else
 //! ```
 //!
-//! 1. [`builder()`] or [`init`] puts it together: [`Output`]s, each a [`Sink`](sink::Sink) with a [`Schema`](schema::Schema) and a queue before it,
-//!    and a [`Layer`] that feeds them.
-//! 2. The [`Layer`] captures: integers stay integers; only what is logged with `?` and `%` becomes text at once. A span
-//!    is captured when it is opened, and its events share it. [`SpanExt`] adds fields that a span does not declare.
-//! 3. A [`Record`](record::Record) waits in its output's queue, which holds so many bytes and no more. [`Overflow`] says what happens
-//!    when it is full.
-//! 4. The worker lets the [`Schema`](schema::Schema) render it: [`Flat`](schema::Flat) JSON, [`Console`](schema::Console), those of other readers ([`schema`]), or your own. What the spans hand down, the
-//!    [`Context`](record::Context), is rendered once and reused.
-//! 5. The [`Sink`](sink::Sink) takes the [`Lines`](sink::Lines) to the world: [`Stdout`], [`Stderr`], [`RollingFile`], [`Writer`](sink::Writer)
-//!    (any `io::Write`), [`Memory`](sink::Memory) (for tests), or your own.
-//! 6. The [`Guard`] ends the log; a [`Handle`] controls it while it runs; [`Metrics`](metrics::Metrics) counts what came of every line,
-//!    lost ones by [`Reason`](metrics::Reason).
+//! 1. [`builder()`] or [`init`] sets up the log: [`Output`]s, each a [`Sink`](sink::Sink) with a
+//!    [`Schema`](schema::Schema) and a queue, and a [`Layer`] that feeds them.
+//! 2. The [`Layer`] captures an event. Integers stay integers; only values logged with `?` and `%` become text at once.
+//!    A span is captured when it opens, and its events share it. [`SpanExt`] adds fields that a span does not declare.
+//! 3. The [`Record`](record::Record) waits in the output's queue, which is bounded in bytes. [`Overflow`] decides what
+//!    happens when the queue is full.
+//! 4. The worker renders the record with the output's [`Schema`](schema::Schema): [`Flat`](schema::Flat) JSON,
+//!    [`Console`](schema::Console), another [`schema`], or your own. The [`Context`](record::Context), which the spans
+//!    pass on, is rendered once and reused.
+//! 5. The [`Sink`](sink::Sink) delivers the [`Lines`](sink::Lines): [`Stdout`], [`Stderr`], [`RollingFile`],
+//!    [`Writer`](sink::Writer) (any `io::Write`), [`Memory`](sink::Memory) (for tests), or your own.
+//! 6. The [`Guard`] ends the log. A [`Handle`] controls it while it runs. [`Metrics`](metrics::Metrics) counts what
+//!    happened to every line, and the lost ones by [`Reason`](metrics::Reason).
 //!
-//! An [`Appender`] has the same queue, worker and sink for the lines that another formatter makes.
+//! An [`Appender`] uses the same queue, worker and sink for lines that another formatter renders.
 //!
-//! # What costs what
+//! # Costs
 //!
-//! - A call site that no output wants: a load and a compare, as in `tracing` itself.
-//! - An event: a copy of its values, a clock read, a look at the current span, one uncontended lock and one more copy
-//!   for each output that wants it. No allocation, no system call; a wake-up only when the worker sleeps, or for an
-//!   ERROR.
-//! - A call of a synchronous output: two changes of threads and the write, 10 to 50 µs on two cores; what threads log
-//!   at the same time is written together.
-//! - A span: one allocation for what it hands down and one to keep it with the span.
-//! - Context variables, by [`with`], or a [`TraceContext`](propagate::TraceContext) that is entered: a span, and one allocation for the fields. The
-//!   worker takes longer for a line with them than for one with declared fields alone.
-//! - [`Span::record`](tracing::Span::record): a copy of all that was recorded on the span so far.
-//! - [`Handle::set_filter`]: rebuilds the interest of every call site once; events at call sites in use take one slower
-//!   look-up afterwards. `cargo bench --bench filter` has the figures.
+//! - A call site that no output wants costs a load and a compare, as in `tracing` itself.
+//! - An event costs a copy of its values, a clock read, a look at the current span, and for each output that wants it,
+//!   one uncontended lock and one more copy. It makes no allocation and no system call. It wakes the worker only if the
+//!   worker sleeps, or for an ERROR.
+//! - A call that logs to a synchronous output costs two thread switches and the write. Lines that several threads log
+//!   at the same time are written together.
+//! - A span costs one allocation for what it passes on, and one to store it.
+//! - Context variables, by [`with`] or an entered [`TraceContext`](propagate::TraceContext), cost a span and one
+//!   allocation for the fields. The worker takes longer for a line with them than for a line with only declared fields.
+//! - [`Span::record`](tracing::Span::record) costs a copy of everything recorded on the span so far.
+//! - [`Handle::set_filter`] rebuilds the interest of every call site once. Afterwards, the next event at each call site
+//!   in use takes one slower look-up. `cargo bench --bench filter` prints the figures.
 //!
-//! # Blocking, in one place
+//! # Blocking
 //!
-//! Logging never waits, except under [`Overflow::Block`] and for an [`Output::synchronous`], for `max_wait` at most each,
-//! and after the log has ended, when the line is written before the call returns. Dropping the [`Guard`] waits as it says there; so does the end of the
-//! process when the guard was not dropped. [`Handle::flush`], `sync`, `reopen` and `rotate` wait as long as they are
-//! told; [`Handle::flush_async`] and `sync_async` are futures. A `fork` waits for writes under way, a second at most. Everything else returns at once.
+//! Most calls return at once. These can wait:
+//!
+//! - Logging waits at most `max_wait` under [`Overflow::Block`], and at most `max_wait` for an [`Output::synchronous`].
+//!   After the log has ended, a thread that logs writes its own line.
+//! - Dropping the [`Guard`] waits as documented there. So does the end of the process if the guard was not dropped.
+//! - [`Handle::flush`], `sync`, `reopen` and `rotate` wait at most their timeout. [`Handle::flush_async`] and
+//!   `sync_async` are futures.
+//! - A `fork` waits for writes in progress, at most one second.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod appender;
 mod builder;
+mod byte_size;
 mod complaint;
 mod context;
+mod control;
 pub mod docs;
 mod error;
 mod filter;
 mod fork;
 mod held;
+mod into_filter;
 mod layer;
 mod limit;
 pub mod metrics;
@@ -83,9 +92,12 @@ pub mod tower;
 mod worker;
 
 pub use appender::{Appender, LineWriter};
-pub use builder::{Builder, Guard, Handle, Output, Unwritten, builder, init};
+pub use builder::{Builder, Output, builder, init};
+pub use byte_size::ByteSize;
+pub use control::{Guard, Handle};
 pub use error::Error;
 pub use held::FlightRecorder;
+pub use into_filter::IntoFilter;
 pub use layer::{Layer, SpanExt};
 pub use propagate::with;
 pub use queue::Overflow;

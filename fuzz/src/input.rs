@@ -140,10 +140,10 @@ impl Scene {
         [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE][usize::from(self.switches[1]) % 5]
     }
 
-    pub(crate) fn max_line_bytes(&self) -> usize {
+    pub(crate) fn max_line_bytes(&self) -> u64 {
         match self.switches[2] {
             0 => spanline::Builder::DEFAULT_MAX_LINE_BYTES,
-            small => 256 + usize::from(small) * 8,
+            small => 256 + u64::from(small) * 8,
         }
     }
 

@@ -58,7 +58,7 @@ pub fn json(data: &[u8]) {
         if line["target"] == "spanline" && scene.target != "spanline" {
             continue;
         }
-        assert!(text.len() <= scene.max_line_bytes() + 1, "{} bytes: {text}", text.len());
+        assert!(text.len() as u64 <= scene.max_line_bytes() + 1, "{} bytes: {text}", text.len());
         assert_eq!(line["timestamp"], "2026-11-20T10:15:38.123456Z", "{text}");
         assert_eq!(line["level"], scene.level().as_str(), "{text}");
         assert_eq!(line["target"], value!(scene.target), "{text}");

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::end;
+use crate::control::shutdown;
 use crate::fork::{AtFork, Paused, Rank};
 use crate::{context, filter, record};
 
 /// Returns all of them.
-pub(super) fn statics() -> Vec<Arc<dyn AtFork>> {
+pub(crate) fn statics() -> Vec<Arc<dyn AtFork>> {
     vec![
         Arc::new(FilterChanges),
         Arc::new(SpanRecords),
@@ -56,7 +56,7 @@ impl AtFork for Logs {
     }
 
     fn pause(&self, _: Instant) -> Paused<'_> {
-        keep(end::hold_logs())
+        keep(shutdown::hold_logs())
     }
 }
 
@@ -97,11 +97,11 @@ impl AtFork for Signals {
     }
 
     fn pause(&self, _: Instant) -> Paused<'_> {
-        Box::new(super::signals::in_child)
+        Box::new(crate::control::signals::in_child)
     }
 
     fn child_logs(&self) {
-        super::signals::watch_in_child();
+        crate::control::signals::watch_in_child();
     }
 }
 

@@ -1,55 +1,43 @@
-//! One way out of the process: schema, queue, worker and sink.
+//! The output: the settings of one destination.
 
 use std::any::Any;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use tracing_subscriber::filter::Targets;
-
-use super::{Builder, Deadlines, Guard};
-use crate::appender::Appender;
-use crate::complaint::Complaints;
-use crate::error::Error;
-use crate::filter;
-use crate::held::Store;
-use crate::limit::Share;
+use crate::byte_size::ByteSize;
+use crate::into_filter::{FilterSetting, IntoFilter};
 use crate::queue::Overflow;
-use crate::record::{Clock, Statics};
-use crate::redact::Rules;
-use crate::redaction::Redactor;
-use crate::schema::{Edits, Flat, Schema};
+use crate::schema::{Edits, Schema};
 use crate::sink::{RollingFile, Sink};
-use crate::worker::{Durability, Lane, Parts};
+use crate::worker::Durability;
 
-/// A queue smaller than this would hold no line.
-const MIN_QUEUE_BYTES: usize = 4 << 10;
-/// A queue's offsets have 32 bits.
-const MAX_QUEUE_BYTES: usize = 1 << 30;
-
-/// One way out of the process: a sink, the schema of its lines, and the queue before it.
+/// One destination: a sink, the schema of its lines, and the queue in front of it.
 ///
-/// Each output has a worker thread of its own: a stuck one delays no other. See [`Sink`] and [`Schema`] for one's own.
+/// Each output has its own worker thread, so a stuck output delays no other. For your own destinations and formats, see
+/// [`Sink`] and [`Schema`].
+#[must_use = "an output does nothing until it is given to `Builder::output` or becomes an appender"]
 pub struct Output {
-    name: Option<String>,
-    default_name: String,
-    /// The file, where the sink is one.
-    path: Option<PathBuf>,
-    sink: Box<dyn Sink>,
-    schema: Option<Box<dyn Schema>>,
-    edits: Edits,
-    pub(super) filter: Option<Result<Targets, Error>>,
+    pub(super) name: Option<String>,
+    pub(super) default_name: String,
+    /// The sink's file, if it has one.
+    pub(super) path: Option<PathBuf>,
+    pub(super) sink: Box<dyn Sink>,
+    pub(super) schema: Option<Box<dyn Schema>>,
+    pub(super) edits: Edits,
+    pub(super) filter: Option<FilterSetting>,
     pub(super) overflow: Overflow,
-    synchronous: bool,
-    durability: Durability,
-    pub(super) queue_bytes: usize,
+    pub(super) synchronous: Option<Duration>,
+    pub(super) durability: Durability,
+    pub(super) queue_bytes: ByteSize,
 }
 
 impl Output {
-    /// The default size of the queue in bytes: tens of thousands of lines, half a minute of a busy service.
-    pub const DEFAULT_QUEUE_BYTES: usize = 8 << 20;
+    /// The default size of the queue, in bytes: tens of thousands of lines, half a minute of a busy service.
+    pub const DEFAULT_QUEUE_BYTES: u64 = 8 << 20;
 
-    /// An output to `sink`: [`Flat`] lines, [`Overflow::Shed`], [`Self::DEFAULT_QUEUE_BYTES`].
+    /// Creates an output to `sink`, with the schema [`Flat`](crate::schema::Flat), [`Overflow::Shed`] and
+    /// [`Self::DEFAULT_QUEUE_BYTES`].
     pub fn new<S: Sink>(sink: S) -> Self {
         let path = std::any::type_name::<S>();
         let path = path.split('<').next().unwrap_or(path);
@@ -63,195 +51,95 @@ impl Output {
             edits: Edits::new(),
             filter: None,
             overflow: Overflow::default(),
-            synchronous: false,
+            synchronous: None,
             durability: Durability::default(),
-            queue_bytes: Self::DEFAULT_QUEUE_BYTES,
+            queue_bytes: ByteSize::new(Self::DEFAULT_QUEUE_BYTES),
         }
     }
 
-    /// Its name in metrics, complaints and the worker thread's name (`spanline-<name>`); the sink's type unless set.
+    /// Sets the name that metrics, complaints and the worker thread (`spanline-<name>`) carry; by default, the sink's
+    /// type.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// How its lines look.
+    /// Sets the format of the lines.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
         self
     }
 
-    /// What is renamed, dropped or added in its lines, in place of earlier edits.
+    /// Renames, removes or inserts fields of the lines. Replaces earlier edits.
     pub fn edits(mut self, edits: Edits) -> Self {
         self.edits = edits;
         self
     }
 
-    /// What it takes of that which the [global filter](crate::Builder::filter) lets pass. A bad directive is an error
-    /// of the builder's last step.
-    pub fn output_filter(mut self, directives: &str) -> Self {
-        self.filter = Some(filter::parse(directives));
+    /// Further filters this output: an event must also pass the [global filter](crate::Builder::filter).
+    ///
+    /// A bad directive is an error of `init` and `build`.
+    pub fn output_filter(mut self, filter: impl IntoFilter) -> Self {
+        self.filter = Some(FilterSetting::new(filter));
         self
     }
 
-    /// What happens when its queue is full.
+    /// Sets what happens when the queue is full.
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// Each line is written before the call that logs it returns: for audit logs, which must not miss the last line
-    /// before a SIGKILL. Lines that threads log at the same time are written together.
+    /// Makes each call that logs wait until its line is written, at most `max_wait`.
     ///
-    /// The worker writes them, woken at once, and the call waits for it. The queue, its [`Overflow`] and all other
-    /// outputs stay what they are.
+    /// This is for audit logs, which must not miss the last line before a SIGKILL. The call wakes the worker and waits
+    /// for it. Lines that several threads log at the same time are written together. The queue, its [`Overflow`] and
+    /// all other outputs behave as before.
+    ///
+    /// A `max_wait` of zero is an error of `init` and `build`.
     ///
     /// # Blocking
-    /// Each call waits for its write: a sink that hangs or fails delays it for the `max_wait` of [`Overflow::Block`], or
-    /// [`Overflow::DEFAULT_MAX_WAIT`], at the most. Then the call returns, is counted as
-    /// [`overdue`](crate::metrics::OutputMetrics::overdue) and reported, and the line stays queued, to be written as soon as the
-    /// sink can. It parks the thread, on an async executor too. On a thread of the log itself, in a sink for example, no
-    /// call waits.
+    /// Each call waits for its write. If the sink hangs or fails, the call returns after `max_wait`. It is then counted
+    /// as [`overdue`](crate::metrics::OutputMetrics::overdue) and reported, and the line stays queued until the sink
+    /// takes it. The wait parks the thread, also on an async executor. On one of the log's own threads, in a sink for
+    /// example, no call waits.
     ///
     /// # Durability
-    /// Written is handed to the system: it survives the end of the process, however that comes, and no power cut. With
-    /// [`Durability::EveryBatch`] the line is durable, too, before the call returns; with [`Durability::AtLevel`] lines of
-    /// such a level are.
+    /// A written line has been handed to the system: it survives any end of the process, but not a power cut. With
+    /// [`Durability::EveryBatch`], the line is also durable before the call returns. With [`Durability::AtLevel`],
+    /// lines of such a level are.
     ///
     /// # Examples
     /// ```
+    /// use std::time::Duration;
     /// use spanline::{Durability, Output, RollingFile};
     ///
-    /// Output::new(RollingFile::new("logs/audit.log"))
+    /// let audit = Output::new(RollingFile::new("logs/audit.log"))
     ///     .output_filter("off,orders::audit=info")
-    ///     .synchronous()
+    ///     .synchronous(Duration::from_millis(500))
     ///     .durability(Durability::EveryBatch);
     /// ```
-    pub fn synchronous(mut self) -> Self {
-        self.synchronous = true;
+    pub fn synchronous(mut self, max_wait: Duration) -> Self {
+        self.synchronous = Some(max_wait);
         self
     }
 
-    /// When what was written is made durable: [`Durability::Never`] unless set. Unless it is never, what is left is made
-    /// durable also when the log ends.
+    /// Sets when written lines are made durable; [`Durability::Never`] by default.
+    ///
+    /// With any other setting, the rest is made durable when the log ends.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// What its queue holds in memory, in bytes; [`Self::DEFAULT_QUEUE_BYTES`] unless set. Less than 4 KiB becomes 4 KiB, in which
-    /// a few lines have room; more than 1 GiB becomes 1 GiB.
+    /// Sets the memory limit of the queue: 4 KiB to 1 GiB, [`Self::DEFAULT_QUEUE_BYTES`] by default.
     ///
-    /// That counts the records that wait or are being written, and what their spans hand down. What a burst has taken is
-    /// given back when nothing comes for a while.
-    pub fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.queue_bytes = bytes.clamp(MIN_QUEUE_BYTES, MAX_QUEUE_BYTES);
+    /// The limit covers the records that wait or are being written, and the context of their spans. Memory that a burst
+    /// needed is released when the output is idle. Values are cut so that a record fits into half of the log's smallest
+    /// queue.
+    pub fn queue_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.queue_bytes = bytes.into();
         self
-    }
-
-    /// Makes a writer for other formatters, in place of `tracing_appender::non_blocking`.
-    ///
-    /// Filters have no say in it, and the schema renders only the notices of loss: `Flat` unless set, `Console` for
-    /// logs of plain text.
-    ///
-    /// # Errors
-    /// A sink that cannot be opened, with its path and the cause.
-    pub fn appender(self) -> Result<(Appender, Guard), Error> {
-        let complaints = Arc::new(Complaints::default());
-        let clock = Clock::default();
-        let name = self.name_among(&[])?;
-        let common = Common {
-            max_line_bytes: Builder::DEFAULT_MAX_LINE_BYTES,
-            statics: &Arc::default(),
-            clock: &clock,
-            complaints: &complaints,
-            rules: None,
-            held: None,
-        };
-        let lane = self.start(name, None, &common)?;
-        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
-        Ok((Appender::new(lane, clock), guard))
-    }
-
-    pub(super) fn wants_thread(&self) -> bool {
-        self.schema.as_ref().is_some_and(|schema| schema.wants_thread())
-    }
-
-    /// The name it was given, or one after its sink that no other has.
-    pub(super) fn name_among(&self, others: &[Arc<Lane>]) -> Result<String, Error> {
-        let taken = |name: &str| others.iter().any(|other| other.name == name);
-        match &self.name {
-            Some(name) if taken(name) => Err(Error::invalid(format!("two outputs are called `{name}`"))),
-            Some(name) if name.is_empty() || name.contains('\0') => {
-                Err(Error::invalid(format!("`{}` is no name for an output", name.escape_debug())))
-            }
-            Some(name) => Ok(name.clone()),
-            None => {
-                let numbered = (2..).map(|number| format!("{}-{number}", self.default_name));
-                let mut names = std::iter::once(self.default_name.clone()).chain(numbered);
-                Ok(names.find(|name| !taken(name)).unwrap_or_default())
-            }
-        }
-    }
-
-    pub(super) fn start(self, name: String, limit: Option<Share>, common: &Common<'_>) -> Result<Arc<Lane>, Error> {
-        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
-        let mut schema = self.edits.on(schema);
-        schema.terminal(self.sink.is_terminal());
-        Lane::start(Parts {
-            name,
-            schema,
-            sink: self.sink,
-            overflow: self.overflow,
-            synchronous: self.synchronous,
-            durability: self.durability,
-            max_bytes: self.queue_bytes,
-            max_line_bytes: common.max_line_bytes,
-            statics: Arc::clone(common.statics),
-            clock: common.clock.clone(),
-            complaints: Arc::clone(common.complaints),
-            limit,
-            redactor: common.rules.and_then(Redactor::new),
-            held: common.held.cloned(),
-        })
-    }
-}
-
-/// What all outputs of a log have in common.
-pub(super) struct Common<'a> {
-    pub(super) max_line_bytes: usize,
-    pub(super) statics: &'a Arc<Statics>,
-    pub(super) clock: &'a Clock,
-    pub(super) complaints: &'a Arc<Complaints>,
-    /// What is redacted, if something is.
-    pub(super) rules: Option<&'a Arc<Rules>>,
-    /// Where lines are held back, if some are.
-    pub(super) held: Option<&'a Arc<Store>>,
-}
-
-/// Asks that no two outputs write to one file: they would rotate it under each other, and mix their lines.
-///
-/// # Errors
-/// Names the path.
-pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
-    let mut seen = Vec::new();
-    for path in outputs.iter().filter_map(|output| output.path.as_deref()) {
-        let known = resolved(path);
-        if seen.contains(&known) {
-            return Err(Error::invalid(format!("two outputs write to {}", path.display())));
-        }
-        seen.push(known);
-    }
-    Ok(())
-}
-
-/// The path without links and detours, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (path.canonicalize(), path.parent().map(Path::canonicalize), path.file_name()) {
-        (Ok(whole), ..) => whole,
-        (_, Some(Ok(directory)), Some(name)) => directory.join(name),
-        _ => path,
     }
 }
 

@@ -1,25 +1,27 @@
-//! What the log does not show.
+//! The redaction setting, and its use on static fields.
 
 use std::sync::Arc;
 
-use super::Builder;
+use super::builder::Builder;
 use crate::record::Statics;
 use crate::redact::{Redact, Rules};
 use crate::redaction;
 
 impl Builder {
-    /// What is secret: [`Redact::new`] unless set, which replaces the values of fields called `password`, `token` and the
-    /// like, and leaves texts alone. [`Redact::none`] turns that off; [`Redact::values`] looks into texts, too.
+    /// Sets which values are secret; [`Redact::new`] by default.
     ///
-    /// It holds for all outputs, schemas of one's own among them: they are given records without what is secret. An
-    /// [`Appender`](crate::Appender)'s lines are another formatter's, and are left as they are.
+    /// The default replaces the values of fields named `password`, `token` and the like, and leaves texts alone.
+    /// [`Redact::values`] also searches texts. [`Redact::none`] turns redaction off.
+    ///
+    /// The setting holds for all outputs and schemas, including your own: they never receive the secret values. Lines
+    /// of an [`Appender`](crate::Appender) come from another formatter and are not changed.
     pub fn redact(mut self, redact: Redact) -> Self {
         self.redact = redact;
         self
     }
 }
 
-/// The static fields without what is secret in them.
+/// Returns the static fields with their secret values replaced.
 pub(super) fn statics(mut statics: Statics, rules: Option<&Arc<Rules>>) -> Statics {
     if let Some(rules) = rules {
         for (name, value) in &mut statics.fields {

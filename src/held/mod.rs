@@ -17,78 +17,89 @@ use std::time::Instant;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
+use crate::byte_size::ByteSize;
 use crate::context::Node;
 use crate::error::Error;
-use crate::filter;
 use crate::fork::{AtFork, Paused, Rank};
+use crate::into_filter::{FilterSetting, IntoFilter};
 use crate::sync;
 pub(crate) use ring::{HeldLine, Ring};
+
+/// A smaller limit could not hold a few lines.
+const MIN_MEMORY_BYTES: u64 = 4 << 10;
+const MAX_MEMORY_BYTES: u64 = 64 << 30;
+const MAX_MEMORY_BYTES_PER_REQUEST: u64 = 1 << 30;
 
 /// Locks: requests under way at once seldom meet.
 const SHARDS: usize = 16;
 
-/// Which lines are held back, and how many: see [`Builder::flight_recorder`](crate::Builder::flight_recorder).
+/// Selects which lines are held back, and limits their memory: see
+/// [`Builder::flight_recorder`](crate::Builder::flight_recorder).
 ///
+/// # Examples
 /// ```
 /// use spanline::FlightRecorder;
 /// use tracing::Level;
 ///
-/// FlightRecorder::new("orders=debug,sqlx=trace").memory_bytes(16 << 20).release_at(Level::WARN);
+/// let recorder = FlightRecorder::new("orders=debug,sqlx=trace").memory_bytes(16 << 20).release_at(Level::WARN);
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a flight recorder does nothing until it is given to `Builder::flight_recorder`"]
 pub struct FlightRecorder {
-    directives: String,
-    memory_bytes: usize,
-    memory_bytes_per_request: usize,
+    filter: FilterSetting,
+    memory_bytes: ByteSize,
+    memory_bytes_per_request: ByteSize,
     release_at: Level,
 }
 
 impl FlightRecorder {
     /// The default memory of all requests together, in bytes: the detail of hundreds of requests.
-    pub const DEFAULT_MEMORY_BYTES: usize = 4 << 20;
+    pub const DEFAULT_MEMORY_BYTES: u64 = 4 << 20;
 
     /// The default memory of one request, in bytes: a thousand lines.
-    pub const DEFAULT_MEMORY_BYTES_PER_REQUEST: usize = 256 << 10;
+    pub const DEFAULT_MEMORY_BYTES_PER_REQUEST: u64 = 256 << 10;
 
-    /// Holds back what passes these `target=level` directives and an output does not want. A bad one is an error of the
-    /// builder's last step.
-    pub fn new(directives: &str) -> Self {
+    /// Holds back the lines that pass this filter and that an output does not want.
+    ///
+    /// A bad directive is an error of `init` and `build`.
+    pub fn new(filter: impl IntoFilter) -> Self {
         Self {
-            directives: directives.to_owned(),
-            memory_bytes: Self::DEFAULT_MEMORY_BYTES,
-            memory_bytes_per_request: Self::DEFAULT_MEMORY_BYTES_PER_REQUEST,
+            filter: FilterSetting::new(filter),
+            memory_bytes: ByteSize::new(Self::DEFAULT_MEMORY_BYTES),
+            memory_bytes_per_request: ByteSize::new(Self::DEFAULT_MEMORY_BYTES_PER_REQUEST),
             release_at: Level::ERROR,
         }
     }
 
-    /// What all requests together hold in memory, in bytes; [`Self::DEFAULT_MEMORY_BYTES`] unless set. When it is used up, the
-    /// request whose span was opened first loses its lines.
-    pub fn memory_bytes(mut self, bytes: usize) -> Self {
-        self.memory_bytes = bytes;
+    /// Sets the memory limit of all requests together: 4 KiB to 64 GiB, [`Self::DEFAULT_MEMORY_BYTES`] by default.
+    ///
+    /// When it is reached, the request whose span was opened first loses its lines.
+    pub fn memory_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.memory_bytes = bytes.into();
         self
     }
 
-    /// What one request holds, in bytes; [`Self::DEFAULT_MEMORY_BYTES_PER_REQUEST`] unless set. When it is used up, its oldest
-    /// lines give way.
-    pub fn memory_bytes_per_request(mut self, bytes: usize) -> Self {
-        self.memory_bytes_per_request = bytes;
+    /// Sets the memory limit of one request: 4 KiB to 1 GiB, [`Self::DEFAULT_MEMORY_BYTES_PER_REQUEST`] by default.
+    ///
+    /// When it is reached, the request loses its oldest lines.
+    pub fn memory_bytes_per_request(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.memory_bytes_per_request = bytes.into();
         self
     }
 
-    /// The level from which on an event has the lines written that were held back; ERROR unless set.
+    /// Sets the level at and above which an event releases the lines; ERROR by default.
     pub fn release_at(mut self, level: Level) -> Self {
         self.release_at = level;
         self
     }
 
     /// # Errors
-    /// Names the first bad directive.
-    pub(crate) fn parts(&self) -> Result<(Targets, Level, Store), Error> {
-        Ok((
-            filter::parse(&self.directives)?,
-            self.release_at,
-            Store::new(self.memory_bytes, self.memory_bytes_per_request),
-        ))
+    /// A directive is bad, or a limit is out of bounds.
+    pub(crate) fn parts(self) -> Result<(Targets, Level, Store), Error> {
+        let all = self.memory_bytes.within("FlightRecorder::memory_bytes", MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)?;
+        let setting = "FlightRecorder::memory_bytes_per_request";
+        let each = self.memory_bytes_per_request.within(setting, MIN_MEMORY_BYTES, MAX_MEMORY_BYTES_PER_REQUEST)?;
+        Ok((self.filter.parse()?, self.release_at, Store::new(all, each)))
     }
 }
 
@@ -128,8 +139,8 @@ impl Store {
         }
     }
 
-    /// Holds a line back for the outputs in its mask. `evicted` is told of each line that gives way for it, which may be
-    /// itself: its level and its outputs.
+    /// Holds a line back for the outputs in its mask. `evicted` is told of each line that gives way for it, which may
+    /// be itself: its level and its outputs.
     pub(crate) fn hold(&self, node: &Arc<Node>, line: &HeldLine<'_>, evicted: &mut dyn FnMut(Level, u64)) {
         if line.bytes.len() > self.memory_bytes_per_request {
             return evicted(*line.meta.level(), line.mask);
@@ -171,7 +182,8 @@ impl Store {
         Some(ring)
     }
 
-    /// Takes out the lines of a request that are held back for outputs in `mask`; what other outputs have not seen stays.
+    /// Takes out the lines of a request that are held back for outputs in `mask`; what other outputs have not seen
+    /// stays.
     pub(crate) fn take(&self, request: &Arc<Node>, mask: u64) -> Option<Ring> {
         let mut shard = self.shard_of(request.serial())?;
         let ring = shard.0.get_mut(&request.serial())?;

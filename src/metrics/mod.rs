@@ -1,7 +1,7 @@
-//! Counters: what came in, what went out, what was lost and why.
+//! Counters: lines that came in, lines that went out, and lines that were lost, with the reason.
 //!
-//! The books balance: for each output, `emitted = written + dropped + queued + held_back`, by level. The same numbers for monitoring
-//! systems: `series` names them, `prometheus` and `publish` hand them over.
+//! The books balance at every moment: for each output and level, `emitted = written + dropped + queued + held_back`.
+//! For monitoring systems, `series` names the same numbers, and `prometheus` and `publish` export them.
 
 mod delivered;
 #[cfg(feature = "prometheus")]
@@ -24,22 +24,21 @@ use tracing::Level;
 pub enum Reason {
     /// The queue was full.
     QueueFull,
-    /// The queue was filling up, and lines of this level give way first: [`Overflow::Shed`](crate::Overflow::Shed).
+    /// The queue was filling up, and [`Overflow::Shed`](crate::Overflow::Shed) drops less severe levels first.
     Shed,
-    /// The record alone is larger than the queue.
+    /// The record alone was larger than the queue.
     TooLarge,
-    /// It was logged on the output's own worker thread, by the sink itself for example.
+    /// The line was logged on the output's own worker thread, by the sink for example.
     OwnThread,
-    /// The sink has ended (a closed pipe), or the log was shut down before its worker could answer.
+    /// The sink had ended (a closed pipe), or the log was shut down before its worker answered.
     Closed,
-    /// The sink refused the line for good, or the schema made nothing of it.
+    /// The sink refused the line permanently, or the schema rendered nothing.
     Rejected,
-    /// The schema or the sink panicked on it.
+    /// The schema or the sink panicked on the line.
     Panicked,
-    /// The deadline of the shutdown ran out before it was written.
+    /// The shutdown deadline passed before the line was written.
     Shutdown,
-    /// Its call site had logged as many lines in the period as it may:
-    /// [`Builder::rate_limit`](crate::Builder::rate_limit).
+    /// Its call site had reached the limit of the period: [`Builder::rate_limit`](crate::Builder::rate_limit).
     RateLimited,
 }
 
@@ -56,7 +55,7 @@ impl Reason {
         Reason::RateLimited,
     ];
 
-    /// The name used in loss notices.
+    /// Returns the name that loss notices and exported metrics use.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::QueueFull => "queue_full",
@@ -78,17 +77,17 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A count of lines for each level.
+/// Counts lines by level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByLevel([u64; 5]);
 
 impl ByLevel {
-    /// Lines of one level.
+    /// Returns the lines of one level.
     pub fn level(&self, level: Level) -> u64 {
         self.0.get(index(level)).copied().unwrap_or(0)
     }
 
-    /// Lines of all levels.
+    /// Returns the lines of all levels.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
@@ -119,13 +118,13 @@ impl ByLevel {
         self
     }
 
-    /// The levels with a count, the gravest first.
+    /// The levels with a count, most severe first.
     pub(crate) fn levels(self) -> impl Iterator<Item = (Level, u64)> {
         LEVELS.into_iter().map(move |level| (level, self.level(level))).filter(|(_, count)| *count > 0)
     }
 }
 
-/// Of one for each level, the level's.
+/// The element of an array by level, most severe first.
 #[inline]
 pub(crate) fn of_level<T>(all: &[T; 5], level: Level) -> &T {
     let [error, warn, info, debug, trace] = all;
@@ -151,22 +150,22 @@ fn index(level: Level) -> usize {
     }
 }
 
-/// Counts for each reason and level.
+/// Counts dropped lines by reason and level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dropped([ByLevel; Reason::ALL.len()]);
 
 impl Dropped {
-    /// Lines dropped for one reason.
+    /// Returns the lines dropped for one reason.
     pub fn reason(&self, reason: Reason) -> ByLevel {
         self.0.get(reason as usize).copied().unwrap_or_default()
     }
 
-    /// Lines dropped for any reason.
+    /// Returns the lines dropped for any reason.
     pub fn total(&self) -> u64 {
         self.0.iter().map(ByLevel::total).sum()
     }
 
-    /// The reasons with a count.
+    /// Returns the reasons with a count.
     pub fn reasons(&self) -> impl Iterator<Item = (Reason, ByLevel)> + use<> {
         let dropped = *self;
         Reason::ALL.into_iter().map(move |reason| (reason, dropped.reason(reason))).filter(|(_, by)| by.total() > 0)
@@ -184,58 +183,61 @@ impl Dropped {
     }
 }
 
-/// What one output has done so far.
+/// The counters of one output.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct OutputMetrics {
     /// The output's name.
     pub name: String,
-    /// Lines meant for it: each event that passed its filters, or was held back from it.
+    /// Lines meant for the output: each event that passed its filters or was held back from it.
     pub emitted: ByLevel,
-    /// Lines its sink took whole.
+    /// Lines that the sink took completely.
     pub written: ByLevel,
-    /// Lines lost, each with its reason.
+    /// Lines lost, by reason.
     pub dropped: Dropped,
-    /// Lines waiting or being written.
+    /// Lines that wait or are being written.
     pub queued: ByLevel,
-    /// Lines [held back](crate::Builder::flight_recorder) from it and not released: still in memory, gone with their request, or
-    /// evicted.
+    /// Lines [held back](crate::Builder::flight_recorder) and not released: still in memory, freed with their request,
+    /// or evicted.
     pub held_back: ByLevel,
-    /// Lines that were held back and released since; each is also queued, written or dropped.
+    /// Lines that were held back and then released. Each is also queued, written or dropped.
     pub released: ByLevel,
-    /// Lines of `held_back` that gave way to others, so that an error of their request would not bring them.
+    /// Lines of `held_back` that were evicted for newer ones. An error of their request no longer releases them.
     pub evicted: ByLevel,
-    /// Memory that the queue accounts for, in bytes.
+    /// Memory of the queue, in bytes.
     pub queued_bytes: u64,
-    /// What that may come to: [`Output::queue_bytes`](crate::Output::queue_bytes).
+    /// The limit of `queued_bytes`: [`Output::queue_bytes`](crate::Output::queue_bytes).
     pub max_queued_bytes: u64,
-    /// How long ago the oldest of the queued lines was logged, by the log's own clock: how far the output is behind.
-    /// `None` when none is queued, zero when the clock has stepped back since.
+    /// How long ago the oldest queued line was logged, by the log's own clock: how far the output is behind.
+    ///
+    /// `None` if no line is queued, and zero if the clock has stepped back since.
     pub oldest_queued: Option<Duration>,
-    /// Bytes its sink took.
+    /// Bytes that the sink took.
     pub written_bytes: u64,
-    /// Lines of the log about itself, notices of loss and of repeats; in no other count.
+    /// Lines of the log about itself: notices of loss and of repeats. No other count includes them.
     pub notices: u64,
-    /// Writes that failed and were tried again.
+    /// Writes that failed and were retried.
     pub retries: u64,
-    /// Panics of the sink or the schema that were caught.
+    /// Caught panics of the sink and the schema.
     pub panics: u64,
-    /// Times that all written lines were made durable: by [`Durability`](crate::Durability) or
-    /// [`Handle::sync`](crate::Handle::sync).
+    /// Successful syncs, by [`Durability`](crate::Durability) or [`Handle::sync`](crate::Handle::sync): each made all
+    /// written lines durable.
     pub syncs: u64,
-    /// Times that this failed. Each is tried again, unless it was `Handle::sync` that asked for it.
+    /// Failed syncs. Each is retried, unless `Handle::sync` asked for it.
     pub failed_syncs: u64,
-    /// Values and pieces of texts that were replaced: [`Redact`](crate::Redact). A value is counted as it is logged, one
-    /// of a span once; a piece of text as it is rendered, one of a span for each context with that span in it.
+    /// Values and pieces of text that [`Redact`](crate::Redact) replaced.
+    ///
+    /// A value is counted when it is logged; a span's value once. A piece of text is counted when it is rendered; a
+    /// span's once for each context that includes the span.
     pub redacted: u64,
-    /// Calls of a [synchronous](crate::Output::synchronous) output that returned before their line was written, or
-    /// durable, because that took longer than `max_wait`. The lines are in the other counts as well.
+    /// Calls to a [synchronous](crate::Output::synchronous) output that returned after `max_wait`, before their line
+    /// was written or durable. The other counts include their lines.
     pub overdue: u64,
-    /// What the sink said when it failed last.
+    /// The last error of the sink, with its causes.
     pub last_error: Option<String>,
 }
 
-/// A snapshot of all counters.
+/// A snapshot of all counters, from [`Handle::metrics`](crate::Handle::metrics).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -244,12 +246,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The output of that name.
+    /// Returns the counters of the output with this name.
     pub fn output(&self, name: &str) -> Option<&OutputMetrics> {
         self.outputs.iter().find(|output| output.name == name)
     }
 
-    /// Lines dropped by all outputs.
+    /// Returns the number of lines that all outputs dropped.
     pub fn dropped(&self) -> u64 {
         self.outputs.iter().map(|output| output.dropped.total()).sum()
     }

@@ -8,11 +8,11 @@ use super::series::{Number, SERIES, Sample, Series};
 use super::{Metrics, OutputMetrics};
 
 impl Metrics {
-    /// The counters as text for a Prometheus scrape, to be answered as `text/plain; version=0.0.4`.
+    /// Renders the counters for a Prometheus scrape, to be answered as `text/plain; version=0.0.4`.
     ///
-    /// Each name begins with `spanline_` and has the label `output`; counts of lines have `level` too, and
-    /// `spanline_lines_dropped_total` has `reason`. All combinations are there from the start. Of
-    /// [`last_error`](OutputMetrics::last_error) there is nothing: texts are no numbers.
+    /// Each name begins with `spanline_` and has the label `output`. Counts of lines also have `level`, and
+    /// `spanline_lines_dropped_total` has `reason`. All combinations exist from the start.
+    /// [`last_error`](OutputMetrics::last_error) is omitted, because it is text.
     ///
     /// # Examples
     /// ```
@@ -62,7 +62,7 @@ fn put_sample(text: &mut String, name: &str, output: &OutputMetrics, sample: Sam
     }
 }
 
-/// In a label's value a backslash, a quote and a line feed are escaped, and nothing else is.
+/// Escapes a label's value: only the backslash, the quote and the line feed.
 fn put_escaped(text: &mut String, value: &str) {
     for char in value.chars() {
         match char {

@@ -1,4 +1,4 @@
-//! The counters through the `metrics` facade, to whatever exporter the program has installed.
+//! The counters through the `metrics` facade, to the exporter that the program has installed.
 
 use ::metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 
@@ -6,13 +6,13 @@ use super::Metrics;
 use super::series::{Number, SERIES, Series, Unit};
 
 impl Metrics {
-    /// Hands the counters to the recorder of the `metrics` facade: those of lines and bytes as absolute counters,
-    /// everything else as gauges, with descriptions and units. The names are `spanline_lines_dropped_total` and the
-    /// like, with the labels `output`, `level` and `reason`.
+    /// Passes the counters to the recorder of the `metrics` facade, with descriptions and units.
     ///
-    /// Nothing calls it by itself: the program does, from a task of its own every few seconds, or before it renders
-    /// what its exporter has gathered. Calling it seldom loses nothing, as the values are absolute. Without a recorder
-    /// it does nothing.
+    /// Counts of lines and bytes are absolute counters; all others are gauges. The names are those of the Prometheus
+    /// text, such as `spanline_lines_dropped_total`, with the labels `output`, `level` and `reason`.
+    ///
+    /// The log does not call this. Call it from a task every few seconds, or before the exporter renders what it has
+    /// gathered. Rare calls lose nothing, because the values are absolute. Without a recorder, the call does nothing.
     ///
     /// # Examples
     /// ```no_run
@@ -28,7 +28,7 @@ impl Metrics {
     /// ```
     pub fn publish(&self) {
         for series in &SERIES {
-            // Each time: nobody says when a recorder is installed, and asking for it is cheap.
+            // Every time: a recorder may be installed later, and describing is cheap.
             describe(series);
             for output in &self.outputs {
                 series.samples(output, |sample| {

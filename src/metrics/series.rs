@@ -1,7 +1,7 @@
-//! The counters as monitoring systems want them: named series with labels.
+//! The counters for monitoring systems: named series with labels.
 //!
-//! Names follow the conventions of Prometheus: base units, `_total` for what only grows. Every combination of labels is
-//! there from the start, with zero, so that the first loss shows as an increase.
+//! Names follow the conventions of Prometheus: base units, and `_total` for values that only grow. Every combination of
+//! labels exists from the start, with zero, so that the first loss shows as an increase.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tracing::Level;
 
 use super::{ByLevel, LEVELS, OutputMetrics, Reason};
 
-/// One name.
+/// One series.
 pub(super) struct Series {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
@@ -26,7 +26,7 @@ pub(super) enum Unit {
     Events,
 }
 
-/// Where the numbers come from; gauges can fall.
+/// Where the numbers come from. A gauge can fall.
 pub(super) enum Values {
     Count(fn(&OutputMetrics) -> u64),
     CountByLevel(fn(&OutputMetrics) -> ByLevel),
@@ -41,7 +41,7 @@ pub(super) enum Number {
     Gauge(f64),
 }
 
-/// One value, with the labels it has besides the output's.
+/// One value, with its labels besides the output's name.
 #[derive(Clone, Copy)]
 pub(super) struct Sample {
     pub(super) reason: Option<Reason>,
@@ -58,7 +58,7 @@ pub(super) const SERIES: [Series; 18] = [
     },
     Series {
         name: "spanline_lines_written_total",
-        help: "Lines that the sink took whole.",
+        help: "Lines that the sink took completely.",
         unit: Unit::Lines,
         values: Values::CountByLevel(|output| output.written),
     },
@@ -70,37 +70,37 @@ pub(super) const SERIES: [Series; 18] = [
     },
     Series {
         name: "spanline_lines_queued",
-        help: "Lines waiting or being written.",
+        help: "Lines that wait or are being written.",
         unit: Unit::Lines,
         values: Values::GaugeByLevel(|output| output.queued),
     },
     Series {
         name: "spanline_lines_held_back",
-        help: "Lines held back from the output and not released: in memory, gone with their request, or evicted.",
+        help: "Lines held back from the output and not released: in memory, freed with their request, or evicted.",
         unit: Unit::Lines,
         values: Values::GaugeByLevel(|output| output.held_back),
     },
     Series {
         name: "spanline_lines_released_total",
-        help: "Lines that were held back and that an error of their request has released.",
+        help: "Lines that were held back and that an error of their request released.",
         unit: Unit::Lines,
         values: Values::CountByLevel(|output| output.released),
     },
     Series {
         name: "spanline_lines_evicted_total",
-        help: "Lines held back that gave way to others.",
+        help: "Lines held back that were evicted for newer ones.",
         unit: Unit::Lines,
         values: Values::CountByLevel(|output| output.evicted),
     },
     Series {
         name: "spanline_queued_bytes",
-        help: "Memory that the queue accounts for.",
+        help: "Memory of the queue.",
         unit: Unit::Bytes,
         values: Values::Gauge(|output| output.queued_bytes as f64),
     },
     Series {
         name: "spanline_queue_limit_bytes",
-        help: "What spanline_queued_bytes may come to.",
+        help: "Limit of spanline_queued_bytes.",
         unit: Unit::Bytes,
         values: Values::Gauge(|output| output.max_queued_bytes as f64),
     },
@@ -118,31 +118,31 @@ pub(super) const SERIES: [Series; 18] = [
     },
     Series {
         name: "spanline_notices_total",
-        help: "Lines of the log about itself, in no other count.",
+        help: "Lines of the log about itself; no other count includes them.",
         unit: Unit::Lines,
         values: Values::Count(|output| output.notices),
     },
     Series {
         name: "spanline_retries_total",
-        help: "Writes that failed and were tried again.",
+        help: "Writes that failed and were retried.",
         unit: Unit::Events,
         values: Values::Count(|output| output.retries),
     },
     Series {
         name: "spanline_panics_total",
-        help: "Panics of the sink or the schema that were caught.",
+        help: "Caught panics of the sink and the schema.",
         unit: Unit::Events,
         values: Values::Count(|output| output.panics),
     },
     Series {
         name: "spanline_syncs_total",
-        help: "Times that all written lines were made durable.",
+        help: "Syncs that made all written lines durable.",
         unit: Unit::Events,
         values: Values::Count(|output| output.syncs),
     },
     Series {
         name: "spanline_failed_syncs_total",
-        help: "Times that this failed.",
+        help: "Failed syncs.",
         unit: Unit::Events,
         values: Values::Count(|output| output.failed_syncs),
     },
@@ -154,7 +154,7 @@ pub(super) const SERIES: [Series; 18] = [
     },
     Series {
         name: "spanline_redacted_total",
-        help: "Secrets replaced, values and pieces of texts.",
+        help: "Values and pieces of text that redaction replaced.",
         unit: Unit::Events,
         values: Values::Count(|output| output.redacted),
     },
@@ -165,7 +165,7 @@ impl Series {
         matches!(self.values, Values::Count(_) | Values::CountByLevel(_) | Values::CountByReason(_))
     }
 
-    /// Gives each value of one output to `to`.
+    /// Passes each value of one output to `to`.
     pub(super) fn samples(&self, output: &OutputMetrics, mut to: impl FnMut(Sample)) {
         let mut by_level = |reason: Option<Reason>, lines: ByLevel, number: fn(u64) -> Number| {
             for level in LEVELS {

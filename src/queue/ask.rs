@@ -80,8 +80,7 @@ impl Queue {
     /// when that takes too long; the lines then stay queued.
     ///
     /// # Blocking
-    /// For the `max_wait` of [`Overflow::Block`](crate::Overflow::Block), or
-    /// [`Overflow::DEFAULT_MAX_WAIT`](crate::Overflow::DEFAULT_MAX_WAIT), at most.
+    /// For the `max_wait` of [`Output::synchronous`](crate::Output::synchronous) at most.
     pub(crate) fn wait_settled(&self) -> bool {
         let Some(max_wait) = self.synchronous else { return true };
         let mut state = self.lock();

@@ -40,8 +40,14 @@ pub(crate) struct State {
 }
 
 impl Queue {
-    /// Makes a queue that holds `max_bytes` in memory. `synchronous`: a caller waits until its line is written.
-    pub(crate) fn new(overflow: Overflow, synchronous: bool, max_bytes: usize, delivered: Arc<Delivered>) -> Self {
+    /// Makes a queue that holds `max_bytes` in memory. `synchronous`: a caller waits up to this long until its line is
+    /// written.
+    pub(crate) fn new(
+        overflow: Overflow,
+        synchronous: Option<Duration>,
+        max_bytes: usize,
+        delivered: Arc<Delivered>,
+    ) -> Self {
         let state = State {
             buffer: Buffer::new(max_bytes),
             books: Books::new(),
@@ -49,16 +55,12 @@ impl Queue {
             life: Life::default(),
             wakeups: Wakeups::default(),
         };
-        let max_wait = match overflow {
-            Overflow::Block { max_wait } => max_wait,
-            _ => Overflow::DEFAULT_MAX_WAIT,
-        };
         Self {
             state: Mutex::new(state),
             work: Condvar::new(),
             room: Condvar::new(),
             overflow,
-            synchronous: synchronous.then_some(max_wait),
+            synchronous,
             delivered,
             counters: Counters::default(),
         }

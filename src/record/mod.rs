@@ -68,6 +68,7 @@ impl Statics {
 
 /// The thread that logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Thread<'a> {
     /// The number in the standard library's `ThreadId`.
     pub id: u64,

@@ -43,6 +43,7 @@ pub struct Console {
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Color {
     /// When the sink is a terminal. `NO_COLOR` turns colours off, `CLICOLOR_FORCE` turns them on.
     #[default]

@@ -28,6 +28,7 @@ use crate::record::{OwnedValue, Record, Value};
 /// Output::new(Stdout::new()).edits(Edits::new().rename("timestamp", "ts").remove("spans").insert("type", "app"));
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "edits do nothing until they are given to `Output::edits`"]
 pub struct Edits(Vec<Edit>);
 
 #[derive(Clone, Debug)]

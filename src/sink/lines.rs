@@ -38,6 +38,7 @@ struct End {
 
 /// One rendered line, or what is left of it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Line<'a> {
     /// The bytes not yet delivered, the newline at the end included.
     pub bytes: &'a [u8],

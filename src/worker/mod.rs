@@ -14,6 +14,7 @@ mod durability;
 mod engine_lock;
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
@@ -60,7 +61,6 @@ pub(crate) fn own_lane() -> Option<usize> {
 }
 
 /// One output at work.
-#[derive(Debug)]
 pub(crate) struct Lane {
     id: usize,
     pub(crate) name: String,
@@ -80,7 +80,7 @@ pub(crate) struct Parts {
     pub(crate) schema: Box<dyn Schema>,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) overflow: Overflow,
-    pub(crate) synchronous: bool,
+    pub(crate) synchronous: Option<Duration>,
     pub(crate) durability: Durability,
     pub(crate) max_bytes: usize,
     pub(crate) max_line_bytes: usize,
@@ -133,7 +133,7 @@ impl Lane {
             .name(format!("spanline-{}", self.name))
             .spawn(move || worker.run())
             .map(drop)
-            .map_err(|error| Error::io(format!("cannot start the worker of output {}", self.name), error))
+            .map_err(|error| Error::io(format!("cannot start the worker thread of output {}", self.name), error))
     }
 
     fn run(self: &Arc<Self>) {
@@ -209,7 +209,7 @@ impl Lane {
                     match self.start_worker() {
                         Ok(()) => self.queue.await_worker(WORKER_START),
                         Err(error) => {
-                            self.complain("no worker", &format!("{error}; whoever logs writes the lines"));
+                            self.complain("no worker", &format!("{error:#}; threads that log write their own lines"));
                             self.queue.await_worker(Duration::ZERO);
                         }
                     }
@@ -306,6 +306,20 @@ impl AtFork for Lane {
     fn pause(&self, _: Instant) -> Paused<'_> {
         let mut state = self.queue.hold();
         Box::new(move || self.queue.start_afresh(&mut state, !self.engine.is_lost()))
+    }
+}
+
+/// Prints the name and counts, not the queued lines.
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metrics = self.metrics();
+        f.debug_struct("Output")
+            .field("name", &metrics.name)
+            .field("emitted", &metrics.emitted.total())
+            .field("written", &metrics.written.total())
+            .field("queued", &metrics.queued.total())
+            .field("dropped", &metrics.dropped.total())
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ macro_rules! this_test {
     }};
 }
 
+mod api;
 mod context;
 mod files;
 mod loss;

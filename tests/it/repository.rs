@@ -12,19 +12,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("fork", &["process", "sync"]),
     ("metrics", &["record"]),
+    ("byte_size", &["error"]),
+    ("into_filter", &["error", "filter"]),
     ("record", &["context"]),
     ("context", &["record", "sync"]),
     ("rotation", &["error", "record"]),
     ("read", &["error", "record", "rotation"]),
     ("complaint", &["fork", "record", "sync"]),
     ("filter", &["context", "error", "sync"]),
-    ("redact", &[]),
+    ("redact", &["context", "docs", "record"]),
     ("limit", &["fork", "record", "sync"]),
-    ("held", &["context", "error", "filter", "fork", "record", "sync"]),
+    ("held", &["byte_size", "context", "error", "filter", "fork", "into_filter", "record", "sync"]),
     ("redaction", &["context", "record", "redact"]),
     ("schema", &["context", "error", "record"]),
-    ("sink", &["error", "metrics", "record", "rotation", "sync"]),
-    ("queue", &["context", "error", "metrics", "record", "sync"]),
+    ("sink", &["byte_size", "error", "metrics", "record", "rotation", "sync"]),
+    ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
     (
         "worker",
         &[
@@ -47,6 +49,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("propagate", &["context", "error", "layer", "record"]),
     ("tower", &["context", "propagate", "record"]),
     ("appender", &["metrics", "queue", "record", "worker"]),
+    // `builder`: the fork hooks, until they have a folder.
+    (
+        "control",
+        &[
+            "builder",
+            "complaint",
+            "error",
+            "filter",
+            "into_filter",
+            "layer",
+            "metrics",
+            "process",
+            "queue",
+            "sink",
+            "worker",
+        ],
+    ),
 ];
 
 /// Lines of a file without its tests.

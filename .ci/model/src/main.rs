@@ -104,7 +104,7 @@ impl Lane {
         sync::reset_clock();
         let delivered = Arc::new(Delivered::default());
         let engine = Engine { delivered: Arc::clone(&delivered), out: Vec::new() };
-        let queue = Queue::new(overflow, false, max_bytes, delivered);
+        let queue = Queue::new(overflow, None, max_bytes, delivered);
         Arc::new(Self { queue, engine: shuttle::sync::Mutex::new(engine), max_bytes })
     }
 

@@ -59,6 +59,7 @@ use self::open::{Modes, failed};
 use self::store::Store;
 use self::writer::Writer;
 use super::{Control, Lines, Sink};
+use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::rotation::{Form, Names, Period, Retention, Schedule, Zone};
 
@@ -83,6 +84,7 @@ const FINISH: Duration = Duration::from_secs(3);
 /// RollingFile::new("logs/orders.log").daily().local_time().keep_files(7);
 /// ```
 #[derive(Debug)]
+#[must_use = "a file does nothing until it is given to an output"]
 pub struct RollingFile {
     path: PathBuf,
     rotate_bytes: Option<u64>,
@@ -118,8 +120,8 @@ impl RollingFile {
     ///
     /// There is no smallest size: a line that alone is larger gets a segment of its own. 0 is an error of the builder's
     /// last step.
-    pub fn rotate_bytes(mut self, bytes: u64) -> Self {
-        self.rotate_bytes = Some(bytes);
+    pub fn rotate_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.rotate_bytes = Some(bytes.into().as_u64());
         self
     }
 
@@ -175,8 +177,8 @@ impl RollingFile {
     }
 
     /// Keeps so many bytes of closed segments, as they lie on the disk: one still to be compressed counts in full.
-    pub fn keep_bytes(mut self, bytes: u64) -> Self {
-        self.retention.bytes = Some(bytes);
+    pub fn keep_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.retention.bytes = Some(bytes.into().as_u64());
         self
     }
 
@@ -217,7 +219,7 @@ impl RollingFile {
     fn open(&self) -> Result<Writer, Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
         if self.rotate_bytes == Some(0) {
-            return invalid("a size limit of zero bytes");
+            return invalid("rotate_bytes is 0 B; expected at least 1 B");
         }
         if self.period.is_some_and(|period| !period.is_valid()) {
             return invalid("there is no such time of day");
@@ -252,8 +254,7 @@ impl RollingFile {
 impl Sink for RollingFile {
     fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
         // Whatever is wrong with the path by now may be put right: no line is given up for it.
-        let passing = |error: Error| if error.is_retryable() { error } else { Error::retry(error.to_string()) };
-        self.opened().and_then(|writer| writer.write(lines)).map_err(passing)
+        self.opened().and_then(|writer| writer.write(lines)).map_err(Error::into_retry)
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {

@@ -26,7 +26,7 @@ pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error)
     move |error| {
         let doing = format!("{doing} {}", path.display());
         match error.kind() {
-            ErrorKind::InvalidInput => Error::invalid(format!("{doing}: {error}")),
+            ErrorKind::InvalidInput => Error::invalid(doing).with_source(error),
             _ => Error::io(doing, error),
         }
     }

@@ -240,8 +240,8 @@ impl Engine {
 
     fn sync_and_report(&mut self, lane: &Lane) {
         if let Err(error) = self.sync() {
-            self.tally.last_error = Some(error.to_string().into());
-            lane.complain("sync", &format!("what was written is not durable yet: {error}"));
+            self.tally.last_error = Some(format!("{error:#}").into());
+            lane.complain("sync", &format!("what was written is not durable yet: {error:#}"));
         }
     }
 
@@ -375,9 +375,9 @@ impl Engine {
     }
 
     fn report(&mut self, lane: &Lane, error: &Error) {
-        self.tally.last_error = Some(error.to_string().into());
+        self.tally.last_error = Some(format!("{error:#}").into());
         let what = if error.is_closed() { "closed" } else { "failed" };
-        lane.complain(what, &error.to_string());
+        lane.complain(what, &format!("{error:#}"));
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {

@@ -105,7 +105,7 @@ fn log_on_four(dispatch: &Dispatch, first: u64, lines: u64, meanwhile: impl FnOn
 }
 
 /// Fills the disk and makes room, several times over, under threads that log all the while.
-fn fill_again_and_again(rolling: impl FnOnce(RollingFile) -> RollingFile, max_bytes: usize) {
+fn fill_again_and_again(rolling: impl FnOnce(RollingFile) -> RollingFile, max_bytes: u64) {
     const ROUNDS: u64 = 5;
     const LINES: u64 = 500;
     let disk = Disk::new("size=4m");
@@ -264,10 +264,6 @@ fn promise_30_a_full_disk_at_the_start_is_an_error_or_is_waited_for() {
 
 fn refusal(path: &Path) -> String {
     let builder = spanline::builder().output(Output::new(RollingFile::new(path)));
-    builder
-        .shutdown_timeout(Duration::ZERO, Duration::ZERO)
-        .build::<tracing_subscriber::Registry>()
-        .err()
-        .unwrap()
-        .to_string()
+    let builder = builder.shutdown_timeout(Duration::ZERO, Duration::ZERO);
+    format!("{:#}", builder.build::<tracing_subscriber::Registry>().err().unwrap())
 }

@@ -262,7 +262,7 @@ mod property {
         ]
     }
 
-    fn run(overflow: Overflow, max_bytes: usize, limit: Option<u64>, rounds: &[Round]) {
+    fn run(overflow: Overflow, max_bytes: u64, limit: Option<u64>, rounds: &[Round]) {
         let file = Faulty::new();
         let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).queue_bytes(max_bytes);
         let mut builder = spanline::builder().filter("trace").on_complaint(|_| {}).output(output);
@@ -344,7 +344,8 @@ mod property {
         let cases = std::env::var("SPANLINE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(256);
         let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
         let limit = proptest::option::weighted(0.3, 1..8_u64);
-        let strategy = (overflow(), 0..16_usize << 10, limit, prop::collection::vec(round(), 1..5));
+        let queue_bytes = (0..16_u64 << 10).prop_map(|bytes| bytes.max(4 << 10));
+        let strategy = (overflow(), queue_bytes, limit, prop::collection::vec(round(), 1..5));
         runner
             .run(&strategy, |(overflow, max_bytes, limit, rounds)| {
                 run(overflow, max_bytes, limit, &rounds);

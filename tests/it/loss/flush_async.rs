@@ -178,7 +178,7 @@ fn errors_come_with_the_outputs_name_and_an_output_that_was_given_up_answers() {
     let closing = std::thread::spawn(move || guard.close());
     let error = runtime().block_on(flush).unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    assert_eq!(closing.join().unwrap().unwrap_err().lines, 1);
+    assert_eq!(closing.join().unwrap().unwrap_err().unwritten_lines(), Some(1));
     assert!(runtime().block_on(handle.flush_async()).unwrap_err().is_timeout());
     stuck.gate.open();
 }

@@ -141,7 +141,7 @@ fn promise_16_a_large_queue_that_fills_up_again_and_again() {
     }
     let budget = 64 << 20;
     let gate = Gate::opened();
-    let output = Output::new(Writer::new(Gated(gate.clone()))).queue_bytes(budget as usize);
+    let output = Output::new(Writer::new(Gated(gate.clone()))).queue_bytes(budget);
     let guard = spanline::builder().output(output).init().unwrap();
     let dropped = || guard.handle().metrics().dropped();
     for _ in 0..3 {

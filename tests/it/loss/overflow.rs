@@ -108,7 +108,7 @@ fn fill(dispatch: &Dispatch, handle: &spanline::Handle, level: Level) -> (u64, O
 fn shed_refuses_the_less_important_first() {
     const MAX: u64 = 64 << 10;
     let file = Faulty::gated();
-    let output = Output::new(Writer::new(file.clone())).queue_bytes(MAX as usize);
+    let output = Output::new(Writer::new(file.clone())).queue_bytes(MAX);
     let (dispatch, guard) = built(spanline::builder().filter("trace").output(output));
     let handle = guard.handle();
     let mut taken_in_all = 0;
@@ -169,7 +169,7 @@ fn a_record_above_the_budget_is_counted_as_too_large() {
 fn a_queue_of_the_smallest_size_still_delivers() {
     let memory = Memory::new();
     let (dispatch, guard) =
-        built(spanline::builder().filter("trace").output(Output::new(memory.clone()).queue_bytes(0)));
+        built(spanline::builder().filter("trace").output(Output::new(memory.clone()).queue_bytes(4 << 10)));
     let handle = guard.handle();
     let large = "x".repeat(100_000);
     within(&dispatch, || {

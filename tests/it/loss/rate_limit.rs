@@ -317,7 +317,7 @@ fn a_limit_without_lines_or_period_is_an_error() {
         spanline::builder().rate_limit_errors(0, PERIOD),
     ] {
         let error = builder.output(Output::new(Memory::new())).build::<Registry>().err().unwrap();
-        assert!(error.is_invalid() && error.to_string().contains("rate limit"), "{error}");
+        assert!(error.is_invalid() && error.to_string().contains("rate_limit"), "{error}");
     }
 }
 

@@ -63,7 +63,7 @@ fn promise_06_a_stuck_output_takes_no_time_from_a_slow_one() {
     let (dispatch, guard) = built(builder);
     within(&dispatch, || (0..20).for_each(|seq| log(Level::INFO, 0, seq)));
     let handle = guard.handle();
-    assert_eq!(guard.close().unwrap_err().lines, 20, "those of the stuck one");
+    assert_eq!(guard.close().unwrap_err().unwritten_lines(), Some(20), "those of the stuck one");
     assert_eq!(balance(handle.metrics().output("slow").unwrap(), &taken.text()).len(), 20);
     stuck.gate.open();
 }
@@ -77,7 +77,7 @@ fn promise_06_the_cap_ends_it_whatever_the_progress() {
     within(&dispatch, || (0..100_000).for_each(|seq| log(Level::WARN, 0, seq)));
     let handle = guard.handle();
     let (begun, stalls) = (Instant::now(), Stalls::measure());
-    let left = guard.close().unwrap_err().lines;
+    let left = guard.close().unwrap_err().unwritten_lines().unwrap();
     let (spent, stall) = (begun.elapsed(), stalls.longest());
     assert!(spent < Duration::from_secs(3) + 2 * stall, "{spent:?}");
     let output = &handle.metrics().outputs[0];
@@ -106,7 +106,7 @@ fn promise_07_a_stuck_output_is_left_behind_whoever_waits_for_it() {
     let left = guard.close().unwrap_err();
     let (spent, stall) = (begun.elapsed(), stalls.longest());
     assert!(spent < 30 * timeout + 2 * stall, "{spent:?}");
-    assert_eq!(left.lines, held);
+    assert_eq!(left.unwritten_lines(), Some(held));
     assert_eq!(left.to_string(), format!("{held} lines were not written in time"));
     for flushing in flushing {
         assert!(flushing.join().unwrap().unwrap_err().is_timeout());

@@ -26,7 +26,7 @@ fn promise_21_what_a_child_logs_synchronously_is_written_at_once() {
     let name = this_test!();
     const FORKS: u64 = 20;
     if is_child() {
-        let output = Output::new(file()).synchronous().overflow(Overflow::Block { max_wait: PATIENCE });
+        let output = Output::new(file()).synchronous(PATIENCE);
         let guard = spanline::builder().output(output).init().unwrap();
         let span = tracing::info_span!("request", step = tracing::field::Empty);
         let busy = Busy::start(&span);

@@ -17,6 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::support::child::child;
 use crate::support::stage::{NOW, parsed};
+use crate::support::wait::PATIENCE;
 
 /// A log for the whole process; nothing of the panics goes to stderr.
 fn quiet_log(memory: &Memory) -> Guard {
@@ -373,7 +374,7 @@ fn a_synchronous_output_has_the_line_before_the_programs_hook_runs() {
         let (seen, look) = (Arc::new(Mutex::new(0)), memory.clone());
         let told = Arc::clone(&seen);
         set_hook(Box::new(move |_| *told.lock().unwrap() = look.lines().len()));
-        let _guard = spanline::builder().output(Output::new(memory).synchronous()).init().unwrap();
+        let _guard = spanline::builder().output(Output::new(memory).synchronous(PATIENCE)).init().unwrap();
         assert!(on_thread(|| panic!("at once")).is_err());
         assert_eq!(*seen.lock().unwrap(), 1);
     });

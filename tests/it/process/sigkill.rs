@@ -136,7 +136,7 @@ fn promise_10_sigkill_loses_the_last_moment_and_tears_nothing() {
 fn promise_10_sigkill_takes_nothing_from_a_synchronous_output() {
     let name = this_test!();
     if is_child() {
-        return log_until_killed(Output::new(file()).synchronous());
+        return log_until_killed(Output::new(file()).synchronous(Overflow::DEFAULT_MAX_WAIT));
     }
     let lost = kill_many(name, &["bursts", "paced"], Duration::ZERO);
     assert!(lost.iter().all(|(_, lost)| lost.is_none()), "{lost:?}");

@@ -117,7 +117,7 @@ fn promise_03_dev_full_is_retried_until_the_deadline_and_then_counted() {
     let handle = guard.handle();
     within(&dispatch, || (0..1_000).for_each(|seq| log(Level::INFO, 0, seq)));
     until("a retry", || handle.metrics().outputs[0].retries >= 1);
-    assert_eq!(guard.close().unwrap_err().lines, 1_000);
+    assert_eq!(guard.close().unwrap_err().unwritten_lines(), Some(1_000));
     let output = &handle.metrics().outputs[0];
     assert_eq!(output.dropped.reason(Reason::Shutdown).level(Level::INFO), 1_000);
     assert_eq!(output.emitted.total(), output.dropped.total());
@@ -240,7 +240,7 @@ fn promise_18_a_stuck_stdout_leaves_the_file_alone() {
         let handle = guard.handle();
         (0..5_000).for_each(|seq| log(Level::INFO, 0, seq));
         until("the file", || handle.metrics().output("file").unwrap().written.total() == 5_000);
-        let left = guard.close().unwrap_err().lines;
+        let left = guard.close().unwrap_err().unwritten_lines().unwrap();
         let metrics = handle.metrics();
         let stdout = metrics.output("stdout").unwrap();
         eprintln!("LEFT {left} WRITTEN {} DROPPED {}", stdout.written.total(), stdout.dropped.total());

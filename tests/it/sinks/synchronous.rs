@@ -15,9 +15,7 @@ use crate::support::faults::{Complaints, Fault, Faulty, Taken, built, sink, with
 use crate::support::ledger::{balance, in_order, log, read};
 use crate::support::wait::{PATIENCE, until};
 
-/// For those who wait for a fact, however busy the machine.
-const PATIENT: Overflow = Overflow::Block { max_wait: PATIENCE };
-const HASTY: Overflow = Overflow::Block { max_wait: Duration::from_millis(5) };
+const HASTE: Duration = Duration::from_millis(5);
 
 const THREADS: u64 = 4;
 
@@ -43,7 +41,7 @@ fn a_line_is_written_when_the_call_returns() {
         into.all(lines);
         Ok(())
     });
-    let (dispatch, guard) = built(spanline::builder().output(Output::new(watching).synchronous().overflow(PATIENT)));
+    let (dispatch, guard) = built(spanline::builder().output(Output::new(watching).synchronous(PATIENCE)));
     on_threads(&dispatch, 500, |thread, seq| {
         log(Level::INFO, thread, seq);
         assert_eq!(seen[thread as usize].load(Ordering::Relaxed), seq + 1);
@@ -62,7 +60,7 @@ fn a_line_leaves_the_sinks_own_buffer_too() {
     let file = Faulty::new();
     let buffered = BufWriter::with_capacity(1 << 20, file.clone());
     let (dispatch, _guard) =
-        built(spanline::builder().output(Output::new(Writer::new(buffered)).synchronous().overflow(PATIENT)));
+        built(spanline::builder().output(Output::new(Writer::new(buffered)).synchronous(PATIENCE)));
     for seq in 0..50 {
         within(&dispatch, || log(Level::INFO, 0, seq));
         assert_eq!(read(&file.text()).len() as u64, seq + 1);
@@ -74,7 +72,7 @@ fn a_line_that_stays_in_the_sinks_buffer_is_not_taken_for_written() {
     let file = Faulty::new();
     file.always(Some(Fault::NoSpace));
     let buffered = BufWriter::with_capacity(1 << 20, file.clone());
-    let output = Output::new(Writer::new(buffered)).synchronous().overflow(HASTY);
+    let output = Output::new(Writer::new(buffered)).synchronous(HASTE);
     let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
     let handle = guard.handle();
     within(&dispatch, || log(Level::INFO, 0, 0));
@@ -88,7 +86,7 @@ fn a_line_that_stays_in_the_sinks_buffer_is_not_taken_for_written() {
 #[test]
 fn a_line_is_durable_when_the_call_returns() {
     let happened = Happened::default();
-    let output = Output::new(happened.sink()).synchronous().durability(Durability::EveryBatch).overflow(PATIENT);
+    let output = Output::new(happened.sink()).synchronous(PATIENCE).durability(Durability::EveryBatch);
     let (dispatch, guard) = built(spanline::builder().output(output));
     on_threads(&dispatch, 100, |thread, seq| {
         log(Level::INFO, thread, seq);
@@ -102,7 +100,7 @@ fn a_line_is_durable_when_the_call_returns() {
 fn a_call_waits_until_a_failed_sync_has_succeeded() {
     let (happened, complaints) = (Happened::default(), Complaints::default());
     happened.fail_syncs(4);
-    let output = Output::new(happened.sink()).synchronous().durability(Durability::EveryBatch).overflow(PATIENT);
+    let output = Output::new(happened.sink()).synchronous(PATIENCE).durability(Durability::EveryBatch);
     let (dispatch, guard) = built(spanline::builder().on_complaint(complaints.hook()).output(output));
     within(&dispatch, || log(Level::INFO, 0, 0));
     assert!(happened.is_durable(0, 0));
@@ -114,7 +112,7 @@ fn a_call_waits_until_a_failed_sync_has_succeeded() {
 fn a_sink_that_fails_delays_a_call_no_longer_than_it_may() {
     let (file, complaints) = (Faulty::new(), Complaints::default());
     file.always(Some(Fault::NoSpace));
-    let output = Output::new(Writer::new(file.clone())).name("audit").synchronous().overflow(HASTY);
+    let output = Output::new(Writer::new(file.clone())).name("audit").synchronous(HASTE);
     let (dispatch, guard) = built(spanline::builder().on_complaint(complaints.hook()).output(output));
     let handle = guard.handle();
     on_threads(&dispatch, 5, |thread, seq| log(Level::INFO, thread, seq));
@@ -131,7 +129,7 @@ fn a_sink_that_fails_delays_a_call_no_longer_than_it_may() {
 #[test]
 fn a_stuck_sink_delays_a_call_no_longer_than_it_may() {
     let file = Faulty::gated();
-    let output = Output::new(Writer::new(file.clone())).synchronous().overflow(HASTY);
+    let output = Output::new(Writer::new(file.clone())).synchronous(HASTE);
     let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
     on_threads(&dispatch, 5, |thread, seq| log(Level::INFO, thread, seq));
     let handle = guard.handle();
@@ -146,7 +144,10 @@ fn a_stuck_sink_delays_a_call_no_longer_than_it_may() {
 fn a_full_queue_is_as_full_for_a_synchronous_output() {
     let file = Faulty::gated();
     let overflow = Overflow::Block { max_wait: Duration::from_millis(1) };
-    let output = Output::new(Writer::new(file.clone())).synchronous().overflow(overflow).queue_bytes(4 << 10);
+    let output = Output::new(Writer::new(file.clone()))
+        .synchronous(Duration::from_millis(1))
+        .overflow(overflow)
+        .queue_bytes(4 << 10);
     let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
     within(&dispatch, || (0..200).for_each(|seq| log(Level::INFO, 0, seq)));
     file.gate.open();
@@ -162,7 +163,7 @@ fn a_sink_that_closes_or_panics_lets_the_calls_go() {
     for fault in [Fault::Broken, Fault::Panic] {
         let file = Faulty::new();
         file.always(Some(fault));
-        let output = Output::new(Writer::new(file.clone())).synchronous().overflow(PATIENT);
+        let output = Output::new(Writer::new(file.clone())).synchronous(PATIENCE);
         let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
         within(&dispatch, || (0..20).for_each(|seq| log(Level::INFO, 0, seq)));
         let output = &guard.handle().metrics().outputs[0];
@@ -183,8 +184,8 @@ fn a_thread_of_the_log_does_not_wait_for_a_synchronous_output() {
         Ok(())
     });
     let builder = spanline::builder()
-        .output(Output::new(talks).name("talks").synchronous().overflow(PATIENT))
-        .output(Output::new(Writer::new(stuck.clone())).name("stuck").synchronous().overflow(PATIENT));
+        .output(Output::new(talks).name("talks").synchronous(PATIENCE))
+        .output(Output::new(Writer::new(stuck.clone())).name("stuck").synchronous(PATIENCE));
     let (built, guard) = built(builder);
     dispatch.set(built.clone()).unwrap();
     let handle = guard.handle();
@@ -210,7 +211,7 @@ fn promise_18_a_synchronous_file_is_not_delayed_by_a_stuck_output() {
         .on_complaint(|_| {})
         .shutdown_timeout(Duration::from_millis(100), PATIENCE)
         .output(Output::new(Writer::new(stuck.clone())).name("stdout"))
-        .output(Output::new(RollingFile::new(&path)).name("audit").synchronous().overflow(PATIENT));
+        .output(Output::new(RollingFile::new(&path)).name("audit").synchronous(PATIENCE));
     let (dispatch, guard) = built(builder);
     for seq in 0..500 {
         within(&dispatch, || log(Level::INFO, 0, seq));
@@ -231,8 +232,8 @@ fn orders_work_while_lines_are_logged() {
     const LINES: u64 = 300;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
-    let output = Output::new(RollingFile::new(&path)).synchronous().durability(Durability::EveryBatch);
-    let (dispatch, guard) = built(spanline::builder().output(output.overflow(PATIENT)));
+    let output = Output::new(RollingFile::new(&path)).synchronous(PATIENCE).durability(Durability::EveryBatch);
+    let (dispatch, guard) = built(spanline::builder().output(output));
     let handle = guard.handle();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -263,7 +264,7 @@ fn an_appender_is_synchronous_too() {
     use std::io::Write as _;
     use tracing_subscriber::fmt::MakeWriter as _;
     let memory = Memory::new();
-    let (appender, _guard) = Output::new(memory.clone()).synchronous().overflow(PATIENT).appender().unwrap();
+    let (appender, _guard) = Output::new(memory.clone()).synchronous(PATIENCE).appender().unwrap();
     for number in 1..=20 {
         appender.make_writer().write_all(b"line\n").unwrap();
         assert_eq!(memory.lines().len(), number);

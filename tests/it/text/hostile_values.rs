@@ -214,7 +214,7 @@ impl Error for EndlessSources {
 /// Each line is within the limit, cut, and says so; an ordinary one after it is whole.
 #[track_caller]
 fn assert_cut(limit: usize, original: usize, run: impl Fn()) {
-    let builder = || fixed().max_line_bytes(limit);
+    let builder = || fixed().max_line_bytes(limit as u64);
     let all = || {
         run();
         info!("the next line");

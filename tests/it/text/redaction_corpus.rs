@@ -17,6 +17,7 @@ use tracing::{Level, error, info, info_span};
 use tracing_subscriber::prelude::*;
 
 use crate::support::stage::{Site, fixed, lines_of, text_of};
+use crate::support::wait::PATIENCE;
 
 struct Corpus {
     /// Name and value.
@@ -76,7 +77,7 @@ fn written(redact: &Redact, set_up: impl Fn(Builder) -> Builder, run: impl Fn())
         let output = |place: usize| Output::new(outputs[place].clone());
         let builder = set_up(fixed().redact(redact.clone()).max_line_bytes(max_line_bytes).on_complaint(|_| {}))
             .output(output(0))
-            .output(output(1).schema(Flat::new().file().thread_name()).output_filter("info").synchronous())
+            .output(output(1).schema(Flat::new().file().thread_name()).output_filter("info").synchronous(PATIENCE))
             .output(output(2).schema(Console::new().utc()))
             .output(output(3).schema(Everything))
             .output(output(4).output_filter("error"));

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
-use spanline::{Output, Overflow, RollingFile};
+use spanline::{Output, RollingFile};
 
 use super::Scenario;
 use super::books::{Books, Found, Rule};
@@ -16,9 +16,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
     title: "the process is killed, and started again; audit.log is synchronous",
     outputs: |logs| {
         // No call returns before its line is written, even on a busy machine.
-        let patient = Overflow::Block { max_wait: Duration::from_secs(20) };
+        let max_wait = Duration::from_secs(20);
         let audit = RollingFile::new(logs.join("audit.log"));
-        vec![file(logs), Output::new(audit).name("audit.log").synchronous().overflow(patient)]
+        vec![file(logs), Output::new(audit).name("audit.log").synchronous(max_wait)]
     },
     happen,
 };

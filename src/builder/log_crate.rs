@@ -1,4 +1,4 @@
-//! Passes the records of the `log` crate on to tracing, with the key-values they carry.
+//! Passes the records of the `log` crate to tracing, with their key-values.
 
 use std::sync::Arc;
 
@@ -8,13 +8,14 @@ use crate::error::Error;
 use crate::filter::Filters;
 use crate::layer::with_log_values;
 
-/// Installs it as the logger of the process. `max_bytes`: so much of a record's key-values is kept.
+/// Installs the logger of the process. It keeps at most `max_bytes` of a record's key-values.
 ///
 /// # Errors
-/// When there is a logger already.
+/// A logger is already installed.
 pub(super) fn install(filters: &Arc<Filters>, max_bytes: usize) -> Result<(), Error> {
-    log::set_boxed_logger(Box::new(LogRecords { filters: Arc::clone(filters), max_bytes }))
-        .map_err(|_| Error::invalid("a logger is already installed for the `log` crate; see `Builder::without_log`"))
+    log::set_boxed_logger(Box::new(LogRecords { filters: Arc::clone(filters), max_bytes })).map_err(|_| {
+        Error::invalid("a logger is already installed for the `log` crate; call `Builder::without_log` to keep it")
+    })
 }
 
 struct LogRecords {
@@ -23,8 +24,8 @@ struct LogRecords {
 }
 
 impl log::Log for LogRecords {
-    /// Answered here: to a question without an event behind it, a per-layer filter's no would stay on the thread and
-    /// swallow the event after it.
+    /// Answers without asking the subscriber. If no event follows, a per-layer filter's `false` would stay on the
+    /// thread and suppress the next event.
     fn enabled(&self, meta: &log::Metadata<'_>) -> bool {
         self.filters.wants_events(meta.target(), meta.level().as_trace())
     }

@@ -1,15 +1,15 @@
-//! The end of the log, whichever way the process ends: the guard is dropped, the process exits, a panic aborts it, a
-//! signal comes.
+//! The end of the log, whichever way the process ends: the guard is dropped, the process exits, a panic aborts it, or a
+//! signal arrives.
 //!
-//! All of them close the same queues and wait for the same deadlines, which begin with the first of them. Nobody joins
-//! a worker: they wait on a condition, as in an exit handler a worker may be gone or be the one who called `exit`.
+//! All of them close the same queues and share the same deadlines, which start with the first of them. Nothing joins a
+//! worker: the ending thread waits on a condition. In an exit handler, a worker may be gone, or may itself have called
+//! `exit`.
 
 use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
-use super::fork::statics;
-use super::guard::Deadlines;
+use crate::builder::fork::statics;
 use crate::complaint::Complaints;
 use crate::fork;
 use crate::layer;
@@ -17,30 +17,49 @@ use crate::process::{self, Hooks};
 use crate::sync;
 use crate::worker::{self, Lane};
 
-/// How often the progress of the outputs is looked at.
-const NAP: Duration = Duration::from_millis(20);
+/// How often the ending thread checks whether the outputs have ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// An output that does not answer in this time does not keep the others from opening their files anew.
+/// After this time, an output that does not answer no longer delays the other logs' reopening.
 #[cfg(all(unix, feature = "signals"))]
 const REOPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Everything that has to be ended together.
+/// How long the end of the log may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// The time without progress. Each progress restarts it.
+    pub(crate) timeout: Duration,
+    /// The time in total.
+    pub(crate) cap: Duration,
+}
+
+impl Deadlines {
+    pub(super) const DEFAULT: Self = Self { timeout: Duration::from_secs(5), cap: Duration::from_secs(25) };
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Everything that ends together.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(crate) struct Log {
     pub(super) lanes: Vec<Arc<Lane>>,
     pub(super) complaints: Arc<Complaints>,
     pub(super) deadlines: Deadlines,
 }
 
-/// Those whose guard was not dropped yet, or leaked.
+/// The logs whose guard was leaked or not dropped yet.
 static LOGS: Mutex<Vec<Weak<Log>>> = Mutex::new(Vec::new());
 
-/// Keeps everybody else from the list of logs.
-pub(super) fn hold_logs() -> MutexGuard<'static, Vec<Weak<Log>>> {
+/// Locks the list of logs.
+pub(crate) fn hold_logs() -> MutexGuard<'static, Vec<Weak<Log>>> {
     sync::lock(&LOGS)
 }
 
-/// Sees to it that the log is ended also when its guard is not dropped.
+/// Registers the log, so that it ends even if its guard is not dropped.
 pub(super) fn watch(log: &Arc<Log>) {
     let mut logs = hold_logs();
     logs.retain(|log| log.strong_count() > 0);
@@ -55,7 +74,7 @@ pub(super) fn watch(log: &Arc<Log>) {
             after_fork_in_parent: fork::in_parent,
             after_fork_in_child: fork::in_child,
         });
-        // A panicking thread may not touch the hook.
+        // A panicking thread must not replace the hook.
         if !std::thread::panicking() {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
@@ -79,7 +98,7 @@ pub(super) fn end_all() {
     end(&all());
 }
 
-/// Complains on behalf of all logs, through the first.
+/// Complains on behalf of all logs, through the first one.
 #[cfg(all(unix, feature = "signals"))]
 pub(super) fn complain(reason: &str, text: &str) {
     if let Some(log) = all().first() {
@@ -87,36 +106,36 @@ pub(super) fn complain(reason: &str, text: &str) {
     }
 }
 
-/// Has the sinks of all logs open their files anew.
+/// Makes the sinks of all logs reopen their files.
 #[cfg(all(unix, feature = "signals"))]
 pub(super) fn reopen_all() {
     for log in all() {
-        let handle = super::Handle { lanes: log.lanes.clone(), filters: None };
+        let handle = super::Handle::new(log.lanes.clone(), None);
         if let Err(error) = handle.reopen(REOPEN_TIMEOUT) {
-            log.complaints.say("reopen", &format!("reopening failed: {error}"));
+            log.complaints.say("reopen", &format!("cannot reopen the files on SIGHUP: {error:#}"));
         }
     }
 }
 
-/// Ends logs, and returns how many lines were not written in time.
+/// Ends logs and returns how many lines were not written in time.
 ///
 /// # Blocking
-/// Until all is written or the deadline is over. Not on a thread of the log, which cannot wait for itself; the workers
-/// write what there is all the same, if they are left the time.
+/// Waits until everything is written or the deadline has passed. One of the log's own threads does not wait, because it
+/// cannot wait for itself. The workers still write the queued lines if the process lives long enough.
 pub(super) fn end(logs: &[Arc<Log>]) -> u64 {
     let lanes = || logs.iter().flat_map(|log| log.lanes.iter().map(move |lane| (log, lane)));
     lanes().for_each(|(log, lane)| lane.close(log.deadlines.timeout, log.deadlines.cap));
     if worker::own_lane().is_some() {
         return 0;
     }
-    // All side by side: a stuck output takes no time from a slow one.
+    // All outputs in parallel: a stuck one does not use up the time of a slow one.
     let mut open: Vec<_> = lanes().collect();
     let mut left = 0;
     while !open.is_empty() {
-        // The first one signals its end; the others are looked at each time.
-        let mut nap = NAP;
+        // Waits for the first output; the others are only checked.
+        let mut wait = POLL_INTERVAL;
         open.retain(|(log, lane)| {
-            let Some(lines) = lane.queue.wait_ended(std::mem::take(&mut nap)) else { return true };
+            let Some(lines) = lane.queue.wait_ended(std::mem::take(&mut wait)) else { return true };
             if lines > 0 {
                 log.complaints.say(
                     &format!("{} end", lane.name),
@@ -138,16 +157,18 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
     if will_abort(panic) {
         end_all();
     } else {
-        // It may be caught, even by the log itself, so nothing is waited for. Should it come to an end all the same,
-        // the line that tells of it is on its way.
+        // The panic may be caught, even by the log itself, so this does not wait. If it does end the process, the line
+        // that reports it is on its way.
         let logs = sync::try_lock(&LOGS).map(|logs| logs.iter().filter_map(Weak::upgrade).collect());
         let logs: Vec<_> = logs.unwrap_or_default();
         logs.iter().flat_map(|log| &log.lanes).for_each(|lane| lane.queue.try_wake_worker());
     }
 }
 
-/// Whether the process ends with this panic. A second panic while the first one unwinds comes to the hook once more, as
-/// one that cannot unwind; the standard library tells those apart only by their text so far.
+/// Returns whether this panic ends the process.
+///
+/// A second panic while the first one unwinds reaches the hook again, as one that cannot unwind. The standard library
+/// distinguishes those only by their text.
 fn will_abort(panic: &PanicHookInfo<'_>) -> bool {
     let text = panic.payload().downcast_ref::<&str>().copied().unwrap_or_default();
     cfg!(panic = "abort")

@@ -1,0 +1,184 @@
+//! From settings to a running log: checks them, starts the outputs, makes the layer and installs it.
+
+use std::sync::Arc;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, Subscriber};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::builder::Builder;
+#[cfg(feature = "log")]
+use super::log_crate;
+use super::output::Output;
+use super::redact;
+use super::start::{self, Common};
+use crate::control::Guard;
+#[cfg(all(unix, feature = "signals"))]
+use crate::control::signals;
+use crate::error::Error;
+use crate::filter::{self, CallsiteFilter, Filters};
+use crate::into_filter::FilterSetting;
+#[cfg(feature = "opentelemetry")]
+use crate::layer::Otel;
+use crate::layer::{self, Core, Layer};
+use crate::limit::Share;
+use crate::record::Statics;
+use crate::schema::{self, Console};
+use crate::sink::{Sink, Stdout};
+use crate::worker::Lane;
+
+/// The mask of outputs has this many bits.
+const MAX_OUTPUTS: usize = 64;
+
+/// A shorter line could not hold the log's own keys.
+const MIN_LINE_BYTES: u64 = 256;
+/// A record's offsets have 32 bits.
+const MAX_LINE_BYTES: u64 = 1 << 30;
+
+impl Builder {
+    /// Starts the log and returns its layer, for your own registry.
+    ///
+    /// The layer can be wrapped in `Option`, boxed and filtered like any other, and installed for a scope. The log ends
+    /// when the guard is dropped, or with the process.
+    ///
+    /// # Errors
+    /// A directive is bad, a limit is out of bounds, two outputs have the same name or the same file, or a sink cannot
+    /// be opened; its path and the cause are in the error.
+    pub fn build<S>(self) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let (layer, filter, guard) = self.start()?;
+        Ok((layer.with_filter(filter), guard))
+    }
+
+    /// Starts the log and installs it for the whole process: as the global subscriber, and for the records of the `log`
+    /// crate.
+    ///
+    /// Keep the guard until the end of `main`: the log ends when it is dropped, or with the process. After that, a
+    /// thread that logs writes its own line.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build). Also if a global subscriber or a logger is already installed.
+    pub fn init(mut self) -> Result<Guard, Error> {
+        let skipped = self.filters.read_rust_log();
+        self.diagnostics.log_panics.get_or_insert(true);
+        #[cfg(feature = "log")]
+        let (takes_log, max_bytes) = (self.integrations.log, self.max_line_bytes.as_u64());
+        let (layer, filter, guard) = self.start()?;
+        for (directive, why) in skipped.iter().take(1) {
+            guard.complain("RUST_LOG", &format!("RUST_LOG directive `{directive}` skipped: {why}"));
+        }
+        #[cfg(feature = "log")]
+        let filters = Arc::clone(&filter.0);
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
+        #[cfg(feature = "log")]
+        if takes_log {
+            log_crate::install(&filters, usize::try_from(max_bytes).unwrap_or(usize::MAX))?;
+        }
+        tracing::dispatcher::set_global_default(dispatch).map_err(|_| {
+            Error::invalid("a global subscriber is already installed; use `build` to add the log to another subscriber")
+        })?;
+        #[cfg(feature = "log")]
+        if takes_log {
+            filters.serve_log();
+        }
+        Ok(guard)
+    }
+
+    fn start(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
+        let global = self.filters.global()?;
+        let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES)?;
+        check_statics(&self.statics, max_line_bytes)?;
+        if self.outputs.is_empty() {
+            self.outputs.push(default_output());
+        }
+        if self.outputs.len() > MAX_OUTPUTS {
+            return Err(Error::invalid(format!("{} outputs; expected at most {MAX_OUTPUTS}", self.outputs.len())));
+        }
+        start::check_paths(&self.outputs)?;
+        let limiter = self.rate_limits.limiter()?;
+        let log_panics = self.diagnostics.log_panics == Some(true);
+        self.statics.backtraces = log_panics || self.diagnostics.backtrace != LevelFilter::OFF;
+        self.statics.holds_back = self.diagnostics.flight_recorder.is_some();
+        let (extras, held) = self.diagnostics.extras()?;
+        let complaints = Arc::new(self.complaints);
+        let rules = self.redact.rules();
+        let statics = Arc::new(redact::statics(self.statics, rules.as_ref()));
+        let smallest_queue = self.outputs.iter().map(Output::queue_size).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
+        let smallest_queue = usize::try_from(smallest_queue).unwrap_or(usize::MAX);
+        let wants_thread = self.outputs.iter().any(Output::wants_thread);
+        let mut filters = Vec::new();
+        let mut lanes: Vec<Arc<Lane>> = Vec::new();
+        let common = Common {
+            max_line_bytes,
+            statics: &statics,
+            clock: &self.clock,
+            complaints: &complaints,
+            rules: rules.as_ref(),
+            held: extras.held.as_ref(),
+        };
+        let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
+            filters.push(output.filter.take().map(FilterSetting::parse).transpose()?);
+            let name = output.name_among(&lanes)?;
+            let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
+            lanes.push(output.start(name, limit, &common)?);
+            Ok(())
+        });
+        let state = filter::State { global, outputs: filters, context_level: self.filters.context_level, held };
+        let filters = Arc::new(Filters::new(state));
+        // Workers run already: if a later output fails, dropping the guard ends them.
+        #[cfg(feature = "opentelemetry")]
+        let for_otel = Arc::clone(&complaints);
+        let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
+        started?;
+        #[cfg(all(unix, feature = "signals"))]
+        signals::watch(self.integrations.signals)?;
+        let core = Arc::new(Core {
+            serial: Core::next_serial(),
+            lanes,
+            filters: Arc::clone(&filters),
+            clock: self.clock,
+            ids: self.ids,
+            max_record_bytes: max_line_bytes.min(smallest_queue / 2),
+            wants_thread,
+            limiter,
+            #[cfg(feature = "opentelemetry")]
+            otel: self.integrations.opentelemetry.then(|| Otel::new(for_otel)),
+            redact: rules,
+            extras,
+            place: layer::Place::default(),
+        });
+        if log_panics {
+            layer::listen(&core);
+        }
+        Ok((Layer::new(core), CallsiteFilter(filters), guard))
+    }
+}
+
+/// # Errors
+/// A static field has an impossible name, or the static part of a line is too long.
+fn check_statics(statics: &Statics, max_line_bytes: usize) -> Result<(), Error> {
+    for (name, _) in &statics.fields {
+        let wrong = if name.is_empty() { "empty" } else { "reserved" };
+        if name.is_empty() || schema::is_reserved(name) {
+            return Err(Error::invalid(format!(
+                "no static field can be called `{name}`: the name is {wrong}; choose another one"
+            )));
+        }
+    }
+    let fixed = statics.bytes();
+    if fixed > max_line_bytes / 2 {
+        return Err(Error::invalid(format!(
+            "the service and the static fields have {fixed} bytes, more than half of max_line_bytes ({max_line_bytes}); \
+             shorten them or raise the limit"
+        )));
+    }
+    Ok(())
+}
+
+fn default_output() -> Output {
+    let stdout = Stdout::new();
+    if stdout.is_terminal() { Output::new(stdout).schema(Console::new()) } else { Output::new(stdout) }
+}

@@ -1,0 +1,150 @@
+//! The builder: the settings of a log.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::output::Output;
+use super::settings::{Diagnostics, FilterSettings, Integrations, RateLimits};
+use crate::byte_size::ByteSize;
+use crate::complaint::Complaints;
+use crate::context::IdSource;
+use crate::control::{Deadlines, Guard};
+use crate::error::Error;
+use crate::record::{Clock, OwnedValue, Statics, Timestamp};
+use crate::redact::Redact;
+
+/// Sets up the log.
+///
+/// [`init`](Self::init) installs the log for the whole process. [`build`](Self::build) returns a layer for your own
+/// registry. Both check the settings: a limit that is out of bounds is an error that names it.
+#[must_use = "nothing is installed until `init` or `build` is called"]
+pub struct Builder {
+    pub(super) statics: Statics,
+    pub(super) filters: FilterSettings,
+    pub(super) outputs: Vec<Output>,
+    pub(super) max_line_bytes: ByteSize,
+    pub(super) rate_limits: RateLimits,
+    pub(super) redact: Redact,
+    pub(super) clock: Clock,
+    pub(super) ids: IdSource,
+    pub(super) complaints: Complaints,
+    pub(super) deadlines: Deadlines,
+    pub(super) diagnostics: Diagnostics,
+    pub(super) integrations: Integrations,
+}
+
+/// Creates a builder without outputs.
+pub fn builder() -> Builder {
+    Builder {
+        statics: Statics::default(),
+        filters: FilterSettings::default(),
+        outputs: Vec::new(),
+        max_line_bytes: ByteSize::new(Builder::DEFAULT_MAX_LINE_BYTES),
+        rate_limits: RateLimits::default(),
+        redact: Redact::new(),
+        clock: Clock::default(),
+        ids: IdSource::default(),
+        complaints: Complaints::default(),
+        deadlines: Deadlines::default(),
+        diagnostics: Diagnostics::default(),
+        integrations: Integrations::default(),
+    }
+}
+
+/// Installs a log with the twelve-factor defaults.
+///
+/// It writes JSON lines to stdout, or [`Console`](crate::schema::Console) lines if stdout is a terminal. `RUST_LOG`
+/// filters them. Without it, INFO and above are logged.
+///
+/// The log ends when the guard is dropped: keep it until the end of `main`. If it is not dropped, the log ends with the
+/// process; see [`Guard`].
+///
+/// # Errors
+/// A global subscriber or a logger of the `log` crate is already installed.
+pub fn init() -> Result<Guard, Error> {
+    builder().init()
+}
+
+impl Builder {
+    /// The default maximum length of a line, in bytes: what collectors commonly accept.
+    pub const DEFAULT_MAX_LINE_BYTES: u64 = 1 << 20;
+
+    /// Sets the service's name, which every line carries.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.statics.service = Some(name.into());
+        self
+    }
+
+    /// Adds a field to every line, such as `version` or `env`. The value may have any type.
+    ///
+    /// A field of an event or a span with the same name takes precedence. If a static field is set twice, the last
+    /// value wins. An empty or reserved name is an error of `init` and `build`.
+    pub fn static_field(mut self, name: impl Into<String>, value: impl Into<OwnedValue>) -> Self {
+        self.statics.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds an output. At most 64.
+    ///
+    /// Without any, the log has one output to stdout, as [`init`](crate::init) does.
+    pub fn output(mut self, output: Output) -> Self {
+        self.outputs.push(output);
+        self
+    }
+
+    /// Sets the maximum length of a line: 256 bytes to 1 GiB, [`Self::DEFAULT_MAX_LINE_BYTES`] by default.
+    ///
+    /// Values are cut so that the line fits. The service and the static fields are never cut: if they take more than
+    /// half of the limit, `init` and `build` return an error.
+    pub fn max_line_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.max_line_bytes = bytes.into();
+        self
+    }
+
+    /// Replaces the system clock, for tests.
+    pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock::custom(now);
+        self
+    }
+
+    /// Seeds the id generator, for tests: every run makes the same ids, in the order in which spans are opened.
+    ///
+    /// A forked child repeats the ids of its parent.
+    pub fn id_seed(mut self, seed: u64) -> Self {
+        self.ids = IdSource::seeded(seed);
+        self
+    }
+
+    /// Sets a hook for the log's complaints about itself, which otherwise go to stderr.
+    ///
+    /// Each reason is reported at most once in ten seconds.
+    pub fn on_complaint(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.complaints = Complaints::to(Box::new(hook));
+        self
+    }
+
+    /// Sets how long the end of the log waits: `timeout` without progress, and `cap` in total.
+    ///
+    /// The defaults are [`Guard::DEFAULT_SHUTDOWN_TIMEOUT`] and [`Guard::DEFAULT_SHUTDOWN_CAP`].
+    pub fn shutdown_timeout(mut self, timeout: Duration, cap: Duration) -> Self {
+        self.deadlines = Deadlines { timeout, cap };
+        self
+    }
+}
+
+/// Prints names, not the values of static fields: one may be secret.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let static_fields: Vec<_> = self.statics.fields.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Builder")
+            .field("service", &self.statics.service)
+            .field("static_fields", &static_fields)
+            .field("filters", &self.filters)
+            .field("outputs", &self.outputs)
+            .field("max_line_bytes", &self.max_line_bytes)
+            .field("rate_limits", &self.rate_limits)
+            .field("diagnostics", &self.diagnostics)
+            .field("integrations", &self.integrations)
+            .finish_non_exhaustive()
+    }
+}

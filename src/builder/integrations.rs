@@ -1,0 +1,45 @@
+//! The setters of integrations: the `log` crate, signals, OpenTelemetry.
+
+use super::builder::Builder;
+
+impl Builder {
+    /// Leaves the `log` crate alone. By default, `init` takes its records.
+    pub fn without_log(mut self) -> Self {
+        self.integrations.log = false;
+        self
+    }
+
+    /// Writes the queued lines on SIGTERM, SIGINT and SIGQUIT before the signal ends the process.
+    ///
+    /// The process then ends by the signal's default action, so that its parent sees the usual exit status. Process 1
+    /// of a container has no default action: it exits with status 128 + n.
+    ///
+    /// The deadline is that of the [`Guard`](crate::Guard). A second signal ends the process at once. A signal that the
+    /// process was started to ignore (`nohup`) stays ignored. Other handlers, such as `tokio::signal`, receive the
+    /// signals too, but have no more time than the log takes. A program that shuts down by itself does not need this
+    /// setting: its guard writes the lines.
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn flush_on_signals(mut self) -> Self {
+        self.integrations.signals.end = true;
+        self
+    }
+
+    /// Makes all outputs of the process reopen their files on SIGHUP, as [`Handle::reopen`](crate::Handle::reopen)
+    /// does, for `logrotate`.
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn reopen_on_sighup(mut self) -> Self {
+        self.integrations.signals.reopen = true;
+        self
+    }
+
+    /// Takes trace and span ids from the layer of `tracing-opentelemetry` 0.34 in the same registry.
+    ///
+    /// The order of the two layers does not matter. The ids are taken for every span that the other layer sees, when
+    /// the span is first entered or an event names it as its parent. Call `set_parent` before that. If no span ever has
+    /// ids, one complaint reports it.
+    #[cfg(feature = "opentelemetry")]
+    pub fn opentelemetry(mut self) -> Self {
+        self.integrations.opentelemetry = true;
+        self
+    }
+}

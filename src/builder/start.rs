@@ -1,0 +1,151 @@
+//! Starts one output: its name, its file, its lane.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::builder::Builder;
+use super::output::Output;
+use crate::appender::Appender;
+use crate::complaint::Complaints;
+use crate::control::{Deadlines, Guard};
+use crate::error::Error;
+use crate::held::Store;
+use crate::limit::Share;
+use crate::record::{Clock, Statics};
+use crate::redact::Rules;
+use crate::redaction::Redactor;
+use crate::schema::Flat;
+use crate::worker::{Lane, Parts};
+
+/// A smaller queue could not hold a few lines.
+const MIN_QUEUE_BYTES: u64 = 4 << 10;
+/// A queue's offsets have 32 bits.
+const MAX_QUEUE_BYTES: u64 = 1 << 30;
+
+/// What all outputs of a log share.
+pub(super) struct Common<'a> {
+    pub(super) max_line_bytes: usize,
+    pub(super) statics: &'a Arc<Statics>,
+    pub(super) clock: &'a Clock,
+    pub(super) complaints: &'a Arc<Complaints>,
+    /// The redaction rules, if there are any.
+    pub(super) rules: Option<&'a Arc<Rules>>,
+    /// The flight recorder's memory, if there is one.
+    pub(super) held: Option<&'a Arc<Store>>,
+}
+
+impl Output {
+    /// Makes a writer for another formatter, in place of `tracing_appender::non_blocking`.
+    ///
+    /// The output's filter does not apply. The schema renders only the loss notices: `Flat` by default, or `Console`
+    /// for plain-text logs.
+    ///
+    /// # Errors
+    /// A limit is out of bounds, or the sink cannot be opened; its path and the cause are in the error.
+    pub fn appender(self) -> Result<(Appender, Guard), Error> {
+        let complaints = Arc::new(Complaints::default());
+        let clock = Clock::default();
+        let name = self.name_among(&[])?;
+        let common = Common {
+            max_line_bytes: usize::try_from(Builder::DEFAULT_MAX_LINE_BYTES).unwrap_or(usize::MAX),
+            statics: &Arc::default(),
+            clock: &clock,
+            complaints: &complaints,
+            rules: None,
+            held: None,
+        };
+        let lane = self.start(name, None, &common)?;
+        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
+        Ok((Appender::new(lane, clock), guard))
+    }
+
+    pub(super) fn wants_thread(&self) -> bool {
+        self.schema.as_ref().is_some_and(|schema| schema.wants_thread())
+    }
+
+    pub(super) fn queue_size(&self) -> u64 {
+        self.queue_bytes.as_u64()
+    }
+
+    /// The name that was set, or one after the sink that no other output has.
+    pub(super) fn name_among(&self, others: &[Arc<Lane>]) -> Result<String, Error> {
+        let taken = |name: &str| others.iter().any(|other| other.name == name);
+        match &self.name {
+            Some(name) if taken(name) => {
+                Err(Error::invalid(format!("two outputs are called `{name}`; give one of them another name")))
+            }
+            Some(name) if name.is_empty() || name.contains('\0') => Err(Error::invalid(format!(
+                "no output can be called `{}`; expected a name that is not empty and has no NUL character",
+                name.escape_debug()
+            ))),
+            Some(name) => Ok(name.clone()),
+            None => {
+                let numbered = (2..).map(|number| format!("{}-{number}", self.default_name));
+                let mut names = std::iter::once(self.default_name.clone()).chain(numbered);
+                Ok(names.find(|name| !taken(name)).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Opens the sink and starts the worker.
+    ///
+    /// # Errors
+    /// A limit is out of bounds, or the sink cannot be opened.
+    pub(super) fn start(self, name: String, limit: Option<Share>, common: &Common<'_>) -> Result<Arc<Lane>, Error> {
+        let max_bytes = self.queue_bytes.within("queue_bytes", MIN_QUEUE_BYTES, MAX_QUEUE_BYTES);
+        let max_bytes = max_bytes.map_err(|error| error.of_output(&name))?;
+        if self.synchronous == Some(Duration::ZERO) {
+            let wrong = "synchronous has a max_wait of zero; expected more, such as 100 ms";
+            return Err(Error::invalid(wrong).of_output(&name));
+        }
+        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let mut schema = self.edits.on(schema);
+        schema.terminal(self.sink.is_terminal());
+        Lane::start(Parts {
+            name,
+            schema,
+            sink: self.sink,
+            overflow: self.overflow,
+            synchronous: self.synchronous,
+            durability: self.durability,
+            max_bytes,
+            max_line_bytes: common.max_line_bytes,
+            statics: Arc::clone(common.statics),
+            clock: common.clock.clone(),
+            complaints: Arc::clone(common.complaints),
+            limit,
+            redactor: common.rules.and_then(Redactor::new),
+            held: common.held.cloned(),
+        })
+    }
+}
+
+/// Checks that no two outputs write to one file: they would mix their lines and rotate it under each other.
+///
+/// # Errors
+/// Names the path.
+pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
+    let mut seen = Vec::new();
+    for path in outputs.iter().filter_map(|output| output.path.as_deref()) {
+        let known = resolved(path);
+        if seen.contains(&known) {
+            return Err(Error::invalid(format!(
+                "two outputs write to {}; use one output, or a file for each",
+                path.display()
+            )));
+        }
+        seen.push(known);
+    }
+    Ok(())
+}
+
+/// The path without links and detours, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.canonicalize(), path.parent().map(Path::canonicalize), path.file_name()) {
+        (Ok(whole), ..) => whole,
+        (_, Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => path,
+    }
+}

@@ -1,0 +1,106 @@
+//! The guard: the log ends when it is dropped.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::handle::Handle;
+use super::shutdown::{self, Deadlines, Log};
+use crate::complaint::Complaints;
+use crate::error::Error;
+use crate::filter::Filters;
+use crate::worker::Lane;
+
+/// Ends the log when it is dropped: everything logged before is written, within the deadline.
+///
+/// After that, a thread that logs writes its own line before the call returns.
+///
+/// The log also ends if the guard is leaked, or is not reached because of `process::exit` or a panic that aborts. An
+/// exit handler and the panic hook do that. On Windows, the exit handler runs only when `main` returns. `abort`,
+/// `_exit` and `exec` lose the queued lines. A signal does too, unless
+/// [`Builder::flush_on_signals`](crate::Builder::flush_on_signals) is set.
+///
+/// # Blocking
+/// Dropping the guard waits until all outputs are drained. It gives up after [`Self::DEFAULT_SHUTDOWN_TIMEOUT`] without
+/// progress, and after [`Self::DEFAULT_SHUTDOWN_CAP`] in total;
+/// [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout) changes both. The remaining lines are counted as
+/// dropped, and one line on stderr reports how many. The first thread that ends the log sets the deadline for all
+/// others. On one of the log's own threads, in a sink for example, dropping the guard does not wait.
+#[must_use = "the log ends when the guard is dropped: bind it to a name such as `_guard`"]
+pub struct Guard {
+    log: Arc<Log>,
+    filters: Option<Arc<Filters>>,
+    ended: bool,
+}
+
+impl Guard {
+    /// The default time that dropping the guard waits without progress, 5 s: longer than a disk stalls, shorter than a
+    /// supervisor waits.
+    pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Deadlines::DEFAULT.timeout;
+
+    /// The default time that dropping the guard waits in total, 25 s: below the 30 s after which containers are killed.
+    pub const DEFAULT_SHUTDOWN_CAP: Duration = Deadlines::DEFAULT.cap;
+
+    /// Guards `lanes`. `filters` is `None` for an appender.
+    pub(crate) fn new(
+        deadlines: Deadlines,
+        complaints: Arc<Complaints>,
+        lanes: Vec<Arc<Lane>>,
+        filters: Option<Arc<Filters>>,
+    ) -> Self {
+        let log = Arc::new(Log { lanes, complaints, deadlines });
+        shutdown::watch(&log);
+        Self { log, filters, ended: false }
+    }
+
+    pub(crate) fn complain(&self, reason: &str, text: &str) {
+        self.log.complaints.say(reason, text);
+    }
+
+    /// Returns a handle, which controls the log while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.log.lanes.clone(), self.filters.clone())
+    }
+
+    /// Ends the log now, as dropping the guard does, and reports what was left.
+    ///
+    /// # Errors
+    /// Lines were not written before the deadline: [`Error::unwritten_lines`] returns their number, and
+    /// [`Error::is_timeout`] returns true.
+    ///
+    /// # Blocking
+    /// Waits as dropping the guard does.
+    ///
+    /// # Examples
+    /// ```
+    /// fn main() -> Result<(), spanline::Error> {
+    ///     let guard = spanline::init()?;
+    ///     tracing::info!("started");
+    ///     guard.close()?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn close(mut self) -> Result<(), Error> {
+        match self.end() {
+            0 => Ok(()),
+            lines => Err(Error::unwritten(lines)),
+        }
+    }
+
+    fn end(&mut self) -> u64 {
+        if std::mem::replace(&mut self.ended, true) { 0 } else { shutdown::end(std::slice::from_ref(&self.log)) }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Prints the outputs' names and counts.
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("outputs", &self.log.lanes).finish_non_exhaustive()
+    }
+}

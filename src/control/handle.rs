@@ -1,0 +1,175 @@
+//! The handle: orders to all outputs, filters and counters while the log runs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::flush_future::FlushFuture;
+use crate::error::Error;
+use crate::filter::Filters;
+use crate::into_filter::{FilterSetting, IntoFilter};
+use crate::metrics::Metrics;
+use crate::queue::Command;
+use crate::sync::after;
+use crate::worker::Lane;
+
+/// Controls a running log. Clones control the same log.
+#[derive(Clone)]
+pub struct Handle {
+    lanes: Vec<Arc<Lane>>,
+    /// `None` for an appender, whose lines the other formatter filters.
+    filters: Option<Arc<Filters>>,
+}
+
+impl Handle {
+    pub(super) fn new(lanes: Vec<Arc<Lane>>, filters: Option<Arc<Filters>>) -> Self {
+        Self { lanes, filters }
+    }
+
+    /// Waits until all outputs have handed everything logged before, by any thread, to the system.
+    ///
+    /// # Errors
+    /// The timeout ran out, a sink failed, or the caller is one of the log's own threads, which cannot wait for
+    /// themselves.
+    ///
+    /// # Blocking
+    /// Waits at most `timeout`.
+    pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
+        self.order(Command::Flush, timeout)
+    }
+
+    /// Waits until everything logged before is durable, where the sink supports it: for files, by `fdatasync`.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Blocking
+    /// Waits at most `timeout`.
+    pub fn sync(&self, timeout: Duration) -> Result<(), Error> {
+        self.order(Command::Sync, timeout)
+    }
+
+    /// Flushes as [`flush`](Self::flush) does, for async code.
+    ///
+    /// The order is given by the call, not by the first poll. The future is ready once everything logged before the
+    /// call has been handed to the system. It has no timeout: while an output is stuck, it stays pending. Wrap it in
+    /// the runtime's timeout. An order that has not begun when the future is dropped is cancelled.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush). A timeout is reported only for an output that was abandoned at the end of the log.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (_, guard) = spanline::builder().build::<tracing_subscriber::Registry>()?;
+    /// tokio::time::timeout(Duration::from_secs(1), guard.handle().flush_async()).await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "the outputs flush, but only awaiting the future shows when they are done"]
+    pub fn flush_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        FlushFuture::new(&self.lanes, Command::Flush)
+    }
+
+    /// Syncs as [`sync`](Self::sync) does, for async code; see [`flush_async`](Self::flush_async).
+    ///
+    /// # Errors
+    /// As [`flush_async`](Self::flush_async).
+    #[must_use = "the outputs sync, but only awaiting the future shows when they are done"]
+    pub fn sync_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        FlushFuture::new(&self.lanes, Command::Sync)
+    }
+
+    /// Makes all sinks close and reopen their files, after another program has renamed them.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Blocking
+    /// Waits at most `timeout`.
+    pub fn reopen(&self, timeout: Duration) -> Result<(), Error> {
+        self.order(Command::Reopen, timeout)
+    }
+
+    /// Closes the current segment of every rolling file and starts a new one.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    ///
+    /// # Blocking
+    /// Waits at most `timeout`.
+    pub fn rotate(&self, timeout: Duration) -> Result<(), Error> {
+        self.order(Command::Rotate, timeout)
+    }
+
+    /// Replaces the global filter, for events that begin after this call returns.
+    ///
+    /// If `init` installed the log for the `log` crate, that crate's level follows. A span that was disabled when it
+    /// was opened stays disabled: its events inherit nothing from it.
+    ///
+    /// # Errors
+    /// A directive is bad: the error names the first one, and the filter stays as it was. An appender has no filter.
+    ///
+    /// # Blocking
+    /// Takes some microseconds for each call site of the program. Meanwhile, other threads keep logging at call sites
+    /// that they have used before.
+    pub fn set_filter(&self, filter: impl IntoFilter) -> Result<(), Error> {
+        let targets = FilterSetting::new(filter).parse()?;
+        self.filters()?.change(|state| state.global = Some(targets.clone()));
+        Ok(())
+    }
+
+    /// Replaces the filter of one output.
+    ///
+    /// # Errors
+    /// As [`set_filter`](Self::set_filter). No output has that name.
+    pub fn set_output_filter(&self, output: &str, filter: impl IntoFilter) -> Result<(), Error> {
+        let targets = FilterSetting::new(filter).parse()?;
+        let filters = self.filters()?;
+        let at = self.lanes.iter().position(|lane| lane.name == output);
+        let at = at.ok_or_else(|| {
+            let names = self.lanes.iter().map(|lane| lane.name.as_str()).collect::<Vec<_>>().join(", ");
+            Error::invalid(format!("no output is called `{}`; expected one of: {names}", output.escape_debug()))
+        })?;
+        filters.change(|state| {
+            if let Some(own) = state.outputs.get_mut(at) {
+                *own = Some(targets.clone());
+            }
+        });
+        Ok(())
+    }
+
+    fn filters(&self) -> Result<&Filters, Error> {
+        let none = || Error::invalid("an appender has no filter; set one on the layer that writes to it");
+        self.filters.as_deref().ok_or_else(none)
+    }
+
+    /// Returns a snapshot of all counters.
+    ///
+    /// It is cheap enough to take every second. It takes each queue's lock once, to copy some numbers, and allocates
+    /// only the snapshot. The numbers of one output are consistent. Those of two outputs are not of the same instant.
+    pub fn metrics(&self) -> Metrics {
+        Metrics { outputs: self.lanes.iter().map(|lane| lane.metrics()).collect() }
+    }
+
+    /// Gives the order to all outputs before it waits, so that they work in parallel.
+    fn order(&self, command: Command, timeout: Duration) -> Result<(), Error> {
+        let deadline = after(Instant::now(), timeout);
+        let tickets: Vec<_> = self.lanes.iter().map(|lane| (lane, lane.order(command))).collect();
+        let mut result = Ok(());
+        for (lane, ticket) in tickets {
+            let done = ticket.and_then(|ticket| lane.queue.wait_done(ticket, deadline));
+            result = result.and(done.map_err(|error| error.of_output(&lane.name)));
+        }
+        result
+    }
+}
+
+/// Prints the outputs' names and counts.
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("outputs", &self.lanes).finish_non_exhaustive()
+    }
+}

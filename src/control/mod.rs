@@ -1,0 +1,16 @@
+//! Control of a running log, and its end.
+//!
+//! [`Guard`] owns the log and ends it. [`Handle`] flushes, syncs, reopens and rotates the outputs, changes filters and
+//! reads the counters. `shutdown` ends the log whichever way the process ends. `signals` starts that for SIGTERM and
+//! its like. All of them act on the lanes that the builder started.
+
+mod flush_future;
+mod guard;
+mod handle;
+pub(crate) mod shutdown;
+#[cfg(all(unix, feature = "signals"))]
+pub(crate) mod signals;
+
+pub use guard::Guard;
+pub use handle::Handle;
+pub(crate) use shutdown::Deadlines;

@@ -1,0 +1,119 @@
+//! Signals, if the builder asked for them: the ending ones take effect once the log is written, and SIGHUP reopens
+//! files.
+//!
+//! A signal handler may do almost nothing, so a thread waits for the signals. They are registered beside other handlers
+//! (tokio's, for example), through the crate that tokio uses.
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::{flag, low_level};
+
+use super::shutdown;
+use crate::error::Error;
+use crate::process;
+
+/// The signals that ask a program to end. Each ends it by default.
+const ENDING: [c_int; 3] = [SIGTERM, SIGINT, SIGQUIT];
+
+/// Process 1 of a container, where signals have no default action.
+const INIT: u32 = 1;
+
+/// A thread that has not started after this time will hardly ever start.
+const START_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The next signal ends the process at once: one of [`ENDING`] has arrived, or this is a forked child in which no
+/// thread waits for signals yet.
+static AT_ONCE: AtomicBool = AtomicBool::new(false);
+
+/// The signals that this process watches for.
+static WATCHED: Mutex<Watch> = Mutex::new(Watch { end: false, reopen: false });
+
+/// The signals to watch for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Watch {
+    /// The ending signals.
+    pub(crate) end: bool,
+    /// SIGHUP.
+    pub(crate) reopen: bool,
+}
+
+fn watched() -> MutexGuard<'static, Watch> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts to watch for signals, besides those watched for already.
+///
+/// # Errors
+/// The system refused to register a handler or to start the thread.
+pub(crate) fn watch(wanted: Watch) -> Result<(), Error> {
+    let mut watched = watched();
+    if wanted.end && !watched.end {
+        watch_for_the_end().map_err(|error| Error::io("cannot watch for SIGTERM, SIGINT and SIGQUIT", error))?;
+        watched.end = true;
+    }
+    if wanted.reopen && !watched.reopen {
+        serve("sighup", &[SIGHUP], || {}, |_| shutdown::reopen_all())
+            .map_err(|error| Error::io("cannot watch for SIGHUP", error))?;
+        watched.reopen = true;
+    }
+    Ok(())
+}
+
+fn watch_for_the_end() -> std::io::Result<()> {
+    // The parent process may have set them to be ignored: nohup, a shell's background job.
+    let signals: Vec<_> = ENDING.into_iter().filter(|signal| !process::is_ignored(*signal)).collect();
+    for &signal in &signals {
+        match std::process::id() {
+            INIT => flag::register_conditional_shutdown(signal, 128 + signal, &AT_ONCE)?,
+            _ => flag::register_conditional_default(signal, &AT_ONCE)?,
+        };
+    }
+    serve("signals", &signals, || AT_ONCE.store(false, Ordering::SeqCst), end_by)
+}
+
+/// Starts a thread that calls `begin` once, then `act` for each signal.
+///
+/// # Blocking
+/// Waits until the thread runs, at most [`START_TIMEOUT`]: in a forked child, a lock of the standard library may be
+/// held forever, and the thread never starts.
+#[expect(clippy::disallowed_methods, reason = "waits for signals")]
+fn serve(name: &str, signals: &[c_int], begin: fn(), act: fn(c_int)) -> std::io::Result<()> {
+    let mut signals = Signals::new(signals)?;
+    let (runs, running) = sync_channel(1);
+    let serve = move || {
+        begin();
+        let _ = runs.send(());
+        signals.forever().for_each(act);
+    };
+    std::thread::Builder::new().name(format!("spanline-{name}")).spawn(serve)?;
+    let _ = running.recv_timeout(START_TIMEOUT);
+    Ok(())
+}
+
+fn end_by(signal: c_int) {
+    AT_ONCE.store(true, Ordering::SeqCst);
+    shutdown::end_all();
+    if std::process::id() == INIT {
+        low_level::exit(128 + signal);
+    }
+    let _ = low_level::emulate_default_handler(signal);
+}
+
+/// Called in a forked child, where no thread waits for signals yet.
+pub(crate) fn in_child() {
+    AT_ONCE.store(true, Ordering::SeqCst);
+}
+
+/// Called in a forked child that has begun to log: signals must wait for its lines from now on.
+pub(crate) fn watch_in_child() {
+    let watched = std::mem::take(&mut *watched());
+    if let Err(error) = watch(watched) {
+        shutdown::complain("signals", &format!("in the forked process: {error:#}"));
+    }
+}

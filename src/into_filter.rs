@@ -1,0 +1,104 @@
+//! What a filter setting accepts: directives as text, or a filter that is already parsed.
+//!
+//! The text is parsed where an error can be returned: by `init`, `build` or [`Handle`](crate::Handle).
+
+use std::borrow::Cow;
+
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+
+use crate::error::Error;
+use crate::filter;
+
+/// Values that can be used as a filter.
+///
+/// A filter is text with `target=level` directives (`&str`, `&String`, `String`, `Cow<str>`), a
+/// [`Targets`], or one level for all targets: a [`Level`] or a [`LevelFilter`].
+///
+/// ```
+/// use tracing::level_filters::LevelFilter;
+/// use tracing_subscriber::filter::Targets;
+///
+/// let hyper = Targets::new().with_default(LevelFilter::INFO).with_target("hyper", LevelFilter::OFF);
+/// spanline::builder().filter("info,hyper=off");
+/// spanline::builder().filter(format!("info,{}=debug", "orders"));
+/// spanline::builder().filter(hyper);
+/// spanline::builder().filter(LevelFilter::DEBUG);
+/// ```
+///
+/// The trait is sealed: other crates cannot implement it.
+pub trait IntoFilter: sealed::Sealed {}
+
+impl<T: sealed::Sealed> IntoFilter for T {}
+
+/// A filter that a setting was given, not parsed yet.
+#[derive(Clone, Debug)]
+pub struct FilterSetting(Setting);
+
+#[derive(Clone, Debug)]
+enum Setting {
+    Directives(String),
+    Parsed(Box<Targets>),
+}
+
+impl FilterSetting {
+    pub(crate) fn new(filter: impl IntoFilter) -> Self {
+        filter.into_setting()
+    }
+
+    /// # Errors
+    /// Names the first bad directive.
+    pub(crate) fn parse(self) -> Result<Targets, Error> {
+        match self.0 {
+            Setting::Directives(text) => filter::parse(&text),
+            Setting::Parsed(targets) => Ok(*targets),
+        }
+    }
+}
+
+mod sealed {
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a filter",
+        note = "expected directives as text (`&str`, `String`), `Targets`, `Level` or `LevelFilter`, by value"
+    )]
+    pub trait Sealed {
+        fn into_setting(self) -> super::FilterSetting;
+    }
+}
+
+impl<T: AsRef<str> + ?Sized> sealed::Sealed for &T {
+    fn into_setting(self) -> FilterSetting {
+        self.as_ref().to_owned().into_setting()
+    }
+}
+
+impl sealed::Sealed for String {
+    fn into_setting(self) -> FilterSetting {
+        FilterSetting(Setting::Directives(self))
+    }
+}
+
+impl sealed::Sealed for Cow<'_, str> {
+    fn into_setting(self) -> FilterSetting {
+        self.into_owned().into_setting()
+    }
+}
+
+impl sealed::Sealed for Targets {
+    fn into_setting(self) -> FilterSetting {
+        FilterSetting(Setting::Parsed(Box::new(self)))
+    }
+}
+
+impl sealed::Sealed for LevelFilter {
+    fn into_setting(self) -> FilterSetting {
+        Targets::new().with_default(self).into_setting()
+    }
+}
+
+impl sealed::Sealed for Level {
+    fn into_setting(self) -> FilterSetting {
+        LevelFilter::from_level(self).into_setting()
+    }
+}
