@@ -37,4 +37,4 @@ mod segment;
 pub use self::lines::Lines;
 pub use self::log::{Log, logs, segments};
 pub use self::segment::{Reader, Segment};
-pub use crate::rotation::Form;
+pub use crate::rotation::Compression;

@@ -21,7 +21,7 @@ pub(super) struct Modes {
     pub(super) directory: u32,
 }
 
-/// Names the path. What the caller chose wrongly is an invalid setting, everything else may pass.
+/// SegmentNames the path. What the caller chose wrongly is an invalid setting, everything else may pass.
 pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |error| {
         let doing = format!("{doing} {}", path.display());
@@ -47,7 +47,10 @@ pub(super) fn open_or_create(path: &Path, modes: Modes) -> io::Result<File> {
             created => return created,
         }
     }
-    Err(io::Error::new(ErrorKind::ResourceBusy, "it comes and goes"))
+    Err(io::Error::new(
+        ErrorKind::ResourceBusy,
+        "another program creates and removes it repeatedly; expected a file that stays",
+    ))
 }
 
 /// Opens a file that is there for reading and appending.
@@ -139,13 +142,13 @@ mod unix {
         let refused = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
         let kind = metadata.file_type();
         if kind.is_symlink() {
-            refused("it is a symbolic link")
+            refused("it is a symbolic link; expected a regular file or nothing at this path")
         } else if kind.is_dir() {
-            refused("it is a directory")
+            refused("it is a directory; expected a regular file or nothing at this path")
         } else if !kind.is_file() {
-            refused("it is no regular file")
+            refused("it is not a regular file; expected one, or nothing at this path")
         } else if metadata.nlink() > 1 && metadata.uid() != own_uid()? {
-            refused("it is a hard link to another user's file")
+            refused("it is a hard link to another user's file; remove the link")
         } else {
             Ok(())
         }
@@ -220,7 +223,10 @@ mod other {
     pub(super) fn check(metadata: &Metadata) -> io::Result<()> {
         match metadata.is_file() {
             true => Ok(()),
-            false => Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+            false => Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "it is not a regular file; expected one, or nothing at this path",
+            )),
         }
     }
 

@@ -15,8 +15,8 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::thread;
 use std::time::Duration;
 
+use super::log_files::{LogFiles, leads_to};
 use super::open::{self, Identity, await_writes, failed, try_exclusive, try_shared};
-use super::store::{Store, leads_to};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::sink::Lines;
@@ -28,7 +28,7 @@ const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
-pub(super) struct Active {
+pub(super) struct ActiveFile {
     file: File,
     identity: Identity,
     /// Where the file ends with a whole line or this writer's `fragment`, as far as this writer knows.
@@ -40,13 +40,13 @@ pub(super) struct Active {
     unsynced: bool,
 }
 
-impl Active {
+impl ActiveFile {
     /// Opens or creates it, and ends the torn line that a crash left, if nobody else is writing.
-    pub(super) fn open(store: &Store) -> Result<Self, Error> {
-        let path = &store.path;
+    pub(super) fn open(files: &LogFiles) -> Result<Self, Error> {
+        let path = &files.active_path;
         for _ in 0..ATTEMPTS {
-            let file = open::open_or_create(path, store.modes).map_err(failed("open", path))?;
-            let identity = Identity::of(&file.metadata().map_err(failed("look at", path))?);
+            let file = open::open_or_create(path, files.modes).map_err(failed("open", path))?;
+            let identity = Identity::of(&file.metadata().map_err(failed("inspect", path))?);
             let mut active = Self { file, identity, end: None, fragment: false, lost: false, unsynced: false };
             if try_exclusive(&active.file) && leads_to(path, identity) {
                 // A full disk is met again, and reported, with the first line.
@@ -57,7 +57,10 @@ impl Active {
             }
             thread::sleep(PAUSE);
         }
-        Err(Error::retry(format!("open {}: another program has locked it", path.display())))
+        Err(Error::retry(format!(
+            "open {}: another program holds a lock on it; release that lock, or log to another file",
+            path.display()
+        )))
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -65,8 +68,8 @@ impl Active {
     }
 
     /// Whether the path still leads to it.
-    pub(super) fn is_at(&self, store: &Store) -> bool {
-        !self.lost && leads_to(&store.path, self.identity)
+    pub(super) fn is_at(&self, files: &LogFiles) -> bool {
+        !self.lost && leads_to(&files.active_path, self.identity)
     }
 
     /// Whether what is written to it can still be found under some name.
@@ -237,16 +240,16 @@ mod tests {
 
     use super::super::open::Modes;
     use super::*;
-    use crate::rotation::{Form, Names, Retention};
+    use crate::rotation::{Compression, Retention, SegmentNames};
 
-    fn store(directory: PathBuf) -> Store {
-        Store {
-            path: directory.join("orders.log"),
+    fn log_files(directory: PathBuf) -> LogFiles {
+        LogFiles {
+            active_path: directory.join("orders.log"),
             directory,
-            names: Names::new("orders.log"),
+            names: SegmentNames::new("orders.log"),
             modes: Modes { file: 0o600, directory: 0o750 },
             retention: Retention::default(),
-            form: Form::Plain,
+            compression: Compression::Plain,
         }
     }
 
@@ -254,22 +257,22 @@ mod tests {
     /// file and the write of `parts` bytes of these lines.
     fn disturbed(texts: &[&str], other: &str, part: usize) -> String {
         let directory = tempfile::tempdir().unwrap();
-        let store = store(directory.path().to_owned());
-        fs::write(&store.path, "{\"before\":1}\n").unwrap();
-        let mut active = Active::open(&store).unwrap();
+        let files = log_files(directory.path().to_owned());
+        fs::write(&files.active_path, "{\"before\":1}\n").unwrap();
+        let mut active = ActiveFile::open(&files).unwrap();
         let mut lines = Lines::default();
         for text in texts {
             lines.push_line(text.as_bytes(), Level::INFO, Timestamp::default());
         }
         active.settle(&mut lines).unwrap();
-        OpenOptions::new().append(true).open(&store.path).unwrap().write_all(other.as_bytes()).unwrap();
+        OpenOptions::new().append(true).open(&files.active_path).unwrap().write_all(other.as_bytes()).unwrap();
         active.append(&mut lines, part).unwrap();
         while !lines.is_empty() {
             active.settle(&mut lines).unwrap();
             let all = lines.as_bytes().len();
             active.append(&mut lines, all).unwrap();
         }
-        fs::read_to_string(&store.path).unwrap()
+        fs::read_to_string(&files.active_path).unwrap()
     }
 
     #[test]
@@ -296,16 +299,16 @@ mod tests {
     #[test]
     fn promise_05_a_tail_that_could_not_be_closed_off_at_first_is_later() {
         let directory = tempfile::tempdir().unwrap();
-        let store = store(directory.path().to_owned());
-        let mut active = Active::open(&store).unwrap();
-        fs::write(&store.path, "{\"torn\":").unwrap();
+        let files = log_files(directory.path().to_owned());
+        let mut active = ActiveFile::open(&files).unwrap();
+        fs::write(&files.active_path, "{\"torn\":").unwrap();
         let mut lines = Lines::default();
         lines.push_line(b"{\"a\":1}", Level::INFO, Timestamp::default());
-        let writable = std::mem::replace(&mut active.file, File::open(&store.path).unwrap());
+        let writable = std::mem::replace(&mut active.file, File::open(&files.active_path).unwrap());
         active.settle(&mut lines).unwrap_err();
         active.file = writable;
         active.settle(&mut lines).unwrap();
         active.append(&mut lines, 8).unwrap();
-        assert_eq!(fs::read_to_string(&store.path).unwrap(), "{\"torn\":\n{\"a\":1}\n");
+        assert_eq!(fs::read_to_string(&files.active_path).unwrap(), "{\"torn\":\n{\"a\":1}\n");
     }
 }

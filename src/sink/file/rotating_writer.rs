@@ -4,22 +4,22 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::active::Active;
-use super::compress::Compressor;
+use super::active_file::ActiveFile;
+use super::compressor::Compressor;
+use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
 use super::open::{self, failed, rename_new};
-use super::store::{Listing, Store, Stored};
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Form, Schedule, Segment, Turn};
+use crate::rotation::{Compression, PeriodState, Schedule, Segment};
 use crate::sink::{Line, Lines};
 
 /// After a failed rotation the old file is written to for so long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
 
 #[derive(Debug)]
-pub(super) struct Writer {
-    store: Arc<Store>,
-    active: Active,
+pub(super) struct RotatingWriter {
+    files: Arc<LogFiles>,
+    active: ActiveFile,
     schedule: Schedule,
     rotate_bytes: Option<u64>,
     /// The time of the latest line or tick.
@@ -39,14 +39,14 @@ pub(super) struct Writer {
     compressor: Compressor,
 }
 
-impl Writer {
-    pub(super) fn open(store: Store, schedule: Schedule, rotate_bytes: Option<u64>) -> Result<Self, Error> {
-        let store = Arc::new(store);
-        let active = Active::open(&store)?;
-        let listing = store.list()?;
+impl RotatingWriter {
+    pub(super) fn open(files: LogFiles, schedule: Schedule, rotate_bytes: Option<u64>) -> Result<Self, Error> {
+        let files = Arc::new(files);
+        let active = ActiveFile::open(&files)?;
+        let listing = files.list()?;
         let mut writer = Self {
-            compressor: Compressor::new(Arc::clone(&store)),
-            store,
+            compressor: Compressor::new(Arc::clone(&files)),
+            files,
             active,
             schedule,
             rotate_bytes,
@@ -71,13 +71,13 @@ impl Writer {
             if !self.active.awaits_rest() {
                 self.follow()?;
             }
-            let size = self.active.settle(lines).map_err(failed("write to", &self.store.path))?;
+            let size = self.active.settle(lines).map_err(failed("write to", &self.files.active_path))?;
             if self.is_due(size, lines) && !self.is_waiting(time) {
                 self.attempt_rotation(time);
                 continue;
             }
             let run = self.run(size, lines);
-            self.active.append(lines, run).map_err(failed("write to", &self.store.path))?;
+            self.active.append(lines, run).map_err(failed("write to", &self.files.active_path))?;
         }
         self.report()
     }
@@ -89,7 +89,7 @@ impl Writer {
     }
 
     fn at(&mut self, now: Timestamp) {
-        if self.now.replace(now).is_none() && self.store.retention.age.is_some() {
+        if self.now.replace(now).is_none() && self.files.retention.age.is_some() {
             self.prune();
         }
         self.compressor.tick(now);
@@ -103,7 +103,7 @@ impl Writer {
     pub(super) fn rotate_now(&mut self) -> Result<(), Error> {
         self.wanted = true;
         self.follow()?;
-        match self.active.len().map_err(failed("look at", &self.store.path))? {
+        match self.active.len().map_err(failed("inspect", &self.files.active_path))? {
             0 => self.wanted = false,
             _ => self.attempt_rotation(self.now.or(self.active.modified()).unwrap_or_default()),
         }
@@ -115,12 +115,12 @@ impl Writer {
     }
 
     /// The same; returns what lies in the directory.
-    fn reopen_listed(&mut self) -> Result<Listing, Error> {
-        let active = Active::open(&self.store)?;
-        let listing = self.store.list()?;
+    fn reopen_listed(&mut self) -> Result<DirectoryListing, Error> {
+        let active = ActiveFile::open(&self.files)?;
+        let listing = self.files.list()?;
         if !listing.holds(self.active.identity()) && self.active.has_name() {
             // Nobody will find it again to make it durable.
-            self.active.sync().map_err(failed("sync the file that was", &self.store.path))?;
+            self.active.sync().map_err(failed("sync the file that was at", &self.files.active_path))?;
         }
         self.active = active;
         self.moved = true;
@@ -130,17 +130,17 @@ impl Writer {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        self.active.sync().map_err(failed("sync", &self.store.path))?;
+        self.active.sync().map_err(failed("sync", &self.files.active_path))?;
         if self.moved {
-            let listing = self.store.list()?;
+            let listing = self.files.list()?;
             for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.synced) {
                 // A compressed one was made durable before it got its name.
-                let path = self.store.path_of(*segment, Form::Plain);
+                let path = self.files.path_of(*segment, Compression::Plain);
                 if let Ok(file) = open::open(&path) {
                     file.sync_data().map_err(failed("sync", &path))?;
                 }
             }
-            open::sync_directory(&self.store.directory).map_err(failed("sync", &self.store.directory))?;
+            open::sync_directory(&self.files.directory).map_err(failed("sync", &self.files.directory))?;
             self.synced = listing.newest;
             self.moved = false;
         }
@@ -155,7 +155,7 @@ impl Writer {
 
     /// Opens the path anew if it leads to another file by now. If that fails, a file that was only renamed will do.
     fn follow(&mut self) -> Result<(), Error> {
-        if self.active.is_at(&self.store) {
+        if self.active.is_at(&self.files) {
             return Ok(());
         }
         let (time, has_name) = (self.now.unwrap_or_default(), self.active.has_name());
@@ -173,7 +173,7 @@ impl Writer {
 
     /// Judges the period of the active file: it was begun when the newest segment was closed, and last written to
     /// when its own time says.
-    fn begin(&mut self, listing: &Listing) {
+    fn begin(&mut self, listing: &DirectoryListing) {
         self.newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let written = self.active.len().is_ok_and(|len| len > 0);
         let closed = listing.newest.map(Segment::time);
@@ -183,13 +183,13 @@ impl Writer {
     /// Whether a rotation has to come before the first line.
     fn is_due(&mut self, size: u64, lines: &Lines) -> bool {
         let Some(line) = lines.iter().next().filter(|_| lines.at_line_start()) else { return false };
-        if size == 0 || self.schedule.turn(line.time) == Turn::Back {
+        if size == 0 || self.schedule.state_at(line.time) == PeriodState::ClockSteppedBack {
             self.schedule.begin(Some(line.time));
         }
         if size == 0 {
             self.wanted = false;
         }
-        self.wanted || !self.fits(size, &line) || self.schedule.turn(line.time) == Turn::Over
+        self.wanted || !self.fits(size, &line) || self.schedule.state_at(line.time) == PeriodState::Over
     }
 
     fn fits(&self, size: u64, line: &Line<'_>) -> bool {
@@ -205,8 +205,8 @@ impl Writer {
         }
         let mut run = 0;
         for line in lines.iter() {
-            let goes_on =
-                unlimited || (self.fits(size + run as u64, &line) && self.schedule.turn(line.time) == Turn::Stay);
+            let goes_on = unlimited
+                || (self.fits(size + run as u64, &line) && self.schedule.state_at(line.time) == PeriodState::Current);
             if run > 0 && !goes_on {
                 break;
             }
@@ -237,7 +237,7 @@ impl Writer {
             }
             // Somebody moved the file or its directory in that instant. The next look follows at once: to wait would
             // leave ten seconds of lines where nobody looks for them.
-            Err(_) if !self.active.is_at(&self.store) => {}
+            Err(_) if !self.active.is_at(&self.files) => {}
             Err(error) => self.postpone(error, time),
         }
     }
@@ -245,32 +245,36 @@ impl Writer {
     /// Closes the active file under a new name, unless another process has done so, opens a new one, and removes and
     /// compresses what is due. The directory is listed once: with many segments that is most of the work.
     fn rotate(&mut self, time: Timestamp) -> Result<(), Error> {
-        let lock = self.store.lock()?;
-        let mut listing = match self.active.is_at(&self.store) {
+        let lock = self.files.lock()?;
+        let mut listing = match self.active.is_at(&self.files) {
             true => self.close_segment(time)?,
             false => self.reopen_listed()?,
         };
-        if let Err(error) = self.store.prune_listed(&mut listing, self.now, &lock) {
+        if let Err(error) = self.files.prune_listed(&mut listing, self.now, &lock) {
             self.problem = Some(error);
         }
         self.compressor.wake(&listing, self.now);
         Ok(())
     }
 
-    fn close_segment(&mut self, time: Timestamp) -> Result<Listing, Error> {
-        let mut listing = self.store.list()?;
+    fn close_segment(&mut self, time: Timestamp) -> Result<DirectoryListing, Error> {
+        let mut listing = self.files.list()?;
         let newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let segment = Segment::after(newest, time);
-        let (path, closed) = (&self.store.path, self.store.path_of(segment, Form::Plain));
+        let (path, closed) = (&self.files.active_path, self.files.path_of(segment, Compression::Plain));
         rename_new(path, &closed).map_err(failed("rotate", path))?;
-        let before = match Active::open(&self.store) {
+        let before = match ActiveFile::open(&self.files) {
             Ok(active) => mem::replace(&mut self.active, active),
             Err(error) => {
                 rename_new(&closed, path).map_err(failed("undo the rotation of", path))?;
                 return Err(error);
             }
         };
-        let stored = Stored { form: Form::Plain, bytes: before.len().unwrap_or(0), identity: before.identity() };
+        let stored = SegmentFile {
+            compression: Compression::Plain,
+            bytes: before.len().unwrap_or(0),
+            identity: before.identity(),
+        };
         listing.add(segment, stored);
         before.release();
         self.newest = Some(segment);
@@ -280,7 +284,7 @@ impl Writer {
     }
 
     fn prune(&mut self) {
-        if let Err(error) = self.store.prune(self.now) {
+        if let Err(error) = self.files.prune(self.now) {
             self.problem = Some(error);
         }
     }

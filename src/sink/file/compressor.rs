@@ -14,29 +14,29 @@ use std::thread;
 use std::time::Duration;
 
 use super::codec;
+use super::log_files::{DirectoryListing, LogFiles, SegmentFile, leads_to, remove};
 use super::open::{self, Identity, failed, mode_of, rename_new};
-use super::store::{Listing, Store, Stored, leads_to, remove};
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Form, Segment};
+use crate::rotation::{Compression, Segment};
 
 /// What could not be compressed, because another process was at it for example, is tried again after this.
 const RETRY_NANOS: i64 = 30_000_000_000;
 
 #[derive(Debug)]
-pub(super) struct Compressor(Arc<Shared>);
+pub(super) struct Compressor(Arc<CompressorShared>);
 
 #[derive(Debug)]
-struct Shared {
-    store: Arc<Store>,
-    state: Mutex<State>,
+struct CompressorShared {
+    files: Arc<LogFiles>,
+    state: Mutex<CompressorState>,
     idle: Condvar,
     /// The log ends: the rest is for its next start.
     stop: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CompressorState {
     running: bool,
     /// A pass is to be made.
     wanted: bool,
@@ -49,13 +49,13 @@ struct State {
 }
 
 impl Compressor {
-    pub(super) fn new(store: Arc<Store>) -> Self {
+    pub(super) fn new(files: Arc<LogFiles>) -> Self {
         let (state, idle) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { store, state, idle, stop: AtomicBool::new(false) }))
+        Self(Arc::new(CompressorShared { files, state, idle, stop: AtomicBool::new(false) }))
     }
 
     /// Has a pass made over the directory, if there is anything to do by the listing.
-    pub(super) fn wake(&self, listing: &Listing, now: Option<Timestamp>) {
+    pub(super) fn wake(&self, listing: &DirectoryListing, now: Option<Timestamp>) {
         let mut state = self.0.state();
         (state.now, state.woken) = (now, now);
         if self.0.has_work(listing) {
@@ -68,7 +68,7 @@ impl Compressor {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the compressor")]
-    fn start(&self, state: &mut State) {
+    fn start(&self, state: &mut CompressorState) {
         let shared = Arc::clone(&self.0);
         match thread::Builder::new().name("spanline-compress".into()).spawn(move || shared.run()) {
             Ok(_) => state.running = true,
@@ -87,7 +87,7 @@ impl Compressor {
         let due = state.left_over && !since.is_some_and(|since| (0..RETRY_NANOS).contains(&since));
         drop(state);
         if due {
-            match self.0.store.list() {
+            match self.0.files.list() {
                 Ok(listing) => self.wake(&listing, Some(now)),
                 Err(error) => {
                     let mut state = self.0.state();
@@ -118,8 +118,8 @@ enum Outcome {
     Busy,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl CompressorShared {
+    fn state(&self) -> MutexGuard<'_, CompressorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,7 +134,9 @@ impl Shared {
             (state.wanted, state.left_over) = (false, false);
             drop(state);
             let pass = catch_unwind(AssertUnwindSafe(|| self.pass()));
-            if let Err(error) = pass.unwrap_or_else(|_| Err(Error::retry("the compression thread panicked"))) {
+            if let Err(error) =
+                pass.unwrap_or_else(|_| Err(Error::retry("the compression thread panicked; spanline tries again")))
+            {
                 let mut state = self.state();
                 state.left_over = true;
                 state.problem = Some(error);
@@ -142,19 +144,19 @@ impl Shared {
         }
     }
 
-    fn has_work(&self, listing: &Listing) -> bool {
+    fn has_work(&self, listing: &DirectoryListing) -> bool {
         !listing.temporaries.is_empty() || listing.closed.values().any(|files| self.is_open_to_work(files))
     }
 
     /// Whether a segment lies there uncompressed, or twice.
-    fn is_open_to_work(&self, files: &[Stored]) -> bool {
-        let plain = files.iter().any(|file| file.form == Form::Plain);
-        plain && (self.store.form != Form::Plain || files.len() > 1)
+    fn is_open_to_work(&self, files: &[SegmentFile]) -> bool {
+        let plain = files.iter().any(|file| file.compression == Compression::Plain);
+        plain && (self.files.compression != Compression::Plain || files.len() > 1)
     }
 
     /// Does all that can be done at once. The last error is returned, after everything else was tried.
     fn pass(&self) -> Result<(), Error> {
-        let listing = self.store.list()?;
+        let listing = self.files.list()?;
         let mut result = Ok(());
         for (segment, path) in &listing.temporaries {
             result = result.and(self.remove_stray(*segment, path).map_err(failed("remove", path)));
@@ -163,11 +165,11 @@ impl Shared {
             if self.is_stopped() {
                 break;
             }
-            let path = self.store.path_of(*segment, Form::Plain);
+            let path = self.files.path_of(*segment, Compression::Plain);
             match self.compress(*segment, files, &path) {
                 Ok(Outcome::Done) => {
                     let now = self.state().now;
-                    result = result.and(self.store.prune(now));
+                    result = result.and(self.files.prune(now));
                 }
                 Ok(Outcome::Busy) => self.state().left_over = true,
                 // It was removed in the meantime, and has nothing to be compressed any more.
@@ -178,7 +180,7 @@ impl Shared {
         result
     }
 
-    fn compress(&self, segment: Segment, files: &[Stored], path: &Path) -> io::Result<Outcome> {
+    fn compress(&self, segment: Segment, files: &[SegmentFile], path: &Path) -> io::Result<Outcome> {
         let source = match open::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Done),
             opened => opened?,
@@ -190,9 +192,11 @@ impl Shared {
         if !leads_to(path, Identity::of(&metadata)) {
             return Ok(Outcome::Done);
         }
-        for form in files.iter().map(|file| file.form).filter(|form| *form != Form::Plain) {
-            let packed = self.store.path_of(segment, form);
-            match codec::decoded_bytes(form, self.stoppable(&open::open(&packed)?)) {
+        for compression in
+            files.iter().map(|file| file.compression).filter(|compression| *compression != Compression::Plain)
+        {
+            let packed = self.files.path_of(segment, compression);
+            match codec::decoded_bytes(compression, self.stoppable(&open::open(&packed)?)) {
                 // This program cannot judge it, so neither goes.
                 None => return Ok(Outcome::Done),
                 Some(Err(_)) if self.is_stopped() => return Ok(Outcome::Busy),
@@ -200,14 +204,14 @@ impl Shared {
                 Some(_) => remove(&packed)?,
             }
         }
-        if self.store.form == Form::Plain {
+        if self.files.compression == Compression::Plain {
             return Ok(Outcome::Done);
         }
-        let temporary = self.store.directory.join(self.store.names.temporary(segment, self.store.form));
+        let temporary = self.files.directory.join(self.files.names.temporary(segment, self.files.compression));
         remove(&temporary)?;
         let packed = self.pack(&source, &metadata, &temporary).and_then(|()| {
-            rename_new(&temporary, &self.store.path_of(segment, self.store.form))?;
-            open::sync_directory(&self.store.directory)
+            rename_new(&temporary, &self.files.path_of(segment, self.files.compression))?;
+            open::sync_directory(&self.files.directory)
         });
         match packed {
             Ok(()) => remove(path).map(|()| Outcome::Done),
@@ -221,12 +225,12 @@ impl Shared {
     /// Writes the compressed form, with the original's mode, and makes it durable.
     fn pack(&self, source: &File, metadata: &Metadata, temporary: &Path) -> io::Result<()> {
         let target = open::create(temporary, mode_of(metadata))?;
-        codec::encode(self.store.form, self.stoppable(source), target)?.sync_all()
+        codec::encode(self.files.compression, self.stoppable(source), target)?.sync_all()
     }
 
     /// Removes a temporary that a crash left, unless its segment is just being compressed.
     fn remove_stray(&self, segment: Segment, temporary: &Path) -> io::Result<()> {
-        match open::open(&self.store.path_of(segment, Form::Plain)) {
+        match open::open(&self.files.path_of(segment, Compression::Plain)) {
             Ok(source) if source.try_lock().is_err() => Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _source => remove(temporary),

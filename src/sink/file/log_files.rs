@@ -1,6 +1,6 @@
 //! The directory a rolling file lives in: what lies there, who may rename and remove, what has to go.
 //!
-//! Shared by the writer and the compression thread. The active file is renamed, and segments go, only under the lock
+//! CompressorShared by the writer and the compression thread. The active file is renamed, and segments go, only under the lock
 //! file; nothing is ever done to a file whose name does not parse as this log's.
 
 use std::collections::BTreeMap;
@@ -13,39 +13,39 @@ use std::time::Duration;
 use super::open::{self, Identity, Modes, failed};
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Form, Names, Retention, Segment};
+use crate::rotation::{Compression, Retention, Segment, SegmentNames};
 
 /// The lock file is waited for this often and this long: a second in all.
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct LogFiles {
     /// The active file, absolute.
-    pub(super) path: PathBuf,
+    pub(super) active_path: PathBuf,
     pub(super) directory: PathBuf,
-    pub(super) names: Names,
+    pub(super) names: SegmentNames,
     pub(super) modes: Modes,
     pub(super) retention: Retention,
     /// What closed segments become; plain: they stay as they are.
-    pub(super) form: Form,
+    pub(super) compression: Compression,
 }
 
 /// What lies in the directory.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) closed: BTreeMap<Segment, Vec<Stored>>,
+pub(super) struct DirectoryListing {
+    pub(super) closed: BTreeMap<Segment, Vec<SegmentFile>>,
     /// Compressed forms that are being written, or were when a crash came.
     pub(super) temporaries: Vec<(Segment, PathBuf)>,
-    /// What the next segment must follow. Names taken by something else than a file count too.
+    /// What the next segment must follow. SegmentNames taken by something else than a file count too.
     pub(super) newest: Option<Segment>,
 }
 
 /// The lock file, held.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(super) struct DirectoryLock(File);
 
-impl Drop for Lock {
+impl Drop for DirectoryLock {
     /// Closing it would not do: a forked process may have inherited the lock.
     fn drop(&mut self) {
         let _ = self.0.unlock();
@@ -54,23 +54,23 @@ impl Drop for Lock {
 
 /// One file of a closed segment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stored {
-    pub(super) form: Form,
+pub(super) struct SegmentFile {
+    pub(super) compression: Compression,
     pub(super) bytes: u64,
     pub(super) identity: Identity,
 }
 
-impl Store {
-    pub(super) fn path_of(&self, segment: Segment, form: Form) -> PathBuf {
-        self.directory.join(self.names.segment(segment, form))
+impl LogFiles {
+    pub(super) fn path_of(&self, segment: Segment, compression: Compression) -> PathBuf {
+        self.directory.join(self.names.segment(segment, compression))
     }
 
-    pub(super) fn list(&self) -> Result<Listing, Error> {
+    pub(super) fn list(&self) -> Result<DirectoryListing, Error> {
         self.read_directory().map_err(failed("list", &self.directory))
     }
 
-    fn read_directory(&self) -> io::Result<Listing> {
-        let mut listing = Listing::default();
+    fn read_directory(&self) -> io::Result<DirectoryListing> {
+        let mut listing = DirectoryListing::default();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -78,11 +78,11 @@ impl Store {
             if let Some(segment) = self.names.parse_temporary(name) {
                 listing.temporaries.push((segment, entry.path()));
             }
-            let Some((segment, form)) = self.names.parse(name) else { continue };
+            let Some((segment, compression)) = self.names.parse(name) else { continue };
             listing.newest = Some(listing.newest.map_or(segment, |newest| newest.highest(segment)));
             match entry.metadata() {
                 Ok(metadata) if metadata.is_file() => {
-                    let stored = Stored { form, bytes: metadata.len(), identity: Identity::of(&metadata) };
+                    let stored = SegmentFile { compression, bytes: metadata.len(), identity: Identity::of(&metadata) };
                     listing.closed.entry(segment).or_default().push(stored);
                 }
                 Ok(_) => {}
@@ -97,19 +97,24 @@ impl Store {
     ///
     /// # Blocking
     /// Waits for other processes, a second at most.
-    pub(super) fn lock(&self) -> Result<Lock, Error> {
+    pub(super) fn lock(&self) -> Result<DirectoryLock, Error> {
         let path = self.directory.join(self.names.lock());
         let file = open::open_or_create(&path, self.modes).map_err(failed("open", &path))?;
         for _ in 0..LOCK_ATTEMPTS {
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
                 // Where locks do not exist, renaming to new names only is what protects.
-                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(Lock(file)),
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(DirectoryLock(file));
+                }
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-                Ok(()) => return Ok(Lock(file)),
+                Ok(()) => return Ok(DirectoryLock(file)),
             }
         }
-        Err(Error::retry(format!("lock {}: another process has it", path.display())))
+        Err(Error::retry(format!(
+            "lock {}: another process held it for a second; spanline tries again",
+            path.display()
+        )))
     }
 
     /// Removes the segments that are beyond a limit.
@@ -122,27 +127,32 @@ impl Store {
     }
 
     /// The same with a listing made under the lock, which then lacks them.
-    pub(super) fn prune_listed(&self, listing: &mut Listing, now: Option<Timestamp>, _: &Lock) -> Result<(), Error> {
+    pub(super) fn prune_listed(
+        &self,
+        listing: &mut DirectoryListing,
+        now: Option<Timestamp>,
+        _: &DirectoryLock,
+    ) -> Result<(), Error> {
         let mut result = Ok(());
         for segment in self.surplus(listing, now) {
             for file in listing.closed.remove(&segment).unwrap_or_default() {
-                let path = self.path_of(segment, file.form);
+                let path = self.path_of(segment, file.compression);
                 result = result.and(remove(&path).map_err(failed("remove", &path)));
             }
         }
         result
     }
 
-    fn surplus(&self, listing: &Listing, now: Option<Timestamp>) -> Vec<Segment> {
-        let size = |files: &Vec<Stored>| files.iter().map(|file| file.bytes).sum();
+    fn surplus(&self, listing: &DirectoryListing, now: Option<Timestamp>) -> Vec<Segment> {
+        let size = |files: &Vec<SegmentFile>| files.iter().map(|file| file.bytes).sum();
         let closed: Vec<_> = listing.closed.iter().map(|(segment, files)| (*segment, size(files))).collect();
         listing.closed.keys().take(self.retention.surplus(&closed, now)).copied().collect()
     }
 }
 
-impl Listing {
+impl DirectoryListing {
     /// Adds a segment that was closed since.
-    pub(super) fn add(&mut self, segment: Segment, file: Stored) {
+    pub(super) fn add(&mut self, segment: Segment, file: SegmentFile) {
         self.newest = Some(self.newest.map_or(segment, |newest| newest.highest(segment)));
         self.closed.entry(segment).or_default().push(file);
     }
