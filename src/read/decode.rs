@@ -10,7 +10,7 @@ use crate::rotation::Compression;
 /// Returns a reader of what `file` held before it was compressed.
 ///
 /// # Errors
-/// Without the feature that this form needs, the error names the feature.
+/// Without the feature that it needs, the error names the feature.
 pub(super) fn decoder(compression: Compression, file: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
     match compression {
         Compression::Plain => Ok(Box::new(file)),

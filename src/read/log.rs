@@ -108,7 +108,7 @@ impl Log {
         for _ in 0..ATTEMPTS {
             let before = self.active()?;
             let mut closed = Closed::new();
-            // A segment that is compressed during one pass can be missed in both forms, but not in two passes.
+            // A segment that is compressed during one pass can be missed in both files, but not in two passes.
             for _ in 0..2 {
                 collect(&self.directory(), names, &mut closed).map_err(failed("list", &self.directory()))?;
             }

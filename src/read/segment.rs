@@ -26,7 +26,7 @@ pub struct Segment {
 enum Role {
     /// Stays open, as a rotation gives its path to another file. `None` if it could not be opened.
     Active(Option<Arc<File>>),
-    /// Its form, and with it its name, may change.
+    /// Its compression, and with it its name, may change.
     Closed(Arc<SegmentNames>, Position),
     /// A compressed file that is no segment by its name.
     Single,
@@ -83,7 +83,7 @@ impl Segment {
 
     /// Opens it for reading, decompressed. Returns `None` if it has been removed since it was listed.
     ///
-    /// Each call starts at the beginning. A segment that was compressed since it was listed is opened in its new form.
+    /// Each call starts at the beginning. A segment that was compressed since it was listed is opened decompressed.
     ///
     /// # Errors
     /// The file cannot be opened, or the feature that decompresses it is not enabled.
@@ -117,7 +117,7 @@ impl Segment {
         }
     }
 
-    /// Returns where it may be by now. The writer removes one form only after the next one is complete.
+    /// Returns where it may be by now. The writer removes one file only after the next one is complete.
     fn places(&self) -> Vec<(PathBuf, Compression)> {
         let mut places = vec![(self.path.clone(), self.compression)];
         if let Role::Closed(names, position) = &self.role {

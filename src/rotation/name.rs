@@ -1,8 +1,8 @@
 //! The names of one log's files.
 //!
-//! `orders.20261120T101538Z-000042.log.gz`: stem, UTC time of closing, sequence, extension, form. A name belongs to
-//! this log only if formatting its parsed parts gives the same bytes again. So `app.secret.log` and `app.log.bak` are
-//! never taken for segments of `app.log`.
+//! `orders.20261120T101538Z-000042.log.gz`: stem, UTC time of closing, sequence, extension, compression. A name belongs
+//! to this log only if formatting its parsed parts gives the same bytes again. So `app.secret.log` and `app.log.bak`
+//! are never taken for segments of `app.log`.
 
 use std::fmt;
 
@@ -74,7 +74,7 @@ impl Compression {
         }
     }
 
-    /// Returns the form that the end of a file name stands for.
+    /// Returns the compression that the end of a file name stands for.
     pub(crate) fn of_name(name: &str) -> Self {
         let compressed = [Self::Gzip, Self::Zstd].into_iter().find(|compression| name.ends_with(compression.suffix()));
         compressed.unwrap_or(Self::Plain)
@@ -106,7 +106,7 @@ impl SegmentNames {
 
     /// Returns the names of the log that the segment `name` belongs to; `None` if it is no segment's name.
     ///
-    /// An end such as `.gz` is taken for a form, not for the extension of the active file.
+    /// An end such as `.gz` is taken for a compression, not for the extension of the active file.
     pub(crate) fn of_segment(name: &str) -> Option<(Self, Segment, Compression)> {
         Compression::ALL.into_iter().rev().find_map(|compression| {
             let base = name.strip_suffix(compression.suffix())?;
@@ -137,7 +137,7 @@ impl SegmentNames {
         format!("{prefix}{time}-{:06}{suffix}{}", segment.sequence, compression.suffix())
     }
 
-    /// Returns the segment and form that `name` stands for; `None` if it is no segment of this log.
+    /// Returns the segment and compression that `name` stands for; `None` if it is no segment of this log.
     pub(crate) fn parse(&self, name: &str) -> Option<(Segment, Compression)> {
         let rest = name.strip_prefix(self.prefix.as_str())?;
         Compression::ALL.into_iter().find_map(|compression| {
@@ -154,7 +154,7 @@ impl SegmentNames {
         format!(".{}.tmp", self.segment(segment, compression))
     }
 
-    /// Returns the segment whose compressed form is written to a file of this name; `None` if the name is foreign.
+    /// Returns the segment whose compressed file is written under this name; `None` if the name is foreign.
     pub(crate) fn parse_temporary(&self, name: &str) -> Option<Segment> {
         let (segment, compression) = self.parse(name.strip_prefix('.')?.strip_suffix(".tmp")?)?;
         (compression != Compression::Plain).then_some(segment)

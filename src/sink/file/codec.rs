@@ -1,11 +1,11 @@
-//! The compressed forms, as far as the crate's features go.
+//! The codecs, as far as the crate's features include them.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 
 use crate::rotation::Compression;
 
-/// Compresses all of `source` into `target` and gives that back.
+/// Compresses all of `source` into `target` and returns the latter.
 pub(super) fn encode(compression: Compression, source: impl Read, target: File) -> io::Result<File> {
     match compression {
         #[cfg(feature = "gzip")]
@@ -28,7 +28,7 @@ pub(super) fn encode(compression: Compression, source: impl Read, target: File) 
     }
 }
 
-/// How many bytes `source` holds, all of them decoded; `None` if that takes a feature which is off.
+/// Returns how many bytes `source` holds, all of them decoded; `None` when the feature for it is off.
 pub(super) fn decoded_bytes(compression: Compression, source: impl Read) -> Option<io::Result<u64>> {
     match compression {
         #[cfg(feature = "gzip")]

@@ -1,8 +1,8 @@
-//! Compresses closed segments, on a thread of its own that lives while there is work.
+//! Compresses closed segments, on a thread that lives while there is work.
 //!
-//! A segment is read under its exclusive lock, so that no writer, and no other process's thread, is at it. Its
-//! compressed form is written under a temporary name, made durable, renamed, and only then does the original go: a
-//! crash leaves a stray temporary, or both forms, and the next pass clears up either.
+//! A segment is read under its exclusive lock, so that no writer and no thread of another process uses it. The
+//! compressed file is written under a temporary name, made durable and renamed; only then is the original removed. A
+//! crash leaves a stray temporary file, or both files, and the next pass removes what is not needed.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, Segment};
 
-/// What could not be compressed, because another process was at it for example, is tried again after this.
+/// What could not be compressed, for example because another process used it, is tried again after this time.
 const RETRY_NANOS: i64 = 30_000_000_000;
 
 #[derive(Debug)]
@@ -31,19 +31,19 @@ struct CompressorShared {
     files: Arc<LogFiles>,
     state: Mutex<CompressorState>,
     idle: Condvar,
-    /// The log ends: the rest is for its next start.
+    /// The log ends: the next start does the rest.
     stop: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct CompressorState {
     running: bool,
-    /// A pass is to be made.
+    /// Another pass is due.
     wanted: bool,
-    /// The last pass had to leave something.
+    /// The last pass could not do everything.
     left_over: bool,
     now: Option<Timestamp>,
-    /// The time of the last order.
+    /// When the last pass was requested.
     woken: Option<Timestamp>,
     problem: Option<Error>,
 }
@@ -54,7 +54,7 @@ impl Compressor {
         Self(Arc::new(CompressorShared { files, state, idle, stop: AtomicBool::new(false) }))
     }
 
-    /// Has a pass made over the directory, if there is anything to do by the listing.
+    /// Requests a pass over the directory, if the listing shows any work.
     pub(super) fn wake(&self, listing: &DirectoryListing, now: Option<Timestamp>) {
         let mut state = self.0.state();
         (state.now, state.woken) = (now, now);
@@ -79,7 +79,7 @@ impl Compressor {
         }
     }
 
-    /// Tries again, now and then, what was left.
+    /// Retries what was left, from time to time.
     pub(super) fn tick(&self, now: Timestamp) {
         let mut state = self.0.state();
         state.now = Some(now);
@@ -97,7 +97,7 @@ impl Compressor {
         }
     }
 
-    /// Waits until all is done, but no longer than `limit`, and then leaves the rest.
+    /// Waits until everything is done, for `limit` at most, and then gives up the rest.
     pub(super) fn finish(&self, limit: Duration) {
         let waited = self.0.idle.wait_timeout_while(self.0.state(), limit, |state| state.running);
         if waited.unwrap_or_else(PoisonError::into_inner).0.running {
@@ -114,7 +114,7 @@ impl Compressor {
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// Somebody has it open, or the log ends.
+    /// Another process has it open, or the log ends.
     Busy,
 }
 
@@ -148,13 +148,13 @@ impl CompressorShared {
         !listing.temporaries.is_empty() || listing.closed.values().any(|files| self.is_open_to_work(files))
     }
 
-    /// Whether a segment lies there uncompressed, or twice.
+    /// Returns whether a segment is there uncompressed, or twice.
     fn is_open_to_work(&self, files: &[SegmentFile]) -> bool {
         let plain = files.iter().any(|file| file.compression == Compression::Plain);
         plain && (self.files.compression != Compression::Plain || files.len() > 1)
     }
 
-    /// Does all that can be done at once. The last error is returned, after everything else was tried.
+    /// Does everything that is possible now. Returns the first error, after it has tried everything else.
     fn pass(&self) -> Result<(), Error> {
         let listing = self.files.list()?;
         let mut result = Ok(());
@@ -172,7 +172,7 @@ impl CompressorShared {
                     result = result.and(self.files.prune(now));
                 }
                 Ok(Outcome::Busy) => self.state().left_over = true,
-                // It was removed in the meantime, and has nothing to be compressed any more.
+                // It was removed in the meantime.
                 Err(_) if !path.exists() => {}
                 Err(error) => result = result.and(Err(failed("compress", &path)(error))),
             }
@@ -197,7 +197,7 @@ impl CompressorShared {
         {
             let packed = self.files.path_of(segment, compression);
             match codec::decoded_bytes(compression, self.stoppable(&open::open(&packed)?)) {
-                // This program cannot judge it, so neither goes.
+                // This build cannot decode it, so both files stay.
                 None => return Ok(Outcome::Done),
                 Some(Err(_)) if self.is_stopped() => return Ok(Outcome::Busy),
                 Some(Ok(bytes)) if bytes >= metadata.len() => return remove(path).map(|()| Outcome::Done),
@@ -222,13 +222,13 @@ impl CompressorShared {
         }
     }
 
-    /// Writes the compressed form, with the original's mode, and makes it durable.
+    /// Writes the compressed file, with the original's mode, and makes it durable.
     fn pack(&self, source: &File, metadata: &Metadata, temporary: &Path) -> io::Result<()> {
         let target = open::create(temporary, mode_of(metadata))?;
         codec::encode(self.files.compression, self.stoppable(source), target)?.sync_all()
     }
 
-    /// Removes a temporary that a crash left, unless its segment is just being compressed.
+    /// Removes a temporary file that a crash left, unless its segment is being compressed.
     fn remove_stray(&self, segment: Segment, temporary: &Path) -> io::Result<()> {
         match open::open(&self.files.path_of(segment, Compression::Plain)) {
             Ok(source) if source.try_lock().is_err() => Ok(()),

@@ -1,7 +1,7 @@
-//! The directory a rolling file lives in: what lies there, who may rename and remove, what has to go.
+//! The files of one log: what is in the directory, who may rename and remove, what has to go.
 //!
-//! CompressorShared by the writer and the compression thread. The active file is renamed, and segments go, only under the lock
-//! file; nothing is ever done to a file whose name does not parse as this log's.
+//! The writer and the compression thread share it. The active file is renamed, and segments are removed, only under the
+//! lock file. Files whose names do not parse as this log's are never touched.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, Retention, Segment, SegmentNames};
 
-/// The lock file is waited for this often and this long: a second in all.
+/// How often and how long the lock file is waited for: a second in all.
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
@@ -27,17 +27,17 @@ pub(super) struct LogFiles {
     pub(super) names: SegmentNames,
     pub(super) modes: Modes,
     pub(super) retention: Retention,
-    /// What closed segments become; plain: they stay as they are.
+    /// How closed segments are stored.
     pub(super) compression: Compression,
 }
 
-/// What lies in the directory.
+/// What is in the directory.
 #[derive(Debug, Default)]
 pub(super) struct DirectoryListing {
     pub(super) closed: BTreeMap<Segment, Vec<SegmentFile>>,
-    /// Compressed forms that are being written, or were when a crash came.
+    /// Compressed files that are being written, or that a crash left.
     pub(super) temporaries: Vec<(Segment, PathBuf)>,
-    /// What the next segment must follow. SegmentNames taken by something else than a file count too.
+    /// What the next segment must follow. Names taken by something other than a file count too.
     pub(super) newest: Option<Segment>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct DirectoryListing {
 pub(super) struct DirectoryLock(File);
 
 impl Drop for DirectoryLock {
-    /// Closing it would not do: a forked process may have inherited the lock.
+    /// Closing the file does not suffice: a forked process may have inherited the lock.
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
@@ -93,7 +93,7 @@ impl LogFiles {
         Ok(listing)
     }
 
-    /// Takes the lock file; it is held until the lock is dropped.
+    /// Takes the lock file, and holds it until the returned value is dropped.
     ///
     /// # Blocking
     /// Waits for other processes, a second at most.
@@ -103,7 +103,7 @@ impl LogFiles {
         for _ in 0..LOCK_ATTEMPTS {
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-                // Where locks do not exist, renaming to new names only is what protects.
+                // Without locks, the only protection is that files are renamed to new names only.
                 Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
                     return Ok(DirectoryLock(file));
                 }
@@ -117,7 +117,7 @@ impl LogFiles {
         )))
     }
 
-    /// Removes the segments that are beyond a limit.
+    /// Removes the segments beyond a limit.
     pub(super) fn prune(&self, now: Option<Timestamp>) -> Result<(), Error> {
         if self.retention.is_unlimited() || self.surplus(&self.list()?, now).is_empty() {
             return Ok(());
@@ -126,7 +126,7 @@ impl LogFiles {
         self.prune_listed(&mut self.list()?, now, &lock)
     }
 
-    /// The same with a listing made under the lock, which then lacks them.
+    /// Like [`prune`](Self::prune), with a listing made under the lock; removes them from the listing as well.
     pub(super) fn prune_listed(
         &self,
         listing: &mut DirectoryListing,
@@ -151,24 +151,24 @@ impl LogFiles {
 }
 
 impl DirectoryListing {
-    /// Adds a segment that was closed since.
+    /// Adds a segment that has been closed since.
     pub(super) fn add(&mut self, segment: Segment, file: SegmentFile) {
         self.newest = Some(self.newest.map_or(segment, |newest| newest.highest(segment)));
         self.closed.entry(segment).or_default().push(file);
     }
 
-    /// Whether the file is one of the closed segments.
+    /// Returns whether the file is one of the closed segments.
     pub(super) fn holds(&self, identity: Identity) -> bool {
         self.closed.values().flatten().any(|file| file.identity == identity)
     }
 }
 
-/// Whether the path still leads to that file.
+/// Returns whether the path still leads to that file.
 pub(super) fn leads_to(path: &Path, identity: Identity) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| Identity::of(&metadata) == identity)
 }
 
-/// Removes a file; that it is gone already is as good.
+/// Removes a file, unless it is gone already.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

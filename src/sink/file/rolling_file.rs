@@ -1,4 +1,4 @@
-//! ROLLING
+//! The sink [`RollingFile`]: its settings, and the sink's protocol.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::error::Error;
 use crate::rotation::{Compression, Period, Retention, Schedule, SegmentNames, Zone};
 use crate::sink::{Control, Lines, Sink};
 
-/// How long the end of the log waits for compression; what is left is done at the next start.
+/// How long the end of the log waits for compression; the next start does the rest.
 const FINISH: Duration = Duration::from_secs(3);
 
-/// Writes lines to a file that is rotated, and its old segments kept, compressed and removed, by set limits.
+/// Writes lines to a file that rotates. Keeps, compresses and removes its old segments within limits.
 ///
-/// All limits are optional and hold together: the first one reached counts. Without any, it is a file that grows. What
-/// is kept has a meaning only where the file rotates: without a size or a period, a `keep_…` is an error. Where
-/// [`Handle::rotate`](crate::Handle::rotate) alone shall rotate it, `rotate_bytes(u64::MAX)` says so.
+/// All limits are optional and apply together: the first one reached counts. Without any, the file only grows.
+/// Retention needs rotation: a `keep_…` without a size or a period is an error. If only
+/// [`Handle::rotate`](crate::Handle::rotate) is to rotate the file, set `rotate_bytes(u64::MAX)`.
 ///
 /// # Errors
-/// When the log is built: an impossible setting, or a path that cannot be written to, with its cause.
+/// Building the log fails for an impossible setting, or a path that cannot be written to; the error names the cause.
 ///
 /// # Examples
 /// ```
@@ -44,12 +44,12 @@ pub struct RollingFile {
 }
 
 impl RollingFile {
-    /// The mode of new files: what is logged is nobody else's business.
+    /// The mode of new files: only their owner may read them.
     pub const DEFAULT_FILE_MODE: u32 = 0o600;
-    /// The mode of new directories: the group may look in, at what it is given the right to read.
+    /// The mode of new directories: the group may list them.
     pub const DEFAULT_DIRECTORY_MODE: u32 = 0o750;
 
-    /// A file that never rotates, until limits are set. Opens nothing yet.
+    /// Creates a file without limits, which never rotates. Does not open it yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -63,10 +63,9 @@ impl RollingFile {
         }
     }
 
-    /// Rotates before the line with which the file would pass this size.
+    /// Rotates before the line that would make the file larger than `bytes`.
     ///
-    /// There is no smallest size: a line that alone is larger gets a segment of its own. 0 is an error of the builder's
-    /// last step.
+    /// A single larger line gets its own segment. 0 is an error when the log is built.
     pub fn rotate_bytes(mut self, bytes: u64) -> Self {
         self.rotate_bytes = Some(bytes);
         self
@@ -97,67 +96,67 @@ impl RollingFile {
         self.period(Period::DailyAt { hour, minute })
     }
 
-    /// Rotates with the first line of a new period. There is one period: the last call counts.
+    /// Rotates with the first line of a new period; the last call counts.
     ///
-    /// Takes a [`Period`], or what `Period::from_rotation` makes of `tracing-appender`'s setting.
+    /// Takes a [`Period`], an `Option` of it, or what `Period::from_rotation` makes of `tracing-appender`'s setting.
     pub fn period(mut self, period: impl Into<Option<Period>>) -> Self {
         self.period = period.into();
         self
     }
 
-    /// Begins periods by the clock on the wall, as the system's time zone has it. UTC unless called.
+    /// Begins periods by local time; the default is UTC.
     pub fn local_time(mut self) -> Self {
         self.zone = Zone::Local;
         self
     }
 
-    /// Keeps so many closed segments, the active file not counted; with 0, each goes as soon as it is closed.
+    /// Keeps at most this many closed segments. With 0, each is removed as soon as it is closed.
     pub fn keep_files(mut self, files: usize) -> Self {
         self.retention.files = Some(files);
         self
     }
 
-    /// Keeps segments that were closed no longer ago than this.
+    /// Keeps segments that were closed at most this long ago.
     pub fn keep_for(mut self, age: Duration) -> Self {
         self.retention.age = Some(age);
         self
     }
 
-    /// Keeps so many bytes of closed segments, as they lie on the disk: one still to be compressed counts in full.
+    /// Keeps at most this many bytes of closed segments, as stored. One that is still to be compressed counts in full.
     pub fn keep_bytes(mut self, bytes: u64) -> Self {
         self.retention.bytes = Some(bytes);
         self
     }
 
-    /// Compresses closed segments with gzip, on a thread of its own.
+    /// Compresses closed segments with gzip, on a separate thread.
     #[cfg(feature = "gzip")]
     pub fn gzip(mut self) -> Self {
         self.compression = Compression::Gzip;
         self
     }
 
-    /// Compresses closed segments with zstd, on a thread of its own.
+    /// Compresses closed segments with zstd, on a separate thread.
     #[cfg(feature = "zstd")]
     pub fn zstd(mut self) -> Self {
         self.compression = Compression::Zstd;
         self
     }
 
-    /// The mode of files made here, whatever the umask; [`Self::DEFAULT_FILE_MODE`] unless set.
+    /// Sets the mode of new files, whatever the umask; the default is [`Self::DEFAULT_FILE_MODE`].
     #[cfg(unix)]
     pub fn file_mode(mut self, mode: u32) -> Self {
         self.modes.file = mode;
         self
     }
 
-    /// The mode of directories made here, whatever the umask; [`Self::DEFAULT_DIRECTORY_MODE`] unless set.
+    /// Sets the mode of new directories, whatever the umask; the default is [`Self::DEFAULT_DIRECTORY_MODE`].
     #[cfg(unix)]
     pub fn directory_mode(mut self, mode: u32) -> Self {
         self.modes.directory = mode;
         self
     }
 
-    /// The active file's path, as it was given.
+    /// Returns the active file's path, as it was given.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -200,7 +199,7 @@ impl RollingFile {
 
 impl Sink for RollingFile {
     fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
-        // Whatever is wrong with the path by now may be put right: no line is given up for it.
+        // What is wrong with the path now may be repaired later: no line is given up for it.
         let passing = |error: Error| if error.is_retryable() { error } else { Error::retry(error.to_string()) };
         self.opened().and_then(|writer| writer.write(lines)).map_err(passing)
     }
@@ -211,7 +210,7 @@ impl Sink for RollingFile {
             return self.opened().map(drop);
         }
         if control == Control::Forked {
-            // Closing the file leaves the parent its lock on it; the compression thread did not come along.
+            // Closing the file does not release the parent's lock on it. The child has no compression thread.
             self.writer = None;
             return Ok(());
         }

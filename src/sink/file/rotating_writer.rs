@@ -1,4 +1,7 @@
-//! Lines into the active file: follows it when others move it, rotates it when it has had its size or time.
+//! Writes lines to the active file: follows it when it is moved, and rotates it by size and time.
+//!
+//! Before: [`RollingFile`](super::RollingFile) passes lines on. After: [`ActiveFile`] appends them. Between rotations,
+//! a run of lines is written in one call.
 
 use std::mem;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use crate::record::Timestamp;
 use crate::rotation::{Compression, PeriodState, Schedule, Segment};
 use crate::sink::{Line, Lines};
 
-/// After a failed rotation the old file is written to for so long before the next attempt.
+/// After a failed rotation, the old file is written to for this long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
 
 #[derive(Debug)]
@@ -24,17 +27,17 @@ pub(super) struct RotatingWriter {
     rotate_bytes: Option<u64>,
     /// The time of the latest line or tick.
     now: Option<Timestamp>,
-    /// A rotation was ordered and is still to be done.
+    /// A rotation was requested and is still to be done.
     wanted: bool,
-    /// When a rotation failed; until it succeeds.
+    /// When a rotation failed; cleared by the next success.
     failed_at: Option<Timestamp>,
     /// To be reported once all lines are written.
     problem: Option<Error>,
     /// What the next segment must follow, also when all were removed.
     newest: Option<Segment>,
-    /// The newest segment when all was last made durable.
+    /// The newest segment when everything was last made durable.
     synced: Option<Segment>,
-    /// Files were made or renamed since then.
+    /// Files were created or renamed since then.
     moved: bool,
     compressor: Compressor,
 }
@@ -82,7 +85,7 @@ impl RotatingWriter {
         self.report()
     }
 
-    /// The time is now this: what waited for it is done.
+    /// Sets the time, and does what is due.
     pub(super) fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
         self.at(now);
         self.report()
@@ -95,7 +98,7 @@ impl RotatingWriter {
         self.compressor.tick(now);
     }
 
-    /// What went wrong without keeping a line from being written; told once.
+    /// Returns what went wrong without preventing a write; each error once.
     pub(super) fn report(&mut self) -> Result<(), Error> {
         self.problem.take().or_else(|| self.compressor.take_problem()).map_or(Ok(()), Err)
     }
@@ -114,12 +117,12 @@ impl RotatingWriter {
         self.reopen_listed().map(drop)
     }
 
-    /// The same; returns what lies in the directory.
+    /// Reopens the path; returns what is in the directory.
     fn reopen_listed(&mut self) -> Result<DirectoryListing, Error> {
         let active = ActiveFile::open(&self.files)?;
         let listing = self.files.list()?;
         if !listing.holds(self.active.identity()) && self.active.has_name() {
-            // Nobody will find it again to make it durable.
+            // It cannot be found later to be made durable.
             self.active.sync().map_err(failed("sync the file that was at", &self.files.active_path))?;
         }
         self.active = active;
@@ -134,7 +137,7 @@ impl RotatingWriter {
         if self.moved {
             let listing = self.files.list()?;
             for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.synced) {
-                // A compressed one was made durable before it got its name.
+                // A compressed segment was made durable before it got its name.
                 let path = self.files.path_of(*segment, Compression::Plain);
                 if let Ok(file) = open::open(&path) {
                     file.sync_data().map_err(failed("sync", &path))?;
@@ -147,13 +150,13 @@ impl RotatingWriter {
         Ok(())
     }
 
-    /// Waits a while for the compression of what has been closed.
+    /// Waits for the compression of closed segments, for `limit` at most.
     pub(super) fn finish(&mut self, limit: Duration) -> Result<(), Error> {
         self.compressor.finish(limit);
         self.report()
     }
 
-    /// Opens the path anew if it leads to another file by now. If that fails, a file that was only renamed will do.
+    /// Opens the path again if it leads to another file by now. If that fails, a file that was only renamed is kept.
     fn follow(&mut self) -> Result<(), Error> {
         if self.active.is_at(&self.files) {
             return Ok(());
@@ -171,8 +174,8 @@ impl RotatingWriter {
         }
     }
 
-    /// Judges the period of the active file: it was begun when the newest segment was closed, and last written to
-    /// when its own time says.
+    /// Determines the active file's period: from when the newest segment was closed, or when the file was last written
+    /// to.
     fn begin(&mut self, listing: &DirectoryListing) {
         self.newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let written = self.active.len().is_ok_and(|len| len > 0);
@@ -180,7 +183,7 @@ impl RotatingWriter {
         self.schedule.begin(if written { self.active.modified().max(closed) } else { None });
     }
 
-    /// Whether a rotation has to come before the first line.
+    /// Returns whether a rotation is due before the first line.
     fn is_due(&mut self, size: u64, lines: &Lines) -> bool {
         let Some(line) = lines.iter().next().filter(|_| lines.at_line_start()) else { return false };
         if size == 0 || self.schedule.state_at(line.time) == PeriodState::ClockSteppedBack {
@@ -197,7 +200,7 @@ impl RotatingWriter {
         size == 0 || !self.rotate_bytes.is_some_and(passes)
     }
 
-    /// How many bytes can be written in one go: the first line, or what is left of it, and those that go with it.
+    /// Returns how many bytes to write in one call: the first line, or the rest of it, and the lines that go with it.
     fn run(&self, size: u64, lines: &Lines) -> usize {
         let unlimited = self.failed_at.is_some() || (self.rotate_bytes.is_none() && self.schedule.is_endless());
         if unlimited && lines.at_line_start() {
@@ -218,7 +221,7 @@ impl RotatingWriter {
         run
     }
 
-    /// Whether a rotation failed only just now, or a little later: lines come out of order.
+    /// Returns whether a rotation failed recently, by the time of lines, which arrive out of order.
     fn is_waiting(&self, time: Timestamp) -> bool {
         let since = |at: Timestamp| time.as_nanos().saturating_sub(at.as_nanos());
         self.failed_at.is_some_and(|at| (-RETRY_NANOS..RETRY_NANOS).contains(&since(at)))
@@ -235,15 +238,15 @@ impl RotatingWriter {
                 self.failed_at = None;
                 self.wanted = false;
             }
-            // Somebody moved the file or its directory in that instant. The next look follows at once: to wait would
-            // leave ten seconds of lines where nobody looks for them.
+            // The file or its directory was moved at that moment. The next check follows at once: waiting would leave
+            // ten seconds of lines where nobody looks for them.
             Err(_) if !self.active.is_at(&self.files) => {}
             Err(error) => self.postpone(error, time),
         }
     }
 
-    /// Closes the active file under a new name, unless another process has done so, opens a new one, and removes and
-    /// compresses what is due. The directory is listed once: with many segments that is most of the work.
+    /// Closes the active file under a new name, unless another process has done so, and opens a new one. Removes and
+    /// compresses what is due. Lists the directory once, which is most of the work when there are many segments.
     fn rotate(&mut self, time: Timestamp) -> Result<(), Error> {
         let lock = self.files.lock()?;
         let mut listing = match self.active.is_at(&self.files) {
