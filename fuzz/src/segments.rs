@@ -1,16 +1,16 @@
-//! Names of files: those of a log read back, all others are foreign.
+//! SegmentNames of files: those of a log read back, all others are foreign.
 
 use spanline::record::Timestamp;
 
 use crate::input::{parts, text};
-use crate::name::{Form, Names, Segment};
+use crate::name::{Compression, SegmentNames, Segment};
 
 pub fn segments(data: &[u8]) {
     let mut parts = parts(data);
     let active = file_name(parts.next());
     let other = file_name(parts.next());
     let numbers = parts.next().unwrap_or_default();
-    let names = Names::new(&active);
+    let names = SegmentNames::new(&active);
     for name in [&other, &active, &names.lock()] {
         judge(&names, &active, name);
     }
@@ -21,12 +21,12 @@ pub fn segments(data: &[u8]) {
     let time = Timestamp::from_nanos(seconds.cast_signed());
     let newest = (sequence > 1).then(|| Segment { seconds: i64::MIN, sequence: sequence - 1 });
     let segment = Segment::after(newest, time);
-    for form in Form::ALL {
-        let name = names.segment(segment, form);
-        assert_eq!(names.parse(&name), Some((segment, form)), "{name:?} of {active:?}");
+    for compression in Compression::ALL {
+        let name = names.segment(segment, compression);
+        assert_eq!(names.parse(&name), Some((segment, compression)), "{name:?} of {active:?}");
         judge(&names, &active, &name);
-        let temporary = names.temporary(segment, form);
-        assert_eq!(names.parse_temporary(&temporary), (form != Form::Plain).then_some(segment), "{temporary:?}");
+        let temporary = names.temporary(segment, compression);
+        assert_eq!(names.parse_temporary(&temporary), (compression != Compression::Plain).then_some(segment), "{temporary:?}");
         assert_eq!(names.parse(&temporary), None, "{temporary:?} of {active:?}");
         assert!(!name.contains('/') && name != active && name != names.lock() && temporary != name);
         // Neither is there a way in between.
@@ -47,22 +47,22 @@ fn file_name(part: Option<&[u8]>) -> String {
 }
 
 /// Whatever is taken for a segment has the name of one, as somebody else reads the rule.
-fn judge(names: &Names, active: &str, name: &str) {
+fn judge(names: &SegmentNames, active: &str, name: &str) {
     if let Some(segment) = names.parse_temporary(name) {
         let inner = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap();
         assert_eq!(names.parse(inner).map(|(segment, _)| segment), Some(segment));
         assert!(inner.ends_with(".gz") || inner.ends_with(".zst"));
     }
-    let Some((segment, form)) = names.parse(name) else { return };
-    assert_eq!(names.segment(segment, form), name);
+    let Some((segment, compression)) = names.parse(name) else { return };
+    assert_eq!(names.segment(segment, compression), name);
     let (stem, extension) = match active.rfind('.') {
         Some(dot) if dot > 0 => active.split_at(dot),
         _ => (active, ""),
     };
-    let packed = match form {
-        Form::Plain => "",
-        Form::Gzip => ".gz",
-        Form::Zstd => ".zst",
+    let packed = match compression {
+        Compression::Plain => "",
+        Compression::Gzip => ".gz",
+        Compression::Zstd => ".zst",
     };
     let middle = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(packed)?.strip_suffix(extension)).unwrap();
     let bytes = middle.as_bytes();

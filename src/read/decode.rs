@@ -5,17 +5,17 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::rotation::Form;
+use crate::rotation::Compression;
 
 /// Returns a reader of what `file` held before it was compressed.
 ///
 /// # Errors
-/// Without the feature that this form needs, the error names the feature.
-pub(super) fn decoder(form: Form, file: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
-    match form {
-        Form::Plain => Ok(Box::new(file)),
-        Form::Gzip => gzip(file, path),
-        Form::Zstd => zstd(file, path),
+/// Without the feature that it needs, the error names the feature.
+pub(super) fn decoder(compression: Compression, file: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+    match compression {
+        Compression::Plain => Ok(Box::new(file)),
+        Compression::Gzip => gzip(file, path),
+        Compression::Zstd => zstd(file, path),
     }
 }
 

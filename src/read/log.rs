@@ -11,7 +11,7 @@ use super::lines::Lines;
 use super::open::{failed, is_same, open};
 use super::segment::Segment;
 use crate::error::Error;
-use crate::rotation::{Form, Names, Segment as Position};
+use crate::rotation::{Compression, Segment as Position, SegmentNames};
 
 /// A listing that a rotation disturbs is repeated this often.
 const ATTEMPTS: u32 = 16;
@@ -27,15 +27,15 @@ pub struct Log {
 #[derive(Clone, Debug)]
 enum Files {
     /// The active file and its segments.
-    All(Arc<Names>),
+    All(Arc<SegmentNames>),
     /// Only this closed segment.
-    Closed(Arc<Names>, Position, Form),
+    Closed(Arc<SegmentNames>, Position, Compression),
     /// Only this compressed file, which is no segment by its name.
-    Single(Form),
+    Single(Compression),
 }
 
 /// The files of the closed segments, in the order they were written. The plain file sorts first among equals.
-type Closed = BTreeMap<Position, BTreeMap<Form, u64>>;
+type Closed = BTreeMap<Position, BTreeMap<Compression, u64>>;
 
 impl Log {
     /// Opens the log at `path`, the path that the program writes to, for example `logs/orders.log`.
@@ -60,10 +60,14 @@ impl Log {
         let Some(name) = path.file_name().and_then(OsStr::to_str) else {
             return Err(invalid("expected a path with a file name in UTF-8"));
         };
-        let files = match Names::of_segment(name) {
-            Some((names, position, form)) if found.is_some() => Files::Closed(Arc::new(names), position, form),
-            _ if found.is_some() && Form::of_name(name) != Form::Plain => Files::Single(Form::of_name(name)),
-            _ => Files::All(Arc::new(Names::new(name))),
+        let files = match SegmentNames::of_segment(name) {
+            Some((names, position, compression)) if found.is_some() => {
+                Files::Closed(Arc::new(names), position, compression)
+            }
+            _ if found.is_some() && Compression::of_name(name) != Compression::Plain => {
+                Files::Single(Compression::of_name(name))
+            }
+            _ => Files::All(Arc::new(SegmentNames::new(name))),
         };
         let log = Self { path, files };
         if found.is_none() && log.segments()?.is_empty() {
@@ -93,9 +97,9 @@ impl Log {
                 let bytes = fs::symlink_metadata(&self.path).map_or(0, |metadata| metadata.len());
                 let path = self.path.clone();
                 return Ok(vec![match files {
-                    Files::Single(form) => Segment::single(path, *form, bytes),
-                    Files::Closed(names, position, form) => {
-                        Segment::closed(path, Arc::clone(names), *position, *form, bytes)
+                    Files::Single(compression) => Segment::single(path, *compression, bytes),
+                    Files::Closed(names, position, compression) => {
+                        Segment::closed(path, Arc::clone(names), *position, *compression, bytes)
                     }
                     Files::All(_) => return Ok(Vec::new()),
                 }]);
@@ -104,7 +108,7 @@ impl Log {
         for _ in 0..ATTEMPTS {
             let before = self.active()?;
             let mut closed = Closed::new();
-            // A segment that is compressed during one pass can be missed in both forms, but not in two passes.
+            // A segment that is compressed during one pass can be missed in both files, but not in two passes.
             for _ in 0..2 {
                 collect(&self.directory(), names, &mut closed).map_err(failed("list", &self.directory()))?;
             }
@@ -113,10 +117,10 @@ impl Log {
             if !is_unchanged(before.as_ref(), after.as_ref().map(|(metadata, _)| metadata)) {
                 continue;
             }
-            let first = |(position, forms): (Position, BTreeMap<Form, u64>)| {
-                let (form, bytes) = forms.into_iter().next()?;
-                let path = self.path.with_file_name(names.segment(position, form));
-                Some(Segment::closed(path, Arc::clone(names), position, form, bytes))
+            let first = |(position, files): (Position, BTreeMap<Compression, u64>)| {
+                let (compression, bytes) = files.into_iter().next()?;
+                let path = self.path.with_file_name(names.segment(position, compression));
+                Some(Segment::closed(path, Arc::clone(names), position, compression, bytes))
             };
             let mut segments: Vec<_> = closed.into_iter().filter_map(first).collect();
             segments.extend(
@@ -183,9 +187,9 @@ pub fn logs(directory: impl AsRef<Path>) -> Result<Vec<Log>, Error> {
         if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
-        if let Some((names, ..)) = Names::of_segment(name) {
+        if let Some((names, ..)) = SegmentNames::of_segment(name) {
             actives.insert(names.active().to_owned());
-        } else if let Some(active) = Names::of_lock(name) {
+        } else if let Some(active) = SegmentNames::of_lock(name) {
             if directory.join(active).is_file() {
                 actives.insert(active.to_owned());
             }
@@ -193,12 +197,13 @@ pub fn logs(directory: impl AsRef<Path>) -> Result<Vec<Log>, Error> {
             actives.insert(name.to_owned());
         }
     }
-    let log = |active: String| Log { path: directory.join(&active), files: Files::All(Arc::new(Names::new(&active))) };
+    let log =
+        |active: String| Log { path: directory.join(&active), files: Files::All(Arc::new(SegmentNames::new(&active))) };
     Ok(actives.into_iter().map(log).collect())
 }
 
 /// Adds the closed segments in `directory` to those that are known.
-fn collect(directory: &Path, names: &Names, closed: &mut Closed) -> io::Result<()> {
+fn collect(directory: &Path, names: &SegmentNames, closed: &mut Closed) -> io::Result<()> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries?,
@@ -206,10 +211,10 @@ fn collect(directory: &Path, names: &Names, closed: &mut Closed) -> io::Result<(
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        let Some((position, form)) = name.to_str().and_then(|name| names.parse(name)) else { continue };
+        let Some((position, compression)) = name.to_str().and_then(|name| names.parse(name)) else { continue };
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => {
-                closed.entry(position).or_default().insert(form, metadata.len());
+                closed.entry(position).or_default().insert(compression, metadata.len());
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -7,7 +7,7 @@
 //! # A log that is being written to
 //! A listing is a snapshot: it holds each segment once, while the writer rotates, compresses and removes files. The
 //! active file is opened when it is listed, so a later rotation does not hide it. A segment that is compressed later is
-//! found in its new form. A segment that retention removed later is skipped. Lines that are written to the active file
+//! found compressed. A segment that retention removed later is skipped. Lines that are written to the active file
 //! after the listing are read, until it is rotated.
 //!
 //! # Lines
@@ -37,4 +37,4 @@ mod segment;
 pub use self::lines::Lines;
 pub use self::log::{Log, logs, segments};
 pub use self::segment::{Reader, Segment};
-pub use crate::rotation::Form;
+pub use crate::rotation::Compression;

@@ -11,13 +11,13 @@ use super::lines::Lines;
 use super::open::{failed, open, read_at};
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Form, Names, Segment as Position};
+use crate::rotation::{Compression, Segment as Position, SegmentNames};
 
 /// One file of a log, as it was when it was listed: the active file or a closed segment.
 #[derive(Clone, Debug)]
 pub struct Segment {
     path: PathBuf,
-    form: Form,
+    compression: Compression,
     bytes: u64,
     role: Role,
 }
@@ -26,23 +26,29 @@ pub struct Segment {
 enum Role {
     /// Stays open, as a rotation gives its path to another file. `None` if it could not be opened.
     Active(Option<Arc<File>>),
-    /// Its form, and with it its name, may change.
-    Closed(Arc<Names>, Position),
+    /// Its compression, and with it its name, may change.
+    Closed(Arc<SegmentNames>, Position),
     /// A compressed file that is no segment by its name.
     Single,
 }
 
 impl Segment {
     pub(super) fn active(path: PathBuf, file: Option<Arc<File>>, bytes: u64) -> Self {
-        Self { path, form: Form::Plain, bytes, role: Role::Active(file) }
+        Self { path, compression: Compression::Plain, bytes, role: Role::Active(file) }
     }
 
-    pub(super) fn closed(path: PathBuf, names: Arc<Names>, position: Position, form: Form, bytes: u64) -> Self {
-        Self { path, form, bytes, role: Role::Closed(names, position) }
+    pub(super) fn closed(
+        path: PathBuf,
+        names: Arc<SegmentNames>,
+        position: Position,
+        compression: Compression,
+        bytes: u64,
+    ) -> Self {
+        Self { path, compression, bytes, role: Role::Closed(names, position) }
     }
 
-    pub(super) fn single(path: PathBuf, form: Form, bytes: u64) -> Self {
-        Self { path, form, bytes, role: Role::Single }
+    pub(super) fn single(path: PathBuf, compression: Compression, bytes: u64) -> Self {
+        Self { path, compression, bytes, role: Role::Single }
     }
 
     /// Returns the path at which it was listed.
@@ -51,8 +57,8 @@ impl Segment {
     }
 
     /// Returns how its bytes were stored when it was listed.
-    pub fn form(&self) -> Form {
-        self.form
+    pub fn compression(&self) -> Compression {
+        self.compression
     }
 
     /// Returns its size on disk when it was listed, in bytes.
@@ -77,7 +83,7 @@ impl Segment {
 
     /// Opens it for reading, decompressed. Returns `None` if it has been removed since it was listed.
     ///
-    /// Each call starts at the beginning. A segment that was compressed since it was listed is opened in its new form.
+    /// Each call starts at the beginning. A segment that was compressed since it was listed is opened decompressed.
     ///
     /// # Errors
     /// The file cannot be opened, or the feature that decompresses it is not enabled.
@@ -86,10 +92,10 @@ impl Segment {
             let source = Box::new(Shared { file: Arc::clone(file), offset: 0 });
             return Ok(Some(Reader { path: self.path.clone(), source }));
         }
-        for (path, form) in self.places() {
+        for (path, compression) in self.places() {
             match open(&path) {
                 Ok(file) => {
-                    let source = decoder(form, file, &path)?;
+                    let source = decoder(compression, file, &path)?;
                     return Ok(Some(Reader { path, source }));
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -111,12 +117,12 @@ impl Segment {
         }
     }
 
-    /// Returns where it may be by now. The writer removes one form only after the next one is complete.
-    fn places(&self) -> Vec<(PathBuf, Form)> {
-        let mut places = vec![(self.path.clone(), self.form)];
+    /// Returns where it may be by now. The writer removes one file only after the next one is complete.
+    fn places(&self) -> Vec<(PathBuf, Compression)> {
+        let mut places = vec![(self.path.clone(), self.compression)];
         if let Role::Closed(names, position) = &self.role {
-            let path = |form| self.path.with_file_name(names.segment(*position, form));
-            places.extend(Form::ALL.map(|form| (path(form), form)));
+            let path = |compression| self.path.with_file_name(names.segment(*position, compression));
+            places.extend(Compression::ALL.map(|compression| (path(compression), compression)));
         }
         places
     }

@@ -1,8 +1,8 @@
 //! The names of one log's files.
 //!
-//! `orders.20261120T101538Z-000042.log.gz`: stem, UTC time of closing, sequence, extension, form. A name belongs to
-//! this log only if formatting its parsed parts gives the same bytes again. So `app.secret.log` and `app.log.bak` are
-//! never taken for segments of `app.log`.
+//! `orders.20261120T101538Z-000042.log.gz`: stem, UTC time of closing, sequence, extension, compression. A name belongs
+//! to this log only if formatting its parsed parts gives the same bytes again. So `app.secret.log` and `app.log.bak`
+//! are never taken for segments of `app.log`.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub(crate) struct Segment {
 /// How the bytes of a segment are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Form {
+pub enum Compression {
     /// As they were written.
     Plain,
     /// Compressed with gzip; the name ends in `.gz`.
@@ -34,7 +34,7 @@ pub enum Form {
 
 /// The names of one log's files, all in one directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
+pub(crate) struct SegmentNames {
     active: String,
     /// `orders.`
     prefix: String,
@@ -63,7 +63,7 @@ impl Segment {
     }
 }
 
-impl Form {
+impl Compression {
     pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Gzip, Self::Zstd];
 
     fn suffix(self) -> &'static str {
@@ -74,15 +74,15 @@ impl Form {
         }
     }
 
-    /// Returns the form that the end of a file name stands for.
+    /// Returns the compression that the end of a file name stands for.
     pub(crate) fn of_name(name: &str) -> Self {
-        let compressed = [Self::Gzip, Self::Zstd].into_iter().find(|form| name.ends_with(form.suffix()));
+        let compressed = [Self::Gzip, Self::Zstd].into_iter().find(|compression| name.ends_with(compression.suffix()));
         compressed.unwrap_or(Self::Plain)
     }
 }
 
 /// `plain`, `gzip` or `zstd`.
-impl fmt::Display for Form {
+impl fmt::Display for Compression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Plain => "plain",
@@ -92,7 +92,7 @@ impl fmt::Display for Form {
     }
 }
 
-impl Names {
+impl SegmentNames {
     /// Creates the names of one log.
     ///
     /// `active`: the name of the active file, without its directory.
@@ -106,16 +106,16 @@ impl Names {
 
     /// Returns the names of the log that the segment `name` belongs to; `None` if it is no segment's name.
     ///
-    /// An end such as `.gz` is taken for a form, not for the extension of the active file.
-    pub(crate) fn of_segment(name: &str) -> Option<(Self, Segment, Form)> {
-        Form::ALL.into_iter().rev().find_map(|form| {
-            let base = name.strip_suffix(form.suffix())?;
+    /// An end such as `.gz` is taken for a compression, not for the extension of the active file.
+    pub(crate) fn of_segment(name: &str) -> Option<(Self, Segment, Compression)> {
+        Compression::ALL.into_iter().rev().find_map(|compression| {
+            let base = name.strip_suffix(compression.suffix())?;
             let extension = base.rfind('.').map_or("", |dot| &base[dot..]);
             [extension, ""].into_iter().find_map(|suffix| {
                 let (stem, _stamp) = base.strip_suffix(suffix)?.rsplit_once('.')?;
                 let names = Self::new(&format!("{stem}{suffix}"));
-                let (segment, form) = names.parse(name)?;
-                Some((names, segment, form))
+                let (segment, compression) = names.parse(name)?;
+                Some((names, segment, compression))
             })
         })
     }
@@ -131,33 +131,33 @@ impl Names {
     }
 
     /// Returns the name of a closed segment.
-    pub(crate) fn segment(&self, segment: Segment, form: Form) -> String {
+    pub(crate) fn segment(&self, segment: Segment, compression: Compression) -> String {
         let Self { prefix, suffix, .. } = self;
         let time = DateTime::from_timestamp(segment.seconds, 0).unwrap_or_default().format(TIME);
-        format!("{prefix}{time}-{:06}{suffix}{}", segment.sequence, form.suffix())
+        format!("{prefix}{time}-{:06}{suffix}{}", segment.sequence, compression.suffix())
     }
 
-    /// Returns the segment and form that `name` stands for; `None` if it is no segment of this log.
-    pub(crate) fn parse(&self, name: &str) -> Option<(Segment, Form)> {
+    /// Returns the segment and compression that `name` stands for; `None` if it is no segment of this log.
+    pub(crate) fn parse(&self, name: &str) -> Option<(Segment, Compression)> {
         let rest = name.strip_prefix(self.prefix.as_str())?;
-        Form::ALL.into_iter().find_map(|form| {
-            let stamp = rest.strip_suffix(form.suffix())?.strip_suffix(self.suffix.as_str())?;
+        Compression::ALL.into_iter().find_map(|compression| {
+            let stamp = rest.strip_suffix(compression.suffix())?.strip_suffix(self.suffix.as_str())?;
             let (time, sequence) = stamp.split_once('-')?;
             let seconds = NaiveDateTime::parse_from_str(time, TIME).ok()?.and_utc().timestamp();
             let segment = Segment { seconds, sequence: sequence.parse().ok()? };
-            (self.segment(segment, form) == name).then_some((segment, form))
+            (self.segment(segment, compression) == name).then_some((segment, compression))
         })
     }
 
     /// Returns the hidden name under which a compressed segment is written.
-    pub(crate) fn temporary(&self, segment: Segment, form: Form) -> String {
-        format!(".{}.tmp", self.segment(segment, form))
+    pub(crate) fn temporary(&self, segment: Segment, compression: Compression) -> String {
+        format!(".{}.tmp", self.segment(segment, compression))
     }
 
-    /// Returns the segment whose compressed form is written to a file of this name; `None` if the name is foreign.
+    /// Returns the segment whose compressed file is written under this name; `None` if the name is foreign.
     pub(crate) fn parse_temporary(&self, name: &str) -> Option<Segment> {
-        let (segment, form) = self.parse(name.strip_prefix('.')?.strip_suffix(".tmp")?)?;
-        (form != Form::Plain).then_some(segment)
+        let (segment, compression) = self.parse(name.strip_prefix('.')?.strip_suffix(".tmp")?)?;
+        (compression != Compression::Plain).then_some(segment)
     }
 
     /// Returns the hidden file whose lock holder may rename and remove segments.
@@ -176,19 +176,19 @@ mod tests {
 
     #[test]
     fn a_segment_is_named_by_time_and_sequence() {
-        let names = Names::new("orders.log");
-        assert_eq!(names.segment(AT, Form::Plain), "orders.20261120T101538Z-000042.log");
-        assert_eq!(names.segment(AT, Form::Zstd), "orders.20261120T101538Z-000042.log.zst");
-        assert_eq!(names.temporary(AT, Form::Gzip), ".orders.20261120T101538Z-000042.log.gz.tmp");
+        let names = SegmentNames::new("orders.log");
+        assert_eq!(names.segment(AT, Compression::Plain), "orders.20261120T101538Z-000042.log");
+        assert_eq!(names.segment(AT, Compression::Zstd), "orders.20261120T101538Z-000042.log.zst");
+        assert_eq!(names.temporary(AT, Compression::Gzip), ".orders.20261120T101538Z-000042.log.gz.tmp");
         assert_eq!(names.lock(), ".orders.log.lock");
-        assert_eq!(Names::new("orders").segment(AT, Form::Plain), "orders.20261120T101538Z-000042");
-        assert_eq!(Names::new("a.b.log").segment(AT, Form::Plain), "a.b.20261120T101538Z-000042.log");
-        assert_eq!(Names::new(".log").segment(AT, Form::Plain), ".log.20261120T101538Z-000042");
+        assert_eq!(SegmentNames::new("orders").segment(AT, Compression::Plain), "orders.20261120T101538Z-000042");
+        assert_eq!(SegmentNames::new("a.b.log").segment(AT, Compression::Plain), "a.b.20261120T101538Z-000042.log");
+        assert_eq!(SegmentNames::new(".log").segment(AT, Compression::Plain), ".log.20261120T101538Z-000042");
     }
 
     #[test]
     fn neighbours_are_foreign() {
-        let names = Names::new("app.log");
+        let names = SegmentNames::new("app.log");
         for foreign in [
             "app.log",
             "app-error.log",
@@ -211,7 +211,7 @@ mod tests {
         ] {
             assert_eq!(names.parse(foreign), None, "{foreign}");
             assert_eq!(names.parse_temporary(foreign), None, "{foreign}");
-            let log = Names::of_segment(foreign).map(|(names, ..)| names.active);
+            let log = SegmentNames::of_segment(foreign).map(|(names, ..)| names.active);
             assert_ne!(log.as_deref(), Some("app.log"), "{foreign}");
         }
         assert_eq!(names.parse_temporary(".app.20261120T101538Z-000042.log.gz.tmp"), Some(AT));
@@ -229,38 +229,38 @@ mod tests {
     proptest! {
         #[test]
         fn any_name_reads_back(
-            active in "[a-zA-Z0-9._-]{1,20}", seconds in 0i64..9_000_000_000, sequence in any::<u64>(), form in 0usize..3,
+            active in "[a-zA-Z0-9._-]{1,20}", seconds in 0i64..9_000_000_000, sequence in any::<u64>(), compression in 0usize..3,
         ) {
-            let names = Names::new(&active);
-            let (segment, form) = (Segment { seconds, sequence }, Form::ALL[form]);
-            prop_assert_eq!(names.parse(&names.segment(segment, form)), Some((segment, form)));
+            let names = SegmentNames::new(&active);
+            let (segment, compression) = (Segment { seconds, sequence }, Compression::ALL[compression]);
+            prop_assert_eq!(names.parse(&names.segment(segment, compression)), Some((segment, compression)));
             prop_assert_eq!(names.parse(&active), None);
-            let read = names.parse_temporary(&names.temporary(segment, form));
-            prop_assert_eq!(read, (form != Form::Plain).then_some(segment));
-            if Form::of_name(&active) == Form::Plain {
-                let (log, ..) = Names::of_segment(&names.segment(segment, form)).unwrap();
+            let read = names.parse_temporary(&names.temporary(segment, compression));
+            prop_assert_eq!(read, (compression != Compression::Plain).then_some(segment));
+            if Compression::of_name(&active) == Compression::Plain {
+                let (log, ..) = SegmentNames::of_segment(&names.segment(segment, compression)).unwrap();
                 prop_assert_eq!(log.active(), names.active());
             }
             let lock = names.lock();
-            prop_assert_eq!(Names::of_lock(&lock), Some(names.active()));
+            prop_assert_eq!(SegmentNames::of_lock(&lock), Some(names.active()));
         }
 
         #[test]
         fn names_sort_as_they_were_written(times in prop::collection::vec(0i64..4_000_000_000, 2..40)) {
-            let names = Names::new("orders.log");
+            let names = SegmentNames::new("orders.log");
             let mut newest = None;
             let written: Vec<_> = times.into_iter().map(|seconds| {
                 newest = Some(Segment::after(newest, Timestamp::from_nanos(seconds * 1_000_000_000)));
-                names.segment(newest.unwrap(), Form::Plain)
+                names.segment(newest.unwrap(), Compression::Plain)
             }).collect();
             prop_assert!(written.is_sorted_by(|a, b| a < b));
         }
 
         #[test]
         fn any_other_name_is_foreign(name in "\\PC{0,40}") {
-            let names = Names::new("orders.log");
-            if let Some((segment, form)) = names.parse(&name) {
-                prop_assert_eq!(names.segment(segment, form), name);
+            let names = SegmentNames::new("orders.log");
+            if let Some((segment, compression)) = names.parse(&name) {
+                prop_assert_eq!(names.segment(segment, compression), name);
             }
         }
     }

@@ -5,8 +5,12 @@
 //! saving changes. A boundary that the change skips moves to the first minute after the gap. A boundary that occurs
 //! twice counts the first time only.
 
+use std::fmt;
+use std::str::FromStr;
+
 use chrono::{DateTime, Datelike, Days, Local, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 
+use crate::error::Error;
 use crate::record::Timestamp;
 
 /// Lines of several threads arrive slightly out of order. A time further back than this means that the clock stepped.
@@ -31,6 +35,68 @@ pub enum Period {
     },
     /// Until Sunday begins, as in `tracing-appender` and `logrotate`.
     Weekly,
+}
+
+/// `minutely`, `hourly`, `daily`, `daily at 03:30` or `weekly`; [`FromStr`] reads it back.
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Minutely => "minutely",
+            Self::Hourly => "hourly",
+            Self::Daily => "daily",
+            Self::DailyAt { hour, minute } => return f.pad(&format!("daily at {hour:02}:{minute:02}")),
+            Self::Weekly => "weekly",
+        })
+    }
+}
+
+/// Reads `minutely`, `hourly`, `daily`, `daily at 03:30` (00:00 to 23:59) or `weekly`.
+///
+/// ```
+/// use spanline::sink::Period;
+///
+/// assert_eq!("daily at 03:30".parse::<Period>()?, Period::DailyAt { hour: 3, minute: 30 });
+/// # Ok::<(), spanline::Error>(())
+/// ```
+impl FromStr for Period {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let daily_at = || {
+            let (hour, minute) = text.strip_prefix("daily at ")?.split_once(':')?;
+            let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            let is_time = two_digits(hour) && two_digits(minute);
+            let period = Self::DailyAt { hour: hour.parse().ok()?, minute: minute.parse().ok()? };
+            (is_time && period.is_valid()).then_some(period)
+        };
+        let period = match text {
+            "minutely" => Some(Self::Minutely),
+            "hourly" => Some(Self::Hourly),
+            "daily" => Some(Self::Daily),
+            "weekly" => Some(Self::Weekly),
+            _ => daily_at(),
+        };
+        period.ok_or_else(|| {
+            let text = text.escape_debug();
+            let expected = "`minutely`, `hourly`, `daily`, `daily at HH:MM` (00:00 to 23:59), `weekly`";
+            Error::invalid(format!("unknown period `{text}`; expected one of: {expected}"))
+        })
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Period {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Period {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 impl Period {
@@ -95,13 +161,13 @@ pub(crate) enum Zone {
 
 /// What a line's time means for the active file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum PeriodState {
     /// The time belongs to the file's period.
-    Stay,
+    Current,
     /// The period is over.
     Over,
     /// The clock stepped back: the period must be determined again.
-    Back,
+    ClockSteppedBack,
 }
 
 /// Follows the period of the active file.
@@ -137,14 +203,14 @@ impl Schedule {
     }
 
     /// Returns what `time` means for the active file.
-    pub(crate) fn turn(&self, time: Timestamp) -> Turn {
+    pub(crate) fn state_at(&self, time: Timestamp) -> PeriodState {
         let now = time.as_nanos();
         match self.span {
-            None if self.period.is_none() => Turn::Stay,
-            None => Turn::Back,
-            Some((_, end)) if now >= end => Turn::Over,
-            Some((from, _)) if now < from.saturating_sub(STEP_NANOS) => Turn::Back,
-            Some(_) => Turn::Stay,
+            None if self.period.is_none() => PeriodState::Current,
+            None => PeriodState::ClockSteppedBack,
+            Some((_, end)) if now >= end => PeriodState::Over,
+            Some((from, _)) if now < from.saturating_sub(STEP_NANOS) => PeriodState::ClockSteppedBack,
+            Some(_) => PeriodState::Current,
         }
     }
 }
@@ -162,12 +228,7 @@ mod tests {
     }
 
     /// Returns the first boundaries after `from`, as a wall clock shows them.
-    fn boundaries<Z: TimeZone<Offset: std::fmt::Display>>(
-        period: Period,
-        from: &str,
-        zone: &Z,
-        n: usize,
-    ) -> Vec<String> {
+    fn boundaries<Z: TimeZone<Offset: fmt::Display>>(period: Period, from: &str, zone: &Z, n: usize) -> Vec<String> {
         let mut at = utc(from);
         let mut next = || {
             at = period.boundary_after(at, zone).unwrap();
@@ -248,22 +309,43 @@ mod tests {
     fn a_schedule_turns_once_and_follows_the_clock_back() {
         let at = |text| Timestamp::from(utc(text));
         let mut schedule = Schedule::new(Some(Period::Daily), Zone::Utc);
-        assert_eq!(schedule.turn(at("2026-11-20T10:00:00Z")), Turn::Back);
+        assert_eq!(schedule.state_at(at("2026-11-20T10:00:00Z")), PeriodState::ClockSteppedBack);
         schedule.begin(Some(at("2026-11-20T10:00:00Z")));
-        assert_eq!(schedule.turn(at("2026-11-20T23:59:59Z")), Turn::Stay);
-        assert_eq!(schedule.turn(at("2026-11-21T00:00:00Z")), Turn::Over);
+        assert_eq!(schedule.state_at(at("2026-11-20T23:59:59Z")), PeriodState::Current);
+        assert_eq!(schedule.state_at(at("2026-11-21T00:00:00Z")), PeriodState::Over);
         schedule.begin(Some(at("2027-11-21T00:00:00Z")));
-        assert_eq!(schedule.turn(at("2027-11-20T23:59:01Z")), Turn::Stay);
-        assert_eq!(schedule.turn(at("2026-11-20T12:00:00Z")), Turn::Back);
+        assert_eq!(schedule.state_at(at("2027-11-20T23:59:01Z")), PeriodState::Current);
+        assert_eq!(schedule.state_at(at("2026-11-20T12:00:00Z")), PeriodState::ClockSteppedBack);
         schedule.begin(Some(at("2026-11-20T12:00:00Z")));
-        assert_eq!(schedule.turn(at("2026-11-21T00:00:00Z")), Turn::Over);
+        assert_eq!(schedule.state_at(at("2026-11-21T00:00:00Z")), PeriodState::Over);
     }
 
     #[test]
     fn without_a_period_it_never_turns() {
         let mut schedule = Schedule::new(None, Zone::Utc);
         schedule.begin(Some(Timestamp::from_nanos(0)));
-        assert_eq!(schedule.turn(Timestamp::from_nanos(i64::MAX)), Turn::Stay);
+        assert_eq!(schedule.state_at(Timestamp::from_nanos(i64::MAX)), PeriodState::Current);
+    }
+
+    #[test]
+    fn a_period_reads_back_from_its_text() {
+        let daily_at = Period::DailyAt { hour: 3, minute: 30 };
+        for period in [Period::Minutely, Period::Hourly, Period::Daily, daily_at, Period::Weekly] {
+            assert_eq!(period.to_string().parse::<Period>().unwrap(), period);
+            #[cfg(feature = "serde")]
+            {
+                let json = serde_json::to_string(&period).unwrap();
+                assert_eq!(json, format!("\"{period}\""));
+                assert_eq!(serde_json::from_str::<Period>(&json).unwrap(), period);
+            }
+        }
+        assert_eq!(daily_at.to_string(), "daily at 03:30");
+        for text in
+            ["", "Daily", "daily at", "daily at 3:30", "daily at 24:00", "daily at 03:60", "daily at +3:30", "x\n"]
+        {
+            let error = text.parse::<Period>().unwrap_err();
+            assert!(error.is_invalid() && error.to_string().contains("expected one of: `minutely`"), "{error}");
+        }
     }
 
     proptest! {

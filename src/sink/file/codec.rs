@@ -1,21 +1,21 @@
-//! The compressed forms, as far as the crate's features go.
+//! The codecs, as far as the crate's features include them.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 
-use crate::rotation::Form;
+use crate::rotation::Compression;
 
-/// Compresses all of `source` into `target` and gives that back.
-pub(super) fn encode(form: Form, source: impl Read, target: File) -> io::Result<File> {
-    match form {
+/// Compresses all of `source` into `target` and returns the latter.
+pub(super) fn encode(compression: Compression, source: impl Read, target: File) -> io::Result<File> {
+    match compression {
         #[cfg(feature = "gzip")]
-        Form::Gzip => {
+        Compression::Gzip => {
             let mut encoder = flate2::write::GzEncoder::new(target, flate2::Compression::default());
             io::copy(&mut { source }, &mut encoder)?;
             encoder.finish()
         }
         #[cfg(feature = "zstd")]
-        Form::Zstd => {
+        Compression::Zstd => {
             let mut encoder = zstd::stream::write::Encoder::new(target, zstd::DEFAULT_COMPRESSION_LEVEL)?;
             encoder.include_checksum(true)?;
             io::copy(&mut { source }, &mut encoder)?;
@@ -28,13 +28,13 @@ pub(super) fn encode(form: Form, source: impl Read, target: File) -> io::Result<
     }
 }
 
-/// How many bytes `source` holds, all of them decoded; `None` if that takes a feature which is off.
-pub(super) fn decoded_bytes(form: Form, source: impl Read) -> Option<io::Result<u64>> {
-    match form {
+/// Returns how many bytes `source` holds, all of them decoded; `None` when the feature for it is off.
+pub(super) fn decoded_bytes(compression: Compression, source: impl Read) -> Option<io::Result<u64>> {
+    match compression {
         #[cfg(feature = "gzip")]
-        Form::Gzip => Some(io::copy(&mut flate2::read::MultiGzDecoder::new(source), &mut io::sink())),
+        Compression::Gzip => Some(io::copy(&mut flate2::read::MultiGzDecoder::new(source), &mut io::sink())),
         #[cfg(feature = "zstd")]
-        Form::Zstd => {
+        Compression::Zstd => {
             let decoder = zstd::stream::read::Decoder::new(source);
             Some(decoder.and_then(|mut decoder| io::copy(&mut decoder, &mut io::sink())))
         }

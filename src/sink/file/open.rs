@@ -1,8 +1,8 @@
-//! Opens files with care: the active file, its lock file, its segments.
+//! Opens files safely: the active file, its lock file, its segments.
 //!
-//! In a directory that others may write to, anything may lie at a path. What is not a plain file of one's own is
-//! refused before anything is done to it, and a link is never followed. Modes are set on what was made here, and
-//! only there, so that the umask has no say.
+//! In a directory that other users may write to, anything may be at a path. What is not a regular file of this user is
+//! refused before it is touched, and links are never followed. Modes are set only on files created here, so that the
+//! umask has no effect.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -10,10 +10,10 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// Between looking and opening, a file can come or go; that often is it looked at again.
+/// Between inspecting and opening, a file can come or go: this many attempts.
 const ATTEMPTS: u32 = 16;
 
-/// The permission bits of what is made here; without a meaning where there are none.
+/// The permission bits of new files; without effect where there are none.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(unix), allow(dead_code))]
 pub(super) struct Modes {
@@ -21,7 +21,7 @@ pub(super) struct Modes {
     pub(super) directory: u32,
 }
 
-/// Names the path. What the caller chose wrongly is an invalid setting, everything else may pass.
+/// Adds the path to an error. A wrong path is an invalid setting; everything else can be retried.
 pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |error| {
         let doing = format!("{doing} {}", path.display());
@@ -32,7 +32,7 @@ pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error)
     }
 }
 
-/// Opens a file for reading and appending; makes it, and its directories, where they are missing.
+/// Opens a file for reading and appending; creates it and its directories if they are missing.
 pub(super) fn open_or_create(path: &Path, modes: Modes) -> io::Result<File> {
     for _ in 0..ATTEMPTS {
         match open(path) {
@@ -47,19 +47,22 @@ pub(super) fn open_or_create(path: &Path, modes: Modes) -> io::Result<File> {
             created => return created,
         }
     }
-    Err(io::Error::new(ErrorKind::ResourceBusy, "it comes and goes"))
+    Err(io::Error::new(
+        ErrorKind::ResourceBusy,
+        "another program creates and removes it repeatedly; expected a file that stays",
+    ))
 }
 
-/// Opens a file that is there for reading and appending.
+/// Opens an existing file for reading and appending.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     check(&fs::symlink_metadata(path)?)?;
     let file = options().open(path)?;
-    // Another one may have been put there in the meantime.
+    // Another file may have been put there in the meantime.
     check(&file.metadata()?)?;
     Ok(file)
 }
 
-/// Makes a file that is not there.
+/// Creates a file that must not exist.
 pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
     let file = options().create_new(true).open(path)?;
     set_mode(path, Some(&file), mode);
@@ -84,14 +87,14 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-/// Renames to a name that must not be taken. Who calls this holds the lock file.
+/// Renames to a name that must be free. The caller holds the lock file.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         use rustix::io::Errno;
         match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            // The system or the file system cannot.
+            // The system or the file system does not support it.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             renamed => return Ok(renamed?),
         }
@@ -117,7 +120,7 @@ mod unix {
 
     use super::{ErrorKind, File, Metadata, OpenOptions, Path, fs, io};
 
-    /// Which file it is, whatever it is called by now.
+    /// Identifies a file, whatever its name is now.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(in super::super) struct Identity(u64, u64);
 
@@ -139,19 +142,19 @@ mod unix {
         let refused = |why| Err(io::Error::new(ErrorKind::InvalidInput, why));
         let kind = metadata.file_type();
         if kind.is_symlink() {
-            refused("it is a symbolic link")
+            refused("it is a symbolic link; expected a regular file or nothing at this path")
         } else if kind.is_dir() {
-            refused("it is a directory")
+            refused("it is a directory; expected a regular file or nothing at this path")
         } else if !kind.is_file() {
-            refused("it is no regular file")
+            refused("it is not a regular file; expected one, or nothing at this path")
         } else if metadata.nlink() > 1 && metadata.uid() != own_uid()? {
-            refused("it is a hard link to another user's file")
+            refused("it is a hard link to another user's file; remove the link")
         } else {
             Ok(())
         }
     }
 
-    /// The user whose files are made here: the owner of a fresh pipe.
+    /// Returns the user that new files belong to: the owner of a fresh pipe.
     fn own_uid() -> io::Result<u32> {
         let (reader, _writer) = io::pipe()?;
         Ok(File::from(OwnedFd::from(reader)).metadata()?.uid())
@@ -161,7 +164,7 @@ mod unix {
         DirBuilder::new().mode(0o700).create(path)
     }
 
-    /// Whatever the umask. A file system that knows no modes refuses, which is nobody's fault.
+    /// Sets the mode, whatever the umask. A file system without modes refuses; that is not an error.
     pub(super) fn set_mode(path: &Path, file: Option<&File>, mode: u32) {
         let permissions = Permissions::from_mode(mode);
         let _ = match file {
@@ -181,12 +184,13 @@ mod unix {
         metadata.permissions().mode() & 0o7777
     }
 
-    /// Takes the lock if nobody else has any. What was held is given up first, and is gone if this fails.
+    /// Takes the exclusive lock unless another process holds any. Gives up the held lock first, which is lost on
+    /// failure.
     pub(in super::super) fn try_exclusive(file: &File) -> bool {
         file.try_lock().is_ok()
     }
 
-    /// Takes or keeps a share of the lock, unless somebody has all of it. Without locks there is nothing to share.
+    /// Takes or keeps a shared lock unless another process holds the exclusive one. Without locks, returns true.
     pub(in super::super) fn try_shared(file: &File) -> bool {
         !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
@@ -197,7 +201,7 @@ pub(super) use other::{Identity, await_writes, mode_of, try_exclusive, try_share
 #[cfg(not(unix))]
 use other::{check, create_directory, options, set_mode};
 
-/// Where files have neither modes nor identity: what is at the path is taken to be what was opened there.
+/// For systems whose files have neither modes nor identity: the file at the path counts as the one opened there.
 #[cfg(not(unix))]
 mod other {
     use super::{ErrorKind, File, Metadata, OpenOptions, Path, fs, io};
@@ -220,7 +224,10 @@ mod other {
     pub(super) fn check(metadata: &Metadata) -> io::Result<()> {
         match metadata.is_file() {
             true => Ok(()),
-            false => Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file")),
+            false => Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "it is not a regular file; expected one, or nothing at this path",
+            )),
         }
     }
 
@@ -238,7 +245,7 @@ mod other {
 
     pub(super) fn set_mode(_: &Path, _: Option<&File>, _: u32) {}
 
-    /// Locks would keep even their holder from writing.
+    /// A lock would prevent even its holder from writing.
     pub(in super::super) fn try_exclusive(_: &File) -> bool {
         false
     }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use spanline::read::{self, Form, Lines, Log};
+use spanline::read::{self, Compression, Lines, Log};
 use spanline::{Output, Overflow, RollingFile};
 use tempfile::TempDir;
 use tracing::subscriber::with_default;
@@ -82,14 +82,14 @@ fn numbers(lines: &[String]) -> Vec<u64> {
     lines.iter().map(number).collect()
 }
 
-fn check_rotated(dir: &Dir, compressed: Form) {
+fn check_rotated(dir: &Dir, compressed: Compression) {
     assert_eq!(numbers(&dir.lines()), (0..300).collect::<Vec<_>>());
     let segments = dir.log().segments().unwrap();
     assert!(segments.len() > 5, "{segments:?}");
     let (active, closed) = segments.split_last().unwrap();
-    assert!(active.is_active() && active.form() == Form::Plain && active.closed_at().is_none());
+    assert!(active.is_active() && active.compression() == Compression::Plain && active.closed_at().is_none());
     assert_eq!(active.path(), dir.path());
-    assert!(closed.iter().all(|segment| !segment.is_active() && segment.form() == compressed), "{closed:?}");
+    assert!(closed.iter().all(|segment| !segment.is_active() && segment.compression() == compressed), "{closed:?}");
     assert!(closed.is_sorted_by_key(read::Segment::closed_at));
     let sequences: Vec<_> = closed.iter().map(|segment| segment.sequence().unwrap()).collect();
     assert_eq!(sequences, (1..=closed.len() as u64).collect::<Vec<_>>());
@@ -106,7 +106,7 @@ fn check_rotated(dir: &Dir, compressed: Form) {
 fn a_rotated_log_is_read_in_the_order_written() {
     let dir = Dir::new();
     write(RollingFile::new(dir.path()).rotate_bytes(4000), 300);
-    check_rotated(&dir, Form::Plain);
+    check_rotated(&dir, Compression::Plain);
 }
 
 #[cfg(feature = "gzip")]
@@ -114,7 +114,7 @@ fn a_rotated_log_is_read_in_the_order_written() {
 fn segments_compressed_with_gzip_are_read() {
     let dir = Dir::new();
     write(RollingFile::new(dir.path()).rotate_bytes(4000).gzip(), 300);
-    check_rotated(&dir, Form::Gzip);
+    check_rotated(&dir, Compression::Gzip);
 }
 
 #[cfg(feature = "zstd")]
@@ -122,7 +122,7 @@ fn segments_compressed_with_gzip_are_read() {
 fn segments_compressed_with_zstd_are_read() {
     let dir = Dir::new();
     write(RollingFile::new(dir.path()).rotate_bytes(4000).zstd(), 300);
-    check_rotated(&dir, Form::Zstd);
+    check_rotated(&dir, Compression::Zstd);
 }
 
 /// A reader on another thread lists and reads while the writer rotates and compresses.
@@ -353,7 +353,7 @@ fn a_compressed_file_of_any_name_is_read_alone() {
     dir.put("orders.log", "3\n");
     let log = Log::open(dir.join("orders.log.1.gz")).unwrap();
     assert_eq!(texts(&mut log.lines().unwrap()), ["1", "2"]);
-    assert_eq!(log.segments().unwrap()[0].form(), Form::Gzip);
+    assert_eq!(log.segments().unwrap()[0].compression(), Compression::Gzip);
 }
 
 #[cfg(not(feature = "zstd"))]

@@ -31,8 +31,8 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
     if !rows.is_empty() {
         writeln!(output, "{:20}  {:20}  {:>bytes_width$}  {:5}  PATH", "FROM", "TO", "BYTES", "FORM")?;
     }
-    for Row { from, to, bytes, form, path } in rows {
-        writeln!(output, "{from:20}  {to:20}  {bytes:>bytes_width$}  {form:5}  {path}")?;
+    for Row { from, to, bytes, compression, path } in rows {
+        writeln!(output, "{from:20}  {to:20}  {bytes:>bytes_width$}  {compression:5}  {path}")?;
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ struct Row {
     from: String,
     to: String,
     bytes: String,
-    form: String,
+    compression: String,
     path: String,
 }
 
@@ -64,7 +64,7 @@ fn rows_of(segments: Vec<Segment>) -> Vec<Row> {
         to: time(&segment),
         from: from.replace(time(&segment)).unwrap_or_else(unknown),
         bytes: segment.bytes().to_string(),
-        form: segment.form().to_string(),
+        compression: segment.compression().to_string(),
         path: escaped(segment.path().strip_prefix(".").unwrap_or(segment.path())),
     };
     segments.into_iter().map(row).collect()

@@ -1,8 +1,8 @@
-//! Compresses closed segments, on a thread of its own that lives while there is work.
+//! Compresses closed segments, on a thread that lives while there is work.
 //!
-//! A segment is read under its exclusive lock, so that no writer, and no other process's thread, is at it. Its
-//! compressed form is written under a temporary name, made durable, renamed, and only then does the original go: a
-//! crash leaves a stray temporary, or both forms, and the next pass clears up either.
+//! A segment is read under its exclusive lock, so that no writer and no thread of another process uses it. The
+//! compressed file is written under a temporary name, made durable and renamed; only then is the original removed. A
+//! crash leaves a stray temporary file, or both files, and the next pass removes what is not needed.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
@@ -14,49 +14,49 @@ use std::thread;
 use std::time::Duration;
 
 use super::codec;
+use super::log_files::{DirectoryListing, LogFiles, SegmentFile, leads_to, remove};
 use super::open::{self, Identity, failed, mode_of, rename_new};
-use super::store::{Listing, Store, Stored, leads_to, remove};
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Form, Segment};
+use crate::rotation::{Compression, Segment};
 use crate::sync;
 
-/// What could not be compressed, because another process was at it for example, is tried again after this.
+/// What could not be compressed, for example because another process used it, is tried again after this time.
 const RETRY_NANOS: i64 = 30_000_000_000;
 
 #[derive(Debug)]
-pub(super) struct Compressor(Arc<Shared>);
+pub(super) struct Compressor(Arc<CompressorShared>);
 
 #[derive(Debug)]
-struct Shared {
-    store: Arc<Store>,
-    state: Mutex<State>,
+struct CompressorShared {
+    files: Arc<LogFiles>,
+    state: Mutex<CompressorState>,
     idle: Condvar,
-    /// The log ends: the rest is for its next start.
+    /// The log ends: the next start does the rest.
     stop: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct CompressorState {
     running: bool,
-    /// A pass is to be made.
+    /// Another pass is due.
     wanted: bool,
-    /// The last pass had to leave something.
+    /// The last pass could not do everything.
     left_over: bool,
     now: Option<Timestamp>,
-    /// The time of the last order.
+    /// When the last pass was requested.
     woken: Option<Timestamp>,
     problem: Option<Error>,
 }
 
 impl Compressor {
-    pub(super) fn new(store: Arc<Store>) -> Self {
+    pub(super) fn new(files: Arc<LogFiles>) -> Self {
         let (state, idle) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { store, state, idle, stop: AtomicBool::new(false) }))
+        Self(Arc::new(CompressorShared { files, state, idle, stop: AtomicBool::new(false) }))
     }
 
-    /// Has a pass made over the directory, if there is anything to do by the listing.
-    pub(super) fn wake(&self, listing: &Listing, now: Option<Timestamp>) {
+    /// Requests a pass over the directory, if the listing shows any work.
+    pub(super) fn wake(&self, listing: &DirectoryListing, now: Option<Timestamp>) {
         let mut state = self.0.state();
         (state.now, state.woken) = (now, now);
         if self.0.has_work(listing) {
@@ -69,7 +69,7 @@ impl Compressor {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the compressor")]
-    fn start(&self, state: &mut State) {
+    fn start(&self, state: &mut CompressorState) {
         let shared = Arc::clone(&self.0);
         match thread::Builder::new().name("spanline-compress".into()).spawn(move || shared.run()) {
             Ok(_) => state.running = true,
@@ -80,7 +80,7 @@ impl Compressor {
         }
     }
 
-    /// Tries again, now and then, what was left.
+    /// Retries what was left, from time to time.
     pub(super) fn tick(&self, now: Timestamp) {
         let mut state = self.0.state();
         state.now = Some(now);
@@ -88,7 +88,7 @@ impl Compressor {
         let due = state.left_over && !since.is_some_and(|since| (0..RETRY_NANOS).contains(&since));
         drop(state);
         if due {
-            match self.0.store.list() {
+            match self.0.files.list() {
                 Ok(listing) => self.wake(&listing, Some(now)),
                 Err(error) => {
                     let mut state = self.0.state();
@@ -98,7 +98,7 @@ impl Compressor {
         }
     }
 
-    /// Waits until all is done, but no longer than `limit`, and then leaves the rest.
+    /// Waits until everything is done, for `limit` at most, and then gives up the rest.
     pub(super) fn finish(&self, limit: Duration) {
         if sync::wait_timeout_while(&self.0.idle, self.0.state(), limit, |state| state.running).running {
             self.0.stop.store(true, Ordering::Relaxed);
@@ -114,12 +114,12 @@ impl Compressor {
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// Somebody has it open, or the log ends.
+    /// Another process has it open, or the log ends.
     Busy,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl CompressorShared {
+    fn state(&self) -> MutexGuard<'_, CompressorState> {
         sync::lock(&self.state)
     }
 
@@ -134,7 +134,9 @@ impl Shared {
             (state.wanted, state.left_over) = (false, false);
             drop(state);
             let pass = catch_unwind(AssertUnwindSafe(|| self.pass()));
-            if let Err(error) = pass.unwrap_or_else(|_| Err(Error::retry("the compression thread panicked"))) {
+            if let Err(error) =
+                pass.unwrap_or_else(|_| Err(Error::retry("the compression thread panicked; spanline tries again")))
+            {
                 let mut state = self.state();
                 state.left_over = true;
                 state.problem = Some(error);
@@ -142,19 +144,19 @@ impl Shared {
         }
     }
 
-    fn has_work(&self, listing: &Listing) -> bool {
+    fn has_work(&self, listing: &DirectoryListing) -> bool {
         !listing.temporaries.is_empty() || listing.closed.values().any(|files| self.is_open_to_work(files))
     }
 
-    /// Whether a segment lies there uncompressed, or twice.
-    fn is_open_to_work(&self, files: &[Stored]) -> bool {
-        let plain = files.iter().any(|file| file.form == Form::Plain);
-        plain && (self.store.form != Form::Plain || files.len() > 1)
+    /// Returns whether a segment is there uncompressed, or twice.
+    fn is_open_to_work(&self, files: &[SegmentFile]) -> bool {
+        let plain = files.iter().any(|file| file.compression == Compression::Plain);
+        plain && (self.files.compression != Compression::Plain || files.len() > 1)
     }
 
-    /// Does all that can be done at once. The last error is returned, after everything else was tried.
+    /// Does everything that is possible now. Returns the first error, after it has tried everything else.
     fn pass(&self) -> Result<(), Error> {
-        let listing = self.store.list()?;
+        let listing = self.files.list()?;
         let mut result = Ok(());
         for (segment, path) in &listing.temporaries {
             result = result.and(self.remove_stray(*segment, path).map_err(failed("remove", path)));
@@ -163,14 +165,14 @@ impl Shared {
             if self.is_stopped() {
                 break;
             }
-            let path = self.store.path_of(*segment, Form::Plain);
+            let path = self.files.path_of(*segment, Compression::Plain);
             match self.compress(*segment, files, &path) {
                 Ok(Outcome::Done) => {
                     let now = self.state().now;
-                    result = result.and(self.store.prune(now));
+                    result = result.and(self.files.prune(now));
                 }
                 Ok(Outcome::Busy) => self.state().left_over = true,
-                // It was removed in the meantime, and has nothing to be compressed any more.
+                // It was removed in the meantime.
                 Err(_) if !path.exists() => {}
                 Err(error) => result = result.and(Err(failed("compress", &path)(error))),
             }
@@ -178,7 +180,7 @@ impl Shared {
         result
     }
 
-    fn compress(&self, segment: Segment, files: &[Stored], path: &Path) -> io::Result<Outcome> {
+    fn compress(&self, segment: Segment, files: &[SegmentFile], path: &Path) -> io::Result<Outcome> {
         let source = match open::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Done),
             opened => opened?,
@@ -190,24 +192,26 @@ impl Shared {
         if !leads_to(path, Identity::of(&metadata)) {
             return Ok(Outcome::Done);
         }
-        for form in files.iter().map(|file| file.form).filter(|form| *form != Form::Plain) {
-            let packed = self.store.path_of(segment, form);
-            match codec::decoded_bytes(form, self.stoppable(&open::open(&packed)?)) {
-                // This program cannot judge it, so neither goes.
+        for compression in
+            files.iter().map(|file| file.compression).filter(|compression| *compression != Compression::Plain)
+        {
+            let packed = self.files.path_of(segment, compression);
+            match codec::decoded_bytes(compression, self.stoppable(&open::open(&packed)?)) {
+                // This build cannot decode it, so both files stay.
                 None => return Ok(Outcome::Done),
                 Some(Err(_)) if self.is_stopped() => return Ok(Outcome::Busy),
                 Some(Ok(bytes)) if bytes >= metadata.len() => return remove(path).map(|()| Outcome::Done),
                 Some(_) => remove(&packed)?,
             }
         }
-        if self.store.form == Form::Plain {
+        if self.files.compression == Compression::Plain {
             return Ok(Outcome::Done);
         }
-        let temporary = self.store.directory.join(self.store.names.temporary(segment, self.store.form));
+        let temporary = self.files.directory.join(self.files.names.temporary(segment, self.files.compression));
         remove(&temporary)?;
         let packed = self.pack(&source, &metadata, &temporary).and_then(|()| {
-            rename_new(&temporary, &self.store.path_of(segment, self.store.form))?;
-            open::sync_directory(&self.store.directory)
+            rename_new(&temporary, &self.files.path_of(segment, self.files.compression))?;
+            open::sync_directory(&self.files.directory)
         });
         match packed {
             Ok(()) => remove(path).map(|()| Outcome::Done),
@@ -218,15 +222,15 @@ impl Shared {
         }
     }
 
-    /// Writes the compressed form, with the original's mode, and makes it durable.
+    /// Writes the compressed file, with the original's mode, and makes it durable.
     fn pack(&self, source: &File, metadata: &Metadata, temporary: &Path) -> io::Result<()> {
         let target = open::create(temporary, mode_of(metadata))?;
-        codec::encode(self.store.form, self.stoppable(source), target)?.sync_all()
+        codec::encode(self.files.compression, self.stoppable(source), target)?.sync_all()
     }
 
-    /// Removes a temporary that a crash left, unless its segment is just being compressed.
+    /// Removes a temporary file that a crash left, unless its segment is being compressed.
     fn remove_stray(&self, segment: Segment, temporary: &Path) -> io::Result<()> {
-        match open::open(&self.store.path_of(segment, Form::Plain)) {
+        match open::open(&self.files.path_of(segment, Compression::Plain)) {
             Ok(source) if source.try_lock().is_err() => Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _source => remove(temporary),

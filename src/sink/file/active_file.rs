@@ -1,34 +1,35 @@
 //! The open active file.
 //!
-//! Its writer holds a share of its lock as long as it is open: it is not compressed away under it, and nothing is cut
-//! off while there is more than one writer. Between writes `end` is where this writer left the file: if it ends
-//! elsewhere, somebody else wrote or cut it, and its last byte is looked at before anything follows.
+//! While it is open, its writer holds a shared lock on it. The lock prevents that the file is compressed, and that
+//! anything is cut off while there is more than one writer. Between writes, `end` is where this writer left the file.
+//! If the file ends elsewhere, another program wrote to it or cut it, and its last byte is checked before the next
+//! write.
 //!
-//! Another process can still be killed in the middle of a write between that look and the write that follows, whose
-//! first line then goes on where the torn one ends. A share of the lock rules out neither that nor cutting it back
-//! afterwards (the others write); but where a write has begun is known once it is done. So the byte before it is looked
-//! at then, and a line that was glued counts as not written: a reader finds one invalid line, the torn one with ours at
-//! its end, and ours once more behind the lines that were written together with it.
+//! Another process can still be killed in the middle of a write between that check and the next write, whose first line
+//! then continues the torn one. The shared lock prevents neither this nor does it allow cutting the line off
+//! afterwards, since the others write. But once a write is done, it is known where it began. So the byte before it is
+//! checked then, and a line that was glued to a torn one counts as not written. A reader finds one invalid line, the
+//! torn one with ours at its end, and ours once more after the lines that were written together with it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::thread;
 use std::time::Duration;
 
+use super::log_files::{LogFiles, leads_to};
 use super::open::{self, Identity, await_writes, failed, try_exclusive, try_shared};
-use super::store::{Store, leads_to};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::sink::Lines;
 
-/// Another process may just be looking at the file, or renaming it: tried this often, a quarter of a second in all.
+/// Another process may be inspecting or renaming the file: this many attempts, a quarter of a second in all.
 const ATTEMPTS: u32 = 250;
-/// A file that is seen growing so often has somebody who ends its lines.
+/// A file that is seen growing this often has a writer that ends its lines.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
-pub(super) struct Active {
+pub(super) struct ActiveFile {
     file: File,
     identity: Identity,
     /// Where the file ends with a whole line or this writer's `fragment`, as far as this writer knows.
@@ -40,13 +41,13 @@ pub(super) struct Active {
     unsynced: bool,
 }
 
-impl Active {
-    /// Opens or creates it, and ends the torn line that a crash left, if nobody else is writing.
-    pub(super) fn open(store: &Store) -> Result<Self, Error> {
-        let path = &store.path;
+impl ActiveFile {
+    /// Opens or creates the file. Ends the torn line that a crash left, unless another process is writing.
+    pub(super) fn open(files: &LogFiles) -> Result<Self, Error> {
+        let path = &files.active_path;
         for _ in 0..ATTEMPTS {
-            let file = open::open_or_create(path, store.modes).map_err(failed("open", path))?;
-            let identity = Identity::of(&file.metadata().map_err(failed("look at", path))?);
+            let file = open::open_or_create(path, files.modes).map_err(failed("open", path))?;
+            let identity = Identity::of(&file.metadata().map_err(failed("inspect", path))?);
             let mut active = Self { file, identity, end: None, fragment: false, lost: false, unsynced: false };
             if try_exclusive(&active.file) && leads_to(path, identity) {
                 // A full disk is met again, and reported, with the first line.
@@ -57,19 +58,22 @@ impl Active {
             }
             thread::sleep(PAUSE);
         }
-        Err(Error::retry(format!("open {}: another program has locked it", path.display())))
+        Err(Error::retry(format!(
+            "open {}: another program holds a lock on it; release that lock, or log to another file",
+            path.display()
+        )))
     }
 
     pub(super) fn identity(&self) -> Identity {
         self.identity
     }
 
-    /// Whether the path still leads to it.
-    pub(super) fn is_at(&self, store: &Store) -> bool {
-        !self.lost && leads_to(&store.path, self.identity)
+    /// Returns whether the path still leads to it.
+    pub(super) fn is_at(&self, files: &LogFiles) -> bool {
+        !self.lost && leads_to(&files.active_path, self.identity)
     }
 
-    /// Whether what is written to it can still be found under some name.
+    /// Returns whether it still has a name, so that its lines can be found.
     pub(super) fn has_name(&self) -> bool {
         #[cfg(unix)]
         let has_name = |metadata: std::fs::Metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 0;
@@ -78,7 +82,7 @@ impl Active {
         self.file.metadata().is_ok_and(has_name)
     }
 
-    /// Whether the rest of the first line belongs here: its beginning is what this file ends with.
+    /// Returns whether the rest of the first line belongs here: the file ends with its beginning.
     pub(super) fn awaits_rest(&self) -> bool {
         self.fragment && self.len().is_ok_and(|len| Some(len) == self.end)
     }
@@ -87,14 +91,14 @@ impl Active {
         Ok(self.file.metadata()?.len())
     }
 
-    /// When it was last written to.
+    /// Returns when it was last written to.
     pub(super) fn modified(&self) -> Option<Timestamp> {
         let modified = self.file.metadata().and_then(|metadata| metadata.modified()).ok()?;
         Some(chrono::DateTime::<chrono::Utc>::from(modified).into())
     }
 
-    /// Makes its end and the cursor agree: what follows is the rest of a line that it ends with, or a whole line.
-    /// Returns its size.
+    /// Makes the file's end and the cursor agree: what follows is the rest of the line that the file ends with, or a
+    /// whole line. Returns the size.
     pub(super) fn settle(&mut self, lines: &mut Lines) -> io::Result<u64> {
         let mut size = self.len()?;
         if self.end != Some(size) {
@@ -102,7 +106,7 @@ impl Active {
             size = self.close_off()?;
         }
         if self.fragment && lines.at_line_start() {
-            // The rest was given up.
+            // The rest of the line was given up.
             size = self.end_line()?;
         }
         if !self.fragment && !lines.at_line_start() {
@@ -111,8 +115,8 @@ impl Active {
         Ok(size)
     }
 
-    /// Ends a line that somebody else has torn, and returns the size. A file grows in steps while a line is written to
-    /// it, so an end without a newline is torn only if it is still there when no write is under way any more.
+    /// Ends a line that another program has torn, and returns the size. A file grows in steps during a write. So an end
+    /// without a newline is torn only if it is still there when no write is under way.
     fn close_off(&mut self) -> io::Result<u64> {
         self.end = None;
         let mut size = 0;
@@ -130,7 +134,7 @@ impl Active {
         Ok(size)
     }
 
-    /// Whether a line may begin there.
+    /// Returns whether a line may begin at `at`.
     fn is_line_end(&mut self, at: u64) -> io::Result<bool> {
         Ok(at == 0 || self.byte_at(at - 1)? == Some(b'\n'))
     }
@@ -149,9 +153,9 @@ impl Active {
         Ok(end)
     }
 
-    /// Writes `bytes` bytes of `lines` at its end, in one call, and advances past what was taken.
+    /// Appends `bytes` bytes of `lines` in one call, and advances past what was written.
     ///
-    /// When the cursor is inside a line, that must be the rest of this line.
+    /// When the cursor is inside a line, the file must end with the beginning of that line.
     pub(super) fn append(&mut self, lines: &mut Lines, bytes: usize) -> io::Result<()> {
         let before = self.end;
         let rest = self.fragment;
@@ -171,7 +175,7 @@ impl Active {
                 if before == Some(start) {
                     lines.advance(written);
                 } else if rest {
-                    // Somebody got between the two parts of the line: it is sent again, whole.
+                    // Another program wrote between the two parts of the line: send it again, whole.
                     self.end = None;
                     self.fragment = false;
                     lines.rewind_line();
@@ -193,7 +197,7 @@ impl Active {
         }
     }
 
-    /// Takes back the beginning of a line, if nobody else is writing to the file.
+    /// Cuts off the beginning of a line, unless another process is writing to the file.
     fn cut_back(&mut self, lines: &mut Lines) {
         let Some(end) = self.end.filter(|_| self.fragment) else { return };
         let delivered = lines.as_bytes().len();
@@ -208,17 +212,17 @@ impl Active {
                 lines.advance(part);
             }
         }
-        // Asking for the whole lock gave up the share.
+        // Asking for the exclusive lock gave up the shared one.
         self.lost = !try_shared(&self.file);
     }
 
-    /// Gives up its share of the lock, now that it is closed. Closing the file would not do: a forked process may have
-    /// inherited it.
+    /// Releases the shared lock of a closed segment. Closing the file does not suffice: a forked process may have
+    /// inherited the lock.
     pub(super) fn release(self) {
         let _ = self.file.unlock();
     }
 
-    /// Makes what was written to it durable.
+    /// Makes what was written durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.unsynced {
             self.file.sync_data()?;
@@ -237,39 +241,39 @@ mod tests {
 
     use super::super::open::Modes;
     use super::*;
-    use crate::rotation::{Form, Names, Retention};
+    use crate::rotation::{Compression, Retention, SegmentNames};
 
-    fn store(directory: PathBuf) -> Store {
-        Store {
-            path: directory.join("orders.log"),
+    fn log_files(directory: PathBuf) -> LogFiles {
+        LogFiles {
+            active_path: directory.join("orders.log"),
             directory,
-            names: Names::new("orders.log"),
+            names: SegmentNames::new("orders.log"),
             modes: Modes { file: 0o600, directory: 0o750 },
             retention: Retention::default(),
-            form: Form::Plain,
+            compression: Compression::Plain,
         }
     }
 
-    /// What the file holds when `other` was written to it, and its writer killed, between the look at the end of the
-    /// file and the write of `parts` bytes of these lines.
+    /// Returns the file's content when `other` was written to it, and its writer killed, between the check of the
+    /// file's end and the write of the first `part` bytes of these lines.
     fn disturbed(texts: &[&str], other: &str, part: usize) -> String {
         let directory = tempfile::tempdir().unwrap();
-        let store = store(directory.path().to_owned());
-        fs::write(&store.path, "{\"before\":1}\n").unwrap();
-        let mut active = Active::open(&store).unwrap();
+        let files = log_files(directory.path().to_owned());
+        fs::write(&files.active_path, "{\"before\":1}\n").unwrap();
+        let mut active = ActiveFile::open(&files).unwrap();
         let mut lines = Lines::default();
         for text in texts {
             lines.push_line(text.as_bytes(), Level::INFO, Timestamp::default());
         }
         active.settle(&mut lines).unwrap();
-        OpenOptions::new().append(true).open(&store.path).unwrap().write_all(other.as_bytes()).unwrap();
+        OpenOptions::new().append(true).open(&files.active_path).unwrap().write_all(other.as_bytes()).unwrap();
         active.append(&mut lines, part).unwrap();
         while !lines.is_empty() {
             active.settle(&mut lines).unwrap();
             let all = lines.as_bytes().len();
             active.append(&mut lines, all).unwrap();
         }
-        fs::read_to_string(&store.path).unwrap()
+        fs::read_to_string(&files.active_path).unwrap()
     }
 
     #[test]
@@ -296,16 +300,16 @@ mod tests {
     #[test]
     fn promise_05_a_tail_that_could_not_be_closed_off_at_first_is_later() {
         let directory = tempfile::tempdir().unwrap();
-        let store = store(directory.path().to_owned());
-        let mut active = Active::open(&store).unwrap();
-        fs::write(&store.path, "{\"torn\":").unwrap();
+        let files = log_files(directory.path().to_owned());
+        let mut active = ActiveFile::open(&files).unwrap();
+        fs::write(&files.active_path, "{\"torn\":").unwrap();
         let mut lines = Lines::default();
         lines.push_line(b"{\"a\":1}", Level::INFO, Timestamp::default());
-        let writable = std::mem::replace(&mut active.file, File::open(&store.path).unwrap());
+        let writable = std::mem::replace(&mut active.file, File::open(&files.active_path).unwrap());
         active.settle(&mut lines).unwrap_err();
         active.file = writable;
         active.settle(&mut lines).unwrap();
         active.append(&mut lines, 8).unwrap();
-        assert_eq!(fs::read_to_string(&store.path).unwrap(), "{\"torn\":\n{\"a\":1}\n");
+        assert_eq!(fs::read_to_string(&files.active_path).unwrap(), "{\"torn\":\n{\"a\":1}\n");
     }
 }

@@ -1,7 +1,7 @@
-//! The directory a rolling file lives in: what lies there, who may rename and remove, what has to go.
+//! The files of one log: what is in the directory, who may rename and remove, what has to go.
 //!
-//! Shared by the writer and the compression thread. The active file is renamed, and segments go, only under the lock
-//! file; nothing is ever done to a file whose name does not parse as this log's.
+//! The writer and the compression thread share it. The active file is renamed, and segments are removed, only under the
+//! lock file. Files whose names do not parse as this log's are never touched.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -13,40 +13,40 @@ use std::time::Duration;
 use super::open::{self, Identity, Modes, failed};
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Form, Names, Retention, Segment};
+use crate::rotation::{Compression, Retention, Segment, SegmentNames};
 
-/// The lock file is waited for this often and this long: a second in all.
+/// How often and how long the lock file is waited for: a second in all.
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct LogFiles {
     /// The active file, absolute.
-    pub(super) path: PathBuf,
+    pub(super) active_path: PathBuf,
     pub(super) directory: PathBuf,
-    pub(super) names: Names,
+    pub(super) names: SegmentNames,
     pub(super) modes: Modes,
     pub(super) retention: Retention,
-    /// What closed segments become; plain: they stay as they are.
-    pub(super) form: Form,
+    /// How closed segments are stored.
+    pub(super) compression: Compression,
 }
 
-/// What lies in the directory.
+/// What is in the directory.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
-    pub(super) closed: BTreeMap<Segment, Vec<Stored>>,
-    /// Compressed forms that are being written, or were when a crash came.
+pub(super) struct DirectoryListing {
+    pub(super) closed: BTreeMap<Segment, Vec<SegmentFile>>,
+    /// Compressed files that are being written, or that a crash left.
     pub(super) temporaries: Vec<(Segment, PathBuf)>,
-    /// What the next segment must follow. Names taken by something else than a file count too.
+    /// What the next segment must follow. Names taken by something other than a file count too.
     pub(super) newest: Option<Segment>,
 }
 
 /// The lock file, held.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(super) struct DirectoryLock(File);
 
-impl Drop for Lock {
-    /// Closing it would not do: a forked process may have inherited the lock.
+impl Drop for DirectoryLock {
+    /// Closing the file does not suffice: a forked process may have inherited the lock.
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
@@ -54,23 +54,23 @@ impl Drop for Lock {
 
 /// One file of a closed segment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stored {
-    pub(super) form: Form,
+pub(super) struct SegmentFile {
+    pub(super) compression: Compression,
     pub(super) bytes: u64,
     pub(super) identity: Identity,
 }
 
-impl Store {
-    pub(super) fn path_of(&self, segment: Segment, form: Form) -> PathBuf {
-        self.directory.join(self.names.segment(segment, form))
+impl LogFiles {
+    pub(super) fn path_of(&self, segment: Segment, compression: Compression) -> PathBuf {
+        self.directory.join(self.names.segment(segment, compression))
     }
 
-    pub(super) fn list(&self) -> Result<Listing, Error> {
+    pub(super) fn list(&self) -> Result<DirectoryListing, Error> {
         self.read_directory().map_err(failed("list", &self.directory))
     }
 
-    fn read_directory(&self) -> io::Result<Listing> {
-        let mut listing = Listing::default();
+    fn read_directory(&self) -> io::Result<DirectoryListing> {
+        let mut listing = DirectoryListing::default();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -78,11 +78,11 @@ impl Store {
             if let Some(segment) = self.names.parse_temporary(name) {
                 listing.temporaries.push((segment, entry.path()));
             }
-            let Some((segment, form)) = self.names.parse(name) else { continue };
+            let Some((segment, compression)) = self.names.parse(name) else { continue };
             listing.newest = Some(listing.newest.map_or(segment, |newest| newest.highest(segment)));
             match entry.metadata() {
                 Ok(metadata) if metadata.is_file() => {
-                    let stored = Stored { form, bytes: metadata.len(), identity: Identity::of(&metadata) };
+                    let stored = SegmentFile { compression, bytes: metadata.len(), identity: Identity::of(&metadata) };
                     listing.closed.entry(segment).or_default().push(stored);
                 }
                 Ok(_) => {}
@@ -93,26 +93,31 @@ impl Store {
         Ok(listing)
     }
 
-    /// Takes the lock file; it is held until the lock is dropped.
+    /// Takes the lock file, and holds it until the returned value is dropped.
     ///
     /// # Blocking
     /// Waits for other processes, a second at most.
-    pub(super) fn lock(&self) -> Result<Lock, Error> {
+    pub(super) fn lock(&self) -> Result<DirectoryLock, Error> {
         let path = self.directory.join(self.names.lock());
         let file = open::open_or_create(&path, self.modes).map_err(failed("open", &path))?;
         for _ in 0..LOCK_ATTEMPTS {
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-                // Where locks do not exist, renaming to new names only is what protects.
-                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(Lock(file)),
+                // Without locks, the only protection is that files are renamed to new names only.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(DirectoryLock(file));
+                }
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-                Ok(()) => return Ok(Lock(file)),
+                Ok(()) => return Ok(DirectoryLock(file)),
             }
         }
-        Err(Error::retry(format!("lock {}: another process has it", path.display())))
+        Err(Error::retry(format!(
+            "lock {}: another process held it for a second; spanline tries again",
+            path.display()
+        )))
     }
 
-    /// Removes the segments that are beyond a limit.
+    /// Removes the segments beyond a limit.
     pub(super) fn prune(&self, now: Option<Timestamp>) -> Result<(), Error> {
         if self.retention.is_unlimited() || self.surplus(&self.list()?, now).is_empty() {
             return Ok(());
@@ -121,44 +126,49 @@ impl Store {
         self.prune_listed(&mut self.list()?, now, &lock)
     }
 
-    /// The same with a listing made under the lock, which then lacks them.
-    pub(super) fn prune_listed(&self, listing: &mut Listing, now: Option<Timestamp>, _: &Lock) -> Result<(), Error> {
+    /// Like [`prune`](Self::prune), with a listing made under the lock; removes them from the listing as well.
+    pub(super) fn prune_listed(
+        &self,
+        listing: &mut DirectoryListing,
+        now: Option<Timestamp>,
+        _: &DirectoryLock,
+    ) -> Result<(), Error> {
         let mut result = Ok(());
         for segment in self.surplus(listing, now) {
             for file in listing.closed.remove(&segment).unwrap_or_default() {
-                let path = self.path_of(segment, file.form);
+                let path = self.path_of(segment, file.compression);
                 result = result.and(remove(&path).map_err(failed("remove", &path)));
             }
         }
         result
     }
 
-    fn surplus(&self, listing: &Listing, now: Option<Timestamp>) -> Vec<Segment> {
-        let size = |files: &Vec<Stored>| files.iter().map(|file| file.bytes).sum();
+    fn surplus(&self, listing: &DirectoryListing, now: Option<Timestamp>) -> Vec<Segment> {
+        let size = |files: &Vec<SegmentFile>| files.iter().map(|file| file.bytes).sum();
         let closed: Vec<_> = listing.closed.iter().map(|(segment, files)| (*segment, size(files))).collect();
         listing.closed.keys().take(self.retention.surplus(&closed, now)).copied().collect()
     }
 }
 
-impl Listing {
-    /// Adds a segment that was closed since.
-    pub(super) fn add(&mut self, segment: Segment, file: Stored) {
+impl DirectoryListing {
+    /// Adds a segment that has been closed since.
+    pub(super) fn add(&mut self, segment: Segment, file: SegmentFile) {
         self.newest = Some(self.newest.map_or(segment, |newest| newest.highest(segment)));
         self.closed.entry(segment).or_default().push(file);
     }
 
-    /// Whether the file is one of the closed segments.
+    /// Returns whether the file is one of the closed segments.
     pub(super) fn holds(&self, identity: Identity) -> bool {
         self.closed.values().flatten().any(|file| file.identity == identity)
     }
 }
 
-/// Whether the path still leads to that file.
+/// Returns whether the path still leads to that file.
 pub(super) fn leads_to(path: &Path, identity: Identity) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| Identity::of(&metadata) == identity)
 }
 
-/// Removes a file; that it is gone already is as good.
+/// Removes a file, unless it is gone already.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

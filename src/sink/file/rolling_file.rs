@@ -1,0 +1,228 @@
+//! The sink [`RollingFile`]: its settings, and the sink's protocol.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::log_files::LogFiles;
+use super::open::{Modes, failed};
+use super::rotating_writer::RotatingWriter;
+use crate::byte_size::ByteSize;
+use crate::error::Error;
+use crate::rotation::{Compression, Period, Retention, Schedule, SegmentNames, Zone};
+use crate::sink::{Control, Lines, Sink};
+
+/// How long the end of the log waits for compression; the next start does the rest.
+const FINISH: Duration = Duration::from_secs(3);
+
+/// Writes lines to a file that rotates. Keeps, compresses and removes its old segments within limits.
+///
+/// All limits are optional and apply together: the first one reached counts. Without any, the file only grows.
+/// Retention needs rotation: a `keep_…` without a size or a period is an error. If only
+/// [`Handle::rotate`](crate::Handle::rotate) is to rotate the file, set `rotate_bytes(u64::MAX)`.
+///
+/// # Errors
+/// Building the log fails for an impossible setting, or a path that cannot be written to; the error names the cause.
+///
+/// # Examples
+/// ```
+/// # use spanline::RollingFile;
+/// // Python's RotatingFileHandler(maxBytes=1 MiB, backupCount=5)
+/// RollingFile::new("logs/orders.log").rotate_bytes(1 << 20).keep_files(5);
+/// // Python's TimedRotatingFileHandler(when='midnight', backupCount=7)
+/// RollingFile::new("logs/orders.log").daily().local_time().keep_files(7);
+/// ```
+#[derive(Debug)]
+#[must_use = "a file does nothing until it is given to an output"]
+pub struct RollingFile {
+    path: PathBuf,
+    rotate_bytes: Option<u64>,
+    period: Option<Period>,
+    zone: Zone,
+    retention: Retention,
+    compression: Compression,
+    modes: Modes,
+    writer: Option<RotatingWriter>,
+}
+
+impl RollingFile {
+    /// The mode of new files: only their owner may read them.
+    pub const DEFAULT_FILE_MODE: u32 = 0o600;
+    /// The mode of new directories: the group may list them.
+    pub const DEFAULT_DIRECTORY_MODE: u32 = 0o750;
+
+    /// Creates a file without limits, which never rotates. Does not open it yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            rotate_bytes: None,
+            period: None,
+            zone: Zone::Utc,
+            retention: Retention::default(),
+            compression: Compression::Plain,
+            modes: Modes { file: Self::DEFAULT_FILE_MODE, directory: Self::DEFAULT_DIRECTORY_MODE },
+            writer: None,
+        }
+    }
+
+    /// Rotates before the line that would make the file larger than `bytes`.
+    ///
+    /// A single larger line gets its own segment. 0 is an error when the log is built.
+    pub fn rotate_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.rotate_bytes = Some(bytes.into().as_u64());
+        self
+    }
+
+    /// Rotates with the first line of a new minute.
+    pub fn minutely(self) -> Self {
+        self.period(Period::Minutely)
+    }
+
+    /// Rotates with the first line of a new hour.
+    pub fn hourly(self) -> Self {
+        self.period(Period::Hourly)
+    }
+
+    /// Rotates with the first line after midnight.
+    pub fn daily(self) -> Self {
+        self.period(Period::Daily)
+    }
+
+    /// Rotates with the first line of a new week, which begins on Sunday.
+    pub fn weekly(self) -> Self {
+        self.period(Period::Weekly)
+    }
+
+    /// Rotates with the first line after this time of day.
+    pub fn daily_at(self, hour: u32, minute: u32) -> Self {
+        self.period(Period::DailyAt { hour, minute })
+    }
+
+    /// Rotates with the first line of a new period; the last call counts.
+    ///
+    /// Takes a [`Period`], an `Option` of it, or what `Period::from_rotation` makes of `tracing-appender`'s setting.
+    pub fn period(mut self, period: impl Into<Option<Period>>) -> Self {
+        self.period = period.into();
+        self
+    }
+
+    /// Begins periods by local time; the default is UTC.
+    pub fn local_time(mut self) -> Self {
+        self.zone = Zone::Local;
+        self
+    }
+
+    /// Keeps at most this many closed segments. With 0, each is removed as soon as it is closed.
+    pub fn keep_files(mut self, files: usize) -> Self {
+        self.retention.files = Some(files);
+        self
+    }
+
+    /// Keeps segments that were closed at most this long ago.
+    pub fn keep_for(mut self, age: Duration) -> Self {
+        self.retention.age = Some(age);
+        self
+    }
+
+    /// Keeps at most this many bytes of closed segments, as stored. One that is still to be compressed counts in full.
+    pub fn keep_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
+        self.retention.bytes = Some(bytes.into().as_u64());
+        self
+    }
+
+    /// Compresses closed segments with gzip, on a separate thread.
+    #[cfg(feature = "gzip")]
+    pub fn gzip(mut self) -> Self {
+        self.compression = Compression::Gzip;
+        self
+    }
+
+    /// Compresses closed segments with zstd, on a separate thread.
+    #[cfg(feature = "zstd")]
+    pub fn zstd(mut self) -> Self {
+        self.compression = Compression::Zstd;
+        self
+    }
+
+    /// Sets the mode of new files, whatever the umask; the default is [`Self::DEFAULT_FILE_MODE`].
+    #[cfg(unix)]
+    pub fn file_mode(mut self, mode: u32) -> Self {
+        self.modes.file = mode;
+        self
+    }
+
+    /// Sets the mode of new directories, whatever the umask; the default is [`Self::DEFAULT_DIRECTORY_MODE`].
+    #[cfg(unix)]
+    pub fn directory_mode(mut self, mode: u32) -> Self {
+        self.modes.directory = mode;
+        self
+    }
+
+    /// Returns the active file's path, as it was given.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the file.
+    fn open(&self) -> Result<RotatingWriter, Error> {
+        let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
+        if self.rotate_bytes == Some(0) {
+            return invalid("rotate_bytes is 0 B; expected at least 1 B");
+        }
+        if let Some(period) = self.period.filter(|period| !period.is_valid()) {
+            return invalid(&format!("{period} is no time of day; expected 00:00 to 23:59"));
+        }
+        if !self.retention.is_unlimited() && self.rotate_bytes.is_none() && self.period.is_none() {
+            return invalid("retention is set but rotation is not; add `daily()` or `rotate_bytes(…)`");
+        }
+        let path = std::path::absolute(&self.path).map_err(failed("open", &self.path))?;
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else {
+            return invalid("the path has no file name in UTF-8; expected a file, such as `logs/orders.log`");
+        };
+        let files = LogFiles {
+            directory: directory.to_owned(),
+            names: SegmentNames::new(name),
+            modes: self.modes,
+            retention: self.retention,
+            compression: self.compression,
+            active_path: path,
+        };
+        RotatingWriter::open(files, Schedule::new(self.period, self.zone), self.rotate_bytes)
+    }
+
+    fn opened(&mut self) -> Result<&mut RotatingWriter, Error> {
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.open()?,
+        };
+        Ok(self.writer.insert(writer))
+    }
+}
+
+impl Sink for RollingFile {
+    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        // What is wrong with the path now may be repaired later: no line is given up for it.
+        self.opened().and_then(|writer| writer.write(lines)).map_err(Error::into_retry)
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        if control == Control::Open {
+            self.writer = None;
+            return self.opened().map(drop);
+        }
+        if control == Control::Forked {
+            // Closing the file does not release the parent's lock on it. The child has no compression thread.
+            self.writer = None;
+            return Ok(());
+        }
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        match control {
+            Control::Sync => writer.sync(),
+            Control::Reopen => writer.reopen(),
+            Control::Rotate => writer.rotate_now(),
+            Control::Tick(now) => writer.tick(now),
+            Control::Close => writer.finish(FINISH),
+            _ => Ok(()),
+        }
+    }
+}
