@@ -9,8 +9,8 @@ use tracing_subscriber::filter::Targets;
 use super::Builder;
 use crate::error::Error;
 use crate::filter;
-use crate::held::FlightRecorder;
-use crate::layer::Extras;
+use crate::flight_recorder::FlightRecorder;
+use crate::layer::Diagnostics;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -31,14 +31,14 @@ impl Default for Failures {
 impl Failures {
     /// # Errors
     /// A bad directive.
-    pub(super) fn extras(self) -> Result<(Extras, Option<(Targets, Level)>), Error> {
+    pub(super) fn extras(self) -> Result<(Diagnostics, Option<(Targets, Level)>), Error> {
         let closes = self.span_close.transpose()?;
-        let (held, store) = match self.held_back.as_ref().map(FlightRecorder::parts).transpose()? {
+        let (held, store) = match self.held_back.as_ref().map(FlightRecorder::start).transpose()? {
             Some((targets, release, store)) => (Some((targets, release)), Some((Arc::new(store), release))),
             None => (None, None),
         };
         let (store, release_at) = store.unzip();
-        Ok((Extras { backtrace: self.backtrace, closes, held: store, release_at }, held))
+        Ok((Diagnostics { backtrace: self.backtrace, close_lines: closes, held_lines: store, release_at }, held))
     }
 }
 

@@ -32,6 +32,7 @@ use crate::filter::{self, CallsiteFilter, Filters};
 use crate::layer::Otel;
 use crate::layer::{self, Core, Layer};
 use crate::limit::{Limit, Limiter, Share};
+use crate::outputs::Outputs;
 use crate::record::{Clock, Statics, Timestamp};
 use crate::redact::Redact;
 use crate::schema::{self, Console};
@@ -326,7 +327,7 @@ impl Builder {
             clock: &self.clock,
             complaints: &complaints,
             rules: rules.as_ref(),
-            held: extras.held.as_ref(),
+            held: extras.held_lines.as_ref(),
         };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             filters.push(output.filter.take().transpose()?);
@@ -335,7 +336,7 @@ impl Builder {
             lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state = filter::State { global, outputs: filters, context_level: self.context_level, held };
+        let state = filter::FilterSet { global, outputs: filters, context_level: self.context_level, held_back: held };
         let filters = Arc::new(Filters::new(state));
         // Workers run: the guard ends them when a later output has failed.
         #[cfg(feature = "opentelemetry")]
@@ -346,7 +347,7 @@ impl Builder {
         signals::watch(self.signals)?;
         let core = Arc::new(Core {
             serial: Core::next_serial(),
-            lanes,
+            outputs: Outputs::new(lanes),
             filters: Arc::clone(&filters),
             clock: self.clock,
             ids: self.ids,
@@ -356,8 +357,8 @@ impl Builder {
             #[cfg(feature = "opentelemetry")]
             otel: self.opentelemetry.then(|| Otel::new(for_otel)),
             redact: rules,
-            extras,
-            place: layer::Place::default(),
+            diagnostics: extras,
+            registry: layer::HostRegistry::default(),
         });
         if log_panics {
             layer::listen(&core);

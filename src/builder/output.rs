@@ -12,7 +12,7 @@ use crate::appender::Appender;
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter;
-use crate::held::Store;
+use crate::flight_recorder::HeldLines;
 use crate::limit::Share;
 use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
@@ -225,7 +225,7 @@ pub(super) struct Common<'a> {
     /// What is redacted, if something is.
     pub(super) rules: Option<&'a Arc<Rules>>,
     /// Where lines are held back, if some are.
-    pub(super) held: Option<&'a Arc<Store>>,
+    pub(super) held: Option<&'a Arc<HeldLines>>,
 }
 
 /// Asks that no two outputs write to one file: they would rotate it under each other, and mix their lines.

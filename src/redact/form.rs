@@ -13,7 +13,7 @@ use super::Rules;
 use super::bytes::is_harmless;
 use super::cards::{LEAST_CARD_NUMBER, is_card_number};
 use super::text::Scan;
-use crate::context::{Context, ContextKey, Overlay};
+use crate::context::{Context, ContextKey, FieldReplacements};
 use crate::record::{ErrorChain, Fields, Key, Raw, Record, Value, put_raw};
 
 /// Contexts whose state is remembered.
@@ -39,7 +39,7 @@ pub(crate) struct Redactor {
 struct Contexts {
     seen: Vec<Seen>,
     /// The overlay of a large context.
-    large: Option<Overlay>,
+    large: Option<FieldReplacements>,
 }
 
 /// What is known of a context.
@@ -47,7 +47,7 @@ struct Contexts {
 struct Seen {
     key: ContextKey,
     /// Its spans without their secrets, if they have some.
-    overlay: Option<Overlay>,
+    overlay: Option<FieldReplacements>,
 }
 
 impl Redactor {
@@ -89,7 +89,7 @@ impl Contexts {
         let Some(seen) = self.seen.get_mut(key.span as usize % PLACES) else { return context };
         self.large = None;
         if seen.key != key {
-            let overlay = if context.is_plain(is_harmless_form) { None } else { forms.overlay(&context) };
+            let overlay = if context.is_harmless(is_harmless_form) { None } else { forms.overlay(&context) };
             if overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES) {
                 *seen = Seen { key: NO_KEY, overlay: None };
                 self.large = overlay;
@@ -98,7 +98,7 @@ impl Contexts {
             }
         }
         match self.large.as_ref().or(seen.overlay.as_ref()) {
-            Some(overlay) => context.under(overlay),
+            Some(overlay) => context.with_replacements(overlay),
             None => context,
         }
     }
@@ -107,7 +107,7 @@ impl Contexts {
 /// What is left behind the first fields that are seen at once to hold no secret.
 #[inline]
 fn behind_harmless(fields: Fields<'_>, cut_at: usize) -> Fields<'_> {
-    fields.behind(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
+    fields.skip_harmless(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
 }
 
 /// Whether all fields are such ones.
@@ -128,9 +128,9 @@ struct Forms {
 impl Forms {
     /// What a context shows in place of its secrets, if it has some.
     #[inline(never)]
-    fn overlay(&mut self, context: &Context<'_>) -> Option<Overlay> {
+    fn overlay(&mut self, context: &Context<'_>) -> Option<FieldReplacements> {
         let mut changed = Vec::new();
-        context.overlay(|form, meta| {
+        context.replace_fields(|form, meta| {
             let found = self.rewrite(form, form, meta, usize::MAX, &mut changed);
             found.then(|| std::mem::take(&mut changed))
         })
@@ -153,12 +153,12 @@ impl Forms {
             let found = match raw {
                 Raw::Text(text) => {
                     let is_json = matches!(text.first(), Some(b'{' | b'['));
-                    let cut = fields.was_cut() || text.len() >= cut_at;
+                    let cut = fields.was_truncated() || text.len() >= cut_at;
                     if is_json { self.nested(text, key, meta, cut) } else { self.scan.text(&self.rules, text, cut) }
                 }
                 Raw::Value(Value::Bool(_) | Value::F64(_)) => false,
-                Raw::Value(Value::U64(number)) => is_card_number(number) && key != Key::Cut,
-                Raw::Value(value) => self.other(key, &value, meta, fields.was_cut()),
+                Raw::Value(Value::U64(number)) => is_card_number(number) && key != Key::Truncated,
+                Raw::Value(value) => self.other(key, &value, meta, fields.was_truncated()),
             };
             if found {
                 if copied == 0 {
@@ -166,7 +166,7 @@ impl Forms {
                     out.shrink_to(super::text::MAX_KEPT_BYTES);
                 }
                 let end = form.len() - fields.rest().len();
-                out.extend_from_slice(form.get(copied..end - raw.form_bytes()).unwrap_or_default());
+                out.extend_from_slice(form.get(copied..end - raw.encoded_bytes()).unwrap_or_default());
                 copied = end;
                 self.put(raw, out);
             }

@@ -131,7 +131,7 @@ pub(super) fn put_marks<'a>(fields: &mut Vec<Merged<'a>>, record: &Record<'a>) {
 /// The type of an error, where it tells one.
 pub(super) fn error_kind<'v>(error: &Value<'v>) -> Option<&'v str> {
     match *error {
-        Value::Error(chain) => chain.kind(),
+        Value::Error(chain) => chain.type_name(),
         _ => None,
     }
 }

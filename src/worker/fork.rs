@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, Lane};
 use crate::complaint::Complaints;
-use crate::held::{self, Store};
+use crate::flight_recorder::{self, HeldLines};
 use crate::limit::{Limiter, SHARDS, Shard};
 use crate::process::Held;
 use crate::queue::State;
@@ -83,7 +83,7 @@ pub(crate) struct HeldLanes {
     queues: Vec<Held<Lane, State>>,
     complaints: Vec<HeldComplaints>,
     limits: Vec<Held<Limiter, Shard>>,
-    held_back: Vec<Held<Store, held::Shard>>,
+    held_back: Vec<Held<HeldLines, flight_recorder::Shard>>,
     list: MutexGuard<'static, Vec<Weak<Lane>>>,
 }
 
@@ -114,10 +114,12 @@ pub(crate) fn hold_lanes() -> HeldLanes {
             limits.extend((0..SHARDS).filter_map(|shard| Held::new(limiter, |limiter| limiter.hold(shard))));
         }
     }
-    let mut held_back: Vec<Held<Store, held::Shard>> = Vec::new();
+    let mut held_back: Vec<Held<HeldLines, flight_recorder::Shard>> = Vec::new();
     for store in engines.iter().filter_map(|(lane, _)| lane.held.as_ref()) {
         if !held_back.iter().any(|held| Arc::ptr_eq(held.owner(), store)) {
-            held_back.extend((0..held::SHARDS).filter_map(|shard| Held::new(store, |store| store.hold_shard(shard))));
+            held_back.extend(
+                (0..flight_recorder::SHARDS).filter_map(|shard| Held::new(store, |store| store.hold_shard(shard))),
+            );
         }
     }
     HeldLanes { engines, queues, complaints, limits, held_back, list }

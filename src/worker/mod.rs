@@ -24,7 +24,7 @@ pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 
 use crate::complaint::Complaints;
 use crate::error::Error;
-use crate::held::Store;
+use crate::flight_recorder::HeldLines;
 use crate::limit::Share;
 use crate::metrics::OutputMetrics;
 use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
@@ -74,7 +74,7 @@ pub(crate) struct Lane {
     /// Limits of repeats, where there are any.
     pub(crate) limit: Option<Share>,
     /// Lines held back from this output and others, where some are.
-    held: Option<Arc<Store>>,
+    held: Option<Arc<HeldLines>>,
 }
 
 /// What a lane is made of.
@@ -93,7 +93,7 @@ pub(crate) struct Parts {
     pub(crate) limit: Option<Share>,
     /// Takes the secrets out of texts, where that is wanted.
     pub(crate) redactor: Option<Redactor>,
-    pub(crate) held: Option<Arc<Store>>,
+    pub(crate) held: Option<Arc<HeldLines>>,
 }
 
 impl Lane {

@@ -17,7 +17,7 @@ mod metrics;
 mod queue;
 mod sync;
 #[allow(dead_code)]
-#[path = "../../../src/record/time.rs"]
+#[path = "../../../src/values/time.rs"]
 mod time;
 
 pub use queue::Overflow;

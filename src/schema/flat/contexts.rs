@@ -238,7 +238,7 @@ impl<'a> Spans<'_, 'a> {
                         put(key, raw)?;
                     }
                 }
-                None if span.refused_bytes() == 0 => {
+                None if span.truncated_bytes() == 0 => {
                     for (key, value) in span.raw_fields() {
                         put(key, Raw::Value(value))?;
                     }
