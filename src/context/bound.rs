@@ -143,8 +143,7 @@ mod tests {
         assert!(first.upgrade().is_none());
     }
 
-    /// The key stands for the values: while one thread records on both of two spans, each pair of values that another
-    /// sees has a key of its own.
+    /// While one thread records on two spans, each pair of values that another thread sees has a distinct key.
     #[test]
     fn equal_keys_mean_equal_values_while_spans_record() {
         let parent = node(None);

@@ -22,6 +22,7 @@ pub struct Context<'a> {
 
 /// Identifies a context and its values: equal keys mean equal contexts for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ContextKey {
     /// Unique to the innermost span.
     pub span: u64,

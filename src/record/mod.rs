@@ -25,7 +25,7 @@ pub use json::{Json, json};
 pub use record::Record;
 pub use thread::Thread;
 
-pub(crate) use crate::values::{Clock, Fields, HELD_BACK_MARK, Key, Raw, plain_name, prefix, put_named, put_raw};
+pub(crate) use crate::values::{Clock, Fields, HELD_BACK_MARK, Key, Raw, plain_name, put_named, put_raw};
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
 pub(crate) use notice::notice_metadata;

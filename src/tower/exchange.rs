@@ -18,7 +18,7 @@ use super::received::ReceivedRequest;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
 use crate::propagate::{Incoming, Scope};
-use crate::record::prefix;
+use crate::values::prefix;
 
 const TARGET: &str = "spanline::http";
 

@@ -9,7 +9,7 @@ use http_body::Body;
 #[cfg(feature = "axum")]
 use super::in_axum;
 use crate::error::Error;
-use crate::record::prefix;
+use crate::values::prefix;
 
 /// A path is cut to this many bytes.
 const MAX_PATH_BYTES: usize = 1024;

@@ -1,6 +1,7 @@
 //! Context: ids, inherited fields, HTTP, and lines held back.
 
 pub(crate) mod close_lines;
+pub(crate) mod field_values;
 pub(crate) mod held_back;
 #[cfg(feature = "axum")]
 pub(crate) mod http;
