@@ -1,7 +1,7 @@
 //! What spans pass on to the events inside them: ids, fields, and the spans around.
 //!
 //! A span is a [`Node`] with a link to its parent. Events hold a node by `Arc`, so nothing is copied. `Span::record` replaces
-//! the node's latest version, stamped from one process-wide [`epoch`]. A queued event is [`Bound`] to its node and to the
+//! the node's latest version, stamped from one process-wide [`epoch()`]. A queued event is [`Bound`] to its node and to the
 //! versions of that moment, those of the ancestors included. A queued line therefore never changes, and a version lives
 //! exactly as long as a queued event that saw it. Each version has every field recorded so far, so an event needs at most
 //! one per span.

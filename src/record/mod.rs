@@ -1,8 +1,8 @@
-//! What is captured of one event, and how a schema reads it.
+//! Records: what is captured of one event, and how a schema reads it.
 //!
-//! The logging thread captures fields ([`Capture`]), a queue stores the bytes, and the worker's
-//! [`Schema`](crate::schema::Schema) reads them through [`Record`]. The encoding belongs to `values`; the
-//! spans' fields and ids belong to `context`.
+//! The logging thread captures fields as bytes, a queue stores them, and the worker's [`Schema`](crate::schema::Schema)
+//! reads them through [`Record`]. Integers stay integers; only what is logged with `?` or `%` is text. A [`Context`] has the
+//! fields and ids of the spans around the event.
 //!
 //! User code runs during the capture only: the `Debug` and `Display` of fields and errors. No lock and no thread-local
 //! borrow is held then.
