@@ -14,6 +14,7 @@ use super::bytes::is_harmless;
 use super::cards::{LEAST_CARD_NUMBER, is_card_number};
 use super::text::Scan;
 use crate::context::{Context, ContextKey, FieldReplacements};
+use crate::direct_mapped::BoxedDirectMapped;
 use crate::record::{ErrorChain, Fields, Key, Raw, Record, Value, put_raw};
 
 /// Contexts whose state is remembered.
@@ -37,7 +38,8 @@ pub(crate) struct Redactor {
 /// What is known of contexts.
 #[derive(Debug, Default)]
 struct Contexts {
-    seen: Vec<Seen>,
+    /// Made when it is first used.
+    seen: Option<BoxedDirectMapped<Seen, PLACES>>,
     /// The overlay of a large context.
     large: Option<FieldReplacements>,
 }
@@ -66,7 +68,7 @@ impl Redactor {
         }
         let Some(context) = record.context else { return };
         let key = context.key();
-        match self.contexts.seen.get(key.span as usize % PLACES) {
+        match self.contexts.seen.as_ref().map(|seen| seen.place(key.span)) {
             Some(Seen { key: known, overlay: None }) if *known == key => {}
             _ => record.context = Some(self.contexts.cleared(&mut self.forms, key, context)),
         }
@@ -83,10 +85,8 @@ impl Contexts {
     /// large.
     #[inline(never)]
     fn cleared<'a>(&'a mut self, forms: &mut Forms, key: ContextKey, context: Context<'a>) -> Context<'a> {
-        if self.seen.is_empty() {
-            self.seen.resize_with(PLACES, || Seen { key: NO_KEY, overlay: None });
-        }
-        let Some(seen) = self.seen.get_mut(key.span as usize % PLACES) else { return context };
+        let empty = || Seen { key: NO_KEY, overlay: None };
+        let seen = self.seen.get_or_insert_with(|| BoxedDirectMapped::boxed(empty)).place_mut(key.span);
         self.large = None;
         if seen.key != key {
             let overlay = if context.is_harmless(is_harmless_form) { None } else { forms.overlay(&context) };
