@@ -8,6 +8,7 @@ use tracing::{Level, Metadata};
 use super::Push;
 use super::block::{Block, Spare, blocks_for};
 use crate::context::{Bound, Node};
+use crate::direct_mapped::BoxedDirectMapped;
 use crate::metrics::ByLevel;
 use crate::record::Timestamp;
 
@@ -49,7 +50,7 @@ const NO_CONTEXT: u32 = u32::MAX;
 /// Memory beyond this is given back when nothing comes.
 const TRIM_BYTES: usize = 256 * 1024;
 
-/// Direct-mapped tables over span serials have this many places, a power of two.
+/// The places of the tables over span serials. Serials count up, so their low bits spread evenly.
 const PLACES: usize = 256;
 
 /// Records waiting together.
@@ -65,9 +66,9 @@ pub(crate) struct Batch {
     echoes: usize,
     /// For a span's serial, where its context may be found. An entry is checked before it is believed, so the
     /// table need not be emptied.
-    found: Box<[u32]>,
+    found: BoxedDirectMapped<u32, PLACES>,
     /// For a span's serial, whether its memory has been accounted for in this batch.
-    charged: Box<[Charge]>,
+    charged: BoxedDirectMapped<Charge, PLACES>,
     /// The most it ever held.
     most_contexts: usize,
     /// Tells the charges of this round from older ones.
@@ -106,8 +107,8 @@ impl Batch {
             by_level: ByLevel::default(),
             bytes: 0,
             echoes: 0,
-            found: vec![0; PLACES].into(),
-            charged: vec![Charge::default(); PLACES].into(),
+            found: BoxedDirectMapped::boxed(|| 0),
+            charged: BoxedDirectMapped::boxed(Charge::default),
             most_contexts: 0,
             round: 1,
         }
@@ -124,7 +125,7 @@ impl Batch {
     pub(crate) fn place(&self, push: &Push<'_>, epoch: u64) -> Place {
         let cost = Self::own_bytes(push);
         let Some(node) = push.context else { return Place { cost, context: Found::None } };
-        let at = self.found[slot(node.serial())];
+        let at = *self.found.place(node.serial());
         match self.contexts.get(at as usize) {
             Some(bound) if bound.is(node, epoch) => Place { cost, context: Found::At(at) },
             _ => Place { cost: cost + self.charge(node, epoch), context: Found::New },
@@ -146,7 +147,7 @@ impl Batch {
         let mut bytes = size_of::<Bound>();
         let mut next = Some(node);
         while let Some(node) = next {
-            let charge = self.charged[slot(node.serial())];
+            let charge = *self.charged.place(node.serial());
             let same = charge.round == self.round && charge.serial == node.serial() && charge.newest == node.newest();
             if same && charge.epoch == epoch {
                 // Nothing was recorded anywhere since, so its ancestors are accounted for as well.
@@ -164,7 +165,7 @@ impl Batch {
         let mut next = Some(node);
         while let Some(node) = next {
             let charge = Charge { round: self.round, serial: node.serial(), newest: node.newest(), epoch };
-            let place = &mut self.charged[slot(node.serial())];
+            let place = self.charged.place_mut(node.serial());
             if *place == charge {
                 break;
             }
@@ -199,12 +200,12 @@ impl Batch {
         self.remember(node, epoch);
         let at = self.contexts.len() as u32;
         let parent = node.parent().and_then(|parent| {
-            let found = self.contexts.get(self.found[slot(parent.serial())] as usize);
+            let found = self.contexts.get(*self.found.place(parent.serial()) as usize);
             found.filter(|bound| bound.is(parent, epoch))
         });
         let bound = Bound::new(node, epoch, parent);
         self.contexts.push(bound);
-        self.found[slot(node.serial())] = at;
+        *self.found.place_mut(node.serial()) = at;
         at
     }
 
@@ -275,10 +276,4 @@ impl Batch {
         self.echoes = 0;
         self.round += 1;
     }
-}
-
-/// Serials count up, so their low bits spread evenly.
-#[inline]
-fn slot(serial: u64) -> usize {
-    serial as usize % PLACES
 }

@@ -18,12 +18,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rotation", &["error", "record"]),
     ("complaint", &["record"]),
     ("filter", &["context", "error"]),
-    ("redact", &["context", "docs", "record"]),
+    ("redact", &["context", "direct_mapped", "docs", "record"]),
     ("limit", &["values"]),
     ("flight_recorder", &["context", "error", "filter", "record"]),
-    ("schema", &["context", "error", "record"]),
+    ("schema", &["context", "direct_mapped", "error", "record"]),
     ("sink", &["error", "metrics", "record", "rotation"]),
-    ("queue", &["context", "error", "metrics", "record", "sink", "sync"]),
+    ("queue", &["context", "direct_mapped", "error", "metrics", "record", "sink", "sync"]),
     (
         "worker",
         &[

@@ -7,6 +7,9 @@
 #[path = "../../../src/error.rs"]
 mod error;
 #[allow(dead_code)]
+#[path = "../../../src/direct_mapped.rs"]
+mod direct_mapped;
+#[allow(dead_code)]
 #[path = "../../../src/sink/lines.rs"]
 mod lines;
 #[allow(dead_code)]
