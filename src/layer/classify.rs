@@ -1,11 +1,15 @@
-//! Works out what is known of a call site, when it is met first and after each change of a filter.
+//! Works out what is known of a call site, when it is met first and after each change of a filter, and applies it to new
+//! spans.
+
+use std::sync::Arc;
 
 use tracing::Metadata;
 
 use super::call_site::{Cache, CallSite, cached, empty_cache};
 use super::core::Core;
-use crate::context::is_hidden;
+use crate::context::{Node, Timing, is_hidden};
 use crate::filter::ID_FIELDS;
+use crate::record::Fields;
 
 thread_local! {
     static CALL_SITES: Cache = const { empty_cache() };
@@ -63,5 +67,17 @@ impl Core {
         u64::from(level <= diagnostics.backtrace) * CallSite::BACKTRACE
             + u64::from(releases) * CallSite::RELEASES
             + u64::from(is_held_back) * CallSite::HELD_BACK
+    }
+
+    /// Sets whether a new span names a request, and its clock. `fields`: its captured fields.
+    #[cold]
+    pub(super) fn configure(&self, node: &mut Arc<Node>, site: CallSite, fields: &[u8]) {
+        let timing = site.has(CallSite::LOGS_CLOSE).then(|| Timing::new(self.clock.elapsed()));
+        // A hidden span names a request only if one of its fields does.
+        let is_id = |name: &str| ID_FIELDS.contains(&name);
+        let names_request = site.has(CallSite::NAMES_REQUEST)
+            && (!site.has(CallSite::HIDDEN)
+                || Fields::new(fields).any(|(key, _)| key.name(node.meta()).is_some_and(is_id)));
+        Node::configure(node, names_request, timing);
     }
 }

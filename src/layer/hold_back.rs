@@ -4,25 +4,11 @@ use std::sync::Arc;
 
 use super::call_site::CallSite;
 use super::core::{Core, log_target};
-use crate::context::{Node, Timing};
-use crate::filter::ID_FIELDS;
+use crate::context::Node;
 use crate::flight_recorder::{HeldLine, HeldLines};
 use crate::queue::{Head, Push};
-use crate::record::Fields;
 
 impl Core {
-    /// Sets whether a new span names a request, and its clock. `fields`: its captured fields.
-    #[cold]
-    pub(super) fn configure(&self, node: &mut Arc<Node>, site: CallSite, fields: &[u8]) {
-        let timing = site.has(CallSite::LOGS_CLOSE).then(|| Timing::new(self.clock.elapsed()));
-        // A hidden span names a request only if one of its fields does.
-        let is_id = |name: &str| ID_FIELDS.contains(&name);
-        let names_request = site.has(CallSite::NAMES_REQUEST)
-            && (!site.has(CallSite::HIDDEN)
-                || Fields::new(fields).any(|(key, _)| key.name(node.meta()).is_some_and(is_id)));
-        Node::configure(node, names_request, timing);
-    }
-
     /// Pushes an event of the slow path: after the lines that it releases, and to the outputs that it is held back from
     /// into memory.
     #[inline(never)]
