@@ -1,4 +1,4 @@
-//! An output without the layer: queue, worker and sink for the lines that other formatters make.
+//! An output without the layer: queue, worker and sink for lines that another formatter makes.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::metrics::Reason;
-use crate::queue::{Head, Push, Pushed};
-use crate::record::Clock;
-use crate::worker::{self, Lane};
+use crate::outputs::{Line, Outputs};
+use crate::queue::Head;
+use crate::values::Clock;
+use crate::worker::Lane;
 
-/// Takes ready-made lines off the thread that logs: in place of `tracing_appender::non_blocking`.
+/// Writes ready-made lines off the calling thread, in place of `tracing_appender::non_blocking`.
 ///
-/// One line for each writer dropped, whatever was written to it in however many calls; text of several lines stays
-/// whole. Made by [`Output::appender`](crate::Output::appender).
+/// Each dropped writer is one line, however many calls wrote to it. Text of several lines stays together.
+/// [`Output::appender`](crate::Output::appender) makes it.
 ///
 /// ```
 /// use spanline::{Output, RollingFile};
@@ -30,17 +30,28 @@ use crate::worker::{self, Lane};
 /// ```
 #[derive(Clone)]
 pub struct Appender {
-    lane: Arc<Lane>,
+    /// Exactly one.
+    outputs: Outputs,
     clock: Clock,
 }
 
+/// The mask of the only output.
+const OUTPUT: u64 = 1;
+
 impl Appender {
     pub(crate) fn new(lane: Arc<Lane>, clock: Clock) -> Self {
-        Self { lane, clock }
+        Self { outputs: Outputs::new(vec![lane]), clock }
     }
 
     fn line(&self, level: Level) -> LineWriter<'_> {
         LineWriter { appender: self, level, bytes: Vec::new() }
+    }
+}
+
+impl fmt::Debug for Appender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.outputs.in_mask(OUTPUT).next().map(|lane| &lane.name);
+        f.debug_struct("Appender").field("output", &name).finish_non_exhaustive()
     }
 }
 
@@ -56,7 +67,8 @@ impl<'a> MakeWriter<'a> for Appender {
     }
 }
 
-/// Gathers one line and queues it when dropped.
+/// Collects one line and queues it when dropped.
+#[must_use = "dropping the writer queues its line"]
 pub struct LineWriter<'a> {
     appender: &'a Appender,
     level: Level,
@@ -79,24 +91,10 @@ impl Drop for LineWriter<'_> {
         if self.bytes.is_empty() {
             return;
         }
-        let lane = &self.appender.lane;
-        let time = self.appender.clock.now();
-        let is_own = worker::own_lane().is_some();
-        if is_own && (worker::is_echo() || lane.is_own_thread()) {
-            lane.queue.refuse(Reason::OwnThread, self.level, time);
-            return;
-        }
-        let head = Head::Line(self.level);
-        let push = Push { head, time, bytes: &self.bytes, context: None, may_wait: !is_own };
-        if lane.queue.push(push) == Pushed::DeliverYourself {
-            lane.deliver_here();
-        }
-    }
-}
-
-impl fmt::Debug for Appender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Appender").field("output", &self.lane).finish_non_exhaustive()
+        let Appender { outputs, clock } = self.appender;
+        let line = Line { head: Head::Line(self.level), time: clock.now(), bytes: &self.bytes };
+        let to_deliver = outputs.submit(OUTPUT, line, |mask, push| outputs.push(mask, push));
+        outputs.deliver(to_deliver);
     }
 }
 

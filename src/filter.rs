@@ -1,8 +1,8 @@
 //! Which call sites are seen, and by which outputs; replaceable while the program runs.
 //!
 //! Directives are those of [`Targets`]: `info,orders::db=debug,hyper=off`. An event goes to an output when the global
-//! filter and the output's own let it pass. The answer for a call site is cached by the layer under a
-//! [generation](Filters::generation) that each change bumps, so no event takes a lock.
+//! filter and the output's own filter let it pass. The layer caches the result for a call site under a
+//! [generation](Filters::generation) that each change increments, so no event takes a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,13 +18,13 @@ use crate::context::is_hidden;
 use crate::error::Error;
 use crate::sync;
 
-/// Spans with one of these fields hand down an id.
+/// Spans with one of these fields pass on an id.
 pub(crate) const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"];
 
-/// Reads directives.
+/// Parses directives.
 ///
 /// # Errors
-/// Names the first bad one.
+/// Names the first bad directive.
 pub(crate) fn parse(text: &str) -> Result<Targets, Error> {
     let (targets, bad) = parse_leniently(text);
     match bad.first() {
@@ -33,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<Targets, Error> {
     }
 }
 
-/// Reads directives, skipping the bad ones; returns those with the reason.
+/// Parses directives and skips bad ones, which are returned with the reason.
 pub(crate) fn parse_leniently(text: &str) -> (Targets, Vec<(String, String)>) {
     let mut bad = Vec::new();
     let mut good = Vec::new();
@@ -43,17 +43,17 @@ pub(crate) fn parse_leniently(text: &str) -> (Targets, Vec<(String, String)>) {
             Err(why) => bad.push((directive.to_owned(), why)),
         }
     }
-    // `Targets` takes an empty text for ERROR.
+    // `Targets` parses an empty text as ERROR.
     let targets = if good.is_empty() { Targets::new() } else { good.join(",").parse().unwrap_or_default() };
     (targets, bad)
 }
 
 fn check(directive: &str) -> Result<(), String> {
     if directive.contains(['[', ']', '{', '}']) {
-        return Err("span and field directives are not supported, only target=level".to_owned());
+        return Err("span and field directives are not supported; expected target=level".to_owned());
     }
     if directive.contains(char::is_whitespace) {
-        return Err("white space inside".to_owned());
+        return Err("it contains white space; expected target=level".to_owned());
     }
     match directive.split_once('=') {
         Some((target, level)) if target.is_empty() || level.is_empty() => Err("expected target=level".to_owned()),
@@ -63,38 +63,39 @@ fn check(directive: &str) -> Result<(), String> {
 
 /// The filters in force.
 #[derive(Clone, Debug)]
-pub(crate) struct State {
-    /// For all outputs; what has none of its own is seen from INFO up when this is not set.
+pub(crate) struct FilterSet {
+    /// Applies to all outputs. Without it, an output without its own filter gets INFO and above.
     pub(crate) global: Option<Targets>,
+    /// Each output's own filter.
     pub(crate) outputs: Vec<Option<Targets>>,
-    /// Spans with an id field are seen up to here although no output wants their events.
+    /// Spans with an id field are seen up to this level even if no output wants their events.
     pub(crate) context_level: LevelFilter,
     /// What is held back from outputs that do not want it, and the level whose events release it.
-    pub(crate) held: Option<(Targets, Level)>,
+    pub(crate) held_back: Option<(Targets, Level)>,
 }
 
-impl State {
-    /// One bit for each output from which events of this target and level are held back: it does not want them, and would
-    /// get what releases them.
-    fn held_mask(&self, target: &str, level: Level) -> u64 {
-        match &self.held {
-            Some((held, release)) if held.would_enable(target, &level) => {
+impl FilterSet {
+    /// Returns the outputs from which events of this target and level are held back: those that do not want them, but
+    /// would get the event that releases them.
+    fn held_back_mask(&self, target: &str, level: Level) -> u64 {
+        match &self.held_back {
+            Some((held_back, release)) if held_back.would_enable(target, &level) => {
                 self.mask(target, *release) & !self.mask(target, level)
             }
             _ => 0,
         }
     }
 
-    /// No event beyond this level is of use.
+    /// Returns the most verbose level of which some event is written or held back.
     fn max_event_level(&self) -> LevelFilter {
         let wanted = self.max_level();
-        match &self.held {
-            Some((held, _)) if wanted != LevelFilter::OFF => wanted.max(max_level(held)),
+        match &self.held_back {
+            Some((held_back, _)) if wanted != LevelFilter::OFF => wanted.max(max_level(held_back)),
             _ => wanted,
         }
     }
 
-    /// One bit for each output that wants events of this target and level.
+    /// Returns the outputs that want events of this target and level, one bit for each.
     fn mask(&self, target: &str, level: Level) -> u64 {
         if self.global.as_ref().is_some_and(|global| !global.would_enable(target, &level)) {
             return 0;
@@ -106,7 +107,7 @@ impl State {
         self.outputs.iter().enumerate().filter(|(_, own)| wants(own)).fold(0, |mask, (bit, _)| mask | 1 << bit)
     }
 
-    /// No event beyond this level passes.
+    /// Returns the most verbose level of which some event passes.
     fn max_level(&self) -> LevelFilter {
         let global = self.global.as_ref().map(max_level);
         let own = |own: &Option<Targets>| match (own, global) {
@@ -126,75 +127,75 @@ fn max_level(targets: &Targets) -> LevelFilter {
 /// The filters of one layer, shared with its handles.
 #[derive(Debug)]
 pub(crate) struct Filters {
-    state: ArcSwap<State>,
+    filters: ArcSwap<FilterSet>,
     generation: AtomicU64,
     /// Whether this layer serves the `log` crate, whose level then follows.
     serves_log: std::sync::atomic::AtomicBool,
 }
 
-/// Numbers generations of all layers, so that a cached answer of one never serves another.
+/// Numbers the generations of all layers, so that a result cached for one layer never serves another.
 fn next_generation() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// One change at a time: of two rebuilds at once, the one with the older answers could be the last to write them.
+/// Allows one change at a time. Of two concurrent rebuilds, the one with the older result could be the last to store it.
 pub(crate) fn hold_changes() -> MutexGuard<'static, ()> {
     static CHANGING: Mutex<()> = Mutex::new(());
     sync::lock(&CHANGING)
 }
 
 impl Filters {
-    pub(crate) fn new(state: State) -> Self {
+    pub(crate) fn new(filters: FilterSet) -> Self {
         Self {
-            state: ArcSwap::from_pointee(state),
+            filters: ArcSwap::from_pointee(filters),
             generation: AtomicU64::new(next_generation()),
             serves_log: false.into(),
         }
     }
 
-    /// Changes with each change of a filter; unique among all layers of the process.
+    /// Returns a number that changes with each change of a filter. It is unique among all layers of the process.
     #[inline]
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// One bit for each output that wants events of this target and level.
+    /// Returns the outputs that want events of this target and level, one bit for each.
     pub(crate) fn mask(&self, target: &str, level: Level) -> u64 {
-        self.state.load().mask(target, level)
+        self.filters.load().mask(target, level)
     }
 
-    /// One bit for each output from which events of this target and level are held back.
-    pub(crate) fn held_mask(&self, target: &str, level: Level) -> u64 {
-        self.state.load().held_mask(target, level)
+    /// Returns the outputs from which events of this target and level are held back, one bit for each.
+    pub(crate) fn held_back_mask(&self, target: &str, level: Level) -> u64 {
+        self.filters.load().held_back_mask(target, level)
     }
 
-    /// Whether events of this target and level are of use.
+    /// Returns whether events of this target and level are written or held back.
     #[cfg(feature = "log")]
     pub(crate) fn wants_events(&self, target: &str, level: Level) -> bool {
-        let state = self.state.load();
-        state.mask(target, level) != 0 || state.held_mask(target, level) != 0
+        let filters = self.filters.load();
+        filters.mask(target, level) != 0 || filters.held_back_mask(target, level) != 0
     }
 
-    /// Whether the layer wants to see the call site.
+    /// Returns whether the layer wants to see the call site.
     fn wants(&self, meta: &Metadata<'_>) -> bool {
-        let state = self.state.load();
-        state.mask(meta.target(), *meta.level()) != 0
-            || (meta.is_event() && state.held_mask(meta.target(), *meta.level()) != 0)
-            || (is_hidden(meta) && state.max_level() != LevelFilter::OFF)
+        let filters = self.filters.load();
+        filters.mask(meta.target(), *meta.level()) != 0
+            || (meta.is_event() && filters.held_back_mask(meta.target(), *meta.level()) != 0)
+            || (is_hidden(meta) && filters.max_level() != LevelFilter::OFF)
             || (meta.is_span()
-                && *meta.level() <= state.context_level
-                && state.max_level() != LevelFilter::OFF
+                && *meta.level() <= filters.context_level
+                && filters.max_level() != LevelFilter::OFF
                 && meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name())))
     }
 
-    /// Replaces filters: for all events that begin after this returns.
-    pub(crate) fn change(&self, change: impl Fn(&mut State)) {
+    /// Changes filters for all events that begin after this returns.
+    pub(crate) fn change(&self, change: impl Fn(&mut FilterSet)) {
         let _changing = hold_changes();
-        self.state.rcu(|state| {
-            let mut state = State::clone(state);
-            change(&mut state);
-            Arc::new(state)
+        self.filters.rcu(|filters| {
+            let mut filters = FilterSet::clone(filters);
+            change(&mut filters);
+            Arc::new(filters)
         });
         self.generation.store(next_generation(), Ordering::Release);
         self.rebuild_interests();
@@ -203,29 +204,29 @@ impl Filters {
         }
     }
 
-    /// Has tracing ask again which call sites are wanted.
+    /// Makes tracing ask again which call sites are wanted.
     fn rebuild_interests(&self) {
         let is_ours = |current: &Dispatch| {
             current.downcast_ref::<CallsiteFilter>().is_some_and(|filter| std::ptr::eq(Arc::as_ptr(&filter.0), self))
         };
         if !dispatcher::get_default(is_ours) {
-            // While there is but one subscriber in the process, tracing asks that of the calling thread, and where the
-            // layer is installed for a scope on another thread that is none: it would silence every call site. Once a
-            // second one has been registered, it asks all that there are.
+            // While the process has only one subscriber, tracing asks the calling thread's. If the layer is installed for a
+            // scope on another thread, this thread has none, which would silence every call site. Once a second
+            // subscriber has been registered, tracing asks all of them.
             drop(Dispatch::new(NoSubscriber::new()));
         }
         tracing::callsite::rebuild_interest_cache();
     }
 
-    /// Sets the level up to which the `log` crate makes records at all, now and after each change.
+    /// Sets the most verbose level of which the `log` crate makes records, now and after each change.
     pub(crate) fn serve_log(&self) {
         self.serves_log.store(true, Ordering::Relaxed);
         #[cfg(feature = "log")]
-        log::set_max_level(tracing_log::AsLog::as_log(&self.state.load().max_event_level()));
+        log::set_max_level(tracing_log::AsLog::as_log(&self.filters.load().max_event_level()));
     }
 }
 
-/// Keeps from the layer what none of its outputs wants, without silencing other layers.
+/// Hides from the layer what none of its outputs wants, without silencing other layers.
 #[derive(Debug)]
 pub(crate) struct CallsiteFilter(pub(crate) Arc<Filters>);
 
@@ -239,10 +240,10 @@ impl<S> Filter<S> for CallsiteFilter {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let state = self.0.state.load();
-        match state.max_event_level() {
+        let filters = self.0.filters.load();
+        match filters.max_event_level() {
             LevelFilter::OFF => Some(LevelFilter::OFF),
-            events => Some(events.max(state.context_level)),
+            events => Some(events.max(filters.context_level)),
         }
     }
 }
@@ -251,51 +252,56 @@ impl<S> Filter<S> for CallsiteFilter {
 mod tests {
     use super::*;
 
-    fn state(global: Option<&str>, outputs: &[Option<&str>]) -> State {
+    fn filters(global: Option<&str>, outputs: &[Option<&str>]) -> FilterSet {
         let targets = |text: &str| parse(text).expect("good directives");
-        State {
+        FilterSet {
             global: global.map(targets),
             outputs: outputs.iter().map(|own| own.map(targets)).collect(),
             context_level: LevelFilter::INFO,
-            held: None,
+            held_back: None,
         }
     }
 
     #[test]
     fn detail_is_held_back_from_outputs_that_would_get_the_error() {
-        let held = Some((parse("app=debug").expect("good directives"), Level::ERROR));
-        let state =
-            State { held, ..state(Some("trace,app::off=off"), &[Some("info"), Some("debug"), Some("off,audit=info")]) };
-        assert_eq!((state.mask("app", Level::DEBUG), state.held_mask("app", Level::DEBUG)), (0b010, 0b001));
-        assert_eq!(state.held_mask("app", Level::TRACE), 0, "not asked for");
-        assert_eq!(state.held_mask("app", Level::INFO), 0, "wanted, or nothing to do with that output");
-        assert_eq!((state.held_mask("db", Level::DEBUG), state.held_mask("app::off", Level::DEBUG)), (0, 0));
-        assert_eq!(state.max_event_level(), LevelFilter::DEBUG);
-        let off = State { held: state.held, ..self::state(Some("off"), &[None]) };
+        let held_back = Some((parse("app=debug").expect("good directives"), Level::ERROR));
+        let filters = FilterSet {
+            held_back,
+            ..filters(Some("trace,app::off=off"), &[Some("info"), Some("debug"), Some("off,audit=info")])
+        };
+        assert_eq!((filters.mask("app", Level::DEBUG), filters.held_back_mask("app", Level::DEBUG)), (0b010, 0b001));
+        assert_eq!(filters.held_back_mask("app", Level::TRACE), 0, "not asked for");
+        assert_eq!(filters.held_back_mask("app", Level::INFO), 0, "wanted, or nothing to do with that output");
+        assert_eq!(
+            (filters.held_back_mask("db", Level::DEBUG), filters.held_back_mask("app::off", Level::DEBUG)),
+            (0, 0)
+        );
+        assert_eq!(filters.max_event_level(), LevelFilter::DEBUG);
+        let off = FilterSet { held_back: filters.held_back, ..self::filters(Some("off"), &[None]) };
         assert_eq!(off.max_event_level(), LevelFilter::OFF);
     }
 
     #[test]
     fn an_event_passes_the_global_filter_and_the_outputs_own() {
-        let state = state(Some("info,db=debug,hyper=off"), &[None, Some("warn"), Some("trace")]);
-        assert_eq!(state.mask("app", Level::INFO), 0b101);
-        assert_eq!(state.mask("app", Level::WARN), 0b111);
-        assert_eq!(state.mask("app", Level::DEBUG), 0);
-        assert_eq!(state.mask("db::pool", Level::DEBUG), 0b101);
-        assert_eq!(state.mask("hyper::client", Level::ERROR), 0);
-        assert_eq!(state.max_level(), LevelFilter::DEBUG);
+        let filters = filters(Some("info,db=debug,hyper=off"), &[None, Some("warn"), Some("trace")]);
+        assert_eq!(filters.mask("app", Level::INFO), 0b101);
+        assert_eq!(filters.mask("app", Level::WARN), 0b111);
+        assert_eq!(filters.mask("app", Level::DEBUG), 0);
+        assert_eq!(filters.mask("db::pool", Level::DEBUG), 0b101);
+        assert_eq!(filters.mask("hyper::client", Level::ERROR), 0);
+        assert_eq!(filters.max_level(), LevelFilter::DEBUG);
     }
 
     #[test]
     fn without_a_global_filter_an_output_has_its_own_or_info() {
-        let state = state(None, &[None, Some("trace"), Some("off")]);
-        assert_eq!(state.mask("app", Level::INFO), 0b011);
-        assert_eq!(state.mask("app", Level::TRACE), 0b010);
-        assert_eq!(state.max_level(), LevelFilter::TRACE);
+        let filters = filters(None, &[None, Some("trace"), Some("off")]);
+        assert_eq!(filters.mask("app", Level::INFO), 0b011);
+        assert_eq!(filters.mask("app", Level::TRACE), 0b010);
+        assert_eq!(filters.max_level(), LevelFilter::TRACE);
     }
 
     #[test]
-    fn no_directive_is_no_level() {
+    fn no_directive_means_no_level() {
         for text in ["", " , ", "nonsense=loud"] {
             let (targets, _) = parse_leniently(text);
             assert!(targets.default_level().is_none() && targets.iter().next().is_none(), "{text}");

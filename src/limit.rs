@@ -1,11 +1,11 @@
-//! Limits of repeats: so many lines of one call site in a period, then only their number.
+//! Limits of repeats: a number of lines of one call site in a period, then only a count.
 //!
-//! The thread that logs asks before it captures anything; the workers say what was suppressed, each in its own output,
-//! once the period is over. The table of call sites has a constant size: where more of them are busy at once than there
-//! are places, some are not limited. What is suppressed and not told yet keeps its place, so every number is told.
+//! The logging thread asks before it captures anything. Each worker reports what was suppressed in its output once the
+//! period is over. The table of call sites has a constant size. When more call sites are busy than there are places, some
+//! are not limited. A call site with unreported lines keeps its place, so every count is reported.
 //!
-//! A period begins with the first line of a call site. One that seems longer than itself, in either direction, has ended:
-//! so a clock that steps back suppresses nothing for longer.
+//! A period begins with the first line of a call site. It is over when its length has passed in either direction, so a
+//! clock that steps back does not extend it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,22 +14,22 @@ use std::time::{Duration, Instant};
 use tracing::{Level, Metadata};
 
 use crate::fork::{AtFork, Paused, Rank};
-use crate::record::{Fields, Timestamp, put_named};
 use crate::sync;
+use crate::values::{Fields, Timestamp, put_named};
 
-/// Call sites in one place of the table: more than are busy there at once, nearly always.
+/// The call sites in one set: nearly always more than are busy there at once.
 const WAYS: usize = 4;
 const SETS: usize = 32;
-/// Locks: threads that log at different call sites seldom meet.
+/// The number of locks. Threads that log at different call sites seldom share one.
 const SHARDS: usize = 16;
 
-/// The summary has so much of the message, in bytes; enough to recognise it.
+/// The bytes of the message in a summary: enough to recognise it.
 const MAX_SAMPLE_BYTES: usize = 256;
 
-/// A text of the summary that is as long was cut.
+/// A text in the summary that is at least this long was cut.
 pub(crate) const SAMPLE_CUT_BYTES: usize = MAX_SAMPLE_BYTES - 3;
 
-/// So many lines in a period.
+/// A number of lines in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub(crate) lines: u64,
@@ -37,17 +37,17 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// Whether more than a period lies between two times.
+    /// Returns whether more than a period lies between two times.
     fn is_over(&self, since: Timestamp, now: Timestamp) -> bool {
         u128::from(now.as_nanos().abs_diff(since.as_nanos())) >= self.period.as_nanos()
     }
 }
 
-/// Where an event comes from: a call site of `tracing`, or of the `log` crate, whose records share a few of those.
+/// Where an event comes from: a call site of `tracing`, or of the `log` crate, whose records share a few call sites.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) meta: &'static Metadata<'static>,
-    /// Target, file and line of a `log` record.
+    /// A hash of target, file and line of a `log` record.
     pub(crate) log: Option<u64>,
 }
 
@@ -58,32 +58,33 @@ impl PartialEq for Origin {
 }
 
 impl Origin {
-    /// The lock, and the place behind it.
-    fn place(self) -> (usize, usize) {
+    /// Returns the lock and the set that it belongs to.
+    fn shard_and_set(self) -> (usize, usize) {
         let address = std::ptr::from_ref(self.meta) as usize as u64;
         let mixed = (address ^ self.log.unwrap_or(0)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
         (mixed as usize % SHARDS, mixed as usize / SHARDS % SETS)
     }
 }
 
-/// What becomes of an event.
+/// What happens to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Log,
-    /// The same, and no more after it: its message stands for those.
+    /// Log it as the last one of the period. Its message stands for the suppressed ones.
     LogLast,
-    /// `begins`: the outputs for which it is the first one that was not told yet.
+    /// Only count it.
     Suppress {
-        begins: u64,
+        /// The outputs that had no unreported line before.
+        first_for: u64,
     },
 }
 
-/// Lines of one call site that were suppressed, for one output to tell.
+/// The suppressed lines of one call site, for one output to report.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) meta: &'static Metadata<'static>,
     pub(crate) is_log: bool,
-    /// Captured fields: the message of the last line that was logged, and where a `log` record is from.
+    /// Captured fields: the message of the last line that was logged, and the place of a `log` record.
     pub(crate) sample: Vec<u8>,
     pub(crate) lines: u64,
     pub(crate) first: Timestamp,
@@ -96,17 +97,17 @@ pub(crate) struct Limiter {
     errors: Option<Limit>,
     others: Option<Limit>,
     shards: [Mutex<Shard>; SHARDS],
-    /// Outputs that have something to tell some time.
+    /// The outputs that have something to report.
     open: AtomicU64,
-    /// Outputs that have something to tell now.
+    /// The outputs that have something to report now.
     due: AtomicU64,
-    /// The log ends: nothing is suppressed any more, as nobody would tell it.
+    /// The log has ended. Nothing is suppressed any more, because it would not be reported.
     ended: AtomicBool,
 }
 
 /// What one lock guards.
 #[derive(Debug)]
-pub(crate) struct Shard(Vec<[Option<Site>; WAYS]>);
+pub(crate) struct Shard(Vec<[Option<BusyCallSite>; WAYS]>);
 
 impl Default for Shard {
     fn default() -> Self {
@@ -114,63 +115,68 @@ impl Default for Shard {
     }
 }
 
+/// A call site with its current period.
 #[derive(Debug)]
-struct Site {
+struct BusyCallSite {
     origin: Origin,
     start: Timestamp,
     lines: u64,
     sample: Vec<u8>,
-    /// For each output.
-    untold: Vec<Untold>,
+    /// The suppressed lines, for each output.
+    unreported: Vec<Unreported>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Untold {
+struct Unreported {
     lines: u64,
-    /// When the period began in which the first was suppressed.
+    /// The start of the period in which the first line was suppressed.
     since: Timestamp,
     first: Timestamp,
     last: Timestamp,
 }
 
-impl Site {
+impl BusyCallSite {
     fn new(origin: Origin, start: Timestamp) -> Self {
-        Self { origin, start, lines: 0, sample: Vec::new(), untold: Vec::new() }
+        Self { origin, start, lines: 0, sample: Vec::new(), unreported: Vec::new() }
     }
 
-    /// The outputs that have something to tell of it.
+    /// Returns the outputs that have something to report about it.
     fn open(&self) -> u64 {
-        self.untold.iter().enumerate().fold(0, |open, (bit, untold)| open | u64::from(untold.lines > 0) << bit)
+        self.unreported
+            .iter()
+            .enumerate()
+            .fold(0, |open, (bit, unreported)| open | u64::from(unreported.lines > 0) << bit)
     }
 
-    /// Counts a line for the outputs in `mask`; returns those for which it is the first.
+    /// Counts a line for the outputs in `mask`; returns those for which it is the first unreported one.
     fn suppress(&mut self, mask: u64, time: Timestamp) -> u64 {
         let outputs = (u64::BITS - mask.leading_zeros()) as usize;
-        if self.untold.len() < outputs {
-            self.untold.resize(outputs, Untold::default());
+        if self.unreported.len() < outputs {
+            self.unreported.resize(outputs, Unreported::default());
         }
-        let mut begins = 0;
-        for (bit, untold) in self.untold.iter_mut().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
-            if untold.lines == 0 {
-                *untold = Untold { lines: 0, since: self.start, first: time, last: time };
-                begins |= 1 << bit;
+        let mut first_for = 0;
+        for (bit, unreported) in self.unreported.iter_mut().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
+            if unreported.lines == 0 {
+                *unreported = Unreported { lines: 0, since: self.start, first: time, last: time };
+                first_for |= 1 << bit;
             }
-            untold.lines += 1;
-            untold.first = untold.first.min(time);
-            untold.last = untold.last.max(time);
+            unreported.lines += 1;
+            unreported.first = unreported.first.min(time);
+            unreported.last = unreported.last.max(time);
         }
-        begins
+        first_for
     }
 
-    fn summary(&self, untold: Untold) -> Summary {
+    fn summary(&self, unreported: Unreported) -> Summary {
         let Origin { meta, log } = self.origin;
-        let Untold { lines, first, last, .. } = untold;
+        let Unreported { lines, first, last, .. } = unreported;
         Summary { meta, is_log: log.is_some(), sample: self.sample.clone(), lines, first, last }
     }
 }
 
-/// The place of a call site: its own, an empty one, or that of the one whose period began first, if all was told of it.
-fn find(places: &mut [Option<Site>; WAYS], origin: Origin, time: Timestamp) -> Option<&mut Site> {
+/// Returns the place of a call site: its own, an empty one, or the place of the call site whose period began first and that
+/// has nothing to report.
+fn find(places: &mut [Option<BusyCallSite>; WAYS], origin: Origin, time: Timestamp) -> Option<&mut BusyCallSite> {
     let own = places.iter().position(|site| site.as_ref().is_some_and(|site| site.origin == origin));
     let at = own.or_else(|| {
         let free = places.iter().enumerate().filter(|(_, site)| site.as_ref().is_none_or(|site| site.open() == 0));
@@ -180,7 +186,7 @@ fn find(places: &mut [Option<Site>; WAYS], origin: Origin, time: Timestamp) -> O
     if own.is_none() {
         *place = None;
     }
-    Some(place.get_or_insert_with(|| Site::new(origin, time)))
+    Some(place.get_or_insert_with(|| BusyCallSite::new(origin, time)))
 }
 
 impl Limiter {
@@ -189,21 +195,22 @@ impl Limiter {
         Self { errors, others, shards: Default::default(), open, due, ended }
     }
 
-    /// The limit for lines of a level.
+    /// Returns the limit for lines of a level.
     pub(crate) fn limit(&self, level: Level) -> Option<Limit> {
         if level == Level::ERROR { self.errors } else { self.others }
     }
 
-    /// Holds one of the [`SHARDS`] locks.
+    /// Takes one of the [`SHARDS`] locks.
     fn hold(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
         Some(sync::lock(self.shards.get(shard)?))
     }
 
-    /// Judges an event that the outputs in `mask` want. No user code runs, and nothing is allocated but when a call
-    /// site is met for the first time.
+    /// Applies the limit to an event that the outputs in `mask` want.
+    ///
+    /// No user code runs. It allocates only when a call site is met for the first time.
     pub(crate) fn judge(&self, origin: Origin, mask: u64, time: Timestamp) -> Verdict {
         let Some(limit) = self.limit(*origin.meta.level()) else { return Verdict::Log };
-        let (shard, set) = origin.place();
+        let (shard, set) = origin.shard_and_set();
         let Some(mut shard) = self.hold(shard) else { return Verdict::Log };
         if self.ended.load(Ordering::Relaxed) {
             return Verdict::Log;
@@ -222,24 +229,24 @@ impl Limiter {
             site.lines += 1;
             return if site.lines == limit.lines { Verdict::LogLast } else { Verdict::Log };
         }
-        let begins = site.suppress(mask, time);
-        if begins != 0 {
-            self.open.fetch_or(begins, Ordering::Relaxed);
+        let first_for = site.suppress(mask, time);
+        if first_for != 0 {
+            self.open.fetch_or(first_for, Ordering::Relaxed);
         }
-        Verdict::Suppress { begins }
+        Verdict::Suppress { first_for }
     }
 
-    /// Keeps the message of the last line that is logged, from its captured fields.
-    pub(crate) fn keep(&self, origin: Origin, fields: &[u8]) {
+    /// Stores the message of the last line that is logged, from its captured fields.
+    pub(crate) fn store_sample(&self, origin: Origin, fields: &[u8]) {
         let mut sample = Vec::new();
         for (key, value) in Fields::new(fields) {
             if let Some(name) = key.name(origin.meta)
                 && (name == "message" || (origin.log.is_some() && name.starts_with("log.")))
             {
-                put_named(&mut sample, name, &value.cut_to(MAX_SAMPLE_BYTES));
+                put_named(&mut sample, name, &value.truncated_to(MAX_SAMPLE_BYTES));
             }
         }
-        let (shard, set) = origin.place();
+        let (shard, set) = origin.shard_and_set();
         if let Some(mut shard) = self.hold(shard)
             && let Some(places) = shard.0.get_mut(set)
             && let Some(site) = places.iter_mut().flatten().find(|site| site.origin == origin)
@@ -248,7 +255,7 @@ impl Limiter {
         }
     }
 
-    /// Suppresses nothing from now on.
+    /// Stops suppressing lines.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
@@ -270,53 +277,55 @@ impl AtFork for Limiter {
     }
 }
 
-/// One output's part in the limiter.
+/// One output's share of the limiter.
 #[derive(Clone, Debug)]
 pub(crate) struct Share {
     pub(crate) limiter: Arc<Limiter>,
-    /// The output's place in the builder.
+    /// The output's index in the builder.
     pub(crate) place: usize,
 }
 
 impl Share {
-    /// Whether there is something to tell some time.
+    /// Returns whether there is something to report.
     pub(crate) fn is_open(&self) -> bool {
         self.limiter.open.load(Ordering::Relaxed) >> self.place & 1 == 1
     }
 
-    /// Whether there is something to tell now.
+    /// Returns whether there is something to report now.
     pub(crate) fn is_due(&self) -> bool {
         self.limiter.due.load(Ordering::Relaxed) >> self.place & 1 == 1
     }
 
-    /// Takes out what was suppressed in periods that are over at `now`; in all if there is no `now`.
+    /// Takes out what was suppressed in periods that are over at `now`; in all periods without `now`.
     pub(crate) fn take(&self, now: Option<Timestamp>) -> Vec<Summary> {
         let (limiter, bit) = (&*self.limiter, 1 << self.place);
-        // Both are set again by whoever suppresses a line that is not seen below.
+        // A thread that suppresses a line that is not seen below sets both again.
         limiter.due.fetch_and(!bit, Ordering::Relaxed);
         limiter.open.fetch_and(!bit, Ordering::Relaxed);
         let mut summaries = Vec::new();
-        let mut left = false;
+        let mut remains = false;
         for shard in 0..SHARDS {
             let Some(mut shard) = limiter.hold(shard) else { continue };
             for site in shard.0.iter_mut().flatten().flatten() {
-                let Some(untold) = site.untold.get(self.place).copied().filter(|untold| untold.lines > 0) else {
+                let Some(unreported) =
+                    site.unreported.get(self.place).copied().filter(|unreported| unreported.lines > 0)
+                else {
                     continue;
                 };
                 let limit = limiter.limit(*site.origin.meta.level());
-                if now.is_some_and(|now| limit.is_some_and(|limit| !limit.is_over(untold.since, now)))
-                    && untold.since == site.start
+                if now.is_some_and(|now| limit.is_some_and(|limit| !limit.is_over(unreported.since, now)))
+                    && unreported.since == site.start
                 {
-                    left = true;
+                    remains = true;
                     continue;
                 }
-                summaries.push(site.summary(untold));
-                if let Some(untold) = site.untold.get_mut(self.place) {
-                    *untold = Untold::default();
+                summaries.push(site.summary(unreported));
+                if let Some(unreported) = site.unreported.get_mut(self.place) {
+                    *unreported = Unreported::default();
                 }
             }
         }
-        if left {
+        if remains {
             limiter.open.fetch_or(bit, Ordering::Relaxed);
         }
         summaries

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use tracing::Metadata;
 
-use crate::context::{Context, ContextKey, Overlay};
+use crate::context::{Context, ContextKey, FieldReplacements};
+use crate::direct_mapped::BoxedDirectMapped;
 use crate::record::{ErrorChain, Fields, Key, OwnedValue, Raw, Record, Value, notice_metadata, put_named, put_raw};
 use crate::redact::{self, LEAST_CARD_NUMBER, Rules, Scan, is_card_number, is_harmless};
 
@@ -37,9 +38,10 @@ pub(crate) struct Redactor {
 /// What is known of contexts.
 #[derive(Debug, Default)]
 struct Contexts {
-    seen: Vec<Seen>,
+    /// Made when it is first used.
+    seen: Option<BoxedDirectMapped<Seen, PLACES>>,
     /// The redacted fields of a context that is too large to be remembered.
-    large: Option<Overlay>,
+    large: Option<FieldReplacements>,
 }
 
 /// What is known of a context.
@@ -47,7 +49,7 @@ struct Contexts {
 struct Seen {
     key: ContextKey,
     /// Its spans' redacted fields, if something was found.
-    overlay: Option<Overlay>,
+    overlay: Option<FieldReplacements>,
 }
 
 impl Redactor {
@@ -69,7 +71,7 @@ impl Redactor {
         }
         let Some(context) = record.context else { return };
         let key = context.key();
-        match self.contexts.seen.get(key.span as usize % PLACES) {
+        match self.contexts.seen.as_ref().map(|seen| seen.place(key.span)) {
             Some(Seen { key: known, overlay: None }) if *known == key => {}
             _ => record.context = Some(self.contexts.cleared(&mut self.forms, key, context)),
         }
@@ -86,13 +88,11 @@ impl Contexts {
     /// is large.
     #[inline(never)]
     fn cleared<'a>(&'a mut self, forms: &mut Forms, key: ContextKey, context: Context<'a>) -> Context<'a> {
-        if self.seen.is_empty() {
-            self.seen.resize_with(PLACES, || Seen { key: NO_KEY, overlay: None });
-        }
-        let Some(seen) = self.seen.get_mut(key.span as usize % PLACES) else { return context };
+        let empty = || Seen { key: NO_KEY, overlay: None };
+        let seen = self.seen.get_or_insert_with(|| BoxedDirectMapped::boxed(empty)).place_mut(key.span);
         self.large = None;
         if seen.key != key {
-            let overlay = if context.is_plain(is_harmless_form) { None } else { forms.overlay(&context) };
+            let overlay = if context.is_harmless(is_harmless_form) { None } else { forms.overlay(&context) };
             if overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES) {
                 *seen = Seen { key: NO_KEY, overlay: None };
                 self.large = overlay;
@@ -101,7 +101,7 @@ impl Contexts {
             }
         }
         match self.large.as_ref().or(seen.overlay.as_ref()) {
-            Some(overlay) => context.under(overlay),
+            Some(overlay) => context.with_replacements(overlay),
             None => context,
         }
     }
@@ -126,7 +126,7 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
 /// Skips the leading fields that hold no secret for certain.
 #[inline]
 fn behind_harmless(fields: Fields<'_>, cut_at: usize) -> Fields<'_> {
-    fields.behind(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
+    fields.skip_harmless(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
 }
 
 /// Returns whether all fields hold no secret for certain.
@@ -151,9 +151,9 @@ impl Forms {
 
     /// Returns the redacted fields of a context's spans; `None` when nothing was found.
     #[inline(never)]
-    fn overlay(&mut self, context: &Context<'_>) -> Option<Overlay> {
+    fn overlay(&mut self, context: &Context<'_>) -> Option<FieldReplacements> {
         let mut changed = Vec::new();
-        context.overlay(|form, meta| {
+        context.replace_fields(|form, meta| {
             let found = self.rewrite(form, form, meta, usize::MAX, &mut changed);
             found.then(|| std::mem::take(&mut changed))
         })
@@ -176,12 +176,12 @@ impl Forms {
             let found = match raw {
                 Raw::Text(text) => {
                     let is_json = matches!(text.first(), Some(b'{' | b'['));
-                    let cut = fields.was_cut() || text.len() >= cut_at;
+                    let cut = fields.was_truncated() || text.len() >= cut_at;
                     if is_json { self.nested(text, key, meta, cut) } else { self.scan.text(&self.rules, text, cut) }
                 }
                 Raw::Value(Value::Bool(_) | Value::F64(_)) => false,
-                Raw::Value(Value::U64(number)) => is_card_number(number) && key != Key::Cut,
-                Raw::Value(value) => self.other(key, &value, meta, fields.was_cut()),
+                Raw::Value(Value::U64(number)) => is_card_number(number) && key != Key::Truncated,
+                Raw::Value(value) => self.other(key, &value, meta, fields.was_truncated()),
             };
             if found {
                 if copied == 0 {
@@ -189,7 +189,7 @@ impl Forms {
                     out.shrink_to(redact::MAX_KEPT_BYTES);
                 }
                 let end = form.len() - fields.rest().len();
-                out.extend_from_slice(form.get(copied..end - raw.form_bytes()).unwrap_or_default());
+                out.extend_from_slice(form.get(copied..end - raw.encoded_bytes()).unwrap_or_default());
                 copied = end;
                 self.put(raw, out);
             }

@@ -23,6 +23,7 @@ use crate::into_filter::FilterSetting;
 use crate::layer::Otel;
 use crate::layer::{self, Core, Layer};
 use crate::limit::Share;
+use crate::outputs::Outputs;
 use crate::record::Statics;
 use crate::schema::{self, Console};
 use crate::sink::{Sink, Stdout};
@@ -117,7 +118,7 @@ impl Builder {
             clock: &self.clock,
             complaints: &complaints,
             rules: rules.as_ref(),
-            held: extras.held.as_ref(),
+            held: extras.held_lines.as_ref(),
         };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             filters.push(output.filter.take().map(FilterSetting::parse).transpose()?);
@@ -126,7 +127,8 @@ impl Builder {
             lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state = filter::State { global, outputs: filters, context_level: self.filters.context_level, held };
+        let state =
+            filter::FilterSet { global, outputs: filters, context_level: self.filters.context_level, held_back: held };
         let filters = Arc::new(Filters::new(state));
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
@@ -137,7 +139,7 @@ impl Builder {
         signals::watch(self.integrations.signals)?;
         let core = Arc::new(Core {
             serial: Core::next_serial(),
-            lanes,
+            outputs: Outputs::new(lanes),
             filters: Arc::clone(&filters),
             clock: self.clock,
             ids: self.ids,
@@ -147,8 +149,8 @@ impl Builder {
             #[cfg(feature = "opentelemetry")]
             otel: self.integrations.opentelemetry.then(|| Otel::new(for_otel)),
             redact: rules,
-            extras,
-            place: layer::Place::default(),
+            diagnostics: extras,
+            registry: layer::HostRegistry::default(),
         });
         if log_panics {
             layer::listen(&core);

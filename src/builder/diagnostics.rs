@@ -3,7 +3,7 @@
 use tracing::level_filters::LevelFilter;
 
 use super::builder::Builder;
-use crate::held::FlightRecorder;
+use crate::flight_recorder::FlightRecorder;
 use crate::into_filter::{FilterSetting, IntoFilter};
 
 impl Builder {

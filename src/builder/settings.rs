@@ -10,9 +10,9 @@ use tracing_subscriber::filter::Targets;
 use crate::control::signals;
 use crate::error::Error;
 use crate::filter;
-use crate::held::FlightRecorder;
+use crate::flight_recorder::FlightRecorder;
 use crate::into_filter::FilterSetting;
-use crate::layer::Extras;
+use crate::layer;
 use crate::limit::{Limit, Limiter};
 
 /// Which events and spans are seen.
@@ -99,14 +99,14 @@ impl Default for Diagnostics {
 impl Diagnostics {
     /// # Errors
     /// A directive is bad, or a limit of the flight recorder is out of bounds.
-    pub(super) fn extras(self) -> Result<(Extras, Option<(Targets, Level)>), Error> {
+    pub(super) fn extras(self) -> Result<(layer::Diagnostics, Option<(Targets, Level)>), Error> {
         let closes = self.span_close.map(FilterSetting::parse).transpose()?;
-        let (held, store) = match self.flight_recorder.map(FlightRecorder::parts).transpose()? {
+        let (held, store) = match self.flight_recorder.map(FlightRecorder::start).transpose()? {
             Some((targets, release, store)) => (Some((targets, release)), Some((Arc::new(store), release))),
             None => (None, None),
         };
         let (store, release_at) = store.unzip();
-        Ok((Extras { backtrace: self.backtrace, closes, held: store, release_at }, held))
+        Ok((layer::Diagnostics { backtrace: self.backtrace, close_lines: closes, held_lines: store, release_at }, held))
     }
 }
 

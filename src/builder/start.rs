@@ -10,7 +10,7 @@ use crate::appender::Appender;
 use crate::complaint::Complaints;
 use crate::control::{Deadlines, Guard};
 use crate::error::Error;
-use crate::held::Store;
+use crate::flight_recorder::HeldLines;
 use crate::limit::Share;
 use crate::record::{Clock, Statics};
 use crate::redact::Rules;
@@ -32,7 +32,7 @@ pub(super) struct Common<'a> {
     /// The redaction rules, if there are any.
     pub(super) rules: Option<&'a Arc<Rules>>,
     /// The flight recorder's memory, if there is one.
-    pub(super) held: Option<&'a Arc<Store>>,
+    pub(super) held: Option<&'a Arc<HeldLines>>,
 }
 
 impl Output {

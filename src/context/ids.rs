@@ -1,61 +1,61 @@
-//! Trace and span ids: reading, making and writing them.
+//! Trace and span ids: how they are parsed, made and written.
 
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::record::Timestamp;
+use crate::values::Timestamp;
 
-/// Names one trace: 32 lowercase hex digits, never all zero.
+/// The id of a trace: 32 lowercase hex digits, never all zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId(u128);
 
-/// Names one span of a trace: 16 lowercase hex digits, never all zero.
+/// The id of a span: 16 lowercase hex digits, never all zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpanId(u64);
 
 impl TraceId {
-    /// Reads 32 hex digits; dashes and upper case are allowed, as in a UUID.
+    /// Parses 32 hex digits. Dashes and upper case are allowed, as in a UUID.
     pub fn parse(text: &str) -> Option<Self> {
         hex::<32>(text, true).filter(|id| *id != 0).map(Self)
     }
 
-    /// `None` for zero.
+    /// Returns `None` for zero.
     pub(super) fn from_number(number: u128) -> Option<Self> {
         (number != 0).then_some(Self(number))
     }
 
-    /// The number, most significant byte first.
+    /// Returns the number, most significant byte first.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
-    /// The 32 digits.
+    /// Returns the 32 digits.
     pub fn digits(self) -> [u8; 32] {
         digits(&self.0.to_be_bytes())
     }
 }
 
 impl SpanId {
-    /// Reads 16 hex digits of either case.
+    /// Parses 16 hex digits of either case.
     pub fn parse(text: &str) -> Option<Self> {
         hex::<16>(text, false).filter(|id| *id != 0).and_then(|id| u64::try_from(id).ok()).map(Self)
     }
 
-    /// `None` for zero.
+    /// Returns `None` for zero.
     pub(super) fn from_number(number: u64) -> Option<Self> {
         (number != 0).then_some(Self(number))
     }
 
-    /// The number, most significant byte first.
+    /// Returns the number, most significant byte first.
     #[cfg(feature = "opentelemetry")]
     pub(crate) fn bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()
     }
 
-    /// The 16 digits.
+    /// Returns the 16 digits.
     pub fn digits(self) -> [u8; 16] {
         digits(&self.0.to_be_bytes())
     }
@@ -93,7 +93,7 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// The value of a hex digit of either case.
+/// Returns the value of a hex digit of either case.
 pub(super) fn hex_digit(byte: u8) -> Option<u8> {
     Some(VALUES[usize::from(byte)]).filter(|value| *value <= 0xf)
 }
@@ -120,7 +120,7 @@ impl fmt::Display for SpanId {
     }
 }
 
-/// Makes ids: at random, or in a fixed order from a seed for tests.
+/// Makes ids: random ones, or a fixed sequence from a seed for tests.
 #[derive(Debug, Default)]
 pub(crate) struct IdSource {
     seeded: Option<AtomicU64>,
@@ -139,7 +139,7 @@ impl IdSource {
         SpanId(self.number())
     }
 
-    /// Never zero.
+    /// Returns the next number; never zero.
     #[inline]
     pub(super) fn number(&self) -> u64 {
         let state = match &self.seeded {
@@ -153,8 +153,8 @@ impl IdSource {
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 thread_local! {
-    /// A counter with a random start on each thread; zero until first used. It has no destructor, so it can be
-    /// used in those of others.
+    /// A counter with a random start on each thread; zero until first used. It has no destructor, so other
+    /// thread-locals' destructors can use it.
     static STATE: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -175,17 +175,17 @@ fn next_state() -> u64 {
 #[cold]
 fn random() -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
-    // The standard library's hash keys come from the system's random numbers, but a forked child has its parent's.
+    // The standard library seeds its hash keys from the system's random numbers, but a forked child inherits them.
     let process = (std::process::id(), Timestamp::now().as_nanos());
     RandomState::new().hash_one((CALLS.fetch_add(1, Ordering::Relaxed), process)).max(1)
 }
 
-/// In a forked child, on its only thread: leaves the parent its ids.
+/// Restarts the sequence in a forked child, on its only thread, so that it does not repeat its parent's ids.
 pub(crate) fn begin_anew() {
     let _ = STATE.try_with(|state| state.set(0));
 }
 
-/// The finaliser of SplitMix64: a bijection whose outputs look random for inputs that count.
+/// The finaliser of SplitMix64: a bijection that turns counted inputs into outputs that look random.
 #[inline]
 fn mix(state: u64) -> u64 {
     let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

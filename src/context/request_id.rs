@@ -1,14 +1,14 @@
-//! Request ids: which texts from outside are taken for one, and new ones that sort by time.
+//! Request ids: which texts from outside are accepted, and new ids that sort by time.
 //!
-//! Source of the form: RFC 9562, UUID version 7 with the fraction of the millisecond in `rand_a`.
+//! Source of the format: RFC 9562, UUID version 7 with the fraction of the millisecond in `rand_a`.
 
 use super::ids::IdSource;
-use crate::record::Timestamp;
+use crate::values::Timestamp;
 
-/// A request id from outside has at most so many bytes.
+/// The longest request id accepted from outside.
 const MAX_BYTES: usize = 128;
 
-/// Makes a request id: a UUID of version 7, which sorts by the time at which it was made.
+/// Makes a request id: a UUID of version 7, which sorts by its creation time.
 ///
 /// ```
 /// let id = spanline::propagate::new_request_id();
@@ -25,15 +25,15 @@ pub fn new_request_id() -> String {
     parts.join("-")
 }
 
-/// Takes a text from outside for a request id.
+/// Checks a request id from outside.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// Describes what is wrong with it.
 pub(crate) fn read(bytes: &[u8]) -> Result<&str, &'static str> {
     match bytes {
         [] => Err("it is empty"),
         _ if bytes.len() > MAX_BYTES => Err("it is longer than 128 bytes"),
-        _ if !bytes.iter().all(is_allowed) => Err("it has bytes other than letters, digits and -_.:+/=@~"),
+        _ if !bytes.iter().all(is_allowed) => Err("it contains bytes other than letters, digits and -_.:+/=@~"),
         _ => std::str::from_utf8(bytes).map_err(|_| "it is not ASCII"),
     }
 }

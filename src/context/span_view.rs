@@ -1,71 +1,83 @@
-//! One span as an event saw it: the fields it was opened with, under those recorded by then.
+//! One span as an event saw it: the fields it was opened with, replaced by those recorded by then.
+
+use std::fmt;
 
 use tracing::Level;
 
 use super::ids::{SpanId, TraceId};
-use super::{Node, TRACE_NAMES, named_trace};
-use crate::record::{Fields, Key, Value};
+use super::node::Node;
+use super::trace_fields::{self, TRACE_NAMES, TraceFields, named_trace, named_traces};
+use crate::values::{Fields, Key, Value};
 
 /// One span of a context, as it was when the event was logged.
 #[derive(Clone, Copy)]
 pub struct SpanView<'a> {
     pub(super) node: &'a Node,
-    /// What was recorded on it by then.
+    /// The fields recorded on it by then.
     pub(super) recorded: &'a [u8],
 }
 
 impl<'a> SpanView<'a> {
-    /// The span's name.
+    /// Returns the span's name.
     pub fn name(&self) -> &'static str {
         self.node.meta.name()
     }
 
-    /// The span's target.
+    /// Returns the span's target.
     pub fn target(&self) -> &'static str {
         self.node.meta.target()
     }
 
-    /// The span's level.
+    /// Returns the span's level.
     pub fn level(&self) -> Level {
         *self.node.meta.level()
     }
 
-    /// The span's id; a hidden one has none.
+    /// Returns the span's id; a hidden span has none.
     pub fn id(&self) -> Option<SpanId> {
-        self.node.span_id()
+        self.node.ids.span()
     }
 
-    /// Whether it is no span but [context variables](crate::with) or a [context from elsewhere](crate::propagate::TraceContext):
-    /// its fields count, it is not one of [`Context::names`](super::Context::names).
+    /// Returns whether this is not a real span but [context variables](crate::with) or a
+    /// [remote context](crate::propagate::TraceContext).
+    ///
+    /// Its fields count, but [`Context::names`](super::Context::names) omits it.
     pub fn is_hidden(&self) -> bool {
-        self.node.span_id.is_none()
+        !self.node.ids.is_shown()
     }
 
-    /// The span's fields: those it was opened with in their order, each with its value of the time, then those
-    /// recorded later. A `trace_id` or `traceparent` that became the trace's id is not among them, nor is a
-    /// `tracestate` beside it.
+    /// Returns the span's fields: those it was opened with, in order and with their values at the time of the event, then
+    /// those recorded later.
+    ///
+    /// A `trace_id` or `traceparent` that became the trace's id is omitted, and so is a `tracestate` next to it.
     pub fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         let meta = self.node.meta;
         self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
     }
 
-    /// The same with those that name the trace.
+    /// Returns the same fields, including those that name the trace.
     pub(crate) fn all_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         let meta = self.node.meta;
         self.raw_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
     }
 
-    /// Bytes of text that were cut from the span's fields.
-    pub(crate) fn refused_bytes(&self) -> u64 {
+    /// Returns the last field of a name.
+    pub(super) fn last_field(&self, name: &str) -> Option<Value<'a>> {
+        let meta = self.node.meta;
+        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last().map(|(_, value)| value)
+    }
+
+    /// Returns how many bytes of text the span's fields lost when they were captured.
+    pub(crate) fn truncated_bytes(&self) -> u64 {
         let mut total = 0;
-        if ![self.recorded, &self.node.fields].into_iter().any(|form| Fields::new(form).has_cuts()) {
+        if ![self.recorded, &self.node.fields].into_iter().any(|fields| Fields::new(fields).has_truncated()) {
             return total;
         }
-        for (form, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
+        for (fields, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
             let mut counts = true;
-            for (key, value) in Fields::new(form) {
+            for (key, value) in Fields::new(fields) {
                 match (key, value) {
-                    (Key::Cut, Value::U64(refused)) => total += if counts { refused } else { 0 },
+                    (Key::Truncated, Value::U64(bytes)) => total += if counts { bytes } else { 0 },
                     _ => counts = Fields::new(replaced_by).all(|(other, _)| !self.is_same(key, other)),
                 }
             }
@@ -73,8 +85,8 @@ impl<'a> SpanView<'a> {
         total
     }
 
-    /// Whether two keys name one field: by name, for a context variable of a declared field's name, and for a name
-    /// declared twice.
+    /// Returns whether two keys name the same field. Names are compared, because a context variable may have the name of a
+    /// declared field, and a name may be declared twice.
     fn is_same(&self, one: Key<'_>, other: Key<'_>) -> bool {
         let meta = self.node.meta;
         one == other || one.name(meta).is_some_and(|name| other.name(meta) == Some(name))
@@ -82,28 +94,28 @@ impl<'a> SpanView<'a> {
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
         let meta = self.node.meta;
-        let named = if self.node.names_trace { self.trace_fields() } else { [None; 2] };
-        let absorbed = self.trace_of(&named);
+        let named = if self.node.flags.names_trace { self.trace_fields() } else { [None; 2] };
+        let absorbed = self.first_trace(&named);
         self.raw_fields().filter(move |(key, value)| {
             let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
             if name == "tracestate" {
                 return remote.is_none();
             }
             let Some(at) = TRACE_NAMES.iter().position(|other| *other == name) else { return true };
-            // What another one of its name has replaced is not shown either.
+            // A duplicate that a later one replaced is not shown either.
             let is_last = named[at].is_some_and(|(last, _)| last == *key);
             is_last && named_trace(name, value).is_none_or(|own| own.0 != trace)
         })
     }
 
-    /// The fields as they were captured; `None` when something was recorded since.
+    /// Returns the fields as they were captured; `None` when something was recorded since.
     pub(crate) fn plain_fields(&self) -> Option<Fields<'a>> {
         self.recorded.is_empty().then(|| Fields::new(&self.node.fields))
     }
 
-    /// The fields, those that name the trace among them.
+    /// Returns the fields with their keys, including those that name the trace.
     pub(crate) fn raw_fields(&self) -> impl Iterator<Item = (Key<'a>, Value<'a>)> + use<'a> {
-        let fields = |form| Fields::new(form).filter(|(key, _)| matches!(key, Key::Index(_) | Key::Name(_)));
+        let fields = |encoded| Fields::new(encoded).filter(|(key, _)| matches!(key, Key::Index(_) | Key::Name(_)));
         let view = *self;
         let (opened, recorded): (&[u8], _) = (&view.node.fields, view.recorded);
         let replaced =
@@ -113,9 +125,37 @@ impl<'a> SpanView<'a> {
         fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
     }
 
-    /// Whether a trace that a field names can be the span's: OpenTelemetry may say otherwise.
+    /// Returns whether a trace that a field names can be the span's. OpenTelemetry's answer takes precedence.
     #[inline]
     pub(crate) fn is_in(&self, trace: TraceId) -> bool {
-        self.node.otel_trace().is_none_or(|otel| otel == trace)
+        self.node.ids.otel_trace().is_none_or(|otel| otel == trace)
+    }
+
+    fn trace_fields(&self) -> TraceFields<'a> {
+        let meta = self.node.meta;
+        match self.plain_fields() {
+            Some(fields) => trace_fields::trace_fields(fields, meta),
+            None => {
+                let mut found = [None; 2];
+                self.raw_fields().for_each(|(key, value)| trace_fields::note(&mut found, meta, key, || value));
+                found
+            }
+        }
+    }
+
+    /// Returns the trace that the span's own fields name, with the remote parent if they have a `traceparent`.
+    pub(super) fn own_trace(&self) -> Option<(TraceId, Option<SpanId>)> {
+        if self.node.flags.names_trace { self.first_trace(&self.trace_fields()) } else { None }
+    }
+
+    fn first_trace(&self, fields: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
+        named_traces(fields).find(|(trace, _)| self.is_in(*trace))
+    }
+}
+
+impl fmt::Debug for SpanView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields: Vec<_> = self.fields().collect();
+        f.debug_struct("SpanView").field("name", &self.name()).field("id", &self.id()).field("fields", &fields).finish()
     }
 }

@@ -1,21 +1,21 @@
-//! How long a span has been open, and how much of that time somebody was inside: for its closing line.
+//! How long a span was open, and how long it was entered: for its closing line.
 //!
-//! Several threads may be inside at once, and one may enter again what it is in; time counts once, from the first that
-//! enters to the last that leaves. Both are sums, so it does not matter in which order two threads get to add theirs.
+//! Several threads may be in a span at once, and one thread may enter it again. Busy time counts once, from the first enter
+//! to the last exit. It is a sum, so two threads may add their parts in any order.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A span's clock. Times are nanoseconds from some common moment.
+/// A span's clock. Times are nanoseconds since a common origin.
 #[derive(Debug)]
 pub(crate) struct Timing {
     opened: u64,
-    /// How often it is entered now.
+    /// The number of times it is entered now.
     inside: AtomicU64,
-    /// The sum of the times somebody became the last to leave, less those somebody was the first to enter; it wraps.
+    /// The times of all last exits minus the times of all first enters; wraps.
     busy: AtomicU64,
 }
 
-/// What a span's clock says in the end, in microseconds; busy and idle make up the whole.
+/// A span's times when it closed, in microseconds. Busy and idle add up to the duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
     pub(crate) duration_us: u64,
@@ -45,7 +45,7 @@ impl Timing {
         let busy = self.busy.load(Ordering::Acquire);
         let busy = if self.inside.load(Ordering::Acquire) > 0 { busy.wrapping_add(now) } else { busy };
         let duration_us = now.saturating_sub(self.opened) / 1000;
-        // Negative where a clock of the user's has stepped back.
+        // Negative when a user's clock has stepped back.
         let busy_us = (u64::try_from(busy as i64).unwrap_or(0) / 1000).min(duration_us);
         Times { duration_us, busy_us, idle_us: duration_us - busy_us }
     }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn time_inside_counts_once_however_many_are_inside() {
+    fn busy_time_counts_once_for_several_threads() {
         let timing = Timing::new(1_000);
         timing.enter(2_000);
         timing.enter(3_000);
@@ -77,7 +77,7 @@ mod tests {
     fn two_threads_may_add_their_times_in_any_order() {
         let timing = Timing::new(0);
         timing.enter(5_000);
-        // One leaves at 7 and another enters at 8, but that one adds his time first.
+        // One thread leaves at 7 and another enters at 8, but the latter adds its time first.
         timing.exit(8_000);
         timing.enter(7_000);
         timing.exit(9_000);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_gives_no_nonsense() {
+    fn a_clock_that_steps_back_gives_valid_times() {
         let timing = Timing::new(9_000);
         timing.enter(9_000);
         timing.exit(3_000);

@@ -1,19 +1,19 @@
-//! The texts of W3C Trace Context, level 2: `traceparent` and `tracestate`, read strictly and never trusted.
+//! The texts of W3C Trace Context: `traceparent` and `tracestate`, parsed strictly and never trusted.
 //!
-//! Source: <https://www.w3.org/TR/trace-context-2/>, which also reads what level 1 allows.
+//! Source: <https://www.w3.org/TR/trace-context-2/> (level 2, which includes level 1).
 
 use super::ids::{SpanId, TraceId, hex_digit};
 
-/// Bytes of a `traceparent` of version 00, and of what later versions begin with.
+/// The bytes of a `traceparent` of version 00. Later versions begin with the same fields.
 const LENGTH: usize = 55;
 
-/// Whether the caller may have recorded the trace.
+/// The flag that the caller may have recorded the trace.
 pub(crate) const SAMPLED: u8 = 1;
 
-/// Flags that are passed on: sampled, and that the trace id is random.
+/// The flags that are passed on: sampled, and that the trace id is random.
 const KNOWN_FLAGS: u8 = 0b11;
 
-/// What a `traceparent` says.
+/// A parsed `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TraceParent {
     pub(crate) trace: TraceId,
@@ -22,17 +22,17 @@ pub(crate) struct TraceParent {
 }
 
 impl TraceParent {
-    /// Reads a `traceparent`.
+    /// Parses a `traceparent`.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// Describes what is wrong with it.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let (head, more) = text.split_at_checked(LENGTH).ok_or("it is shorter than 55 bytes")?;
-        let [v1, v2, b'-', rest @ ..] = head else { return Err("no dash behind the version") };
+        let [v1, v2, b'-', rest @ ..] = head else { return Err("no dash after the version") };
         let (trace, rest) = rest.split_at(32);
-        let [b'-', rest @ ..] = rest else { return Err("no dash behind 32 digits of the trace id") };
+        let [b'-', rest @ ..] = rest else { return Err("no dash after 32 digits of the trace id") };
         let (span, rest) = rest.split_at(16);
-        let [b'-', flags @ ..] = rest else { return Err("no dash behind 16 digits of the parent id") };
+        let [b'-', flags @ ..] = rest else { return Err("no dash after 16 digits of the parent id") };
         let version = lower_hex(&[*v1, *v2]).ok_or("the version is not two lower-case hex digits")?;
         let trace = lower_hex(trace).ok_or("the trace id is not 32 lower-case hex digits")?;
         let span = lower_hex(span).ok_or("the parent id is not 16 lower-case hex digits")?;
@@ -40,16 +40,16 @@ impl TraceParent {
         match (version, more) {
             (0xff, _) => return Err("version ff is forbidden"),
             (0, []) => {}
-            (0, _) => return Err("version 00 has 55 bytes and no more"),
+            (0, _) => return Err("version 00 has exactly 55 bytes"),
             (_, [] | [b'-', ..]) => {}
-            _ => return Err("no dash behind the flags"),
+            _ => return Err("no dash after the flags"),
         }
         let trace = TraceId::from_number(trace).ok_or("the trace id is all zeros")?;
         let span = u64::try_from(span).ok().and_then(SpanId::from_number).ok_or("the parent id is all zeros")?;
         Ok(Self { trace, span, flags: flags as u8 & KNOWN_FLAGS })
     }
 
-    /// The text, in version 00.
+    /// Returns the text, in version 00.
     pub(crate) fn text(self) -> String {
         format!("00-{}-{}-{:02x}", self.trace, self.span, self.flags)
     }
@@ -62,20 +62,21 @@ fn lower_hex(digits: &[u8]) -> Option<u128> {
     })
 }
 
-/// Members of a `tracestate`, at most.
+/// The most members that a `tracestate` may have.
 const MAX_MEMBERS: usize = 32;
-/// Bytes of it that are passed on; what is more is thrown out, the long members first, then from the end.
+/// The bytes of it that are passed on. Beyond that, long members are removed first, then members from the end.
 const MAX_STATE_BYTES: usize = 512;
-/// A member longer than this goes first.
+/// A member longer than this is removed first.
 const LONG_MEMBER_BYTES: usize = 128;
-/// More than the longest list of members that is allowed can have: it is not even read.
+/// Longer than any allowed list of members; such headers are not read.
 const MAX_READ_BYTES: usize = 32 * 1024;
 
-/// Reads the values of all `tracestate` headers as one list, and puts it into its normal form; `None` when it is
-/// empty. Of members with the same key the first is kept.
+/// Parses the values of all `tracestate` headers as one list and returns its normal form; `None` when it is empty.
+///
+/// The first of several members with the same key wins.
 ///
 /// # Errors
-/// Says what is wrong with it; then there is nothing to pass on.
+/// Describes what is wrong with it. Nothing is passed on then.
 pub(crate) fn read_state<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Result<Option<String>, &'static str> {
     let mut members: Vec<(&str, &str)> = Vec::new();
     let mut bytes = 0;
@@ -115,7 +116,7 @@ pub(crate) fn read_state<'a>(headers: impl Iterator<Item = &'a [u8]>) -> Result<
     Ok((!members.is_empty()).then(|| members.join(",")))
 }
 
-/// Level 2 allows a digit first and `@` anywhere; both forms of level 1 are among that.
+/// Checks a key. Level 2 allows a digit first and `@` anywhere, which includes both key formats of level 1.
 fn is_key(key: &[u8]) -> bool {
     let is_first = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_next = |byte: &u8| is_first(byte) || b"_-*/@".contains(byte);
@@ -133,7 +134,7 @@ mod tests {
     const GOOD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     #[test]
-    fn traceparent_is_read_strictly() {
+    fn traceparent_is_parsed_strictly() {
         let read = TraceParent::parse(GOOD.as_bytes()).expect("well-formed");
         assert_eq!(read.trace.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(read.span.to_string(), "00f067aa0ba902b7");
@@ -143,19 +144,19 @@ mod tests {
             ("not a traceparent", "shorter"),
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", "shorter"),
             ("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "ff is forbidden"),
-            ("0-04bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "no dash behind the version"),
+            ("0-04bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "no dash after the version"),
             ("0A-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "the version is not"),
             ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "the trace id is not"),
-            ("00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01", "behind 32 digits"),
+            ("00-4bf92f3577b34da6a3ce929d0e0e473-600f067aa0ba902b7-01", "after 32 digits"),
             ("00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01", "the trace id is not"),
             ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", "the trace id is all zeros"),
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", "the parent id is all zeros"),
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00F067aa0ba902b7-01", "the parent id is not"),
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0A", "the flags are not"),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7_01", "behind 16 digits"),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", "no more"),
-            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 ", "no more"),
-            ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01more", "no dash behind the flags"),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7_01", "after 16 digits"),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", "exactly 55"),
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 ", "exactly 55"),
+            ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01more", "no dash after the flags"),
         ] {
             let error = TraceParent::parse(bad.as_bytes()).expect_err(bad);
             assert!(error.contains(why), "{bad}: {error}");
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_read_as_far_as_it_is_known() {
+    fn the_known_part_of_a_later_version_is_parsed() {
         for more in ["", "-", "-what-is-to-come"] {
             let text = format!("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff{more}");
             let read = TraceParent::parse(text.as_bytes()).expect("a later version");
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn tracestate_is_read_strictly() {
+    fn tracestate_is_parsed_strictly() {
         let long_key = "k".repeat(257);
         let long_value = format!("k={}", "v".repeat(257));
         let many = (0..33).map(|number| format!("k{number}=v")).collect::<Vec<_>>().join(",");
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_tracestate_loses_its_long_members_first_then_those_at_its_end() {
+    fn a_long_tracestate_loses_its_long_members_first_then_its_last_ones() {
         let long = format!("long={}", "v".repeat(200));
         let short: Vec<_> = (0..10).map(|number| format!("k{number}={}", "v".repeat(50))).collect();
         let read = state(&[&short[0], &long, &short[1..].join(",")]).expect("well-formed").expect("some");

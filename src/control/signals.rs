@@ -7,7 +7,7 @@
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -17,6 +17,7 @@ use signal_hook::{flag, low_level};
 use super::shutdown;
 use crate::error::Error;
 use crate::process;
+use crate::sync;
 
 /// The signals that ask a program to end. Each ends it by default.
 const ENDING: [c_int; 3] = [SIGTERM, SIGINT, SIGQUIT];
@@ -44,7 +45,7 @@ pub(crate) struct Watch {
 }
 
 fn watched() -> MutexGuard<'static, Watch> {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+    sync::lock(&WATCHED)
 }
 
 /// Starts to watch for signals, besides those watched for already.

@@ -1,108 +1,98 @@
-//! What is known of a call site: which outputs want it, and a bit for each way in which it is not like all others.
+//! What is known of a call site: which outputs want it, and a flag for each way in which it is special.
 //!
-//! It is looked up for each event, in a cache of the thread; a change of a filter makes it be worked out anew.
+//! It is looked up for each event in a cache of the thread. A changed filter starts a new generation, which makes cached
+//! entries stale.
 
 use std::cell::Cell;
 use std::thread::LocalKey;
 
 use tracing::Metadata;
 
-use super::Core;
-use crate::context::is_hidden;
+use crate::direct_mapped::DirectMapped;
 
-/// What is known of a call site under one generation of the filters.
+/// What is known of a call site.
+///
+/// It has exactly two words. It is copied for each event, and a struct with `bool`s would be copied in overlapping pieces,
+/// which causes store-forwarding stalls.
 #[derive(Clone, Copy)]
 pub(super) struct CallSite {
+    /// The mask of the outputs that want it.
+    pub(super) outputs: u64,
+    /// The constants below, added up.
+    pub(super) flags: u64,
+}
+
+impl CallSite {
+    /// A call site that all records of the `log` crate share.
+    pub(super) const LOG: u64 = 1;
+    /// A span with a field that may name the trace.
+    pub(super) const NAMES_TRACE: u64 = 2;
+    /// An event whose repeats are limited.
+    pub(super) const LIMITED: u64 = 4;
+    /// An event with a backtrace.
+    pub(super) const BACKTRACE: u64 = 8;
+    /// An event that is held back from some output.
+    pub(super) const HELD_BACK: u64 = 16;
+    /// An event that releases what its request has held back.
+    pub(super) const RELEASES: u64 = 32;
+    /// A span that logs a line when it closes.
+    pub(super) const LOGS_CLOSE: u64 = 64;
+    /// A span with a field that names a request.
+    pub(super) const NAMES_REQUEST: u64 = 128;
+    /// The call site of the hidden spans.
+    pub(super) const HIDDEN: u64 = 256;
+    /// From this bit on, one bit for each secret field; see `secrets`.
+    pub(super) const SECRET_FIELDS: u32 = 9;
+
+    /// The flags of events that take the slow path.
+    pub(super) const SLOW_PATH: u64 = Self::LIMITED | Self::BACKTRACE | Self::HELD_BACK | Self::RELEASES;
+
+    /// Returns whether any of these flags is set.
+    #[inline(always)]
+    pub(super) fn has(self, flags: u64) -> bool {
+        self.flags & flags != 0
+    }
+}
+
+/// A cached call site.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
     generation: u64,
     address: usize,
-    known: Known,
+    site: CallSite,
 }
 
-/// Two words: it is copied for each event, and a struct with `bool`s is copied in pieces that overlap, for which the
-/// processor has to wait.
-#[derive(Clone, Copy)]
-pub(super) struct Known {
-    /// Which outputs want it.
-    pub(super) mask: u64,
-    pub(super) kind: u64,
+const PLACES: usize = 128;
+
+/// A cache of call sites, for a thread-local. It has no destructor, so other thread-locals' destructors can use it.
+pub(super) type Cache = DirectMapped<Cell<Entry>, PLACES>;
+
+/// Returns an empty cache.
+pub(super) const fn empty_cache() -> Cache {
+    const EMPTY: Entry = Entry { generation: 0, address: 0, site: CallSite { outputs: 0, flags: 0 } };
+    DirectMapped::new([const { Cell::new(EMPTY) }; PLACES])
 }
 
-/// One of those that all records of the `log` crate share.
-pub(super) const KIND_LOG: u64 = 1;
-/// A span with a field that may name the trace.
-pub(super) const KIND_NAMES_TRACE: u64 = 2;
-/// An event whose repeats are limited.
-pub(super) const KIND_LIMITED: u64 = 4;
-/// An event that carries a backtrace.
-pub(super) const KIND_BACKTRACE: u64 = 8;
-/// An event that is held back from some output.
-pub(super) const KIND_HOLDS: u64 = 16;
-/// An event that releases what its request has held back.
-pub(super) const KIND_RELEASES: u64 = 32;
-/// Events that take the way of `special`.
-pub(super) const KIND_SPECIAL: u64 = KIND_LIMITED | KIND_BACKTRACE | KIND_HOLDS | KIND_RELEASES;
-/// A span with a line when it closes.
-pub(super) const KIND_CLOSES: u64 = 64;
-/// A span with a field that names a request.
-pub(super) const KIND_NAMES_REQUEST: u64 = 128;
-/// The hidden spans'.
-pub(super) const KIND_HIDDEN: u64 = 256;
-/// From this bit on, a bit for each field that is secret: see [`secrets`].
-pub(super) const SECRET_FIELDS: u32 = 9;
-
-pub(super) const PLACES: usize = 128;
-pub(super) const NO_CALL_SITE: CallSite = CallSite { generation: 0, address: 0, known: Known { mask: 0, kind: 0 } };
-
-thread_local! {
-    /// A direct-mapped cache; no destructor, so it works in those of others too.
-    static CALL_SITES: [Cell<CallSite>; PLACES] = const {
-        [const { Cell::new(NO_CALL_SITE) }; PLACES]
-    };
-}
-
-impl Core {
-    /// What is known of a call site: which outputs want it, and what its fields say.
-    #[inline]
-    pub(super) fn call_site(&self, meta: &'static Metadata<'static>) -> Known {
-        self.cached(&CALL_SITES, meta, || self.look_at(meta))
-    }
-
-    #[inline(always)]
-    pub(super) fn cached(
-        &self,
-        places: &'static LocalKey<[Cell<CallSite>; PLACES]>,
-        meta: &'static Metadata<'static>,
-        look: impl Fn() -> Known,
-    ) -> Known {
-        let generation = self.filters.generation();
-        let address = std::ptr::from_ref(meta) as usize;
-        let place = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.ilog2());
-        places
-            .try_with(|places| {
-                let cached = places[place].get();
-                if cached.generation == generation && cached.address == address {
-                    return cached.known;
-                }
-                let known = look();
-                places[place].set(CallSite { generation, address, known });
-                known
-            })
-            .unwrap_or_else(|_| look())
-    }
-
-    #[cold]
-    fn look_at(&self, meta: &'static Metadata<'static>) -> Known {
-        let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
-        let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
-        let is_hidden = is_hidden(meta);
-        let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
-        let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
-        let kind = u64::from(is_log) * KIND_LOG
-            + u64::from(names_trace) * KIND_NAMES_TRACE
-            + u64::from(is_limited) * KIND_LIMITED
-            + u64::from(is_hidden) * KIND_HIDDEN
-            + self.special_kind(meta, is_log)
-            + self.secret_fields(meta, is_log);
-        Known { mask: self.filters.mask(meta.target(), *meta.level()), kind }
-    }
+/// Returns what the cache has of a call site under this generation of the filters, or else what `look_up` finds.
+#[inline(always)]
+pub(super) fn cached(
+    cache: &'static LocalKey<Cache>,
+    generation: u64,
+    meta: &'static Metadata<'static>,
+    look_up: impl Fn() -> CallSite,
+) -> CallSite {
+    let address = std::ptr::from_ref(meta) as usize;
+    let hash = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - PLACES.ilog2());
+    cache
+        .try_with(|cache| {
+            let place = cache.place(hash as u64);
+            let entry = place.get();
+            if entry.generation == generation && entry.address == address {
+                return entry.site;
+            }
+            let site = look_up();
+            place.set(Entry { generation, address, site });
+            site
+        })
+        .unwrap_or_else(|_| look_up())
 }

@@ -1,6 +1,6 @@
-//! The end of a span: its closing line, where one is wanted, and what its request held back.
+//! The end of a span: its closing line, and the lines that were held back for its request.
 //!
-//! Only a log that was asked for either gets here; see `Layer`'s callbacks.
+//! The layer's callbacks call it only for a log that has either.
 
 use std::sync::Arc;
 
@@ -9,35 +9,37 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::{Layer, node_of, recent, with_scratch};
+use super::layer::Layer;
+use super::nodes::node_of;
+use super::span_cache;
 use crate::context::{Node, Timing};
+use crate::outputs::Line;
 use crate::queue::{Head, Push};
-use crate::record::{Capture, Value};
-use crate::worker;
+use crate::record::Value;
 
 impl Layer {
-    /// Looks at the node of an open span.
-    fn with_node<S, T>(&self, id: &Id, registry: &Context<'_, S>, with: impl Fn(&Arc<Node>) -> T) -> Option<T>
+    /// Runs `run` with the node of an open span.
+    fn with_open_node<S, T>(&self, id: &Id, registry: &Context<'_, S>, run: impl Fn(&Arc<Node>) -> T) -> Option<T>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let core = self.core.serial;
-        recent::with(core, id, &with).or_else(|| {
+        span_cache::with(core, id, &run).or_else(|| {
             let node = node_of(&registry.span(id)?, core)?;
-            recent::remember(core, id, &node);
-            Some(with(&node))
+            span_cache::remember(core, id, &node);
+            Some(run(&node))
         })
     }
 
-    /// Reads the clock for a span that is entered or left.
+    /// Reads the clock for a span that is entered or exited.
     #[cold]
-    pub(super) fn time<S>(&self, id: &Id, registry: &Context<'_, S>, tell: fn(&Timing, u64))
+    pub(super) fn time<S>(&self, id: &Id, registry: &Context<'_, S>, note: fn(&Timing, u64))
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        self.with_node(id, registry, |node| {
+        self.with_open_node(id, registry, |node| {
             if let Some(timing) = node.timing() {
-                tell(timing, self.core.clock.elapsed());
+                note(timing, self.core.clock.elapsed());
             }
         });
     }
@@ -47,45 +49,36 @@ impl Layer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let Some(node) = self.with_node(id, registry, Arc::clone) else { return };
+        let Some(node) = self.with_open_node(id, registry, Arc::clone) else { return };
         if let Some(timing) = node.timing() {
             self.log_close(&node, timing);
         }
-        if let Some(store) = self.core.extras.held.as_ref().filter(|_| node.holds()) {
-            store.end(node.serial());
+        if let Some(held_lines) = self.core.diagnostics.held_lines.as_ref().filter(|_| node.holds_back()) {
+            held_lines.discard(node.serial());
         }
     }
 
     fn log_close(&self, node: &Arc<Node>, timing: &Timing) {
         let core = &self.core;
         let meta: &'static Metadata<'static> = node.meta();
-        let mut mask = core.filters.mask(meta.target(), *meta.level());
+        let mask = core.filters.mask(meta.target(), *meta.level());
         if mask == 0 {
             return;
         }
         let times = timing.close(core.clock.elapsed());
-        with_scratch(|scratch| {
-            let mut capture = Capture::new(scratch, core.max_record_bytes);
-            core.capture_thread(&mut capture);
-            capture.named("message", &Value::Str("close"));
-            for (name, us) in
-                [("duration_us", times.duration_us), ("busy_us", times.busy_us), ("idle_us", times.idle_us)]
-            {
-                capture.named(name, &Value::U64(us));
-            }
-            let is_own = worker::own_lane().is_some();
-            let push = Push {
-                head: Head::Event { meta, is_log: false },
-                time: core.clock.now(),
-                bytes: scratch.bytes(),
-                context: Some(node),
-                may_wait: !is_own,
-            };
-            if is_own {
-                mask = core.outside_own(mask, &push);
-            }
-            let to_deliver = core.push(mask, push);
-            core.lanes_in(to_deliver).for_each(|lane| lane.deliver_here());
-        });
+        core.capture_line(
+            |capture| {
+                capture.named("message", &Value::Str("close"));
+                capture.named("duration_us", &Value::U64(times.duration_us));
+                capture.named("busy_us", &Value::U64(times.busy_us));
+                capture.named("idle_us", &Value::U64(times.idle_us));
+            },
+            |bytes| {
+                let line = Line { head: Head::Event { meta, is_log: false }, time: core.clock.now(), bytes };
+                let push = |mask, push| core.outputs.push(mask, Push { context: Some(node), ..push });
+                let to_deliver = core.outputs.submit(mask, line, push);
+                core.outputs.deliver(to_deliver);
+            },
+        );
     }
 }

@@ -1,18 +1,18 @@
-//! The context here and now, asked for by the program itself.
+//! The current context, for the program itself.
 
 use std::sync::Arc;
 
 use tracing::dispatcher;
 
-use super::Layer;
+use super::layer::Layer;
 use crate::context::{Bound, Context, epoch};
 
-/// Runs `with` on what the current span of the current dispatcher hands down. `None` outside any span, and where the
-/// dispatcher has no layer of spanline's.
-pub(crate) fn with_current<T>(with: impl FnOnce(&Context<'_>) -> T) -> Option<T> {
+/// Runs `run` with the context of the current span. Returns `None` outside any span, and when the current subscriber has
+/// no spanline layer.
+pub(crate) fn with_current<T>(run: impl FnOnce(&Context<'_>) -> T) -> Option<T> {
     let bound = dispatcher::get_default(|dispatch| {
         let layer = dispatch.downcast_ref::<Layer>()?;
-        let find = layer.core.place.find.get()?;
+        let find = layer.core.registry.find()?;
         let current = dispatch.current_span();
         let mut found = None;
         find(dispatch, current.id()?, &mut |_, nodes| {
@@ -21,5 +21,5 @@ pub(crate) fn with_current<T>(with: impl FnOnce(&Context<'_>) -> T) -> Option<T>
         });
         found.map(|node| Bound::new(&node, epoch(), None))
     })?;
-    Some(with(&bound.context()))
+    Some(run(&bound.context()))
 }

@@ -1,41 +1,42 @@
-//! The limit of repeats, asked before anything is captured.
+//! The limit of repeats, checked before anything is captured.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-use super::{Core, KIND_LOG, Known};
+use super::call_site::CallSite;
+use super::core::Core;
 use crate::filter::Filters;
 use crate::limit::{Limiter, Origin, Verdict};
 use crate::record::Timestamp;
 use crate::worker;
 
-/// What is known of an event that passed.
+/// An event that the limit let pass.
 #[derive(Clone, Copy)]
 pub(super) struct Passed {
     pub(super) time: Timestamp,
-    /// It is the last one: its message is kept.
-    pub(super) keep: Option<Origin>,
+    /// Set for the last event before the limit. Its message becomes the summary's sample.
+    pub(super) sample_for: Option<Origin>,
 }
 
 impl Core {
-    /// Judges an event whose call site has a limit; `None` when it is suppressed, and counted so.
+    /// Applies the limit to an event; returns `None` when it is suppressed, which is counted.
     #[inline(never)]
-    pub(super) fn judge(&self, limiter: &Limiter, event: &Event<'_>, site: Known) -> Option<Passed> {
+    pub(super) fn judge(&self, limiter: &Limiter, event: &Event<'_>, site: CallSite) -> Option<Passed> {
         let meta = event.metadata();
         let time = self.clock.now();
-        let passed = Some(Passed { time, keep: None });
-        // The log's own threads have rules of their own: what they are told they might answer without end.
+        let passed = Some(Passed { time, sample_for: None });
+        // Lines of the log's own threads are not limited: a summary could cause the next line without end.
         if worker::own_lane().is_some() {
             return passed;
         }
-        let (mask, log) = if site.kind & KIND_LOG == 0 {
-            (site.mask, None)
-        } else {
-            let mut place = LogPlace::new(&self.filters, *meta.level(), site.mask);
+        let (mask, log) = if site.has(CallSite::LOG) {
+            let mut place = LogPlace::new(&self.filters, *meta.level(), site.outputs);
             event.record(&mut place);
             (place.mask, Some(place.hash.finish()))
+        } else {
+            (site.outputs, None)
         };
         if mask == 0 {
             return passed;
@@ -43,11 +44,11 @@ impl Core {
         let origin = Origin { meta, log };
         match limiter.judge(origin, mask, time) {
             Verdict::Log => passed,
-            Verdict::LogLast => Some(Passed { time, keep: Some(origin) }),
-            Verdict::Suppress { begins } => {
-                self.lanes_in(mask).for_each(|lane| lane.queue.suppress(*meta.level()));
-                if begins != 0 {
-                    self.lanes_in(begins).for_each(|lane| lane.queue.wake_worker());
+            Verdict::LogLast => Some(Passed { time, sample_for: Some(origin) }),
+            Verdict::Suppress { first_for } => {
+                self.outputs.in_mask(mask).for_each(|lane| lane.queue.suppress(*meta.level()));
+                if first_for != 0 {
+                    self.outputs.in_mask(first_for).for_each(|lane| lane.queue.wake_worker());
                 }
                 None
             }
@@ -55,7 +56,7 @@ impl Core {
     }
 }
 
-/// Reads where a `log` record is from, and leaves its text alone.
+/// Reads where a `log` record comes from, without formatting its text.
 struct LogPlace<'a> {
     filters: &'a Filters,
     level: Level,

@@ -1,27 +1,27 @@
 //! The key-values of a `log` record on their way to its event.
 //!
-//! tracing-log makes an event of a record at a call site with fixed fields, in which key-values have no place. So they
-//! are captured before, and lie ready on the thread for the event that is made next.
+//! tracing-log turns a record into an event at a call site with fixed fields, which has no room for key-values. So they
+//! are captured first, and wait on the thread for the next event.
 
 use std::cell::Cell;
 use std::error::Error;
 
 use log::kv::{Key, Source, Value, VisitSource, VisitValue};
 
-use super::{Core, Known};
+use super::call_site::CallSite;
+use super::core::Core;
 use crate::record::{self, Capture, Scratch};
 
-/// What gets put before the name of a key-value that means something else: `log.target` is where the record's own target
-/// is, `message` its own text.
-const FOREIGN: &str = "kv.";
+/// The prefix for a key-value whose name is taken by the record itself, such as `log.target` or `message`.
+const TAKEN_PREFIX: &str = "kv.";
 
 thread_local! {
-    /// Taken out while it is in use. Empty for a record without key-values.
+    /// The captured key-values; taken out while in use. Empty for a record without key-values.
     static READY: Cell<Option<Scratch>> = const { Cell::new(None) };
 }
 
-/// Runs `make_event`, with `values` for the event that it makes; of a record that is logged meanwhile, by a value that is
-/// being formatted, nothing gets in between.
+/// Runs `make_event` and adds `values` to the event that it makes. A record logged meanwhile, by a value that is being
+/// formatted, does not interfere.
 pub(crate) fn with_log_values(values: &dyn Source, max_bytes: usize, make_event: impl FnOnce()) {
     let mut ready = None;
     if values.count() > 0 {
@@ -33,9 +33,9 @@ pub(crate) fn with_log_values(values: &dyn Source, max_bytes: usize, make_event:
     let _ = READY.try_with(|place| place.set(outer));
 }
 
-/// Adds to an event what lies ready. It stays there, for another layer.
+/// Adds the waiting key-values to an event. They stay for other layers.
 #[cold]
-pub(super) fn add(core: &Core, site: Known, capture: &mut Capture<'_>) {
+pub(super) fn add(core: &Core, site: CallSite, capture: &mut Capture<'_>) {
     let _ = READY.try_with(|place| {
         let ready = place.take();
         if let Some(ready) = &ready {
@@ -49,32 +49,32 @@ struct Values<'b>(Capture<'b>);
 
 impl<'kvs> VisitSource<'kvs> for Values<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
-        let foreign;
+        let prefixed;
         let name = match key.as_str() {
             name if name == "message" || name.starts_with("log.") => {
-                foreign = format!("{FOREIGN}{name}");
-                foreign.as_str()
+                prefixed = format!("{TAKEN_PREFIX}{name}");
+                prefixed.as_str()
             }
             name => name,
         };
-        value.visit(Named { capture: &mut self.0, name })
+        value.visit(NamedValue { capture: &mut self.0, name })
     }
 }
 
-/// One value, by the name it is to have.
-struct Named<'a, 'b> {
+/// One value and the name of its field.
+struct NamedValue<'a, 'b> {
     capture: &'a mut Capture<'b>,
     name: &'a str,
 }
 
-impl Named<'_, '_> {
+impl NamedValue<'_, '_> {
     fn put<'v>(&mut self, value: impl Into<record::Value<'v>>) -> Result<(), log::kv::Error> {
         self.capture.named(self.name, &value.into());
         Ok(())
     }
 }
 
-impl<'v> VisitValue<'v> for Named<'_, '_> {
+impl<'v> VisitValue<'v> for NamedValue<'_, '_> {
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), log::kv::Error> {
         self.capture.named_text(self.name, &value);
         Ok(())

@@ -1,10 +1,9 @@
-//! A panic as an ERROR line: called from the panic hook, on the thread that panics.
+//! A panic as an ERROR line, logged from the panic hook on the panicking thread.
 //!
-//! A panic in here would abort the process, and a lock that the panicking thread holds would hang it. So no user code
-//! runs here: the payload is only looked at, what has to be delivered by the caller is delivered by a thread of its own,
-//! and the span's extensions, which another layer may have locked when it panicked, are looked at by one as well,
-//! for a short time. The line goes straight to the outputs, past the dispatcher, which does not let a thread in that is
-//! inside it already.
+//! A panic in here would abort the process, and a lock that the panicking thread holds would deadlock. So this runs no
+//! user code: the payload is only read. A helper thread delivers where this thread would have to, and it reads the span's
+//! extensions, which another layer may have locked when it panicked; that wait is short. The line goes straight to the
+//! outputs, past the dispatcher, which does not let in a thread that is already inside.
 
 use std::cell::Cell;
 use std::panic::PanicHookInfo;
@@ -19,37 +18,49 @@ use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
 
-use super::{Core, KIND_RELEASES, THREAD, recent, with_scratch};
+use super::call_site::CallSite;
+use super::core::Core;
+use super::span_cache;
+use super::this_thread;
 use crate::context::Node;
+use crate::outputs::Line;
 use crate::queue::{Head, Push};
 use crate::record::{Capture, Value, backtrace, is_formatting};
 use crate::worker;
 
-/// What filters go by.
+/// The target that filters see.
 const TARGET: &str = "panic";
 
-/// So long is waited for the span's fields, which whoever panics may have locked himself.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long to wait for the span's node. The panicking thread may have locked it itself.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// … and so long for a line that this thread would have to write itself.
-const DELIVERY: Duration = Duration::from_secs(5);
+/// How long to wait for a line that this thread would have to write itself.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The logs that tell of panics. No lock: somebody may panic at any point, a fork included.
+/// The logs that report panics. It is no lock: a thread may panic at any point, even during a fork.
 static LISTENING: ArcSwapOption<Vec<Weak<Core>>> = ArcSwapOption::const_empty();
 
 thread_local! {
-    /// Whether this thread was started here, to look after a panic on another.
-    static IS_LOOKING: Cell<bool> = const { Cell::new(false) };
+    /// Whether this is a helper thread, started here for a panic on another.
+    static IS_HELPER: Cell<bool> = const { Cell::new(false) };
 }
 
-struct Site;
+struct PanicCallsite;
 
-static SITE: Site = Site;
+static CALL_SITE: PanicCallsite = PanicCallsite;
 
-static METADATA: Metadata<'static> =
-    Metadata::new("panic", TARGET, Level::ERROR, None, None, None, FieldSet::new(&[], Identifier(&SITE)), Kind::EVENT);
+static METADATA: Metadata<'static> = Metadata::new(
+    "panic",
+    TARGET,
+    Level::ERROR,
+    None,
+    None,
+    None,
+    FieldSet::new(&[], Identifier(&CALL_SITE)),
+    Kind::EVENT,
+);
 
-impl Callsite for Site {
+impl Callsite for PanicCallsite {
     fn set_interest(&self, _: Interest) {}
 
     fn metadata(&self) -> &Metadata<'_> {
@@ -57,7 +68,7 @@ impl Callsite for Site {
     }
 }
 
-/// Has a log tell of panics, for as long as it is there.
+/// Makes a log report panics while it exists.
 pub(crate) fn listen(core: &Arc<Core>) {
     LISTENING.rcu(|all| {
         let others = all.iter().flat_map(|all| all.iter()).filter(|core| core.strong_count() > 0).cloned();
@@ -65,14 +76,14 @@ pub(crate) fn listen(core: &Arc<Core>) {
     });
 }
 
-/// Whether this thread does nothing but look after a panic on another: its own is nobody's business.
+/// Returns whether this thread only handles a panic on another. Its own panics are not reported.
 pub(crate) fn is_looking() -> bool {
-    IS_LOOKING.try_with(Cell::get).unwrap_or(false)
+    IS_HELPER.try_with(Cell::get).unwrap_or(false)
 }
 
 /// Logs a panic, from the panic hook. `aborts`: the process ends with it.
 ///
-/// Not one that is caught where it happens: in a value that is being captured, and on the log's own threads.
+/// Panics that the log catches are not logged: in a value that is being captured, and on the log's own threads.
 pub(crate) fn log_panic(panic: &PanicHookInfo<'_>, aborts: bool) {
     if worker::own_lane().is_some() || (is_formatting() && !aborts) {
         return;
@@ -89,27 +100,26 @@ impl Core {
         if mask == 0 {
             return;
         }
-        let context = self.panicking_in();
-        let to_deliver = with_scratch(|scratch| {
-            let mut capture = Capture::new(scratch, self.max_record_bytes);
-            self.capture_panic(&mut capture, panic);
-            let push = Push {
-                head: Head::Event { meta: &METADATA, is_log: true },
-                time: self.clock.now(),
-                bytes: scratch.bytes(),
-                context: context.as_ref(),
-                may_wait: true,
-            };
-            self.push_special(KIND_RELEASES, mask, push)
-        });
+        let node = self.panicking_in();
+        let site = CallSite { outputs: mask, flags: CallSite::RELEASES };
+        let to_deliver = self.capture_line(
+            |capture| self.capture_panic(capture, panic),
+            |bytes| {
+                let line = Line { head: Head::Event { meta: &METADATA, is_log: true }, time: self.clock.now(), bytes };
+                self.outputs.submit(mask, line, |mask, push| {
+                    self.push_or_hold_back(site, mask, Push { context: node.as_ref(), ..push })
+                })
+            },
+        );
         if to_deliver != 0 {
-            self.deliver_elsewhere(to_deliver);
+            // Only user code can write the line, so this thread must not.
+            let core = Arc::clone(self);
+            on_helper_thread(DELIVERY_TIMEOUT, move || core.outputs.deliver(to_deliver));
         }
     }
 
-    /// As a record of the `log` crate, which carries its place itself.
+    /// Captures the panic like a record of the `log` crate, whose place is among its fields.
     fn capture_panic(&self, capture: &mut Capture<'_>, panic: &PanicHookInfo<'_>) {
-        self.capture_thread(capture);
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
@@ -120,27 +130,27 @@ impl Core {
             capture.named("log.file", &Value::Str(at.file()));
             capture.named("log.line", &Value::U64(u64::from(at.line())));
         }
-        let _ = THREAD.try_with(|(_, name)| {
+        this_thread::with_name(|name| {
             let name = if name.is_empty() { "<unnamed>" } else { name };
             capture.named("thread", &Value::Str(name));
         });
-        let asked = std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0" && !asked.is_empty());
-        if asked || self.extras.backtrace >= Level::ERROR {
+        let is_asked = std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0" && !asked.is_empty());
+        if is_asked || self.diagnostics.backtrace >= Level::ERROR {
             capture.backtrace(&backtrace(true));
         }
     }
 
-    /// The node of the span this thread is in.
+    /// Returns the node of the span that this thread is in.
     fn panicking_in(&self) -> Option<Arc<Node>> {
-        let dispatch = self.place.subscriber.get()?.upgrade()?;
-        let find = *self.place.find.get()?;
+        let dispatch = self.registry.subscriber()?;
+        let find = self.registry.find()?;
         let id = dispatch.current_span().id()?.clone();
         let core = self.serial;
-        if let Some(node) = recent::with(core, &id, Arc::clone) {
+        if let Some(node) = span_cache::with(core, &id, Arc::clone) {
             return Some(node);
         }
         let mut found = None;
-        elsewhere(LOOK, move || {
+        on_helper_thread(LOOK_UP_TIMEOUT, move || {
             find(&dispatch, &id, &mut |_, nodes| {
                 found = nodes.and_then(|nodes| nodes.of(core)).cloned();
                 found.is_some()
@@ -149,24 +159,18 @@ impl Core {
         })
         .flatten()
     }
-
-    /// Has the outputs in `mask` written, which only the user's code can do here: by another thread.
-    fn deliver_elsewhere(self: &Arc<Self>, mask: u64) {
-        let core = Arc::clone(self);
-        elsewhere(DELIVERY, move || core.lanes_in(mask).for_each(|lane| lane.deliver_here()));
-    }
 }
 
-/// What `look` finds on a thread of its own, if it does so in time.
+/// Runs `run` on a helper thread; returns its result if it arrives in time.
 #[expect(clippy::disallowed_methods, reason = "a thread that may hang or panic in place of this one")]
-fn elsewhere<T: Send + 'static>(time: Duration, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+fn on_helper_thread<T: Send + 'static>(timeout: Duration, run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = channel();
     let thread = std::thread::Builder::new().name("spanline-panic".to_owned());
     let started = thread.spawn(move || {
-        let _ = IS_LOOKING.try_with(|looking| looking.set(true));
-        // Should nobody wait for it any more, it goes no further.
-        let _ = sender.send(look());
+        let _ = IS_HELPER.try_with(|is_helper| is_helper.set(true));
+        // The receiver may have stopped waiting.
+        let _ = sender.send(run());
     });
     started.ok()?;
-    receiver.recv_timeout(time).ok()
+    receiver.recv_timeout(timeout).ok()
 }

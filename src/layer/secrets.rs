@@ -1,7 +1,7 @@
-//! Fields that are not captured, as their names say that they are secret.
+//! Fields that are not captured because their names are secret.
 //!
-//! Which ones, is found out once for each call site: a bit for each of its fields. A call site without any pays the test
-//! whether there is a bit. The `Debug` of a secret value is not run.
+//! Which fields those are is decided once for each call site: one bit for each. A call site without secret fields pays one
+//! test of these bits. The `Debug` of a secret value is not run.
 
 use std::error::Error;
 use std::fmt;
@@ -9,56 +9,59 @@ use std::fmt;
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
-use super::{Core, Known, SECRET_FIELDS};
-use crate::context::{Dynamic, is_hidden};
-use crate::record::{Capture, Value, plain_name};
+use super::call_site::CallSite;
+use super::core::Core;
+use crate::context::is_hidden;
+use crate::record::{Capture, FieldValue, Value, plain_name};
 #[cfg(feature = "log")]
 use crate::record::{Fields, Key, Scratch};
 use crate::redact::Rules;
+use crate::values::{Source, UndeclaredFields};
 
-/// Fields with a bit of their own. One more says that there is a secret one behind them.
+/// The number of fields that have their own bit. One more bit stands for all fields after them.
 const BITS: usize = 54;
 
 /// The target of the spans and lines of HTTP requests.
 const REQUESTS: &str = "spanline::http";
 
 impl Core {
-    /// The bits of the secret fields of a call site.
+    /// Returns the bits of a call site's secret fields.
     pub(super) fn secret_fields(&self, meta: &'static Metadata<'static>, is_log: bool) -> u64 {
+        const SHIFT: u32 = CallSite::SECRET_FIELDS;
         let Some(rules) = &self.redact else { return 0 };
         if is_hidden(meta) {
-            // What its one field consists of is known only when it is captured.
-            return 1 << SECRET_FIELDS;
+            // The names in its one declared field are known only during the capture.
+            return 1 << SHIFT;
         }
         let is_secret = |field: &Field| {
             let name = plain_name(field.name());
-            // Of a record of `log`, they are where it comes from.
+            // These fields tell where a `log` record comes from.
             !(is_log && name.starts_with("log.")) && rules.is_secret(name)
         };
-        // The same goes for what the hooks of `tower` add to a request.
-        let added = if cfg!(feature = "tower") && meta.target() == REQUESTS { 1 << BITS << SECRET_FIELDS } else { 0 };
+        // The hooks of `tower` also add fields whose names are known only during the capture.
+        let added = if cfg!(feature = "tower") && meta.target() == REQUESTS { 1 << BITS << SHIFT } else { 0 };
         let secret = meta.fields().iter().filter(is_secret);
-        secret.fold(added, |bits, field| bits | 1 << field.index().min(BITS) << SECRET_FIELDS)
+        secret.fold(added, |bits, field| bits | 1 << field.index().min(BITS) << SHIFT)
     }
 
-    /// Captures with what is secret left out.
+    /// Captures fields, with replacements for secret values.
     #[inline(always)]
     pub(super) fn capture(
         &self,
-        site: Known,
+        site: CallSite,
         mask: u64,
         capture: &mut Capture<'_>,
         record: impl FnOnce(&mut dyn Visit),
     ) {
-        let secret = site.kind >> SECRET_FIELDS;
+        let secret = site.flags >> CallSite::SECRET_FIELDS;
         match &self.redact {
-            Some(rules) if secret != 0 => self.capture_rest(rules, secret, mask, capture, record),
+            Some(rules) if secret != 0 => self.capture_redacted(rules, secret, mask, capture, record),
             _ => record(capture),
         }
     }
 
     #[cold]
-    fn capture_rest(
+    fn capture_redacted(
         &self,
         rules: &Rules,
         secret: u64,
@@ -66,61 +69,62 @@ impl Core {
         capture: &mut Capture<'_>,
         record: impl FnOnce(&mut dyn Visit),
     ) {
-        let mut guarded = Guarded { capture, rules, secret, left_out: 0 };
-        record(&mut guarded);
-        self.count_redacted(mask, guarded.left_out);
+        let mut redacting = RedactingCapture { capture, rules, secret, replaced: 0 };
+        record(&mut redacting);
+        self.count_redacted(mask, redacting.replaced);
     }
 
     #[cold]
     fn count_redacted(&self, mask: u64, values: u64) {
-        self.lanes_in(mask).for_each(|lane| lane.queue.count_redacted(values));
+        self.outputs.in_mask(mask).for_each(|lane| lane.queue.count_redacted(values));
     }
 
-    /// The value of a context variable, or what stands for it.
-    pub(super) fn variable<'v>(&'v self, name: &str, value: Value<'v>) -> Value<'v> {
-        match self.redact.as_ref().and_then(|rules| stand_in(rules, name, &value)) {
-            Some(replacement) => {
+    /// Captures a context variable, or the replacement of a secret one.
+    pub(super) fn capture_variable(&self, capture: &mut Capture<'_>, name: &str, value: &FieldValue<'_>) {
+        let may_be_secret = !matches!(&value.0, Source::None | Source::Value(Value::Bool(_)));
+        match self.redact.as_ref().filter(|rules| may_be_secret && rules.is_secret(name)) {
+            Some(rules) => {
                 self.count_redacted(u64::MAX, 1);
-                Value::Str(replacement)
+                capture.named(name, &Value::Str(rules.replacement()));
             }
-            None => value,
+            None => capture.named_value(name, value),
         }
     }
 
-    /// Adds fields that were captured before there was an event, with what is secret left out.
+    /// Adds fields that were captured before there was an event, with replacements for secret values.
     #[cfg(feature = "log")]
-    pub(super) fn add_captured(&self, site: Known, fields: &Scratch, capture: &mut Capture<'_>) {
+    pub(super) fn add_captured(&self, site: CallSite, fields: &Scratch, capture: &mut Capture<'_>) {
         let Some(rules) = &self.redact else { return capture.captured(fields) };
-        let mut left_out = 0;
+        let mut replaced = 0;
         for (key, value) in Fields::new(fields.bytes()) {
             match (key, value) {
                 (Key::Name(name), value) => {
-                    let replacement = stand_in(rules, name, &value);
-                    left_out += u64::from(replacement.is_some());
+                    let replacement = replacement(rules, name, &value);
+                    replaced += u64::from(replacement.is_some());
                     capture.named(name, &replacement.map_or(value, Value::Str));
                 }
-                (Key::Cut, Value::U64(refused)) => capture.cut(refused),
+                (Key::Truncated, Value::U64(bytes)) => capture.truncated(bytes),
                 _ => {}
             }
         }
-        self.count_redacted(site.mask, left_out);
+        self.count_redacted(site.outputs, replaced);
     }
 }
 
-/// What stands for a value whose name says that it is secret. Whether there is a secret is none.
-fn stand_in<'r>(rules: &'r Rules, name: &str, value: &Value<'_>) -> Option<&'r str> {
+/// Returns the replacement of a secret value. A boolean is never secret: whether there is a secret is none.
+fn replacement<'r>(rules: &'r Rules, name: &str, value: &Value<'_>) -> Option<&'r str> {
     (!matches!(value, Value::Bool(_)) && rules.is_secret(name)).then(|| rules.replacement())
 }
 
-/// Captures what is not secret, and for the rest what stands for it.
-struct Guarded<'a, 'b> {
+/// Captures values that are not secret, and replacements for the others.
+struct RedactingCapture<'a, 'b> {
     capture: &'a mut Capture<'b>,
     rules: &'a Rules,
     secret: u64,
-    left_out: u64,
+    replaced: u64,
 }
 
-impl Guarded<'_, '_> {
+impl RedactingCapture<'_, '_> {
     fn is_secret(&self, field: &Field) -> bool {
         let index = field.index();
         let bit = self.secret >> index.min(BITS) & 1 == 1;
@@ -128,11 +132,11 @@ impl Guarded<'_, '_> {
     }
 }
 
-macro_rules! guarded {
+macro_rules! redacting {
     ($($record:ident: $value:ty),* $(,)?) => {
         $(fn $record(&mut self, field: &Field, value: $value) {
             if self.is_secret(field) {
-                self.left_out += 1;
+                self.replaced += 1;
                 self.capture.record_str(field, self.rules.replacement());
             } else {
                 self.capture.$record(field, value);
@@ -141,8 +145,8 @@ macro_rules! guarded {
     };
 }
 
-impl Visit for Guarded<'_, '_> {
-    guarded! {
+impl Visit for RedactingCapture<'_, '_> {
+    redacting! {
         record_f64: f64,
         record_i64: i64,
         record_u64: u64,
@@ -154,21 +158,21 @@ impl Visit for Guarded<'_, '_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if let Some(variables) = value.downcast_ref::<Dynamic>() {
+        if let Some(variables) = value.downcast_ref::<UndeclaredFields>() {
             for (name, value) in variables.iter() {
-                let replacement = stand_in(self.rules, name, &value);
-                self.left_out += u64::from(replacement.is_some());
+                let replacement = replacement(self.rules, name, &value);
+                self.replaced += u64::from(replacement.is_some());
                 self.capture.named(name, &replacement.map_or(value, Value::Str));
             }
         } else if self.is_secret(field) {
-            self.left_out += 1;
+            self.replaced += 1;
             self.capture.record_str(field, self.rules.replacement());
         } else {
             self.capture.record_error(field, value);
         }
     }
 
-    /// Whether there is a secret is none.
+    /// A boolean is never secret.
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.capture.record_bool(field, value);
     }

@@ -1,9 +1,10 @@
-//! The context beyond the spans of one thread: from and to other services, across tasks and threads, and with variables.
+//! Context beyond the spans of one thread: across services, tasks and threads, and with variables.
 //!
-//! Everything here is a span to tracing, so it is tracing that keeps it right over `.await`s, and the layer that hands
-//! it down. [`TraceContext`] is what comes from and goes to other services; [`with`] adds fields for everything below;
-//! [`Scope`] takes span and subscriber along.
+//! [`TraceContext`] comes from other services and goes to them. [`with`] adds fields to everything below. [`Scope`] takes the
+//! current span and subscriber to another task or thread. All of these are spans to tracing, which keeps them in place
+//! over `.await`s; the layer passes their fields on.
 
+mod entered;
 #[cfg(feature = "opentelemetry")]
 mod otel;
 mod scope;
@@ -13,27 +14,10 @@ mod trace_context;
 mod variables;
 
 pub use crate::context::new_request_id;
+pub use entered::Entered;
 pub use scope::{InScope, Scope, carry};
 pub use trace_context::{TraceContext, context};
 pub use variables::{Variables, with};
 
-#[cfg(feature = "opentelemetry")]
-pub(crate) use otel::adopt;
 #[cfg(feature = "tower")]
 pub(crate) use trace_context::Incoming;
-
-use tracing::Span;
-use tracing::span::EnteredSpan;
-
-/// Ends what was entered when it is dropped, on the thread where it was entered.
-#[derive(Debug)]
-#[must_use = "it ends at once when it is not kept"]
-pub struct Entered {
-    _span: EnteredSpan,
-}
-
-impl Entered {
-    fn new(span: Span) -> Self {
-        Self { _span: span.entered() }
-    }
-}

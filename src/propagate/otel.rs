@@ -1,21 +1,20 @@
-//! Contexts from elsewhere, told to OpenTelemetry: its spans then are in the same trace.
+//! Tells OpenTelemetry about remote contexts, so that its spans join the same trace.
 
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::TraceContext;
+use crate::context::{SpanId, TraceId};
 
-/// Makes a context the parent of OpenTelemetry's span, where there is one and it has not begun.
-pub(crate) fn adopt(span: &Span, context: &TraceContext) {
-    let (Some(trace), Some(parent)) = (context.trace_id(), context.span_id()) else { return };
+/// Makes a remote span the parent of OpenTelemetry's span, if that exists and has not begun.
+pub(crate) fn adopt(span: &Span, trace: TraceId, parent: SpanId, flags: u8, state: Option<&str>) {
     let remote = SpanContext::new(
-        TraceId::from_bytes(trace.bytes()),
-        SpanId::from_bytes(parent.bytes()),
-        TraceFlags::new(context.flags()),
+        opentelemetry::trace::TraceId::from_bytes(trace.bytes()),
+        opentelemetry::trace::SpanId::from_bytes(parent.bytes()),
+        TraceFlags::new(flags),
         true,
-        context.tracestate().and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default(),
+        state.and_then(|state| state.parse::<TraceState>().ok()).unwrap_or_default(),
     );
-    // Without its layer there is nothing to be told.
+    // An error means that the subscriber has no layer of OpenTelemetry.
     let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
 }

@@ -1,4 +1,4 @@
-//! Where the program is: span and subscriber, to be taken along to other tasks and threads.
+//! The current span and subscriber, to be taken to other tasks and threads.
 
 use std::fmt;
 use std::future::Future;
@@ -12,9 +12,9 @@ use tracing_subscriber::Registry;
 
 use crate::layer::Layer;
 
-/// The current span with its context, and the subscriber where that is one set for a scope.
+/// A span with its context, and the subscriber if that is set for a scope.
 ///
-/// It can be used from many threads at once, by reference: by those of `rayon`, for example.
+/// Many threads can use it at once by reference, for example those of `rayon`.
 ///
 /// # Examples
 /// ```
@@ -25,11 +25,12 @@ use crate::layer::Layer;
 /// std::thread::scope(|threads| {
 ///     for part in 0..4 {
 ///         let scope = &scope;
-///         threads.spawn(move || scope.in_scope(|| info!(part, "in the span of the thread that began it")));
+///         threads.spawn(move || scope.in_scope(|| info!(part, "in the span of the starting thread")));
 ///     }
 /// });
 /// ```
 #[derive(Clone)]
+#[must_use = "a scope does nothing until `in_scope`, `wrap` or `instrument` is called"]
 pub struct Scope {
     span: Span,
     dispatch: Dispatch,
@@ -41,51 +42,55 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Takes the current span and subscriber along into a closure, for another thread.
+/// Takes the current span and subscriber into a closure for another thread.
 ///
 /// # Examples
 /// ```
-/// let worker = std::thread::spawn(spanline::propagate::carry(|| tracing::info!("in the span of the thread that began it")));
+/// let worker = std::thread::spawn(spanline::propagate::carry(|| tracing::info!("in the span of the starting thread")));
 /// # worker.join().unwrap();
 /// ```
+#[must_use = "the closure does nothing until it is called"]
 pub fn carry<T>(run: impl FnOnce() -> T) -> impl FnOnce() -> T {
     Scope::current().wrap(run)
 }
 
 impl Scope {
-    /// Where the program is on this thread.
+    /// Returns the current span and subscriber of this thread.
     pub fn current() -> Self {
         Self::of(Span::current())
     }
 
-    /// A span, with the subscriber of this thread.
+    /// Returns a span with the subscriber of this thread.
     pub fn of(span: Span) -> Self {
         Self { span, dispatch: dispatcher::get_default(Dispatch::clone) }
     }
 
-    /// The span.
+    /// Returns the span.
     pub fn span(&self) -> &Span {
         &self.span
     }
 
-    /// Runs `run` there.
+    /// Runs `run` in the scope.
     pub fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
         with_subscriber(&self.dispatch, || self.span.in_scope(run))
     }
 
-    /// A closure that runs there, wherever it is called.
+    /// Returns a closure that runs in the scope on any thread.
+    #[must_use = "the closure does nothing until it is called"]
     pub fn wrap<T>(self, run: impl FnOnce() -> T) -> impl FnOnce() -> T {
         move || self.in_scope(run)
     }
 
-    /// A future that runs there, whoever polls it.
+    /// Returns a future that runs in the scope on any thread.
     pub fn instrument<F>(self, future: F) -> InScope<F> {
         InScope { future: future.instrument(self.span), dispatch: self.dispatch }
     }
 }
 
-/// Runs `run` with a subscriber, unless the thread has the same anyhow: setting one for a scope makes every look at the
-/// current one slower, in the whole process and for good.
+/// Runs `run` with a subscriber.
+///
+/// If the thread already has that one, it sets none: setting a subscriber for a scope permanently slows down every look-up
+/// of the current one in the process.
 fn with_subscriber<T>(dispatch: &Dispatch, run: impl FnOnce() -> T) -> T {
     let identity = |dispatch: &Dispatch| {
         let layer = dispatch.downcast_ref::<Layer>().map(|layer| std::ptr::from_ref(layer) as usize);
@@ -99,7 +104,7 @@ fn with_subscriber<T>(dispatch: &Dispatch, run: impl FnOnce() -> T) -> T {
 }
 
 pin_project_lite::pin_project! {
-    /// A future that runs in a [`Scope`], whoever polls it.
+    /// A future that runs in a [`Scope`] on any thread.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are polled"]
     pub struct InScope<F> {

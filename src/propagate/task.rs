@@ -1,15 +1,15 @@
-//! tokio's tasks with the span and the subscriber of where they are begun.
+//! Starts tokio tasks in the current span and with the current subscriber.
 //!
-//! tokio itself begins a task outside any span: what it logs has lost its request. For a `JoinSet` and the like there is
+//! tokio itself starts a task outside any span, so its lines lose their request. For a `JoinSet` and the like, use
 //! [`Scope::instrument`]: `set.spawn(Scope::current().instrument(future))`.
 
 use std::future::Future;
 
 use tokio::task::JoinHandle;
 
-use super::Scope;
+use super::scope::Scope;
 
-/// `tokio::spawn`, in the current span and with the current subscriber.
+/// Calls `tokio::spawn` in the current span and with the current subscriber.
 ///
 /// # Panics
 /// Outside a runtime, as `tokio::spawn` does.
@@ -22,10 +22,10 @@ where
     tokio::spawn(Scope::current().instrument(future))
 }
 
-/// `tokio::task::spawn_local`, in the current span and with the current subscriber.
+/// Calls `tokio::task::spawn_local` in the current span and with the current subscriber.
 ///
 /// # Panics
-/// Outside a `LocalSet`, as tokio's does.
+/// Outside a `LocalSet`, as `tokio::task::spawn_local` does.
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -35,10 +35,10 @@ where
     tokio::task::spawn_local(Scope::current().instrument(future))
 }
 
-/// `tokio::task::spawn_blocking`, in the current span and with the current subscriber.
+/// Calls `tokio::task::spawn_blocking` in the current span and with the current subscriber.
 ///
 /// # Panics
-/// Outside a runtime, as tokio's does.
+/// Outside a runtime, as `tokio::task::spawn_blocking` does.
 #[track_caller]
 pub fn spawn_blocking<F, T>(run: F) -> JoinHandle<T>
 where

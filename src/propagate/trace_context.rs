@@ -1,24 +1,30 @@
-//! What goes from one service to the next: the trace's id, the span it comes from, and the request's id.
+//! What goes from one service to the next: the trace's id, the calling span, and the request's id.
 //!
-//! Source: W3C Trace Context, level 2, of which level 1 is a part; `x-request-id` is custom.
+//! Source: W3C Trace Context, level 2, which includes level 1. The header `x-request-id` is a convention.
+
+use std::fmt;
 
 use tracing::Span;
 use tracing::instrument::{Instrument, Instrumented};
 
-use super::Entered;
+use super::entered::Entered;
+#[cfg(feature = "opentelemetry")]
+use super::otel::adopt;
 use crate::context::{
-    Carried, Dynamic, SAMPLED, SpanId, TraceId, TraceParent, open_hidden, read_request_id, read_state,
+    PropagatedContext, SAMPLED, SpanId, TraceId, TraceParent, open_hidden, read_request_id, read_state,
 };
 use crate::error::Error;
 use crate::layer::with_current;
 use crate::record::Value;
+use crate::values::UndeclaredFields;
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 const REQUEST_ID: &str = "x-request-id";
 
-/// The ids of the current span, to be handed to another service or process; `None` outside any span, and where no
-/// layer of spanline's listens.
+/// Returns the ids of the current span, to be sent to another service or process.
+///
+/// Returns `None` outside any span, and when the current subscriber has no spanline layer.
 ///
 /// ```
 /// if let Some(context) = spanline::propagate::context() {
@@ -26,13 +32,13 @@ const REQUEST_ID: &str = "x-request-id";
 /// }
 /// ```
 pub fn context() -> Option<TraceContext> {
-    with_current(|context| TraceContext { carried: context.carried() })
+    with_current(|context| TraceContext { ids: context.propagated() })
 }
 
-/// A place in a trace that is in another process: its ids, as W3C Trace Context has them, and the request's id.
+/// A place in a trace: the ids of a span, in this process or another, and the request's id.
 ///
-/// It comes from text or headers, or from [`context`], and goes into headers by [`inject`](Self::inject). When it is
-/// entered, everything inside has its trace id and request id, and its span as the parent.
+/// It is read from text or headers, or comes from [`context`]. [`inject`](Self::inject) writes it to headers. When it is
+/// entered, everything inside has its trace id and request id, and has its span as the parent.
 ///
 /// # Examples
 /// ```
@@ -47,35 +53,47 @@ pub fn context() -> Option<TraceContext> {
 /// });
 /// # Ok::<(), spanline::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
+#[must_use = "a context does nothing until it is entered or injected"]
 pub struct TraceContext {
-    carried: Carried,
+    ids: PropagatedContext,
+}
+
+impl fmt::Debug for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TraceContext")
+            .field("traceparent", &self.traceparent())
+            .field("tracestate", &self.tracestate())
+            .field("request_id", &self.request_id())
+            .finish()
+    }
 }
 
 impl TraceContext {
-    /// Reads a `traceparent`.
+    /// Parses a `traceparent`.
     ///
     /// # Errors
-    /// When it is malformed; says what is wrong.
+    /// Returns an error that describes what is malformed.
     pub fn from_traceparent(text: &str) -> Result<Self, Error> {
         Self::from_bytes(text.as_bytes())
     }
 
-    /// Reads the bytes of a `traceparent`, as a message carries them.
+    /// Parses the bytes of a `traceparent`, as a message carries them.
     ///
     /// # Errors
-    /// When it is malformed; says what is wrong.
+    /// Returns an error that describes what is malformed.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let read = TraceParent::parse(bytes).map_err(|why| malformed(TRACEPARENT, bytes, why))?;
         Ok(Self::default().with_parent(read))
     }
 
-    /// Reads `traceparent`, `tracestate` and `x-request-id` among the headers of a request or a message; names are
-    /// compared without regard to case. Where none of them is there it is empty, and to enter it does nothing.
+    /// Parses `traceparent`, `tracestate` and `x-request-id` among the headers of a request or a message.
+    ///
+    /// Names are compared case-insensitively. Without any of these headers the context is empty, and entering it does
+    /// nothing. A malformed `tracestate` is ignored, as the specification requires.
     ///
     /// # Errors
-    /// When a `traceparent` or request id is malformed or there twice. A malformed `tracestate` is left out, as the
-    /// specification says.
+    /// Returns an error when `traceparent` or the request id is malformed or present twice.
     pub fn from_headers<N: AsRef<str>, V: AsRef<[u8]>>(
         headers: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Error> {
@@ -100,78 +118,75 @@ impl TraceContext {
         }
     }
 
-    /// The flags of its `traceparent`.
-    #[cfg(feature = "opentelemetry")]
-    pub(super) fn flags(&self) -> u8 {
-        self.carried.flags
-    }
-
     fn with_parent(mut self, read: TraceParent) -> Self {
-        self.carried.trace = Some(read.trace);
-        self.carried.span = Some(read.span);
-        self.carried.flags = read.flags;
+        self.ids.trace = Some(read.trace);
+        self.ids.span = Some(read.span);
+        self.ids.flags = read.flags;
         self
     }
 
-    /// The same with a `tracestate`, which goes along unchanged but for its form: white space and empty members go, of
-    /// members with one key the first stays, and of more than 512 bytes the long members go first, then the last.
+    /// Adds a `tracestate` in its normal form: without white space, empty members and duplicates.
+    ///
+    /// The first of several members with one key stays. Beyond 512 bytes, long members are removed first, then the last
+    /// ones.
     ///
     /// # Errors
-    /// When it is malformed; says what is wrong.
+    /// Returns an error that describes what is malformed.
     pub fn with_tracestate(mut self, text: &str) -> Result<Self, Error> {
         let read = read_state(std::iter::once(text.as_bytes()));
-        self.carried.state = read.map_err(|why| malformed(TRACESTATE, text.as_bytes(), why))?;
+        self.ids.state = read.map_err(|why| malformed(TRACESTATE, text.as_bytes(), why))?;
         Ok(self)
     }
 
-    /// The same with a request id: 1 to 128 letters, digits and `-_.:+/=@~`.
+    /// Adds a request id of 1 to 128 letters, digits and `-_.:+/=@~`.
     ///
     /// # Errors
-    /// When it is anything else.
+    /// Returns an error for any other text.
     pub fn with_request_id(mut self, id: &str) -> Result<Self, Error> {
         let id = read_request_id(id.as_bytes()).map_err(|why| malformed("request id", id.as_bytes(), why))?;
-        self.carried.request = Some(id.to_owned());
+        self.ids.request_id = Some(id.to_owned());
         Ok(self)
     }
 
-    /// The trace's id.
+    /// Returns the trace's id.
     pub fn trace_id(&self) -> Option<TraceId> {
-        self.carried.trace
+        self.ids.trace
     }
 
-    /// The span it comes from, which will be the parent.
+    /// Returns the id of the span, which becomes the parent of spans inside.
     pub fn span_id(&self) -> Option<SpanId> {
-        self.carried.span
+        self.ids.span
     }
 
-    /// Whether its trace may have been recorded where it comes from. One that was begun in this process is.
+    /// Returns whether the sender may have recorded the trace. A trace that began in this process is sampled.
     pub fn is_sampled(&self) -> bool {
-        self.carried.flags & SAMPLED != 0
+        self.ids.flags & SAMPLED != 0
     }
 
-    /// The text of its `traceparent`; `None` where trace or span is not known.
+    /// Returns the text of its `traceparent`; `None` when trace or span is unknown.
     pub fn traceparent(&self) -> Option<String> {
-        let Carried { trace: Some(trace), span: Some(span), flags, .. } = self.carried else { return None };
+        let PropagatedContext { trace: Some(trace), span: Some(span), flags, .. } = self.ids else { return None };
         Some(TraceParent { trace, span, flags }.text())
     }
 
-    /// What other systems say about the trace.
+    /// Returns its `tracestate`: what other systems say about the trace.
     pub fn tracestate(&self) -> Option<&str> {
-        self.carried.state.as_deref()
+        self.ids.state.as_deref()
     }
 
-    /// The request's id: of [`context`], the field `request_id` as text, whatever it is.
+    /// Returns the request's id. For a context from [`context`], this is the field `request_id` as text, unchecked.
     pub fn request_id(&self) -> Option<&str> {
-        self.carried.request.as_deref()
+        self.ids.request_id.as_deref()
     }
 
-    /// Whether it says nothing at all.
+    /// Returns whether it has neither a trace nor a request id.
     pub fn is_empty(&self) -> bool {
-        self.carried.trace.is_none() && self.carried.request.is_none()
+        self.ids.trace.is_none() && self.ids.request_id.is_none()
     }
 
-    /// Hands names and values of the headers to `put`: `traceparent`, `tracestate` and `x-request-id`, what there is of
-    /// them. A request id that could not be read at the other end is left out.
+    /// Passes the headers to `put`, name and value: those of `traceparent`, `tracestate` and `x-request-id` that it has.
+    ///
+    /// A request id that the receiver would reject is omitted.
     pub fn inject(&self, mut put: impl FnMut(&'static str, &str)) {
         if let Some(parent) = self.traceparent() {
             put(TRACEPARENT, &parent);
@@ -184,26 +199,30 @@ impl TraceContext {
         }
     }
 
-    /// Runs `run` inside it.
+    /// Runs `run` inside the context.
     pub fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
         self.span().in_scope(run)
     }
 
-    /// Enters it until the guard is dropped. Not over an `.await`: see [`instrument`](Self::instrument).
+    /// Enters the context until the guard is dropped.
+    ///
+    /// Do not hold the guard over an `.await`; use [`instrument`](Self::instrument) there.
     pub fn enter(&self) -> Entered {
         Entered::new(self.span())
     }
 
-    /// Enters it whenever the future is polled.
+    /// Enters the context whenever the future is polled.
     pub fn instrument<F>(self, future: F) -> Instrumented<F> {
         future.instrument(self.span())
     }
 
-    /// It as a span, to be the parent of others: disabled when it is empty or nobody listens.
+    /// Returns the context as a span, to be the parent of other spans.
+    ///
+    /// The span is disabled when the context is empty or no subscriber wants it.
     pub fn span(&self) -> Span {
-        let mut fields = Dynamic::default();
+        let mut fields = UndeclaredFields::default();
         let mut put = |name: &str, text: &str| fields.put(name, &Value::Str(text));
-        match (self.traceparent(), self.carried.trace) {
+        match (self.traceparent(), self.ids.trace) {
             (Some(parent), _) => {
                 put(TRACEPARENT, &parent);
                 self.tracestate().into_iter().for_each(|state| put(TRACESTATE, state));
@@ -214,30 +233,38 @@ impl TraceContext {
         self.request_id().into_iter().for_each(|id| put("request_id", id));
         let span = open_hidden(&fields);
         #[cfg(feature = "opentelemetry")]
-        super::adopt(&span, self);
+        self.adopt_for(&span);
         span
+    }
+
+    /// Makes its span the parent of OpenTelemetry's span, if there is one.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn adopt_for(&self, span: &Span) {
+        if let (Some(trace), Some(parent)) = (self.ids.trace, self.ids.span) {
+            adopt(span, trace, parent, self.ids.flags, self.tracestate());
+        }
     }
 }
 
-/// What headers say, and what of them was refused.
+/// What the headers of a request contain, and which of them were rejected.
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     pub(crate) context: TraceContext,
     pub(crate) parent_rejected: Option<Error>,
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only a server notes it"))]
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only a server reports it"))]
     pub(crate) state_rejected: Option<Error>,
     pub(crate) request_rejected: Option<Error>,
 }
 
 impl Incoming {
-    /// Reads the values of the three headers, the last with its name.
+    /// Parses the values of the three headers, the last one with its name.
     pub(crate) fn read<'a>(
         parents: impl Iterator<Item = &'a [u8]>,
         states: impl Iterator<Item = &'a [u8]>,
         (request_name, requests): (&str, impl Iterator<Item = &'a [u8]>),
     ) -> Self {
         let mut context = TraceContext::default();
-        let parent_rejected = match only(TRACEPARENT, parents, TraceParent::parse) {
+        let parent_rejected = match only_value(TRACEPARENT, parents, TraceParent::parse) {
             Ok(parent) => {
                 context = parent.map(|read| context.clone().with_parent(read)).unwrap_or(context);
                 None
@@ -250,11 +277,11 @@ impl Incoming {
             Ok(state) => (state, None),
             Err(why) => (None, Some(malformed(TRACESTATE, first, why))),
         };
-        // Without the trace it is about, it says nothing.
-        context.carried.state = state.filter(|_| context.carried.trace.is_some());
-        let request_rejected = match only(request_name, requests, read_request_id) {
+        // A state without its trace means nothing.
+        context.ids.state = state.filter(|_| context.ids.trace.is_some());
+        let request_rejected = match only_value(request_name, requests, read_request_id) {
             Ok(id) => {
-                context.carried.request = id.map(str::to_owned);
+                context.ids.request_id = id.map(str::to_owned);
                 None
             }
             Err(error) => Some(error),
@@ -263,8 +290,8 @@ impl Incoming {
     }
 }
 
-/// Reads the one value of a header, without the white space around it.
-fn only<'a, T>(
+/// Parses the only value of a header, without the white space around it.
+fn only_value<'a, T>(
     name: &str,
     mut values: impl Iterator<Item = &'a [u8]>,
     read: impl FnOnce(&'a [u8]) -> Result<T, &'static str>,
@@ -272,12 +299,12 @@ fn only<'a, T>(
     let Some(value) = values.next() else { return Ok(None) };
     let value = value.trim_ascii();
     if values.next().is_some() {
-        return Err(malformed(name, value, "it is there more than once"));
+        return Err(malformed(name, value, "the header is present more than once"));
     }
     read(value).map(Some).map_err(|why| malformed(name, value, why))
 }
 
-/// So much of a malformed value is shown.
+/// An error shows at most this many bytes of a malformed value.
 const SHOWN_BYTES: usize = 64;
 
 fn malformed(name: &str, value: &[u8], why: &str) -> Error {

@@ -5,15 +5,16 @@ use std::fmt;
 use tracing::Span;
 use tracing::instrument::{Instrument, Instrumented};
 
-use super::Entered;
-use crate::context::{Dynamic, open_hidden};
-use crate::record::Value;
+use super::entered::Entered;
+use crate::context::open_hidden;
+use crate::record::{FieldValue, add_undeclared};
+use crate::values::UndeclaredFields;
 
-/// Adds a field to every line that is logged below, in spans, tasks and other functions, until its scope ends.
+/// Adds a field to every line logged below, in spans, tasks and other functions, until its scope ends.
 ///
-/// It is under the rules of a span's field: the event's own of that name goes before it, an inner one before an outer
-/// one. It works outside spans, too. Unlike a span it has no id and no name among `spans`. [`SpanExt::set_variable`]
-/// adds one to a span that is open already.
+/// The field follows the rules of a span's field: an event's own field of that name takes precedence, and an inner one
+/// hides an outer one. It also works outside spans. Unlike a span it has no id, and no name among `spans`. A value of `None`
+/// adds nothing. [`SpanExt::set_variable`] adds a field to a span that is already open.
 ///
 /// [`SpanExt::set_variable`]: crate::SpanExt::set_variable
 ///
@@ -24,23 +25,22 @@ use crate::record::Value;
 /// spanline::with("tenant", "acme").and("attempt", 2).in_scope(|| info!("has both"));
 ///
 /// async fn work() {
-///     info!("has the tenant, also behind an await");
+///     info!("has the tenant, also after an await");
 /// }
 /// let future = spanline::with("tenant", "acme").instrument(work());
 ///
 /// let _until_the_end_of_this_block = spanline::with("tenant", "acme").enter();
 /// # drop(future);
 /// ```
-#[must_use = "variables are set for `in_scope`, `enter` or `instrument`"]
-pub fn with<'v>(name: &str, value: impl Into<Value<'v>>) -> Variables {
+pub fn with<'v>(name: &str, value: impl Into<FieldValue<'v>>) -> Variables {
     Variables::default().and(name, value)
 }
 
-/// Context variables, to be set for a scope: made by [`with`].
+/// Context variables, made by [`with`].
 #[derive(Clone, Default)]
-#[must_use = "variables are set for `in_scope`, `enter` or `instrument`"]
+#[must_use = "variables do nothing until `in_scope`, `enter` or `instrument` is called"]
 pub struct Variables {
-    fields: Dynamic,
+    fields: UndeclaredFields,
 }
 
 impl fmt::Debug for Variables {
@@ -50,9 +50,9 @@ impl fmt::Debug for Variables {
 }
 
 impl Variables {
-    /// Adds one more; of equal names the last counts.
-    pub fn and<'v>(mut self, name: &str, value: impl Into<Value<'v>>) -> Self {
-        self.fields.put(name, &value.into());
+    /// Adds another field; the last duplicate wins.
+    pub fn and<'v>(mut self, name: &str, value: impl Into<FieldValue<'v>>) -> Self {
+        add_undeclared(&mut self.fields, name, &value.into());
         self
     }
 
@@ -61,17 +61,21 @@ impl Variables {
         self.span().in_scope(run)
     }
 
-    /// Sets the variables until the guard is dropped. Not over an `.await`: see [`instrument`](Self::instrument).
+    /// Sets the variables until the guard is dropped.
+    ///
+    /// Do not hold the guard over an `.await`; use [`instrument`](Self::instrument) there.
     pub fn enter(&self) -> Entered {
         Entered::new(self.span())
     }
 
-    /// Sets the variables whenever the future is polled. They lie within the span that is current now.
+    /// Sets the variables whenever the future is polled, within the span that is current now.
     pub fn instrument<F>(self, future: F) -> Instrumented<F> {
         future.instrument(self.span())
     }
 
-    /// The variables as a span within the current one, to be the parent of others: disabled when nobody listens.
+    /// Returns the variables as a span within the current one, to be the parent of other spans.
+    ///
+    /// The span is disabled when there are no variables or no subscriber wants them.
     pub fn span(&self) -> Span {
         open_hidden(&self.fields)
     }

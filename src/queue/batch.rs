@@ -7,13 +7,14 @@ use super::block::Block;
 use super::entry::{Entry, NO_CONTEXT, Push};
 use super::spare::{Spare, blocks_for};
 use crate::context::{Bound, Node};
+use crate::direct_mapped::BoxedDirectMapped;
 use crate::metrics::ByLevel;
 use crate::record::Timestamp;
 
 /// An idle queue gives back memory beyond this.
 const TRIM_BYTES: usize = 256 * 1024;
 
-/// How many places the direct-mapped tables over span serials have; a power of two.
+/// The places of the tables over span serials. Serials count up, so their low bits spread evenly.
 const PLACES: usize = 256;
 
 /// Records that wait together.
@@ -27,12 +28,12 @@ pub(crate) struct Batch {
     bytes: usize,
     /// Records that the log's own threads logged.
     echoes: usize,
-    /// Maps a span's serial to the place where its context may be. Each use checks the entry, so the table need not be
-    /// cleared.
-    found: Box<[u32]>,
-    /// Maps a span's serial to whether this batch accounts for its memory.
-    charged: Box<[Charge]>,
-    /// The most contexts that it ever held.
+    /// For a span's serial, where its context may be found. An entry is checked before it is believed, so the
+    /// table need not be emptied.
+    found: BoxedDirectMapped<u32, PLACES>,
+    /// For a span's serial, whether its memory has been accounted for in this batch.
+    charged: BoxedDirectMapped<Charge, PLACES>,
+    /// The most it ever held.
     most_contexts: usize,
     /// Distinguishes the charges of this round from older ones.
     round: u64,
@@ -70,8 +71,8 @@ impl Batch {
             by_level: ByLevel::default(),
             bytes: 0,
             echoes: 0,
-            found: vec![0; PLACES].into(),
-            charged: vec![Charge::default(); PLACES].into(),
+            found: BoxedDirectMapped::boxed(|| 0),
+            charged: BoxedDirectMapped::boxed(Charge::default),
             most_contexts: 0,
             round: 1,
         }
@@ -82,7 +83,7 @@ impl Batch {
     pub(crate) fn place(&self, push: &Push<'_>, epoch: u64) -> Place {
         let cost = push.own_bytes();
         let Some(node) = push.context else { return Place { cost, context: Found::None } };
-        let at = self.found[slot(node.serial())];
+        let at = *self.found.place(node.serial());
         match self.contexts.get(at as usize) {
             Some(bound) if bound.is(node, epoch) => Place { cost, context: Found::At(at) },
             _ => Place { cost: cost + self.charge(node, epoch), context: Found::New },
@@ -104,7 +105,7 @@ impl Batch {
         let mut bytes = size_of::<Bound>();
         let mut next = Some(node);
         while let Some(node) = next {
-            let charge = self.charged[slot(node.serial())];
+            let charge = *self.charged.place(node.serial());
             let same = charge.round == self.round && charge.serial == node.serial() && charge.newest == node.newest();
             if same && charge.epoch == epoch {
                 // Nothing was recorded since, so its ancestors are accounted for too.
@@ -122,7 +123,7 @@ impl Batch {
         let mut next = Some(node);
         while let Some(node) = next {
             let charge = Charge { round: self.round, serial: node.serial(), newest: node.newest(), epoch };
-            let place = &mut self.charged[slot(node.serial())];
+            let place = self.charged.place_mut(node.serial());
             if *place == charge {
                 break;
             }
@@ -156,12 +157,12 @@ impl Batch {
         self.remember(node, epoch);
         let at = self.contexts.len() as u32;
         let parent = node.parent().and_then(|parent| {
-            let found = self.contexts.get(self.found[slot(parent.serial())] as usize);
+            let found = self.contexts.get(*self.found.place(parent.serial()) as usize);
             found.filter(|bound| bound.is(parent, epoch))
         });
         let bound = Bound::new(node, epoch, parent);
         self.contexts.push(bound);
-        self.found[slot(node.serial())] = at;
+        *self.found.place_mut(node.serial()) = at;
         at
     }
 
@@ -232,10 +233,4 @@ impl Batch {
         self.echoes = 0;
         self.round += 1;
     }
-}
-
-/// Returns the place of a span in the tables. Serials count up, so their low bits spread evenly.
-#[inline]
-fn slot(serial: u64) -> usize {
-    serial as usize % PLACES
 }

@@ -1,17 +1,17 @@
-//! The calls that led to an event or a panic, as text: the standard library's backtrace without the frames of the
-//! logging above and of the start of the thread below.
+//! The calls that led to an event or a panic, as text.
 //!
-//! Frames are told by the crate their names begin with. Where a program has no symbols they have no names, and nothing
-//! is left out.
+//! This is the standard library's backtrace without the log's own frames at the top and the thread's start at the bottom.
+//! A frame belongs to the crate that its name begins with. A program without symbols has no names; nothing is removed
+//! then.
 
 use std::backtrace::Backtrace;
 
-use super::value::prefix;
+use crate::values::prefix;
 
-/// A backtrace is cut to this many bytes: some hundred frames, and lines stay far below what collectors take.
+/// A backtrace is cut to this many bytes: about a hundred frames, and far below the line limits of collectors.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// Crates that stand between a call site and here.
+/// The crates between a call site and this module.
 const OWN: [&str; 10] = [
     "std",
     "core",
@@ -25,13 +25,13 @@ const OWN: [&str; 10] = [
     "__rustc",
 ];
 
-/// Below this frame a thread is started.
+/// The frames below this one start the thread.
 const START: &str = "__rust_begin_short_backtrace";
 
-/// The calls that led here. `of_panic`: from where the panic began, whatever hooks stand above it.
+/// Returns the calls that led here. With `of_panic` it starts where the panic began, below any hooks.
 ///
 /// # Blocking
-/// The first one reads the program's symbols, which takes milliseconds; later ones some hundred microseconds.
+/// The first call reads the program's symbols, which takes milliseconds. Later calls take some hundred microseconds.
 #[cold]
 pub(crate) fn backtrace(of_panic: bool) -> String {
     let text = Backtrace::force_capture().to_string();
@@ -51,7 +51,7 @@ fn trim(text: &str, of_panic: bool) -> &str {
     text.get(start..end).unwrap_or(text).trim_end()
 }
 
-/// Where each frame begins, and what it is called. `   7: name`, and its place in the next line.
+/// Returns where each frame begins, and its name. A frame is `   7: name`, then its source location on the next line.
 fn frames(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut start = 0;
     text.split_inclusive('\n').filter_map(move |line| {
@@ -67,7 +67,7 @@ fn is_panic(name: &str) -> bool {
     name.ends_with("rust_begin_unwind") || name.starts_with("std::panicking::begin_panic")
 }
 
-/// `tracing_core::event::…` and `<tracing_subscriber::… as …>::event` alike.
+/// Recognises both `tracing_core::event::…` and `<tracing_subscriber::… as …>::event`.
 fn is_own(name: &str) -> bool {
     let path = name.trim_start_matches(['<', '&', '(']).trim_start_matches("dyn ").trim_start_matches("mut ");
     let end = path.find(|char: char| !(char.is_alphanumeric() || char == '_')).unwrap_or(path.len());
@@ -94,14 +94,14 @@ mod tests {
 ";
 
     #[test]
-    fn the_frames_of_the_log_and_of_the_start_are_left_out() {
+    fn frames_of_the_log_and_of_the_thread_start_are_removed() {
         let trimmed = trim(TEXT, false);
         assert!(trimmed.starts_with("   2: orders::load::{{closure}}\n"), "{trimmed}");
         assert!(trimmed.ends_with("core::ops::function::FnOnce::call_once"), "{trimmed}");
     }
 
     #[test]
-    fn a_panic_begins_below_the_hooks() {
+    fn a_panic_starts_below_the_hooks() {
         let text = "   0: spanline::layer::panics::log_panic
    1: orders::main::{{closure}}
    2: std::panicking::panic_with_hook
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_symbols_nothing_is_left_out() {
+    fn without_symbols_nothing_is_removed() {
         for text in ["   0: <unknown>\n   1: <unknown>", "", "disabled backtrace", "   0: std::a\n   1: core::b"] {
             assert_eq!(trim(text, true), text);
         }

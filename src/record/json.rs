@@ -8,22 +8,25 @@ use serde::Serialize;
 use tracing::field::DisplayValue;
 
 thread_local! {
-    /// Length of the JSON text that [`Json`] wrote last on this thread: how the capture tells JSON from other text,
-    /// since all it is given is a `Debug`.
-    static WROTE: Cell<Option<usize>> = const { Cell::new(None) };
+    /// The length of the JSON text that [`Json`] wrote last on this thread.
+    ///
+    /// The capture is given only a `Debug`; this is how it tells JSON from other text.
+    static WRITTEN: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-pub(super) fn forget() {
-    let _ = WROTE.try_with(|wrote| wrote.set(None));
+/// Forgets the length of the last JSON text.
+pub(super) fn forget_length() {
+    let _ = WRITTEN.try_with(|written| written.set(None));
 }
 
-pub(super) fn wrote() -> Option<usize> {
-    WROTE.try_with(Cell::take).ok().flatten()
+/// Takes the length of the last JSON text.
+pub(super) fn take_length() -> Option<usize> {
+    WRITTEN.try_with(Cell::take).ok().flatten()
 }
 
 /// Logs a value as nested JSON instead of text.
 ///
-/// Other layers see the same JSON as text. A value that cannot be serialised becomes `"<format error>"`; one too
+/// Other layers see the same JSON as text. A value that cannot be serialised becomes `"<format error>"`. A value too
 /// large for the line becomes text that is cut.
 ///
 /// ```
@@ -38,15 +41,15 @@ pub fn json<T: Serialize + ?Sized>(value: &T) -> DisplayValue<Json<'_, T>> {
     tracing::field::display(Json(value))
 }
 
-/// A value that displays itself as JSON; made by [`json`].
+/// A value that displays itself as JSON, made by [`json`].
 pub struct Json<'a, T: ?Sized>(&'a T);
 
 impl<T: Serialize + ?Sized> fmt::Display for Json<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut writer = Adapter { f, written: 0 };
         serde_json::to_writer(&mut writer, self.0).map_err(|_| fmt::Error)?;
-        let written = writer.written;
-        let _ = WROTE.try_with(|wrote| wrote.set(Some(written)));
+        let bytes = writer.written;
+        let _ = WRITTEN.try_with(|written| written.set(Some(bytes)));
         Ok(())
     }
 }
@@ -57,7 +60,7 @@ impl<T: ?Sized> fmt::Debug for Json<'_, T> {
     }
 }
 
-/// serde_json writes whole characters at a time, so each piece is valid text.
+/// Passes bytes on to a formatter. serde_json writes whole characters, so each piece is valid text.
 struct Adapter<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     written: usize,

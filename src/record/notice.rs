@@ -1,4 +1,4 @@
-//! The call site of the log's lines about itself.
+//! The call site of the lines that the log writes about itself.
 
 use tracing::callsite::Callsite;
 use tracing::field::FieldSet;
@@ -29,7 +29,7 @@ impl Callsite for Notice {
     }
 }
 
-/// A WARN of the target `spanline`; its fields all come with their names.
+/// Returns the call site: a WARN with target `spanline` and no declared fields.
 pub(crate) fn notice_metadata() -> &'static Metadata<'static> {
     &METADATA
 }

@@ -132,7 +132,7 @@ pub(super) fn put_marks<'a>(fields: &mut Vec<ResolvedField<'a>>, record: &Record
 /// Returns the type of an error, if it is known.
 pub(super) fn error_type<'v>(error: &Value<'v>) -> Option<&'v str> {
     match *error {
-        Value::Error(chain) => chain.kind(),
+        Value::Error(chain) => chain.type_name(),
         _ => None,
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'
         add_last_of_each(
             &mut fields,
             &mut names,
-            view.fields().map(|(name, value)| (name, value.cut_to(limit))),
+            view.fields().map(|(name, value)| (name, value.truncated_to(limit))),
             false,
         );
     }
@@ -39,7 +39,7 @@ pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'
 pub(super) fn fields_of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<ResolvedField<'a>> {
     let limit = record.max_value_bytes;
     let mut fields = Vec::new();
-    let all = view.all_fields().map(|(name, value)| (name, value.cut_to(limit)));
+    let all = view.all_fields().map(|(name, value)| (name, value.truncated_to(limit)));
     add_last_of_each(&mut fields, &mut NameSet::default(), all, false);
     fields
 }

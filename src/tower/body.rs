@@ -1,4 +1,4 @@
-//! A response's body on its way out. The request is over when it is.
+//! A response's body while it is sent. The request finishes with it.
 
 use std::fmt::Display;
 use std::pin::Pin;
@@ -8,13 +8,14 @@ use bytes::Buf;
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
-use super::exchange::{Exchange, Outcome};
+use super::exchange::Exchange;
+use super::outcome::Outcome;
 
 pin_project_lite::pin_project! {
     /// The body of a response from a service under a [`ServerLayer`](super::ServerLayer).
     #[derive(Debug)]
     pub struct LoggedBody<B> {
-        // Dropped first: what it logs is before the request's line.
+        // Dropped first, so that its lines come before the request's line.
         #[pin]
         inner: B,
         exchange: Option<Exchange>,
@@ -22,7 +23,7 @@ pin_project_lite::pin_project! {
 }
 
 impl<B: Body> LoggedBody<B> {
-    /// The response with the request's id and a body that tells when it is over. That is at once where there is none.
+    /// Returns the response with the request's id and a body that finishes the exchange. Without a body, that is now.
     pub(super) fn respond(response: Response<B>, exchange: Option<Exchange>) -> Response<Self> {
         let (mut parts, inner) = response.into_parts();
         let exchange = exchange.and_then(|mut exchange| {
@@ -56,7 +57,7 @@ where
             Some(Ok(frame)) => {
                 exchange.add_bytes(frame.data_ref().map_or(0, Buf::remaining));
                 frame.trailers_ref().into_iter().for_each(|trailers| exchange.take_grpc_status(trailers));
-                // Nobody may ask again.
+                // The body may not be polled again.
                 if this.inner.is_end_stream() {
                     exchange.finish(Outcome::Completed, None);
                 }

@@ -1,4 +1,4 @@
-//! The current context, sent along with requests to other services.
+//! Sends the current context with requests to other services.
 
 use std::task::{Context, Poll};
 
@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Puts the current context into the headers of a request: `traceparent` with the current span as the parent,
-/// `tracestate`, and `x-request-id`. What of the three is there already is replaced by what the context has; outside any
-/// span nothing is touched.
+/// Adds the current context to the headers of a request: `traceparent` with the current span as the parent, `tracestate`,
+/// and `x-request-id`.
+///
+/// Headers that the context has replace existing ones. Outside any span, nothing changes.
 ///
 /// ```
 /// let mut headers = http::HeaderMap::new();
@@ -23,7 +24,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 fn inject_as(headers: &mut HeaderMap, request_id: &HeaderName) {
     let Some(context) = crate::propagate::context() else { return };
     if context.traceparent().is_some() {
-        // That of another trace says nothing about this one.
+        // An existing state belongs to another trace.
         headers.remove("tracestate");
     }
     context.inject(|name, value| {
@@ -34,7 +35,9 @@ fn inject_as(headers: &mut HeaderMap, request_id: &HeaderName) {
     });
 }
 
-/// Sends the context along that is current when a request is handed to the service: see [`inject`].
+/// A layer that sends the current context with each request, as [`inject`] does.
+///
+/// The context is the one that is current when the request is passed to the service.
 ///
 /// ```
 /// use spanline::tower::ClientLayer;
@@ -44,6 +47,7 @@ fn inject_as(headers: &mut HeaderMap, request_id: &HeaderName) {
 /// let client = ClientLayer::new().layer(service);
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is put around a service"]
 pub struct ClientLayer {
     request_id: HeaderName,
 }
@@ -60,7 +64,7 @@ impl ClientLayer {
         Self::default()
     }
 
-    /// The header for the request's id: `x-request-id` unless set.
+    /// Sets the header for the request's id; `x-request-id` by default.
     pub fn request_id_header(mut self, name: HeaderName) -> Self {
         self.request_id = name;
         self
@@ -75,7 +79,7 @@ impl<S> Layer<S> for ClientLayer {
     }
 }
 
-/// A client's service under a [`ClientLayer`].
+/// A client service under a [`ClientLayer`].
 #[derive(Clone, Debug)]
 pub struct Client<S> {
     inner: S,

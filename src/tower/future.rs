@@ -1,4 +1,4 @@
-//! A request on its way to a response.
+//! The future of a response.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -10,13 +10,15 @@ use http_body::Body;
 use tracing::instrument::{Instrument, Instrumented};
 
 use super::body::LoggedBody;
-use super::exchange::{Exchange, Outcome};
+use super::exchange::Exchange;
+use super::outcome::Outcome;
 
 pin_project_lite::pin_project! {
-    /// The response of a service under a [`ServerLayer`](super::ServerLayer).
+    /// The future of a response from a service under a [`ServerLayer`](super::ServerLayer).
     #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are polled"]
     pub struct ResponseFuture<F> {
-        // Dropped first: what it logs is before the request's line.
+        // Dropped first, so that its lines come before the request's line.
         #[pin]
         inner: Instrumented<F>,
         exchange: Option<Exchange>,
@@ -40,11 +42,11 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         if let Some(exchange) = this.exchange {
-            exchange.enter_code();
+            exchange.enter_service();
         }
         let polled = this.inner.poll(context);
         if let Some(exchange) = this.exchange {
-            exchange.leave_code();
+            exchange.leave_service();
         }
         let result = ready!(polled);
         let exchange = this.exchange.take();

@@ -1,4 +1,4 @@
-//! What the user adds and decides. A hook that panics has said nothing, so that it harms no request.
+//! The user's hooks: what they add and decide. A hook that panics is ignored, so it harms no request.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,30 +6,31 @@ use std::sync::Arc;
 
 use http::{HeaderName, request, response};
 
-use super::exchange::Finished;
-use crate::context::{Dynamic, read_request_id};
-use crate::record::{Value, discard};
+use super::finished::Finished;
+use crate::context::read_request_id;
+use crate::record::{FieldValue, add_undeclared, discard};
+use crate::values::{Source, UndeclaredFields};
 
-/// Fields that a hook adds to a request's span or to its line.
+/// The fields that a hook adds to a request's span or to its line.
 ///
-/// One that is called like a field of the layer's own has `_` behind it: `status_`. But a `request_id` that
-/// [`on_request`](super::ServerLayer::on_request) adds becomes the request's id, if it is well-formed, and an `error` is that
-/// of the line, unless the layer has one.
-#[derive(Debug, Default)]
+/// A field with the name of one of the layer's fields gets `_` appended: `status_`. There are two exceptions. A well-formed
+/// `request_id` that [`on_request`](super::ServerLayer::on_request) adds becomes the request's id. An `error` is used for the
+/// line unless the layer has one.
+#[derive(Default)]
 pub struct Fields {
-    pub(super) fields: Dynamic,
-    /// Of a request: the id that the hook gives it.
+    pub(super) fields: UndeclaredFields,
+    /// The request id that the hook has set.
     pub(super) request_id: Option<String>,
     takes_id: bool,
-    /// What the layer itself says.
-    own: &'static [&'static str],
+    /// The names of the layer's own fields.
+    own_names: &'static [&'static str],
 }
 
-/// In the request's span.
+/// The fields of the request's span.
 const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
 
-/// In the request's line, what the span has included: a field of an event hides one of the span. `error` is not among them:
-/// the layer rarely has one, and says it last.
+/// The fields of the request's line. The span's fields are among them, because a field of an event hides one of the span.
+/// `error` is not: the layer rarely has one, and adds it last.
 const LINE_NAMES: &[&str] = &[
     "request_id",
     "method",
@@ -48,21 +49,31 @@ const LINE_NAMES: &[&str] = &[
 ];
 
 impl Fields {
-    /// Adds a field, under the rules of any other; of equal names the last counts.
-    pub fn add<'v>(&mut self, name: &str, value: impl Into<Value<'v>>) {
+    /// Adds a field; the last duplicate wins, and `None` adds nothing.
+    pub fn add<'v>(&mut self, name: &str, value: impl Into<FieldValue<'v>>) {
         let value = value.into();
         if self.takes_id && name == "request_id" {
-            let text = value.to_text().filter(|text| read_request_id(text.as_bytes()).is_ok());
-            if let Some(text) = text {
+            let text = match &value.0 {
+                Source::Value(value) => value.to_text(),
+                Source::Text(text) => Some(text.as_ref().into()),
+                _ => None,
+            };
+            if let Some(text) = text.filter(|text| read_request_id(text.as_bytes()).is_ok()) {
                 self.request_id = Some(text.into_owned());
                 return;
             }
         }
-        if self.own.contains(&name) {
-            self.fields.put(&format!("{name}_"), &value);
+        if self.own_names.contains(&name) {
+            add_undeclared(&mut self.fields, &format!("{name}_"), &value);
         } else {
-            self.fields.put(name, &value);
+            add_undeclared(&mut self.fields, name, &value);
         }
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fields").field(&self.fields).finish()
     }
 }
 
@@ -71,7 +82,7 @@ type OnRequest = dyn Fn(&request::Parts, &mut Fields) + Send + Sync;
 type OnResponse = dyn Fn(&response::Parts, &mut Fields) + Send + Sync;
 type LogWhen = dyn Fn(&Finished<'_>) -> bool + Send + Sync;
 
-/// What a [`ServerLayer`](super::ServerLayer) was told.
+/// The settings of a [`ServerLayer`](super::ServerLayer).
 #[derive(Clone)]
 pub(super) struct Hooks {
     pub(super) request_id: HeaderName,
@@ -95,7 +106,7 @@ impl fmt::Debug for Hooks {
 }
 
 impl Hooks {
-    /// The route that was matched, as the hook or the framework says.
+    /// Returns the matched route, from the hook or the framework.
     pub(super) fn route(&self, parts: &request::Parts) -> Option<String> {
         match &self.route {
             Some(hook) => caught(|| hook(parts)).flatten(),
@@ -107,22 +118,22 @@ impl Hooks {
     }
 
     pub(super) fn request_fields(&self, parts: &request::Parts) -> Fields {
-        let fields = Fields { takes_id: true, own: SPAN_NAMES, ..Fields::default() };
-        added(fields, self.on_request.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields)))
+        let fields = Fields { takes_id: true, own_names: SPAN_NAMES, ..Fields::default() };
+        filled(fields, self.on_request.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields)))
     }
 
-    pub(super) fn response_fields(&self, parts: &response::Parts) -> Dynamic {
-        let fields = Fields { own: LINE_NAMES, ..Fields::default() };
-        added(fields, self.on_response.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields))).fields
+    pub(super) fn response_fields(&self, parts: &response::Parts) -> UndeclaredFields {
+        let fields = Fields { own_names: LINE_NAMES, ..Fields::default() };
+        filled(fields, self.on_response.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields))).fields
     }
 
-    /// Whether a line is wanted; in doubt it is.
+    /// Returns whether a line is wanted; a hook that panics means yes.
     pub(super) fn wants(&self, finished: &Finished<'_>) -> bool {
         self.log_when.as_ref().is_none_or(|hook| caught(|| hook(finished)).unwrap_or(true))
     }
 }
 
-fn added(mut fields: Fields, hook: Option<impl FnOnce(&mut Fields)>) -> Fields {
+fn filled(mut fields: Fields, hook: Option<impl FnOnce(&mut Fields)>) -> Fields {
     if let Some(hook) = hook {
         let _ = caught(|| hook(&mut fields));
     }

@@ -1,4 +1,4 @@
-//! What axum knows of a request.
+//! What axum knows about a request.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -12,17 +12,17 @@ use bytes::Buf;
 use http::request::Parts;
 use http_body::{Frame, SizeHint};
 
-/// The route that a `Router` matched: known inside its `layer`, not around it.
+/// Returns the route that a `Router` matched. It is known inside the router's `layer`, not around the router.
 pub(super) fn matched_route(parts: &Parts) -> Option<String> {
     parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned())
 }
 
-/// The path as it was asked for: inside a nested `Router` the request's own lacks the beginning.
+/// Returns the whole path. Inside a nested `Router`, the request's own path lacks the beginning.
 pub(super) fn path(parts: &Parts) -> &str {
     parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.path())
 }
 
-/// Counts the bytes of a request as they are read, where the body's type is axum's: it can be put around itself.
+/// Counts the bytes of a request as they are read, if the body has axum's type. Only that type can wrap itself.
 pub(super) fn count<B: 'static>(body: &mut B) -> Option<Arc<AtomicU64>> {
     let body = (body as &mut dyn Any).downcast_mut::<Body>()?;
     let bytes = Arc::<AtomicU64>::default();
@@ -32,7 +32,7 @@ pub(super) fn count<B: 'static>(body: &mut B) -> Option<Arc<AtomicU64>> {
     Some(bytes)
 }
 
-/// Adds the bytes that come through to a counter.
+/// A body that adds the bytes it returns to a counter.
 struct Counted {
     inner: Body,
     bytes: Arc<AtomicU64>,

@@ -1,8 +1,8 @@
-//! The context in HTTP requests: layers for servers and clients made of `tower` services, as in axum, hyper and tonic.
+//! The context in HTTP requests: layers for servers and clients built from `tower` services, as in axum, hyper and tonic.
 //!
-//! [`ServerLayer`] opens a span for each request, with the trace and the request id that the caller sent or new ones,
-//! and logs a line when the request is over. [`ClientLayer`] and [`inject`] send the current context along. What comes
-//! with a request is not trusted: it is checked, cut, and escaped like any value.
+//! [`ServerLayer`] opens a span for each request, with the caller's trace and request id or new ones, and logs a line when
+//! the request has finished. [`ClientLayer`] and [`inject`] send the current context to other services. Incoming headers
+//! are not trusted: they are checked, cut, and escaped like any value.
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")]
@@ -21,15 +21,20 @@
 mod body;
 mod client;
 mod exchange;
+mod finished;
 mod future;
 mod hooks;
 #[cfg(feature = "axum")]
 mod in_axum;
+mod outcome;
+mod received;
+mod sent;
 mod server;
 
 pub use body::LoggedBody;
 pub use client::{Client, ClientLayer, inject};
-pub use exchange::{Finished, Outcome};
+pub use finished::Finished;
 pub use future::ResponseFuture;
 pub use hooks::Fields;
+pub use outcome::Outcome;
 pub use server::{Server, ServerLayer};

@@ -1,4 +1,4 @@
-//! Requests from outside: a span for each, and a line when it is over.
+//! Incoming requests: a span for each, and a line when it has finished.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -10,22 +10,25 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::LoggedBody;
-use super::exchange::{Exchange, Finished};
+use super::exchange::Exchange;
+use super::finished::Finished;
 use super::future::ResponseFuture;
 use super::hooks::{Fields, Hooks};
 
-/// Gives each request a span, with its ids, and a line when it is over.
+/// A layer that gives each request a span with its ids, and logs a line when it has finished.
 ///
-/// The span is called `request`, of the target `spanline::http` and the level INFO, and the outermost: it continues the
-/// trace of the caller's `traceparent` and `tracestate`, else begins one. It has the fields `request_id`, `method` and
-/// `route`. The request id is the caller's `x-request-id`, if that is short and plain, else a new one; the response
-/// carries it too. The ids are handed down whatever the filters say of `spanline::http`: it is the line they hide.
+/// The span `request` has the target `spanline::http`, the level INFO, and the fields `request_id`, `method` and `route`. It
+/// is an outermost span: it continues the trace of the caller's `traceparent` and `tracestate`, or begins one. The request
+/// id is the caller's `x-request-id` if that is short and plain, else a new one. The response carries it too. Filters for
+/// `spanline::http` hide only the line; the ids are always passed on.
 ///
-/// The line `request finished` has `status`, `latency_us`, `path` (without the query), `request_bytes`,
-/// `response_bytes`, the `grpc_status` if there is one, and the [`outcome`](super::Outcome); its level is ERROR for 5xx,
-/// failures and panics, WARN for 4xx and whatever ended early, else INFO. What was wrong with the caller's headers is in
-/// `traceparent_rejected`, `tracestate_rejected` and `request_id_rejected`. A request is over when its response's body
-/// is, or was dropped. `request_bytes` are those read where the body is axum's (with the feature `axum`), else those declared.
+/// The line `request finished` has `status`, `latency_us`, `path` (without the query), `request_bytes`, `response_bytes`,
+/// `grpc_status` if there is one, and the [`outcome`](super::Outcome). Its level is ERROR for 5xx, failures and panics, WARN
+/// for 4xx and requests that ended early, else INFO. `traceparent_rejected`, `tracestate_rejected` and
+/// `request_id_rejected` tell what was wrong with the caller's headers.
+///
+/// A request finishes when its response's body ends or is dropped. `request_bytes` counts the bytes read if the body has
+/// axum's type (feature `axum`); otherwise it is the declared size.
 ///
 /// # Examples
 /// ```
@@ -48,37 +51,39 @@ pub struct ServerLayer {
 }
 
 impl ServerLayer {
-    /// A layer that logs every request.
+    /// Makes a layer that logs every request.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The header with the request's id, in requests and responses: `x-request-id` unless set.
+    /// Sets the header with the request's id, in requests and responses; `x-request-id` by default.
     pub fn request_id_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.hooks).request_id = name;
         self
     }
 
-    /// Says which route a request was matched to, for the field `route`: something of which there are few, not the path.
-    /// With the feature `axum` that is known where the layer is put on a `Router` by its `layer`.
+    /// Sets a hook that returns the matched route of a request, for the field `route`.
+    ///
+    /// A route should have few distinct values, so it is not the path. With the feature `axum`, the route is known by
+    /// default if the layer is added by `Router::layer`.
     pub fn route(mut self, hook: impl Fn(&request::Parts) -> Option<String> + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.hooks).route = Some(Arc::new(hook));
         self
     }
 
-    /// Adds fields to the request's span: to every line below.
+    /// Sets a hook that adds fields to the request's span, and so to every line below it.
     pub fn on_request(mut self, hook: impl Fn(&request::Parts, &mut Fields) + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.hooks).on_request = Some(Arc::new(hook));
         self
     }
 
-    /// Adds fields to the request's line, by its response.
+    /// Sets a hook that adds fields to the request's line when there is a response.
     pub fn on_response(mut self, hook: impl Fn(&response::Parts, &mut Fields) + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.hooks).on_response = Some(Arc::new(hook));
         self
     }
 
-    /// Chooses which requests have a line. All have a span.
+    /// Sets a hook that decides which requests log a line. Every request has a span.
     pub fn log_when(mut self, hook: impl Fn(&Finished<'_>) -> bool + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.hooks).log_when = Some(Arc::new(hook));
         self
@@ -93,7 +98,7 @@ impl<S> Layer<S> for ServerLayer {
     }
 }
 
-/// A server's service under a [`ServerLayer`].
+/// A server service under a [`ServerLayer`].
 #[derive(Clone, Debug)]
 pub struct Server<S> {
     inner: S,

@@ -24,8 +24,8 @@ pub use durability::Durability;
 
 use crate::complaint::Complaints;
 use crate::error::Error;
+use crate::flight_recorder::HeldLines;
 use crate::fork::{self, AtFork, Paused, Rank};
-use crate::held::Store;
 use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
 use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
@@ -71,7 +71,7 @@ pub(crate) struct Lane {
     /// Limits of repeats, where there are any.
     pub(crate) limit: Option<Share>,
     /// Lines held back from this output and others, where some are.
-    held: Option<Arc<Store>>,
+    held: Option<Arc<HeldLines>>,
 }
 
 /// What a lane is made of.
@@ -90,7 +90,7 @@ pub(crate) struct Parts {
     pub(crate) limit: Option<Share>,
     /// Takes the secrets out of texts, where that is wanted.
     pub(crate) redactor: Option<Redactor>,
-    pub(crate) held: Option<Arc<Store>>,
+    pub(crate) held: Option<Arc<HeldLines>>,
 }
 
 impl Lane {

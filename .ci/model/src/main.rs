@@ -7,6 +7,9 @@
 #[path = "../../../src/error.rs"]
 mod error;
 #[allow(dead_code)]
+#[path = "../../../src/direct_mapped.rs"]
+mod direct_mapped;
+#[allow(dead_code)]
 #[path = "../../../src/metrics/mod.rs"]
 mod metrics;
 #[allow(dead_code, unused_imports)]
@@ -14,7 +17,7 @@ mod metrics;
 mod queue;
 mod sync;
 #[allow(dead_code)]
-#[path = "../../../src/record/time.rs"]
+#[path = "../../../src/values/time.rs"]
 mod time;
 
 pub use queue::Overflow;

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use super::options::Options;
 use super::shapes::{Role, Shape, Shapes, SpanField};
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
+use crate::direct_mapped::BoxedDirectMapped;
 use crate::record::{Key, Raw, Record, Value};
 use crate::schema::json::{Draft, DraftBytes};
 
@@ -53,7 +54,8 @@ impl Rendered {
 
 #[derive(Debug, Default)]
 pub(super) struct Contexts {
-    places: Vec<Rendered>,
+    /// Made when it is first used.
+    table: Option<BoxedDirectMapped<Rendered, PLACES>>,
     shapes: Shapes,
     fields: Vec<u8>,
 }
@@ -67,19 +69,18 @@ impl Contexts {
         record: &Record<'_>,
         options: &Options,
         draft: &mut DraftBytes,
-    ) -> usize {
+    ) -> u64 {
         let key = context.key();
-        let place = key.span as usize % PLACES;
-        if self.places.get(place).is_none_or(|rendered| rendered.key != Some(key)) {
-            self.render(place, key, context, record, options, draft);
+        if self.at(key.span).is_none_or(|rendered| rendered.key != Some(key)) {
+            self.render(key, context, record, options, draft);
         }
-        place
+        key.span
     }
 
     /// Returns the context at a place.
     #[inline]
-    pub(super) fn at(&self, place: usize) -> Option<&Rendered> {
-        self.places.get(place)
+    pub(super) fn at(&self, place: u64) -> Option<&Rendered> {
+        self.table.as_ref().map(|table| table.place(place))
     }
 
     /// Returns the shape with that number.
@@ -95,17 +96,14 @@ impl Contexts {
 
     fn render(
         &mut self,
-        place: usize,
         key: ContextKey,
         context: &Context<'_>,
         record: &Record<'_>,
         options: &Options,
         draft: &mut DraftBytes,
     ) {
-        if self.places.is_empty() {
-            self.places.resize_with(PLACES, Rendered::default);
-        }
-        let rendered = &mut self.places[place];
+        let table = self.table.get_or_insert_with(|| BoxedDirectMapped::boxed(Rendered::default));
+        let rendered = table.place_mut(key.span);
         if rendered.bytes.capacity() > MAX_KEPT_BYTES {
             rendered.bytes = Vec::new();
         }
@@ -238,7 +236,7 @@ impl<'a> Spans<'_, 'a> {
                         put(key, raw)?;
                     }
                 }
-                None if span.refused_bytes() == 0 => {
+                None if span.truncated_bytes() == 0 => {
                     for (key, value) in span.raw_fields() {
                         put(key, Raw::Value(value))?;
                     }

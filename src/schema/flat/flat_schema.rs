@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::context::{Bound, IdSource, Node, epoch};
-    use crate::record::{Capture, HELD_MARK, Scratch, Statics, Timestamp, Value, put_named};
+    use crate::record::{Capture, HELD_BACK_MARK, Scratch, Statics, Timestamp, Value, put_named};
 
     const FIELDS: usize = 4;
 
@@ -277,7 +277,7 @@ mod tests {
                     let mut form = capture(meta, values, options.thread_id || options.thread_name);
                     named.iter().for_each(|name| put_named(&mut form, name, &Value::Str("named")));
                     if held && options.held_back {
-                        form.extend_from_slice(&HELD_MARK);
+                        form.extend_from_slice(&HELD_BACK_MARK);
                     }
                     let node = node.and_then(|at| nodes.get(at % nodes.len().max(1)));
                     let bound = node.map(|(_, node)| Bound::new(node, epoch(), None));

@@ -78,8 +78,8 @@ impl Flat {
                     line.put_named(name, value);
                 }
                 Key::Thread => has_thread = true,
-                Key::Held => is_held = true,
-                Key::Cut | Key::Backtrace => regular = false,
+                Key::HeldBack => is_held = true,
+                Key::Truncated | Key::Backtrace => regular = false,
             }
         }
         if is_held {

@@ -2,6 +2,7 @@
 
 pub(crate) mod close_lines;
 pub(crate) mod deep_spans;
+pub(crate) mod field_values;
 pub(crate) mod flight_recorder;
 pub(crate) mod flight_recorder_limits;
 #[cfg(feature = "axum")]

@@ -188,7 +188,7 @@ impl Schema for Told {
             spanline::record::Value::Error(chain) => Some(chain),
             _ => None,
         });
-        let told = chain.map(|chain: ErrorChain<'_>| json!([chain.kind(), chain.message()]));
+        let told = chain.map(|chain: ErrorChain<'_>| json!([chain.type_name(), chain.message()]));
         out.extend_from_slice(json!(told).to_string().as_bytes());
     }
 }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::form::Texts;
+use super::error_chain::ErrorChain;
+use super::text::prefix;
 
 /// A captured value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,9 +19,9 @@ pub enum Value<'a> {
     I128(i128),
     /// A wide unsigned integer.
     U128(u128),
-    /// A floating-point number; NaN and the infinities too.
+    /// A floating-point number; may be NaN or infinite.
     F64(f64),
-    /// Text: a string, or what `Debug` or `Display` made of a value.
+    /// Text: a string, or the output of `Debug` or `Display`.
     Str(&'a str),
     /// Raw bytes.
     Bytes(&'a [u8]),
@@ -31,7 +32,7 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The text of a string value.
+    /// Returns the text of a string value.
     pub fn as_str(&self) -> Option<&'a str> {
         match self {
             Value::Str(text) => Some(text),
@@ -39,7 +40,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What it says in plain text; `None` for bytes and errors.
+    /// Returns the value as plain text; `None` for bytes and errors.
     pub(crate) fn to_text(self) -> Option<Cow<'a, str>> {
         Some(match self {
             Value::Str(text) | Value::Json(text) => Cow::Borrowed(text),
@@ -53,7 +54,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Bytes of text, or of bytes; a number has none.
+    /// Returns the length of the text or bytes; 0 for a number.
     pub(crate) fn text_bytes(&self) -> usize {
         match self {
             Value::Str(text) | Value::Json(text) => text.len(),
@@ -63,13 +64,13 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The same value, a text or byte string no longer than `limit` bytes. JSON cut short becomes text.
-    pub(crate) fn cut_to(self, limit: usize) -> Self {
+    /// Returns the same value with text and bytes cut to `limit` bytes. JSON that was cut becomes text.
+    pub(crate) fn truncated_to(self, limit: usize) -> Self {
         match self {
             Value::Str(text) if text.len() > limit => Value::Str(prefix(text, limit)),
             Value::Json(text) if text.len() > limit => Value::Str(prefix(text, limit)),
             Value::Bytes(bytes) if bytes.len() > limit => Value::Bytes(bytes.get(..limit).unwrap_or_default()),
-            Value::Error(chain) if chain.0.len() > limit => Value::Str(prefix(chain.message(), limit)),
+            Value::Error(chain) if chain.encoded().len() > limit => Value::Str(prefix(chain.message(), limit)),
             value => value,
         }
     }
@@ -122,52 +123,5 @@ impl<'a> From<&'a str> for Value<'a> {
 impl<'a> From<&'a String> for Value<'a> {
     fn from(text: &'a String) -> Self {
         Value::Str(text)
-    }
-}
-
-/// The longest beginning of `text` that has at most `limit` bytes.
-pub(crate) fn prefix(text: &str, limit: usize) -> &str {
-    let mut end = limit.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default()
-}
-
-/// An error as it was when it was logged: its message, its type, and the messages of its sources.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ErrorChain<'a>(pub(super) &'a [u8]);
-
-impl<'a> ErrorChain<'a> {
-    /// The chain whose texts were [put](Self::put) into `form`.
-    pub(crate) fn of(form: &'a [u8]) -> Self {
-        Self(form)
-    }
-
-    /// Appends a text to the form of a chain.
-    pub(crate) fn put(form: &mut Vec<u8>, text: &[u8]) {
-        form.extend_from_slice(&(text.len() as u32).to_le_bytes());
-        form.extend_from_slice(text);
-    }
-
-    /// All texts, the error's own first.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        Texts::new(self.0)
-    }
-
-    /// What the error itself said.
-    pub fn message(&self) -> &'a str {
-        Texts::new(self.0).nth(1).unwrap_or_default()
-    }
-
-    /// The name of its type, or of its variant, as far as its `Debug` text tells: `ParseIntError` of
-    /// `ParseIntError { kind: InvalidDigit }`. `None` when that text does not begin with a name.
-    pub fn kind(&self) -> Option<&'a str> {
-        Texts::new(self.0).next().filter(|kind| !kind.is_empty())
-    }
-
-    /// What its sources said, the nearest first; at most 64.
-    pub fn sources(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        Texts::new(self.0).skip(2)
     }
 }

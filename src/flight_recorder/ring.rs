@@ -1,4 +1,4 @@
-//! The lines of one request that are held back, in order, each bound to what its spans said at the time.
+//! The lines that are held back for one request, in order, each bound to its context at the time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tracing::{Level, Metadata};
 
 use crate::context::{Bound, Node, epoch};
-use crate::record::{HELD_MARK, Timestamp};
+use crate::record::{HELD_BACK_MARK, Timestamp};
 
-/// A line on its way in.
+/// A line that is added or taken out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldLine<'a> {
     pub(crate) meta: &'static Metadata<'static>,
@@ -16,7 +16,7 @@ pub(crate) struct HeldLine<'a> {
     pub(crate) time: Timestamp,
     /// The captured fields.
     pub(crate) bytes: &'a [u8],
-    /// The outputs it is held back from.
+    /// The mask of the outputs it is held back from.
     pub(crate) mask: u64,
 }
 
@@ -26,22 +26,22 @@ struct Entry {
     is_log: bool,
     time: Timestamp,
     mask: u64,
-    /// Counts all contexts the ring has ever had.
+    /// Its context, counted since the ring was made.
     context: u64,
     bytes: usize,
 }
 
-/// What one request holds back.
+/// The lines held back for one request.
 #[derive(Debug)]
 pub(crate) struct Ring {
     entries: VecDeque<Entry>,
     bytes: VecDeque<u8>,
-    /// Each with the memory that it keeps alive below the request's own span.
+    /// Each with the memory that it keeps alive below the request's span.
     contexts: VecDeque<(Bound, usize)>,
-    /// The number of the first of them.
+    /// The count of the first context.
     first_context: u64,
     context_bytes: usize,
-    /// The request's span and those around it.
+    /// The memory of the request's span and the spans around it.
     request_bytes: usize,
 }
 
@@ -61,7 +61,7 @@ impl Ring {
         self.entries.is_empty()
     }
 
-    /// What it takes in memory.
+    /// Returns the memory that it uses, allocated capacity included.
     pub(super) fn memory(&self) -> usize {
         size_of::<Self>()
             + self.request_bytes
@@ -71,7 +71,7 @@ impl Ring {
             + self.contexts.capacity() * size_of::<(Bound, usize)>()
     }
 
-    /// What its lines take of that.
+    /// Returns the memory that its lines fill.
     pub(super) fn used(&self) -> usize {
         self.context_bytes
             + self.entries.len() * size_of::<Entry>()
@@ -84,20 +84,20 @@ impl Ring {
         if !self.contexts.back().is_some_and(|(last, _)| last.is(node, epoch)) {
             self.add_context(Bound::new(node, epoch, None), node);
         }
-        let bytes = line.bytes.len() + HELD_MARK.len();
+        let bytes = line.bytes.len() + HELD_BACK_MARK.len();
         self.bytes.extend(line.bytes);
-        self.bytes.extend(&HELD_MARK);
+        self.bytes.extend(&HELD_BACK_MARK);
         self.push(Entry { meta: line.meta, is_log: line.is_log, time: line.time, mask: line.mask, context: 0, bytes });
     }
 
-    /// Adds an entry in the last context.
+    /// Adds an entry with the last context.
     fn push(&mut self, entry: Entry) {
         let context = (self.first_context + self.contexts.len() as u64).saturating_sub(1);
         self.entries.push_back(Entry { context, ..entry });
     }
 
     fn add_context(&mut self, bound: Bound, node: &Arc<Node>) {
-        // Something was recorded elsewhere, and here nothing has changed.
+        // The epoch has changed, but nothing was recorded on these spans.
         if let Some((last, _)) = self.contexts.back_mut()
             && last.context().key() == bound.context().key()
         {
@@ -110,7 +110,7 @@ impl Ring {
         self.context_bytes += below;
     }
 
-    /// Drops the oldest line; its level and the outputs that do not get it.
+    /// Drops the oldest line; returns its level and the outputs that do not get it.
     pub(super) fn drop_oldest(&mut self) -> Option<(Level, u64)> {
         let entry = self.entries.pop_front()?;
         drop(self.bytes.drain(..entry.bytes.min(self.bytes.len())));
@@ -124,13 +124,13 @@ impl Ring {
         Some((*entry.meta.level(), entry.mask))
     }
 
-    /// Level and outputs of each line.
-    pub(super) fn counts(&self) -> impl Iterator<Item = (Level, u64)> {
+    /// Returns the level and the outputs of each line.
+    pub(super) fn levels_and_masks(&self) -> impl Iterator<Item = (Level, u64)> {
         self.entries.iter().map(|entry| (*entry.meta.level(), entry.mask))
     }
 
-    /// Keeps the lines of `other` that outputs in `mask` have not got, for those.
-    pub(super) fn keep_of(&mut self, other: &Self, mask: u64) {
+    /// Adds the lines of `other` that outputs in `mask` have not received.
+    pub(super) fn add_remaining(&mut self, other: &Self, mask: u64) {
         let mut start = 0;
         let mut last = None;
         for entry in &other.entries {
@@ -155,7 +155,7 @@ impl Ring {
         self.contexts.get(number.checked_sub(self.first_context)? as usize)
     }
 
-    /// The lines, the oldest first, with their contexts; their bytes say that they were held back.
+    /// Returns the lines, oldest first, with their contexts. Their bytes are marked as held back.
     pub(crate) fn lines(&mut self) -> impl Iterator<Item = (HeldLine<'_>, Option<&Bound>)> {
         self.bytes.make_contiguous();
         let this = &*self;
@@ -170,7 +170,7 @@ impl Ring {
     }
 }
 
-/// A span and those around it.
+/// Returns a span and the spans around it.
 fn chain(node: &Arc<Node>) -> impl Iterator<Item = &Arc<Node>> {
     std::iter::successors(Some(node), |node| node.parent())
 }
@@ -194,14 +194,14 @@ mod tests {
 
     fn read(ring: &mut Ring) -> Vec<(i64, u64, u64)> {
         let lines = ring.lines().map(|(line, bound)| {
-            assert!(line.bytes.ends_with(&HELD_MARK));
+            assert!(line.bytes.ends_with(&HELD_BACK_MARK));
             (line.time.as_nanos(), line.mask, bound.expect("a context").context().key().span)
         });
         lines.collect()
     }
 
     #[test]
-    fn lines_come_out_in_order_with_their_contexts_also_after_the_oldest_were_dropped() {
+    fn lines_come_out_in_order_with_their_contexts_even_after_the_oldest_were_dropped() {
         let request = node(None);
         let (one, other) = (node(Some(&request)), node(Some(&request)));
         let mut ring = Ring::new(&request);
@@ -219,20 +219,20 @@ mod tests {
     }
 
     #[test]
-    fn what_other_outputs_have_not_seen_is_kept_for_them() {
+    fn lines_that_other_outputs_have_not_received_stay() {
         let request = node(None);
         let one = node(Some(&request));
         let mut ring = Ring::new(&request);
         add(&mut ring, &request, 0, 0b01);
         add(&mut ring, &one, 1, 0b11);
         add(&mut ring, &one, 2, 0b10);
-        let mut kept = Ring::new(&request);
-        kept.keep_of(&ring, !0b01);
-        assert_eq!(read(&mut kept), [(1, 0b10, one.serial()), (2, 0b10, one.serial())]);
+        let mut remaining = Ring::new(&request);
+        remaining.add_remaining(&ring, !0b01);
+        assert_eq!(read(&mut remaining), [(1, 0b10, one.serial()), (2, 0b10, one.serial())]);
     }
 
     #[test]
-    fn a_record_elsewhere_makes_no_new_context() {
+    fn recording_on_another_span_makes_no_new_context() {
         let (request, elsewhere) = (node(None), node(None));
         let mut ring = Ring::new(&request);
         add(&mut ring, &request, 0, 1);

@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::value::{ErrorChain, Value};
+use super::error_chain::ErrorChain;
+use super::value::Value;
 
 /// A value that owns its text, with the type it was given.
 ///
@@ -60,7 +61,7 @@ impl From<Value<'_>> for OwnedValue {
         Self(match value {
             Value::Str(text) => Repr::Text(text.to_owned()),
             Value::Bytes(bytes) => Repr::Bytes(bytes.to_owned()),
-            Value::Error(chain) => Repr::Error(chain.0.to_owned()),
+            Value::Error(chain) => Repr::Error(chain.encoded().to_owned()),
             Value::Json(json) => Repr::Json(json.to_owned()),
             Value::Bool(on) => Repr::Plain(Value::Bool(on)),
             Value::I64(number) => Repr::Plain(Value::I64(number)),

@@ -1,22 +1,21 @@
-//! The type of an error, as far as its `Debug` text tells: the name that text begins with.
+//! The type name of an error: the name that its `Debug` text begins with.
 //!
-//! Derived `Debug` writes `ParseIntError { … }`, `Failed(…)` or `NotFound`. Nothing but that beginning is read: the
-//! writer refuses all that follows, so little of the user's code runs. What does not look like that, a sentence or
-//! a text in quotes, has no type here.
+//! Derived `Debug` writes `ParseIntError { … }`, `Failed(…)` or `NotFound`. Only that beginning is read. The writer refuses
+//! the rest, so little user code runs. A sentence or a quoted text has no type name.
 
 use std::fmt::{self, Write};
 
 use smallvec::SmallVec;
 
-/// No type's name is longer; a text that begins with a longer word is not a name.
+/// The longest type name. A longer first word is not a name.
 const MAX_BYTES: usize = 96;
 
-/// Writes that are refused after which code that does not stop is unwound.
+/// The number of refused writes after which code that does not stop is unwound.
 const MAX_REFUSALS: u32 = 100_000;
 
 /// Takes the beginning of a `Debug` text and refuses the rest.
 #[derive(Debug, Default)]
-pub(super) struct Kind {
+pub(super) struct TypeName {
     name: SmallVec<[u8; MAX_BYTES]>,
     ended: Option<End>,
     refusals: u32,
@@ -24,14 +23,14 @@ pub(super) struct Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// A blank follows; a name has a brace behind it.
+    /// A blank followed. It was a name if a brace comes next.
     Blank,
     Name,
     Other,
 }
 
-impl Kind {
-    /// The name, where what was written begins with one.
+impl TypeName {
+    /// Returns the name, if the text begins with one.
     pub(super) fn name(&self) -> Option<&str> {
         let is_name = |part: &str| part.starts_with(|char: char| char.is_alphabetic() || char == '_');
         let name = std::str::from_utf8(&self.name).unwrap_or_default();
@@ -62,7 +61,7 @@ impl Kind {
     }
 }
 
-impl Write for Kind {
+impl Write for TypeName {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut chars = text.chars();
         while !self.is_done() {
@@ -73,7 +72,7 @@ impl Write for Kind {
             self.refusals += 1;
         }
         if self.refusals > MAX_REFUSALS && cfg!(panic = "unwind") {
-            // Not a panic, so no hook runs and nothing is printed; caught by whoever asked.
+            // Not a panic: no hook runs and nothing is printed. The caller catches it.
             std::panic::resume_unwind(Box::new("a `Debug` that does not end"));
         }
         if self.is_done() { Err(fmt::Error) } else { Ok(()) }
@@ -84,19 +83,19 @@ impl Write for Kind {
 mod tests {
     use std::fmt::Write;
 
-    use super::Kind;
+    use super::TypeName;
 
     fn name(text: &str) -> Option<String> {
-        let mut whole = Kind::default();
+        let mut whole = TypeName::default();
         let _ = whole.write_str(text);
-        let mut bit_by_bit = Kind::default();
+        let mut bit_by_bit = TypeName::default();
         let _ = text.chars().try_for_each(|char| bit_by_bit.write_char(char));
         assert_eq!(whole.name(), bit_by_bit.name(), "{text}");
         whole.name().map(str::to_owned)
     }
 
     #[test]
-    fn what_derived_debug_writes_begins_with_the_name() {
+    fn derived_debug_begins_with_the_name() {
         for (text, expected) in [
             ("ParseIntError { kind: InvalidDigit }", "ParseIntError"),
             ("ParseIntError {\n    kind: InvalidDigit,\n}", "ParseIntError"),

@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Reads the system's wall clock. It can step backwards.
+    /// Reads the system's wall clock, which can step backwards.
     #[inline]
     #[expect(clippy::disallowed_methods, reason = "the one clock")]
     pub fn now() -> Self {
@@ -21,39 +21,42 @@ impl Timestamp {
         }
     }
 
-    /// A timestamp of so many nanoseconds since 1970 began.
+    /// Makes a timestamp from nanoseconds since the start of 1970.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since 1970 began.
+    /// Returns the nanoseconds since the start of 1970.
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// The same instant as a [`chrono`] date and time.
+    /// Returns the same instant as a [`chrono`] date and time.
     pub fn to_datetime(self) -> DateTime<Utc> {
         DateTime::from_timestamp_nanos(self.0)
     }
 }
 
 impl From<DateTime<Utc>> for Timestamp {
-    /// Times outside the years 1677 to 2262 become 1970.
+    /// Converts the time; times outside the years 1677 to 2262 become 1970.
     fn from(time: DateTime<Utc>) -> Self {
         Self(time.timestamp_nanos_opt().unwrap_or(0))
     }
 }
 
-/// RFC 3339 in UTC with six decimals: `2026-11-20T10:15:38.123456Z`.
+/// Writes RFC 3339 in UTC with six decimals: `2026-11-20T10:15:38.123456Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_datetime().to_rfc3339_opts(SecondsFormat::Micros, true))
     }
 }
 
-/// Where timestamps come from: the system, or a function of the user's for tests.
+/// The source of timestamps: the system, or a user's function for tests.
 #[derive(Clone, Default)]
 pub(crate) struct Clock(Option<Arc<dyn Fn() -> Timestamp + Send + Sync>>);
+
+/// The origin of [`Clock::elapsed`].
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
     pub(crate) fn custom(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
@@ -67,13 +70,8 @@ impl Clock {
             Some(now) => now(),
         }
     }
-}
 
-/// What [`Clock::elapsed`] counts from.
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-impl Clock {
-    /// Nanoseconds from some moment on, for durations: they never step back, but where the clock is the user's.
+    /// Returns nanoseconds since an arbitrary origin, for durations. They never step back unless the clock is the user's.
     pub(crate) fn elapsed(&self) -> u64 {
         match &self.0 {
             None => START.elapsed().as_nanos() as u64,

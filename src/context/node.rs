@@ -1,0 +1,222 @@
+//! One span: its call site, its fields, its ids, and the span around it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use smallvec::SmallVec;
+use tracing::Metadata;
+
+use super::ids::{IdSource, SpanId, TraceId};
+#[cfg(feature = "opentelemetry")]
+use super::otel::OtelIds;
+use super::recorded::{Recorded, Version};
+use super::span_ids::SpanIds;
+use super::timing::Timing;
+use super::trace_fields::{named_traces, trace_fields};
+use crate::values::Fields;
+
+/// A chain of at most this many spans without long fields is small.
+const SMALL_DEPTH: u8 = 32;
+
+/// A span's fields. They are stored in the node unless they are long: one allocation less for each span.
+type FieldBytes = SmallVec<[u8; 128]>;
+
+/// One span.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Unique in this process; an address would be reused.
+    serial: u64,
+    pub(super) meta: &'static Metadata<'static>,
+    pub(super) parent: Option<Arc<Node>>,
+    pub(super) ids: SpanIds,
+    /// The fields it was opened with.
+    pub(super) fields: FieldBytes,
+    recorded: Recorded,
+    /// Present when the span logs a line when it closes.
+    timing: Option<Box<Timing>>,
+    pub(super) flags: Flags,
+}
+
+/// Facts about a span that fit in a byte each.
+#[derive(Debug, Default)]
+pub(super) struct Flags {
+    /// Neither the span nor any around it is shown or names a trace.
+    is_outside_traces: bool,
+    /// The call site declares a field that may name the trace.
+    pub(super) names_trace: bool,
+    /// The call site has a field that names a request.
+    pub(super) names_request: bool,
+    /// The number of spans around it if all of them and itself are small, else more than [`SMALL_DEPTH`].
+    small_depth: u8,
+    /// The span has closed.
+    is_closed: AtomicBool,
+    /// The fields it was opened with are known to need no redaction.
+    is_harmless: AtomicBool,
+    /// Lines were held back for the request that starts here.
+    pub(super) holds_back: AtomicBool,
+}
+
+impl Node {
+    /// Opens a span. `names_trace`: whether a field is called `trace_id` or `traceparent`.
+    pub(crate) fn new(
+        meta: &'static Metadata<'static>,
+        parent: Option<Arc<Node>>,
+        fields: &[u8],
+        names_trace: bool,
+        ids: &IdSource,
+    ) -> Arc<Self> {
+        let is_root = parent.as_ref().is_none_or(|parent| parent.flags.is_outside_traces);
+        let made_trace = if is_root { Some(ids.trace_id()) } else { None };
+        Self::open(meta, parent, fields, names_trace, made_trace, Some(ids.span_id()))
+    }
+
+    /// Opens a hidden span.
+    #[cold]
+    pub(crate) fn hidden(meta: &'static Metadata<'static>, parent: Option<Arc<Node>>, fields: &[u8]) -> Arc<Self> {
+        let is_outside = parent.as_ref().is_none_or(|parent| parent.flags.is_outside_traces);
+        let mut node = Self::open(meta, parent, fields, true, None, None);
+        if let Some(node) = Arc::get_mut(&mut node).filter(|_| is_outside) {
+            let named = trace_fields(Fields::new(&node.fields), meta);
+            node.flags.is_outside_traces = named_traces(&named).next().is_none();
+        }
+        node
+    }
+
+    #[inline]
+    fn open(
+        meta: &'static Metadata<'static>,
+        parent: Option<Arc<Node>>,
+        fields: &[u8],
+        names_trace: bool,
+        made_trace: Option<TraceId>,
+        span_id: Option<SpanId>,
+    ) -> Arc<Self> {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let is_long = fields.len() > FieldBytes::new().inline_size();
+        let depth = parent.as_ref().map_or(0, |parent| parent.flags.small_depth.saturating_add(1));
+        let small_depth = if is_long { u8::MAX } else { depth };
+        let mut node = Arc::new(Self {
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            meta,
+            parent,
+            ids: SpanIds::new(span_id, made_trace),
+            recorded: Recorded::new(fields.len() + size_of::<Self>()),
+            timing: None,
+            flags: Flags { names_trace, small_depth, ..Flags::default() },
+            fields: SmallVec::new(),
+        });
+        // The fields are copied once, to their final place.
+        if let Some(node) = Arc::get_mut(&mut node) {
+            node.fields.extend_from_slice(fields);
+        }
+        node
+    }
+
+    /// Sets whether the span names a request, and its clock. Does nothing once the node is shared.
+    pub(crate) fn configure(node: &mut Arc<Self>, names_request: bool, timing: Option<Timing>) {
+        if let Some(node) = Arc::get_mut(node) {
+            node.flags.names_request = names_request;
+            node.timing = timing.map(Box::new);
+        }
+    }
+
+    /// Marks the span as closed. What was recorded on it lives on only with the events that saw it.
+    pub(crate) fn close(&self) {
+        self.flags.is_closed.store(true, Ordering::Release);
+        self.recorded.release();
+    }
+
+    /// Returns whether the span has closed.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.flags.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Returns whether the fields it was opened with are known to need no redaction.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.flags.is_harmless.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_harmless(&self) {
+        self.flags.is_harmless.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether it takes little memory to keep it and the spans around it.
+    #[inline]
+    pub(crate) fn is_small(&self) -> bool {
+        self.flags.small_depth <= SMALL_DEPTH
+    }
+
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Returns the span's call site.
+    pub(crate) fn meta(&self) -> &'static Metadata<'static> {
+        self.meta
+    }
+
+    pub(crate) fn parent(&self) -> Option<&Arc<Node>> {
+        self.parent.as_ref()
+    }
+
+    /// Returns the span and the spans around it, innermost first.
+    pub(super) fn chain(&self) -> impl Iterator<Item = &Node> {
+        std::iter::successors(Some(self), |node| node.parent.as_deref())
+    }
+
+    /// Returns the span's clock, if it logs a line when it closes.
+    pub(crate) fn timing(&self) -> Option<&Timing> {
+        self.timing.as_deref()
+    }
+
+    /// Replaces values for all later events.
+    pub(crate) fn record(&self, update: &[u8]) {
+        self.recorded.record(update, self.fields.len() + size_of::<Self>());
+    }
+
+    /// Returns the latest recorded version.
+    pub(super) fn latest(&self) -> Option<Arc<Version>> {
+        self.recorded.latest()
+    }
+
+    /// Returns the stamp of the latest recorded version; zero until something was recorded.
+    #[inline]
+    pub(crate) fn newest(&self) -> u64 {
+        self.recorded.newest()
+    }
+
+    /// Returns the memory that a queued event keeps alive by holding this node, without its ancestors.
+    pub(crate) fn bytes(&self) -> usize {
+        self.recorded.bytes()
+    }
+}
+
+#[cfg(feature = "opentelemetry")]
+impl Node {
+    /// Returns whether OpenTelemetry has been asked for the span's ids.
+    #[inline]
+    pub(crate) fn is_otel_known(&self) -> bool {
+        self.ids.is_otel_known()
+    }
+
+    /// Stores OpenTelemetry's ids of the span; the first answer stays.
+    pub(crate) fn set_otel(&self, ids: Option<OtelIds>) {
+        self.ids.set_otel(ids);
+    }
+
+    /// Returns whether the span is shown; a hidden one is not.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.ids.is_shown()
+    }
+}
+
+impl Drop for Node {
+    /// Drops the chain of parents in a loop. Recursion would need a stack as deep as the spans.
+    fn drop(&mut self) {
+        let mut next = self.parent.take();
+        while let Some(mut node) = next.and_then(Arc::into_inner) {
+            next = node.parent.take();
+        }
+    }
+}

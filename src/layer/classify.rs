@@ -1,0 +1,83 @@
+//! Works out what is known of a call site, when it is met first and after each change of a filter, and applies it to new
+//! spans.
+
+use std::sync::Arc;
+
+use tracing::Metadata;
+
+use super::call_site::{Cache, CallSite, cached, empty_cache};
+use super::core::Core;
+use crate::context::{Node, Timing, is_hidden};
+use crate::filter::ID_FIELDS;
+use crate::record::Fields;
+
+thread_local! {
+    static CALL_SITES: Cache = const { empty_cache() };
+    /// Which outputs the events of a call site are held back from.
+    static HELD_BACK: Cache = const { empty_cache() };
+}
+
+impl Core {
+    /// Returns what is known of a call site.
+    #[inline]
+    pub(super) fn call_site(&self, meta: &'static Metadata<'static>) -> CallSite {
+        cached(&CALL_SITES, self.filters.generation(), meta, || self.classify(meta))
+    }
+
+    /// Returns the outputs from which the events of a call site are held back.
+    pub(super) fn held_back_mask(&self, meta: &'static Metadata<'static>) -> u64 {
+        let look_up = || CallSite { outputs: self.filters.held_back_mask(meta.target(), *meta.level()), flags: 0 };
+        cached(&HELD_BACK, self.filters.generation(), meta, look_up).outputs
+    }
+
+    #[cold]
+    fn classify(&self, meta: &'static Metadata<'static>) -> CallSite {
+        let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
+        let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
+        let is_hidden = is_hidden(meta);
+        let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
+        let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
+        let diagnostics =
+            if meta.is_span() { self.span_flags(meta, is_hidden) } else { self.event_flags(meta, is_log) };
+        let flags = u64::from(is_log) * CallSite::LOG
+            + u64::from(names_trace) * CallSite::NAMES_TRACE
+            + u64::from(is_limited) * CallSite::LIMITED
+            + u64::from(is_hidden) * CallSite::HIDDEN
+            + diagnostics
+            + self.secret_fields(meta, is_log);
+        CallSite { outputs: self.filters.mask(meta.target(), *meta.level()), flags }
+    }
+
+    fn span_flags(&self, meta: &Metadata<'_>, is_hidden: bool) -> u64 {
+        let close_lines = self.diagnostics.close_lines.as_ref();
+        let logs_close = !is_hidden && close_lines.is_some_and(|spans| spans.would_enable(meta.target(), meta.level()));
+        let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
+        let names_request = self.diagnostics.held_lines.is_some() && (is_hidden || has_id());
+        u64::from(logs_close) * CallSite::LOGS_CLOSE + u64::from(names_request) * CallSite::NAMES_REQUEST
+    }
+
+    /// `is_log`: the records of the call site have targets of their own.
+    fn event_flags(&self, meta: &Metadata<'_>, is_log: bool) -> u64 {
+        let diagnostics = &self.diagnostics;
+        let (target, level) = (meta.target(), *meta.level());
+        let releases = diagnostics.release_at.is_some_and(|release| level <= release);
+        let is_held_back = diagnostics.held_lines.is_some()
+            && !releases
+            && (is_log || self.filters.held_back_mask(target, level) != 0);
+        u64::from(level <= diagnostics.backtrace) * CallSite::BACKTRACE
+            + u64::from(releases) * CallSite::RELEASES
+            + u64::from(is_held_back) * CallSite::HELD_BACK
+    }
+
+    /// Sets whether a new span names a request, and its clock. `fields`: its captured fields.
+    #[cold]
+    pub(super) fn configure(&self, node: &mut Arc<Node>, site: CallSite, fields: &[u8]) {
+        let timing = site.has(CallSite::LOGS_CLOSE).then(|| Timing::new(self.clock.elapsed()));
+        // A hidden span names a request only if one of its fields does.
+        let is_id = |name: &str| ID_FIELDS.contains(&name);
+        let names_request = site.has(CallSite::NAMES_REQUEST)
+            && (!site.has(CallSite::HIDDEN)
+                || Fields::new(fields).any(|(key, _)| key.name(node.meta()).is_some_and(is_id)));
+        Node::configure(node, names_request, timing);
+    }
+}

@@ -1,0 +1,229 @@
+//! The layer, and what it does at each of tracing's callbacks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use tracing::span::{Attributes, Id, Record as Values};
+use tracing::{Dispatch, Event, Subscriber};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::call_site::CallSite;
+use super::core::Core;
+use super::limit::Passed;
+#[cfg(feature = "log")]
+use super::log_values;
+use super::nodes::{Nodes, node_of};
+use super::span_cache;
+use super::this_thread::with_scratch;
+use crate::context::{Node, Timing};
+use crate::outputs::Line;
+use crate::queue::{Head, Push};
+use crate::record::{Capture, backtrace};
+
+/// A layer that logs spans and events through its outputs, made by [`Builder::build`](crate::Builder::build).
+///
+/// It has no type parameters and works on any registry. A per-layer filter keeps away call sites that no output wants, so
+/// other layers of the same registry still see them.
+pub struct Layer {
+    pub(super) core: Arc<Core>,
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").field("outputs", &self.core.outputs.len()).finish_non_exhaustive()
+    }
+}
+
+impl<S> tracing_subscriber::Layer<S> for Layer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_layer(&mut self, _: &mut S) {
+        self.core.registry.set_type::<S>();
+    }
+
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        self.core.registry.set_subscriber(subscriber);
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, registry: Context<'_, S>) {
+        let core = &self.core;
+        let meta = attributes.metadata();
+        let site = core.call_site(meta);
+        with_scratch(|scratch| {
+            let mut capture = Capture::new(scratch, core.max_record_bytes);
+            core.capture(site, site.outputs, &mut capture, |visitor| attributes.record(visitor));
+            let Some(span) = registry.span(id) else { return };
+            let parent = span.parent().and_then(|parent| {
+                let cached = span_cache::with(core.serial, &parent.id(), Arc::clone);
+                cached.or_else(|| node_of(&parent, core.serial))
+            });
+            let names_trace = site.has(CallSite::NAMES_TRACE);
+            let mut node = if site.has(CallSite::HIDDEN) {
+                Node::hidden(meta, parent, scratch.bytes())
+            } else {
+                Node::new(meta, parent, scratch.bytes(), names_trace, &core.ids)
+            };
+            if site.has(CallSite::LOGS_CLOSE | CallSite::NAMES_REQUEST) {
+                core.configure(&mut node, site, scratch.bytes());
+            }
+            span_cache::remember(core.serial, id, &node);
+            let mut extensions = span.extensions_mut();
+            if let Some(mut others) = extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])))
+                && let Some(nodes) = extensions.get_mut::<Nodes>()
+            {
+                nodes.0.extend(others.0.drain(..).filter(|(serial, _)| *serial != core.serial));
+            }
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Values<'_>, registry: Context<'_, S>) {
+        let core = &self.core;
+        with_scratch(|scratch| {
+            let cached = span_cache::with(core.serial, id, Arc::clone);
+            let node = cached.or_else(|| registry.span(id).and_then(|span| node_of(&span, core.serial)));
+            if let Some(node) = node {
+                let site = core.call_site(node.meta());
+                let mut capture = Capture::new(scratch, core.max_record_bytes);
+                core.capture(site, site.outputs, &mut capture, |visitor| values.record(visitor));
+                node.record(scratch.bytes());
+            }
+        });
+    }
+
+    fn on_enter(&self, id: &Id, registry: Context<'_, S>) {
+        #[cfg(feature = "opentelemetry")]
+        if let Some(otel) = &self.core.otel {
+            self.look_up_otel_ids(otel, id);
+        }
+        if self.core.diagnostics.close_lines.is_some() {
+            self.time(id, &registry, Timing::enter);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, registry: Context<'_, S>) {
+        if self.core.diagnostics.close_lines.is_some() {
+            self.time(id, &registry, Timing::exit);
+        }
+    }
+
+    fn on_close(&self, id: Id, registry: Context<'_, S>) {
+        if self.core.diagnostics.close_lines.is_some() || self.core.diagnostics.held_lines.is_some() {
+            self.close(&id, &registry);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {
+        let site = self.core.call_site(event.metadata());
+        if site.outputs == 0 && !site.has(CallSite::LOG | CallSite::HELD_BACK) {
+            return;
+        }
+        if site.has(CallSite::SLOW_PATH) {
+            self.log_on_slow_path(event, &registry, site);
+        } else {
+            self.log(event, &registry, site, None);
+        }
+    }
+}
+
+impl Layer {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Captures an event and submits it to the outputs that want it.
+    ///
+    /// It is compiled twice: for the slow path, where `passed` is set, and for all other events.
+    #[inline(always)]
+    pub(super) fn log<S>(&self, event: &Event<'_>, registry: &Context<'_, S>, site: CallSite, passed: Option<Passed>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let core = &self.core;
+        let meta = event.metadata();
+        let is_log = site.has(CallSite::LOG);
+        #[cfg(feature = "opentelemetry")]
+        if let (Some(otel), Some(parent)) = (&core.otel, event.parent()) {
+            self.look_up_otel_ids(otel, parent);
+        }
+        core.capture_line(
+            #[inline(always)]
+            |capture| {
+                #[cfg(feature = "log")]
+                if is_log {
+                    log_values::add(core, site, capture);
+                }
+                core.capture(site, site.outputs, capture, |visitor| event.record(visitor));
+                if passed.is_some() && site.has(CallSite::BACKTRACE) {
+                    capture.backtrace(&backtrace(false));
+                }
+            },
+            #[inline(always)]
+            |bytes| {
+                if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.sample_for)) {
+                    limiter.store_sample(origin, bytes);
+                }
+                let mask = if is_log { core.outputs_of_log(meta, bytes) } else { site.outputs };
+                let time = passed.map_or_else(|| core.clock.now(), |passed| passed.time);
+                let line = Line { head: Head::Event { meta, is_log }, time, bytes };
+                let to_deliver = core.outputs.submit(
+                    mask,
+                    line,
+                    #[inline(always)]
+                    |mask, push| {
+                        self.with_node(event, registry, |node| match passed {
+                            None => core.outputs.push(mask, Push { context: node, ..push }),
+                            Some(_) => core.push_or_hold_back(site, mask, Push { context: node, ..push }),
+                        })
+                    },
+                );
+                core.outputs.deliver(to_deliver);
+            },
+        );
+    }
+
+    /// Runs `run` with the node of the span that an event is in; with `None` outside any span.
+    #[inline(always)]
+    fn with_node<S, T>(&self, event: &Event<'_>, registry: &Context<'_, S>, run: impl Fn(Option<&Arc<Node>>) -> T) -> T
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let current = registry.current_span();
+        let id = current.id().filter(|_| event.is_contextual());
+        match id {
+            None if event.is_contextual() => run(None),
+            _ => id
+                .and_then(|id| span_cache::with(self.core.serial, id, |node| run(Some(node))))
+                .unwrap_or_else(|| run(self.look_up_node(event, id, registry).as_ref())),
+        }
+    }
+
+    /// Looks up the node in the registry. `current`: the registry's current span, if the event is contextual.
+    #[cold]
+    fn look_up_node<S>(&self, event: &Event<'_>, current: Option<&Id>, registry: &Context<'_, S>) -> Option<Arc<Node>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(span) = registry.event_span(event) else { return self.node_around_filtered::<S>(event, registry) };
+        let node = node_of(&span, self.core.serial)?;
+        if current == Some(&span.id()) {
+            span_cache::remember(self.core.serial, &span.id(), &node);
+        }
+        Some(node)
+    }
+
+    /// Finds the nearest node around a span that our filter hides and another layer wants. The registry does not look
+    /// beyond that span.
+    fn node_around_filtered<S>(&self, event: &Event<'_>, registry: &Context<'_, S>) -> Option<Arc<Node>>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let current = registry.current_span();
+        let id = event.parent().or_else(|| current.id().filter(|_| !event.is_root()))?;
+        let subscriber = self.core.registry.subscriber()?;
+        let span = subscriber.downcast_ref::<S>()?.span(id)?;
+        span.scope().find_map(|span| node_of(&span, self.core.serial))
+    }
+}

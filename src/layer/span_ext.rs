@@ -1,0 +1,50 @@
+//! Context variables on a span that is already open.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use tracing::Span;
+
+use super::layer::Layer;
+use super::this_thread::with_scratch;
+use crate::context::Node;
+use crate::record::{Capture, FieldValue};
+
+/// Context variables: fields for a span and all spans below it that its call site does not declare.
+pub trait SpanExt {
+    /// Sets a variable: adds a field to every later event in this span and in the spans below it.
+    ///
+    /// The field follows the rules of a span's field. A later value of the same name replaces it; `None` changes nothing.
+    /// A span that is disabled, or not in a registry with a spanline layer, ignores it.
+    ///
+    /// ```
+    /// use spanline::SpanExt;
+    ///
+    /// let span = tracing::info_span!("request", request_id = "r-1");
+    /// span.set_variable("tenant", "acme");
+    /// span.set_variable("attempt", 2u64);
+    /// ```
+    fn set_variable<'v>(&self, name: &str, value: impl Into<FieldValue<'v>>);
+}
+
+impl SpanExt for Span {
+    fn set_variable<'v>(&self, name: &str, value: impl Into<FieldValue<'v>>) {
+        let value = value.into();
+        self.with_subscriber(|(id, dispatch)| {
+            let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
+            let Some(find) = layer.core.registry.find() else { return };
+            let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
+            find(dispatch, id, &mut |_, nodes| {
+                found = nodes.map(|nodes| nodes.0.clone()).unwrap_or_default();
+                true
+            });
+            with_scratch(|scratch| {
+                let mut capture = Capture::new(scratch, layer.core.max_record_bytes);
+                layer.core.capture_variable(&mut capture, name, &value);
+                if !scratch.bytes().is_empty() {
+                    found.iter().for_each(|(_, node)| node.record(scratch.bytes()));
+                }
+            });
+        });
+    }
+}

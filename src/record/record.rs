@@ -1,0 +1,166 @@
+//! One captured event, as a schema sees it.
+
+use std::fmt;
+
+use tracing::{Level, Metadata};
+
+use super::statics::Statics;
+use super::thread::Thread;
+use crate::context::Context;
+use crate::values::{Fields, Key, Raw, Timestamp, Value};
+
+/// One captured event, as a schema sees it.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    pub(crate) meta: &'static Metadata<'static>,
+    pub(crate) time: Timestamp,
+    pub(crate) fields: &'a [u8],
+    pub(crate) context: Option<Context<'a>>,
+    pub(crate) statics: &'a Statics,
+    /// Whether it came through the `log` crate. Target, file and line are then among the fields.
+    pub(crate) is_log: bool,
+    /// Longer texts are cut to this many bytes; `usize::MAX` unless the line came out too long.
+    pub(crate) max_value_bytes: usize,
+    /// The size of all texts before the line came out too long.
+    pub(crate) original_bytes: Option<u64>,
+}
+
+impl<'a> Record<'a> {
+    /// Returns when the event happened, by the clock of the logging thread.
+    pub fn timestamp(&self) -> Timestamp {
+        self.time
+    }
+
+    /// Returns the event's severity.
+    pub fn level(&self) -> Level {
+        *self.meta.level()
+    }
+
+    /// Returns the event's target: the module path unless the call site names another.
+    pub fn target(&self) -> &'a str {
+        match self.log_text("log.target") {
+            Some(target) => target,
+            None => self.meta.target(),
+        }
+    }
+
+    /// Returns the source file of the call site.
+    pub fn file(&self) -> Option<&'a str> {
+        if self.is_log { self.log_text("log.file") } else { self.meta.file() }
+    }
+
+    /// Returns the line in the source file, counted from 1.
+    pub fn line(&self) -> Option<u32> {
+        if !self.is_log {
+            return self.meta.line();
+        }
+        match self.log_value("log.line")? {
+            Value::U64(line) => u32::try_from(line).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the module path of the call site.
+    pub fn module_path(&self) -> Option<&'a str> {
+        if self.is_log { self.log_text("log.module_path") } else { self.meta.module_path() }
+    }
+
+    /// Returns the event's text: its field `message`.
+    pub fn message(&self) -> Option<Value<'a>> {
+        self.fields().filter(|(name, _)| *name == "message").map(|(_, value)| value).last()
+    }
+
+    /// Returns the event's own fields in the order of the call site, `message` included.
+    ///
+    /// A name can occur twice (`a = 1, a = 2`); the last duplicate wins.
+    /// [`original_bytes`](Self::original_bytes) tells whether a text was cut.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        let (meta, is_log) = (self.meta, self.is_log);
+        let limit = self.max_value_bytes;
+        Fields::new(self.fields)
+            .filter_map(move |(key, value)| Some((key.name(meta)?, value.truncated_to(limit))))
+            .filter(move |(name, _)| !(is_log && name.starts_with("log.")))
+    }
+
+    /// Returns at least how many bytes the texts had before they were cut; `None` when none was cut.
+    pub fn original_bytes(&self) -> Option<u64> {
+        self.original_bytes.or_else(|| (self.truncated_bytes() > 0).then(|| self.all_bytes()))
+    }
+
+    /// Returns the bytes of all texts, including those that were lost during the capture.
+    pub(crate) fn all_bytes(&self) -> u64 {
+        let own = Fields::new(self.fields).filter(|(key, _)| *key != Key::Thread).map(|(_, value)| value.text_bytes());
+        let spans = self.context.iter().flat_map(Context::spans);
+        let captured: usize =
+            own.chain(spans.map(|span| span.fields().map(|(_, value)| value.text_bytes()).sum())).sum();
+        captured as u64 + self.truncated_bytes()
+    }
+
+    fn truncated_bytes(&self) -> u64 {
+        let mut own = Fields::new(self.fields);
+        let own = std::iter::from_fn(|| own.next_raw()).map(|(key, value)| match (key, value) {
+            (Key::Truncated, Raw::Value(Value::U64(bytes))) => bytes,
+            _ => 0,
+        });
+        own.chain(self.context.iter().flat_map(Context::spans).map(|span| span.truncated_bytes())).sum()
+    }
+
+    /// Returns the context from the spans around the event; `None` outside any span.
+    pub fn context(&self) -> Option<&Context<'a>> {
+        self.context.as_ref()
+    }
+
+    /// Returns the thread that logged, if an output asked for it.
+    pub fn thread(&self) -> Option<Thread<'a>> {
+        Thread::among(self.fields)
+    }
+
+    /// Returns the calls that led to the event, if [`Builder::backtrace`](crate::Builder::backtrace) asked for them.
+    ///
+    /// The text has several lines, innermost frame first.
+    pub fn backtrace(&self) -> Option<&'a str> {
+        let (_, value) = Fields::new(self.fields).find(|(key, _)| *key == Key::Backtrace)?;
+        value.truncated_to(self.max_value_bytes).as_str()
+    }
+
+    /// Returns whether [`Builder::flight_recorder`](crate::Builder::flight_recorder) held the event back until an error of
+    /// its request.
+    pub fn is_held_back(&self) -> bool {
+        self.statics.holds_back && Fields::new(self.fields).any(|(key, _)| key == Key::HeldBack)
+    }
+
+    /// Returns the service's name, set in the builder.
+    pub fn service(&self) -> Option<&'a str> {
+        self.statics.service.as_deref()
+    }
+
+    /// Returns the fields that every line has, unless the event or its context has a field of the same name.
+    pub fn static_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
+        self.statics.fields.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_value()?)))
+    }
+
+    fn log_text(&self, name: &str) -> Option<&'a str> {
+        match self.log_value(name)? {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn log_value(&self, name: &str) -> Option<Value<'a>> {
+        if !self.is_log {
+            return None;
+        }
+        Fields::new(self.fields).find(|(key, _)| key.name(self.meta) == Some(name)).map(|(_, value)| value)
+    }
+}
+
+/// Shows level, target and message.
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("level", &self.level())
+            .field("target", &self.target())
+            .field("message", &self.message())
+            .finish_non_exhaustive()
+    }
+}

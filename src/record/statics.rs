@@ -1,0 +1,22 @@
+//! What every line has, whatever the event: set once in the builder.
+
+use crate::values::OwnedValue;
+
+/// The service's name, the static fields, and what records may contain.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Statics {
+    pub(crate) service: Option<String>,
+    pub(crate) fields: Vec<(String, OwnedValue)>,
+    /// Whether records may have a backtrace.
+    pub(crate) backtraces: bool,
+    /// Whether records may have been held back.
+    pub(crate) holds_back: bool,
+}
+
+impl Statics {
+    /// Returns the bytes that each line spends on them, without the log's own keys.
+    pub(crate) fn bytes(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| name.len() + value.text_bytes());
+        self.service.as_ref().map_or(0, String::len) + fields.sum::<usize>()
+    }
+}

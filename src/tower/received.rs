@@ -1,0 +1,83 @@
+//! What the layer remembers of a request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{Method, request};
+use http_body::Body;
+
+#[cfg(feature = "axum")]
+use super::in_axum;
+use crate::error::Error;
+use crate::values::prefix;
+
+/// A path is cut to this many bytes.
+const MAX_PATH_BYTES: usize = 1024;
+
+/// What the layer remembers of a request.
+#[derive(Debug)]
+pub(super) struct ReceivedRequest {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) route: Option<String>,
+    pub(super) request_id: String,
+    /// Why the caller's `traceparent`, `tracestate` and request id were rejected.
+    pub(super) rejected: [Option<String>; 3],
+    pub(super) bytes: RequestBytes,
+}
+
+impl ReceivedRequest {
+    pub(super) fn new<B: Body + 'static>(
+        parts: &request::Parts,
+        body: &mut B,
+        route: Option<String>,
+        request_id: String,
+        rejected: [Option<Error>; 3],
+    ) -> Self {
+        Self {
+            method: parts.method.clone(),
+            path: prefix(path(parts), MAX_PATH_BYTES).to_owned(),
+            route,
+            request_id,
+            rejected: rejected.map(|error| error.map(|error| error.to_string())),
+            bytes: RequestBytes::of(body),
+        }
+    }
+}
+
+/// The size of a request's body.
+#[derive(Debug)]
+pub(super) enum RequestBytes {
+    /// The size that the request declares.
+    Declared(Option<u64>),
+    /// The bytes read so far.
+    #[cfg_attr(not(feature = "axum"), expect(dead_code, reason = "only axum's bodies can be counted"))]
+    Counted(Arc<AtomicU64>),
+}
+
+impl RequestBytes {
+    fn of<B: Body + 'static>(body: &mut B) -> Self {
+        #[cfg(feature = "axum")]
+        if let Some(counted) = in_axum::count(body) {
+            return Self::Counted(counted);
+        }
+        Self::Declared(body.size_hint().exact())
+    }
+
+    pub(super) fn known(&self) -> Option<u64> {
+        match self {
+            Self::Declared(bytes) => *bytes,
+            Self::Counted(bytes) => Some(bytes.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+#[cfg(feature = "axum")]
+fn path(parts: &request::Parts) -> &str {
+    in_axum::path(parts)
+}
+
+#[cfg(not(feature = "axum"))]
+fn path(parts: &request::Parts) -> &str {
+    parts.uri.path()
+}

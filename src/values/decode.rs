@@ -1,0 +1,203 @@
+//! Reading captured fields.
+//!
+//! Fields follow one another as `key tag payload`. Integers are little-endian.
+//!
+//! | key | means |
+//! |---|---|
+//! | 0–249 | an index into the call site's declared fields |
+//! | `NAMED` | a name follows: length (u16) and bytes |
+//! | `THREAD` | not a field: the thread that logged |
+//! | `TRUNCATED` | not a field: how many bytes of the preceding field did not fit |
+//! | `BACKTRACE` | not a field: the calls that led to the event |
+//! | `HELD_BACK` | not a field: the event was held back |
+//!
+//! Numbers have a payload of fixed size. Texts, bytes, errors and JSON start with their length (u32).
+//!
+//! Reading never panics. Fields that end early end the iteration.
+
+use tracing::Metadata;
+
+use super::bytes::{take, take_u16, take_u32, text};
+use super::error_chain::ErrorChain;
+use super::tag::{BACKTRACE, HELD_BACK, NAMED, THREAD, TRUNCATED, value_tag};
+use super::value::Value;
+
+/// Which field a value belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Key<'a> {
+    /// An index into the declared fields of the call site.
+    Index(u8),
+    /// A name that no call site declares.
+    Name(&'a str),
+    /// Not a field: the thread.
+    Thread,
+    /// Not a field: the number of bytes that the preceding field lost.
+    Truncated,
+    /// Not a field: the calls that led to the event.
+    Backtrace,
+    /// Not a field: the event was held back.
+    HeldBack,
+}
+
+impl<'a> Key<'a> {
+    /// Returns the field's name; `None` for what is not a field.
+    #[inline]
+    pub(crate) fn name(self, meta: &'static Metadata<'static>) -> Option<&'a str> {
+        match self {
+            Key::Index(index) => declared_name(meta, index),
+            Key::Name(name) => Some(name),
+            Key::Thread | Key::Truncated | Key::Backtrace | Key::HeldBack => None,
+        }
+    }
+}
+
+fn declared_name(meta: &'static Metadata<'static>, index: u8) -> Option<&'static str> {
+    let field = meta.fields().iter().nth(usize::from(index))?;
+    Some(plain_name(field.name()))
+}
+
+/// Returns the name of a declared field as the user wrote it: `r#type` is `type`.
+pub(crate) fn plain_name(name: &'static str) -> &'static str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// Reads captured fields one by one.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(encoded: &'a [u8]) -> Self {
+        Self(encoded)
+    }
+
+    /// Returns the bytes that have not been read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Skips leading declared fields that need no redaction, and returns the rest.
+    ///
+    /// A text is skipped when `is_harmless` says so; its second argument tells whether the text was truncated. Integers
+    /// below `least`, booleans and floats are skipped too.
+    #[inline]
+    pub(crate) fn skip_harmless(self, least: u64, is_harmless: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool) -> Self {
+        let mut encoded = self.0;
+        while let [0..NAMED, tag, payload @ ..] = encoded {
+            // Texts first: most fields are texts.
+            encoded = if *tag == value_tag::STR {
+                let Some((length, after)) = payload.split_first_chunk() else { break };
+                let Some((text, rest)) = after.split_at_checked(u32::from_le_bytes(*length) as usize) else { break };
+                if !is_harmless(text, &|| rest.first() == Some(&TRUNCATED)) {
+                    break;
+                }
+                rest
+            } else if matches!(*tag, value_tag::FALSE | value_tag::TRUE) {
+                payload
+            } else {
+                let Some((number, rest)) = payload.split_first_chunk() else { break };
+                let is_small = matches!(*tag, value_tag::I64 | value_tag::U64) && u64::from_le_bytes(*number) < least;
+                if !is_small && *tag != value_tag::F64 {
+                    break;
+                }
+                rest
+            };
+        }
+        Fields(encoded)
+    }
+
+    /// Returns whether any field that has not been read yet was truncated.
+    pub(crate) fn has_truncated(mut self) -> bool {
+        std::iter::from_fn(|| self.next_raw()).any(|(key, _)| key == Key::Truncated)
+    }
+
+    /// Returns whether the field that was read last was truncated.
+    #[inline]
+    pub(crate) fn was_truncated(&self) -> bool {
+        self.0.first() == Some(&TRUNCATED)
+    }
+
+    /// Reads the next field without checking its text for UTF-8.
+    #[inline]
+    pub(crate) fn next_raw(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
+        let field = self.read();
+        if field.is_none() {
+            self.0 = &[];
+        }
+        field
+    }
+
+    #[inline]
+    fn read(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
+        let (&key, rest) = self.0.split_first()?;
+        self.0 = rest;
+        let key = match key {
+            index @ 0..NAMED => Key::Index(index),
+            NAMED => Key::Name(text(take_u16(&mut self.0)?)),
+            THREAD => Key::Thread,
+            BACKTRACE => Key::Backtrace,
+            HELD_BACK => Key::HeldBack,
+            _ => Key::Truncated,
+        };
+        Some((key, self.value()?))
+    }
+
+    #[inline]
+    fn value(&mut self) -> Option<Raw<'a>> {
+        let (&tag, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(Raw::Value(match tag {
+            value_tag::STR => return take_u32(&mut self.0).map(Raw::Text),
+            value_tag::FALSE => Value::Bool(false),
+            value_tag::TRUE => Value::Bool(true),
+            value_tag::I64 => Value::I64(i64::from_le_bytes(take(&mut self.0)?)),
+            value_tag::U64 => Value::U64(u64::from_le_bytes(take(&mut self.0)?)),
+            value_tag::I128 => Value::I128(i128::from_le_bytes(take(&mut self.0)?)),
+            value_tag::U128 => Value::U128(u128::from_le_bytes(take(&mut self.0)?)),
+            value_tag::F64 => Value::F64(f64::from_le_bytes(take(&mut self.0)?)),
+            value_tag::BYTES => Value::Bytes(take_u32(&mut self.0)?),
+            value_tag::ERROR => Value::Error(ErrorChain::of(take_u32(&mut self.0)?)),
+            value_tag::JSON => Value::Json(text(take_u32(&mut self.0)?)),
+            _ => return None,
+        }))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (Key<'a>, Value<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_raw().map(|(key, raw)| (key, raw.value()))
+    }
+}
+
+/// A value as it is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Raw<'a> {
+    /// The bytes of a `str`. They are checked for UTF-8 only when that matters.
+    Text(&'a [u8]),
+    /// Any other value.
+    Value(Value<'a>),
+}
+
+impl<'a> Raw<'a> {
+    #[inline]
+    pub(crate) fn value(self) -> Value<'a> {
+        match self {
+            Raw::Text(bytes) => Value::Str(text(bytes)),
+            Raw::Value(value) => value,
+        }
+    }
+
+    /// Returns the size of the encoded value in bytes, its tag included.
+    pub(crate) fn encoded_bytes(&self) -> usize {
+        match self {
+            Raw::Value(Value::Bool(_)) => 1,
+            Raw::Value(Value::I64(_) | Value::U64(_) | Value::F64(_)) => 1 + 8,
+            Raw::Value(Value::I128(_) | Value::U128(_)) => 1 + 16,
+            Raw::Text(text) | Raw::Value(Value::Bytes(text)) => 5 + text.len(),
+            Raw::Value(Value::Str(text) | Value::Json(text)) => 5 + text.len(),
+            Raw::Value(Value::Error(chain)) => 5 + chain.encoded().len(),
+        }
+    }
+}
