@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_told_from_what_only_looks_like_one() {
+    fn ids_are_distinguished_from_similar_texts() {
         for id in ["0191a2b3-C4d5-7e6f-8a9b-0c1d2e3f4a5b", "4bf92f3577b34da6a3ce929d0e0e4736"] {
             assert!(is_id(id.as_bytes()), "{id}");
         }
@@ -216,7 +216,7 @@ mod tests {
 
     /// At each position of texts of all lengths, each byte is judged as the table says.
     #[test]
-    fn many_bytes_at_once_are_judged_as_one_is() {
+    fn sixteen_bytes_are_judged_like_one() {
         for length in 1..=40 {
             for (place, byte) in (0..length).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
                 let mut text = vec![b' '; length];
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_digits_as_a_card_number_has_are_not_few() {
+    fn a_text_with_the_digits_of_a_card_number_is_not_harmless() {
         for (before, digits) in (0..20).flat_map(|before| (13..20).map(move |digits| (before, digits))) {
             let text = [" ".repeat(before), "1".repeat(digits)].concat();
             assert!(!is_harmless(text.as_bytes(), || false), "{text}");

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_cards_are_those_that_issuers_publish_for_tests() {
+    fn the_test_numbers_of_card_issuers_are_recognised() {
         for number in [
             "4111111111111111",
             "4012888888881881",
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn other_numbers_are_none() {
+    fn other_numbers_are_not_card_numbers() {
         for text in [
             "4111111111111112",
             "0000000000000000",
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_is_a_card_number_by_the_same_rule() {
+    fn integers_follow_the_same_rule() {
         assert!(is_card_number(4_111_111_111_111_111) && is_card_number(378_282_246_310_005));
         assert!(!is_card_number(4_111_111_111_111_112) && !is_card_number(1_795_169_738_123_456_789));
     }

@@ -44,12 +44,14 @@ impl<'t> Matcher<'t> {
     }
 
     /// Returns a match for a token. The last four characters of a long one may be shown.
+    #[inline]
     pub(super) fn shown(&self, range: Option<Range<usize>>) -> Option<Hit> {
         let with = |length| if length >= 20 { With::LastFour } else { With::Bare };
         let hit = range.map(|range| Hit { start: range.start, end: range.end, with: with(range.len()) });
         hit.filter(|hit| !self.is_replaced(hit.start))
     }
 
+    #[inline]
     pub(super) fn is_replaced(&self, at: usize) -> bool {
         !self.rules.replacement.is_empty() && starts(self.text, at, self.rules.replacement.as_bytes())
     }

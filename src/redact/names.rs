@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_look_like_it_are_not() {
+    fn similar_names_are_not_secret() {
         for name in [
             "",
             "token_count",
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_name_begins_with_a_word() {
+    fn a_listed_name_matches_at_the_start_of_a_word() {
         let names = listed("pin");
         for (name, is) in [("pin", true), ("card_pin", true), ("cardPin", true), ("card.pin", true), ("spin", false)] {
             assert_eq!(names.is_secret(name.as_bytes()), is, "{name}");
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn stars_stand_for_any_text_and_separators_count_then() {
+    fn a_star_matches_any_text_and_separators_count() {
         for (pattern, name, is) in [
             ("http.request.header.*", "http.request.header.x-id", true),
             ("http.request.header.*", "http.request.headers", false),
@@ -420,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_kept_by_its_whole_name() {
+    fn an_exception_matches_the_whole_name() {
         let keep = ["token", "page.*"].map(str::to_owned);
         let names = SecretNames::new(&DEFAULT.map(str::to_owned), &keep);
         for (name, is) in [

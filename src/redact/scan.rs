@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_a_name_goes_up_to_its_end() {
+    fn a_value_is_replaced_up_to_its_end() {
         for (text, expected) in [
             ("password=hunter2", "password=XXX"),
             ("a=1 password=hunter2 b=2", "a=1 password=XXX b=2"),
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_text_that_was_cut_the_end_is_no_way_out() {
+    fn a_secret_at_the_end_of_a_cut_text_is_replaced() {
         let rules = Redact::new().values().replacement("XXX").rules().expect("rules");
         for text in [
             "password: \"hunter",
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_four_are_shown_of_what_is_long() {
+    fn only_long_secrets_show_their_last_four() {
         let rules = Redact::new().values().last_four().rules().expect("rules");
         let last = |text| scan(&rules, text, false).expect("found");
         assert_eq!(last("card 4111111111111111"), "card …1111");
@@ -396,7 +396,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2048))]
 
         #[test]
-        fn what_is_seen_to_be_harmless_is_so(pieces in prop::collection::vec(piece(), 1..7), cut: bool) {
+        fn a_text_judged_harmless_holds_no_secret(pieces in prop::collection::vec(piece(), 1..7), cut: bool) {
             let text = pieces.concat();
             let rules = Redact::new().name("pin").name("k").values().rules().expect("rules");
             if is_harmless(text.as_bytes(), || cut) || has_none(text.as_bytes()) {
@@ -406,7 +406,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_stays_text_and_is_found_clean_the_second_time(text in "[a-zA-Z0-9 :=\"'\\\\(){}\\[\\],.&;<>@/_-]{0,80}", cut: bool) {
+        fn any_redacted_text_stays_text_and_holds_the_replacement(text in "[a-zA-Z0-9 :=\"'\\\\(){}\\[\\],.&;<>@/_-]{0,80}", cut: bool) {
             let rules = Redact::new().values().rules().expect("rules");
             if let Some(once) = scan(&rules, &text, cut) {
                 prop_assert!(once.contains("<redacted>"));

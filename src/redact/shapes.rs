@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_prefix_is_looked_for() {
+    fn every_prefix_is_found() {
         for (prefix, least) in PREFIXES {
             let text = [b" ", prefix, "x".repeat(least).as_bytes()].concat();
             let at = if prefix.starts_with(b"A") { 1 } else { prefix.len() };

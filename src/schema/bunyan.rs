@@ -92,25 +92,25 @@ impl Default for Bunyan {
 impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = CommonFields::of(record, &views);
-        let stack = if parts.error.is_some() { parts.take_stack(record) } else { None };
+        let mut common = CommonFields::of(record, &views);
+        let stack = if common.error.is_some() { common.take_stack(record) } else { None };
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.number("level", level(record.level()));
-        line.text("name", parts.service.unwrap_or(NO_NAME));
+        line.text("name", common.service.unwrap_or(NO_NAME));
         line.text("hostname", self.host.hostname());
         line.number("pid", self.host.pid().into());
-        line.text("msg", &parts.message.as_ref().map(json::text_of).unwrap_or_default());
+        line.text("msg", &common.message.as_ref().map(json::text_of).unwrap_or_default());
         line.text("component", record.target());
-        if let Some(request) = &parts.request {
+        if let Some(request) = &common.request {
             line.value("req_id", request);
         }
-        if let Some(trace) = parts.trace {
+        if let Some(trace) = common.trace {
             line.plain("trace_id", &trace.digits());
         }
-        if let Some(span) = parts.span {
+        if let Some(span) = common.span {
             line.plain("span_id", &span.digits());
         }
-        if let Some(error) = &parts.error {
+        if let Some(error) = &common.error {
             let (message, name) = (Value::Str(error_message(error)), Value::Str(error_type(error).unwrap_or("Error")));
             let stack = stack.as_deref().map(Value::Str).unwrap_or(message);
             put_object(line.key("err"), [("message", &message), ("name", &name), ("stack", &stack)].into_iter());
@@ -121,7 +121,7 @@ impl Schema for Bunyan {
             let members = [("file", &file), ("line", &number)].into_iter();
             put_object(line.key("src"), members.filter_map(|(name, value)| Some((name, value.as_ref()?))));
         }
-        parts.end(line, record, &views);
+        common.end(line, record, &views);
     }
 
     fn forked(&mut self) {

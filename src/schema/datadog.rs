@@ -104,23 +104,23 @@ impl Datadog {
 impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = CommonFields::of(record, &views);
-        let stack = parts.take_stack(record);
+        let mut common = CommonFields::of(record, &views);
+        let stack = common.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("status", status(record.level()));
-        if let Some(message) = &parts.message {
+        if let Some(message) = &common.message {
             line.text("message", &json::text_of(message));
         }
-        if let Some(service) = parts.service {
+        if let Some(service) = common.service {
             line.text("service", service);
             line.text("dd.service", service);
         }
         for (key, name) in [("dd.env", "env"), ("dd.version", "version")] {
-            if let Some(value) = parts.take_static(record, name) {
+            if let Some(value) = common.take_static(record, name) {
                 line.text(key, &json::text_of(&value));
             }
         }
-        if let Some(trace) = parts.trace {
+        if let Some(trace) = common.trace {
             if self.decimal_ids {
                 let low = trace.digits().last_chunk::<16>().map(decimal);
                 line.plain("dd.trace_id", low.unwrap_or_default().as_bytes());
@@ -128,7 +128,7 @@ impl Schema for Datadog {
                 line.plain("dd.trace_id", &trace.digits());
             }
         }
-        if let Some(span) = parts.span {
+        if let Some(span) = common.span {
             line.plain("dd.span_id", decimal(&span.digits()).as_bytes());
         }
         line.text("logger.name", record.target());
@@ -144,19 +144,19 @@ impl Schema for Datadog {
         if let Some(number) = record.line().filter(|_| self.line) {
             line.number("logger.line", number.into());
         }
-        if let Some(error) = &parts.error {
+        if let Some(error) = &common.error {
             line.text("error.message", error_message(error));
-            if let Some(kind) = error_type(error) {
-                line.text("error.kind", kind);
+            if let Some(type_name) = error_type(error) {
+                line.text("error.kind", type_name);
             }
         }
         if let Some(stack) = &stack {
             line.text("error.stack", stack);
         }
-        if let Some(request) = &parts.request {
+        if let Some(request) = &common.request {
             line.value("request_id", request);
         }
-        parts.end(line, record, &views);
+        common.end(line, record, &views);
     }
 
     fn wants_thread(&self) -> bool {

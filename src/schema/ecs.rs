@@ -160,32 +160,32 @@ impl Default for Ecs {
 impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = CommonFields::of(record, &views);
-        let stack = parts.take_stack(record);
+        let mut common = CommonFields::of(record, &views);
+        let stack = common.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("log.level", record.level().as_str().as_bytes());
-        if let Some(message) = &parts.message {
+        if let Some(message) = &common.message {
             line.text("message", &json::text_of(message));
         }
         line.plain("ecs.version", ECS_VERSION.as_bytes());
-        if let Some(service) = parts.service {
+        if let Some(service) = common.service {
             line.text("service.name", service);
         }
         for (key, name) in [("service.version", "version"), ("service.environment", "env")] {
-            if let Some(value) = parts.take_static(record, name) {
+            if let Some(value) = common.take_static(record, name) {
                 line.text(key, &json::text_of(&value));
             }
         }
-        if let Some(service) = parts.service {
+        if let Some(service) = common.service {
             line.text("event.dataset", service);
         }
-        if let Some(trace) = parts.trace {
+        if let Some(trace) = common.trace {
             line.plain("trace.id", &trace.digits());
         }
         if let Some(entry) = shown(&views).find_map(SpanView::id) {
             line.plain("transaction.id", &entry.digits());
         }
-        if let Some(span) = parts.span {
+        if let Some(span) = common.span {
             line.plain("span.id", &span.digits());
         }
         line.text("log.logger", record.target());
@@ -204,19 +204,19 @@ impl Schema for Ecs {
                 line.text("process.thread.name", name);
             }
         }
-        if let Some(error) = &parts.error {
+        if let Some(error) = &common.error {
             line.text("error.message", error_message(error));
-            if let Some(kind) = error_type(error) {
-                line.text("error.type", kind);
+            if let Some(type_name) = error_type(error) {
+                line.text("error.type", type_name);
             }
         }
         if let Some(stack) = &stack {
             line.text("error.stack_trace", stack);
         }
 
-        let mut labels: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(parts.fields.len() + 4);
-        labels.extend(parts.request.map(|request| ("request_id".into(), request)));
-        for (name, value) in parts.all() {
+        let mut labels: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(common.fields.len() + 4);
+        labels.extend(common.request.map(|request| ("request_id".into(), request)));
+        for (name, value) in common.all() {
             if FIELDS.binary_search(&name).is_ok() && is_of_type(name, &value) {
                 line.field(name, value);
             } else {

@@ -125,15 +125,15 @@ impl Default for Gcp {
 impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = CommonFields::of(record, &views);
-        let stack = parts.take_stack(record);
+        let mut common = CommonFields::of(record, &views);
+        let stack = common.take_stack(record);
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("severity", severity(record.level()));
-        if let Some(message) = &parts.message {
+        if let Some(message) = &common.message {
             line.text("message", &json::text_of(message));
         }
         line.text("target", record.target());
-        if let Some(error) = &parts.error {
+        if let Some(error) = &common.error {
             json::put_error_object(line.key("error"), error);
         }
         if let Some(stack) = &stack {
@@ -153,7 +153,7 @@ impl Schema for Gcp {
                 out.extend_from_slice(b"}}");
             }
         }
-        if let Some(service) = parts.service {
+        if let Some(service) = common.service {
             let version = record.static_fields().filter(|(name, _)| *name == "version").last();
             let version = version.map(|(_, value)| json::text_of(&value));
             let version = version.as_deref().map(Value::Str);
@@ -162,17 +162,17 @@ impl Schema for Gcp {
                 std::iter::once(("service", &service)).chain(version.iter().map(|version| ("version", version)));
             put_object(line.key("serviceContext"), members);
         }
-        if let Some(trace) = parts.trace {
+        if let Some(trace) = common.trace {
             match &self.project {
                 Some(project) => line.text(TRACE, &format!("projects/{project}/traces/{trace}")),
                 None => line.plain(TRACE, &trace.digits()),
             }
         }
-        if let Some(span) = parts.span {
+        if let Some(span) = common.span {
             line.plain(SPAN_ID, &span.digits());
         }
         let sampled = self.trace_sampled.or_else(|| record.context()?.is_sampled());
-        if let Some(sampled) = sampled.filter(|_| parts.trace.is_some()) {
+        if let Some(sampled) = sampled.filter(|_| common.trace.is_some()) {
             line.value(TRACE_SAMPLED, &Value::Bool(sampled));
         }
         if let Some((file, number)) = place {
@@ -183,11 +183,11 @@ impl Schema for Gcp {
             json::put_int(out, number);
             out.extend_from_slice(b"\"}");
         }
-        if let Some(request) = parts.take("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
+        if let Some(request) = common.take("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
         {
             line.value("httpRequest", &request);
         }
-        if let Some(request) = &parts.request {
+        if let Some(request) = &common.request {
             line.value("request_id", request);
         }
         if let Some(thread) = record.thread() {
@@ -202,11 +202,11 @@ impl Schema for Gcp {
         if shown(&views).next().is_some() {
             put_span_names(line.key("spans"), &views);
         }
-        for field in &parts.fields {
+        for field in &common.fields {
             line.field(field.name, field.value);
         }
         let labels: Vec<_> = last_of_each(record.static_fields())
-            .filter(|(name, _)| *name != "version" || parts.service.is_none())
+            .filter(|(name, _)| *name != "version" || common.service.is_none())
             .collect();
         if !labels.is_empty() {
             put_labels(line.key(LABELS), &labels);

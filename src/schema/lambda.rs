@@ -74,15 +74,15 @@ impl Lambda {
 impl Schema for Lambda {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = CommonFields::of(record, &views);
-        let invocation = parts.take("requestId", |value| value.as_str().is_some());
+        let mut common = CommonFields::of(record, &views);
+        let invocation = common.take("requestId", |value| value.as_str().is_some());
         let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
         line.plain("level", record.level().as_str().as_bytes());
-        if let Some(message) = &parts.message {
+        if let Some(message) = &common.message {
             line.text("message", &json::text_of(message));
         }
         line.text("logger", record.target());
-        match (&invocation, &parts.request) {
+        match (&invocation, &common.request) {
             (Some(id), request) => {
                 line.value("requestId", id);
                 if let Some(request) = request {
@@ -92,19 +92,19 @@ impl Schema for Lambda {
             (None, Some(request)) => line.text("requestId", &json::text_of(request)),
             (None, None) => {}
         }
-        if let Some(service) = parts.service {
+        if let Some(service) = common.service {
             line.text("service", service);
         }
-        if let Some(trace) = parts.trace {
+        if let Some(trace) = common.trace {
             line.plain("trace_id", &trace.digits());
         }
-        if let Some(span) = parts.span {
+        if let Some(span) = common.span {
             line.plain("span_id", &span.digits());
         }
-        if let Some(error) = &parts.error {
+        if let Some(error) = &common.error {
             line.text("errorMessage", error_message(error));
-            if let Some(kind) = error_type(error) {
-                line.text("errorType", kind);
+            if let Some(type_name) = error_type(error) {
+                line.text("errorType", type_name);
             }
             if let Value::Error(chain) = error
                 && chain.sources().next().is_some()
@@ -123,6 +123,6 @@ impl Schema for Lambda {
             (None, Some(number)) => line.text("location", &number.to_string()),
             (None, None) => {}
         }
-        parts.end(line, record, &views);
+        common.end(line, record, &views);
     }
 }

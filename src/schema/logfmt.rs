@@ -89,17 +89,17 @@ impl Default for Logfmt {
 impl Schema for Logfmt {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = CommonFields::of(record, &views);
+        let common = CommonFields::of(record, &views);
         let time = String::from_utf8_lossy(self.clock.text(record.timestamp())).into_owned();
-        let ids = (parts.trace.map(|id| id.to_string()), parts.span.map(|id| id.to_string()));
+        let ids = (common.trace.map(|id| id.to_string()), common.span.map(|id| id.to_string()));
         let spans = span_path(&views);
 
-        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(parts.fields.len() + 8);
+        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(common.fields.len() + 8);
         put(&mut pairs, "ts", Some(Value::Str(time.trim_end_matches('"'))));
         put(&mut pairs, "level", Some(Value::Str(level(record.level()))));
         put(&mut pairs, "target", Some(Value::Str(record.target())));
-        put(&mut pairs, "msg", parts.message);
-        put(&mut pairs, "error", parts.error);
+        put(&mut pairs, "msg", common.message);
+        put(&mut pairs, "error", common.error);
         put(&mut pairs, "file", record.file().filter(|_| self.file).map(Value::Str));
         put(&mut pairs, "line", record.line().filter(|_| self.line).map(Value::from));
         if let Some(thread) = record.thread() {
@@ -110,12 +110,12 @@ impl Schema for Logfmt {
             put(&mut pairs, "truncated", Some(Value::Bool(true)));
             put(&mut pairs, "original_bytes", Some(Value::U64(original)));
         }
-        for (name, value) in parts.all() {
+        for (name, value) in common.all() {
             let is_ours = is_reserved(name, KEYS);
             pairs.push((if is_ours { Cow::Owned(format!("fields.{name}")) } else { name.into() }, value));
         }
-        put(&mut pairs, "service", parts.service.map(Value::Str));
-        put(&mut pairs, "request_id", parts.request);
+        put(&mut pairs, "service", common.service.map(Value::Str));
+        put(&mut pairs, "request_id", common.request);
         put(&mut pairs, "trace_id", ids.0.as_deref().map(Value::Str));
         put(&mut pairs, "span_id", ids.1.as_deref().map(Value::Str));
         put(&mut pairs, "spans", spans.as_deref().map(Value::Str));

@@ -81,7 +81,7 @@ impl Nested {
 impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let parts = CommonFields::of(record, &views);
+        let common = CommonFields::of(record, &views);
         // Context variables belong to no visible span: they are the event's fields, unless it has some of the same
         // name.
         let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
@@ -100,7 +100,7 @@ impl Schema for Nested {
             put_log(fields, &mut is_empty, record);
         }
         // Static fields that no field of the record shadows.
-        for (name, value) in parts.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
+        for (name, value) in common.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
             put_member(fields, &mut is_empty, name, value);
         }
         fields.push(b'}');
@@ -129,22 +129,22 @@ impl Schema for Nested {
                 line.text("threadId", &format!("ThreadId({})", thread.id));
             }
         }
-        if let Some(request) = &parts.request {
+        if let Some(request) = &common.request {
             line.value("request_id", request);
         }
-        if let Some(trace) = parts.trace {
+        if let Some(trace) = common.trace {
             line.plain("trace_id", &trace.digits());
         }
-        if let Some(span) = parts.span {
+        if let Some(span) = common.span {
             line.plain("span_id", &span.digits());
         }
         if let Some(parent) = record.context().and_then(Context::parent_span_id) {
             line.plain("parent_span_id", &parent.digits());
         }
-        if let Some(service) = parts.service {
+        if let Some(service) = common.service {
             line.text("service", service);
         }
-        if let Some(error @ Value::Error(chain)) = parts.error
+        if let Some(error @ Value::Error(chain)) = common.error
             && chain.sources().next().is_some()
         {
             json::put_error_object(line.key("error"), &error);

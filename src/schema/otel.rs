@@ -96,10 +96,10 @@ impl Otel {
 impl Schema for Otel {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let views = views(record);
-        let mut parts = CommonFields::of(record, &views);
+        let mut common = CommonFields::of(record, &views);
         let mut resource: Attributes<'_> = Vec::with_capacity(4);
         resource
-            .extend(parts.service.map(|service| ("service.name".into(), AttributeValue::Value(Value::Str(service)))));
+            .extend(common.service.map(|service| ("service.name".into(), AttributeValue::Value(Value::Str(service)))));
         for (name, value) in last_of_each(record.static_fields()) {
             let name = match name {
                 "version" => "service.version",
@@ -111,19 +111,19 @@ impl Schema for Otel {
             }
         }
 
-        let stack = parts.take_stack(record);
+        let stack = common.take_stack(record);
         let mut spans = Vec::new();
         put_span_names(&mut spans, &views);
         let spans = std::str::from_utf8(&spans).unwrap_or_default();
-        let mut attributes: Attributes<'_> = Vec::with_capacity(parts.fields.len() + 8);
+        let mut attributes: Attributes<'_> = Vec::with_capacity(common.fields.len() + 8);
         let mut put = |name: &'static str, value| attributes.push((name.into(), AttributeValue::Value(value)));
-        if let Some(request) = parts.request {
+        if let Some(request) = common.request {
             put("request_id", request);
         }
-        if let Some(error) = &parts.error {
+        if let Some(error) = &common.error {
             put("exception.message", Value::Str(error_message(error)));
-            if let Some(kind) = error_type(error) {
-                put("exception.type", Value::Str(kind));
+            if let Some(type_name) = error_type(error) {
+                put("exception.type", Value::Str(type_name));
             }
         }
         if let Some(stack) = &stack {
@@ -153,7 +153,7 @@ impl Schema for Otel {
                 || self.bare && (name == "target" || resource.iter().any(|(other, _)| other == name))
         };
         let mut under_fields: Attributes<'_> = Vec::new();
-        for field in &parts.fields {
+        for field in &common.fields {
             let to = if is_ours(field.name) { &mut under_fields } else { &mut attributes };
             to.push((field.name.into(), AttributeValue::Value(field.value)));
         }
@@ -188,25 +188,25 @@ impl Schema for Otel {
         }
         put_times(out, record);
         put_severity(out, record.level());
-        if let Some(message) = &parts.message {
+        if let Some(message) = &common.message {
             out.extend_from_slice(b",\"body\":");
             put_any(out, message);
         }
         out.extend_from_slice(b",\"attributes\":[");
         put_list(out, &attributes);
         out.push(b']');
-        if let Some(trace) = parts.trace {
+        if let Some(trace) = common.trace {
             out.extend_from_slice(b",\"traceId\":\"");
             out.extend_from_slice(&trace.digits());
             out.push(b'"');
         }
-        if let Some(span) = parts.span {
+        if let Some(span) = common.span {
             out.extend_from_slice(b",\"spanId\":\"");
             out.extend_from_slice(&span.digits());
             out.push(b'"');
         }
         let sampled = self.trace_sampled.or_else(|| record.context()?.is_sampled());
-        if let Some(sampled) = sampled.filter(|_| parts.trace.is_some()) {
+        if let Some(sampled) = sampled.filter(|_| common.trace.is_some()) {
             out.extend_from_slice(if sampled { b",\"flags\":1" } else { b",\"flags\":0" });
         }
         out.extend_from_slice(if self.bare { b"}" } else { b"}]}]}]}" });
@@ -272,9 +272,9 @@ fn put_any(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::I128(number) if i64::try_from(number).is_ok() => put_int(out, number),
         Value::U128(number) if i64::try_from(number).is_ok() => put_int(out, number),
         // The protocol writes the others as strings, but not all readers accept them.
-        Value::F64(number) if number.is_finite() => put_kind(out, b"{\"doubleValue\":", value),
-        Value::Bool(_) => put_kind(out, b"{\"boolValue\":", value),
-        Value::Bytes(_) => put_kind(out, b"{\"bytesValue\":", value),
+        Value::F64(number) if number.is_finite() => put_tagged(out, b"{\"doubleValue\":", value),
+        Value::Bool(_) => put_tagged(out, b"{\"boolValue\":", value),
+        Value::Bytes(_) => put_tagged(out, b"{\"bytesValue\":", value),
         Value::Json(text) => {
             let start = out.len();
             if put_json(out, text, MAX_DEPTH).is_none() {
@@ -286,14 +286,14 @@ fn put_any(out: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-fn put_kind(out: &mut Vec<u8>, kind: &[u8], value: &Value<'_>) {
-    out.extend_from_slice(kind);
+fn put_tagged(out: &mut Vec<u8>, tag: &[u8], value: &Value<'_>) {
+    out.extend_from_slice(tag);
     json::put_value(out, value);
     out.push(b'}');
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
-    put_kind(out, b"{\"stringValue\":", &Value::Str(text));
+    put_tagged(out, b"{\"stringValue\":", &Value::Str(text));
 }
 
 fn put_int(out: &mut Vec<u8>, number: impl itoa::Integer) {

@@ -28,7 +28,7 @@ pub(super) struct Rendered {
     /// `,"request_id":…,"trace_id":… … ,"spans":[…]`
     pub(super) bytes: Vec<u8>,
     /// Where the users' fields are in `bytes`, in their order.
-    parts: Vec<Part>,
+    field_ranges: Vec<FieldRange>,
     /// Whether it has fields that no call site declares.
     pub(super) has_named: bool,
     /// The shape of its spans' call sites. `None` when it cannot be copied into a line as it is: it has reserved names,
@@ -36,17 +36,17 @@ pub(super) struct Rendered {
     pub(super) shape: Option<u32>,
 }
 
-/// A field of a rendered context.
-type Part = (Cow<'static, str>, Range<u32>);
+/// The name of a field of a rendered context, and where it is.
+type FieldRange = (Cow<'static, str>, Range<u32>);
 
 impl Rendered {
     /// Appends the context without the fields for which `hides` is true.
     #[cold]
     pub(super) fn put_without(&self, out: &mut Vec<u8>, hides: impl Fn(&str) -> bool) {
         let mut start = 0;
-        for (_, part) in self.parts.iter().filter(|(name, _)| hides(name)) {
-            out.extend_from_slice(self.bytes.get(start..part.start as usize).unwrap_or_default());
-            start = part.end as usize;
+        for (_, range) in self.field_ranges.iter().filter(|(name, _)| hides(name)) {
+            out.extend_from_slice(self.bytes.get(start..range.start as usize).unwrap_or_default());
+            start = range.end as usize;
         }
         out.extend_from_slice(self.bytes.get(start..).unwrap_or_default());
     }
@@ -108,16 +108,16 @@ impl Contexts {
             rendered.bytes = Vec::new();
         }
         rendered.bytes.clear();
-        rendered.parts.clear();
+        rendered.field_ranges.clear();
         rendered.key = Some(key);
         rendered.shape = None;
         rendered.has_named = false;
         let Some((number, shape)) = self.shapes.of(context, record, options) else { return };
         self.fields.clear();
         self.fields.shrink_to(MAX_KEPT_BYTES);
-        let parts = &mut rendered.parts;
+        let field_ranges = &mut rendered.field_ranges;
         let fields = Draft::new(draft, &mut self.fields);
-        let mut spans = Spans { fields, parts, has_named: false, request: None, trace: None, remote: None };
+        let mut spans = Spans { fields, field_ranges, has_named: false, request: None, trace: None, remote: None };
         if spans.put_fields(context, shape, record, options).is_none() {
             return;
         }
@@ -140,9 +140,9 @@ impl Contexts {
         let parent = remote.or_else(|| context.parent_span_id());
         put_id(&mut line, b",\"parent_span_id\":\"", parent.map(SpanId::digits));
         let behind = line.len() as u32;
-        rendered.parts.iter_mut().for_each(|(_, range)| *range = range.start + behind..range.end + behind);
+        rendered.field_ranges.iter_mut().for_each(|(_, range)| *range = range.start + behind..range.end + behind);
         if ids > 0 {
-            rendered.parts.insert(0, (Cow::Borrowed("request_id"), 0..ids as u32));
+            rendered.field_ranges.insert(0, (Cow::Borrowed("request_id"), 0..ids as u32));
         }
         line.put(&self.fields);
         line.put(&shape.spans);
@@ -155,7 +155,7 @@ impl Contexts {
 struct Spans<'d, 'a> {
     fields: Draft<'d>,
     /// Where each field is.
-    parts: &'d mut Vec<Part>,
+    field_ranges: &'d mut Vec<FieldRange>,
     /// Whether there are fields that no call site declares.
     has_named: bool,
     request: Option<Value<'a>>,
@@ -168,11 +168,11 @@ impl<'a> Spans<'_, 'a> {
     /// Drafts a field, unless an inner span has one of that name. The shape tells that only of declared fields.
     fn show(&mut self, name: &str, field: Option<&SpanField>, raw: Raw<'a>) {
         let may_be_hidden = self.has_named || field.is_some_and(|field| field.role == Role::Repeated);
-        if may_be_hidden && self.parts.iter().any(|(other, _)| other == name) {
+        if may_be_hidden && self.field_ranges.iter().any(|(other, _)| other == name) {
             return;
         }
         let start = self.fields.len() as u32;
-        let part = match field {
+        let shown_name = match field {
             Some(field) => {
                 self.fields.put_member(&field.key, raw);
                 Cow::Borrowed(field.name)
@@ -182,7 +182,7 @@ impl<'a> Spans<'_, 'a> {
                 Cow::Owned(name.to_owned())
             }
         };
-        self.parts.push((part, start..self.fields.len() as u32));
+        self.field_ranges.push((shown_name, start..self.fields.len() as u32));
     }
 
     /// Drafts the fields of all spans; returns `None` when the general way is needed.

@@ -138,7 +138,7 @@ mod tests {
         }
 
         #[test]
-        fn the_plain_prefix_is_what_a_look_at_each_byte_says(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn the_plain_prefix_equals_a_bytewise_search(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             prop_assert_eq!(plain_prefix(&bytes), byte_wise(&bytes));
         }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn promise_34_wide_numbers_and_those_json_lacks_are_told_apart() {
+    fn promise_34_wide_numbers_and_numbers_that_json_lacks_become_strings() {
         assert_eq!(value(Value::U128(u128::from(u64::MAX))), "18446744073709551615");
         assert_eq!(value(Value::U128(u128::MAX)), "\"340282366920938463463374607431768211455\"");
         assert_eq!(value(Value::I128(-5)), "-5");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_after_all_becomes_text() {
+    fn text_that_is_not_json_becomes_a_string() {
         for text in ["{\"a\":", "[1,2", "nul", "", "1 2"] {
             assert_eq!(value(Value::Json(text)), string(text));
         }

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn promise_26_a_line_glued_to_one_that_another_process_tore_in_that_instant_is_written_again() {
+    fn promise_26_a_line_glued_to_the_torn_line_of_another_process_is_written_again() {
         let texts = ["{\"a\":1}", "{\"b\":22}", "{\"c\":333}"];
         let all = texts.concat().len() + texts.len();
         for part in 1..=all {
@@ -292,13 +292,13 @@ mod tests {
     }
 
     #[test]
-    fn promise_26_what_another_process_wrote_whole_in_that_instant_is_no_harm() {
+    fn promise_26_a_whole_line_of_another_process_at_that_moment_does_no_harm() {
         let text = disturbed(&["{\"a\":1}", "{\"b\":22}"], "{\"other\":1}\n", 17);
         assert_eq!(text, "{\"before\":1}\n{\"other\":1}\n{\"a\":1}\n{\"b\":22}\n");
     }
 
     #[test]
-    fn promise_05_a_tail_that_could_not_be_closed_off_at_first_is_later() {
+    fn promise_05_a_torn_tail_that_could_not_be_ended_at_first_is_ended_later() {
         let directory = tempfile::tempdir().unwrap();
         let files = log_files(directory.path().to_owned());
         let mut active = ActiveFile::open(&files).unwrap();
