@@ -76,7 +76,7 @@ struct Work {
 
 #[derive(Clone, Copy)]
 enum Part {
-    /// What the thread that logs does so many times, with so many outputs.
+    /// What the logging thread repeats, with a number of outputs.
     Caller(fn(u32), usize),
     /// What the worker does for each line of another work.
     Worker { of: &'static str, lines: u32 },

@@ -169,7 +169,7 @@ fn error_metadata() -> &'static Metadata<'static> {
     tracing::subscriber::with_default(tracing_subscriber::registry(), metadata).expect("an enabled span")
 }
 
-/// The value below which so many in a hundred lie.
+/// The value below which this percentage lies.
 fn at(mut values: Vec<f64>, percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     values[(values.len() * percent / 100).min(values.len() - 1)]

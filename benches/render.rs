@@ -25,7 +25,7 @@ use tracing_subscriber::prelude::*;
 const ROUNDS: usize = 21;
 /// A record is rendered so often in a round.
 const TIMES: u32 = 1_000;
-/// Records in a round where each is rendered once, as it has a context of its own.
+/// Records in a round where each is rendered once, as it has its own context.
 const FRESH: usize = 500;
 
 /// What is rendered.
@@ -184,7 +184,7 @@ impl Stage {
     }
 }
 
-/// Renders each record so many times into a buffer that is thrown away.
+/// Renders each record this many times into a buffer that is thrown away.
 struct Timed<S> {
     inner: S,
     times: Arc<AtomicU32>,

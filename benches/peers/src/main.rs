@@ -1,4 +1,4 @@
-//! Measures spanline beside its peers: each measurement in a process of its own, the peers in turns.
+//! Measures spanline beside its peers: each measurement in a separate process, the peers in turns.
 
 mod allocations;
 mod args;

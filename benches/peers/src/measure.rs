@@ -115,7 +115,7 @@ pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted[rank.clamp(1, sorted.len()) - 1]
 }
 
-/// Runs `body` on so many threads and joins them; it is given where they meet.
+/// Runs `body` on this many threads and joins them. `body` receives the barrier at which they meet.
 fn on_threads<R: Send>(threads: usize, body: impl Fn(&Barrier) -> R + Sync) -> Vec<R> {
     let start = Barrier::new(threads);
     std::thread::scope(|scope| {

@@ -46,7 +46,7 @@ pub(crate) fn logged(builder: Builder, run: impl FnOnce()) -> (Vec<Value>, Outpu
 }
 
 #[test]
-fn detail_comes_with_the_error_of_its_request_before_it_in_order_with_its_own_time() {
+fn detail_precedes_the_error_of_its_request_in_order_with_its_own_time() {
     let times = AtomicI64::new(0);
     let tick = move || spanline::record::Timestamp::from_nanos(times.fetch_add(1_000_000, Ordering::SeqCst));
     let (lines, metrics) = logged(holding().clock(tick), || {
@@ -163,7 +163,7 @@ fn promise_32_each_schema_marks_what_was_held_back_once() {
 }
 
 #[test]
-fn what_is_outside_any_span_is_not_held_back() {
+fn events_outside_spans_are_not_held_back() {
     let (lines, metrics) = logged(holding(), || {
         debug!("outside");
         let request = info_span!("request");
@@ -177,7 +177,7 @@ fn what_is_outside_any_span_is_not_held_back() {
 }
 
 #[test]
-fn directives_say_what_is_held_back_and_from_which_level_it_is_released() {
+fn directives_choose_what_is_held_back_and_the_releasing_level() {
     let held = FlightRecorder::new("orders=debug,sqlx=trace").release_at(Level::WARN);
     let log = || {
         let _request = info_span!("request", request_id = 1).entered();
@@ -194,7 +194,7 @@ fn directives_say_what_is_held_back_and_from_which_level_it_is_released() {
 }
 
 #[test]
-fn each_output_gets_what_it_has_not_seen_with_an_error_that_it_gets() {
+fn an_error_releases_to_each_output_the_lines_it_has_not_seen() {
     let memories: [Memory; 4] = Default::default();
     let output = |at: usize| Output::new(memories[at].clone()).name(at.to_string());
     let (layer, guard) = spanline::builder()
@@ -229,7 +229,7 @@ fn each_output_gets_what_it_has_not_seen_with_an_error_that_it_gets() {
 }
 
 #[test]
-fn promise_37_what_is_recorded_later_does_not_change_a_held_line() {
+fn promise_37_values_recorded_later_do_not_change_a_held_line() {
     let (lines, _) = logged(holding(), || {
         let request = info_span!("request", request_id = 1, user = Empty);
         let _request = request.enter();
@@ -250,7 +250,7 @@ fn promise_37_what_is_recorded_later_does_not_change_a_held_line() {
 }
 
 #[test]
-fn a_request_that_ends_frees_what_it_held() {
+fn a_request_that_ends_frees_its_held_lines() {
     // Room for the detail of one request.
     let held = FlightRecorder::new("trace").memory_bytes(64 << 10);
     let long = "x".repeat(20_000);
@@ -268,7 +268,7 @@ fn a_request_that_ends_frees_what_it_held() {
 }
 
 #[test]
-fn a_filter_changed_while_it_runs_counts_at_once() {
+fn a_changed_filter_applies_at_once() {
     let memory = Memory::new();
     let (layer, guard) = holding().output(Output::new(memory.clone())).build().unwrap();
     let handle = guard.handle();
@@ -307,7 +307,7 @@ fn other_layers_and_outputs_see_no_more_than_before() {
 }
 
 #[test]
-fn promise_12_hostile_values_are_held_like_any_other() {
+fn promise_12_hostile_values_are_held_back_like_others() {
     struct Hostile;
     impl std::fmt::Debug for Hostile {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -15,7 +15,7 @@ use crate::support::child::child;
 use crate::support::stage::{Gate, fixed, parsed};
 
 #[test]
-fn promise_16_the_oldest_request_gives_way_and_is_counted() {
+fn promise_16_the_oldest_request_is_evicted_and_counted() {
     let held = FlightRecorder::new("trace").memory_bytes(64 << 10).memory_bytes_per_request(60 << 10);
     let long = "x".repeat(15_000);
     let (lines, metrics) = logged(fixed().filter("info").flight_recorder(held), || {
@@ -31,7 +31,7 @@ fn promise_16_the_oldest_request_gives_way_and_is_counted() {
 }
 
 #[test]
-fn promise_16_of_a_request_that_holds_too_much_the_oldest_lines_give_way() {
+fn promise_16_the_oldest_lines_of_a_too_large_request_are_evicted() {
     let held = FlightRecorder::new("trace").memory_bytes_per_request(10_000);
     let (lines, metrics) = logged(fixed().filter("info").flight_recorder(held), || {
         let _request = info_span!("request", request_id = 1).entered();
@@ -58,7 +58,7 @@ fn promise_16_of_a_request_that_holds_too_much_the_oldest_lines_give_way() {
 }
 
 #[test]
-fn a_limit_of_repeats_holds_for_what_is_logged_and_says_nothing_of_what_is_held() {
+fn a_rate_limit_applies_to_logged_lines_and_not_to_held_ones() {
     let builder = holding().rate_limit(1, Duration::from_secs(60)).rate_limit_errors(1, Duration::from_secs(60));
     let (lines, metrics) = logged(builder, || {
         let _request = info_span!("request", request_id = 1).entered();
@@ -75,7 +75,7 @@ fn a_limit_of_repeats_holds_for_what_is_logged_and_says_nothing_of_what_is_held(
 }
 
 #[test]
-fn promise_01_released_lines_for_which_there_is_no_room_are_counted_and_told() {
+fn promise_01_released_lines_without_room_are_counted_and_reported() {
     let gate = Gate::default();
     let output = Output::new(gate.clone()).queue_bytes(16 << 10).overflow(Overflow::Shed);
     let builder =
@@ -125,7 +125,7 @@ fn promise_18_released_lines_never_wait_for_room() {
 
 /// Requests on all threads at once, their errors among them: every line is accounted for, and no line is in another's.
 #[test]
-fn promise_20_requests_on_many_threads_keep_to_themselves() {
+fn promise_20_requests_on_many_threads_stay_apart() {
     const THREADS: u64 = 8;
     const REQUESTS: u64 = 200;
     let memory = Memory::new();

@@ -37,7 +37,7 @@ fn the_level_follows_the_status() {
 }
 
 #[test]
-fn however_a_request_ends_there_is_one_line() {
+fn each_ending_of_a_request_gives_one_line() {
     let app = || {
         let slow = || async {
             std::future::pending::<()>().await;
@@ -175,7 +175,7 @@ fn on_a_real_server_responses_without_a_body_are_complete() {
 
 /// On bare hyper, whose bodies cannot be counted on their way in.
 #[test]
-fn it_works_without_axum() {
+fn the_layer_works_without_axum() {
     let lines = lines(|| async {
         let handler = service_fn(|request: Request<hyper::body::Incoming>| async move {
             let bytes = request.into_body().collect().await?.to_bytes();

@@ -47,7 +47,7 @@ fn hooks_add_fields_and_choose_what_is_logged() {
 }
 
 #[test]
-fn what_hooks_add_takes_the_place_of_nothing_that_the_layer_says() {
+fn fields_of_hooks_do_not_replace_those_of_the_layer() {
     let lines = lines(|| async {
         let layer = ServerLayer::new()
             .on_request(|_, fields| {
@@ -76,7 +76,7 @@ fn what_hooks_add_takes_the_place_of_nothing_that_the_layer_says() {
 }
 
 #[test]
-fn an_error_of_a_hook_is_in_the_line_unless_the_layer_has_one() {
+fn an_error_of_a_hook_is_logged_unless_the_layer_has_one() {
     let lines = lines(|| async {
         let layer = ServerLayer::new().on_response(|_, fields| fields.add("error", "of the hook"));
         let fails = || async { body_then(|| Poll::Ready(Some(Err(io::Error::other("of the body"))))) };
@@ -90,7 +90,7 @@ fn an_error_of_a_hook_is_in_the_line_unless_the_layer_has_one() {
 }
 
 #[test]
-fn a_request_id_of_a_hooks_own_is_the_same_in_lines_responses_and_onward() {
+fn a_request_id_set_by_a_hook_is_the_same_in_lines_responses_and_calls() {
     for (given, sent_on) in [(json!("mine-1"), true), (json!(7), true), (json!("not an id\n"), false)] {
         let onward = Arc::new(Mutex::new(HeaderMap::new()));
         let (seen, answered) = (Arc::clone(&onward), Arc::new(Mutex::new(String::new())));
@@ -120,7 +120,7 @@ fn a_request_id_of_a_hooks_own_is_the_same_in_lines_responses_and_onward() {
 }
 
 #[test]
-fn what_hooks_add_is_redacted_by_its_name_as_any_field() {
+fn fields_of_hooks_are_redacted_by_name() {
     let lines = lines(|| async {
         let layer = ServerLayer::new()
             .on_request(|_, fields| {
@@ -136,7 +136,7 @@ fn what_hooks_add_is_redacted_by_its_name_as_any_field() {
 }
 
 #[test]
-fn a_hook_that_panics_harms_no_request() {
+fn a_hook_that_panics_does_not_harm_the_request() {
     let lines = lines(|| async {
         let layer = ServerLayer::new()
             .route(|_| panic!("route"))

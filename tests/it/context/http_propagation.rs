@@ -16,7 +16,7 @@ use tracing::{info, info_span};
 use crate::support::http::{PARENT, TRACE, lines, lines_of, listen, request, send, text};
 use crate::support::stage::fixed;
 
-/// A service that asks the next one, if there is one, from inside a span of its own.
+/// A service that calls the next one, if any, from inside a span.
 fn service(name: &'static str, next: Option<String>) -> Router {
     let handler = move || async move {
         let call = async {
@@ -130,7 +130,7 @@ fn the_current_context_goes_with_a_clients_request() {
     );
 }
 
-/// What comes with a request is nobody's word.
+/// Headers of a request are not trusted.
 #[test]
 fn hostile_headers_are_replaced_and_noted() {
     let long = "x".repeat(60_000);
@@ -237,7 +237,7 @@ fn the_ids_are_handed_down_where_the_lines_of_requests_are_hidden() {
 }
 
 #[test]
-fn a_request_is_no_part_of_what_the_server_was_started_in() {
+fn a_request_is_not_part_of_the_span_that_started_the_server() {
     let lines = lines(|| async {
         let app = Router::new().route("/", get(|| async {})).layer(ServerLayer::new());
         let sent = send(app, request("GET", "/"));

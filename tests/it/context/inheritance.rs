@@ -205,7 +205,7 @@ impl World {
                 }
             }
             let distinct: std::collections::HashSet<_> = ids.values().map(|id| id.as_str().unwrap()).collect();
-            assert_eq!(distinct.len(), ids.len(), "each span has an id of its own");
+            assert_eq!(distinct.len(), ids.len(), "each span has its own id");
         }
     }
 }
@@ -360,7 +360,7 @@ fn promise_38_spans_left_out_of_order() {
 
 /// As with any field that a span has twice.
 #[test]
-fn of_two_trace_ids_on_one_span_the_last_counts_and_the_first_is_not_shown() {
+fn the_last_of_two_trace_ids_on_a_span_wins() {
     const FIRST: &str = "0af7651916cd43dd8448eb211c80319c";
     const LAST: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let lines = lines(|| {
@@ -380,7 +380,7 @@ fn of_two_trace_ids_on_one_span_the_last_counts_and_the_first_is_not_shown() {
 }
 
 #[test]
-fn promise_38_two_layers_in_one_registry_make_ids_of_their_own_and_see_the_same_context() {
+fn promise_38_two_layers_in_one_registry_make_separate_ids_and_see_the_same_context() {
     let (one, two) = (Memory::new(), Memory::new());
     let (first, first_guard) = fixed().id_seed(1).output(Output::new(one.clone())).build().unwrap();
     let (second, second_guard) = fixed().id_seed(2).output(Output::new(two.clone())).build().unwrap();

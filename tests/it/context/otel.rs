@@ -91,13 +91,13 @@ fn the_ids_in_the_lines_are_those_that_are_exported() {
             assert_eq!(line["request_id"], "r-1");
         }
         assert_eq!(lines[2]["tenant"], "acme");
-        // One of its own that does not count is not lost.
+        // The event's own id does not count, but is not lost.
         assert_eq!(lines[0]["fields"]["trace_id"], "11111111111111111111111111111111");
     }
 }
 
 #[test]
-fn a_span_that_it_does_not_see_keeps_the_ids_it_has_here() {
+fn a_span_hidden_from_opentelemetry_keeps_its_ids() {
     let (lines, spans) = both(Order::OursFirst, fixed(), || {
         info_span!("seen").in_scope(|| info_span!("unseen").in_scope(|| info!("x")));
         info_span!("unseen").in_scope(|| info!("x"));
@@ -108,7 +108,7 @@ fn a_span_that_it_does_not_see_keeps_the_ids_it_has_here() {
 }
 
 #[test]
-fn its_ids_go_on_to_other_services() {
+fn opentelemetry_ids_are_propagated_to_other_services() {
     let (lines, _) = both(Order::OursLast, fixed(), || {
         info_span!("call").in_scope(|| {
             let context = spanline::propagate::context().unwrap();
@@ -140,7 +140,7 @@ fn no_parent_is_of_another_trace() {
 }
 
 #[test]
-fn a_request_is_in_the_callers_trace_for_it_too() {
+fn a_request_is_in_the_trace_of_its_caller_for_opentelemetry_too() {
     use http::{Request, Response};
     use tower::{ServiceExt, service_fn};
     use tower_layer::Layer;
@@ -166,7 +166,7 @@ fn a_request_is_in_the_callers_trace_for_it_too() {
 
 /// While its layer makes the ids of a span, under a lock, its sampler may log in that span.
 #[test]
-fn a_sampler_that_logs_stops_nobody() {
+fn a_sampler_that_logs_does_not_deadlock() {
     use opentelemetry::trace::{Link, SpanKind, TraceState};
     use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
@@ -209,7 +209,7 @@ fn a_sampler_that_logs_stops_nobody() {
 }
 
 #[test]
-fn a_layer_that_is_not_found_is_complained_of_once() {
+fn a_missing_layer_is_reported_once() {
     let said = Arc::new(Mutex::new(Vec::new()));
     let hook = Arc::clone(&said);
     let memory = Memory::new();

@@ -51,7 +51,7 @@ fn threads_keep_the_request() {
 }
 
 #[test]
-fn futures_keep_the_request_whoever_polls_them() {
+fn futures_keep_the_request_on_any_polling_thread() {
     let lines = in_a_request(|| {
         let _tenant = spanline::with("tenant", "acme").enter();
         let future = Scope::current().instrument(async {
@@ -88,9 +88,9 @@ fn tasks_keep_the_request() {
     assert_all_in_the_request(&lines, 4);
 }
 
-/// Once a subscriber was set for a scope anywhere, tracing is slower and drops what values log while they are formatted.
+/// Once any thread has set a scoped subscriber, tracing is slower and drops what values log while they are formatted.
 #[test]
-fn with_one_global_subscriber_none_is_set_for_a_scope() {
+fn a_global_subscriber_is_not_set_again_for_a_scope() {
     crate::support::child::child(this_test!(), &[], || {
         struct Logs;
         impl std::fmt::Debug for Logs {

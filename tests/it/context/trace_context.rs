@@ -61,7 +61,7 @@ fn outside_spanline_there_is_no_context() {
 
 /// The registry's current span may be one that only another layer sees.
 #[test]
-fn a_span_that_is_hidden_here_and_seen_by_another_layer_leaves_the_context_around_it() {
+fn a_span_seen_only_by_another_layer_keeps_the_context_around_it() {
     let memory = Memory::new();
     let (layer, guard) = fixed().filter("info,hidden=off").output(Output::new(memory)).build().unwrap();
     let other = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
@@ -75,7 +75,7 @@ fn a_span_that_is_hidden_here_and_seen_by_another_layer_leaves_the_context_aroun
 }
 
 #[test]
-fn a_context_from_elsewhere_is_the_parent_of_what_is_inside() {
+fn a_remote_context_is_the_parent_of_spans_inside() {
     let lines = lines(|| {
         let headers = [("TraceParent", PARENT), ("x-request-id", "r-1"), ("tracestate", "a=1"), ("accept", "*/*")];
         let remote = TraceContext::from_headers(headers).unwrap();
@@ -113,7 +113,7 @@ fn a_context_from_elsewhere_is_the_parent_of_what_is_inside() {
 }
 
 #[test]
-fn a_request_id_alone_goes_along_and_the_trace_begins_here() {
+fn a_request_id_alone_is_inherited_and_the_trace_begins_here() {
     let lines = lines(|| {
         let context = TraceContext::default().with_request_id("r-1").unwrap();
         assert_eq!((context.traceparent(), context.is_empty()), (None, false));
@@ -132,7 +132,7 @@ fn a_request_id_alone_goes_along_and_the_trace_begins_here() {
 }
 
 #[test]
-fn what_is_malformed_is_named() {
+fn errors_name_the_malformed_header() {
     let say = |result: Result<TraceContext, spanline::Error>| {
         let error = result.unwrap_err();
         assert!(error.is_invalid());

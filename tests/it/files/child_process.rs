@@ -12,7 +12,7 @@ use tracing::Level;
 
 use crate::support::log_directory::{NOON, Play, at, compressing, lines};
 
-/// What a test started as a process of its own has to do; see [`child`].
+/// What the child process does; see [`child`].
 const ROLE: &str = "SPANLINE_ROTATE_ROLE";
 const PATH: &str = "SPANLINE_ROTATE_PATH";
 

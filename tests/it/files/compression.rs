@@ -43,7 +43,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn promise_28_what_a_crash_left_is_cleared_up_at_start() {
+fn promise_28_leftovers_of_a_crash_are_cleaned_up_at_start() {
     let dir = Dir::new();
     let plant = |name: &str, bytes: &[u8]| fs::write(dir.join(name), bytes).unwrap();
     let packed = gzip("2\n");
@@ -92,7 +92,7 @@ fn promise_28_a_killed_process_leaves_every_line_once() {
 }
 
 #[test]
-fn promise_26_a_segment_that_somebody_has_open_waits() {
+fn promise_26_a_segment_that_another_process_has_open_is_compressed_later() {
     let dir = Dir::new();
     let mut log = dir.log().gzip().open();
     log.put("a", NOON);

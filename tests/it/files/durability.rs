@@ -1,4 +1,4 @@
-//! When what was written is made durable, and what becomes of a sync that fails.
+//! When written lines become durable, and what happens after a sync that fails.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ const NEVER_IN_THIS_TEST: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Happened {
     all: Arc<Mutex<Vec<String>>>,
-    /// So many syncs will fail.
+    /// How many of the next syncs fail.
     failing: Arc<AtomicU64>,
 }
 

@@ -1,5 +1,5 @@
-//! Disks that fill up: a small file system of the test's own, in a mount namespace. Where that is refused, a limit on
-//! the size of the process's files does what a full disk does, and the test says so.
+//! Disks that fill up: a small file system in a mount namespace. Where mounts are refused, a limit on the size of the
+//! process's files stands in for the full disk, and the test reports that.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -233,7 +233,7 @@ fn rotate_without_inodes(disk: &Disk) {
     assert!(log_directory::read(&disk.log()).lines().count() < 10);
 }
 
-/// Whoever opens a log on a full disk gets an answer at once.
+/// Opening a log on a full disk returns at once.
 #[test]
 fn promise_30_a_full_disk_at_the_start_is_an_error_or_is_waited_for() {
     let name = this_test!();

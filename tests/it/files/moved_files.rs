@@ -42,7 +42,7 @@ fn promise_23_copytruncate_leaves_no_hole() {
 
 #[cfg(unix)]
 #[test]
-fn promise_24_a_missing_directory_is_made_again() {
+fn promise_24_a_missing_directory_is_created_again() {
     let dir = Dir::new();
     let path = dir.join("deep/er/orders.log");
     let mut log = RollingFile::new(&path).open();
@@ -53,7 +53,7 @@ fn promise_24_a_missing_directory_is_made_again() {
 }
 
 #[test]
-fn promise_24_a_failed_rotation_keeps_the_old_file_and_is_tried_again() {
+fn promise_24_a_failed_rotation_keeps_the_old_file_and_is_retried() {
     let dir = Dir::new();
     let mut log = dir.log().rotate_bytes(4).open();
     let start = at(NOON);
@@ -72,7 +72,7 @@ fn promise_24_a_failed_rotation_keeps_the_old_file_and_is_tried_again() {
 }
 
 #[test]
-fn promise_24_an_ordered_rotation_that_failed_is_made_up_for() {
+fn promise_24_a_requested_rotation_that_failed_is_retried() {
     let dir = Dir::new();
     let mut log = dir.log().open();
     log.put("a", NOON);
@@ -86,7 +86,7 @@ fn promise_24_an_ordered_rotation_that_failed_is_made_up_for() {
 
 #[cfg(unix)]
 #[test]
-fn promise_24_lines_go_on_into_a_renamed_file_while_its_path_is_taken() {
+fn promise_24_lines_continue_in_a_renamed_file_while_its_path_is_taken() {
     let dir = Dir::new();
     let mut log = dir.log().open();
     log.put("a", NOON);

@@ -12,7 +12,7 @@ use crate::support::log_directory::{Dir, NOON, Play, at, mode, names, read, refu
 
 #[cfg(unix)]
 #[test]
-fn promise_29_links_and_other_than_files_are_refused_and_left_alone() {
+fn promise_29_links_and_special_files_are_refused_and_unchanged() {
     let dir = Dir::new();
     let victim = dir.join("victim");
     fs::write(&victim, "precious").unwrap();
@@ -56,7 +56,7 @@ fn promise_29_a_link_at_the_lock_file_is_not_followed() {
 
 #[cfg(unix)]
 #[test]
-fn promise_29_another_users_hard_link_is_refused_ones_own_is_not() {
+fn promise_29_a_hard_link_to_another_users_file_is_refused() {
     let dir = Dir::new();
     let victim = dir.join("victim");
     fs::write(&victim, "precious\n").unwrap();
@@ -94,7 +94,7 @@ fn promise_29_modes_do_not_depend_on_the_umask() {
 
 #[cfg(unix)]
 #[test]
-fn promise_29_what_was_there_keeps_its_mode() {
+fn promise_29_existing_files_and_directories_keep_their_mode() {
     let dir = Dir::new();
     fs::write(dir.path(), "").unwrap();
     set_mode(&dir.path(), 0o640);

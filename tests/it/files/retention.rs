@@ -10,7 +10,7 @@ use spanline::sink::{Control, Sink};
 use crate::support::log_directory::{Dir, NOON, Play, at};
 
 #[test]
-fn keeps_so_many_files() {
+fn keep_files_limits_the_number_of_segments() {
     let dir = Dir::new();
     let mut log = dir.log().rotate_bytes(2).keep_files(2).open();
     for text in ["a", "b", "c", "d", "e"] {
@@ -24,7 +24,7 @@ fn keeps_so_many_files() {
 }
 
 #[test]
-fn keeps_segments_of_a_certain_age() {
+fn keep_for_limits_the_age_of_segments() {
     let dir = Dir::new();
     let mut log = dir.log().hourly().keep_for(Duration::from_secs(2 * 3600)).open();
     for hour in 10..15 {
@@ -39,7 +39,7 @@ fn keeps_segments_of_a_certain_age() {
 }
 
 #[test]
-fn keeps_so_many_bytes() {
+fn keep_bytes_limits_the_size_of_all_segments() {
     let dir = Dir::new();
     let mut log = dir.log().rotate_bytes(10).keep_bytes(25).open();
     for n in 0..6 {
@@ -48,7 +48,7 @@ fn keeps_so_many_bytes() {
     assert_eq!(dir.closed(), ["line 0003\n", "line 0004\n"]);
 }
 
-/// With many segments a listing is what a rotation costs. The system itself tells how often the directory was opened.
+/// With many segments, listing the directory dominates a rotation. inotify counts how often the directory is opened.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_rotation_lists_the_directory_once() {

@@ -51,7 +51,7 @@ fn promise_05_a_tail_torn_by_another_process_is_closed_off_too() {
 }
 
 #[test]
-fn promise_30_what_is_wrong_at_the_start_is_an_error_with_path_and_cause() {
+fn promise_30_errors_at_start_name_path_and_cause() {
     let dir = Dir::new();
     fs::write(dir.join("file"), "").unwrap();
     let error = refusal(RollingFile::new(dir.join("file/orders.log")));

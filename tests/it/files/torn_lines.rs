@@ -11,7 +11,7 @@ use crate::support::log_directory::{Dir, read};
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_04_a_line_that_did_not_fit_is_cut_back_and_written_later() {
+fn promise_04_a_line_that_did_not_fit_is_removed_and_written_later() {
     let dir = Dir::new();
     run_with_limited_files("full_disk", &dir.path());
     assert_eq!(dir.lines(), ["first", &"x".repeat(6000), "last"]);
@@ -19,7 +19,7 @@ fn promise_04_a_line_that_did_not_fit_is_cut_back_and_written_later() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_04_beside_another_process_the_rest_of_the_line_goes_first() {
+fn promise_04_with_another_process_the_rest_of_the_line_is_written_first() {
     let dir = Dir::new();
     run_with_limited_files("full_disk_shared", &dir.path());
     assert_eq!(dir.lines(), ["first", &"x".repeat(6000), "last"]);
@@ -27,7 +27,7 @@ fn promise_04_beside_another_process_the_rest_of_the_line_goes_first() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_04_what_another_process_wrote_behind_a_torn_line_stays_whole() {
+fn promise_04_lines_of_another_process_behind_a_torn_line_stay_whole() {
     let dir = Dir::new();
     run_with_limited_files("full_disk_contended", &dir.path());
     let lines = dir.lines();
@@ -38,7 +38,7 @@ fn promise_04_what_another_process_wrote_behind_a_torn_line_stays_whole() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn promise_04_a_line_torn_before_a_rename_is_finished_where_it_was_begun() {
+fn promise_04_a_line_torn_before_a_rename_is_finished_in_the_renamed_file() {
     let dir = Dir::new();
     run_with_limited_files("full_disk_renamed", &dir.path());
     assert_eq!(read(&dir.join("orders.log.1")), format!("first\n{}\n", "x".repeat(6000)));

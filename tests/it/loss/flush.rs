@@ -88,7 +88,7 @@ fn promise_11_flush_is_a_barrier_for_all_threads_and_outputs() {
 }
 
 #[test]
-fn many_who_flush_at_once_are_all_answered() {
+fn many_concurrent_flushes_are_all_answered() {
     let file = Faulty::gated();
     let (dispatch, guard) = built(spanline::builder().output(Output::new(Writer::new(file.clone()))));
     let handle = guard.handle();
@@ -107,7 +107,7 @@ fn many_who_flush_at_once_are_all_answered() {
 }
 
 #[test]
-fn an_order_that_was_given_up_answers_for_no_other() {
+fn an_abandoned_order_answers_no_other() {
     let (gate, failing) = (Gate::shut(), Arc::new(AtomicBool::new(true)));
     let (at_gate, fails) = (gate.clone(), Arc::clone(&failing));
     let stubborn = Acts {
@@ -141,7 +141,7 @@ fn an_order_that_was_given_up_answers_for_no_other() {
 }
 
 #[test]
-fn each_of_a_hundred_who_wait_hears_of_the_failure() {
+fn each_of_a_hundred_waiting_threads_gets_the_failure() {
     let (gate, refused) = (Gate::shut(), |_| Err(Error::rejected("read-only")));
     let at_gate = gate.clone();
     let stubborn = Acts {
@@ -199,7 +199,7 @@ fn orders_come_after_all_earlier_lines() {
 }
 
 #[test]
-fn what_a_sink_says_to_an_order_comes_back_with_the_outputs_name() {
+fn the_answer_of_a_sink_comes_back_with_the_name_of_its_output() {
     let failing = Acts {
         write: |_: &mut Lines| Ok(()),
         control: |control| match control {
@@ -276,7 +276,7 @@ fn buffered(file: &Faulty) -> (tracing::Dispatch, spanline::Guard) {
 }
 
 #[test]
-fn promise_03_a_flush_that_failed_is_tried_again_although_nothing_follows() {
+fn promise_03_a_failed_flush_is_retried_although_no_line_follows() {
     let file = Faulty::new();
     file.then([Fault::Io, Fault::NoSpace, Fault::Io]);
     let (dispatch, guard) = buffered(&file);
@@ -287,7 +287,7 @@ fn promise_03_a_flush_that_failed_is_tried_again_although_nothing_follows() {
 }
 
 #[test]
-fn promise_03_a_flush_that_fails_at_the_end_is_tried_again_until_the_deadline() {
+fn promise_03_a_flush_that_fails_at_shutdown_is_retried_until_the_deadline() {
     let file = Faulty::new();
     file.then([Fault::Io; 12]);
     let (dispatch, guard) = buffered(&file);

@@ -72,7 +72,7 @@ const SLACK: u64 = 32 << 20;
 /// its own.
 const PROGRAM: u64 = 10 << 20;
 
-/// Runs `what` in a child, with so many outputs of which the first is stuck, and judges the child's memory by the
+/// Runs `what` in a child with several outputs, the first of which is stuck, and checks the child's memory by the
 /// `limit` in bytes.
 fn bounded(test: &str, outputs: u64, limit: u64, what: impl FnOnce()) {
     if !is_child() {

@@ -17,7 +17,7 @@ use crate::support::ledger::{LEVELS, Line, all_told, balance, in_order, log, rea
 use crate::support::wait::{PATIENCE, until};
 
 #[test]
-fn promise_02_the_log_says_how_many_why_and_from_when_to_when() {
+fn promise_02_the_notice_has_count_reason_and_period() {
     let now = Arc::new(AtomicI64::new(0));
     let (clock, file) = (Arc::clone(&now), Faulty::gated());
     let output = Output::new(Writer::new(file.clone())).overflow(Overflow::DropNewest).queue_bytes(16 << 10);
@@ -134,7 +134,7 @@ fn shed_refuses_the_less_important_first() {
 }
 
 #[test]
-fn drop_newest_knows_no_levels() {
+fn drop_newest_ignores_levels() {
     let file = Faulty::gated();
     let output = Output::new(Writer::new(file.clone())).queue_bytes(64 << 10).overflow(Overflow::DropNewest);
     let (dispatch, guard) = built(spanline::builder().filter("trace").output(output));
@@ -184,7 +184,7 @@ fn a_queue_of_the_smallest_size_still_delivers() {
 }
 
 #[test]
-fn promise_15_a_sink_that_panics_goes_on_with_what_it_had_not_taken() {
+fn promise_15_a_sink_that_panics_continues_with_the_remaining_lines() {
     let (taken, mut calls) = (Taken::default(), 0);
     let into = taken.clone();
     let clumsy = sink(move |lines: &mut Lines| {
@@ -210,7 +210,7 @@ fn promise_15_a_sink_that_panics_goes_on_with_what_it_had_not_taken() {
 }
 
 #[test]
-fn promise_15_a_line_on_which_the_sink_panics_for_ever_is_given_up() {
+fn promise_15_a_line_on_which_the_sink_always_panics_is_dropped() {
     let taken = Taken::default();
     let into = taken.clone();
     let allergic = sink(move |lines: &mut Lines| {
@@ -232,7 +232,7 @@ fn promise_15_a_line_on_which_the_sink_panics_for_ever_is_given_up() {
 
 /// Half of a line that is given up is there already: the next line must not be glued to it.
 #[test]
-fn a_line_given_up_half_way_harms_no_other() {
+fn a_line_dropped_half_way_harms_no_other() {
     for reason in [Reason::Panicked, Reason::Rejected] {
         let taken = Taken::default();
         let into = taken.clone();
@@ -337,7 +337,7 @@ fn a_rejected_line_is_skipped_alone() {
 }
 
 #[test]
-fn a_closed_sink_is_parked_and_asked_no_more() {
+fn a_closed_sink_is_parked_and_not_called_again() {
     let file = Faulty::new();
     file.then([Fault::Short(1_000), Fault::Broken]);
     let complaints = Complaints::default();

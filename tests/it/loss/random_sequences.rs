@@ -30,7 +30,7 @@ const TORN: &str = "{\"timestamp\":\"torn";
 /// What happens around one write.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// There is room for so many bytes.
+    /// The disk has room for this many bytes.
     Full(u64),
     Errno(i32),
     PanicBefore,
@@ -49,7 +49,7 @@ enum Step {
     Reopen,
     Flush,
     SetFilter(u8),
-    /// The sink dies, as with its process, and so does whoever is in the middle of a line; then all begins anew.
+    /// The sink dies as with its process, also in the middle of a line. Then everything starts again.
     Crash,
 }
 

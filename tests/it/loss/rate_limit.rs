@@ -1,4 +1,4 @@
-//! Limits of repeats: so many lines of a call site in a period, and one that says how many more there were.
+//! Rate limits: at most a number of lines per call site and period, and one line that counts the suppressed ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -46,7 +46,7 @@ fn limited(output: &OutputMetrics) -> u64 {
 }
 
 #[test]
-fn one_line_says_how_many_more_there_were_and_when() {
+fn one_line_counts_the_suppressed_lines_and_their_period() {
     let (hands, memory) = (Hands::default(), Memory::new());
     let (dispatch, guard) = built(hands.builder().rate_limit(3, PERIOD).output(Output::new(memory.clone())));
     let handle = guard.handle();
@@ -79,7 +79,7 @@ fn one_line_says_how_many_more_there_were_and_when() {
 }
 
 #[test]
-fn a_storm_is_told_each_period_and_the_rest_at_the_end() {
+fn a_storm_is_reported_each_period_and_the_rest_at_the_end() {
     let (hands, memory) = (Hands::default(), Memory::new());
     let (dispatch, guard) = built(hands.builder().rate_limit(1, PERIOD).output(Output::new(memory.clone())));
     let handle = guard.handle();
@@ -102,7 +102,7 @@ fn a_storm_is_told_each_period_and_the_rest_at_the_end() {
 }
 
 #[test]
-fn a_worker_that_has_nothing_else_to_do_tells_it_too() {
+fn an_idle_worker_reports_suppressed_lines_too() {
     let (hands, memory) = (Hands::default(), Memory::new());
     let (dispatch, guard) = built(hands.builder().rate_limit(1, PERIOD).output(Output::new(memory.clone())));
     within(&dispatch, || (0..5).for_each(|seq| log(Level::INFO, 0, seq)));
@@ -135,7 +135,7 @@ fn a_clock_that_steps_back_suppresses_nothing_for_longer() {
 }
 
 #[test]
-fn errors_have_a_limit_of_their_own() {
+fn errors_have_a_separate_limit() {
     for (errors, expected) in [(None, 100), (Some(4), 4)] {
         let memory = Memory::new();
         let mut builder = Hands::default().builder().rate_limit(7, PERIOD);
@@ -184,7 +184,7 @@ fn several_threads_share_the_limit_of_a_call_site() {
 }
 
 #[test]
-fn each_output_is_told_what_it_would_have_had_also_when_filters_change() {
+fn each_output_reports_the_lines_it_would_have_had_also_when_filters_change() {
     let hands = Hands::default();
     let memories = [(); 3].map(|()| Memory::new());
     let builder = hands
@@ -218,7 +218,7 @@ fn each_output_is_told_what_it_would_have_had_also_when_filters_change() {
 }
 
 #[test]
-fn a_stuck_output_is_told_later_and_loses_no_number() {
+fn a_stuck_output_reports_later_and_loses_no_count() {
     let (hands, file, memory) = (Hands::default(), Faulty::gated(), Memory::new());
     let builder = hands.builder().rate_limit(1, PERIOD).output(Output::new(Writer::new(file.clone())).name("stuck"));
     let (dispatch, guard) = built(builder.output(Output::new(memory.clone()).name("memory")));
@@ -255,7 +255,7 @@ fn a_suppressed_value_is_not_formatted() {
 }
 
 #[test]
-fn a_sink_that_logs_is_not_limited_and_comes_to_an_end() {
+fn a_sink_that_logs_is_not_limited_and_terminates() {
     let (taken, late) = (Taken::default(), Arc::new(std::sync::OnceLock::<tracing::Dispatch>::new()));
     let (into, dispatch) = (taken.clone(), Arc::clone(&late));
     let talks = sink(move |lines: &mut Lines| {
@@ -279,7 +279,7 @@ fn a_sink_that_logs_is_not_limited_and_comes_to_an_end() {
 /// All records of one level share a call site of `tracing-log`.
 #[cfg(feature = "log")]
 #[test]
-fn records_of_the_log_crate_are_told_apart_by_target_file_and_line() {
+fn records_of_the_log_crate_differ_by_target_file_and_line() {
     let record = |target: &str, line: u32, text: &str| {
         let meta = log::MetadataBuilder::new().target(target).level(log::Level::Warn).build();
         let mut record = log::RecordBuilder::new();
@@ -323,7 +323,7 @@ fn a_limit_without_lines_or_period_is_an_error() {
 
 /// More call sites than the table has places: some are not limited, and none is lost.
 #[test]
-fn with_very_many_call_sites_the_books_balance_and_every_number_is_told() {
+fn with_many_call_sites_the_books_balance_and_every_count_is_reported() {
     let (memory, gate) = (Memory::new(), Gate::shut());
     let (into, at_gate) = (Taken::default(), gate.clone());
     let taken = into.clone();

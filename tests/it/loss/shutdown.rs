@@ -41,7 +41,7 @@ fn promise_06_the_guard_drains_what_a_slow_sink_has_not_taken() {
 }
 
 #[test]
-fn promise_06_each_line_is_progress_also_within_one_write() {
+fn promise_06_each_line_counts_as_progress_within_one_write() {
     let taken = Taken::default();
     let output = Output::new(slow(&taken, Duration::from_millis(100)));
     let builder = spanline::builder().shutdown_timeout(Duration::from_secs(1), LONG).output(output);
@@ -69,7 +69,7 @@ fn promise_06_a_stuck_output_takes_no_time_from_a_slow_one() {
 }
 
 #[test]
-fn promise_06_the_cap_ends_it_whatever_the_progress() {
+fn promise_06_the_cap_ends_shutdown_despite_progress() {
     let taken = Taken::default();
     let output = Output::new(slow(&taken, Duration::from_millis(20)));
     let builder = spanline::builder().on_complaint(|_| {}).shutdown_timeout(PATIENCE, Duration::from_millis(300));
@@ -87,7 +87,7 @@ fn promise_06_the_cap_ends_it_whatever_the_progress() {
 }
 
 #[test]
-fn promise_07_a_stuck_output_is_left_behind_whoever_waits_for_it() {
+fn promise_07_a_stuck_output_is_abandoned_although_threads_wait_for_it() {
     let file = Faulty::gated();
     let output =
         Output::new(Writer::new(file.clone())).name("out").queue_bytes(64 << 10).overflow(Overflow::DropNewest);
@@ -255,7 +255,7 @@ fn lines_logged_during_the_end_are_all_written() {
     }
 }
 
-/// Whoever logs after the end writes the line himself, but does not try for ever.
+/// After shutdown the calling thread writes its own line, but stops retrying at some point.
 #[test]
 fn a_line_logged_after_the_end_into_a_failing_sink_is_given_up() {
     let file = Faulty::new();

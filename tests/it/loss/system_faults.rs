@@ -1,5 +1,4 @@
-//! Real faults: processes that are killed, disks that fill up, files that are moved and removed under the program. The
-//! `faults` of other tests are what a writer says; here it is the system that says so.
+//! Faults of the system itself: killed processes, and files that are moved and removed under a running program.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -39,7 +38,7 @@ impl Scene {
     }
 }
 
-/// What a killed process may leave is the beginning of one line, and that stands alone.
+/// A killed process may leave the beginning of one line, on a line that holds nothing else.
 #[track_caller]
 fn are_torn_by_crashes(pieces: &[String], kills: usize) {
     assert!(pieces.len() <= kills, "{kills} processes were killed: {pieces:#?}");
@@ -50,7 +49,7 @@ fn are_torn_by_crashes(pieces: &[String], kills: usize) {
 }
 
 #[test]
-fn promise_10_promise_05_a_killed_process_loses_its_last_moment_at_most() {
+fn promise_10_promise_05_a_killed_process_loses_at_most_its_last_moment() {
     const KILLS: u64 = 8;
     let scene = Scene::new();
     let plan = Plan { threads: 4, max_bytes: Some(100_000), compressed: true };
@@ -79,7 +78,7 @@ fn promise_10_promise_05_a_killed_process_loses_its_last_moment_at_most() {
 }
 
 #[test]
-fn promise_26_promise_05_four_processes_on_one_path_of_which_some_are_killed() {
+fn promise_26_promise_05_four_processes_on_one_path_some_of_them_killed() {
     const KILLS: usize = 6;
     let scene = Scene::new();
     let plan = Plan { threads: 2, max_bytes: Some(100_000), compressed: true };
@@ -131,7 +130,7 @@ fn nothing_is_wrong(verdict: &Verdict) {
 }
 
 #[test]
-fn promise_23_a_file_that_is_renamed_and_deleted_again_and_again_loses_no_line() {
+fn promise_23_a_file_that_is_repeatedly_renamed_and_deleted_loses_no_line() {
     let scene = Scene::new();
     let mut program = scene.start(Plan { threads: 4, max_bytes: None, compressed: false }, 0);
     let mut texts = Vec::new();
@@ -158,7 +157,7 @@ fn promise_23_a_file_that_is_renamed_and_deleted_again_and_again_loses_no_line()
 }
 
 #[test]
-fn promise_24_a_directory_that_is_moved_away_again_and_again_loses_no_line() {
+fn promise_24_a_directory_that_is_repeatedly_moved_away_loses_no_line() {
     let scene = Scene::new();
     let mut program = scene.start(Plan { threads: 4, max_bytes: Some(30_000), compressed: true }, 0);
     let directory = scene.directory.path().join("logs");
@@ -247,7 +246,7 @@ mod logrotate {
     }
 
     #[test]
-    fn promise_23_logrotates_create_loses_no_line() {
+    fn promise_23_logrotate_create_loses_no_line() {
         let rotation = Rotation::new("create 0600");
         let mut program = rotation.scene.start(Plan { threads: 4, max_bytes: None, compressed: false }, 0);
         for _ in 0..ROTATIONS {
@@ -266,7 +265,7 @@ mod logrotate {
     }
 
     #[test]
-    fn promise_23_logrotates_copytruncate_loses_only_what_is_written_meanwhile() {
+    fn promise_23_logrotate_copytruncate_loses_only_lines_written_meanwhile() {
         let rotation = Rotation::new("copytruncate");
         let mut program = rotation.scene.start(Plan { threads: 4, max_bytes: None, compressed: false }, 0);
         for _ in 0..ROTATIONS {

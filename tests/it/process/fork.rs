@@ -128,7 +128,7 @@ fn promise_21_forked_children_log_while_the_parent_does() {
 }
 
 #[test]
-fn promise_21_a_child_has_ids_and_a_process_id_of_its_own() {
+fn promise_21_a_child_has_its_own_ids_and_process_id() {
     let name = this_test!();
     if is_child() {
         let guard = spanline::builder().output(Output::new(file()).schema(Flat::new().pid())).init().unwrap();
@@ -239,7 +239,7 @@ fn promise_21_a_daemon_goes_on_with_the_file_of_its_parent() {
 
 /// Several threads that fork at once, while others flush, reopen, change filters and end a log.
 #[test]
-fn promise_21_forks_and_all_else_at_once() {
+fn promise_21_forks_while_everything_else_happens() {
     let name = this_test!();
     if is_child() {
         let guard = spanline::builder().output(Output::new(file())).init().unwrap();
@@ -257,7 +257,7 @@ fn promise_21_forks_and_all_else_at_once() {
             scope.spawn(move || keep(|handle| handle.set_filter("info").unwrap()));
             scope.spawn(move || {
                 keep(|_| {
-                    // Not a subscriber: while one is made, tracing holds a lock of its own.
+                    // Not a subscriber: tracing holds a lock while it creates one.
                     let (appender, guard) = Output::new(spanline::sink::Memory::new()).appender().unwrap();
                     appender.make_writer().write_all(b"line\n").unwrap();
                     guard.close().unwrap();
@@ -293,7 +293,7 @@ fn promise_21_forks_and_all_else_at_once() {
 
 /// With threads in the midst of being limited, so that one of its locks is nearly always held.
 #[test]
-fn promise_21_a_child_has_limits_of_repeats_of_its_own() {
+fn promise_21_a_child_has_its_own_rate_limits() {
     let name = this_test!();
     if is_child() {
         let taken = Faulty::new();

@@ -22,7 +22,7 @@ use crate::support::wait::{PATIENCE, until};
 
 /// `_exit` loses what is queued; a synchronous output has nothing queued, in a child neither.
 #[test]
-fn promise_21_what_a_child_logs_synchronously_is_written_at_once() {
+fn promise_21_a_synchronous_line_of_a_child_is_written_at_once() {
     let name = this_test!();
     const FORKS: u64 = 20;
     if is_child() {
@@ -198,7 +198,7 @@ fn promise_21_a_sink_may_fork() {
     assert!(status.success(), "{stderr}");
 }
 
-/// A sink of one's own hears of the fork before its first line.
+/// A custom sink is told of the fork before its first line.
 #[test]
 fn promise_21_a_sink_is_told_of_the_fork_before_its_first_line() {
     let name = this_test!();
@@ -256,7 +256,7 @@ fn promise_21_a_rolling_file_is_the_childs_own() {
                 let locks = std::fs::read_to_string("/proc/locks").unwrap();
                 let own = format!(" {} ", std::process::id());
                 let holds = |line: &&str| line.contains(&own) && line.contains(&format!(":{inode} "));
-                assert!(locks.lines().any(|line| holds(&line)), "the child writes under a lock of its own: {locks}");
+                assert!(locks.lines().any(|line| holds(&line)), "the child writes under its own lock: {locks}");
             }
         });
         assert_eq!(wait(id), 0);

@@ -1,4 +1,4 @@
-//! A panic is an ERROR line, whatever panicked and wherever, and that line harms nobody.
+//! Each panic is an ERROR line, wherever it happens, and writing it does no harm.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, set_hook, take_hook};
@@ -132,7 +132,7 @@ fn a_backtrace_is_there_when_the_variable_or_the_builder_says_so() {
 }
 
 #[test]
-fn it_can_be_switched_off_and_build_does_it_only_when_asked() {
+fn panic_lines_can_be_disabled_and_build_needs_to_enable_them() {
     child(this_test!(), &[], || {
         set_hook(Box::new(|_| ()));
         let memories: [Memory; 3] = Default::default();
@@ -239,7 +239,7 @@ impl Drop for Payload {
 }
 
 #[test]
-fn promise_14_hostile_payloads_and_panics_in_destructors_are_lines_and_harm_nobody() {
+fn promise_14_hostile_payloads_and_panics_in_destructors_are_lines() {
     let name = this_test!();
     child(name, &[], || {
         let memory = Memory::new();
@@ -284,7 +284,7 @@ fn promise_14_a_panic_while_panicking_and_in_a_thread_local_destructor_are_lines
         });
         assert!(unwound.is_err());
         std::thread::spawn(|| LATE.with(|_| ())).join().unwrap();
-        // The log has ended: the line is written by whoever panics, or in his place.
+        // The log has ended: the panicking thread writes the line, or the hook does.
         drop(guard);
         std::thread::spawn(|| LATE.with(|_| ())).join().unwrap();
         let lines = parsed(&memory);

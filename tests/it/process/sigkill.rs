@@ -15,7 +15,7 @@ use crate::support::process::{Running, child_command, how, is_child};
 use crate::support::wait::{PATIENCE, Stalls, until};
 
 const KILLS: usize = 20;
-/// So many children at a time.
+/// How many children run at a time.
 const SIDE_BY_SIDE: usize = 4;
 const THREADS: u64 = 2;
 const FOLDER: &str = "SPANLINE_IT_FOLDER";
@@ -27,7 +27,7 @@ const BURST: u64 = 5_000;
 const BETWEEN_BURSTS: Duration = Duration::from_millis(50);
 const PACE: Duration = Duration::from_micros(50);
 
-/// Logs until it is killed, and notes after each call, with a system call of its own, what it has logged and when.
+/// Logs until it is killed. After each call, a separate system call records what was logged and when.
 fn log_until_killed(output: Output) {
     let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
     let (is_paced, begun) = (how() == "paced", Instant::now());

@@ -79,7 +79,7 @@ pub(super) fn story() {
         Site::event("orders", Level::INFO, reserved).log(&forged);
     }
     Site::event("orders", Level::INFO, &["message", "trace_id", "span_id"]).log(&[
-        Some(&"a trace of its own"),
+        Some(&"a trace named by the event"),
         Some(&"4BF92F35-77B3-4DA6-A3CE-929D0E0E4736"),
         Some(&"00f067aa0ba902b7"),
     ]);

@@ -14,7 +14,7 @@ use crate::support::ledger::{LEVELS, Line, in_order, log, read};
 use crate::support::wait::PATIENCE;
 
 #[test]
-fn one_line_for_each_writer_however_many_calls() {
+fn each_writer_makes_one_line_of_all_its_calls() {
     let memory = Memory::new();
     let (appender, guard) = Output::new(memory.clone()).appender().unwrap();
     let handle = guard.handle();
@@ -74,7 +74,7 @@ fn fmt_writes_through_it_with_each_events_level() {
 }
 
 #[test]
-fn less_important_lines_give_way_first() {
+fn less_important_lines_are_shed_first() {
     let file = Faulty::gated();
     let (appender, guard) = Output::new(Writer::new(file.clone())).queue_bytes(64 << 10).appender().unwrap();
     let handle = guard.handle();

@@ -136,7 +136,7 @@ fn promise_39_a_sink_may_end_the_process() {
     assert_eq!(child.wait().code(), Some(7));
 }
 
-/// After the end whoever logs also delivers: two threads must not wait for each other's outputs.
+/// After shutdown the calling thread delivers its lines: two threads must not wait for each other's outputs.
 #[test]
 fn promise_39_sinks_that_log_after_the_end_do_not_deadlock() {
     let name = this_test!();

@@ -1,4 +1,4 @@
-//! Values of all types that a field can have, and what stands in a line for them.
+//! Values of all types that a field can have, and the JSON expected for them.
 
 use base64::Engine as _;
 use serde_json::value::RawValue;
@@ -21,7 +21,7 @@ pub(crate) enum Any {
     Debug(String),
     Error(String),
     Json(Value),
-    /// JSON of somebody else's making.
+    /// JSON that another writer made.
     Raw(Box<RawValue>),
 }
 
@@ -47,7 +47,7 @@ impl Any {
         }
     }
 
-    /// What stands in the line for it; `None` for nothing.
+    /// The JSON expected in the line, or `None` if the field is left out.
     pub(crate) fn expected(&self) -> Option<Value> {
         let wide = |number: String| match (number.parse::<i64>(), number.parse::<u64>()) {
             (Ok(number), _) => json!(number),

@@ -1,4 +1,4 @@
-//! Tests that install a subscriber for the whole process, or end it, run in a process of their own.
+//! Tests that install a global subscriber, or end their process, run in a separate process.
 
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -6,11 +6,13 @@ use std::time::Duration;
 
 const CHILD: &str = "SPANLINE_TEST_CHILD";
 
-/// After this long a child counts as hung: no promise, only an end.
+/// After this time a child counts as hung.
 const HUNG: Duration = Duration::from_secs(120);
 
-/// Runs `inside` in a process of its own, which runs the test `name` (with its module) once more: there `inside` is
-/// called and `None` returned, here what the child printed. A child that fails fails the test.
+/// Runs `inside` in a child process.
+///
+/// The child runs the test `name` again. There, this calls `inside` and returns `None`. In the parent, it returns what the
+/// child printed. A child that fails fails the test.
 #[track_caller]
 pub(crate) fn child(name: &str, variables: &[(&str, &str)], inside: impl FnOnce()) -> Option<Output> {
     if std::env::var(CHILD).as_deref() == Ok(name) {
@@ -35,7 +37,7 @@ pub(crate) fn child(name: &str, variables: &[(&str, &str)], inside: impl FnOnce(
     Some(output)
 }
 
-/// The log lines on a child's stdout; the first may stand behind what the test's own runner says.
+/// The log lines on a child's stdout. The first may follow output of the test harness.
 pub(crate) fn stdout_lines(output: &Output) -> Vec<String> {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     text.lines().filter_map(|line| Some(line[line.find("{\"timestamp\":")?..].to_owned())).collect()

@@ -17,7 +17,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Builds the layer on a registry of its own; log with [`tracing::dispatcher::with_default`].
+/// Builds the layer on a new registry; log with [`tracing::dispatcher::with_default`].
 pub(crate) fn built(builder: Builder) -> (Dispatch, Guard) {
     let (layer, guard) = builder.build::<Registry>().unwrap();
     (Dispatch::new(tracing_subscriber::registry().with(layer)), guard)
@@ -43,7 +43,7 @@ impl Complaints {
     }
 }
 
-/// What a thread passes only when it is open.
+/// A gate that threads pass only while it is open.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 
@@ -51,7 +51,7 @@ pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 struct GateState {
     open: bool,
     reached: u64,
-    /// So many more are let through although it is shut.
+    /// How many more threads may pass although it is shut.
     passes: u64,
 }
 
@@ -120,7 +120,7 @@ impl Gate {
 /// What one call of `write` does instead of taking all it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Takes so many bytes at the most.
+    /// Takes at most this many bytes.
     Short(usize),
     /// EINTR.
     Interrupted,
@@ -264,7 +264,7 @@ impl Taken {
         self.bytes(lines, length);
     }
 
-    /// Takes so many bytes.
+    /// Takes this many bytes.
     pub(crate) fn bytes(&self, lines: &mut Lines, most: usize) {
         let bytes = lines.as_bytes();
         let part = &bytes[..most.min(bytes.len())];

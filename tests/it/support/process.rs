@@ -15,7 +15,7 @@ use crate::support::wait::PATIENCE;
 const BEGIN: &str = "#child-begins\n";
 const CHILD: &str = "SPANLINE_IT_CHILD";
 
-/// Whether this process is the child of a test, in which `test` does the child's part.
+/// Whether this process is the child of a test. In it, the test does the child's part.
 pub(crate) fn is_child() -> bool {
     let is = std::env::var_os(CHILD).is_some();
     if is {
@@ -25,19 +25,19 @@ pub(crate) fn is_child() -> bool {
     is
 }
 
-/// Ends the child without the harness's closing words.
+/// Ends the child without the harness's summary.
 pub(crate) fn child_done() -> ! {
     std::process::exit(0)
 }
 
-/// The test `test` in a process of its own. Stdout and stderr are pipes.
+/// The command that runs the test `test` in a child process. Stdout and stderr are pipes.
 pub(crate) fn child_command(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     as_child(&mut command, test);
     command
 }
 
-/// The same behind another program and its arguments.
+/// The same, started by another program with its arguments.
 pub(crate) fn child_behind(program: &str, arguments: &[&str], test: &str) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).arg(std::env::current_exe().unwrap());
@@ -148,7 +148,7 @@ pub(crate) fn skip_to_own_part(stdout: &mut impl io::BufRead) {
 pub(crate) const FILE: &str = "SPANLINE_IT_FILE";
 pub(crate) const HOW: &str = "SPANLINE_IT_HOW";
 
-/// What the child is to do.
+/// What the child has to do.
 pub(crate) fn how() -> String {
     std::env::var(HOW).unwrap()
 }

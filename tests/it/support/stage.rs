@@ -1,5 +1,4 @@
-//! What the tests stand on: logs in memory, with a fixed clock and fixed ids; call sites made while the test runs; a
-//! sink with a gate.
+//! Logs in memory with a fixed clock and fixed ids, call sites made while the test runs, and a sink with a gate.
 
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
@@ -20,13 +19,13 @@ use crate::support::wait::PATIENCE;
 /// 2026-11-20T10:15:38.123456789Z.
 pub(crate) const NOW: Timestamp = Timestamp::from_nanos(1_795_169_738_123_456_789);
 
-/// A log whose lines are the same in every run. Its end waits as long as any test does: a megabyte of text that has to be
-/// escaped takes a busy machine seconds for one line, in a build without optimizations.
+/// A log whose lines are the same in every run. Its shutdown waits as long as any test does: without optimizations, a busy
+/// machine needs seconds to escape a megabyte of text.
 pub(crate) fn fixed() -> Builder {
     spanline::builder().clock(|| NOW).id_seed(1).filter("trace").shutdown_timeout(PATIENCE, PATIENCE)
 }
 
-/// What `run` logs, as text.
+/// The lines that `run` logs, as text.
 pub(crate) fn text_of(builder: Builder, run: impl FnOnce()) -> Vec<String> {
     let memory = Memory::new();
     let (layer, guard) = builder.output(Output::new(memory.clone())).build().unwrap();
@@ -35,12 +34,12 @@ pub(crate) fn text_of(builder: Builder, run: impl FnOnce()) -> Vec<String> {
     memory.lines()
 }
 
-/// What `run` logs, each line read strictly.
+/// The lines that `run` logs, parsed strictly.
 pub(crate) fn lines_of(builder: Builder, run: impl FnOnce()) -> Vec<Value> {
     text_of(builder, run).iter().map(|line| strict::line(line)).collect()
 }
 
-/// What `run` logs with nothing set but the clock and the ids, each line read strictly.
+/// The lines that `run` logs with only the clock and the ids set, parsed strictly.
 pub(crate) fn lines(run: impl FnOnce()) -> Vec<Value> {
     lines_of(fixed(), run)
 }
@@ -50,7 +49,7 @@ pub(crate) fn parsed(memory: &Memory) -> Vec<Value> {
     memory.lines().iter().map(|line| strict::line(line)).collect()
 }
 
-/// A call site made while the test runs: name, target and fields may be anything. It lives for ever.
+/// A call site made while the test runs: name, target and fields may be anything. It is never freed.
 #[derive(Debug)]
 pub(crate) struct Site(OnceLock<Metadata<'static>>);
 
@@ -121,7 +120,7 @@ impl Site {
     }
 }
 
-/// A [`Site`] has at most so many fields.
+/// The most fields of a [`Site`].
 pub(crate) const MAX_FIELDS: usize = 300;
 
 impl Callsite for Site {

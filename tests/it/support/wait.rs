@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 /// A fact that takes longer fails the test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until `fact` holds; looks again whenever the processor is free.
+/// Waits until `fact` holds.
 #[track_caller]
 pub(crate) fn until(what: &str, mut fact: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !fact() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(begun.elapsed() < PATIENCE, "this did not happen in time: {what}");
         std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
-/// How long this machine leaves a thread waiting: beside it, times are judged.
+/// Measures how long this machine leaves a thread waiting, to judge times beside it.
 pub(crate) struct Stalls {
     stop: Arc<std::sync::atomic::AtomicBool>,
     thread: std::thread::JoinHandle<Duration>,
@@ -41,7 +41,7 @@ impl Stalls {
         Self { stop, thread }
     }
 
-    /// The longest stall since.
+    /// Returns the longest stall since the start.
     pub(crate) fn longest(self) -> Duration {
         self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
         self.thread.join().unwrap()

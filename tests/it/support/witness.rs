@@ -24,7 +24,7 @@ use crate::support::{ledger, log_directory, strict};
 /// Slots of a thread: more lines than any test has time for.
 const SLOTS: u64 = 1 << 20;
 const SLOT_BYTES: u64 = 8;
-/// After so many lines a thread of the program takes breath, so that the judge has not too much to read.
+/// After this many lines a thread of the program pauses, so that the judge has less to read.
 const BREATH: u64 = 20;
 
 /// Nanoseconds since 1970.
@@ -32,7 +32,7 @@ pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64
 }
 
-/// What was logged, known to the system and so to whoever outlives the process.
+/// What was logged, in a file that outlives the process.
 #[derive(Debug)]
 pub(crate) struct Witness(File);
 
@@ -46,7 +46,7 @@ impl Witness {
         self.put(thread, seq + 1, now());
     }
 
-    /// The program came to its end and dropped so many lines of its output in all.
+    /// The program ended by itself and dropped this many lines of its output.
     fn ended(&self, first_thread: u64, dropped: u64) {
         self.put(first_thread, 0, dropped + 1);
     }
@@ -111,7 +111,7 @@ impl Program {
         self.first_thread..self.first_thread + self.threads
     }
 
-    /// Waits until each thread has logged so many more lines.
+    /// Waits until each thread has logged this many more lines.
     #[track_caller]
     pub(crate) fn wait_lines(&mut self, witness: &Witness, lines: usize) {
         let before: Vec<_> = self.threads().map(|thread| witness.times(thread).len()).collect();
@@ -125,7 +125,7 @@ impl Program {
         }
     }
 
-    /// SIGKILL, and when it was sent.
+    /// Sends SIGKILL. Returns the time when it was sent.
     pub(crate) fn kill(mut self) -> u64 {
         let time = now();
         self.running.0.kill().unwrap();
@@ -138,7 +138,7 @@ impl Program {
         drop(self.running.0.stdin.take());
     }
 
-    /// Has it end by itself.
+    /// Asks it to end, and waits for that.
     #[track_caller]
     pub(crate) fn stop(mut self) {
         self.ask_to_stop();
@@ -198,11 +198,11 @@ fn program() {
 pub(crate) struct Verdict {
     /// Valid lines, notices left out.
     pub(crate) lines: usize,
-    /// What is no line.
+    /// Text that is not a line.
     pub(crate) pieces: Vec<String>,
     /// Thread, number and time of the lines that were logged and are not there.
     pub(crate) missing: Vec<(u64, u64, u64)>,
-    /// Lines that the log itself says were dropped.
+    /// Lines that the log reports as dropped.
     pub(crate) told: u64,
 }
 
@@ -223,7 +223,7 @@ pub(crate) fn judge(texts: &[String], witness: &Witness, threads: impl IntoItera
             verdict.told += line["dropped"].as_u64().unwrap_or(0);
             continue;
         }
-        let number = |key: &str| line[key].as_u64().unwrap_or_else(|| panic!("nobody's line: {line}"));
+        let number = |key: &str| line[key].as_u64().unwrap_or_else(|| panic!("an unknown line: {line}"));
         let (thread, seq) = (number("thread"), number("seq"));
         assert_eq!((&line["message"], &line["level"]), (&Value::from("line"), &Value::from("INFO")), "{line}");
         if let Some(before) = last.insert(thread, seq) {

@@ -1,5 +1,4 @@
-//! Errors as data: the message, the type and the whole chain, whatever crate made the error and however it misbehaves;
-//! and where an event came from, as a backtrace.
+//! Errors as data: the message, the type and the whole chain, also of hostile errors; and backtraces of events.
 
 use std::error::Error;
 use std::fmt;
@@ -39,7 +38,7 @@ fn links(numbers: std::ops::Range<usize>) -> Value {
 }
 
 #[test]
-fn an_error_has_its_whole_chain_in_order() {
+fn an_error_line_has_the_whole_chain_in_order() {
     for length in [1, 5, 65] {
         let chain = Link::chain(length);
         let lines = lines(|| error!(error = &chain as &(dyn Error + 'static), "failed"));
@@ -48,7 +47,7 @@ fn an_error_has_its_whole_chain_in_order() {
 }
 
 #[test]
-fn of_a_long_chain_the_nearest_sources_are_there() {
+fn a_long_chain_keeps_its_nearest_sources() {
     let chain = Link::chain(100);
     let lines = lines(|| error!(error = &chain as &(dyn Error + 'static), "failed"));
     assert_eq!(lines[0]["error"]["chain"], links(1..65));
@@ -65,7 +64,7 @@ fn with_eyre(length: usize) -> eyre::Report {
 }
 
 #[test]
-fn anyhow_and_eyre_go_through_the_same_door() {
+fn anyhow_and_eyre_errors_have_the_same_shape() {
     for length in [1, 5, 65] {
         let (anyhow, eyre) = (with_anyhow(length), with_eyre(length));
         let lines = lines(|| {
@@ -82,7 +81,7 @@ fn anyhow_and_eyre_go_through_the_same_door() {
 }
 
 #[test]
-fn what_anyhow_and_eyre_wrap_keeps_its_type() {
+fn errors_wrapped_by_anyhow_and_eyre_keep_their_type() {
     let number = || "x".parse::<u8>().unwrap_err();
     let (anyhow, eyre) = (anyhow::Error::new(number()), eyre::Report::new(number()));
     let told = (Some("ParseIntError".to_owned()), "invalid digit found in string".to_owned());
@@ -168,7 +167,7 @@ fn promise_12_a_debug_text_that_misbehaves_leaves_the_error_without_a_type() {
     ] {
         assert_eq!(type_and_message(&Hostile { debug, ..TAME }), (None, "tame".to_owned()));
     }
-    // It panics behind its name, where nobody listens any more.
+    // It panics after its name, where the text is no longer used.
     let late = |f: &mut fmt::Formatter<'_>| {
         f.write_str("Late {")?;
         panic!("behind the name");
@@ -193,7 +192,7 @@ impl Schema for Told {
     }
 }
 
-/// What a schema of one's own is told of an error.
+/// What a custom schema receives of an error.
 #[track_caller]
 fn type_and_message(error: &(dyn Error + 'static)) -> (Option<String>, String) {
     let memory = spanline::sink::Memory::new();
@@ -212,7 +211,7 @@ fn a_backtrace_begins_where_the_event_was_logged() {
     let builder = || fixed().backtrace(Level::ERROR);
     let lines = lines_of(builder(), || {
         where_it_is_logged();
-        warn!("not grave enough");
+        warn!("below the level");
         tracing::Span::none().in_scope(where_it_is_logged);
     });
     for at in [0, 2] {
@@ -243,7 +242,7 @@ fn promise_16_a_backtrace_has_a_limit() {
 }
 
 #[test]
-fn promise_32_a_field_called_backtrace_is_not_taken_for_one() {
+fn promise_32_a_field_named_backtrace_is_not_the_backtrace() {
     let log = || {
         error!(backtrace = "mine", "failed");
         warn!(backtrace = "mine", "text in a free slot");

@@ -41,7 +41,7 @@ fn the_level_is_info_unless_set() {
 }
 
 #[test]
-fn each_output_has_a_filter_of_its_own() {
+fn each_output_has_its_own_filter() {
     let memories = [(); 4].map(|()| Memory::new());
     let (layer, guard) = spanline::builder()
         .filter("debug,noisy=off")

@@ -276,7 +276,7 @@ fn promise_17_an_endless_value() {
 
 #[test]
 fn promise_17_an_error_that_is_its_own_source() {
-    let lines = lines(|| error!(error = &EndlessSources as &(dyn Error + 'static), "for ever"));
+    let lines = lines(|| error!(error = &EndlessSources as &(dyn Error + 'static), "endless"));
     assert_eq!(lines[0]["error"]["message"], "its own cause");
     assert!(lines[0]["error"]["chain"].as_array().unwrap().len() >= 10);
 }
@@ -376,7 +376,7 @@ fn promise_14_events_from_thread_local_destructors_are_written() {
         assert_eq!(lines.iter().filter(|line| line["what"] == "early").count(), 2 * THREADS);
         assert_eq!(lines.iter().filter(|line| line["what"] == "late").count(), THREADS);
         drop(guard);
-        // The worker has ended: whoever logs writes.
+        // The worker has ended: the calling thread writes.
         std::thread::spawn(|| LATE.with(|_| ())).join().unwrap();
         assert_eq!(parsed(&memory).len(), lines.len() + 1);
     });
@@ -427,7 +427,7 @@ fn promise_31_nested_json_is_never_deeper_than_readers_read() {
 }
 
 #[test]
-fn promise_32_a_field_called_truncated_is_not_taken_for_the_mark() {
+fn promise_32_a_field_named_truncated_is_not_the_mark() {
     let lines = lines(|| info!(truncated = 5, original_bytes = true, "whole"));
     assert_eq!(lines[0].get("truncated"), None);
     assert_eq!(lines[0]["fields"], json!({ "truncated": 5, "original_bytes": true }));

@@ -180,7 +180,7 @@ fn asking_whether_a_record_is_wanted_loses_no_event() {
     });
 }
 
-/// A value that logs a record with key-values of its own while it is formatted.
+/// A value that logs a record with key-values while it is formatted.
 struct Logs;
 
 impl std::fmt::Display for Logs {
@@ -232,7 +232,7 @@ fn key_values_of_a_record_are_fields_with_their_types() {
 }
 
 #[test]
-fn hostile_key_values_harm_nobody() {
+fn hostile_key_values_do_no_harm() {
     struct Panics;
     impl std::fmt::Display for Panics {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -71,7 +71,7 @@ fn a_secret_value_is_not_even_formatted() {
 }
 
 #[test]
-fn truth_values_are_no_secret() {
+fn booleans_are_not_secret() {
     let lines = lines_of(fixed(), || {
         info_span!("s", has_token = true).in_scope(|| info!(has_password = false, password = 5, "text"));
     });
@@ -98,7 +98,7 @@ fn a_field_is_secret_at_any_place_among_many() {
 }
 
 #[test]
-fn the_list_is_the_users() {
+fn users_change_the_list_of_secret_names() {
     let log =
         || info!(password = "a", iban = "b", page_token = "c", access_token = "d", http.request.header.host = "e", "f");
     let fields = |redact: Redact| {
@@ -118,7 +118,7 @@ fn the_list_is_the_users() {
 }
 
 #[test]
-fn a_path_leads_into_nested_json() {
+fn a_path_names_a_member_of_nested_json() {
     let redact = Redact::none().values().name("payload.card.holder").name("inner.pin");
     let lines = lines_of(fixed().redact(redact), || {
         let nested = json!({ "card": { "holder": "Ann", "type": "x" }, "holder": "Bob", "list": [{ "inner": { "pin": 1 } }], "pin": 2 });
@@ -190,7 +190,7 @@ fn a_context_with_a_secret_keeps_everything_else() {
 }
 
 #[test]
-fn what_was_redacted_is_counted_for_each_output() {
+fn redactions_are_counted_for_each_output() {
     let outputs = [Memory::new(), Memory::new()];
     let builder = fixed()
         .redact(Redact::new().values())
@@ -211,7 +211,7 @@ fn what_was_redacted_is_counted_for_each_output() {
 }
 
 #[test]
-fn records_of_log_keep_their_place_whatever_is_listed() {
+fn records_of_log_keep_their_target_although_it_is_listed() {
     let redact = Redact::none().names(["target", "file", "message"]);
     let lines = lines_of(fixed().redact(redact).filter("off,pool=info"), || {
         let mut record = RecordBuilder::new();
@@ -222,7 +222,7 @@ fn records_of_log_keep_their_place_whatever_is_listed() {
 }
 
 #[test]
-fn names_hold_for_scoped_variables_and_key_values_of_log_too() {
+fn names_apply_to_scoped_variables_and_key_values_of_log() {
     crate::support::child::child(this_test!(), &[], || {
         let memory = Memory::new();
         let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();

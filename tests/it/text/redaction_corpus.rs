@@ -114,7 +114,7 @@ fn hidden(secret: &str, name: &str, written: &str) {
 }
 
 #[test]
-fn a_secret_field_shows_nowhere_by_its_name_alone() {
+fn a_field_with_a_secret_name_shows_nowhere() {
     let redact = Redact::new();
     for (name, value) in corpus().named {
         let event = Site::event("orders", Level::ERROR, &["message", &name, "x"]);
@@ -192,7 +192,7 @@ fn texts_with(name: &str, value: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_text_in_nested_json_hides_nothing_beyond_itself() {
+fn a_secret_in_nested_json_hides_only_itself() {
     for text in [
         "password='x",
         "password: {",
@@ -242,7 +242,7 @@ fn log_everywhere(text: &str) {
 }
 
 #[test]
-fn a_secret_in_a_text_shows_nowhere_by_its_name() {
+fn a_named_secret_in_a_text_shows_nowhere() {
     let redact = Redact::new().values();
     for (name, value) in corpus().named {
         let texts = texts_with(&name, &value);
@@ -265,7 +265,7 @@ fn a_secret_in_a_text_shows_nowhere_by_its_name() {
 }
 
 #[test]
-fn a_secret_in_a_text_shows_nowhere_by_its_shape() {
+fn a_secret_with_a_known_shape_shows_nowhere() {
     let redact = Redact::new().values();
     for (text, secret) in corpus().shaped {
         let set_up = |builder: Builder| builder.static_field("text", text.clone());
@@ -294,7 +294,7 @@ fn the_line_of_a_rate_limit_shows_no_secret() {
     }
 }
 
-/// What is cut is cut where it is captured, or on the worker: at each place of the secret.
+/// Lines are cut during capture or on the worker. The cut is tried at each position of the secret.
 #[test]
 fn a_text_cut_in_the_middle_of_a_secret_shows_nothing_of_it() {
     let corpus = corpus();
@@ -314,7 +314,7 @@ fn a_text_cut_in_the_middle_of_a_secret_shows_nothing_of_it() {
 }
 
 #[test]
-fn what_is_no_secret_stays_byte_for_byte() {
+fn harmless_text_stays_byte_for_byte() {
     for text in include_str!("../../corpus/harmless.txt").lines() {
         let lines = lines_of(fixed().redact(Redact::new().values()), || {
             info!(text, json = spanline::json(&json!({ "a": text })), "{text}");

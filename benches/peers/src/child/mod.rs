@@ -1,4 +1,4 @@
-//! One measurement of one peer, in a process of its own: global loggers and peak memory cannot be shared.
+//! One measurement of one peer, in a separate process: global loggers and peak memory cannot be shared.
 
 mod counts;
 mod sustained;
@@ -35,7 +35,7 @@ pub enum Kind {
     Allocations,
     /// CPU time of spanline's workers for each line.
     Worker,
-    /// Context switches of spanline's idle workers, over so many seconds as there are steps.
+    /// Context switches of spanline's idle workers, during one second per step.
     Idle,
     /// Whether the lines say what they have to.
     Check,

@@ -41,7 +41,7 @@ struct Written {
 }
 
 impl Written {
-    /// Counts the lines with the message: those that a peer writes of its own accord are not meant.
+    /// Counts the lines with the message. Lines that a peer adds by itself do not count.
     fn count(directory: &Path) -> Self {
         let mut written = Self { lines: 0, bytes: 0 };
         let mut line = Vec::new();

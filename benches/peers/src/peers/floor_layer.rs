@@ -13,7 +13,7 @@ use super::{Sink, Subscribed};
 /// The layer in a registry, and nothing else: the least that any layer with context costs.
 pub struct Empty;
 
-/// The same layer under a filter of its own, as a layer with filters for each output needs it.
+/// The same layer under a per-layer filter, which a layer with filters for each output needs.
 pub struct Filtered;
 
 /// No subscriber at all, for the steps that do nothing.

@@ -1,6 +1,6 @@
 //! The picture: what a call costs at a pace, on a logarithmic axis, and how many lines a second reach the file.
 //!
-//! It has a background of its own, so that it looks the same on light and dark pages.
+//! It draws its background, so that it looks the same on light and dark pages.
 
 use std::fmt::Write;
 
