@@ -10,7 +10,6 @@ mod assemble;
 mod builder;
 mod diagnostics;
 mod filters;
-pub(crate) mod fork;
 mod integrations;
 #[cfg(feature = "log")]
 mod log_crate;

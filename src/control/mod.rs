@@ -5,6 +5,7 @@
 //! its like. All of them act on the lanes that the builder started.
 
 mod flush_future;
+mod fork_statics;
 mod guard;
 mod handle;
 pub(crate) mod shutdown;

@@ -9,7 +9,7 @@ use std::panic::PanicHookInfo;
 use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
-use crate::builder::fork::statics;
+use super::fork_statics::statics;
 use crate::complaint::Complaints;
 use crate::fork;
 use crate::layer;

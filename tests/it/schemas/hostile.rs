@@ -104,7 +104,7 @@ proptest! {
                     prop_assert_eq!(&at(schema, line, keys.trace_id), &flat["trace_id"], "{}: {}", name, line);
                 }
             }
-            // Those of `Flat` have a test of their own.
+            // A separate test checks those of `Flat`.
             if schema.is_json && name != "flat" && keys.fields == Some("") {
                 let line = strict::line(&lines[1]);
                 let moved = ["request_id", "env", "requestId", "httpRequest", "version", "traceparent"];

@@ -1,3 +1,5 @@
+//! `spanline cat`: order, compressed segments, a closed pipe, missing files.
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;

@@ -1,3 +1,5 @@
+//! `spanline ls`: columns, directories, hostile names.
+
 use std::fs;
 
 use crate::{Dir, failed, printed};

@@ -1,3 +1,5 @@
+//! Help, typing errors and exit statuses.
+
 use crate::Dir;
 
 #[test]

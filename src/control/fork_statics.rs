@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::control::shutdown;
+use super::shutdown;
 use crate::fork::{AtFork, Paused, Rank};
 use crate::{context, filter, record};
 
 /// Returns all of them.
-pub(crate) fn statics() -> Vec<Arc<dyn AtFork>> {
+pub(super) fn statics() -> Vec<Arc<dyn AtFork>> {
     vec![
         Arc::new(FilterChanges),
         Arc::new(SpanRecords),
@@ -97,11 +97,11 @@ impl AtFork for Signals {
     }
 
     fn pause(&self, _: Instant) -> Paused<'_> {
-        Box::new(crate::control::signals::in_child)
+        Box::new(super::signals::in_child)
     }
 
     fn child_logs(&self) {
-        crate::control::signals::watch_in_child();
+        super::signals::watch_in_child();
     }
 }
 
