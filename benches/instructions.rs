@@ -14,7 +14,7 @@
 //! Some works are counted twice more: with nothing redacted, and with names and values redacted, of which there are none.
 //! The second may cost so much more than the first as [`REDACTED`] says.
 
-#![allow(clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::hint::black_box;
 use std::process::{Command, ExitCode, Stdio};

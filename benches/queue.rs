@@ -6,7 +6,7 @@
 //! `Mutex<Vec<u8>>` that all threads append to, the least that keeps lines together. Medians of the rounds are
 //! printed, with the ratio to ours.
 
-#![allow(clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::hint::black_box;
 use std::io::{self, Write};

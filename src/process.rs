@@ -1,8 +1,8 @@
 //! The process as a whole: its end, its forks and its signals. The only file with `unsafe`. Safe functions elsewhere
 //! decide what happens; this file calls them.
 //!
-//! On Unix, it watches the end and forks. On Windows, it watches the end, when `main` returns; `std::process::exit` calls
-//! nothing there. On other platforms, it watches nothing.
+//! On Unix, it watches the end and forks. On Windows, it watches the end, when `main` returns; `std::process::exit`
+//! calls nothing there. On other platforms, it watches nothing.
 
 #![expect(unsafe_code, reason = "the C library's hooks, and a lock that is held together with its owner")]
 
@@ -61,8 +61,8 @@ callbacks! {
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) fn is_ignored(signal: std::ffi::c_int) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: no new action is given, so nothing changes. `action` has room for the present one. If the call does not fill
-    // it in, its zeros are a valid value.
+    // SAFETY: no new action is given, so nothing changes. `action` has room for the present one. If the call does not
+    // fill it in, its zeros are a valid value.
     let action = unsafe {
         libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
         action.assume_init()

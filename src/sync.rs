@@ -5,6 +5,8 @@
 //!
 //! `.ci/model` builds the queue with its own version of this module, which tries out thread schedules.
 
+#![expect(clippy::disallowed_methods, reason = "the one place for locks")]
+
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use std::time::Instant;
 

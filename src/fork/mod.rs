@@ -3,8 +3,8 @@
 //! Only the forking thread lives on in the child. It holds every lock of the log across the fork, so in the child each
 //! lock is free, or held by that thread. Locks of `tracing`, and those of a user's sink, are not held.
 //!
-//! What has a lock, or a state that is the parent's, implements [`AtFork`]. [`Rank`] is the order of the locks. `process`
-//! calls [`before`], [`in_parent`] and [`in_child`] at the right moments.
+//! What has a lock, or a state that is the parent's, implements [`AtFork`]. [`Rank`] is the order of the locks.
+//! `process` calls [`before`], [`in_parent`] and [`in_child`] at the right moments.
 //!
 //! No user code runs around a fork. A child that logs calls it before its first line: the schema's and the sink's
 //! `forked`, and [`AtFork::child_logs`].
@@ -30,8 +30,8 @@ pub(crate) trait AtFork: Send + Sync {
 
     /// Pauses it: takes its locks. `begun`: when the fork began to take locks, for limits on the whole wait.
     ///
-    /// The result holds the locks and releases them when it is dropped. In the child it is called first, while all locks
-    /// are held and no other thread exists. It then starts everything afresh. It runs no user code.
+    /// The result holds the locks and releases them when it is dropped. In the child it is called first, while all
+    /// locks are held and no other thread exists. It then starts everything afresh. It runs no user code.
     ///
     /// # Blocking
     /// While another thread holds one of the locks, which must be for a moment only, or the wait has to be bounded.

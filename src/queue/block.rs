@@ -3,7 +3,8 @@
 use super::entry::Entry;
 use crate::record::Timestamp;
 
-/// A record larger than this fraction of a block has separate memory, so that little of a block stays unused at its end.
+/// A record larger than this fraction of a block has separate memory, so that little of a block stays unused at its
+/// end.
 const LARGE_PART: usize = 8;
 
 /// Records side by side: their headers, and one run of bytes.

@@ -27,8 +27,8 @@ pub(crate) enum Deliverer {
 }
 
 impl Queue {
-    /// Asks the worker to drain the queue and to end. Waits for it continue while it makes progress: each progress renews
-    /// `patience`, up to `cap` in all. The first call sets the deadline for all that wait.
+    /// Asks the worker to drain the queue and to end. Waits for it continue while it makes progress: each progress
+    /// renews `patience`, up to `cap` in all. The first call sets the deadline for all that wait.
     pub(crate) fn close(&self, patience: Duration, cap: Duration) {
         let mut state = self.lock();
         match state.life.phase {
@@ -114,8 +114,8 @@ impl Queue {
     /// Waits for the worker's end after [`close`](Self::close).
     ///
     /// When it has ended, or made no progress for too long, returns the number of unwritten lines, which then count as
-    /// dropped. Only one caller gets that number: it reports it and then calls [`end_reported`](Self::end_reported). The
-    /// others wait for it, as the process may end with them.
+    /// dropped. Only one caller gets that number: it reports it and then calls [`end_reported`](Self::end_reported).
+    /// The others wait for it, as the process may end with them.
     ///
     /// # Blocking
     /// For `nap` at most.

@@ -95,7 +95,8 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Begins to wait. `finished`: how many lines are finished now. Each progress renews `patience`, up to `cap` in all.
+    /// Begins to wait. `finished`: how many lines are finished now. Each progress renews `patience`, up to `cap` in
+    /// all.
     pub(super) fn begin(finished: u64, patience: Duration, cap: Duration) -> Self {
         let now = Instant::now();
         let last = after(now, cap);

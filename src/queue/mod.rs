@@ -1,14 +1,16 @@
 //! The queue of one output: a double buffer, bounded in bytes, behind the only lock on the logging path.
 //!
-//! Logging threads [`push`] records into the pending [`Batch`]. The worker [`take`]s it by a swap and brings back an empty
-//! one. A batch consists of [`Block`]s, which the worker returns one by one. The queue accounts for everything that a
-//! record keeps in memory until it is delivered: its header, its captured bytes and, once per batch, its contexts.
+//! Logging threads [`push`] records into the pending [`Batch`]. The worker [`take`]s it by a swap and brings back an
+//! empty one. A batch consists of [`Block`]s, which the worker returns one by one. The queue accounts for everything
+//! that a record keeps in memory until it is delivered: its header, its captured bytes and, once per batch, its
+//! contexts.
 //!
 //! The worker polls while there is work, so a push needs no wake-up. It is woken only when it sleeps, or for something
 //! urgent: an ERROR, a flush, a queue that fills up.
 //!
-//! [`Queue`] is the lock and its signals. What the lock guards is grouped by purpose: [`buffer`], [`books`], [`orders`],
-//! [`life`] and [`wakeups`]. What threads do with it has a file each: [`push`], [`take`], [`ask`] and [`end`].
+//! [`Queue`] is the lock and its signals. What the lock guards is grouped by purpose: [`buffer`], [`books`],
+//! [`orders`], [`life`] and [`wakeups`]. What threads do with it has a file each: [`push`], [`take`], [`ask`] and
+//! [`end`].
 //!
 //! The queue knows neither schemas nor sinks.
 

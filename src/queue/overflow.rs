@@ -9,8 +9,8 @@ use crate::error::Error;
 /// What happens to a record when the queue has no room for it.
 ///
 /// As text, in a configuration for example, it is `shed`, `drop_newest`, `block` (with
-/// [`DEFAULT_MAX_WAIT`](Self::DEFAULT_MAX_WAIT)), or `block` with the longest wait, as in `block 250ms`. Units are `ns`,
-/// `us`, `ms` and `s`. With the feature `serde`, it serializes as that text.
+/// [`DEFAULT_MAX_WAIT`](Self::DEFAULT_MAX_WAIT)), or `block` with the longest wait, as in `block 250ms`. Units are
+/// `ns`, `us`, `ms` and `s`. With the feature `serde`, it serializes as that text.
 ///
 /// # Examples
 /// ```

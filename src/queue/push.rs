@@ -18,8 +18,8 @@ use crate::sync::{Instant, MutexGuard, after, wait_timeout};
 pub(crate) enum Pushed {
     /// The worker will deliver it.
     Queued,
-    /// It is queued, but the output is synchronous, or no worker runs, or not for long. The caller delivers it, or waits
-    /// for the thread that does.
+    /// It is queued, but the output is synchronous, or no worker runs, or not for long. The caller delivers it, or
+    /// waits for the thread that does.
     DeliverYourself,
     /// It was refused, and the loss was counted.
     Refused,

@@ -1,10 +1,11 @@
 //! The blocks that are not in use.
 //!
-//! A delivered block returns to the queue and is the first to be used again, while it is still in the processor's caches.
-//! So the queue touches no more memory than was ever pending at once, whatever its limit.
+//! A delivered block returns to the queue and is the first to be used again, while it is still in the processor's
+//! caches. So the queue touches no more memory than was ever pending at once, whatever its limit.
 //!
-//! All blocks that the limit allows exist from the start, reserved but not touched, so that a push allocates nothing under
-//! the lock. When no lines come for a while, the worker frees most of them. It makes new ones when it is busy again.
+//! All blocks that the limit allows exist from the start, reserved but not touched, so that a push allocates nothing
+//! under the lock. When no lines come for a while, the worker frees most of them. It makes new ones when it is busy
+//! again.
 
 use super::block::Block;
 

@@ -41,8 +41,8 @@ pub(crate) struct Taken {
 impl Queue {
     /// Waits until it is time to take what is pending.
     ///
-    /// Returns at once when something is urgent or much is pending. Otherwise it lingers, so that lines go out many at a
-    /// time. After a second without a line it sleeps until it is woken. `until`: when it returns in any case.
+    /// Returns at once when something is urgent or much is pending. Otherwise it lingers, so that lines go out many at
+    /// a time. After a second without a line it sleeps until it is woken. `until`: when it returns in any case.
     ///
     /// # Blocking
     /// Yes; only the worker calls it.

@@ -42,8 +42,8 @@ impl Wakeups {
         self.worker == WorkerState::Asleep
     }
 
-    /// Whether callers that wait for room are to be woken now. While much gets done, they are woken rarely, so that they
-    /// and the worker need not take turns for every chunk. A slow sink wakes them at once.
+    /// Whether callers that wait for room are to be woken now. While much gets done, they are woken rarely, so that
+    /// they and the worker need not take turns for every chunk. A slow sink wakes them at once.
     pub(super) fn wake_callers(&mut self, has_much_room: bool) -> bool {
         let is_due = self.blocked_callers > 0
             && (has_much_room || self.callers_woken.is_none_or(|woken| woken.elapsed() >= WAKE_CALLERS_EVERY));

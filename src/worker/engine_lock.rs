@@ -1,6 +1,6 @@
 //! The lock around an engine, for which a fork waits.
 //!
-//! Whoever holds it may be in the middle of a write, for as long as the sink takes. So a fork waits for a limited time.
+//! Its holder may be in the middle of a write, for as long as the sink takes. So a fork waits for a limited time.
 //! An engine that it does not get cannot be used in the child.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

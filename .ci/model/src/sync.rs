@@ -1,7 +1,7 @@
 //! Locks whose order shuttle chooses, and a clock that only waiting moves.
 //!
-//! A wait with a timeout may end at any time: other threads run, then the thread looks again, and the clock has moved by
-//! the timeout. A wait without a timeout needs a signal, so a forgotten wake-up is a deadlock, which shuttle finds.
+//! A wait with a timeout may end at any time: other threads run, then the thread looks again, and the clock has moved
+//! by the timeout. A wait without a timeout needs a signal, so a forgotten wake-up is a deadlock, which shuttle finds.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
