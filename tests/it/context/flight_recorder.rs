@@ -384,7 +384,7 @@ fn a_panic_is_an_error_of_its_request() {
 #[cfg(unix)]
 #[test]
 fn promise_21_a_forked_child_begins_with_nothing_held_and_nothing_locked() {
-    let name = "context::held_back::promise_21_a_forked_child_begins_with_nothing_held_and_nothing_locked";
+    let name = "context::flight_recorder::promise_21_a_forked_child_begins_with_nothing_held_and_nothing_locked";
     use crate::support::fork::{fork, wait};
     child(name, &[], || {
         let folder = tempfile::tempdir().unwrap();

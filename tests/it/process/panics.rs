@@ -59,7 +59,7 @@ fn a_panic_is_a_line_with_its_text_place_thread_and_context() {
             found,
             json!({
                 "timestamp": "2026-11-20T10:15:38.123456Z", "level": "ERROR", "target": "panic",
-                "message": "out of luck", "location": format!("tests/it/process/panics.rs:{line}:17"), "thread": "pool-7",
+                "message": "out of luck", "location": format!("tests/it/process/panics.rs:{line}:13"), "thread": "pool-7",
                 "request_id": "r-1", "table": "orders", "spans": ["request", "db"],
             })
         );

@@ -53,7 +53,7 @@ fn signal() -> i32 {
 
 #[test]
 fn promise_09_a_signal_ends_the_process_when_the_log_is_written() {
-    let _name = this_test!();
+    let test = this_test!();
     if is_child() {
         let guard = builder().output(Output::new(file())).init().unwrap();
         std::mem::forget(guard);
@@ -66,7 +66,7 @@ fn promise_09_a_signal_ends_the_process_when_the_log_is_written() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("it.log");
             // SIGQUIT leaves no core behind.
-            let command = child_behind("sh", &["-c", "ulimit -c 0; exec \"$@\"", "sh"], name);
+            let command = child_behind("sh", &["-c", "ulimit -c 0; exec \"$@\"", "sh"], test);
             let (status, stderr) = run(command, name, &path);
             assert_eq!(status.signal(), Some(signal), "{status}: {stderr}");
             assert_eq!(lines_in(&path), 2_000, "{name}: {stderr}");
@@ -76,7 +76,7 @@ fn promise_09_a_signal_ends_the_process_when_the_log_is_written() {
 
 #[test]
 fn promise_09_as_process_1_it_exits_with_the_status_of_the_signal() {
-    let _name = this_test!();
+    let test = this_test!();
     const SPACE: [&str; 2] = ["-Urpf", "--mount-proc"];
     if is_child() {
         assert_eq!(std::process::id(), 1);
@@ -95,7 +95,7 @@ fn promise_09_as_process_1_it_exits_with_the_status_of_the_signal() {
     for (name, signal) in SIGNALS {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.log");
-        let (status, stderr) = run(child_behind("unshare", &SPACE, name), name, &path);
+        let (status, stderr) = run(child_behind("unshare", &SPACE, test), name, &path);
         assert_eq!(status.code(), Some(128 + signal), "{status}: {stderr}");
         assert_eq!(lines_in(&path), 2_000, "{name}");
     }
@@ -104,7 +104,7 @@ fn promise_09_as_process_1_it_exits_with_the_status_of_the_signal() {
 /// tokio's listener hears of the signal as well, and what it logs while there is time is written.
 #[test]
 fn promise_09_it_lives_beside_tokios_signals() {
-    let _name = this_test!();
+    let test = this_test!();
     if is_child() {
         let heard = Gate::shut();
         let (gate, mut file) = (heard.clone(), file());
@@ -129,7 +129,7 @@ fn promise_09_it_lives_beside_tokios_signals() {
     for (name, signal) in &SIGNALS[..2] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.log");
-        let (status, stderr) = run(child_command(name), name, &path);
+        let (status, stderr) = run(child_command(test), name, &path);
         assert_eq!(status.signal(), Some(*signal), "{status}: {stderr}");
         assert_eq!(lines_in(&path), 2, "{stderr}");
     }

@@ -171,7 +171,7 @@ impl Play for RollingFile {
 
 pub(crate) fn refusal(mut log: RollingFile) -> String {
     let error = log.control(Control::Open).unwrap_err();
-    error.to_string()
+    format!("{error:?}")
 }
 
 #[cfg(unix)]
