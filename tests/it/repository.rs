@@ -263,7 +263,9 @@ fn structs_have_few_fields() {
 fn prose_has_no_riddles() {
     let rust =
         ["src", "tests", "tool", "examples", "benches", "fuzz"].iter().flat_map(|folder| files(folder, &["rs", "md"]));
-    let scripts = ["check-endings", "check-light", "long", "miri", "run"].map(|name| format!(".ci/{name}"));
+    let scripts =
+        ["check-endings", "check-light", "docs", "features", "lib.sh", "long", "minimal-versions", "miri", "run"]
+            .map(|name| format!(".ci/{name}"));
     let single = ["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "Cargo.toml", "fuzz/run"];
     let single = single.into_iter().map(str::to_owned).chain(scripts).filter(|path| root().join(path).exists());
     let single = single.map(|path| File { text: read(&path), path });

@@ -13,6 +13,7 @@ use tracing::Level;
 use crate::support::faults::{Faulty, Gate, Taken, panic_quietly, sink};
 use crate::support::ledger::{in_order, log, read};
 use crate::support::process::{FILE, HOW, Running, child_command, file, how, is_child, log_on_four_threads, run_child};
+use crate::support::sample::tries;
 use crate::support::wait::{PATIENCE, until};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -25,7 +26,6 @@ fn text_of(file: &Path) -> String {
 #[test]
 fn promise_08_nothing_is_lost_however_the_process_ends() {
     let name = this_test!();
-    const RUNS: usize = 20;
     if is_child() {
         static KEPT: OnceLock<Guard> = OnceLock::new();
         let guard = spanline::builder().log_panics(false).output(Output::new(file())).init().unwrap();
@@ -63,7 +63,7 @@ fn promise_08_nothing_is_lost_however_the_process_ends() {
         ("panic twice", None),
     ];
     for (how, code) in ways {
-        for run in 0..RUNS {
+        for run in 0..tries(20, 200) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("it.log");
             let (status, stderr) = run_child(name, how, &path);

@@ -12,9 +12,11 @@ use tracing::Level;
 
 use crate::support::ledger::{log, read};
 use crate::support::process::{Running, child_command, how, is_child};
+use crate::support::sample::tries;
 use crate::support::wait::{PATIENCE, Stalls, until};
 
 const KILLS: usize = 20;
+const KILLS_LONG: usize = 1_000;
 /// How many children run at a time.
 const SIDE_BY_SIDE: usize = 4;
 const THREADS: u64 = 2;
@@ -104,7 +106,7 @@ fn kill_many<'h>(test: &str, hows: &[&'h str], longer: Duration) -> Vec<(&'h str
     std::thread::scope(|scope| {
         let killers: Vec<_> = (0..SIDE_BY_SIDE)
             .map(|first| {
-                let kills = (first..KILLS).step_by(SIDE_BY_SIDE);
+                let kills = (first..tries(KILLS, KILLS_LONG)).step_by(SIDE_BY_SIDE);
                 let of = move |kill| {
                     let how = hows[kill / SIDE_BY_SIDE % hows.len()];
                     (how, kill_one(test, how, longer))

@@ -11,6 +11,7 @@ pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod log_directory;
 pub(crate) mod process;
+pub(crate) mod sample;
 pub(crate) mod stage;
 pub(crate) mod strict;
 pub(crate) mod wait;

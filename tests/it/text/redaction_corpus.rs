@@ -16,6 +16,7 @@ use tracing::subscriber::with_default;
 use tracing::{Level, error, info, info_span};
 use tracing_subscriber::prelude::*;
 
+use crate::support::sample::step;
 use crate::support::stage::{Site, fixed, lines_of, text_of};
 use crate::support::wait::PATIENCE;
 
@@ -300,8 +301,8 @@ fn a_text_cut_in_the_middle_of_a_secret_shows_nothing_of_it() {
     let corpus = corpus();
     let named = corpus.named.iter().map(|(name, value)| (format!("{name}: {value:?}"), value.clone(), name.clone()));
     let shaped = corpus.shaped.iter().map(|(text, secret)| (text.clone(), secret.clone(), String::new()));
-    for (text, secret, name) in named.chain(shaped).step_by(5) {
-        for before in (0..400).step_by(7) {
+    for (text, secret, name) in named.chain(shaped).step_by(step(5)) {
+        for before in (0..400).step_by(step(7)) {
             let text = format!("{} {text}", " x".repeat(before));
             let lines = text_of(fixed().redact(Redact::new().values()).max_line_bytes(600), || {
                 info!("{text}");

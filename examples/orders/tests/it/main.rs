@@ -290,8 +290,8 @@ fn serve_answers_in_the_clients_trace_until_ctrl_c() {
 /// Adds up the books that `--chaos` reports.
 fn check_chaos(told: &str) {
     assert!(!told.contains("WRONG") && told.ends_with("all books balance\n"), "{told}");
-    let balanced: Vec<_> = told.lines().filter(|line| line.ends_with(": balanced")).collect();
-    let (killed, books): (Vec<_>, Vec<_>) =
+    let balanced: Vec<&str> = told.lines().filter(|line| line.ends_with(": balanced")).collect();
+    let (killed, books): (Vec<&str>, Vec<&str>) =
         balanced.into_iter().partition(|line| line.contains("lost with the process"));
     assert_eq!((books.len(), killed.len()), (9, 2), "{told}");
     let mut reasons = BTreeMap::<&str, BTreeSet<&str>>::new();
@@ -339,9 +339,7 @@ fn the_books_balance_in_chaos_also_without_mounts() {
     let mut child = command(&without_mounts, directory.path()).spawn().unwrap();
     // The second line is the first scenario's, which is then under way.
     let mut said = BufReader::new(child.stderr.take().unwrap());
-    for _ in 0..2 {
-        said.read_line(&mut String::new()).unwrap();
-    }
+    assert!((0..2).all(|_| said.read_line(&mut String::new()).unwrap() > 0));
     interrupt(&child);
     said.read_to_string(&mut String::new()).unwrap();
     assert_eq!(finish(child).status, Some(130));

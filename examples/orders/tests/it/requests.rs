@@ -167,11 +167,14 @@ fn check_request<'e>(id: &str, events: &[&'e Value], parent: Option<&str>) -> &'
 
 /// Each span has one id, and its parent is the span above it: within a service, and from one service to the next.
 fn check_spans(events: &[&Value], method: &str, parent: Option<&str>) {
-    let (mut ids, mut parents) = (BTreeMap::<(&str, Vec<&str>), Value>::new(), BTreeMap::new());
-    let mut has_id = |span, id: &Value| {
+    let (mut ids, mut parents) = (BTreeMap::<String, Value>::new(), BTreeMap::new());
+    let mut has_id = |span: (&str, Vec<&str>), id: &Value| {
         assert!(has_form(id.as_str().unwrap(), &"h".repeat(16)), "{events:#?}");
-        let known = ids.entry(span).or_insert_with(|| id.clone());
-        assert_eq!(known, id, "one id for a span in {events:#?}");
+        assert_eq!(
+            ids.entry(format!("{span:?}")).or_insert_with(|| id.clone()),
+            id,
+            "the id of {span:?} in {events:#?}"
+        );
         ids.len() == ids.values().map(Value::to_string).collect::<BTreeSet<_>>().len()
     };
     for event in events {
