@@ -59,13 +59,25 @@ impl Error {
 
     /// Says what was being done when `source` happened, a path for example.
     ///
-    /// A broken pipe is [closed](Error::is_closed), every other I/O error [can be retried](Error::is_retryable).
+    /// The error [can be retried](Error::is_retryable): a broken pipe may be connected again. A sink whose destination has
+    /// ended for good returns [`Error::closed`].
     pub fn io(doing: impl Into<String>, source: io::Error) -> Self {
-        let kind = match source.kind() {
-            io::ErrorKind::BrokenPipe => Kind::Closed,
-            _ => Kind::Retry,
-        };
-        Self { kind, message: doing.into(), source: Some(source) }
+        Self { kind: Kind::Retry, message: doing.into(), source: Some(source) }
+    }
+
+    /// Returns the same error, after which the sink is closed.
+    pub(crate) fn into_closed(self) -> Self {
+        Self { kind: Kind::Closed, ..self }
+    }
+
+    /// Returns the same error as one that trying again does not help.
+    pub(crate) fn into_invalid(self) -> Self {
+        Self { kind: Kind::Invalid, ..self }
+    }
+
+    /// Returns whether a pipe has no reader.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// The same error, with the output it is about.

@@ -408,5 +408,5 @@ impl Builder {
 
 fn default_output() -> Output {
     let stdout = Stdout::new();
-    if stdout.is_terminal() { Output::new(stdout).schema(Console::new()) } else { Output::new(stdout) }
+    if stdout.profile().is_terminal { Output::new(stdout).schema(Console::new()) } else { Output::new(stdout) }
 }

@@ -1,6 +1,5 @@
 //! One way out of the process: schema, queue, worker and sink.
 
-use std::any::Any;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,8 +17,8 @@ use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
 use crate::redact::{Redactor, Rules};
 use crate::schema::{Edits, Flat, Schema};
-use crate::sink::{RollingFile, Sink};
-use crate::worker::{Durability, Lane, Parts};
+use crate::sink::{Profile, Sink};
+use crate::worker::{Durability, Lane, LaneConfig};
 
 /// A queue smaller than this would hold no line.
 const MIN_QUEUE_BYTES: usize = 4 << 10;
@@ -31,10 +30,8 @@ const MAX_QUEUE_BYTES: usize = 1 << 30;
 /// Each output has a worker thread of its own: a stuck one delays no other. See [`Sink`] and [`Schema`] for one's own.
 pub struct Output {
     name: Option<String>,
-    default_name: String,
-    /// The file, where the sink is one.
-    path: Option<PathBuf>,
     sink: Box<dyn Sink>,
+    profile: Profile,
     schema: Option<Box<dyn Schema>>,
     edits: Edits,
     pub(super) filter: Option<Result<Targets, Error>>,
@@ -50,13 +47,9 @@ impl Output {
 
     /// An output to `sink`: [`Flat`] lines, [`Overflow::Shed`], [`Self::DEFAULT_QUEUE_BYTES`].
     pub fn new<S: Sink>(sink: S) -> Self {
-        let path = std::any::type_name::<S>();
-        let path = path.split('<').next().unwrap_or(path);
-        let file = (&sink as &dyn Any).downcast_ref::<RollingFile>();
         Self {
             name: None,
-            default_name: path.rsplit("::").next().unwrap_or(path).to_ascii_lowercase(),
-            path: file.map(|file| file.path().to_owned()),
+            profile: sink.profile(),
             sink: Box::new(sink),
             schema: None,
             edits: Edits::new(),
@@ -68,7 +61,7 @@ impl Output {
         }
     }
 
-    /// Its name in metrics, complaints and the worker thread's name (`spanline-<name>`); the sink's type unless set.
+    /// Its name in metrics, complaints and the worker thread's name (`spanline-<name>`); the sink's own name unless set.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -173,7 +166,8 @@ impl Output {
     }
 
     pub(super) fn wants_thread(&self) -> bool {
-        self.schema.as_ref().is_some_and(|schema| schema.wants_thread())
+        let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
+        schema.is_some_and(|schema| schema.wants_thread())
     }
 
     /// The name it was given, or one after its sink that no other has.
@@ -186,25 +180,27 @@ impl Output {
             }
             Some(name) => Ok(name.clone()),
             None => {
-                let numbered = (2..).map(|number| format!("{}-{number}", self.default_name));
-                let mut names = std::iter::once(self.default_name.clone()).chain(numbered);
+                let numbered = (2..).map(|number| format!("{}-{number}", self.profile.name));
+                let mut names = std::iter::once(self.profile.name.clone()).chain(numbered);
                 Ok(names.find(|name| !taken(name)).unwrap_or_default())
             }
         }
     }
 
     pub(super) fn start(self, name: String, limit: Option<Share>, common: &Common<'_>) -> Result<Arc<Lane>, Error> {
-        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let schema = self.schema.or(self.profile.schema).unwrap_or_else(|| Box::new(Flat::new()));
         let mut schema = self.edits.on(schema);
-        schema.terminal(self.sink.is_terminal());
-        Lane::start(Parts {
+        schema.terminal(self.profile.is_terminal);
+        Lane::start(LaneConfig {
             name,
             schema,
             sink: self.sink,
             overflow: self.overflow,
             synchronous: self.synchronous,
             durability: self.durability,
-            max_bytes: self.queue_bytes,
+            queue_bytes: self.queue_bytes,
+            batching: self.profile.batch,
+            wants_columns: self.profile.wants_columns,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),
             clock: common.clock.clone(),
@@ -234,7 +230,7 @@ pub(super) struct Common<'a> {
 /// Names the path.
 pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
     let mut seen = Vec::new();
-    for path in outputs.iter().filter_map(|output| output.path.as_deref()) {
+    for path in outputs.iter().filter_map(|output| output.profile.path.as_deref()) {
         let known = resolved(path);
         if seen.contains(&known) {
             return Err(Error::invalid(format!("two outputs write to {}", path.display())));
@@ -257,7 +253,7 @@ fn resolved(path: &Path) -> PathBuf {
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Output")
-            .field("name", self.name.as_ref().unwrap_or(&self.default_name))
+            .field("name", self.name.as_ref().unwrap_or(&self.profile.name))
             .field("filter", &self.filter)
             .field("overflow", &self.overflow)
             .field("synchronous", &self.synchronous)

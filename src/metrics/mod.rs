@@ -1,14 +1,18 @@
 //! Counters: what came in, what went out, what was lost and why.
 //!
-//! The books balance: for each output, `emitted = written + dropped + queued + held_back`, by level. The same numbers for monitoring
+//! The books balance: for each output, by level,
+//! `emitted + taken_over = written + dropped + queued + in_flight + held_back + spooled`. The same numbers for monitoring
 //! systems: `series` names them, `prometheus` and `publish` hand them over.
 
+mod delivered;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 #[cfg(feature = "metrics")]
 mod publish;
 #[cfg(any(feature = "metrics", feature = "prometheus"))]
 mod series;
+
+pub(crate) use delivered::{Delivered, DeliveredCounts};
 
 use std::fmt;
 use std::time::Duration;
@@ -189,12 +193,20 @@ pub struct OutputMetrics {
     pub name: String,
     /// Lines meant for it: each event that passed its filters, or was held back from it.
     pub emitted: ByLevel,
-    /// Lines its sink took whole.
+    /// Lines that an earlier process left in the output's spool.
+    pub taken_over: ByLevel,
+    /// Lines that its sink has written: what that means, each sink's docs say.
     pub written: ByLevel,
     /// Lines lost, each with its reason.
     pub dropped: Dropped,
-    /// Lines waiting or being written.
+    /// Lines waiting, or offered to the sink and not taken.
     pub queued: ByLevel,
+    /// Lines that the sink has handed over and that are not acknowledged. They are still in memory.
+    pub in_flight: ByLevel,
+    /// Lines on disk, in the output's spool, still to be written.
+    pub spooled: ByLevel,
+    /// Lines that were sent once more, as they were not acknowledged. They are in the other counts once.
+    pub resent: u64,
     /// Lines [held back](crate::Builder::flight_recorder) from it and not released: still in memory, gone with their request, or
     /// evicted.
     pub held_back: ByLevel,
@@ -206,8 +218,8 @@ pub struct OutputMetrics {
     pub queued_bytes: u64,
     /// What that may come to: [`Output::queue_bytes`](crate::Output::queue_bytes).
     pub max_queued_bytes: u64,
-    /// How long ago the oldest of the queued lines was logged, by the log's own clock: how far the output is behind.
-    /// `None` when none is queued, zero when the clock has stepped back since.
+    /// How long ago the oldest line was logged that is queued or in flight, by the log's own clock: how far the output is
+    /// behind. `None` when there is none, zero when the clock has stepped back since.
     pub oldest_queued: Option<Duration>,
     /// Bytes its sink took.
     pub written_bytes: u64,

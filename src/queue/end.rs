@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::order::wake_all;
 use super::turn::MAX_LINGER;
 use super::{Batch, Phase, Queue, State};
-use crate::metrics::Reason;
+use crate::metrics::{ByLevel, DeliveredCounts, Reason};
 use crate::sync::{Instant, MutexGuard, PoisonError};
 
 /// Whoever logs after the end writes the line himself, and tries no longer than this; then the output is given up.
@@ -111,8 +111,8 @@ impl Queue {
     }
 
     fn is_delivered(&self, state: &State) -> bool {
-        let written = self.written(state);
-        state.phase == Phase::Abandoned || (self.held(state, written).total() == 0 && state.orders.is_empty())
+        let left = self.unfinished(state, self.progress(state)).total();
+        state.phase == Phase::Abandoned || (left == 0 && state.orders.is_empty())
     }
 
     /// Says that the next one may deliver.
@@ -177,7 +177,8 @@ impl Queue {
 
     /// Lines that the worker has done with: shows progress.
     fn finished(&self, state: &State) -> u64 {
-        self.written(state).total() + state.lost.total()
+        let progress = self.progress(state);
+        progress.written.total() + progress.spooled.total() + state.lost.total()
     }
 
     /// Who writes what is queued now.
@@ -230,14 +231,15 @@ impl Queue {
 
     pub(super) fn abandon(&self, mut state: MutexGuard<'_, State>) -> u64 {
         state.phase = Phase::Abandoned;
-        let written = self.written(&state);
-        let left = self.held(&state, written);
-        state.written_in_time = Some(written);
+        let progress = self.progress(&state);
+        let left = self.unfinished(&state, progress);
+        state.written_in_time = Some(DeliveredCounts { in_flight: ByLevel::default(), ..progress });
         let now = state.pending.last_time();
         for (level, lines) in left.levels() {
             state.lose_lines(Reason::Shutdown, level, lines, now);
         }
         state.used = 0;
+        state.retained = 0;
         state.oldest_taken = None;
         let pending = std::mem::replace(&mut state.pending, Batch::new(0));
         let spare = state.spare.surplus();

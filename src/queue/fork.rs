@@ -1,7 +1,7 @@
 //! A queue in a forked child: empty, with books of its own, and without a worker.
 
 use super::{Phase, Queue, State, Tally, Waiting};
-use crate::metrics::{ByLevel, Dropped};
+use crate::metrics::{ByLevel, DeliveredCounts, Dropped};
 use crate::sync::MutexGuard;
 
 impl Queue {
@@ -29,10 +29,12 @@ impl Queue {
         state.spare.begin_anew();
         state.pending.clear();
         state.used = 0;
+        state.retained = 0;
         state.ending = None;
         state.telling_until = None;
         state.waiting = Waiting::No;
         state.urgent = false;
+        state.calls_sink = false;
         state.blocked = 0;
         state.emitted = ByLevel::default();
         state.released = ByLevel::default();
@@ -42,7 +44,7 @@ impl Queue {
         state.overdue = 0;
         state.lost = ByLevel::default();
         state.oldest_taken = None;
-        state.written_in_time = (state.phase == Phase::Abandoned).then(ByLevel::default);
+        state.written_in_time = (state.phase == Phase::Abandoned).then(DeliveredCounts::default);
         state.losses.clear();
         state.refused_since_take = false;
         state.orders.clear();

@@ -33,9 +33,8 @@ use tracing::Level;
 
 use crate::context::{Bound, Node, epoch};
 use crate::error::Error;
-use crate::metrics::{ByLevel, Dropped, OutputMetrics, Reason};
+use crate::metrics::{ByLevel, Delivered, DeliveredCounts, Dropped, OutputMetrics, Reason};
 use crate::record::Timestamp;
-use crate::sink::Delivered;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError};
 
 /// What happens to a record for which there is no room.
@@ -87,8 +86,10 @@ pub(crate) struct Queue {
 pub(crate) struct State {
     pending: Batch,
     spare: Spare,
-    /// Bytes accounted for: pending, and taken but not delivered.
+    /// Bytes accounted for: pending, taken but not delivered, and `retained`.
     used: usize,
+    /// What of them is rendered lines that the sink has not finished, and room to render more.
+    retained: usize,
     phase: Phase,
     /// How long the end is waited for; from the time it has begun.
     ending: Option<end::Ending>,
@@ -100,6 +101,8 @@ pub(crate) struct State {
     parked: bool,
     waiting: Waiting,
     urgent: bool,
+    /// The sink's waker was woken.
+    calls_sink: bool,
     /// Callers waiting for room.
     blocked: usize,
     /// When they were last woken.
@@ -119,7 +122,7 @@ pub(crate) struct State {
     /// When the first record of those it has taken and not resolved was logged.
     oldest_taken: Option<Timestamp>,
     /// What had been written when the worker was given up; what it writes later is counted as lost already.
-    written_in_time: Option<ByLevel>,
+    written_in_time: Option<DeliveredCounts>,
     losses: Vec<Loss>,
     refused_since_take: bool,
     orders: Vec<Order>,
@@ -217,6 +220,7 @@ impl Queue {
             pending: Batch::new(max_bytes),
             spare: Spare::new(max_bytes),
             used: 0,
+            retained: 0,
             phase: Phase::Running,
             ending: None,
             telling_until: None,
@@ -224,6 +228,7 @@ impl Queue {
             parked: false,
             waiting: Waiting::No,
             urgent: false,
+            calls_sink: false,
             blocked: 0,
             let_in: Instant::now(),
             emitted: ByLevel::default(),
@@ -399,16 +404,19 @@ impl Queue {
         }
     }
 
-    /// Lines written, those of the batch under way included.
-    fn written(&self, state: &State) -> ByLevel {
-        state.written_in_time.unwrap_or_else(|| ByLevel::of(|level| self.delivered.of(level)))
+    /// What the worker has done, the batch under way included.
+    fn progress(&self, state: &State) -> DeliveredCounts {
+        state.written_in_time.unwrap_or_else(|| self.delivered.counts())
     }
 
-    /// Lines the worker has not done with.
-    fn held(&self, state: &State, written: ByLevel) -> ByLevel {
+    /// Lines the worker has not finished, in flight or not.
+    fn unfinished(&self, state: &State, progress: DeliveredCounts) -> ByLevel {
         match state.written_in_time {
             Some(_) => state.pending.by_level(),
-            None => state.taken.minus(state.lost).minus(written).plus(state.pending.by_level()),
+            None => {
+                let all = state.taken.plus(progress.taken_over).plus(state.pending.by_level());
+                all.minus(state.lost).minus(progress.written).minus(progress.spooled)
+            }
         }
     }
 
@@ -424,19 +432,23 @@ impl Queue {
     pub(crate) fn metrics(&self) -> (OutputMetrics, Option<Timestamp>) {
         let state = self.lock();
         let tally = state.tally.clone();
-        let written = self.written(&state);
-        let queued = self.held(&state, written);
+        let progress = self.progress(&state);
+        let unfinished = self.unfinished(&state, progress);
         let (suppressed, held) = (self.beside.suppressed.by_level(), self.beside.held.by_level());
-        let oldest = self.oldest(&state, queued);
+        let oldest = self.oldest(&state, unfinished);
         let metrics = OutputMetrics {
             emitted: state.emitted.plus(suppressed).plus(held),
-            written,
+            taken_over: progress.taken_over,
+            written: progress.written,
+            in_flight: progress.in_flight,
+            spooled: progress.spooled,
+            resent: self.delivered.resent(),
             dropped: state.dropped.plus(Reason::RateLimited, suppressed),
-            queued,
+            queued: unfinished.minus(progress.in_flight),
             held_back: held.minus(state.released),
             released: state.released,
             evicted: self.beside.evicted.by_level(),
-            queued_bytes: state.used as u64,
+            queued_bytes: (state.used - state.reserve(self.max_bytes)) as u64,
             max_queued_bytes: self.max_bytes as u64,
             written_bytes: tally.written_bytes,
             notices: tally.notices,

@@ -107,13 +107,19 @@ impl Queue {
         true
     }
 
-    /// Says that the batch taken last is done with, and what became of the orders. `settled`: it is durable, too, where
-    /// it has to be.
-    pub(crate) fn batch_done(&self, tally: &Tally, done: Vec<(Order, Result<(), Error>)>, settled: bool) {
+    /// Notes that the end is near: what was written is durable, where it has to be.
+    pub(crate) fn sync_done(&self, tally: &Tally, settled: bool) {
+        let taken = self.lock().taken.total();
+        self.batch_done(tally, Vec::new(), settled.then_some(taken));
+    }
+
+    /// Marks a batch as finished and records its orders' results. `settled`: so many of all records that were ever taken
+    /// are finished, and durable where they have to be.
+    pub(crate) fn batch_done(&self, tally: &Tally, done: Vec<(Order, Result<(), Error>)>, settled: Option<u64>) {
         let mut state = self.lock();
         state.tally = tally.clone();
-        if settled {
-            state.settled = state.taken.total();
+        if let Some(settled) = settled {
+            state.settled = state.settled.max(settled);
         }
         if !done.is_empty() || self.is_synchronous() || state.phase != Phase::Running {
             self.room.notify_all();

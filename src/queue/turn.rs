@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use tracing::Level;
-
 use super::{Batch, Block, LATE_PATIENCE, Loss, Order, Phase, Queue, State, Tally, Waiting};
-use crate::metrics::Reason;
 use crate::record::Timestamp;
+use crate::sink::DroppedLine;
 use crate::sync::{Instant, PoisonError};
 
 /// The worker waits no longer than this before it takes what there is.
@@ -34,7 +32,14 @@ pub(crate) struct Taken {
     pub(crate) orders: Vec<Order>,
     /// Nothing more will come while this worker runs.
     pub(crate) last: bool,
+    /// The sink's waker was woken.
+    pub(crate) woken: bool,
+    /// All records that were ever taken, these included.
+    pub(crate) total: u64,
 }
+
+/// While lines are retained, this part of the budget stays free, so that rendering them does not exceed it.
+const RESERVED_PART: usize = 8;
 
 impl Queue {
     /// Waits until it is time to take what is pending.
@@ -112,23 +117,74 @@ impl Queue {
         }
     }
 
-    /// Says that records with `bytes` in all have been resolved: delivered, or in `lost` for a reason. `next`: when the
-    /// first of the others that were taken was logged.
-    pub(crate) fn delivered(&self, bytes: usize, lost: &[(Reason, Level, Timestamp)], next: Option<Timestamp>) {
+    /// Notes that records with `bytes` in all have been resolved: rendered, or in `lost` for a reason, as are lines that
+    /// the sink dropped. `next`: when the first of the others was logged. `retained`: the bytes of rendered lines that the
+    /// sink has not finished. Returns the bytes accounted for now.
+    pub(crate) fn delivered(
+        &self,
+        bytes: usize,
+        lost: &[DroppedLine],
+        next: Option<Timestamp>,
+        retained: usize,
+    ) -> usize {
         let mut state = self.lock();
         state.oldest_taken = next;
         state.used = state.used.saturating_sub(bytes);
         if state.phase != Phase::Abandoned {
-            for (reason, level, time) in lost {
-                state.lost.add(*level, 1);
-                state.lose(*reason, *level, *time);
+            let retained = if retained == 0 { 0 } else { retained + self.max_bytes / RESERVED_PART };
+            state.used = (state.used - state.retained).saturating_add(retained);
+            state.retained = retained;
+            for line in lost.iter().filter(|line| line.lines > 0) {
+                state.lost.add(line.level, line.lines);
+                state.lose_lines(line.reason, line.level, line.lines, line.time);
             }
         }
+        let used = state.used;
         // Whoever waits for room is let in seldom while much gets done, so that the two need not take turns for every
         // chunk; but at once by a slow sink.
         if state.blocked > 0 && (state.used <= self.max_bytes / 4 * 3 || state.let_in.elapsed() >= LET_IN_EVERY) {
             state.let_in = Instant::now();
             self.room.notify_all();
+        }
+        used
+    }
+
+    /// Has the worker call the sink: its waker was woken.
+    pub(crate) fn call_sink(&self) {
+        let mut state = self.lock();
+        state.calls_sink = true;
+        state.urgent = true;
+        if state.waiting != Waiting::No {
+            self.work.notify_one();
+        }
+    }
+
+    /// Waits, with lines in flight, until the sink's waker is woken, or `due`. Returns whether it was woken; `None` when it
+    /// is time to give up. `moved_last`: when the sink got ahead last.
+    ///
+    /// # Blocking
+    /// Until then.
+    pub(crate) fn wait_for_call(&self, due: Option<Instant>, moved_last: Instant) -> Option<bool> {
+        let mut state = self.lock();
+        loop {
+            if matches!(state.phase, Phase::Abandoned | Phase::Lost) {
+                return None;
+            }
+            if std::mem::take(&mut state.calls_sink) {
+                return Some(true);
+            }
+            if state.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
+                self.abandon(state);
+                return None;
+            }
+            let left = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Some(false);
+            }
+            let nap = if state.phase == Phase::Ended { LONGEST_PAUSE_AT_END } else { IDLE };
+            state.waiting = Waiting::Polling;
+            (state, _) = self.work.wait_timeout(state, left.min(nap)).unwrap_or_else(PoisonError::into_inner);
+            state.waiting = Waiting::No;
         }
     }
 
@@ -142,6 +198,11 @@ impl Queue {
         let mut state = self.lock();
         state.parked = true;
         self.room.notify_all();
+    }
+
+    /// The sink was reopened: lines are taken in again.
+    pub(crate) fn unpark(&self) {
+        self.lock().parked = false;
     }
 
     /// Waits between two tries of a write; returns false when it is time to give up. `moved_last`: when something
@@ -185,7 +246,13 @@ impl State {
         };
         // What stays keeps its place: the list never grows under the lock.
         let losses = self.losses.extract_if(.., due).collect();
-        Taken { batch, losses, orders: std::mem::take(&mut self.orders), last }
+        let (orders, woken) = (std::mem::take(&mut self.orders), std::mem::take(&mut self.calls_sink));
+        Taken { batch, losses, orders, last, woken, total: self.taken.total() }
+    }
+
+    /// Bytes accounted for that nothing takes yet.
+    pub(super) fn reserve(&self, max_bytes: usize) -> usize {
+        if self.retained == 0 { 0 } else { max_bytes / RESERVED_PART }
     }
 }
 

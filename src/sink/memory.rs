@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Lines, Sink};
+use super::{Lines, Next, Profile, Sink};
 use crate::error::Error;
 
-/// Keeps lines in memory, for testing what a program logs. Clones share the lines.
+/// Keeps lines in memory, for testing what a program logs. Clones share the lines. A line counts as written at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,9 +52,13 @@ impl Memory {
 }
 
 impl Sink for Memory {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         self.bytes().extend_from_slice(lines.as_bytes());
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("memory").plain()
     }
 }

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::{Duration, Instant};
 
-use super::{Engine, Lane};
+use super::engine::Engine;
+use super::lane::Lane;
 use crate::complaint::Complaints;
 use crate::held::{self, Store};
 use crate::limit::{Limiter, SHARDS, Shard};

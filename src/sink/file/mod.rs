@@ -50,13 +50,13 @@ mod store;
 mod writer;
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use self::open::{Modes, failed};
 use self::store::Store;
 use self::writer::Writer;
-use super::{Control, Lines, Sink};
+use super::{Control, Lines, Next, Profile, Sink};
 use crate::error::Error;
 use crate::rotation::{Form, Names, Period, Retention, Schedule, Zone};
 
@@ -206,11 +206,6 @@ impl RollingFile {
         self
     }
 
-    /// The active file's path, as it was given.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Opens the file.
     fn open(&self) -> Result<Writer, Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
@@ -248,16 +243,17 @@ impl RollingFile {
 }
 
 impl Sink for RollingFile {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         // Whatever is wrong with the path by now may be put right: no line is given up for it.
         let passing = |error: Error| if error.is_retryable() { error } else { Error::retry(error.to_string()) };
-        self.opened().and_then(|writer| writer.write(lines)).map_err(passing)
+        self.opened().and_then(|writer| writer.write(lines)).map(|()| Next::Done).map_err(passing)
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
         if control == Control::Open {
             self.writer = None;
-            return self.opened().map(drop);
+            // A log whose file cannot be opened does not start.
+            return self.opened().map(drop).map_err(Error::into_invalid);
         }
         if control == Control::Forked {
             // Closing the file leaves the parent its lock on it; the compression thread did not come along.
@@ -273,5 +269,9 @@ impl Sink for RollingFile {
             Control::Close => writer.finish(FINISH),
             _ => Ok(()),
         }
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("rollingfile").path(&self.path).plain()
     }
 }

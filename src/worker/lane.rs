@@ -1,0 +1,298 @@
+//! One output at work: what its worker, the threads that log and its handles share.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::durability::Durability;
+use super::engine::Engine;
+use super::fork;
+use super::own_thread::{Own, own_lane};
+use super::waker::SinkWaker;
+use crate::complaint::Complaints;
+use crate::error::Error;
+use crate::held::Store;
+use crate::limit::Share;
+use crate::metrics::{Delivered, OutputMetrics};
+use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
+use crate::record::{Clock, Statics};
+use crate::redact::Redactor;
+use crate::schema::Schema;
+use crate::sink::{Batching, Control, Sink};
+
+/// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. A thread
+/// that logs waits this long for it, and then writes its lines itself.
+const WORKER_START: Duration = Duration::from_millis(100);
+
+/// A worker that sleeps looks this often whether the period is over in which a repeat was suppressed.
+const NAP: Duration = Duration::from_secs(1);
+
+/// One output at work.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    id: usize,
+    pub(crate) name: String,
+    pub(crate) queue: Queue,
+    pub(super) engine: Mutex<Engine>,
+    /// Counts the times the engine was taken hold of.
+    pub(super) turns: AtomicU64,
+    /// The turn whose end the last fork did not await.
+    pub(super) stuck_turn: AtomicU64,
+    pub(crate) complaints: Arc<Complaints>,
+    clock: Clock,
+    /// Limits of repeats, where there are any.
+    pub(crate) limit: Option<Share>,
+    /// Lines held back from this output and others, where some are.
+    pub(super) held: Option<Arc<Store>>,
+}
+
+/// What a lane is made of.
+pub(crate) struct LaneConfig {
+    pub(crate) name: String,
+    pub(crate) schema: Box<dyn Schema>,
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) batching: Batching,
+    /// The sink wants the ids of each line.
+    pub(crate) wants_columns: bool,
+    pub(crate) overflow: Overflow,
+    pub(crate) synchronous: bool,
+    pub(crate) durability: Durability,
+    pub(crate) queue_bytes: usize,
+    pub(crate) max_line_bytes: usize,
+    pub(crate) statics: Arc<Statics>,
+    pub(crate) clock: Clock,
+    pub(crate) complaints: Arc<Complaints>,
+    pub(crate) limit: Option<Share>,
+    /// Takes the secrets out of texts, where that is wanted.
+    pub(crate) redactor: Option<Redactor>,
+    pub(crate) held: Option<Arc<Store>>,
+}
+
+impl Lane {
+    /// Opens the sink and starts the worker.
+    ///
+    /// # Errors
+    /// An error from [`Control::Open`] that is not retryable, or that no thread can be started.
+    pub(crate) fn start(mut config: LaneConfig) -> Result<Arc<Self>, Error> {
+        static IDS: AtomicUsize = AtomicUsize::new(1);
+        let failed = match config.sink.control(Control::Open) {
+            Err(error) if error.is_retryable() => Some(error),
+            opened => opened.map(|()| None)?,
+        };
+        let delivered = Arc::<Delivered>::default();
+        let waker = Arc::<SinkWaker>::default();
+        let mut lines = Engine::lines(Arc::clone(&delivered));
+        lines.set_waker(Waker::from(Arc::clone(&waker)));
+        let lane = Arc::new(Self {
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            queue: Queue::new(config.overflow, config.synchronous, config.queue_bytes, delivered),
+            complaints: Arc::clone(&config.complaints),
+            name: config.name.clone(),
+            clock: config.clock.clone(),
+            limit: config.limit.clone(),
+            held: config.held.clone(),
+            engine: Mutex::new(Engine::new(config, lines, failed.is_none())),
+            turns: AtomicU64::new(0),
+            stuck_turn: AtomicU64::new(fork::NEVER_STUCK),
+        });
+        waker.set(&lane);
+        if let Some(error) = failed {
+            lane.complain("failed", &format!("not open yet: {error}"));
+        }
+        fork::watch(&lane);
+        lane.start_worker()?;
+        Ok(lane)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the workers")]
+    fn start_worker(self: &Arc<Self>) -> Result<(), Error> {
+        let worker = Arc::clone(self);
+        std::thread::Builder::new()
+            .name(format!("spanline-{}", self.name))
+            .spawn(move || worker.run())
+            .map(drop)
+            .map_err(|error| Error::io(format!("cannot start the worker of output {}", self.name), error))
+    }
+
+    fn run(self: &Arc<Self>) {
+        if !self.begin_work() {
+            return;
+        }
+        let own = Own::enter(self.id);
+        let mut idle = Idle::new();
+        let mut due = None;
+        let engine = loop {
+            let to_tell = self.limit.as_ref().is_some_and(Share::is_open);
+            let tell_at = to_tell.then(|| Instant::now() + NAP);
+            self.queue.wait_for_work(&mut idle, [due, tell_at].into_iter().flatten().min());
+            let mut engine = self.engine();
+            let taken = self.queue.take(engine.spare());
+            let last = taken.last;
+            if idle.is_busy() {
+                self.queue.untrim();
+            }
+            engine = Engine::deliver(engine, taken, self);
+            due = engine.due();
+            if idle.is_resting() {
+                engine.trim(self);
+            }
+            if last && self.queue.begin_end() {
+                engine = Engine::close(engine, self);
+                if self.queue.end() {
+                    break engine;
+                }
+            }
+        };
+        drop(own);
+        drop(engine);
+        // Something may have been pushed since by a thread of the log, which did not wait for the engine.
+        self.deliver_here();
+    }
+
+    /// Takes over from those who delivered by themselves, if any. Returns false when no worker is wanted any more.
+    fn begin_work(&self) -> bool {
+        loop {
+            let engine = self.engine();
+            if !engine.is_under_way() {
+                return self.queue.begin_work();
+            }
+            drop(engine);
+            self.queue.wait_a_moment();
+        }
+    }
+
+    /// Takes hold of the engine; not while a fork wants it.
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        fork::let_pass();
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        engine
+    }
+
+    /// The same if it is free, and nobody has let go of it only for a moment.
+    fn try_engine(&self) -> Option<MutexGuard<'_, Engine>> {
+        fork::let_pass();
+        let engine = match self.engine.try_lock() {
+            Ok(engine) => engine,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        (!engine.is_under_way()).then_some(engine)
+    }
+
+    /// Lets go of the engine for the time of `pause`.
+    pub(super) fn rest<'a, T>(&'a self, engine: MutexGuard<'a, Engine>, pause: impl FnOnce() -> T) -> (MutexGuard<'a, Engine>, T) {
+        drop(engine);
+        let result = pause();
+        (self.engine(), result)
+    }
+
+    pub(super) fn complain(&self, reason: &str, text: &str) {
+        self.complaints.say(&format!("{} {reason}", self.name), &format!("output {}: {text}", self.name));
+    }
+
+    /// Sees to it that what the calling thread pushed is delivered: by waiting for the worker of a synchronous output,
+    /// else mostly by doing so itself.
+    #[cold]
+    pub(crate) fn deliver_here(self: &Arc<Self>) {
+        // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
+        // further up its own stack, need not wait. Every other thread waits until its line is written, too: what it
+        // pushed may have been taken by the holder. But not for ever, when the holder is stuck.
+        let mut ending = None;
+        loop {
+            let engine = match self.queue.deliverer() {
+                Deliverer::Worker => return self.await_worker(),
+                Deliverer::NewWorker => {
+                    match self.start_worker() {
+                        Ok(()) => self.queue.await_worker(WORKER_START),
+                        Err(error) => {
+                            self.complain("no worker", &format!("{error}; whoever logs writes the lines"));
+                            self.queue.await_worker(Duration::ZERO);
+                        }
+                    }
+                    fork::began_in_child();
+                    continue;
+                }
+                Deliverer::StartingWorker => {
+                    self.queue.await_worker(WORKER_START);
+                    continue;
+                }
+                Deliverer::Nobody => {
+                    let text = "its parent was writing when this process was forked: lines logged here are lost";
+                    return self.complain("forked", text);
+                }
+                Deliverer::EndingWorker if self.queue.is_synchronous() => return self.await_worker(),
+                Deliverer::EndingWorker => None,
+                Deliverer::Caller => self.try_engine(),
+            };
+            // A worker that has begun to run did so while it held the engine.
+            if let Some(mut engine) = engine.filter(|_| self.queue.deliverer() == Deliverer::Caller) {
+                let own = Own::enter(self.id);
+                while !self.queue.is_drained() {
+                    let taken = self.queue.take(engine.spare());
+                    engine = Engine::deliver(engine, taken, self);
+                    engine = Engine::drain(engine, self);
+                }
+                drop(own);
+                drop(engine);
+                self.queue.let_deliver();
+                if self.queue.is_drained() {
+                    return;
+                }
+            } else if own_lane().is_some() {
+                return;
+            } else {
+                let ending = ending.get_or_insert_with(|| self.queue.wait_with(LATE_PATIENCE));
+                if self.queue.wait_delivered(ending) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits until the worker has written what was pushed to a synchronous output. A thread of the log does not.
+    fn await_worker(&self) {
+        if own_lane().is_none() && !self.queue.wait_settled() {
+            self.complain("overdue", "a synchronous line was not written in time; it stays queued");
+        }
+    }
+
+    /// Begins the end of the log: see [`Queue::close`].
+    pub(crate) fn close(self: &Arc<Self>, patience: Duration, cap: Duration) {
+        let Some(share) = &self.limit else { return self.queue.close(patience, cap) };
+        share.limiter.end();
+        self.queue.close(patience, cap);
+        if share.is_open() && self.queue.deliverer() == Deliverer::Caller {
+            // A forked child whose worker never came to run: nobody else would tell what was suppressed.
+            let _ = self.order(Control::Flush);
+        }
+    }
+
+    /// Whether this thread belongs to this lane.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        own_lane() == Some(self.id)
+    }
+
+    pub(crate) fn metrics(&self) -> OutputMetrics {
+        let (metrics, oldest) = self.queue.metrics();
+        let oldest_queued = oldest.map(|oldest| {
+            let nanos = self.clock.now().as_nanos().saturating_sub(oldest.as_nanos());
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        });
+        OutputMetrics { name: self.name.clone(), oldest_queued, ..metrics }
+    }
+
+    /// Asks the sink for something; the ticket is for [`Queue::wait_done`].
+    pub(crate) fn order(self: &Arc<Self>, control: Control) -> Result<u64, Error> {
+        if own_lane().is_some() {
+            return Err(Error::own_thread("a thread of the log cannot wait for the log"));
+        }
+        let (ticket, pushed) = self.queue.order(control);
+        if pushed == Pushed::DeliverYourself {
+            self.deliver_here();
+        }
+        Ok(ticket)
+    }
+}
