@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 
 use spanline::Output;
-use spanline::sink::{Lines, Sink};
+use spanline::sink::{Lines, Next, Sink};
 
 struct Udp(UdpSocket);
 
@@ -13,9 +13,9 @@ const MAX_DATAGRAM_BYTES: usize = 65_507;
 
 impl Sink for Udp {
     // Called on the worker of this output: it may take its time, nobody who logs waits for it.
-    fn write(&mut self, lines: &mut Lines) -> Result<(), spanline::Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, spanline::Error> {
         loop {
-            let Some(line) = lines.iter().next() else { return Ok(()) };
+            let Some(line) = lines.iter().next() else { return Ok(Next::Done) };
             let length = line.bytes.len();
             if length > MAX_DATAGRAM_BYTES {
                 // Counted as dropped; called again with the next line.

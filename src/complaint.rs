@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::record::discard;
+use crate::sync;
 
 const PERIOD: Duration = Duration::from_secs(10);
 
@@ -29,7 +30,7 @@ impl Complaints {
 
     /// Keeps everybody else out, for the moment of a fork.
     pub(crate) fn hold(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.last)
     }
 
     /// Says `text`, unless something of the same `reason` was said within ten seconds.

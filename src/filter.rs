@@ -5,7 +5,7 @@
 //! [generation](Filters::generation) that each change bumps, so no event takes a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
@@ -16,6 +16,7 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use crate::context::is_hidden;
 use crate::error::Error;
+use crate::sync;
 
 /// Spans with one of these fields hand down an id.
 pub(crate) const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"];
@@ -140,7 +141,7 @@ fn next_generation() -> u64 {
 /// One change at a time: of two rebuilds at once, the one with the older answers could be the last to write them.
 pub(crate) fn hold_changes() -> MutexGuard<'static, ()> {
     static CHANGING: Mutex<()> = Mutex::new(());
-    CHANGING.lock().unwrap_or_else(PoisonError::into_inner)
+    sync::lock(&CHANGING)
 }
 
 impl Filters {

@@ -8,12 +8,13 @@
 //! so a clock that steps back suppresses nothing for longer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tracing::{Level, Metadata};
 
 use crate::record::{Fields, Timestamp, put_named};
+use crate::sync;
 
 /// Call sites in one place of the table: more than are busy there at once, nearly always.
 const WAYS: usize = 4;
@@ -201,7 +202,7 @@ impl Limiter {
 
     /// Holds one of the [`SHARDS`] locks.
     pub(crate) fn hold(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
-        Some(self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(sync::lock(self.shards.get(shard)?))
     }
 
     /// Judges an event that the outputs in `mask` want. No user code runs, and nothing is allocated but when a call

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::error::Error;
-use crate::sink::Control;
+use crate::queue::Command;
 use crate::worker::Lane;
 
 /// What the outputs answer to an order. The order stands from the moment the future is made; one that has not begun when
@@ -19,10 +19,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(lanes: &[Arc<Lane>], control: Control) -> Self {
+    pub(super) fn new(lanes: &[Arc<Lane>], command: Command) -> Self {
         let mut answer = Self { under_way: Vec::with_capacity(lanes.len()), result: Ok(()) };
         for lane in lanes {
-            match lane.order(control) {
+            match lane.order(command) {
                 Ok(ticket) => answer.under_way.push((Arc::clone(lane), ticket)),
                 Err(error) => answer.add(lane, Err(error)),
             }

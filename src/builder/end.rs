@@ -5,7 +5,7 @@
 //! a worker: they wait on a condition, as in an exit handler a worker may be gone or be the one who called `exit`.
 
 use std::panic::PanicHookInfo;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::Duration;
 
 use super::fork;
@@ -13,6 +13,7 @@ use super::guard::Deadlines;
 use crate::complaint::Complaints;
 use crate::layer;
 use crate::process::{self, Hooks};
+use crate::sync;
 use crate::worker::{self, Lane};
 
 /// How often the progress of the outputs is looked at.
@@ -35,7 +36,7 @@ static LOGS: Mutex<Vec<Weak<Log>>> = Mutex::new(Vec::new());
 
 /// Keeps everybody else from the list of logs.
 pub(super) fn hold_logs() -> MutexGuard<'static, Vec<Weak<Log>>> {
-    LOGS.lock().unwrap_or_else(PoisonError::into_inner)
+    sync::lock(&LOGS)
 }
 
 /// Sees to it that the log is ended also when its guard is not dropped.
@@ -121,7 +122,7 @@ pub(super) fn end(logs: &[Arc<Log>]) -> u64 {
                     &format!("output {}: {lines} lines were not written in time", lane.name),
                 );
             }
-            lane.queue.told();
+            lane.queue.end_reported();
             left += lines;
             false
         });
@@ -138,9 +139,9 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
     } else {
         // It may be caught, even by the log itself, so nothing is waited for. Should it come to an end all the same,
         // the line that tells of it is on its way.
-        let logs = LOGS.try_lock().map(|logs| logs.iter().filter_map(Weak::upgrade).collect());
+        let logs = sync::try_lock(&LOGS).map(|logs| logs.iter().filter_map(Weak::upgrade).collect());
         let logs: Vec<_> = logs.unwrap_or_default();
-        logs.iter().flat_map(|log| &log.lanes).for_each(|lane| lane.queue.nudge());
+        logs.iter().flat_map(|log| &log.lanes).for_each(|lane| lane.queue.try_wake_worker());
     }
 }
 

@@ -10,8 +10,8 @@ use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter::{self, Filters};
 use crate::metrics::Metrics;
-use crate::queue::after;
-use crate::sink::Control;
+use crate::queue::Command;
+use crate::sync::after;
 use crate::worker::Lane;
 
 /// How long the end may take.
@@ -136,7 +136,7 @@ impl Handle {
     /// # Blocking
     /// For `timeout` at most.
     pub fn flush(&self, timeout: Duration) -> Result<(), Error> {
-        self.ask(Control::Flush, timeout)
+        self.ask(Command::Flush, timeout)
     }
 
     /// Waits until everything logged before is durable, where a sink can promise that: for files, `fdatasync`.
@@ -147,7 +147,7 @@ impl Handle {
     /// # Blocking
     /// For `timeout` at most.
     pub fn sync(&self, timeout: Duration) -> Result<(), Error> {
-        self.ask(Control::Sync, timeout)
+        self.ask(Command::Sync, timeout)
     }
 
     /// As [`flush`](Self::flush), for async code: ready once everything logged before this call has been handed to the
@@ -168,7 +168,7 @@ impl Handle {
     /// # }
     /// ```
     pub fn flush_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        Answer::new(&self.lanes, Control::Flush)
+        Answer::new(&self.lanes, Command::Flush)
     }
 
     /// As [`sync`](Self::sync), for async code, under the conditions of [`flush_async`](Self::flush_async).
@@ -176,7 +176,7 @@ impl Handle {
     /// # Errors
     /// As [`flush_async`](Self::flush_async).
     pub fn sync_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        Answer::new(&self.lanes, Control::Sync)
+        Answer::new(&self.lanes, Command::Sync)
     }
 
     /// Lets all sinks close and open their files anew, after another program has renamed them.
@@ -187,7 +187,7 @@ impl Handle {
     /// # Blocking
     /// For `timeout` at most.
     pub fn reopen(&self, timeout: Duration) -> Result<(), Error> {
-        self.ask(Control::Reopen, timeout)
+        self.ask(Command::Reopen, timeout)
     }
 
     /// Closes the current segment of all rolling files and begins new ones.
@@ -198,7 +198,7 @@ impl Handle {
     /// # Blocking
     /// For `timeout` at most.
     pub fn rotate(&self, timeout: Duration) -> Result<(), Error> {
-        self.ask(Control::Rotate, timeout)
+        self.ask(Command::Rotate, timeout)
     }
 
     /// Replaces the global filter, for events that begin after this returns. Also sets the level of the `log` crate
@@ -246,9 +246,9 @@ impl Handle {
     }
 
     /// Asks all outputs first and waits afterwards, so that they work side by side.
-    fn ask(&self, control: Control, timeout: Duration) -> Result<(), Error> {
+    fn ask(&self, command: Command, timeout: Duration) -> Result<(), Error> {
         let deadline = after(Instant::now(), timeout);
-        let tickets: Vec<_> = self.lanes.iter().map(|lane| (lane, lane.order(control))).collect();
+        let tickets: Vec<_> = self.lanes.iter().map(|lane| (lane, lane.order(command))).collect();
         let mut result = Ok(());
         for (lane, ticket) in tickets {
             let done = ticket.and_then(|ticket| lane.queue.wait_done(ticket, deadline));

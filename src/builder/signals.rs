@@ -7,7 +7,7 @@
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -17,6 +17,7 @@ use signal_hook::{flag, low_level};
 use super::end;
 use crate::error::Error;
 use crate::process;
+use crate::sync;
 
 /// The signals that ask a program to end; each does so by default.
 const ENDING: [c_int; 3] = [SIGTERM, SIGINT, SIGQUIT];
@@ -42,7 +43,7 @@ pub(super) struct Wanted {
 }
 
 fn watched() -> MutexGuard<'static, Wanted> {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+    sync::lock(&WATCHED)
 }
 
 /// Watches for signals; those that are watched for already stay so.

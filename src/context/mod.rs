@@ -34,12 +34,13 @@ pub(crate) use timing::Timing;
 pub(crate) use traceparent::{SAMPLED, TraceParent, read_state};
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockWriteGuard};
 
 use smallvec::SmallVec;
 use tracing::Metadata;
 
 use crate::record::{Value, merge};
+use crate::sync;
 
 /// No span has recorded anything yet.
 const FIRST_EPOCH: u64 = 1;
@@ -58,7 +59,7 @@ static RECORDING: RwLock<()> = RwLock::new(());
 
 /// Keeps everybody from recording on spans, for the moment of a fork.
 pub(crate) fn hold_records() -> RwLockWriteGuard<'static, ()> {
-    RECORDING.write().unwrap_or_else(PoisonError::into_inner)
+    sync::write(&RECORDING)
 }
 
 /// One span.
@@ -182,8 +183,8 @@ impl Node {
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         if self.newest() != 0 {
-            let _recording = RECORDING.read().unwrap_or_else(PoisonError::into_inner);
-            self.recorded.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let _recording = sync::read(&RECORDING);
+            sync::lock(&self.recorded).take();
         }
     }
 
@@ -233,8 +234,8 @@ impl Node {
 
     /// Replaces values for all events that follow.
     pub(crate) fn record(&self, update: &[u8]) {
-        let _recording = RECORDING.read().unwrap_or_else(PoisonError::into_inner);
-        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let _recording = sync::read(&RECORDING);
+        let mut recorded = sync::lock(&self.recorded);
         let fields = match &*recorded {
             Some(last) => merge(&last.fields, update),
             None => update.to_vec(),
@@ -254,7 +255,7 @@ impl Node {
         if self.newest() == 0 {
             return None;
         }
-        self.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        sync::lock(&self.recorded).clone()
     }
 }
 

@@ -11,7 +11,7 @@ mod ring;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -19,6 +19,7 @@ use tracing_subscriber::filter::Targets;
 use crate::context::Node;
 use crate::error::Error;
 use crate::filter;
+use crate::sync;
 pub(crate) use ring::{HeldLine, Ring};
 
 /// Locks: requests under way at once seldom meet.
@@ -117,7 +118,7 @@ impl Store {
 
     /// Holds one of the [`SHARDS`] locks.
     pub(crate) fn hold_shard(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
-        Some(self.shards.get(shard)?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(sync::lock(self.shards.get(shard)?))
     }
 
     fn shard_of(&self, serial: u64) -> Option<MutexGuard<'_, Shard>> {

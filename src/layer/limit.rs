@@ -47,7 +47,7 @@ impl Core {
             Verdict::Suppress { begins } => {
                 self.lanes_in(mask).for_each(|lane| lane.queue.suppress(*meta.level()));
                 if begins != 0 {
-                    self.lanes_in(begins).for_each(|lane| lane.queue.remind());
+                    self.lanes_in(begins).for_each(|lane| lane.queue.wake_worker());
                 }
                 None
             }

@@ -94,7 +94,7 @@ impl Core {
                 let head = Head::Event { meta: line.meta, is_log: line.is_log };
                 let push = Push { head, time: line.time, bytes: line.bytes, context: None, may_wait };
                 for (bit, lane) in self.lanes.iter().enumerate().filter(|(bit, _)| (line.mask & mask) >> bit & 1 == 1) {
-                    let pushed = lane.queue.push_held(push, bound);
+                    let pushed = lane.queue.push_held_back(push, bound);
                     to_deliver |= u64::from(pushed == Pushed::DeliverYourself) << bit;
                 }
             }

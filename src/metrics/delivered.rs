@@ -50,7 +50,6 @@ impl Default for Delivered {
 }
 
 impl Delivered {
-
     /// Returns all counts, none of them with a line that another one has.
     pub(crate) fn counts(&self) -> DeliveredCounts {
         let written = self.written.by_level();

@@ -5,6 +5,7 @@
 //! systems: `series` names them, `prometheus` and `publish` hand them over.
 
 mod delivered;
+mod dropped_line;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 #[cfg(feature = "metrics")]
@@ -13,6 +14,7 @@ mod publish;
 mod series;
 
 pub(crate) use delivered::{Delivered, DeliveredCounts};
+pub(crate) use dropped_line::DroppedLine;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,76 +1,40 @@
-//! Records waiting together: blocks of them, and the contexts they share.
+//! A batch: blocks of records, and the contexts that they share.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tracing::{Level, Metadata};
-
-use super::Push;
-use super::block::{Block, Spare, blocks_for};
+use super::block::Block;
+use super::entry::{Entry, NO_CONTEXT, Push};
+use super::spare::{Spare, blocks_for};
 use crate::context::{Bound, Node};
 use crate::metrics::ByLevel;
 use crate::record::Timestamp;
 
-/// What kind of record it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Head {
-    /// Captured fields, for the schema to render.
-    Event {
-        meta: &'static Metadata<'static>,
-        /// Whether it came through the `log` crate.
-        is_log: bool,
-    },
-    /// A line that is ready to be written.
-    Line(Level),
-}
-
-impl Head {
-    #[inline]
-    pub(crate) fn level(self) -> Level {
-        match self {
-            Head::Event { meta, .. } => *meta.level(),
-            Head::Line(level) => level,
-        }
-    }
-}
-
-/// A record's header; its bytes lie in the block, from where those of the record before it end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    pub(crate) head: Head,
-    pub(crate) time: Timestamp,
-    /// Place among the contexts; `NO_CONTEXT` outside any span.
-    context: u32,
-    pub(super) end: u32,
-}
-
-const NO_CONTEXT: u32 = u32::MAX;
-
-/// Memory beyond this is given back when nothing comes.
+/// An idle queue gives back memory beyond this.
 const TRIM_BYTES: usize = 256 * 1024;
 
-/// Direct-mapped tables over span serials have this many places, a power of two.
+/// How many places the direct-mapped tables over span serials have; a power of two.
 const PLACES: usize = 256;
 
-/// Records waiting together.
+/// Records that wait together.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The oldest first; records are added to the last one.
+    /// Oldest first. Records are added to the last one.
     blocks: VecDeque<Block>,
     records: usize,
     contexts: Vec<Bound>,
     by_level: ByLevel,
     bytes: usize,
-    /// Records that were logged on threads of the log itself.
+    /// Records that the log's own threads logged.
     echoes: usize,
-    /// For a span's serial, where its context may be found. An entry is checked before it is believed, so the
-    /// table need not be emptied.
+    /// Maps a span's serial to the place where its context may be. Each use checks the entry, so the table need not be
+    /// cleared.
     found: Box<[u32]>,
-    /// For a span's serial, whether its memory has been accounted for in this batch.
+    /// Maps a span's serial to whether this batch accounts for its memory.
     charged: Box<[Charge]>,
-    /// The most it ever held.
+    /// The most contexts that it ever held.
     most_contexts: usize,
-    /// Tells the charges of this round from older ones.
+    /// Distinguishes the charges of this round from older ones.
     round: u64,
 }
 
@@ -82,7 +46,7 @@ struct Charge {
     epoch: u64,
 }
 
-/// Where a record will go, and what it costs.
+/// Where a record goes, and what it costs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) cost: usize,
@@ -97,7 +61,7 @@ enum Found {
 }
 
 impl Batch {
-    /// For records of `max_bytes` in all. The memory is reserved, not touched.
+    /// Reserves a batch for records of `max_bytes` in all, without touching its memory.
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
             blocks: VecDeque::with_capacity(blocks_for(max_bytes).0),
@@ -113,16 +77,10 @@ impl Batch {
         }
     }
 
-    /// Bytes of the record itself, its context aside.
-    #[inline]
-    pub(crate) fn own_bytes(push: &Push<'_>) -> usize {
-        size_of::<Entry>() + push.bytes.len()
-    }
-
-    /// Looks up where a record would go.
+    /// Returns where a record would go.
     #[inline]
     pub(crate) fn place(&self, push: &Push<'_>, epoch: u64) -> Place {
-        let cost = Self::own_bytes(push);
+        let cost = push.own_bytes();
         let Some(node) = push.context else { return Place { cost, context: Found::None } };
         let at = self.found[slot(node.serial())];
         match self.contexts.get(at as usize) {
@@ -131,17 +89,17 @@ impl Batch {
         }
     }
 
-    /// The same for a record that comes with its context: lines that were held back together share one.
+    /// Does the same for a record that comes with its context. Lines that were held back together share one.
     #[cold]
     pub(crate) fn place_bound(&self, push: &Push<'_>, bound: &Bound, epoch: u64) -> Place {
-        let cost = Self::own_bytes(push);
+        let cost = push.own_bytes();
         match self.contexts.last() {
             Some(last) if last.is_same(bound) => Place { cost, context: Found::At((self.contexts.len() - 1) as u32) },
             _ => Place { cost: cost + self.charge(bound.node(), epoch), context: Found::New },
         }
     }
 
-    /// Memory that holding `node` adds to what this batch keeps alive already.
+    /// Returns the memory that `node` adds to what this batch already keeps alive.
     fn charge(&self, node: &Arc<Node>, epoch: u64) -> usize {
         let mut bytes = size_of::<Bound>();
         let mut next = Some(node);
@@ -149,7 +107,7 @@ impl Batch {
             let charge = self.charged[slot(node.serial())];
             let same = charge.round == self.round && charge.serial == node.serial() && charge.newest == node.newest();
             if same && charge.epoch == epoch {
-                // Nothing was recorded anywhere since, so its ancestors are accounted for as well.
+                // Nothing was recorded since, so its ancestors are accounted for too.
                 break;
             }
             if !same {
@@ -173,8 +131,7 @@ impl Batch {
         }
     }
 
-    /// Adds a record at the place that was looked up. `bound`: the context it comes with, if it does. `spare`: where a
-    /// block is taken from when it needs one.
+    /// Adds a record at its place. `bound`: the context that it comes with, if any. `spare`: the source of blocks.
     #[inline(always)]
     pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64, bound: Option<&Bound>, spare: &mut Spare) {
         let context = match (place.context, bound, push.context) {
@@ -215,7 +172,7 @@ impl Batch {
         (self.contexts.len() - 1) as u32
     }
 
-    /// Whether the table of contexts has reached what it was allocated for.
+    /// Whether the table of contexts has reached its capacity.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.contexts.len() == self.contexts.capacity()
@@ -225,7 +182,7 @@ impl Batch {
         self.records == 0
     }
 
-    /// Bytes accounted for.
+    /// Returns the bytes accounted for.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -234,7 +191,7 @@ impl Batch {
         self.by_level
     }
 
-    /// When the first of its records was logged.
+    /// Returns when its first record was logged.
     pub(crate) fn first_time(&self) -> Option<Timestamp> {
         self.blocks.front().and_then(|block| block.time(0))
     }
@@ -243,28 +200,28 @@ impl Batch {
         self.blocks.back().and_then(Block::last).map_or_else(Timestamp::default, |entry| entry.time)
     }
 
-    /// Whether all of it was logged on threads of the log itself.
+    /// Whether the log's own threads logged all of it.
     pub(crate) fn is_echo(&self) -> bool {
         self.echoes > 0 && self.echoes == self.records
     }
 
-    /// Takes out the oldest block.
+    /// Removes the oldest block.
     pub(crate) fn take_block(&mut self) -> Option<Block> {
         self.blocks.pop_front()
     }
 
-    /// The context of one of its records.
+    /// Returns the context of one of its records.
     #[inline]
     pub(crate) fn context(&self, entry: &Entry) -> Option<&Bound> {
         self.contexts.get(entry.context as usize)
     }
 
-    /// Whether so much of its table of contexts has been touched that it is worth giving back when nothing comes.
+    /// Whether its table of contexts has touched enough memory that an idle queue should give it back.
     pub(crate) fn is_bloated(&self) -> bool {
         self.most_contexts * size_of::<Bound>() > TRIM_BYTES
     }
 
-    /// Empties it for the next round, keeping its memory.
+    /// Empties it for the next round and keeps its memory.
     pub(crate) fn clear(&mut self) {
         self.most_contexts = self.most_contexts.max(self.contexts.len());
         self.blocks.clear();
@@ -277,7 +234,7 @@ impl Batch {
     }
 }
 
-/// Serials count up, so their low bits spread evenly.
+/// Returns the place of a span in the tables. Serials count up, so their low bits spread evenly.
 #[inline]
 fn slot(serial: u64) -> usize {
     serial as usize % PLACES

@@ -1,9 +1,10 @@
 //! Lines in memory, for tests.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Lines, Next, Profile, Sink};
 use crate::error::Error;
+use crate::sync;
 
 /// Keeps lines in memory, for testing what a program logs. Clones share the lines. A line counts as written at once.
 ///
@@ -47,7 +48,7 @@ impl Memory {
     }
 
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.0)
     }
 }
 

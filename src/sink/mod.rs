@@ -37,7 +37,7 @@ pub use profile::Profile;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 
-pub(crate) use lines::{CHUNK_BYTES, DroppedLine, Offer};
+pub(crate) use lines::{CHUNK_BYTES, Offer};
 pub(crate) use profile::Batching;
 
 use std::time::Instant;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::queue::after;
+use crate::sync::after;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);

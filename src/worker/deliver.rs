@@ -12,7 +12,7 @@ use super::renderer::Rendering;
 use super::fork;
 use crate::error::Error;
 use crate::metrics::Reason;
-use crate::queue::{Batch, Block, Order, Taken};
+use crate::queue::{Batch, Block, Command, Order, Taken};
 use crate::record::{discard, notice_metadata};
 use crate::sink::{CHUNK_BYTES, Control};
 
@@ -22,6 +22,7 @@ impl Engine {
         let Taken { mut batch, losses, orders, last, woken, total } = taken;
         let _echo = Echo::enter(batch.is_echo());
         engine.is_under_way = true;
+        engine.taken = total;
         engine.delivery.moved_last = Instant::now();
         engine.delivery.schedule.is_woken |= woken;
         engine.prepare(&batch, lane);
@@ -33,7 +34,7 @@ impl Engine {
         }
         for loss in &losses {
             let this = &mut *engine;
-            this.renderer.render_notice(loss, &mut this.delivery.lines, &mut this.tally);
+            this.renderer.render_notice(loss, &mut this.delivery.lines, &mut this.counts);
         }
         let repeats = engine.repeats(lane, last, batch.is_empty() || !orders.is_empty());
         for summary in &repeats {
@@ -42,7 +43,7 @@ impl Engine {
                 engine.delivery.lines.begin_chunk(CHUNK_BYTES);
             }
             let this = &mut *engine;
-            this.renderer.render_repeats(summary, &mut this.delivery.lines, &mut this.tally);
+            this.renderer.render_repeats(summary, &mut this.delivery.lines, &mut this.counts);
         }
         let waits = engine.barriers.wait_for(engine.delivery.lines.first_offered_id());
         if engine.delivery.calls_now(is_urgent || waits) {
@@ -51,9 +52,9 @@ impl Engine {
         let oldest = engine.delivery.lines.oldest_time();
         let retained = engine.delivery.lines.retained_bytes();
         let rest = batch.bytes().saturating_sub(released);
-        engine.delivery.used_bytes = lane.queue.delivered(rest, &[], oldest, retained);
+        engine.delivery.used_bytes = lane.queue.release(rest, &[], oldest, retained);
         let is_nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
-        engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, total, notices: losses.len() });
+        engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices: losses.len() });
         engine
     }
 
@@ -76,7 +77,7 @@ impl Engine {
             let this = &mut *engine;
             let limit = this.delivery.render_limit();
             let lines = &mut this.delivery.lines;
-            let to = Rendering { batch, block, lines, limit, dropped: &mut dropped, tally: &mut this.tally };
+            let to = Rendering { batch, block, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
             next = this.renderer.render(next, to, lane);
             let bytes = block.bytes_of(first, next);
             *released += bytes;
@@ -109,7 +110,7 @@ impl Engine {
     /// Flushes, syncs and carries out orders after a batch; later, where they wait for lines in flight.
     fn finish_batch(&mut self, batch: Batch, orders: Vec<Order>, lane: &Lane, finish: Finish) {
         let is_done = self.delivery.lines.is_done();
-        let flushes = orders.iter().any(|order| matches!(order.control, Control::Flush | Control::Sync));
+        let flushes = orders.iter().any(|order| matches!(order.command, Command::Flush | Command::Sync));
         if !flushes
             && is_done
             && (!finish.is_nothing || self.syncing.is_flush_due())
@@ -121,12 +122,12 @@ impl Engine {
         written.add(*notice_metadata().level(), finish.notices as u64);
         if let Some(redactor) = &mut self.renderer.redactor {
             let found = redactor.take_found();
-            self.tally.redacted += found;
+            self.counts.redacted += found;
         }
         self.spare.give_back(batch);
         self.is_under_way = false;
         let id = self.delivery.lines.end_id();
-        let barrier = Barrier { id, taken: finish.total, written, is_last: finish.is_last, orders, flushed: None };
+        let barrier = Barrier { id, taken: self.taken, written, is_last: finish.is_last, orders, flushed: None };
         if is_done && self.barriers.is_empty() {
             return self.complete(barrier, lane);
         }
@@ -134,7 +135,7 @@ impl Engine {
             self.barriers.push(barrier);
         }
         self.advance_barriers(lane);
-        lane.queue.batch_done(&self.tally, Vec::new(), None);
+        lane.queue.batch_done(&self.counts, Vec::new(), None);
     }
 
     /// Carries out the orders whose lines are handed over, and completes those whose lines are done.
@@ -144,14 +145,14 @@ impl Engine {
         }
         let first = self.delivery.lines.first_offered_id();
         while let Some(barrier) = self.barriers.next_handed(first) {
-            let reopens = barrier.orders.extract_if(.., |order| order.control == Control::Reopen).collect::<Vec<_>>();
-            let flushes = barrier.orders.iter().any(|order| order.control == Control::Flush);
+            let reopens = barrier.orders.extract_if(.., |order| order.command == Command::Reopen).collect::<Vec<_>>();
+            let flushes = barrier.orders.iter().any(|order| order.command == Command::Flush);
             barrier.flushed = Some(Ok(()));
             let id = barrier.id;
             if !reopens.is_empty() {
                 // Whoever wants to connect again does not wait for what the old connection never acknowledges.
                 let done = reopens.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
-                lane.queue.batch_done(&self.tally, done, None);
+                lane.queue.orders_done(done);
             }
             if flushes {
                 let flushed = self.control(Control::Flush);
@@ -167,7 +168,7 @@ impl Engine {
     /// Completes a barrier: all lines before it are done.
     fn complete(&mut self, mut barrier: Barrier, lane: &Lane) {
         self.syncing.unsynced.batch_written(barrier.written, barrier.is_last);
-        if !barrier.orders.iter().any(|order| order.control == Control::Sync) {
+        if !barrier.orders.iter().any(|order| order.command == Command::Sync) {
             self.sync_if_due(lane);
         }
         let flushed = barrier.flushed.take();
@@ -175,26 +176,28 @@ impl Engine {
         let mut flushed = flushed.filter(|_| !self.delivery.is_closed);
         let done: Vec<_> = orders
             .into_iter()
-            .map(|order| match flushed.take_if(|_| order.control == Control::Flush) {
+            .map(|order| match flushed.take_if(|_| order.command == Command::Flush) {
                 Some(result) => (order, result),
                 None => (order, self.carry_out(order, lane)),
             })
             .collect();
         let settled = self.is_settled().then_some(barrier.taken);
-        lane.queue.batch_done(&self.tally, done, settled);
+        lane.queue.batch_done(&self.counts, done, settled);
     }
 
     fn carry_out(&mut self, order: Order, lane: &Lane) -> Result<(), Error> {
-        if order.control == Control::Reopen {
+        if order.command == Command::Reopen {
             return self.reopen(lane);
         }
         if self.delivery.is_closed {
             return Err(Error::closed("the sink has ended"));
         }
-        match order.control {
+        match order.command {
             // No flush has come before it.
-            Control::Sync => self.sync().inspect_err(|error| self.syncing.flush_failed(error)),
-            other => self.control(other),
+            Command::Sync => self.sync().inspect_err(|error| self.syncing.flush_failed(error)),
+            Command::Flush => self.control(Control::Flush),
+            Command::Reopen => self.reopen(lane),
+            Command::Rotate => self.control(Control::Rotate),
         }
     }
 
@@ -248,7 +251,5 @@ impl Engine {
 struct Finish {
     is_nothing: bool,
     is_last: bool,
-    /// All that the queue ever handed out.
-    total: u64,
     notices: usize,
 }

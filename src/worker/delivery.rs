@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
-use crate::queue::after;
+use crate::sync::after;
 use crate::sink::{Batching, CHUNK_BYTES, Lines, Offer, Sink};
 
 /// A queue's part that one render may take when lines are kept in memory: so much may be rendered beyond the budget.

@@ -6,7 +6,7 @@ use tracing::Level;
 
 use super::backoff::Backoff;
 use crate::metrics::ByLevel;
-use crate::queue::after;
+use crate::sync::after;
 
 /// When an output makes durable what it has written, so that it survives a power cut and a crash of the system. (The
 /// end of the process, SIGKILL included, loses nothing that was written, however this is set.)

@@ -35,7 +35,8 @@ impl Engine {
         let this = &mut *engine;
         if !this.delivery.is_closed && this.syncing.unsynced.is_left() {
             this.sync_and_report(lane);
-            lane.queue.sync_done(&this.tally, this.is_settled());
+            let settled = this.is_settled().then_some(this.taken);
+            lane.queue.batch_done(&this.counts, Vec::new(), settled);
         }
         if let Err(error) = flushed.and_then(|()| this.control(Control::Close)) {
             this.report(lane, &error);

@@ -12,7 +12,7 @@ use super::syncing::Syncing;
 use crate::error::Error;
 use crate::limit::Summary;
 use crate::metrics::Delivered;
-use crate::queue::{Batch, Tally};
+use crate::queue::{Batch, WorkerCounts};
 use crate::record::discard;
 use crate::sink::{Control, Lines};
 
@@ -25,8 +25,10 @@ pub(crate) struct Engine {
     pub(super) delivery: Delivery,
     pub(super) syncing: Syncing,
     pub(super) barriers: Barriers,
-    pub(super) tally: Tally,
+    pub(super) counts: WorkerCounts,
     pub(super) spare: SpareBatch,
+    /// How many records the queue handed out.
+    pub(super) taken: u64,
     /// When it last looked for repeats to report.
     looked: Instant,
     /// A batch is being delivered, also while the engine is free for a moment.
@@ -64,7 +66,7 @@ impl SpareBatch {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("tally", &self.tally).finish_non_exhaustive()
+        f.debug_struct("Engine").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 
@@ -83,8 +85,9 @@ impl Engine {
             },
             syncing: Syncing::new(config.durability),
             barriers: Barriers::default(),
-            tally: Tally::default(),
+            counts: WorkerCounts::default(),
             spare: SpareBatch { batch: Some(Batch::new(config.queue_bytes)), max_bytes: config.queue_bytes },
+            taken: 0,
             looked: Instant::now(),
             is_under_way: false,
             is_forked: false,
@@ -104,8 +107,9 @@ impl Engine {
     pub(crate) fn begin_anew(&mut self) {
         self.delivery.begin_anew();
         self.barriers.clear();
-        self.tally = Tally::default();
+        self.counts = WorkerCounts::default();
         self.syncing.begin_anew();
+        self.taken = 0;
         self.is_under_way = false;
         self.is_forked = true;
     }
@@ -136,7 +140,7 @@ impl Engine {
         let sink = &mut self.delivery.sink;
         let result = catch_unwind(AssertUnwindSafe(|| sink.control(control))).unwrap_or_else(|payload| {
             discard(payload);
-            self.tally.panics += 1;
+            self.counts.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         });
         match (control, &result) {
@@ -151,10 +155,10 @@ impl Engine {
     pub(super) fn sync(&mut self) -> Result<(), Error> {
         let result = self.control(Control::Sync);
         if result.is_ok() {
-            self.tally.syncs += 1;
+            self.counts.syncs += 1;
             self.syncing.unsynced.clear();
         } else {
-            self.tally.failed_syncs += 1;
+            self.counts.failed_syncs += 1;
             self.syncing.unsynced.failed();
         }
         result
@@ -162,7 +166,7 @@ impl Engine {
 
     pub(super) fn sync_and_report(&mut self, lane: &Lane) {
         if let Err(error) = self.sync() {
-            self.tally.last_error = Some(error.to_string().into());
+            self.counts.last_error = Some(error.to_string().into());
             lane.complain("sync", &format!("what was written is not durable yet: {error}"));
         }
     }
@@ -187,7 +191,7 @@ impl Engine {
 
     /// Reports an error of the sink.
     pub(super) fn report(&mut self, lane: &Lane, error: &Error) {
-        self.tally.last_error = Some(error.to_string().into());
+        self.counts.last_error = Some(error.to_string().into());
         let what = if error.is_closed() { "closed" } else { "failed" };
         lane.complain(what, &error.to_string());
     }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
@@ -17,6 +17,7 @@ use crate::held::{self, Store};
 use crate::limit::{Limiter, SHARDS, Shard};
 use crate::process::Held;
 use crate::queue::State;
+use crate::sync;
 
 /// A fork waits so long in all for writes under way: a child that cannot use an output is worse than a late one, also on
 /// a machine that is too busy to finish a write.
@@ -53,7 +54,7 @@ pub(super) fn began_in_child() {
 }
 
 fn lanes() -> MutexGuard<'static, Vec<Weak<Lane>>> {
-    LANES.lock().unwrap_or_else(PoisonError::into_inner)
+    sync::lock(&LANES)
 }
 
 pub(super) fn watch(lane: &Arc<Lane>) {
@@ -128,11 +129,7 @@ fn await_engine(lane: &Lane, begun: Instant) -> Option<MutexGuard<'_, Engine>> {
     let stuck_turn = lane.stuck_turn.load(Ordering::Relaxed);
     let patience = if stuck_turn == NEVER_STUCK { PATIENCE } else { PATIENCE_WITH_SLOW };
     loop {
-        let engine = match lane.engine.try_lock() {
-            Ok(engine) => Some(engine),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
+        let engine = sync::try_lock(&lane.engine);
         if engine.is_some() {
             lane.stuck_turn.store(NEVER_STUCK, Ordering::Relaxed);
             return engine;

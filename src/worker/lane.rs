@@ -1,7 +1,7 @@
 //! One output at work: what its worker, the threads that log and its handles share.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,12 @@ use crate::error::Error;
 use crate::held::Store;
 use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
-use crate::queue::{Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
+use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::redact::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Batching, Control, Sink};
+use crate::sync;
 
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. A thread
 /// that logs waits this long for it, and then writes its lines itself.
@@ -165,7 +166,7 @@ impl Lane {
     /// Takes hold of the engine; not while a fork wants it.
     fn engine(&self) -> MutexGuard<'_, Engine> {
         fork::let_pass();
-        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = sync::lock(&self.engine);
         self.turns.fetch_add(1, Ordering::Relaxed);
         engine
     }
@@ -173,11 +174,7 @@ impl Lane {
     /// The same if it is free, and nobody has let go of it only for a moment.
     fn try_engine(&self) -> Option<MutexGuard<'_, Engine>> {
         fork::let_pass();
-        let engine = match self.engine.try_lock() {
-            Ok(engine) => engine,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
+        let engine = sync::try_lock(&self.engine)?;
         self.turns.fetch_add(1, Ordering::Relaxed);
         (!engine.is_under_way()).then_some(engine)
     }
@@ -266,7 +263,7 @@ impl Lane {
         self.queue.close(patience, cap);
         if share.is_open() && self.queue.deliverer() == Deliverer::Caller {
             // A forked child whose worker never came to run: nobody else would tell what was suppressed.
-            let _ = self.order(Control::Flush);
+            let _ = self.order(Command::Flush);
         }
     }
 
@@ -285,11 +282,11 @@ impl Lane {
     }
 
     /// Asks the sink for something; the ticket is for [`Queue::wait_done`].
-    pub(crate) fn order(self: &Arc<Self>, control: Control) -> Result<u64, Error> {
+    pub(crate) fn order(self: &Arc<Self>, command: Command) -> Result<u64, Error> {
         if own_lane().is_some() {
             return Err(Error::own_thread("a thread of the log cannot wait for the log"));
         }
-        let (ticket, pushed) = self.queue.order(control);
+        let (ticket, pushed) = self.queue.order(command);
         if pushed == Pushed::DeliverYourself {
             self.deliver_here();
         }

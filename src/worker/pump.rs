@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::engine::{Engine, Turn};
 use super::lane::Lane;
 use crate::error::Error;
-use crate::metrics::Reason;
-use crate::queue::after;
+use crate::metrics::{DroppedLine, Reason};
 use crate::record::{Timestamp, discard};
-use crate::sink::{CHUNK_BYTES, Control, DroppedLine, Next};
+use crate::sink::{CHUNK_BYTES, Control, Next};
+use crate::sync::after;
 
 /// A line on which the sink panicked so often without getting ahead is given up.
 const MAX_PANICS: u32 = 3;
@@ -49,8 +49,8 @@ impl Engine {
                 Then::CallAgain => {}
                 Then::Stop => break,
                 Then::Pause(pause) => {
-                    engine.tally.retries += 1;
-                    lane.queue.report(&engine.tally);
+                    engine.counts.retries += 1;
+                    lane.queue.report(&engine.counts);
                     let moved_last = engine.delivery.moved_last;
                     let goes_on;
                     (engine, goes_on) = lane.rest(engine, || lane.queue.pause(pause, moved_last));
@@ -82,13 +82,13 @@ impl Engine {
     fn resolve(&mut self, lane: &Lane, resolved: Resolved) {
         let Resolved { bytes, dropped, next } = resolved;
         let notices = dropped.iter().filter(|line| line.is_notice).count();
-        self.tally.notices = self.tally.notices.saturating_sub(notices as u64);
+        self.counts.notices = self.counts.notices.saturating_sub(notices as u64);
         let lines = &mut self.delivery.lines;
         if lines.is_done() {
             lines.clear(2 * CHUNK_BYTES);
         }
         let oldest = lines.oldest_time().or(next);
-        self.delivery.used_bytes = lane.queue.delivered(bytes, &dropped, oldest, lines.retained_bytes());
+        self.delivery.used_bytes = lane.queue.release(bytes, &dropped, oldest, lines.retained_bytes());
         self.advance_barriers(lane);
     }
 
@@ -109,8 +109,8 @@ impl Engine {
         let result = catch_unwind(AssertUnwindSafe(|| delivery.sink.write(&mut delivery.lines)));
         let has_moved = delivery.lines.standing() > before;
         let written_bytes = delivery.lines.written_bytes();
-        let wrote = written_bytes > self.tally.written_bytes;
-        self.tally.written_bytes = written_bytes;
+        let wrote = written_bytes > self.counts.written_bytes;
+        self.counts.written_bytes = written_bytes;
         if wrote {
             self.syncing.unsynced.wrote(delivery.moved_last);
         }
@@ -192,7 +192,7 @@ impl Engine {
     }
 
     fn panicked(&mut self, lane: &Lane, dropped: &mut Vec<DroppedLine>) -> Then {
-        self.tally.panics += 1;
+        self.counts.panics += 1;
         lane.complain("sink panicked", "the sink panicked; what it had not taken is offered again");
         let delivery = &mut self.delivery;
         delivery.lines.give_back(..);

@@ -9,12 +9,12 @@ use super::lane::Lane;
 use super::shorten;
 use crate::context::{Bound, Context};
 use crate::limit::{SAMPLE_CUT_BYTES, Summary};
-use crate::metrics::Reason;
-use crate::queue::{Batch, Block, Head, Loss, Tally};
+use crate::metrics::{DroppedLine, Reason};
+use crate::queue::{Batch, Block, Head, Loss, WorkerCounts};
 use crate::record::{Clock, Record, Statics, Value, discard, notice_metadata, put_named};
 use crate::redact::Redactor;
 use crate::schema::Schema;
-use crate::sink::{Columns, DroppedLine, Lines};
+use crate::sink::{Columns, Lines};
 
 /// Renders one output's lines.
 pub(super) struct Renderer {
@@ -35,7 +35,7 @@ pub(super) struct Rendering<'a> {
     /// The current chunk grows to so many bytes.
     pub(super) limit: usize,
     pub(super) dropped: &'a mut Vec<DroppedLine>,
-    pub(super) tally: &'a mut Tally,
+    pub(super) counts: &'a mut WorkerCounts,
 }
 
 impl Renderer {
@@ -51,7 +51,7 @@ impl Renderer {
             if let Err(payload) = rendered {
                 discard(payload);
                 to.lines.discard_unended();
-                to.tally.panics += 1;
+                to.counts.panics += 1;
                 if let Some((entry, _)) = to.block.get(next) {
                     to.dropped.push(DroppedLine::new(Reason::Panicked, entry.head.level(), entry.time));
                 }
@@ -103,7 +103,7 @@ impl Renderer {
     }
 
     /// Renders what was lost, in the output's own schema.
-    pub(super) fn render_notice(&mut self, loss: &Loss, lines: &mut Lines, tally: &mut Tally) {
+    pub(super) fn render_notice(&mut self, loss: &Loss, lines: &mut Lines, counts: &mut WorkerCounts) {
         let mut fields = Vec::new();
         put_named(&mut fields, "message", &Value::Str("log lines were dropped"));
         put_named(&mut fields, "dropped", &Value::U64(loss.by_level.total()));
@@ -114,17 +114,17 @@ impl Renderer {
             let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
             put_named(&mut fields, &name, &Value::U64(dropped));
         }
-        self.render_own(notice_metadata(), false, &fields, lines, tally);
+        self.render_own(notice_metadata(), false, &fields, lines, counts);
     }
 
     /// Renders how many lines of a call site were suppressed, as a line of that call site.
-    pub(super) fn render_repeats(&mut self, summary: &Summary, lines: &mut Lines, tally: &mut Tally) {
+    pub(super) fn render_repeats(&mut self, summary: &Summary, lines: &mut Lines, counts: &mut WorkerCounts) {
         let mut fields = summary.sample.clone();
         put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
         put_named(&mut fields, "reason", &Value::Str(Reason::RateLimited.as_str()));
         put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
         put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
-        self.render_own(summary.meta, summary.is_log, &fields, lines, tally);
+        self.render_own(summary.meta, summary.is_log, &fields, lines, counts);
     }
 
     /// Renders a line of the log about itself.
@@ -134,7 +134,7 @@ impl Renderer {
         is_log: bool,
         fields: &[u8],
         lines: &mut Lines,
-        tally: &mut Tally,
+        counts: &mut WorkerCounts,
     ) {
         let (level, time) = (*meta.level(), self.clock.now());
         let record = Record {
@@ -160,7 +160,7 @@ impl Renderer {
             return;
         }
         lines.end_line(level, time, Some(meta), true);
-        tally.notices += 1;
+        counts.notices += 1;
     }
 }
 

@@ -1,14 +1,11 @@
-//! The real queue between model threads: callers, a worker that does what `src/worker` does, and whoever closes.
+//! The real queue between model threads: callers, a worker that does what `src/worker` does, and a thread that closes.
 //!
-//! Whatever the order in which they come: nothing is lost or doubled, each caller's lines stay in order, the books balance
-//! and the bound holds at each step, a flush is a barrier, nobody sleeps through a wake-up, and the end comes.
+//! Under every schedule: no line is lost or doubled, each caller's lines stay in order, the books balance and the bound
+//! holds at each step, a flush is a barrier, no thread sleeps through a wake-up, and the end comes.
 
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src/error.rs"]
 mod error;
-#[allow(dead_code)]
-#[path = "../../../src/sink/lines.rs"]
-mod lines;
 #[allow(dead_code)]
 #[path = "../../../src/metrics/mod.rs"]
 mod metrics;
@@ -26,16 +23,7 @@ mod record {
     pub use crate::time::Timestamp;
 }
 
-mod sink {
-    pub(crate) use crate::lines::{Delivered, Lines};
-
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) enum Control {
-        Flush,
-    }
-}
-
-/// No spans: what they cost is the same arithmetic.
+/// There are no spans: their cost is the same arithmetic.
 mod context {
     use std::sync::Arc;
 
@@ -89,19 +77,19 @@ mod context {
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Batch, Deliverer, Head, Idle, Push, Pushed, Queue, Taken};
+use metrics::{ByLevel, Delivered};
+use queue::{Batch, Command, Deliverer, Head, Idle, Push, Pushed, Queue, Taken};
 use record::Timestamp;
-use sink::{Control, Delivered, Lines};
-use sync::Instant;
+use sync::{Instant, after};
 use tracing::Level;
 
 const LONG: Duration = Duration::from_secs(1_000_000);
-/// Bytes of a line: a few fill the queue.
+/// The bytes of a line. A few lines fill the queue.
 const LINE: usize = 1_000;
 
 struct Engine {
-    lines: Lines,
-    /// What was delivered: caller and number.
+    delivered: Arc<Delivered>,
+    /// The delivered lines: caller and number.
     out: Vec<(u8, u8)>,
 }
 
@@ -113,9 +101,9 @@ struct Lane {
 
 impl Lane {
     fn new(overflow: Overflow, max_bytes: usize) -> Arc<Self> {
-        sync::begin_anew();
+        sync::reset_clock();
         let delivered = Arc::new(Delivered::default());
-        let engine = Engine { lines: Lines::counted(Arc::clone(&delivered)), out: Vec::new() };
+        let engine = Engine { delivered: Arc::clone(&delivered), out: Vec::new() };
         let queue = Queue::new(overflow, false, max_bytes, delivered);
         Arc::new(Self { queue, engine: shuttle::sync::Mutex::new(engine), max_bytes })
     }
@@ -133,7 +121,7 @@ impl Lane {
         pushed
     }
 
-    /// The books balance, and the bound holds.
+    /// Checks that the books balance and the bound holds.
     fn look(&self) {
         let (now, _) = self.queue.metrics();
         assert_eq!(now.emitted.total(), now.written.total() + now.dropped.total() + now.queued.total(), "{now:?}");
@@ -141,27 +129,27 @@ impl Lane {
     }
 
     fn deliver(&self, engine: &mut Engine, taken: Taken) {
-        let Taken { mut batch, orders, .. } = taken;
+        let Taken { mut batch, orders, total, .. } = taken;
         let mut released = 0;
         while let Some(block) = batch.take_block() {
             for at in 0..block.len() {
                 let Some((entry, bytes)) = block.get(at) else { panic!("no record at {at}") };
                 engine.out.push((bytes[0], bytes[1]));
-                engine.lines.push_line(b"line", entry.head.level(), entry.time);
-                let rendered = engine.lines.as_bytes().len();
-                engine.lines.advance(rendered);
+                let mut line = ByLevel::default();
+                line.add(entry.head.level(), 1);
+                engine.delivered.add(line);
                 let bytes = block.bytes_of(at, at + 1);
                 released += bytes;
-                self.queue.delivered(bytes, &[], None);
+                self.queue.release(bytes, &[], None, 0);
             }
             self.queue.give_back(block);
         }
-        self.queue.delivered(batch.bytes().saturating_sub(released), &[], None);
+        self.queue.release(batch.bytes().saturating_sub(released), &[], None, 0);
         let done = orders.into_iter().map(|order| (order, Ok(()))).collect();
-        self.queue.batch_done(&queue::Tally::default(), done, true);
+        self.queue.batch_done(&queue::WorkerCounts::default(), done, Some(total));
     }
 
-    /// As `Lane::run` in `src/worker`.
+    /// Works as `Lane::run` in `src/worker` does.
     fn work(&self) {
         assert!(self.queue.begin_work());
         let mut idle = Idle::new();
@@ -184,7 +172,7 @@ impl Lane {
         self.deliver_here();
     }
 
-    /// As `Lane::deliver_here` in `src/worker`.
+    /// Delivers as `Lane::deliver_here` in `src/worker` does.
     fn deliver_here(&self) {
         let mut ending = None;
         loop {
@@ -214,15 +202,15 @@ impl Lane {
     }
 
     fn flush(&self) {
-        let (ticket, pushed) = self.queue.order(Control::Flush);
+        let (ticket, pushed) = self.queue.order(Command::Flush);
         match pushed {
             Pushed::DeliverYourself => self.deliver_here(),
-            Pushed::Queued => self.queue.wait_done(ticket, queue::after(Instant::now(), LONG)).unwrap(),
+            Pushed::Queued => self.queue.wait_done(ticket, after(Instant::now(), LONG)).unwrap(),
             Pushed::Refused => {}
         }
     }
 
-    /// Closes, waits for the end, and returns what was left behind.
+    /// Closes, waits for the end, and returns how many lines were not written.
     fn close(&self, patience: Duration) -> u64 {
         self.queue.close(patience, patience);
         loop {
@@ -232,7 +220,7 @@ impl Lane {
         }
     }
 
-    /// Each of `callers` has its lines there, in order, as many as were taken in.
+    /// Checks that the lines of each caller were delivered in order, as many as were accepted.
     fn judge(&self, callers: &[u64]) {
         let engine = self.engine.lock().unwrap();
         for (caller, taken) in callers.iter().enumerate() {
@@ -259,12 +247,12 @@ fn level(number: u8) -> Level {
     [Level::INFO, Level::DEBUG, Level::ERROR, Level::WARN][usize::from(number) % 4]
 }
 
-/// How many of `lines` were taken in.
+/// Returns how many of `lines` were accepted.
 fn log_some(lane: &Lane, caller: u8, lines: u8) -> u64 {
     (0..lines).map(|number| u64::from(lane.log(caller, number, level(number)) != Pushed::Refused)).sum()
 }
 
-/// Two callers, a worker, and an end that comes whenever it likes. `max_wait`: whether callers wait for room.
+/// Two callers, a worker, and an end that comes at any time. `is_lossless`: no line may be refused.
 fn callers_and_an_end(overflow: Overflow, is_lossless: bool) {
     let lane = Lane::new(overflow, 4 * LINE);
     let worker = spawn(&lane, Lane::work);
@@ -273,13 +261,13 @@ fn callers_and_an_end(overflow: Overflow, is_lossless: bool) {
     let taken = callers.map(|caller| caller.join().unwrap());
     worker.join().unwrap();
     assert_eq!(left, 0);
-    assert!(!is_lossless || taken == [5, 5], "refused, though they may wait: {taken:?}");
-    // Whoever logs after the end delivers by himself.
+    assert!(!is_lossless || taken == [5, 5], "refused although they may wait: {taken:?}");
+    // After the end, a caller delivers its own line.
     assert_eq!(lane.log(2, 0, Level::INFO), Pushed::DeliverYourself);
     lane.judge(&[taken[0], taken[1], 1]);
 }
 
-/// What was logged before a flush, by whom it may be, is delivered when the flush has returned.
+/// When a flush returns, the lines logged before it are delivered.
 fn a_flush_is_a_barrier() {
     let lane = Lane::new(Overflow::Block { max_wait: LONG }, 8 * LINE);
     let worker = spawn(&lane, Lane::work);
@@ -289,7 +277,7 @@ fn a_flush_is_a_barrier() {
                 lane.log(caller, number, Level::INFO);
                 lane.flush();
                 let engine = lane.engine.lock().unwrap();
-                assert!(engine.out.contains(&(caller, number)), "flushed, and not there");
+                assert!(engine.out.contains(&(caller, number)), "flushed, but not delivered");
             }
         })
     });
@@ -301,7 +289,7 @@ fn a_flush_is_a_barrier() {
     lane.judge(&[3, 3]);
 }
 
-/// The worker has gone to sleep, or is about to: it hears the next line, order or end. Nothing else would wake it.
+/// A worker that sleeps, or is about to, is woken by the next line, order or end. Nothing else would wake it.
 fn a_sleeping_worker_is_woken() {
     let lane = Lane::new(Overflow::Shed, 8 * LINE);
     let worker = spawn(&lane, Lane::work);
@@ -312,7 +300,7 @@ fn a_sleeping_worker_is_woken() {
                 shuttle::thread::yield_now();
             }
             assert_eq!(lane.log(0, number, Level::INFO), Pushed::Queued);
-            // Without being urgent: the line alone has to do.
+            // The line is not urgent, so it alone has to wake the worker.
             while lane.queue.metrics().0.written.total() <= u64::from(number) {
                 sync::pass(Duration::from_millis(100));
                 shuttle::thread::yield_now();
@@ -328,25 +316,25 @@ fn a_sleeping_worker_is_woken() {
     lane.judge(&[2]);
 }
 
-/// A worker that is stuck is left behind, and callers who wait for room or an answer get theirs.
+/// A stuck worker is abandoned, and callers that wait for room or for an answer return.
 fn the_end_comes_without_the_worker() {
     let lane = Lane::new(Overflow::Block { max_wait: LONG }, 3 * LINE);
     let callers = [0, 1].map(|caller| spawn(&lane, move |lane| log_some(lane, caller, 4)));
     let waiting = spawn(&lane, |lane| {
-        let (ticket, pushed) = lane.queue.order(Control::Flush);
+        let (ticket, pushed) = lane.queue.order(Command::Flush);
         assert_ne!(pushed, Pushed::DeliverYourself);
-        assert!(lane.queue.wait_done(ticket, queue::after(Instant::now(), LONG)).is_err());
+        assert!(lane.queue.wait_done(ticket, after(Instant::now(), LONG)).is_err());
     });
     let left = lane.close(Duration::from_millis(20));
     let taken: u64 = callers.map(|caller| caller.join().unwrap()).iter().sum();
     waiting.join().unwrap();
-    assert_eq!(left, taken, "what was taken in is what was left behind");
+    assert_eq!(left, taken, "every accepted line is an unwritten one");
     let end = lane.queue.metrics().0;
     assert_eq!((end.emitted.total(), end.dropped.total(), end.written.total()), (8, 8, 0));
 }
 
 fn check(what: &str, schedules: usize, model: impl Fn() + Send + Sync + Clone + 'static) {
-    println!("{what}: {schedules} schedules, and as many that change threads seldom");
+    println!("{what}: {schedules} random schedules, and as many that rarely switch threads");
     shuttle::check_random(model.clone(), schedules);
     shuttle::check_pct(model, schedules, 3);
 }

@@ -1,14 +1,11 @@
 //! Locks whose order shuttle chooses, and a clock that only waiting moves.
 //!
-//! A wait that has an end may end at any time: others run, then the thread looks again, and the clock has moved by what
-//! it was ready to wait. A wait without end needs to be woken: a wake-up that is forgotten is a deadlock, which is found.
+//! A wait with a timeout may end at any time: other threads run, then the thread looks again, and the clock has moved by
+//! the timeout. A wait without a timeout needs a signal, so a forgotten wake-up is a deadlock, which shuttle finds.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
-
-use std::sync::LockResult;
-pub(crate) use std::sync::PoisonError;
 
 #[derive(Debug)]
 pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
@@ -22,14 +19,6 @@ pub(crate) struct MutexGuard<'a, T> {
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(shuttle::sync::Mutex::new(value))
-    }
-
-    pub(crate) fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        Ok(MutexGuard { mutex: self, inner: self.0.lock().unwrap() })
-    }
-
-    pub(crate) fn try_lock(&self) -> Result<MutexGuard<'_, T>, ()> {
-        self.0.try_lock().map(|inner| MutexGuard { mutex: self, inner }).map_err(drop)
     }
 }
 
@@ -47,6 +36,14 @@ impl<T> DerefMut for MutexGuard<'_, T> {
     }
 }
 
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    MutexGuard { mutex, inner: mutex.0.lock().unwrap() }
+}
+
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    mutex.0.try_lock().map(|inner| MutexGuard { mutex, inner }).ok()
+}
+
 #[derive(Debug)]
 pub(crate) struct Condvar(shuttle::sync::Condvar);
 
@@ -62,51 +59,48 @@ impl Condvar {
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
     }
-
-    pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
-        let MutexGuard { mutex, inner } = guard;
-        Ok(MutexGuard { mutex, inner: self.0.wait(inner).unwrap() })
-    }
-
-    pub(crate) fn wait_timeout<'a, T>(
-        &self,
-        guard: MutexGuard<'a, T>,
-        longest: Duration,
-    ) -> LockResult<(MutexGuard<'a, T>, bool)> {
-        let mutex = guard.mutex;
-        drop(guard);
-        CLOCK.set(CLOCK.get() + longest.min(LONGEST_STEP));
-        shuttle::thread::yield_now();
-        Ok((mutex.lock().unwrap(), true))
-    }
-
-    pub(crate) fn wait_timeout_while<'a, T>(
-        &self,
-        mut guard: MutexGuard<'a, T>,
-        longest: Duration,
-        mut condition: impl FnMut(&mut T) -> bool,
-    ) -> LockResult<(MutexGuard<'a, T>, bool)> {
-        let begun = Instant::now();
-        while condition(&mut guard) && begun.elapsed() < longest {
-            (guard, _) = self.wait_timeout(guard, longest - begun.elapsed())?;
-        }
-        Ok((guard, true))
-    }
 }
 
-/// A long wait need not end because one look was in vain.
+pub(crate) fn wait<'a, T>(signal: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    let MutexGuard { mutex, inner } = guard;
+    MutexGuard { mutex, inner: signal.0.wait(inner).unwrap() }
+}
+
+pub(crate) fn wait_timeout<'a, T>(_: &Condvar, guard: MutexGuard<'a, T>, longest: Duration) -> MutexGuard<'a, T> {
+    let mutex = guard.mutex;
+    drop(guard);
+    pass(longest.min(LONGEST_STEP));
+    shuttle::thread::yield_now();
+    lock(mutex)
+}
+
+pub(crate) fn wait_timeout_while<'a, T>(
+    signal: &Condvar,
+    mut guard: MutexGuard<'a, T>,
+    longest: Duration,
+    mut condition: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    let begun = Instant::now();
+    while condition(&mut guard) && begun.elapsed() < longest {
+        guard = wait_timeout(signal, guard, longest - begun.elapsed());
+    }
+    guard
+}
+
+/// The longest that one wait moves the clock, so that a long timeout is not over after one look.
 const LONGEST_STEP: Duration = Duration::from_millis(10);
 
 thread_local! {
     static CLOCK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Time passes, without anybody waiting for it.
+/// Moves the clock, although no thread waits.
 pub(crate) fn pass(time: Duration) {
     CLOCK.set(CLOCK.get() + time);
 }
 
-pub(crate) fn begin_anew() {
+/// Sets the clock to zero, for a new schedule.
+pub(crate) fn reset_clock() {
     CLOCK.set(Duration::ZERO);
 }
 
@@ -122,10 +116,6 @@ impl Instant {
         Self::now().saturating_duration_since(self)
     }
 
-    pub(crate) fn checked_add(self, duration: Duration) -> Option<Self> {
-        self.0.checked_add(duration).map(Self)
-    }
-
     pub(crate) fn checked_duration_since(self, earlier: Self) -> Option<Duration> {
         self.0.checked_sub(earlier.0)
     }
@@ -133,4 +123,8 @@ impl Instant {
     pub(crate) fn saturating_duration_since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
+}
+
+pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
+    Instant(start.0 + duration.min(Duration::from_secs(365 * 24 * 60 * 60)))
 }

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::store::{Listing, Store, Stored, leads_to, remove};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Form, Segment};
+use crate::sync;
 
 /// What could not be compressed, because another process was at it for example, is tried again after this.
 const RETRY_NANOS: i64 = 30_000_000_000;
@@ -99,8 +100,7 @@ impl Compressor {
 
     /// Waits until all is done, but no longer than `limit`, and then leaves the rest.
     pub(super) fn finish(&self, limit: Duration) {
-        let waited = self.0.idle.wait_timeout_while(self.0.state(), limit, |state| state.running);
-        if waited.unwrap_or_else(PoisonError::into_inner).0.running {
+        if sync::wait_timeout_while(&self.0.idle, self.0.state(), limit, |state| state.running).running {
             self.0.stop.store(true, Ordering::Relaxed);
         }
     }
@@ -120,7 +120,7 @@ enum Outcome {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sync::lock(&self.state)
     }
 
     fn run(&self) {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::chunk::{Chunk, Entry, State};
-use super::fill::DroppedLine;
 use super::line::{Iter, Line};
-use crate::metrics::Delivered;
+use crate::metrics::{Delivered, DroppedLine};
 
 /// Rendered lines, each ending in a newline, offered to a sink in order.
 ///

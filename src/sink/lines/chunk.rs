@@ -3,6 +3,7 @@
 use tracing::{Level, Metadata};
 
 use super::line::Columns;
+use crate::metrics::{DroppedLine, Reason};
 use crate::record::Timestamp;
 
 /// Lines are rendered and offered this many bytes at a time: few system calls, and still in the processor's cache.
@@ -40,6 +41,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// Returns the line as a dropped one.
+    pub(super) fn dropped(&self, reason: Reason) -> DroppedLine {
+        let is_notice = self.is_notice && !self.is_cut;
+        DroppedLine { reason, level: self.level, time: self.time, lines: self.counted(), is_notice }
+    }
+
     /// Returns 1 for a line that the books count.
     pub(super) fn counted(&self) -> u64 {
         u64::from(!self.is_notice && !self.is_cut)

@@ -8,30 +8,8 @@ use tracing::{Level, Metadata};
 use super::buffer::{Lines, Position};
 use super::chunk::{Chunk, Entry, State};
 use super::line::Columns;
-use crate::metrics::{ByLevel, Reason};
+use crate::metrics::{ByLevel, DroppedLine, Reason};
 use crate::record::Timestamp;
-
-/// A line that was not written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DroppedLine {
-    pub(crate) reason: Reason,
-    pub(crate) level: Level,
-    pub(crate) time: Timestamp,
-    /// How many lines; none when it is a notice, which no book counts.
-    pub(crate) lines: u64,
-    pub(crate) is_notice: bool,
-}
-
-impl DroppedLine {
-    pub(crate) fn new(reason: Reason, level: Level, time: Timestamp) -> Self {
-        Self { reason, level, time, lines: 1, is_notice: false }
-    }
-
-    pub(super) fn of(entry: &Entry, reason: Reason) -> Self {
-        let (level, time, is_notice) = (entry.level, entry.time, entry.is_notice);
-        Self { reason, level, time, lines: entry.counted(), is_notice: is_notice && !entry.is_cut }
-    }
-}
 
 /// How much of what is offered the sink may see in one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +223,7 @@ impl Lines {
         }
         let chunk = self.chunks.get_mut(self.next.chunk)?;
         let entry = chunk.entries.get_mut(self.next.index)?;
-        let given_up = (!entry.is_cut).then(|| DroppedLine::of(entry, reason));
+        let given_up = (!entry.is_cut).then(|| entry.dropped(reason));
         if within && self.cursor == entry.end - 1 && !entry.is_cut && !entry.is_last_try {
             entry.is_last_try = true;
             return None;
@@ -282,7 +260,7 @@ impl Lines {
         let at = self.next;
         let chunk = self.chunks.get_mut(at.chunk)?;
         let entry = chunk.entries.get_mut(at.index).filter(|entry| entry.state == State::Offered)?;
-        let dropped = DroppedLine::of(entry, reason);
+        let dropped = entry.dropped(reason);
         entry.state = State::OwedNewline;
         self.cursor = entry.end - 1;
         self.offered -= 1;
@@ -297,7 +275,7 @@ impl Lines {
         for chunk in &mut self.chunks {
             for entry in chunk.entries.iter_mut().filter(|entry| entry.state == State::InFlight) {
                 landed.add(entry.level, entry.counted());
-                dropped.push(DroppedLine::of(entry, reason));
+                dropped.push(entry.dropped(reason));
                 entry.state = State::Done;
                 chunk.done += 1;
                 self.in_flight -= 1;

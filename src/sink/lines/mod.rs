@@ -15,5 +15,5 @@ mod take;
 
 pub use buffer::Lines;
 pub(crate) use chunk::CHUNK_BYTES;
-pub(crate) use fill::{DroppedLine, Offer};
+pub(crate) use fill::Offer;
 pub use line::{Columns, Iter, Line};

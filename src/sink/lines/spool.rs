@@ -9,8 +9,7 @@ use tracing::Level;
 
 use super::buffer::Lines;
 use super::chunk::State;
-use super::fill::DroppedLine;
-use crate::metrics::{ByLevel, Reason};
+use crate::metrics::{ByLevel, DroppedLine, Reason};
 use crate::record::Timestamp;
 
 impl Lines {

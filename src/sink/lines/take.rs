@@ -4,7 +4,6 @@ use std::ops::RangeBounds;
 
 use super::buffer::{Lines, Position};
 use super::chunk::{Entry, State};
-use super::fill::DroppedLine;
 use crate::metrics::{ByLevel, Reason};
 
 impl Lines {
@@ -109,7 +108,7 @@ impl Lines {
         let mut landed = ByLevel::default();
         self.finish(ids, |entry, _| {
             landed.add(entry.level, u64::from(entry.state == State::InFlight) * entry.counted());
-            dropped.push(DroppedLine::of(entry, Reason::Rejected));
+            dropped.push(entry.dropped(Reason::Rejected));
             Some(0)
         });
         self.delivered.land(landed);

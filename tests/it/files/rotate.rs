@@ -151,7 +151,7 @@ impl Play for RollingFile {
             self.write(&mut lines).unwrap();
         }
         assert!(lines.is_empty());
-        result
+        result.map(drop)
     }
 
     fn close(&mut self) {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use spanline::sink::Sink;
-use spanline::sink::{Control, Lines};
+use spanline::sink::{Control, Lines, Next};
 use spanline::{Builder, Error, Guard};
 use tracing::Dispatch;
 use tracing_subscriber::Registry;
@@ -244,8 +244,8 @@ where
     W: FnMut(&mut Lines) -> Result<(), Error> + Send + 'static,
     C: FnMut(Control) -> Result<(), Error> + Send + 'static,
 {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
-        (self.write)(lines)
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        (self.write)(lines).map(|()| Next::Done)
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
