@@ -46,7 +46,7 @@ impl Engine {
             this.renderer.render_repeats(summary, &mut this.delivery.lines, &mut this.counts);
         }
         let waits = engine.barriers.wait_for(engine.delivery.lines.first_offered_id());
-        if engine.delivery.calls_now(is_urgent || waits) {
+        if engine.delivery.lines.has_offered() || engine.delivery.calls_now(is_urgent || waits) {
             engine = Self::pump(engine, lane, Resolved::default(), is_urgent || waits);
         }
         let oldest = engine.delivery.lines.oldest_time();

@@ -221,6 +221,7 @@ impl Lines {
         if self.owes_newline() {
             return self.give_up_after_owed(reason);
         }
+        let id = self.first_id()?;
         let chunk = self.chunks.get_mut(self.next.chunk)?;
         let entry = chunk.entries.get_mut(self.next.index)?;
         let given_up = (!entry.is_cut).then(|| entry.dropped(reason));
@@ -239,10 +240,11 @@ impl Lines {
         } else {
             entry.state = State::Done;
             chunk.done += 1;
+        }
+        self.untouched = self.untouched.max(id + 1);
+        if !within {
             self.find_next();
         }
-        let next_id = self.first_id().unwrap_or(0);
-        self.untouched = self.untouched.max(next_id + u64::from(within));
         self.settle();
         given_up
     }

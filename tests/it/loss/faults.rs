@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use spanline::sink::Sink;
+use spanline::sink::{Sink, Writer};
 use spanline::sink::{Control, Lines, Next};
 use spanline::{Builder, Error, Guard};
 use tracing::Dispatch;
@@ -251,6 +251,15 @@ where
     fn control(&mut self, control: Control) -> Result<(), Error> {
         (self.control)(control)
     }
+}
+
+/// A sink that writes to `file` and ends at a broken pipe, as stdout does.
+pub(crate) fn ends_at_broken_pipe(file: Faulty) -> impl Sink {
+    let mut writer = Writer::new(file);
+    sink(move |lines: &mut Lines| match writer.write(lines) {
+        Err(error) if error.to_string().contains("Broken pipe") => Err(Error::closed(error.to_string())),
+        written => written.map(drop),
+    })
 }
 
 /// Takes an order.

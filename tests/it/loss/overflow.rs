@@ -14,7 +14,7 @@ use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::loss::faults::{
-    Acts, Complaints, Fault, Faulty, PATIENCE, Taken, built, panic_quietly, sink, until, within,
+    Acts, Complaints, Fault, Faulty, PATIENCE, Taken, built, ends_at_broken_pipe, panic_quietly, sink, until, within,
 };
 use crate::loss::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
 
@@ -343,7 +343,7 @@ fn a_closed_sink_is_parked_and_asked_no_more() {
     let file = Faulty::new();
     file.then([Fault::Short(1_000), Fault::Broken]);
     let complaints = Complaints::default();
-    let output = Output::new(Writer::new(file.clone())).name("out");
+    let output = Output::new(ends_at_broken_pipe(file.clone())).name("out");
     let (dispatch, guard) = built(spanline::builder().on_complaint(complaints.hook()).output(output));
     let handle = guard.handle();
     file.gate.close();

@@ -12,7 +12,7 @@ use spanline::{Durability, Output, Overflow, RollingFile};
 use tracing::{Dispatch, Level};
 
 use crate::files::durable::Happened;
-use crate::loss::faults::{Complaints, Fault, Faulty, PATIENCE, Taken, built, sink, until, within};
+use crate::loss::faults::{Complaints, Fault, Faulty, PATIENCE, Taken, built, ends_at_broken_pipe, sink, until, within};
 use crate::loss::ledger::{balance, in_order, log, read};
 
 /// For those who wait for a fact, however busy the machine.
@@ -162,7 +162,7 @@ fn a_sink_that_closes_or_panics_lets_the_calls_go() {
     for fault in [Fault::Broken, Fault::Panic] {
         let file = Faulty::new();
         file.always(Some(fault));
-        let output = Output::new(Writer::new(file.clone())).synchronous().overflow(PATIENT);
+        let output = Output::new(ends_at_broken_pipe(file.clone())).synchronous().overflow(PATIENT);
         let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
         within(&dispatch, || (0..20).for_each(|seq| log(Level::INFO, 0, seq)));
         let output = &guard.handle().metrics().outputs[0];
