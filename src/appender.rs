@@ -82,7 +82,7 @@ impl Drop for LineWriter<'_> {
         let lane = &self.appender.lane;
         let time = self.appender.clock.now();
         let is_own = worker::own_lane().is_some();
-        if is_own && (worker::is_echo() || lane.is_own_thread()) {
+        if is_own && lane.refuses_own() {
             lane.queue.refuse(Reason::OwnThread, self.level, time);
             return;
         }

@@ -319,6 +319,7 @@ impl Builder {
             self.outputs.iter().map(|output| output.queue_bytes).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
+        let mut own_targets = Vec::new();
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
         let common = Common {
             max_line_bytes: self.max_line_bytes,
@@ -330,12 +331,13 @@ impl Builder {
         };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             filters.push(output.filter.take().transpose()?);
+            own_targets.push(output.take_own_targets());
             let name = output.name_among(&lanes)?;
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
             lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state = filter::State { global, outputs: filters, context_level: self.context_level, held };
+        let state = filter::State { global, outputs: filters, own_targets, context_level: self.context_level, held };
         let filters = Arc::new(Filters::new(state));
         // Workers run: the guard ends them when a later output has failed.
         #[cfg(feature = "opentelemetry")]

@@ -165,6 +165,11 @@ impl Output {
         Ok((Appender::new(lane, clock), guard))
     }
 
+    /// Takes out the targets whose events do not reach it.
+    pub(super) fn take_own_targets(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.profile.own_targets)
+    }
+
     pub(super) fn wants_thread(&self) -> bool {
         let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
         schema.is_some_and(|schema| schema.wants_thread())
@@ -200,6 +205,8 @@ impl Output {
             durability: self.durability,
             queue_bytes: self.queue_bytes,
             batching: self.profile.batch,
+            own_threads: self.profile.own_threads,
+            is_plain: self.profile.is_plain,
             wants_columns: self.profile.wants_columns,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),

@@ -149,7 +149,7 @@ impl Core {
     fn outside_own(&self, mask: u64, push: &Push<'_>) -> u64 {
         let mut others = 0;
         for (bit, lane) in self.lanes.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
-            if worker::is_echo() || lane.is_own_thread() {
+            if lane.refuses_own() {
                 lane.queue.refuse(Reason::OwnThread, push.head.level(), push.time);
             } else {
                 others |= 1 << bit;

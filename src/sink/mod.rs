@@ -24,6 +24,7 @@ mod control;
 mod file;
 mod lines;
 mod memory;
+mod own_thread;
 mod profile;
 mod stdio;
 mod writer;
@@ -33,11 +34,13 @@ pub use control::Control;
 pub use file::RollingFile;
 pub use lines::{Columns, Iter, Line, Lines};
 pub use memory::Memory;
+pub use own_thread::{OwnThread, OwnThreads};
 pub use profile::Profile;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 
 pub(crate) use lines::{CHUNK_BYTES, Offer};
+pub(crate) use own_thread::{enter as enter_thread, is_client_thread, next_owner, owner_of_thread};
 pub(crate) use profile::Batching;
 
 use std::time::Instant;

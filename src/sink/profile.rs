@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::own_thread::OwnThreads;
 use crate::schema::Schema;
 
 /// Describes a sink to its output. [`Sink::profile`](super::Sink::profile) returns it once, when the log is built.
@@ -21,6 +22,7 @@ pub struct Profile {
     pub(crate) is_terminal: bool,
     pub(crate) batch: Batching,
     pub(crate) own_targets: Vec<String>,
+    pub(crate) own_threads: Option<OwnThreads>,
     pub(crate) wants_columns: bool,
     pub(crate) is_plain: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
@@ -50,6 +52,7 @@ impl Profile {
             is_terminal: false,
             batch: Batching::default(),
             own_targets: Vec::new(),
+            own_threads: None,
             wants_columns: false,
             is_plain: false,
             schema: None,
@@ -77,11 +80,17 @@ impl Profile {
         self
     }
 
-    /// Names the targets of the client library that the sink uses: `hyper` stands for `hyper::client` too, but not for
-    /// `hyperion`. Events of these targets do not reach this output, where they would cause more of them. They count as
-    /// dropped by [`Reason::OwnThread`](crate::metrics::Reason::OwnThread). Other outputs get them.
+    /// Names the targets of the client library that the sink uses, where its threads are shared with others: `hyper` stands
+    /// for `hyper::client` too, but not for `hyperion`. The output's filter does not let events of these targets pass, as they
+    /// would cause more of them. Other outputs get them.
     pub fn own_targets<T: Into<String>>(mut self, targets: impl IntoIterator<Item = T>) -> Self {
         self.own_targets = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Names the threads that the sink starts. What is logged there does not return to the sink.
+    pub fn own_threads(mut self, threads: &OwnThreads) -> Self {
+        self.own_threads = Some(threads.clone());
         self
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Delivery {
     /// Memory that the queue accounts for, as of the last report.
     pub(super) used_bytes: usize,
     max_bytes: usize,
+    /// The sink takes lines at once and keeps none in flight.
+    is_plain: bool,
     /// The sink is open. A sink that could not connect at the start is opened before its first line.
     pub(super) is_open: bool,
     /// The sink has ended, until it is reopened.
@@ -53,7 +55,14 @@ pub(super) struct Attempts {
 }
 
 impl Delivery {
-    pub(super) fn new(sink: Box<dyn Sink>, lines: Lines, batching: Batching, max_bytes: usize, is_open: bool) -> Self {
+    pub(super) fn new(
+        sink: Box<dyn Sink>,
+        lines: Lines,
+        batching: Batching,
+        max_bytes: usize,
+        is_plain: bool,
+        is_open: bool,
+    ) -> Self {
         Self {
             sink,
             lines,
@@ -68,6 +77,7 @@ impl Delivery {
             attempts: Attempts { backoff: Backoff::new(), panics: 0, limit: None },
             used_bytes: 0,
             max_bytes,
+            is_plain,
             is_open,
             is_closed: false,
             moved_last: Instant::now(),
@@ -130,7 +140,8 @@ impl Delivery {
 
     /// Returns how far the current chunk may grow in one render.
     pub(super) fn render_limit(&mut self) -> usize {
-        if !self.lines.hands_over() && self.lines.is_done() {
+        let keeps_none = self.is_plain || (self.lines.written_bytes() > 0 && !self.lines.hands_over());
+        if keeps_none && self.lines.is_done() {
             return CHUNK_BYTES;
         }
         let part = (self.max_bytes / RENDER_PART).min(CHUNK_BYTES);

@@ -74,7 +74,7 @@ impl Engine {
     pub(super) fn new(config: LaneConfig, mut lines: Lines, is_open: bool) -> Self {
         lines.set_service(config.statics.service.as_deref().map(Arc::from));
         Self {
-            delivery: Delivery::new(config.sink, lines, config.batching, config.queue_bytes, is_open),
+            delivery: Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open),
             renderer: Renderer {
                 schema: config.schema,
                 redactor: config.redactor,
@@ -143,6 +143,9 @@ impl Engine {
             self.counts.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         });
+        // A sink with lines in flight may now have a time at which it wants to be called.
+        let wants_call = control == Control::Flush && self.delivery.lines.in_flight() > 0;
+        self.delivery.schedule.is_woken |= wants_call;
         match (control, &result) {
             (Control::Flush, Err(error)) => self.syncing.flush_failed(error),
             (Control::Flush | Control::Sync, Ok(())) => self.syncing.flushed(),

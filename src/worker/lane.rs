@@ -1,6 +1,6 @@
 //! One output at work: what its worker, the threads that log and its handles share.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::durability::Durability;
 use super::engine::Engine;
 use super::fork;
-use super::own_thread::{Own, own_lane};
+use super::own_thread::{Own, is_echo, own_lane};
 use super::waker::SinkWaker;
 use crate::complaint::Complaints;
 use crate::error::Error;
@@ -19,7 +19,7 @@ use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Qu
 use crate::record::{Clock, Statics};
 use crate::redact::Redactor;
 use crate::schema::Schema;
-use crate::sink::{Batching, Control, Sink};
+use crate::sink::{Batching, Control, OwnThreads, Sink, is_client_thread, next_owner};
 use crate::sync;
 
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. A thread
@@ -33,6 +33,8 @@ const NAP: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Lane {
     id: usize,
+    /// The sink has started threads.
+    has_own_threads: bool,
     pub(crate) name: String,
     pub(crate) queue: Queue,
     pub(super) engine: Mutex<Engine>,
@@ -54,6 +56,9 @@ pub(crate) struct LaneConfig {
     pub(crate) schema: Box<dyn Schema>,
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) batching: Batching,
+    pub(crate) own_threads: Option<OwnThreads>,
+    /// Writing causes no events and takes lines at once.
+    pub(crate) is_plain: bool,
     /// The sink wants the ids of each line.
     pub(crate) wants_columns: bool,
     pub(crate) overflow: Overflow,
@@ -76,7 +81,6 @@ impl Lane {
     /// # Errors
     /// An error from [`Control::Open`] that is not retryable, or that no thread can be started.
     pub(crate) fn start(mut config: LaneConfig) -> Result<Arc<Self>, Error> {
-        static IDS: AtomicUsize = AtomicUsize::new(1);
         let failed = match config.sink.control(Control::Open) {
             Err(error) if error.is_retryable() => Some(error),
             opened => opened.map(|()| None)?,
@@ -86,7 +90,8 @@ impl Lane {
         let mut lines = Engine::lines(Arc::clone(&delivered));
         lines.set_waker(Waker::from(Arc::clone(&waker)));
         let lane = Arc::new(Self {
-            id: IDS.fetch_add(1, Ordering::Relaxed),
+            id: config.own_threads.as_ref().map_or_else(next_owner, OwnThreads::owner),
+            has_own_threads: config.own_threads.is_some(),
             queue: Queue::new(config.overflow, config.synchronous, config.queue_bytes, delivered),
             complaints: Arc::clone(&config.complaints),
             name: config.name.clone(),
@@ -270,6 +275,12 @@ impl Lane {
     /// Whether this thread belongs to this lane.
     pub(crate) fn is_own_thread(&self) -> bool {
         own_lane() == Some(self.id)
+    }
+
+    /// On a thread of the log: whether an event of it may not reach this lane, where it could cause another one. Sinks with
+    /// threads of their own could answer each other for ever.
+    pub(crate) fn refuses_own(&self) -> bool {
+        is_echo() || self.is_own_thread() || (self.has_own_threads && is_client_thread())
     }
 
     pub(crate) fn metrics(&self) -> OutputMetrics {

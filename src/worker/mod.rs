@@ -31,4 +31,4 @@ mod waker;
 pub use durability::Durability;
 pub(crate) use fork::{HeldLanes, hold_lanes, when_child_logs};
 pub(crate) use lane::{Lane, LaneConfig};
-pub(crate) use own_thread::{is_echo, own_lane};
+pub(crate) use own_thread::own_lane;

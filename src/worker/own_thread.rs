@@ -1,10 +1,10 @@
-//! Which threads belong to the log, for the time they do.
+//! The worker's thread, and what it writes in answer to the log itself.
 
 use std::cell::Cell;
 
+use crate::sink::{enter_thread, owner_of_thread};
+
 thread_local! {
-    /// The lane whose engine runs on this thread; zero on all threads but those of the log.
-    static OWN_LANE: Cell<usize> = const { Cell::new(0) };
     /// Whether all that it writes right now was logged on threads of the log: an echo of an echo is not passed on.
     static ECHO: Cell<bool> = const { Cell::new(false) };
 }
@@ -14,24 +14,24 @@ pub(crate) fn is_echo() -> bool {
     ECHO.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Returns the lane whose engine runs on this thread, if any.
+/// Returns the lane that this thread belongs to, if any: as its worker, or as a thread of its sink.
 #[inline]
 pub(crate) fn own_lane() -> Option<usize> {
-    OWN_LANE.try_with(Cell::get).ok().filter(|lane| *lane != 0)
+    owner_of_thread()
 }
 
-/// Marks the thread as one of the log's until it is dropped.
+/// Marks the thread as one of a lane's until it is dropped.
 pub(super) struct Own(usize);
 
 impl Own {
     pub(super) fn enter(lane: usize) -> Self {
-        Self(OWN_LANE.try_with(|own| own.replace(lane)).unwrap_or(0))
+        Self(enter_thread(lane))
     }
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
-        let _ = OWN_LANE.try_with(|own| own.set(self.0));
+        enter_thread(self.0);
     }
 }
 
