@@ -15,4 +15,5 @@ pages! {
     when_things_go_wrong = "when-things-go-wrong.md";
     schemas = "schemas.md";
     secrets = "secrets.md";
+    your_own_sink = "your-own-sink.md";
 }

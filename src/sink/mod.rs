@@ -18,6 +18,8 @@
 //! });
 //! # let _ = output;
 //! ```
+//!
+//! The page [*Your own sink*](crate::docs::your_own_sink) goes on with a socket and a batching client.
 
 mod closure;
 mod control;

@@ -132,7 +132,7 @@ fn every_sink_schema_and_feature_is_in_the_readme() {
     for file in ["src/sink/mod.rs", "src/schema/mod.rs"] {
         for line in read(file).lines().filter(|line| line.starts_with("pub use")) {
             let names = line.rsplit("::").next().unwrap().trim_matches([';', '{', '}']);
-            for name in names.split(", ").filter(|name| !["Line", "Period"].contains(name)) {
+            for name in names.split(", ").filter(|name| !NOT_SINKS.contains(name)) {
                 assert!(readme.contains(name), "{name} of {file} is not in the README");
             }
         }
@@ -144,8 +144,11 @@ fn every_sink_schema_and_feature_is_in_the_readme() {
     }
 }
 
-/// Promises are numbered for ever: what was given up keeps its number.
-const PROMISES: u64 = 39;
+/// What the folders of sinks and schemas export besides those.
+const NOT_SINKS: [&str; 8] = ["Line", "Period", "Columns", "Control", "Iter", "OwnThread", "OwnThreads", "Profile"];
+
+/// Promises are numbered for ever: what was given up keeps its number. Those between are still to come.
+const PROMISES: [std::ops::RangeInclusive<u64>; 2] = [1..=40, 43..=43];
 
 #[test]
 fn every_promise_has_its_tests_and_every_such_test_its_promise() {
@@ -153,7 +156,7 @@ fn every_promise_has_its_tests_and_every_such_test_its_promise() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u64>().ok());
     let mut promised: Vec<_> = rows.collect();
     promised.sort_unstable();
-    assert_eq!(promised, (1..=PROMISES).collect::<Vec<_>>(), "each once in docs/promises.md");
+    assert_eq!(promised, PROMISES.into_iter().flatten().collect::<Vec<_>>(), "each once in docs/promises.md");
 
     let texts = ["src", "tests"].into_iter().flat_map(files).map(|(_, text)| text);
     let tested: BTreeSet<u64> = texts.flat_map(|text| promises_of_tests(&text)).collect();

@@ -64,7 +64,8 @@ pub(crate) struct State {
     pub(crate) received: Vec<u64>,
     /// What was written in bytes, whole lines or not.
     part: Vec<u8>,
-    spool: BTreeMap<u64, Level>,
+    /// By id: the level, and the number of a line that was whole.
+    spool: BTreeMap<u64, (Level, Option<u64>)>,
     pub(crate) calls: u64,
     pub(crate) controls: Vec<Control>,
     pub(crate) waker: Option<std::task::Waker>,
@@ -181,16 +182,22 @@ impl State {
                 }
             }
             Step::Spool(count) => {
-                let taken: Vec<_> = lines.iter().take(count).map(|line| (line.id, line.level, seq(line.bytes))).collect();
-                for (id, level, seq) in taken {
+                let offered = lines.iter().take(count);
+                let taken: Vec<_> = offered.map(|line| (line.id, line.level, seq(line.bytes), line.target)).collect();
+                // No book counts a notice.
+                let taken: Vec<_> = taken.into_iter().map(|(id, level, seq, to)| (id, level, seq, to == Some("spanline"))).collect();
+                for (id, level, seq, is_notice) in taken {
                     lines.spool(id..=id);
-                    self.spool.extend(seq.map(|seq| (seq, level)));
+                    if !is_notice {
+                        self.spool.insert(id, (level, seq));
+                    }
                 }
+                self.part.clear();
             }
             Step::Unspool(is_written) => {
-                for (seq, level) in std::mem::take(&mut self.spool) {
+                for (_, (level, seq)) in std::mem::take(&mut self.spool) {
                     if is_written {
-                        self.received.push(seq);
+                        self.received.extend(seq);
                         lines.spooled_written(level, 1, 1);
                     } else {
                         let time = spanline::record::Timestamp::from_nanos(0);

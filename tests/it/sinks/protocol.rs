@@ -226,6 +226,11 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Whether the peer gets lines in pieces, which it does not put together when others come between.
+fn takes_parts(step: &Step) -> bool {
+    matches!(step, Step::HandOverBytes(_) | Step::WriteBytes(_))
+}
+
 fn play(max_bytes: usize, rounds: &[(Vec<Step>, u64)]) {
     let stage = Stage::of(Peer::default(), |output| output.queue_bytes(max_bytes));
     stage.peer.always([Step::AcknowledgeAll, Step::Write(usize::MAX), Step::Unspool(true)]);
@@ -247,10 +252,13 @@ fn play(max_bytes: usize, rounds: &[(Vec<Step>, u64)]) {
     let books = balanced(&handle.metrics());
     let left = books.queued.total() + books.in_flight.total() + books.spooled.total();
     assert_eq!((left, books.emitted.total()), (0, next), "{books:#?}");
-    let mut received = peer.received();
-    received.sort_unstable();
-    received.dedup();
-    assert!(received.len() as u64 + books.dropped.total() >= next, "each line is there, or counted: {books:#?}");
+    assert_eq!(books.written.total() + books.dropped.total(), next, "each line is written, or counted: {books:#?}");
+    if !rounds.iter().flat_map(|(steps, _)| steps).any(takes_parts) {
+        let mut received = peer.received();
+        received.sort_unstable();
+        received.dedup();
+        assert!(received.len() as u64 + books.dropped.total() >= next, "each line is there, or counted: {books:#?}");
+    }
 }
 
 #[test]
