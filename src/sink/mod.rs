@@ -21,6 +21,7 @@
 //!
 //! The page [*Your own sink*](crate::docs::your_own_sink) goes on with a socket and a batching client.
 
+mod async_sink;
 mod closure;
 mod control;
 mod file;
@@ -32,6 +33,7 @@ mod stdio;
 mod writer;
 
 pub use crate::rotation::Period;
+pub use async_sink::{Async, AsyncSink, Batch};
 pub use control::Control;
 pub use file::RollingFile;
 pub use lines::{Columns, Iter, Line, Lines};
