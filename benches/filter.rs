@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use spanline::sink::{Lines, Next};
 use spanline::sink::Sink;
+use spanline::sink::{Lines, Next};
 use spanline::{Error, Output};
 use tracing::info;
 use tracing_subscriber::prelude::*;

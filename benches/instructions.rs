@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
-use spanline::sink::{Lines, Next};
 use spanline::sink::Sink;
+use spanline::sink::{Lines, Next};
 use spanline::{Guard, Output, Redact};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;

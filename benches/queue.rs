@@ -15,8 +15,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use spanline::sink::{Lines, Next};
 use spanline::sink::Sink;
+use spanline::sink::{Lines, Next};
 use spanline::{Appender, Error, Guard, Output};
 use tracing::{Metadata, error_span};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};

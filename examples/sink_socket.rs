@@ -5,6 +5,8 @@
 //! that is not enough, the peer has to acknowledge; see `sink_batch`. The program ends with status 1 if the books do not
 //! balance.
 
+#![allow(clippy::disallowed_methods, reason = "the peer and the client have threads")]
+
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -47,7 +49,9 @@ impl Sink for Socket {
                     // A new connection begins with a whole line.
                     self.stream = None;
                     lines.rewind_line();
-                    return Err(failed.err().map_or_else(|| Error::retry("connection closed"), |e| Error::io(doing, e)));
+                    return Err(failed
+                        .err()
+                        .map_or_else(|| Error::retry("connection closed"), |e| Error::io(doing, e)));
                 }
             }
         }
@@ -83,8 +87,11 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         lines_of_each
     });
-    let guard =
-        spanline::builder().filter("info").output(Output::new(Socket { peer, stream: None })).on_complaint(|_| {}).init()?;
+    let guard = spanline::builder()
+        .filter("info")
+        .output(Output::new(Socket { peer, stream: None }))
+        .on_complaint(|_| {})
+        .init()?;
     let handle = guard.handle();
     for order in 0..1_000 {
         tracing::info!(order, "order loaded");
@@ -98,7 +105,13 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     // The sink is dropped with the handle: the last connection ends.
     drop(handle);
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "emitted {}, written {}, retries {}", books.emitted.total(), books.written.total(), books.retries)?;
+    writeln!(
+        stdout,
+        "emitted {}, written {}, retries {}",
+        books.emitted.total(),
+        books.written.total(),
+        books.retries
+    )?;
     let is_balanced = books.emitted.total() == books.written.total() + books.dropped.total();
     let _ = reader;
     Ok(if is_balanced && books.retries > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -105,7 +105,8 @@ impl State {
             Some(own) => own.would_enable(target, &level),
             None => self.global.is_some() || level <= Level::INFO,
         };
-        let is_own = |bit: usize| self.own_targets.get(bit).is_some_and(|own| own.iter().any(|own| covers(own, target)));
+        let is_own =
+            |bit: usize| self.own_targets.get(bit).is_some_and(|own| own.iter().any(|own| covers(own, target)));
         let wanting = self.outputs.iter().enumerate().filter(|(bit, own)| wants(own) && !is_own(*bit));
         wanting.fold(0, |mask, (bit, _)| mask | 1 << bit)
     }

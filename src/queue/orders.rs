@@ -59,7 +59,8 @@ impl Orders {
 
     /// Returns the result of an order; `None` while it is under way. `is_over`: no thread will carry it out.
     pub(super) fn outcome(&mut self, ticket: u64, is_over: bool) -> Option<Result<(), Error>> {
-        let is_early = self.done_early.iter().position(|early| *early == ticket).map(|at| self.done_early.swap_remove(at));
+        let is_early =
+            self.done_early.iter().position(|early| *early == ticket).map(|at| self.done_early.swap_remove(at));
         if self.done_ticket >= ticket || is_early.is_some() {
             let failed = self.failures.iter().position(|(failed, _)| *failed == ticket);
             return Some(failed.map_or(Ok(()), |at| Err(self.failures.swap_remove(at).1)));

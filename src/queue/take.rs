@@ -188,7 +188,12 @@ impl Queue {
 
     /// Marks a batch as finished and records its orders' results. `settled`: how many of all records that were taken are
     /// finished, and durable where they have to be.
-    pub(crate) fn batch_done(&self, counts: &WorkerCounts, done: Vec<(Order, Result<(), Error>)>, settled: Option<u64>) {
+    pub(crate) fn batch_done(
+        &self,
+        counts: &WorkerCounts,
+        done: Vec<(Order, Result<(), Error>)>,
+        settled: Option<u64>,
+    ) {
         let mut state = self.lock();
         state.books.worker = counts.clone();
         let progress = &mut state.books.progress;

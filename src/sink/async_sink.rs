@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use super::{Control, Lines, Next, Profile, Sink};
 use crate::error::Error;
 
+type Running = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
 /// Lines that a future owns.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -60,7 +62,7 @@ pub trait AsyncSink: Send + 'static {
 /// ```
 pub struct Async<S> {
     sink: S,
-    running: Option<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>>,
+    running: Option<Running>,
     #[cfg(feature = "tokio")]
     runtime: Option<tokio::runtime::Handle>,
 }

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use super::barriers::Barrier;
 use super::engine::{Engine, Turn};
+use super::fork;
 use super::lane::Lane;
 use super::own_thread::Echo;
 use super::pump::Resolved;
 use super::renderer::Rendering;
-use super::fork;
 use crate::error::Error;
 use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Command, Order, Taken};
@@ -223,11 +223,7 @@ impl Engine {
     }
 
     /// Calls the sink, and waits for its waker and its times, until `is_enough` or all lines are done.
-    pub(super) fn work_until<'a>(
-        mut engine: Turn<'a>,
-        lane: &'a Lane,
-        is_enough: impl Fn(&Self) -> bool,
-    ) -> Turn<'a> {
+    pub(super) fn work_until<'a>(mut engine: Turn<'a>, lane: &'a Lane, is_enough: impl Fn(&Self) -> bool) -> Turn<'a> {
         loop {
             engine = Self::pump(engine, lane, Resolved::default(), true);
             if engine.delivery.is_closed || engine.delivery.lines.is_done() || is_enough(&engine) {
@@ -248,6 +244,7 @@ impl Engine {
 }
 
 /// What is known of a batch once its lines were offered.
+#[derive(Clone, Copy)]
 struct Finish {
     is_nothing: bool,
     is_last: bool,

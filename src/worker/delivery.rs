@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::backoff::Backoff;
-use crate::sync::after;
 use crate::sink::{Batching, CHUNK_BYTES, Lines, Offer, Sink};
+use crate::sync::after;
 
 /// A queue's part that one render may take when lines are kept in memory: so much may be rendered beyond the budget.
 const RENDER_PART: usize = 16;

@@ -185,7 +185,11 @@ impl Lane {
     }
 
     /// Lets go of the engine for the time of `pause`.
-    pub(super) fn rest<'a, T>(&'a self, engine: MutexGuard<'a, Engine>, pause: impl FnOnce() -> T) -> (MutexGuard<'a, Engine>, T) {
+    pub(super) fn rest<'a, T>(
+        &'a self,
+        engine: MutexGuard<'a, Engine>,
+        pause: impl FnOnce() -> T,
+    ) -> (MutexGuard<'a, Engine>, T) {
         drop(engine);
         let result = pause();
         (self.engine(), result)

@@ -34,12 +34,7 @@ enum Then {
 
 impl Engine {
     /// Calls the sink until it has no reason to be called, however long that takes, and reports what became of the lines.
-    pub(super) fn pump<'a>(
-        mut engine: Turn<'a>,
-        lane: &'a Lane,
-        mut resolved: Resolved,
-        is_urgent: bool,
-    ) -> Turn<'a> {
+    pub(super) fn pump<'a>(mut engine: Turn<'a>, lane: &'a Lane, mut resolved: Resolved, is_urgent: bool) -> Turn<'a> {
         let mut was_called = false;
         let mut gives_up = false;
         engine.delivery.wait_for_batch(false);
@@ -97,7 +92,7 @@ impl Engine {
         if !self.delivery.is_open {
             let opened = self.control(Control::Open);
             if let Err(error) = opened {
-                return self.failed(lane, error, dropped);
+                return self.failed(lane, &error, dropped);
             }
             self.delivery.is_open = true;
         }
@@ -126,7 +121,7 @@ impl Engine {
         self.sync_if_due(lane);
         match result {
             Ok(Ok(next)) => self.answered(lane, next, has_moved, dropped),
-            Ok(Err(error)) => self.failed(lane, error, dropped),
+            Ok(Err(error)) => self.failed(lane, &error, dropped),
             Err(payload) => {
                 discard(payload);
                 self.panicked(lane, dropped)
@@ -142,7 +137,7 @@ impl Engine {
         }
         match next {
             Next::Done if is_taken || has_moved => Then::CallAgain,
-            Next::Done => self.failed(lane, Error::retry("the sink took nothing"), dropped),
+            Next::Done => self.failed(lane, &Error::retry("the sink took nothing"), dropped),
             Next::More => {
                 delivery.schedule.wants_more = true;
                 if has_moved { Then::CallAgain } else { Then::Stop }
@@ -154,11 +149,11 @@ impl Engine {
         }
     }
 
-    fn failed(&mut self, lane: &Lane, error: Error, dropped: &mut Vec<DroppedLine>) -> Then {
+    fn failed(&mut self, lane: &Lane, error: &Error, dropped: &mut Vec<DroppedLine>) -> Then {
         if error.is_rejected() {
             return self.rejected(lane, error, dropped);
         }
-        self.report(lane, &error);
+        self.report(lane, error);
         let delivery = &mut self.delivery;
         if error.is_closed() {
             delivery.is_closed = true;
@@ -171,17 +166,17 @@ impl Engine {
     }
 
     /// The sink rejects what it was offered in this call: half of it is offered next, and a single line is dropped.
-    fn rejected(&mut self, lane: &Lane, error: Error, dropped: &mut Vec<DroppedLine>) -> Then {
+    fn rejected(&mut self, lane: &Lane, error: &Error, dropped: &mut Vec<DroppedLine>) -> Then {
         let delivery = &mut self.delivery;
         delivery.lines.refuse_call();
         match delivery.lines.visible() {
             0 => {
-                self.report(lane, &error);
+                self.report(lane, error);
                 self.retry(false)
             }
             1 => {
                 dropped.extend(delivery.lines.give_up_line(Reason::Rejected));
-                self.report(lane, &error);
+                self.report(lane, error);
                 Then::CallAgain
             }
             lines => {

@@ -145,7 +145,19 @@ fn every_sink_schema_and_feature_is_in_the_readme() {
 }
 
 /// What the folders of sinks and schemas export besides those.
-const NOT_SINKS: [&str; 11] = ["Line", "Period", "Async", "AsyncSink", "Batch", "Columns", "Control", "Iter", "OwnThread", "OwnThreads", "Profile"];
+const NOT_SINKS: [&str; 11] = [
+    "Line",
+    "Period",
+    "Async",
+    "AsyncSink",
+    "Batch",
+    "Columns",
+    "Control",
+    "Iter",
+    "OwnThread",
+    "OwnThreads",
+    "Profile",
+];
 
 /// Promises are numbered for ever: what was given up keeps its number. Those between are still to come.
 const PROMISES: [std::ops::RangeInclusive<u64>; 2] = [1..=40, 43..=43];

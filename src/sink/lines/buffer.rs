@@ -1,8 +1,8 @@
 //! The lines of one output and how far each has come.
 
 use std::collections::VecDeque;
-use std::ops::RangeBounds;
 use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -259,7 +259,8 @@ impl Lines {
         let mut first = at.index;
         for chunk in self.chunks.iter().skip(at.chunk) {
             let rest = chunk.entries.get(first..).unwrap_or_default();
-            if let Some(found) = rest.iter().position(|entry| !matches!(entry.state, State::Done | State::OwedNewline)) {
+            if let Some(found) = rest.iter().position(|entry| !matches!(entry.state, State::Done | State::OwedNewline))
+            {
                 return chunk.first_id + (first + found) as u64;
             }
             first = 0;

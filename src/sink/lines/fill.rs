@@ -140,10 +140,11 @@ impl Lines {
             return true;
         }
         let mut bytes = 0;
-        offer.bytes < usize::MAX && self.iter().any(|line| {
-            bytes += line.bytes.len();
-            bytes >= offer.bytes
-        })
+        offer.bytes < usize::MAX
+            && self.iter().any(|line| {
+                bytes += line.bytes.len();
+                bytes >= offer.bytes
+            })
     }
 
     /// Returns whether lines are offered, whether the sink sees them or not.

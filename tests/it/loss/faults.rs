@@ -9,8 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use spanline::sink::{Sink, Writer};
 use spanline::sink::{Control, Lines, Next};
+use spanline::sink::{Sink, Writer};
 use spanline::{Builder, Error, Guard};
 use tracing::Dispatch;
 use tracing_subscriber::Registry;

@@ -185,7 +185,8 @@ impl State {
                 let offered = lines.iter().take(count);
                 let taken: Vec<_> = offered.map(|line| (line.id, line.level, seq(line.bytes), line.target)).collect();
                 // No book counts a notice.
-                let taken: Vec<_> = taken.into_iter().map(|(id, level, seq, to)| (id, level, seq, to == Some("spanline"))).collect();
+                let taken: Vec<_> =
+                    taken.into_iter().map(|(id, level, seq, to)| (id, level, seq, to == Some("spanline"))).collect();
                 for (id, level, seq, is_notice) in taken {
                     lines.spool(id..=id);
                     if !is_notice {

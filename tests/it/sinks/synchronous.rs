@@ -12,7 +12,9 @@ use spanline::{Durability, Output, Overflow, RollingFile};
 use tracing::{Dispatch, Level};
 
 use crate::files::durable::Happened;
-use crate::loss::faults::{Complaints, Fault, Faulty, PATIENCE, Taken, built, ends_at_broken_pipe, sink, until, within};
+use crate::loss::faults::{
+    Complaints, Fault, Faulty, PATIENCE, Taken, built, ends_at_broken_pipe, sink, until, within,
+};
 use crate::loss::ledger::{balance, in_order, log, read};
 
 /// For those who wait for a fact, however busy the machine.
