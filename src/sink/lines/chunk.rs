@@ -41,6 +41,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    /// The line is done, except for its newline, which no book counts.
+    pub(super) fn owe_newline(&mut self) {
+        self.state = State::OwedNewline;
+        self.is_cut = true;
+        self.is_again = false;
+    }
+
     /// Returns the line as a dropped one.
     pub(super) fn dropped(&self, reason: Reason) -> DroppedLine {
         let is_notice = self.is_notice && !self.is_cut;

@@ -237,7 +237,7 @@ impl Lines {
         }
         self.offered -= 1;
         if within {
-            entry.state = State::OwedNewline;
+            entry.owe_newline();
         } else {
             entry.state = State::Done;
             chunk.done += 1;
@@ -264,7 +264,7 @@ impl Lines {
         let chunk = self.chunks.get_mut(at.chunk)?;
         let entry = chunk.entries.get_mut(at.index).filter(|entry| entry.state == State::Offered)?;
         let dropped = entry.dropped(reason);
-        entry.state = State::OwedNewline;
+        entry.owe_newline();
         self.cursor = entry.end - 1;
         self.offered -= 1;
         self.untouched = self.untouched.max(self.first_id().unwrap_or(0) + 1);

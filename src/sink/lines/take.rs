@@ -219,7 +219,7 @@ impl Lines {
             let is_torn = at == self.next && self.cursor > start && !self.is_part_handed && written == 0;
             if is_torn {
                 self.cursor = entry.end - 1;
-                entry.state = State::OwedNewline;
+                entry.owe_newline();
             } else {
                 entry.state = State::Done;
                 chunk.done += 1;

@@ -83,7 +83,7 @@ fn allergic(memory: Memory, bad: u64) -> impl Sink {
 fn promise_40_a_line_that_the_sink_rejects_is_found_and_dropped_alone() {
     let memory = Memory::new();
     let builder = spanline::builder().service("s").on_complaint(|_| {}).filter("trace");
-    let (dispatch, guard) = built(builder.output(Output::new(allergic(memory.clone(), 777)).name("out")));
+    let (dispatch, guard) = built(builder.output(Output::new(allergic(memory, 777)).name("out")));
     within(&dispatch, || (0..1_000).for_each(|seq| log(tracing::Level::INFO, 0, seq)));
     let handle = guard.handle();
     guard.close().unwrap();
@@ -137,7 +137,7 @@ fn promise_40_reopen_revives_a_sink_that_has_ended() {
 fn a_broken_pipe_is_tried_again() {
     let file = Faulty::new();
     file.then([crate::loss::faults::Fault::Broken; 3]);
-    let writer = spanline::sink::Writer::new(file.clone());
+    let writer = spanline::sink::Writer::new(file);
     let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(Output::new(writer)));
     within(&dispatch, || log(tracing::Level::INFO, 0, 0));
     let handle = guard.handle();
