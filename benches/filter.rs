@@ -7,8 +7,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use spanline::sink::Lines;
 use spanline::sink::Sink;
+use spanline::sink::{Lines, Next};
 use spanline::{Error, Output};
 use tracing::info;
 use tracing_subscriber::prelude::*;
@@ -19,9 +19,9 @@ const CHANGES: u32 = 1_000;
 struct Null;
 
 impl Sink for Null {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
     }
 }
 

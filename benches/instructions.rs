@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
-use spanline::sink::Lines;
 use spanline::sink::Sink;
+use spanline::sink::{Lines, Next};
 use spanline::{Guard, Output, Redact};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
@@ -344,13 +344,13 @@ struct Null {
 }
 
 impl Sink for Null {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), spanline::Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, spanline::Error> {
         if let Some(gate) = self.gate.take() {
             gate.pass();
             gate.pass();
         }
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
     }
 }
 

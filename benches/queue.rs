@@ -15,8 +15,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use spanline::sink::Lines;
 use spanline::sink::Sink;
+use spanline::sink::{Lines, Next};
 use spanline::{Appender, Error, Guard, Output};
 use tracing::{Metadata, error_span};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
@@ -179,11 +179,11 @@ fn at(mut values: Vec<f64>, percent: usize) -> f64 {
 struct Count(Arc<AtomicUsize>);
 
 impl Sink for Count {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         let bytes = lines.as_bytes().len();
         lines.advance(bytes);
         self.0.fetch_add(bytes, Ordering::Release);
-        Ok(())
+        Ok(Next::Done)
     }
 }
 
@@ -202,10 +202,10 @@ impl Write for Count {
 struct Tell(Sender<Instant>);
 
 impl Sink for Tell {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         let _ = self.0.send(Instant::now());
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
     }
 }
 

@@ -16,8 +16,8 @@ use spanline::propagate::TraceContext;
 use spanline::record::Record;
 use spanline::schema::{Console, Flat, Schema};
 use spanline::schema::{Edits, built_in};
-use spanline::sink::Lines;
 use spanline::sink::Sink;
+use spanline::sink::{Lines, Next};
 use spanline::{Error, Guard, Output};
 use tracing::{Dispatch, Span, dispatcher, info, info_span};
 use tracing_subscriber::prelude::*;
@@ -218,8 +218,8 @@ impl<S: Schema> Schema for Timed<S> {
 struct Null;
 
 impl Sink for Null {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
     }
 }

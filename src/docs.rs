@@ -34,4 +34,5 @@ pages! {
     schemas = "schemas.md";
     secrets = "secrets.md";
     when_things_go_wrong = "when-things-go-wrong.md";
+    your_own_sink = "your-own-sink.md";
 }

@@ -68,6 +68,8 @@ pub(crate) struct FilterSet {
     pub(crate) global: Option<Targets>,
     /// Each output's own filter.
     pub(crate) outputs: Vec<Option<Targets>>,
+    /// For each output, the targets of its sink's own client library.
+    pub(crate) own_targets: Vec<Vec<String>>,
     /// Spans with an id field are seen up to this level even if no output wants their events.
     pub(crate) context_level: LevelFilter,
     /// What is held back from outputs that do not want it, and the level whose events release it.
@@ -104,7 +106,10 @@ impl FilterSet {
             Some(own) => own.would_enable(target, &level),
             None => self.global.is_some() || level <= Level::INFO,
         };
-        self.outputs.iter().enumerate().filter(|(_, own)| wants(own)).fold(0, |mask, (bit, _)| mask | 1 << bit)
+        let is_own =
+            |bit: usize| self.own_targets.get(bit).is_some_and(|own| own.iter().any(|own| covers(own, target)));
+        let wanting = self.outputs.iter().enumerate().filter(|(bit, own)| wants(own) && !is_own(*bit));
+        wanting.fold(0, |mask, (bit, _)| mask | 1 << bit)
     }
 
     /// Returns the most verbose level of which some event passes.
@@ -117,6 +122,11 @@ impl FilterSet {
         };
         self.outputs.iter().map(own).max().unwrap_or(LevelFilter::OFF)
     }
+}
+
+/// Whether `target` is `path` or a module below it.
+fn covers(path: &str, target: &str) -> bool {
+    target.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn max_level(targets: &Targets) -> LevelFilter {
@@ -257,6 +267,7 @@ mod tests {
         FilterSet {
             global: global.map(targets),
             outputs: outputs.iter().map(|own| own.map(targets)).collect(),
+            own_targets: Vec::new(),
             context_level: LevelFilter::INFO,
             held_back: None,
         }

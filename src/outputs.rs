@@ -95,7 +95,7 @@ impl Outputs {
     fn refuse_own(&self, mask: u64, line: &Line<'_>) -> u64 {
         let mut others = 0;
         for (bit, lane) in self.bits(mask) {
-            if worker::is_echo() || lane.is_own_thread() {
+            if lane.refuses_own() {
                 lane.queue.refuse(Reason::OwnThread, line.head.level(), line.time);
             } else {
                 others |= 1 << bit;

@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use spanline::schema::Console;
-use spanline::sink::{Lines, Sink};
+use spanline::sink::{Lines, Next, Sink};
 use spanline::{Output, SpanExt};
 use tracing::subscriber::with_default;
 use tracing::{Dispatch, Span, debug, dispatcher, info, info_span};
@@ -67,9 +67,9 @@ fn allocations(run: impl FnOnce()) -> u64 {
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), spanline::Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, spanline::Error> {
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
     }
 }
 

@@ -111,6 +111,7 @@ impl Builder {
         let smallest_queue = usize::try_from(smallest_queue).unwrap_or(usize::MAX);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
+        let mut own_targets = Vec::new();
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
         let common = Common {
             max_line_bytes,
@@ -122,13 +123,19 @@ impl Builder {
         };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             filters.push(output.filter.take().map(FilterSetting::parse).transpose()?);
+            own_targets.push(output.take_own_targets());
             let name = output.name_among(&lanes)?;
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
             lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state =
-            filter::FilterSet { global, outputs: filters, context_level: self.filters.context_level, held_back: held };
+        let state = filter::FilterSet {
+            global,
+            outputs: filters,
+            own_targets,
+            context_level: self.filters.context_level,
+            held_back: held,
+        };
         let filters = Arc::new(Filters::new(state));
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
@@ -182,5 +189,5 @@ fn check_statics(statics: &Statics, max_line_bytes: usize) -> Result<(), Error> 
 
 fn default_output() -> Output {
     let stdout = Stdout::new();
-    if stdout.is_terminal() { Output::new(stdout).schema(Console::new()) } else { Output::new(stdout) }
+    if stdout.profile().is_terminal { Output::new(stdout).schema(Console::new()) } else { Output::new(stdout) }
 }

@@ -1,15 +1,13 @@
 //! The output: the settings of one destination.
 
-use std::any::Any;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::byte_size::ByteSize;
 use crate::into_filter::{FilterSetting, IntoFilter};
 use crate::queue::Overflow;
 use crate::schema::{Edits, Schema};
-use crate::sink::{RollingFile, Sink};
+use crate::sink::{Profile, Sink};
 use crate::worker::Durability;
 
 /// One destination: a sink, the schema of its lines, and the queue in front of it.
@@ -19,10 +17,9 @@ use crate::worker::Durability;
 #[must_use = "an output does nothing until it is given to `Builder::output` or becomes an appender"]
 pub struct Output {
     pub(super) name: Option<String>,
-    pub(super) default_name: String,
-    /// The sink's file, if it has one.
-    pub(super) path: Option<PathBuf>,
     pub(super) sink: Box<dyn Sink>,
+    /// What the sink says about itself.
+    pub(super) profile: Profile,
     pub(super) schema: Option<Box<dyn Schema>>,
     pub(super) edits: Edits,
     pub(super) filter: Option<FilterSetting>,
@@ -39,13 +36,9 @@ impl Output {
     /// Creates an output to `sink`, with the schema [`Flat`](crate::schema::Flat), [`Overflow::Shed`] and
     /// [`Self::DEFAULT_QUEUE_BYTES`].
     pub fn new<S: Sink>(sink: S) -> Self {
-        let path = std::any::type_name::<S>();
-        let path = path.split('<').next().unwrap_or(path);
-        let file = (&sink as &dyn Any).downcast_ref::<RollingFile>();
         Self {
             name: None,
-            default_name: path.rsplit("::").next().unwrap_or(path).to_ascii_lowercase(),
-            path: file.map(|file| file.path().to_owned()),
+            profile: sink.profile(),
             sink: Box::new(sink),
             schema: None,
             edits: Edits::new(),
@@ -57,8 +50,8 @@ impl Output {
         }
     }
 
-    /// Sets the name that metrics, complaints and the worker thread (`spanline-<name>`) carry; by default, the sink's
-    /// type.
+    /// Sets the name that metrics, complaints and the worker thread (`spanline-<name>`) carry; by default, the sink's own
+    /// name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -146,7 +139,7 @@ impl Output {
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Output")
-            .field("name", self.name.as_ref().unwrap_or(&self.default_name))
+            .field("name", self.name.as_ref().unwrap_or(&self.profile.name))
             .field("filter", &self.filter)
             .field("overflow", &self.overflow)
             .field("synchronous", &self.synchronous)

@@ -16,7 +16,7 @@ use crate::record::{Clock, Statics};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Flat;
-use crate::worker::{Lane, Parts};
+use crate::worker::{Lane, LaneConfig};
 
 /// A smaller queue could not hold a few lines.
 const MIN_QUEUE_BYTES: u64 = 4 << 10;
@@ -60,8 +60,14 @@ impl Output {
         Ok((Appender::new(lane, clock), guard))
     }
 
+    /// Takes out the targets whose events must not reach this output.
+    pub(super) fn take_own_targets(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.profile.own_targets)
+    }
+
     pub(super) fn wants_thread(&self) -> bool {
-        self.schema.as_ref().is_some_and(|schema| schema.wants_thread())
+        let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
+        schema.is_some_and(|schema| schema.wants_thread())
     }
 
     pub(super) fn queue_size(&self) -> u64 {
@@ -81,8 +87,8 @@ impl Output {
             ))),
             Some(name) => Ok(name.clone()),
             None => {
-                let numbered = (2..).map(|number| format!("{}-{number}", self.default_name));
-                let mut names = std::iter::once(self.default_name.clone()).chain(numbered);
+                let numbered = (2..).map(|number| format!("{}-{number}", self.profile.name));
+                let mut names = std::iter::once(self.profile.name.clone()).chain(numbered);
                 Ok(names.find(|name| !taken(name)).unwrap_or_default())
             }
         }
@@ -99,17 +105,21 @@ impl Output {
             let wrong = "synchronous has a max_wait of zero; expected more, such as 100 ms";
             return Err(Error::invalid(wrong).of_output(&name));
         }
-        let schema = self.schema.unwrap_or_else(|| Box::new(Flat::new()));
+        let schema = self.schema.or(self.profile.schema).unwrap_or_else(|| Box::new(Flat::new()));
         let mut schema = self.edits.on(schema);
-        schema.terminal(self.sink.is_terminal());
-        Lane::start(Parts {
+        schema.terminal(self.profile.is_terminal);
+        Lane::start(LaneConfig {
             name,
             schema,
             sink: self.sink,
             overflow: self.overflow,
             synchronous: self.synchronous,
             durability: self.durability,
-            max_bytes,
+            queue_bytes: max_bytes,
+            batching: self.profile.batch,
+            own_threads: self.profile.own_threads,
+            is_plain: self.profile.is_plain,
+            wants_columns: self.profile.wants_columns,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),
             clock: common.clock.clone(),
@@ -127,7 +137,7 @@ impl Output {
 /// Names the path.
 pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
     let mut seen = Vec::new();
-    for path in outputs.iter().filter_map(|output| output.path.as_deref()) {
+    for path in outputs.iter().filter_map(|output| output.profile.path.as_deref()) {
         let known = resolved(path);
         if seen.contains(&known) {
             return Err(Error::invalid(format!(

@@ -1,42 +1,104 @@
-//! The count of delivered lines, which the sink's side updates while a write is under way.
+//! How far an output's lines have come, which the sink's side updates while a write is under way.
+//!
+//! A line goes from in flight to spooled to written, never back to an earlier count without leaving the later one first.
+//! The writer lowers the earlier count before it raises the later one. [`Delivered::counts`] reads them in the opposite
+//! order, so no line counts twice.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use tracing::Level;
 
 use super::{ByLevel, of_level};
 use crate::record::Timestamp;
 
-/// Counts the lines that one output has delivered, by level and without notices.
+/// Counts the lines that one output has delivered or handed over, by level and without notices.
 ///
 /// The holder of the engine's lock is the only writer. Any thread may read.
 #[derive(Debug)]
 pub(crate) struct Delivered {
-    by_level: [AtomicU64; 5],
-    /// The time of the line at the cursor, in nanoseconds; `NO_LINE` before the cursor has moved.
+    written: Count,
+    in_flight: Count,
+    spooled: Count,
+    taken_over: Count,
+    resent: AtomicU64,
+    /// The time of the first undelivered line, in nanoseconds; `NO_LINE` before one was delivered.
     next_time: AtomicI64,
+}
+
+/// The counts of one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DeliveredCounts {
+    pub(crate) written: ByLevel,
+    pub(crate) in_flight: ByLevel,
+    pub(crate) spooled: ByLevel,
+    pub(crate) taken_over: ByLevel,
 }
 
 const NO_LINE: i64 = i64::MIN;
 
 impl Default for Delivered {
     fn default() -> Self {
-        Self { by_level: Default::default(), next_time: AtomicI64::new(NO_LINE) }
+        Self {
+            written: Count::default(),
+            in_flight: Count::default(),
+            spooled: Count::default(),
+            taken_over: Count::default(),
+            resent: AtomicU64::new(0),
+            next_time: AtomicI64::new(NO_LINE),
+        }
     }
 }
 
 impl Delivered {
-    /// Returns the lines delivered so far.
-    pub(crate) fn by_level(&self) -> ByLevel {
-        ByLevel::of(|level| of_level(&self.by_level, level).load(Ordering::Acquire))
+    /// Returns all counts, none of them with a line that another one has.
+    pub(crate) fn counts(&self) -> DeliveredCounts {
+        let written = self.written.by_level();
+        let spooled = self.spooled.by_level();
+        let in_flight = self.in_flight.by_level();
+        let taken_over = self.taken_over.by_level();
+        DeliveredCounts { written, in_flight, spooled, taken_over }
     }
 
-    /// Adds delivered lines. Only the holder of the engine's lock calls this.
+    /// Returns how many lines were sent more than once.
+    pub(crate) fn resent(&self) -> u64 {
+        self.resent.load(Ordering::Relaxed)
+    }
+
+    /// Adds written lines.
     #[inline]
     pub(crate) fn add(&self, lines: ByLevel) {
-        for (level, lines) in lines.levels() {
-            // There is one writer, so no atomic addition is needed.
-            let count = of_level(&self.by_level, level);
-            count.store(count.load(Ordering::Relaxed) + lines, Ordering::Release);
-        }
+        self.written.add(lines);
+    }
+
+    /// Adds lines that were handed over.
+    pub(crate) fn hand_over(&self, lines: ByLevel) {
+        self.in_flight.add(lines);
+    }
+
+    /// Takes lines out of those in flight.
+    pub(crate) fn land(&self, lines: ByLevel) {
+        self.in_flight.subtract(lines);
+    }
+
+    /// Adds lines that were moved to a spool.
+    pub(crate) fn spool(&self, lines: ByLevel) {
+        self.spooled.add(lines);
+    }
+
+    /// Takes lines out of those in a spool.
+    pub(crate) fn unspool(&self, lines: ByLevel) {
+        self.spooled.subtract(lines);
+    }
+
+    /// Adds lines that an earlier process left in a spool.
+    pub(crate) fn take_over(&self, lines: ByLevel) {
+        self.taken_over.add(lines);
+        self.spooled.add(lines);
+    }
+
+    /// Counts lines that were sent once more.
+    pub(crate) fn resend(&self, lines: u64) {
+        self.resent.store(self.resent.load(Ordering::Relaxed) + lines, Ordering::Relaxed);
     }
 
     /// Returns the time of the first undelivered line of the running write; `None` before one was delivered.
@@ -53,7 +115,41 @@ impl Delivered {
 
     /// Starts again at zero, in a forked child.
     pub(crate) fn reset(&self) {
-        self.by_level.iter().for_each(|count| count.store(0, Ordering::Release));
+        [&self.written, &self.in_flight, &self.spooled, &self.taken_over].into_iter().for_each(Count::reset);
+        self.resent.store(0, Ordering::Relaxed);
         self.set_next_time(None);
+    }
+}
+
+/// A count for each level. There is one writer, so no atomic addition is needed.
+#[derive(Debug, Default)]
+struct Count([AtomicU64; 5]);
+
+impl Count {
+    fn by_level(&self) -> ByLevel {
+        ByLevel::of(|level| self.at(level).load(Ordering::Acquire))
+    }
+
+    #[inline]
+    fn add(&self, lines: ByLevel) {
+        for (level, lines) in lines.levels() {
+            let count = self.at(level);
+            count.store(count.load(Ordering::Relaxed) + lines, Ordering::Release);
+        }
+    }
+
+    fn subtract(&self, lines: ByLevel) {
+        for (level, lines) in lines.levels() {
+            let count = self.at(level);
+            count.store(count.load(Ordering::Relaxed).saturating_sub(lines), Ordering::Release);
+        }
+    }
+
+    fn reset(&self) {
+        self.0.iter().for_each(|count| count.store(0, Ordering::Release));
+    }
+
+    fn at(&self, level: Level) -> &AtomicU64 {
+        of_level(&self.0, level)
     }
 }

@@ -1,9 +1,11 @@
 //! Counters: lines that came in, lines that went out, and lines that were lost, with the reason.
 //!
-//! The books balance at every moment: for each output and level, `emitted = written + dropped + queued + held_back`.
-//! For monitoring systems, `series` names the same numbers, and `prometheus` and `publish` export them.
+//! The books balance at every moment: for each output and level,
+//! `emitted + taken_over = written + dropped + queued + in_flight + held_back + spooled`. For monitoring systems, `series`
+//! names the same numbers, and `prometheus` and `publish` export them.
 
 mod delivered;
+mod dropped_line;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 #[cfg(feature = "metrics")]
@@ -11,7 +13,8 @@ mod publish;
 #[cfg(any(feature = "metrics", feature = "prometheus"))]
 mod series;
 
-pub(crate) use delivered::Delivered;
+pub(crate) use delivered::{Delivered, DeliveredCounts};
+pub(crate) use dropped_line::DroppedLine;
 
 use std::fmt;
 use std::time::Duration;
@@ -191,12 +194,20 @@ pub struct OutputMetrics {
     pub name: String,
     /// Lines meant for the output: each event that passed its filters or was held back from it.
     pub emitted: ByLevel,
-    /// Lines that the sink took completely.
+    /// Lines that an earlier process left in the output's spool.
+    pub taken_over: ByLevel,
+    /// Lines that the sink has written. The docs of each sink say what that means.
     pub written: ByLevel,
     /// Lines lost, by reason.
     pub dropped: Dropped,
-    /// Lines that wait or are being written.
+    /// Lines that wait, or that were offered to the sink and not taken.
     pub queued: ByLevel,
+    /// Lines that the sink has handed over and that are not acknowledged yet. They are still in memory.
+    pub in_flight: ByLevel,
+    /// Lines on disk, in the output's spool, still to be written.
+    pub spooled: ByLevel,
+    /// Lines that were sent again because they were not acknowledged. The other counts have them once.
+    pub resent: u64,
     /// Lines [held back](crate::Builder::flight_recorder) and not released: still in memory, freed with their request,
     /// or evicted.
     pub held_back: ByLevel,
@@ -208,9 +219,10 @@ pub struct OutputMetrics {
     pub queued_bytes: u64,
     /// The limit of `queued_bytes`: [`Output::queue_bytes`](crate::Output::queue_bytes).
     pub max_queued_bytes: u64,
-    /// How long ago the oldest queued line was logged, by the log's own clock: how far the output is behind.
+    /// How long ago the oldest line that is queued or in flight was logged, by the log's own clock: how far the output is
+    /// behind.
     ///
-    /// `None` if no line is queued, and zero if the clock has stepped back since.
+    /// `None` if there is no such line, and zero if the clock has stepped back since.
     pub oldest_queued: Option<Duration>,
     /// Bytes that the sink took.
     pub written_bytes: u64,

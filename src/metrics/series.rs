@@ -49,7 +49,7 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 18] = [
+pub(super) const SERIES: [Series; 22] = [
     Series {
         name: "spanline_lines_emitted_total",
         help: "Lines meant for the output: each event that passed its filters, or was held back from it.",
@@ -58,7 +58,7 @@ pub(super) const SERIES: [Series; 18] = [
     },
     Series {
         name: "spanline_lines_written_total",
-        help: "Lines that the sink took completely.",
+        help: "Lines that the sink has written.",
         unit: Unit::Lines,
         values: Values::CountByLevel(|output| output.written),
     },
@@ -70,9 +70,33 @@ pub(super) const SERIES: [Series; 18] = [
     },
     Series {
         name: "spanline_lines_queued",
-        help: "Lines that wait or are being written.",
+        help: "Lines that wait, or that were offered to the sink and not taken.",
         unit: Unit::Lines,
         values: Values::GaugeByLevel(|output| output.queued),
+    },
+    Series {
+        name: "spanline_lines_taken_over_total",
+        help: "Lines that an earlier process left in the output's spool.",
+        unit: Unit::Lines,
+        values: Values::CountByLevel(|output| output.taken_over),
+    },
+    Series {
+        name: "spanline_lines_in_flight",
+        help: "Lines handed over and not acknowledged.",
+        unit: Unit::Lines,
+        values: Values::GaugeByLevel(|output| output.in_flight),
+    },
+    Series {
+        name: "spanline_lines_spooled",
+        help: "Lines in the output's spool, still to be written.",
+        unit: Unit::Lines,
+        values: Values::GaugeByLevel(|output| output.spooled),
+    },
+    Series {
+        name: "spanline_lines_resent_total",
+        help: "Lines sent once more, as they were not acknowledged; in the other counts once.",
+        unit: Unit::Lines,
+        values: Values::Count(|output| output.resent),
     },
     Series {
         name: "spanline_lines_held_back",

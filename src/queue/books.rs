@@ -1,13 +1,14 @@
 //! What the queue counts under its lock.
 //!
-//! The books balance at every moment: `emitted = written + dropped + queued + held_back`, by level.
+//! The books balance at every moment, by level:
+//! `emitted + taken_over = written + dropped + queued + in_flight + held_back + spooled`.
 
 use std::sync::Arc;
 
 use tracing::Level;
 
 use super::losses::Losses;
-use crate::metrics::{ByLevel, Delivered, Dropped, Reason};
+use crate::metrics::{ByLevel, Delivered, DeliveredCounts, Dropped, Reason};
 use crate::record::Timestamp;
 
 /// One output's counts.
@@ -41,7 +42,7 @@ impl Books {
         let mut losses = std::mem::take(&mut self.losses);
         losses.clear();
         *self = Self { losses, ..Self::default() };
-        self.progress.written_when_abandoned = is_abandoned.then(ByLevel::default);
+        self.progress.when_abandoned = is_abandoned.then(DeliveredCounts::default);
     }
 }
 
@@ -56,27 +57,32 @@ pub(super) struct Progress {
     pub(super) settled: u64,
     /// The time of the first record that it took and has not resolved.
     pub(super) oldest_taken: Option<Timestamp>,
-    /// What was written when the worker was abandoned. What it writes later was counted as dropped already.
-    pub(super) written_when_abandoned: Option<ByLevel>,
+    /// What was delivered when the worker was abandoned. What it writes later was counted as dropped already.
+    pub(super) when_abandoned: Option<DeliveredCounts>,
 }
 
 impl Progress {
-    /// Returns the lines written, including those of the running batch.
-    pub(super) fn written(&self, delivered: &Delivered) -> ByLevel {
-        self.written_when_abandoned.unwrap_or_else(|| delivered.by_level())
+    /// Returns what was delivered, including the running batch.
+    pub(super) fn counts(&self, delivered: &Delivered) -> DeliveredCounts {
+        self.when_abandoned.unwrap_or_else(|| delivered.counts())
     }
 
-    /// Returns the lines that are neither written nor lost. `pending`: those that the worker has not taken.
-    pub(super) fn unfinished(&self, written: ByLevel, pending: ByLevel) -> ByLevel {
-        match self.written_when_abandoned {
+    /// Returns the lines that are neither written nor lost nor spooled: those in flight are among them. `pending`: those
+    /// that the worker has not taken.
+    pub(super) fn unfinished(&self, counts: &DeliveredCounts, pending: ByLevel) -> ByLevel {
+        match self.when_abandoned {
             Some(_) => pending,
-            None => self.taken.minus(self.lost).minus(written).plus(pending),
+            None => {
+                let all = self.taken.plus(counts.taken_over).plus(pending);
+                all.minus(self.lost).minus(counts.written).minus(counts.spooled)
+            }
         }
     }
 
     /// Returns how many lines the worker has finished. A change shows progress.
     pub(super) fn finished(&self, delivered: &Delivered) -> u64 {
-        self.written(delivered).total() + self.lost.total()
+        let counts = self.counts(delivered);
+        counts.written.total() + counts.spooled.total() + self.lost.total()
     }
 
     /// Returns the time of the first record that the worker took and has not delivered.

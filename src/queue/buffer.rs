@@ -10,20 +10,25 @@ use super::spare::Spare;
 use crate::context::Bound;
 use crate::metrics::Reason;
 
+/// The part of the budget that stays free while the sink has lines in flight, so that rendering does not exceed it.
+const RESERVED_PART: usize = 8;
+
 /// Records and their memory, bounded in bytes.
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) pending: Batch,
     pub(super) spare: Spare,
-    /// Bytes accounted for: records that are pending, and records that were taken but not resolved.
+    /// Bytes accounted for: records that are pending, records that were taken but not resolved, and `retained`.
     used: usize,
+    /// Bytes of rendered lines that the sink has not finished, and room to render more.
+    retained: usize,
     max_bytes: usize,
 }
 
 impl Buffer {
     /// Reserves the memory for `max_bytes` without touching it.
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { pending: Batch::new(max_bytes), spare: Spare::new(max_bytes), used: 0, max_bytes }
+        Self { pending: Batch::new(max_bytes), spare: Spare::new(max_bytes), used: 0, retained: 0, max_bytes }
     }
 
     #[inline]
@@ -87,9 +92,22 @@ impl Buffer {
         self.used = self.used.saturating_sub(bytes);
     }
 
+    /// Accounts for `bytes` of rendered lines, in place of earlier ones, and reserves room to render more.
+    pub(super) fn retain(&mut self, bytes: usize) {
+        let retained = if bytes == 0 { 0 } else { bytes + self.max_bytes / RESERVED_PART };
+        self.used = (self.used - self.retained).saturating_add(retained);
+        self.retained = retained;
+    }
+
+    /// Returns the bytes in use, without those that are reserved.
+    pub(super) fn used_without_reserve(&self) -> usize {
+        self.used - if self.retained == 0 { 0 } else { self.max_bytes / RESERVED_PART }
+    }
+
     /// Takes out all memory, for the caller to free without the lock.
     pub(super) fn dismantle(&mut self) -> (Batch, Vec<Block>) {
         self.used = 0;
+        self.retained = 0;
         (std::mem::replace(&mut self.pending, Batch::new(0)), self.spare.surplus())
     }
 
@@ -102,5 +120,6 @@ impl Buffer {
         self.spare.reset_in_child();
         self.pending.clear();
         self.used = 0;
+        self.retained = 0;
     }
 }

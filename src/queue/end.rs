@@ -6,7 +6,7 @@ use super::life::{Ending, Phase};
 use super::orders::wake_all;
 use super::queue::{Queue, State};
 use super::wakeups::MAX_LINGER;
-use crate::metrics::Reason;
+use crate::metrics::{ByLevel, DeliveredCounts, Reason};
 use crate::sync::{Instant, MutexGuard, wait_timeout, wait_timeout_while};
 
 /// Which thread writes what is queued.
@@ -196,9 +196,9 @@ impl Queue {
         state.life.phase = Phase::Abandoned;
         let now = state.buffer.pending.last_time();
         // Read once: the worker may be writing, and both numbers have to fit together.
-        let written = state.books.progress.written(&self.delivered);
-        let left = state.books.progress.unfinished(written, state.buffer.pending.by_level());
-        state.books.progress.written_when_abandoned = Some(written);
+        let counts = state.books.progress.counts(&self.delivered);
+        let left = state.books.progress.unfinished(&counts, state.buffer.pending.by_level());
+        state.books.progress.when_abandoned = Some(DeliveredCounts { in_flight: ByLevel::default(), ..counts });
         state.books.progress.oldest_taken = None;
         for (level, lines) in left.levels() {
             state.books.drop_lines(Reason::Shutdown, level, lines, now);

@@ -21,7 +21,8 @@ pub(crate) struct Order {
     pub(crate) command: Command,
 }
 
-/// All orders of one queue. Tickets count up, and orders are finished in order.
+/// All orders of one queue. Tickets count up. Orders are finished in order, except for those that do not wait for lines in
+/// flight.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     /// Those that the worker has not taken.
@@ -31,6 +32,8 @@ pub(super) struct Orders {
     failures: Vec<(u64, Error)>,
     /// Orders that the worker has taken and nobody waits for any more.
     forgotten: Vec<u64>,
+    /// Orders that were finished although earlier ones are not.
+    done_early: Vec<u64>,
     /// Tasks that wait for an order.
     wakers: Vec<(u64, Waker)>,
 }
@@ -56,7 +59,9 @@ impl Orders {
 
     /// Returns the result of an order; `None` while it is under way. `is_over`: no thread will carry it out.
     pub(super) fn outcome(&mut self, ticket: u64, is_over: bool) -> Option<Result<(), Error>> {
-        if self.done_ticket >= ticket {
+        let is_early =
+            self.done_early.iter().position(|early| *early == ticket).map(|at| self.done_early.swap_remove(at));
+        if self.done_ticket >= ticket || is_early.is_some() {
             let failed = self.failures.iter().position(|(failed, _)| *failed == ticket);
             return Some(failed.map_or(Ok(()), |at| Err(self.failures.swap_remove(at).1)));
         }
@@ -87,6 +92,18 @@ impl Orders {
         }
     }
 
+    /// Records the results of orders that earlier ones, which wait for their lines, do not hold up.
+    pub(super) fn finish_early(&mut self, done: Vec<(Order, Result<(), Error>)>) {
+        for (order, result) in done {
+            if let Some(at) = self.forgotten.iter().position(|ticket| *ticket == order.ticket) {
+                self.forgotten.swap_remove(at);
+                continue;
+            }
+            self.done_early.push(order.ticket);
+            self.failures.extend(result.err().map(|error| (order.ticket, error)));
+        }
+    }
+
     /// Registers the waker of a task that waits for an order.
     pub(super) fn wake_at_end_of(&mut self, ticket: u64, waker: &Waker) {
         match self.wakers.iter_mut().find(|(of, _)| *of == ticket) {
@@ -103,8 +120,9 @@ impl Orders {
 
     /// Removes the wakers of orders that are no longer under way. `is_over`: none is.
     pub(super) fn finished_wakers(&mut self, is_over: bool) -> Vec<Waker> {
-        let done = self.done_ticket;
-        self.wakers.extract_if(.., |(ticket, _)| is_over || *ticket <= done).map(|(_, waker)| waker).collect()
+        let (done, early) = (self.done_ticket, &self.done_early);
+        let is_done = |ticket: u64| is_over || ticket <= done || early.contains(&ticket);
+        self.wakers.extract_if(.., |(ticket, _)| is_done(*ticket)).map(|(_, waker)| waker).collect()
     }
 
     /// Forgets all orders, in a forked child. Those who wait for them are the parent's threads.

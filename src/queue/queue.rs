@@ -82,10 +82,10 @@ impl Queue {
         }
     }
 
-    /// Returns the lines that are neither written nor lost.
+    /// Returns the lines that are neither written nor lost nor spooled.
     pub(super) fn unfinished(&self, state: &State) -> ByLevel {
         let progress = &state.books.progress;
-        progress.unfinished(progress.written(&self.delivered), state.buffer.pending.by_level())
+        progress.unfinished(&progress.counts(&self.delivered), state.buffer.pending.by_level())
     }
 
     /// Returns how many lines are finished. A change shows progress.
@@ -100,24 +100,28 @@ impl Queue {
         let State { buffer, books, .. } = &*state;
         let worker = books.worker.clone();
         let pending = buffer.pending.by_level();
-        let written = books.progress.written(&self.delivered);
-        let queued = books.progress.unfinished(written, pending);
+        let counts = books.progress.counts(&self.delivered);
+        let unfinished = books.progress.unfinished(&counts, pending);
         let suppressed = self.counters.suppressed.by_level();
         let held_back = self.counters.held_back.by_level();
-        let oldest = if queued.total() <= pending.total() {
+        let oldest = if unfinished.total() <= pending.total() {
             buffer.pending.first_time()
         } else {
             books.progress.oldest_taken(&self.delivered)
         };
         let metrics = OutputMetrics {
             emitted: books.emitted.plus(suppressed).plus(held_back),
-            written,
+            taken_over: counts.taken_over,
+            written: counts.written,
             dropped: books.dropped.plus(Reason::RateLimited, suppressed),
-            queued,
+            queued: unfinished.minus(counts.in_flight),
+            in_flight: counts.in_flight,
+            spooled: counts.spooled,
+            resent: self.delivered.resent(),
             held_back: held_back.minus(books.released),
             released: books.released,
             evicted: self.counters.evicted.by_level(),
-            queued_bytes: buffer.used() as u64,
+            queued_bytes: buffer.used_without_reserve() as u64,
             max_queued_bytes: buffer.max_bytes() as u64,
             written_bytes: worker.written_bytes,
             notices: worker.notices,

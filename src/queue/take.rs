@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tracing::Level;
-
 use super::batch::Batch;
 use super::block::Block;
 use super::books::WorkerCounts;
@@ -13,7 +11,7 @@ use super::orders::{Order, wake_all};
 use super::queue::{Queue, State};
 use super::wakeups::{MAX_LINGER, WorkerState};
 use crate::error::Error;
-use crate::metrics::Reason;
+use crate::metrics::DroppedLine;
 use crate::record::Timestamp;
 use crate::sync::{Instant, wait, wait_timeout};
 
@@ -36,6 +34,10 @@ pub(crate) struct Taken {
     pub(crate) orders: Vec<Order>,
     /// Nothing more comes while this worker runs.
     pub(crate) last: bool,
+    /// The sink's waker was woken.
+    pub(crate) woken: bool,
+    /// How many records were ever taken, including these.
+    pub(crate) total: u64,
 }
 
 impl Queue {
@@ -115,21 +117,67 @@ impl Queue {
         }
     }
 
-    /// Releases the memory of records that were resolved: `bytes` in all, delivered or in `lost` with a reason. `next`:
-    /// the time of the first of the others that were taken.
-    pub(crate) fn release(&self, bytes: usize, lost: &[(Reason, Level, Timestamp)], next: Option<Timestamp>) {
+    /// Releases the memory of records that were resolved: `bytes` in all, rendered or in `lost` with a reason. `lost` also
+    /// has lines that the sink dropped. `next`: the time of the first of the others that were taken. `retained`: the bytes
+    /// of rendered lines that the sink has not finished. Returns the bytes accounted for now.
+    pub(crate) fn release(
+        &self,
+        bytes: usize,
+        lost: &[DroppedLine],
+        next: Option<Timestamp>,
+        retained: usize,
+    ) -> usize {
         let mut state = self.lock();
         state.books.progress.oldest_taken = next;
         state.buffer.release(bytes);
         if state.life.phase != Phase::Abandoned {
-            for (reason, level, time) in lost {
-                state.books.progress.lost.add(*level, 1);
-                state.books.drop_lines(*reason, *level, 1, *time);
+            state.buffer.retain(retained);
+            for line in lost.iter().filter(|line| line.lines > 0) {
+                state.books.progress.lost.add(line.level, line.lines);
+                state.books.drop_lines(line.reason, line.level, line.lines, line.time);
             }
         }
+        let used = state.buffer.used();
         let has_much_room = state.buffer.has_much_room();
         if state.wakeups.wake_callers(has_much_room) {
             self.room.notify_all();
+        }
+        used
+    }
+
+    /// Makes the worker call the sink, whose waker was woken.
+    pub(crate) fn call_sink(&self) {
+        if self.lock().wakeups.request_call() {
+            self.work.notify_one();
+        }
+    }
+
+    /// Waits, with lines in flight, for the sink's waker or until `due`. Returns whether the waker was woken, or `None`
+    /// when it is time to give up. `moved_last`: when the sink last made progress.
+    ///
+    /// # Blocking
+    /// Until then.
+    pub(crate) fn wait_for_call(&self, due: Option<Instant>, moved_last: Instant) -> Option<bool> {
+        let mut state = self.lock();
+        loop {
+            if state.life.is_over() {
+                return None;
+            }
+            if std::mem::take(&mut state.wakeups.calls_sink) {
+                return Some(true);
+            }
+            if state.life.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
+                self.abandon(state);
+                return None;
+            }
+            let left = due.map_or(Duration::MAX, |due| due.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Some(false);
+            }
+            let nap = if state.life.phase == Phase::Ended { LONGEST_PAUSE_AT_END } else { IDLE };
+            state.wakeups.worker = WorkerState::Polling;
+            state = wait_timeout(&self.work, state, left.min(nap));
+            state.wakeups.worker = WorkerState::Working;
         }
     }
 
@@ -138,13 +186,18 @@ impl Queue {
         self.lock().books.worker = counts.clone();
     }
 
-    /// Marks the batch as finished and records its orders' results. `settled`: it is also durable, where it has to be.
-    pub(crate) fn batch_done(&self, counts: &WorkerCounts, done: Vec<(Order, Result<(), Error>)>, settled: bool) {
+    /// Marks a batch as finished and records its orders' results. `settled`: how many of all records that were taken are
+    /// finished, and durable where they have to be.
+    pub(crate) fn batch_done(
+        &self,
+        counts: &WorkerCounts,
+        done: Vec<(Order, Result<(), Error>)>,
+        settled: Option<u64>,
+    ) {
         let mut state = self.lock();
         state.books.worker = counts.clone();
-        if settled {
-            state.books.progress.settled = state.books.progress.taken.total();
-        }
+        let progress = &mut state.books.progress;
+        progress.settled = progress.settled.max(settled.unwrap_or(0));
         let any_done = !done.is_empty();
         if any_done || self.synchronous.is_some() || state.life.phase != Phase::Running {
             self.room.notify_all();
@@ -158,11 +211,27 @@ impl Queue {
         }
     }
 
+    /// Records the results of orders that do not wait for lines in flight.
+    pub(crate) fn orders_done(&self, done: Vec<(Order, Result<(), Error>)>) {
+        let mut state = self.lock();
+        self.room.notify_all();
+        state.orders.finish_early(done);
+        let is_over = state.life.is_over();
+        let wakers = state.orders.finished_wakers(is_over);
+        drop(state);
+        wake_all(wakers);
+    }
+
     /// Refuses all records from now on: the sink has ended for good.
     pub(crate) fn park(&self) {
         let mut state = self.lock();
         state.life.parked = true;
         self.room.notify_all();
+    }
+
+    /// Takes records again: the sink was reopened.
+    pub(crate) fn unpark(&self) {
+        self.lock().life.parked = false;
     }
 
     /// Waits between two tries of a write. Returns false when it is time to give up. `moved_last`: when something was
@@ -200,7 +269,8 @@ impl State {
         self.wakeups.urgent = false;
         let last = self.life.phase != Phase::Running;
         let losses = self.books.losses.take_due(last || !self.orders.is_empty(), batch.is_empty() && !last);
-        Taken { batch, losses, orders: self.orders.take(), last }
+        let woken = std::mem::take(&mut self.wakeups.calls_sink);
+        Taken { batch, losses, orders: self.orders.take(), last, woken, total: self.books.progress.taken.total() }
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Wakeups {
     pub(super) worker: WorkerState,
     /// The worker shall look at once.
     pub(super) urgent: bool,
+    /// The worker shall call the sink, whose waker was woken.
+    pub(super) calls_sink: bool,
     /// How many callers wait for room.
     pub(super) blocked_callers: usize,
     /// When they were last woken.
@@ -35,6 +37,12 @@ impl Wakeups {
     #[inline]
     pub(super) fn request(&mut self) -> bool {
         !std::mem::replace(&mut self.urgent, true) && self.worker != WorkerState::Working
+    }
+
+    /// Asks the worker to call the sink. Returns whether it has to be signalled.
+    pub(super) fn request_call(&mut self) -> bool {
+        self.urgent = true;
+        !std::mem::replace(&mut self.calls_sink, true) && self.worker != WorkerState::Working
     }
 
     #[inline]

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Lines, Sink};
+use super::{Lines, Next, Profile, Sink};
 use crate::error::Error;
 use crate::sync;
 
-/// Keeps lines in memory, for testing what a program logs. Clones share the lines.
+/// Keeps lines in memory, for testing what a program logs. Clones share the lines. A line counts as written at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,9 +53,13 @@ impl Memory {
 }
 
 impl Sink for Memory {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         self.bytes().extend_from_slice(lines.as_bytes());
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("memory").plain()
     }
 }

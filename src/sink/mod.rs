@@ -1,88 +1,94 @@
 //! Where lines go.
 //!
-//! A [`Sink`] is the last stage of an [`Output`](crate::Output): the worker hands it rendered [`Lines`], and it
-//! takes them to the world. It is called from one thread at a time, may block, fail and be slow: no other output
-//! and no logging thread waits for it.
+//! A [`Sink`] is the last stage of an [`Output`](crate::Output): the worker offers it rendered [`Lines`], and it delivers
+//! them. It is called from one thread at a time. It may block, fail and be slow: no other output and no logging thread
+//! waits for it.
 //!
-//! A sink of one's own is one `impl`:
+//! The smallest sink is a closure:
 //!
 //! ```
-//! use spanline::sink::{Lines, Sink};
+//! use spanline::Output;
+//! use spanline::sink::{Lines, Next};
 //!
-//! struct Count(u64);
-//!
-//! impl Sink for Count {
-//!     fn write(&mut self, lines: &mut Lines) -> Result<(), spanline::Error> {
-//!         self.0 += lines.iter().count() as u64;
-//!         lines.advance(lines.as_bytes().len());
-//!         Ok(())
-//!     }
-//! }
-//! # let _ = spanline::Output::new(Count(0));
+//! let mut count = 0;
+//! let output = Output::new(move |lines: &mut Lines| {
+//!     count += lines.iter().count();
+//!     lines.advance(lines.as_bytes().len());
+//!     Ok(Next::Done)
+//! });
+//! # let _ = output;
 //! ```
+//!
+//! The page [*Your own sink*](crate::docs::your_own_sink) goes on with a socket and a batching client.
 
+mod async_sink;
+mod closure;
+mod control;
 mod file;
 mod lines;
 mod memory;
+mod own_thread;
+mod profile;
 mod stdio;
 mod writer;
 
 pub use crate::rotation::Period;
+pub use async_sink::{Async, AsyncSink, Batch};
+pub use control::Control;
 pub use file::RollingFile;
-pub use lines::{Line, Lines};
+pub use lines::{Columns, Iter, Line, Lines};
 pub use memory::Memory;
+pub use own_thread::{OwnThread, OwnThreads};
+pub use profile::Profile;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 
+pub(crate) use lines::{CHUNK_BYTES, Offer};
+pub(crate) use own_thread::{enter as enter_thread, is_client_thread, next_owner, owner_of_thread};
+pub(crate) use profile::Batching;
+
+use std::time::Instant;
+
 use crate::error::Error;
-use crate::record::Timestamp;
 
-/// Takes rendered lines somewhere. Called only from its output's worker: it may block and needs no locks.
+/// Delivers rendered lines. Only its output's worker calls it: it may block and needs no locks.
 pub trait Sink: Send + 'static {
-    /// Writes lines in order and advances past each byte delivered; the cursor, within a line too, lives in `lines`.
+    /// Delivers offered lines in order, and says what became of those in flight. Called when lines are offered, at the time
+    /// that the last call asked for, and after [`Lines::waker`] was woken.
+    ///
+    /// `Ok` with lines left over means "call again", unless it is [`Next::Later`].
     ///
     /// # Errors
-    /// After a [retryable](Error::is_retryable) error, or a panic, the rest is offered again; a
-    /// [rejected](Error::is_rejected) first line is skipped; after [closed](Error::is_closed) nothing is offered any
-    /// more. Each is counted. `Ok` with lines left over means "call again".
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error>;
+    /// Each error is counted and reported.
+    /// - After a [retryable](Error::is_retryable) error, or a panic, lines in flight are offered again, after a pause.
+    /// - After a [rejected](Error::is_rejected) error, fewer lines are offered, down to one. That one is dropped.
+    /// - After a [closed](Error::is_closed) error, all lines are dropped until [`Handle::reopen`](crate::Handle::reopen).
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error>;
 
-    /// Acts on an order that is not a line. Orders it does not know, it ignores.
+    /// Acts on an order that is not a line. A sink ignores orders that it does not know.
     ///
     /// # Errors
-    /// An error from [`Control::Open`] is the builder's; from the others it is counted and reported.
+    /// A retryable error from [`Control::Open`] is reported, and the order is sent again later. Any other one fails the
+    /// start of the log. Errors from other orders are counted and reported.
     fn control(&mut self, control: Control) -> Result<(), Error> {
         let _ = control;
         Ok(())
     }
 
-    /// Whether a person reads it: the default output then is coloured, and `Console` colours by itself.
-    fn is_terminal(&self) -> bool {
-        false
+    /// Describes the sink: name, path, batches, targets, schema. Called once, when the log is built. A wrapper forwards it.
+    fn profile(&self) -> Profile {
+        Profile::new("sink")
     }
 }
 
-/// Orders to a sink.
+/// When the worker calls the sink again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Control {
-    /// Once, before the first line, on the thread that builds: open, connect, check.
-    Open,
-    /// Hand all that was written to the system.
-    Flush,
-    /// Make all that was written durable: for [`Handle::sync`](crate::Handle::sync), and as
-    /// [`Durability`](crate::Durability) says, then again after an error.
-    Sync,
-    /// Let go of what is open and open it anew: after a rename by another program.
-    Reopen,
-    /// Close the current segment and begin a new one.
-    Rotate,
-    /// Before each batch: the time is now this. A sink that acts by the clock takes it from here.
-    Tick(Timestamp),
-    /// In a forked child, before its first line: what is open belongs to the parent as well. Let go of it, without a
-    /// word to the other side and without releasing locks, and open it anew where sharing it would do harm; threads of
-    /// the parent do not exist here.
-    Forked,
-    /// The log is being shut down: finish what is under way. Lines logged later than that may still follow.
-    Close,
+pub enum Next {
+    /// When lines or an order come; at once, when lines are left that the sink has not taken.
+    Done,
+    /// At once, even without lines.
+    More,
+    /// At that time, even without lines: to send a batch by age, to keep a connection alive, to try again. When lines
+    /// are left that the sink has not taken, it is not called earlier, except for an order or by its waker.
+    Later(Instant),
 }

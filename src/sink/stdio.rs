@@ -13,7 +13,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
-use super::{Control, Lines, Sink};
+use super::{Control, Lines, Next, Profile, Sink};
 use crate::error::Error;
 
 macro_rules! stdio {
@@ -30,27 +30,28 @@ macro_rules! stdio {
         }
 
         impl Sink for $name {
-            fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
-                match &mut self.0 {
-                    Some((descriptor, at_once)) => {
-                        write_pieces(descriptor, lines, *at_once, concat!("write to ", $text))
-                    }
-                    None => self.control(Control::Open),
+            fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+                if self.0.is_none() {
+                    self.control(Control::Open)?;
                 }
+                let Some((descriptor, at_once)) = &mut self.0 else { return Ok(Next::Done) };
+                let written = write_pieces(descriptor, lines, *at_once, concat!("write to ", $text));
+                written.map_err(|error| if error.is_broken_pipe() { error.into_closed() } else { error })
             }
 
             fn control(&mut self, control: Control) -> Result<(), Error> {
                 if control == Control::Open {
                     let opened = descriptor(&io::$stream());
-                    let opened = opened.map_err(|error| Error::io(concat!("open ", $text), error))?;
+                    let failed = |error| Error::io(concat!("open ", $text), error).into_invalid();
+                    let opened = opened.map_err(failed)?;
                     let at_once = if is_pipe(&opened) { PIPE_BYTES } else { usize::MAX };
                     self.0 = Some((opened, at_once));
                 }
                 Ok(())
             }
 
-            fn is_terminal(&self) -> bool {
-                io::$stream().is_terminal()
+            fn profile(&self) -> Profile {
+                Profile::new($text).terminal(io::$stream().is_terminal()).plain()
             }
         }
     };
@@ -97,12 +98,12 @@ fn is_pipe(_: &Descriptor) -> bool {
 }
 
 /// Writes lines until all are written or an error comes; what was written is passed either way.
-pub(super) fn write_all(writer: &mut impl Write, lines: &mut Lines, doing: &str) -> Result<(), Error> {
+pub(super) fn write_all(writer: &mut impl Write, lines: &mut Lines, doing: &str) -> Result<Next, Error> {
     write_pieces(writer, lines, usize::MAX, doing)
 }
 
 /// The same, with no more than `at_once` bytes in one call: as many whole lines as that holds.
-fn write_pieces(writer: &mut impl Write, lines: &mut Lines, at_once: usize, doing: &str) -> Result<(), Error> {
+fn write_pieces(writer: &mut impl Write, lines: &mut Lines, at_once: usize, doing: &str) -> Result<Next, Error> {
     while !lines.is_empty() {
         let bytes = lines.as_bytes();
         let piece = match bytes.get(..at_once) {
@@ -116,5 +117,5 @@ fn write_pieces(writer: &mut impl Write, lines: &mut Lines, at_once: usize, doin
             Err(error) => return Err(Error::io(doing, error)),
         }
     }
-    Ok(())
+    Ok(Next::Done)
 }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::io::Write;
 
 use super::stdio::write_all;
-use super::{Control, Lines, Sink};
+use super::{Control, Lines, Next, Profile, Sink};
 use crate::error::Error;
 
 /// Writes to anything that implements [`io::Write`](std::io::Write): a socket, a compressor, another crate's appender.
 ///
-/// It is flushed after each batch. A broken pipe closes it; after any other error the rest is offered again.
+/// A line counts as written once the writer has taken it. The writer is flushed after each batch. After an error, the
+/// rest is offered again, even when a pipe is broken.
 ///
 /// ```no_run
 /// use spanline::sink::Writer;
@@ -30,8 +31,12 @@ impl<W: Write + Send + 'static> Writer<W> {
 }
 
 impl<W: Write + Send + 'static> Sink for Writer<W> {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         write_all(&mut self.0, lines, "write")
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("writer").plain()
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {

@@ -83,6 +83,11 @@ impl Unsynced {
         self.due().is_some_and(|due| due <= Instant::now())
     }
 
+    /// Returns whether lines are to be made durable without an order.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.when != Durability::Never
+    }
+
     /// Whether something would stay behind when the log ends.
     pub(super) fn is_left(&self) -> bool {
         self.any && self.when != Durability::Never

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::{Engine, own_lane};
+use super::engine::Engine;
+use super::own_thread::own_lane;
 use crate::fork::{self, AtFork, Paused, Rank};
 use crate::sync;
 

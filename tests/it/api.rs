@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use spanline::sink::{Control, Lines, Memory, Sink, Writer};
+use spanline::sink::{Control, Lines, Next, Memory, Sink, Writer};
 use spanline::{ByteSize, Error, FlightRecorder, Guard, Output, Overflow, RollingFile};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, info};
@@ -393,7 +393,7 @@ mod errors {
     struct Failing;
 
     impl Sink for Failing {
-        fn write(&mut self, _: &mut Lines) -> Result<(), Error> {
+        fn write(&mut self, _: &mut Lines) -> Result<Next, Error> {
             Err(failure())
         }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use spanline::sink::{Control, Lines};
+use spanline::sink::{Control, Lines, Next};
 use spanline::sink::Sink;
 use spanline::{Error, Guard, Output, RollingFile};
 
@@ -15,7 +15,7 @@ const LINES: u64 = 500;
 struct Slow(RollingFile);
 
 impl Sink for Slow {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         std::thread::sleep(Duration::from_millis(30));
         self.0.write(lines)
     }

@@ -132,7 +132,7 @@ impl Lane {
     }
 
     fn deliver(&self, engine: &mut Engine, taken: Taken) {
-        let Taken { mut batch, orders, .. } = taken;
+        let Taken { mut batch, orders, total, .. } = taken;
         let mut released = 0;
         while let Some(block) = batch.take_block() {
             for at in 0..block.len() {
@@ -143,13 +143,13 @@ impl Lane {
                 engine.delivered.add(line);
                 let bytes = block.bytes_of(at, at + 1);
                 released += bytes;
-                self.queue.release(bytes, &[], None);
+                self.queue.release(bytes, &[], None, 0);
             }
             self.queue.give_back(block);
         }
-        self.queue.release(batch.bytes().saturating_sub(released), &[], None);
+        self.queue.release(batch.bytes().saturating_sub(released), &[], None, 0);
         let done = orders.into_iter().map(|order| (order, Ok(()))).collect();
-        self.queue.batch_done(&queue::WorkerCounts::default(), done, true);
+        self.queue.batch_done(&queue::WorkerCounts::default(), done, Some(total));
     }
 
     /// Works as `Lane::run` in `src/worker` does.

@@ -1,7 +1,7 @@
 //! The sink [`RollingFile`]: its settings, and the sink's protocol.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::log_files::LogFiles;
@@ -10,7 +10,7 @@ use super::rotating_writer::RotatingWriter;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::rotation::{Compression, Period, Retention, Schedule, SegmentNames, Zone};
-use crate::sink::{Control, Lines, Sink};
+use crate::sink::{Control, Lines, Next, Profile, Sink};
 
 /// How long the end of the log waits for compression; the next start does the rest.
 const FINISH: Duration = Duration::from_secs(3);
@@ -158,11 +158,6 @@ impl RollingFile {
         self
     }
 
-    /// Returns the active file's path, as it was given.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Opens the file.
     fn open(&self) -> Result<RotatingWriter, Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
@@ -200,15 +195,16 @@ impl RollingFile {
 }
 
 impl Sink for RollingFile {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         // What is wrong with the path now may be repaired later: no line is given up for it.
-        self.opened().and_then(|writer| writer.write(lines)).map_err(Error::into_retry)
+        self.opened().and_then(|writer| writer.write(lines)).map(|()| Next::Done).map_err(Error::into_retry)
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
         if control == Control::Open {
             self.writer = None;
-            return self.opened().map(drop);
+            // A log whose file cannot be opened does not start.
+            return self.opened().map(drop).map_err(Error::into_invalid);
         }
         if control == Control::Forked {
             // Closing the file does not release the parent's lock on it. The child has no compression thread.
@@ -224,5 +220,9 @@ impl Sink for RollingFile {
             Control::Close => writer.finish(FINISH),
             _ => Ok(()),
         }
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("rollingfile").path(&self.path).plain()
     }
 }

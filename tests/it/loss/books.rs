@@ -10,7 +10,7 @@ use spanline::sink::{Lines, Memory, Writer};
 use spanline::{Error, Output, Overflow};
 use tracing::Level;
 
-use crate::support::faults::{Fault, Faulty, Gate, Taken, built, sink, within};
+use crate::support::faults::{Fault, Faulty, Gate, Taken, built, ends_at_broken_pipe, sink, within};
 use crate::support::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
 
 #[test]
@@ -66,7 +66,7 @@ fn promise_01_books_of_several_outputs_are_kept_apart() {
             .filter("trace")
             .on_complaint(|_| {})
             .output(Output::new(quiet.clone()).name("quiet").output_filter("warn"))
-            .output(Output::new(Writer::new(broken.clone())).name("broken")),
+            .output(Output::new(ends_at_broken_pipe(broken.clone())).name("broken")),
     );
     within(&dispatch, || (0..500).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq)));
     let handle = guard.handle();

@@ -43,6 +43,9 @@ fn expected(metrics: &spanline::metrics::Metrics) -> BTreeMap<Key, f64> {
             put("lines_emitted_total", &[label], output.emitted.level(level) as f64);
             put("lines_written_total", &[label], output.written.level(level) as f64);
             put("lines_queued", &[label], output.queued.level(level) as f64);
+            put("lines_taken_over_total", &[label], output.taken_over.level(level) as f64);
+            put("lines_in_flight", &[label], output.in_flight.level(level) as f64);
+            put("lines_spooled", &[label], output.spooled.level(level) as f64);
             put("lines_held_back", &[label], output.held_back.level(level) as f64);
             put("lines_released_total", &[label], output.released.level(level) as f64);
             put("lines_evicted_total", &[label], output.evicted.level(level) as f64);
@@ -55,6 +58,7 @@ fn expected(metrics: &spanline::metrics::Metrics) -> BTreeMap<Key, f64> {
         put("oldest_queued_seconds", &[], output.oldest_queued.unwrap_or_default().as_secs_f64());
         put("written_bytes_total", &[], output.written_bytes as f64);
         put("notices_total", &[], output.notices as f64);
+        put("lines_resent_total", &[], output.resent as f64);
         put("retries_total", &[], output.retries as f64);
         put("panics_total", &[], output.panics as f64);
         put("syncs_total", &[], output.syncs as f64);

@@ -12,7 +12,9 @@ use spanline::{Error, Output, Overflow};
 use tracing::{Dispatch, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::faults::{Acts, Complaints, Fault, Faulty, Taken, built, panic_quietly, sink, within};
+use crate::support::faults::{
+    Acts, Complaints, Fault, Faulty, Taken, built, ends_at_broken_pipe, panic_quietly, sink, within,
+};
 use crate::support::ledger::{LEVELS, Line, all_told, balance, in_order, log, read};
 use crate::support::wait::{PATIENCE, until};
 
@@ -341,7 +343,7 @@ fn a_closed_sink_is_parked_and_not_called_again() {
     let file = Faulty::new();
     file.then([Fault::Short(1_000), Fault::Broken]);
     let complaints = Complaints::default();
-    let output = Output::new(Writer::new(file.clone())).name("out");
+    let output = Output::new(ends_at_broken_pipe(file.clone())).name("out");
     let (dispatch, guard) = built(spanline::builder().on_complaint(complaints.hook()).output(output));
     let handle = guard.handle();
     file.gate.close();

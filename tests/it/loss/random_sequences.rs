@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use spanline::metrics::Reason;
-use spanline::sink::{Control, Lines, Sink};
+use spanline::sink::{Control, Lines, Next, Sink};
 use spanline::{Error, Handle, Output, Overflow, RollingFile};
 use tracing::Level;
 
@@ -111,7 +111,7 @@ fn limit_files(bytes: Option<u64>) {
 }
 
 impl Sink for World {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         if self.shared.is_dead() {
             self.file = None;
         }

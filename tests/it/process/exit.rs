@@ -170,7 +170,7 @@ fn promise_08_a_panic_that_aborts_waits_for_a_slow_output() {
         let slow = sink(move |lines: &mut Lines| {
             // The process ends sooner if nobody waits.
             std::thread::sleep(Duration::from_millis(500));
-            file.write(lines)
+            file.write(lines).map(drop)
         });
         let guard = spanline::builder().log_panics(false).output(Output::new(slow)).init().unwrap();
         std::mem::forget(guard);

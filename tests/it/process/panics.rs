@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spanline::sink::{Control, Lines, Memory, Sink};
+use spanline::sink::{Control, Lines, Memory, Next, Sink};
 use spanline::{Error, Guard, Output};
 use tracing::dispatcher::with_default;
 use tracing::subscriber::NoSubscriber;
@@ -196,7 +196,7 @@ impl fmt::Debug for PanicsTwice {
 struct PanickingSink(Memory, bool);
 
 impl Sink for PanickingSink {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         if !std::mem::replace(&mut self.1, true) {
             panic!("a sink that panics");
         }

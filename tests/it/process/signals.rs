@@ -110,7 +110,7 @@ fn promise_09_it_lives_beside_tokios_signals() {
         let (gate, mut file) = (heard.clone(), file());
         let waits = sink(move |lines: &mut Lines| {
             gate.pass();
-            file.write(lines)
+            file.write(lines).map(drop)
         });
         let builder = builder().shutdown_timeout(PATIENCE, PATIENCE).output(Output::new(waits));
         let listen = async {

@@ -11,7 +11,7 @@ use spanline::{Durability, Output, Overflow, RollingFile};
 use tracing::{Dispatch, Level};
 
 use crate::files::durability::Happened;
-use crate::support::faults::{Complaints, Fault, Faulty, Taken, built, sink, within};
+use crate::support::faults::{Complaints, Fault, Faulty, Taken, built, ends_at_broken_pipe, sink, within};
 use crate::support::ledger::{balance, in_order, log, read};
 use crate::support::wait::{PATIENCE, until};
 
@@ -163,7 +163,7 @@ fn a_sink_that_closes_or_panics_lets_the_calls_go() {
     for fault in [Fault::Broken, Fault::Panic] {
         let file = Faulty::new();
         file.always(Some(fault));
-        let output = Output::new(Writer::new(file.clone())).synchronous(PATIENCE);
+        let output = Output::new(ends_at_broken_pipe(file.clone())).synchronous(PATIENCE);
         let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
         within(&dispatch, || (0..20).for_each(|seq| log(Level::INFO, 0, seq)));
         let output = &guard.handle().metrics().outputs[0];

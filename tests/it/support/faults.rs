@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use spanline::sink::{Control, Lines, Sink};
+use spanline::sink::{Control, Lines, Next, Sink, Writer};
 use spanline::{Builder, Error, Guard};
 use tracing::Dispatch;
 use tracing_subscriber::Registry;
@@ -228,13 +228,22 @@ where
     W: FnMut(&mut Lines) -> Result<(), Error> + Send + 'static,
     C: FnMut(Control) -> Result<(), Error> + Send + 'static,
 {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
-        (self.write)(lines)
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        (self.write)(lines).map(|()| Next::Done)
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
         (self.control)(control)
     }
+}
+
+/// A sink that writes to `file` and ends at a broken pipe, as stdout does.
+pub(crate) fn ends_at_broken_pipe(file: Faulty) -> impl Sink {
+    let mut writer = Writer::new(file);
+    sink(move |lines: &mut Lines| match writer.write(lines) {
+        Err(error) if error.to_string().contains("Broken pipe") => Err(Error::closed(error.to_string())),
+        written => written.map(drop),
+    })
 }
 
 /// Takes an order.

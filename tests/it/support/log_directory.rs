@@ -143,7 +143,7 @@ impl Play for RollingFile {
     /// The line is written in any case.
     fn try_put(&mut self, text: &str, time: Timestamp) -> Result<(), Error> {
         let mut lines = lines(&[text], time);
-        let result = self.control(Control::Tick(time)).and(self.write(&mut lines));
+        let result = self.control(Control::Tick(time)).and_then(|()| self.write(&mut lines)).map(drop);
         if !lines.is_empty() {
             self.write(&mut lines).unwrap();
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use serde_json::Value;
 use spanline::record::Timestamp;
-use spanline::sink::{Lines, Memory, Sink};
+use spanline::sink::{Lines, Memory, Next, Sink};
 use spanline::{Builder, Error, Output};
 use tracing::callsite::{Callsite, Identifier};
 use tracing::field::{Field, FieldSet, ValueSet};
@@ -146,7 +146,7 @@ impl Gate {
 }
 
 impl Sink for Gate {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         let mut open = self.open.0.lock().unwrap();
         while !*open {
             open = self.open.1.wait(open).unwrap();

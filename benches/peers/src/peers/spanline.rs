@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use spanline::sink::{Lines, Sink as Target};
+use spanline::sink::{Lines, Next, Sink as Target};
 use spanline::schema::Flat;
 use spanline::{Error, Guard, Output, Overflow, RollingFile};
 use tracing_subscriber::prelude::*;
@@ -27,9 +27,9 @@ pub struct TwoOutputs {
 struct Nowhere;
 
 impl Target for Nowhere {
-    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         lines.advance(lines.as_bytes().len());
-        Ok(())
+        Ok(Next::Done)
     }
 }
 

@@ -1,19 +1,18 @@
-//! Lines that come out longer than they may be.
+//! Renders a line that is too long again, with less in it.
 
 use crate::record::{Record, Value, put_named};
 use crate::schema::Schema;
 use crate::sink::Lines;
 
-/// A line that is too long is rendered again with its values cut to this part of the limit, then to smaller ones, to
-/// nothing at last.
-const CUTS: [usize; 6] = [4, 16, 64, 512, 4096, usize::MAX];
+/// The parts of the limit that values are cut to, one try after the other; nothing in the end.
+const PARTS: [usize; 6] = [4, 16, 64, 512, 4096, usize::MAX];
 
-/// Where the names alone are too long, the message stays, cut to this part of the limit.
-const LAST_CUT: usize = 8;
+/// When the names alone are too long, only the message stays, cut to this part of the limit.
+const LAST_PART: usize = 8;
 
-/// Renders a line that came out too long again, with less and less in it; nothing when that does not help.
+/// Renders a record whose line was too long again, with less and less in it; renders nothing when that does not help.
 #[cold]
-pub(super) fn render_cut(schema: &mut dyn Schema, mut record: Record<'_>, lines: &mut Lines, max_bytes: usize) {
+pub(super) fn render_shortened(schema: &mut dyn Schema, mut record: Record<'_>, lines: &mut Lines, max_bytes: usize) {
     record.original_bytes = Some(record.all_bytes());
     let mut fits = |record: &Record<'_>| {
         lines.discard_unended();
@@ -25,13 +24,13 @@ pub(super) fn render_cut(schema: &mut dyn Schema, mut record: Record<'_>, lines:
         }
         fits
     };
-    for part in CUTS {
+    for part in PARTS {
         record.max_value_bytes = max_bytes / part;
         if fits(&record) {
             return;
         }
     }
-    record.max_value_bytes = max_bytes / LAST_CUT;
+    record.max_value_bytes = max_bytes / LAST_PART;
     let mut fields = Vec::new();
     if let Some(message) = record.message() {
         put_named(&mut fields, "message", &message);

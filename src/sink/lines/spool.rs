@@ -1,0 +1,54 @@
+//! The books of a spool: lines that a sink keeps on disk.
+//!
+//! A spool wraps a sink. It moves lines to disk with [`Lines::spool`], which frees their memory, and says later what
+//! became of them. The worker does not see those lines again.
+
+use std::ops::RangeBounds;
+
+use tracing::Level;
+
+use super::buffer::Lines;
+use super::chunk::State;
+use crate::metrics::{ByLevel, DroppedLine, Reason};
+use crate::record::Timestamp;
+
+impl Lines {
+    /// Says that lines, offered or in flight, are in a spool now.
+    pub fn spool(&mut self, ids: impl RangeBounds<u64>) {
+        let (mut landed, mut spooled) = (ByLevel::default(), ByLevel::default());
+        self.finish(ids, |entry, _| {
+            landed.add(entry.level, u64::from(entry.state == State::InFlight) * entry.counted());
+            spooled.add(entry.level, entry.counted());
+            Some(0)
+        });
+        self.delivered.land(landed);
+        self.delivered.spool(spooled);
+        self.settle();
+    }
+
+    /// Says that an earlier process left lines in the spool.
+    pub fn take_over(&mut self, level: Level, lines: u64) {
+        self.delivered.take_over(of(level, lines));
+    }
+
+    /// Says that lines from the spool are written, with `bytes` in all.
+    pub fn spooled_written(&mut self, level: Level, lines: u64, bytes: u64) {
+        self.delivered.unspool(of(level, lines));
+        self.delivered.add(of(level, lines));
+        self.changes.written_bytes += bytes;
+        self.changes.steps += 1;
+    }
+
+    /// Says that lines from the spool are lost. `time`: when the last of them was logged.
+    pub fn spooled_dropped(&mut self, reason: Reason, level: Level, lines: u64, time: Timestamp) {
+        self.delivered.unspool(of(level, lines));
+        self.changes.dropped.push(DroppedLine { reason, level, time, lines, is_notice: false });
+        self.changes.steps += 1;
+    }
+}
+
+fn of(level: Level, lines: u64) -> ByLevel {
+    let mut counted = ByLevel::default();
+    counted.add(level, lines);
+    counted
+}

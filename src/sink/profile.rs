@@ -1,0 +1,125 @@
+//! What a sink is, and how it wants its lines.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::own_thread::OwnThreads;
+use crate::schema::Schema;
+
+/// Describes a sink to its output. [`Sink::profile`](super::Sink::profile) returns it once, when the log is built.
+///
+/// ```
+/// use std::time::Duration;
+/// use spanline::sink::Profile;
+///
+/// let profile = Profile::new("http").batch(500, 1 << 20, Duration::from_secs(1)).own_targets(["hyper", "rustls"]);
+/// # let _ = profile;
+/// ```
+pub struct Profile {
+    pub(crate) name: String,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) is_terminal: bool,
+    pub(crate) batch: Batching,
+    pub(crate) own_targets: Vec<String>,
+    pub(crate) own_threads: Option<OwnThreads>,
+    pub(crate) wants_columns: bool,
+    pub(crate) is_plain: bool,
+    pub(crate) schema: Option<Box<dyn Schema>>,
+}
+
+/// How many lines a sink wants at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Batching {
+    pub(crate) lines: usize,
+    pub(crate) bytes: usize,
+    pub(crate) linger: Duration,
+}
+
+impl Default for Batching {
+    fn default() -> Self {
+        Self { lines: usize::MAX, bytes: usize::MAX, linger: Duration::ZERO }
+    }
+}
+
+impl Profile {
+    /// Describes a sink by the kind of place it writes to, such as `http`. An output without a name of its own is called
+    /// so.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            path: None,
+            is_terminal: false,
+            batch: Batching::default(),
+            own_targets: Vec::new(),
+            own_threads: None,
+            wants_columns: false,
+            is_plain: false,
+            schema: None,
+        }
+    }
+
+    /// Sets the file that the sink writes. Two outputs of one log may not write the same file.
+    pub fn path(mut self, path: impl AsRef<Path>) -> Self {
+        self.path = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Sets whether a person reads the output. `Console` then colors its lines.
+    pub fn terminal(mut self, is_terminal: bool) -> Self {
+        self.is_terminal = is_terminal;
+        self
+    }
+
+    /// Sets the batches that the sink wants: it is offered at most `lines` lines and `bytes` bytes in one call, and a larger
+    /// line alone. The worker waits up to `linger` for a full batch. Flushing the log does not wait.
+    ///
+    /// By default, a sink is offered all lines at once, and the worker does not wait.
+    pub fn batch(mut self, lines: usize, bytes: usize, linger: Duration) -> Self {
+        self.batch = Batching { lines: lines.max(1), bytes: bytes.max(1), linger };
+        self
+    }
+
+    /// Names the targets of the client library that the sink uses, where its threads are shared with others: `hyper` stands
+    /// for `hyper::client` too, but not for `hyperion`. The output's filter does not let events of these targets pass, as they
+    /// would cause more of them. Other outputs get them.
+    pub fn own_targets<T: Into<String>>(mut self, targets: impl IntoIterator<Item = T>) -> Self {
+        self.own_targets = targets.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Names the threads that the sink starts. What is logged there does not return to the sink.
+    pub fn own_threads(mut self, threads: &OwnThreads) -> Self {
+        self.own_threads = Some(threads.clone());
+        self
+    }
+
+    /// Sets that each line comes with its [`Columns`](super::Columns): trace, span and request id.
+    pub fn columns(mut self) -> Self {
+        self.wants_columns = true;
+        self
+    }
+
+    /// Sets the schema that the sink needs, used unless the output sets one.
+    pub fn schema(mut self, schema: impl Schema) -> Self {
+        self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// Sets that writing causes no events, on any thread: the log then spends nothing on finding out.
+    pub(crate) fn plain(mut self) -> Self {
+        self.is_plain = true;
+        self
+    }
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile")
+            .field("name", &self.name)
+            .field("path", &self.path)
+            .field("batch", &self.batch)
+            .field("own_targets", &self.own_targets)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,252 @@
+//! One turn of the worker: renders a batch, offers its lines to the sink, and carries out orders.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use super::barriers::Barrier;
+use super::engine::{Engine, Turn};
+use super::lane::Lane;
+use super::own_thread::Echo;
+use super::pump::Resolved;
+use super::renderer::Rendering;
+use crate::error::Error;
+use crate::fork;
+use crate::metrics::Reason;
+use crate::queue::{Batch, Block, Command, Order, Taken};
+use crate::record::{discard, notice_metadata};
+use crate::sink::{CHUNK_BYTES, Control};
+
+impl Engine {
+    /// Delivers a batch, then the notices of losses, and carries out the orders.
+    pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
+        let Taken { mut batch, losses, orders, last, woken, total } = taken;
+        let _echo = Echo::enter(batch.is_echo());
+        engine.is_under_way = true;
+        engine.taken = total;
+        engine.delivery.moved_last = Instant::now();
+        engine.delivery.schedule.is_woken |= woken;
+        engine.prepare(&batch, lane);
+        let is_urgent = last || !orders.is_empty() || lane.queue.is_synchronous();
+        let mut released = 0;
+        while let Some(block) = batch.take_block() {
+            engine = Self::deliver_block(engine, &batch, &block, lane, is_urgent, &mut released);
+            lane.queue.give_back(block);
+        }
+        for loss in &losses {
+            let this = &mut *engine;
+            this.renderer.render_notice(loss, &mut this.delivery.lines, &mut this.counts);
+        }
+        let repeats = engine.repeats(lane, last, batch.is_empty() || !orders.is_empty());
+        for summary in &repeats {
+            if engine.delivery.lines.len() >= CHUNK_BYTES {
+                engine = Self::pump(engine, lane, Resolved::default(), is_urgent);
+                engine.delivery.lines.begin_chunk(CHUNK_BYTES);
+            }
+            let this = &mut *engine;
+            this.renderer.render_repeats(summary, &mut this.delivery.lines, &mut this.counts);
+        }
+        let waits = engine.barriers.wait_for(engine.delivery.lines.first_offered_id());
+        if engine.delivery.lines.has_offered() || engine.delivery.calls_now(is_urgent || waits) {
+            engine = Self::pump(engine, lane, Resolved::default(), is_urgent || waits);
+        }
+        let oldest = engine.delivery.lines.oldest_time();
+        let retained = engine.delivery.lines.retained_bytes();
+        let rest = batch.bytes().saturating_sub(released);
+        engine.delivery.used_bytes = lane.queue.release(rest, &[], oldest, retained);
+        let is_nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
+        engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices: losses.len() });
+        engine
+    }
+
+    /// Renders a block and offers its lines, a chunk at a time.
+    fn deliver_block<'a>(
+        mut engine: Turn<'a>,
+        batch: &Batch,
+        block: &Block,
+        lane: &'a Lane,
+        is_urgent: bool,
+        released: &mut usize,
+    ) -> Turn<'a> {
+        let mut next = 0;
+        while next < block.len() {
+            if !engine.delivery.may_render() {
+                engine = Self::make_room(engine, lane);
+            }
+            let mut dropped = Vec::new();
+            let first = next;
+            let this = &mut *engine;
+            let limit = this.delivery.render_limit();
+            let lines = &mut this.delivery.lines;
+            let to = Rendering { batch, block, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
+            next = this.renderer.render(next, to, lane);
+            let bytes = block.bytes_of(first, next);
+            *released += bytes;
+            let oldest = block.time(next).or_else(|| batch.first_time());
+            engine = Self::pump(engine, lane, Resolved { bytes, dropped, next: oldest }, is_urgent);
+            if fork::is_wanted() {
+                (engine, ()) = lane.rest(engine, fork::let_pass);
+            }
+        }
+        engine
+    }
+
+    /// Tells the schema and the sink what they have to know before a batch.
+    fn prepare(&mut self, batch: &Batch, lane: &Lane) {
+        if std::mem::take(&mut self.is_forked) {
+            let told = catch_unwind(AssertUnwindSafe(|| self.renderer.schema.forked()));
+            told.unwrap_or_else(discard);
+            if let Err(error) = self.control(Control::Forked) {
+                self.report(lane, &error);
+            }
+        }
+        if !batch.is_empty() {
+            let now = self.renderer.clock.now();
+            if let Err(error) = self.control(Control::Tick(now)) {
+                self.report(lane, &error);
+            }
+        }
+    }
+
+    /// Flushes, syncs and carries out orders after a batch; later, where they wait for lines in flight.
+    fn finish_batch(&mut self, batch: Batch, orders: Vec<Order>, lane: &Lane, finish: Finish) {
+        let is_done = self.delivery.lines.is_done();
+        let flushes = orders.iter().any(|order| matches!(order.command, Command::Flush | Command::Sync));
+        if !flushes
+            && is_done
+            && (!finish.is_nothing || self.syncing.is_flush_due())
+            && let Err(error) = self.control(Control::Flush)
+        {
+            self.report(lane, &error);
+        }
+        let mut written = batch.by_level();
+        written.add(*notice_metadata().level(), finish.notices as u64);
+        if let Some(redactor) = &mut self.renderer.redactor {
+            let found = redactor.take_found();
+            self.counts.redacted += found;
+        }
+        self.spare.give_back(batch);
+        self.is_under_way = false;
+        let id = self.delivery.lines.end_id();
+        let barrier = Barrier { id, taken: self.taken, written, is_last: finish.is_last, orders, flushed: None };
+        if is_done && self.barriers.is_empty() {
+            return self.complete(barrier, lane);
+        }
+        if !barrier.orders.is_empty() || self.syncing.unsynced.is_wanted() || lane.queue.is_synchronous() {
+            self.barriers.push(barrier);
+        }
+        self.advance_barriers(lane);
+        lane.queue.batch_done(&self.counts, Vec::new(), None);
+    }
+
+    /// Carries out the orders whose lines are handed over, and completes those whose lines are done.
+    pub(super) fn advance_barriers(&mut self, lane: &Lane) {
+        if self.barriers.is_empty() {
+            return;
+        }
+        let first = self.delivery.lines.first_offered_id();
+        while let Some(barrier) = self.barriers.next_handed(first) {
+            let reopens = barrier.orders.extract_if(.., |order| order.command == Command::Reopen).collect::<Vec<_>>();
+            let flushes = barrier.orders.iter().any(|order| order.command == Command::Flush);
+            barrier.flushed = Some(Ok(()));
+            let id = barrier.id;
+            if !reopens.is_empty() {
+                // Whoever wants to connect again does not wait for what the old connection never acknowledges.
+                let done = reopens.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
+                lane.queue.orders_done(done);
+            }
+            if flushes {
+                let flushed = self.control(Control::Flush);
+                self.barriers.set_flushed(id, flushed);
+            }
+        }
+        let oldest = if self.delivery.lines.is_done() { u64::MAX } else { self.delivery.lines.oldest_id() };
+        while let Some(barrier) = self.barriers.pop_done(oldest) {
+            self.complete(barrier, lane);
+        }
+    }
+
+    /// Completes a barrier: all lines before it are done.
+    fn complete(&mut self, mut barrier: Barrier, lane: &Lane) {
+        self.syncing.unsynced.batch_written(barrier.written, barrier.is_last);
+        if !barrier.orders.iter().any(|order| order.command == Command::Sync) {
+            self.sync_if_due(lane);
+        }
+        let flushed = barrier.flushed.take();
+        let orders = std::mem::take(&mut barrier.orders);
+        let mut flushed = flushed.filter(|_| !self.delivery.is_closed);
+        let done: Vec<_> = orders
+            .into_iter()
+            .map(|order| match flushed.take_if(|_| order.command == Command::Flush) {
+                Some(result) => (order, result),
+                None => (order, self.carry_out(order, lane)),
+            })
+            .collect();
+        let settled = self.is_settled().then_some(barrier.taken);
+        lane.queue.batch_done(&self.counts, done, settled);
+    }
+
+    fn carry_out(&mut self, order: Order, lane: &Lane) -> Result<(), Error> {
+        if order.command == Command::Reopen {
+            return self.reopen(lane);
+        }
+        if self.delivery.is_closed {
+            return Err(Error::closed("the sink has ended"));
+        }
+        match order.command {
+            // No flush has come before it.
+            Command::Sync => self.sync().inspect_err(|error| self.syncing.flush_failed(error)),
+            Command::Flush => self.control(Control::Flush),
+            Command::Reopen => self.reopen(lane),
+            Command::Rotate => self.control(Control::Rotate),
+        }
+    }
+
+    /// Reopens the sink, and revives it where it has ended.
+    fn reopen(&mut self, lane: &Lane) -> Result<(), Error> {
+        let result = self.control(Control::Reopen);
+        if self.delivery.is_closed && !result.as_ref().is_err_and(Error::is_closed) {
+            self.delivery.is_closed = false;
+            self.delivery.attempts.moved();
+            lane.queue.unpark();
+        }
+        // It may have lines to give back.
+        self.delivery.schedule.is_woken |= self.delivery.lines.in_flight() > 0;
+        result
+    }
+
+    /// Waits until acknowledgements have made room for more lines, as the budget is used up.
+    fn make_room<'a>(mut engine: Turn<'a>, lane: &'a Lane) -> Turn<'a> {
+        if let Err(error) = engine.control(Control::Flush) {
+            engine.report(lane, &error);
+        }
+        Self::work_until(engine, lane, |engine| engine.delivery.may_render())
+    }
+
+    /// Calls the sink, and waits for its waker and its times, until `is_enough` or all lines are done.
+    pub(super) fn work_until<'a>(mut engine: Turn<'a>, lane: &'a Lane, is_enough: impl Fn(&Self) -> bool) -> Turn<'a> {
+        loop {
+            engine = Self::pump(engine, lane, Resolved::default(), true);
+            if engine.delivery.is_closed || engine.delivery.lines.is_done() || is_enough(&engine) {
+                return engine;
+            }
+            let (due, moved_last) = (engine.due(), engine.delivery.moved_last);
+            let called;
+            (engine, called) = lane.rest(engine, || lane.queue.wait_for_call(due, moved_last));
+            match called {
+                Some(woken) => engine.delivery.schedule.is_woken |= woken,
+                None => {
+                    engine.give_up(lane, Reason::Shutdown, Resolved::default());
+                    return engine;
+                }
+            }
+        }
+    }
+}
+
+/// What is known of a batch once its lines were offered.
+#[derive(Clone, Copy)]
+struct Finish {
+    is_nothing: bool,
+    is_last: bool,
+    notices: usize,
+}

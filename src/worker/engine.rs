@@ -1,0 +1,201 @@
+//! Everything that empties one queue.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::barriers::Barriers;
+use super::delivery::Delivery;
+use super::lane::{Lane, LaneConfig};
+use super::renderer::Renderer;
+use super::syncing::Syncing;
+use crate::error::Error;
+use crate::limit::Summary;
+use crate::metrics::Delivered;
+use crate::queue::{Batch, WorkerCounts};
+use crate::record::discard;
+use crate::sink::{Control, Lines};
+
+/// While lines keep coming, the engine looks this often for call sites with suppressed lines to report.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Everything that empties one queue.
+pub(crate) struct Engine {
+    pub(super) renderer: Renderer,
+    pub(super) delivery: Delivery,
+    pub(super) syncing: Syncing,
+    pub(super) barriers: Barriers,
+    pub(super) counts: WorkerCounts,
+    pub(super) spare: SpareBatch,
+    /// How many records the queue handed out.
+    pub(super) taken: u64,
+    /// When it last looked for repeats to report.
+    looked: Instant,
+    /// A batch is being delivered, also while the engine is free for a moment.
+    pub(super) is_under_way: bool,
+    /// This is a forked child, and the schema and the sink were not told yet.
+    pub(super) is_forked: bool,
+}
+
+/// The engine, held.
+pub(super) type Turn<'a> = MutexGuard<'a, Engine>;
+
+/// The half of the double buffer that is not pending.
+pub(super) struct SpareBatch {
+    batch: Option<Batch>,
+    max_bytes: usize,
+}
+
+impl SpareBatch {
+    /// Takes out an empty batch.
+    fn take(&mut self) -> Batch {
+        self.batch.take().unwrap_or_else(|| Batch::new(self.max_bytes))
+    }
+
+    pub(super) fn give_back(&mut self, mut batch: Batch) {
+        batch.clear();
+        self.batch = Some(batch);
+    }
+
+    fn trim(&mut self) {
+        if self.batch.as_ref().is_some_and(Batch::is_bloated) {
+            self.batch = Some(Batch::new(self.max_bytes));
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(super) fn new(config: LaneConfig, mut lines: Lines, is_open: bool) -> Self {
+        lines.set_service(config.statics.service.as_deref().map(Arc::from));
+        Self {
+            delivery: Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open),
+            renderer: Renderer {
+                schema: config.schema,
+                redactor: config.redactor,
+                statics: config.statics,
+                clock: config.clock,
+                max_line_bytes: config.max_line_bytes,
+                wants_columns: config.wants_columns,
+            },
+            syncing: Syncing::new(config.durability),
+            barriers: Barriers::default(),
+            counts: WorkerCounts::default(),
+            spare: SpareBatch { batch: Some(Batch::new(config.queue_bytes)), max_bytes: config.queue_bytes },
+            taken: 0,
+            looked: Instant::now(),
+            is_under_way: false,
+            is_forked: false,
+        }
+    }
+
+    /// Returns lines that count in `delivered`.
+    pub(super) fn lines(delivered: Arc<Delivered>) -> Lines {
+        Lines::counted(delivered)
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    /// In a forked child: drops what the parent was writing. User code is told later, when something is logged.
+    pub(crate) fn begin_anew(&mut self) {
+        self.delivery.begin_anew();
+        self.barriers.clear();
+        self.counts = WorkerCounts::default();
+        self.syncing.begin_anew();
+        self.taken = 0;
+        self.is_under_way = false;
+        self.is_forked = true;
+    }
+
+    /// Returns an empty batch.
+    pub(crate) fn spare(&mut self) -> Batch {
+        self.spare.take()
+    }
+
+    /// Gives back memory that a burst took.
+    pub(crate) fn trim(&mut self, lane: &Lane) {
+        lane.queue.trim();
+        self.spare.trim();
+    }
+
+    /// Returns when there is something to do although nothing comes: a call of the sink, a flush or a sync.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.syncing.due().into_iter().chain(self.delivery.due()).min()
+    }
+
+    /// Returns whether all that was taken is finished, and safe where it has to be.
+    pub(super) fn is_settled(&self) -> bool {
+        self.delivery.is_closed || self.syncing.is_settled()
+    }
+
+    /// Sends an order to the sink.
+    pub(super) fn control(&mut self, control: Control) -> Result<(), Error> {
+        let sink = &mut self.delivery.sink;
+        let result = catch_unwind(AssertUnwindSafe(|| sink.control(control))).unwrap_or_else(|payload| {
+            discard(payload);
+            self.counts.panics += 1;
+            Err(Error::retry(format!("the sink panicked at {control:?}")))
+        });
+        // A sink with lines in flight may now have a time at which it wants to be called.
+        let wants_call = control == Control::Flush && self.delivery.lines.in_flight() > 0;
+        self.delivery.schedule.is_woken |= wants_call;
+        match (control, &result) {
+            (Control::Flush, Err(error)) => self.syncing.flush_failed(error),
+            (Control::Flush | Control::Sync, Ok(())) => self.syncing.flushed(),
+            _ => {}
+        }
+        result
+    }
+
+    /// Makes all that was written durable.
+    pub(super) fn sync(&mut self) -> Result<(), Error> {
+        let result = self.control(Control::Sync);
+        if result.is_ok() {
+            self.counts.syncs += 1;
+            self.syncing.unsynced.clear();
+        } else {
+            self.counts.failed_syncs += 1;
+            self.syncing.unsynced.failed();
+        }
+        result
+    }
+
+    pub(super) fn sync_and_report(&mut self, lane: &Lane) {
+        if let Err(error) = self.sync() {
+            self.counts.last_error = Some(format!("{error:#}").into());
+            lane.complain("sync", &format!("what was written is not durable yet: {error:#}"));
+        }
+    }
+
+    pub(super) fn sync_if_due(&mut self, lane: &Lane) {
+        if self.delivery.is_closed {
+            self.syncing.unsynced.clear();
+        } else if self.syncing.unsynced.is_due() {
+            self.sync_and_report(lane);
+        }
+    }
+
+    /// Returns what limits of repeats have suppressed and is to be reported. `is_quiet`: there is time to look for it.
+    pub(super) fn repeats(&mut self, lane: &Lane, is_last: bool, is_quiet: bool) -> Vec<Summary> {
+        let Some(share) = lane.limit.as_ref().filter(|share| share.is_open()) else { return Vec::new() };
+        if !(is_last || is_quiet || share.is_due() || self.looked.elapsed() >= LOOK_EVERY) {
+            return Vec::new();
+        }
+        self.looked = Instant::now();
+        share.take((!is_last).then(|| self.renderer.clock.now()))
+    }
+
+    /// Reports an error of the sink.
+    pub(super) fn report(&mut self, lane: &Lane, error: &Error) {
+        self.counts.last_error = Some(format!("{error:#}").into());
+        let what = if error.is_closed() { "closed" } else { "failed" };
+        lane.complain(what, &format!("{error:#}"));
+    }
+}

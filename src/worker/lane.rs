@@ -1,0 +1,324 @@
+//! One output at work: what its worker, the threads that log and its handles share.
+
+use std::fmt;
+use std::sync::{Arc, MutexGuard};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::durability::Durability;
+use super::engine::Engine;
+use super::engine_lock::EngineLock;
+use super::own_thread::{Own, is_echo, own_lane};
+use super::waker::SinkWaker;
+use crate::complaint::Complaints;
+use crate::error::Error;
+use crate::flight_recorder::HeldLines;
+use crate::fork::{self, AtFork, Paused, Rank};
+use crate::limit::Share;
+use crate::metrics::{Delivered, OutputMetrics};
+use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
+use crate::record::{Clock, Statics};
+use crate::redaction::Redactor;
+use crate::schema::Schema;
+use crate::sink::{Batching, Control, OwnThreads, Sink, is_client_thread, next_owner};
+
+/// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. A thread
+/// that logs waits this long for it, and then writes its lines itself.
+const WORKER_START: Duration = Duration::from_millis(100);
+
+/// A worker that sleeps looks this often whether the period is over in which a repeat was suppressed.
+const NAP: Duration = Duration::from_secs(1);
+
+/// One output at work.
+pub(crate) struct Lane {
+    id: usize,
+    /// The sink has started threads.
+    has_own_threads: bool,
+    pub(crate) name: String,
+    pub(crate) queue: Queue,
+    engine: Arc<EngineLock>,
+    pub(crate) complaints: Arc<Complaints>,
+    clock: Clock,
+    /// Limits of repeats, where there are any.
+    pub(crate) limit: Option<Share>,
+    /// Lines held back from this output and others, where some are.
+    pub(super) held: Option<Arc<HeldLines>>,
+}
+
+/// What a lane is made of.
+pub(crate) struct LaneConfig {
+    pub(crate) name: String,
+    pub(crate) schema: Box<dyn Schema>,
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) batching: Batching,
+    pub(crate) own_threads: Option<OwnThreads>,
+    /// Writing causes no events and takes lines at once.
+    pub(crate) is_plain: bool,
+    /// The sink wants the ids of each line.
+    pub(crate) wants_columns: bool,
+    pub(crate) overflow: Overflow,
+    /// How long a caller waits until its line is written; `None` when it does not.
+    pub(crate) synchronous: Option<Duration>,
+    pub(crate) durability: Durability,
+    pub(crate) queue_bytes: usize,
+    pub(crate) max_line_bytes: usize,
+    pub(crate) statics: Arc<Statics>,
+    pub(crate) clock: Clock,
+    pub(crate) complaints: Arc<Complaints>,
+    pub(crate) limit: Option<Share>,
+    /// Takes the secrets out of texts, where that is wanted.
+    pub(crate) redactor: Option<Redactor>,
+    pub(crate) held: Option<Arc<HeldLines>>,
+}
+
+impl Lane {
+    /// Opens the sink and starts the worker.
+    ///
+    /// # Errors
+    /// An error from [`Control::Open`] that is not retryable, or that no thread can be started.
+    pub(crate) fn start(mut config: LaneConfig) -> Result<Arc<Self>, Error> {
+        let failed = match config.sink.control(Control::Open) {
+            Err(error) if error.is_retryable() => Some(error),
+            opened => opened.map(|()| None)?,
+        };
+        let delivered = Arc::<Delivered>::default();
+        let waker = Arc::<SinkWaker>::default();
+        let mut lines = Engine::lines(Arc::clone(&delivered));
+        lines.set_waker(Waker::from(Arc::clone(&waker)));
+        let id = config.own_threads.as_ref().map_or_else(next_owner, OwnThreads::owner);
+        let lane = Arc::new(Self {
+            id,
+            has_own_threads: config.own_threads.is_some(),
+            queue: Queue::new(config.overflow, config.synchronous, config.queue_bytes, delivered),
+            complaints: Arc::clone(&config.complaints),
+            name: config.name.clone(),
+            clock: config.clock.clone(),
+            limit: config.limit.clone(),
+            held: config.held.clone(),
+            engine: Arc::new(EngineLock::new(id, Engine::new(config, lines, failed.is_none()))),
+        });
+        waker.set(&lane);
+        if let Some(error) = failed {
+            lane.complain("failed", &format!("not open yet: {error:#}"));
+        }
+        lane.register_for_forks();
+        lane.start_worker()?;
+        Ok(lane)
+    }
+
+    fn register_for_forks(self: &Arc<Self>) {
+        fork::register(&self.engine);
+        fork::register(self);
+        fork::register(&self.complaints);
+        self.limit.iter().for_each(|share| fork::register(&share.limiter));
+        self.held.iter().for_each(fork::register);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the workers")]
+    fn start_worker(self: &Arc<Self>) -> Result<(), Error> {
+        let worker = Arc::clone(self);
+        std::thread::Builder::new()
+            .name(format!("spanline-{}", self.name))
+            .spawn(move || worker.run())
+            .map(drop)
+            .map_err(|error| Error::io(format!("cannot start the worker thread of output {}", self.name), error))
+    }
+
+    fn run(self: &Arc<Self>) {
+        if !self.begin_work() {
+            return;
+        }
+        let own = Own::enter(self.id);
+        let mut idle = Idle::new();
+        let mut due = None;
+        let engine = loop {
+            let to_tell = self.limit.as_ref().is_some_and(Share::is_open);
+            let tell_at = to_tell.then(|| Instant::now() + NAP);
+            self.queue.wait_for_work(&mut idle, [due, tell_at].into_iter().flatten().min());
+            let mut engine = self.engine.lock();
+            let taken = self.queue.take(engine.spare());
+            let last = taken.last;
+            if idle.is_busy() {
+                self.queue.untrim();
+            }
+            engine = Engine::deliver(engine, taken, self);
+            due = engine.due();
+            if idle.is_resting() {
+                engine.trim(self);
+            }
+            if last && self.queue.begin_end() {
+                engine = Engine::close(engine, self);
+                if self.queue.end() {
+                    break engine;
+                }
+            }
+        };
+        drop(own);
+        drop(engine);
+        // Something may have been pushed since by a thread of the log, which did not wait for the engine.
+        self.deliver_here();
+    }
+
+    /// Takes over from those who delivered by themselves, if any. Returns false when no worker is wanted any more.
+    fn begin_work(&self) -> bool {
+        loop {
+            let engine = self.engine.lock();
+            if !engine.is_under_way() {
+                return self.queue.begin_work();
+            }
+            drop(engine);
+            self.queue.wait_a_moment();
+        }
+    }
+
+    /// Lets go of the engine for the time of `pause`.
+    pub(super) fn rest<'a, T>(
+        &'a self,
+        engine: MutexGuard<'a, Engine>,
+        pause: impl FnOnce() -> T,
+    ) -> (MutexGuard<'a, Engine>, T) {
+        drop(engine);
+        let result = pause();
+        (self.engine.lock(), result)
+    }
+
+    pub(super) fn complain(&self, reason: &str, text: &str) {
+        self.complaints.say(&format!("{} {reason}", self.name), &format!("output {}: {text}", self.name));
+    }
+
+    /// Sees to it that what the calling thread pushed is delivered: by waiting for the worker of a synchronous output,
+    /// else mostly by doing so itself.
+    #[cold]
+    pub(crate) fn deliver_here(self: &Arc<Self>) {
+        // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
+        // further up its own stack, need not wait. Every other thread waits until its line is written, too: what it
+        // pushed may have been taken by the holder. But not for ever, when the holder is stuck.
+        let mut ending = None;
+        loop {
+            let engine = match self.queue.deliverer() {
+                Deliverer::Worker => return self.await_worker(),
+                Deliverer::NewWorker => {
+                    match self.start_worker() {
+                        Ok(()) => self.queue.await_worker(WORKER_START),
+                        Err(error) => {
+                            self.complain("no worker", &format!("{error:#}; threads that log write their own lines"));
+                            self.queue.await_worker(Duration::ZERO);
+                        }
+                    }
+                    fork::child_logs();
+                    continue;
+                }
+                Deliverer::StartingWorker => {
+                    self.queue.await_worker(WORKER_START);
+                    continue;
+                }
+                Deliverer::Nobody => {
+                    let text = "its parent was writing when this process was forked: lines logged here are lost";
+                    return self.complain("forked", text);
+                }
+                Deliverer::EndingWorker if self.queue.is_synchronous() => return self.await_worker(),
+                Deliverer::EndingWorker => None,
+                Deliverer::Caller => self.engine.try_lock(),
+            };
+            // A worker that has begun to run did so while it held the engine.
+            if let Some(mut engine) = engine.filter(|_| self.queue.deliverer() == Deliverer::Caller) {
+                let own = Own::enter(self.id);
+                while !self.queue.is_drained() {
+                    let taken = self.queue.take(engine.spare());
+                    engine = Engine::deliver(engine, taken, self);
+                    engine = Engine::drain(engine, self);
+                }
+                drop(own);
+                drop(engine);
+                self.queue.let_deliver();
+                if self.queue.is_drained() {
+                    return;
+                }
+            } else if own_lane().is_some() {
+                return;
+            } else {
+                let ending = ending.get_or_insert_with(|| self.queue.wait_with(LATE_PATIENCE));
+                if self.queue.wait_delivered(ending) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits until the worker has written what was pushed to a synchronous output. A thread of the log does not.
+    fn await_worker(&self) {
+        if own_lane().is_none() && !self.queue.wait_settled() {
+            self.complain("overdue", "a synchronous line was not written in time; it stays queued");
+        }
+    }
+
+    /// Begins the end of the log: see [`Queue::close`].
+    pub(crate) fn close(self: &Arc<Self>, patience: Duration, cap: Duration) {
+        let Some(share) = &self.limit else { return self.queue.close(patience, cap) };
+        share.limiter.end();
+        self.queue.close(patience, cap);
+        if share.is_open() && self.queue.deliverer() == Deliverer::Caller {
+            // A forked child whose worker never came to run: nobody else would tell what was suppressed.
+            let _ = self.order(Command::Flush);
+        }
+    }
+
+    /// Whether this thread belongs to this lane.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        own_lane() == Some(self.id)
+    }
+
+    /// On a thread of the log: whether an event of it may not reach this lane, where it could cause another one. Sinks with
+    /// threads of their own could answer each other for ever.
+    pub(crate) fn refuses_own(&self) -> bool {
+        is_echo() || self.is_own_thread() || (self.has_own_threads && is_client_thread())
+    }
+
+    pub(crate) fn metrics(&self) -> OutputMetrics {
+        let (metrics, oldest) = self.queue.metrics();
+        let oldest_queued = oldest.map(|oldest| {
+            let nanos = self.clock.now().as_nanos().saturating_sub(oldest.as_nanos());
+            Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        });
+        OutputMetrics { name: self.name.clone(), oldest_queued, ..metrics }
+    }
+
+    /// Asks the sink for something; the ticket is for [`Queue::wait_done`].
+    pub(crate) fn order(self: &Arc<Self>, command: Command) -> Result<u64, Error> {
+        if own_lane().is_some() {
+            return Err(Error::own_thread("a thread of the log cannot wait for the log"));
+        }
+        let (ticket, pushed) = self.queue.order(command);
+        if pushed == Pushed::DeliverYourself {
+            self.deliver_here();
+        }
+        Ok(ticket)
+    }
+}
+
+/// Pauses the queue.
+impl AtFork for Lane {
+    fn rank(&self) -> Rank {
+        Rank::Queues
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        let mut state = self.queue.hold();
+        Box::new(move || self.queue.start_afresh(&mut state, !self.engine.is_lost()))
+    }
+}
+
+/// Prints the name and counts, not the queued lines.
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metrics = self.metrics();
+        f.debug_struct("Output")
+            .field("name", &metrics.name)
+            .field("emitted", &metrics.emitted.total())
+            .field("written", &metrics.written.total())
+            .field("queued", &metrics.queued.total())
+            .field("in_flight", &metrics.in_flight.total())
+            .field("dropped", &metrics.dropped.total())
+            .finish_non_exhaustive()
+    }
+}

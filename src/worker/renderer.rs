@@ -1,0 +1,186 @@
+//! Records → lines in the buffer, and the lines of the log about itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tracing::Metadata;
+
+use super::lane::Lane;
+use super::shorten;
+use crate::context::{Bound, Context};
+use crate::limit::{SAMPLE_CUT_BYTES, Summary};
+use crate::metrics::{DroppedLine, Reason};
+use crate::queue::{Batch, Block, Head, Loss, WorkerCounts};
+use crate::record::{Clock, Record, Statics, Value, discard, notice_metadata, put_named};
+use crate::redaction::Redactor;
+use crate::schema::Schema;
+use crate::sink::{Columns, Lines};
+
+/// Renders one output's lines.
+pub(super) struct Renderer {
+    pub(super) schema: Box<dyn Schema>,
+    pub(super) redactor: Option<Redactor>,
+    pub(super) statics: Arc<Statics>,
+    pub(super) clock: Clock,
+    pub(super) max_line_bytes: usize,
+    /// The sink wants the ids of each line.
+    pub(super) wants_columns: bool,
+}
+
+/// Records that are being rendered, and what becomes of them.
+pub(super) struct Rendering<'a> {
+    pub(super) batch: &'a Batch,
+    pub(super) block: &'a Block,
+    pub(super) lines: &'a mut Lines,
+    /// The current chunk grows to so many bytes.
+    pub(super) limit: usize,
+    pub(super) dropped: &'a mut Vec<DroppedLine>,
+    pub(super) counts: &'a mut WorkerCounts,
+}
+
+impl Renderer {
+    /// Renders records from `next` on until the chunk is full. Returns the first one not rendered.
+    pub(super) fn render(&mut self, mut next: usize, mut to: Rendering<'_>, lane: &Lane) -> usize {
+        while next < to.block.len() && to.lines.len() < to.limit {
+            let rendered = catch_unwind(AssertUnwindSafe(|| {
+                while next < to.block.len() && to.lines.len() < to.limit {
+                    self.render_one(next, &mut to);
+                    next += 1;
+                }
+            }));
+            if let Err(payload) = rendered {
+                discard(payload);
+                to.lines.discard_unended();
+                to.counts.panics += 1;
+                if let Some((entry, _)) = to.block.get(next) {
+                    to.dropped.push(DroppedLine::new(Reason::Panicked, entry.head.level(), entry.time));
+                }
+                lane.complain("schema panicked", "the schema panicked; the line is counted as dropped");
+                next += 1;
+            }
+        }
+        next
+    }
+
+    fn render_one(&mut self, index: usize, to: &mut Rendering<'_>) {
+        let Some((entry, bytes)) = to.block.get(index) else { return };
+        let (level, time) = (entry.head.level(), entry.time);
+        let lines = &mut *to.lines;
+        let (meta, is_log) = match entry.head {
+            Head::Line(_) => {
+                lines.buffer().extend_from_slice(bytes);
+                lines.end_line(level, time, None, false);
+                return;
+            }
+            Head::Event { meta, is_log } => (meta, is_log),
+        };
+        let mut record = Record {
+            meta,
+            time,
+            fields: bytes,
+            context: to.batch.context(entry).map(Bound::context),
+            statics: &self.statics,
+            is_log,
+            max_value_bytes: usize::MAX,
+            original_bytes: None,
+        };
+        if let Some(redactor) = &mut self.redactor {
+            redactor.pass(&mut record, usize::MAX);
+        }
+        let start = lines.len();
+        self.schema.render(&record, lines.buffer());
+        if lines.len() - start > self.max_line_bytes {
+            shorten::render_shortened(&mut *self.schema, record, lines, self.max_line_bytes);
+        }
+        if lines.len() == start {
+            to.dropped.push(DroppedLine::new(Reason::Rejected, level, time));
+            return;
+        }
+        lines.end_line(level, time, Some(meta), false);
+        if self.wants_columns {
+            lines.add_columns(columns(&record));
+        }
+    }
+
+    /// Renders what was lost, in the output's own schema.
+    pub(super) fn render_notice(&mut self, loss: &Loss, lines: &mut Lines, counts: &mut WorkerCounts) {
+        let mut fields = Vec::new();
+        put_named(&mut fields, "message", &Value::Str("log lines were dropped"));
+        put_named(&mut fields, "dropped", &Value::U64(loss.by_level.total()));
+        put_named(&mut fields, "reason", &Value::Str(loss.reason.as_str()));
+        put_named(&mut fields, "first", &Value::Str(&loss.first.to_string()));
+        put_named(&mut fields, "last", &Value::Str(&loss.last.to_string()));
+        for (level, dropped) in loss.by_level.levels() {
+            let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
+            put_named(&mut fields, &name, &Value::U64(dropped));
+        }
+        self.render_own(notice_metadata(), false, &fields, lines, counts);
+    }
+
+    /// Renders how many lines of a call site were suppressed, as a line of that call site.
+    pub(super) fn render_repeats(&mut self, summary: &Summary, lines: &mut Lines, counts: &mut WorkerCounts) {
+        let mut fields = summary.sample.clone();
+        put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
+        put_named(&mut fields, "reason", &Value::Str(Reason::RateLimited.as_str()));
+        put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
+        put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
+        self.render_own(summary.meta, summary.is_log, &fields, lines, counts);
+    }
+
+    /// Renders a line of the log about itself.
+    fn render_own(
+        &mut self,
+        meta: &'static Metadata<'static>,
+        is_log: bool,
+        fields: &[u8],
+        lines: &mut Lines,
+        counts: &mut WorkerCounts,
+    ) {
+        let (level, time) = (*meta.level(), self.clock.now());
+        let record = Record {
+            meta,
+            time,
+            fields,
+            context: None,
+            statics: &self.statics,
+            is_log,
+            max_value_bytes: usize::MAX,
+            original_bytes: None,
+        };
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            let mut record = record;
+            if let Some(redactor) = &mut self.redactor {
+                redactor.pass(&mut record, SAMPLE_CUT_BYTES);
+            }
+            self.schema.render(&record, lines.buffer());
+        }));
+        if let Err(payload) = rendered {
+            discard(payload);
+            lines.discard_unended();
+            return;
+        }
+        lines.end_line(level, time, Some(meta), true);
+        counts.notices += 1;
+    }
+}
+
+/// Reads the ids of a record.
+fn columns(record: &Record<'_>) -> Columns {
+    let context = record.context();
+    let mut columns = Columns {
+        trace_id: context.and_then(Context::trace_id),
+        span_id: context.and_then(Context::span_id),
+        ..Columns::default()
+    };
+    let own = record.fields().filter(|(name, _)| *name == "request_id").last();
+    columns.request_id = own.and_then(|(_, value)| text_of(value)).or_else(|| {
+        let mut spans = context.into_iter().flat_map(Context::spans);
+        spans.find_map(|span| span.fields().find(|(name, _)| *name == "request_id").and_then(|(_, id)| text_of(id)))
+    });
+    columns.log_target = record.is_log.then(|| record.target().into());
+    columns
+}
+
+fn text_of(value: Value<'_>) -> Option<Box<str>> {
+    value.to_text().map(|text| text.into())
+}

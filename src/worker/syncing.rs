@@ -1,0 +1,60 @@
+//! What was written and is not safe yet: flushes and syncs that are still to be done.
+
+use std::time::Instant;
+
+use super::backoff::Backoff;
+use super::durability::{Durability, Unsynced};
+use crate::error::Error;
+
+/// Flushes and syncs of one sink.
+#[derive(Debug)]
+pub(super) struct Syncing {
+    pub(super) unsynced: Unsynced,
+    /// The sink did not pass on all that it had taken.
+    is_unflushed: bool,
+    /// When it is asked to once more, if it may succeed.
+    flush: Backoff,
+}
+
+impl Syncing {
+    pub(super) fn new(durability: Durability) -> Self {
+        Self { unsynced: Unsynced::new(durability), is_unflushed: false, flush: Backoff::new() }
+    }
+
+    /// Starts afresh, in a forked child.
+    pub(super) fn begin_anew(&mut self) {
+        self.unsynced.clear();
+        self.flushed();
+    }
+
+    /// Notes that all was flushed.
+    pub(super) fn flushed(&mut self) {
+        self.is_unflushed = false;
+        self.flush.clear();
+    }
+
+    /// Notes that a flush failed.
+    pub(super) fn flush_failed(&mut self, error: &Error) {
+        self.is_unflushed = true;
+        if error.is_retryable() {
+            self.flush.failed();
+        } else {
+            self.flush.clear();
+        }
+    }
+
+    /// Returns whether a failed flush is to be tried again now.
+    pub(super) fn is_flush_due(&self) -> bool {
+        self.flush.at().is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Returns whether all that was written is flushed, and durable where it has to be.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.is_unflushed && self.unsynced.is_settled()
+    }
+
+    /// Returns when there is something to do although no line comes.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.unsynced.due().into_iter().chain(self.flush.at()).min()
+    }
+}
