@@ -122,7 +122,7 @@ impl Sink for Batches {
     }
 }
 
-/// Stores lines and answers; hangs up after so many lines.
+/// Stores lines and answers. Closes the connection after a number of lines.
 fn store(listener: &TcpListener, most: usize, stored: &mut BTreeSet<String>) -> std::io::Result<()> {
     let (mut stream, _) = listener.accept()?;
     let mut reader = BufReader::new(stream.try_clone()?);

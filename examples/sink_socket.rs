@@ -29,7 +29,7 @@ impl Socket {
             None => {
                 let connected = TcpStream::connect_timeout(&self.peer, TIMEOUT);
                 let stream = connected.map_err(|error| Error::io(format!("connect to {}", self.peer), error))?;
-                // A peer that does not read must not block the worker for ever.
+                // A peer that does not read must not block the worker endlessly.
                 stream.set_write_timeout(Some(TIMEOUT)).map_err(|error| Error::io("set the timeout", error))?;
                 stream
             }

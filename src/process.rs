@@ -81,8 +81,8 @@ impl<O: ?Sized> Held<O> {
     /// Takes the locks of `owner`. The closure that `hold` returns keeps them.
     pub(crate) fn new(owner: Arc<O>, hold: impl for<'a> FnOnce(&'a O) -> Box<dyn FnMut() + 'a>) -> Self {
         let locks = hold(&owner);
-        // SAFETY: `hold` accepts any lifetime, so what it returns borrows from nothing but `*owner`, or from what lives
-        // for ever. `*owner` does not move. It lives as long as the `Arc` beside `locks`, which is dropped after them.
+        // SAFETY: `hold` accepts any lifetime, so what it returns borrows only from `*owner`, or from what is `'static`.
+        // `*owner` does not move. It lives as long as the `Arc` beside `locks`, which is dropped after them.
         // The longer lifetime is handed out nowhere.
         let locks = unsafe { std::mem::transmute::<Box<dyn FnMut() + '_>, Box<dyn FnMut() + 'static>>(locks) };
         Self { locks, owner }

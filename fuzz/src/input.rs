@@ -18,7 +18,7 @@ use crate::support::stage::{Site, fixed};
 const BETWEEN_PARTS: u8 = 0xff;
 const IN_A_PART: u8 = 0xfe;
 
-/// More than so many of anything are one and the same to the code, and only slow.
+/// The most of anything: more adds no case, and only time.
 const MOST: usize = 24;
 
 pub(crate) struct Scene {
@@ -215,7 +215,7 @@ impl Scene {
 /// Events of a [`Scene`].
 pub(crate) const EVENTS: usize = 3;
 
-/// A call site for these names: the same one each time, as it lives for ever.
+/// A call site for these names: the same one each time, because call sites are never freed.
 fn site(name: &str, target: &str, level: Option<Level>, fields: &[String]) -> &'static Site {
     type Key = (String, String, Option<Level>, Vec<String>);
     thread_local! {

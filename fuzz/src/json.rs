@@ -11,7 +11,7 @@ use crate::support::any::Any;
 use crate::input::{EVENTS, Scene, ended, expected};
 use crate::support::strict;
 
-/// Names that have a meaning of their own with some switches or some kinds of values.
+/// Names that mean something special with some switches or kinds of values.
 const SPECIAL: [&str; 20] = [
     "timestamp",
     "level",

@@ -56,7 +56,7 @@ impl Core {
         u64::from(logs_close) * CallSite::LOGS_CLOSE + u64::from(names_request) * CallSite::NAMES_REQUEST
     }
 
-    /// `is_log`: the records of the call site have targets of their own.
+    /// `is_log`: each record of the call site carries its own target.
     fn event_flags(&self, meta: &Metadata<'_>, is_log: bool) -> u64 {
         let diagnostics = &self.diagnostics;
         let (target, level) = (meta.target(), *meta.level());

@@ -43,7 +43,7 @@ impl Default for Batching {
 }
 
 impl Profile {
-    /// Describes a sink by the kind of place it writes to, such as `http`. An output without a name of its own is called
+    /// Describes a sink by the kind of place it writes to, such as `http`. An output for which no name was set is called
     /// so.
     pub fn new(name: impl Into<String>) -> Self {
         Self {

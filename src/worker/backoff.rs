@@ -20,7 +20,7 @@ impl Backoff {
         Self { pause: FIRST_PAUSE, at: None }
     }
 
-    /// It was tried in vain. Returns the pause before the next try.
+    /// Records a failed attempt. Returns the pause before the next one.
     pub(super) fn failed(&mut self) -> Duration {
         let pause = self.pause;
         self.at = Some(after(Instant::now(), pause));

@@ -150,7 +150,7 @@ impl Engine {
             barrier.flushed = Some(Ok(()));
             let id = barrier.id;
             if !reopens.is_empty() {
-                // Whoever wants to connect again does not wait for what the old connection never acknowledges.
+                // A reopen does not wait for lines that the old connection never acknowledges.
                 let done = reopens.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
                 lane.queue.orders_done(done);
             }

@@ -103,7 +103,7 @@ impl Unsynced {
         *self = Self::new(self.when);
     }
 
-    /// It was tried in vain.
+    /// Records a failed attempt.
     pub(super) fn failed(&mut self) {
         self.retry.failed();
     }

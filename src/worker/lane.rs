@@ -190,9 +190,9 @@ impl Lane {
     /// else mostly by doing so itself.
     #[cold]
     pub(crate) fn deliver_here(self: &Arc<Self>) {
-        // Whoever holds the engine looks again after letting go of it, so a thread of the log, which may be the holder
-        // further up its own stack, need not wait. Every other thread waits until its line is written, too: what it
-        // pushed may have been taken by the holder. But not for ever, when the holder is stuck.
+        // The holder of the engine checks the queue again after releasing it. A thread of the log, which may be the holder
+        // further up its own stack, therefore need not wait. Every other thread waits until its line is written, because
+        // the holder may have taken it. A stuck holder is waited for only for a limited time.
         let mut ending = None;
         loop {
             let engine = match self.queue.deliverer() {
@@ -269,7 +269,7 @@ impl Lane {
     }
 
     /// On a thread of the log: whether an event of it may not reach this lane, where it could cause another one. Sinks with
-    /// threads of their own could answer each other for ever.
+    /// own threads could answer each other endlessly.
     pub(crate) fn refuses_own(&self) -> bool {
         is_echo() || self.is_own_thread() || (self.has_own_threads && is_client_thread())
     }

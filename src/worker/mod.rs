@@ -1,4 +1,4 @@
-//! Queue → schema → sink, on a thread of its own for each output. The only threads.
+//! Queue → schema → sink, on one thread per output.
 //!
 //! A [`Lane`] is what is shared: the queue, and the `Engine` that empties it. Until the worker thread has ended, only
 //! that thread uses the engine, a turn at a time; after that a late push delivers its own record. Between turns, between

@@ -32,7 +32,7 @@ pub(super) struct Rendering<'a> {
     pub(super) batch: &'a Batch,
     pub(super) block: &'a Block,
     pub(super) lines: &'a mut Lines,
-    /// The current chunk grows to so many bytes.
+    /// The chunk grows up to this many bytes.
     pub(super) limit: usize,
     pub(super) dropped: &'a mut Vec<DroppedLine>,
     pub(super) counts: &'a mut WorkerCounts,

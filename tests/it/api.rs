@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use spanline::sink::{Control, Lines, Next, Memory, Sink, Writer};
+use spanline::sink::{Control, Lines, Memory, Next, Sink, Writer};
 use spanline::{ByteSize, Error, FlightRecorder, Guard, Output, Overflow, RollingFile};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, info};

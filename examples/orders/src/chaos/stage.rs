@@ -144,7 +144,7 @@ fn until(what: &str, mut holds: impl FnMut() -> io::Result<bool>) -> io::Result<
         if begun.elapsed() > PATIENCE {
             return Err(io::Error::new(
                 ErrorKind::TimedOut,
-                format!("waited {} s in vain for {what}", PATIENCE.as_secs()),
+                format!("waited {} s for {what}, which did not happen", PATIENCE.as_secs()),
             ));
         }
         thread::sleep(Duration::from_millis(1));
