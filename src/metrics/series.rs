@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::{ByLevel, LEVELS, OutputMetrics, Reason};
+use super::by_level::LEVELS;
+use super::{ByLevel, OutputMetrics, Reason};
 
 /// One series.
 pub(super) struct Series {

@@ -27,6 +27,7 @@ mod control;
 mod file;
 mod lines;
 mod memory;
+mod next;
 mod own_thread;
 mod profile;
 mod stdio;
@@ -38,6 +39,7 @@ pub use control::Control;
 pub use file::RollingFile;
 pub use lines::{Columns, Iter, Line, Lines};
 pub use memory::Memory;
+pub use next::Next;
 pub use own_thread::{OwnThread, OwnThreads};
 pub use profile::Profile;
 pub use stdio::{Stderr, Stdout};
@@ -46,8 +48,6 @@ pub use writer::Writer;
 pub(crate) use lines::{CHUNK_BYTES, Offer};
 pub(crate) use own_thread::{enter as enter_thread, is_client_thread, next_owner, owner_of_thread};
 pub(crate) use profile::Batching;
-
-use std::time::Instant;
 
 use crate::error::Error;
 
@@ -79,16 +79,4 @@ pub trait Sink: Send + 'static {
     fn profile(&self) -> Profile {
         Profile::new("sink")
     }
-}
-
-/// When the worker calls the sink again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// When lines or an order come; at once, when lines are left that the sink has not taken.
-    Done,
-    /// At once, even without lines.
-    More,
-    /// At that time, even without lines: to send a batch by age, to keep a connection alive, to try again. When lines
-    /// are left that the sink has not taken, it is not called earlier, except for an order or by its waker.
-    Later(Instant),
 }

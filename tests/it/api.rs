@@ -253,7 +253,7 @@ mod limits {
 mod debug {
     use super::*;
 
-    /// Whatever waits in the queue: it is not for those who print a handle.
+    /// Queued lines must not appear where a handle is printed.
     #[test]
     fn a_handle_prints_names_and_counts_and_no_line() {
         const LINES: usize = 1_000;
@@ -264,7 +264,8 @@ mod debug {
         let handle = guard.handle();
         let payload = "payload ".repeat(100);
         within(&dispatch, || (0..LINES).for_each(|seq| info!(seq, payload, "queued")));
-        let counts = format!(r#"name: "file", emitted: {LINES}, written: 0, queued: {LINES}, dropped: 0"#);
+        let counts =
+            format!(r#"name: "file", emitted: {LINES}, written: 0, queued: {LINES}, in_flight: 0, dropped: 0"#);
         for printed in [format!("{handle:?}"), format!("{guard:?}")] {
             assert!(printed.contains(&counts) && printed.len() < 200, "{printed}");
         }

@@ -17,6 +17,7 @@ const MAX_FIELDS: usize = 12;
 const PLAIN_DATA: &[(&str, &str)] = &[
     ("OutputMetrics", "one field per counter; users read them by name"),
     ("Output", "one field per setting"),
+    ("LaneConfig", "one field per setting of an output, on its way to the worker"),
     ("Settings", "one field per setting"),
     ("RollingFile", "one field per setting, until the file is open"),
 ];
@@ -318,8 +319,8 @@ fn every_page_is_on_docs_rs_and_every_link_leads_to_a_page() {
     }
 }
 
-/// Promises keep their numbers, also those that were given up.
-const PROMISES: u64 = 39;
+/// Promises keep their numbers. Those in the gaps belong to later work.
+const PROMISES: [std::ops::RangeInclusive<u64>; 2] = [1..=40, 43..=43];
 
 #[test]
 fn every_promise_has_tests_and_every_such_test_a_promise() {
@@ -327,7 +328,7 @@ fn every_promise_has_tests_and_every_such_test_a_promise() {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u64>().ok());
     let mut promised: Vec<_> = rows.collect();
     promised.sort_unstable();
-    assert_eq!(promised, (1..=PROMISES).collect::<Vec<_>>(), "each once in docs/promises.md");
+    assert_eq!(promised, PROMISES.into_iter().flatten().collect::<Vec<_>>(), "each once in docs/promises.md");
     let texts = rust_files(&["src", "tests"]);
     let tested: BTreeSet<u64> = texts.iter().flat_map(|file| promises_of_tests(&file.text)).collect();
     assert_eq!(tested, promised.into_iter().collect(), "numbers in names of tests, and promised ones");

@@ -15,7 +15,7 @@ use crate::support::wait::PATIENCE;
 
 type Late<T> = Arc<OnceLock<T>>;
 
-/// Has a thread of its own, which logs a line for each write.
+/// A client with a separate thread, which logs a line for each write.
 struct Client {
     threads: OwnThreads,
     dispatch: Late<Dispatch>,
@@ -76,7 +76,7 @@ fn promise_43_what_a_sinks_own_thread_logs_reaches_the_others_and_not_itself() {
 }
 
 #[test]
-fn promise_43_two_sinks_with_threads_of_their_own_do_not_feed_each_other() {
+fn promise_43_two_sinks_with_client_threads_do_not_feed_each_other() {
     let dispatch = Late::default();
     let builder = spanline::builder().output(Output::new(Client::new(&dispatch)).name("one"));
     let (built, guard) = built(builder.output(Output::new(Client::new(&dispatch)).name("two")));

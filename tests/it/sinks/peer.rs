@@ -16,13 +16,13 @@ use crate::support::wait::{PATIENCE, until};
 /// What the sink does in one call, one step after the other.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Hands over so many lines, or all.
+    /// Hands over this number of lines, or all.
     HandOver(usize),
-    /// Hands over so many bytes.
+    /// Hands over this number of bytes.
     HandOverBytes(usize),
-    /// Writes so many lines at once.
+    /// Writes this number of lines at once.
     Write(usize),
-    /// Writes so many bytes at once.
+    /// Writes this number of bytes at once.
     WriteBytes(usize),
     /// Acknowledges the lines in flight at these places.
     Acknowledge(Vec<usize>),
@@ -33,7 +33,7 @@ pub(crate) enum Step {
     Reject(usize),
     /// Rejects the offered line at this place.
     RejectOffered(usize),
-    /// Moves so many offered lines to a spool.
+    /// Moves this number of offered lines to a spool.
     Spool(usize),
     /// Writes what is in the spool, or loses it.
     Unspool(bool),

@@ -241,7 +241,7 @@ where
 pub(crate) fn ends_at_broken_pipe(file: Faulty) -> impl Sink {
     let mut writer = Writer::new(file);
     sink(move |lines: &mut Lines| match writer.write(lines) {
-        Err(error) if error.to_string().contains("Broken pipe") => Err(Error::closed(error.to_string())),
+        Err(error) if format!("{error:#}").contains("Broken pipe") => Err(Error::closed(format!("{error:#}"))),
         written => written.map(drop),
     })
 }

@@ -1,0 +1,89 @@
+//! The counters as users read them.
+
+use std::time::Duration;
+
+use super::by_level::ByLevel;
+use super::dropped::Dropped;
+
+/// The counters of one output.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct OutputMetrics {
+    /// The output's name.
+    pub name: String,
+    /// Lines meant for the output: each event that passed its filters or was held back from it.
+    pub emitted: ByLevel,
+    /// Lines that an earlier process left in the output's spool.
+    pub taken_over: ByLevel,
+    /// Lines that the sink has written. The docs of each sink say what that means.
+    pub written: ByLevel,
+    /// Lines lost, by reason.
+    pub dropped: Dropped,
+    /// Lines that wait, or that were offered to the sink and not taken.
+    pub queued: ByLevel,
+    /// Lines that the sink has handed over and that are not acknowledged yet. They are still in memory.
+    pub in_flight: ByLevel,
+    /// Lines on disk, in the output's spool, still to be written.
+    pub spooled: ByLevel,
+    /// Lines that were sent again because they were not acknowledged. The other counts have them once.
+    pub resent: u64,
+    /// Lines [held back](crate::Builder::flight_recorder) and not released: still in memory, freed with their request,
+    /// or evicted.
+    pub held_back: ByLevel,
+    /// Lines that were held back and then released. Each is also queued, written or dropped.
+    pub released: ByLevel,
+    /// Lines of `held_back` that were evicted for newer ones. An error of their request no longer releases them.
+    pub evicted: ByLevel,
+    /// Memory of the queue, in bytes.
+    pub queued_bytes: u64,
+    /// The limit of `queued_bytes`: [`Output::queue_bytes`](crate::Output::queue_bytes).
+    pub max_queued_bytes: u64,
+    /// How long ago the oldest line that is queued or in flight was logged, by the log's own clock: how far the output is
+    /// behind.
+    ///
+    /// `None` if there is no such line, and zero if the clock has stepped back since.
+    pub oldest_queued: Option<Duration>,
+    /// Bytes that the sink took.
+    pub written_bytes: u64,
+    /// Lines of the log about itself: notices of loss and of repeats. No other count includes them.
+    pub notices: u64,
+    /// Writes that failed and were retried.
+    pub retries: u64,
+    /// Caught panics of the sink and the schema.
+    pub panics: u64,
+    /// Successful syncs, by [`Durability`](crate::Durability) or [`Handle::sync`](crate::Handle::sync): each made all
+    /// written lines durable.
+    pub syncs: u64,
+    /// Failed syncs. Each is retried, unless `Handle::sync` asked for it.
+    pub failed_syncs: u64,
+    /// Values and pieces of text that [`Redact`](crate::Redact) replaced.
+    ///
+    /// A value is counted when it is logged; a span's value once. A piece of text is counted when it is rendered; a
+    /// span's once for each context that includes the span.
+    pub redacted: u64,
+    /// Calls to a [synchronous](crate::Output::synchronous) output that returned after `max_wait`, before their line
+    /// was written or durable. The other counts include their lines.
+    pub overdue: u64,
+    /// The last error of the sink, with its causes.
+    pub last_error: Option<String>,
+}
+
+/// A snapshot of all counters, from [`Handle::metrics`](crate::Handle::metrics).
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// One entry for each output, in the order of the builder.
+    pub outputs: Vec<OutputMetrics>,
+}
+
+impl Metrics {
+    /// Returns the counters of the output with this name.
+    pub fn output(&self, name: &str) -> Option<&OutputMetrics> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
+
+    /// Returns the number of lines that all outputs dropped.
+    pub fn dropped(&self) -> u64 {
+        self.outputs.iter().map(|output| output.dropped.total()).sum()
+    }
+}
