@@ -114,6 +114,7 @@ impl Lines {
     pub(crate) fn offer(&mut self, offer: Offer) {
         self.offer_end = u64::MAX;
         self.changes.handed_from = None;
+        self.changes.given_back = 0;
         if offer == Offer::ALL {
             return;
         }
@@ -201,13 +202,20 @@ impl Lines {
         self.changes.hands_over
     }
 
-    /// Gives back what was handed over in the last call; all lines in flight when that was nothing.
-    pub(crate) fn refuse_call(&mut self) {
-        match self.changes.handed_from.take() {
-            Some(first) => self.give_back(first..),
-            None if self.offered == 0 => self.give_back(..),
-            None => {}
+    /// Gives back what the sink rejects with its last call, and returns the number of these lines.
+    ///
+    /// These are the lines that it gave back itself, or else those that it handed over. Without either, they are what it
+    /// was offered, or all lines in flight if nothing was offered.
+    pub(crate) fn refuse_call(&mut self) -> usize {
+        let handed_from = self.changes.handed_from.take();
+        if self.changes.given_back == 0 {
+            match handed_from {
+                Some(first) => self.give_back(first..),
+                None if self.offered == 0 => self.give_back(..),
+                None => {}
+            }
         }
+        if self.changes.given_back > 0 { self.changes.given_back } else { self.visible() }
     }
 
     /// Takes out the lines that the sink dropped, and why it rejected the last of them.

@@ -72,6 +72,7 @@ impl Lines {
                 landed.add(entry.level, entry.counted());
                 self.in_flight -= 1;
                 self.offered += 1;
+                self.changes.given_back += 1;
                 self.next = self.next.min(at);
             }
         }
