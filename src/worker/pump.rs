@@ -168,8 +168,7 @@ impl Engine {
     /// The sink rejects what it was offered in this call: half of it is offered next, and a single line is dropped.
     fn rejected(&mut self, lane: &Lane, error: &Error, dropped: &mut Vec<DroppedLine>) -> Then {
         let delivery = &mut self.delivery;
-        delivery.lines.refuse_call();
-        match delivery.lines.visible() {
+        match delivery.lines.refuse_call() {
             0 => {
                 self.report(lane, error);
                 self.retry(false)

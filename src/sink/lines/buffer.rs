@@ -64,6 +64,8 @@ pub(super) struct Changes {
     pub(super) reject_reason: Option<String>,
     /// The first id that was handed over in this call.
     pub(super) handed_from: Option<u64>,
+    /// How many lines were given back in this call.
+    pub(super) given_back: usize,
     /// It has handed lines over once.
     pub(super) hands_over: bool,
 }

@@ -114,6 +114,7 @@ impl Lines {
     pub(crate) fn offer(&mut self, offer: Offer) {
         self.offer_end = u64::MAX;
         self.changes.handed_from = None;
+        self.changes.given_back = 0;
         if offer == Offer::ALL {
             return;
         }
@@ -201,13 +202,15 @@ impl Lines {
         self.changes.hands_over
     }
 
-    /// Gives back what was handed over in the last call; all lines in flight when that was nothing.
-    pub(crate) fn refuse_call(&mut self) {
+    /// Gives back what was handed over in the last call; all lines in flight when that was nothing. Returns how many lines
+    /// the sink refuses: those that were given back in the call, or else those that it saw.
+    pub(crate) fn refuse_call(&mut self) -> usize {
         match self.changes.handed_from.take() {
             Some(first) => self.give_back(first..),
             None if self.offered == 0 => self.give_back(..),
             None => {}
         }
+        if self.changes.given_back > 0 { self.changes.given_back } else { self.visible() }
     }
 
     /// Takes out the lines that the sink dropped, and why it rejected the last of them.

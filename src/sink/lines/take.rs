@@ -11,6 +11,7 @@ impl Lines {
     pub fn advance(&mut self, bytes: usize) {
         let (written, resent, passed) = self.pass(bytes, State::Done);
         self.changes.written_bytes += passed as u64;
+        self.is_part_handed &= passed == 0;
         self.delivered.add(written);
         if resent > 0 {
             self.delivered.resend(resent);
@@ -72,6 +73,7 @@ impl Lines {
                 landed.add(entry.level, entry.counted());
                 self.in_flight -= 1;
                 self.offered += 1;
+                self.changes.given_back += 1;
                 self.next = self.next.min(at);
             }
         }
