@@ -38,13 +38,15 @@ impl Lines {
 
     /// Says that lines in flight are written: `7..=7`, `..=7` for all up to it, `..` for all.
     ///
-    /// A line that was given back and is acknowledged after all is written too. Other ids change nothing.
+    /// A line that was given back and is acknowledged after all, by its id or one after it, is written too. Other ids change
+    /// nothing.
     pub fn acknowledge(&mut self, ids: impl RangeBounds<u64>) {
         let mut written = ByLevel::default();
         let mut landed = ByLevel::default();
+        let names_all = matches!(ids.end_bound(), std::ops::Bound::Unbounded);
         self.finish(ids, |entry, bytes| {
             let is_in_flight = entry.state == State::InFlight;
-            if !is_in_flight && !entry.is_again {
+            if !is_in_flight && (names_all || !entry.is_again) {
                 return None;
             }
             landed.add(entry.level, u64::from(is_in_flight) * entry.counted());
