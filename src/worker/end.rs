@@ -45,7 +45,14 @@ impl Engine {
     }
 
     /// Works until no line is left, or the output was given up.
-    pub(crate) fn drain<'a>(engine: Turn<'a>, lane: &'a Lane) -> Turn<'a> {
-        if engine.delivery.lines.is_done() { engine } else { Self::work_until(engine, lane, |_| false) }
+    pub(crate) fn drain<'a>(mut engine: Turn<'a>, lane: &'a Lane) -> Turn<'a> {
+        if engine.delivery.lines.is_done() {
+            return engine;
+        }
+        // Others wait for these lines, too: they may not take the engine meanwhile.
+        engine.is_under_way = true;
+        engine = Self::work_until(engine, lane, |_| false);
+        engine.is_under_way = false;
+        engine
     }
 }

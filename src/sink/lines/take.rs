@@ -11,6 +11,7 @@ impl Lines {
     pub fn advance(&mut self, bytes: usize) {
         let (written, resent, passed) = self.pass(bytes, State::Done);
         self.changes.written_bytes += passed as u64;
+        self.is_part_handed &= passed == 0;
         self.delivered.add(written);
         if resent > 0 {
             self.delivered.resend(resent);
@@ -37,13 +38,15 @@ impl Lines {
 
     /// Says that lines in flight are written: `7..=7`, `..=7` for all up to it, `..` for all.
     ///
-    /// A line that was given back and is acknowledged after all is written too. Other ids change nothing.
+    /// A line that was given back and is acknowledged after all, by its id or one after it, is written too. Other ids change
+    /// nothing.
     pub fn acknowledge(&mut self, ids: impl RangeBounds<u64>) {
         let mut written = ByLevel::default();
         let mut landed = ByLevel::default();
+        let names_all = matches!(ids.end_bound(), std::ops::Bound::Unbounded);
         self.finish(ids, |entry, bytes| {
             let is_in_flight = entry.state == State::InFlight;
-            if !is_in_flight && !entry.is_again {
+            if !is_in_flight && (names_all || !entry.is_again) {
                 return None;
             }
             landed.add(entry.level, u64::from(is_in_flight) * entry.counted());

@@ -148,7 +148,7 @@ impl AsyncSink for Sleepy {
         async move {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             within(dispatch.wait(), || log(Level::INFO, 99, call));
-            if String::from_utf8_lossy(&batch.bytes).contains("\"seq\":7,") {
+            if String::from_utf8_lossy(&batch.bytes).contains("\"seq\":7") {
                 return Err(Error::rejected("not seven"));
             }
             if call == 2 {
