@@ -1,9 +1,9 @@
 //! `Console` gives one line for an event, and what controls a terminal in it is the log's own.
 
+use spanline::Output;
 use spanline::metrics::Reason;
 use spanline::schema::{Color, Console};
 use spanline::sink::Memory;
-use spanline::Output;
 
 use crate::input::{EVENTS, Scene, ended};
 use crate::support::strict;

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use serde_json::json as value;
+use spanline::Output;
 use spanline::metrics::Reason;
 use spanline::sink::Memory;
-use spanline::Output;
 
-use crate::support::any::Any;
 use crate::input::{EVENTS, Scene, ended, expected};
+use crate::support::any::Any;
 use crate::support::strict;
 
 /// Names that mean something special with some switches or kinds of values.

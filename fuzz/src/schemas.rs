@@ -1,8 +1,8 @@
 //! Each line of each schema is strict, with edits too.
 
+use spanline::Output;
 use spanline::schema::{Edits, built_in};
 use spanline::sink::Memory;
-use spanline::Output;
 
 use crate::input::{Scene, ended};
 use crate::support::strict;

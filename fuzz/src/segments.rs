@@ -3,7 +3,7 @@
 use spanline::record::Timestamp;
 
 use crate::input::{parts, text};
-use crate::name::{Compression, SegmentNames, Segment};
+use crate::name::{Compression, Segment, SegmentNames};
 
 pub fn segments(data: &[u8]) {
     let mut parts = parts(data);
@@ -26,7 +26,11 @@ pub fn segments(data: &[u8]) {
         assert_eq!(names.parse(&name), Some((segment, compression)), "{name:?} of {active:?}");
         judge(&names, &active, &name);
         let temporary = names.temporary(segment, compression);
-        assert_eq!(names.parse_temporary(&temporary), (compression != Compression::Plain).then_some(segment), "{temporary:?}");
+        assert_eq!(
+            names.parse_temporary(&temporary),
+            (compression != Compression::Plain).then_some(segment),
+            "{temporary:?}"
+        );
         assert_eq!(names.parse(&temporary), None, "{temporary:?} of {active:?}");
         assert!(!name.contains('/') && name != active && name != names.lock() && temporary != name);
         // Neither is there a way in between.

@@ -3,13 +3,13 @@
 use std::cell::OnceCell;
 
 use serde_json::Value;
+use spanline::Output;
 use spanline::schema::Flat;
 use spanline::sink::Memory;
-use spanline::Output;
 use tracing::{Dispatch, Level};
 
-use crate::support::any::Any;
 use crate::input::{ended, expected, value};
+use crate::support::any::Any;
 use crate::support::stage::{Site, fixed};
 use crate::support::strict;
 

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use spanline::sink::{Control, Lines, Next};
 use spanline::sink::Sink;
+use spanline::sink::{Control, Lines, Next};
 use spanline::{Error, Guard, Output, RollingFile};
 
 const THREADS: u64 = 4;

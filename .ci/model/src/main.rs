@@ -3,12 +3,12 @@
 //! Under every schedule: no line is lost or doubled, each caller's lines stay in order, the books balance and the bound
 //! holds at each step, a flush is a barrier, no thread sleeps through a wake-up, and the end comes.
 
-#[allow(dead_code, unused_imports)]
-#[path = "../../../src/error.rs"]
-mod error;
 #[allow(dead_code)]
 #[path = "../../../src/direct_mapped.rs"]
 mod direct_mapped;
+#[allow(dead_code, unused_imports)]
+#[path = "../../../src/error.rs"]
+mod error;
 #[allow(dead_code)]
 #[path = "../../../src/metrics/mod.rs"]
 mod metrics;

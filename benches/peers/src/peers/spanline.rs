@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use spanline::sink::{Lines, Next, Sink as Target};
 use spanline::schema::Flat;
+use spanline::sink::{Lines, Next, Sink as Target};
 use spanline::{Error, Guard, Output, Overflow, RollingFile};
 use tracing_subscriber::prelude::*;
 
