@@ -2,6 +2,7 @@
 
 pub(crate) mod acknowledge;
 pub(crate) mod appender;
+pub(crate) mod brake;
 pub(crate) mod echo;
 pub(crate) mod isolation;
 pub(crate) mod logging_sinks;
