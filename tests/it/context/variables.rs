@@ -39,7 +39,7 @@ fn variables_are_in_every_line_below_and_nowhere_else() {
 fn variables_have_the_types_they_were_given_and_obey_reserved_names() {
     let lines = lines(|| {
         let all =
-            spanline::with("text", &"a\n\"b".to_owned()).and("bool", true).and("float", 1.5).and("level", "FORGED");
+            spanline::with("text", "a\n\"b".to_owned()).and("bool", true).and("float", 1.5).and("level", "FORGED");
         all.and("small", -1i8).and("size", 3usize).and("trace_id", TRACE).in_scope(|| info!("x"));
     });
     let line = &lines[0];
