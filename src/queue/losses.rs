@@ -19,7 +19,7 @@ pub(crate) struct Loss {
 
 impl Loss {
     /// Whether the lines were logged on the output's own thread.
-    pub(super) fn is_own(&self) -> bool {
+    fn is_own(&self) -> bool {
         self.reason == Reason::OwnThread
     }
 }
@@ -51,18 +51,6 @@ impl Losses {
                 by_level.add(level, lines);
                 self.unreported.push(Loss { reason, by_level, first: time, last: time });
             }
-        }
-    }
-
-    /// Puts back what was taken out and was not reported.
-    pub(super) fn put_back(&mut self, loss: Loss) {
-        match self.unreported.iter_mut().find(|newer| newer.reason == loss.reason) {
-            Some(newer) => {
-                newer.by_level = newer.by_level.plus(loss.by_level);
-                newer.first = newer.first.min(loss.first);
-                newer.last = newer.last.max(loss.last);
-            }
-            None => self.unreported.push(loss),
         }
     }
 

@@ -265,37 +265,6 @@ impl Queue {
     }
 }
 
-impl Queue {
-    /// Waits while the sink rests. Returns how many records came meanwhile, or `None` at once when the lines are wanted:
-    /// for an order, at the end, or because the queue fills up.
-    ///
-    /// # Blocking
-    /// For `length` at most.
-    pub(crate) fn rest(&self, length: Duration) -> Option<u64> {
-        let begun = Instant::now();
-        let mut state = self.lock();
-        let before = state.buffer.pending.by_level().total();
-        loop {
-            let is_wanted = state.life.phase != Phase::Running || !state.orders.is_empty();
-            if is_wanted || state.buffer.is_over_half() || state.wakeups.blocked_callers > 0 {
-                return None;
-            }
-            let Some(left) = length.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
-                return Some(state.buffer.pending.by_level().total().saturating_sub(before));
-            };
-            state.wakeups.worker = WorkerState::Polling;
-            state = wait_timeout(&self.work, state, left);
-            state.wakeups.worker = WorkerState::Working;
-        }
-    }
-
-    /// Puts back losses that would be reported alone, and could cause more of them.
-    pub(crate) fn keep_own_losses(&self, losses: &mut Vec<Loss>) {
-        let mut state = self.lock();
-        losses.extract_if(.., |loss| loss.is_own()).for_each(|loss| state.books.losses.put_back(loss));
-    }
-}
-
 impl State {
     fn take(&mut self, spare: Batch) -> Taken {
         let batch = std::mem::replace(&mut self.buffer.pending, spare);

@@ -19,26 +19,18 @@ use crate::sink::{CHUNK_BYTES, Control};
 impl Engine {
     /// Delivers a batch, then the notices of losses, and carries out the orders.
     pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
-        let Taken { mut batch, mut losses, orders, last, woken, total } = taken;
+        let Taken { mut batch, losses, orders, last, woken, total } = taken;
         let _echo = Echo::enter(batch.is_echo());
         engine.is_under_way = true;
         engine.taken = total;
         engine.delivery.moved_last = Instant::now();
         engine.delivery.schedule.is_woken |= woken;
-        engine.tell_forked(lane);
+        engine.prepare(&batch, lane);
         let is_urgent = last || !orders.is_empty() || lane.queue.is_synchronous();
-        let first_id = engine.delivery.lines.end_id();
-        if let Some(brake) = engine.brake.as_mut().filter(|_| !batch.is_empty()) {
-            brake.begin_batch();
-        }
-        let mut course = Course::default();
+        let mut released = 0;
         while let Some(block) = batch.take_block() {
-            engine = Self::deliver_block(engine, &batch, &block, lane, is_urgent, &mut course);
+            engine = Self::deliver_block(engine, &batch, &block, lane, is_urgent, &mut released);
             lane.queue.give_back(block);
-        }
-        let is_silent = batch.is_empty() || (engine.brake.is_some() && engine.delivery.lines.end_id() == first_id);
-        if is_silent && !last && !batch.is_empty() {
-            lane.queue.keep_own_losses(&mut losses);
         }
         for loss in &losses {
             let this = &mut *engine;
@@ -59,9 +51,9 @@ impl Engine {
         }
         let oldest = engine.delivery.lines.oldest_time();
         let retained = engine.delivery.lines.retained_bytes();
-        let rest = batch.bytes().saturating_sub(course.released);
+        let rest = batch.bytes().saturating_sub(released);
         engine.delivery.used_bytes = lane.queue.release(rest, &[], oldest, retained);
-        let is_nothing = is_silent && losses.is_empty() && repeats.is_empty();
+        let is_nothing = batch.is_empty() && losses.is_empty() && repeats.is_empty();
         engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices: losses.len() });
         engine
     }
@@ -73,13 +65,8 @@ impl Engine {
         block: &Block,
         lane: &'a Lane,
         is_urgent: bool,
-        course: &mut Course,
+        released: &mut usize,
     ) -> Turn<'a> {
-        let echoes;
-        (engine, echoes) = Self::restrain(engine, block, lane, is_urgent);
-        if echoes.len() < block.len() && !std::mem::replace(&mut course.is_ticked, true) {
-            engine.tick(lane);
-        }
         let mut next = 0;
         while next < block.len() {
             if !engine.delivery.may_render() {
@@ -90,10 +77,10 @@ impl Engine {
             let this = &mut *engine;
             let limit = this.delivery.render_limit();
             let lines = &mut this.delivery.lines;
-            let to = Rendering { batch, block, echoes: &echoes, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
+            let to = Rendering { batch, block, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
             next = this.renderer.render(next, to, lane);
             let bytes = block.bytes_of(first, next);
-            course.released += bytes;
+            *released += bytes;
             let oldest = block.time(next).or_else(|| batch.first_time());
             engine = Self::pump(engine, lane, Resolved { bytes, dropped, next: oldest }, is_urgent);
             if fork::is_wanted() {
@@ -103,8 +90,8 @@ impl Engine {
         engine
     }
 
-    /// Tells the schema and the sink that this is a forked child.
-    fn tell_forked(&mut self, lane: &Lane) {
+    /// Tells the schema and the sink what they have to know before a batch.
+    fn prepare(&mut self, batch: &Batch, lane: &Lane) {
         if std::mem::take(&mut self.is_forked) {
             let told = catch_unwind(AssertUnwindSafe(|| self.renderer.schema.forked()));
             told.unwrap_or_else(discard);
@@ -112,13 +99,11 @@ impl Engine {
                 self.report(lane, &error);
             }
         }
-    }
-
-    /// Tells the sink the time, before the first line of a batch.
-    fn tick(&mut self, lane: &Lane) {
-        let now = self.renderer.clock.now();
-        if let Err(error) = self.control(Control::Tick(now)) {
-            self.report(lane, &error);
+        if !batch.is_empty() {
+            let now = self.renderer.clock.now();
+            if let Err(error) = self.control(Control::Tick(now)) {
+                self.report(lane, &error);
+            }
         }
     }
 
@@ -256,15 +241,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// How far a batch has come.
-#[derive(Debug, Default)]
-struct Course {
-    /// The bytes of records that were rendered or dropped.
-    released: usize,
-    /// The sink was told the time.
-    is_ticked: bool,
 }
 
 /// What is known of a batch once its lines were offered.

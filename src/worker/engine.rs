@@ -5,7 +5,6 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::barriers::Barriers;
-use super::brake::Brake;
 use super::delivery::Delivery;
 use super::lane::{Lane, LaneConfig};
 use super::renderer::Renderer;
@@ -26,8 +25,6 @@ pub(crate) struct Engine {
     pub(super) delivery: Delivery,
     pub(super) syncing: Syncing,
     pub(super) barriers: Barriers,
-    /// None where writing causes no events, and where callers wait for their line.
-    pub(super) brake: Option<Brake>,
     pub(super) counts: WorkerCounts,
     pub(super) spare: SpareBatch,
     /// How many records the queue handed out.
@@ -88,7 +85,6 @@ impl Engine {
             },
             syncing: Syncing::new(config.durability),
             barriers: Barriers::default(),
-            brake: (!config.is_plain && config.synchronous.is_none()).then(Brake::default),
             counts: WorkerCounts::default(),
             spare: SpareBatch { batch: Some(Batch::new(config.queue_bytes)), max_bytes: config.queue_bytes },
             taken: 0,
@@ -111,7 +107,6 @@ impl Engine {
     pub(crate) fn begin_anew(&mut self) {
         self.delivery.begin_anew();
         self.barriers.clear();
-        self.brake.iter_mut().for_each(Brake::begin_anew);
         self.counts = WorkerCounts::default();
         self.syncing.begin_anew();
         self.taken = 0;
@@ -142,14 +137,12 @@ impl Engine {
 
     /// Sends an order to the sink.
     pub(super) fn control(&mut self, control: Control) -> Result<(), Error> {
-        self.call_begins();
         let sink = &mut self.delivery.sink;
         let result = catch_unwind(AssertUnwindSafe(|| sink.control(control))).unwrap_or_else(|payload| {
             discard(payload);
             self.counts.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         });
-        self.call_ends();
         // A sink with lines in flight may now have a time at which it wants to be called.
         let wants_call = control == Control::Flush && self.delivery.lines.in_flight() > 0;
         self.delivery.schedule.is_woken |= wants_call;
@@ -159,20 +152,6 @@ impl Engine {
             _ => {}
         }
         result
-    }
-
-    /// Tells the brake that the sink is about to be called.
-    pub(super) fn call_begins(&mut self) {
-        if let Some(brake) = &mut self.brake {
-            brake.call_begins(self.renderer.clock.now());
-        }
-    }
-
-    /// Tells the brake that the sink has returned.
-    pub(super) fn call_ends(&mut self) {
-        if let Some(brake) = &mut self.brake {
-            brake.call_ends(self.renderer.clock.now(), self.delivery.lines.in_flight());
-        }
     }
 
     /// Makes all that was written durable.

@@ -7,7 +7,6 @@
 //! - `renderer` turns records into lines.
 //! - `delivery` decides when the sink is called and what its answer means; `pump` calls it.
 //! - `syncing` flushes, and makes durable what was written.
-//! - `brake` judges which records could be echoes of the sink's own work; `restrain` lets the sink rest for it.
 //! - `barriers` completes orders once the lines before them are done.
 //!
 //! What the sink does not take stays in [`Lines`](crate::sink::Lines) and is offered again, with a pause that grows. A
@@ -15,7 +14,6 @@
 
 mod backoff;
 mod barriers;
-mod brake;
 mod deliver;
 mod delivery;
 mod durability;
@@ -26,7 +24,6 @@ mod lane;
 mod own_thread;
 mod pump;
 mod renderer;
-mod restrain;
 mod shorten;
 mod syncing;
 mod waker;

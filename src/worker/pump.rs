@@ -96,7 +96,6 @@ impl Engine {
             }
             self.delivery.is_open = true;
         }
-        self.call_begins();
         let delivery = &mut self.delivery;
         let offer = delivery.offer();
         delivery.lines.offer(offer);
@@ -104,8 +103,6 @@ impl Engine {
         let before = delivery.lines.standing();
         let result = catch_unwind(AssertUnwindSafe(|| delivery.sink.write(&mut delivery.lines)));
         let has_moved = delivery.lines.standing() > before;
-        self.call_ends();
-        let delivery = &mut self.delivery;
         let written_bytes = delivery.lines.written_bytes();
         let wrote = written_bytes > self.counts.written_bytes;
         self.counts.written_bytes = written_bytes;

@@ -31,8 +31,6 @@ pub(super) struct Renderer {
 pub(super) struct Rendering<'a> {
     pub(super) batch: &'a Batch,
     pub(super) block: &'a Block,
-    /// Places of records that are dropped, in order.
-    pub(super) echoes: &'a [usize],
     pub(super) lines: &'a mut Lines,
     /// The chunk grows up to this many bytes.
     pub(super) limit: usize,
@@ -67,10 +65,6 @@ impl Renderer {
     fn render_one(&mut self, index: usize, to: &mut Rendering<'_>) {
         let Some((entry, bytes)) = to.block.get(index) else { return };
         let (level, time) = (entry.head.level(), entry.time);
-        if to.echoes.binary_search(&index).is_ok() {
-            to.dropped.push(DroppedLine::new(Reason::OwnThread, level, time));
-            return;
-        }
         let lines = &mut *to.lines;
         let (meta, is_log) = match entry.head {
             Head::Line(_) => {

@@ -2,7 +2,6 @@
 
 pub(crate) mod acknowledge;
 pub(crate) mod appender;
-pub(crate) mod brake;
 pub(crate) mod echo;
 pub(crate) mod isolation;
 pub(crate) mod logging_sinks;
