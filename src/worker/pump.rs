@@ -106,12 +106,12 @@ impl Engine {
         let written_bytes = delivery.lines.written_bytes();
         let wrote = written_bytes > self.counts.written_bytes;
         self.counts.written_bytes = written_bytes;
-        // Lines that were only handed over are no success yet: they may come back.
         if wrote {
             self.syncing.unsynced.wrote(delivery.moved_last);
+        }
+        if has_moved {
             delivery.moved_last = Instant::now();
             delivery.attempts.moved();
-            delivery.attempts.grow(&delivery.lines);
         }
         let (mut lost, reason) = delivery.lines.take_dropped();
         dropped.append(&mut lost);
@@ -132,6 +132,9 @@ impl Engine {
     fn answered(&mut self, lane: &Lane, next: Next, has_moved: bool, dropped: &mut Vec<DroppedLine>) -> Then {
         let delivery = &mut self.delivery;
         let is_taken = delivery.lines.is_empty();
+        if has_moved {
+            delivery.attempts.grow(&delivery.lines);
+        }
         match next {
             Next::Done if is_taken || has_moved => Then::CallAgain,
             Next::Done => self.failed(lane, &Error::retry("the sink took nothing"), dropped),
