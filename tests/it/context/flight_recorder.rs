@@ -333,6 +333,7 @@ fn promise_12_hostile_values_are_held_back_like_others() {
     assert_eq!(lines[1]["fields"], json!({ "held_back": true }));
 }
 
+#[cfg(feature = "log")]
 #[test]
 fn records_of_the_log_crate_are_held_back_as_well() {
     child(this_test!(), &[], || {

@@ -3,7 +3,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use spanline::read::{self, Compression, Lines, Log};
 use spanline::{Output, Overflow, RollingFile};
@@ -130,7 +129,7 @@ fn segments_compressed_with_zstd_are_read() {
 #[test]
 fn every_read_of_a_log_that_is_written_to_holds_each_line_once() {
     let dir = Dir::new();
-    thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let writer = scope.spawn(|| write(RollingFile::new(dir.path()).rotate_bytes(3000).gzip(), 3000));
         while !writer.is_finished() {
             let Ok(log) = Log::open(dir.path()) else { continue };

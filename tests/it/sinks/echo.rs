@@ -4,7 +4,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock};
 
 use spanline::metrics::Reason;
-use spanline::sink::{Async, AsyncSink, Batch, Lines, Memory, Next, OwnThreads, Profile, Sink};
+use spanline::sink::{Lines, Memory, Next, OwnThreads, Profile, Sink};
 use spanline::{Error, Output};
 use tracing::{Dispatch, Level};
 
@@ -134,35 +134,36 @@ fn promise_43_targets_that_a_sink_names_do_not_reach_it_from_a_shared_runtime() 
     assert!(memory.text().contains("client::pool"));
 }
 
-/// Logs, sleeps and fails in its future.
-struct Sleepy {
-    dispatch: Late<Dispatch>,
-    memory: Memory,
-    calls: u64,
-}
-
-impl AsyncSink for Sleepy {
-    fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send + 'static {
-        self.calls += 1;
-        let (dispatch, mut memory, call) = (Arc::clone(&self.dispatch), self.memory.clone(), self.calls);
-        async move {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            within(dispatch.wait(), || log(Level::INFO, 99, call));
-            if String::from_utf8_lossy(&batch.bytes).contains("\"seq\":7") {
-                return Err(Error::rejected("not seven"));
-            }
-            if call == 2 {
-                return Err(Error::retry("not now"));
-            }
-            let mut lines = Lines::default();
-            lines.push_line(&batch.bytes, Level::INFO, spanline::record::Timestamp::from_nanos(0));
-            memory.write(&mut lines).map(drop)
-        }
-    }
-}
-
+#[cfg(feature = "tokio")]
 #[test]
 fn promise_43_what_a_future_of_a_sink_logs_does_not_return_to_it() {
+    use spanline::sink::{Async, AsyncSink, Batch};
+
+    /// Logs, sleeps and fails in its future.
+    struct Sleepy {
+        dispatch: Late<Dispatch>,
+        memory: Memory,
+        calls: u64,
+    }
+    impl AsyncSink for Sleepy {
+        fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+            self.calls += 1;
+            let (dispatch, mut memory, call) = (Arc::clone(&self.dispatch), self.memory.clone(), self.calls);
+            async move {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                within(dispatch.wait(), || log(Level::INFO, 99, call));
+                if String::from_utf8_lossy(&batch.bytes).contains("\"seq\":7") {
+                    return Err(Error::rejected("not seven"));
+                }
+                if call == 2 {
+                    return Err(Error::retry("not now"));
+                }
+                let mut lines = Lines::default();
+                lines.push_line(&batch.bytes, Level::INFO, spanline::record::Timestamp::from_nanos(0));
+                memory.write(&mut lines).map(drop)
+            }
+        }
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     let (dispatch, memory) = (Late::default(), Memory::new());
     let sleepy = Sleepy { dispatch: Arc::clone(&dispatch), memory: memory.clone(), calls: 0 };

@@ -1,7 +1,6 @@
 //! A temporary directory with one rolling log, and the steps that a worker takes with its sink.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +61,8 @@ impl Dir {
     /// How many lines a killed process has left: each segment counts once, and there may be no active file.
     pub(crate) fn count(&self) -> usize {
         let names = self.segments();
-        let closed: BTreeMap<_, _> = names.iter().map(|name| (name.trim_end_matches(".gz"), name)).rev().collect();
+        let closed: std::collections::BTreeMap<_, _> =
+            names.iter().map(|name| (name.trim_end_matches(".gz"), name)).rev().collect();
         let closed = closed.values().map(|name| read(&self.join(name))).collect::<String>();
         (closed + &fs::read_to_string(self.path()).unwrap_or_default()).lines().count()
     }

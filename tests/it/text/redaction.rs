@@ -221,6 +221,7 @@ fn records_of_log_keep_their_target_although_it_is_listed() {
     assert_eq!((&lines[0]["target"], &lines[0]["message"]), (&json!("pool"), &json!("<redacted>")));
 }
 
+#[cfg(feature = "log")]
 #[test]
 fn names_apply_to_scoped_variables_and_key_values_of_log() {
     crate::support::child::child(this_test!(), &[], || {
