@@ -1,7 +1,7 @@
 //! Decompresses segments with the decoders that the crate's features include.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use crate::error::Error;
@@ -21,7 +21,7 @@ pub(super) fn decoder(compression: Compression, file: File, path: &Path) -> Resu
 
 #[cfg(feature = "gzip")]
 fn gzip(file: File, _: &Path) -> Result<Box<dyn Read + Send>, Error> {
-    Ok(Box::new(flate2::read::MultiGzDecoder::new(file)))
+    Ok(Box::new(Decoder { compression: "gzip", source: flate2::read::MultiGzDecoder::new(file) }))
 }
 
 #[cfg(not(feature = "gzip"))]
@@ -31,12 +31,34 @@ fn gzip(_: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
 
 #[cfg(feature = "zstd")]
 fn zstd(file: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
-    Ok(Box::new(zstd::stream::read::Decoder::new(file).map_err(super::open::failed("open", path))?))
+    let source = zstd::stream::read::Decoder::new(file).map_err(super::open::failed("open", path))?;
+    Ok(Box::new(Decoder { compression: "zstd", source }))
 }
 
 #[cfg(not(feature = "zstd"))]
 fn zstd(_: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
     Err(missing("zstd", path))
+}
+
+/// Tells damage from a failure to read the file.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+struct Decoder<R> {
+    compression: &'static str,
+    source: R,
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.source.read(bytes).map_err(|error| {
+            if error.kind() == ErrorKind::Interrupted || error.raw_os_error().is_some() {
+                return error;
+            }
+            let compression = self.compression;
+            let why = format!("expected {compression} data, found damage or an early end ({error})");
+            io::Error::new(error.kind(), format!("{why}; the lines before it were read"))
+        })
+    }
 }
 
 #[cfg(not(all(feature = "gzip", feature = "zstd")))]

@@ -70,8 +70,9 @@ impl Lines {
     /// Returns the next line without its newline, or `None` after the last one.
     ///
     /// # Errors
-    /// A segment cannot be read, or a line is too long. Reading can continue: the next call returns what follows, the
-    /// next segment or the next line. The lines of a damaged segment up to the damage are returned before the error.
+    /// A segment cannot be read or was removed after it was listed, or a line is too long. Reading can continue: the next
+    /// call returns what follows, the next segment or the next line. The lines of a damaged segment up to the damage are
+    /// returned before the error.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, Error> {
         loop {
             if let Some(error) = self.failure.take() {
@@ -81,10 +82,9 @@ impl Lines {
                 let Some(segment) = self.rest.next() else { return Ok(None) };
                 let opened = segment.open();
                 self.segment = Some(segment);
-                if let Some(reader) = opened? {
-                    self.path = reader.path;
-                    self.reader = Some(BufReader::with_capacity(READ_BYTES, reader.source));
-                }
+                let reader = opened?;
+                self.path = reader.path;
+                self.reader = Some(BufReader::with_capacity(READ_BYTES, reader.source));
                 continue;
             };
             self.line.clear();

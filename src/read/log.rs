@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lines::Lines;
-use super::open::{failed, is_same, open};
+use super::open::{failed, is_same, open, unexpected};
 use super::segment::Segment;
 use crate::error::Error;
 use crate::rotation::{Compression, Segment as Position, SegmentNames};
@@ -44,7 +44,7 @@ impl Log {
     /// ends in `.gz` or `.zst`, opens this file alone. Symbolic links are followed.
     ///
     /// # Errors
-    /// There is no such log, the path is a directory, or the directory cannot be read.
+    /// There is no such log, the path leads to a directory or a FIFO, or the directory cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let given = path.as_ref();
         let found = match fs::symlink_metadata(given) {
@@ -54,8 +54,10 @@ impl Log {
         let is_link = found.as_ref().is_some_and(Metadata::is_symlink);
         let path = if is_link { fs::canonicalize(given).map_err(failed("open", given))? } else { given.to_owned() };
         let invalid = |why: &str| Error::invalid(format!("open {}: {why}", given.display()));
-        if path.is_dir() {
-            return Err(invalid("expected a log's active file, found a directory; pass the path of one log in it"));
+        let file_type = fs::symlink_metadata(&path).map(|metadata| metadata.file_type());
+        if let Some(what) = file_type.ok().and_then(unexpected) {
+            let advice = if path.is_dir() { "pass the path of one log in it" } else { "pass the path of a log" };
+            return Err(invalid(&format!("expected a log's active file, found {what}; {advice}")));
         }
         let Some(name) = path.file_name().and_then(OsStr::to_str) else {
             return Err(invalid("expected a path with a file name in UTF-8"));

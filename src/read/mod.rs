@@ -7,8 +7,8 @@
 //! # A log that is being written to
 //! A listing is a snapshot: it holds each segment once, while the writer rotates, compresses and removes files. The
 //! active file is opened when it is listed, so a later rotation does not hide it. A segment that is compressed later is
-//! found compressed. A segment that retention removed later is skipped. Lines that are written to the active file
-//! after the listing are read, until it is rotated.
+//! found compressed. A segment that retention removed later is an error, and the next call returns what follows it.
+//! Lines that are written to the active file after the listing are read, until it is rotated.
 //!
 //! # Lines
 //! A line is any bytes up to a newline. It need not be JSON or UTF-8. A last line without a newline is returned as it

@@ -1,6 +1,6 @@
 //! Opens files for reading, and only regular ones: opening a FIFO would block, and a link may lead anywhere.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -9,10 +9,21 @@ use crate::error::Error;
 /// Opens a regular file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let file = options().open(path)?;
-    if file.metadata()?.is_file() {
-        return Ok(file);
+    match unexpected(file.metadata()?.file_type()) {
+        None => Ok(file),
+        Some(what) => Err(io::Error::new(ErrorKind::InvalidInput, format!("expected a regular file, found {what}"))),
     }
-    Err(io::Error::new(ErrorKind::InvalidInput, "expected a regular file"))
+}
+
+/// Returns what a path leads to, if not to a regular file.
+pub(super) fn unexpected(file_type: FileType) -> Option<&'static str> {
+    if file_type.is_file() {
+        None
+    } else if file_type.is_dir() {
+        Some("a directory")
+    } else {
+        Some("a FIFO, a socket or a device")
+    }
 }
 
 /// Returns a conversion that adds what was being done, and to which path.

@@ -81,28 +81,30 @@ impl Segment {
         self.position().map(|position| position.sequence)
     }
 
-    /// Opens it for reading, decompressed. Returns `None` if it has been removed since it was listed.
+    /// Opens it for reading, decompressed.
     ///
     /// Each call starts at the beginning. A segment that was compressed since it was listed is opened decompressed.
     ///
     /// # Errors
-    /// The file cannot be opened, or the feature that decompresses it is not enabled.
-    pub fn open(&self) -> Result<Option<Reader>, Error> {
+    /// The file cannot be opened, it has been removed since it was listed, or the feature that decompresses it is not
+    /// enabled.
+    pub fn open(&self) -> Result<Reader, Error> {
         if let Role::Active(Some(file)) = &self.role {
             let source = Box::new(Shared { file: Arc::clone(file), offset: 0 });
-            return Ok(Some(Reader { path: self.path.clone(), source }));
+            return Ok(Reader { path: self.path.clone(), source });
         }
         for (path, compression) in self.places() {
             match open(&path) {
                 Ok(file) => {
                     let source = decoder(compression, file, &path)?;
-                    return Ok(Some(Reader { path, source }));
+                    return Ok(Reader { path, source });
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(failed("open", &path)(error)),
             }
         }
-        Ok(None)
+        let path = self.path.display();
+        Err(Error::retry(format!("open {path}: it was removed after it was listed; its lines are missing here")))
     }
 
     /// Returns its lines.

@@ -3,6 +3,7 @@
 pub(crate) mod child_process;
 #[cfg(feature = "gzip")]
 pub(crate) mod compression;
+pub(crate) mod damaged_logs;
 pub(crate) mod durability;
 pub(crate) mod full_disk;
 pub(crate) mod moved_files;
