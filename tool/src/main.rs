@@ -5,6 +5,7 @@
 
 mod commands;
 mod escape;
+mod once;
 mod report;
 
 use std::io::{self, BufWriter, Write};
@@ -24,8 +25,11 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
     let mut report = Report::default();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(answer) => return report.answer(&answer),
+    };
     let mut output = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     let written = args.command.run(&mut output, &mut report).and_then(|()| output.flush());
     report.end(written)

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use crate::escape::escaped_text;
 
+const USAGE_ERROR: u8 = 2;
+
 pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
   0  everything was done
@@ -30,6 +32,20 @@ impl Report {
         self.has_failed = true;
         // Without a reader of stderr, the exit status alone has to tell.
         let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
+    }
+
+    /// Prints the parser's answer to a command line that names no command: the help, or what is wrong.
+    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
+    pub(crate) fn answer(self, answer: &clap::Error) -> ExitCode {
+        if !answer.use_stderr() {
+            return self.end(answer.print());
+        }
+        // It repeats arguments, which may be file names that the shell has put in.
+        let text = answer.render().to_string();
+        for line in text.lines() {
+            let _ = writeln!(io::stderr(), "{}", escaped_text(line));
+        }
+        ExitCode::from(USAGE_ERROR)
     }
 
     /// Returns the exit status of a command whose output was `written`.

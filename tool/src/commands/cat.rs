@@ -1,35 +1,52 @@
 //! `spanline cat`: the lines of logs, in the order they were written.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use spanline::read;
 
+use crate::once::Once;
 use crate::report::Report;
 
 /// Print the lines of logs, oldest first
 ///
-/// Prints all files of each log: closed segments, decompressed, then the file that is being written. The bytes of a line
-/// are printed as they are.
+/// Prints all files of each log: closed segments, decompressed, then the file that is being written. A file that several
+/// paths lead to is printed once. The bytes of a line are printed as they are.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A log, such as `logs/orders.log`, or one closed segment of it
+    /// A log, such as `logs/orders.log`, one closed segment of it, or `-` for stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let mut printer = Printer { output, is_torn: false, buffer: vec![0; 64 << 10] };
+    let mut once = Once::default();
     for path in &args.paths {
-        let Some(segments) = report.check(read::segments(path)) else { continue };
-        for segment in segments {
-            // A segment that retention has removed since it was listed is no failure.
-            if let Some(Some(reader)) = report.check(segment.open()) {
+        if path == Path::new("-") {
+            printer.print(Stdin(io::stdin().lock()), report)?;
+            continue;
+        }
+        let segments = report.check(read::segments(path)).unwrap_or_default();
+        for segment in segments.iter().filter(|segment| once.is_first(segment)) {
+            if let Some(reader) = report.check(segment.open()) {
                 printer.print(reader, report)?;
             }
         }
     }
     Ok(())
+}
+
+/// Reads stdin. Its errors say so.
+struct Stdin(io::StdinLock<'static>);
+
+impl Read for Stdin {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes).map_err(|error| match error.kind() {
+            ErrorKind::Interrupted => error,
+            kind => io::Error::new(kind, format!("read stdin: {error}")),
+        })
+    }
 }
 
 struct Printer<'a, W> {

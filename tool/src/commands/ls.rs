@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use spanline::read::{self, Log, Segment};
 
 use crate::escape::escaped;
+use crate::once::Once;
 use crate::report::Report;
 
 /// List the files of logs, oldest first
 ///
 /// Prints the time span of each file, its size on disk in bytes, how it is stored, and its path. TO is when the file was
 /// closed, in UTC; FROM is when the file before it was closed. A dash stands for an unknown time: when the first file
-/// began, and when the file that is being written will end.
+/// began, and when the file that is being written will end. A file that several paths lead to is listed once.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A log, such as `logs/orders.log`, or a directory with logs in it
@@ -22,9 +23,11 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let mut rows = Vec::new();
+    let mut once = Once::default();
     for path in &args.paths {
         for log in logs(path, report) {
-            rows.extend(report.check(log.segments()).map(rows_of).unwrap_or_default());
+            let segments = report.check(log.segments()).unwrap_or_default();
+            rows.extend(rows_of(&segments).filter(|(segment, _)| once.is_first(segment)).map(|(_, row)| row));
         }
     }
     let bytes_width = rows.iter().map(|row| row.bytes.len()).max().unwrap_or(0).max("BYTES".len());
@@ -45,7 +48,7 @@ fn logs(path: &Path, report: &mut Report) -> Vec<Log> {
     let logs = report.check(read::logs(path));
     if logs.as_ref().is_some_and(Vec::is_empty) {
         let advice = "pass the path of a log whose name does not end in .log";
-        report.failure(&format!("list {}: found no log in this directory; {advice}", path.display()));
+        report.failure(&format!("list {}: found no log in this directory; {advice}", escaped(path)));
     }
     logs.unwrap_or_default()
 }
@@ -58,16 +61,19 @@ struct Row {
     path: String,
 }
 
-fn rows_of(segments: Vec<Segment>) -> Vec<Row> {
+/// Returns the segments of one log with their rows.
+fn rows_of(segments: &[Segment]) -> impl Iterator<Item = (&Segment, Row)> {
     let mut from = None;
-    let row = |segment: Segment| Row {
-        to: time(&segment),
-        from: from.replace(time(&segment)).unwrap_or_else(unknown),
-        bytes: segment.bytes().to_string(),
-        compression: segment.compression().to_string(),
-        path: escaped(segment.path().strip_prefix(".").unwrap_or(segment.path())),
-    };
-    segments.into_iter().map(row).collect()
+    segments.iter().map(move |segment| {
+        let row = Row {
+            to: time(segment),
+            from: from.replace(time(segment)).unwrap_or_else(unknown),
+            bytes: segment.bytes().to_string(),
+            compression: segment.compression().to_string(),
+            path: escaped(segment.path().strip_prefix(".").unwrap_or(segment.path())),
+        };
+        (segment, row)
+    })
 }
 
 fn time(segment: &Segment) -> String {

@@ -79,3 +79,31 @@ fn no_file_name_controls_the_terminal() {
     let done = dir.run(&["ls", "missing\x1b[2J"]);
     assert!(done.stderr.starts_with("spanline: open missing\\u{1b}[2J: "), "{}", done.stderr);
 }
+
+#[test]
+fn a_file_that_several_paths_lead_to_is_listed_once() {
+    let dir = two_logs();
+    let whole = dir.run(&["ls", "logs/orders.log"]);
+    assert_eq!(dir.run(&["ls", "logs/orders.log", "logs/orders.log", &format!("logs/{OLD}")]), whole);
+    let run = dir.run(&["ls", &format!("logs/{OLD}"), &format!("logs/{NEW}"), "logs/orders.log"]);
+    assert_eq!(run.stdout.lines().count(), whole.stdout.lines().count());
+}
+
+/// A name that is not UTF-8 is no log's. Its folder's may be.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf_8_are_escaped() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let dir = Dir::new();
+    let folder = OsStr::from_bytes(b"a\xff\x1b");
+    fs::create_dir(dir.path().join(folder)).unwrap();
+    let run = crate::done(dir.command(&["ls"]).arg(folder).output().unwrap());
+    assert!(run.stderr.starts_with("spanline: list a\\xff\\u{1b}: found no log"), "{}", run.stderr);
+    fs::write(dir.path().join(folder).join("x.log"), "").unwrap();
+    let run = crate::done(dir.command(&["ls"]).arg(folder).output().unwrap());
+    assert!(run.stdout.ends_with("  a\\xff\\u{1b}/x.log\n"), "{}", run.stdout);
+    let run = crate::done(dir.command(&["cat"]).arg(OsStr::from_bytes(b"\xff.log")).output().unwrap());
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.ends_with("expected a path with a file name in UTF-8\n"), "{}", run.stderr);
+}

@@ -30,3 +30,36 @@ fn help_lists_every_command_and_the_exit_statuses() {
         assert!(done.stdout.contains(expected), "{}", done.stdout);
     }
 }
+
+/// A shell puts in file names for `*`. One may look like an option.
+#[test]
+fn no_argument_controls_the_terminal() {
+    for args in [&["cat", "--\x1b[2J\r\u{202e}"][..], &["\x07\u{9b}31m"]] {
+        let run = Dir::new().run(args);
+        assert_eq!(run.status, 2);
+        let is_safe = |char: char| char == '\n' || !(char.is_control() || char == '\u{202e}');
+        assert!(run.stderr.starts_with("error: ") && run.stderr.chars().all(is_safe), "{:?}", run.stderr);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_on_a_full_disk_is_a_failure() {
+    for args in [&["--help"][..], &["--version"], &["help", "cat"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let run = crate::done(Dir::new().command(args).stdout(full).output().unwrap());
+        assert_eq!(run, crate::failed("spanline: write to stdout: No space left on device (os error 28)\n"));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stderr_changes_nothing_else() {
+    let dir = Dir::new();
+    dir.put("orders.log", "1\n");
+    let mut command = std::process::Command::new("sh");
+    let script = "exec \"$0\" cat missing.log orders.log 2>/dev/full";
+    let command = command.args(["-c", script, env!("CARGO_BIN_EXE_spanline")]).current_dir(dir.path());
+    let run = crate::done(command.output().unwrap());
+    assert_eq!((run.status, run.stdout.as_str()), (1, "1\n"));
+}
