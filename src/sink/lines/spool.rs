@@ -31,19 +31,27 @@ impl Lines {
         self.delivered.take_over(of(level, lines));
     }
 
-    /// Says that lines from the spool are written, with `bytes` in all.
+    /// Says that lines from the spool are written, with `bytes` in all. No more lines count than are in the spool.
     pub fn spooled_written(&mut self, level: Level, lines: u64, bytes: u64) {
+        let lines = self.most_spooled(level, lines);
         self.delivered.unspool(of(level, lines));
         self.delivered.add(of(level, lines));
         self.changes.written_bytes += bytes;
         self.changes.steps += 1;
     }
 
-    /// Says that lines from the spool are lost. `time`: when the last of them was logged.
+    /// Says that lines from the spool are lost. `time`: when the last of them was logged. No more lines count than are
+    /// in the spool.
     pub fn spooled_dropped(&mut self, reason: Reason, level: Level, lines: u64, time: Timestamp) {
+        let lines = self.most_spooled(level, lines);
         self.delivered.unspool(of(level, lines));
         self.changes.dropped.push(DroppedLine { reason, level, time, lines, is_notice: false });
         self.changes.steps += 1;
+    }
+
+    /// Returns `lines`, or how many lines of this level are in the spool if those are fewer.
+    fn most_spooled(&self, level: Level, lines: u64) -> u64 {
+        lines.min(self.delivered.counts().spooled.level(level))
     }
 }
 
