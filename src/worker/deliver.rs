@@ -131,7 +131,10 @@ impl Engine {
         if is_done && self.barriers.is_empty() {
             return self.complete(barrier, lane);
         }
-        if !barrier.orders.is_empty() || self.syncing.unsynced.is_wanted() || lane.queue.is_synchronous() {
+        // A sink that is called without lines adds none: while its lines are in flight, they would pile up.
+        let has_lines = !finish.is_nothing || finish.is_last;
+        let is_awaited = self.syncing.unsynced.is_wanted() || lane.queue.is_synchronous();
+        if !barrier.orders.is_empty() || (has_lines && is_awaited) {
             self.barriers.push(barrier);
         }
         self.advance_barriers(lane);
@@ -151,8 +154,7 @@ impl Engine {
             let id = barrier.id;
             if !reopens.is_empty() {
                 // A reopen does not wait for lines that the old connection never acknowledges.
-                let done = reopens.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
-                lane.queue.orders_done(done);
+                self.carry_out_early(reopens, lane);
             }
             if flushes {
                 let flushed = self.control(Control::Flush);
@@ -183,6 +185,12 @@ impl Engine {
             .collect();
         let settled = self.is_settled().then_some(barrier.taken);
         lane.queue.batch_done(&self.counts, done, settled);
+    }
+
+    /// Carries out orders before the lines that precede them are done.
+    fn carry_out_early(&mut self, orders: Vec<Order>, lane: &Lane) {
+        let done = orders.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
+        lane.queue.orders_done(done);
     }
 
     fn carry_out(&mut self, order: Order, lane: &Lane) -> Result<(), Error> {
@@ -228,6 +236,11 @@ impl Engine {
             engine = Self::pump(engine, lane, Resolved::default(), true);
             if engine.delivery.is_closed || engine.delivery.lines.is_done() || is_enough(&engine) {
                 return engine;
+            }
+            let reopens = lane.queue.take_reopens();
+            if !reopens.is_empty() {
+                engine.carry_out_early(reopens, lane);
+                continue;
             }
             let (due, moved_last) = (engine.due(), engine.delivery.moved_last);
             let called;
