@@ -177,15 +177,9 @@ impl Queue {
             if left.is_zero() {
                 return Some(false);
             }
-            // Somebody waits for these lines, so the sink is called now and then whatever it said.
-            let is_awaited = state.wakeups.urgent || state.life.phase != Phase::Running;
-            let nap = if is_awaited { LONGEST_PAUSE_AT_END } else { IDLE };
             state.wakeups.worker = WorkerState::Polling;
-            state = wait_timeout(&self.work, state, left.min(nap));
+            state = wait_timeout(&self.work, state, left);
             state.wakeups.worker = WorkerState::Working;
-            if is_awaited && !state.life.is_over() && state.life.phase != Phase::Ended {
-                return Some(true);
-            }
         }
     }
 

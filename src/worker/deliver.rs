@@ -1,7 +1,7 @@
 //! One turn of the worker: renders a batch, offers its lines to the sink, and carries out orders.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::barriers::Barrier;
 use super::engine::{Engine, Turn};
@@ -15,6 +15,11 @@ use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Command, Order, Taken};
 use crate::record::{discard, notice_metadata};
 use crate::sink::{CHUNK_BYTES, Control};
+use crate::sync::after;
+
+/// While an order or a full queue waits for lines in flight, the sink is called this often: it may learn only then what
+/// became of them.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Delivers a batch, then the notices of losses, and carries out the orders.
@@ -165,6 +170,9 @@ impl Engine {
         while let Some(barrier) = self.barriers.pop_done(oldest) {
             self.complete(barrier, lane);
         }
+        if !self.barriers.is_empty() && self.delivery.lines.in_flight() > 0 {
+            self.delivery.schedule.call_by(after(Instant::now(), ASK_EVERY));
+        }
     }
 
     /// Completes a barrier: all lines before it are done.
@@ -242,6 +250,7 @@ impl Engine {
                 engine.carry_out_early(reopens, lane);
                 continue;
             }
+            engine.delivery.schedule.call_by(after(Instant::now(), ASK_EVERY));
             let (due, moved_last) = (engine.due(), engine.delivery.moved_last);
             let called;
             (engine, called) = lane.rest(engine, || lane.queue.wait_for_call(due, moved_last));

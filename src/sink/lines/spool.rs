@@ -13,8 +13,9 @@ use crate::metrics::{ByLevel, DroppedLine, Reason};
 use crate::record::Timestamp;
 
 impl Lines {
-    /// Says that lines, offered or in flight, are in a spool now.
-    pub fn spool(&mut self, ids: impl RangeBounds<u64>) {
+    /// Says that lines, offered or in flight, are in a spool now. Returns how many of them count, by level: notices and the
+    /// rest of a line that was dropped do not, and [`spooled_written`](Self::spooled_written) may not count them either.
+    pub fn spool(&mut self, ids: impl RangeBounds<u64>) -> ByLevel {
         let (mut landed, mut spooled) = (ByLevel::default(), ByLevel::default());
         self.finish(ids, |entry, _| {
             landed.add(entry.level, u64::from(entry.state == State::InFlight) * entry.counted());
@@ -24,6 +25,7 @@ impl Lines {
         self.delivered.land(landed);
         self.delivered.spool(spooled);
         self.settle();
+        spooled
     }
 
     /// Says that an earlier process left lines in the spool.
