@@ -1,7 +1,7 @@
 //! One turn of the worker: renders a batch, offers its lines to the sink, and carries out orders.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::barriers::Barrier;
 use super::engine::{Engine, Turn};
@@ -15,6 +15,11 @@ use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Command, Order, Taken};
 use crate::record::{discard, notice_metadata};
 use crate::sink::{CHUNK_BYTES, Control};
+use crate::sync::after;
+
+/// While an order or a full queue waits for lines in flight, the sink is called this often: it may learn only then what
+/// became of them.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Delivers a batch, then the notices of losses, and carries out the orders.
@@ -131,7 +136,10 @@ impl Engine {
         if is_done && self.barriers.is_empty() {
             return self.complete(barrier, lane);
         }
-        if !barrier.orders.is_empty() || self.syncing.unsynced.is_wanted() || lane.queue.is_synchronous() {
+        // A sink that is called without lines adds none: while its lines are in flight, they would pile up.
+        let has_lines = !finish.is_nothing || finish.is_last;
+        let is_awaited = self.syncing.unsynced.is_wanted() || lane.queue.is_synchronous();
+        if !barrier.orders.is_empty() || (has_lines && is_awaited) {
             self.barriers.push(barrier);
         }
         self.advance_barriers(lane);
@@ -151,8 +159,7 @@ impl Engine {
             let id = barrier.id;
             if !reopens.is_empty() {
                 // A reopen does not wait for lines that the old connection never acknowledges.
-                let done = reopens.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
-                lane.queue.orders_done(done);
+                self.carry_out_early(reopens, lane);
             }
             if flushes {
                 let flushed = self.control(Control::Flush);
@@ -162,6 +169,9 @@ impl Engine {
         let oldest = if self.delivery.lines.is_done() { u64::MAX } else { self.delivery.lines.oldest_id() };
         while let Some(barrier) = self.barriers.pop_done(oldest) {
             self.complete(barrier, lane);
+        }
+        if !self.barriers.is_empty() && self.delivery.lines.in_flight() > 0 {
+            self.delivery.schedule.call_by(after(Instant::now(), ASK_EVERY));
         }
     }
 
@@ -183,6 +193,12 @@ impl Engine {
             .collect();
         let settled = self.is_settled().then_some(barrier.taken);
         lane.queue.batch_done(&self.counts, done, settled);
+    }
+
+    /// Carries out orders before the lines that precede them are done.
+    fn carry_out_early(&mut self, orders: Vec<Order>, lane: &Lane) {
+        let done = orders.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
+        lane.queue.orders_done(done);
     }
 
     fn carry_out(&mut self, order: Order, lane: &Lane) -> Result<(), Error> {
@@ -229,6 +245,12 @@ impl Engine {
             if engine.delivery.is_closed || engine.delivery.lines.is_done() || is_enough(&engine) {
                 return engine;
             }
+            let reopens = lane.queue.take_reopens();
+            if !reopens.is_empty() {
+                engine.carry_out_early(reopens, lane);
+                continue;
+            }
+            engine.delivery.schedule.call_by(after(Instant::now(), ASK_EVERY));
             let (due, moved_last) = (engine.due(), engine.delivery.moved_last);
             let called;
             (engine, called) = lane.rest(engine, || lane.queue.wait_for_call(due, moved_last));

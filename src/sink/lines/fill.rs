@@ -188,9 +188,15 @@ impl Lines {
         self.offered < lines
     }
 
-    /// Returns how far the sink has come. More is progress.
+    /// Returns where the sink stands. More means that it has taken something.
     pub(crate) fn standing(&self) -> (u64, u64, usize) {
         (self.changes.steps, self.first_offered_id(), self.cursor)
+    }
+
+    /// Returns how far the sink has come for the first time. Lines that were given back and are handed over again do not
+    /// count, so a peer that takes them and never keeps them shows no progress.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        (self.changes.steps, self.untouched)
     }
 
     pub(crate) fn written_bytes(&self) -> u64 {
@@ -299,9 +305,13 @@ impl Lines {
         self.settle();
     }
 
-    /// Drops all there is, in a forked child: the parent writes it.
+    /// Drops all there is, in a forked child: the parent writes it. Ids go on, so that an acknowledgement of one of those
+    /// lines names none of the child's.
     pub(crate) fn forget(&mut self) {
         let mut fresh = Self::counted(Arc::clone(&self.delivered));
+        let end_id = self.end_id();
+        fresh.chunks.iter_mut().for_each(|chunk| chunk.first_id = end_id);
+        (fresh.untouched, fresh.oldest) = (end_id, end_id);
         std::mem::swap(&mut fresh.context, &mut self.context);
         *self = fresh;
     }

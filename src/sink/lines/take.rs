@@ -64,6 +64,7 @@ impl Lines {
         let mut landed = ByLevel::default();
         let ids = self.ids_in(&ids);
         let before = self.next;
+        let is_part_named = self.first_id().is_some_and(|first| ids.contains(&first));
         for id in ids {
             let Some(at) = self.position(id) else { continue };
             let Some(entry) = self.chunks.get_mut(at.chunk).and_then(|chunk| chunk.entries.get_mut(at.index)) else {
@@ -83,7 +84,7 @@ impl Lines {
             self.abandon_part(before);
             self.cursor = self.line_start();
             self.is_part_handed = false;
-        } else if self.is_part_handed {
+        } else if self.is_part_handed && is_part_named {
             self.cursor = self.line_start();
             self.is_part_handed = false;
         }

@@ -3,6 +3,7 @@
 pub(crate) mod acknowledge;
 pub(crate) mod appender;
 pub(crate) mod echo;
+pub(crate) mod hostile;
 pub(crate) mod isolation;
 pub(crate) mod logging_sinks;
 pub(crate) mod peer;
