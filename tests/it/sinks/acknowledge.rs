@@ -214,24 +214,3 @@ fn a_line_after_the_end_waits_for_its_acknowledgement() {
     let books = crate::sinks::peer::balanced(&handle.metrics());
     assert_eq!((books.written.total(), peer.received()), (1, vec![7]));
 }
-
-#[test]
-fn a_spool_takes_lines_out_of_memory_and_keeps_the_books() {
-    let peer = Peer::default();
-    peer.always([Step::Spool(usize::MAX)]);
-    let stage = Stage::new(peer);
-    stage.log(0..50);
-    stage.until("all to be on disk", |books| books.spooled.total() == 50);
-    let books = stage.books();
-    assert_eq!((books.written.total(), books.queued.total(), books.queued_bytes), (0, 0, 0));
-    stage.handle.flush(PATIENCE).unwrap();
-    stage.peer.then([Step::Unspool(true)]);
-    stage.peer.wake();
-    stage.until("them to be written", |books| books.written.total() == 50 && books.spooled.total() == 0);
-    stage.log(50..60);
-    stage.until("the others", |books| books.spooled.total() == 10);
-    stage.peer.then([Step::Unspool(false)]);
-    stage.peer.wake();
-    stage.until("them to be lost", |books| books.dropped.total() == 10);
-    stage.guard.close().unwrap();
-}

@@ -3,9 +3,13 @@
 pub(crate) mod acknowledge;
 pub(crate) mod appender;
 pub(crate) mod echo;
+#[cfg(unix)]
+pub(crate) mod fork;
 pub(crate) mod hostile;
 pub(crate) mod isolation;
 pub(crate) mod logging_sinks;
 pub(crate) mod peer;
+pub(crate) mod profile;
 pub(crate) mod protocol;
+pub(crate) mod spool;
 pub(crate) mod synchronous;

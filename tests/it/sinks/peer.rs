@@ -35,6 +35,8 @@ pub(crate) enum Step {
     RejectOffered(usize),
     /// Moves this number of offered lines to a spool.
     Spool(usize),
+    /// Finds this number of lines in the spool, of an earlier process.
+    TakeOver(Level, u64),
     /// Writes what is in the spool, or loses it.
     Unspool(bool),
     /// Ends the call.
@@ -192,6 +194,11 @@ impl State {
                     }
                 }
                 self.part.clear();
+            }
+            Step::TakeOver(level, count) => {
+                lines.take_over(level, count);
+                let ids = u64::MAX - self.spool.len() as u64 - count..u64::MAX - self.spool.len() as u64;
+                self.spool.extend(ids.map(|id| (id, (level, None))));
             }
             Step::Unspool(is_written) => {
                 for (_, (level, seq)) in std::mem::take(&mut self.spool) {

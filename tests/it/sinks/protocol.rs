@@ -10,7 +10,7 @@ use spanline::{Error, Output};
 
 use crate::sinks::peer::{End, Peer, Stage, Step, balanced};
 use crate::support::faults::{Faulty, built, within};
-use crate::support::ledger::log;
+use crate::support::ledger::{LEVELS, log};
 use crate::support::wait::{PATIENCE, until};
 
 #[test]
@@ -226,6 +226,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..8_usize).prop_map(Step::RejectOffered),
         1 => (1..8_usize).prop_map(Step::Spool),
         1 => any::<bool>().prop_map(Step::Unspool),
+        1 => (0..5_usize, 0..5_u64).prop_map(|(level, count)| Step::TakeOver(LEVELS[level], count)),
         4 => end.prop_map(Step::End),
     ]
 }
@@ -256,7 +257,8 @@ fn play(queue_bytes: u64, rounds: &[(Vec<Step>, u64)]) {
     let books = balanced(&handle.metrics());
     let left = books.queued.total() + books.in_flight.total() + books.spooled.total();
     assert_eq!((left, books.emitted.total()), (0, next), "{books:#?}");
-    assert_eq!(books.written.total() + books.dropped.total(), next, "each line is written, or counted: {books:#?}");
+    let come = next + books.taken_over.total();
+    assert_eq!(books.written.total() + books.dropped.total(), come, "each line is written, or counted: {books:#?}");
     if !rounds.iter().flat_map(|(steps, _)| steps).any(takes_parts) {
         let mut received = peer.received();
         received.sort_unstable();
