@@ -1,8 +1,9 @@
 //! The claim that what the spans hand down is rendered once and reused: what one line costs the worker to render.
 //!
 //! `cargo bench --all-features --bench render`: a schema around `Flat`, and one around `Console`, renders each record
-//! many times over and takes the time; the other schemas, and `Flat` with edits, do so for one of the cases. Beside it, `serde_json` writes a map with the same members as the line of
-//! `Flat`. Medians of interleaved rounds are printed, and the ratio of `serde_json` to `Flat`.
+//! many times over and takes the time; the other schemas, and `Flat` with edits, do so for one of the cases. Beside it,
+//! `serde_json` writes a map with the same members as the line of `Flat`. Medians of interleaved rounds are printed, and
+//! the ratio of `serde_json` to `Flat`.
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 

@@ -1,7 +1,7 @@
 //! What the fuzz targets ask of any input; `fuzz/run` says how they are run.
 //!
-//! `json`, `console` and `schemas` build a log and a scene of spans and an event from the input, `values` one value, `segments` names
-//! of files. The judges are those of the tests.
+//! `json`, `console` and `schemas` build a log and a scene of spans and an event from the input, `values` one value,
+//! `segments` names of files. The judges are those of the tests.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

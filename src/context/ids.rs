@@ -181,7 +181,7 @@ fn random() -> u64 {
 }
 
 /// Restarts the sequence in a forked child, on its only thread, so that it does not repeat its parent's ids.
-pub(crate) fn begin_anew() {
+pub(crate) fn start_afresh() {
     let _ = STATE.try_with(|state| state.set(0));
 }
 

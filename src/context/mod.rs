@@ -37,7 +37,7 @@ pub use span_view::SpanView;
 pub(crate) use bound::Bound;
 pub(crate) use epoch::{epoch, hold_records};
 pub(crate) use hidden::{is_hidden, open_hidden};
-pub(crate) use ids::{IdSource, begin_anew};
+pub(crate) use ids::{IdSource, start_afresh};
 pub(crate) use node::Node;
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::OtelIds;

@@ -69,7 +69,7 @@ impl AtFork for Ids {
     }
 
     fn pause(&self, _: Instant) -> Paused<'_> {
-        Box::new(context::begin_anew)
+        Box::new(context::start_afresh)
     }
 }
 
@@ -82,7 +82,7 @@ impl AtFork for CaptureBuffers {
     }
 
     fn pause(&self, _: Instant) -> Paused<'_> {
-        Box::new(record::begin_anew)
+        Box::new(record::start_afresh)
     }
 }
 

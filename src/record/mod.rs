@@ -29,6 +29,6 @@ pub(crate) use crate::values::{Clock, Fields, HELD_BACK_MARK, Key, Raw, plain_na
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
 pub(crate) use notice::notice_metadata;
-pub(crate) use scratch::{Scratch, begin_anew};
+pub(crate) use scratch::{Scratch, start_afresh};
 pub(crate) use statics::Statics;
 pub(crate) use user_code::{discard, is_formatting};

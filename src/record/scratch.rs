@@ -15,7 +15,7 @@ const MAX_LARGE_BYTES: usize = 2 << 20;
 static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Resets the budget in a forked child: the parent's other threads hold nothing here.
-pub(crate) fn begin_anew() {
+pub(crate) fn start_afresh() {
     LARGE_BYTES.store(0, Ordering::Relaxed);
 }
 

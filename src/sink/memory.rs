@@ -6,7 +6,7 @@ use super::{Lines, Next, Profile, Sink};
 use crate::error::Error;
 use crate::sync;
 
-/// Keeps lines in memory, for testing what a program logs. Clones share the lines. A line counts as written at once.
+/// Keeps lines in memory, for tests of what a program logs. Clones share the lines. A line counts as written at once.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,22 +27,22 @@ use crate::sync;
 pub struct Memory(Arc<Mutex<Vec<u8>>>);
 
 impl Memory {
-    /// Keeps nothing yet.
+    /// Creates a sink without lines.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The lines so far, without their newlines. Only what a flush has passed is sure to be among them.
+    /// Returns the lines so far, without their newlines. Flush the log first: the worker writes them later.
     pub fn lines(&self) -> Vec<String> {
         self.text().lines().map(str::to_owned).collect()
     }
 
-    /// All that was written so far.
+    /// Returns the lines so far as one text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
-    /// Takes out what was written so far.
+    /// Removes the lines so far and returns their bytes.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.bytes())
     }

@@ -20,8 +20,8 @@ thread_local! {
 /// The threads that a sink starts: those of its client library or its runtime.
 ///
 /// Events that are logged there do not reach the sink's output. They count as dropped by
-/// [`Reason::OwnThread`](crate::metrics::Reason::OwnThread). Other outputs get them, except for those with threads of their
-/// own, which might answer them. As on a worker, [`Handle::flush`](crate::Handle::flush) fails there.
+/// [`Reason::OwnThread`](crate::metrics::Reason::OwnThread). Other outputs get them, unless their sinks start threads,
+/// too: those might answer. As on a worker, [`Handle::flush`](crate::Handle::flush) fails there.
 ///
 /// Clones name the same threads.
 ///

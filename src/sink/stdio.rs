@@ -1,12 +1,12 @@
 //! The process's standard output and error.
 //!
-//! Lines are written straight to the descriptor, past the buffer and the lock of [`std::io::stdout`]: a program that
-//! holds that lock, or a reader that does not read, stops neither the other. Whole lines go out in one call each
-//! batch, so they do not mix with what `println!` writes. A pipe gets no more than it takes wholly or not at all: also
-//! when its reader is stuck it is known which lines are in it.
+//! The sink writes to the descriptor itself, without the buffer and the lock of [`std::io::stdout`]. A thread that holds
+//! that lock does not stop the sink, and a sink with a slow reader does not stop `println!`. One call writes whole lines
+//! only, so they do not mix with the output of `println!`. A pipe is given as many lines as it takes at once or not at
+//! all, so the books are right even if its reader is stuck.
 //!
-//! When the reader is gone (`app | head -1`), the sink is closed: one report, everything else goes on. A descriptor
-//! that would block is tried again.
+//! When the reader is gone (`app | head -1`), the sink is closed. This is reported once, and other outputs continue. A
+//! write that would block is retried.
 
 #![expect(clippy::disallowed_methods, reason = "the sink `Stderr`")]
 
@@ -23,7 +23,7 @@ macro_rules! stdio {
         pub struct $name(Option<(Descriptor, usize)>);
 
         impl $name {
-            /// Opens nothing yet.
+            /// Creates the sink. The output opens it.
             pub fn new() -> Self {
                 Self::default()
             }
@@ -83,7 +83,7 @@ fn descriptor(stream: &impl std::os::windows::io::AsHandle) -> io::Result<Descri
     stream.as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// `PIPE_BUF`: a pipe takes so much wholly or not at all. POSIX promises 512.
+/// `PIPE_BUF`: a pipe takes a write of this size at once or not at all. POSIX promises 512.
 const PIPE_BYTES: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
 #[cfg(unix)]
@@ -97,12 +97,12 @@ fn is_pipe(_: &Descriptor) -> bool {
     false
 }
 
-/// Writes lines until all are written or an error comes; what was written is passed either way.
+/// Writes lines until all are written or a write fails. The cursor is behind what was written in both cases.
 pub(super) fn write_all(writer: &mut impl Write, lines: &mut Lines, doing: &str) -> Result<Next, Error> {
     write_pieces(writer, lines, usize::MAX, doing)
 }
 
-/// The same, with no more than `at_once` bytes in one call: as many whole lines as that holds.
+/// The same, with at most `at_once` bytes in one call: the whole lines that fit, or a part of a longer line.
 fn write_pieces(writer: &mut impl Write, lines: &mut Lines, at_once: usize, doing: &str) -> Result<Next, Error> {
     while !lines.is_empty() {
         let bytes = lines.as_bytes();

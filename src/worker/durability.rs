@@ -1,4 +1,4 @@
-//! When what was written is made durable.
+//! When an output syncs what it has written.
 
 use std::time::{Duration, Instant};
 
@@ -8,40 +8,41 @@ use super::backoff::Backoff;
 use crate::metrics::ByLevel;
 use crate::sync::after;
 
-/// When an output makes durable what it has written, so that it survives a power cut and a crash of the system. (The
-/// end of the process, SIGKILL included, loses nothing that was written, however this is set.)
+/// Sets when an output syncs what it has written, so that the lines survive a power cut or a crash of the system. Written
+/// lines survive the end of the process, SIGKILL included, with any setting.
 ///
-/// Making durable is [`Control::Sync`](crate::sink::Control::Sync) to the sink: `fdatasync` of a file, and its
-/// directory after a file was made or renamed. Sinks that know no such thing ignore it. It happens on the output's
-/// worker: no call waits for it, unless the output is [synchronous](crate::Output::synchronous).
+/// To sync, the worker sends [`Control::Sync`](crate::sink::Control::Sync) to the sink. A file calls `fdatasync`, also on
+/// its directory after a file was created or renamed. Sinks without durability ignore it. No call waits for a sync, unless
+/// the output is [synchronous](crate::Output::synchronous).
 ///
 /// # Errors
-/// A sync that fails is reported, counted in [`failed_syncs`](crate::metrics::OutputMetrics::failed_syncs) and tried again until
-/// one succeeds. Linux may forget what it could not write once it has said so: a success after a failure holds for the
-/// lines written since. Lines before it are safe only as long as `failed_syncs` stays what it was.
+/// A failed sync is reported and retried until one succeeds. It counts in
+/// [`failed_syncs`](crate::metrics::OutputMetrics::failed_syncs). Linux reports a failed write once and may then discard the
+/// data. So a success after a failure covers only the lines written since. Earlier lines are safe only while
+/// `failed_syncs` does not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// The system decides, usually within half a minute; and [`Handle::sync`](crate::Handle::sync).
+    /// Leaves it to the system, which usually syncs within half a minute, and to [`Handle::sync`](crate::Handle::sync).
     #[default]
     Never,
-    /// At most so long after a line was written, also when nothing follows it. What the sink does at that moment is
-    /// waited for, and the sync itself takes its time.
+    /// Syncs at the latest this long after a line was written, even if no line follows it. A call of the sink that is
+    /// running then ends first, and the sync itself takes time.
     Interval(Duration),
-    /// After each batch that has a line of this level or a graver one. Those before it become durable with it.
+    /// Syncs after each batch that has a line of this level or a more severe one. Earlier lines become durable, too.
     AtLevel(Level),
-    /// After each batch, which is what was logged while the one before it was written: the more is logged, the more
-    /// lines share a sync.
+    /// Syncs after each batch. A batch has the lines that were logged while the previous one was written: at a higher rate,
+    /// more lines share a sync.
     EveryBatch,
 }
 
-/// What is still to be made durable.
+/// Tracks whether written lines wait for a sync.
 #[derive(Debug)]
 pub(super) struct Unsynced {
     when: Durability,
-    /// Something was written since the last success.
+    /// Lines were written since the last successful sync.
     any: bool,
-    /// When it is to be made durable.
+    /// When the next sync is due.
     due: Option<Instant>,
     retry: Backoff,
 }
@@ -51,7 +52,7 @@ impl Unsynced {
         Self { when, any: false, due: None, retry: Backoff::new() }
     }
 
-    /// Something was written, and nothing before `since`.
+    /// Records that lines were written, the first of them at `since` or later.
     pub(super) fn wrote(&mut self, since: Instant) {
         self.any = true;
         if let Durability::Interval(longest) = self.when
@@ -61,7 +62,7 @@ impl Unsynced {
         }
     }
 
-    /// A batch of such lines is written. `last`: perhaps nobody comes later.
+    /// Records that a batch with lines of these levels was written. `last`: no later call may come to sync it.
     pub(super) fn batch_written(&mut self, by_level: ByLevel, last: bool) {
         let wanted = match self.when {
             Durability::Never => false,
@@ -74,7 +75,7 @@ impl Unsynced {
         }
     }
 
-    /// When it is time to make durable what was written, if there is need to.
+    /// Returns when the next sync is due, after any backoff; `None` if none is.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due.map(|due| self.retry.at().map_or(due, |at| due.max(at)))
     }
@@ -83,22 +84,22 @@ impl Unsynced {
         self.due().is_some_and(|due| due <= Instant::now())
     }
 
-    /// Returns whether lines are to be made durable without an order.
+    /// Returns whether the output syncs without an order.
     pub(super) fn is_wanted(&self) -> bool {
         self.when != Durability::Never
     }
 
-    /// Whether something would stay behind when the log ends.
+    /// Returns whether a last sync is needed when the log ends.
     pub(super) fn is_left(&self) -> bool {
         self.any && self.when != Durability::Never
     }
 
-    /// Whether all that a batch has to wait for is done.
+    /// Returns whether a batch has no sync to wait for.
     pub(super) fn is_settled(&self) -> bool {
         self.due.is_none() || matches!(self.when, Durability::Interval(_))
     }
 
-    /// All that was written is durable, or cannot be made so any more.
+    /// Forgets the lines written so far: they are durable, or can no longer be made durable.
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.when);
     }

@@ -162,9 +162,8 @@ fn columns_hold_no_secret() {
 fn the_target_of_a_log_record_is_its_own() {
     let rows = rows(&Table::default(), fixed(), || {
         let mut record = log::RecordBuilder::new();
-        let record = record.level(log::Level::Info).target("pool").args(format_args!("text")).build();
-        tracing_log::format_trace(&record).unwrap();
-        drop(record);
+        let record = record.level(log::Level::Info).target("pool");
+        tracing_log::format_trace(&record.args(format_args!("text")).build()).unwrap();
     });
     assert_eq!(rows[0].target.as_deref(), Some("pool"));
 }
@@ -256,7 +255,7 @@ fn a_sink_brings_its_schema_and_the_output_may_set_another() {
         guard.close().unwrap();
         memory.text()
     };
-    let plain = line(|rows| Output::new(rows));
+    let plain = line(Output::new);
     assert!(plain.contains(" order=7") && plain.contains(" level=info"), "{plain}");
     assert_eq!(line(|rows| Output::new(Box::new(rows) as Box<dyn Sink>)), plain);
     assert_eq!(line(|rows| Output::new(Async::new(rows))), plain);

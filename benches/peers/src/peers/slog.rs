@@ -1,9 +1,9 @@
 //! `slog`: `slog-json` behind `slog-async` that blocks when it is full.
 //!
 //! Spans are child loggers, whose names are fields; their values must be `'static`, so what comes with a request is
-//! owned. The worker renders, and takes the time only then: a line that had to wait is dated late. The queue is as long as tracing-appender's: with the default of
-//! 128 records callers would wait far more often. `slog-json` writes in many small pieces, so a `LineWriter` makes one
-//! write of each line, and the line is in the file at once.
+//! owned. The worker renders, and takes the time only then: a line that had to wait is dated late. The queue is as long
+//! as tracing-appender's: with the default of 128 records callers would wait far more often. `slog-json` writes in many
+//! small pieces, so a `LineWriter` makes one write of each line, and the line is in the file at once.
 
 use std::io::LineWriter;
 
