@@ -1,7 +1,7 @@
 //! Decompresses segments with the decoders that the crate's features include.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::Read;
 use std::path::Path;
 
 use crate::error::Error;
@@ -49,14 +49,14 @@ struct Decoder<R> {
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 impl<R: Read> Read for Decoder<R> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
         self.source.read(bytes).map_err(|error| {
-            if error.kind() == ErrorKind::Interrupted || error.raw_os_error().is_some() {
+            if error.kind() == std::io::ErrorKind::Interrupted || error.raw_os_error().is_some() {
                 return error;
             }
             let compression = self.compression;
             let why = format!("expected {compression} data, found damage or an early end ({error})");
-            io::Error::new(error.kind(), format!("{why}; the lines before it were read"))
+            std::io::Error::new(error.kind(), format!("{why}; the lines before it were read"))
         })
     }
 }
