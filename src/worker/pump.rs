@@ -151,7 +151,8 @@ impl Engine {
             Next::Done => self.failed(lane, &Error::retry("the sink took nothing"), dropped),
             Next::More if got_ahead => {
                 delivery.schedule.wants_more = true;
-                Then::CallAgain
+                // Without lines to offer, new ones and orders come first.
+                if delivery.lines.has_offered() { Then::CallAgain } else { Then::Stop }
             }
             Next::More => {
                 delivery.schedule.call_at(after(Instant::now(), SHORTEST_WAIT), false);
