@@ -16,6 +16,7 @@ use crate::flight_recorder::HeldLines;
 use crate::fork::{self, AtFork, Paused, Rank};
 use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
+use crate::process;
 use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::redaction::Redactor;
@@ -77,7 +78,7 @@ impl Lane {
     /// # Errors
     /// An error from [`Control::Open`] that is not retryable, or that no thread can be started.
     pub(crate) fn start(mut config: LaneConfig) -> Result<Arc<Self>, Error> {
-        let failed = match config.sink.control(Control::Open) {
+        let failed = match process::without_write_signals(|| config.sink.control(Control::Open)) {
             Err(error) if error.is_retryable() => Some(error),
             opened => opened.map(|()| None)?,
         };
@@ -114,13 +115,9 @@ impl Lane {
         self.held.iter().for_each(fork::register);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the workers")]
     fn start_worker(self: &Arc<Self>) -> Result<(), Error> {
         let worker = Arc::clone(self);
-        std::thread::Builder::new()
-            .name(format!("spanline-{}", self.name))
-            .spawn(move || worker.run())
-            .map(drop)
+        process::spawn(format!("spanline-{}", self.name), move || worker.run())
             .map_err(|error| Error::io(format!("cannot start the worker thread of output {}", self.name), error))
     }
 
@@ -223,13 +220,15 @@ impl Lane {
             // A worker that has begun to run did so while it held the engine.
             if let Some(mut engine) = engine.filter(|_| self.queue.deliverer() == Deliverer::Caller) {
                 let own = Own::enter(self.id);
-                while !self.queue.is_drained() {
-                    let taken = self.queue.take(engine.spare());
-                    engine = Engine::deliver(engine, taken, self);
-                    engine = Engine::drain(engine, self);
-                }
+                process::without_write_signals(|| {
+                    while !self.queue.is_drained() {
+                        let taken = self.queue.take(engine.spare());
+                        engine = Engine::deliver(engine, taken, self);
+                        engine = Engine::drain(engine, self);
+                    }
+                    drop(engine);
+                });
                 drop(own);
-                drop(engine);
                 self.queue.let_deliver();
                 if self.queue.is_drained() {
                     return;

@@ -87,12 +87,15 @@ impl Renderer {
         if let Some(redactor) = &mut self.redactor {
             redactor.pass(&mut record, usize::MAX);
         }
-        let start = lines.len();
-        self.schema.render(&record, lines.buffer());
-        if lines.len() - start > self.max_line_bytes {
+        let buffer = lines.buffer();
+        let start = buffer.len();
+        self.schema.render(&record, buffer);
+        let mut end = buffer.len();
+        if end - start > self.max_line_bytes {
             shorten::render_shortened(&mut *self.schema, record, lines, self.max_line_bytes);
+            end = lines.len();
         }
-        if lines.len() == start {
+        if end == start {
             to.dropped.push(DroppedLine::new(Reason::Rejected, level, time));
             return;
         }
