@@ -10,13 +10,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread;
 use std::time::Duration;
 
 use super::codec;
 use super::log_files::{DirectoryListing, LogFiles, SegmentFile, leads_to, remove};
 use super::open::{self, Identity, failed, mode_of, rename_new};
 use crate::error::Error;
+use crate::process;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, Segment};
 use crate::sync;
@@ -68,11 +68,10 @@ impl Compressor {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the compressor")]
     fn start(&self, state: &mut CompressorState) {
         let shared = Arc::clone(&self.0);
-        match thread::Builder::new().name("spanline-compress".into()).spawn(move || shared.run()) {
-            Ok(_) => state.running = true,
+        match process::spawn("spanline-compress", move || shared.run()) {
+            Ok(()) => state.running = true,
             Err(error) => {
                 state.left_over = true;
                 state.problem = Some(Error::io("start the compression thread", error));

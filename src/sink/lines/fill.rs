@@ -77,6 +77,7 @@ impl Lines {
         if let Some(chunk) = self.chunks.back_mut() {
             // Lines that no event made have none.
             chunk.columns.resize_with(chunk.entries.len().saturating_sub(1), Columns::default);
+            chunk.columns_bytes += columns.resident_bytes();
             chunk.columns.push(columns);
         }
     }

@@ -180,12 +180,27 @@ impl Lines {
             if reached == self.cursor {
                 break;
             }
+            // Whole lines that no sink has taken before: nearly all.
+            let is_fresh = to == State::Done
+                && chunk.first_id + self.next.index as u64 >= self.untouched
+                && self.cursor == chunk.start(self.next.index);
             left -= reached - self.cursor;
             self.cursor = reached;
             let Some(chunk) = self.chunks.get_mut(self.next.chunk) else { break };
             let mut index = self.next.index;
-            let (mut passed, mut done, mut flying) = (0, 0, 0);
-            for entry in chunk.entries.get_mut(self.next.index..run_index).unwrap_or_default() {
+            let run = chunk.entries.get_mut(self.next.index..run_index).unwrap_or_default();
+            let whole = if is_fresh { run.len() } else { 0 };
+            let (fresh, known) = run.split_at_mut(whole);
+            for entry in fresh {
+                if entry.end > reached {
+                    break;
+                }
+                index += 1;
+                lines.add(entry.level, entry.counted());
+                entry.state = State::Done;
+            }
+            let (mut passed, mut done, mut flying) = (index - self.next.index, index - self.next.index, 0);
+            for entry in known {
                 if entry.end > reached {
                     break;
                 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use spanline::metrics::Reason;
 use spanline::record::Timestamp;
-use spanline::sink::{Control, Lines, Next, Sink};
+use spanline::sink::{Async, AsyncSink, Batch, Control, Lines, Memory, Next, Sink};
 use spanline::{Error, Output};
 use tracing::Level;
 
@@ -122,5 +122,66 @@ fn promise_40_a_spool_cannot_count_more_lines_than_it_has() {
     let handle = guard.handle();
     handle.flush(PATIENCE).unwrap();
     assert_eq!(balanced(&handle.metrics()).written.total(), 3);
+    guard.close().unwrap();
+}
+
+/// Never answers on its first connection.
+struct Hanging {
+    memory: Memory,
+    is_reopened: bool,
+}
+
+impl AsyncSink for Hanging {
+    fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        let (mut memory, answers) = (self.memory.clone(), self.is_reopened);
+        async move {
+            if !answers {
+                std::future::pending::<()>().await;
+            }
+            let mut lines = Lines::default();
+            lines.push_line(&batch.bytes, Level::INFO, Timestamp::from_nanos(0));
+            memory.write(&mut lines).map(drop)
+        }
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        self.is_reopened |= control == Control::Reopen;
+        Ok(())
+    }
+}
+
+#[test]
+fn promise_40_reopen_frees_an_async_sink_whose_future_hangs() {
+    let memory = Memory::new();
+    let hanging = Hanging { memory: memory.clone(), is_reopened: false };
+    let (dispatch, guard) = built(spanline::builder().output(Output::new(Async::new(hanging))));
+    let handle = guard.handle();
+    within(&dispatch, || (0..5).for_each(|seq| log(Level::INFO, 0, seq)));
+    until("lines in flight", || handle.metrics().outputs[0].in_flight.total() == 5);
+    handle.reopen(PATIENCE).unwrap();
+    handle.flush(PATIENCE).unwrap();
+    let books = balanced(&handle.metrics());
+    assert_eq!((books.written.total(), books.resent, memory.lines().len()), (5, 5, 5));
+    guard.close().unwrap();
+}
+
+#[test]
+fn promise_40_a_sink_that_always_has_more_to_do_holds_up_neither_lines_nor_orders() {
+    let memory = Memory::new();
+    let mut into = memory.clone();
+    let sink: Box<dyn Sink> = Box::new(move |lines: &mut Lines| -> Result<Next, Error> {
+        into.write(lines)?;
+        // One more line of an endless spool.
+        lines.take_over(Level::INFO, 1);
+        lines.spooled_written(Level::INFO, 1, 10);
+        Ok(Next::More)
+    });
+    let (dispatch, guard) = built(spanline::builder().output(Output::new(sink)));
+    within(&dispatch, || (0..5).for_each(|seq| log(Level::INFO, 0, seq)));
+    let handle = guard.handle();
+    handle.flush(PATIENCE).unwrap();
+    within(&dispatch, || log(Level::INFO, 0, 5));
+    handle.flush(PATIENCE).unwrap();
+    assert_eq!(memory.lines().len(), 6);
     guard.close().unwrap();
 }
