@@ -49,8 +49,10 @@
 mod active_file;
 mod codec;
 mod compressor;
+mod directory;
+mod failed;
 mod log_files;
-mod open;
+mod problems;
 mod rolling_file;
 mod rotating_writer;
 #[cfg(feature = "tracing-appender")]
