@@ -14,5 +14,7 @@ pub(crate) mod process;
 pub(crate) mod sample;
 pub(crate) mod stage;
 pub(crate) mod strict;
+#[cfg(unix)]
+pub(crate) mod users;
 pub(crate) mod wait;
 pub(crate) mod witness;
