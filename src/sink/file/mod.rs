@@ -39,12 +39,18 @@
 //! reported, lines continue in the old file, and the next attempt follows ten seconds later. A file that another
 //! program deleted, renamed or truncated is noticed with the next batch. Missing directories are created again.
 //!
+//! # Other users
+//! `directory` holds the log's directory open, and decides which files may be used. `docs/security.md` is the threat
+//! model.
+//!
 //! # Troubleshooting
-//! - *it is a symbolic link*, *a directory*, *not a regular file*, *a hard link to another user's file*: what is at the
-//!   path is left untouched, and nothing is written.
+//! - *it is a symbolic link*, *a directory*, *not a regular file*, *belongs to another user*, *has 2 hard links*: what is
+//!   at the path is left untouched, and nothing is written.
+//! - *left alone …*: that file has a segment's name, and is not used.
 //! - *another process held it for a second*: the lock file stayed locked; the rotation is tried again.
 //! - Segments stay uncompressed: a process that has not logged since still has them open.
-//! - Others cannot read the log: files are 0600 and directories 0750 by default.
+//! - Others cannot read the log: files are 0600 and directories 0750 by default. Give the active file another mode or
+//!   group, and later files get the same.
 
 mod active_file;
 mod codec;
