@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use super::directory::{Directory, Entry, Identity, Links, await_writes, try_exclusive, try_shared};
 use super::failed::failed;
+use super::kept::Kept;
 use super::log_files::LogFiles;
 use crate::error::Error;
 use crate::record::Timestamp;
@@ -199,8 +200,9 @@ impl ActiveFile {
 
     /// Appends `bytes` bytes of `lines` in one call, and advances past what was written.
     ///
-    /// When the cursor is inside a line, the file must end with the beginning of that line.
-    pub(super) fn append(&mut self, lines: &mut Lines, bytes: usize) -> io::Result<()> {
+    /// When the cursor is inside a line, the file must end with the beginning of that line. What was written is added to
+    /// `kept`.
+    pub(super) fn append(&mut self, lines: &mut Lines, bytes: usize, kept: &mut Kept) -> io::Result<()> {
         let before = self.end;
         let rest = self.fragment;
         let written = loop {
@@ -217,6 +219,7 @@ impl ActiveFile {
                 self.unsynced = true;
                 self.created_by = None;
                 self.end = Some(end);
+                kept.push(lines.as_bytes().get(..written).unwrap_or_default(), rest && before == Some(start));
                 if before == Some(start) {
                     lines.advance(written);
                 } else if rest {
@@ -267,6 +270,15 @@ impl ActiveFile {
         let _ = self.file.unlock();
     }
 
+    /// Writes whole lines again that could not be made durable, and makes them durable here.
+    pub(super) fn write_again(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let begun = self.close_off()?;
+        self.file.write_all(bytes)?;
+        self.end = Some(self.file.stream_position()?).filter(|end| *end == begun.saturating_add(bytes.len() as u64));
+        (self.unsynced, self.created_by) = (true, None);
+        self.sync()
+    }
+
     /// Makes what was written durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.unsynced {
@@ -315,11 +327,11 @@ mod tests {
         }
         active.settle(&mut lines).unwrap();
         OpenOptions::new().append(true).open(&files.active_path).unwrap().write_all(other.as_bytes()).unwrap();
-        active.append(&mut lines, part).unwrap();
+        active.append(&mut lines, part, &mut Kept::new()).unwrap();
         while !lines.is_empty() {
             active.settle(&mut lines).unwrap();
             let all = lines.as_bytes().len();
-            active.append(&mut lines, all).unwrap();
+            active.append(&mut lines, all, &mut Kept::new()).unwrap();
         }
         fs::read_to_string(&files.active_path).unwrap()
     }
@@ -357,7 +369,7 @@ mod tests {
         active.settle(&mut lines).unwrap_err();
         active.file = writable;
         active.settle(&mut lines).unwrap();
-        active.append(&mut lines, 8).unwrap();
+        active.append(&mut lines, 8, &mut Kept::new()).unwrap();
         assert_eq!(fs::read_to_string(&files.active_path).unwrap(), "{\"torn\":\n{\"a\":1}\n");
     }
 }

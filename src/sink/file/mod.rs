@@ -57,6 +57,7 @@ mod codec;
 mod compressor;
 mod directory;
 mod failed;
+mod kept;
 mod log_files;
 mod problems;
 mod rolling_file;

@@ -11,6 +11,7 @@ use super::active_file::ActiveFile;
 use super::compressor::Compressor;
 use super::directory::{Directory, Links};
 use super::failed::failed;
+use super::kept::Kept;
 use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
 use super::problems::{Condition, Problems};
 use crate::error::Error;
@@ -20,6 +21,17 @@ use crate::sink::{Line, Lines};
 
 /// After a failed rotation, the old file is written to for this long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
+
+/// What was last made durable.
+#[derive(Debug)]
+struct Durable {
+    /// The newest segment at that time.
+    newest: Option<Segment>,
+    /// Files were created or renamed since then.
+    moved: bool,
+    /// What was written since then.
+    kept: Kept,
+}
 
 #[derive(Debug)]
 pub(super) struct RotatingWriter {
@@ -37,10 +49,7 @@ pub(super) struct RotatingWriter {
     problems: Problems,
     /// What the next segment must follow, also when all were removed.
     newest: Option<Segment>,
-    /// The newest segment when everything was last made durable.
-    synced: Option<Segment>,
-    /// Files were created or renamed since then.
-    moved: bool,
+    durable: Durable,
     compressor: Compressor,
 }
 
@@ -64,8 +73,7 @@ impl RotatingWriter {
             failed_at: None,
             problems: Problems::default(),
             newest: None,
-            synced: listing.newest,
-            moved: true,
+            durable: Durable { newest: listing.newest, moved: true, kept: Kept::new() },
         };
         writer.problems.set(Condition::ExposedDirectory, exposed);
         writer.opened();
@@ -93,7 +101,9 @@ impl RotatingWriter {
                 continue;
             }
             let run = self.run(size, lines);
-            self.active.append(lines, run).map_err(failed("write to", &self.files.active_path))?;
+            self.active
+                .append(lines, run, &mut self.durable.kept)
+                .map_err(failed("write to", &self.files.active_path))?;
         }
         self.report()
     }
@@ -145,7 +155,7 @@ impl RotatingWriter {
         self.active = active;
         self.opened();
         self.active.keep();
-        self.moved = true;
+        self.durable.moved = true;
         self.failed_at = None;
         self.begin(&listing);
         Ok(listing)
@@ -177,22 +187,69 @@ impl RotatingWriter {
         }
     }
 
+    /// Makes everything durable that was written.
+    ///
+    /// # Errors
+    /// After a sync of data that failed, the lines since the last one are written again to a new segment. If they are no
+    /// longer in memory, or that fails too, the error is [`Error::not_durable`].
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        self.active.sync().map_err(failed("sync", &self.files.active_path))?;
-        if self.moved {
+        let Err(error) = self.sync_data()? else {
+            self.durable.kept.settle();
+            self.durable.kept.is_hopeless = false;
+            return Ok(());
+        };
+        let again = self.durable.kept.take().map(|bytes| self.write_again(&bytes));
+        self.durable.kept.settle();
+        self.durable.kept.is_hopeless |= matches!(again, Some(Err(_)));
+        match again {
+            Some(Ok(())) => {
+                let what = "the lines that it covered were written again to a new segment";
+                self.problems.failed(Error::retry(format!("{error:#}; {what}")));
+                Ok(())
+            }
+            Some(Err(second)) => Err(Error::not_durable(format!(
+                "{error:#}; lines may not survive a power cut: writing them again failed: {second:#}"
+            ))),
+            None => Err(Error::not_durable(format!(
+                "{error:#}; lines may not survive a power cut: they are no longer in memory"
+            ))),
+        }
+    }
+
+    /// Syncs the files, and the directory if names have changed. The inner error is that of a file's data.
+    fn sync_data(&mut self) -> Result<Result<(), Error>, Error> {
+        if let Err(error) = self.active.sync() {
+            return Ok(Err(failed("sync", &self.files.active_path)(error)));
+        }
+        if self.durable.moved {
             let listing = self.files.list()?;
-            for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.synced) {
+            for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.durable.newest) {
                 // A compressed segment was made durable before it got its name.
                 let name = self.files.names.segment(*segment, Compression::Plain);
-                if let Ok(file) = self.files.directory.open_file(&name, Links::Any) {
-                    file.sync_data().map_err(failed("sync", &self.files.path(&name)))?;
+                if let Ok(file) = self.files.directory.open_file(&name, Links::Any)
+                    && let Err(error) = file.sync_data()
+                {
+                    return Ok(Err(failed("sync", &self.files.path(&name))(error)));
                 }
             }
-            self.files.directory.sync().map_err(failed("sync", self.files.directory.path()))?;
-            self.synced = listing.newest;
-            self.moved = false;
+            self.sync_directory(listing.newest)?;
         }
+        Ok(Ok(()))
+    }
+
+    fn sync_directory(&mut self, newest: Option<Segment>) -> Result<(), Error> {
+        self.files.directory.sync().map_err(failed("sync", self.files.directory.path()))?;
+        (self.durable.newest, self.durable.moved) = (newest, false);
         Ok(())
+    }
+
+    /// Begins a new segment with lines that could not be made durable where they are.
+    fn write_again(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.active.len().map_err(failed("inspect", &self.files.active_path))? > 0 {
+            self.rotate(self.now.or(self.active.modified()).unwrap_or_default())?;
+        }
+        self.active.write_again(bytes).map_err(failed("write to", &self.files.active_path))?;
+        self.sync_directory(self.newest)
     }
 
     /// Waits for the compression of closed segments, for `limit` at most.
@@ -322,7 +379,7 @@ impl RotatingWriter {
         }
         before.release();
         self.newest = Some(segment);
-        self.moved = true;
+        self.durable.moved = true;
         self.schedule.begin(Some(time));
         Ok(listing)
     }

@@ -1,6 +1,6 @@
 //! Rotation that can never work is refused at the start, or reported once.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -12,6 +12,8 @@ use spanline::sink::{Control, Sink};
 
 use crate::support::log_directory::{Dir, NOON, Play, at, compressing, later, refusal, set_mode};
 use crate::support::process::{Running, child_behind, child_command, child_done, is_child};
+#[cfg(target_os = "linux")]
+use crate::support::seccomp::refuse;
 use crate::support::users::{ATTACKER, SERVICE, is_root};
 
 const PATH: &str = "SPANLINE_ROTATION_PATH";
@@ -94,33 +96,13 @@ fn promise_30_a_mounted_file_is_not_rotated() {
     assert_eq!(told[2], r#""a\nb\n""#);
 }
 
-/// Makes each `flock` of this process fail with `ENOLCK`, as on NFS without a lock service.
-#[cfg(target_os = "linux")]
-fn forbid_locks() {
-    let statement = |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
-    let nolck = libc::SECCOMP_RET_ERRNO | libc::ENOLCK as u32;
-    let mut filter = [
-        // The number of the system call is the first word of `seccomp_data`.
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_flock as u32, 0, 1),
-        statement(libc::BPF_RET | libc::BPF_K, nolck, 0, 0),
-        statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
-    ];
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: the filter lives until the call returns, which copies it.
-    let done = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
-    };
-    assert!(done, "{}", std::io::Error::last_os_error());
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn promise_24_a_file_system_without_locks_is_reported_once_and_rotated() {
     let test = this_test!();
     if is_child() {
-        forbid_locks();
+        // As on NFS without a lock service.
+        refuse(libc::SYS_flock, None, libc::ENOLCK);
         log_six(compressing(RollingFile::new(path()).rotate_bytes(8)).open());
         child_done();
     }
