@@ -16,9 +16,11 @@ use crate::sync::after;
 /// worker: no call waits for it, unless the output is [synchronous](crate::Output::synchronous).
 ///
 /// # Errors
-/// A sync that fails is reported, counted in [`failed_syncs`](crate::metrics::OutputMetrics::failed_syncs) and tried again until
-/// one succeeds. Linux may forget what it could not write once it has said so: a success after a failure holds for the
-/// lines written since. Lines before it are safe only as long as `failed_syncs` stays what it was.
+/// A sync that fails is reported, counted in [`failed_syncs`](crate::metrics::OutputMetrics::failed_syncs) and tried again
+/// until one succeeds. Linux may forget what it could not write once it has said so, so a later success proves nothing
+/// about earlier lines. [`RollingFile`](crate::RollingFile) therefore writes the lines that such a sync covered to a new
+/// segment, if they are still in memory. Otherwise they count as
+/// [`not_durable`](crate::metrics::OutputMetrics::not_durable), and the log reports how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {

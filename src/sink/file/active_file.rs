@@ -292,7 +292,7 @@ impl ActiveFile {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, OpenOptions};
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use tracing::Level;
 
@@ -300,11 +300,11 @@ mod tests {
     use super::*;
     use crate::rotation::{Compression, Retention, SegmentNames};
 
-    fn log_files(directory: PathBuf) -> LogFiles {
+    fn log_files(directory: &Path) -> LogFiles {
         let new_files = NewFiles { mode: None, group: None, default_mode: 0o600, directory_mode: 0o750 };
         LogFiles {
             active_path: directory.join("orders.log"),
-            directory: Directory::open(&directory, 0o750).unwrap().into(),
+            directory: Directory::open(directory, 0o750).unwrap().into(),
             names: SegmentNames::new("orders.log"),
             new_files,
             attributes: new_files.attributes(),
@@ -318,7 +318,7 @@ mod tests {
     /// file's end and the write of the first `part` bytes of these lines.
     fn disturbed(texts: &[&str], other: &str, part: usize) -> String {
         let directory = tempfile::tempdir().unwrap();
-        let files = log_files(directory.path().to_owned());
+        let files = log_files(directory.path());
         fs::write(&files.active_path, "{\"before\":1}\n").unwrap();
         let mut active = ActiveFile::open(&files).unwrap();
         let mut lines = Lines::default();
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn promise_05_a_torn_tail_that_could_not_be_ended_at_first_is_ended_later() {
         let directory = tempfile::tempdir().unwrap();
-        let files = log_files(directory.path().to_owned());
+        let files = log_files(directory.path());
         let mut active = ActiveFile::open(&files).unwrap();
         fs::write(&files.active_path, "{\"torn\":").unwrap();
         let mut lines = Lines::default();

@@ -24,7 +24,8 @@
 //! nothing. [`Output::durability`](crate::Output::durability) and `Handle::sync` make lines survive a power failure:
 //! they sync the file's data, and the directory after files were created or renamed. When a file is opened, a torn line
 //! that a crash left is ended, so the next line is whole. Compression writes a temporary file, syncs it, renames it,
-//! and then removes the original.
+//! compares it with the original, and then removes the original. After a failed sync, the lines since the last one are
+//! written again to a new segment: up to 4 MiB, or 64 KiB before the first sync, are kept in memory for that.
 //!
 //! # Several processes
 //! Several processes may write to one path if all set the same limits. Each appends whole lines and holds a shared lock

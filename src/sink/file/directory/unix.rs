@@ -205,9 +205,7 @@ impl Directory {
             use rustix::fs::{StatxAttributes, StatxFlags, statx};
             let flags = AtFlags::SYMLINK_NOFOLLOW;
             let found = self.fd().and_then(|fd| Ok(statx(fd, name, flags, StatxFlags::BASIC_STATS)?));
-            found.is_ok_and(|found| {
-                StatxAttributes::from_bits_retain(found.stx_attributes.bits()).contains(StatxAttributes::MOUNT_ROOT)
-            })
+            found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         {
@@ -294,4 +292,52 @@ pub(in super::super) fn try_shared(file: &File) -> bool {
 pub(in super::super) fn lacks_locks(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP)) || error.kind() == ErrorKind::Unsupported
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    /// The program closes all descriptors, and opens a directory of its own under the same number.
+    #[test]
+    fn a_descriptor_that_the_program_has_reused_is_neither_used_nor_closed() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut directory = Directory::open(ours.path(), 0o750).unwrap();
+        directory.create("a").unwrap();
+        let program = File::open(theirs.path()).unwrap();
+        rustix::io::dup2(&program, directory.descriptor.as_mut().unwrap()).unwrap();
+        let number = directory.descriptor.as_ref().unwrap().as_raw_fd();
+        for error in [
+            directory.create("b").map(drop).unwrap_err(),
+            directory.inspect("a").map(drop).unwrap_err(),
+            directory.rename_new("a", "c").unwrap_err(),
+            directory.each_name(|_| Ok(())).unwrap_err(),
+            directory.sync().unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        }
+        drop(directory);
+        let link = std::fs::read_link(format!("/proc/self/fd/{number}"));
+        assert!(link.is_ok_and(|link| link == theirs.path()) || cfg!(not(target_os = "linux")));
+        assert_eq!(std::fs::read_dir(theirs.path()).unwrap().count(), 0);
+        assert!(ours.path().join("a").exists());
+    }
+
+    #[test]
+    fn missing_directories_are_created_whatever_is_in_the_path() {
+        let root = tempfile::tempdir().unwrap();
+        let made = Directory::open(&root.path().join("a/b/../c/./d"), 0o711).unwrap();
+        assert_eq!(made.exposure().unwrap(), None);
+        for path in ["a", "a/b", "a/c", "a/c/d"] {
+            let found = std::fs::metadata(root.path().join(path)).unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::mode(&found) & 0o7777, 0o711, "{path}");
+        }
+        made.create("file").unwrap();
+        let refused = Directory::open(&root.path().join("a/c/d/file/e"), 0o711).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotADirectory);
+        std::fs::remove_dir_all(root.path().join("a")).unwrap();
+        assert_eq!(made.create("late").unwrap_err().kind(), ErrorKind::NotFound);
+    }
 }
