@@ -300,7 +300,7 @@ mod tests {
 
     use super::*;
 
-    /// The program closes all descriptors, and opens a directory of its own under the same number.
+    /// The program closes all descriptors, and opens another directory under the same number.
     #[test]
     fn a_descriptor_that_the_program_has_reused_is_neither_used_nor_closed() {
         let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
