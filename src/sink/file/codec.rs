@@ -96,10 +96,9 @@ fn fill(source: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
+#[cfg(feature = "gzip")]
 #[cfg(test)]
 mod tests {
-    #![cfg(feature = "gzip")]
-
     use std::io::Write;
 
     use super::*;
