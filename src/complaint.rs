@@ -10,6 +10,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::fork::{AtFork, Paused, Rank};
+#[cfg(unix)]
+use crate::process;
 use crate::record::discard;
 use crate::sync;
 
@@ -79,7 +81,7 @@ fn raw_stderr(text: &str) {
         // A pipe that is ready accepts 4 KiB without blocking.
         let line = line.as_bytes().get(..4096).unwrap_or(line.as_bytes());
         if poll(&mut ready, Some(&Timespec::default())) == Ok(1) && ready[0].revents() == PollFlags::OUT {
-            let _ = rustix::io::write(stderr, line);
+            let _ = process::without_write_signals(|| rustix::io::write(stderr, line));
         }
     }
     #[cfg(not(unix))]

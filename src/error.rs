@@ -99,20 +99,9 @@ impl Error {
         Self::new(Kind::Retry, failed).with_source(source)
     }
 
-    /// Returns the same error, after which the sink is closed.
-    pub(crate) fn into_closed(self) -> Self {
-        Self { kind: Kind::Closed, ..self }
-    }
-
     /// Returns the same error as one that a retry does not help.
     pub(crate) fn into_invalid(self) -> Self {
         Self { kind: Kind::Invalid, ..self }
-    }
-
-    /// Returns whether the source is a pipe without a reader.
-    pub(crate) fn is_broken_pipe(&self) -> bool {
-        let source = self.source.as_deref().and_then(|source| source.downcast_ref::<io::Error>());
-        source.is_some_and(|source| source.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// Sets the cause, replacing an earlier one. A `String` or `&str` is also accepted.

@@ -38,6 +38,14 @@ impl Outputs {
         self.0.len()
     }
 
+    /// Complains about the use of the log, not about an output.
+    #[cold]
+    pub(crate) fn complain(&self, reason: &str, text: impl FnOnce() -> String) {
+        if let Some(lane) = self.0.first() {
+            lane.complaints.say(reason, &text());
+        }
+    }
+
     /// Returns the outputs in a mask, each with its bit.
     #[inline]
     fn bits(&self, mask: u64) -> impl Iterator<Item = (usize, &Arc<Lane>)> {

@@ -24,6 +24,17 @@ impl Builder {
         self
     }
 
+    /// Writes the queued lines on SIGHUP too, as [`flush_on_signals`](Self::flush_on_signals) does for its signals: for
+    /// programs that end with their terminal.
+    ///
+    /// # Errors
+    /// `init` and `build` refuse it together with [`reopen_on_sighup`](Self::reopen_on_sighup).
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn flush_on_sighup(mut self) -> Self {
+        self.integrations.signals.end_at_hangup = true;
+        self
+    }
+
     /// Makes all outputs of the process reopen their files on SIGHUP, as [`Handle::reopen`](crate::Handle::reopen)
     /// does, for `logrotate`.
     #[cfg(all(unix, feature = "signals"))]

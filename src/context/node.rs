@@ -172,7 +172,13 @@ impl Node {
 
     /// Replaces values for all later events.
     pub(crate) fn record(&self, update: &[u8]) {
-        self.recorded.record(update, self.fields.len() + size_of::<Self>());
+        self.record_up_to(update, usize::MAX);
+    }
+
+    /// The same for fields that no call site declares. Returns false, and changes nothing, if all that was recorded would
+    /// take more than `max_bytes`.
+    pub(crate) fn record_up_to(&self, update: &[u8], max_bytes: usize) -> bool {
+        self.recorded.record(update, self.fields.len() + size_of::<Self>(), max_bytes)
     }
 
     /// Returns the latest recorded version.

@@ -14,21 +14,54 @@ pub(crate) struct Version {
     pub(super) fields: Vec<u8>,
 }
 
-/// The latest version of a span's recorded fields.
+/// Updates that follow the latest version are merged once they are this large, and larger than it.
+const MERGE_BYTES: usize = 4096;
+
+/// A span's recorded fields.
 #[derive(Debug)]
 pub(super) struct Recorded {
-    /// The stamp of the latest version; zero until something was recorded.
+    /// The stamp of the latest update; zero until something was recorded.
     newest: AtomicU64,
-    /// The memory of the span's node, with its own fields and the latest version.
+    /// The memory of the span's node, with its own fields and the recorded ones.
     bytes: AtomicUsize,
-    latest: Mutex<Option<Arc<Version>>>,
+    latest: Mutex<Latest>,
+}
+
+/// The latest version, which is made when it is asked for: many updates in a row are merged once.
+#[derive(Debug, Default)]
+struct Latest {
+    version: Option<Arc<Version>>,
+    /// Later updates, one after the other.
+    updates: Vec<u8>,
+    /// The stamp of the last of them.
+    stamp: u64,
+}
+
+impl Latest {
+    fn fields(&self) -> &[u8] {
+        self.version.as_deref().map_or(&[], |version| &version.fields)
+    }
+
+    fn bytes(&self) -> usize {
+        self.fields().len() + self.updates.len()
+    }
+
+    /// Merges the updates into the version. Returns the version before.
+    fn merge(&mut self) -> Option<Arc<Version>> {
+        if self.updates.is_empty() {
+            return None;
+        }
+        let fields = merge(self.fields(), &self.updates);
+        self.updates = Vec::new();
+        self.version.replace(Arc::new(Version { stamp: self.stamp, fields }))
+    }
 }
 
 impl Recorded {
     /// Returns a state without recorded fields. `bytes`: the memory of the node alone.
     #[inline]
     pub(super) fn new(bytes: usize) -> Self {
-        Self { newest: AtomicU64::new(0), bytes: AtomicUsize::new(bytes), latest: Mutex::new(None) }
+        Self { newest: AtomicU64::new(0), bytes: AtomicUsize::new(bytes), latest: Mutex::default() }
     }
 
     #[inline]
@@ -40,37 +73,52 @@ impl Recorded {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Returns the latest version.
+    /// Returns the latest version. The caller takes part in recording, or has stopped it.
     pub(super) fn latest(&self) -> Option<Arc<Version>> {
         if self.newest() == 0 {
             return None;
         }
-        sync::lock(&self.latest).clone()
-    }
-
-    /// Replaces the latest version by one with the fields in `update`. `node_bytes`: the memory of the node alone.
-    pub(super) fn record(&self, update: &[u8], node_bytes: usize) {
-        let _recording = recording();
         let mut latest = sync::lock(&self.latest);
-        let fields = match &*latest {
-            Some(last) => merge(&last.fields, update),
-            None => update.to_vec(),
-        };
-        self.bytes.store(node_bytes + fields.len(), Ordering::Relaxed);
-        // A thread that sees a later stamp on another node must also see that this one has a version to wait for.
-        self.newest.fetch_max(FIRST_EPOCH, Ordering::SeqCst);
-        let stamp = next_epoch();
-        let before = latest.replace(Arc::new(Version { stamp, fields }));
-        self.newest.store(stamp, Ordering::Release);
+        let before = latest.merge();
+        let version = latest.version.clone();
         drop(latest);
         drop(before);
+        version
+    }
+
+    /// Adds the fields in `update`. `node_bytes`: the memory of the node alone. Returns false, and adds nothing, if the
+    /// recorded fields would take more than `max_bytes`.
+    pub(super) fn record(&self, update: &[u8], node_bytes: usize, max_bytes: usize) -> bool {
+        let _recording = recording();
+        let mut latest = sync::lock(&self.latest);
+        let is_over = |latest: &Latest| latest.bytes() + update.len() > max_bytes;
+        let mut before = None;
+        if is_over(&latest) {
+            before = latest.merge();
+            if is_over(&latest) {
+                return false;
+            }
+        }
+        latest.updates.extend_from_slice(update);
+        // A thread that sees a later stamp on another node must also see that this one has a version to wait for.
+        self.newest.fetch_max(FIRST_EPOCH, Ordering::SeqCst);
+        latest.stamp = next_epoch();
+        self.newest.store(latest.stamp, Ordering::Release);
+        if latest.updates.len() > latest.fields().len().max(MERGE_BYTES) {
+            before = latest.merge().or(before);
+        }
+        self.bytes.store(node_bytes + latest.bytes(), Ordering::Relaxed);
+        drop(latest);
+        drop(before);
+        true
     }
 
     /// Releases the latest version. It lives on only with the events that saw it.
     pub(super) fn release(&self) {
         if self.newest() != 0 {
             let _recording = recording();
-            sync::lock(&self.latest).take();
+            let released = std::mem::take(&mut *sync::lock(&self.latest));
+            drop(released);
         }
     }
 }

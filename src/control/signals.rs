@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::process;
 use crate::sync;
 
-/// The signals that ask a program to end. Each ends it by default.
+/// The signals that ask a program to end. Each ends it by default, as SIGHUP does.
 const ENDING: [c_int; 3] = [SIGTERM, SIGINT, SIGQUIT];
 
 /// Process 1 of a container, where signals have no default action.
@@ -28,19 +28,21 @@ const INIT: u32 = 1;
 /// A thread that has not started after this time will hardly ever start.
 const START_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The next signal ends the process at once: one of [`ENDING`] has arrived, or this is a forked child in which no
+/// The next signal ends the process at once: one that ends it has arrived, or this is a forked child in which no
 /// thread waits for signals yet.
 static AT_ONCE: AtomicBool = AtomicBool::new(false);
 
 /// The signals that this process watches for.
-static WATCHED: Mutex<Watch> = Mutex::new(Watch { end: false, reopen: false });
+static WATCHED: Mutex<Watch> = Mutex::new(Watch { end: false, end_at_hangup: false, reopen: false });
 
 /// The signals to watch for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watch {
     /// The ending signals.
     pub(crate) end: bool,
-    /// SIGHUP.
+    /// SIGHUP, as one of them.
+    pub(crate) end_at_hangup: bool,
+    /// SIGHUP, to reopen files.
     pub(crate) reopen: bool,
 }
 
@@ -51,12 +53,23 @@ fn watched() -> MutexGuard<'static, Watch> {
 /// Starts to watch for signals, besides those watched for already.
 ///
 /// # Errors
-/// The system refused to register a handler or to start the thread.
+/// SIGHUP is to end the process and to reopen its files, or the system refused to register a handler or to start the
+/// thread.
 pub(crate) fn watch(wanted: Watch) -> Result<(), Error> {
     let mut watched = watched();
+    let (ends, reopens) = (wanted.end_at_hangup || watched.end_at_hangup, wanted.reopen || watched.reopen);
+    if ends && reopens {
+        let text =
+            "SIGHUP cannot both end the process and reopen its files: remove flush_on_sighup or reopen_on_sighup";
+        return Err(Error::invalid(text));
+    }
     if wanted.end && !watched.end {
-        watch_for_the_end().map_err(|error| Error::io("cannot watch for SIGTERM, SIGINT and SIGQUIT", error))?;
+        watch_for_the_end(&ENDING).map_err(|error| Error::io("cannot watch for SIGTERM, SIGINT and SIGQUIT", error))?;
         watched.end = true;
+    }
+    if wanted.end_at_hangup && !watched.end_at_hangup {
+        watch_for_the_end(&[SIGHUP]).map_err(|error| Error::io("cannot watch for SIGHUP", error))?;
+        watched.end_at_hangup = true;
     }
     if wanted.reopen && !watched.reopen {
         serve("sighup", &[SIGHUP], || {}, |_| shutdown::reopen_all())
@@ -66,9 +79,9 @@ pub(crate) fn watch(wanted: Watch) -> Result<(), Error> {
     Ok(())
 }
 
-fn watch_for_the_end() -> std::io::Result<()> {
+fn watch_for_the_end(signals: &[c_int]) -> std::io::Result<()> {
     // The parent process may have set them to be ignored: nohup, a shell's background job.
-    let signals: Vec<_> = ENDING.into_iter().filter(|signal| !process::is_ignored(*signal)).collect();
+    let signals: Vec<_> = signals.iter().copied().filter(|signal| !process::is_ignored(*signal)).collect();
     for &signal in &signals {
         match std::process::id() {
             INIT => flag::register_conditional_shutdown(signal, 128 + signal, &AT_ONCE)?,
@@ -83,7 +96,6 @@ fn watch_for_the_end() -> std::io::Result<()> {
 /// # Blocking
 /// Waits until the thread runs, at most [`START_TIMEOUT`]: in a forked child, a lock of the standard library may be
 /// held forever, and the thread never starts.
-#[expect(clippy::disallowed_methods, reason = "waits for signals")]
 fn serve(name: &str, signals: &[c_int], begin: fn(), act: fn(c_int)) -> std::io::Result<()> {
     let mut signals = Signals::new(signals)?;
     let (runs, running) = sync_channel(1);
@@ -92,7 +104,7 @@ fn serve(name: &str, signals: &[c_int], begin: fn(), act: fn(c_int)) -> std::io:
         let _ = runs.send(());
         signals.forever().for_each(act);
     };
-    std::thread::Builder::new().name(format!("spanline-{name}")).spawn(serve)?;
+    process::spawn(format!("spanline-{name}"), serve)?;
     let _ = running.recv_timeout(START_TIMEOUT);
     Ok(())
 }

@@ -24,6 +24,7 @@ use super::span_cache;
 use super::this_thread;
 use crate::context::Node;
 use crate::outputs::Line;
+use crate::process;
 use crate::queue::{Head, Push};
 use crate::record::{Capture, Value, backtrace, is_formatting};
 use crate::worker;
@@ -162,11 +163,9 @@ impl Core {
 }
 
 /// Runs `run` on a helper thread; returns its result if it arrives in time.
-#[expect(clippy::disallowed_methods, reason = "a thread that may hang or panic in place of this one")]
 fn on_helper_thread<T: Send + 'static>(timeout: Duration, run: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = channel();
-    let thread = std::thread::Builder::new().name("spanline-panic".to_owned());
-    let started = thread.spawn(move || {
+    let started = process::spawn("spanline-panic", move || {
         let _ = IS_HELPER.try_with(|is_helper| is_helper.set(true));
         // The receiver may have stopped waiting.
         let _ = sender.send(run());

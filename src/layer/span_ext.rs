@@ -15,7 +15,8 @@ pub trait SpanExt {
     /// Sets a variable: adds a field to every later event in this span and in the spans below it.
     ///
     /// The field follows the rules of a span's field. A later value of the same name replaces it; `None` changes nothing.
-    /// A span that is disabled, or not in a registry with a spanline layer, ignores it.
+    /// A span that is disabled, or not in a registry with a spanline layer, ignores it. So does a span whose variables
+    /// would take more memory than a line may have, with a complaint.
     ///
     /// ```
     /// use spanline::SpanExt;
@@ -41,8 +42,13 @@ impl SpanExt for Span {
             with_scratch(|scratch| {
                 let mut capture = Capture::new(scratch, layer.core.max_record_bytes);
                 layer.core.capture_variable(&mut capture, name, &value);
-                if !scratch.bytes().is_empty() {
-                    found.iter().for_each(|(_, node)| node.record(scratch.bytes()));
+                let (update, max_bytes) = (scratch.bytes(), layer.core.max_record_bytes);
+                let is_full = |(_, node): &&(u64, Arc<Node>)| !node.record_up_to(update, max_bytes);
+                if !update.is_empty() && found.iter().filter(is_full).count() > 0 {
+                    layer.core.outputs.complain("variables", || {
+                        let span = self.metadata().map_or("", |meta| meta.name());
+                        format!("span {span}: the variable {name} is ignored, as variables would take more than {max_bytes} bytes")
+                    });
                 }
             });
         });

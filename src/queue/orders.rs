@@ -57,6 +57,16 @@ impl Orders {
         std::mem::take(&mut self.waiting)
     }
 
+    /// Returns whether the sink is to be reopened.
+    pub(super) fn has_reopen(&self) -> bool {
+        self.waiting.iter().any(|order| order.command == Command::Reopen)
+    }
+
+    /// Takes the orders to reopen the sink.
+    pub(super) fn take_reopens(&mut self) -> Vec<Order> {
+        self.waiting.extract_if(.., |order| order.command == Command::Reopen).collect()
+    }
+
     /// Returns the result of an order; `None` while it is under way. `is_over`: no thread will carry it out.
     pub(super) fn outcome(&mut self, ticket: u64, is_over: bool) -> Option<Result<(), Error>> {
         let is_early =

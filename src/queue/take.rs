@@ -96,6 +96,12 @@ impl Queue {
         self.lock().take(spare)
     }
 
+    /// Takes back losses of the output's own lines, which would be reported alone and could cause more of them.
+    pub(crate) fn keep_own_losses(&self, losses: &mut Vec<Loss>) {
+        let mut state = self.lock();
+        losses.extract_if(.., |loss| loss.is_own()).for_each(|loss| state.books.losses.put_back(loss));
+    }
+
     /// Takes back a block that was delivered.
     pub(crate) fn give_back(&self, mut block: Block) {
         block.clear();
@@ -152,8 +158,8 @@ impl Queue {
         }
     }
 
-    /// Waits, with lines in flight, for the sink's waker or until `due`. Returns whether the waker was woken, or `None`
-    /// when it is time to give up. `moved_last`: when the sink last made progress.
+    /// Waits, with lines in flight, for the sink's waker, for an order to reopen the sink, or until `due`. Returns whether
+    /// the waker was woken, or `None` when it is time to give up. `moved_last`: when the sink last made progress.
     ///
     /// # Blocking
     /// Until then.
@@ -166,6 +172,9 @@ impl Queue {
             if std::mem::take(&mut state.wakeups.calls_sink) {
                 return Some(true);
             }
+            if state.orders.has_reopen() {
+                return Some(false);
+            }
             if state.life.phase == Phase::Ended && moved_last.elapsed() >= LATE_PATIENCE {
                 self.abandon(state);
                 return None;
@@ -174,16 +183,15 @@ impl Queue {
             if left.is_zero() {
                 return Some(false);
             }
-            // Somebody waits for these lines, so the sink is called now and then whatever it said.
-            let is_awaited = state.wakeups.urgent || state.life.phase != Phase::Running;
-            let nap = if is_awaited { LONGEST_PAUSE_AT_END } else { IDLE };
             state.wakeups.worker = WorkerState::Polling;
-            state = wait_timeout(&self.work, state, left.min(nap));
+            state = wait_timeout(&self.work, state, left);
             state.wakeups.worker = WorkerState::Working;
-            if is_awaited && !state.life.is_over() && state.life.phase != Phase::Ended {
-                return Some(true);
-            }
         }
+    }
+
+    /// Takes the orders to reopen the sink. They overtake lines for which a sink that never acknowledges leaves no room.
+    pub(crate) fn take_reopens(&self) -> Vec<Order> {
+        self.lock().orders.take_reopens()
     }
 
     /// Updates the worker's counts while a batch is still being written.

@@ -32,6 +32,16 @@ pub trait AsyncSink: Send + 'static {
     /// As for [`Sink::write`]: after a retryable error the batch is offered again, after a rejected one, half of it.
     fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send + 'static;
 
+    /// Carries out an order, as [`Sink::control`] does, on the worker's thread. [`Control::Reopen`] has dropped the
+    /// running future before: its batch is offered again.
+    ///
+    /// # Errors
+    /// As for [`Sink::control`].
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        let _ = control;
+        Ok(())
+    }
+
     /// Describes the sink, as [`Sink::profile`] does.
     fn profile(&self) -> Profile {
         Profile::new("async")
@@ -101,6 +111,13 @@ impl<S: AsyncSink> Async<S> {
         }
     }
 
+    /// Drops the running future.
+    fn abandon(&mut self) {
+        #[cfg(feature = "tokio")]
+        let _entered = self.runtime.as_ref().map(tokio::runtime::Handle::enter);
+        drop(self.running.take());
+    }
+
     fn start(&mut self, lines: &mut Lines) {
         let mut batch = Batch::default();
         for line in lines.iter() {
@@ -121,6 +138,8 @@ impl<S: AsyncSink> Sink for Async<S> {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         loop {
             if self.running.is_none() {
+                // The future that had them was dropped.
+                lines.give_back(..);
                 self.start(lines);
             }
             match self.poll(lines) {
@@ -137,11 +156,14 @@ impl<S: AsyncSink> Sink for Async<S> {
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
-        if control == Control::Forked {
+        match control {
             // It is the parent's. To drop it would run code of a runtime that does not exist here.
-            std::mem::forget(self.running.take());
+            Control::Forked => std::mem::forget(self.running.take()),
+            // It may wait for a connection that is gone.
+            Control::Reopen => self.abandon(),
+            _ => {}
         }
-        Ok(())
+        self.sink.control(control)
     }
 
     fn profile(&self) -> Profile {

@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Numbers outputs and sets of threads. Zero is none.
@@ -57,7 +58,7 @@ impl OwnThreads {
     #[must_use = "the thread is marked until the guard is dropped"]
     pub fn enter(&self) -> OwnThread {
         let is_client = IS_CLIENT.try_with(|is_client| is_client.replace(true)).unwrap_or(false);
-        OwnThread { owner: enter(self.0), is_client }
+        OwnThread { owner: enter(self.0), is_client, stays: PhantomData }
     }
 
     /// Marks the current thread for its whole life.
@@ -71,9 +72,18 @@ impl OwnThreads {
 }
 
 /// Marks the current thread as a sink's, until it is dropped: from [`OwnThreads::enter`].
+///
+/// It stays on its thread, so a future that may move to another one cannot hold it over an `await`:
+///
+/// ```compile_fail
+/// let own = spanline::sink::OwnThreads::new();
+/// let guard = own.enter();
+/// std::thread::spawn(move || drop(guard));
+/// ```
 pub struct OwnThread {
     owner: usize,
     is_client: bool,
+    stays: PhantomData<*const ()>,
 }
 
 impl Drop for OwnThread {

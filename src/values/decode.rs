@@ -23,7 +23,7 @@ use super::tag::{BACKTRACE, HELD_BACK, NAMED, THREAD, TRUNCATED, value_tag};
 use super::value::Value;
 
 /// Which field a value belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub(crate) enum Key<'a> {
     /// An index into the declared fields of the call site.
     Index(u8),

@@ -1,5 +1,9 @@
 //! Writing fields: the counterpart of [`decode`](super::decode).
 
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+
 use super::decode::{Fields, Key, Raw};
 use super::tag::{NAMED, value_tag};
 use super::text::prefix;
@@ -89,27 +93,42 @@ fn block(bytes: &[u8]) -> Option<[u8; 16]> {
     Some(block.to_le_bytes())
 }
 
+/// So few fields are compared one by one.
+const FEW_FIELDS: usize = 16;
+
 /// Merges two sets of fields: the result has one value for each key, and a field of `new` replaces its namesake in `old`.
 pub(crate) fn merge(old: &[u8], new: &[u8]) -> Vec<u8> {
+    let fields: SmallVec<[_; FEW_FIELDS]> = with_bytes(old).chain(with_bytes(new)).collect();
     let mut merged = Vec::with_capacity(old.len() + new.len());
-    for encoded in [old, new] {
-        let mut fields = Fields::new(encoded);
-        loop {
-            let before = fields.rest();
-            let Some((key, _)) = fields.next() else { break };
-            let mut after = fields.clone();
-            if let Some((Key::Truncated, _)) = after.next() {
-                fields = after;
+    if let [_, ..] = fields.get(FEW_FIELDS..).unwrap_or_default() {
+        let last: HashMap<Key<'_>, usize> = fields.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
+        for (place, (key, bytes)) in fields.iter().enumerate() {
+            if last.get(key) == Some(&place) {
+                merged.extend_from_slice(bytes);
             }
-            let own = before.get(..before.len() - fields.rest().len()).unwrap_or_default();
-            let newer = if std::ptr::eq(encoded, old) { new } else { &[] };
-            let mut later = fields.clone().chain(Fields::new(newer));
-            if later.all(|(other, _)| other != key) {
-                merged.extend_from_slice(own);
+        }
+    } else {
+        for (place, (key, bytes)) in fields.iter().enumerate() {
+            if fields.iter().skip(place + 1).all(|(later, _)| later != key) {
+                merged.extend_from_slice(bytes);
             }
         }
     }
     merged
+}
+
+/// Reads fields with all their bytes: the key, the value and what it lost.
+fn with_bytes(encoded: &[u8]) -> impl Iterator<Item = (Key<'_>, &[u8])> {
+    let mut fields = Fields::new(encoded);
+    std::iter::from_fn(move || {
+        let before = fields.rest();
+        let (key, _) = fields.next()?;
+        let mut after = fields.clone();
+        if let Some((Key::Truncated, _)) = after.next() {
+            fields = after;
+        }
+        Some((key, before.get(..before.len() - fields.rest().len()).unwrap_or_default()))
+    })
 }
 
 #[cfg(test)]

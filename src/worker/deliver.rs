@@ -1,7 +1,8 @@
 //! One turn of the worker: renders a batch, offers its lines to the sink, and carries out orders.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::barriers::Barrier;
 use super::engine::{Engine, Turn};
@@ -15,11 +16,16 @@ use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Command, Order, Taken};
 use crate::record::{discard, notice_metadata};
 use crate::sink::{CHUNK_BYTES, Control};
+use crate::sync::after;
+
+/// While an order or a full queue waits for lines in flight, the sink is called this often: it may learn only then what
+/// became of them.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Delivers a batch, then the notices of losses, and carries out the orders.
     pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
-        let Taken { mut batch, losses, orders, last, woken, total } = taken;
+        let Taken { mut batch, mut losses, orders, last, woken, total } = taken;
         let _echo = Echo::enter(batch.is_echo());
         engine.is_under_way = true;
         engine.taken = total;
@@ -27,10 +33,16 @@ impl Engine {
         engine.delivery.schedule.is_woken |= woken;
         engine.prepare(&batch, lane);
         let is_urgent = last || !orders.is_empty() || lane.queue.is_synchronous();
+        let first_id = engine.delivery.lines.end_id();
+        engine.judge(&batch, is_urgent);
         let mut released = 0;
         while let Some(block) = batch.take_block() {
-            engine = Self::deliver_block(engine, &batch, &block, lane, is_urgent, &mut released);
+            engine = Self::deliver_judged(engine, &batch, &block, lane, is_urgent, &mut released);
             lane.queue.give_back(block);
+        }
+        let are_echoes = engine.echo_limit.is_some() && engine.delivery.lines.end_id() == first_id;
+        if are_echoes && !batch.is_empty() && !last {
+            lane.queue.keep_own_losses(&mut losses);
         }
         for loss in &losses {
             let this = &mut *engine;
@@ -59,22 +71,22 @@ impl Engine {
         let rest = batch.bytes().saturating_sub(released);
         engine.delivery.used_bytes = lane.queue.release(rest, &[], oldest, retained);
         let notices = losses.len() + usize::from(not_durable.is_some());
-        let is_nothing = batch.is_empty() && notices == 0 && repeats.is_empty();
+        let is_nothing = (batch.is_empty() || are_echoes) && notices == 0 && repeats.is_empty();
         engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices });
         engine
     }
 
-    /// Renders a block and offers its lines, a chunk at a time.
-    fn deliver_block<'a>(
+    /// Renders a range of a block and offers its lines, a chunk at a time.
+    pub(super) fn deliver_range<'a>(
         mut engine: Turn<'a>,
         batch: &Batch,
-        block: &Block,
+        (block, range): (&Block, Range<usize>),
         lane: &'a Lane,
         is_urgent: bool,
         released: &mut usize,
     ) -> Turn<'a> {
-        let mut next = 0;
-        while next < block.len() {
+        let Range { start: mut next, end } = range;
+        while next < end {
             if !engine.delivery.may_render() {
                 engine = Self::make_room(engine, lane);
             }
@@ -83,7 +95,7 @@ impl Engine {
             let this = &mut *engine;
             let limit = this.delivery.render_limit();
             let lines = &mut this.delivery.lines;
-            let to = Rendering { batch, block, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
+            let to = Rendering { batch, block, end, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
             next = this.renderer.render(next, to, lane);
             let bytes = block.bytes_of(first, next);
             *released += bytes;
@@ -137,7 +149,10 @@ impl Engine {
         if is_done && self.barriers.is_empty() {
             return self.complete(barrier, lane);
         }
-        if !barrier.orders.is_empty() || self.syncing.unsynced.is_wanted() || lane.queue.is_synchronous() {
+        // A sink that is called without lines adds none: while its lines are in flight, they would pile up.
+        let has_lines = !finish.is_nothing || finish.is_last;
+        let is_awaited = self.syncing.unsynced.is_wanted() || lane.queue.is_synchronous();
+        if !barrier.orders.is_empty() || (has_lines && is_awaited) {
             self.barriers.push(barrier);
         }
         self.advance_barriers(lane);
@@ -157,8 +172,7 @@ impl Engine {
             let id = barrier.id;
             if !reopens.is_empty() {
                 // A reopen does not wait for lines that the old connection never acknowledges.
-                let done = reopens.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
-                lane.queue.orders_done(done);
+                self.carry_out_early(reopens, lane);
             }
             if flushes {
                 let flushed = self.control(Control::Flush);
@@ -168,6 +182,9 @@ impl Engine {
         let oldest = if self.delivery.lines.is_done() { u64::MAX } else { self.delivery.lines.oldest_id() };
         while let Some(barrier) = self.barriers.pop_done(oldest) {
             self.complete(barrier, lane);
+        }
+        if !self.barriers.is_empty() && self.delivery.lines.in_flight() > 0 {
+            self.delivery.schedule.call_by(after(Instant::now(), ASK_EVERY));
         }
     }
 
@@ -189,6 +206,12 @@ impl Engine {
             .collect();
         let settled = self.is_settled().then_some(barrier.taken);
         lane.queue.batch_done(&self.counts, done, settled);
+    }
+
+    /// Carries out orders before the lines that precede them are done.
+    fn carry_out_early(&mut self, orders: Vec<Order>, lane: &Lane) {
+        let done = orders.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
+        lane.queue.orders_done(done);
     }
 
     fn carry_out(&mut self, order: Order, lane: &Lane) -> Result<(), Error> {
@@ -235,6 +258,12 @@ impl Engine {
             if engine.delivery.is_closed || engine.delivery.lines.is_done() || is_enough(&engine) {
                 return engine;
             }
+            let reopens = lane.queue.take_reopens();
+            if !reopens.is_empty() {
+                engine.carry_out_early(reopens, lane);
+                continue;
+            }
+            engine.delivery.schedule.call_by(after(Instant::now(), ASK_EVERY));
             let (due, moved_last) = (engine.due(), engine.delivery.moved_last);
             let called;
             (engine, called) = lane.rest(engine, || lane.queue.wait_for_call(due, moved_last));

@@ -164,6 +164,11 @@ impl Schedule {
         self.is_declined = is_declined;
     }
 
+    /// Calls the sink at `at`, or before, where it wants that.
+    pub(super) fn call_by(&mut self, at: Instant) {
+        self.later = Some(self.later.map_or(at, |later| later.min(at)));
+    }
+
     fn wait_for_batch(&mut self, lines: &Lines, was_called: bool) {
         if self.batching.linger == Duration::ZERO {
             return;

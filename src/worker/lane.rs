@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::durability::Durability;
 use super::engine::Engine;
 use super::engine_lock::EngineLock;
+use super::evidence::Evidence;
 use super::own_thread::{Own, is_echo, own_lane};
 use super::waker::SinkWaker;
 use crate::complaint::Complaints;
@@ -16,6 +17,7 @@ use crate::flight_recorder::HeldLines;
 use crate::fork::{self, AtFork, Paused, Rank};
 use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
+use crate::process;
 use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics};
 use crate::redaction::Redactor;
@@ -52,8 +54,10 @@ pub(crate) struct LaneConfig {
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) batching: Batching,
     pub(crate) own_threads: Option<OwnThreads>,
-    /// Writing causes no events and takes lines at once.
+    /// Delivering causes no events and takes lines at once.
     pub(crate) is_plain: bool,
+    /// Delivering lines causes no events.
+    pub(crate) logs_nothing: bool,
     /// The sink wants the ids of each line.
     pub(crate) wants_columns: bool,
     pub(crate) overflow: Overflow,
@@ -65,6 +69,8 @@ pub(crate) struct LaneConfig {
     pub(crate) statics: Arc<Statics>,
     pub(crate) clock: Clock,
     pub(crate) complaints: Arc<Complaints>,
+    /// What the outputs know of lines that their sinks cause.
+    pub(crate) evidence: Arc<Evidence>,
     pub(crate) limit: Option<Share>,
     /// Takes the secrets out of texts, where that is wanted.
     pub(crate) redactor: Option<Redactor>,
@@ -77,10 +83,11 @@ impl Lane {
     /// # Errors
     /// An error from [`Control::Open`] that is not retryable, or that no thread can be started.
     pub(crate) fn start(mut config: LaneConfig) -> Result<Arc<Self>, Error> {
-        let failed = match config.sink.control(Control::Open) {
+        let failed = match process::without_write_signals(|| config.sink.control(Control::Open)) {
             Err(error) if error.is_retryable() => Some(error),
             opened => opened.map(|()| None)?,
         };
+        fork::register(&config.evidence);
         let delivered = Arc::<Delivered>::default();
         let waker = Arc::<SinkWaker>::default();
         let mut lines = Engine::lines(Arc::clone(&delivered));
@@ -114,13 +121,9 @@ impl Lane {
         self.held.iter().for_each(fork::register);
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the workers")]
     fn start_worker(self: &Arc<Self>) -> Result<(), Error> {
         let worker = Arc::clone(self);
-        std::thread::Builder::new()
-            .name(format!("spanline-{}", self.name))
-            .spawn(move || worker.run())
-            .map(drop)
+        process::spawn(format!("spanline-{}", self.name), move || worker.run())
             .map_err(|error| Error::io(format!("cannot start the worker thread of output {}", self.name), error))
     }
 
@@ -223,13 +226,15 @@ impl Lane {
             // A worker that has begun to run did so while it held the engine.
             if let Some(mut engine) = engine.filter(|_| self.queue.deliverer() == Deliverer::Caller) {
                 let own = Own::enter(self.id);
-                while !self.queue.is_drained() {
-                    let taken = self.queue.take(engine.spare());
-                    engine = Engine::deliver(engine, taken, self);
-                    engine = Engine::drain(engine, self);
-                }
+                process::without_write_signals(|| {
+                    while !self.queue.is_drained() {
+                        let taken = self.queue.take(engine.spare());
+                        engine = Engine::deliver(engine, taken, self);
+                        engine = Engine::drain(engine, self);
+                    }
+                    drop(engine);
+                });
                 drop(own);
-                drop(engine);
                 self.queue.let_deliver();
                 if self.queue.is_drained() {
                     return;

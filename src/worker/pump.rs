@@ -14,6 +14,9 @@ use crate::sync::after;
 /// A line on which the sink panicked so often without getting ahead is given up.
 const MAX_PANICS: u32 = 3;
 
+/// A sink that asks to be called at once and does not get ahead is called no sooner, so that it does not use up a core.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 /// What is resolved once the rendered lines were offered.
 #[derive(Default)]
 pub(super) struct Resolved {
@@ -74,7 +77,7 @@ impl Engine {
     }
 
     /// Reports to the queue what was delivered and dropped.
-    fn resolve(&mut self, lane: &Lane, resolved: Resolved) {
+    pub(super) fn resolve(&mut self, lane: &Lane, resolved: Resolved) {
         let Resolved { bytes, dropped, next } = resolved;
         let notices = dropped.iter().filter(|line| line.is_notice).count();
         self.counts.notices = self.counts.notices.saturating_sub(notices as u64);
@@ -96,20 +99,24 @@ impl Engine {
             }
             self.delivery.is_open = true;
         }
+        let began = self.write_begins();
         let delivery = &mut self.delivery;
         let offer = delivery.offer();
         delivery.lines.offer(offer);
         delivery.schedule.clear();
-        let before = delivery.lines.standing();
+        let (before, progress) = (delivery.lines.standing(), delivery.lines.progress());
         let result = catch_unwind(AssertUnwindSafe(|| delivery.sink.write(&mut delivery.lines)));
         let has_moved = delivery.lines.standing() > before;
+        let got_ahead = delivery.lines.progress() > progress;
+        self.write_ends(began);
+        let delivery = &mut self.delivery;
         let written_bytes = delivery.lines.written_bytes();
         let wrote = written_bytes > self.counts.written_bytes;
         self.counts.written_bytes = written_bytes;
         if wrote {
             self.syncing.unsynced.wrote(delivery.moved_last);
         }
-        if has_moved {
+        if got_ahead {
             delivery.moved_last = Instant::now();
             delivery.attempts.moved();
         }
@@ -120,7 +127,7 @@ impl Engine {
         }
         self.sync_if_due(lane);
         match result {
-            Ok(Ok(next)) => self.answered(lane, next, has_moved, dropped),
+            Ok(Ok(next)) => self.answered(lane, next, has_moved, got_ahead, dropped),
             Ok(Err(error)) => self.failed(lane, &error, dropped),
             Err(payload) => {
                 discard(payload);
@@ -129,7 +136,14 @@ impl Engine {
         }
     }
 
-    fn answered(&mut self, lane: &Lane, next: Next, has_moved: bool, dropped: &mut Vec<DroppedLine>) -> Then {
+    fn answered(
+        &mut self,
+        lane: &Lane,
+        next: Next,
+        has_moved: bool,
+        got_ahead: bool,
+        dropped: &mut Vec<DroppedLine>,
+    ) -> Then {
         let delivery = &mut self.delivery;
         let is_taken = delivery.lines.is_empty();
         if has_moved {
@@ -138,11 +152,17 @@ impl Engine {
         match next {
             Next::Done if is_taken || has_moved => Then::CallAgain,
             Next::Done => self.failed(lane, &Error::retry("the sink took nothing"), dropped),
-            Next::More => {
+            Next::More if got_ahead => {
                 delivery.schedule.wants_more = true;
-                if has_moved { Then::CallAgain } else { Then::Stop }
+                // Without lines to offer, new ones and orders come first.
+                if delivery.lines.has_offered() { Then::CallAgain } else { Then::Stop }
+            }
+            Next::More => {
+                delivery.schedule.call_at(after(Instant::now(), SHORTEST_WAIT), false);
+                Then::Stop
             }
             Next::Later(at) => {
+                let at = if got_ahead { at } else { at.max(after(Instant::now(), SHORTEST_WAIT)) };
                 delivery.schedule.call_at(at, !is_taken);
                 if is_taken && delivery.lines.has_offered() { Then::CallAgain } else { Then::Stop }
             }

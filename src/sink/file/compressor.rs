@@ -11,7 +11,6 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread;
 use std::time::Duration;
 
 use super::codec::{self, Comparison};
@@ -19,6 +18,7 @@ use super::directory::{Directory, Entry, Links};
 use super::failed::failed;
 use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
 use crate::error::Error;
+use crate::process;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, Segment};
 use crate::sync;
@@ -83,11 +83,10 @@ impl Compressor {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the compressor")]
     fn start(&self, state: &mut CompressorState) {
         let shared = Arc::clone(&self.0);
-        match thread::Builder::new().name("spanline-compress".into()).spawn(move || shared.run()) {
-            Ok(_) => state.running = true,
+        match process::spawn("spanline-compress", move || shared.run()) {
+            Ok(()) => state.running = true,
             Err(error) => {
                 state.left_over = true;
                 state.problem = Some(Error::io("start the compression thread", error));

@@ -68,6 +68,8 @@ pub(super) struct Chunk {
     pub(super) entries: Vec<Entry>,
     /// One for each line, where the sink wants them.
     pub(super) columns: Vec<Columns>,
+    /// The memory that they take.
+    pub(super) columns_bytes: usize,
     /// Lines that are done.
     pub(super) done: usize,
 }
@@ -90,8 +92,7 @@ impl Chunk {
 
     /// Returns the memory that its lines take.
     pub(super) fn resident_bytes(&self) -> usize {
-        let columns: usize = self.columns.iter().map(Columns::resident_bytes).sum();
-        self.bytes.len() + self.entries.len() * size_of::<Entry>() + columns
+        self.bytes.len() + self.entries.len() * size_of::<Entry>() + self.columns_bytes
     }
 
     pub(super) fn clear(&mut self, keep_bytes: usize) {
@@ -99,6 +100,7 @@ impl Chunk {
         self.bytes.shrink_to(keep_bytes);
         self.entries.clear();
         self.columns.clear();
+        self.columns_bytes = 0;
         self.done = 0;
     }
 }

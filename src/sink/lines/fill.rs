@@ -77,6 +77,7 @@ impl Lines {
         if let Some(chunk) = self.chunks.back_mut() {
             // Lines that no event made have none.
             chunk.columns.resize_with(chunk.entries.len().saturating_sub(1), Columns::default);
+            chunk.columns_bytes += columns.resident_bytes();
             chunk.columns.push(columns);
         }
     }
@@ -188,9 +189,15 @@ impl Lines {
         self.offered < lines
     }
 
-    /// Returns how far the sink has come. More is progress.
+    /// Returns where the sink stands. More means that it has taken something.
     pub(crate) fn standing(&self) -> (u64, u64, usize) {
         (self.changes.steps, self.first_offered_id(), self.cursor)
+    }
+
+    /// Returns how far the sink has come for the first time. Lines that were given back and are handed over again do not
+    /// count, so a peer that takes them and never keeps them shows no progress.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        (self.changes.steps, self.untouched)
     }
 
     /// Returns how many lines were written, without notices.
@@ -304,9 +311,13 @@ impl Lines {
         self.settle();
     }
 
-    /// Drops all there is, in a forked child: the parent writes it.
+    /// Drops all there is, in a forked child: the parent writes it. Ids go on, so that an acknowledgement of one of those
+    /// lines names none of the child's.
     pub(crate) fn forget(&mut self) {
         let mut fresh = Self::counted(Arc::clone(&self.delivered));
+        let end_id = self.end_id();
+        fresh.chunks.iter_mut().for_each(|chunk| chunk.first_id = end_id);
+        (fresh.untouched, fresh.oldest) = (end_id, end_id);
         std::mem::swap(&mut fresh.context, &mut self.context);
         *self = fresh;
     }

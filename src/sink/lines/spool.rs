@@ -13,8 +13,9 @@ use crate::metrics::{ByLevel, DroppedLine, Reason};
 use crate::record::Timestamp;
 
 impl Lines {
-    /// Says that lines, offered or in flight, are in a spool now.
-    pub fn spool(&mut self, ids: impl RangeBounds<u64>) {
+    /// Says that lines, offered or in flight, are in a spool now. Returns how many of them count, by level: notices and the
+    /// rest of a line that was dropped do not, and [`spooled_written`](Self::spooled_written) may not count them either.
+    pub fn spool(&mut self, ids: impl RangeBounds<u64>) -> ByLevel {
         let (mut landed, mut spooled) = (ByLevel::default(), ByLevel::default());
         self.finish(ids, |entry, _| {
             landed.add(entry.level, u64::from(entry.state == State::InFlight) * entry.counted());
@@ -24,6 +25,7 @@ impl Lines {
         self.delivered.land(landed);
         self.delivered.spool(spooled);
         self.settle();
+        spooled
     }
 
     /// Says that an earlier process left lines in the spool.
@@ -31,19 +33,27 @@ impl Lines {
         self.delivered.take_over(of(level, lines));
     }
 
-    /// Says that lines from the spool are written, with `bytes` in all.
+    /// Says that lines from the spool are written, with `bytes` in all. No more lines count than are in the spool.
     pub fn spooled_written(&mut self, level: Level, lines: u64, bytes: u64) {
+        let lines = self.most_spooled(level, lines);
         self.delivered.unspool(of(level, lines));
         self.delivered.add(of(level, lines));
         self.changes.written_bytes += bytes;
         self.changes.steps += 1;
     }
 
-    /// Says that lines from the spool are lost. `time`: when the last of them was logged.
+    /// Says that lines from the spool are lost. `time`: when the last of them was logged. No more lines count than are
+    /// in the spool.
     pub fn spooled_dropped(&mut self, reason: Reason, level: Level, lines: u64, time: Timestamp) {
+        let lines = self.most_spooled(level, lines);
         self.delivered.unspool(of(level, lines));
         self.changes.dropped.push(DroppedLine { reason, level, time, lines, is_notice: false });
         self.changes.steps += 1;
+    }
+
+    /// Returns `lines`, or how many lines of this level are in the spool if those are fewer.
+    fn most_spooled(&self, level: Level, lines: u64) -> u64 {
+        lines.min(self.delivered.counts().spooled.level(level))
     }
 }
 

@@ -64,6 +64,7 @@ impl Lines {
         let mut landed = ByLevel::default();
         let ids = self.ids_in(&ids);
         let before = self.next;
+        let is_part_named = self.first_id().is_some_and(|first| ids.contains(&first));
         for id in ids {
             let Some(at) = self.position(id) else { continue };
             let Some(entry) = self.chunks.get_mut(at.chunk).and_then(|chunk| chunk.entries.get_mut(at.index)) else {
@@ -83,7 +84,7 @@ impl Lines {
             self.abandon_part(before);
             self.cursor = self.line_start();
             self.is_part_handed = false;
-        } else if self.is_part_handed {
+        } else if self.is_part_handed && is_part_named {
             self.cursor = self.line_start();
             self.is_part_handed = false;
         }
@@ -179,12 +180,27 @@ impl Lines {
             if reached == self.cursor {
                 break;
             }
+            // Whole lines that no sink has taken before: nearly all.
+            let is_fresh = to == State::Done
+                && chunk.first_id + self.next.index as u64 >= self.untouched
+                && self.cursor == chunk.start(self.next.index);
             left -= reached - self.cursor;
             self.cursor = reached;
             let Some(chunk) = self.chunks.get_mut(self.next.chunk) else { break };
             let mut index = self.next.index;
-            let (mut passed, mut done, mut flying) = (0, 0, 0);
-            for entry in chunk.entries.get_mut(self.next.index..run_index).unwrap_or_default() {
+            let run = chunk.entries.get_mut(self.next.index..run_index).unwrap_or_default();
+            let whole = if is_fresh { run.len() } else { 0 };
+            let (fresh, known) = run.split_at_mut(whole);
+            for entry in fresh {
+                if entry.end > reached {
+                    break;
+                }
+                index += 1;
+                lines.add(entry.level, entry.counted());
+                entry.state = State::Done;
+            }
+            let (mut passed, mut done, mut flying) = (index - self.next.index, index - self.next.index, 0);
+            for entry in known {
                 if entry.end > reached {
                     break;
                 }

@@ -97,3 +97,39 @@ fn a_variable_of_an_open_span_can_be_set_within_others() {
     assert_eq!((&lines[0]["tenant"], &lines[0]["user"]), (&json!("acme"), &json!(7)));
     assert!(lines[1].get("user").is_none());
 }
+
+#[test]
+fn many_variables_of_a_span_cost_no_more_each_than_few() {
+    // The time for all is quadratic, if each copies those before it: minutes.
+    let builder = fixed().max_line_bytes(2 << 20);
+    let lines = lines_of(builder, || {
+        let span = info_span!("request");
+        let names: Vec<_> = (0..30_000).map(|number| format!("variable_{number}")).collect();
+        for (number, name) in names.iter().enumerate() {
+            span.set_variable(name, number);
+        }
+        // The last value of a name counts.
+        span.set_variable("variable_7", "seven");
+        span.in_scope(|| info!("x"));
+    });
+    assert_eq!((&lines[0]["variable_7"], &lines[0]["variable_29999"]), (&json!("seven"), &json!(29_999)));
+}
+
+#[test]
+fn variables_beyond_the_memory_of_a_line_are_ignored_with_a_complaint() {
+    let complaints = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = std::sync::Arc::clone(&complaints);
+    let builder = fixed().max_line_bytes(20_000).on_complaint(move |text| heard.lock().unwrap().push(text.to_owned()));
+    let lines = lines_of(builder, || {
+        let span = info_span!("request");
+        for number in 0..1_000 {
+            span.set_variable(&format!("variable_{number}"), "x".repeat(100));
+        }
+        // There is room for a value that takes no more than the one before it.
+        span.set_variable("variable_0", "first");
+        span.in_scope(|| info!("x"));
+    });
+    assert_eq!((&lines[0]["variable_0"], lines[0].get("variable_999")), (&json!("first"), None));
+    let complaints = complaints.lock().unwrap();
+    assert!(complaints.len() == 1 && complaints[0].contains("request"), "{complaints:?}");
+}

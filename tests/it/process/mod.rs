@@ -3,6 +3,7 @@
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod fork_outputs;
+pub(crate) mod host;
 pub(crate) mod panics;
 pub(crate) mod sigkill;
 pub(crate) mod signals;

@@ -184,13 +184,10 @@ impl State {
             }
             Step::Spool(count) => {
                 let offered = lines.iter().take(count);
-                let taken: Vec<_> = offered.map(|line| (line.id, line.level, seq(line.bytes), line.target)).collect();
-                // No book counts a notice.
-                let taken: Vec<_> =
-                    taken.into_iter().map(|(id, level, seq, to)| (id, level, seq, to == Some("spanline"))).collect();
-                for (id, level, seq, is_notice) in taken {
-                    lines.spool(id..=id);
-                    if !is_notice {
+                let taken: Vec<_> = offered.map(|line| (line.id, line.level, seq(line.bytes))).collect();
+                for (id, level, seq) in taken {
+                    // No book counts a notice, nor the rest of a line that was dropped.
+                    if lines.spool(id..=id).total() > 0 {
                         self.spool.insert(id, (level, seq));
                     }
                 }
