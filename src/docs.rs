@@ -33,6 +33,7 @@ pages! {
     promises = "promises.md";
     schemas = "schemas.md";
     secrets = "secrets.md";
+    security = "security.md";
     when_things_go_wrong = "when-things-go-wrong.md";
     your_own_sink = "your-own-sink.md";
 }

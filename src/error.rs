@@ -39,6 +39,7 @@ enum Kind {
     Rejected,
     Closed,
     Invalid,
+    NotDurable,
     Timeout,
     OwnThread,
     /// The log ended with this many lines unwritten.
@@ -65,6 +66,13 @@ impl Error {
     /// `build`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
+    }
+
+    /// Creates a failure of [`Control::Sync`](crate::sink::Control::Sync) after which no retry makes the lines written
+    /// before it durable. The worker counts them in
+    /// [`not_durable`](crate::metrics::OutputMetrics::not_durable) and reports them in the log.
+    pub fn not_durable(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotDurable, message)
     }
 
     pub(crate) fn timeout(message: impl Into<String>) -> Self {
@@ -123,6 +131,11 @@ impl Error {
     /// Returns whether the sink refused one line permanently.
     pub fn is_rejected(&self) -> bool {
         self.kind == Kind::Rejected
+    }
+
+    /// Returns whether lines that were written can no longer be made durable.
+    pub fn is_not_durable(&self) -> bool {
+        self.kind == Kind::NotDurable
     }
 
     /// Returns whether the destination has ended permanently.

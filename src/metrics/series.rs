@@ -50,7 +50,7 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 22] = [
+pub(super) const SERIES: [Series; 23] = [
     Series {
         name: "spanline_lines_emitted_total",
         help: "Lines meant for the output: each event that passed its filters, or was held back from it.",
@@ -170,6 +170,12 @@ pub(super) const SERIES: [Series; 22] = [
         help: "Failed syncs.",
         unit: Unit::Events,
         values: Values::Count(|output| output.failed_syncs),
+    },
+    Series {
+        name: "spanline_not_durable_total",
+        help: "Written lines that a failed sync covered and that can no longer be made durable.",
+        unit: Unit::Events,
+        values: Values::Count(|output| output.not_durable),
     },
     Series {
         name: "spanline_overdue_total",

@@ -56,6 +56,8 @@ pub struct OutputMetrics {
     pub syncs: u64,
     /// Failed syncs. Each is retried, unless `Handle::sync` asked for it.
     pub failed_syncs: u64,
+    /// Lines of `written` that a failed sync covered and that can no longer be made durable.
+    pub not_durable: u64,
     /// Values and pieces of text that [`Redact`](crate::Redact) replaced.
     ///
     /// A value is counted when it is logged; a span's value once. A piece of text is counted when it is rendered; a

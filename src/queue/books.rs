@@ -100,6 +100,7 @@ pub(crate) struct WorkerCounts {
     pub(crate) panics: u64,
     pub(crate) syncs: u64,
     pub(crate) failed_syncs: u64,
+    pub(crate) not_durable: u64,
     pub(crate) redacted: u64,
     /// Shared, so that a snapshot copies no text under the lock.
     pub(crate) last_error: Option<Arc<str>>,

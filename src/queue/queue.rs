@@ -129,6 +129,7 @@ impl Queue {
             panics: worker.panics,
             syncs: worker.syncs,
             failed_syncs: worker.failed_syncs,
+            not_durable: worker.not_durable,
             redacted: worker.redacted + self.counters.redacted(),
             overdue: books.overdue,
             ..OutputMetrics::default()

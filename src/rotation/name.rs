@@ -12,6 +12,12 @@ use crate::record::Timestamp;
 
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 
+/// No clock of a log gives a later time: a [`Timestamp`] ends in the year 2262.
+const MAX_SECONDS: i64 = i64::MAX / 1_000_000_000;
+
+/// No log rotates this often. The numbers above are room for successors.
+const MAX_SEQUENCE: u64 = u64::MAX / 2;
+
 /// The place of one closed segment in the order in which segments were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Segment {
@@ -48,13 +54,23 @@ impl Segment {
         let seconds = time.as_nanos().div_euclid(1_000_000_000);
         match newest {
             None => Self { seconds, sequence: 1 },
-            Some(newest) => Self { seconds: seconds.max(newest.seconds), sequence: newest.sequence.saturating_add(1) },
+            Some(newest) => Self { seconds: seconds.max(newest.seconds), ..newest.next() },
         }
     }
 
     /// Returns what the next segment must follow: the later time and the higher sequence of the two.
     pub(crate) fn highest(self, other: Self) -> Self {
         Self { seconds: self.seconds.max(other.seconds), sequence: self.sequence.max(other.sequence) }
+    }
+
+    /// Returns whether segments can follow it, with a later time and a higher sequence. No other was made by a log.
+    pub(crate) fn leaves_room(self) -> bool {
+        self.seconds < MAX_SECONDS && self.sequence < MAX_SEQUENCE
+    }
+
+    /// Returns the segment with the next sequence.
+    pub(crate) fn next(self) -> Self {
+        Self { sequence: self.sequence.saturating_add(1), ..self }
     }
 
     /// Returns when it was closed.
@@ -164,6 +180,16 @@ impl SegmentNames {
     pub(crate) fn lock(&self) -> String {
         format!(".{}.lock", self.active)
     }
+
+    /// Returns how long a name of this log can become, in bytes.
+    pub(crate) fn longest(&self, compression: Compression) -> usize {
+        let last = Segment { seconds: 0, sequence: u64::MAX };
+        let segment = match compression {
+            Compression::Plain => self.segment(last, compression),
+            _ => self.temporary(last, compression),
+        };
+        segment.len().max(self.lock().len())
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +250,27 @@ mod tests {
         let back = Segment::after(Some(first), Timestamp::from_nanos(0));
         assert_eq!((first.sequence, back.sequence, back.seconds), (1, 2, AT.seconds));
         assert!(first < back);
+    }
+
+    #[test]
+    fn what_no_log_made_leaves_no_room() {
+        let now = Segment::after(None, Timestamp::from_nanos(i64::MAX - 1_000_000_000));
+        assert!(now.leaves_room() && AT.leaves_room());
+        for far in [
+            Segment { sequence: u64::MAX, ..AT },
+            Segment { sequence: u64::MAX / 2, ..AT },
+            Segment { seconds: 253_402_300_799, ..AT },
+            Segment { seconds: 9_300_000_000, ..AT },
+        ] {
+            assert!(!far.leaves_room(), "{far:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_is_that_of_the_last_segment() {
+        let names = SegmentNames::new("a.log");
+        assert_eq!(names.longest(Compression::Plain), "a.19700101T000000Z-18446744073709551615.log".len());
+        assert_eq!(names.longest(Compression::Gzip), ".a.19700101T000000Z-18446744073709551615.log.gz.tmp".len());
     }
 
     proptest! {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::Segment;
 use crate::record::Timestamp;
 
 /// Limits retention; a segment beyond any limit is removed.
@@ -21,15 +20,16 @@ impl Retention {
 
     /// Returns how many segments are beyond a limit, counted from the oldest.
     ///
-    /// `closed`: each segment once with its size in bytes, oldest first. Without a time, no segment is too old.
-    pub(crate) fn surplus(&self, closed: &[(Segment, u64)], now: Option<Timestamp>) -> usize {
+    /// `closed`: when each segment was closed and its size in bytes, oldest first. Without a time, no segment is too
+    /// old.
+    pub(crate) fn surplus(&self, closed: &[(Timestamp, u64)], now: Option<Timestamp>) -> usize {
         let oldest = self.age.zip(now).map(|(age, now)| {
             Timestamp::from_nanos(now.as_nanos().saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)))
         });
         let mut total = 0u64;
-        let kept = closed.iter().rev().take(self.files.unwrap_or(usize::MAX)).take_while(|(segment, bytes)| {
+        let kept = closed.iter().rev().take(self.files.unwrap_or(usize::MAX)).take_while(|(time, bytes)| {
             total = total.saturating_add(*bytes);
-            oldest.is_none_or(|oldest| segment.time() >= oldest) && self.bytes.is_none_or(|limit| total <= limit)
+            oldest.is_none_or(|oldest| *time >= oldest) && self.bytes.is_none_or(|limit| total <= limit)
         });
         closed.len() - kept.count()
     }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     fn surplus(retention: Retention) -> usize {
-        let closed: Vec<_> = (1..=5).map(|n| (Segment { seconds: n * 100, sequence: n.unsigned_abs() }, 10)).collect();
+        let closed: Vec<_> = (1..=5).map(|n| (Timestamp::from_nanos(n * 100_000_000_000), 10)).collect();
         retention.surplus(&closed, Some(Timestamp::from_nanos(500_000_000_000)))
     }
 
@@ -62,6 +62,6 @@ mod tests {
     #[test]
     fn without_a_time_no_segment_is_too_old() {
         let retention = Retention { age: Some(Duration::ZERO), ..Retention::default() };
-        assert_eq!(retention.surplus(&[(Segment { seconds: 0, sequence: 1 }, 1)], None), 0);
+        assert_eq!(retention.surplus(&[(Timestamp::default(), 1)], None), 0);
     }
 }

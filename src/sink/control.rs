@@ -13,7 +13,8 @@ pub enum Control {
     /// for [`Handle::flush`](crate::Handle::flush), and before the end of the log.
     Flush,
     /// Make all that was written durable: for [`Handle::sync`](crate::Handle::sync), and as
-    /// [`Durability`](crate::Durability) sets, then again after an error.
+    /// [`Durability`](crate::Durability) sets, then again after an error. After
+    /// [`Error::not_durable`](crate::Error::not_durable), the next one covers only lines that are written later.
     Sync,
     /// Close what is open and open it again: after a rename by another program, or to connect again. Revives a sink that
     /// has returned a [closed](crate::Error::is_closed) error.

@@ -48,6 +48,11 @@ impl Engine {
             let this = &mut *engine;
             this.renderer.render_notice(loss, &mut this.delivery.lines, &mut this.counts);
         }
+        let not_durable = engine.syncing.take_not_durable();
+        if let Some(count) = not_durable {
+            let this = &mut *engine;
+            this.renderer.render_not_durable(count, &mut this.delivery.lines, &mut this.counts);
+        }
         let repeats = engine.repeats(lane, last, batch.is_empty() || !orders.is_empty());
         for summary in &repeats {
             if engine.delivery.lines.len() >= CHUNK_BYTES {
@@ -65,8 +70,9 @@ impl Engine {
         let retained = engine.delivery.lines.retained_bytes();
         let rest = batch.bytes().saturating_sub(released);
         engine.delivery.used_bytes = lane.queue.release(rest, &[], oldest, retained);
-        let is_nothing = (batch.is_empty() || are_echoes) && losses.is_empty() && repeats.is_empty();
-        engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices: losses.len() });
+        let notices = losses.len() + usize::from(not_durable.is_some());
+        let is_nothing = (batch.is_empty() || are_echoes) && notices == 0 && repeats.is_empty();
+        engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices });
         engine
     }
 

@@ -18,8 +18,9 @@ use crate::sync::after;
 /// # Errors
 /// A failed sync is reported and retried until one succeeds. It counts in
 /// [`failed_syncs`](crate::metrics::OutputMetrics::failed_syncs). Linux reports a failed write once and may then discard the
-/// data. So a success after a failure covers only the lines written since. Earlier lines are safe only while
-/// `failed_syncs` does not change.
+/// data, so a later success proves nothing about earlier lines. [`RollingFile`](crate::RollingFile) therefore writes the
+/// lines that such a sync covered to a new segment, if they are still in memory. Otherwise they count as
+/// [`not_durable`](crate::metrics::OutputMetrics::not_durable), and the log reports how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {

@@ -170,12 +170,19 @@ impl Engine {
     /// Makes all that was written durable.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
         let result = self.control(Control::Sync);
-        if result.is_ok() {
-            self.counts.syncs += 1;
-            self.syncing.unsynced.clear();
-        } else {
-            self.counts.failed_syncs += 1;
-            self.syncing.unsynced.failed();
+        let written = self.delivery.lines.written_lines();
+        match &result {
+            Ok(()) => {
+                self.counts.syncs += 1;
+                self.syncing.synced(written);
+            }
+            Err(error) => {
+                self.counts.failed_syncs += 1;
+                match error.is_not_durable() {
+                    true => self.counts.not_durable += self.syncing.give_up(written),
+                    false => self.syncing.unsynced.failed(),
+                }
+            }
         }
         result
     }
@@ -183,7 +190,10 @@ impl Engine {
     pub(super) fn sync_and_report(&mut self, lane: &Lane) {
         if let Err(error) = self.sync() {
             self.counts.last_error = Some(format!("{error:#}").into());
-            lane.complain("sync", &format!("what was written is not durable yet: {error:#}"));
+            match error.is_not_durable() {
+                true => lane.complain("sync", &format!("{error:#}")),
+                false => lane.complain("sync", &format!("what was written is not durable yet: {error:#}")),
+            }
         }
     }
 

@@ -122,6 +122,15 @@ impl Renderer {
         self.render_own(notice_metadata(), false, &fields, lines, counts);
     }
 
+    /// Renders how many written lines could not be made durable.
+    pub(super) fn render_not_durable(&mut self, count: u64, lines: &mut Lines, counts: &mut WorkerCounts) {
+        let mut fields = Vec::new();
+        put_named(&mut fields, "message", &Value::Str("log lines may not survive a power cut"));
+        put_named(&mut fields, "not_durable", &Value::U64(count));
+        put_named(&mut fields, "reason", &Value::Str("sync_failed"));
+        self.render_own(notice_metadata(), false, &fields, lines, counts);
+    }
+
     /// Renders how many lines of a call site were suppressed, as a line of that call site.
     pub(super) fn render_repeats(&mut self, summary: &Summary, lines: &mut Lines, counts: &mut WorkerCounts) {
         let mut fields = summary.sample.clone();

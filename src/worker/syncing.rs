@@ -14,17 +14,47 @@ pub(super) struct Syncing {
     is_unflushed: bool,
     /// When it is asked to once more, if it may succeed.
     flush: Backoff,
+    /// How many lines were written when a sync last settled all of them.
+    settled_lines: u64,
+    /// Lines that were written and cannot be made durable, until the log reports them.
+    not_durable: u64,
 }
 
 impl Syncing {
     pub(super) fn new(durability: Durability) -> Self {
-        Self { unsynced: Unsynced::new(durability), is_unflushed: false, flush: Backoff::new() }
+        Self {
+            unsynced: Unsynced::new(durability),
+            is_unflushed: false,
+            flush: Backoff::new(),
+            settled_lines: 0,
+            not_durable: 0,
+        }
     }
 
     /// Starts afresh, in a forked child.
     pub(super) fn begin_anew(&mut self) {
         self.unsynced.clear();
         self.flushed();
+        (self.settled_lines, self.not_durable) = (0, 0);
+    }
+
+    /// Notes that all lines written so far are durable.
+    pub(super) fn synced(&mut self, written_lines: u64) {
+        self.unsynced.clear();
+        self.settled_lines = written_lines;
+    }
+
+    /// Notes that the lines written since the last sync cannot be made durable. Returns how many these are.
+    pub(super) fn give_up(&mut self, written_lines: u64) -> u64 {
+        let lines = written_lines.saturating_sub(self.settled_lines);
+        self.not_durable += lines;
+        self.synced(written_lines);
+        lines
+    }
+
+    /// Takes the lines that the log has to report as not durable; `None` if there are none.
+    pub(super) fn take_not_durable(&mut self) -> Option<u64> {
+        Some(std::mem::take(&mut self.not_durable)).filter(|lines| *lines > 0)
     }
 
     /// Notes that all was flushed.

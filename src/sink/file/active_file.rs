@@ -1,7 +1,9 @@
 //! The open active file.
 //!
 //! While it is open, its writer holds a shared lock on it. The lock prevents that the file is compressed, and that
-//! anything is cut off while there is more than one writer. Between writes, `end` is where this writer left the file.
+//! anything is cut off while there is more than one writer. Every user who may read the file can hold its lock, too. Such
+//! a lock prevents neither the start nor a write: the writer continues without a lock, cuts nothing off, and asks for the
+//! lock again before each batch. Between writes, `end` is where this writer left the file.
 //! If the file ends elsewhere, another program wrote to it or cut it, and its last byte is checked before the next
 //! write.
 //!
@@ -16,8 +18,10 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::log_files::{LogFiles, leads_to};
-use super::open::{self, Identity, await_writes, failed, try_exclusive, try_shared};
+use super::directory::{Directory, Entry, Identity, Links, await_writes, try_exclusive, try_shared};
+use super::failed::failed;
+use super::kept::Kept;
+use super::log_files::LogFiles;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::sink::Lines;
@@ -36,32 +40,73 @@ pub(super) struct ActiveFile {
     end: Option<u64>,
     /// The last write ended inside a line.
     fragment: bool,
-    /// The lock was lost.
-    lost: bool,
+    /// This writer holds its shared lock, or there are no locks.
+    is_locked: bool,
     unsynced: bool,
+    /// The process that created it, until something is written to it.
+    created_by: Option<u32>,
 }
 
 impl ActiveFile {
     /// Opens or creates the file. Ends the torn line that a crash left, unless another process is writing.
     pub(super) fn open(files: &LogFiles) -> Result<Self, Error> {
-        let path = &files.active_path;
-        for _ in 0..ATTEMPTS {
-            let file = open::open_or_create(path, files.modes).map_err(failed("open", path))?;
-            let identity = Identity::of(&file.metadata().map_err(failed("inspect", path))?);
-            let mut active = Self { file, identity, end: None, fragment: false, lost: false, unsynced: false };
-            if try_exclusive(&active.file) && leads_to(path, identity) {
+        let (path, name) = (&files.active_path, files.names.active());
+        for attempt in 0..ATTEMPTS {
+            let (file, is_new) = files.directory.open_or_create(name, Links::One).map_err(failed("open", path))?;
+            let identity = Entry::of(&file).map_err(failed("inspect", path))?.identity;
+            let created_by = is_new.then(std::process::id);
+            let mut active =
+                Self { file, identity, end: None, fragment: false, is_locked: false, unsynced: false, created_by };
+            let is_there = || files.directory.leads_to(name, identity);
+            if try_exclusive(&active.file) && is_there() {
                 // A full disk is met again, and reported, with the first line.
                 let _ = active.close_off();
             }
-            if try_shared(&active.file) && leads_to(path, identity) {
+            active.is_locked = try_shared(&active.file);
+            // Another program may hold its lock for good.
+            if (active.is_locked || attempt + 1 == ATTEMPTS) && is_there() {
                 return Ok(active);
             }
             thread::sleep(PAUSE);
         }
         Err(Error::retry(format!(
-            "open {}: another program holds a lock on it; release that lock, or log to another file",
+            "open {}: another program replaces it repeatedly; spanline tries again",
             path.display()
         )))
+    }
+
+    /// Returns whether it was created when it was opened.
+    pub(super) fn is_new(&self) -> bool {
+        self.created_by.is_some()
+    }
+
+    /// Makes the file stay, also without a line.
+    pub(super) fn keep(&mut self) {
+        self.created_by = None;
+    }
+
+    /// Returns whether this writer holds its shared lock. Asks for it again if not.
+    pub(super) fn lock_again(&mut self) -> bool {
+        self.is_locked = self.is_locked || try_shared(&self.file);
+        self.is_locked
+    }
+
+    pub(super) fn entry(&self) -> io::Result<Entry> {
+        Entry::of(&self.file)
+    }
+
+    /// Gives it the group and mode that files of the log have.
+    pub(super) fn set_attributes(&self, files: &LogFiles) -> Result<(), Error> {
+        Directory::set_attributes(&self.file, files.attributes).map_err(failed("set the group of", &files.active_path))
+    }
+
+    /// Removes it if this process created it, nothing was written to it, and no other process has opened it.
+    pub(super) fn discard_empty(&mut self, files: &LogFiles) {
+        let is_own = self.created_by == Some(std::process::id());
+        let is_empty = || self.len().is_ok_and(|len| len == 0);
+        if is_own && is_empty() && try_exclusive(&self.file) && is_empty() && self.is_in(files) {
+            let _ = files.directory.remove(files.names.active());
+        }
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -70,16 +115,17 @@ impl ActiveFile {
 
     /// Returns whether the path still leads to it.
     pub(super) fn is_at(&self, files: &LogFiles) -> bool {
-        !self.lost && leads_to(&files.active_path, self.identity)
+        files.leads_to(self.identity)
+    }
+
+    /// Returns whether it still is in the held directory, under its name.
+    pub(super) fn is_in(&self, files: &LogFiles) -> bool {
+        files.directory.leads_to(files.names.active(), self.identity)
     }
 
     /// Returns whether it still has a name, so that its lines can be found.
     pub(super) fn has_name(&self) -> bool {
-        #[cfg(unix)]
-        let has_name = |metadata: std::fs::Metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 0;
-        #[cfg(not(unix))]
-        let has_name = |_| true;
-        self.file.metadata().is_ok_and(has_name)
+        self.entry().is_ok_and(|entry| entry.links > 0)
     }
 
     /// Returns whether the rest of the first line belongs here: the file ends with its beginning.
@@ -93,8 +139,7 @@ impl ActiveFile {
 
     /// Returns when it was last written to.
     pub(super) fn modified(&self) -> Option<Timestamp> {
-        let modified = self.file.metadata().and_then(|metadata| metadata.modified()).ok()?;
-        Some(chrono::DateTime::<chrono::Utc>::from(modified).into())
+        self.entry().ok().map(|entry| entry.modified)
     }
 
     /// Makes the file's end and the cursor agree: what follows is the rest of the line that the file ends with, or a
@@ -155,8 +200,9 @@ impl ActiveFile {
 
     /// Appends `bytes` bytes of `lines` in one call, and advances past what was written.
     ///
-    /// When the cursor is inside a line, the file must end with the beginning of that line.
-    pub(super) fn append(&mut self, lines: &mut Lines, bytes: usize) -> io::Result<()> {
+    /// When the cursor is inside a line, the file must end with the beginning of that line. What was written is added to
+    /// `kept`.
+    pub(super) fn append(&mut self, lines: &mut Lines, bytes: usize, kept: &mut Kept) -> io::Result<()> {
         let before = self.end;
         let rest = self.fragment;
         let written = loop {
@@ -171,7 +217,9 @@ impl ActiveFile {
                 let end = self.file.stream_position()?;
                 let start = end.saturating_sub(written as u64);
                 self.unsynced = true;
+                self.created_by = None;
                 self.end = Some(end);
+                kept.push(lines.as_bytes().get(..written).unwrap_or_default(), rest && before == Some(start));
                 if before == Some(start) {
                     lines.advance(written);
                 } else if rest {
@@ -213,13 +261,22 @@ impl ActiveFile {
             }
         }
         // Asking for the exclusive lock gave up the shared one.
-        self.lost = !try_shared(&self.file);
+        self.is_locked = try_shared(&self.file);
     }
 
     /// Releases the shared lock of a closed segment. Closing the file does not suffice: a forked process may have
     /// inherited the lock.
     pub(super) fn release(self) {
         let _ = self.file.unlock();
+    }
+
+    /// Writes whole lines again that could not be made durable, and makes them durable here.
+    pub(super) fn write_again(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let begun = self.close_off()?;
+        self.file.write_all(bytes)?;
+        self.end = Some(self.file.stream_position()?).filter(|end| *end == begun.saturating_add(bytes.len() as u64));
+        (self.unsynced, self.created_by) = (true, None);
+        self.sync()
     }
 
     /// Makes what was written durable.
@@ -235,20 +292,23 @@ impl ActiveFile {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, OpenOptions};
-    use std::path::PathBuf;
+    use std::path::Path;
 
     use tracing::Level;
 
-    use super::super::open::Modes;
+    use super::super::directory::NewFiles;
     use super::*;
     use crate::rotation::{Compression, Retention, SegmentNames};
 
-    fn log_files(directory: PathBuf) -> LogFiles {
+    fn log_files(directory: &Path) -> LogFiles {
+        let new_files = NewFiles { mode: None, group: None, default_mode: 0o600, directory_mode: 0o750 };
         LogFiles {
             active_path: directory.join("orders.log"),
-            directory,
+            directory: Directory::open(directory, 0o750).unwrap().into(),
             names: SegmentNames::new("orders.log"),
-            modes: Modes { file: 0o600, directory: 0o750 },
+            new_files,
+            attributes: new_files.attributes(),
+            is_strict: false,
             retention: Retention::default(),
             compression: Compression::Plain,
         }
@@ -258,7 +318,7 @@ mod tests {
     /// file's end and the write of the first `part` bytes of these lines.
     fn disturbed(texts: &[&str], other: &str, part: usize) -> String {
         let directory = tempfile::tempdir().unwrap();
-        let files = log_files(directory.path().to_owned());
+        let files = log_files(directory.path());
         fs::write(&files.active_path, "{\"before\":1}\n").unwrap();
         let mut active = ActiveFile::open(&files).unwrap();
         let mut lines = Lines::default();
@@ -267,11 +327,11 @@ mod tests {
         }
         active.settle(&mut lines).unwrap();
         OpenOptions::new().append(true).open(&files.active_path).unwrap().write_all(other.as_bytes()).unwrap();
-        active.append(&mut lines, part).unwrap();
+        active.append(&mut lines, part, &mut Kept::new()).unwrap();
         while !lines.is_empty() {
             active.settle(&mut lines).unwrap();
             let all = lines.as_bytes().len();
-            active.append(&mut lines, all).unwrap();
+            active.append(&mut lines, all, &mut Kept::new()).unwrap();
         }
         fs::read_to_string(&files.active_path).unwrap()
     }
@@ -300,7 +360,7 @@ mod tests {
     #[test]
     fn promise_05_a_torn_tail_that_could_not_be_ended_at_first_is_ended_later() {
         let directory = tempfile::tempdir().unwrap();
-        let files = log_files(directory.path().to_owned());
+        let files = log_files(directory.path());
         let mut active = ActiveFile::open(&files).unwrap();
         fs::write(&files.active_path, "{\"torn\":").unwrap();
         let mut lines = Lines::default();
@@ -309,7 +369,7 @@ mod tests {
         active.settle(&mut lines).unwrap_err();
         active.file = writable;
         active.settle(&mut lines).unwrap();
-        active.append(&mut lines, 8).unwrap();
+        active.append(&mut lines, 8, &mut Kept::new()).unwrap();
         assert_eq!(fs::read_to_string(&files.active_path).unwrap(), "{\"torn\":\n{\"a\":1}\n");
     }
 }

@@ -1,20 +1,22 @@
 //! Compresses closed segments, on a thread that lives while there is work.
 //!
 //! A segment is read under its exclusive lock, so that no writer and no thread of another process uses it. The
-//! compressed file is written under a temporary name, made durable and renamed; only then is the original removed. A
-//! crash leaves a stray temporary file, or both files, and the next pass removes what is not needed.
+//! compressed file is written under a temporary name, made durable and renamed. It is read back and compared with the
+//! original; only then is the original removed. A crash leaves a stray temporary file, or both files, and the next pass
+//! removes what is not needed. Two files that differ both stay.
 
-use std::fs::{File, Metadata};
-use std::io::{self, ErrorKind, Read};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::codec;
-use super::log_files::{DirectoryListing, LogFiles, SegmentFile, leads_to, remove};
-use super::open::{self, Identity, failed, mode_of, rename_new};
+use super::codec::{self, Comparison};
+use super::directory::{Directory, Entry, Links};
+use super::failed::failed;
+use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
 use crate::error::Error;
 use crate::process;
 use crate::record::Timestamp;
@@ -29,15 +31,15 @@ pub(super) struct Compressor(Arc<CompressorShared>);
 
 #[derive(Debug)]
 struct CompressorShared {
-    files: Arc<LogFiles>,
     state: Mutex<CompressorState>,
     idle: Condvar,
     /// The log ends: the next start does the rest.
     stop: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct CompressorState {
+    files: Arc<LogFiles>,
     running: bool,
     /// Another pass is due.
     wanted: bool,
@@ -47,19 +49,32 @@ struct CompressorState {
     /// When the last pass was requested.
     woken: Option<Timestamp>,
     problem: Option<Error>,
+    /// Segments whose two files differ. They were reported.
+    different: BTreeSet<Segment>,
 }
 
 impl Compressor {
     pub(super) fn new(files: Arc<LogFiles>) -> Self {
-        let (state, idle) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(CompressorShared { files, state, idle, stop: AtomicBool::new(false) }))
+        let state = CompressorState {
+            files,
+            running: false,
+            wanted: false,
+            left_over: false,
+            now: None,
+            woken: None,
+            problem: None,
+            different: BTreeSet::new(),
+        };
+        let (state, idle) = (Mutex::new(state), Condvar::new());
+        Self(Arc::new(CompressorShared { state, idle, stop: AtomicBool::new(false) }))
     }
 
     /// Requests a pass over the directory, if the listing shows any work.
-    pub(super) fn wake(&self, listing: &DirectoryListing, now: Option<Timestamp>) {
+    pub(super) fn wake(&self, files: &Arc<LogFiles>, listing: &DirectoryListing, now: Option<Timestamp>) {
         let mut state = self.0.state();
+        state.files = Arc::clone(files);
         (state.now, state.woken) = (now, now);
-        if self.0.has_work(listing) {
+        if state.has_work(listing) {
             state.wanted = true;
             self.0.stop.store(false, Ordering::Relaxed);
             if !state.running {
@@ -85,10 +100,11 @@ impl Compressor {
         state.now = Some(now);
         let since = state.woken.map(|woken| now.as_nanos().saturating_sub(woken.as_nanos()));
         let due = state.left_over && !since.is_some_and(|since| (0..RETRY_NANOS).contains(&since));
+        let files = due.then(|| Arc::clone(&state.files));
         drop(state);
-        if due {
-            match self.0.files.list() {
-                Ok(listing) => self.wake(&listing, Some(now)),
+        if let Some(files) = files {
+            match files.list() {
+                Ok(listing) => self.wake(&files, &listing, Some(now)),
                 Err(error) => {
                     let mut state = self.0.state();
                     (state.woken, state.problem) = (Some(now), Some(error));
@@ -115,6 +131,27 @@ enum Outcome {
     Done,
     /// Another process has it open, or the log ends.
     Busy,
+    /// The compressed file holds something else.
+    Different,
+}
+
+impl CompressorState {
+    fn has_work(&self, listing: &DirectoryListing) -> bool {
+        !listing.temporaries.is_empty() || !self.work(listing).is_empty()
+    }
+
+    /// Returns the segments that are there uncompressed, or twice, and may be worked on.
+    fn work<'a>(&self, listing: &'a DirectoryListing) -> Vec<(Segment, &'a [SegmentFile])> {
+        let compresses = self.files.compression != Compression::Plain;
+        let is_open = |segment: &Segment, files: &[SegmentFile]| {
+            let plain = files.iter().find(|file| file.compression == Compression::Plain);
+            plain.is_some_and(|plain| plain.entry.links == 1 && (compresses || files.len() > 1))
+                && !listing.taken.contains(segment)
+                && !self.different.contains(segment)
+        };
+        let closed = listing.closed.iter().filter(|(segment, files)| is_open(segment, files));
+        closed.map(|(segment, files)| (*segment, files.as_slice())).collect()
+    }
 }
 
 impl CompressorShared {
@@ -143,96 +180,127 @@ impl CompressorShared {
         }
     }
 
-    fn has_work(&self, listing: &DirectoryListing) -> bool {
-        !listing.temporaries.is_empty() || listing.closed.values().any(|files| self.is_open_to_work(files))
-    }
-
-    /// Returns whether a segment is there uncompressed, or twice.
-    fn is_open_to_work(&self, files: &[SegmentFile]) -> bool {
-        let plain = files.iter().any(|file| file.compression == Compression::Plain);
-        plain && (self.files.compression != Compression::Plain || files.len() > 1)
-    }
-
     /// Does everything that is possible now. Returns the first error, after it has tried everything else.
     fn pass(&self) -> Result<(), Error> {
-        let listing = self.files.list()?;
+        let files = Arc::clone(&self.state().files);
+        let listing = files.list()?;
         let mut result = Ok(());
-        for (segment, path) in &listing.temporaries {
-            result = result.and(self.remove_stray(*segment, path).map_err(failed("remove", path)));
+        for (segment, name) in &listing.temporaries {
+            let removed = Self::remove_stray(&files, *segment, name);
+            result = result.and(removed.map_err(failed("remove", &files.path(name))));
         }
-        for (segment, files) in listing.closed.iter().filter(|(_, files)| self.is_open_to_work(files)) {
+        let work = self.state().work(&listing);
+        for (segment, stored) in work {
             if self.is_stopped() {
                 break;
             }
-            let path = self.files.path_of(*segment, Compression::Plain);
-            match self.compress(*segment, files, &path) {
+            let name = files.names.segment(segment, Compression::Plain);
+            match self.compress(&files, segment, stored) {
                 Ok(Outcome::Done) => {
                     let now = self.state().now;
-                    result = result.and(self.files.prune(now));
+                    result = result.and(files.prune(now));
                 }
                 Ok(Outcome::Busy) => self.state().left_over = true,
+                Ok(Outcome::Different) => {
+                    self.state().different.insert(segment);
+                    let path = files.path(&name);
+                    result = result.and(Err(Error::retry(format!(
+                        "compress {}: the compressed file beside it holds something else; both stay: compare them and \
+                         remove one",
+                        path.display()
+                    ))));
+                }
                 // It was removed in the meantime.
-                Err(_) if !path.exists() => {}
-                Err(error) => result = result.and(Err(failed("compress", &path)(error))),
+                Err(_) if files.directory.inspect(&name).is_err_and(|error| error.kind() == ErrorKind::NotFound) => {}
+                Err(error) => result = result.and(Err(failed("compress", &files.path(&name))(error))),
             }
         }
         result
     }
 
-    fn compress(&self, segment: Segment, files: &[SegmentFile], path: &Path) -> io::Result<Outcome> {
-        let source = match open::open(path) {
+    fn compress(&self, files: &LogFiles, segment: Segment, stored: &[SegmentFile]) -> io::Result<Outcome> {
+        let directory = &files.directory;
+        let name = files.names.segment(segment, Compression::Plain);
+        let source = match directory.open_file(&name, Links::One) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Done),
             opened => opened?,
         };
         if source.try_lock().is_err() {
             return Ok(Outcome::Busy);
         }
-        let metadata = source.metadata()?;
-        if !leads_to(path, Identity::of(&metadata)) {
+        if !directory.leads_to(&name, Entry::of(&source)?.identity) {
             return Ok(Outcome::Done);
         }
-        for compression in
-            files.iter().map(|file| file.compression).filter(|compression| *compression != Compression::Plain)
-        {
-            let packed = self.files.path_of(segment, compression);
-            match codec::decoded_bytes(compression, self.stoppable(&open::open(&packed)?)) {
-                // This build cannot decode it, so both files stay.
-                None => return Ok(Outcome::Done),
-                Some(Err(_)) if self.is_stopped() => return Ok(Outcome::Busy),
-                Some(Ok(bytes)) if bytes >= metadata.len() => return remove(path).map(|()| Outcome::Done),
-                Some(_) => remove(&packed)?,
+        for file in stored.iter().filter(|file| file.compression != Compression::Plain) {
+            let packed = files.names.segment(segment, file.compression);
+            match self.settle(directory, &source, &name, &packed, file.compression)? {
+                Settled::Plain => directory.remove(&packed)?,
+                Settled::As(outcome) => return Ok(outcome),
             }
         }
-        if self.files.compression == Compression::Plain {
+        if files.compression == Compression::Plain {
             return Ok(Outcome::Done);
         }
-        let temporary = self.files.directory.join(self.files.names.temporary(segment, self.files.compression));
-        remove(&temporary)?;
-        let packed = self.pack(&source, &metadata, &temporary).and_then(|()| {
-            rename_new(&temporary, &self.files.path_of(segment, self.files.compression))?;
-            open::sync_directory(&self.files.directory)
+        let temporary = files.names.temporary(segment, files.compression);
+        let packed = files.names.segment(segment, files.compression);
+        directory.remove(&temporary)?;
+        let written = self.pack(files, &source, &temporary).and_then(|()| {
+            directory.rename_new(&temporary, &packed)?;
+            directory.sync()
         });
-        match packed {
-            Ok(()) => remove(path).map(|()| Outcome::Done),
-            Err(error) => {
-                remove(&temporary)?;
-                if self.is_stopped() { Ok(Outcome::Busy) } else { Err(error) }
-            }
+        if let Err(error) = written {
+            directory.remove(&temporary)?;
+            return if self.is_stopped() { Ok(Outcome::Busy) } else { Err(error) };
+        }
+        match self.settle(directory, &source, &name, &packed, files.compression)? {
+            Settled::Plain => Err(io::Error::other("the compressed file cannot be read back; spanline tries again")),
+            Settled::As(outcome) => Ok(outcome),
         }
     }
 
-    /// Writes the compressed file, with the original's mode, and makes it durable.
-    fn pack(&self, source: &File, metadata: &Metadata, temporary: &Path) -> io::Result<()> {
-        let target = open::create(temporary, mode_of(metadata))?;
-        codec::encode(self.files.compression, self.stoppable(source), target)?.sync_all()
+    /// Compares a compressed file with its segment, and removes the segment if the other holds all of it.
+    fn settle(
+        &self,
+        directory: &Directory,
+        mut source: &File,
+        name: &str,
+        packed: &str,
+        compression: Compression,
+    ) -> io::Result<Settled> {
+        let file = directory.open_file(packed, Links::Any)?;
+        source.seek(SeekFrom::Start(0))?;
+        let compared = codec::compare(compression, self.stoppable(&file), self.stoppable(source));
+        if self.is_stopped() {
+            return Ok(Settled::As(Outcome::Busy));
+        }
+        Ok(match compared.transpose()? {
+            // This build cannot decode it, so both files stay.
+            None => Settled::As(Outcome::Done),
+            Some(Comparison::Incomplete) => Settled::Plain,
+            Some(Comparison::Different) => Settled::As(Outcome::Different),
+            Some(Comparison::Complete) => {
+                directory.remove(name)?;
+                Settled::As(Outcome::Done)
+            }
+        })
+    }
+
+    /// Writes the compressed file, with the group and mode of the log's files, and makes it durable.
+    fn pack(&self, files: &LogFiles, mut source: &File, temporary: &str) -> io::Result<()> {
+        let target = files.directory.create(temporary)?;
+        source.seek(SeekFrom::Start(0))?;
+        let target = codec::encode(files.compression, self.stoppable(source), target)?;
+        // A group that may not be given was reported when the active file should have got it.
+        let _ = Directory::set_attributes(&target, files.attributes);
+        target.sync_all()
     }
 
     /// Removes a temporary file that a crash left, unless its segment is being compressed.
-    fn remove_stray(&self, segment: Segment, temporary: &Path) -> io::Result<()> {
-        match open::open(&self.files.path_of(segment, Compression::Plain)) {
+    fn remove_stray(files: &LogFiles, segment: Segment, temporary: &str) -> io::Result<()> {
+        match files.directory.open_file(&files.names.segment(segment, Compression::Plain), Links::Any) {
             Ok(source) if source.try_lock().is_err() => Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _source => remove(temporary),
+            _source => files.directory.remove(temporary),
         }
     }
 
@@ -243,6 +311,13 @@ impl CompressorShared {
     fn stoppable<'a>(&'a self, file: &'a File) -> Stoppable<'a> {
         Stoppable { file, stop: &self.stop }
     }
+}
+
+/// What the comparison of a segment's two files has led to.
+enum Settled {
+    /// The plain file is the one to keep.
+    Plain,
+    As(Outcome),
 }
 
 /// Fails as soon as the log ends.

@@ -1,16 +1,19 @@
 //! The files of one log: what is in the directory, who may rename and remove, what has to go.
 //!
 //! The writer and the compression thread share it. The active file is renamed, and segments are removed, only under the
-//! lock file. Files whose names do not parse as this log's are never touched.
+//! lock file. Files whose names do not parse as this log's are never touched. Files with such a name that must not be
+//! trusted, or whose number or time no log gave, are left alone as well: no segment takes their place.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::open::{self, Identity, Modes, failed};
+use super::directory::{Attributes, Directory, Entry, Identity, Links, NewFiles, lacks_locks};
+use super::failed::failed;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, Retention, Segment, SegmentNames};
@@ -19,13 +22,18 @@ use crate::rotation::{Compression, Retention, Segment, SegmentNames};
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LogFiles {
+    pub(super) directory: Arc<Directory>,
     /// The active file, absolute.
     pub(super) active_path: PathBuf,
-    pub(super) directory: PathBuf,
     pub(super) names: SegmentNames,
-    pub(super) modes: Modes,
+    /// Settings of new files.
+    pub(super) new_files: NewFiles,
+    /// What new files get: as set, or as the active file has it.
+    pub(super) attributes: Attributes,
+    /// A directory that other users may write to is an error.
+    pub(super) is_strict: bool,
     pub(super) retention: Retention,
     /// How closed segments are stored.
     pub(super) compression: Compression,
@@ -36,19 +44,34 @@ pub(super) struct LogFiles {
 pub(super) struct DirectoryListing {
     pub(super) closed: BTreeMap<Segment, Vec<SegmentFile>>,
     /// Compressed files that are being written, or that a crash left.
-    pub(super) temporaries: Vec<(Segment, PathBuf)>,
-    /// What the next segment must follow. Names taken by something other than a file count too.
+    pub(super) temporaries: Vec<(Segment, String)>,
+    /// What the next segment must follow. What another user put there does not count.
     pub(super) newest: Option<Segment>,
+    /// Places of segments with a name that is taken by something else.
+    pub(super) taken: BTreeSet<Segment>,
+    pub(super) left_alone: LeftAlone,
+}
+
+/// Names of this log that are not used, and why.
+#[derive(Debug, Default)]
+pub(super) struct LeftAlone {
+    pub(super) count: usize,
+    /// The first one: its name and the reason.
+    pub(super) first: Option<(String, String)>,
 }
 
 /// The lock file, held.
 #[derive(Debug)]
-pub(super) struct DirectoryLock(File);
+pub(super) struct DirectoryLock {
+    file: File,
+    /// False where the file system has no locks.
+    pub(super) is_held: bool,
+}
 
 impl Drop for DirectoryLock {
     /// Closing the file does not suffice: a forked process may have inherited the lock.
     fn drop(&mut self) {
-        let _ = self.0.unlock();
+        let _ = self.file.unlock();
     }
 }
 
@@ -56,59 +79,167 @@ impl Drop for DirectoryLock {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SegmentFile {
     pub(super) compression: Compression,
-    pub(super) bytes: u64,
-    pub(super) identity: Identity,
+    pub(super) entry: Entry,
 }
 
 impl LogFiles {
-    pub(super) fn path_of(&self, segment: Segment, compression: Compression) -> PathBuf {
-        self.directory.join(self.names.segment(segment, compression))
+    /// Returns the path of a file in the directory, for messages.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Opens the directory at the log's path again, or creates it. After a `chroot` the path may lead anywhere, so the
+    /// held directory stays.
+    pub(super) fn find_directory(&mut self) -> Result<(), Error> {
+        if !self.directory.has_other_root() {
+            let opened = Directory::open(self.directory.path(), self.new_files.directory_mode);
+            self.directory = Arc::new(opened.map_err(failed("open", &self.active_path))?);
+        }
+        Ok(())
+    }
+
+    /// Returns whether the log's path still leads to that file.
+    pub(super) fn leads_to(&self, identity: Identity) -> bool {
+        let by_path = std::fs::symlink_metadata(&self.active_path).is_ok_and(|found| identity.is_of(&found));
+        by_path || (self.directory.has_other_root() && self.directory.leads_to(self.names.active(), identity))
     }
 
     pub(super) fn list(&self) -> Result<DirectoryListing, Error> {
-        self.read_directory().map_err(failed("list", &self.directory))
+        self.read_directory().map_err(failed("list", self.directory.path()))
     }
 
     fn read_directory(&self) -> io::Result<DirectoryListing> {
         let mut listing = DirectoryListing::default();
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if let Some(segment) = self.names.parse_temporary(name) {
-                listing.temporaries.push((segment, entry.path()));
-            }
-            let Some((segment, compression)) = self.names.parse(name) else { continue };
-            listing.newest = Some(listing.newest.map_or(segment, |newest| newest.highest(segment)));
-            match entry.metadata() {
-                Ok(metadata) if metadata.is_file() => {
-                    let stored = SegmentFile { compression, bytes: metadata.len(), identity: Identity::of(&metadata) };
-                    listing.closed.entry(segment).or_default().push(stored);
+        self.directory.each_name(|name| {
+            let temporary = self.names.parse_temporary(name);
+            let Some((segment, compression)) =
+                self.names.parse(name).or_else(|| temporary.map(|segment| (segment, Compression::Plain)))
+            else {
+                return Ok(());
+            };
+            let entry = match self.directory.inspect(name) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                inspected => inspected?,
+            };
+            if let Some(why) = Self::distrust(segment, &entry) {
+                listing.taken.insert(segment);
+                if entry.is_own() && segment.leaves_room() {
+                    // A directory of this user, for example: no attack, and no segment either.
+                    listing.follow(segment);
+                } else {
+                    listing.left_alone.add(name, why);
                 }
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            } else if temporary.is_some() {
+                listing.temporaries.push((segment, name.to_owned()));
+            } else {
+                if self.compression != Compression::Plain
+                    && compression == Compression::Plain
+                    && let Some(why) = entry.distrust(Links::One)
+                {
+                    listing.left_alone.add(name, why);
+                }
+                listing.add(segment, SegmentFile { compression, entry });
             }
-        }
+            Ok(())
+        })?;
         Ok(listing)
+    }
+
+    /// Returns why a file with a segment's name is left alone.
+    fn distrust(segment: Segment, entry: &Entry) -> Option<String> {
+        let no_room = || "its number or time leaves no room for a successor".to_owned();
+        entry.distrust(Links::Any).or_else(|| (!segment.leaves_room()).then(no_room))
+    }
+
+    /// Returns the place of the segment that is closed next.
+    pub(super) fn next_segment(listing: &DirectoryListing, newest: Option<Segment>, time: Timestamp) -> Segment {
+        let mut segment = Segment::after(newest, time);
+        while listing.taken.contains(&segment) {
+            segment = segment.next();
+        }
+        segment
+    }
+
+    /// Returns a complaint if other users may write to the directory.
+    ///
+    /// # Errors
+    /// They may, and the settings forbid it.
+    pub(super) fn exposure(&self) -> Result<Option<Error>, Error> {
+        let path = self.directory.path();
+        let exposure = self.directory.exposure().map_err(failed("inspect", path))?;
+        let why = exposure.map(|why| {
+            format!("the directory {}: {why}; other users can rename and remove the log's files", path.display())
+        });
+        match why {
+            Some(why) if self.is_strict => Err(Error::invalid(format!("{why}; strict_directory forbids that"))),
+            why => Ok(why.map(Error::retry)),
+        }
+    }
+
+    /// Returns a complaint about files that are left alone, if there are any.
+    pub(super) fn left_alone(&self, listing: &DirectoryListing) -> Option<Error> {
+        let LeftAlone { count, first: Some((name, why)) } = &listing.left_alone else { return None };
+        let path = self.path(name);
+        let others = if *count == 1 { String::new() } else { format!("; and {} more", count - 1) };
+        Some(Error::retry(format!("left alone {}: {why}{others}", path.display())))
+    }
+
+    /// Returns a complaint if the lock file is not locked.
+    pub(super) fn missing_locks(&self, lock: &DirectoryLock) -> Option<Error> {
+        let path = self.directory.path().display();
+        let why = "its file system has no locks; give each process its own file, segments stay uncompressed";
+        (!lock.is_held).then(|| Error::retry(format!("the directory {path}: {why}")))
+    }
+
+    /// Checks what would make every rotation fail, as far as it can be known before.
+    ///
+    /// # Errors
+    /// A name would be too long, something is mounted at the active file, or the lock file may not be trusted.
+    pub(super) fn check_rotation(&self) -> Result<(), Error> {
+        let (longest, limit) = (self.names.longest(self.compression), self.directory.longest_name());
+        let refused = |name: &str, why: String| Error::invalid(format!("open {}: {why}", self.path(name).display()));
+        let active = self.names.active();
+        if longest > limit {
+            let most = limit.saturating_sub(longest - active.len());
+            return Err(refused(
+                active,
+                format!(
+                    "the names of its segments would have up to {longest} bytes, the file system allows {limit}; expected \
+                     a file name of at most {most} bytes"
+                ),
+            ));
+        }
+        if self.directory.is_mount_point(active) {
+            let why = "it is a mount point, which cannot be renamed to rotate it; mount its directory instead";
+            return Err(refused(active, why.into()));
+        }
+        let lock = self.names.lock();
+        match self.directory.inspect(&lock).map(|entry| entry.distrust(Links::One)) {
+            Ok(Some(why)) => Err(refused(&lock, format!("{why}; rotation needs this lock file"))),
+            _ => Ok(()),
+        }
     }
 
     /// Takes the lock file, and holds it until the returned value is dropped.
     ///
+    /// Only the process's own user can open it, so no other user can hold its lock.
+    ///
     /// # Blocking
     /// Waits for other processes, a second at most.
     pub(super) fn lock(&self) -> Result<DirectoryLock, Error> {
-        let path = self.directory.join(self.names.lock());
-        let file = open::open_or_create(&path, self.modes).map_err(failed("open", &path))?;
+        let name = self.names.lock();
+        let path = self.path(&name);
+        let (file, _) = self.directory.open_or_create(&name, Links::One).map_err(failed("open", &path))?;
+        Directory::make_private(&file).map_err(failed("inspect", &path))?;
         for _ in 0..LOCK_ATTEMPTS {
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
                 // Without locks, the only protection is that files are renamed to new names only.
-                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                    return Ok(DirectoryLock(file));
+                Err(TryLockError::Error(error)) if lacks_locks(&error) => {
+                    return Ok(DirectoryLock { file, is_held: false });
                 }
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
-                Ok(()) => return Ok(DirectoryLock(file)),
+                Ok(()) => return Ok(DirectoryLock { file, is_held: true }),
             }
         }
         Err(Error::retry(format!(
@@ -136,42 +267,50 @@ impl LogFiles {
         let mut result = Ok(());
         for segment in self.surplus(listing, now) {
             for file in listing.closed.remove(&segment).unwrap_or_default() {
-                let path = self.path_of(segment, file.compression);
-                result = result.and(remove(&path).map_err(failed("remove", &path)));
+                let name = self.names.segment(segment, file.compression);
+                result = result.and(self.directory.remove(&name).map_err(failed("remove", &self.path(&name))));
             }
         }
         result
     }
 
     fn surplus(&self, listing: &DirectoryListing, now: Option<Timestamp>) -> Vec<Segment> {
-        let size = |files: &Vec<SegmentFile>| files.iter().map(|file| file.bytes).sum();
-        let closed: Vec<_> = listing.closed.iter().map(|(segment, files)| (*segment, size(files))).collect();
+        let closed: Vec<_> = listing
+            .closed
+            .iter()
+            .map(|(segment, files)| {
+                let size = files.iter().map(|file| file.entry.bytes).sum();
+                // A clock that was ahead for a while leaves names with its time, and later ones with the same.
+                let modified = files.iter().map(|file| file.entry.modified).max();
+                let time = Some(segment.time()).filter(|time| now.is_none_or(|now| *time <= now)).or(modified);
+                (time.unwrap_or_default(), size)
+            })
+            .collect();
         listing.closed.keys().take(self.retention.surplus(&closed, now)).copied().collect()
     }
 }
 
 impl DirectoryListing {
-    /// Adds a segment that has been closed since.
+    /// Adds a file of a closed segment.
     pub(super) fn add(&mut self, segment: Segment, file: SegmentFile) {
-        self.newest = Some(self.newest.map_or(segment, |newest| newest.highest(segment)));
+        self.follow(segment);
         self.closed.entry(segment).or_default().push(file);
+    }
+
+    /// Makes the next segment follow this one.
+    fn follow(&mut self, segment: Segment) {
+        self.newest = Some(self.newest.map_or(segment, |newest| newest.highest(segment)));
     }
 
     /// Returns whether the file is one of the closed segments.
     pub(super) fn holds(&self, identity: Identity) -> bool {
-        self.closed.values().flatten().any(|file| file.identity == identity)
+        self.closed.values().flatten().any(|file| file.entry.identity == identity)
     }
 }
 
-/// Returns whether the path still leads to that file.
-pub(super) fn leads_to(path: &Path, identity: Identity) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|metadata| Identity::of(&metadata) == identity)
-}
-
-/// Removes a file, unless it is gone already.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed,
+impl LeftAlone {
+    fn add(&mut self, name: &str, why: String) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (name.to_owned(), why));
     }
 }

@@ -24,7 +24,8 @@
 //! nothing. [`Output::durability`](crate::Output::durability) and `Handle::sync` make lines survive a power failure:
 //! they sync the file's data, and the directory after files were created or renamed. When a file is opened, a torn line
 //! that a crash left is ended, so the next line is whole. Compression writes a temporary file, syncs it, renames it,
-//! and then removes the original.
+//! compares it with the original, and then removes the original. After a failed sync, the lines since the last one are
+//! written again to a new segment: up to 4 MiB, or 64 KiB before the first sync, are kept in memory for that.
 //!
 //! # Several processes
 //! Several processes may write to one path if all set the same limits. Each appends whole lines and holds a shared lock
@@ -39,18 +40,27 @@
 //! reported, lines continue in the old file, and the next attempt follows ten seconds later. A file that another
 //! program deleted, renamed or truncated is noticed with the next batch. Missing directories are created again.
 //!
+//! # Other users
+//! `directory` holds the log's directory open, and decides which files may be used. `docs/security.md` is the threat
+//! model.
+//!
 //! # Troubleshooting
-//! - *it is a symbolic link*, *a directory*, *not a regular file*, *a hard link to another user's file*: what is at the
-//!   path is left untouched, and nothing is written.
+//! - *it is a symbolic link*, *a directory*, *not a regular file*, *belongs to another user*, *has 2 hard links*: what is
+//!   at the path is left untouched, and nothing is written.
+//! - *left alone …*: that file has a segment's name, and is not used.
 //! - *another process held it for a second*: the lock file stayed locked; the rotation is tried again.
 //! - Segments stay uncompressed: a process that has not logged since still has them open.
-//! - Others cannot read the log: files are 0600 and directories 0750 by default.
+//! - Others cannot read the log: files are 0600 and directories 0750 by default. Give the active file another mode or
+//!   group, and later files get the same.
 
 mod active_file;
 mod codec;
 mod compressor;
+mod directory;
+mod failed;
+mod kept;
 mod log_files;
-mod open;
+mod problems;
 mod rolling_file;
 mod rotating_writer;
 #[cfg(feature = "tracing-appender")]

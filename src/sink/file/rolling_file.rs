@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::directory::{Attributes, Directory, NewFiles};
+use super::failed::failed;
 use super::log_files::LogFiles;
-use super::open::{Modes, failed};
 use super::rotating_writer::RotatingWriter;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
@@ -41,12 +43,15 @@ pub struct RollingFile {
     zone: Zone,
     retention: Retention,
     compression: Compression,
-    modes: Modes,
+    new_files: NewFiles,
+    is_strict: bool,
+    /// In a forked child: the directory that the parent holds.
+    place: Option<Arc<Directory>>,
     writer: Option<RotatingWriter>,
 }
 
 impl RollingFile {
-    /// The mode of new files: only their owner may read them.
+    /// The mode of new files if there is no active file yet: only their owner may read them.
     pub const DEFAULT_FILE_MODE: u32 = 0o600;
     /// The mode of new directories: the group may list them.
     pub const DEFAULT_DIRECTORY_MODE: u32 = 0o750;
@@ -60,7 +65,14 @@ impl RollingFile {
             zone: Zone::Utc,
             retention: Retention::default(),
             compression: Compression::Plain,
-            modes: Modes { file: Self::DEFAULT_FILE_MODE, directory: Self::DEFAULT_DIRECTORY_MODE },
+            new_files: NewFiles {
+                mode: None,
+                group: None,
+                default_mode: Self::DEFAULT_FILE_MODE,
+                directory_mode: Self::DEFAULT_DIRECTORY_MODE,
+            },
+            is_strict: false,
+            place: None,
             writer: None,
         }
     }
@@ -144,17 +156,47 @@ impl RollingFile {
         self
     }
 
-    /// Sets the mode of new files, whatever the umask; the default is [`Self::DEFAULT_FILE_MODE`].
+    /// Sets the mode of new and compressed files, whatever the umask.
+    ///
+    /// By default, they get the mode of the active file that they follow, without execution and without write access for
+    /// others. Without an active file, they get [`Self::DEFAULT_FILE_MODE`]. Bits beyond 0664 are an error when the log
+    /// is built. An existing active file keeps its mode.
     #[cfg(unix)]
     pub fn file_mode(mut self, mode: u32) -> Self {
-        self.modes.file = mode;
+        self.new_files.mode = Some(mode);
+        self
+    }
+
+    /// Sets the group of new and compressed files, by its number.
+    ///
+    /// By default, they get the group of the active file that they follow. A process may give its files to the groups
+    /// that it is a member of. If it may not, one complaint reports it, and the file's group gets no access.
+    ///
+    /// # Examples
+    /// ```
+    /// # use spanline::RollingFile;
+    /// // A log shipper in the group adm, which has the number 4 on Debian, reads the files.
+    /// RollingFile::new("logs/orders.log").file_mode(0o640).file_group(4);
+    /// ```
+    #[cfg(unix)]
+    pub fn file_group(mut self, group: u32) -> Self {
+        self.new_files.group = Some(group);
         self
     }
 
     /// Sets the mode of new directories, whatever the umask; the default is [`Self::DEFAULT_DIRECTORY_MODE`].
     #[cfg(unix)]
     pub fn directory_mode(mut self, mode: u32) -> Self {
-        self.modes.directory = mode;
+        self.new_files.directory_mode = mode;
+        self
+    }
+
+    /// Refuses a directory in which other users may rename or remove files.
+    ///
+    /// By default, one complaint reports such a directory. It is one that others may write to and that is not sticky, or
+    /// one that belongs neither to root nor to the process's own user.
+    pub fn strict_directory(mut self) -> Self {
+        self.is_strict = true;
         self
     }
 
@@ -170,17 +212,31 @@ impl RollingFile {
         if !self.retention.is_unlimited() && self.rotate_bytes.is_none() && self.period.is_none() {
             return invalid("retention is set but rotation is not; add `daily()` or `rotate_bytes(…)`");
         }
+        if let Some(mode) = self.new_files.mode.filter(|mode| mode & !Attributes::MODE_MASK != 0) {
+            return invalid(&format!("file_mode is {mode:04o}; expected bits of {:04o} only", Attributes::MODE_MASK));
+        }
         let path = std::path::absolute(&self.path).map_err(failed("open", &self.path))?;
         let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else {
             return invalid("the path has no file name in UTF-8; expected a file, such as `logs/orders.log`");
         };
+        let directory = match &self.place {
+            // The path, and the current directory, may lead elsewhere by now.
+            Some(place) if place.has_other_root() => Arc::clone(place),
+            place => {
+                let path = place.as_ref().map_or(directory, |place| place.path());
+                let opened = Directory::open(path, self.new_files.directory_mode);
+                Arc::new(opened.map_err(failed("open", &self.path))?)
+            }
+        };
         let files = LogFiles {
-            directory: directory.to_owned(),
+            active_path: directory.path().join(name),
+            directory,
             names: SegmentNames::new(name),
-            modes: self.modes,
+            new_files: self.new_files,
+            attributes: self.new_files.attributes(),
+            is_strict: self.is_strict,
             retention: self.retention,
             compression: self.compression,
-            active_path: path,
         };
         RotatingWriter::open(files, Schedule::new(self.period, self.zone), self.rotate_bytes)
     }
@@ -208,7 +264,7 @@ impl Sink for RollingFile {
         }
         if control == Control::Forked {
             // Closing the file does not release the parent's lock on it. The child has no compression thread.
-            self.writer = None;
+            self.place = self.writer.take().map(|writer| Arc::clone(writer.directory())).or(self.place.take());
             return Ok(());
         }
         let Some(writer) = &mut self.writer else { return Ok(()) };

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use super::active_file::ActiveFile;
 use super::compressor::Compressor;
+use super::directory::{Directory, Links};
+use super::failed::failed;
+use super::kept::Kept;
 use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
-use super::open::{self, failed, rename_new};
+use super::problems::{Condition, Problems};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, PeriodState, Schedule, Segment};
@@ -18,6 +21,17 @@ use crate::sink::{Line, Lines};
 
 /// After a failed rotation, the old file is written to for this long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
+
+/// What was last made durable.
+#[derive(Debug)]
+struct Durable {
+    /// The newest segment at that time.
+    newest: Option<Segment>,
+    /// Files were created or renamed since then.
+    moved: bool,
+    /// What was written since then.
+    kept: Kept,
+}
 
 #[derive(Debug)]
 pub(super) struct RotatingWriter {
@@ -32,21 +46,22 @@ pub(super) struct RotatingWriter {
     /// When a rotation failed; cleared by the next success.
     failed_at: Option<Timestamp>,
     /// To be reported once all lines are written.
-    problem: Option<Error>,
+    problems: Problems,
     /// What the next segment must follow, also when all were removed.
     newest: Option<Segment>,
-    /// The newest segment when everything was last made durable.
-    synced: Option<Segment>,
-    /// Files were created or renamed since then.
-    moved: bool,
+    durable: Durable,
     compressor: Compressor,
 }
 
 impl RotatingWriter {
     pub(super) fn open(files: LogFiles, schedule: Schedule, rotate_bytes: Option<u64>) -> Result<Self, Error> {
+        let exposed = files.exposure()?;
+        if rotate_bytes.is_some() || !schedule.is_endless() {
+            files.check_rotation()?;
+        }
         let files = Arc::new(files);
-        let active = ActiveFile::open(&files)?;
-        let listing = files.list()?;
+        let mut active = ActiveFile::open(&files)?;
+        let listing = files.list().inspect_err(|_| active.discard_empty(&files))?;
         let mut writer = Self {
             compressor: Compressor::new(Arc::clone(&files)),
             files,
@@ -56,15 +71,21 @@ impl RotatingWriter {
             now: None,
             wanted: false,
             failed_at: None,
-            problem: None,
+            problems: Problems::default(),
             newest: None,
-            synced: listing.newest,
-            moved: true,
+            durable: Durable { newest: listing.newest, moved: true, kept: Kept::new() },
         };
+        writer.problems.set(Condition::ExposedDirectory, exposed);
+        writer.opened();
         writer.begin(&listing);
         writer.prune();
-        writer.compressor.wake(&listing, None);
+        writer.compressor.wake(&writer.files, &listing, None);
         Ok(writer)
+    }
+
+    /// Returns the directory that it holds open.
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.files.directory
     }
 
     pub(super) fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
@@ -80,7 +101,9 @@ impl RotatingWriter {
                 continue;
             }
             let run = self.run(size, lines);
-            self.active.append(lines, run).map_err(failed("write to", &self.files.active_path))?;
+            self.active
+                .append(lines, run, &mut self.durable.kept)
+                .map_err(failed("write to", &self.files.active_path))?;
         }
         self.report()
     }
@@ -100,7 +123,7 @@ impl RotatingWriter {
 
     /// Returns what went wrong without preventing a write; each error once.
     pub(super) fn report(&mut self) -> Result<(), Error> {
-        self.problem.take().or_else(|| self.compressor.take_problem()).map_or(Ok(()), Err)
+        self.problems.take().or_else(|| self.compressor.take_problem()).map_or(Ok(()), Err)
     }
 
     pub(super) fn rotate_now(&mut self) -> Result<(), Error> {
@@ -119,35 +142,114 @@ impl RotatingWriter {
 
     /// Reopens the path; returns what is in the directory.
     fn reopen_listed(&mut self) -> Result<DirectoryListing, Error> {
-        let active = ActiveFile::open(&self.files)?;
-        let listing = self.files.list()?;
+        let mut files = LogFiles::clone(&self.files);
+        files.find_directory()?;
+        self.problems.set(Condition::ExposedDirectory, files.exposure()?);
+        let active = ActiveFile::open(&files)?;
+        let listing = files.list()?;
         if !listing.holds(self.active.identity()) && self.active.has_name() {
             // It cannot be found later to be made durable.
             self.active.sync().map_err(failed("sync the file that was at", &self.files.active_path))?;
         }
+        self.files = Arc::new(files);
         self.active = active;
-        self.moved = true;
+        self.opened();
+        self.active.keep();
+        self.durable.moved = true;
         self.failed_at = None;
         self.begin(&listing);
         Ok(listing)
     }
 
+    /// Gives a new active file the attributes of the log's files; takes those of an existing one for later files.
+    fn opened(&mut self) {
+        if self.active.is_new() {
+            self.problems.set(Condition::Group, self.active.set_attributes(&self.files).err());
+        } else {
+            self.learn_attributes();
+        }
+        let lock = (!self.active.lock_again()).then(|| {
+            Error::retry(format!(
+                "lock {}: another program holds its lock; spanline writes without one: let only trusted users read the \
+                 file",
+                self.files.active_path.display()
+            ))
+        });
+        self.problems.set(Condition::ForeignLock, lock);
+    }
+
+    fn learn_attributes(&mut self) {
+        if let Ok(entry) = self.active.entry() {
+            let attributes = self.files.new_files.following(&entry);
+            if attributes != self.files.attributes {
+                Arc::make_mut(&mut self.files).attributes = attributes;
+            }
+        }
+    }
+
+    /// Makes everything durable that was written.
+    ///
+    /// # Errors
+    /// After a sync of data that failed, the lines since the last one are written again to a new segment. If they are no
+    /// longer in memory, or that fails too, the error is [`Error::not_durable`].
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        self.active.sync().map_err(failed("sync", &self.files.active_path))?;
-        if self.moved {
+        let Err(error) = self.sync_data()? else {
+            self.durable.kept.settle();
+            self.durable.kept.is_hopeless = false;
+            return Ok(());
+        };
+        let again = self.durable.kept.take().map(|bytes| self.write_again(&bytes));
+        self.durable.kept.settle();
+        self.durable.kept.is_hopeless |= matches!(again, Some(Err(_)));
+        match again {
+            Some(Ok(())) => {
+                let what = "the lines that it covered were written again to a new segment";
+                self.problems.failed(Error::retry(format!("{error:#}; {what}")));
+                Ok(())
+            }
+            Some(Err(second)) => Err(Error::not_durable(format!(
+                "{error:#}; lines may not survive a power cut: writing them again failed: {second:#}"
+            ))),
+            None => Err(Error::not_durable(format!(
+                "{error:#}; lines may not survive a power cut: they are no longer in memory"
+            ))),
+        }
+    }
+
+    /// Syncs the files, and the directory if names have changed. The inner error is that of a file's data.
+    fn sync_data(&mut self) -> Result<Result<(), Error>, Error> {
+        if let Err(error) = self.active.sync() {
+            return Ok(Err(failed("sync", &self.files.active_path)(error)));
+        }
+        if self.durable.moved {
             let listing = self.files.list()?;
-            for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.synced) {
+            for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.durable.newest) {
                 // A compressed segment was made durable before it got its name.
-                let path = self.files.path_of(*segment, Compression::Plain);
-                if let Ok(file) = open::open(&path) {
-                    file.sync_data().map_err(failed("sync", &path))?;
+                let name = self.files.names.segment(*segment, Compression::Plain);
+                if let Ok(file) = self.files.directory.open_file(&name, Links::Any)
+                    && let Err(error) = file.sync_data()
+                {
+                    return Ok(Err(failed("sync", &self.files.path(&name))(error)));
                 }
             }
-            open::sync_directory(&self.files.directory).map_err(failed("sync", &self.files.directory))?;
-            self.synced = listing.newest;
-            self.moved = false;
+            self.sync_directory(listing.newest)?;
         }
+        Ok(Ok(()))
+    }
+
+    fn sync_directory(&mut self, newest: Option<Segment>) -> Result<(), Error> {
+        self.files.directory.sync().map_err(failed("sync", self.files.directory.path()))?;
+        (self.durable.newest, self.durable.moved) = (newest, false);
         Ok(())
+    }
+
+    /// Begins a new segment with lines that could not be made durable where they are.
+    fn write_again(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.active.len().map_err(failed("inspect", &self.files.active_path))? > 0 {
+            self.rotate(self.now.or(self.active.modified()).unwrap_or_default())?;
+        }
+        self.active.write_again(bytes).map_err(failed("write to", &self.files.active_path))?;
+        self.sync_directory(self.newest)
     }
 
     /// Waits for the compression of closed segments, for `limit` at most.
@@ -158,6 +260,9 @@ impl RotatingWriter {
 
     /// Opens the path again if it leads to another file by now. If that fails, a file that was only renamed is kept.
     fn follow(&mut self) -> Result<(), Error> {
+        if self.active.lock_again() {
+            self.problems.set(Condition::ForeignLock, None);
+        }
         if self.active.is_at(&self.files) {
             return Ok(());
         }
@@ -177,6 +282,7 @@ impl RotatingWriter {
     /// Determines the active file's period: from when the newest segment was closed, or when the file was last written
     /// to.
     fn begin(&mut self, listing: &DirectoryListing) {
+        self.problems.set(Condition::LeftAlone, self.files.left_alone(listing));
         self.newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let written = self.active.len().is_ok_and(|len| len > 0);
         let closed = listing.newest.map(Segment::time);
@@ -229,7 +335,7 @@ impl RotatingWriter {
 
     fn postpone(&mut self, error: Error, time: Timestamp) {
         self.failed_at = Some(time);
-        self.problem = Some(error);
+        self.problems.failed(error);
     }
 
     fn attempt_rotation(&mut self, time: Timestamp) {
@@ -249,46 +355,67 @@ impl RotatingWriter {
     /// compresses what is due. Lists the directory once, which is most of the work when there are many segments.
     fn rotate(&mut self, time: Timestamp) -> Result<(), Error> {
         let lock = self.files.lock()?;
-        let mut listing = match self.active.is_at(&self.files) {
+        self.problems.set(Condition::NoLocks, self.files.missing_locks(&lock));
+        let mut listing = match self.active.is_at(&self.files) && self.active.is_in(&self.files) {
             true => self.close_segment(time)?,
             false => self.reopen_listed()?,
         };
         if let Err(error) = self.files.prune_listed(&mut listing, self.now, &lock) {
-            self.problem = Some(error);
+            self.problems.failed(error);
         }
-        self.compressor.wake(&listing, self.now);
+        self.compressor.wake(&self.files, &listing, self.now);
         Ok(())
     }
 
     fn close_segment(&mut self, time: Timestamp) -> Result<DirectoryListing, Error> {
+        self.learn_attributes();
         let mut listing = self.files.list()?;
+        self.problems.set(Condition::LeftAlone, self.files.left_alone(&listing));
         let newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
-        let segment = Segment::after(newest, time);
-        let (path, closed) = (&self.files.active_path, self.files.path_of(segment, Compression::Plain));
-        rename_new(path, &closed).map_err(failed("rotate", path))?;
-        let before = match ActiveFile::open(&self.files) {
-            Ok(active) => mem::replace(&mut self.active, active),
-            Err(error) => {
-                rename_new(&closed, path).map_err(failed("undo the rotation of", path))?;
-                return Err(error);
-            }
-        };
-        let stored = SegmentFile {
-            compression: Compression::Plain,
-            bytes: before.len().unwrap_or(0),
-            identity: before.identity(),
-        };
-        listing.add(segment, stored);
+        let segment = LogFiles::next_segment(&listing, newest, time);
+        let before = self.replace_active(&self.files.names.segment(segment, Compression::Plain))?;
+        if let Ok(entry) = before.entry() {
+            listing.add(segment, SegmentFile { compression: Compression::Plain, entry });
+        }
         before.release();
         self.newest = Some(segment);
-        self.moved = true;
+        self.durable.moved = true;
         self.schedule.begin(Some(time));
         Ok(listing)
     }
 
+    /// Renames the active file to `closed` and opens a new one. Returns the renamed one.
+    fn replace_active(&mut self, closed: &str) -> Result<ActiveFile, Error> {
+        let (directory, active, path) = (&self.files.directory, self.files.names.active(), &self.files.active_path);
+        directory.rename_new(active, closed).map_err(failed("rotate", path))?;
+        let opened = match directory.leads_to(closed, self.active.identity()) {
+            true => ActiveFile::open(&self.files),
+            false => Err(Error::retry(format!("rotate {}: another program replaced it meanwhile", path.display()))),
+        };
+        match opened {
+            Ok(opened) => {
+                let before = mem::replace(&mut self.active, opened);
+                self.opened();
+                self.active.keep();
+                Ok(before)
+            }
+            Err(error) => {
+                directory.rename_new(closed, active).map_err(failed("undo the rotation of", path))?;
+                Err(error)
+            }
+        }
+    }
+
     fn prune(&mut self) {
         if let Err(error) = self.files.prune(self.now) {
-            self.problem = Some(error);
+            self.problems.failed(error);
         }
+    }
+}
+
+impl Drop for RotatingWriter {
+    /// A log that did not start, or that no line came to, leaves no empty file.
+    fn drop(&mut self) {
+        self.active.discard_empty(&self.files);
     }
 }

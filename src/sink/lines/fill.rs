@@ -200,6 +200,11 @@ impl Lines {
         (self.changes.steps, self.untouched)
     }
 
+    /// Returns how many lines were written, without notices.
+    pub(crate) fn written_lines(&self) -> u64 {
+        self.delivered.counts().written.total()
+    }
+
     pub(crate) fn written_bytes(&self) -> u64 {
         self.changes.written_bytes
     }

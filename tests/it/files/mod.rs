@@ -1,11 +1,18 @@
 //! Files: rotation, retention, compression, faults of the disk, durability.
 
+#[cfg(unix)]
+pub(crate) mod attacks;
+pub(crate) mod attributes;
 pub(crate) mod child_process;
 #[cfg(feature = "gzip")]
 pub(crate) mod compression;
 pub(crate) mod damaged_logs;
 pub(crate) mod durability;
+pub(crate) mod failed_sync;
 pub(crate) mod full_disk;
+pub(crate) mod hostile_directory;
+pub(crate) mod impossible_rotation;
+pub(crate) mod jail;
 pub(crate) mod moved_files;
 pub(crate) mod permissions;
 pub(crate) mod reading;

@@ -63,6 +63,7 @@ fn expected(metrics: &spanline::metrics::Metrics) -> BTreeMap<Key, f64> {
         put("panics_total", &[], output.panics as f64);
         put("syncs_total", &[], output.syncs as f64);
         put("failed_syncs_total", &[], output.failed_syncs as f64);
+        put("not_durable_total", &[], output.not_durable as f64);
         put("overdue_total", &[], output.overdue as f64);
         put("redacted_total", &[], output.redacted as f64);
     }

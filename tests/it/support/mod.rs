@@ -12,7 +12,11 @@ pub(crate) mod ledger;
 pub(crate) mod log_directory;
 pub(crate) mod process;
 pub(crate) mod sample;
+#[cfg(target_os = "linux")]
+pub(crate) mod seccomp;
 pub(crate) mod stage;
 pub(crate) mod strict;
+#[cfg(unix)]
+pub(crate) mod users;
 pub(crate) mod wait;
 pub(crate) mod witness;

@@ -1,0 +1,343 @@
+//! A directory as a descriptor, on Unix.
+
+use std::fs::{File, Metadata, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::attributes::Attributes;
+use super::trust::{Entry, Kind, Links};
+use super::walk;
+use crate::record::Timestamp;
+
+/// New files are private until their attributes are set.
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Names are this long at most where the file system gives no limit.
+const NAME_BYTES: usize = 255;
+
+/// Identifies a file, whatever its name is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Identity(u64, u64);
+
+/// A directory, held open.
+#[derive(Debug)]
+pub(in super::super) struct Directory {
+    /// Taken out at the end only.
+    descriptor: Option<OwnedFd>,
+    identity: Identity,
+    path: PathBuf,
+    /// The root directory through which `path` led here.
+    root: Identity,
+}
+
+impl Identity {
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the types differ between systems")]
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self(stat.st_dev as u64, stat.st_ino as u64)
+    }
+
+    /// Returns whether it is that of the file.
+    pub(in super::super) fn is_of(self, metadata: &Metadata) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        self == Self(metadata.dev(), metadata.ino())
+    }
+}
+
+impl Directory {
+    /// Opens the directory at `path`, which is absolute. Creates it, and those above it, with `mode` if it is missing.
+    ///
+    /// # Errors
+    /// Part of the path is a symbolic link that neither root nor the process's own user made, or the system refuses.
+    pub(in super::super) fn open(path: &Path, mode: u32) -> io::Result<Self> {
+        let descriptor = walk::open(path, mode)?;
+        let identity = Identity::of(&rustix::fs::fstat(&descriptor)?);
+        Ok(Self { descriptor: Some(descriptor), identity, path: path.to_owned(), root: root()? })
+    }
+
+    /// Returns the path at which it was opened.
+    pub(in super::super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether the process has another root directory since: `path` may now lead anywhere.
+    pub(in super::super) fn has_other_root(&self) -> bool {
+        root().is_ok_and(|root| root != self.root)
+    }
+
+    /// Returns why users other than root and the process's own may rename or remove files here; `None` if they may not.
+    pub(in super::super) fn exposure(&self) -> io::Result<Option<String>> {
+        let stat = rustix::fs::fstat(self.fd()?)?;
+        let mode = Mode::from_raw_mode(stat.st_mode);
+        let (owner, group) = (stat.st_uid, stat.st_gid);
+        let is_sticky = mode.contains(Mode::SVTX);
+        let is_foreign_group = group != 0 && group != rustix::process::getegid().as_raw();
+        Ok(if owner != 0 && owner != own_user() {
+            Some(format!("it belongs to another user (uid {owner})"))
+        } else if !is_sticky && mode.contains(Mode::WOTH) {
+            Some(format!("every user may write to it (mode {:04o}) and it is not sticky", mode.bits()))
+        } else if !is_sticky && mode.contains(Mode::WGRP) && is_foreign_group {
+            Some(format!("the group {group} may write to it (mode {:04o}) and it is not sticky", mode.bits()))
+        } else {
+            None
+        })
+    }
+
+    /// Inspects what is at `name`. A link is not followed.
+    pub(in super::super) fn inspect(&self, name: &str) -> io::Result<Entry> {
+        Ok(entry(&rustix::fs::statat(self.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
+    /// Returns whether that file is at `name`.
+    pub(in super::super) fn leads_to(&self, name: &str, identity: Identity) -> bool {
+        self.inspect(name).is_ok_and(|entry| entry.identity == identity)
+    }
+
+    /// Opens a file for reading and appending, if it may be trusted.
+    pub(in super::super) fn open_file(&self, name: &str, links: Links) -> io::Result<File> {
+        self.inspect(name)?.check(links)?;
+        // Opening a FIFO would wait for its other end.
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let fd = self.fd()?;
+        let file = File::from(retry_on_intr(|| rustix::fs::openat(fd, name, flags | OFlags::CLOEXEC, Mode::empty()))?);
+        // Another file may have been put there in the meantime.
+        Entry::of(&file)?.check(links)?;
+        Ok(file)
+    }
+
+    /// Creates a file that must not exist. Only its owner has access until [`set_attributes`](Self::set_attributes).
+    pub(in super::super) fn create(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let fd = self.fd()?;
+        let file = File::from(retry_on_intr(|| rustix::fs::openat(fd, name, flags, PRIVATE))?);
+        // The umask may have removed bits. A file system without modes refuses; that is not an error.
+        let _ = rustix::fs::fchmod(&file, PRIVATE);
+        Ok(file)
+    }
+
+    /// Sets the group and mode of a file of the log.
+    ///
+    /// # Errors
+    /// The process may not give the file that group. Then the group that it has gets no access.
+    pub(in super::super) fn set_attributes(file: &File, attributes: Attributes) -> io::Result<()> {
+        let mut mode = Mode::from_raw_mode(attributes.mode as _);
+        let mut result = Ok(());
+        if let Some(group) = attributes.group
+            && rustix::fs::fstat(file)?.st_gid != group
+        {
+            result = rustix::fs::fchown(file, None, Some(Gid::from_raw(group)));
+            if result.is_err() {
+                mode -= Mode::RWXG;
+            }
+        }
+        // A file system without modes refuses; that is not an error.
+        let _ = rustix::fs::fchmod(file, mode);
+        Ok(result?)
+    }
+
+    /// Makes the file accessible to its owner only.
+    pub(in super::super) fn make_private(file: &File) -> io::Result<()> {
+        if Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode) != PRIVATE {
+            let _ = rustix::fs::fchmod(file, PRIVATE);
+        }
+        Ok(())
+    }
+
+    /// Renames to a name that must be free. The caller holds the lock file.
+    pub(in super::super) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let fd = self.fd()?;
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            match renameat_with(fd, from, fd, to, RenameFlags::NOREPLACE) {
+                // The system or the file system does not support it.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+                renamed => return Ok(renamed?),
+            }
+        }
+        match rustix::fs::statat(fd, to, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+            Err(_) => Ok(rustix::fs::renameat(fd, from, fd, to)?),
+        }
+    }
+
+    /// Removes a file of this user, unless it is gone already.
+    pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
+        match self.inspect(name).and_then(|entry| entry.check(Links::Any)) {
+            Ok(()) => match rustix::fs::unlinkat(self.fd()?, name, AtFlags::empty()) {
+                Err(Errno::NOENT) => Ok(()),
+                removed => Ok(removed?),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Calls `visit` with each name that is UTF-8.
+    pub(in super::super) fn each_name(&self, mut visit: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+        let mut entries = Dir::read_from(self.fd()?)?;
+        while let Some(found) = entries.read() {
+            if let Ok(name) = found?.file_name().to_str() {
+                visit(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the directory's entries durable.
+    pub(in super::super) fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(self.fd()?)?)
+    }
+
+    /// Returns how long a name may be, in bytes.
+    pub(in super::super) fn longest_name(&self) -> usize {
+        let limit = self.fd().and_then(|fd| Ok(rustix::fs::fstatvfs(fd)?.f_namemax));
+        limit.ok().and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0).unwrap_or(NAME_BYTES)
+    }
+
+    /// Returns whether something is mounted at `name`, which then cannot be renamed.
+    pub(in super::super) fn is_mount_point(&self, name: &str) -> bool {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            use rustix::fs::{StatxAttributes, StatxFlags, statx};
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            let found = self.fd().and_then(|fd| Ok(statx(fd, name, flags, StatxFlags::BASIC_STATS)?));
+            found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+        }
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        {
+            let _ = name;
+            false
+        }
+    }
+
+    /// Returns the descriptor, if it still is that of the directory.
+    fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        if let Some(fd) = &self.descriptor
+            && rustix::fs::fstat(fd).is_ok_and(|stat| Identity::of(&stat) == self.identity)
+        {
+            return Ok(fd.as_fd());
+        }
+        Err(io::Error::new(ErrorKind::NotFound, "the program has closed the descriptor of the log's directory"))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let is_own = self.fd().is_ok();
+        if let Some(descriptor) = self.descriptor.take()
+            && !is_own
+        {
+            // The number belongs to the program now.
+            let _ = descriptor.into_raw_fd();
+        }
+    }
+}
+
+/// Inspects an open file.
+pub(super) fn inspect(file: &File) -> io::Result<Entry> {
+    Ok(entry(&rustix::fs::fstat(file)?))
+}
+
+/// Returns the user that new files belong to.
+pub(super) fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+#[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types differ between systems")]
+fn entry(stat: &Stat) -> Entry {
+    let nanos = (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
+    Entry {
+        identity: Identity::of(stat),
+        bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        modified: Timestamp::from_nanos(nanos),
+        links: u64::from(stat.st_nlink),
+        kind: match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Link,
+            _ => Kind::Other,
+        },
+        owner: stat.st_uid,
+        group: stat.st_gid,
+        mode: u32::from(Mode::from_raw_mode(stat.st_mode).bits()),
+    }
+}
+
+fn root() -> io::Result<Identity> {
+    Ok(Identity::of(&rustix::fs::stat("/")?))
+}
+
+/// Waits for every write to the file that has begun: setting its times takes the same lock in the kernel.
+pub(in super::super) fn await_writes(file: &File) {
+    use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
+}
+
+/// Takes the exclusive lock unless another process holds any. Gives up the held lock first, which is lost on failure.
+pub(in super::super) fn try_exclusive(file: &File) -> bool {
+    file.try_lock().is_ok()
+}
+
+/// Takes or keeps a shared lock unless another process holds the exclusive one. Without locks, returns true.
+pub(in super::super) fn try_shared(file: &File) -> bool {
+    !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Returns whether the error says that the file system has no locks.
+pub(in super::super) fn lacks_locks(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP)) || error.kind() == ErrorKind::Unsupported
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    /// The program closes all descriptors, and opens another directory under the same number.
+    #[test]
+    fn a_descriptor_that_the_program_has_reused_is_neither_used_nor_closed() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut directory = Directory::open(ours.path(), 0o750).unwrap();
+        directory.create("a").unwrap();
+        let program = File::open(theirs.path()).unwrap();
+        rustix::io::dup2(&program, directory.descriptor.as_mut().unwrap()).unwrap();
+        let number = directory.descriptor.as_ref().unwrap().as_raw_fd();
+        for error in [
+            directory.create("b").map(drop).unwrap_err(),
+            directory.inspect("a").map(drop).unwrap_err(),
+            directory.rename_new("a", "c").unwrap_err(),
+            directory.each_name(|_| Ok(())).unwrap_err(),
+            directory.sync().unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        }
+        drop(directory);
+        let link = std::fs::read_link(format!("/proc/self/fd/{number}"));
+        assert!(link.is_ok_and(|link| link == theirs.path()) || cfg!(not(target_os = "linux")));
+        assert_eq!(std::fs::read_dir(theirs.path()).unwrap().count(), 0);
+        assert!(ours.path().join("a").exists());
+    }
+
+    #[test]
+    fn missing_directories_are_created_whatever_is_in_the_path() {
+        let root = tempfile::tempdir().unwrap();
+        let made = Directory::open(&root.path().join("a/b/../c/./d"), 0o711).unwrap();
+        assert_eq!(made.exposure().unwrap(), None);
+        for path in ["a", "a/b", "a/c", "a/c/d"] {
+            let found = std::fs::metadata(root.path().join(path)).unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::mode(&found) & 0o7777, 0o711, "{path}");
+        }
+        made.create("file").unwrap();
+        let refused = Directory::open(&root.path().join("a/c/d/file/e"), 0o711).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotADirectory);
+        std::fs::remove_dir_all(root.path().join("a")).unwrap();
+        assert_eq!(made.create("late").unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
