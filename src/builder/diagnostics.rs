@@ -4,7 +4,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::builder::Builder;
 use crate::flight_recorder::FlightRecorder;
-use crate::into_filter::{FilterSetting, IntoFilter};
+use crate::filter::{FilterSetting, IntoFilter};
 
 impl Builder {
     /// Adds the field `backtrace` to events at and above this level. Off by default.

@@ -70,6 +70,12 @@ impl Output {
         schema.is_some_and(|schema| schema.wants_thread())
     }
 
+    /// Returns whether the time zone of the process matters: to the lines or to the files.
+    pub(super) fn shows_local_time(&self) -> bool {
+        let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
+        self.profile.uses_local_time || schema.is_some_and(|schema| schema.wants_local_time())
+    }
+
     pub(super) fn queue_size(&self) -> u64 {
         self.queue_bytes.as_u64()
     }

@@ -26,6 +26,8 @@ pub struct Profile {
     pub(crate) wants_columns: bool,
     pub(crate) is_plain: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
+    /// The sink does something at local times.
+    pub(crate) uses_local_time: bool,
 }
 
 /// How many lines a sink wants at a time.
@@ -56,6 +58,7 @@ impl Profile {
             wants_columns: false,
             is_plain: false,
             schema: None,
+            uses_local_time: false,
         }
     }
 
@@ -103,6 +106,12 @@ impl Profile {
     /// Sets the schema that the sink needs, used unless the output sets one.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// Sets whether the sink does something at local times: a mistyped `TZ` then matters.
+    pub(crate) fn local_time(mut self, is_local: bool) -> Self {
+        self.uses_local_time = is_local;
         self
     }
 

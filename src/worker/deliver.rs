@@ -152,7 +152,7 @@ impl Engine {
             if !reopens.is_empty() {
                 // A reopen does not wait for lines that the old connection never acknowledges.
                 let done = reopens.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
-                lane.queue.orders_done(done);
+                lane.queue.orders_done(&self.counts, done);
             }
             if flushes {
                 let flushed = self.control(Control::Flush);

@@ -143,6 +143,9 @@ impl Engine {
             self.counts.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         });
+        if let Err(error) = &result {
+            self.counts.last_error = Some(format!("{error:#}").into());
+        }
         // A sink with lines in flight may now have a time at which it wants to be called.
         let wants_call = control == Control::Flush && self.delivery.lines.in_flight() > 0;
         self.delivery.schedule.is_woken |= wants_call;
@@ -169,7 +172,6 @@ impl Engine {
 
     pub(super) fn sync_and_report(&mut self, lane: &Lane) {
         if let Err(error) = self.sync() {
-            self.counts.last_error = Some(format!("{error:#}").into());
             lane.complain("sync", &format!("what was written is not durable yet: {error:#}"));
         }
     }

@@ -51,6 +51,7 @@ mod codec;
 mod compressor;
 mod log_files;
 mod open;
+mod path_mistake;
 mod rolling_file;
 mod rotating_writer;
 #[cfg(feature = "tracing-appender")]
