@@ -13,7 +13,14 @@ pub(crate) fn quoted(text: &str) -> String {
         end -= 1;
     }
     let cut = if end < text.len() { "…" } else { "" };
-    format!("`{}{cut}`", text.get(..end).unwrap_or_default().escape_debug())
+    let mut quoted = String::from("`");
+    for char in text.get(..end).unwrap_or_default().chars() {
+        match char {
+            '"' | '\'' => quoted.push(char),
+            _ => quoted.extend(char.escape_debug()),
+        }
+    }
+    quoted + cut + "`"
 }
 
 /// Returns an error's text about a name that is not among `names`: what was found, the nearest name, all names.
@@ -26,11 +33,17 @@ pub(crate) fn unknown<'n>(
     aliases: &[(&'n str, &'n str)],
 ) -> String {
     let candidates = names.clone().into_iter().map(|name| (name, name)).chain(aliases.iter().copied());
-    let meant = nearest(found.trim(), 2, candidates);
-    let hint = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+    let meant = nearest(found.trim(), 2, candidates).map(quoted);
     let names = names.into_iter().collect::<Vec<_>>().join(", ");
-    let join = if hint.is_empty() { "; expected" } else { " Expected" };
-    format!("unknown {what} {}{hint}{join} one of: {names}", quoted(found))
+    format!("unknown {what} {}{}", quoted(found), expected(meant, &format!("one of: {names}")))
+}
+
+/// Returns the end of an error's text: what was probably meant, if that is known, and what is expected.
+pub(crate) fn expected(meant: Option<String>, expected: &str) -> String {
+    match meant {
+        Some(meant) => format!("; did you mean {meant}? Expected {expected}"),
+        None => format!("; expected {expected}"),
+    }
 }
 
 /// Returns what stands beside the nearest of `candidates`, if at most `slips` separate it from `found`. Upper and lower

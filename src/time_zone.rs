@@ -38,10 +38,15 @@ fn mistake_in(text: &str) -> Option<String> {
     let roots: Vec<&str> = DIRECTORIES.into_iter().filter(|root| Path::new(root).is_dir()).collect();
     let advice = match (roots.first(), roots.iter().find_map(|root| nearest_zone(Path::new(root), name))) {
         (_, Some(zone)) => format!("did you mean {}?", quoted(&zone)),
-        (Some(root), None) => format!("expected a name below {root}, such as `Europe/Berlin`, or a rule, such as `CET-1`"),
+        (Some(root), None) => {
+            format!("expected a name below {root}, such as `Europe/Berlin`, or a rule, such as `CET-1`")
+        }
         (None, None) => "this system has no zones; install `tzdata`, or set a rule, such as `CET-1`".to_owned(),
     };
-    Some(format!("TZ is {}, which is not a time zone: local times are those of the system's zone, or UTC; {advice}", quoted(text)))
+    Some(format!(
+        "TZ is {}, which is not a time zone: local times are those of the system's zone, or UTC; {advice}",
+        quoted(text)
+    ))
 }
 
 /// Returns the file of a zone.
@@ -133,7 +138,9 @@ mod tests {
         ] {
             assert!(is_rule(rule.trim_ascii()) && mistake_in(rule).is_none(), "{rule}");
         }
-        for text in ["Europe/Berln", "CET", "EST5EDT_", "CE-1", "CET-", "CET-1CEST", "CET-1CEST,M3.5.0", "<+0>5", "1", "+1"] {
+        for text in
+            ["Europe/Berln", "CET", "EST5EDT_", "CE-1", "CET-", "CET-1CEST", "CET-1CEST,M3.5.0", "<+0>5", "1", "+1"]
+        {
             assert!(!is_rule(text), "{text}");
         }
     }

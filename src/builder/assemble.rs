@@ -131,13 +131,7 @@ impl Builder {
             lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state = filter::FilterSet {
-            global,
-            outputs: filters,
-            own_targets,
-            context_level,
-            held_back: held,
-        };
+        let state = filter::FilterSet { global, outputs: filters, own_targets, context_level, held_back: held };
         let filters = Arc::new(Filters::new(state));
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]

@@ -3,8 +3,8 @@
 use tracing::level_filters::LevelFilter;
 
 use super::builder::Builder;
-use crate::flight_recorder::FlightRecorder;
 use crate::filter::{FilterSetting, IntoFilter};
+use crate::flight_recorder::FlightRecorder;
 
 impl Builder {
     /// Adds the field `backtrace` to events at and above this level. Off by default.

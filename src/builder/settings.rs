@@ -75,7 +75,7 @@ impl FilterSettings {
         };
         let others = match mistakes {
             1 => String::new(),
-            more => format!(" ({} more directives are wrong)", more - 1),
+            all => format!(" ({all} mistakes in all)"),
         };
         let (applies, filter) = match directives {
             none if none.is_empty() => ("the default filter", default),

@@ -114,7 +114,9 @@ mod tests {
             assert_eq!(meant(word), Some(*level), "{word}");
             assert_eq!(meant(&word.to_uppercase()), Some(*level), "{word}");
         }
-        for (word, level) in [("wran", "warn"), ("inof", "info"), ("tarce", "trace"), ("wanring", "warn"), ("of", "off")] {
+        for (word, level) in
+            [("wran", "warn"), ("inof", "info"), ("tarce", "trace"), ("wanring", "warn"), ("of", "off")]
+        {
             assert_eq!(meant(word), Some(level), "{word}");
         }
     }
@@ -122,10 +124,51 @@ mod tests {
     #[test]
     fn the_name_of_a_crate_means_no_level() {
         let crates = [
-            "grace", "track_api", "trading", "tracking", "miner", "server", "client", "barn", "mirror", "tracing",
-            "warp", "tracer", "web", "axum", "hyper", "log", "sqlx", "http", "h2", "tower", "tokio", "mio", "rustls",
-            "orders", "my_crate", "api", "app", "db", "info_service", "errors_v2", "tracing_core", "warden", "infra",
-            "debugger", "traceroute", "config", "core", "main", "auth", "ring", "sled", "tide", "want", "rayon", "serde",
+            "grace",
+            "track_api",
+            "trading",
+            "tracking",
+            "miner",
+            "server",
+            "client",
+            "barn",
+            "mirror",
+            "tracing",
+            "warp",
+            "tracer",
+            "web",
+            "axum",
+            "hyper",
+            "log",
+            "sqlx",
+            "http",
+            "h2",
+            "tower",
+            "tokio",
+            "mio",
+            "rustls",
+            "orders",
+            "my_crate",
+            "api",
+            "app",
+            "db",
+            "info_service",
+            "errors_v2",
+            "tracing_core",
+            "warden",
+            "infra",
+            "debugger",
+            "traceroute",
+            "config",
+            "core",
+            "main",
+            "auth",
+            "ring",
+            "sled",
+            "tide",
+            "want",
+            "rayon",
+            "serde",
         ];
         for name in crates {
             assert_eq!(meant(name), None, "{name}");

@@ -46,7 +46,9 @@ pub(crate) fn parse_leniently(text: &str) -> Lenient {
             Err(why) => {
                 lenient.mistakes += 1;
                 // Advice costs more than a look, and is read once.
-                lenient.first.get_or_insert_with(|| format!("filter directive {}: {}", quoted(directive), why.advice()));
+                lenient
+                    .first
+                    .get_or_insert_with(|| format!("filter directive {}: {}", quoted(directive), why.advice()));
             }
         }
     }
@@ -71,9 +73,15 @@ enum Mistake<'a> {
     Equals,
     Regex(&'a str),
     /// `target=level` with a level that is none.
-    NotALevel { target: &'a str, level: &'a str },
+    NotALevel {
+        target: &'a str,
+        level: &'a str,
+    },
     /// A word that is near a level.
-    Near { word: &'a str, level: &'static str },
+    Near {
+        word: &'a str,
+        level: &'static str,
+    },
     /// A word that can be neither a level nor a target.
     Neither(&'a str),
 }
@@ -222,7 +230,10 @@ mod tests {
     #[test]
     fn each_mistake_has_advice_that_is_right() {
         for (text, advice) in [
-            ("warning", "`warning` is not a level; did you mean `warn`? For a target of that name, write `warning=trace`"),
+            (
+                "warning",
+                "`warning` is not a level; did you mean `warn`? For a target of that name, write `warning=trace`",
+            ),
             ("CRITICAL", "did you mean `error`? For a target of that name, write `CRITICAL=trace`"),
             ("inof", "did you mean `info`?"),
             ("info;orders=debug", "commas separate directives; write `info,orders=debug`"),

@@ -89,8 +89,13 @@ impl FromStr for Overflow {
 }
 
 /// What people call an overflow, and its name.
-const ALIASES: &[(&str, &str)] =
-    &[("drop", "drop_newest"), ("discard", "drop_newest"), ("newest", "drop_newest"), ("wait", "block"), ("blocking", "block")];
+const ALIASES: &[(&str, &str)] = &[
+    ("drop", "drop_newest"),
+    ("discard", "drop_newest"),
+    ("newest", "drop_newest"),
+    ("wait", "block"),
+    ("blocking", "block"),
+];
 
 /// Parses a whole number with a unit, such as `100ms`.
 fn parse_duration(text: &str) -> Option<Duration> {

@@ -67,7 +67,9 @@ mod tests {
             let text = path_mistake(Path::new(path)).expect(path);
             assert!(text.contains(advice), "{text}");
         }
-        for path in ["a.log", "./-", "logs/~a.log", "./~/a.log", "a$b.log", "100%.log", "%41%.log", "/var/log/a.log", "$"] {
+        for path in
+            ["a.log", "./-", "logs/~a.log", "./~/a.log", "a$b.log", "100%.log", "%41%.log", "/var/log/a.log", "$"]
+        {
             assert_eq!(path_mistake(Path::new(path)), None, "{path}");
         }
     }
