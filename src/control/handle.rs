@@ -114,7 +114,7 @@ impl Handle {
     /// appender has no filter.
     ///
     /// # Blocking
-    /// Takes some microseconds for each call site of the program. Meanwhile, other threads keep logging at call sites
+    /// Takes time for each directive and for each call site of the program. Meanwhile, other threads keep logging at call sites
     /// that they have used before.
     pub fn set_filter(&self, filter: impl IntoFilter) -> Result<(), Error> {
         let directives = FilterSetting::new(filter).parse()?;
