@@ -64,12 +64,12 @@ fn the_times_in_the_readme_are_those_of_the_performance_page() {
 fn measured(text: &str) -> Option<&str> {
     let words: Vec<&str> = text.split([' ', '\n', '|']).filter(|word| !word.is_empty()).collect();
     let is_number = |word: &str| word.starts_with(|first: char| first.is_ascii_digit());
-    let unit = |word: &&str| {
+    let unit = |word: &str| {
         let word = word.trim_end_matches(['.', ',', ';', ':', ')']);
         ["ns", "µs", "microseconds", "nanoseconds", "instructions", "allocations"].contains(&word)
     };
     let spelled = ["one", "two", "three", "four", "five", "six", "ten", "hundred", "thousand"];
-    let pair = words.windows(2).find(|pair| unit(&&pair[1]) && (is_number(pair[0]) || spelled.contains(&pair[0])));
+    let pair = words.windows(2).find(|pair| unit(pair[1]) && (is_number(pair[0]) || spelled.contains(&pair[0])));
     pair.map(|pair| pair[0])
 }
 

@@ -20,14 +20,14 @@ fn complaint_after(end: impl FnOnce(Guard)) -> String {
     let builder = builder.output(Output::new(first.clone())).output(Output::new(second).output_filter("warn"));
     let (dispatch, guard) = built(builder);
     within(&dispatch, || {
+        let begun = Instant::now();
         end(guard);
-        let ended = Instant::now();
         let mut lines = 0;
         while said.all().is_empty() {
             info!("after the end");
             lines += 1;
-            assert!(said.all().is_empty() || ended.elapsed() >= LATE, "too early: {:?}", said.all());
-            assert!(ended.elapsed() < PATIENCE, "no complaint");
+            assert!(said.all().is_empty() || begun.elapsed() >= LATE, "too early: {:?}", said.all());
+            assert!(begun.elapsed() < PATIENCE, "no complaint");
             std::thread::yield_now();
         }
         (0..100).for_each(|_| tracing::warn!("for both outputs"));
