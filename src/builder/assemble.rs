@@ -27,7 +27,6 @@ use crate::outputs::Outputs;
 use crate::record::Statics;
 use crate::schema::{self, Console};
 use crate::sink::{Sink, Stdout};
-use crate::time_zone;
 use crate::worker::Lane;
 
 /// The mask of outputs has this many bits.
@@ -109,7 +108,7 @@ impl Builder {
         let statics = Arc::new(redact::statics(self.statics, rules.as_ref()));
         let smallest_queue = self.outputs.iter().map(Output::queue_size).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
         let smallest_queue = usize::try_from(smallest_queue).unwrap_or(usize::MAX);
-        let shows_local_time = self.outputs.iter().any(Output::shows_local_time);
+        let uses_local_time = self.outputs.iter().any(Output::uses_local_time);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
         let mut own_targets = Vec::new();
@@ -141,9 +140,7 @@ impl Builder {
         if let Some(wrong) = wrong_variable {
             guard.complain("filter variable", &wrong);
         }
-        if let Some(wrong) = shows_local_time.then(time_zone::mistake).flatten() {
-            guard.complain("time zone", &wrong);
-        }
+        start::complain_of_time_zone(&guard, uses_local_time);
         #[cfg(all(unix, feature = "signals"))]
         signals::watch(self.integrations.signals)?;
         let core = Arc::new(Core {

@@ -125,6 +125,23 @@ fn promise_54_a_setting_of_a_file_without_effect_is_an_error() {
     assert!(dir.names().is_empty());
 }
 
+#[test]
+fn promise_54_a_setting_of_an_output_without_effect_is_an_error() {
+    let output = || Output::new(Memory::new()).name("out");
+    let refused = |output: Output| spanline::builder().output(output).build::<Registry>().err().unwrap();
+    let never = Overflow::Block { max_wait: Duration::ZERO };
+    for (error, advice) in [
+        (refused(output().overflow(never)), "output out: overflow blocks for no time; expected a max_wait such as"),
+        (
+            refused(output().synchronous(Duration::ZERO)),
+            "output out: synchronous has a max_wait of zero; expected more",
+        ),
+        (output().output_filter("warn").appender().err().unwrap(), "an appender has no filter; remove `output_filter`"),
+    ] {
+        assert!(error.is_invalid() && error.to_string().starts_with(advice), "{error}");
+    }
+}
+
 /// Values of `TZ` that name no time zone.
 const NO_ZONES: [&str; 3] = ["Europe/Berln", "CET-1CEST", ":Nowhere"];
 
@@ -150,12 +167,15 @@ fn promise_54_a_mistyped_time_zone_is_one_complaint_where_local_times_are_used()
                 let is_right = |text: &String| text.contains("TZ is `") && text.contains("is not a time zone");
                 assert!(said.iter().all(is_right), "{said:?}");
             }
+            drop(local().appender().unwrap());
             let utc = vec![Output::new(file()), Output::new(Memory::new()).schema(Console::new().utc())];
             assert!(said(utc).is_empty());
         });
-        if output.is_none() {
-            return;
-        }
+        let Some(output) = output else { return };
+        // An appender has no hook.
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines = said.lines().filter(|line| line.starts_with("spanline: TZ is")).count();
+        assert_eq!(lines, usize::from(NO_ZONES.contains(&zone)), "{said}");
     }
 }
 
