@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::advice::{expected, nearest, quoted};
 use crate::error::Error;
 
 /// The units that text can name, and their size in bytes.
@@ -19,6 +20,18 @@ const UNITS: [(&str, u64); 9] = [
     ("GiB", 1 << 30),
     ("TB", 1_000_000_000_000),
     ("TiB", 1 << 40),
+];
+
+/// What people call a unit, and its name.
+const ALIASES: [(&str, &str); 8] = [
+    ("k", "KiB"),
+    ("m", "MiB"),
+    ("g", "GiB"),
+    ("t", "TiB"),
+    ("bytes", "B"),
+    ("kbytes", "kB"),
+    ("mbytes", "MB"),
+    ("gbytes", "GB"),
 ];
 
 /// A size in bytes.
@@ -91,11 +104,12 @@ impl FromStr for ByteSize {
             _ => UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, factor)| *factor),
         };
         let (false, Some(factor)) = (number.is_empty(), factor) else {
-            return Err(Error::invalid(format!(
-                "`{}` is not a size; expected a whole number and an optional unit ({}), such as `8 MiB`",
-                text.escape_debug(),
-                UNITS.map(|(name, _)| name).join(", ")
-            )));
+            let names = UNITS.iter().map(|(name, _)| (*name, *name));
+            let meant = nearest(unit, 1, names.chain(ALIASES.iter().copied())).filter(|_| !number.is_empty());
+            let units = UNITS.map(|(name, _)| name).join(", ");
+            let form = format!("a whole number and an optional unit ({units}), such as `8 MiB`");
+            let form = expected(meant.map(|meant| quoted(&format!("{number} {meant}"))), &form);
+            return Err(Error::invalid(format!("{} is not a size{form}", quoted(text))));
         };
         let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
         bytes.map(Self).ok_or_else(|| {

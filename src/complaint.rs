@@ -34,10 +34,19 @@ impl Complaints {
 
     /// Reports `text`, unless the same `reason` was reported within the last ten seconds.
     pub(crate) fn say(&self, reason: &str, text: &str) {
+        self.say_after(PERIOD, reason, text);
+    }
+
+    /// Reports `text`, unless the same `reason` was reported before.
+    pub(crate) fn say_once(&self, reason: &str, text: &str) {
+        self.say_after(Duration::MAX, reason, text);
+    }
+
+    fn say_after(&self, period: Duration, reason: &str, text: &str) {
         let now = Instant::now();
         {
             let mut last = sync::lock(&self.last);
-            if last.get(reason).is_some_and(|said| now.duration_since(*said) < PERIOD) {
+            if last.get(reason).is_some_and(|said| now.duration_since(*said) < period) {
                 return;
             }
             last.insert(reason.to_owned(), now);

@@ -111,10 +111,15 @@ impl Error {
         self
     }
 
-    /// The same error with the output's name in front of its message.
-    pub(crate) fn of_output(mut self, name: &str) -> Self {
-        self.message = format!("output {name}: {}", self.message);
+    /// The same error with the setting that it is about in front of its message.
+    pub(crate) fn of(mut self, setting: &str) -> Self {
+        self.message = format!("{setting}: {}", self.message);
         self
+    }
+
+    /// The same error with the output's name in front of its message.
+    pub(crate) fn of_output(self, name: &str) -> Self {
+        self.of(&format!("output {name}"))
     }
 
     /// The same error as a transient one.

@@ -61,6 +61,7 @@
 //! - A `fork` waits for writes in progress, at most one second.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod advice;
 mod appender;
 mod builder;
 mod byte_size;
@@ -73,7 +74,6 @@ mod error;
 mod filter;
 mod flight_recorder;
 mod fork;
-mod into_filter;
 mod layer;
 mod limit;
 pub mod metrics;
@@ -89,6 +89,7 @@ mod rotation;
 pub mod schema;
 pub mod sink;
 mod sync;
+mod time_zone;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod values;
@@ -99,8 +100,8 @@ pub use builder::{Builder, Output, builder, init};
 pub use byte_size::ByteSize;
 pub use control::{Guard, Handle};
 pub use error::Error;
+pub use filter::IntoFilter;
 pub use flight_recorder::FlightRecorder;
-pub use into_filter::IntoFilter;
 pub use layer::{Layer, SpanExt};
 pub use propagate::with;
 pub use queue::Overflow;

@@ -94,7 +94,10 @@ impl Outputs {
     #[inline]
     pub(crate) fn deliver(&self, mask: u64) {
         if mask != 0 {
-            self.in_mask(mask).for_each(|lane| lane.deliver_here());
+            self.in_mask(mask).for_each(|lane| {
+                lane.deliver_here();
+                lane.complain_of_end();
+            });
         }
     }
 

@@ -8,6 +8,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::builder::Builder;
+use super::install;
 #[cfg(feature = "log")]
 use super::log_crate;
 use super::output::Output;
@@ -17,8 +18,7 @@ use crate::control::Guard;
 #[cfg(all(unix, feature = "signals"))]
 use crate::control::signals;
 use crate::error::Error;
-use crate::filter::{self, CallsiteFilter, Filters};
-use crate::into_filter::FilterSetting;
+use crate::filter::{self, CallsiteFilter, FilterSetting, Filters};
 #[cfg(feature = "opentelemetry")]
 use crate::layer::Otel;
 use crate::layer::{self, Core, Layer};
@@ -51,6 +51,7 @@ impl Builder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let (layer, filter, guard) = self.start()?;
+        guard.complain_of_levels();
         Ok((layer.with_filter(filter), guard))
     }
 
@@ -61,16 +62,14 @@ impl Builder {
     /// thread that logs writes its own line.
     ///
     /// # Errors
-    /// As [`build`](Self::build). Also if a global subscriber or a logger is already installed.
+    /// As [`build`](Self::build). Also if a global subscriber or a logger is already installed; no file is then opened.
     pub fn init(mut self) -> Result<Guard, Error> {
-        let skipped = self.filters.read_rust_log();
+        install::check_vacant(self.integrations.log)?;
+        self.filters.read_from("RUST_LOG");
         self.diagnostics.log_panics.get_or_insert(true);
         #[cfg(feature = "log")]
         let (takes_log, max_bytes) = (self.integrations.log, self.max_line_bytes.as_u64());
         let (layer, filter, guard) = self.start()?;
-        for (directive, why) in skipped.iter().take(1) {
-            guard.complain("RUST_LOG", &format!("RUST_LOG directive `{directive}` skipped: {why}"));
-        }
         #[cfg(feature = "log")]
         let filters = Arc::clone(&filter.0);
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
@@ -78,18 +77,18 @@ impl Builder {
         if takes_log {
             log_crate::install(&filters, usize::try_from(max_bytes).unwrap_or(usize::MAX))?;
         }
-        tracing::dispatcher::set_global_default(dispatch).map_err(|_| {
-            Error::invalid("a global subscriber is already installed; use `build` to add the log to another subscriber")
-        })?;
+        install::set_subscriber(dispatch)?;
         #[cfg(feature = "log")]
         if takes_log {
             filters.serve_log();
         }
+        guard.complain_of_levels();
         Ok(guard)
     }
 
     fn start(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
-        let global = self.filters.global()?;
+        let context_level = self.filters.context_level;
+        let (global, wrong_variable) = self.filters.global()?;
         let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES)?;
         check_statics(&self.statics, max_line_bytes)?;
         if self.outputs.is_empty() {
@@ -109,6 +108,7 @@ impl Builder {
         let statics = Arc::new(redact::statics(self.statics, rules.as_ref()));
         let smallest_queue = self.outputs.iter().map(Output::queue_size).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
         let smallest_queue = usize::try_from(smallest_queue).unwrap_or(usize::MAX);
+        let uses_local_time = self.outputs.iter().any(Output::uses_local_time);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
         let mut own_targets = Vec::new();
@@ -123,26 +123,25 @@ impl Builder {
             held: extras.held_lines.as_ref(),
         };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
-            filters.push(output.filter.take().map(FilterSetting::parse).transpose()?);
-            own_targets.push(output.take_own_targets());
             let name = output.name_among(&lanes)?;
+            let filter = output.filter.take().map(FilterSetting::parse).transpose();
+            filters.push(filter.map_err(|error| error.of_output(&name))?);
+            own_targets.push(output.take_own_targets());
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
             lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state = filter::FilterSet {
-            global,
-            outputs: filters,
-            own_targets,
-            context_level: self.filters.context_level,
-            held_back: held,
-        };
+        let state = filter::FilterSet { global, outputs: filters, own_targets, context_level, held_back: held };
         let filters = Arc::new(Filters::new(state));
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
         let for_otel = Arc::clone(&complaints);
         let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
         started?;
+        if let Some(wrong) = wrong_variable {
+            guard.complain("filter variable", &wrong);
+        }
+        start::complain_of_time_zone(&guard, uses_local_time);
         #[cfg(all(unix, feature = "signals"))]
         signals::watch(self.integrations.signals)?;
         let core = Arc::new(Core {

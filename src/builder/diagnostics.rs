@@ -3,14 +3,14 @@
 use tracing::level_filters::LevelFilter;
 
 use super::builder::Builder;
+use crate::filter::{FilterSetting, IntoFilter};
 use crate::flight_recorder::FlightRecorder;
-use crate::into_filter::{FilterSetting, IntoFilter};
 
 impl Builder {
     /// Adds the field `backtrace` to events at and above this level. Off by default.
     ///
-    /// It has at most 16 KiB and omits the log's own frames. The thread that logs captures it: this takes some hundred
-    /// microseconds, and milliseconds for the first one, which reads the program's symbols.
+    /// It has at most 16 KiB and omits the log's own frames. The thread that logs captures it. The first one
+    /// takes much longer, because it reads the program's symbols.
     pub fn backtrace(mut self, level: impl Into<LevelFilter>) -> Self {
         self.diagnostics.backtrace = level.into();
         self

@@ -5,20 +5,40 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
 use super::builder::Builder;
-use crate::into_filter::{FilterSetting, IntoFilter};
+use super::settings::Variable;
+use crate::filter::{FilterSetting, IntoFilter};
 
 impl Builder {
-    /// Sets the global filter: which events any output can receive.
+    /// Sets the default of the global filter: which events any output can receive.
     ///
     /// A filter is text with `target=level` directives, such as `info,orders::db=debug,hyper=off`, a
     /// [`Targets`], or a level; see [`IntoFilter`]. An output can
     /// [filter further](crate::Output::output_filter): an event must pass both.
     ///
-    /// If no filter is set, `init` takes the directives from `RUST_LOG`. Without those, outputs that have no filter
-    /// receive INFO and above. A bad directive is an error of `init` and `build`. A bad one in `RUST_LOG` is skipped,
-    /// with one complaint.
+    /// With `init`, the variable `RUST_LOG` overrides it; [`filter_variable`](Self::filter_variable) changes that.
+    /// Without either, outputs that have no filter receive INFO and above.
+    ///
+    /// A mistake, such as the level `warning`, is an error of `init` and `build` that says what to write. A mistake in
+    /// the variable is one complaint. The variable's other directives then apply. If they name no level for all targets,
+    /// they apply over this default.
     pub fn filter(mut self, filter: impl IntoFilter) -> Self {
         self.filters.global = Some(FilterSetting::new(filter));
+        self
+    }
+
+    /// Sets the environment variable that overrides the [filter](Self::filter); `None` makes the filter final.
+    ///
+    /// By default, `init` reads `RUST_LOG`, and `build` reads none. An empty variable counts as unset. A name that no
+    /// variable can have is an error of `init` and `build`.
+    ///
+    /// # Examples
+    /// ```
+    /// spanline::builder().filter("info").filter_variable("ORDERS_LOG");
+    /// spanline::builder().filter("warn").filter_variable(None);
+    /// ```
+    pub fn filter_variable<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        let name: Option<&str> = name.into();
+        self.filters.variable = name.map_or(Variable::Ignored, |name| Variable::Named(name.to_owned()));
         self
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tracing_log::AsTrace;
 
+use super::install::other_logger;
 use crate::error::Error;
 use crate::filter::Filters;
 use crate::layer::with_log_values;
@@ -13,9 +14,8 @@ use crate::layer::with_log_values;
 /// # Errors
 /// A logger is already installed.
 pub(super) fn install(filters: &Arc<Filters>, max_bytes: usize) -> Result<(), Error> {
-    log::set_boxed_logger(Box::new(LogRecords { filters: Arc::clone(filters), max_bytes })).map_err(|_| {
-        Error::invalid("a logger is already installed for the `log` crate; call `Builder::without_log` to keep it")
-    })
+    let logger = Box::new(LogRecords { filters: Arc::clone(filters), max_bytes });
+    log::set_boxed_logger(logger).map_err(|_| other_logger())
 }
 
 struct LogRecords {

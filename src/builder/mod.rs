@@ -2,7 +2,7 @@
 //!
 //! [`Builder`] and [`Output`] hold the settings, and `settings` groups them by purpose. The setters are in a file for
 //! each group: `filters`, `rate_limits`, `diagnostics`, `integrations`, `redact`. `assemble` checks the settings and
-//! starts the log; `start` starts one output. Setters accept any value: `init` and `build` check the limits and refuse
+//! starts the log; `start` starts one output; `install` makes the log the process's own. Setters accept any value: `init` and `build` check the limits and refuse
 //! a value that is out of bounds.
 
 mod assemble;
@@ -10,6 +10,7 @@ mod assemble;
 mod builder;
 mod diagnostics;
 mod filters;
+mod install;
 mod integrations;
 #[cfg(feature = "log")]
 mod log_crate;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::byte_size::ByteSize;
-use crate::into_filter::{FilterSetting, IntoFilter};
+use crate::filter::{FilterSetting, IntoFilter};
 use crate::queue::Overflow;
 use crate::schema::{Edits, Schema};
 use crate::sink::{Profile, Sink};

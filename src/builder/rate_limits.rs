@@ -19,8 +19,8 @@ impl Builder {
     /// lines are dropped with [`Reason::RateLimited`](crate::metrics::Reason::RateLimited).
     ///
     /// A suppressed event is not captured: its values are not formatted. Records of the `log` crate are told apart by
-    /// target, file and line. Lines that sinks log are not limited. The limiter's memory is bounded to some hundred
-    /// KiB: if some thousand call sites are busy at once, a few are not limited. Call sites without a limit pay
+    /// target, file and line. Lines that sinks log are not limited. The limiter's memory is bounded: if
+    /// more call sites are busy at once than it has places for, some are not limited. Call sites without a limit pay
     /// nothing.
     ///
     /// Zero lines or a zero period is an error of `init` and `build`.

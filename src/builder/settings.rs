@@ -1,17 +1,17 @@
 //! The builder's settings, grouped by purpose, and how they are checked.
 
+use std::env::VarError;
 use std::sync::Arc;
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 
+use crate::advice::quoted;
 #[cfg(all(unix, feature = "signals"))]
 use crate::control::signals;
 use crate::error::Error;
-use crate::filter;
+use crate::filter::{self, Directives, FilterSetting, Lenient};
 use crate::flight_recorder::FlightRecorder;
-use crate::into_filter::FilterSetting;
 use crate::layer;
 use crate::limit::{Limit, Limiter};
 
@@ -20,34 +20,71 @@ use crate::limit::{Limit, Limiter};
 pub(super) struct FilterSettings {
     /// For all outputs.
     pub(super) global: Option<FilterSetting>,
+    /// What overrides it.
+    pub(super) variable: Variable,
     pub(super) context_level: LevelFilter,
+}
+
+/// The environment variable that overrides the global filter.
+#[derive(Debug, Default)]
+pub(super) enum Variable {
+    /// `RUST_LOG` with `init`, none with `build`.
+    #[default]
+    Unset,
+    Named(String),
+    Ignored,
 }
 
 impl Default for FilterSettings {
     fn default() -> Self {
-        Self { global: None, context_level: LevelFilter::INFO }
+        Self { global: None, variable: Variable::default(), context_level: LevelFilter::INFO }
     }
 }
 
 impl FilterSettings {
-    /// Takes the global filter from `RUST_LOG`, unless one is set. Returns the directives that were skipped, with the
-    /// reason.
-    pub(super) fn read_rust_log(&mut self) -> Vec<(String, String)> {
-        if self.global.is_some() {
-            return Vec::new();
+    /// Reads the filter from `name`, unless the program has chosen a variable, or none.
+    pub(super) fn read_from(&mut self, name: &str) {
+        if let Variable::Unset = self.variable {
+            self.variable = Variable::Named(name.to_owned());
         }
-        let directives = std::env::var("RUST_LOG").unwrap_or_default();
-        let (targets, skipped) = filter::parse_leniently(&directives);
-        if targets.iter().next().is_some() || targets.default_level().is_some() {
-            self.global = Some(FilterSetting::new(targets));
-        }
-        skipped
     }
 
+    /// Returns the global filter, and a complaint about mistakes in the variable.
+    ///
     /// # Errors
-    /// Names the first bad directive.
-    pub(super) fn global(&mut self) -> Result<Option<Targets>, Error> {
-        self.global.take().map(FilterSetting::parse).transpose()
+    /// The filter that was set in code has a mistake, or no variable can have the name.
+    pub(super) fn global(self) -> Result<(Option<Directives>, Option<String>), Error> {
+        let default = self.global.map(FilterSetting::parse).transpose().map_err(|error| error.of("filter"))?;
+        let Variable::Named(name) = self.variable else { return Ok((default, None)) };
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(Error::invalid(format!(
+                "filter_variable: no variable can be called {}; expected a name, such as `ORDERS_LOG`",
+                quoted(&name)
+            )));
+        }
+        let text = match std::env::var(&name) {
+            Ok(text) => text,
+            Err(VarError::NotPresent) => return Ok((default, None)),
+            Err(VarError::NotUnicode(_)) => {
+                return Ok((default, Some(format!("{name} is not UTF-8; the default filter applies"))));
+            }
+        };
+        let Lenient { directives, mistakes, first } = filter::parse_leniently(&text);
+        let Some(first) = first else {
+            return Ok(if directives.is_empty() { (default, None) } else { (Some(directives), None) });
+        };
+        let others = match mistakes {
+            1 => String::new(),
+            all => format!(" ({all} mistakes in all)"),
+        };
+        let (applies, filter) = match directives {
+            none if none.is_empty() => ("the default filter", default),
+            whole if whole.names_all() => ("the rest", Some(whole)),
+            part => ("the rest, over the default filter,", {
+                Some(part.over(default.unwrap_or(Directives::from(LevelFilter::INFO))))
+            }),
+        };
+        Ok((filter, Some(format!("{name}: {first}{others}. Until then, {applies} applies"))))
     }
 }
 
@@ -99,8 +136,8 @@ impl Default for Diagnostics {
 impl Diagnostics {
     /// # Errors
     /// A directive is bad, or a limit of the flight recorder is out of bounds.
-    pub(super) fn extras(self) -> Result<(layer::Diagnostics, Option<(Targets, Level)>), Error> {
-        let closes = self.span_close.map(FilterSetting::parse).transpose()?;
+    pub(super) fn extras(self) -> Result<(layer::Diagnostics, Option<(Directives, Level)>), Error> {
+        let closes = self.span_close.map(FilterSetting::parse).transpose().map_err(|error| error.of("span_close"))?;
         let (held, store) = match self.flight_recorder.map(FlightRecorder::start).transpose()? {
             Some((targets, release, store)) => (Some((targets, release)), Some((Arc::new(store), release))),
             None => (None, None),

@@ -12,10 +12,12 @@ use crate::control::{Deadlines, Guard};
 use crate::error::Error;
 use crate::flight_recorder::HeldLines;
 use crate::limit::Share;
+use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Flat;
+use crate::time_zone;
 use crate::worker::{Evidence, Lane, LaneConfig};
 
 /// A smaller queue could not hold a few lines.
@@ -39,12 +41,18 @@ pub(super) struct Common<'a> {
 impl Output {
     /// Makes a writer for another formatter, in place of `tracing_appender::non_blocking`.
     ///
-    /// The output's filter does not apply. The schema renders only the loss notices: `Flat` by default, or `Console`
-    /// for plain-text logs.
+    /// The schema renders only the loss notices: `Flat` by default, or `Console` for plain-text logs.
     ///
     /// # Errors
-    /// A limit is out of bounds, or the sink cannot be opened; its path and the cause are in the error.
+    /// A limit is out of bounds, or the sink cannot be opened; its path and the cause are in the error. Also if the
+    /// output has a filter, which cannot apply to lines that another formatter makes.
     pub fn appender(self) -> Result<(Appender, Guard), Error> {
+        if self.filter.is_some() {
+            return Err(Error::invalid(
+                "an appender has no filter; remove `output_filter`, and set a filter on the layer that writes to it",
+            ));
+        }
+        let uses_local_time = self.uses_local_time();
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
         let name = self.name_among(&[])?;
@@ -59,6 +67,7 @@ impl Output {
         };
         let lane = self.start(name, None, &common)?;
         let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
+        complain_of_time_zone(&guard, uses_local_time);
         Ok((Appender::new(lane, clock), guard))
     }
 
@@ -70,6 +79,12 @@ impl Output {
     pub(super) fn wants_thread(&self) -> bool {
         let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
         schema.is_some_and(|schema| schema.wants_thread())
+    }
+
+    /// Returns whether the time zone of the process matters: to the lines or to the files.
+    pub(super) fn uses_local_time(&self) -> bool {
+        let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
+        self.profile.uses_local_time || schema.is_some_and(|schema| schema.wants_local_time())
     }
 
     pub(super) fn queue_size(&self) -> u64 {
@@ -107,6 +122,10 @@ impl Output {
             let wrong = "synchronous has a max_wait of zero; expected more, such as 100 ms";
             return Err(Error::invalid(wrong).of_output(&name));
         }
+        if self.overflow == (Overflow::Block { max_wait: Duration::ZERO }) {
+            let wrong = "overflow blocks for no time; expected a max_wait such as 100 ms, or `Overflow::DropNewest`";
+            return Err(Error::invalid(wrong).of_output(&name));
+        }
         let schema = self.schema.or(self.profile.schema).unwrap_or_else(|| Box::new(Flat::new()));
         let mut schema = self.edits.on(schema);
         schema.terminal(self.profile.is_terminal);
@@ -132,6 +151,13 @@ impl Output {
             redactor: common.rules.and_then(Redactor::new),
             held: common.held.cloned(),
         })
+    }
+}
+
+/// Complains once if `TZ` is mistyped and an output uses local times.
+pub(super) fn complain_of_time_zone(guard: &Guard, is_used: bool) {
+    if let Some(wrong) = is_used.then(time_zone::mistake).flatten() {
+        guard.complain("time zone", &wrong);
     }
 }
 

@@ -13,7 +13,8 @@ use crate::worker::Lane;
 
 /// Ends the log when it is dropped: everything logged before is written, within the deadline.
 ///
-/// After that, a thread that logs writes its own line before the call returns.
+/// After that, a thread that logs writes its own line before the call returns. The first line more than a second later is
+/// reported once, because the guard was then dropped too early: `let _ = spanline::init()` drops it at once.
 ///
 /// The log also ends if the guard is leaked, or is not reached because of `process::exit` or a panic that aborts. An
 /// exit handler and the panic hook do that. On Windows, the exit handler runs only when `main` returns. `abort`,
@@ -53,8 +54,14 @@ impl Guard {
         Self { log, filters, ended: false }
     }
 
+    /// Complains about a setting that has no effect.
     pub(crate) fn complain(&self, reason: &str, text: &str) {
-        self.log.complaints.say(reason, text);
+        self.log.complaints.say_once(reason, text);
+    }
+
+    /// Complains about levels that the filter asks for and that are not compiled in.
+    pub(crate) fn complain_of_levels(&self) {
+        self.handle().complain_of_levels();
     }
 
     /// Returns a handle, which controls the log while it runs.
@@ -81,20 +88,25 @@ impl Guard {
     /// }
     /// ```
     pub fn close(mut self) -> Result<(), Error> {
-        match self.end() {
+        match self.end("when `Guard::close` was called") {
             0 => Ok(()),
             lines => Err(Error::unwritten(lines)),
         }
     }
 
-    fn end(&mut self) -> u64 {
-        if std::mem::replace(&mut self.ended, true) { 0 } else { shutdown::end(std::slice::from_ref(&self.log)) }
+    /// `how`: what ended the log, for [`Lane::complain_of_end`].
+    fn end(&mut self, how: &'static str) -> u64 {
+        if std::mem::replace(&mut self.ended, true) {
+            return 0;
+        }
+        self.log.lanes.iter().for_each(|lane| lane.ended(how));
+        shutdown::end(std::slice::from_ref(&self.log))
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.end();
+        self.end("when its guard was dropped");
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::flush_future::FlushFuture;
+use crate::advice::unknown;
 use crate::error::Error;
-use crate::filter::Filters;
-use crate::into_filter::{FilterSetting, IntoFilter};
+use crate::filter::{FilterSetting, Filters, IntoFilter};
 use crate::metrics::Metrics;
 use crate::queue::Command;
 use crate::sync::after;
@@ -110,14 +110,16 @@ impl Handle {
     /// was opened stays disabled: its events inherit nothing from it.
     ///
     /// # Errors
-    /// A directive is bad: the error names the first one, and the filter stays as it was. An appender has no filter.
+    /// A directive has a mistake, or there is none: the error says what to write, and the filter stays as it was. An
+    /// appender has no filter.
     ///
     /// # Blocking
-    /// Takes some microseconds for each call site of the program. Meanwhile, other threads keep logging at call sites
+    /// Takes time for each directive and for each call site of the program. Meanwhile, other threads keep logging at call sites
     /// that they have used before.
     pub fn set_filter(&self, filter: impl IntoFilter) -> Result<(), Error> {
-        let targets = FilterSetting::new(filter).parse()?;
-        self.filters()?.change(|state| state.global = Some(targets.clone()));
+        let directives = FilterSetting::new(filter).parse()?;
+        self.filters()?.change(|state| state.global = Some(directives.clone()));
+        self.complain_of_levels();
         Ok(())
     }
 
@@ -126,19 +128,27 @@ impl Handle {
     /// # Errors
     /// As [`set_filter`](Self::set_filter). No output has that name.
     pub fn set_output_filter(&self, output: &str, filter: impl IntoFilter) -> Result<(), Error> {
-        let targets = FilterSetting::new(filter).parse()?;
+        let directives = FilterSetting::new(filter).parse()?;
         let filters = self.filters()?;
         let at = self.lanes.iter().position(|lane| lane.name == output);
         let at = at.ok_or_else(|| {
-            let names = self.lanes.iter().map(|lane| lane.name.as_str()).collect::<Vec<_>>().join(", ");
-            Error::invalid(format!("no output is called `{}`; expected one of: {names}", output.escape_debug()))
+            Error::invalid(unknown("output", output, self.lanes.iter().map(|lane| lane.name.as_str()), &[]))
         })?;
         filters.change(|state| {
             if let Some(own) = state.outputs.get_mut(at) {
-                *own = Some(targets.clone());
+                *own = Some(directives.clone());
             }
         });
+        self.complain_of_levels();
         Ok(())
+    }
+
+    /// Complains once about levels that the filters ask for and that are not compiled in.
+    pub(super) fn complain_of_levels(&self) {
+        let removed = self.filters.as_ref().and_then(|filters| filters.removed());
+        if let (Some(text), Some(lane)) = (removed, self.lanes.first()) {
+            lane.complaints.say_once("compiled levels", &text);
+        }
     }
 
     fn filters(&self) -> Result<&Filters, Error> {

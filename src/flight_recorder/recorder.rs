@@ -1,12 +1,11 @@
 //! The settings: which lines are held back, how many, and what releases them.
 
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
 
 use super::held_lines::HeldLines;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
-use crate::into_filter::{FilterSetting, IntoFilter};
+use crate::filter::{Directives, FilterSetting, IntoFilter};
 
 /// A smaller limit could not hold a few lines.
 const MIN_MEMORY_BYTES: u64 = 4 << 10;
@@ -76,10 +75,11 @@ impl FlightRecorder {
     ///
     /// # Errors
     /// A directive is bad, or a limit is out of bounds.
-    pub(crate) fn start(self) -> Result<(Targets, Level, HeldLines), Error> {
+    pub(crate) fn start(self) -> Result<(Directives, Level, HeldLines), Error> {
         let all = self.memory_bytes.within("FlightRecorder::memory_bytes", MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)?;
         let setting = "FlightRecorder::memory_bytes_per_request";
         let each = self.memory_bytes_per_request.within(setting, MIN_MEMORY_BYTES, MAX_MEMORY_BYTES_PER_REQUEST)?;
-        Ok((self.filter.parse()?, self.release_at, HeldLines::new(all, each)))
+        let filter = self.filter.parse().map_err(|error| error.of("flight_recorder"))?;
+        Ok((filter, self.release_at, HeldLines::new(all, each)))
     }
 }

@@ -50,7 +50,7 @@ impl Core {
 
     fn span_flags(&self, meta: &Metadata<'_>, is_hidden: bool) -> u64 {
         let close_lines = self.diagnostics.close_lines.as_ref();
-        let logs_close = !is_hidden && close_lines.is_some_and(|spans| spans.would_enable(meta.target(), meta.level()));
+        let logs_close = !is_hidden && close_lines.is_some_and(|spans| spans.enables(meta.target(), *meta.level()));
         let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
         let names_request = self.diagnostics.held_lines.is_some() && (is_hidden || has_id());
         u64::from(logs_close) * CallSite::LOGS_CLOSE + u64::from(names_request) * CallSite::NAMES_REQUEST

@@ -66,7 +66,9 @@ pub struct OutputMetrics {
     /// Calls to a [synchronous](crate::Output::synchronous) output that returned after `max_wait`, before their line
     /// was written or durable. The other counts include their lines.
     pub overdue: u64,
-    /// The last error of the sink, with its causes.
+    /// The last error of the sink, with its causes: of a write, or of an order such as [`Handle::rotate`].
+    ///
+    /// [`Handle::rotate`]: crate::Handle::rotate
     pub last_error: Option<String>,
 }
 

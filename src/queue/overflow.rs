@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::advice::unknown;
 use crate::error::Error;
 
 /// What happens to a record when the queue has no room for it.
@@ -82,10 +83,19 @@ impl FromStr for Overflow {
                 .and_then(|wait| parse_duration(wait.trim_start()))
                 .map(|max_wait| Overflow::Block { max_wait }),
         };
-        let expected = "expected one of: shed, drop_newest, block, block 100ms";
-        parsed.ok_or_else(|| Error::invalid(format!("unknown overflow {text:?}; {expected}")))
+        let names = ["shed", "drop_newest", "block", "block 100ms"];
+        parsed.ok_or_else(|| Error::invalid(unknown("overflow", text, names, ALIASES)))
     }
 }
+
+/// What people call an overflow, and its name.
+const ALIASES: &[(&str, &str)] = &[
+    ("drop", "drop_newest"),
+    ("discard", "drop_newest"),
+    ("newest", "drop_newest"),
+    ("wait", "block"),
+    ("blocking", "block"),
+];
 
 /// Parses a whole number with a unit, such as `100ms`.
 fn parse_duration(text: &str) -> Option<Duration> {
@@ -142,7 +152,7 @@ mod tests {
         for text in ["", "Shed", "drop", "block 100", "block ms", "block -1s", "block 1.5s", "block 1h", &too_long] {
             let error = text.parse::<Overflow>().unwrap_err();
             assert!(error.is_invalid());
-            assert!(error.to_string().ends_with("expected one of: shed, drop_newest, block, block 100ms"), "{error}");
+            assert!(error.to_string().ends_with("xpected one of: shed, drop_newest, block, block 100ms"), "{error}");
         }
     }
 

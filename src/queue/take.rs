@@ -225,8 +225,9 @@ impl Queue {
     }
 
     /// Records the results of orders that do not wait for lines in flight.
-    pub(crate) fn orders_done(&self, done: Vec<(Order, Result<(), Error>)>) {
+    pub(crate) fn orders_done(&self, counts: &WorkerCounts, done: Vec<(Order, Result<(), Error>)>) {
         let mut state = self.lock();
+        state.books.worker = counts.clone();
         self.room.notify_all();
         state.orders.finish_early(done);
         let is_over = state.life.is_over();

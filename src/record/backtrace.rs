@@ -48,7 +48,7 @@ const START: &str = "__rust_begin_short_backtrace";
 /// Returns the calls that led here. With `of_panic` it starts where the panic began, below any hooks.
 ///
 /// # Blocking
-/// The first call reads the program's symbols, which takes milliseconds. Later calls take some hundred microseconds.
+/// The first call reads the program's symbols, which takes much longer.
 #[cold]
 #[inline(never)]
 pub(crate) fn backtrace(of_panic: bool) -> String {

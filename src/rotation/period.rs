@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, Local, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 
+use crate::advice::unknown;
 use crate::error::Error;
 use crate::record::Timestamp;
 
@@ -77,12 +78,21 @@ impl FromStr for Period {
             _ => daily_at(),
         };
         period.ok_or_else(|| {
-            let text = text.escape_debug();
-            let expected = "`minutely`, `hourly`, `daily`, `daily at HH:MM` (00:00 to 23:59), `weekly`";
-            Error::invalid(format!("unknown period `{text}`; expected one of: {expected}"))
+            let names = ["minutely", "hourly", "daily", "daily at HH:MM (00:00 to 23:59)", "weekly"];
+            Error::invalid(unknown("period", text, names, ALIASES))
         })
     }
 }
+
+/// What people call a period, and its name.
+const ALIASES: &[(&str, &str)] = &[
+    ("minute", "minutely"),
+    ("hour", "hourly"),
+    ("day", "daily"),
+    ("midnight", "daily"),
+    ("nightly", "daily"),
+    ("week", "weekly"),
+];
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for Period {
@@ -152,7 +162,7 @@ fn instant_of<Z: TimeZone>(local: NaiveDateTime, zone: &Z) -> Option<DateTime<Ut
 }
 
 /// The time zone of the boundaries.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Zone {
     #[default]
     Utc,
@@ -344,7 +354,7 @@ mod tests {
             ["", "Daily", "daily at", "daily at 3:30", "daily at 24:00", "daily at 03:60", "daily at +3:30", "x\n"]
         {
             let error = text.parse::<Period>().unwrap_err();
-            assert!(error.is_invalid() && error.to_string().contains("expected one of: `minutely`"), "{error}");
+            assert!(error.is_invalid() && error.to_string().contains("one of: minutely, hourly"), "{error}");
         }
     }
 

@@ -18,6 +18,12 @@ impl Retention {
         self.files.is_none() && self.age.is_none() && self.bytes.is_none()
     }
 
+    /// Returns the setting that limits retention, if one does.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        let files = self.files.map(|_| "keep_files");
+        files.or(self.age.map(|_| "keep_for")).or(self.bytes.map(|_| "keep_bytes"))
+    }
+
     /// Returns how many segments are beyond a limit, counted from the oldest.
     ///
     /// `closed`: when each segment was closed and its size in bytes, oldest first. Without a time, no segment is too

@@ -321,6 +321,10 @@ impl Default for Console {
 }
 
 impl Schema for Console {
+    fn wants_local_time(&self) -> bool {
+        !self.utc && self.time == Time::OfDay
+    }
+
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let again = record.max_value_bytes != usize::MAX;
         self.keep_time(record.timestamp(), again);

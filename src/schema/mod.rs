@@ -80,6 +80,11 @@ pub trait Schema: Send + 'static {
         false
     }
 
+    /// Returns whether the lines have local times; the log complains once if `TZ` is then mistyped.
+    fn wants_local_time(&self) -> bool {
+        false
+    }
+
     /// Called in a forked child before its first line: the process id has changed.
     fn forked(&mut self) {}
 
@@ -103,6 +108,10 @@ impl<S: Schema + ?Sized> Schema for Box<S> {
 
     fn wants_thread(&self) -> bool {
         (**self).wants_thread()
+    }
+
+    fn wants_local_time(&self) -> bool {
+        (**self).wants_local_time()
     }
 
     fn forked(&mut self) {

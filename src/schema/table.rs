@@ -4,6 +4,7 @@
 //! declares the module, exports the type, and adds the rows.
 
 use super::{ROWS, Schema};
+use crate::advice::unknown;
 use crate::error::Error;
 
 /// Declares the schemas: a line each, `file::Type`.
@@ -108,6 +109,23 @@ pub const NAMES: [&str; COUNT] = {
     names
 };
 
+/// What people call a schema, and its name.
+const ALIASES: &[(&str, &str)] = &[
+    ("json", "flat"),
+    ("ndjson", "flat"),
+    ("elastic", "ecs"),
+    ("elasticsearch", "ecs"),
+    ("google", "gcp"),
+    ("gcloud", "gcp"),
+    ("stackdriver", "gcp"),
+    ("otlp", "otel"),
+    ("opentelemetry", "otel"),
+    ("aws", "lambda"),
+    ("text", "console"),
+    ("plain", "console"),
+    ("terminal", "console"),
+];
+
 /// Returns all schemas of this crate, in the order of [`NAMES`].
 pub fn built_in() -> impl Iterator<Item = &'static BuiltIn> + Clone {
     ROWS.iter().copied().flatten()
@@ -123,14 +141,11 @@ pub fn built_in() -> impl Iterator<Item = &'static BuiltIn> + Clone {
 /// ```
 ///
 /// # Errors
-/// When there is no schema of that name; the error lists the names.
+/// When there is no schema of that name; the error suggests the nearest one and lists the names.
 pub fn by_name(name: &str) -> Result<Box<dyn Schema>, Error> {
     match built_in().find(|schema| schema.name == name) {
         Some(schema) => Ok(schema.schema()),
-        None => {
-            let (name, names) = (name.escape_debug(), NAMES.join(", "));
-            Err(Error::invalid(format!("unknown schema `{name}`; expected one of: {names}")))
-        }
+        None => Err(Error::invalid(unknown("schema", name, NAMES, ALIASES))),
     }
 }
 

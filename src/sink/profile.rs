@@ -28,6 +28,8 @@ pub struct Profile {
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
+    /// The sink does something at local times.
+    pub(crate) uses_local_time: bool,
 }
 
 /// How many lines a sink wants at a time.
@@ -59,6 +61,7 @@ impl Profile {
             is_plain: false,
             logs_nothing: false,
             schema: None,
+            uses_local_time: false,
         }
     }
 
@@ -106,6 +109,12 @@ impl Profile {
     /// Sets the schema that the sink needs, used unless the output sets one.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// Sets whether the sink does something at local times: a mistyped `TZ` then matters.
+    pub(crate) fn local_time(mut self, is_local: bool) -> Self {
+        self.uses_local_time = is_local;
         self
     }
 

@@ -211,7 +211,7 @@ impl Engine {
     /// Carries out orders before the lines that precede them are done.
     fn carry_out_early(&mut self, orders: Vec<Order>, lane: &Lane) {
         let done = orders.into_iter().map(|order| (order, self.carry_out(order, lane))).collect();
-        lane.queue.orders_done(done);
+        lane.queue.orders_done(&self.counts, done);
     }
 
     fn carry_out(&mut self, order: Order, lane: &Lane) -> Result<(), Error> {

@@ -156,6 +156,9 @@ impl Engine {
         if may_cause_events {
             self.call_ends();
         }
+        if let Err(error) = &result {
+            self.counts.last_error = Some(format!("{error:#}").into());
+        }
         // A sink with lines in flight may now have a time at which it wants to be called.
         let wants_call = control == Control::Flush && self.delivery.lines.in_flight() > 0;
         self.delivery.schedule.is_woken |= wants_call;
@@ -189,7 +192,6 @@ impl Engine {
 
     pub(super) fn sync_and_report(&mut self, lane: &Lane) {
         if let Err(error) = self.sync() {
-            self.counts.last_error = Some(format!("{error:#}").into());
             match error.is_not_durable() {
                 true => lane.complain("sync", &format!("{error:#}")),
                 false => lane.complain("sync", &format!("what was written is not durable yet: {error:#}")),

@@ -1,7 +1,7 @@
 //! One output at work: what its worker, the threads that log and its handles share.
 
 use std::fmt;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,9 @@ const WORKER_START: Duration = Duration::from_millis(100);
 /// A worker that sleeps looks this often whether the period is over in which a repeat was suppressed.
 const NAP: Duration = Duration::from_secs(1);
 
+/// A program that logs this long after the end of its log has ended it too early.
+const STILL_LOGS: Duration = Duration::from_secs(1);
+
 /// One output at work.
 pub(crate) struct Lane {
     id: usize,
@@ -45,6 +48,8 @@ pub(crate) struct Lane {
     pub(crate) limit: Option<Share>,
     /// Lines held back from this output and others, where some are.
     pub(super) held: Option<Arc<HeldLines>>,
+    /// When the program ended the log by its guard, and how.
+    ended: OnceLock<(Instant, &'static str)>,
 }
 
 /// What a lane is made of.
@@ -102,6 +107,7 @@ impl Lane {
             clock: config.clock.clone(),
             limit: config.limit.clone(),
             held: config.held.clone(),
+            ended: OnceLock::new(),
             engine: Arc::new(EngineLock::new(id, Engine::new(config, lines, failed.is_none()))),
         });
         waker.set(&lane);
@@ -187,6 +193,24 @@ impl Lane {
 
     pub(super) fn complain(&self, reason: &str, text: &str) {
         self.complaints.say(&format!("{} {reason}", self.name), &format!("output {}: {text}", self.name));
+    }
+
+    /// Notes that the program ends the log by its guard. `how` completes "the log ended".
+    pub(crate) fn ended(&self, how: &'static str) {
+        let _ = self.ended.set((Instant::now(), how));
+    }
+
+    /// Complains once if the program still logs long after it has ended the log: each line then takes a slow path.
+    #[cold]
+    pub(crate) fn complain_of_end(&self) {
+        if let Some((at, how)) = self.ended.get().filter(|(at, _)| at.elapsed() > STILL_LOGS && own_lane().is_none()) {
+            let text = format!(
+                "the log ended {} s ago, {how}, and the program still logs: each call now writes its own line; keep the \
+                 guard until the end of `main`, bound to a name such as `_guard` (`let _ = …` drops it at once)",
+                at.elapsed().as_secs()
+            );
+            self.complaints.say_once("ended early", &text);
+        }
     }
 
     /// Sees to it that what the calling thread pushed is delivered: by waiting for the worker of a synchronous output,

@@ -246,7 +246,7 @@ mod limits {
         }
         let (_, guard) = built(spanline::builder().output(output()).output(output().name("other")));
         let error = guard.handle().set_output_filter("nowhere", "info").unwrap_err();
-        assert_eq!(error.to_string(), "no output is called `nowhere`; expected one of: out, other");
+        assert_eq!(error.to_string(), "unknown output `nowhere`; expected one of: out, other");
     }
 }
 

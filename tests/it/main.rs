@@ -14,6 +14,7 @@ macro_rules! this_test {
 
 mod api;
 mod context;
+mod figures;
 mod files;
 mod loss;
 mod process;

@@ -60,6 +60,7 @@ mod directory;
 mod failed;
 mod kept;
 mod log_files;
+mod path_mistake;
 mod problems;
 mod rolling_file;
 mod rotating_writer;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::directory::{Attributes, Directory, NewFiles};
 use super::failed::failed;
 use super::log_files::LogFiles;
+use super::path_mistake::path_mistake;
 use super::rotating_writer::RotatingWriter;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
@@ -209,8 +210,14 @@ impl RollingFile {
         if let Some(period) = self.period.filter(|period| !period.is_valid()) {
             return invalid(&format!("{period} is no time of day; expected 00:00 to 23:59"));
         }
-        if !self.retention.is_unlimited() && self.rotate_bytes.is_none() && self.period.is_none() {
-            return invalid("retention is set but rotation is not; add `daily()` or `rotate_bytes(…)`");
+        if let Some(setting) = self.retention.name().filter(|_| self.rotate_bytes.is_none() && self.period.is_none()) {
+            return invalid(&format!("{setting} is set but rotation is not; add `daily()` or `rotate_bytes(…)`"));
+        }
+        if self.zone == Zone::Local && self.period.is_none() {
+            return invalid("local_time is set but no period is; add `daily()`, or remove it");
+        }
+        if let Some(mistake) = path_mistake(&self.path) {
+            return invalid(&mistake);
         }
         if let Some(mode) = self.new_files.mode.filter(|mode| mode & !Attributes::MODE_MASK != 0) {
             return invalid(&format!("file_mode is {mode:04o}; expected bits of {:04o} only", Attributes::MODE_MASK));
@@ -279,6 +286,7 @@ impl Sink for RollingFile {
     }
 
     fn profile(&self) -> Profile {
-        Profile::new("rollingfile").path(&self.path).plain()
+        let is_local = self.zone == Zone::Local && self.period.is_some();
+        Profile::new("rollingfile").path(&self.path).local_time(is_local).plain()
     }
 }

@@ -64,7 +64,7 @@ fn promise_30_errors_at_start_name_path_and_cause() {
     let day = Duration::from_secs(24 * 3600);
     for log in [dir.log().keep_files(7), dir.log().keep_for(day), dir.log().keep_bytes(1 << 20)] {
         let error = refusal(log);
-        assert!(error.contains("orders.log") && error.contains("retention is set but rotation is not"), "{error}");
+        assert!(error.contains("orders.log") && error.contains("is set but rotation is not; add `daily()`"), "{error}");
     }
     assert_eq!(dir.names(), ["file"]);
 }

@@ -1,6 +1,7 @@
 //! Loss: the books, overflow, flush, shutdown, and faults of every kind.
 
 pub(crate) mod books;
+pub(crate) mod early_end;
 pub(crate) mod flush;
 pub(crate) mod flush_async;
 pub(crate) mod load;

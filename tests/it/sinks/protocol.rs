@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use spanline::metrics::{OutputMetrics, Reason};
 use spanline::sink::{Control, Lines, Memory, Next, Sink};
-use spanline::{Error, Output};
+use spanline::{Error, Handle, Output};
 
 use crate::sinks::peer::{End, Peer, Stage, Step, balanced};
 use crate::support::faults::{Faulty, built, within};
@@ -279,4 +279,37 @@ fn promise_40_any_script_of_a_sink_keeps_the_books_balanced_and_delivers_each_li
             Ok(())
         })
         .unwrap();
+}
+
+/// Carries out no order.
+struct Refuses(Memory);
+
+impl Sink for Refuses {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        self.0.write(lines)
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        match control {
+            Control::Rotate | Control::Reopen | Control::Sync => Err(Error::retry(format!("no {control:?}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn promise_54_the_error_of_a_failed_order_is_the_last_error() {
+    let (_dispatch, guard) =
+        built(spanline::builder().on_complaint(|_| {}).output(Output::new(Refuses(Memory::new()))));
+    let handle = guard.handle();
+    let last_error = || handle.metrics().outputs[0].last_error.clone();
+    assert_eq!(last_error(), None);
+    for (order, error) in
+        [(Handle::rotate as fn(&_, _) -> _, "no Rotate"), (Handle::reopen, "no Reopen"), (Handle::sync, "no Sync")]
+    {
+        assert!(order(&handle, PATIENCE).unwrap_err().to_string().contains(error));
+        assert_eq!(last_error().as_deref(), Some(error));
+    }
+    handle.flush(PATIENCE).unwrap();
+    assert_eq!(last_error().as_deref(), Some("no Sync"), "it stays");
 }

@@ -131,6 +131,22 @@ impl Callsite for Site {
     }
 }
 
+/// The complaints of a log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Said {
+    /// Returns a hook for [`Builder::on_complaint`].
+    pub(crate) fn hook(&self) -> impl Fn(&str) + Send + Sync + 'static {
+        let said = Arc::clone(&self.0);
+        move |text| said.lock().unwrap().push(text.to_owned())
+    }
+
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
 /// Keeps lines back until the test opens it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate {

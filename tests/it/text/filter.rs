@@ -17,8 +17,6 @@ use crate::support::child::{child, stdout_lines};
 use crate::support::stage::{fixed, lines_of, parsed};
 use crate::support::strict;
 
-const LONG: Duration = Duration::from_secs(60);
-
 fn messages(memory: &Memory) -> Vec<String> {
     parsed(memory).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
 }
@@ -406,31 +404,62 @@ fn init_without_rust_log_writes_info_and_up_to_stdout() {
 }
 
 #[test]
-fn a_bad_directive_in_rust_log_is_skipped_with_one_warning() {
-    let name = this_test!();
-    let output = child(name, &[("RUST_LOG", "warn,it::text::filter=loud,[span]=debug,it=debug")], || {
-        let guard = spanline::init().unwrap();
-        log_each_level();
-        guard.close().unwrap();
+fn a_target_stands_for_whole_segments_and_a_star_for_a_beginning() {
+    let lines = |filter: &str| {
+        let lines = lines_of(fixed().filter(filter), || {
+            error!(target: "hyper", "hyper");
+            error!(target: "hyper::client", "hyper::client");
+            error!(target: "hyper_util", "hyper_util");
+            error!(target: "hyper_util::rt", "hyper_util::rt");
+            error!(target: "orders", "orders");
+        });
+        lines.iter().map(|line| line["target"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("info,hyper=off"), ["hyper_util", "hyper_util::rt", "orders"]);
+    assert_eq!(lines("info,hyper*=off"), ["orders"]);
+    assert_eq!(lines("info,hyper*=off,hyper_util=info"), ["hyper_util", "hyper_util::rt", "orders"]);
+    assert_eq!(lines("hyper*"), ["hyper", "hyper::client", "hyper_util", "hyper_util::rt"]);
+    let targets = Targets::new().with_default(LevelFilter::INFO).with_target("hyper", LevelFilter::OFF);
+    let own = Memory::new();
+    let output = Output::new(own.clone()).output_filter(targets);
+    let (layer, guard) = fixed().output(output).build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        error!(target: "hyper::client", "hidden");
+        error!(target: "hyper_util", "shown");
     });
-    let Some(output) = output else { return };
-    assert_eq!(stdout_lines(&output).len(), 4);
-    let complaints = String::from_utf8(output.stderr).unwrap();
-    let complaints: Vec<_> = complaints.lines().filter(|line| line.contains("RUST_LOG")).collect();
-    assert_eq!(complaints.len(), 1, "{complaints:?}");
-    assert!(complaints[0].contains("it::text::filter=loud"), "{complaints:?}");
+    guard.close().unwrap();
+    assert_eq!(messages(&own), ["shown"]);
 }
 
+/// The time that this thread has worked.
+#[cfg(target_os = "linux")]
+fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+/// Eight times the directives take about eight times the work, not 64 times.
+#[cfg(target_os = "linux")]
 #[test]
-fn a_builders_filter_goes_before_rust_log() {
-    let name = this_test!();
-    child(name, &[("RUST_LOG", "trace,nonsense=loud")], || {
-        let memory = Memory::new();
-        let guard = spanline::builder().filter("warn").output(Output::new(memory.clone())).init().unwrap();
-        log_each_level();
-        guard.handle().flush(LONG).unwrap();
-        assert_eq!(messages(&memory), ["error", "warn"]);
-    });
+fn set_filter_takes_work_in_proportion_to_its_directives() {
+    let (_layer, guard) = fixed().output(Output::new(Memory::new())).build::<Registry>().unwrap();
+    let handle = guard.handle();
+    // In no order, which is slow for a sorted list.
+    let directives = |count: usize| {
+        let targets = (0..count).map(|at| format!("module_{:06}=debug", at * 7_919 % count));
+        targets.chain(["info".to_owned()]).collect::<Vec<_>>().join(",")
+    };
+    let least = |count: usize| {
+        let text = directives(count);
+        let once = || {
+            let before = worked();
+            handle.set_filter(&text).unwrap();
+            worked() - before
+        };
+        (0..3).map(|_| once()).min().unwrap()
+    };
+    let (small, large) = (least(10_000), least(80_000));
+    assert!(large < small * 16, "{small:?} for 10,000 directives, {large:?} for 80,000");
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 pub(crate) mod errors;
 pub(crate) mod filter;
+pub(crate) mod filter_variable;
 pub(crate) mod golden;
 pub(crate) mod hostile_values;
+pub(crate) mod install;
 #[cfg(feature = "log")]
 pub(crate) mod log_crate;
+pub(crate) mod mistakes;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;
 pub(crate) mod safe_lines;

@@ -8,20 +8,25 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
+use super::directives::Directives;
+use super::parse::{EMPTY, parse};
 use crate::error::Error;
-use crate::filter;
 
 /// Values that can be used as a filter.
 ///
 /// A filter is text with `target=level` directives (`&str`, `&String`, `String`, `Cow<str>`), a
 /// [`Targets`], or one level for all targets: a [`Level`] or a [`LevelFilter`].
 ///
+/// A target stands for itself and what is below it: `hyper` for `hyper` and `hyper::client`, not for `hyper_util`. This
+/// also holds for [`Targets`]. `hyper*` stands for all three. Text with a mistake, such as `warning`, is an error that
+/// says what to write, and so is a filter without a directive.
+///
 /// ```
 /// use tracing::level_filters::LevelFilter;
 /// use tracing_subscriber::filter::Targets;
 ///
 /// let hyper = Targets::new().with_default(LevelFilter::INFO).with_target("hyper", LevelFilter::OFF);
-/// spanline::builder().filter("info,hyper=off");
+/// spanline::builder().filter("info,hyper*=off");
 /// spanline::builder().filter(format!("info,{}=debug", "orders"));
 /// spanline::builder().filter(hyper);
 /// spanline::builder().filter(LevelFilter::DEBUG);
@@ -39,7 +44,7 @@ pub struct FilterSetting(Setting);
 #[derive(Clone, Debug)]
 enum Setting {
     Directives(String),
-    Parsed(Box<Targets>),
+    Parsed(Directives),
 }
 
 impl FilterSetting {
@@ -48,11 +53,12 @@ impl FilterSetting {
     }
 
     /// # Errors
-    /// Names the first bad directive.
-    pub(crate) fn parse(self) -> Result<Targets, Error> {
+    /// There is no directive, or one with a mistake.
+    pub(crate) fn parse(self) -> Result<Directives, Error> {
         match self.0 {
-            Setting::Directives(text) => filter::parse(&text),
-            Setting::Parsed(targets) => Ok(*targets),
+            Setting::Directives(text) => parse(&text),
+            Setting::Parsed(directives) if directives.is_empty() => Err(Error::invalid(EMPTY)),
+            Setting::Parsed(directives) => Ok(directives),
         }
     }
 }
@@ -87,13 +93,13 @@ impl sealed::Sealed for Cow<'_, str> {
 
 impl sealed::Sealed for Targets {
     fn into_setting(self) -> FilterSetting {
-        FilterSetting(Setting::Parsed(Box::new(self)))
+        FilterSetting(Setting::Parsed(Directives::from(&self)))
     }
 }
 
 impl sealed::Sealed for LevelFilter {
     fn into_setting(self) -> FilterSetting {
-        Targets::new().with_default(self).into_setting()
+        FilterSetting(Setting::Parsed(Directives::from(self)))
     }
 }
 

@@ -1,0 +1,129 @@
+//! The filters in force, and the outputs that they let an event pass to.
+
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+use super::directives::Directives;
+
+/// The filters in force.
+#[derive(Clone, Debug)]
+pub(crate) struct FilterSet {
+    /// Applies to all outputs. Without it, an output without its own filter gets INFO and above.
+    pub(crate) global: Option<Directives>,
+    /// Each output's own filter.
+    pub(crate) outputs: Vec<Option<Directives>>,
+    /// For each output, the targets of its sink's own client library.
+    pub(crate) own_targets: Vec<Vec<String>>,
+    /// Spans with an id field are seen up to this level even if no output wants their events.
+    pub(crate) context_level: LevelFilter,
+    /// What is held back from outputs that do not want it, and the level whose events release it.
+    pub(crate) held_back: Option<(Directives, Level)>,
+}
+
+impl FilterSet {
+    /// Returns the outputs from which events of this target and level are held back: those that do not want them, but
+    /// would get the event that releases them.
+    pub(super) fn held_back_mask(&self, target: &str, level: Level) -> u64 {
+        match &self.held_back {
+            Some((held_back, release)) if held_back.enables(target, level) => {
+                self.mask(target, *release) & !self.mask(target, level)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Returns the most verbose level of which some event is written or held back.
+    pub(super) fn max_event_level(&self) -> LevelFilter {
+        let wanted = self.max_level();
+        match &self.held_back {
+            Some((held_back, _)) if wanted != LevelFilter::OFF => wanted.max(held_back.max_level()),
+            _ => wanted,
+        }
+    }
+
+    /// Returns the outputs that want events of this target and level, one bit for each.
+    pub(super) fn mask(&self, target: &str, level: Level) -> u64 {
+        if self.global.as_ref().is_some_and(|global| !global.enables(target, level)) {
+            return 0;
+        }
+        let wants = |own: &Option<Directives>| match own {
+            Some(own) => own.enables(target, level),
+            None => self.global.is_some() || level <= Level::INFO,
+        };
+        let is_own =
+            |bit: usize| self.own_targets.get(bit).is_some_and(|own| own.iter().any(|own| covers(own, target)));
+        let wanting = self.outputs.iter().enumerate().filter(|(bit, own)| wants(own) && !is_own(*bit));
+        wanting.fold(0, |mask, (bit, _)| mask | 1 << bit)
+    }
+
+    /// Returns the most verbose level of which some event passes.
+    pub(super) fn max_level(&self) -> LevelFilter {
+        let global = self.global.as_ref().map(Directives::max_level);
+        let own = |own: &Option<Directives>| match (own, global) {
+            (Some(own), Some(global)) => own.max_level().min(global),
+            (Some(own), None) => own.max_level(),
+            (None, global) => global.unwrap_or(LevelFilter::INFO),
+        };
+        self.outputs.iter().map(own).max().unwrap_or(LevelFilter::OFF)
+    }
+}
+
+/// Whether `target` is `path` or a module below it.
+fn covers(path: &str, target: &str) -> bool {
+    target.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::*;
+
+    fn filters(global: Option<&str>, outputs: &[Option<&str>]) -> FilterSet {
+        let targets = |text: &str| parse(text).expect("good directives");
+        FilterSet {
+            global: global.map(targets),
+            outputs: outputs.iter().map(|own| own.map(targets)).collect(),
+            own_targets: Vec::new(),
+            context_level: LevelFilter::INFO,
+            held_back: None,
+        }
+    }
+
+    #[test]
+    fn detail_is_held_back_from_outputs_that_would_get_the_error() {
+        let held_back = Some((parse("app=debug").expect("good directives"), Level::ERROR));
+        let filters = FilterSet {
+            held_back,
+            ..filters(Some("trace,app::off=off"), &[Some("info"), Some("debug"), Some("off,audit=info")])
+        };
+        assert_eq!((filters.mask("app", Level::DEBUG), filters.held_back_mask("app", Level::DEBUG)), (0b010, 0b001));
+        assert_eq!(filters.held_back_mask("app", Level::TRACE), 0, "not asked for");
+        assert_eq!(filters.held_back_mask("app", Level::INFO), 0, "wanted, or nothing to do with that output");
+        assert_eq!(
+            (filters.held_back_mask("db", Level::DEBUG), filters.held_back_mask("app::off", Level::DEBUG)),
+            (0, 0)
+        );
+        assert_eq!(filters.max_event_level(), LevelFilter::DEBUG);
+        let off = FilterSet { held_back: filters.held_back, ..self::filters(Some("off"), &[None]) };
+        assert_eq!(off.max_event_level(), LevelFilter::OFF);
+    }
+
+    #[test]
+    fn an_event_passes_the_global_filter_and_the_outputs_own() {
+        let filters = filters(Some("info,db=debug,hyper=off"), &[None, Some("warn"), Some("trace")]);
+        assert_eq!(filters.mask("app", Level::INFO), 0b101);
+        assert_eq!(filters.mask("app", Level::WARN), 0b111);
+        assert_eq!(filters.mask("app", Level::DEBUG), 0);
+        assert_eq!(filters.mask("db::pool", Level::DEBUG), 0b101);
+        assert_eq!(filters.mask("hyper::client", Level::ERROR), 0);
+        assert_eq!(filters.max_level(), LevelFilter::DEBUG);
+    }
+
+    #[test]
+    fn without_a_global_filter_an_output_has_its_own_or_info() {
+        let filters = filters(None, &[None, Some("trace"), Some("off")]);
+        assert_eq!(filters.mask("app", Level::INFO), 0b011);
+        assert_eq!(filters.mask("app", Level::TRACE), 0b010);
+        assert_eq!(filters.max_level(), LevelFilter::TRACE);
+    }
+}

@@ -1,0 +1,159 @@
+//! The filters of one layer, and what tracing asks them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arc_swap::ArcSwap;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::{Interest, NoSubscriber};
+use tracing::{Dispatch, Level, Metadata, dispatcher};
+use tracing_subscriber::layer::{Context, Filter};
+
+use super::compiled::removed;
+use super::filter_set::FilterSet;
+use crate::context::is_hidden;
+use crate::sync;
+
+/// Spans with one of these fields pass on an id.
+pub(crate) const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"];
+
+/// The filters of one layer, shared with its handles.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    filters: ArcSwap<FilterSet>,
+    generation: AtomicU64,
+    /// Whether this layer serves the `log` crate, whose level then follows.
+    serves_log: std::sync::atomic::AtomicBool,
+}
+
+/// Numbers the generations of all layers, so that a result cached for one layer never serves another.
+fn next_generation() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Allows one change at a time. Of two concurrent rebuilds, the one with the older result could be the last to store it.
+pub(crate) fn hold_changes() -> MutexGuard<'static, ()> {
+    static CHANGING: Mutex<()> = Mutex::new(());
+    sync::lock(&CHANGING)
+}
+
+impl Filters {
+    pub(crate) fn new(filters: FilterSet) -> Self {
+        Self {
+            filters: ArcSwap::from_pointee(filters),
+            generation: AtomicU64::new(next_generation()),
+            serves_log: false.into(),
+        }
+    }
+
+    /// Returns a number that changes with each change of a filter. It is unique among all layers of the process.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Returns the outputs that want events of this target and level, one bit for each.
+    pub(crate) fn mask(&self, target: &str, level: Level) -> u64 {
+        self.filters.load().mask(target, level)
+    }
+
+    /// Returns the outputs from which events of this target and level are held back, one bit for each.
+    pub(crate) fn held_back_mask(&self, target: &str, level: Level) -> u64 {
+        self.filters.load().held_back_mask(target, level)
+    }
+
+    /// Returns the most verbose level of which some event is written or held back.
+    pub(crate) fn max_event_level(&self) -> LevelFilter {
+        self.filters.load().max_event_level()
+    }
+
+    /// Returns a complaint about levels that a filter asks for and that are not compiled in.
+    pub(crate) fn removed(&self) -> Option<String> {
+        let asked = self.max_event_level();
+        let of_tracing = removed("tracing", asked, tracing::level_filters::STATIC_MAX_LEVEL);
+        #[cfg(feature = "log")]
+        let of_tracing = of_tracing.or_else(|| {
+            let compiled = tracing_log::AsTrace::as_trace(&log::STATIC_MAX_LEVEL);
+            self.serves_log.load(Ordering::Relaxed).then(|| removed("log", asked, compiled)).flatten()
+        });
+        of_tracing
+    }
+
+    /// Returns whether events of this target and level are written or held back.
+    #[cfg(feature = "log")]
+    pub(crate) fn wants_events(&self, target: &str, level: Level) -> bool {
+        let filters = self.filters.load();
+        filters.mask(target, level) != 0 || filters.held_back_mask(target, level) != 0
+    }
+
+    /// Returns whether the layer wants to see the call site.
+    fn wants(&self, meta: &Metadata<'_>) -> bool {
+        let filters = self.filters.load();
+        filters.mask(meta.target(), *meta.level()) != 0
+            || (meta.is_event() && filters.held_back_mask(meta.target(), *meta.level()) != 0)
+            || (is_hidden(meta) && filters.max_level() != LevelFilter::OFF)
+            || (meta.is_span()
+                && *meta.level() <= filters.context_level
+                && filters.max_level() != LevelFilter::OFF
+                && meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name())))
+    }
+
+    /// Changes filters for all events that begin after this returns.
+    pub(crate) fn change(&self, change: impl Fn(&mut FilterSet)) {
+        let _changing = hold_changes();
+        self.filters.rcu(|filters| {
+            let mut filters = FilterSet::clone(filters);
+            change(&mut filters);
+            Arc::new(filters)
+        });
+        self.generation.store(next_generation(), Ordering::Release);
+        self.rebuild_interests();
+        if self.serves_log.load(Ordering::Relaxed) {
+            self.serve_log();
+        }
+    }
+
+    /// Makes tracing ask again which call sites are wanted.
+    fn rebuild_interests(&self) {
+        let is_ours = |current: &Dispatch| {
+            current.downcast_ref::<CallsiteFilter>().is_some_and(|filter| std::ptr::eq(Arc::as_ptr(&filter.0), self))
+        };
+        if !dispatcher::get_default(is_ours) {
+            // While the process has only one subscriber, tracing asks the calling thread's. If the layer is installed for a
+            // scope on another thread, this thread has none, which would silence every call site. Once a second
+            // subscriber has been registered, tracing asks all of them.
+            drop(Dispatch::new(NoSubscriber::new()));
+        }
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// Sets the most verbose level of which the `log` crate makes records, now and after each change.
+    pub(crate) fn serve_log(&self) {
+        self.serves_log.store(true, Ordering::Relaxed);
+        #[cfg(feature = "log")]
+        log::set_max_level(tracing_log::AsLog::as_log(&self.max_event_level()));
+    }
+}
+
+/// Hides from the layer what none of its outputs wants, without silencing other layers.
+#[derive(Debug)]
+pub(crate) struct CallsiteFilter(pub(crate) Arc<Filters>);
+
+impl<S> Filter<S> for CallsiteFilter {
+    fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.0.wants(meta)
+    }
+
+    fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
+        if self.0.wants(meta) { Interest::always() } else { Interest::never() }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        let filters = self.0.filters.load();
+        match filters.max_event_level() {
+            LevelFilter::OFF => Some(LevelFilter::OFF),
+            events => Some(events.max(filters.context_level)),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Which call sites are seen, and by which outputs; replaceable while the program runs.
+//!
+//! `parse` reads every text that names levels and targets, and explains what is wrong with it. The result is
+//! [`Directives`], which looks up a target. A [`FilterSet`] has the directives in force: an event goes to an output when
+//! the global filter and the output's own filter let it pass. The layer caches the result for a call site under a
+//! [generation](Filters::generation) that each change increments, so no event takes a lock.
+
+mod compiled;
+mod directives;
+mod filter_set;
+mod filters;
+mod into_filter;
+mod level;
+mod parse;
+
+pub(crate) use directives::Directives;
+pub(crate) use filter_set::FilterSet;
+pub(crate) use filters::{CallsiteFilter, Filters, ID_FIELDS, hold_changes};
+pub(crate) use into_filter::FilterSetting;
+pub use into_filter::IntoFilter;
+pub(crate) use parse::{Lenient, parse_leniently};
