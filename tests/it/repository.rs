@@ -259,20 +259,21 @@ fn prose_has_no_riddles() {
 }
 
 #[test]
-fn only_one_small_file_is_unsafe() {
-    let sources = rust_files(&["src", "tool/src"]);
-    for file in &sources {
-        let is_unsafe = |line: &str| line.trim_start().starts_with("unsafe ") || line.contains("unsafe {");
-        let is_process = file.path == "src/process.rs" || file.path.starts_with("src/process/");
-        assert!(is_process || !file.code().lines().any(is_unsafe), "{} is unsafe", file.path);
+fn only_small_files_of_the_process_are_unsafe() {
+    let is_unsafe = |line: &str| {
+        line.trim_start().starts_with("unsafe ") || line.contains("unsafe {") || line.contains("unsafe extern")
+    };
+    for file in rust_files(&["src", "tool/src"]).iter().filter(|file| file.code_lines().any(is_unsafe)) {
+        assert!(file.path.starts_with("src/process/"), "{} is unsafe", file.path);
+        let lines = file.code_lines().filter(|line| !line.trim().is_empty()).count();
+        assert!(
+            lines <= 85,
+            "{} has {lines} lines of code; expected at most 85, which can be read in a minute",
+            file.path
+        );
+        let (blocks, reasons) = (file.code().matches("unsafe {").count(), file.code().matches("// SAFETY: ").count());
+        assert_eq!(blocks, reasons, "each unsafe block of {} says why it is sound", file.path);
     }
-    let is_unsafe =
-        |file: &&File| file.code_lines().any(|line| line.contains("unsafe {") || line.contains("unsafe extern"));
-    let [file] = &sources.iter().filter(is_unsafe).collect::<Vec<_>>()[..] else { panic!("not one unsafe file") };
-    let lines = file.code_lines().filter(|line| !line.trim().is_empty()).count();
-    assert!(lines <= 80, "{} has {lines} lines of code; expected at most 80, which can be read in a minute", file.path);
-    let (blocks, reasons) = (file.code().matches("unsafe {").count(), file.code().matches("// SAFETY: ").count());
-    assert_eq!(blocks, reasons, "each unsafe block says why it is sound");
 }
 
 #[test]
