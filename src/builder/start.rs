@@ -125,7 +125,7 @@ impl Output {
             clock: common.clock.clone(),
             complaints: Arc::clone(common.complaints),
             limit,
-            redactor: common.rules.and_then(Redactor::new),
+            redactor: common.rules.map(Redactor::new),
             held: common.held.cloned(),
         })
     }

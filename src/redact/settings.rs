@@ -133,8 +133,7 @@ impl Redact {
     /// Returns the compiled rules; `None` when there is nothing to redact.
     pub(crate) fn rules(&self) -> Option<Arc<Rules>> {
         let names = SecretNames::new(&self.names, &self.keep);
-        let (values, last_four) = (self.values, self.last_four);
-        let rules = Rules { names, values, last_four, replacement: self.replacement.as_str().into() };
+        let rules = Rules::new(names, self.values, self.last_four, &self.replacement);
         (self.values || !rules.names.is_empty()).then(|| Arc::new(rules))
     }
 }
