@@ -90,7 +90,11 @@ impl Contexts {
         let seen = self.seen.get_or_insert_with(|| BoxedDirectMapped::boxed(empty)).place_mut(key.span);
         self.large = None;
         if seen.key != key {
-            let overlay = if context.is_harmless(|form| is_harmless_form(&forms.rules, form)) { None } else { forms.overlay(&context) };
+            let overlay = if context.is_harmless(|form| is_harmless_form(&forms.rules, form)) {
+                None
+            } else {
+                forms.overlay(&context)
+            };
             if overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES) {
                 *seen = Seen { key: NO_KEY, overlay: None };
                 self.large = overlay;
@@ -122,9 +126,8 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
 /// Skips the leading fields that hold no secret for certain.
 #[inline]
 fn behind_harmless<'a>(rules: &Rules, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
-    fields.skip_harmless(rules.least_card_number(), |text, cut| {
-        rules.is_harmless(text, || text.len() >= cut_at || cut())
-    })
+    fields
+        .skip_harmless(rules.least_card_number(), |text, cut| rules.is_harmless(text, || text.len() >= cut_at || cut()))
 }
 
 /// Returns whether all fields hold no secret for certain.

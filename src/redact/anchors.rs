@@ -117,26 +117,24 @@ impl Anchors {
     /// whether it did.
     #[inline]
     pub(super) fn walk(&self, text: &[u8], mut found: impl FnMut(usize, u8) -> bool) -> bool {
-        let padded;
-        let short = match text.first_chunk() {
-            Some(first) => first,
-            None => {
-                padded = last_block(text);
-                &padded
-            }
-        };
+        let first = first_window(text);
         let mut before = Classes::default();
         // The last block begins before the end of the one before it, unless their bytes divide evenly.
-        let (mut base, mut overlap) = (0, 0);
+        let (mut base, mut overlap) = (0usize, 0);
         loop {
-            let classes = Classes::of(text.get(base..).and_then(<[u8]>::first_chunk).unwrap_or(short));
+            let window = match text.get(base.wrapping_sub(BEFORE)..).and_then(<[u8]>::first_chunk) {
+                Some(window) => window,
+                None => &first,
+            };
+            let classes = Classes::of(window.last_chunk().unwrap_or(&[0; BLOCK]));
             let fresh = u32::MAX << overlap;
             let back = |count: u32| classes.letters << count | before.letters >> (BLOCK as u32 - count);
             let mut ends = back(1) & (back(2) | self.short) & !classes.letters & fresh;
             while ends != 0 {
-                let end = base + ends.trailing_zeros() as usize;
+                let end = ends.trailing_zeros() as usize % BLOCK;
                 ends &= ends - 1;
-                if self.at_end(text, end, &mut found) {
+                let kind = self.kind(window, end);
+                if kind != 0 && self.may_end(text, base + end) && found(base + end, kind) {
                     return true;
                 }
             }
@@ -154,7 +152,8 @@ impl Anchors {
             }
             let next = base + BLOCK;
             if next >= text.len() {
-                return classes.letters >> (BLOCK - 1) == 1 && self.at_end(text, text.len(), &mut found);
+                let kind = if classes.letters >> (BLOCK - 1) == 1 { self.kind(window, BLOCK) } else { 0 };
+                return kind != 0 && self.may_end(text, text.len()) && found(text.len(), kind);
             }
             base = next.min(text.len() - BLOCK);
             overlap = next - base;
@@ -162,30 +161,32 @@ impl Anchors {
         }
     }
 
+    /// Returns what the word that ends at a place of a block may announce.
     #[inline(always)]
-    fn at_end(&self, text: &[u8], end: usize, found: &mut impl FnMut(usize, u8) -> bool) -> bool {
-        let four = text.get(end.wrapping_sub(4)..end).and_then(<[u8]>::first_chunk);
-        let letters = four.map_or_else(|| first_letters(text, end), |four| u32::from_le_bytes(*four));
-        let kind = self.kinds.get(place(letters)).copied().unwrap_or(0);
-        kind != 0 && self.may_end(text, end) && found(end, kind)
+    fn kind(&self, window: &[u8; BEFORE + BLOCK], end: usize) -> u8 {
+        let four = window.get(end..end + BEFORE).and_then(<[u8]>::first_chunk).unwrap_or(&[0; BEFORE]);
+        self.kinds.get(place(u32::from_le_bytes(*four))).copied().unwrap_or(0)
     }
 }
 
-/// Returns the last bytes before `end`, where there may be fewer than four.
-#[cold]
-fn first_letters(text: &[u8], end: usize) -> u32 {
-    let bytes = text.get(..end).unwrap_or_default();
-    bytes.iter().fold(0, |letters, byte| letters >> 8 | u32::from(*byte) << 24)
-}
+/// This many bytes before a block are looked at with it.
+const BEFORE: usize = 4;
 
-/// Returns a text that is shorter than a block as a block.
-#[inline(never)]
-fn last_block(text: &[u8]) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    if let Some(block) = block.get_mut(..text.len()) {
-        block.copy_from_slice(text);
+/// Returns the first block of a text, with zeros before it; and after it, if the text is shorter.
+#[inline(always)]
+fn first_window(text: &[u8]) -> [u8; BEFORE + BLOCK] {
+    let mut window = [0; BEFORE + BLOCK];
+    if let Some(block) = window.last_chunk_mut::<BLOCK>() {
+        match text.first_chunk() {
+            Some(first) => *block = *first,
+            None => {
+                if let Some(start) = block.get_mut(..text.len()) {
+                    start.copy_from_slice(text);
+                }
+            }
+        }
     }
-    block
+    window
 }
 
 /// Calls `found` with the place of each bit until it returns true. Returns whether it did.

@@ -22,8 +22,7 @@ const MAX_BEFORE: usize = 512;
 const MAX_VALUES: usize = 3;
 
 /// Words that describe the name after them.
-const DESCRIBING: [&[u8]; 8] =
-    [b"name", b"key", b"header", b"field", b"param", b"parameter", b"variable", b"property"];
+const DESCRIBING: [&[u8]; 8] = [b"name", b"key", b"header", b"field", b"param", b"parameter", b"variable", b"property"];
 
 /// The longest signature, code or other value of a special name, in bytes.
 const MAX_SPECIAL: usize = 4096;
@@ -45,7 +44,9 @@ impl<'t> Matcher<'t> {
             b'.' if starts(text, at, b". \"") => return self.value(at + 2, self.name(end, marks)?),
             _ => {}
         }
-        let word = run(text, at, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b',' | b'<' | b'>' | b';' | b')'));
+        let word = run(text, at, |byte| {
+            !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\'' | b',' | b'<' | b'>' | b';' | b')')
+        });
         let start = self.back(end, MAX_NAME_BYTES, is_name);
         if before(text, start) == b'<' || before(text, start) == b':' {
             return self.element_behind(at, end);
@@ -96,7 +97,8 @@ impl<'t> Matcher<'t> {
     /// `PASSWORD '…'`, `invalid password "…"`.
     fn apart_quoted(&self, at: usize, end: usize, marks: Marks) -> Option<Hit> {
         let text = self.text;
-        let (content, quote, backslashes) = self.quoted(at).or((byte(text, at) == b'`').then_some((at + 1, b'`', 0)))?;
+        let (content, quote, backslashes) =
+            self.quoted(at).or((byte(text, at) == b'`').then_some((at + 1, b'`', 0)))?;
         let start = self.back(end, MAX_NAME_BYTES, is_name);
         if byte(text, start) == b'-' {
             return self.flag(at, end, marks);
@@ -152,7 +154,11 @@ impl<'t> Matcher<'t> {
         };
         let sign = self.back(start, 16, |byte| matches!(byte, b'"' | b'\'' | b'\\' | b' ' | b'('));
         // `key: Key("password")`
-        let sign = if matches!(before(text, sign), b':' | b'=') { sign } else { self.back(self.back(sign, 16, is_name), 4, is_blank) };
+        let sign = if matches!(before(text, sign), b':' | b'=') {
+            sign
+        } else {
+            self.back(self.back(sign, 16, is_name), 4, is_blank)
+        };
         let sign = sign.checked_sub(1).filter(|sign| matches!(byte(text, *sign), b':' | b'='))?;
         let word_end = self.back(sign, 8, |byte| matches!(byte, b'"' | b'\'' | b'\\' | b' '));
         let word = self.back(word_end, MAX_NAME_BYTES, |byte| byte.is_ascii_alphabetic());
@@ -160,7 +166,7 @@ impl<'t> Matcher<'t> {
         if !DESCRIBING.iter().any(|one| ends_with(describing, one)) {
             return None;
         }
-        let name = Name { quotes: marks.quotes, start, end, text: text.get(start..end)? };
+        let name = Name { quotes: marks.quotes, start, text: text.get(start..end)? };
         if !self.rules.names.is_secret(name.text) {
             return None;
         }
@@ -235,12 +241,13 @@ impl<'t> Matcher<'t> {
         let start = self.back(end, MAX_NAME_BYTES, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         let word = text.get(start..end)?;
         let (sign, quotes) = self.sign(end);
-        let name = Name { text: word, start, end, quotes };
+        let name = Name { text: word, start, quotes };
         // Most of these values are harmless, so they are not read to an end that is far away.
         let text = text.get(..text.len().min(end + MAX_SPECIAL)).unwrap_or_default();
         let near = Matcher { rules: self.rules, text, cut: self.cut, jwt_until: 0 };
         let assigned = || if matches!(byte(text, sign), b':' | b'=') { near.value(sign + 1, name) } else { None };
-        let is_parameter = || matches!(before(text, start), b'?' | b'&') || starts(text, start.saturating_sub(6), b"\\u0026");
+        let is_parameter =
+            || matches!(before(text, start), b'?' | b'&') || starts(text, start.saturating_sub(6), b"\\u0026");
         let length = |hit: &Hit| hit.end - hit.start;
         match word {
             b"sig" | b"X-Amz-Signature" | b"X-Goog-Signature" | b"Signature" if is_parameter() => {
@@ -251,7 +258,10 @@ impl<'t> Matcher<'t> {
                 assigned().filter(|hit| shapes::is_encoded_pair(text.get(hit.start..hit.end).unwrap_or_default()))
             }
             b"response" => {
-                let is_digest = |hit: &Hit| length(hit) == 32 && text.get(hit.start..hit.end).is_some_and(|text| text.iter().all(u8::is_ascii_hexdigit));
+                let is_digest = |hit: &Hit| {
+                    length(hit) == 32
+                        && text.get(hit.start..hit.end).is_some_and(|text| text.iter().all(u8::is_ascii_hexdigit))
+                };
                 assigned().filter(is_digest)
             }
             b"BY" | b"by" if text.get(..start).is_some_and(|text| ends_with(text, b"identified ")) => {
@@ -265,5 +275,8 @@ impl<'t> Matcher<'t> {
 
 /// Returns whether a text ends with `end`, in any case.
 fn ends_with(text: &[u8], end: &[u8]) -> bool {
-    text.len().checked_sub(end.len()).and_then(|from| text.get(from..)).is_some_and(|text| text.eq_ignore_ascii_case(end))
+    text.len()
+        .checked_sub(end.len())
+        .and_then(|from| text.get(from..))
+        .is_some_and(|text| text.eq_ignore_ascii_case(end))
 }

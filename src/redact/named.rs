@@ -14,9 +14,8 @@ use super::view::{Marks, unit, word_start};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name<'t> {
     pub(super) text: &'t [u8],
-    /// Where it begins and ends.
+    /// Where it begins.
     pub(super) start: usize,
-    pub(super) end: usize,
     /// Backslashes before its quotes; `None` without quotes.
     pub(super) quotes: Option<usize>,
 }
@@ -24,8 +23,8 @@ pub(super) struct Name<'t> {
 /// At most this many blanks between a name and its sign are skipped.
 const MAX_BLANKS: usize = 64;
 
-/// A type that holds a value without quotes is searched this far, in bytes.
-const MAX_GROUP: usize = 4096;
+/// A type that holds a value without quotes is judged by this many bytes.
+const MAX_GROUP: usize = 256;
 
 impl<'t> Matcher<'t> {
     /// Matches what follows the word that ends at `end`, if it ends a listed name.
@@ -56,9 +55,8 @@ impl<'t> Matcher<'t> {
         let text = self.text;
         let first = byte(text, end);
         let from = end + usize::from(matches!(first, b'_' | b'-'));
-        let digits = run(text.get(..text.len().min(from + MAX_BLANKS)).unwrap_or_default(), from, |byte| {
-            byte.is_ascii_digit()
-        });
+        let digits =
+            run(text.get(..text.len().min(from + MAX_BLANKS)).unwrap_or_default(), from, |byte| byte.is_ascii_digit());
         let next = byte(text, digits);
         let goes_on = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
         match digits > from {
@@ -74,7 +72,7 @@ impl<'t> Matcher<'t> {
         let names = &self.rules.names;
         let of = |start: usize| {
             let text = self.text.get(start..end)?;
-            names.is_secret(text).then_some(Name { text, start, end, quotes: marks.quotes })
+            names.is_secret(text).then_some(Name { text, start, quotes: marks.quotes })
         };
         // A name of two words.
         let two = || {
@@ -129,13 +127,14 @@ impl<'t> Matcher<'t> {
         }
         let name = self.name(end, marks)?;
         let near = text.get(..text.len().min(open + MAX_GROUP)).unwrap_or_default();
-        let close = group_end(near, open);
-        let close = close - usize::from(byte(text, close - 1) == b')' && close > open + 1);
-        let content = text.get(first..close).unwrap_or_default();
-        let has = |of: fn(&u8) -> bool| content.iter().any(of);
+        let content = near.get(first..group_end(near, open)).unwrap_or_default();
         // A type in a type, a list of bytes, or a value without quotes.
-        let is_secret = has(|byte| *byte == b'"') || has(u8::is_ascii_digit);
-        self.inside(first, close).filter(|_| is_secret && !self.is_placeholder(first, close, name))
+        if !content.iter().any(|byte| *byte == b'"' || byte.is_ascii_digit()) {
+            return None;
+        }
+        let close = group_end(text, open);
+        let close = close - usize::from(byte(text, close - 1) == b')' && close > open + 1);
+        self.inside(first, close).filter(|_| !self.is_placeholder(first, close, name))
     }
 
     /// `Password { value: "…" }`.
@@ -156,7 +155,17 @@ impl<'t> Matcher<'t> {
     /// Returns whether the first field of a struct holds its text; a parser's tokens have other fields.
     fn holds_text(&self, from: usize) -> bool {
         const FIELDS: [&[u8]; 11] = [
-            b"value", b"inner", b"raw", b"data", b"0", b"secret", b"code", b"content", b"text", b"bytes", b"inner_secret",
+            b"value",
+            b"inner",
+            b"raw",
+            b"data",
+            b"0",
+            b"secret",
+            b"code",
+            b"content",
+            b"text",
+            b"bytes",
+            b"inner_secret",
         ];
         let text = self.text;
         let name = run(text, from, |byte| byte.is_ascii_whitespace());

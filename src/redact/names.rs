@@ -363,7 +363,16 @@ pub(super) fn is_password(name: &[u8]) -> bool {
 
 /// Plurals, and `pass`: a number under such a name counts something.
 const COUNTED: [&[u8]; 10] = [
-    b"tokens", b"pass", b"pins", b"secrets", b"passwords", b"passphrases", b"passcodes", b"credentials", b"cookies", b"keys",
+    b"tokens",
+    b"pass",
+    b"pins",
+    b"secrets",
+    b"passwords",
+    b"passphrases",
+    b"passcodes",
+    b"credentials",
+    b"cookies",
+    b"keys",
 ];
 
 fn ends_in(name: &[u8], endings: &[&[u8]]) -> bool {

@@ -140,7 +140,9 @@ pub(super) fn credentials(text: &[u8], at: usize, cut: bool) -> Option<Range<usi
     // `realm="…"` of a challenge.
     let is_parameter = credentials.ends_with(b"=") && matches!(byte(text, end), b'"' | b'\\');
     // The whole string: `"Bearer abc"`.
-    let is_whole = !credentials.is_empty() && matches!(before(text, scheme), b'"' | b'\'') && matches!(byte(text, end), b'"' | b'\'' | b'\\');
+    let is_whole = !credentials.is_empty()
+        && matches!(before(text, scheme), b'"' | b'\'')
+        && matches!(byte(text, end), b'"' | b'\'' | b'\\');
     let is_one = if is_basic { is_pair(credentials) } else { is_random(credentials) || is_whole };
     // The end of a sentence.
     let end = end - usize::from(credentials.ends_with(b".") && !cut);
@@ -171,7 +173,10 @@ fn is_random(word: &[u8]) -> bool {
     let odd = |byte: &u8| matches!(byte, b'~' | b'+' | b'/' | b'=');
     let digit = word.iter().any(u8::is_ascii_digit);
     let is_name = word.iter().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.'));
-    !is_name && (word.len() >= 24 || (word.len() >= 3 && digit) || (word.len() >= 6 && (has(odd) || has(u8::is_ascii_uppercase))))
+    !is_name
+        && (word.len() >= 24
+            || (word.len() >= 3 && digit)
+            || (word.len() >= 6 && (has(odd) || has(u8::is_ascii_uppercase))))
 }
 
 /// Matches a private key whose `PRIVATE KEY` or `PRIVATE KEY BLOCK` ends at `at`: from its `-----BEGIN` to the end of
@@ -414,7 +419,8 @@ pub(super) fn marked(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> 
         let end = rest.end(near, body);
         // The keys of AWS have one length.
         let fits = if *length == 16 { end - body == 16 && byte(text, end) != b'_' } else { end - body >= *length };
-        let is_upper = *length != 16 || text.get(body..end)?.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        let is_upper =
+            *length != 16 || text.get(body..end)?.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         let is_one = fits && is_upper && rest.is_random(text.get(start..end)?);
         (is_one || (cut && end == text.len())).then(|| start..rest.end(text, body))
     });

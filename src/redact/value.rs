@@ -30,7 +30,9 @@ impl<'t> Matcher<'t> {
         if start >= text.len() || self.is_replaced(start) {
             return None;
         }
-        if name.quotes.is_none() && let Some(line) = line_feed(text, start) {
+        if name.quotes.is_none()
+            && let Some(line) = line_feed(text, start)
+        {
             return self.next_line(line, name);
         }
         // In the place of a JSON value, the replacement has to be a string.
@@ -60,7 +62,8 @@ impl<'t> Matcher<'t> {
             // `b"…"`, `r#"…"`, `N'…'`
             return self.inside(content, string_end(text, content, quote, backslashes));
         }
-        let of = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'&' | b'!' | b'<' | b'>' | b'.');
+        let of =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'&' | b'!' | b'<' | b'>' | b'.');
         let path = run(text, start, of);
         let open = if starts(text, path, b" {") && path > start { path + 1 } else { path };
         if matches!(byte(text, open), b'(' | b'[' | b'{') {
@@ -89,7 +92,10 @@ impl<'t> Matcher<'t> {
             }
             let end = line_end(text, start);
             let first = run(text, start, |byte| byte.is_ascii_digit());
-            let is_count = self.rules.names.is_count(name.text) && first > start && !is_name(byte(text, first)) && byte(text, first) != b'=';
+            let is_count = self.rules.names.is_count(name.text)
+                && first > start
+                && !is_name(byte(text, first))
+                && byte(text, first) != b'=';
             let is_one = !is_count && self.some_word(start, end, name);
             return is_one.then_some(Hit { start, end, with: bare });
         }
@@ -113,7 +119,8 @@ impl<'t> Matcher<'t> {
         let end = self.word_end(start);
         let word = text.get(start..end)?;
         let ends_line = end >= text.len() || line_feed(text, run(text, end, is_blank)).is_some();
-        let is_value = ends_line && !word.ends_with(b":") && !word.contains(&b'=') && word.iter().any(u8::is_ascii_digit);
+        let is_value =
+            ends_line && !word.ends_with(b":") && !word.contains(&b'=') && word.iter().any(u8::is_ascii_digit);
         (is_value && self.some_word(start, end, name)).then(|| self.inside(start, end))?
     }
 
@@ -185,17 +192,25 @@ impl<'t> Matcher<'t> {
         }
         let value = self.text.get(start..end).unwrap_or_default();
         let inner = |open: &[u8], close: &[u8]| value.strip_prefix(open).and_then(|value| value.strip_suffix(close));
-        let is_plain = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'_' | b':' | b'*' | b'.' | b'-' | b'?'));
+        let is_plain = |text: &[u8]| {
+            text.iter().all(|byte| {
+                byte.is_ascii_alphabetic() || matches!(byte, b' ' | b'_' | b':' | b'*' | b'.' | b'-' | b'?')
+            })
+        };
         let masked = !value.is_empty() && value.iter().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'));
         let bracketed = [(&b"["[..], &b"]"[..]), (b"(", b")"), (b"<", b">")];
         masked
             || value.starts_with(b"${")
             || value.starts_with(b"{{")
             || matches!(value, b"Some" | b"None")
-            || bracketed.into_iter().any(|(open, close)| inner(open, close).is_some_and(|text| !text.is_empty() && is_plain(text)))
+            || bracketed
+                .into_iter()
+                .any(|(open, close)| inner(open, close).is_some_and(|text| !text.is_empty() && is_plain(text)))
             || value.windows(8).any(|window| window.eq_ignore_ascii_case(b"REDACTED"))
             || LOOKED_UP.iter().any(|function| value.starts_with(function))
-            || value.strip_prefix(b"$").is_some_and(|name| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_'))
+            || value.strip_prefix(b"$").is_some_and(|name| {
+                !name.is_empty() && name.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+            })
             || (self.rules.names.is_count(name.text) && is_number_list(value))
     }
 
@@ -298,15 +313,51 @@ const SCHEMES: [&[u8]; 8] =
     [b"bearer", b"basic", b"digest", b"token", b"apikey", b"negotiate", b"ntlm", b"aws4-hmac-sha256"];
 
 /// Words that stand for no value.
-const NOTHING: [&[u8]; 9] =
-    [b"none", b"null", b"nil", b"true", b"false", b"undefined", b"empty", b"yes", b"no"];
+const NOTHING: [&[u8]; 9] = [b"none", b"null", b"nil", b"true", b"false", b"undefined", b"empty", b"yes", b"no"];
 
 /// Words that say something about a value instead of showing it.
 const STATUS: [&[u8]; 42] = [
-    b"absent", b"accepted", b"bad", b"blank", b"changed", b"denied", b"disabled", b"enabled", b"error", b"expected",
-    b"expired", b"failed", b"failure", b"found", b"hidden", b"ignored", b"include", b"incorrect", b"invalid", b"malformed",
-    b"mismatch", b"missing", b"no", b"off", b"ok", b"omit", b"on", b"optional", b"present", b"rejected", b"removed",
-    b"required", b"revoked", b"rotated", b"same-origin", b"sent", b"set", b"unchanged", b"unset", b"unknown", b"valid",
+    b"absent",
+    b"accepted",
+    b"bad",
+    b"blank",
+    b"changed",
+    b"denied",
+    b"disabled",
+    b"enabled",
+    b"error",
+    b"expected",
+    b"expired",
+    b"failed",
+    b"failure",
+    b"found",
+    b"hidden",
+    b"ignored",
+    b"include",
+    b"incorrect",
+    b"invalid",
+    b"malformed",
+    b"mismatch",
+    b"missing",
+    b"no",
+    b"off",
+    b"ok",
+    b"omit",
+    b"on",
+    b"optional",
+    b"present",
+    b"rejected",
+    b"removed",
+    b"required",
+    b"revoked",
+    b"rotated",
+    b"same-origin",
+    b"sent",
+    b"set",
+    b"unchanged",
+    b"unset",
+    b"unknown",
+    b"valid",
     b"yes",
 ];
 

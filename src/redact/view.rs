@@ -44,9 +44,8 @@ pub(super) fn unit(text: &[u8], at: usize) -> (u8, usize) {
         }
         b'%' => hex(text, at + 1, 2).map_or((b'%', at + 1), |char| (char, at + 3)),
         b'\\' => {
-            let escape = run(text.get(..text.len().min(at + MAX_BACKSLASHES)).unwrap_or_default(), at, |byte| {
-                byte == b'\\'
-            });
+            let escape =
+                run(text.get(..text.len().min(at + MAX_BACKSLASHES)).unwrap_or_default(), at, |byte| byte == b'\\');
             match byte(text, escape) {
                 b'n' => (b'\n', escape + 1),
                 b'r' => (b'\r', escape + 1),
@@ -184,8 +183,22 @@ mod tests {
     #[test]
     fn a_word_begins_after_any_escape() {
         for text in [
-            "\\nX", "\\tX", "\\r\\nX", "\\u0026X", "\\x1b[31mX", "\\u{1b}[0mX", "\x1b[1;32mX", "&quot;X", "&#34;X",
-            "%22X", "\\\"X", "\\/X", "\\\\nX", " X", "X", "\\u003dX",
+            "\\nX",
+            "\\tX",
+            "\\r\\nX",
+            "\\u0026X",
+            "\\x1b[31mX",
+            "\\u{1b}[0mX",
+            "\x1b[1;32mX",
+            "&quot;X",
+            "&#34;X",
+            "%22X",
+            "\\\"X",
+            "\\/X",
+            "\\\\nX",
+            " X",
+            "X",
+            "\\u003dX",
         ] {
             assert!(begins_word(text.as_bytes(), text.len() - 1), "{text}");
         }
@@ -197,8 +210,16 @@ mod tests {
     #[test]
     fn an_escape_represents_one_character() {
         for (text, char) in [
-            ("&quot;", b'"'), ("%3D", b'='), ("\\u003d", b'='), ("\\\\\\\"", b'"'), ("\\/", b'/'), ("\\n", b'\n'),
-            ("x", b'x'), ("&", b'&'), ("%", b'%'), ("\\", b'\\'),
+            ("&quot;", b'"'),
+            ("%3D", b'='),
+            ("\\u003d", b'='),
+            ("\\\\\\\"", b'"'),
+            ("\\/", b'/'),
+            ("\\n", b'\n'),
+            ("x", b'x'),
+            ("&", b'&'),
+            ("%", b'%'),
+            ("\\", b'\\'),
         ] {
             assert_eq!(unit(text.as_bytes(), 0), (char, text.len()), "{text}");
         }

@@ -8,4 +8,5 @@ pub(crate) mod hostile_values;
 pub(crate) mod log_crate;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;
+pub(crate) mod redaction_rates;
 pub(crate) mod safe_lines;
