@@ -229,8 +229,9 @@ mod tests {
                 }
                 let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
                 let is_run = digits >= 4 && !(at > 0 && bytes[at - 1].is_ascii_digit());
-                prop_assert_eq!(found.contains(&(at, kind::DIGITS)), is_run);
-                prop_assert_eq!(found.contains(&(at, kind::MARK)), bytes.get(at).is_some_and(|byte| b"@AJ".contains(byte)));
+                let is_mark = bytes.get(at).is_some_and(|byte| b"@AJ".contains(byte));
+                prop_assert!(!is_run || found.contains(&(at, kind::DIGITS)), "{at}");
+                prop_assert!(!is_mark || found.contains(&(at, kind::MARK)), "{at}");
             }
         }
     }

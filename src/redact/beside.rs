@@ -24,8 +24,8 @@ const MAX_VALUES: usize = 3;
 /// Words that describe the name after them.
 const DESCRIBING: [&[u8]; 8] = [b"name", b"key", b"header", b"field", b"param", b"parameter", b"variable", b"property"];
 
-/// The longest signature, code or other value of a special name, in bytes.
-const MAX_SPECIAL: usize = 4096;
+/// The longest code or other value of a special name, in bytes. Signatures may be longer.
+const MAX_SPECIAL: usize = 512;
 
 /// The shortest signature that is taken for one, in bytes.
 const MIN_SIGNATURE: usize = 20;
@@ -242,6 +242,7 @@ impl<'t> Matcher<'t> {
         let word = text.get(start..end)?;
         let (sign, quotes) = self.sign(end);
         let name = Name { text: word, start, quotes };
+        let signed = || if matches!(byte(self.text, sign), b':' | b'=') { self.value(sign + 1, name) } else { None };
         // Most of these values are harmless, so they are not read to an end that is far away.
         let text = text.get(..text.len().min(end + MAX_SPECIAL)).unwrap_or_default();
         let near = Matcher { rules: self.rules, text, cut: self.cut, jwt_until: 0 };
@@ -251,7 +252,7 @@ impl<'t> Matcher<'t> {
         let length = |hit: &Hit| hit.end - hit.start;
         match word {
             b"sig" | b"X-Amz-Signature" | b"X-Goog-Signature" | b"Signature" if is_parameter() => {
-                assigned().filter(|hit| length(hit) >= MIN_SIGNATURE || self.cut)
+                signed().filter(|hit| length(hit) >= MIN_SIGNATURE || self.cut)
             }
             b"code" if is_parameter() => assigned().filter(|hit| length(hit) >= 12),
             b"auth" | b"_auth" => {

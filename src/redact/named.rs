@@ -38,7 +38,10 @@ impl<'t> Matcher<'t> {
         match char {
             b':' | b'=' => self.assigned(sign, behind, char, end, marks),
             b'(' if sign == end => self.called(sign, end),
-            b'{' if sign == end || sign == end + 1 => self.structure(sign, end),
+            b'{' if sign == end || sign == end + 1 => {
+                let apart = || if sign > end { self.apart(sign, end, marks) } else { None };
+                self.structure(sign, end).or_else(apart)
+            }
             b'>' if byte(text, sign) == b'>' => self.element(sign, end, marks),
             b'>' => self.escaped_element(behind, end, marks),
             b',' if marks.is_quoted => self.pair(sign, end, marks).or_else(|| self.described(end, marks)),

@@ -70,7 +70,7 @@ impl Scan {
             self.path.extend_from_slice(name);
             json::find(rules, text, &mut self.path, &mut self.hits);
         }
-        if !self.hits.is_sorted_by_key(|hit| hit.start) {
+        if !self.hits.is_sorted_by_key(|hit| (hit.start, hit.with)) {
             self.hits.sort_unstable_by_key(|hit| (hit.start, hit.with));
         }
         self.hits.iter().any(|hit| hit.start < hit.end)

@@ -5,7 +5,8 @@
 //! what is wrong with a value, are no values.
 
 use super::bounds::{
-    backslashes_at_end, block, byte, group_end, line_end, line_feed, quoted_end, run, starts, string_end, tripled,
+    backslashes_at_end, before, block, byte, group_end, line_end, line_feed, quoted_end, run, starts, string_end,
+    tripled,
 };
 use super::hit::{Hit, With};
 use super::matcher::Matcher;
@@ -104,7 +105,7 @@ impl<'t> Matcher<'t> {
             // The backslashes before it belong to the quote.
             end -= backslashes_at_end(text.get(start..end).unwrap_or_default());
         }
-        let is_one = self.some_word(start, end, name) && !self.is_status(start, end);
+        let is_one = self.some_word(start, end, name) && !self.is_status(start, end, name);
         is_one.then_some(Hit { start, end, with: bare })
     }
 
@@ -239,11 +240,12 @@ impl<'t> Matcher<'t> {
     }
 
     /// Returns whether an unquoted word says what is wrong with a value, or begins a sentence.
-    fn is_status(&self, start: usize, end: usize) -> bool {
+    fn is_status(&self, start: usize, end: usize, name: Name<'_>) -> bool {
         let text = self.text;
         let word = text.get(start..end).unwrap_or_default();
         let is_word = !word.is_empty() && word.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-');
-        is_word && (STATUS.contains(&word) || self.is_prose(start, end))
+        let may_be_prose = is_blank(before(text, start)) && !name.text.starts_with(b"-");
+        is_word && (STATUS.contains(&word) || (may_be_prose && self.is_prose(start, end)))
     }
 
     /// Returns whether a sentence begins at `start`: two words of letters, the second of which is no name.

@@ -164,7 +164,7 @@ impl Marks {
                     marks.quotes = is_plain.then_some(backslashes);
                 }
                 b'*' | b'`' => {}
-                b']' if !is_index => is_index = true,
+                b']' => is_index = true,
                 _ => break,
             }
             marks.end = behind;
