@@ -117,11 +117,15 @@ impl Anchors {
     /// whether it did.
     #[inline]
     pub(super) fn walk(&self, text: &[u8], mut found: impl FnMut(usize, u8) -> bool) -> bool {
-        let first = first_window(text);
+        let mut first = first_window(text);
         let mut before = Classes::default();
         // The last block begins before the end of the one before it, unless their bytes divide evenly.
         let (mut base, mut overlap) = (0usize, 0);
         loop {
+            // A last block near the start of the text has fewer bytes before it, too.
+            if 0 < base && base < BEFORE {
+                first = first_window(text.get(base..).unwrap_or_default());
+            }
             let window = match text.get(base.wrapping_sub(BEFORE)..).and_then(<[u8]>::first_chunk) {
                 Some(window) => window,
                 None => &first,
