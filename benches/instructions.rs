@@ -12,7 +12,8 @@
 //! it is a bare registry.
 //!
 //! Some works are counted twice more: with nothing redacted, and with names and values redacted, of which there are none.
-//! The second may cost so much more than the first as [`REDACTED`] says.
+//! The second may cost so much more than the first as [`REDACTED`] says. For [`TEXTS`], the difference is counted for each
+//! byte.
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods)]
 
@@ -52,6 +53,48 @@ const WORKS: [Work; 9] = [
 /// What looking for secrets may cost, in parts of what it costs without.
 const REDACTED: [(&str, f64); 4] = [("w1e", 1.05), ("w1c", 1.05), ("w1e_line", 1.15), ("w1c_line", 1.15)];
 
+/// Texts of the real world, and what looking for secrets in one of their bytes may cost. Each is the field of an event,
+/// and has no secret.
+const TEXTS: [Text; 3] = [
+    Text::new("url", "url_line", URL, url, 10.0),
+    Text::new("user_agent", "user_agent_line", USER_AGENT, user_agent, 11.0),
+    Text::new("sql", "sql_line", SQL, sql, 14.0),
+];
+
+const URL: &str = "https://shop.example.org/products/blue-shoes?color=navy&size=42&page=2&sort=-created#reviews";
+const USER_AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
+const SQL: &str = "SELECT o.id, o.total, c.name FROM orders o JOIN customers c ON c.id = o.customer_id \
+    WHERE o.state = 'open' ORDER BY o.created_at DESC";
+
+struct Text {
+    /// The events, and the lines that the worker writes of them.
+    works: [Work; 2],
+    bytes: usize,
+    /// Instructions for each byte.
+    most: f64,
+}
+
+impl Text {
+    const fn new(event: &'static str, line: &'static str, text: &str, operation: fn(u32), most: f64) -> Self {
+        let events = Work::new(event, "event with this text", 0.0, Part::Caller(operation, 1));
+        let lines = Work::new(line, "worker: line of it", 0.0, Part::Worker { of: event, lines: 1 });
+        Self { works: [events, lines], bytes: text.len(), most }
+    }
+}
+
+fn url(times: u32) {
+    (0..times).for_each(|_| info!(text = black_box(URL), "text"));
+}
+
+fn user_agent(times: u32) {
+    (0..times).for_each(|_| info!(text = black_box(USER_AGENT), "text"));
+}
+
+fn sql(times: u32) {
+    (0..times).for_each(|_| info!(text = black_box(SQL), "text"));
+}
+
 /// What a bare registry takes may be multiplied by this: promise 35, for 5,000 and for 15,000 spans in one another.
 const DEEP: f64 = 3.0;
 
@@ -88,7 +131,8 @@ impl Work {
     }
 
     fn named(name: &str) -> &'static Self {
-        WORKS.iter().find(|work| work.name == name).expect("a work")
+        let texts = TEXTS.iter().flat_map(|text| &text.works);
+        WORKS.iter().chain(texts).find(|work| work.name == name).expect("a work")
     }
 }
 
@@ -208,6 +252,15 @@ fn compare() -> ExitCode {
             wrong.push(format!("{name}: redaction costs {ratio:.3} of what it does without, above {most}"));
         }
     }
+    println!("{:16} {:44} {:>9} {:>9} {:>9}", "each byte", "", "bytes", "count", "limit");
+    for Text { works: [_, line], bytes, most } in &TEXTS {
+        let (Some(open), Some(redacted)) = (count_of("open", line), count_of("redacted", line)) else { continue };
+        let each = (redacted - open) / *bytes as f64;
+        println!("{:16} {:44} {bytes:9} {each:9.1} {most:9.1}", line.name, "looking for secrets in its text");
+        if each > *most {
+            wrong.push(format!("{}: {each:.1} instructions for each byte, above {most}", line.name));
+        }
+    }
     notes.iter().for_each(|note| println!("note: {note}"));
     if !cfg!(target_arch = "x86_64") {
         println!("the limits are for x86_64: nothing is judged here");
@@ -258,6 +311,8 @@ fn count_all() -> Vec<(Run, f64)> {
             runs.push(Run { layer: "floor", work });
         }
     }
+    let texts = TEXTS.iter().flat_map(|text| &text.works);
+    runs.extend(texts.flat_map(|work| ["open", "redacted"].map(|layer| Run { layer, work })));
     let next = AtomicUsize::new(0);
     let counts = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -1,5 +1,8 @@
 //! Redacts records: applies the rules of `redact` to captured fields and contexts, before any schema sees them.
 //!
+//! Names and paths are looked for in structured data: JSON values, and texts that begin like JSON. With
+//! [`Redact::values`](crate::Redact::values), all texts are scanned as well.
+//!
 //! A record without secrets stays as it is. A context is shared by all events of its spans, so it is scanned once for
 //! each of its states. A table of constant size remembers the result by the context's key: nothing found, or the spans'
 //! redacted fields, which schemas then see in place of the captured ones. The key stays the same, so schemas can reuse
@@ -15,7 +18,7 @@ use tracing::Metadata;
 use crate::context::{Context, ContextKey, FieldReplacements};
 use crate::direct_mapped::BoxedDirectMapped;
 use crate::record::{ErrorChain, Fields, Key, OwnedValue, Raw, Record, Value, notice_metadata, put_named, put_raw};
-use crate::redact::{self, LEAST_CARD_NUMBER, Rules, Scan, is_card_number, is_harmless};
+use crate::redact::{self, Rules, Scan};
 
 /// How many contexts are remembered.
 const PLACES: usize = 256;
@@ -53,19 +56,14 @@ struct Seen {
 }
 
 impl Redactor {
-    /// Returns a redactor; `None` when texts are not scanned.
-    pub(crate) fn new(rules: &Arc<Rules>) -> Option<Self> {
-        rules.scans_texts().then(|| Self {
-            forms: Forms::new(rules),
-            fields: Vec::new(),
-            contexts: Contexts::default(),
-        })
+    pub(crate) fn new(rules: &Arc<Rules>) -> Self {
+        Self { forms: Forms::new(rules), fields: Vec::new(), contexts: Contexts::default() }
     }
 
     /// Redacts a record. Texts of `cut_at` bytes or more count as cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
-        let rest = behind_harmless(Fields::new(record.fields), cut_at).rest();
+        let rest = behind_harmless(&self.forms.rules, Fields::new(record.fields), cut_at).rest();
         if !rest.is_empty() && self.forms.rewrite(record.fields, rest, record.meta, cut_at, &mut self.fields) {
             record.fields = &self.fields;
         }
@@ -92,7 +90,11 @@ impl Contexts {
         let seen = self.seen.get_or_insert_with(|| BoxedDirectMapped::boxed(empty)).place_mut(key.span);
         self.large = None;
         if seen.key != key {
-            let overlay = if context.is_harmless(is_harmless_form) { None } else { forms.overlay(&context) };
+            let overlay = if context.is_harmless(|form| is_harmless_form(&forms.rules, form)) {
+                None
+            } else {
+                forms.overlay(&context)
+            };
             if overlay.as_ref().is_some_and(|overlay| overlay.bytes() > MAX_KEPT_BYTES) {
                 *seen = Seen { key: NO_KEY, overlay: None };
                 self.large = overlay;
@@ -110,11 +112,9 @@ impl Contexts {
 /// Returns the replacement of a static field's value; `None` when nothing in it is secret.
 pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -> Option<OwnedValue> {
     let value = value.as_value()?;
-    if rules.is_secret(name) && !matches!(value, Value::Bool(_)) {
+    let is_shown = matches!(value, Value::Bool(_)) || (value.is_number() && rules.is_count(name));
+    if !is_shown && rules.is_secret(name) {
         return Some(rules.replacement().into());
-    }
-    if !rules.scans_texts() {
-        return None;
     }
     let (mut form, mut redacted) = (Vec::new(), Vec::new());
     put_named(&mut form, name, &value);
@@ -125,14 +125,15 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
 
 /// Skips the leading fields that hold no secret for certain.
 #[inline]
-fn behind_harmless(fields: Fields<'_>, cut_at: usize) -> Fields<'_> {
-    fields.skip_harmless(LEAST_CARD_NUMBER, |text, cut| is_harmless(text, || text.len() >= cut_at || cut()))
+fn behind_harmless<'a>(rules: &Rules, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
+    fields
+        .skip_harmless(rules.least_card_number(), |text, cut| rules.is_harmless(text, || text.len() >= cut_at || cut()))
 }
 
 /// Returns whether all fields hold no secret for certain.
 #[inline]
-fn is_harmless_form(form: &[u8]) -> bool {
-    behind_harmless(Fields::new(form), usize::MAX).rest().is_empty()
+fn is_harmless_form(rules: &Rules, form: &[u8]) -> bool {
+    behind_harmless(rules, Fields::new(form), usize::MAX).rest().is_empty()
 }
 
 /// Redacts captured fields in their binary form.
@@ -180,7 +181,7 @@ impl Forms {
                     if is_json { self.nested(text, key, meta, cut) } else { self.scan.text(&self.rules, text, cut) }
                 }
                 Raw::Value(Value::Bool(_) | Value::F64(_)) => false,
-                Raw::Value(Value::U64(number)) => is_card_number(number) && key != Key::Truncated,
+                Raw::Value(Value::U64(number)) => self.rules.is_card_number(number) && key != Key::Truncated,
                 Raw::Value(value) => self.other(key, &value, meta, fields.was_truncated()),
             };
             if found {
@@ -193,7 +194,7 @@ impl Forms {
                 copied = end;
                 self.put(raw, out);
             }
-            fields = behind_harmless(fields, cut_at);
+            fields = behind_harmless(&self.rules, fields, cut_at);
         }
         if copied > 0 {
             out.extend_from_slice(form.get(copied..).unwrap_or_default());
@@ -208,9 +209,9 @@ impl Forms {
     #[inline(never)]
     fn other(&mut self, key: Key<'_>, value: &Value<'_>, meta: &'static Metadata<'static>, cut: bool) -> bool {
         match *value {
-            Value::I64(number) => u64::try_from(number).is_ok_and(is_card_number),
-            Value::I128(number) => u64::try_from(number).is_ok_and(is_card_number),
-            Value::U128(number) => u64::try_from(number).is_ok_and(is_card_number),
+            Value::I64(number) => u64::try_from(number).is_ok_and(|number| self.rules.is_card_number(number)),
+            Value::I128(number) => u64::try_from(number).is_ok_and(|number| self.rules.is_card_number(number)),
+            Value::U128(number) => u64::try_from(number).is_ok_and(|number| self.rules.is_card_number(number)),
             Value::Json(text) => self.scan.whole_json(&self.rules, text.as_bytes(), key.name(meta).unwrap_or_default()),
             Value::Bytes(bytes) if key != Key::Thread => self.scan.text(&self.rules, bytes, cut),
             Value::Error(chain) => self.error(chain, cut),

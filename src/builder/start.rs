@@ -148,7 +148,7 @@ impl Output {
             complaints: Arc::clone(common.complaints),
             evidence: Arc::clone(common.evidence),
             limit,
-            redactor: common.rules.and_then(Redactor::new),
+            redactor: common.rules.map(Redactor::new),
             held: common.held.cloned(),
         })
     }

@@ -81,11 +81,15 @@ impl Core {
 
     /// Captures a context variable, or the replacement of a secret one.
     pub(super) fn capture_variable(&self, capture: &mut Capture<'_>, name: &str, value: &FieldValue<'_>) {
-        let may_be_secret = !matches!(&value.0, Source::None | Source::Value(Value::Bool(_)));
-        match self.redact.as_ref().filter(|rules| may_be_secret && rules.is_secret(name)) {
-            Some(rules) => {
+        let replacement = |rules| match &value.0 {
+            Source::None => None,
+            Source::Value(value) => replacement(rules, name, value),
+            _ => replacement(rules, name, &Value::Str("")),
+        };
+        match self.redact.as_deref().and_then(replacement) {
+            Some(replacement) => {
                 self.count_redacted(u64::MAX, 1);
-                capture.named(name, &Value::Str(rules.replacement()));
+                capture.named(name, &Value::Str(replacement));
             }
             None => capture.named_value(name, value),
         }
@@ -111,9 +115,11 @@ impl Core {
     }
 }
 
-/// Returns the replacement of a secret value. A boolean is never secret: whether there is a secret is none.
+/// Returns the replacement of a secret value. A boolean is never secret: whether there is a secret is none. Nor is a
+/// count.
 fn replacement<'r>(rules: &'r Rules, name: &str, value: &Value<'_>) -> Option<&'r str> {
-    (!matches!(value, Value::Bool(_)) && rules.is_secret(name)).then(|| rules.replacement())
+    let is_shown = matches!(value, Value::Bool(_)) || (value.is_number() && rules.is_count(name));
+    (!is_shown && rules.is_secret(name)).then(|| rules.replacement())
 }
 
 /// Captures values that are not secret, and replacements for the others.
@@ -130,12 +136,16 @@ impl RedactingCapture<'_, '_> {
         let bit = self.secret >> index.min(BITS) & 1 == 1;
         bit && (index < BITS || self.rules.is_secret(plain_name(field.name())))
     }
+
+    fn is_secret_number(&self, field: &Field) -> bool {
+        self.is_secret(field) && !self.rules.is_count(plain_name(field.name()))
+    }
 }
 
 macro_rules! redacting {
-    ($($record:ident: $value:ty),* $(,)?) => {
+    ($is_secret:ident: $($record:ident: $value:ty),* $(,)?) => {
         $(fn $record(&mut self, field: &Field, value: $value) {
-            if self.is_secret(field) {
+            if self.$is_secret(field) {
                 self.replaced += 1;
                 self.capture.record_str(field, self.rules.replacement());
             } else {
@@ -147,12 +157,15 @@ macro_rules! redacting {
 
 impl Visit for RedactingCapture<'_, '_> {
     redacting! {
-        record_f64: f64,
+        is_secret_number: record_f64: f64,
         record_i64: i64,
         record_u64: u64,
         record_i128: i128,
         record_u128: u128,
-        record_str: &str,
+    }
+
+    redacting! {
+        is_secret: record_str: &str,
         record_bytes: &[u8],
         record_debug: &dyn fmt::Debug,
     }

@@ -165,31 +165,6 @@ pub(super) fn block(text: &[u8], at: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// How a terminal escape begins, also in texts that escape it.
-const ESCAPES: [&[u8]; 4] = [b"\x1b[", b"u{1b}[", b"u001b[", b"x1b["];
-
-/// The longest terminal escape, in bytes.
-const MAX_ESCAPE: usize = 24;
-
-/// Returns where the terminal escape that begins at `at` ends; `at` if none begins there.
-pub(super) fn escape_end(text: &[u8], at: usize) -> usize {
-    let start = run(text, at, |byte| byte == b'\\');
-    let Some(begin) = ESCAPES.iter().find(|begin| starts(text, start, begin)) else { return at };
-    let end = run(text, start + begin.len(), |byte| byte.is_ascii_digit() || byte == b';');
-    if byte(text, end) == b'm' { end + 1 } else { at }
-}
-
-/// Returns where the terminal escape that ends with the `m` before `end` begins; `end` if none does.
-pub(super) fn escape_begin(text: &[u8], end: usize) -> usize {
-    let from = end.saturating_sub(MAX_ESCAPE);
-    let piece = text.get(from..end - 1).unwrap_or_default();
-    let digits = run_back(piece, |byte| byte.is_ascii_digit() || byte == b';');
-    let piece = piece.get(..digits).unwrap_or_default();
-    let Some(begin) = ESCAPES.iter().find(|begin| piece.ends_with(begin)) else { return end };
-    let piece = piece.get(..piece.len() - begin.len()).unwrap_or_default();
-    from + piece.len() - backslashes_at_end(piece)
-}
-
 /// Returns where an XML `CDATA` section ends.
 pub(super) fn character_data_end(text: &[u8], from: usize) -> usize {
     let mut end = run(text, from, |byte| byte != b']');

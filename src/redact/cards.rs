@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::bounds::{before, byte, starts};
+use super::bounds::{before, byte, run, starts};
 
 /// A card number has at least this many digits.
 pub(super) const MIN_CARD_DIGITS: u8 = 13;
@@ -17,12 +17,15 @@ const MAX_CARD_DIGITS: usize = 19;
 const CUT_CARD_DIGITS: usize = 6;
 
 /// A smaller integer is never taken for a card number.
-pub(crate) const LEAST_CARD_NUMBER: u64 = 10_000_000_000_000;
+pub(super) const LEAST_CARD_NUMBER: u64 = 10_000_000_000_000;
 
 /// Returns whether the digits from `at` to `end` may begin a card number: alone, or as the first group of four.
 #[inline]
 pub(super) fn may_be_card(text: &[u8], at: usize, end: usize, cut: bool) -> bool {
-    let is_group = || end - at == 4 && byte(text, end + gap(text, end)).is_ascii_digit();
+    let is_group = || {
+        let next = if end - at == 4 { end + gap(text, end) } else { end };
+        next > end && matches!(run(text, next, |byte| byte.is_ascii_digit()) - next, 3 | 4 | 6)
+    };
     end - at >= usize::from(MIN_CARD_DIGITS) || (cut && end == text.len()) || is_group()
 }
 
@@ -31,8 +34,10 @@ const GAPS: [&str; 8] = [" ", "-", ".", "\u{a0}", "\u{202f}", "\\u{a0}", "\\u{20
 
 /// Returns the length of the separator at `at`; 0 if there is none.
 fn gap(text: &[u8], at: usize) -> usize {
-    let is_one = !byte(text, at).is_ascii_alphanumeric();
-    let found = GAPS.iter().find(|gap| is_one && starts(text, at, gap.as_bytes()));
+    if !matches!(byte(text, at), b' ' | b'-' | b'.' | b'\\' | 0xc2 | 0xe2) {
+        return 0;
+    }
+    let found = GAPS.iter().find(|gap| starts(text, at, gap.as_bytes()));
     found.map_or(0, |gap| gap.len())
 }
 
@@ -117,7 +122,7 @@ fn is_card(digits: &[u8]) -> bool {
 
 /// Returns whether an integer is a card number: with 14 to 16 digits, which database serial numbers rarely have.
 #[inline]
-pub(crate) fn is_card_number(number: u64) -> bool {
+pub(super) fn is_card_number(number: u64) -> bool {
     (LEAST_CARD_NUMBER..10_000_000_000_000_000).contains(&number) && {
         let digits: Vec<u8> = number.to_string().bytes().map(|digit| digit - b'0').collect();
         is_card(&digits)

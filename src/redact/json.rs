@@ -62,13 +62,13 @@ pub(super) fn find(rules: &Rules, text: &[u8], path: &mut Vec<u8>, hits: &mut Ve
                     let key = text.get(content..end).unwrap_or_default();
                     let is_secret = is_secret(rules, path, key);
                     at = run(text, colon + 1, space);
-                    if is_secret && let Some((hit, behind)) = value(text, at) {
+                    if is_secret && let Some((hit, behind)) = value(rules, text, at, key) {
                         hits.push(hit);
                         at = behind;
                     }
                 }
             }
-            b'0'..=b'9' => {
+            b'0'..=b'9' if rules.values => {
                 let end = run(text, at, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'));
                 if card(text, at, false) == Some(at..end) {
                     hits.push(Hit { start: at, end, with: With::Quoted(0) });
@@ -93,7 +93,7 @@ fn is_secret(rules: &Rules, path: &mut Vec<u8>, key: &[u8]) -> bool {
 }
 
 /// Returns a match for the value after a secret key, and where to go on.
-fn value(text: &[u8], at: usize) -> Option<(Hit, usize)> {
+fn value(rules: &Rules, text: &[u8], at: usize, key: &[u8]) -> Option<(Hit, usize)> {
     let (start, end, with, behind) = match byte(text, at) {
         b'"' => {
             let end = string_end(text, at + 1, b'"', 0);
@@ -103,7 +103,7 @@ fn value(text: &[u8], at: usize) -> Option<(Hit, usize)> {
             let end = group_end(text, at);
             (at, end, With::Quoted(0), end)
         }
-        b'-' | b'0'..=b'9' => {
+        b'-' | b'0'..=b'9' if !rules.names.is_count(key) => {
             let end = run(text, at, |byte| !space(byte) && !matches!(byte, b',' | b'}' | b']'));
             (at, end, With::Quoted(0), end)
         }

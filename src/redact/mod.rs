@@ -7,34 +7,36 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `bytes` | turns down texts without any trigger byte |
-//! | `scan` | walks over a text, stops at trigger bytes, writes the redacted text |
-//! | `triggers` | decides what begins at a trigger byte |
-//! | `assigned`, `indirect`, `names` | secrets that a listed name announces |
+//! | `blocks`, `anchors` | find the places where a secret may be; most texts have none |
+//! | `scan` | collects the matches at these places, writes the redacted text |
+//! | `matcher` | decides what is matched at an anchor |
+//! | `named`, `value`, `beside`, `names` | secrets that a listed name announces |
+//! | `commands` | secrets among the arguments of a command |
 //! | `shapes`, `cards` | secrets known by their shape |
 //! | `json` | names as paths into nested JSON |
-//! | `matcher`, `bounds`, `hit` | what the others are built from |
+//! | `view`, `bounds`, `hit` | what the others are built from |
 //!
 //! Invariants: a secret is replaced up to its end, also in a text that was cut. The time is linear in the text. Nested
 //! JSON stays JSON.
 
-mod assigned;
+mod anchors;
+mod beside;
+mod blocks;
 mod bounds;
-mod bytes;
 mod cards;
+mod commands;
 mod hit;
-mod indirect;
 mod json;
 mod matcher;
+mod named;
 mod names;
 mod rules;
 mod scan;
 mod settings;
 mod shapes;
-mod triggers;
+mod value;
+mod view;
 
-pub(crate) use bytes::is_harmless;
-pub(crate) use cards::{LEAST_CARD_NUMBER, is_card_number};
 pub(crate) use rules::Rules;
 pub(crate) use scan::{MAX_KEPT_BYTES, Scan};
 pub use settings::Redact;

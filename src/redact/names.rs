@@ -11,29 +11,58 @@ use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
+use super::anchors::{Anchors, kind};
+
 /// The default names. [`Redact::new`](super::Redact::new) documents them.
-pub(super) const DEFAULT: [&str; 43] = [
+pub(super) const DEFAULT: [&str; 75] = [
     "*password",
+    "*passwords",
     "*passwd",
     "*passphrase",
+    "*passphrases",
+    "*passcode",
+    "*passcodes",
     "*secret",
+    "*secrets",
     "*token",
+    "*tokens",
+    "pass",
     "pwd",
-    "passwords",
-    "secrets",
+    "pin",
+    "pins",
+    "otp",
+    "totp",
+    "mnemonic",
+    "seed_phrase",
+    "recovery_code",
+    "recovery_codes",
+    "recovery_phrase",
+    "backup_code",
+    "backup_codes",
     "credential",
     "credentials",
     "password_hash",
+    "password_hashes",
+    "password_digest",
+    "password_digests",
     "password_confirmation",
+    "pin_hash",
+    "token_hash",
     "api_key",
     "private_key",
     "secret_key",
+    "secret_key_base",
     "access_key",
     "signing_key",
     "encryption_key",
     "auth_key",
     "master_key",
     "account_key",
+    "storage_key",
+    "subscription_key",
+    "application_key",
+    "unseal_key",
+    "psk",
     "api_keys",
     "private_keys",
     "secret_keys",
@@ -50,12 +79,17 @@ pub(super) const DEFAULT: [&str; 43] = [
     "cookies",
     "csrf",
     "xsrf",
-    "otp",
     "cvv",
     "cvc",
     "ssn",
     "card_number",
     "credit_card",
+    "requirepass",
+    "storepass",
+    "keypass",
+    "masterauth",
+    "rediscli_auth",
+    "unicodepwd",
 ];
 
 /// Of a longer name, only this many bytes at its end are compared. Nobody writes such a name, but a text may hold one.
@@ -71,6 +105,10 @@ pub(super) struct SecretNames {
     keep: BTreeSet<Box<[u8]>>,
     keep_patterns: Vec<Pattern>,
     ending_filter: EndingFilter,
+    /// The last words of the default names.
+    last_words: BTreeSet<Box<[u8]>>,
+    /// The names that are not default ones.
+    added: Vec<Box<[u8]>>,
 }
 
 impl SecretNames {
@@ -78,6 +116,12 @@ impl SecretNames {
         let mut all = Self::default();
         for name in names {
             let words = Words::of(name.as_bytes());
+            let last = words.starts.last().and_then(|start| words.flat.get(usize::from(*start)..)).unwrap_or_default();
+            if !DEFAULT.contains(&&name[..]) {
+                all.added.push(words.flat[..].into());
+            } else if last.len() > 3 {
+                all.last_words.insert(last.into());
+            }
             if words.flat.is_empty() && !name.contains('*') {
                 continue;
             }
@@ -111,10 +155,29 @@ impl SecretNames {
         self.endings.is_empty() && self.stems.is_empty() && self.patterns.is_empty()
     }
 
+    /// Adds the words with which a listed name may end.
+    pub(super) fn add_anchors(&self, anchors: &mut Anchors) {
+        // A name may be split into words anywhere, but nobody splits its last three letters from one another. The last
+        // words of the default names are known.
+        let known = |name: &[u8]| self.last_words.iter().find(|word| name.ends_with(word)).map_or(3, |word| word.len());
+        let names = self.endings.iter().chain(&self.stems);
+        names.for_each(|name| anchors.add(name, known(name).min(name.len()), kind::NAME));
+        for pattern in &self.patterns {
+            let last = pattern.pieces.last().map_or(&[][..], |last| last);
+            let letters = last.iter().rev().take_while(|byte| is_word(**byte)).count();
+            anchors.add(last, letters, kind::NAME);
+        }
+    }
+
     /// Returns whether a field of that name, or at that dotted path, is secret.
     #[inline]
     pub(super) fn is_secret(&self, name: &[u8]) -> bool {
         self.ending_filter.may_end(name) && self.is_listed(name)
+    }
+
+    /// Returns whether a number under that name is a count and no secret: `tokens = 1841`, `pass = 2`.
+    pub(super) fn is_count(&self, name: &[u8]) -> bool {
+        ends_in(name, &COUNTED) && !self.added.iter().any(|added| ends_in(name, &[added]))
     }
 
     #[cold]
@@ -280,10 +343,42 @@ impl EndingFilter {
 
 /// Returns whether the value of that name takes the rest of the line.
 pub(super) fn is_line(name: &[u8]) -> bool {
-    const LINES: [&[u8]; 4] = [b"authorization", b"cookie", b"cookies", b"passphrase"];
-    LINES.iter().any(|line| {
-        let end = name.len().checked_sub(line.len()).and_then(|start| name.get(start..));
-        end.is_some_and(|end| end.eq_ignore_ascii_case(line))
+    ends_in(name, &[b"authorization", b"cookie", b"cookies"]) || is_phrase(name)
+}
+
+/// Returns whether the value of that name is several words.
+pub(super) fn is_phrase(name: &[u8]) -> bool {
+    ends_in(name, &[b"passphrase", b"mnemonic", b"phrase"])
+}
+
+/// Returns whether that name is a short word of many meanings.
+pub(super) fn is_short(name: &[u8]) -> bool {
+    ends_in(name, &[b"pass", b"pin", b"pins"]) && !ends_in(name, &[b"requirepass", b"storepass", b"keypass"])
+}
+
+/// Returns whether that name is a word for a password.
+pub(super) fn is_password(name: &[u8]) -> bool {
+    ends_in(name, &[b"password", b"passwd", b"pwd", b"passphrase", b"passcode", b"requirepass", b"masterauth"])
+}
+
+/// Plurals, and `pass`: a number under such a name counts something.
+const COUNTED: [&[u8]; 10] = [
+    b"tokens",
+    b"pass",
+    b"pins",
+    b"secrets",
+    b"passwords",
+    b"passphrases",
+    b"passcodes",
+    b"credentials",
+    b"cookies",
+    b"keys",
+];
+
+fn ends_in(name: &[u8], endings: &[&[u8]]) -> bool {
+    endings.iter().any(|ending| {
+        let end = name.len().checked_sub(ending.len()).and_then(|start| name.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
     })
 }
 
@@ -346,6 +441,17 @@ mod tests {
             "http.request.header.authorization",
             "payload.card.number",
             "cvv",
+            "pass",
+            "db_pass",
+            "DB_PASS",
+            "pin",
+            "passcode",
+            "mnemonic",
+            "totp",
+            "passwords",
+            "api_keys",
+            "refresh_tokens",
+            "password_digest",
             "password[]",
             "user[password]",
         ] {
@@ -358,8 +464,6 @@ mod tests {
         for name in [
             "",
             "token_count",
-            "tokens",
-            "max_tokens",
             "tokenizer",
             "passwords_changed",
             "password_length",
@@ -373,7 +477,8 @@ mod tests {
             "cookie_count",
             "keyword",
             "monkey",
-            "pin",
+            "spin",
+            "compass",
             "user_id",
             "message",
             "log.target",

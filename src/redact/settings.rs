@@ -11,7 +11,7 @@ const REPLACEMENT: &str = "<redacted>";
 /// Configures redaction: fields by their name, and secrets in texts by their shape.
 ///
 /// The default is [`Redact::new`]: the values of fields with one of the [names below](Self::new) are replaced by
-/// `<redacted>` when they are logged. [`values`](Self::values) also scans texts. [The page on
+/// `<redacted>` when they are logged, and so are members of nested JSON. [`values`](Self::values) also scans texts. [The page on
 /// secrets](crate::docs::secrets) says what is found, what cannot be found, and what it costs.
 ///
 /// # Names
@@ -56,14 +56,18 @@ impl Default for Redact {
 }
 
 impl Redact {
-    /// Redacts fields with these names, and does not scan texts:
+    /// Redacts fields and members of nested JSON with these names, and does not scan other texts:
     ///
-    /// `password`, `passwd`, `passphrase` and `secret`, also at the end of a word without a separator (`dbpassword`);
-    /// `token` likewise (`access_token`, `refresh_token`, `id_token`, `csrftoken`; not `tokens`, not `token_count`);
-    /// `pwd`, `passwords`, `secrets`, `credential`, `credentials`; `password_hash`, `password_confirmation`; `api_key`,
-    /// `private_key`, `secret_key`, `access_key`, `signing_key`, `encryption_key`, `auth_key`, `master_key`,
+    /// `password`, `passwd`, `passphrase`, `passcode` and `secret`, also at the end of a word without a separator
+    /// (`dbpassword`); `token` likewise (`access_token`, `refresh_token`, `id_token`, `csrftoken`; not `token_count`);
+    /// these with an `s`; `pass`, `pwd`, `pin`, `otp`, `totp`, `psk`, `mnemonic`, `seed_phrase`, `recovery_code`,
+    /// `backup_code`, `credential`, `credentials`; `password_hash`, `password_digest`, `password_confirmation`;
+    /// `api_key`, `private_key`, `secret_key`, `access_key`, `signing_key`, `encryption_key`, `auth_key`, `master_key`,
     /// `account_key` and these with an `s`; `authorization` (`proxy-authorization`), `bearer`, `jwt`, `cookie`,
-    /// `cookies` (`set-cookie`), `csrf`, `xsrf`, `otp`, `cvv`, `cvc`, `ssn`, `card_number`, `credit_card`.
+    /// `cookies` (`set-cookie`), `csrf`, `xsrf`, `cvv`, `cvc`, `ssn`, `card_number`, `credit_card`, and [a few
+    /// others](crate::docs::secrets).
+    ///
+    /// A number under a plural or `pass` is a count, and shown: `tokens = 1841`.
     pub fn new() -> Self {
         Self { names: names::DEFAULT.map(str::to_owned).to_vec(), ..Self::none() }
     }
@@ -105,10 +109,10 @@ impl Redact {
     /// Finds listed names with what is assigned to them (`password: Some("…")`, `"password":"…"`, `pwd=…`), `Bearer`
     /// and `Basic` credentials, JSON web tokens, card numbers (integers too), the password in a URL, private keys in
     /// PEM, webhooks, URL signatures, and tokens of AWS, GitHub, GitLab, Slack, Stripe, Google, npm and others by their
-    /// prefix.
+    /// prefix. Escapes, HTML entities and terminal colours do not hide them.
     ///
-    /// Off by default, because it alters texts: prose such as `invalid token: foo` loses a word, and a number that
-    /// looks like a card number is replaced.
+    /// Off by default, because it alters texts: a number that looks like a card number is replaced, and so is a word
+    /// that only looks like a secret. [The page on secrets](crate::docs::secrets) says how often.
     pub fn values(mut self) -> Self {
         self.values = true;
         self
@@ -133,8 +137,7 @@ impl Redact {
     /// Returns the compiled rules; `None` when there is nothing to redact.
     pub(crate) fn rules(&self) -> Option<Arc<Rules>> {
         let names = SecretNames::new(&self.names, &self.keep);
-        let (values, last_four) = (self.values, self.last_four);
-        let rules = Rules { names, values, last_four, replacement: self.replacement.as_str().into() };
+        let rules = Rules::new(names, self.values, self.last_four, &self.replacement);
         (self.values || !rules.names.is_empty()).then(|| Arc::new(rules))
     }
 }

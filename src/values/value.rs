@@ -31,6 +31,13 @@ pub enum Value<'a> {
     Json(&'a str),
 }
 
+impl Value<'_> {
+    /// Returns whether this is an integer or a float.
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self, Self::I64(_) | Self::U64(_) | Self::I128(_) | Self::U128(_) | Self::F64(_))
+    }
+}
+
 impl<'a> Value<'a> {
     /// Returns the text of a string value.
     pub fn as_str(&self) -> Option<&'a str> {

@@ -11,4 +11,5 @@ pub(crate) mod log_crate;
 pub(crate) mod mistakes;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;
+pub(crate) mod redaction_rates;
 pub(crate) mod safe_lines;

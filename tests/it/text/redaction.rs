@@ -8,7 +8,7 @@ use log::RecordBuilder;
 use proptest::prelude::*;
 use serde_json::json;
 use spanline::sink::Memory;
-use spanline::{Output, Redact};
+use spanline::{Output, Redact, SpanExt};
 use tracing::field::debug;
 use tracing::subscriber::with_default;
 use tracing::{Level, error, info, info_span};
@@ -242,4 +242,47 @@ fn names_apply_to_scoped_variables_and_key_values_of_log() {
         assert!(!memory.text().contains("hunter2"));
         assert!(metrics.outputs[0].redacted >= 2, "{metrics:?}");
     });
+}
+
+/// Names and paths apply to structured data wherever it is logged, without `values()`.
+#[test]
+fn names_and_paths_apply_to_structured_data_by_default() {
+    let redact = Redact::new().name("payload.card.number");
+    let secret = json!({ "user": "ada", "password": "hunter2", "list": [{ "api_key": "hunter2" }], "ok": 1 });
+    let lines = lines_of(fixed().redact(redact).static_field("fixed", secret.to_string()), || {
+        let span = info_span!("request", inherited = spanline::json(&secret));
+        span.set_variable("variable", spanline::json(&secret).to_string());
+        let card = json!({ "card": { "number": "hunter2", "type": "visa" } });
+        let failed = std::io::Error::other(secret.to_string());
+        span.in_scope(|| {
+            info!(payload = spanline::json(&card), json = spanline::json(&secret), text = %secret, "{secret}");
+            error!(error = &failed as &(dyn std::error::Error + 'static), "failed");
+        });
+    });
+    for line in &lines {
+        let text = line.to_string();
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("<redacted>") && text.contains("ada"), "{text}");
+    }
+    assert_eq!(lines[0]["payload"], json!({ "card": { "number": "<redacted>", "type": "visa" } }));
+    assert_eq!((&lines[0]["json"]["user"], &lines[0]["json"]["ok"]), (&json!("ada"), &json!(1)));
+}
+
+#[test]
+fn texts_are_not_scanned_by_default() {
+    let lines = lines_of(fixed().redact(Redact::new()), || info!(text = "password=hunter2", "4111111111111111"));
+    assert_eq!((&lines[0]["text"], &lines[0]["message"]), (&json!("password=hunter2"), &json!("4111111111111111")));
+}
+
+#[test]
+fn a_number_under_a_plural_is_a_count() {
+    let lines = lines_of(fixed().redact(Redact::new().name("account_numbers")), || {
+        let usage = json!({ "prompt_tokens": 12, "pass": 2, "pin": 1234 });
+        info!(tokens = 1841, pass = 2, pin = 1234, account_numbers = 7, usage = spanline::json(&usage), "counted");
+        info!(tokens = "a-b-c", "text");
+    });
+    let line = &lines[0];
+    assert_eq!([&line["tokens"], &line["pass"]], [1841, 2]);
+    assert_eq!([&line["pin"], &line["account_numbers"], &lines[1]["tokens"]], ["<redacted>"; 3]);
+    assert_eq!(line["usage"], json!({ "prompt_tokens": 12, "pass": 2, "pin": "<redacted>" }));
 }

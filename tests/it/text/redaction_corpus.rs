@@ -1,4 +1,4 @@
-//! Redaction over the corpora `tests/corpus/secrets.txt` and `harmless.txt`: no secret shows in any place of a line.
+//! Redaction over the corpora `tests/corpus/always_secret.txt` and `always_harmless.txt`: no secret shows in any place of a line.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -29,7 +29,7 @@ struct Corpus {
 
 fn corpus() -> Corpus {
     let mut corpus = Corpus { named: Vec::new(), shaped: Vec::new() };
-    for line in include_str!("../../corpus/secrets.txt").lines().filter(|line| !line.starts_with('#')) {
+    for line in include_str!("../../corpus/always_secret.txt").lines().filter(|line| !line.starts_with('#')) {
         let parts: Vec<_> = line.split('\t').map(|part| part.replace('~', "").replace("\\n", "\n")).collect();
         let [kind, one, other] = <[String; 3]>::try_from(parts).unwrap();
         if kind == "named" { corpus.named.push((one, other)) } else { corpus.shaped.push((one, other)) }
@@ -316,7 +316,7 @@ fn a_text_cut_in_the_middle_of_a_secret_shows_nothing_of_it() {
 
 #[test]
 fn harmless_text_stays_byte_for_byte() {
-    for text in include_str!("../../corpus/harmless.txt").lines() {
+    for text in include_str!("../../corpus/always_harmless.txt").lines() {
         let lines = lines_of(fixed().redact(Redact::new().values()), || {
             info!(text, json = spanline::json(&json!({ "a": text })), "{text}");
             info_span!("request", inherited = text).in_scope(|| info!("inside"));
