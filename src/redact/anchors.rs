@@ -79,7 +79,7 @@ impl Anchors {
             // Every word may end it.
             _ => {
                 self.short = u32::MAX;
-                self.endings = Box::new([u64::MAX; ENDINGS / 64]);
+                *self.endings = [u64::MAX; ENDINGS / 64];
                 self.kinds.iter_mut().for_each(|kinds| *kinds |= kind);
             }
         }

@@ -70,7 +70,7 @@ fn hex(text: &[u8], at: usize, digits: usize) -> Option<u8> {
 /// Returns whether a word may begin at `at`: the character before it is neither a letter nor a digit.
 pub(super) fn begins_word(text: &[u8], at: usize) -> bool {
     let last = before(text, at);
-    !(last.is_ascii_alphanumeric() || !last.is_ascii()) || escape_before(text, at)
+    (last.is_ascii() && !last.is_ascii_alphanumeric()) || escape_before(text, at)
 }
 
 /// Returns whether the bytes before `at` are an escape for a character that is no letter or digit.
