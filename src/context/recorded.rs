@@ -89,6 +89,9 @@ impl Recorded {
     /// Adds the fields in `update`. `node_bytes`: the memory of the node alone. Returns false, and adds nothing, if the
     /// recorded fields would take more than `max_bytes`.
     pub(super) fn record(&self, update: &[u8], node_bytes: usize, max_bytes: usize) -> bool {
+        if update.is_empty() {
+            return true;
+        }
         let _recording = recording();
         let mut latest = sync::lock(&self.latest);
         let is_over = |latest: &Latest| latest.bytes() + update.len() > max_bytes;

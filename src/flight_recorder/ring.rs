@@ -234,12 +234,14 @@ mod tests {
     #[test]
     fn recording_on_another_span_makes_no_new_context() {
         let (request, elsewhere) = (node(None), node(None));
+        let mut update = Vec::new();
+        put_named(&mut update, "attempt", &Value::U64(2));
         let mut ring = Ring::new(&request);
         add(&mut ring, &request, 0, 1);
-        elsewhere.record(&[]);
+        elsewhere.record(&update);
         add(&mut ring, &request, 1, 1);
         assert_eq!(ring.contexts.len(), 1);
-        request.record(&[]);
+        request.record(&update);
         add(&mut ring, &request, 2, 1);
         assert_eq!(ring.contexts.len(), 2);
     }

@@ -18,7 +18,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::directory::{Directory, Entry, Identity, Links, await_writes, try_exclusive, try_shared};
+use super::directory::{Directory, Entry, HeldFile, Identity, Links, await_writes, try_exclusive, try_shared};
 use super::failed::failed;
 use super::kept::Kept;
 use super::log_files::LogFiles;
@@ -34,8 +34,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct ActiveFile {
-    file: File,
-    identity: Identity,
+    file: HeldFile,
     /// Where the file ends with a whole line or this writer's `fragment`, as far as this writer knows.
     end: Option<u64>,
     /// The last write ended inside a line.
@@ -53,16 +52,16 @@ impl ActiveFile {
         let (path, name) = (&files.active_path, files.names.active());
         for attempt in 0..ATTEMPTS {
             let (file, is_new) = files.directory.open_or_create(name, Links::One).map_err(failed("open", path))?;
-            let identity = Entry::of(&file).map_err(failed("inspect", path))?.identity;
+            let file = HeldFile::new(file).map_err(failed("inspect", path))?;
+            let identity = file.identity();
             let created_by = is_new.then(std::process::id);
-            let mut active =
-                Self { file, identity, end: None, fragment: false, is_locked: false, unsynced: false, created_by };
+            let mut active = Self { file, end: None, fragment: false, is_locked: false, unsynced: false, created_by };
             let is_there = || files.directory.leads_to(name, identity);
-            if try_exclusive(&active.file) && is_there() {
+            if active.file.get().is_ok_and(try_exclusive) && is_there() {
                 // A full disk is met again, and reported, with the first line.
                 let _ = active.close_off();
             }
-            active.is_locked = try_shared(&active.file);
+            active.is_locked = active.file.get().is_ok_and(try_shared);
             // Another program may hold its lock for good.
             if (active.is_locked || attempt + 1 == ATTEMPTS) && is_there() {
                 return Ok(active);
@@ -87,40 +86,51 @@ impl ActiveFile {
 
     /// Returns whether this writer holds its shared lock. Asks for it again if not.
     pub(super) fn lock_again(&mut self) -> bool {
-        self.is_locked = self.is_locked || try_shared(&self.file);
+        self.is_locked = self.is_locked || self.file.get().is_ok_and(try_shared);
         self.is_locked
     }
 
     pub(super) fn entry(&self) -> io::Result<Entry> {
-        Entry::of(&self.file)
+        self.file.entry()
+    }
+
+    /// Returns whether the program has closed its descriptor.
+    pub(super) fn is_lost(&self) -> bool {
+        self.file.get().is_err()
+    }
+
+    /// Takes over what another descriptor of the same file still has to do.
+    pub(super) fn follow(&mut self, before: &Self) {
+        self.unsynced |= before.unsynced && before.identity() == self.identity();
     }
 
     /// Gives it the group and mode that files of the log have.
     pub(super) fn set_attributes(&self, files: &LogFiles) -> Result<(), Error> {
-        Directory::set_attributes(&self.file, files.attributes).map_err(failed("set the group of", &files.active_path))
+        let set = self.file.get().and_then(|file| Directory::set_attributes(file, files.attributes));
+        set.map_err(failed("set the group of", &files.active_path))
     }
 
     /// Removes it if this process created it, nothing was written to it, and no other process has opened it.
     pub(super) fn discard_empty(&mut self, files: &LogFiles) {
         let is_own = self.created_by == Some(std::process::id());
         let is_empty = || self.len().is_ok_and(|len| len == 0);
-        if is_own && is_empty() && try_exclusive(&self.file) && is_empty() && self.is_in(files) {
+        if is_own && is_empty() && self.file.get().is_ok_and(try_exclusive) && is_empty() && self.is_in(files) {
             let _ = files.directory.remove(files.names.active());
         }
     }
 
     pub(super) fn identity(&self) -> Identity {
-        self.identity
+        self.file.identity()
     }
 
     /// Returns whether the path still leads to it.
     pub(super) fn is_at(&self, files: &LogFiles) -> bool {
-        files.leads_to(self.identity)
+        files.leads_to(self.identity())
     }
 
     /// Returns whether it still is in the held directory, under its name.
     pub(super) fn is_in(&self, files: &LogFiles) -> bool {
-        files.directory.leads_to(files.names.active(), self.identity)
+        files.directory.leads_to(files.names.active(), self.identity())
     }
 
     /// Returns whether it still has a name, so that its lines can be found.
@@ -134,7 +144,7 @@ impl ActiveFile {
     }
 
     pub(super) fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(self.entry()?.bytes)
     }
 
     /// Returns when it was last written to.
@@ -171,7 +181,7 @@ impl ActiveFile {
                 self.end = Some(size);
                 break;
             }
-            await_writes(&self.file);
+            await_writes(self.file.get()?);
             if self.len()? == size {
                 return self.end_line();
             }
@@ -186,13 +196,15 @@ impl ActiveFile {
 
     fn byte_at(&mut self, at: u64) -> io::Result<Option<u8>> {
         let mut byte = [0];
-        self.file.seek(SeekFrom::Start(at))?;
-        Ok((self.file.read(&mut byte)? == 1).then_some(byte[0]))
+        let mut file = self.file.get()?;
+        file.seek(SeekFrom::Start(at))?;
+        Ok((file.read(&mut byte)? == 1).then_some(byte[0]))
     }
 
     fn end_line(&mut self) -> io::Result<u64> {
-        self.file.write_all(b"\n")?;
-        let end = self.file.stream_position()?;
+        let mut file = self.file.get()?;
+        file.write_all(b"\n")?;
+        let end = file.stream_position()?;
         self.end = Some(end);
         self.fragment = false;
         Ok(end)
@@ -205,8 +217,9 @@ impl ActiveFile {
     pub(super) fn append(&mut self, lines: &mut Lines, bytes: usize, kept: &mut Kept) -> io::Result<()> {
         let before = self.end;
         let rest = self.fragment;
+        let mut file = self.file.get()?;
         let written = loop {
-            match self.file.write(lines.as_bytes().get(..bytes).unwrap_or_default()) {
+            match file.write(lines.as_bytes().get(..bytes).unwrap_or_default()) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(0) => break Err(ErrorKind::WriteZero.into()),
                 written => break written,
@@ -214,7 +227,7 @@ impl ActiveFile {
         };
         match written {
             Ok(written) => {
-                let end = self.file.stream_position()?;
+                let end = file.stream_position()?;
                 let start = end.saturating_sub(written as u64);
                 self.unsynced = true;
                 self.created_by = None;
@@ -249,11 +262,12 @@ impl ActiveFile {
     fn cut_back(&mut self, lines: &mut Lines) {
         let Some(end) = self.end.filter(|_| self.fragment) else { return };
         let delivered = lines.as_bytes().len();
-        if try_exclusive(&self.file) && self.len().is_ok_and(|len| len == end) {
+        let Ok(file) = self.file.get() else { return };
+        if try_exclusive(file) && self.len().is_ok_and(|len| len == end) {
             lines.rewind_line();
             let part = lines.as_bytes().len() - delivered;
             let whole = end.saturating_sub(part as u64);
-            if self.file.set_len(whole).is_ok() {
+            if file.set_len(whole).is_ok() {
                 self.end = Some(whole);
                 self.fragment = false;
             } else {
@@ -261,20 +275,21 @@ impl ActiveFile {
             }
         }
         // Asking for the exclusive lock gave up the shared one.
-        self.is_locked = try_shared(&self.file);
+        self.is_locked = try_shared(file);
     }
 
     /// Releases the shared lock of a closed segment. Closing the file does not suffice: a forked process may have
     /// inherited the lock.
     pub(super) fn release(self) {
-        let _ = self.file.unlock();
+        let _ = self.file.get().and_then(File::unlock);
     }
 
     /// Writes whole lines again that could not be made durable, and makes them durable here.
     pub(super) fn write_again(&mut self, bytes: &[u8]) -> io::Result<()> {
         let begun = self.close_off()?;
-        self.file.write_all(bytes)?;
-        self.end = Some(self.file.stream_position()?).filter(|end| *end == begun.saturating_add(bytes.len() as u64));
+        let mut file = self.file.get()?;
+        file.write_all(bytes)?;
+        self.end = Some(file.stream_position()?).filter(|end| *end == begun.saturating_add(bytes.len() as u64));
         (self.unsynced, self.created_by) = (true, None);
         self.sync()
     }
@@ -282,7 +297,7 @@ impl ActiveFile {
     /// Makes what was written durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.unsynced {
-            self.file.sync_data()?;
+            self.file.get()?.sync_data()?;
             self.unsynced = false;
         }
         Ok(())
@@ -365,7 +380,8 @@ mod tests {
         fs::write(&files.active_path, "{\"torn\":").unwrap();
         let mut lines = Lines::default();
         lines.push_line(b"{\"a\":1}", Level::INFO, Timestamp::default());
-        let writable = std::mem::replace(&mut active.file, File::open(&files.active_path).unwrap());
+        let writable =
+            std::mem::replace(&mut active.file, HeldFile::new(File::open(&files.active_path).unwrap()).unwrap());
         active.settle(&mut lines).unwrap_err();
         active.file = writable;
         active.settle(&mut lines).unwrap();

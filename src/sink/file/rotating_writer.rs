@@ -145,7 +145,8 @@ impl RotatingWriter {
         let mut files = LogFiles::clone(&self.files);
         files.find_directory()?;
         self.problems.set(Condition::ExposedDirectory, files.exposure()?);
-        let active = ActiveFile::open(&files)?;
+        let mut active = ActiveFile::open(&files)?;
+        active.follow(&self.active);
         let listing = files.list()?;
         if !listing.holds(self.active.identity()) && self.active.has_name() {
             // It cannot be found later to be made durable.
@@ -193,6 +194,9 @@ impl RotatingWriter {
     /// After a sync of data that failed, the lines since the last one are written again to a new segment. If they are no
     /// longer in memory, or that fails too, the error is [`Error::not_durable`].
     pub(super) fn sync(&mut self) -> Result<(), Error> {
+        if self.active.is_lost() {
+            self.reopen()?;
+        }
         let Err(error) = self.sync_data()? else {
             self.durable.kept.settle();
             self.durable.kept.is_hopeless = false;
@@ -260,6 +264,9 @@ impl RotatingWriter {
 
     /// Opens the path again if it leads to another file by now. If that fails, a file that was only renamed is kept.
     fn follow(&mut self) -> Result<(), Error> {
+        if self.active.is_lost() || self.files.directory.is_lost() {
+            return self.reopen();
+        }
         if self.active.lock_again() {
             self.problems.set(Condition::ForeignLock, None);
         }

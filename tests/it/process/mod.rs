@@ -1,5 +1,6 @@
 //! The process: exit, fork, signals, panics.
 
+pub(crate) mod descriptors;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod fork_outputs;

@@ -11,13 +11,14 @@
 //!   where more would be dangerous. A file is inspected before it is opened, because opening a FIFO or a device has
 //!   effects, and again through its descriptor.
 //!
-//! The program may close all descriptors, and reuse their numbers. So [`Directory`] checks the identity of its
-//! descriptor before each use, and does not close one that is no longer its own.
+//! The program may close all descriptors, and reuse their numbers. So [`Directory`] and [`HeldFile`] check the identity of
+//! their descriptor before each use, and do not close one that is no longer theirs.
 //!
 //! On systems without such descriptors, `other` does the same operations by path.
 
 mod attributes;
 mod create;
+mod held_file;
 #[cfg(not(unix))]
 mod other;
 mod trust;
@@ -27,6 +28,7 @@ mod unix;
 mod walk;
 
 pub(super) use attributes::{Attributes, NewFiles};
+pub(super) use held_file::HeldFile;
 #[cfg(not(unix))]
 pub(super) use other::{Directory, Identity, await_writes, lacks_locks, try_exclusive, try_shared};
 pub(super) use trust::{Entry, Links};

@@ -42,6 +42,10 @@ impl Directory {
         false
     }
 
+    pub(in super::super) fn is_lost(&self) -> bool {
+        false
+    }
+
     pub(in super::super) fn exposure(&self) -> io::Result<Option<String>> {
         Ok(None)
     }

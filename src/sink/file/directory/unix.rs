@@ -214,6 +214,11 @@ impl Directory {
         }
     }
 
+    /// Returns whether the program has closed its descriptor.
+    pub(in super::super) fn is_lost(&self) -> bool {
+        self.fd().is_err()
+    }
+
     /// Returns the descriptor, if it still is that of the directory.
     fn fd(&self) -> io::Result<BorrowedFd<'_>> {
         if let Some(fd) = &self.descriptor
