@@ -99,6 +99,11 @@ impl Error {
         Self::new(Kind::Retry, failed).with_source(source)
     }
 
+    /// Returns the same error as one of a line: `why`.
+    pub(crate) fn into_rejected(self, why: &str) -> Self {
+        Self { kind: Kind::Rejected, message: format!("{}: {why}", self.message), ..self }
+    }
+
     /// Returns the same error as one that a retry does not help.
     pub(crate) fn into_invalid(self) -> Self {
         Self { kind: Kind::Invalid, ..self }
@@ -122,10 +127,10 @@ impl Error {
         self.of(&format!("output {name}"))
     }
 
-    /// The same error as a transient one.
-    pub(crate) fn into_retry(mut self) -> Self {
-        self.kind = Kind::Retry;
-        self
+    /// Returns the same error as a transient one, unless it is about one line.
+    pub(crate) fn into_retry(self) -> Self {
+        let kind = if self.is_rejected() { self.kind } else { Kind::Retry };
+        Self { kind, ..self }
     }
 
     /// Returns whether the same call may succeed later.

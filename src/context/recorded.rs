@@ -17,6 +17,9 @@ pub(crate) struct Version {
 /// Updates that follow the latest version are merged once they are this large, and larger than it.
 const MERGE_BYTES: usize = 4096;
 
+/// The next update finds room for so much.
+const SPARE_BYTES: usize = 128;
+
 /// A span's recorded fields.
 #[derive(Debug)]
 pub(super) struct Recorded {
@@ -52,7 +55,8 @@ impl Latest {
             return None;
         }
         let fields = merge(self.fields(), &self.updates);
-        self.updates = Vec::new();
+        self.updates.clear();
+        self.updates.shrink_to(SPARE_BYTES);
         self.version.replace(Arc::new(Version { stamp: self.stamp, fields }))
     }
 }

@@ -42,7 +42,8 @@ impl SpanExt for Span {
             with_scratch(|scratch| {
                 let mut capture = Capture::new(scratch, layer.core.max_record_bytes);
                 layer.core.capture_variable(&mut capture, name, &value);
-                let (update, max_bytes) = (scratch.bytes(), layer.core.max_record_bytes);
+                // One value may take nearly all that a record may have.
+                let (update, max_bytes) = (scratch.bytes(), 2 * layer.core.max_record_bytes);
                 let is_full = |(_, node): &&(u64, Arc<Node>)| !node.record_up_to(update, max_bytes);
                 if !update.is_empty() && found.iter().filter(is_full).count() > 0 {
                     layer.core.outputs.complain("variables", || {

@@ -259,7 +259,7 @@ impl RollingFile {
 
 impl Sink for RollingFile {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
-        // What is wrong with the path now may be repaired later: no line is given up for it.
+        // What is wrong with the path now may be repaired later: no line is given up for it, unless no file can hold it.
         self.opened().and_then(|writer| writer.write(lines)).map(|()| Next::Done).map_err(Error::into_retry)
     }
 

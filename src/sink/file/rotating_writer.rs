@@ -3,6 +3,7 @@
 //! Before: [`RollingFile`](super::RollingFile) passes lines on. After: [`ActiveFile`] appends them. Between rotations,
 //! a run of lines is written in one call.
 
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,11 +102,26 @@ impl RotatingWriter {
                 continue;
             }
             let run = self.run(size, lines);
-            self.active
-                .append(lines, run, &mut self.durable.kept)
-                .map_err(failed("write to", &self.files.active_path))?;
+            if let Err(error) = self.active.append(lines, run, &mut self.durable.kept) {
+                self.make_room(error, time)?;
+            }
         }
         self.report()
+    }
+
+    /// Rotates a file that may not grow, if this log rotates at all. Returns an error if that does not help.
+    fn make_room(&mut self, error: io::Error, time: Timestamp) -> Result<(), Error> {
+        let rotates = self.rotate_bytes.is_some() || !self.schedule.is_endless();
+        let is_full = rotates && error.kind() == ErrorKind::FileTooLarge;
+        let error = failed("write to", &self.files.active_path)(error);
+        if !is_full || self.is_waiting(time) {
+            return Err(error);
+        }
+        if self.active.len().is_ok_and(|len| len == 0) {
+            return Err(error.into_rejected("the first line is larger than the file may be"));
+        }
+        self.attempt_rotation(time);
+        Ok(())
     }
 
     /// Sets the time, and does what is due.

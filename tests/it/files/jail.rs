@@ -171,7 +171,7 @@ fn promise_30_a_second_init_leaves_no_empty_file() {
     let mut command = child_command(test);
     command.env(DIRECTORY, dir.0.path());
     let (told, _) = Running::start(command).finish();
-    assert!(told.contains("already installed"), "{told}");
+    assert!(told.contains("already the global subscriber"), "{told}");
     assert_eq!(dir.names(), ["first.log"]);
 }
 

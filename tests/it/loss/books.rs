@@ -29,7 +29,9 @@ fn promise_01_books_balance_when_nothing_goes_wrong() {
 
 #[test]
 fn promise_01_books_balance_for_each_way_of_losing() {
-    for overflow in [Overflow::Shed, Overflow::DropNewest, Overflow::Block { max_wait: Default::default() }] {
+    for overflow in
+        [Overflow::Shed, Overflow::DropNewest, Overflow::Block { max_wait: std::time::Duration::from_nanos(1) }]
+    {
         let file = Faulty::gated();
         let output = Output::new(Writer::new(file.clone())).name("out").overflow(overflow).queue_bytes(16 << 10);
         let (dispatch, guard) = built(spanline::builder().filter("trace").output(output));
@@ -258,7 +260,7 @@ mod property {
         prop_oneof![
             Just(Overflow::Shed),
             Just(Overflow::DropNewest),
-            Just(Overflow::Block { max_wait: std::time::Duration::ZERO }),
+            Just(Overflow::Block { max_wait: std::time::Duration::from_nanos(1) }),
         ]
     }
 

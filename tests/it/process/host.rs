@@ -63,23 +63,31 @@ fn promise_51_a_reader_that_goes_away_ends_the_output_and_not_the_program() {
 }
 
 #[test]
-fn promise_51_a_file_that_may_not_grow_does_not_end_the_program() {
+fn promise_51_a_file_that_may_not_grow_is_rotated_and_does_not_end_the_program() {
     let test = this_test!();
     if is_child() {
         by_default(libc::SIGXFSZ);
-        let builder = spanline::builder().on_complaint(|_| {}).output(Output::new(file()));
-        let guard = builder.shutdown_timeout(Duration::from_millis(200), PATIENCE).init().unwrap();
+        let guard =
+            spanline::builder().on_complaint(|_| {}).output(Output::new(file().rotate_bytes(1 << 20))).init().unwrap();
         let handle = guard.handle();
         log_on_four_threads(500);
-        assert!(guard.close().is_err(), "the file is full");
-        log(Level::ERROR, 0, 0);
-        balanced(&handle.metrics());
+        // No file can hold it.
+        tracing::error!(text = "x".repeat(20_000));
+        guard.close().unwrap();
+        // Written on this thread.
+        log(Level::ERROR, 9, 0);
+        let books = balanced(&handle.metrics());
+        assert_eq!((books.written.total(), books.dropped.reason(Reason::Rejected).total()), (2_001, 1), "{books:#?}");
         child_done();
     }
     let folder = tempfile::tempdir().unwrap();
     let mut command = child_behind("sh", &["-c", "ulimit -f 16; exec \"$@\"", "sh"], test);
     command.env(FILE, folder.path().join("it.log"));
     Running::start(command).finish();
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    let text: String = logs.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(text.lines().filter(|line| line.contains("\"seq\":")).count(), 2_001);
 }
 
 #[test]

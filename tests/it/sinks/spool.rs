@@ -1,5 +1,7 @@
 //! Promise 40: the books of a sink that keeps lines on disk, and of lines that an earlier process left there.
 
+use std::time::Duration;
+
 use spanline::metrics::Reason;
 use tracing::Level;
 
@@ -30,7 +32,10 @@ fn a_spool_takes_lines_out_of_memory_and_keeps_the_books() {
 
 #[test]
 fn promise_40_lines_that_an_earlier_process_left_count_as_taken_over_until_they_are_written_or_dropped() {
-    let stage = Stage::new(Peer::default());
+    let peer = Peer::default();
+    // The first call gets all lines.
+    peer.with(|state| state.batch = Some((5, usize::MAX, Duration::from_secs(600))));
+    let stage = Stage::new(peer);
     // A line of each level is in the way of the lines that are taken over.
     stage.peer.then([Step::Spool(2), Step::TakeOver(Level::WARN, 7), Step::TakeOver(Level::INFO, 3)]);
     stage.peer.always([Step::Write(usize::MAX), Step::End(End::Later(600_000))]);
