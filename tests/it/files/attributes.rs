@@ -13,7 +13,9 @@ use spanline::sink::{Control, Sink};
 
 use crate::support::log_directory::{Dir, NOON, Play, at, compressing, later, mode, refusal, set_mode};
 use crate::support::process::{Running, child_command, child_done, is_child, skip_to_own_part};
-use crate::support::users::{ATTACKER, SERVICE, as_user, give, is_root, may_play_users};
+#[cfg(feature = "gzip")]
+use crate::support::users::give;
+use crate::support::users::{ATTACKER, SERVICE, as_user, is_root, may_play_users};
 
 const PATH: &str = "SPANLINE_ATTRIBUTES_PATH";
 

@@ -10,9 +10,9 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use spanline::Output;
 use spanline::metrics::Reason;
 use spanline::sink::Stdout;
-use spanline::{Output, RollingFile};
 use tracing::Level;
 
 use crate::sinks::peer::balanced;
@@ -248,7 +248,7 @@ fn promise_51_sighup_can_flush_or_reopen_and_not_both() {
         let both = spanline::builder().flush_on_sighup().reopen_on_sighup();
         let error = both.init().unwrap_err();
         assert!(error.is_invalid() && error.to_string().contains("flush_on_sighup"), "{error}");
-        let output = Output::new(RollingFile::new(std::env::var_os(FILE).unwrap()));
+        let output = Output::new(file());
         let guard = spanline::builder().flush_on_sighup().output(output).init().unwrap();
         std::mem::forget(guard);
         log_on_four_threads(500);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use spanline::metrics::{OutputMetrics, Reason};
-use spanline::sink::{Async, AsyncSink, Batch, Control, Lines, Memory, Next, Profile, Sink};
+use spanline::sink::{Control, Lines, Memory, Next, Profile, Sink};
 use spanline::{Error, Guard, Output};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{Dispatch, Level};
@@ -98,21 +98,6 @@ impl Sink for Client {
 
     fn profile(&self) -> Profile {
         Profile::new("client")
-    }
-}
-
-/// Delivers in a future, whose client logs elsewhere before and after the answer.
-struct InFuture(Client);
-
-impl AsyncSink for InFuture {
-    fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send + 'static {
-        let client = self.0.clone();
-        async move {
-            client.send(&batch.bytes);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            client.send(&[]);
-            Ok(())
-        }
     }
 }
 
@@ -228,8 +213,26 @@ fn promise_43_20_lines_in_each_second_lead_to_at_most_40() {
     one_to_two(5, 60, Duration::from_millis(50), SILENCE / 2);
 }
 
+#[cfg(feature = "tokio")]
 #[test]
 fn promise_43_a_future_whose_client_logs_on_a_shared_runtime_gets_at_most_two_lines_for_one() {
+    use spanline::sink::{Async, AsyncSink, Batch};
+
+    /// Delivers in a future, whose client logs elsewhere before and after the answer.
+    struct InFuture(Client);
+
+    impl AsyncSink for InFuture {
+        fn write(&mut self, batch: Batch) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+            let client = self.0.clone();
+            async move {
+                client.send(&batch.bytes);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                client.send(&[]);
+                Ok(())
+            }
+        }
+    }
+
     undisturbed(|allowance| {
         let runtime = runtime();
         let client = Client::new(&runtime, 1, 2);
