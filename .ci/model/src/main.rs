@@ -4,6 +4,9 @@
 //! holds at each step, a flush is a barrier, no thread sleeps through a wake-up, and the end comes.
 
 #[allow(dead_code)]
+#[path = "../../../src/advice.rs"]
+mod advice;
+#[allow(dead_code)]
 #[path = "../../../src/direct_mapped.rs"]
 mod direct_mapped;
 #[allow(dead_code, unused_imports)]
