@@ -24,12 +24,10 @@ pub enum Reason {
     Shutdown,
     /// Its call site had reached the limit of the period: [`Builder::rate_limit`](crate::Builder::rate_limit).
     RateLimited,
-    /// The sink's client logged it because the sink delivered lines, on a thread that it shares with the program.
-    Echo,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 10] = [
+    pub(crate) const ALL: [Reason; 9] = [
         Reason::QueueFull,
         Reason::Shed,
         Reason::TooLarge,
@@ -39,7 +37,6 @@ impl Reason {
         Reason::Panicked,
         Reason::Shutdown,
         Reason::RateLimited,
-        Reason::Echo,
     ];
 
     /// Returns the name that loss notices and exported metrics use.
@@ -54,7 +51,6 @@ impl Reason {
             Reason::Panicked => "panicked",
             Reason::Shutdown => "shutdown",
             Reason::RateLimited => "rate_limited",
-            Reason::Echo => "echo",
         }
     }
 }
