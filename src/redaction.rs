@@ -63,9 +63,7 @@ impl Redactor {
     /// Redacts a record. Texts of `cut_at` bytes or more count as cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
-        let rules = &self.forms.rules;
-        let needs_scan = rules.reads_values() || may_hold_json(record.fields);
-        let rest = if needs_scan { behind_harmless(rules, Fields::new(record.fields), cut_at).rest() } else { &[] };
+        let rest = behind_harmless(&self.forms.rules, Fields::new(record.fields), cut_at).rest();
         if !rest.is_empty() && self.forms.rewrite(record.fields, rest, record.meta, cut_at, &mut self.fields) {
             record.fields = &self.fields;
         }
@@ -123,13 +121,6 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
     let found = Forms::new(rules).rewrite(&form, &form, notice_metadata(), usize::MAX, &mut redacted);
     let value = Fields::new(&redacted).next().map(|(_, value)| value.into());
     value.filter(|_| found)
-}
-
-/// Returns whether captured fields may have a text that is JSON.
-#[inline]
-fn may_hold_json(form: &[u8]) -> bool {
-    // `[` and `{` differ in one bit. Without an early exit, the bytes of a piece are compared at once.
-    form.chunks(32).any(|piece| piece.iter().fold(false, |found, byte| found | (byte | 0x20 == b'{')))
 }
 
 /// Skips the leading fields that hold no secret for certain.

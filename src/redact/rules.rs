@@ -64,12 +64,6 @@ impl Rules {
         }
     }
 
-    /// Returns whether secrets are looked for in all texts, not only in JSON.
-    #[inline]
-    pub(crate) fn reads_values(&self) -> bool {
-        self.values
-    }
-
     /// Returns the text that replaces a value.
     pub(crate) fn replacement(&self) -> &str {
         &self.replacement
