@@ -85,7 +85,7 @@ impl Delivery {
     }
 
     /// Starts afresh, in a forked child: lines in flight are the parent's.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn start_afresh(&mut self) {
         self.lines.forget();
         self.schedule.clear();
         self.schedule.waiting_since = None;

@@ -104,11 +104,11 @@ impl Engine {
     }
 
     /// In a forked child: drops what the parent was writing. User code is told later, when something is logged.
-    pub(crate) fn begin_anew(&mut self) {
-        self.delivery.begin_anew();
+    pub(crate) fn start_afresh(&mut self) {
+        self.delivery.start_afresh();
         self.barriers.clear();
         self.counts = WorkerCounts::default();
-        self.syncing.begin_anew();
+        self.syncing.start_afresh();
         self.taken = 0;
         self.is_under_way = false;
         self.is_forked = true;

@@ -100,7 +100,7 @@ impl AtFork for EngineLock {
     fn pause(&self, begun: Instant) -> Paused<'_> {
         let mut engine = self.lock_for_fork(begun);
         Box::new(move || match &mut engine {
-            Some(engine) => engine.begin_anew(),
+            Some(engine) => engine.start_afresh(),
             None => self.is_lost.store(true, Ordering::Relaxed),
         })
     }

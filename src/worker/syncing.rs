@@ -32,7 +32,7 @@ impl Syncing {
     }
 
     /// Starts afresh, in a forked child.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn start_afresh(&mut self) {
         self.unsynced.clear();
         self.flushed();
         (self.settled_lines, self.not_durable) = (0, 0);
