@@ -114,9 +114,14 @@ impl ActiveFile {
     pub(super) fn discard_empty(&mut self, files: &LogFiles) {
         let is_own = self.created_by == Some(std::process::id());
         let is_empty = || self.len().is_ok_and(|len| len == 0);
-        if is_own && is_empty() && self.file.get().is_ok_and(try_exclusive) && is_empty() && self.is_in(files) {
+        if !is_own || !is_empty() {
+            return;
+        }
+        if self.file.get().is_ok_and(try_exclusive) && is_empty() && self.is_in(files) {
             let _ = files.directory.remove(files.names.active());
         }
+        // Asking for the exclusive lock gave up the shared one.
+        self.is_locked = false;
     }
 
     pub(super) fn identity(&self) -> Identity {

@@ -272,9 +272,11 @@ impl RotatingWriter {
         self.sync_directory(self.newest)
     }
 
-    /// Waits for the compression of closed segments, for `limit` at most.
+    /// Waits for the compression of closed segments, for `limit` at most. A log that did not start, or that no line came
+    /// to, leaves no empty file. A later line creates the file again.
     pub(super) fn finish(&mut self, limit: Duration) -> Result<(), Error> {
         self.compressor.finish(limit);
+        self.active.discard_empty(&self.files);
         self.report()
     }
 
@@ -437,7 +439,7 @@ impl RotatingWriter {
 }
 
 impl Drop for RotatingWriter {
-    /// A log that did not start, or that no line came to, leaves no empty file.
+    /// For a sink that is dropped without being closed.
     fn drop(&mut self) {
         self.active.discard_empty(&self.files);
     }

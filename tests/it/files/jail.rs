@@ -175,6 +175,16 @@ fn promise_30_a_second_init_leaves_no_empty_file() {
     assert_eq!(dir.names(), ["first.log"]);
 }
 
+#[test]
+fn promise_30_a_closed_log_leaves_no_empty_file_and_writes_late_lines() {
+    let dir = Dir::new();
+    let mut log = dir.log().open();
+    log.control(Control::Close).unwrap();
+    assert!(dir.names().is_empty());
+    log.put("late", NOON);
+    assert_eq!(dir.active(), "late\n");
+}
+
 /// The file of a log that runs is there, also before its first line.
 #[test]
 fn an_empty_file_stays_while_the_log_runs() {
