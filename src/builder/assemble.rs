@@ -118,6 +118,7 @@ impl Builder {
             statics: &statics,
             clock: &self.clock,
             complaints: &complaints,
+            evidence: &Arc::default(),
             rules: rules.as_ref(),
             held: extras.held_lines.as_ref(),
         };

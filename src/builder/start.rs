@@ -18,7 +18,7 @@ use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Flat;
 use crate::time_zone;
-use crate::worker::{Lane, LaneConfig};
+use crate::worker::{Evidence, Lane, LaneConfig};
 
 /// A smaller queue could not hold a few lines.
 const MIN_QUEUE_BYTES: u64 = 4 << 10;
@@ -31,6 +31,7 @@ pub(super) struct Common<'a> {
     pub(super) statics: &'a Arc<Statics>,
     pub(super) clock: &'a Clock,
     pub(super) complaints: &'a Arc<Complaints>,
+    pub(super) evidence: &'a Arc<Evidence>,
     /// The redaction rules, if there are any.
     pub(super) rules: Option<&'a Arc<Rules>>,
     /// The flight recorder's memory, if there is one.
@@ -60,6 +61,7 @@ impl Output {
             statics: &Arc::default(),
             clock: &clock,
             complaints: &complaints,
+            evidence: &Arc::default(),
             rules: None,
             held: None,
         };
@@ -138,11 +140,13 @@ impl Output {
             batching: self.profile.batch,
             own_threads: self.profile.own_threads,
             is_plain: self.profile.is_plain,
+            logs_nothing: self.profile.logs_nothing,
             wants_columns: self.profile.wants_columns,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),
             clock: common.clock.clone(),
             complaints: Arc::clone(common.complaints),
+            evidence: Arc::clone(common.evidence),
             limit,
             redactor: common.rules.map(Redactor::new),
             held: common.held.cloned(),

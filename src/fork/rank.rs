@@ -13,6 +13,8 @@ pub(crate) enum Rank {
     Engines,
     /// Queues.
     Queues,
+    /// The evidence of echoes.
+    Echoes,
     /// The complaints already made.
     Complaints,
     /// Rate limits.

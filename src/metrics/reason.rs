@@ -24,10 +24,12 @@ pub enum Reason {
     Shutdown,
     /// Its call site had reached the limit of the period: [`Builder::rate_limit`](crate::Builder::rate_limit).
     RateLimited,
+    /// The sink's client logged it because the sink delivered lines, on a thread that it shares with the program.
+    Echo,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 9] = [
+    pub(crate) const ALL: [Reason; 10] = [
         Reason::QueueFull,
         Reason::Shed,
         Reason::TooLarge,
@@ -37,6 +39,7 @@ impl Reason {
         Reason::Panicked,
         Reason::Shutdown,
         Reason::RateLimited,
+        Reason::Echo,
     ];
 
     /// Returns the name that loss notices and exported metrics use.
@@ -51,6 +54,7 @@ impl Reason {
             Reason::Panicked => "panicked",
             Reason::Shutdown => "shutdown",
             Reason::RateLimited => "rate_limited",
+            Reason::Echo => "echo",
         }
     }
 }

@@ -211,6 +211,16 @@ impl Batch {
         self.blocks.pop_front()
     }
 
+    /// Returns its records in order: their headers and their bytes.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (&Entry, &[u8])> {
+        self.blocks.iter().flat_map(|block| (0..block.len()).filter_map(|index| block.get(index)))
+    }
+
+    /// Returns how many records it has.
+    pub(super) fn len(&self) -> usize {
+        self.records
+    }
+
     /// Returns the context of one of its records.
     #[inline]
     pub(crate) fn context(&self, entry: &Entry) -> Option<&Bound> {

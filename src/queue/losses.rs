@@ -18,9 +18,9 @@ pub(crate) struct Loss {
 }
 
 impl Loss {
-    /// Whether the lines were logged on the output's own thread.
-    fn is_own(&self) -> bool {
-        self.reason == Reason::OwnThread
+    /// Whether the lines were logged because the output writes lines.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self.reason, Reason::OwnThread | Reason::Echo)
     }
 }
 
@@ -54,6 +54,18 @@ impl Losses {
         }
     }
 
+    /// Puts back what was taken out and was not reported.
+    pub(super) fn put_back(&mut self, loss: Loss) {
+        match self.unreported.iter_mut().find(|newer| newer.reason == loss.reason) {
+            Some(newer) => {
+                newer.by_level = newer.by_level.plus(loss.by_level);
+                newer.first = newer.first.min(loss.first);
+                newer.last = newer.last.max(loss.last);
+            }
+            None => self.unreported.push(loss),
+        }
+    }
+
     /// Takes out what is to be reported now. `all`: also losses that go on. `alone`: no line would be written but the
     /// notice.
     pub(super) fn take_due(&mut self, all: bool, alone: bool) -> Vec<Loss> {
@@ -65,8 +77,8 @@ impl Losses {
         self.unreported.extract_if(.., is_due).collect()
     }
 
-    /// Whether there is nothing that deserves a notice with no other line to write. Losses of the output's own thread
-    /// are reported together with other lines only, as a notice alone could cause more of them.
+    /// Whether there is nothing that deserves a notice with no other line to write. Losses of the output's own
+    /// lines are reported together with others only, as a notice alone could cause more of them.
     pub(super) fn need_no_notice(&self) -> bool {
         self.unreported.iter().all(Loss::is_own)
     }

@@ -9,8 +9,8 @@
 //! urgent: an ERROR, a flush, a queue that fills up.
 //!
 //! [`Queue`] is the lock and its signals. What the lock guards is grouped by purpose: [`buffer`], [`books`],
-//! [`orders`], [`life`] and [`wakeups`]. What threads do with it has a file each: [`push`], [`take`], [`ask`] and
-//! [`end`].
+//! [`orders`], [`life`] and [`wakeups`]. What threads do with it has a file each: [`push`], [`take`], [`look`],
+//! [`ask`] and [`end`].
 //!
 //! The queue knows neither schemas nor sinks.
 
@@ -24,6 +24,7 @@ mod end;
 mod entry;
 mod fork;
 mod life;
+mod look;
 mod losses;
 mod orders;
 mod overflow;
@@ -38,8 +39,9 @@ pub(crate) use batch::Batch;
 pub(crate) use block::Block;
 pub(crate) use books::WorkerCounts;
 pub(crate) use end::Deliverer;
-pub(crate) use entry::{Head, Push};
+pub(crate) use entry::{Entry, Head, Push};
 pub(crate) use life::LATE_PATIENCE;
+pub(crate) use look::MOST_SHOWN;
 pub(crate) use losses::Loss;
 pub(crate) use orders::{Command, Order};
 pub use overflow::Overflow;

@@ -96,6 +96,12 @@ impl Queue {
         self.lock().take(spare)
     }
 
+    /// Takes back losses of the output's own lines, which would be reported alone and could cause more of them.
+    pub(crate) fn keep_own_losses(&self, losses: &mut Vec<Loss>) {
+        let mut state = self.lock();
+        losses.extract_if(.., |loss| loss.is_own()).for_each(|loss| state.books.losses.put_back(loss));
+    }
+
     /// Takes back a block that was delivered.
     pub(crate) fn give_back(&self, mut block: Block) {
         block.clear();

@@ -25,6 +25,8 @@ pub struct Profile {
     pub(crate) own_threads: Option<OwnThreads>,
     pub(crate) wants_columns: bool,
     pub(crate) is_plain: bool,
+    /// Delivering lines causes no events.
+    pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
     /// The sink does something at local times.
     pub(crate) uses_local_time: bool,
@@ -57,6 +59,7 @@ impl Profile {
             own_threads: None,
             wants_columns: false,
             is_plain: false,
+            logs_nothing: false,
             schema: None,
             uses_local_time: false,
         }
@@ -115,10 +118,16 @@ impl Profile {
         self
     }
 
-    /// Sets that writing causes no events, on any thread: the log then spends nothing on finding out.
+    /// States that delivering lines causes no events, on any thread. Then no line waits to find out whether it is an echo.
+    pub fn logs_nothing(mut self) -> Self {
+        self.logs_nothing = true;
+        self
+    }
+
+    /// The same, and that the sink takes lines at once.
     pub(crate) fn plain(mut self) -> Self {
         self.is_plain = true;
-        self
+        self.logs_nothing()
     }
 }
 

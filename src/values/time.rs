@@ -63,6 +63,11 @@ impl Clock {
         Self(Some(Arc::new(now)))
     }
 
+    /// Returns whether the clock is the user's, which may stand still or jump.
+    pub(crate) fn is_custom(&self) -> bool {
+        self.0.is_some()
+    }
+
     #[inline]
     pub(crate) fn now(&self) -> Timestamp {
         match &self.0 {

@@ -1,5 +1,6 @@
 //! One turn of the worker: renders a batch, offers its lines to the sink, and carries out orders.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 impl Engine {
     /// Delivers a batch, then the notices of losses, and carries out the orders.
     pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
-        let Taken { mut batch, losses, orders, last, woken, total } = taken;
+        let Taken { mut batch, mut losses, orders, last, woken, total } = taken;
         let _echo = Echo::enter(batch.is_echo());
         engine.is_under_way = true;
         engine.taken = total;
@@ -32,10 +33,16 @@ impl Engine {
         engine.delivery.schedule.is_woken |= woken;
         engine.prepare(&batch, lane);
         let is_urgent = last || !orders.is_empty() || lane.queue.is_synchronous();
+        let first_id = engine.delivery.lines.end_id();
+        engine.judge(&batch, is_urgent);
         let mut released = 0;
         while let Some(block) = batch.take_block() {
-            engine = Self::deliver_block(engine, &batch, &block, lane, is_urgent, &mut released);
+            engine = Self::deliver_judged(engine, &batch, &block, lane, is_urgent, &mut released);
             lane.queue.give_back(block);
+        }
+        let are_echoes = engine.echo_limit.is_some() && engine.delivery.lines.end_id() == first_id;
+        if are_echoes && !batch.is_empty() && !last {
+            lane.queue.keep_own_losses(&mut losses);
         }
         for loss in &losses {
             let this = &mut *engine;
@@ -64,22 +71,22 @@ impl Engine {
         let rest = batch.bytes().saturating_sub(released);
         engine.delivery.used_bytes = lane.queue.release(rest, &[], oldest, retained);
         let notices = losses.len() + usize::from(not_durable.is_some());
-        let is_nothing = batch.is_empty() && notices == 0 && repeats.is_empty();
+        let is_nothing = (batch.is_empty() || are_echoes) && notices == 0 && repeats.is_empty();
         engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices });
         engine
     }
 
-    /// Renders a block and offers its lines, a chunk at a time.
-    fn deliver_block<'a>(
+    /// Renders a range of a block and offers its lines, a chunk at a time.
+    pub(super) fn deliver_range<'a>(
         mut engine: Turn<'a>,
         batch: &Batch,
-        block: &Block,
+        (block, range): (&Block, Range<usize>),
         lane: &'a Lane,
         is_urgent: bool,
         released: &mut usize,
     ) -> Turn<'a> {
-        let mut next = 0;
-        while next < block.len() {
+        let Range { start: mut next, end } = range;
+        while next < end {
             if !engine.delivery.may_render() {
                 engine = Self::make_room(engine, lane);
             }
@@ -88,7 +95,7 @@ impl Engine {
             let this = &mut *engine;
             let limit = this.delivery.render_limit();
             let lines = &mut this.delivery.lines;
-            let to = Rendering { batch, block, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
+            let to = Rendering { batch, block, end, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
             next = this.renderer.render(next, to, lane);
             let bytes = block.bytes_of(first, next);
             *released += bytes;

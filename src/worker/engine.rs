@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::barriers::Barriers;
 use super::delivery::Delivery;
+use super::echo_limit::EchoLimit;
 use super::lane::{Lane, LaneConfig};
 use super::renderer::Renderer;
 use super::syncing::Syncing;
@@ -25,6 +26,8 @@ pub(crate) struct Engine {
     pub(super) delivery: Delivery,
     pub(super) syncing: Syncing,
     pub(super) barriers: Barriers,
+    /// None where writing causes no events, where callers wait for their lines, and where times are the user's.
+    pub(super) echo_limit: Option<EchoLimit>,
     pub(super) counts: WorkerCounts,
     pub(super) spare: SpareBatch,
     /// How many records the queue handed out.
@@ -72,8 +75,10 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     pub(super) fn new(config: LaneConfig, mut lines: Lines, is_open: bool) -> Self {
+        let may_echo = !config.logs_nothing && config.synchronous.is_none() && !config.clock.is_custom();
         lines.set_service(config.statics.service.as_deref().map(Arc::from));
         Self {
+            echo_limit: may_echo.then(|| EchoLimit::new(config.evidence, config.statics.holds_back)),
             delivery: Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open),
             renderer: Renderer {
                 schema: config.schema,
@@ -107,6 +112,7 @@ impl Engine {
     pub(crate) fn start_afresh(&mut self) {
         self.delivery.start_afresh();
         self.barriers.clear();
+        self.echo_limit.iter_mut().for_each(EchoLimit::begin_anew);
         self.counts = WorkerCounts::default();
         self.syncing.start_afresh();
         self.taken = 0;
@@ -137,12 +143,19 @@ impl Engine {
 
     /// Sends an order to the sink.
     pub(super) fn control(&mut self, control: Control) -> Result<(), Error> {
+        let may_cause_events = !matches!(control, Control::Tick(_) | Control::Forked);
+        if may_cause_events {
+            self.call_begins();
+        }
         let sink = &mut self.delivery.sink;
         let result = catch_unwind(AssertUnwindSafe(|| sink.control(control))).unwrap_or_else(|payload| {
             discard(payload);
             self.counts.panics += 1;
             Err(Error::retry(format!("the sink panicked at {control:?}")))
         });
+        if may_cause_events {
+            self.call_ends();
+        }
         if let Err(error) = &result {
             self.counts.last_error = Some(format!("{error:#}").into());
         }

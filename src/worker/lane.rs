@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::durability::Durability;
 use super::engine::Engine;
 use super::engine_lock::EngineLock;
+use super::evidence::Evidence;
 use super::own_thread::{Own, is_echo, own_lane};
 use super::waker::SinkWaker;
 use crate::complaint::Complaints;
@@ -58,8 +59,10 @@ pub(crate) struct LaneConfig {
     pub(crate) sink: Box<dyn Sink>,
     pub(crate) batching: Batching,
     pub(crate) own_threads: Option<OwnThreads>,
-    /// Writing causes no events and takes lines at once.
+    /// Delivering causes no events and takes lines at once.
     pub(crate) is_plain: bool,
+    /// Delivering lines causes no events.
+    pub(crate) logs_nothing: bool,
     /// The sink wants the ids of each line.
     pub(crate) wants_columns: bool,
     pub(crate) overflow: Overflow,
@@ -71,6 +74,8 @@ pub(crate) struct LaneConfig {
     pub(crate) statics: Arc<Statics>,
     pub(crate) clock: Clock,
     pub(crate) complaints: Arc<Complaints>,
+    /// What the outputs know of lines that their sinks cause.
+    pub(crate) evidence: Arc<Evidence>,
     pub(crate) limit: Option<Share>,
     /// Takes the secrets out of texts, where that is wanted.
     pub(crate) redactor: Option<Redactor>,
@@ -87,6 +92,7 @@ impl Lane {
             Err(error) if error.is_retryable() => Some(error),
             opened => opened.map(|()| None)?,
         };
+        fork::register(&config.evidence);
         let delivered = Arc::<Delivered>::default();
         let waker = Arc::<SinkWaker>::default();
         let mut lines = Engine::lines(Arc::clone(&delivered));

@@ -7,6 +7,7 @@
 //! - `renderer` turns records into lines.
 //! - `delivery` decides when the sink is called and what its answer means; `pump` calls it.
 //! - `syncing` flushes, and makes durable what was written.
+//! - `echo_limit` keeps a sink from feeding itself, with the help of `evidence`; `experiment` lets lines rest for it.
 //! - `barriers` completes orders once the lines before them are done.
 //!
 //! What the sink does not take stays in [`Lines`](crate::sink::Lines) and is offered again, with a pause that grows. A
@@ -17,9 +18,12 @@ mod barriers;
 mod deliver;
 mod delivery;
 mod durability;
+mod echo_limit;
 mod end;
 mod engine;
 mod engine_lock;
+mod evidence;
+mod experiment;
 mod lane;
 mod own_thread;
 mod pump;
@@ -29,5 +33,6 @@ mod syncing;
 mod waker;
 
 pub use durability::Durability;
+pub(crate) use evidence::Evidence;
 pub(crate) use lane::{Lane, LaneConfig};
 pub(crate) use own_thread::own_lane;

@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// Reports to the queue what was delivered and dropped.
-    fn resolve(&mut self, lane: &Lane, resolved: Resolved) {
+    pub(super) fn resolve(&mut self, lane: &Lane, resolved: Resolved) {
         let Resolved { bytes, dropped, next } = resolved;
         let notices = dropped.iter().filter(|line| line.is_notice).count();
         self.counts.notices = self.counts.notices.saturating_sub(notices as u64);
@@ -99,6 +99,7 @@ impl Engine {
             }
             self.delivery.is_open = true;
         }
+        let began = self.write_begins();
         let delivery = &mut self.delivery;
         let offer = delivery.offer();
         delivery.lines.offer(offer);
@@ -107,6 +108,8 @@ impl Engine {
         let result = catch_unwind(AssertUnwindSafe(|| delivery.sink.write(&mut delivery.lines)));
         let has_moved = delivery.lines.standing() > before;
         let got_ahead = delivery.lines.progress() > progress;
+        self.write_ends(began);
+        let delivery = &mut self.delivery;
         let written_bytes = delivery.lines.written_bytes();
         let wrote = written_bytes > self.counts.written_bytes;
         self.counts.written_bytes = written_bytes;

@@ -31,6 +31,8 @@ pub(super) struct Renderer {
 pub(super) struct Rendering<'a> {
     pub(super) batch: &'a Batch,
     pub(super) block: &'a Block,
+    /// The record after the last one to be rendered.
+    pub(super) end: usize,
     pub(super) lines: &'a mut Lines,
     /// The chunk grows up to this many bytes.
     pub(super) limit: usize,
@@ -41,9 +43,9 @@ pub(super) struct Rendering<'a> {
 impl Renderer {
     /// Renders records from `next` on until the chunk is full. Returns the first one not rendered.
     pub(super) fn render(&mut self, mut next: usize, mut to: Rendering<'_>, lane: &Lane) -> usize {
-        while next < to.block.len() && to.lines.len() < to.limit {
+        while next < to.end && to.lines.len() < to.limit {
             let rendered = catch_unwind(AssertUnwindSafe(|| {
-                while next < to.block.len() && to.lines.len() < to.limit {
+                while next < to.end && to.lines.len() < to.limit {
                     self.render_one(next, &mut to);
                     next += 1;
                 }

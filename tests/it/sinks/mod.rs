@@ -3,8 +3,10 @@
 pub(crate) mod acknowledge;
 pub(crate) mod appender;
 pub(crate) mod echo;
+pub(crate) mod echo_limit;
 #[cfg(unix)]
 pub(crate) mod fork;
+pub(crate) mod genuine_lines;
 pub(crate) mod hostile;
 pub(crate) mod isolation;
 pub(crate) mod logging_sinks;

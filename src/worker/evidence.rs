@@ -1,0 +1,413 @@
+//! What the outputs of one log know of echoes.
+//!
+//! An echo is a line that a sink's client logs because the sink delivers lines. Its thread belongs to the program, so only
+//! times can tell. The outputs of one log share the evidence, because their clients' lines reach all of them.
+//!
+//! - A *window* is open while a sink delivers lines, and [`TAIL`] longer.
+//! - A line logged outside every window is genuine, and confirms its call site.
+//! - A confirmed call site is trusted for some batches, and for more each time that it is confirmed.
+//! - A call site that logs after each delivery, but not while the sink rests, is proven to echo. Its lines inside a window
+//!   are dropped. Each line outside every window pays for one of them, and enough of them clear it.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use tracing::{Level, Metadata};
+
+use crate::fork::{AtFork, Paused, Rank};
+use crate::queue::{Entry, Head};
+use crate::record::{Fields, Key, Timestamp, Value};
+use crate::sync::{self, Mutex, MutexGuard};
+
+/// A line that a delivery causes is logged this soon after it.
+pub(super) const TAIL: Duration = Duration::from_millis(50);
+/// Among lines of other call sites, only a line that comes this soon is an answer.
+const PROMPT: Duration = Duration::from_millis(10);
+/// A delivery that takes longer keeps no window open. Nothing waits longer for a verdict.
+pub(super) const LONGEST: Duration = Duration::from_secs(1);
+/// For how many batches a call site is trusted that was confirmed once.
+const TRUST: u32 = 8;
+const MOST_TRUST: u32 = 1024;
+/// How often a call site has to answer a delivery until it is proven to echo, if it was ever confirmed.
+const PROOFS_IF_CONFIRMED: u32 = 64;
+/// The same, and how often it has to be silent until it is confirmed, if other lines came meanwhile.
+const PROOFS_AMONG_OTHERS: u32 = 3;
+/// The same, if deliveries have gone unanswered before it first appeared.
+const PROOFS_IF_LATE: u32 = 2;
+/// A call site that appears after more windows than this is late.
+const EARLY_WINDOWS: u64 = 8;
+/// This number of lines outside windows clears a call site that was proven to echo.
+const CREDITS: u32 = 16;
+/// The lines of other call sites pass.
+const MOST_SITES: usize = 4096;
+const MOST_WINDOWS: usize = 64;
+
+/// The evidence, which all outputs of a log share.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence(Mutex<Findings>);
+
+impl Evidence {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Findings> {
+        sync::lock(&self.0)
+    }
+}
+
+impl AtFork for Evidence {
+    fn rank(&self) -> Rank {
+        Rank::Echoes
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        let mut findings = self.lock();
+        Box::new(move || findings.reset_in_child())
+    }
+}
+
+/// What the lock guards.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// Oldest first. They do not overlap.
+    windows: VecDeque<Window>,
+    /// How many windows there were.
+    opened: u64,
+    /// When each output's last window closes.
+    closes: Vec<Closing>,
+    sites: HashMap<Site, Standing>,
+    /// The number of the batch that is judged.
+    batch: u64,
+    /// When the last probe began.
+    probed: i64,
+}
+
+/// A time in which lines may be echoes.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    start: i64,
+    end: i64,
+}
+
+/// When a window closes, by the clock of the lines and by the system's.
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    time: i64,
+    at: Instant,
+}
+
+/// Where lines come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Site {
+    /// A call site of `tracing`, by the address of its metadata.
+    Event(usize),
+    /// A target of the `log` crate, hashed. All its call sites share their metadata.
+    Log(u64),
+}
+
+/// What is known of a call site.
+#[derive(Clone, Copy, Debug)]
+enum Standing {
+    /// It has logged in windows only.
+    New { proofs: u32, silences: u32, is_early: bool },
+    /// It has logged without a delivery. `left`: the batches for which it is trusted. `batch`: the last of them.
+    Confirmed { left: u32, trust: u32, proofs: u32, batch: u64 },
+    /// It answers deliveries. `credits`: how many of its lines pass.
+    Echo { credits: u32 },
+}
+
+/// What is to be known of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) site: Site,
+    pub(super) time: Timestamp,
+    /// It passes in any case: a WARN or ERROR, a line of an appender, or one that was held back.
+    is_exempt: bool,
+    meta: Option<&'static Metadata<'static>>,
+}
+
+/// What is to be done with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Pass,
+    /// It may be an echo.
+    Suspect(Site),
+    Drop,
+}
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    Exempt,
+    /// Logged outside every window.
+    Genuine,
+    /// Logged inside a window, by a call site that is trusted.
+    Trusted,
+    Suspect,
+    Echo,
+}
+
+impl Findings {
+    /// Adds an output, and returns its number.
+    pub(super) fn add_output(&mut self) -> usize {
+        self.closes.push(Closing { time: i64::MIN, at: Instant::now() });
+        self.closes.len() - 1
+    }
+
+    /// Opens the window of an output, or keeps it open.
+    pub(super) fn open(&mut self, output: usize, now: Timestamp) {
+        self.close_after(output, now, LONGEST);
+    }
+
+    /// Closes the window of an output after the tail.
+    pub(super) fn close(&mut self, output: usize, now: Timestamp) {
+        self.close_after(output, now, TAIL);
+    }
+
+    fn close_after(&mut self, output: usize, now: Timestamp, length: Duration) {
+        let time = now.as_nanos();
+        if self.windows.back().is_none_or(|last| last.end < time) {
+            self.opened += 1;
+            self.windows.push_back(Window { start: time, end: time });
+            if self.windows.len() > MOST_WINDOWS {
+                self.windows.pop_front();
+            }
+        }
+        if let Some(closing) = self.closes.get_mut(output) {
+            *closing = Closing {
+                time: time.saturating_add(length.as_nanos() as i64),
+                at: sync::after(Instant::now(), length),
+            };
+        }
+        let end = self.closes.iter().map(|closing| closing.time).max();
+        if let (Some(last), Some(end)) = (self.windows.back_mut(), end) {
+            last.end = end;
+        }
+    }
+
+    /// Returns whether the window of an output is closed.
+    pub(super) fn is_closed(&self, output: usize) -> bool {
+        self.closes.get(output).is_none_or(|closing| closing.at <= Instant::now())
+    }
+
+    /// Returns until when an answer to the last delivery of an output is prompt.
+    pub(super) fn prompt_end(&self, output: usize) -> i64 {
+        let tail = (TAIL - PROMPT).as_nanos() as i64;
+        self.closes.get(output).map_or(i64::MIN, |closing| closing.time.saturating_sub(tail))
+    }
+
+    /// Returns whether no answer would be prompt any more.
+    pub(super) fn is_prompt_over(&self, output: usize) -> bool {
+        self.closes.get(output).is_none_or(|closing| closing.at <= sync::after(Instant::now(), TAIL - PROMPT))
+    }
+
+    /// Opens the window of an output if all are closed. Returns whether it did.
+    pub(super) fn try_open(&mut self, output: usize, now: Timestamp) -> bool {
+        let are_closed = (0..self.closes.len()).all(|output| self.is_closed(output));
+        if are_closed {
+            self.probed = now.as_nanos();
+            self.open(output, now);
+        }
+        are_closed
+    }
+
+    /// A clock that stands still opens no window.
+    fn is_inside(&self, time: Timestamp) -> bool {
+        let time = time.as_nanos();
+        let windows = self.windows.iter().rev();
+        windows.take_while(|window| time < window.end).any(|window| window.start < time)
+    }
+
+    /// Begins to judge a batch.
+    pub(super) fn begin_batch(&mut self) {
+        self.batch += 1;
+    }
+
+    /// Judges a record of the batch.
+    pub(super) fn judge(&mut self, mark: &Mark) -> (Finding, Fate) {
+        let finding = self.find(mark);
+        let fate = match finding {
+            Finding::Exempt => Fate::Pass,
+            Finding::Genuine => {
+                self.confirm(mark.site);
+                Fate::Pass
+            }
+            Finding::Trusted => {
+                self.spend(mark.site);
+                Fate::Pass
+            }
+            Finding::Suspect => {
+                self.note(mark.site);
+                self.forget_silences(mark);
+                Fate::Suspect(mark.site)
+            }
+            Finding::Echo => Fate::Drop,
+        };
+        (finding, fate)
+    }
+
+    /// Returns what a record is.
+    pub(super) fn find(&self, mark: &Mark) -> Finding {
+        if mark.is_exempt {
+            return Finding::Exempt;
+        }
+        if !self.is_inside(mark.time) {
+            return Finding::Genuine;
+        }
+        match self.sites.get(&mark.site) {
+            None if self.sites.len() >= MOST_SITES => Finding::Trusted,
+            None | Some(Standing::New { .. }) => Finding::Suspect,
+            Some(Standing::Confirmed { left, batch, .. }) if *left > 0 || *batch == self.batch => Finding::Trusted,
+            Some(Standing::Confirmed { .. }) => Finding::Suspect,
+            Some(Standing::Echo { credits: 0 }) => Finding::Echo,
+            Some(Standing::Echo { .. }) => Finding::Trusted,
+        }
+    }
+
+    /// Notes a call site that logs in a window.
+    pub(super) fn note(&mut self, site: Site) {
+        let is_early = self.opened <= EARLY_WINDOWS;
+        self.sites.entry(site).or_insert(Standing::New { proofs: 0, silences: 0, is_early });
+    }
+
+    /// Notes that a call site has logged without a delivery, or not after one.
+    pub(super) fn confirm(&mut self, site: Site) {
+        if self.sites.len() >= MOST_SITES && !self.sites.contains_key(&site) {
+            return;
+        }
+        let batch = self.batch;
+        let confirmed = Standing::Confirmed { left: TRUST, trust: TRUST, proofs: 0, batch };
+        let standing = self.sites.entry(site).or_insert(confirmed);
+        match standing {
+            Standing::Confirmed { left, trust, proofs, .. } => {
+                if *left <= *trust / 2 {
+                    *trust = (*trust * 2).min(MOST_TRUST);
+                }
+                (*left, *proofs) = (*trust, 0);
+            }
+            Standing::Echo { credits } if *credits + 1 < CREDITS => *credits += 1,
+            _ => *standing = confirmed,
+        }
+    }
+
+    /// Confirms a call site whose line is looked at before its batch is judged.
+    pub(super) fn confirm_unless_echo(&mut self, site: Site) {
+        if !matches!(self.sites.get(&site), Some(Standing::Echo { .. })) {
+            self.confirm(site);
+        }
+    }
+
+    /// Counts a line of a trusted call site.
+    fn spend(&mut self, site: Site) {
+        let number = self.batch;
+        match self.sites.get_mut(&site) {
+            Some(Standing::Confirmed { left, batch, .. }) if *batch != number => {
+                *left = left.saturating_sub(1);
+                *batch = number;
+            }
+            Some(Standing::Echo { credits }) => *credits = credits.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    /// Notes that a call site has answered a delivery after a rest. Returns whether it is proven to echo. `is_alone`: no
+    /// lines of other call sites came meanwhile.
+    pub(super) fn answered(&mut self, site: Site, is_alone: bool) -> bool {
+        let Some(standing) = self.sites.get_mut(&site) else {
+            self.note(site);
+            return false;
+        };
+        let (proofs, needed) = match standing {
+            Standing::New { proofs, .. } if !is_alone => (proofs, PROOFS_AMONG_OTHERS),
+            Standing::New { proofs, is_early, .. } => (proofs, if *is_early { 1 } else { PROOFS_IF_LATE }),
+            Standing::Confirmed { proofs, .. } => (proofs, PROOFS_IF_CONFIRMED),
+            Standing::Echo { .. } => return false,
+        };
+        *proofs += 1;
+        let is_proven = *proofs >= needed;
+        if is_proven {
+            *standing = Standing::Echo { credits: 0 };
+        }
+        is_proven
+    }
+
+    /// Notes that a call site was silent after a delivery.
+    pub(super) fn was_silent(&mut self, site: Site, is_alone: bool) {
+        match self.sites.get_mut(&site) {
+            Some(Standing::New { silences, .. }) if !is_alone && *silences + 1 < PROOFS_AMONG_OTHERS => *silences += 1,
+            _ => self.confirm(site),
+        }
+    }
+
+    /// Forgets that a call site was silent, if its line came later after the last probe.
+    fn forget_silences(&mut self, mark: &Mark) {
+        let after_probe = mark.time.as_nanos().saturating_sub(self.probed);
+        if let Some(Standing::New { silences, .. }) = self.sites.get_mut(&mark.site)
+            && (0..TAIL.as_nanos() as i64).contains(&after_probe)
+        {
+            *silences = 0;
+        }
+    }
+
+    /// Returns whether a call site was never confirmed.
+    pub(super) fn is_new(&self, site: Site) -> bool {
+        matches!(self.sites.get(&site), None | Some(Standing::New { .. }))
+    }
+
+    /// Returns whether anything is known of a call site.
+    pub(super) fn is_noted(&self, site: Site) -> bool {
+        self.sites.contains_key(&site)
+    }
+
+    /// Returns how often a call site has answered a delivery.
+    pub(super) fn proofs(&self, site: Site) -> u32 {
+        match self.sites.get(&site) {
+            Some(Standing::New { proofs, .. } | Standing::Confirmed { proofs, .. }) => *proofs,
+            _ => 0,
+        }
+    }
+
+    /// Returns what is to be done with a suspect by now.
+    pub(super) fn review(&self, site: Site) -> Fate {
+        match self.sites.get(&site) {
+            Some(Standing::Echo { .. }) => Fate::Drop,
+            Some(Standing::Confirmed { left, .. }) if *left > 0 => Fate::Pass,
+            _ => Fate::Suspect(site),
+        }
+    }
+
+    /// Starts afresh, in a forked child. Allocates nothing.
+    fn reset_in_child(&mut self) {
+        self.windows.clear();
+        self.sites.clear();
+        self.opened = 0;
+        self.closes.iter_mut().for_each(|closing| closing.time = i64::MIN);
+    }
+}
+
+impl Mark {
+    /// `holds_back`: some lines were held back by a flight recorder. Their times are old.
+    pub(super) fn of(entry: &Entry, bytes: &[u8], holds_back: bool) -> Self {
+        let Head::Event { meta, is_log } = entry.head else {
+            return Self { site: Site::Log(0), time: entry.time, is_exempt: true, meta: None };
+        };
+        let is_held_back = || holds_back && Fields::new(bytes).any(|(key, _)| key == Key::HeldBack);
+        let site = if is_log { Site::of_log(meta, bytes) } else { Site::Event(std::ptr::from_ref(meta).addr()) };
+        let is_exempt = *meta.level() <= Level::WARN || is_held_back();
+        Self { site, time: entry.time, is_exempt, meta: (!is_log).then_some(meta) }
+    }
+
+    /// Returns the target, except for a record of the `log` crate.
+    pub(super) fn target(&self) -> Option<&'static str> {
+        self.meta.map(Metadata::target)
+    }
+}
+
+impl Site {
+    fn of_log(meta: &'static Metadata<'static>, bytes: &[u8]) -> Self {
+        let target = Fields::new(bytes).find(|(key, _)| key.name(meta) == Some("log.target"));
+        let mut hasher = DefaultHasher::new();
+        if let Some((_, Value::Str(target))) = target {
+            target.hash(&mut hasher);
+        }
+        Self::Log(hasher.finish())
+    }
+}
