@@ -217,7 +217,7 @@ impl Batch {
     }
 
     /// Returns how many records it has.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.records
     }
 

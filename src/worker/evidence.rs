@@ -74,6 +74,8 @@ pub(super) struct Findings {
     /// When each output's last window closes.
     closes: Vec<Closing>,
     sites: HashMap<Site, Standing>,
+    /// A call site was proven to echo, and perhaps cleared since.
+    has_echoes: bool,
     /// The number of the batch that is judged.
     batch: u64,
     /// When the last probe began.
@@ -216,6 +218,11 @@ impl Findings {
         windows.take_while(|window| time < window.end).any(|window| window.start < time)
     }
 
+    /// Returns whether a call site is proven to echo.
+    pub(super) fn has_echoes(&self) -> bool {
+        self.has_echoes
+    }
+
     /// Begins to judge a batch.
     pub(super) fn begin_batch(&mut self) {
         self.batch += 1;
@@ -325,6 +332,7 @@ impl Findings {
         let is_proven = *proofs >= needed;
         if is_proven {
             *standing = Standing::Echo { credits: 0 };
+            self.has_echoes = true;
         }
         is_proven
     }
@@ -378,7 +386,7 @@ impl Findings {
     fn reset_in_child(&mut self) {
         self.windows.clear();
         self.sites.clear();
-        self.opened = 0;
+        (self.opened, self.has_echoes) = (0, false);
         self.closes.iter_mut().for_each(|closing| closing.time = i64::MIN);
     }
 }
