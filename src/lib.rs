@@ -61,6 +61,7 @@
 //! - A `fork` waits for writes in progress, at most one second.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod addresses;
 mod advice;
 mod appender;
 mod builder;

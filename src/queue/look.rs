@@ -8,8 +8,8 @@ use super::queue::{Queue, State};
 use super::wakeups::WorkerState;
 use crate::sync::wait_timeout;
 
-/// The most records that one look shows.
-pub(crate) const MOST_SHOWN: usize = 256;
+/// The most records that one look shows. A batch of more is a flood, too.
+pub(crate) const MOST_SHOWN: usize = 1024;
 
 /// What a look at the queue found.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ const HEAD: &str = "{\"timestamp\":\"";
 #[derive(Debug)]
 pub(super) struct ClockText {
     head: &'static str,
+    /// When the second of `text` begins.
     second: Option<i64>,
     text: Vec<u8>,
 }
@@ -24,20 +25,36 @@ impl ClockText {
     /// Returns head, time and closing quote.
     #[inline]
     pub(super) fn text(&mut self, time: Timestamp) -> &[u8] {
-        let (second, nanos) = (time.as_nanos().div_euclid(NANOS), time.as_nanos().rem_euclid(NANOS));
-        if self.second != Some(second) {
-            let text = format!("{}{}000000Z\"", self.head, time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
-            (self.second, self.text) = (Some(second), text.into_bytes());
-        }
-        let mut micros = nanos as u32 / 1000;
-        if let Some([digits @ .., _, _]) = self.text.last_chunk_mut::<8>() {
-            for digit in digits.iter_mut().rev() {
-                *digit = b'0' + (micros % 10) as u8;
-                micros /= 10;
-            }
+        let nanos = time.as_nanos();
+        let since = |second: i64| nanos.checked_sub(second).filter(|since| (0..NANOS).contains(since));
+        let since = match self.second.and_then(since) {
+            Some(since) => since,
+            None => self.begin_second(time),
+        };
+        let micros = since as u32 / 1000;
+        if let Some([a, b, c, d, e, f, _, _]) = self.text.last_chunk_mut::<8>() {
+            [*a, *b] = pair(micros / 10_000);
+            [*c, *d] = pair(micros / 100 % 100);
+            [*e, *f] = pair(micros % 100);
         }
         &self.text
     }
+
+    /// Renders another second. Returns how many nanoseconds of it have passed.
+    #[cold]
+    fn begin_second(&mut self, time: Timestamp) -> i64 {
+        let since = time.as_nanos().rem_euclid(NANOS);
+        let text = format!("{}{}000000Z\"", self.head, time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
+        // The first second of all begins before the first time that there is. It is rendered for each line.
+        (self.second, self.text) = (time.as_nanos().checked_sub(since), text.into_bytes());
+        since
+    }
+}
+
+/// Returns the two digits of a number below 100.
+#[inline]
+fn pair(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
 impl Default for ClockText {

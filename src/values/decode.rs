@@ -119,6 +119,14 @@ impl<'a> Fields<'a> {
     /// Reads the next field without checking its text for UTF-8.
     #[inline]
     pub(crate) fn next_raw(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
+        // Most fields are declared texts.
+        if let [index @ 0..NAMED, value_tag::STR, payload @ ..] = self.0
+            && let Some((length, after)) = payload.split_first_chunk()
+            && let Some((text, rest)) = after.split_at_checked(u32::from_le_bytes(*length) as usize)
+        {
+            self.0 = rest;
+            return Some((Key::Index(*index), Raw::Text(text)));
+        }
         let field = self.read();
         if field.is_none() {
             self.0 = &[];

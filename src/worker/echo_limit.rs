@@ -12,13 +12,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::evidence::{Evidence, Fate, Finding, Findings, LONGEST, Mark, Site, TAIL};
-use crate::queue::Batch;
+use super::evidence::{Evidence, Fate, Finding, Findings, LONGEST, Mark, Repeat, Site, TAIL};
+use crate::queue::{Batch, MOST_SHOWN};
 use crate::record::Timestamp;
 
-/// A larger batch is judged by a sample, as long as no call site is proven to echo.
-const FEW_RECORDS: usize = 64;
-const SAMPLE: usize = 8;
 /// A rest is longer than a window by this, so that whatever logs regularly shows in one of them.
 const MARGIN: Duration = Duration::from_millis(15);
 /// Beside confirmed call sites, rests have this many lengths, in turn. What logs regularly answers after one of them only.
@@ -154,7 +151,7 @@ impl EchoLimit {
         }
     }
 
-    /// Judges all records of a batch. `may_rest`: nobody waits for them.
+    /// Judges all records of a batch. `may_rest`: nobody waits for them. A flood passes, so that its lines cost nothing here.
     ///
     /// Records up to the last genuine one are delivered at once. Suspects behind it rest, with what is behind them.
     pub(super) fn judge(&mut self, batch: &Batch, may_rest: bool) {
@@ -162,14 +159,19 @@ impl EchoLimit {
         (self.next, self.rests_at, self.seen, self.is_probing) = (0, None, 0, false);
         let mut findings = self.evidence.lock();
         findings.begin_batch();
-        if batch.len() > FEW_RECORDS && self.is_of_program(batch, &mut findings) {
-            (self.company, self.rests_at) = (Company::Others, None);
+        if batch.len() > MOST_SHOWN {
             return;
         }
+        let mut repeat: Option<Repeat> = None;
         let (mut first_suspect, mut company, mut is_new) = (None, Company::Alone, false);
         for (entry, bytes) in batch.records() {
+            if let Some(repeat) = repeat.as_ref().filter(|repeat| repeat.has_fate_of(entry)) {
+                self.fates.push(repeat.fate);
+                continue;
+            }
             let mark = Mark::of(entry, bytes, self.holds_back);
             let (finding, fate) = findings.judge(&mark);
+            repeat = findings.repeat(&mark, fate).filter(|_| !self.holds_back);
             match finding {
                 Finding::Exempt | Finding::Genuine => {
                     (first_suspect, company, is_new) = (None, Company::Alone, false);
@@ -186,21 +188,6 @@ impl EchoLimit {
         }
         self.company = company;
         self.rests_at = first_suspect.filter(|_| may_rest && (is_new || company < Company::Others));
-    }
-
-    /// Returns whether a sample of the batch has a record of the program: it is no suspect, or its call site was confirmed
-    /// before. Then the whole batch passes, so that a busy program pays nothing for each line.
-    fn is_of_program(&self, batch: &Batch, findings: &mut Findings) -> bool {
-        if findings.has_echoes() {
-            return false;
-        }
-        let sample = batch.records().take(SAMPLE);
-        let mut marks = sample.map(|(entry, bytes)| Mark::of(entry, bytes, self.holds_back));
-        let known = marks.find(|mark| findings.find(mark) != Finding::Suspect || !findings.is_new(mark.site));
-        known.is_some_and(|mark| {
-            findings.judge(&mark);
-            true
-        })
     }
 
     /// Returns whether the next record is to rest now.

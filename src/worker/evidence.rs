@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{Level, Metadata};
 
+use crate::addresses::AddressKeys;
 use crate::fork::{AtFork, Paused, Rank};
 use crate::queue::{Entry, Head};
 use crate::record::{Fields, Key, Timestamp, Value};
@@ -73,9 +74,7 @@ pub(super) struct Findings {
     opened: u64,
     /// When each output's last window closes.
     closes: Vec<Closing>,
-    sites: HashMap<Site, Standing>,
-    /// A call site was proven to echo, and perhaps cleared since.
-    has_echoes: bool,
+    sites: HashMap<usize, Standing, AddressKeys>,
     /// The number of the batch that is judged.
     batch: u64,
     /// When the last probe began.
@@ -96,14 +95,9 @@ struct Closing {
     at: Instant,
 }
 
-/// Where lines come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Site {
-    /// A call site of `tracing`, by the address of its metadata.
-    Event(usize),
-    /// A target of the `log` crate, hashed. All its call sites share their metadata.
-    Log(u64),
-}
+/// Where lines come from: a call site of `tracing`, by the address of its metadata, or a target of the `log` crate, hashed
+/// to an odd number. All call sites of the `log` crate share their metadata.
+pub(super) type Site = usize;
 
 /// What is known of a call site.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +127,23 @@ pub(super) enum Fate {
     /// It may be an echo.
     Suspect(Site),
     Drop,
+}
+
+/// Which records have the same fate as the one before, for the same reasons: those of its call site and window.
+#[derive(Debug)]
+pub(super) struct Repeat {
+    meta: &'static Metadata<'static>,
+    window: Window,
+    pub(super) fate: Fate,
+}
+
+impl Repeat {
+    #[inline]
+    pub(super) fn has_fate_of(&self, entry: &Entry) -> bool {
+        let time = entry.time.as_nanos();
+        let is_inside = self.window.start < time && time < self.window.end;
+        is_inside && matches!(entry.head, Head::Event { meta, is_log: false } if std::ptr::eq(meta, self.meta))
+    }
 }
 
 /// What a record is.
@@ -212,15 +223,16 @@ impl Findings {
     }
 
     /// A clock that stands still opens no window.
-    fn is_inside(&self, time: Timestamp) -> bool {
+    fn window(&self, time: Timestamp) -> Option<&Window> {
         let time = time.as_nanos();
-        let windows = self.windows.iter().rev();
-        windows.take_while(|window| time < window.end).any(|window| window.start < time)
+        self.windows.iter().rev().take_while(|window| time < window.end).find(|window| window.start < time)
     }
 
-    /// Returns whether a call site is proven to echo.
-    pub(super) fn has_echoes(&self) -> bool {
-        self.has_echoes
+    /// Returns which of the next records have the same fate as this one.
+    pub(super) fn repeat(&self, mark: &Mark, fate: Fate) -> Option<Repeat> {
+        let window =
+            self.window(mark.time).filter(|_| !matches!(self.sites.get(&mark.site), Some(Standing::Echo { .. })))?;
+        Some(Repeat { meta: mark.meta?, window: *window, fate })
     }
 
     /// Begins to judge a batch.
@@ -256,7 +268,7 @@ impl Findings {
         if mark.is_exempt {
             return Finding::Exempt;
         }
-        if !self.is_inside(mark.time) {
+        if self.window(mark.time).is_none() {
             return Finding::Genuine;
         }
         match self.sites.get(&mark.site) {
@@ -332,7 +344,6 @@ impl Findings {
         let is_proven = *proofs >= needed;
         if is_proven {
             *standing = Standing::Echo { credits: 0 };
-            self.has_echoes = true;
         }
         is_proven
     }
@@ -386,7 +397,7 @@ impl Findings {
     fn reset_in_child(&mut self) {
         self.windows.clear();
         self.sites.clear();
-        (self.opened, self.has_echoes) = (0, false);
+        self.opened = 0;
         self.closes.iter_mut().for_each(|closing| closing.time = i64::MIN);
     }
 }
@@ -395,10 +406,10 @@ impl Mark {
     /// `holds_back`: some lines were held back by a flight recorder. Their times are old.
     pub(super) fn of(entry: &Entry, bytes: &[u8], holds_back: bool) -> Self {
         let Head::Event { meta, is_log } = entry.head else {
-            return Self { site: Site::Log(0), time: entry.time, is_exempt: true, meta: None };
+            return Self { site: 0, time: entry.time, is_exempt: true, meta: None };
         };
         let is_held_back = || holds_back && Fields::new(bytes).any(|(key, _)| key == Key::HeldBack);
-        let site = if is_log { Site::of_log(meta, bytes) } else { Site::Event(std::ptr::from_ref(meta).addr()) };
+        let site = if is_log { log_site(meta, bytes) } else { std::ptr::from_ref(meta).addr() };
         let is_exempt = *meta.level() <= Level::WARN || is_held_back();
         Self { site, time: entry.time, is_exempt, meta: (!is_log).then_some(meta) }
     }
@@ -409,13 +420,11 @@ impl Mark {
     }
 }
 
-impl Site {
-    fn of_log(meta: &'static Metadata<'static>, bytes: &[u8]) -> Self {
-        let target = Fields::new(bytes).find(|(key, _)| key.name(meta) == Some("log.target"));
-        let mut hasher = DefaultHasher::new();
-        if let Some((_, Value::Str(target))) = target {
-            target.hash(&mut hasher);
-        }
-        Self::Log(hasher.finish())
+fn log_site(meta: &'static Metadata<'static>, bytes: &[u8]) -> Site {
+    let target = Fields::new(bytes).find(|(key, _)| key.name(meta) == Some("log.target"));
+    let mut hasher = DefaultHasher::new();
+    if let Some((_, Value::Str(target))) = target {
+        target.hash(&mut hasher);
     }
+    hasher.finish() as usize | 1
 }

@@ -8,7 +8,7 @@ use super::evidence::Mark;
 use super::lane::Lane;
 use super::pump::Resolved;
 use crate::metrics::{DroppedLine, Reason};
-use crate::queue::{Batch, Block, MOST_SHOWN};
+use crate::queue::{Batch, Block};
 use crate::record::Timestamp;
 
 /// How often the worker looks at what came.
@@ -108,7 +108,7 @@ impl Engine {
         }
         let Some(limit) = &engine.echo_limit else { return (engine, None) };
         let (shown, holds_back) = (limit.seen, limit.holds_back());
-        let mut marks = Vec::with_capacity(MOST_SHOWN);
+        let mut marks = Vec::new();
         let see = |(entry, bytes): (&_, &[u8])| marks.push(Mark::of(entry, bytes, holds_back));
         let look;
         (engine, look) = lane.rest(engine, || lane.queue.look(NAP, shown, see));

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::addresses::AddressKeys;
 use super::contexts::Contexts;
 use super::fixed::Fixed;
 use super::options::{Options, SpanFields};
 use super::plan::Plan;
+use crate::addresses::AddressKeys;
 use crate::record::Record;
 use crate::schema::Schema;
 use crate::schema::clock::ClockText;

@@ -10,7 +10,6 @@
 //! one run of bytes that was rendered when it was first seen (`contexts`), without the fields that the event has
 //! itself.
 
-mod addresses;
 mod contexts;
 mod fixed;
 mod flat_schema;

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 use tracing::Metadata;
 
-use super::addresses::AddressKeys;
 use super::contexts::Contexts;
 use super::flat_schema::Flat;
 use super::members::put_thread;
 use super::options::Options;
 use super::plan::Plan;
 use super::slots;
+use crate::addresses::AddressKeys;
 use crate::record::{Fields, Key, Raw, Record};
 use crate::schema::json::Draft;
 

@@ -6,10 +6,10 @@ use std::hash::Hasher;
 use smallvec::SmallVec;
 use tracing::Metadata;
 
-use super::addresses::{AddressHasher, AddressKeys};
 use super::members::{put_key, put_spans};
 use super::options::Options;
 use super::slots::Slots;
+use crate::addresses::{AddressHasher, AddressKeys};
 use crate::context::Context;
 use crate::record::{Record, plain_name};
 use crate::schema::json::Piece;

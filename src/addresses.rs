@@ -3,10 +3,10 @@
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Hashes an address: one multiplication spreads addresses well.
-pub(super) type AddressKeys = BuildHasherDefault<AddressHasher>;
+pub(crate) type AddressKeys = BuildHasherDefault<AddressHasher>;
 
 #[derive(Debug, Default)]
-pub(super) struct AddressHasher(u64);
+pub(crate) struct AddressHasher(u64);
 
 impl Hasher for AddressHasher {
     fn finish(&self) -> u64 {
