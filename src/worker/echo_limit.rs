@@ -5,7 +5,7 @@
 //! delivered until none has come for a while. Then a *probe* delivers the first suspect. Call sites that log right after it
 //! again, and are silent afterwards, are proven to echo, and their lines are dropped. If none answers, all are confirmed.
 //!
-//! In doubt, lines pass: those of WARN and ERROR, those that somebody waits for, those of a queue that fills up, and those
+//! In doubt, lines pass: the first of WARN and ERROR, those that somebody waits for, those of a queue that fills up, and those
 //! that have rested for too long. A call site from which the program logs, too, is proven late: at first, the client's
 //! lines pass for some batches. See [`Evidence`] for what counts as evidence.
 

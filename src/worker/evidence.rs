@@ -40,6 +40,8 @@ const PROOFS_IF_LATE: u32 = 2;
 const EARLY_WINDOWS: u64 = 8;
 /// This number of lines outside windows clears a call site that was proven to echo.
 const CREDITS: u32 = 16;
+/// Lines of WARN and ERROR pass, until a call site has logged them in windows only, in so many batches.
+const LOUD_BATCHES: u32 = 4;
 /// The lines of other call sites pass.
 const MOST_SITES: usize = 4096;
 const MOST_WINDOWS: usize = 64;
@@ -74,7 +76,9 @@ pub(super) struct Findings {
     opened: u64,
     /// When each output's last window closes.
     closes: Vec<Closing>,
-    sites: HashMap<usize, Standing, AddressKeys>,
+    sites: HashMap<Site, Standing, AddressKeys>,
+    /// Call sites of WARN and ERROR that have logged in windows only.
+    loud: HashMap<Site, Loud, AddressKeys>,
     /// The number of the batch that is judged.
     batch: u64,
     /// When the last probe began.
@@ -110,13 +114,22 @@ enum Standing {
     Echo { credits: u32 },
 }
 
+/// In how many batches a call site has logged, and the last of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Loud {
+    batches: u32,
+    batch: u64,
+}
+
 /// What is to be known of a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) site: Site,
     pub(super) time: Timestamp,
-    /// It passes in any case: a WARN or ERROR, a line of an appender, or one that was held back.
+    /// It passes in any case: a line of an appender, or one that was held back.
     is_exempt: bool,
+    /// A WARN or ERROR.
+    is_loud: bool,
     meta: Option<&'static Metadata<'static>>,
 }
 
@@ -242,6 +255,9 @@ impl Findings {
 
     /// Judges a record of the batch.
     pub(super) fn judge(&mut self, mark: &Mark) -> (Finding, Fate) {
+        if mark.is_loud {
+            self.count_loud(mark);
+        }
         let finding = self.find(mark);
         let fate = match finding {
             Finding::Exempt => Fate::Pass,
@@ -265,7 +281,8 @@ impl Findings {
 
     /// Returns what a record is.
     pub(super) fn find(&self, mark: &Mark) -> Finding {
-        if mark.is_exempt {
+        if mark.is_exempt || (mark.is_loud && self.loud.get(&mark.site).is_none_or(|loud| loud.batches <= LOUD_BATCHES))
+        {
             return Finding::Exempt;
         }
         if self.window(mark.time).is_none() {
@@ -278,6 +295,20 @@ impl Findings {
             Some(Standing::Confirmed { .. }) => Finding::Suspect,
             Some(Standing::Echo { credits: 0 }) => Finding::Echo,
             Some(Standing::Echo { .. }) => Finding::Trusted,
+        }
+    }
+
+    /// Counts a batch for the call site of a WARN or ERROR in a window. A line outside every window ends the count, and
+    /// confirms it as that of any line does.
+    fn count_loud(&mut self, mark: &Mark) {
+        if self.window(mark.time).is_none() {
+            self.loud.remove(&mark.site);
+            self.confirm(mark.site);
+        } else if self.loud.len() < MOST_SITES || self.loud.contains_key(&mark.site) {
+            let loud = self.loud.entry(mark.site).or_default();
+            if loud.batch != self.batch {
+                *loud = Loud { batches: loud.batches.saturating_add(1), batch: self.batch };
+            }
         }
     }
 
@@ -397,6 +428,7 @@ impl Findings {
     fn reset_in_child(&mut self) {
         self.windows.clear();
         self.sites.clear();
+        self.loud.clear();
         self.opened = 0;
         self.closes.iter_mut().for_each(|closing| closing.time = i64::MIN);
     }
@@ -406,12 +438,12 @@ impl Mark {
     /// `holds_back`: some lines were held back by a flight recorder. Their times are old.
     pub(super) fn of(entry: &Entry, bytes: &[u8], holds_back: bool) -> Self {
         let Head::Event { meta, is_log } = entry.head else {
-            return Self { site: 0, time: entry.time, is_exempt: true, meta: None };
+            return Self { site: 0, time: entry.time, is_exempt: true, is_loud: false, meta: None };
         };
         let is_held_back = || holds_back && Fields::new(bytes).any(|(key, _)| key == Key::HeldBack);
         let site = if is_log { log_site(meta, bytes) } else { std::ptr::from_ref(meta).addr() };
-        let is_exempt = *meta.level() <= Level::WARN || is_held_back();
-        Self { site, time: entry.time, is_exempt, meta: (!is_log).then_some(meta) }
+        let is_loud = *meta.level() <= Level::WARN;
+        Self { site, time: entry.time, is_exempt: is_held_back(), is_loud, meta: (!is_log).then_some(meta) }
     }
 
     /// Returns the target, except for a record of the `log` crate.

@@ -52,6 +52,7 @@ impl Client {
             for seq in 0..self.lines.load(Ordering::SeqCst) {
                 match self.number {
                     1 => tracing::info!(target: "client::one", thread = 99, seq, "sent"),
+                    3 => tracing::warn!(target: "client::three", thread = 99, seq, "sent"),
                     _ => tracing::debug!(target: "client::two", thread = 99, seq, "sent"),
                 }
             }
@@ -197,6 +198,11 @@ fn promise_43_one_line_leads_to_at_most_two_when_a_client_logs_five_lines_for_ea
 }
 
 #[test]
+fn promise_43_one_line_leads_to_at_most_two_when_a_client_logs_300_lines_for_each_delivery() {
+    one_to_two(300, 1, Duration::ZERO, SILENCE);
+}
+
+#[test]
 fn promise_43_a_burst_of_100_lines_leads_to_at_most_200() {
     one_to_two(5, 100, Duration::ZERO, SILENCE / 2);
 }
@@ -243,6 +249,24 @@ fn promise_43_a_future_whose_client_logs_on_a_shared_runtime_gets_at_most_two_li
         let late = client.stop();
         guard.close().unwrap();
         limited(&handle.metrics().outputs[0], &client.text(), 1, late, allowance);
+        late
+    });
+}
+
+/// A WARN passes in doubt. A client that logs one for each delivery does not go on for long.
+#[test]
+fn promise_43_the_warnings_of_a_client_on_a_shared_runtime_end_after_a_few() {
+    undisturbed(|allowance| {
+        let runtime = runtime();
+        let client = Client::new(&runtime, 3, 1);
+        let (dispatch, guard) = started(vec![Output::new(client.clone())], &[&client], &Complaints::default());
+        let handle = guard.handle();
+        program(&dispatch, 1, Duration::ZERO, SILENCE);
+        let late = client.stop();
+        guard.close().unwrap();
+        let lines = written(&handle.metrics().outputs[0], &client.text()).len() as u64;
+        let most = 16 + late.saturating_mul(allowance);
+        assert!((5..=most).contains(&lines), "{lines} lines:\n{}", client.text());
         late
     });
 }
