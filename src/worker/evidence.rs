@@ -40,8 +40,10 @@ const PROOFS_IF_LATE: u32 = 2;
 const EARLY_WINDOWS: u64 = 8;
 /// This number of lines outside windows clears a call site that was proven to echo.
 const CREDITS: u32 = 16;
-/// Lines of WARN and ERROR pass, until a call site has logged them in windows only, in so many batches.
-const LOUD_BATCHES: u32 = 4;
+/// A call site of WARN passes for this number of batches in a row, each with a line of it inside a window.
+const WARN_BATCHES: u32 = 4;
+/// The same for ERROR: the line that matters most is given up last.
+const ERROR_BATCHES: u32 = 64;
 /// The lines of other call sites pass.
 const MOST_SITES: usize = 4096;
 const MOST_WINDOWS: usize = 64;
@@ -128,8 +130,8 @@ pub(super) struct Mark {
     pub(super) time: Timestamp,
     /// It passes in any case: a line of an appender, or one that was held back.
     is_exempt: bool,
-    /// A WARN or ERROR.
-    is_loud: bool,
+    /// For how many batches it passes: more than none for a WARN or ERROR.
+    free_batches: u32,
     meta: Option<&'static Metadata<'static>>,
 }
 
@@ -255,7 +257,7 @@ impl Findings {
 
     /// Judges a record of the batch.
     pub(super) fn judge(&mut self, mark: &Mark) -> (Finding, Fate) {
-        if mark.is_loud {
+        if mark.free_batches > 0 {
             self.count_loud(mark);
         }
         let finding = self.find(mark);
@@ -281,8 +283,8 @@ impl Findings {
 
     /// Returns what a record is.
     pub(super) fn find(&self, mark: &Mark) -> Finding {
-        if mark.is_exempt || (mark.is_loud && self.loud.get(&mark.site).is_none_or(|loud| loud.batches <= LOUD_BATCHES))
-        {
+        let spent = self.loud.get(&mark.site).map_or(0, |loud| loud.batches);
+        if mark.is_exempt || (mark.free_batches > 0 && spent <= mark.free_batches) {
             return Finding::Exempt;
         }
         if self.window(mark.time).is_none() {
@@ -438,12 +440,16 @@ impl Mark {
     /// `holds_back`: some lines were held back by a flight recorder. Their times are old.
     pub(super) fn of(entry: &Entry, bytes: &[u8], holds_back: bool) -> Self {
         let Head::Event { meta, is_log } = entry.head else {
-            return Self { site: 0, time: entry.time, is_exempt: true, is_loud: false, meta: None };
+            return Self { site: 0, time: entry.time, is_exempt: true, free_batches: 0, meta: None };
         };
         let is_held_back = || holds_back && Fields::new(bytes).any(|(key, _)| key == Key::HeldBack);
         let site = if is_log { log_site(meta, bytes) } else { std::ptr::from_ref(meta).addr() };
-        let is_loud = *meta.level() <= Level::WARN;
-        Self { site, time: entry.time, is_exempt: is_held_back(), is_loud, meta: (!is_log).then_some(meta) }
+        let free_batches = match *meta.level() {
+            Level::ERROR => ERROR_BATCHES,
+            Level::WARN => WARN_BATCHES,
+            _ => 0,
+        };
+        Self { site, time: entry.time, is_exempt: is_held_back(), free_batches, meta: (!is_log).then_some(meta) }
     }
 
     /// Returns the target, except for a record of the `log` crate.
