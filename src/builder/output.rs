@@ -100,7 +100,8 @@ impl Output {
     /// # Durability
     /// A written line has been handed to the system: it survives any end of the process, but not a power cut. With
     /// [`Durability::EveryBatch`], the line is also durable before the call returns. With [`Durability::AtLevel`],
-    /// lines of such a level are.
+    /// lines of such a level are. The call also returns when the line can no longer be made durable: it then counts as
+    /// [`not_durable`](crate::metrics::OutputMetrics::not_durable), and the log reports it.
     ///
     /// # Examples
     /// ```

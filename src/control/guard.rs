@@ -73,7 +73,8 @@ impl Guard {
     ///
     /// # Errors
     /// Lines were not written before the deadline: [`Error::unwritten_lines`] returns their number, and
-    /// [`Error::is_timeout`] returns true.
+    /// [`Error::is_timeout`] returns true. Or all were written, the output has a [`Durability`](crate::Durability), and
+    /// its last sync failed: [`Error::is_not_durable`] returns true.
     ///
     /// # Blocking
     /// Waits as dropping the guard does.
@@ -89,7 +90,7 @@ impl Guard {
     /// ```
     pub fn close(mut self) -> Result<(), Error> {
         match self.end("when `Guard::close` was called") {
-            0 => Ok(()),
+            0 => self.log.lanes.iter().try_for_each(|lane| lane.durable()),
             lines => Err(Error::unwritten(lines)),
         }
     }

@@ -2,7 +2,8 @@
 //! files.
 //!
 //! A signal handler may do almost nothing, so a thread waits for the signals. They are registered beside other handlers
-//! (tokio's, for example), through the crate that tokio uses.
+//! (tokio's, for example), through the crate that tokio uses. The thread waits without a descriptor: a daemon that closes
+//! all of them still ends.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +12,11 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
 use super::shutdown;
 use crate::error::Error;
-use crate::process;
+use crate::process::{self, Arrivals};
 use crate::sync;
 
 /// The signals that ask a program to end. Each ends it by default, as SIGHUP does.
@@ -28,9 +28,9 @@ const INIT: u32 = 1;
 /// A thread that has not started after this time will hardly ever start.
 const START_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The next signal ends the process at once: one that ends it has arrived, or this is a forked child in which no
-/// thread waits for signals yet.
-static AT_ONCE: AtomicBool = AtomicBool::new(false);
+/// The next signal ends the process at once: one that ends it has arrived, or no thread waits for signals yet, as in a
+/// forked child.
+static AT_ONCE: AtomicBool = AtomicBool::new(true);
 
 /// The signals that this process watches for.
 static WATCHED: Mutex<Watch> = Mutex::new(Watch { end: false, end_at_hangup: false, reopen: false });
@@ -97,14 +97,25 @@ fn watch_for_the_end(signals: &[c_int]) -> std::io::Result<()> {
 /// Waits until the thread runs, at most [`START_TIMEOUT`]: in a forked child, a lock of the standard library may be
 /// held forever, and the thread never starts.
 fn serve(name: &str, signals: &[c_int], begin: fn(), act: fn(c_int)) -> std::io::Result<()> {
-    let mut signals = Signals::new(signals)?;
+    let arrivals = Arrivals::new(signals)?;
+    let (listens, listening) = sync_channel(1);
     let (runs, running) = sync_channel(1);
-    let serve = move || {
-        begin();
-        let _ = runs.send(());
-        signals.forever().for_each(act);
+    let serve = {
+        let arrivals = arrivals.clone();
+        move || {
+            // The handlers come after the thread: a signal that nobody waits for would be lost.
+            if listening.recv().is_ok() {
+                begin();
+                let _ = runs.send(());
+                loop {
+                    act(arrivals.next());
+                }
+            }
+        }
     };
     process::spawn(format!("spanline-{name}"), serve)?;
+    arrivals.listen()?;
+    let _ = listens.send(());
     let _ = running.recv_timeout(START_TIMEOUT);
     Ok(())
 }

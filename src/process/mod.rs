@@ -1,11 +1,21 @@
 //! The process as a whole: its end, its forks, its threads and its signals. The only folder with `unsafe`. Safe functions
 //! elsewhere decide what happens; this folder calls them.
 
+#[cfg(all(unix, feature = "signals"))]
+mod arrivals;
+#[cfg(unix)]
+mod descriptor;
 mod hooks;
+#[cfg(all(unix, feature = "signals"))]
+mod semaphore;
 #[cfg(unix)]
 mod signals;
 mod threads;
 
+#[cfg(all(unix, feature = "signals"))]
+pub(crate) use arrivals::Arrivals;
+#[cfg(unix)]
+pub(crate) use descriptor::{Descriptor, Identity};
 pub(crate) use hooks::{Held, Hooks, watch};
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) use signals::is_ignored;

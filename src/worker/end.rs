@@ -34,9 +34,14 @@ impl Engine {
         engine.is_under_way = false;
         let this = &mut *engine;
         if !this.delivery.is_closed && this.syncing.unsynced.is_left() {
-            this.sync_and_report(lane);
+            if let Err(why) = this.sync_and_report(lane) {
+                lane.ended_not_durable(&why);
+            }
             let settled = this.is_settled().then_some(this.taken);
             lane.queue.batch_done(&this.counts, Vec::new(), settled);
+        }
+        if let Some(lines) = this.syncing.take_not_durable() {
+            lane.ended_not_durable(&format!("{lines} lines may not survive a power cut: their sync failed"));
         }
         if let Err(error) = flushed.and_then(|()| this.control(Control::Close)) {
             this.report(lane, &error);

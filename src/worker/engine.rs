@@ -190,20 +190,21 @@ impl Engine {
         result
     }
 
-    pub(super) fn sync_and_report(&mut self, lane: &Lane) {
-        if let Err(error) = self.sync() {
-            match error.is_not_durable() {
-                true => lane.complain("sync", &format!("{error:#}")),
-                false => lane.complain("sync", &format!("what was written is not durable yet: {error:#}")),
-            }
-        }
+    /// Makes all that was written durable. Reports a failure, and returns its text.
+    pub(super) fn sync_and_report(&mut self, lane: &Lane) -> Result<(), String> {
+        self.sync()
+            .map_err(|error| match error.is_not_durable() {
+                true => format!("{error:#}"),
+                false => format!("what was written is not durable yet: {error:#}"),
+            })
+            .inspect_err(|text| lane.complain("sync", text))
     }
 
     pub(super) fn sync_if_due(&mut self, lane: &Lane) {
         if self.delivery.is_closed {
             self.syncing.unsynced.clear();
         } else if self.syncing.unsynced.is_due() {
-            self.sync_and_report(lane);
+            let _ = self.sync_and_report(lane);
         }
     }
 

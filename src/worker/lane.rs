@@ -50,6 +50,8 @@ pub(crate) struct Lane {
     pub(super) held: Option<Arc<HeldLines>>,
     /// When the program ended the log by its guard, and how.
     ended: OnceLock<(Instant, &'static str)>,
+    /// What the last sync left that may not survive a power cut.
+    not_durable: OnceLock<String>,
 }
 
 /// What a lane is made of.
@@ -108,6 +110,7 @@ impl Lane {
             limit: config.limit.clone(),
             held: config.held.clone(),
             ended: OnceLock::new(),
+            not_durable: OnceLock::new(),
             engine: Arc::new(EngineLock::new(id, Engine::new(config, lines, failed.is_none()))),
         });
         waker.set(&lane);
@@ -193,6 +196,16 @@ impl Lane {
 
     pub(super) fn complain(&self, reason: &str, text: &str) {
         self.complaints.say(&format!("{} {reason}", self.name), &format!("output {}: {text}", self.name));
+    }
+
+    /// Notes that lines which were to be durable are not, and that the log can no longer report it.
+    pub(super) fn ended_not_durable(&self, why: &str) {
+        let _ = self.not_durable.set(format!("output {}: {why}", self.name));
+    }
+
+    /// Returns an error if the last sync failed.
+    pub(crate) fn durable(&self) -> Result<(), Error> {
+        self.not_durable.get().map_or(Ok(()), |why| Err(Error::not_durable(why)))
     }
 
     /// Notes that the program ends the log by its guard. `how` completes "the log ended".

@@ -52,7 +52,6 @@ impl ActiveFile {
         let (path, name) = (&files.active_path, files.names.active());
         for attempt in 0..ATTEMPTS {
             let (file, is_new) = files.directory.open_or_create(name, Links::One).map_err(failed("open", path))?;
-            let file = HeldFile::new(file).map_err(failed("inspect", path))?;
             let identity = file.identity();
             let created_by = is_new.then(std::process::id);
             let mut active = Self { file, end: None, fragment: false, is_locked: false, unsynced: false, created_by };

@@ -1,12 +1,11 @@
 //! The codecs, as far as the crate's features include them.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 
 use crate::rotation::Compression;
 
 /// Compresses all of `source` into `target` and returns the latter.
-pub(super) fn encode(compression: Compression, source: impl Read, target: File) -> io::Result<File> {
+pub(super) fn encode<W: Write>(compression: Compression, source: impl Read, target: W) -> io::Result<W> {
     match compression {
         #[cfg(feature = "gzip")]
         Compression::Gzip => {

@@ -6,7 +6,6 @@
 //! removes what is not needed. Two files that differ both stay.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::codec::{self, Comparison};
-use super::directory::{Directory, Entry, Links};
+use super::directory::{Directory, HeldFile, Links};
 use super::failed::failed;
 use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
 use crate::error::Error;
@@ -225,10 +224,10 @@ impl CompressorShared {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Done),
             opened => opened?,
         };
-        if source.try_lock().is_err() {
+        if !source.get().is_ok_and(|file| file.try_lock().is_ok()) {
             return Ok(Outcome::Busy);
         }
-        if !directory.leads_to(&name, Entry::of(&source)?.identity) {
+        if !directory.leads_to(&name, source.identity()) {
             return Ok(Outcome::Done);
         }
         for file in stored.iter().filter(|file| file.compression != Compression::Plain) {
@@ -262,13 +261,13 @@ impl CompressorShared {
     fn settle(
         &self,
         directory: &Directory,
-        mut source: &File,
+        source: &HeldFile,
         name: &str,
         packed: &str,
         compression: Compression,
     ) -> io::Result<Settled> {
         let file = directory.open_file(packed, Links::Any)?;
-        source.seek(SeekFrom::Start(0))?;
+        source.get()?.seek(SeekFrom::Start(0))?;
         let compared = codec::compare(compression, self.stoppable(&file), self.stoppable(source));
         if self.is_stopped() {
             return Ok(Settled::As(Outcome::Busy));
@@ -286,19 +285,19 @@ impl CompressorShared {
     }
 
     /// Writes the compressed file, with the group and mode of the log's files, and makes it durable.
-    fn pack(&self, files: &LogFiles, mut source: &File, temporary: &str) -> io::Result<()> {
+    fn pack(&self, files: &LogFiles, source: &HeldFile, temporary: &str) -> io::Result<()> {
         let target = files.directory.create(temporary)?;
-        source.seek(SeekFrom::Start(0))?;
+        source.get()?.seek(SeekFrom::Start(0))?;
         let target = codec::encode(files.compression, self.stoppable(source), target)?;
         // A group that may not be given was reported when the active file should have got it.
-        let _ = Directory::set_attributes(&target, files.attributes);
-        target.sync_all()
+        let _ = Directory::set_attributes(target.get()?, files.attributes);
+        target.get()?.sync_all()
     }
 
     /// Removes a temporary file that a crash left, unless its segment is being compressed.
     fn remove_stray(files: &LogFiles, segment: Segment, temporary: &str) -> io::Result<()> {
         match files.directory.open_file(&files.names.segment(segment, Compression::Plain), Links::Any) {
-            Ok(source) if source.try_lock().is_err() => Ok(()),
+            Ok(source) if !source.get().is_ok_and(|file| file.try_lock().is_ok()) => Ok(()),
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _source => files.directory.remove(temporary),
         }
@@ -308,7 +307,7 @@ impl CompressorShared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn stoppable<'a>(&'a self, file: &'a File) -> Stoppable<'a> {
+    fn stoppable<'a>(&'a self, file: &'a HeldFile) -> Stoppable<'a> {
         Stoppable { file, stop: &self.stop }
     }
 }
@@ -322,7 +321,7 @@ enum Settled {
 
 /// Fails as soon as the log ends.
 struct Stoppable<'a> {
-    file: &'a File,
+    file: &'a HeldFile,
     stop: &'a AtomicBool,
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::directory::{Attributes, Directory, Entry, Identity, Links, NewFiles, lacks_locks};
+use super::directory::{Attributes, Directory, Entry, HeldFile, Identity, Links, NewFiles, lacks_locks};
 use super::failed::failed;
 use crate::error::Error;
 use crate::record::Timestamp;
@@ -63,7 +63,7 @@ pub(super) struct LeftAlone {
 /// The lock file, held.
 #[derive(Debug)]
 pub(super) struct DirectoryLock {
-    file: File,
+    file: HeldFile,
     /// False where the file system has no locks.
     pub(super) is_held: bool,
 }
@@ -71,7 +71,7 @@ pub(super) struct DirectoryLock {
 impl Drop for DirectoryLock {
     /// Closing the file does not suffice: a forked process may have inherited the lock.
     fn drop(&mut self) {
-        let _ = self.file.unlock();
+        let _ = self.file.get().and_then(File::unlock);
     }
 }
 
@@ -230,9 +230,9 @@ impl LogFiles {
         let name = self.names.lock();
         let path = self.path(&name);
         let (file, _) = self.directory.open_or_create(&name, Links::One).map_err(failed("open", &path))?;
-        Directory::make_private(&file).map_err(failed("inspect", &path))?;
+        Directory::make_private(file.get().map_err(failed("inspect", &path))?).map_err(failed("inspect", &path))?;
         for _ in 0..LOCK_ATTEMPTS {
-            match file.try_lock() {
+            match file.get().map_err(TryLockError::Error).and_then(File::try_lock) {
                 Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
                 // Without locks, the only protection is that files are renamed to new names only.
                 Err(TryLockError::Error(error)) if lacks_locks(&error) => {

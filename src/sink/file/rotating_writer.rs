@@ -3,6 +3,7 @@
 //! Before: [`RollingFile`](super::RollingFile) passes lines on. After: [`ActiveFile`] appends them. Between rotations,
 //! a run of lines is written in one call.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
@@ -156,8 +157,14 @@ impl RotatingWriter {
         self.reopen_listed().map(drop)
     }
 
+    /// Returns whether the program has closed a descriptor. Each is checked before its number is used again.
+    fn is_lost(&self) -> bool {
+        self.active.is_lost() | self.files.directory.is_lost()
+    }
+
     /// Reopens the path; returns what is in the directory.
     fn reopen_listed(&mut self) -> Result<DirectoryListing, Error> {
+        let _ = self.is_lost();
         let mut files = LogFiles::clone(&self.files);
         files.find_directory()?;
         self.problems.set(Condition::ExposedDirectory, files.exposure()?);
@@ -210,7 +217,7 @@ impl RotatingWriter {
     /// After a sync of data that failed, the lines since the last one are written again to a new segment. If they are no
     /// longer in memory, or that fails too, the error is [`Error::not_durable`].
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        if self.active.is_lost() {
+        if self.is_lost() {
             self.reopen()?;
         }
         let Err(error) = self.sync_data()? else {
@@ -247,7 +254,7 @@ impl RotatingWriter {
                 // A compressed segment was made durable before it got its name.
                 let name = self.files.names.segment(*segment, Compression::Plain);
                 if let Ok(file) = self.files.directory.open_file(&name, Links::Any)
-                    && let Err(error) = file.sync_data()
+                    && let Err(error) = file.get().and_then(File::sync_data)
                 {
                     return Ok(Err(failed("sync", &self.files.path(&name))(error)));
                 }
@@ -282,7 +289,7 @@ impl RotatingWriter {
 
     /// Opens the path again if it leads to another file by now. If that fails, a file that was only renamed is kept.
     fn follow(&mut self) -> Result<(), Error> {
-        if self.active.is_lost() || self.files.directory.is_lost() {
+        if self.is_lost() {
             return self.reopen();
         }
         if self.active.lock_again() {

@@ -188,7 +188,7 @@ fn a_sync_that_never_works_counts_as_no_success_and_ends_with_the_log() {
     within(&dispatch, || log(Level::INFO, 0, 0));
     until("some tries", || handle.metrics().outputs[0].failed_syncs > 3);
     assert!(handle.sync(PATIENCE).is_err());
-    guard.close().unwrap();
+    assert!(guard.close().unwrap_err().is_not_durable());
     let output = &handle.metrics().outputs[0];
     assert_eq!((output.syncs, output.written.total()), (0, 1));
     assert_eq!(output.failed_syncs as usize, happened.count("Sync!"), "the last one at the end, too");

@@ -75,6 +75,32 @@ fn an_order_to_sync_fails_and_covers_all_lines_since_the_last_one() {
     guard.close().unwrap();
 }
 
+/// Nothing can be logged any more. What fails before the end is reported in the log.
+#[test]
+fn promise_06_closing_the_guard_says_that_the_last_sync_failed() {
+    let text = Arc::default();
+    let refusing = |control| match control {
+        Control::Sync => Err(Error::retry("sync disk: Device or resource busy")),
+        _ => Ok(()),
+    };
+    let takes = |lines: &mut Lines| {
+        lines.advance(lines.as_bytes().len());
+        Ok(())
+    };
+    let at_end = Durability::Interval(std::time::Duration::from_secs(3600));
+    for (output, expected) in [
+        (Output::new(losing(&Arc::new(AtomicU64::new(u64::MAX)), &text)), "3 lines may not survive a power cut"),
+        (Output::new(Acts { write: takes, control: refusing }), "what was written is not durable yet: sync disk"),
+    ] {
+        let output = output.name("out").durability(at_end);
+        let (dispatch, guard) = built(spanline::builder().on_complaint(|_| {}).output(output));
+        within(&dispatch, || (0..3).for_each(|seq| log(Level::INFO, 0, seq)));
+        let error = guard.close().unwrap_err();
+        assert!(error.is_not_durable() && error.unwritten_lines().is_none(), "{error:#}");
+        assert!(error.to_string().contains(expected) && error.to_string().starts_with("output out"), "{error:#}");
+    }
+}
+
 /// Files whose `fdatasync` fails. The calls are refused in a child process.
 #[cfg(target_os = "linux")]
 mod files {

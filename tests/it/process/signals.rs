@@ -237,7 +237,7 @@ fn promise_09_a_forked_child_ends_by_the_signal_too() {
             });
             assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == SIGTERM, "{status}");
         }
-        // The children's handlers have woken the parent's thread for nothing.
+        // The children's signals are not the parent's.
         log(Level::INFO, 2, 0);
         return;
     }

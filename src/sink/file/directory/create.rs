@@ -1,17 +1,16 @@
 //! Opens a file that may be missing.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
 
-use super::Directory;
 use super::trust::Links;
+use super::{Directory, HeldFile};
 
 /// Between inspecting and opening, a file can come or go: this many attempts.
 const ATTEMPTS: u32 = 16;
 
 impl Directory {
     /// Opens a file for reading and appending, if it may be trusted, or creates it. Returns whether it was created.
-    pub(in super::super) fn open_or_create(&self, name: &str, links: Links) -> io::Result<(File, bool)> {
+    pub(in super::super) fn open_or_create(&self, name: &str, links: Links) -> io::Result<(HeldFile, bool)> {
         for _ in 0..ATTEMPTS {
             match self.open_file(name, links) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -1,41 +1,40 @@
 //! A file that the log holds open.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, Read, Write};
 
-#[cfg(not(unix))]
-use super::other::Identity;
+use super::Identity;
 use super::trust::Entry;
 #[cfg(unix)]
-use super::unix::Identity;
+use super::unix::entry;
+#[cfg(unix)]
+use crate::process::Descriptor;
 
-/// A file that the log holds open, and its identity.
-///
-/// The program may close the descriptor and reuse its number, as daemons do. So the identity is checked before each use,
-/// and a descriptor of another file is not closed.
+/// A file that the log holds open. Each access fails once the program has closed its descriptor.
 #[derive(Debug)]
 pub(in super::super) struct HeldFile {
-    /// Taken out at the end only.
-    file: Option<File>,
-    identity: Identity,
+    #[cfg(unix)]
+    file: Descriptor<File>,
+    #[cfg(not(unix))]
+    file: File,
 }
 
+#[cfg(unix)]
 impl HeldFile {
     pub(in super::super) fn new(file: File) -> io::Result<Self> {
-        let identity = Entry::of(&file)?.identity;
-        Ok(Self { file: Some(file), identity })
+        Ok(Self { file: Descriptor::new(file)? })
     }
 
     pub(in super::super) fn identity(&self) -> Identity {
-        self.identity
+        self.file.identity()
     }
 
     /// Returns the file.
     ///
     /// # Errors
-    /// The descriptor is closed, or is that of another file.
+    /// The program has closed the descriptor.
     pub(in super::super) fn get(&self) -> io::Result<&File> {
-        self.inspect().map(|(file, _)| file)
+        self.file.get().map(|(file, _)| file)
     }
 
     /// Inspects the file.
@@ -43,28 +42,42 @@ impl HeldFile {
     /// # Errors
     /// As for [`get`](Self::get).
     pub(in super::super) fn entry(&self) -> io::Result<Entry> {
-        self.inspect().map(|(_, entry)| entry)
-    }
-
-    fn inspect(&self) -> io::Result<(&File, Entry)> {
-        if let Some(file) = &self.file
-            && let Ok(entry) = Entry::of(file)
-            && entry.identity == self.identity
-        {
-            return Ok((file, entry));
-        }
-        Err(io::Error::new(ErrorKind::NotFound, "the program has closed the descriptor of the log's file"))
+        self.file.get().map(|(_, stat)| entry(&stat))
     }
 }
 
-impl Drop for HeldFile {
-    fn drop(&mut self) {
-        let is_own = self.get().is_ok();
-        if let Some(file) = self.file.take()
-            && !is_own
-        {
-            // The number belongs to the program now.
-            std::mem::forget(file);
-        }
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "as on Unix")]
+impl HeldFile {
+    pub(in super::super) fn new(file: File) -> io::Result<Self> {
+        Ok(Self { file })
+    }
+
+    pub(in super::super) fn identity(&self) -> Identity {
+        Identity
+    }
+
+    pub(in super::super) fn get(&self) -> io::Result<&File> {
+        Ok(&self.file)
+    }
+
+    pub(in super::super) fn entry(&self) -> io::Result<Entry> {
+        super::other::inspect(&self.file)
+    }
+}
+
+impl Read for &HeldFile {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.get()?.read(bytes)
+    }
+}
+
+impl Write for HeldFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.get()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

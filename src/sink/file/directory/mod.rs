@@ -11,8 +11,8 @@
 //!   where more would be dangerous. A file is inspected before it is opened, because opening a FIFO or a device has
 //!   effects, and again through its descriptor.
 //!
-//! The program may close all descriptors, and reuse their numbers. So [`Directory`] and [`HeldFile`] check the identity of
-//! their descriptor before each use, and do not close one that is no longer theirs.
+//! The program may close all descriptors, and reuse their numbers. [`Directory`] and [`HeldFile`] neither use nor close such
+//! a descriptor.
 //!
 //! On systems without such descriptors, `other` does the same operations by path.
 

@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::attributes::Attributes;
+use super::held_file::HeldFile;
 use super::trust::{Entry, Kind, Links};
 use crate::record::Timestamp;
 
@@ -58,15 +59,15 @@ impl Directory {
         self.inspect(name).is_ok()
     }
 
-    pub(in super::super) fn open_file(&self, name: &str, links: Links) -> io::Result<File> {
+    pub(in super::super) fn open_file(&self, name: &str, links: Links) -> io::Result<HeldFile> {
         self.inspect(name)?.check(links)?;
-        let file = options().open(self.path.join(name))?;
-        Entry::of(&file)?.check(links)?;
+        let file = HeldFile::new(options().open(self.path.join(name))?)?;
+        file.entry()?.check(links)?;
         Ok(file)
     }
 
-    pub(in super::super) fn create(&self, name: &str) -> io::Result<File> {
-        options().create_new(true).open(self.path.join(name))
+    pub(in super::super) fn create(&self, name: &str) -> io::Result<HeldFile> {
+        HeldFile::new(options().create_new(true).open(self.path.join(name))?)
     }
 
     pub(in super::super) fn set_attributes(_: &File, _: Attributes) -> io::Result<()> {

@@ -1,6 +1,5 @@
 //! Which files may be used: the one place that decides.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
 
 #[cfg(not(unix))]
@@ -44,11 +43,6 @@ pub(super) enum Kind {
 }
 
 impl Entry {
-    /// Inspects an open file.
-    pub(in super::super) fn of(file: &File) -> io::Result<Self> {
-        system::inspect(file)
-    }
-
     /// Returns whether it belongs to the process's own user.
     pub(in super::super) fn is_own(&self) -> bool {
         self.owner == system::own_user()

@@ -1,16 +1,19 @@
 //! A directory as a descriptor, on Unix.
 
-use std::fs::{File, Metadata, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::attributes::Attributes;
+use super::held_file::HeldFile;
 use super::trust::{Entry, Kind, Links};
 use super::walk;
+use crate::process::Descriptor;
+pub(in super::super) use crate::process::Identity;
 use crate::record::Timestamp;
 
 /// New files are private until their attributes are set.
@@ -19,32 +22,13 @@ const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
 /// Names are this long at most where the file system gives no limit.
 const NAME_BYTES: usize = 255;
 
-/// Identifies a file, whatever its name is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Identity(u64, u64);
-
 /// A directory, held open.
 #[derive(Debug)]
 pub(in super::super) struct Directory {
-    /// Taken out at the end only.
-    descriptor: Option<OwnedFd>,
-    identity: Identity,
+    descriptor: Descriptor<OwnedFd>,
     path: PathBuf,
     /// The root directory through which `path` led here.
     root: Identity,
-}
-
-impl Identity {
-    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the types differ between systems")]
-    pub(super) fn of(stat: &Stat) -> Self {
-        Self(stat.st_dev as u64, stat.st_ino as u64)
-    }
-
-    /// Returns whether it is that of the file.
-    pub(in super::super) fn is_of(self, metadata: &Metadata) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        self == Self(metadata.dev(), metadata.ino())
-    }
 }
 
 impl Directory {
@@ -53,9 +37,8 @@ impl Directory {
     /// # Errors
     /// Part of the path is a symbolic link that neither root nor the process's own user made, or the system refuses.
     pub(in super::super) fn open(path: &Path, mode: u32) -> io::Result<Self> {
-        let descriptor = walk::open(path, mode)?;
-        let identity = Identity::of(&rustix::fs::fstat(&descriptor)?);
-        Ok(Self { descriptor: Some(descriptor), identity, path: path.to_owned(), root: root()? })
+        let descriptor = Descriptor::new(walk::open(path, mode)?)?;
+        Ok(Self { descriptor, path: path.to_owned(), root: root()? })
     }
 
     /// Returns the path at which it was opened.
@@ -97,25 +80,26 @@ impl Directory {
     }
 
     /// Opens a file for reading and appending, if it may be trusted.
-    pub(in super::super) fn open_file(&self, name: &str, links: Links) -> io::Result<File> {
+    pub(in super::super) fn open_file(&self, name: &str, links: Links) -> io::Result<HeldFile> {
         self.inspect(name)?.check(links)?;
         // Opening a FIFO would wait for its other end.
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = self.fd()?;
-        let file = File::from(retry_on_intr(|| rustix::fs::openat(fd, name, flags | OFlags::CLOEXEC, Mode::empty()))?);
+        let opened = retry_on_intr(|| rustix::fs::openat(fd, name, flags | OFlags::CLOEXEC, Mode::empty()))?;
+        let file = HeldFile::new(opened.into())?;
         // Another file may have been put there in the meantime.
-        Entry::of(&file)?.check(links)?;
+        file.entry()?.check(links)?;
         Ok(file)
     }
 
     /// Creates a file that must not exist. Only its owner has access until [`set_attributes`](Self::set_attributes).
-    pub(in super::super) fn create(&self, name: &str) -> io::Result<File> {
+    pub(in super::super) fn create(&self, name: &str) -> io::Result<HeldFile> {
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = self.fd()?;
         let file = File::from(retry_on_intr(|| rustix::fs::openat(fd, name, flags, PRIVATE))?);
         // The umask may have removed bits. A file system without modes refuses; that is not an error.
         let _ = rustix::fs::fchmod(&file, PRIVATE);
-        Ok(file)
+        HeldFile::new(file)
     }
 
     /// Sets the group and mode of a file of the log.
@@ -221,30 +205,8 @@ impl Directory {
 
     /// Returns the descriptor, if it still is that of the directory.
     fn fd(&self) -> io::Result<BorrowedFd<'_>> {
-        if let Some(fd) = &self.descriptor
-            && rustix::fs::fstat(fd).is_ok_and(|stat| Identity::of(&stat) == self.identity)
-        {
-            return Ok(fd.as_fd());
-        }
-        Err(io::Error::new(ErrorKind::NotFound, "the program has closed the descriptor of the log's directory"))
+        self.descriptor.get().map(|(fd, _)| fd.as_fd())
     }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let is_own = self.fd().is_ok();
-        if let Some(descriptor) = self.descriptor.take()
-            && !is_own
-        {
-            // The number belongs to the program now.
-            let _ = descriptor.into_raw_fd();
-        }
-    }
-}
-
-/// Inspects an open file.
-pub(super) fn inspect(file: &File) -> io::Result<Entry> {
-    Ok(entry(&rustix::fs::fstat(file)?))
 }
 
 /// Returns the user that new files belong to.
@@ -253,7 +215,7 @@ pub(super) fn own_user() -> u32 {
 }
 
 #[allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "the types differ between systems")]
-fn entry(stat: &Stat) -> Entry {
+pub(super) fn entry(stat: &Stat) -> Entry {
     let nanos = (stat.st_mtime as i64).saturating_mul(1_000_000_000).saturating_add(stat.st_mtime_nsec as i64);
     Entry {
         identity: Identity::of(stat),
@@ -309,11 +271,12 @@ mod tests {
     #[test]
     fn a_descriptor_that_the_program_has_reused_is_neither_used_nor_closed() {
         let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let mut directory = Directory::open(ours.path(), 0o750).unwrap();
+        let directory = Directory::open(ours.path(), 0o750).unwrap();
         directory.create("a").unwrap();
         let program = File::open(theirs.path()).unwrap();
-        rustix::io::dup2(&program, directory.descriptor.as_mut().unwrap()).unwrap();
-        let number = directory.descriptor.as_ref().unwrap().as_raw_fd();
+        let number = directory.fd().unwrap().as_raw_fd();
+        let mut taken = directory.descriptor.take_number();
+        rustix::io::dup2(&program, &mut taken).unwrap();
         for error in [
             directory.create("b").map(drop).unwrap_err(),
             directory.inspect("a").map(drop).unwrap_err(),

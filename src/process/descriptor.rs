@@ -1,0 +1,137 @@
+//! Descriptors that the log holds.
+
+use std::fs::Metadata;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{OFlags, Stat};
+
+/// The number of the first descriptor behind the standard streams.
+const FIRST: i32 = 3;
+
+/// Identifies a file, whatever its name is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64);
+
+impl Identity {
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the types differ between systems")]
+    pub(crate) fn of(stat: &Stat) -> Self {
+        Self(stat.st_dev as u64, stat.st_ino as u64)
+    }
+
+    /// Returns whether it is that of the file.
+    pub(crate) fn is_of(self, metadata: &Metadata) -> bool {
+        self == Self(metadata.dev(), metadata.ino())
+    }
+}
+
+/// A descriptor that the log holds.
+///
+/// The program may close it and reuse its number, as daemons do. So its identity is checked before each use. Once the
+/// number is not the log's any more, it is neither used nor closed, even if the same file comes back under it.
+#[derive(Debug)]
+pub(crate) struct Descriptor<T: AsFd> {
+    /// Taken out at the end only.
+    held: Option<T>,
+    identity: Identity,
+    access: OFlags,
+    is_lost: AtomicBool,
+}
+
+impl<T: AsFd + From<OwnedFd> + Into<OwnedFd>> Descriptor<T> {
+    /// Holds a descriptor. Its number is above those of the standard streams: what a program without them prints must not
+    /// land in the log.
+    pub(crate) fn new(held: T) -> io::Result<Self> {
+        let is_standard = held.as_fd().as_raw_fd() < FIRST;
+        let held = if is_standard { T::from(rustix::io::fcntl_dupfd_cloexec(held, FIRST)?) } else { held };
+        let identity = Identity::of(&rustix::fs::fstat(&held)?);
+        let access = access(&held)?;
+        Ok(Self { held: Some(held), identity, access, is_lost: AtomicBool::new(false) })
+    }
+}
+
+impl<T: AsFd> Descriptor<T> {
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Returns the descriptor, and the state of its file.
+    ///
+    /// # Errors
+    /// The program has closed it.
+    pub(crate) fn get(&self) -> io::Result<(&T, Stat)> {
+        if let Some(held) = self.held.as_ref().filter(|_| !self.is_lost.load(Ordering::Relaxed))
+            && let Ok(stat) = rustix::fs::fstat(held)
+            && Identity::of(&stat) == self.identity
+            && access(held).is_ok_and(|access| access == self.access)
+        {
+            return Ok((held, stat));
+        }
+        self.is_lost.store(true, Ordering::Relaxed);
+        Err(io::Error::new(ErrorKind::NotFound, "the program has closed the log's descriptor"))
+    }
+}
+
+impl<T: AsFd> Drop for Descriptor<T> {
+    fn drop(&mut self) {
+        let is_own = self.get().is_ok();
+        if let Some(held) = self.held.take()
+            && !is_own
+        {
+            // The number belongs to the program now.
+            std::mem::forget(held);
+        }
+    }
+}
+
+#[cfg(test)]
+impl<T: AsFd> Descriptor<T> {
+    /// Takes its number away, as the program may.
+    #[expect(unsafe_code, reason = "two own one number")]
+    pub(crate) fn take_number(&self) -> OwnedFd {
+        use std::os::fd::FromRawFd;
+        let number = self.get().unwrap().0.as_fd().as_raw_fd();
+        // SAFETY: the number is open. The test leads it elsewhere, so that this descriptor is lost.
+        unsafe { OwnedFd::from_raw_fd(number) }
+    }
+}
+
+/// Returns how the file was opened. The program may open the same file in another way, to read its log for example.
+fn access(held: impl AsFd) -> io::Result<OFlags> {
+    Ok(rustix::fs::fcntl_getfl(held)? & (OFlags::RWMODE | OFlags::APPEND))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    /// The program closes all descriptors. Then the log opens its directory again, and gets the same number for it.
+    #[test]
+    fn a_number_that_comes_back_with_the_same_file_stays_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = Descriptor::new(File::open(directory.path()).unwrap()).unwrap();
+        let mut number = held.take_number();
+        rustix::io::dup2(File::open("/dev/null").unwrap(), &mut number).unwrap();
+        held.get().unwrap_err();
+        rustix::io::dup2(File::open(directory.path()).unwrap(), &mut number).unwrap();
+        held.get().unwrap_err();
+        drop(held);
+        assert!(rustix::fs::fstat(&number).is_ok(), "it was closed");
+    }
+
+    /// The program opens the log's file for reading, and gets the log's number for it.
+    #[test]
+    fn a_number_with_the_same_file_and_other_rights_is_lost() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let held = Descriptor::new(File::options().append(true).open(file.path()).unwrap()).unwrap();
+        let mut number = held.take_number();
+        rustix::io::dup2(File::open(file.path()).unwrap(), &mut number).unwrap();
+        held.get().unwrap_err();
+        drop(held);
+        assert!(rustix::fs::fstat(&number).is_ok(), "it was closed");
+    }
+}
