@@ -7,6 +7,7 @@ use tracing::Level;
 use super::ids::{SpanId, TraceId};
 use super::node::Node;
 use super::trace_fields::{self, TRACE_NAMES, TraceFields, named_trace, named_traces};
+use crate::names::Names;
 use crate::values::{Fields, Key, Value};
 
 /// One span of a context, as it was when the event was logged.
@@ -73,23 +74,18 @@ impl<'a> SpanView<'a> {
         if ![self.recorded, &self.node.fields].into_iter().any(|fields| Fields::new(fields).has_truncated()) {
             return total;
         }
-        for (fields, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
+        let meta = self.node.meta;
+        let recorded: Names<&str> = Fields::new(self.recorded).filter_map(|(key, _)| key.name(meta)).collect();
+        for (fields, replaced_by) in [(self.recorded, &Names::default()), (&self.node.fields, &recorded)] {
             let mut counts = true;
             for (key, value) in Fields::new(fields) {
                 match (key, value) {
                     (Key::Truncated, Value::U64(bytes)) => total += if counts { bytes } else { 0 },
-                    _ => counts = Fields::new(replaced_by).all(|(other, _)| !self.is_same(key, other)),
+                    _ => counts = key.name(meta).is_none_or(|name| !replaced_by.contains(name)),
                 }
             }
         }
         total
-    }
-
-    /// Returns whether two keys name the same field. Names are compared, because a context variable may have the name of a
-    /// declared field, and a name may be declared twice.
-    fn is_same(&self, one: Key<'_>, other: Key<'_>) -> bool {
-        let meta = self.node.meta;
-        one == other || one.name(meta).is_some_and(|name| other.name(meta) == Some(name))
     }
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
@@ -115,14 +111,33 @@ impl<'a> SpanView<'a> {
 
     /// Returns the fields with their keys, including those that name the trace.
     pub(crate) fn raw_fields(&self) -> impl Iterator<Item = (Key<'a>, Value<'a>)> + use<'a> {
-        let fields = |encoded| Fields::new(encoded).filter(|(key, _)| matches!(key, Key::Index(_) | Key::Name(_)));
-        let view = *self;
-        let (opened, recorded): (&[u8], _) = (&view.node.fields, view.recorded);
-        let replaced =
-            move |key| fields(recorded).filter(|(other, _)| view.is_same(*other, key)).last().map(|(_, value)| value);
-        let added =
-            fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
-        fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
+        let plain = self.plain_fields();
+        let merged = if plain.is_none() { self.merged_fields() } else { Vec::new() };
+        plain.into_iter().flatten().filter(|(key, _)| is_field(*key)).chain(merged)
+    }
+
+    /// Returns the fields with the values recorded on them, then the fields that were recorded only.
+    ///
+    /// Names are compared, because a context variable may have the name of a declared field, and a name may be declared
+    /// twice.
+    fn merged_fields(&self) -> Vec<(Key<'a>, Value<'a>)> {
+        let named = |encoded| {
+            let fields = Fields::new(encoded).filter(|(key, _)| is_field(*key));
+            fields.filter_map(|(key, value)| Some((key, key.name(self.node.meta)?, value)))
+        };
+        let mut recorded = Names::default();
+        for (_, name, value) in named(self.recorded) {
+            recorded.insert(name, value);
+        }
+        let mut opened = Names::default();
+        let mut merged = Vec::new();
+        for (key, name, value) in named(&self.node.fields) {
+            opened.add(name);
+            merged.push((key, recorded.get(name).unwrap_or(value)));
+        }
+        let is_new = |name: &str| !opened.contains(name);
+        merged.extend(named(self.recorded).filter(|(_, name, _)| is_new(name)).map(|(key, _, value)| (key, value)));
+        merged
     }
 
     /// Returns whether a trace that a field names can be the span's. OpenTelemetry's answer takes precedence.
@@ -151,6 +166,10 @@ impl<'a> SpanView<'a> {
     fn first_trace(&self, fields: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
         named_traces(fields).find(|(trace, _)| self.is_in(*trace))
     }
+}
+
+fn is_field(key: Key<'_>) -> bool {
+    matches!(key, Key::Index(_) | Key::Name(_))
 }
 
 impl fmt::Debug for SpanView<'_> {

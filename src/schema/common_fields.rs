@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::json;
 use super::object::Object;
-use super::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
+use super::resolved_fields::{ResolvedField, fields_and_names};
 use crate::context::{Context, SpanId, SpanView, TraceId};
+use crate::names::last_of_each;
 use crate::record::{Record, Value};
 
 /// The spans around an event, innermost first.
@@ -39,12 +40,13 @@ pub(super) struct CommonFields<'a> {
 impl<'a> CommonFields<'a> {
     /// Splits a record. `views`: its spans, from [`views`].
     pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
-        let mut fields = resolved_fields(record, views);
+        let (mut fields, names) = fields_and_names(record, views);
         put_marks(&mut fields, record);
         let mut statics: SmallVec<[_; 4]> = SmallVec::new();
         if record.static_fields().next().is_some() {
-            let shadowed = |name: &str| fields.iter().any(|field| field.name == name);
-            statics.extend(last_of_each(record.static_fields()).filter(|(name, _)| !shadowed(name)));
+            let is_mark = |name: &str| marks(record).any(|(mark, _)| mark == name);
+            let is_free = |name: &str| !names.contains(name) && !is_mark(name);
+            statics = last_of_each(record.static_fields()).filter(|(name, _)| is_free(name)).collect();
         }
         let is_text = |value: &Value<'_>| value.as_str().is_some();
         let message = take(&mut fields, "message", |_| true);
@@ -119,14 +121,16 @@ fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T
 
 /// Adds the log's own marks, `held_back` and `backtrace`, in place of fields with these names.
 pub(super) fn put_marks<'a>(fields: &mut Vec<ResolvedField<'a>>, record: &Record<'a>) {
-    let marks = [
-        record.is_held_back().then_some(("held_back", Value::Bool(true))),
-        record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
-    ];
-    for (name, value) in marks.into_iter().flatten() {
+    for (name, value) in marks(record) {
         fields.retain(|field| field.name != name);
         fields.push(ResolvedField { name, value, own: true });
     }
+}
+
+fn marks<'a>(record: &Record<'a>) -> impl Iterator<Item = (&'static str, Value<'a>)> + use<'a> {
+    let held_back = record.is_held_back().then_some(("held_back", Value::Bool(true)));
+    let backtrace = record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace)));
+    held_back.into_iter().chain(backtrace)
 }
 
 /// Returns the type of an error, if it is known.

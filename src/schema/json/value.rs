@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::escape::put_str;
-use super::nested::{MAX_DEPTH, put_json};
+use super::nested::put_json;
 use crate::record::{ErrorChain, Value};
 
 /// Appends a value as JSON.
@@ -33,7 +33,7 @@ pub fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
         },
         Value::Bytes(bytes) => put_str(out, &STANDARD.encode(bytes)),
         Value::Error(chain) => put_error(out, chain),
-        Value::Json(text) => put_json(out, text, MAX_DEPTH),
+        Value::Json(text) => put_json(out, text),
     }
 }
 
