@@ -8,7 +8,7 @@ use super::ids::{SpanId, TraceId};
 use super::node::Node;
 use super::trace_fields::{self, TRACE_NAMES, TraceFields, named_trace, named_traces};
 use crate::names::Names;
-use crate::values::{Fields, Key, Value};
+use crate::values::{FieldNames, Fields, Key, Value};
 
 /// One span of a context, as it was when the event was logged.
 #[derive(Clone, Copy)]
@@ -52,20 +52,19 @@ impl<'a> SpanView<'a> {
     ///
     /// A `trace_id` or `traceparent` that became the trace's id is omitted, and so is a `tracestate` next to it.
     pub fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        let meta = self.node.meta;
-        self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
+        let mut names = self.names();
+        self.shown_fields().filter_map(move |(key, value)| Some((names.name(key)?, value)))
     }
 
     /// Returns the same fields, including those that name the trace.
     pub(crate) fn all_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
-        let meta = self.node.meta;
-        self.raw_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
+        let mut names = self.names();
+        self.raw_fields().filter_map(move |(key, value)| Some((names.name(key)?, value)))
     }
 
     /// Returns the last field of a name.
     pub(super) fn last_field(&self, name: &str) -> Option<Value<'a>> {
-        let meta = self.node.meta;
-        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last().map(|(_, value)| value)
+        self.all_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
     }
 
     /// Returns how many bytes of text the span's fields lost when they were captured.
@@ -74,14 +73,14 @@ impl<'a> SpanView<'a> {
         if ![self.recorded, &self.node.fields].into_iter().any(|fields| Fields::new(fields).has_truncated()) {
             return total;
         }
-        let meta = self.node.meta;
-        let recorded: Names<&str> = Fields::new(self.recorded).filter_map(|(key, _)| key.name(meta)).collect();
+        let mut names = self.names();
+        let recorded: Names<&str> = Fields::new(self.recorded).filter_map(|(key, _)| names.name(key)).collect();
         for (fields, replaced_by) in [(self.recorded, &Names::default()), (&self.node.fields, &recorded)] {
             let mut counts = true;
             for (key, value) in Fields::new(fields) {
                 match (key, value) {
                     (Key::Truncated, Value::U64(bytes)) => total += if counts { bytes } else { 0 },
-                    _ => counts = key.name(meta).is_none_or(|name| !replaced_by.contains(name)),
+                    _ => counts = names.name(key).is_none_or(|name| !replaced_by.contains(name)),
                 }
             }
         }
@@ -89,11 +88,11 @@ impl<'a> SpanView<'a> {
     }
 
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
-        let meta = self.node.meta;
+        let mut names = self.names();
         let named = if self.node.flags.names_trace { self.trace_fields() } else { [None; 2] };
         let absorbed = self.first_trace(&named);
         self.raw_fields().filter(move |(key, value)| {
-            let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
+            let Some(((trace, remote), name)) = absorbed.zip(names.name(*key)) else { return true };
             if name == "tracestate" {
                 return remote.is_none();
             }
@@ -122,8 +121,8 @@ impl<'a> SpanView<'a> {
     /// twice.
     fn merged_fields(&self) -> Vec<(Key<'a>, Value<'a>)> {
         let named = |encoded| {
-            let fields = Fields::new(encoded).filter(|(key, _)| is_field(*key));
-            fields.filter_map(|(key, value)| Some((key, key.name(self.node.meta)?, value)))
+            let mut names = self.names();
+            Fields::new(encoded).filter_map(move |(key, value)| Some((key, names.name(key)?, value)))
         };
         let mut recorded = Names::default();
         for (_, name, value) in named(self.recorded) {
@@ -140,6 +139,10 @@ impl<'a> SpanView<'a> {
         merged
     }
 
+    fn names(&self) -> FieldNames {
+        FieldNames::of(self.node.meta)
+    }
+
     /// Returns whether a trace that a field names can be the span's. OpenTelemetry's answer takes precedence.
     #[inline]
     pub(crate) fn is_in(&self, trace: TraceId) -> bool {
@@ -147,12 +150,11 @@ impl<'a> SpanView<'a> {
     }
 
     fn trace_fields(&self) -> TraceFields<'a> {
-        let meta = self.node.meta;
         match self.plain_fields() {
-            Some(fields) => trace_fields::trace_fields(fields, meta),
+            Some(fields) => trace_fields::trace_fields(fields, self.node.meta),
             None => {
-                let mut found = [None; 2];
-                self.raw_fields().for_each(|(key, value)| trace_fields::note(&mut found, meta, key, || value));
+                let (mut found, mut names) = ([None; 2], self.names());
+                self.raw_fields().for_each(|(key, value)| trace_fields::note(&mut found, &mut names, key, || value));
                 found
             }
         }
