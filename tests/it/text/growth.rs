@@ -126,7 +126,7 @@ fn spans(depth: usize) {
             span.entered()
         })
         .collect();
-    (0..10).for_each(|_| info!("inside"));
+    (0..4).for_each(|_| info!("inside"));
     // The innermost first.
     opened.into_iter().rev().for_each(drop);
 }
@@ -139,19 +139,19 @@ const FIELDS: &[Input] = &[
         Box::new(move || {
             let given: Vec<Given<'_>> = vec![Some(&1); count];
             let span = span.open(&given);
-            span.in_scope(|| (0..10).for_each(|_| event.log(&given)));
+            span.in_scope(|| (0..4).for_each(|_| event.log(&given)));
         })
     })
     .up_to(240),
-    Input::new("names of variables", 600, |count| {
+    Input::new("names of variables", 400, |count| {
         let names = names(count);
         Box::new(move || variables(&names).in_scope(|| info!("inside")))
     }),
-    Input::new("equal names of variables", 600, |count| {
+    Input::new("equal names of variables", 400, |count| {
         let names = vec!["name".to_owned(); count];
         Box::new(move || variables(&names).in_scope(|| info!("inside")))
     }),
-    Input::new("variables set on an open span", 600, |count| {
+    Input::new("variables set on an open span", 300, |count| {
         let names = names(count);
         Box::new(move || {
             let span = info_span!("span");
@@ -159,7 +159,7 @@ const FIELDS: &[Input] = &[
             span.in_scope(|| info!("inside"));
         })
     }),
-    Input::new("variables set twice", 400, |count| {
+    Input::new("variables set twice", 250, |count| {
         let names = names(count);
         Box::new(move || {
             let span = variables(&names).span();
@@ -167,7 +167,7 @@ const FIELDS: &[Input] = &[
             span.in_scope(|| info!("inside"));
         })
     }),
-    Input::new("static fields", 600, |_| Box::new(|| (0..4).for_each(|_| info!("with them"))))
+    Input::new("static fields", 300, |_| Box::new(|| (0..4).for_each(|_| info!("with them"))))
         .builder(|count, builder| names(count).iter().fold(builder, |builder, name| builder.static_field(name, 1))),
     Input::new("static fields with the names of variables", 400, |count| {
         let names = names(count);
@@ -183,20 +183,21 @@ const FIELDS: &[Input] = &[
         Box::new(move || variables(&names).in_scope(|| info!("inside")))
     })
     .up_to(64_000),
-    Input::new("spans", 60, |depth| Box::new(move || spans(depth))),
-    Input::new("lines", 200, |count| Box::new(move || (0..count).for_each(|at| info!(at, "line")))),
+    Input::new("spans", 40, |depth| Box::new(move || spans(depth))),
+    Input::new("lines", 100, |count| Box::new(move || (0..count).for_each(|at| info!(at, "line")))),
     Input::new("sources of an error", 15, |sources| error(sources, 400)).up_to(60),
     Input::new("bytes of an error", 8_000, |bytes| error(2, bytes)),
 ];
 
 const JSON: &[Input] = &[
     Input::new("levels of arrays", 29, |depth| json(levels("[", "]", depth))).up_to(116),
-    Input::new("levels of objects", 29, |depth| json(levels("{\"a\":", "}", depth))).up_to(116),
-    Input::new("levels of objects with equal keys", 29, |depth| json(levels("{\"a\":1,\"a\":", "}", depth))).up_to(116),
+    Input::new("levels of objects", 29, |depth| json(levels("{\"level\":", "}", depth))).up_to(116),
+    Input::new("levels of objects with equal keys", 29, |depth| json(levels("{\"level\":1,\"level\":", "}", depth)))
+        .up_to(116),
     Input::new("levels that become text", 29, |depth| json(levels("{\"\\ud800\":", "}", depth))).up_to(116),
-    Input::new("levels beyond the limit", 4_000, |depth| json("[".repeat(depth) + &"]".repeat(depth))),
-    Input::new("levels of objects beyond the limit", 2_000, |depth| {
-        json("{\"a\":".repeat(depth) + "1" + &"}".repeat(depth))
+    Input::new("levels beyond the limit", 1_500, |depth| json("[".repeat(depth) + &"]".repeat(depth))),
+    Input::new("levels of objects beyond the limit", 500, |depth| {
+        json("{\"level\":".repeat(depth) + "1" + &"}".repeat(depth))
     }),
     Input::new("items", 2_000, |count| json(format!("[{}0]", "[],".repeat(count)))),
     Input::new("members", 600, |count| json(members(names(count).into_iter()))),
@@ -229,9 +230,9 @@ const EDITS: &[Input] = &[
     Input::new("edited levels", 29, |depth| json(levels("[", "]", depth)))
         .up_to(116)
         .edits(|_| Edits::new().remove("json.a").remove("fields.json.a").remove("labels.json.a")),
-    Input::new("levels of an edit", 29, |depth| json(levels("{\"a\":", "}", depth)))
+    Input::new("levels of an edit", 29, |depth| json(levels("{\"level\":", "}", depth)))
         .up_to(116)
-        .edits(|depth| Edits::new().remove(format!("json.{}b", "a.".repeat(depth)))),
+        .edits(|depth| Edits::new().remove(format!("json.{}b", "level.".repeat(depth)))),
 ];
 
 #[track_caller]
