@@ -110,9 +110,11 @@ impl<'a> SpanView<'a> {
 
     /// Returns the fields with their keys, including those that name the trace.
     pub(crate) fn raw_fields(&self) -> impl Iterator<Item = (Key<'a>, Value<'a>)> + use<'a> {
-        let plain = self.plain_fields();
-        let merged = if plain.is_none() { self.merged_fields() } else { Vec::new() };
-        plain.into_iter().flatten().filter(|(key, _)| is_field(*key)).chain(merged)
+        let (plain, merged) = match self.plain_fields() {
+            Some(plain) => (plain, Vec::new()),
+            None => (Fields::new(&[]), self.merged_fields()),
+        };
+        plain.filter(|(key, _)| is_field(*key)).chain(merged)
     }
 
     /// Returns the fields with the values recorded on them, then the fields that were recorded only.

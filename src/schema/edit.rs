@@ -96,19 +96,25 @@ impl Edits {
     /// into an element of the list.
     pub fn apply<'e, T>(&'e self, fields: &mut Vec<(Cow<'e, str>, T)>, make: impl Fn(Value<'e>) -> T) {
         if !self.is_empty() {
-            self.apply_at("", fields, make);
+            self.apply_at(&mut String::new(), fields, make);
         }
     }
 
     /// Edits the members of the object at a path, which ends with a dot or is empty.
-    fn apply_at<'e, T>(&'e self, path: &str, members: &mut Vec<(Cow<'e, str>, T)>, make: impl Fn(Value<'e>) -> T) {
+    fn apply_at<'e, T>(
+        &'e self,
+        path: &mut String,
+        members: &mut Vec<(Cow<'e, str>, T)>,
+        make: impl Fn(Value<'e>) -> T,
+    ) {
         // For each member, the number of the edit that named it; `None` when it is removed.
         let mut ranks: Vec<Option<usize>> = Vec::with_capacity(members.len());
-        let mut from = path.to_owned();
+        let length = path.len();
         for (name, _) in members.iter_mut() {
-            from.truncate(path.len());
-            from.push_str(name);
-            ranks.push(match self.changes.get(&from) {
+            path.push_str(name);
+            let change = self.changes.get(&**path);
+            path.truncate(length);
+            ranks.push(match change {
                 Some((rank, Change::Rename { to })) => {
                     *name = Cow::Borrowed(to);
                     Some(*rank)
@@ -218,9 +224,12 @@ fn put_edited(out: &mut Vec<u8>, json: Json<'_>, edits: &Edits, path: &mut Strin
                     Content::Inserted(value) => json::put_value(out, value),
                     Content::Original(value, name) => {
                         let length = path.len();
-                        path.push_str(name);
-                        path.push('.');
-                        if edits.are_inside(path) {
+                        let has_values = matches!(value.first(), b'{' | b'[');
+                        if has_values {
+                            path.push_str(name);
+                            path.push('.');
+                        }
+                        if has_values && edits.are_inside(path) {
                             put_edited(out, *value, edits, path, depth - 1);
                         } else {
                             out.extend_from_slice(value.text().as_bytes());

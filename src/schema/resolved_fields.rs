@@ -2,7 +2,7 @@
 //! else the outer spans'. Every schema follows this order.
 
 use crate::context::SpanView;
-use crate::names::{Names, move_last_of_each};
+use crate::names::Names;
 use crate::record::{Record, Value};
 
 /// A field that is in the line.
@@ -14,49 +14,71 @@ pub(super) struct ResolvedField<'a> {
     pub(super) own: bool,
 }
 
-/// Returns the fields in the line, the event's own first. `views`: the spans of the record's context, innermost first.
-pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<ResolvedField<'a>> {
-    fields_and_names(record, views).0
+/// The fields in a line, the event's own first, and their names.
+pub(super) struct ResolvedFields<'a> {
+    pub(super) all: Vec<ResolvedField<'a>>,
+    /// Each name with the place that its field had when it was added.
+    names: Names<&'a str, usize>,
+    /// The places of fields that a later one of the same source has replaced.
+    replaced: Vec<usize>,
 }
 
-/// Returns the same fields, and their names.
-pub(super) fn fields_and_names<'a>(
-    record: &'a Record<'a>,
-    views: &'a [SpanView<'a>],
-) -> (Vec<ResolvedField<'a>>, Names<&'a str>) {
-    // Enough for nearly all lines, and small enough for the allocator's fast path.
-    let mut fields: Vec<ResolvedField<'a>> = Vec::with_capacity(12);
-    let mut names = Names::default();
-    let limit = record.max_value_bytes;
-    add_last_of_each(&mut fields, &mut names, record.fields(), true);
-    for view in views {
-        add_last_of_each(
-            &mut fields,
-            &mut names,
-            view.fields().map(|(name, value)| (name, value.truncated_to(limit))),
-            false,
-        );
+impl<'a> ResolvedFields<'a> {
+    /// Resolves the fields of a record. `views`: the spans of its context, innermost first.
+    pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
+        // Enough for nearly all lines, and small enough for the allocator's fast path.
+        let mut fields = Self { all: Vec::with_capacity(12), names: Names::default(), replaced: Vec::new() };
+        fields.add(record.fields(), true);
+        let limit = record.max_value_bytes;
+        for view in views {
+            fields.add(view.fields().map(|(name, value)| (name, value.truncated_to(limit))), false);
+        }
+        fields.remove_replaced();
+        fields
     }
-    (fields, names)
+
+    /// Returns whether one of the fields has that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    fn add(&mut self, more: impl Iterator<Item = (&'a str, Value<'a>)>, own: bool) {
+        let start = self.all.len();
+        for (name, value) in more {
+            match self.names.find_or_insert(name, self.all.len()) {
+                // Replaces an earlier field of the same source; is hidden by a field of an earlier source.
+                Some(place) if *place < start => continue,
+                Some(place) => self.replaced.push(std::mem::replace(place, self.all.len())),
+                None => {}
+            }
+            self.all.push(ResolvedField { name, value, own });
+        }
+    }
+
+    fn remove_replaced(&mut self) {
+        if self.replaced.is_empty() {
+            return;
+        }
+        self.replaced.sort_unstable();
+        let mut replaced = self.replaced.iter().peekable();
+        let mut places = 0..;
+        self.all.retain(|_| {
+            let place = places.next();
+            replaced.next_if(|next| Some(**next) == place).is_none()
+        });
+    }
+}
+
+/// Returns the fields in the line, the event's own first. `views`: the spans of the record's context, innermost first.
+pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<ResolvedField<'a>> {
+    ResolvedFields::of(record, views).all
 }
 
 /// Returns the fields of one span, including those that name the trace.
 pub(super) fn fields_of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<ResolvedField<'a>> {
     let limit = record.max_value_bytes;
-    let mut fields = Vec::new();
-    let all = view.all_fields().map(|(name, value)| (name, value.truncated_to(limit)));
-    add_last_of_each(&mut fields, &mut Names::default(), all, false);
-    fields
-}
-
-fn add_last_of_each<'a>(
-    fields: &mut Vec<ResolvedField<'a>>,
-    names: &mut Names<&'a str>,
-    more: impl Iterator<Item = (&'a str, Value<'a>)>,
-    own: bool,
-) {
-    let start = fields.len();
-    fields.extend(more.map(|(name, value)| ResolvedField { name, value, own }));
-    let left_over = move_last_of_each(fields.get_mut(start..).unwrap_or_default(), names, |field| field.name);
-    fields.drain(start..start + left_over);
+    let mut fields = ResolvedFields { all: Vec::new(), names: Names::default(), replaced: Vec::new() };
+    fields.add(view.all_fields().map(|(name, value)| (name, value.truncated_to(limit))), false);
+    fields.remove_replaced();
+    fields.all
 }

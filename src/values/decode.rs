@@ -73,6 +73,7 @@ impl FieldNames {
         }
     }
 
+    #[inline]
     fn declared(&mut self, index: usize) -> Option<&'static str> {
         if index < self.next {
             *self = Self::of(self.meta);

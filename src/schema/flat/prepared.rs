@@ -101,7 +101,8 @@ impl Flat {
                 if named.is_empty() && !rendered.has_named && !plan.shares(shape) {
                     line.put_long(&rendered.bytes);
                 } else {
-                    let own = Fields::new(record.fields).filter_map(|(key, _)| plan.name(key));
+                    let mut fields = Fields::new(record.fields);
+                    let own = std::iter::from_fn(|| fields.next_raw()).filter_map(|(key, _)| plan.name(key));
                     let own: Names<&str> = own.collect();
                     rendered.put_without(line.out(), |name| own.contains(name));
                 }

@@ -24,6 +24,8 @@ struct Place {
     end: usize,
     /// The number of the first value behind it that is not inside it.
     next: usize,
+    /// It is a string without escapes.
+    is_plain: bool,
 }
 
 impl<'t> Tree<'t> {
@@ -37,6 +39,7 @@ impl<'t> Tree<'t> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
             let (start, next) = (at, places.len() + 1);
+            let mut is_plain = false;
             match byte {
                 b'{' | b'[' => {
                     open.push(places.len());
@@ -55,10 +58,10 @@ impl<'t> Tree<'t> {
                     at += 1;
                     continue;
                 }
-                b'"' => at = string_end(bytes, at),
+                b'"' => (at, is_plain) = string_end(bytes, at),
                 _ => at = scalar_end(bytes, at),
             }
-            places.push(Place { start, end: at, next });
+            places.push(Place { start, end: at, next, is_plain });
         }
         Some(Self { text, places })
     }
@@ -69,14 +72,15 @@ impl<'t> Tree<'t> {
     }
 }
 
-/// Returns where the string ends that begins at `at`.
-fn string_end(bytes: &[u8], at: usize) -> usize {
-    let mut at = at + 1;
+/// Returns where the string ends that begins at `at`, and whether it has no escapes.
+fn string_end(bytes: &[u8], at: usize) -> (usize, bool) {
+    let (mut at, mut is_plain) = (at + 1, true);
     loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
         match bytes.get(at) {
-            Some(b'\\') => at += 2,
-            None | Some(b'"') => return bytes.len().min(at + 1),
-            Some(_) => at += 1,
+            Some(b'\\') => (at, is_plain) = (at + 2, false),
+            _ => return (bytes.len().min(at + 1), is_plain),
         }
     }
 }
@@ -112,8 +116,7 @@ impl<'t> Members<'t> {
 impl<'t> Json<'t> {
     /// Returns the value's text, without the space around it.
     pub(in crate::schema) fn text(self) -> &'t str {
-        let place = self.tree.places.get(self.number);
-        place.and_then(|place| self.tree.text.get(place.start..place.end)).unwrap_or_default()
+        self.place().and_then(|place| self.tree.text.get(place.start..place.end)).unwrap_or_default()
     }
 
     /// Returns the first byte, which tells the value's type.
@@ -123,25 +126,39 @@ impl<'t> Json<'t> {
 
     /// Returns the values of an array; of an object, the keys and values.
     pub(in crate::schema) fn items(self) -> impl Iterator<Item = Self> {
-        let tree = self.tree;
-        let next = |number: usize| tree.places.get(number).map_or(number, |place| place.next);
-        let end = next(self.number);
-        let first = self.number + 1;
-        let numbers = std::iter::successors(Some(first), move |number| Some(next(*number)));
-        numbers.take_while(move |number| *number < end).map(move |number| Self { tree, number })
+        let end = self.next();
+        let mut item = Self { number: self.number + 1, ..self };
+        std::iter::from_fn(move || {
+            let this = item;
+            item.number = this.next();
+            (this.number < end).then_some(this)
+        })
     }
 
     /// Returns the members of an object; `None` if a key is not text: half of a surrogate pair.
     pub(in crate::schema) fn members(self) -> Option<Members<'t>> {
-        let mut items = self.items();
-        let mut pairs = std::iter::from_fn(|| items.next().zip(items.next()));
-        pairs.by_ref().map(|(key, value)| Some((key.string()?, value))).collect::<Option<_>>().map(Members)
+        let (mut members, mut items) = (SmallVec::new(), self.items());
+        while let (Some(key), Some(value)) = (items.next(), items.next()) {
+            members.push((key.string()?, value));
+        }
+        Some(Members(members))
     }
 
     /// Returns the text that a string stands for; `None` for half of a surrogate pair.
     pub(in crate::schema) fn string(self) -> Option<Cow<'t, str>> {
         let text = self.text();
-        let plain = text.get(1..text.len().saturating_sub(1)).filter(|inside| !inside.as_bytes().contains(&b'\\'));
-        plain.map_or_else(|| serde_json::from_str(text).ok().map(Cow::Owned), |plain| Some(Cow::Borrowed(plain)))
+        if self.place()?.is_plain {
+            return text.get(1..text.len().saturating_sub(1)).map(Cow::Borrowed);
+        }
+        serde_json::from_str(text).ok().map(Cow::Owned)
+    }
+
+    fn place(self) -> Option<&'t Place> {
+        self.tree.places.get(self.number)
+    }
+
+    /// Returns the number of the first value behind it that is not inside it.
+    fn next(self) -> usize {
+        self.place().map_or(self.number, |place| place.next)
     }
 }

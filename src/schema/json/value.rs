@@ -183,6 +183,22 @@ mod tests {
     }
 
     #[test]
+    fn nested_values_that_readers_refuse_become_text_and_the_rest_stays() {
+        assert_eq!(
+            value(Value::Json(
+                " { \"a\" : {\"\\ud800\":[ 1 ]}, \"b\":\"\\udc00\", \"c\" : [1e400,\t1E5 ] , \"\\u0064\":1.0}\n"
+            )),
+            r#"{"a":"{\"\\ud800\":[ 1 ]}","b":"\"\\udc00\"","c":["1e400",1E5],"d":1.0}"#
+        );
+        for (open, inside, close) in [("[", "[]", "]"), ("{\"a\":", "{}", "}")] {
+            let deep = |levels| open.repeat(levels) + inside + &close.repeat(levels);
+            assert_eq!(value(Value::Json(&deep(119))), deep(119));
+            let text = deep(120).replace(inside, &string(inside));
+            assert_eq!(value(Value::Json(&deep(120))), text);
+        }
+    }
+
+    #[test]
     fn text_that_is_not_json_becomes_a_string() {
         for text in ["{\"a\":", "[1,2", "nul", "", "1 2"] {
             assert_eq!(value(Value::Json(text)), string(text));

@@ -37,17 +37,16 @@ pub(crate) fn work_of(run: impl FnOnce()) -> Duration {
 /// Asserts that work grows in proportion to its input. `work` does it with an input of some size, and returns its time.
 #[track_caller]
 pub(crate) fn assert_linear(what: &str, size: usize, work: impl FnMut(usize) -> Duration) {
-    assert_linear_up_to(what, size, usize::MAX, work);
+    growth(what, size, usize::MAX, work).unwrap_or_else(|why| panic!("{why}"));
 }
 
-/// The same where the input can have a limited size.
-#[track_caller]
-pub(crate) fn assert_linear_up_to(
+/// Returns an error with the times if work grows faster than its input, which has from `size` up to `largest`.
+pub(crate) fn growth(
     what: &str,
     mut size: usize,
     largest: usize,
     mut work: impl FnMut(usize) -> Duration,
-) {
+) -> Result<(), String> {
     // What is prepared once does not count.
     work(size);
     let mut seen = String::new();
@@ -60,13 +59,13 @@ pub(crate) fn assert_linear_up_to(
             // The smallest input counts twice at least: one slow measurement of it must not hide a square.
             least[0] = work(size).min(least[0]);
             if least[2] < least[0] * MOST {
-                return;
+                return Ok(());
             }
         }
         seen += &format!("\n{size}: {:?}, twice: {:?}, four times: {:?}", least[0], least[1], least[2]);
         size = (2 * size).min(largest / 4);
     }
-    panic!("{what}: the work grows faster than its input:{seen}");
+    Err(format!("{what}: the work grows faster than its input:{seen}"))
 }
 
 /// A log whose work is measured: that of the thread that logs, and that of the worker.

@@ -10,7 +10,7 @@ use tracing::{Level, error, info, info_span};
 use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::growth::{Measured, Nowhere, assert_linear, assert_linear_up_to, work_of, worked};
+use crate::support::growth::{Measured, Nowhere, assert_linear, growth, work_of, worked};
 use crate::support::log_directory::{Dir, NOON, Play};
 use crate::support::stage::{Site, fixed};
 
@@ -98,7 +98,7 @@ fn promise_54_spans_and_lines_that_are_held_take_work_in_proportion_to_their_num
 
 #[test]
 fn promise_54_outputs_and_appenders_take_work_in_proportion_to_their_number() {
-    assert_linear_up_to("outputs", 16, 64, |count| {
+    let outputs = growth("outputs", 16, 64, |count| {
         let others = (1..count).map(|at| Output::new(Nowhere).name(format!("output {at}")));
         let builder = others.fold(fixed(), spanline::Builder::output);
         // The other workers do the same in their own time.
@@ -107,6 +107,7 @@ fn promise_54_outputs_and_appenders_take_work_in_proportion_to_their_number() {
         let start = worked() - before;
         start + log.work(|| (0..500).for_each(|at| info!(at, "to all")))
     });
+    outputs.unwrap_or_else(|why| panic!("{why}"));
     assert_linear("lines of an appender", 2_000, |count| {
         let (appender, guard) = Output::new(Nowhere).queue_bytes(64 << 20).appender().unwrap();
         let text = "a line\n".repeat(count);
