@@ -78,6 +78,7 @@ mod fork;
 mod layer;
 mod limit;
 pub mod metrics;
+mod names;
 mod outputs;
 mod process;
 pub mod propagate;

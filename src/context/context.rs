@@ -16,7 +16,7 @@ pub struct Context<'a> {
     pub(super) leaf: &'a Node,
     /// The latest stamp among the recorded versions.
     pub(super) version: u64,
-    /// The recorded versions, each with its span's serial.
+    /// The recorded versions, each with its span's serial, innermost first.
     pub(super) recorded: &'a [(u64, Arc<Version>)],
 }
 
@@ -54,8 +54,10 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn view(&self, node: &'a Node) -> SpanView<'a> {
-        let own = self.recorded.iter().find(|(serial, _)| *serial == node.serial());
-        SpanView { node, recorded: own.map_or(&[], |(_, version)| &version.fields) }
+        // A span is opened after those around it, so the serials fall.
+        let own = self.recorded.binary_search_by(|(serial, _)| node.serial().cmp(serial)).ok();
+        let version = own.and_then(|at| self.recorded.get(at));
+        SpanView { node, recorded: version.map_or(&[], |(_, version)| &version.fields) }
     }
 
     pub(super) fn nodes(&self) -> impl Iterator<Item = &'a Node> + use<'a> {

@@ -7,7 +7,8 @@ use tracing::Level;
 use super::ids::{SpanId, TraceId};
 use super::node::Node;
 use super::trace_fields::{self, TRACE_NAMES, TraceFields, named_trace, named_traces};
-use crate::values::{Fields, Key, Value};
+use crate::names::Names;
+use crate::values::{FieldNames, Fields, Key, Value};
 
 /// One span of a context, as it was when the event was logged.
 #[derive(Clone, Copy)]
@@ -51,20 +52,19 @@ impl<'a> SpanView<'a> {
     ///
     /// A `trace_id` or `traceparent` that became the trace's id is omitted, and so is a `tracestate` next to it.
     pub fn fields(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        let meta = self.node.meta;
-        self.shown_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
+        let mut names = self.names();
+        self.shown_fields().filter_map(move |(key, value)| Some((names.name(key)?, value)))
     }
 
     /// Returns the same fields, including those that name the trace.
     pub(crate) fn all_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
-        let meta = self.node.meta;
-        self.raw_fields().filter_map(move |(key, value)| Some((key.name(meta)?, value)))
+        let mut names = self.names();
+        self.raw_fields().filter_map(move |(key, value)| Some((names.name(key)?, value)))
     }
 
     /// Returns the last field of a name.
     pub(super) fn last_field(&self, name: &str) -> Option<Value<'a>> {
-        let meta = self.node.meta;
-        self.raw_fields().filter(|(key, _)| key.name(meta) == Some(name)).last().map(|(_, value)| value)
+        self.all_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
     }
 
     /// Returns how many bytes of text the span's fields lost when they were captured.
@@ -73,31 +73,26 @@ impl<'a> SpanView<'a> {
         if ![self.recorded, &self.node.fields].into_iter().any(|fields| Fields::new(fields).has_truncated()) {
             return total;
         }
-        for (fields, replaced_by) in [(self.recorded, &[][..]), (&self.node.fields, self.recorded)] {
+        let mut names = self.names();
+        let recorded: Names<&str> = Fields::new(self.recorded).filter_map(|(key, _)| names.name(key)).collect();
+        for (fields, replaced_by) in [(self.recorded, &Names::default()), (&self.node.fields, &recorded)] {
             let mut counts = true;
             for (key, value) in Fields::new(fields) {
                 match (key, value) {
                     (Key::Truncated, Value::U64(bytes)) => total += if counts { bytes } else { 0 },
-                    _ => counts = Fields::new(replaced_by).all(|(other, _)| !self.is_same(key, other)),
+                    _ => counts = names.name(key).is_none_or(|name| !replaced_by.contains(name)),
                 }
             }
         }
         total
     }
 
-    /// Returns whether two keys name the same field. Names are compared, because a context variable may have the name of a
-    /// declared field, and a name may be declared twice.
-    fn is_same(&self, one: Key<'_>, other: Key<'_>) -> bool {
-        let meta = self.node.meta;
-        one == other || one.name(meta).is_some_and(|name| other.name(meta) == Some(name))
-    }
-
     fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
-        let meta = self.node.meta;
+        let mut names = self.names();
         let named = if self.node.flags.names_trace { self.trace_fields() } else { [None; 2] };
         let absorbed = self.first_trace(&named);
         self.raw_fields().filter(move |(key, value)| {
-            let Some(((trace, remote), name)) = absorbed.zip(key.name(meta)) else { return true };
+            let Some(((trace, remote), name)) = absorbed.zip(names.name(*key)) else { return true };
             if name == "tracestate" {
                 return remote.is_none();
             }
@@ -115,14 +110,39 @@ impl<'a> SpanView<'a> {
 
     /// Returns the fields with their keys, including those that name the trace.
     pub(crate) fn raw_fields(&self) -> impl Iterator<Item = (Key<'a>, Value<'a>)> + use<'a> {
-        let fields = |encoded| Fields::new(encoded).filter(|(key, _)| matches!(key, Key::Index(_) | Key::Name(_)));
-        let view = *self;
-        let (opened, recorded): (&[u8], _) = (&view.node.fields, view.recorded);
-        let replaced =
-            move |key| fields(recorded).filter(|(other, _)| view.is_same(*other, key)).last().map(|(_, value)| value);
-        let added =
-            fields(recorded).filter(move |(key, _)| fields(opened).all(|(other, _)| !view.is_same(other, *key)));
-        fields(opened).map(move |(key, value)| (key, replaced(key).unwrap_or(value))).chain(added)
+        let (plain, merged) = match self.plain_fields() {
+            Some(plain) => (plain, Vec::new()),
+            None => (Fields::new(&[]), self.merged_fields()),
+        };
+        plain.filter(|(key, _)| is_field(*key)).chain(merged)
+    }
+
+    /// Returns the fields with the values recorded on them, then the fields that were recorded only.
+    ///
+    /// Names are compared, because a context variable may have the name of a declared field, and a name may be declared
+    /// twice.
+    fn merged_fields(&self) -> Vec<(Key<'a>, Value<'a>)> {
+        let named = |encoded| {
+            let mut names = self.names();
+            Fields::new(encoded).filter_map(move |(key, value)| Some((key, names.name(key)?, value)))
+        };
+        let mut recorded = Names::default();
+        for (_, name, value) in named(self.recorded) {
+            recorded.insert(name, value);
+        }
+        let mut opened = Names::default();
+        let mut merged = Vec::new();
+        for (key, name, value) in named(&self.node.fields) {
+            opened.add(name);
+            merged.push((key, recorded.get(name).unwrap_or(value)));
+        }
+        let is_new = |name: &str| !opened.contains(name);
+        merged.extend(named(self.recorded).filter(|(_, name, _)| is_new(name)).map(|(key, _, value)| (key, value)));
+        merged
+    }
+
+    fn names(&self) -> FieldNames {
+        FieldNames::of(self.node.meta)
     }
 
     /// Returns whether a trace that a field names can be the span's. OpenTelemetry's answer takes precedence.
@@ -132,12 +152,11 @@ impl<'a> SpanView<'a> {
     }
 
     fn trace_fields(&self) -> TraceFields<'a> {
-        let meta = self.node.meta;
         match self.plain_fields() {
-            Some(fields) => trace_fields::trace_fields(fields, meta),
+            Some(fields) => trace_fields::trace_fields(fields, self.node.meta),
             None => {
-                let mut found = [None; 2];
-                self.raw_fields().for_each(|(key, value)| trace_fields::note(&mut found, meta, key, || value));
+                let (mut found, mut names) = ([None; 2], self.names());
+                self.raw_fields().for_each(|(key, value)| trace_fields::note(&mut found, &mut names, key, || value));
                 found
             }
         }
@@ -151,6 +170,10 @@ impl<'a> SpanView<'a> {
     fn first_trace(&self, fields: &TraceFields<'_>) -> Option<(TraceId, Option<SpanId>)> {
         named_traces(fields).find(|(trace, _)| self.is_in(*trace))
     }
+}
+
+fn is_field(key: Key<'_>) -> bool {
+    matches!(key, Key::Index(_) | Key::Name(_))
 }
 
 impl fmt::Debug for SpanView<'_> {

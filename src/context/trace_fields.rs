@@ -4,7 +4,7 @@ use tracing::Metadata;
 
 use super::ids::{SpanId, TraceId};
 use super::traceparent::TraceParent;
-use crate::values::{Fields, Key, Value};
+use crate::values::{FieldNames, Fields, Key, Value};
 
 /// The names of these fields; the first one present wins.
 pub(super) const TRACE_NAMES: [&str; 2] = ["traceparent", "trace_id"];
@@ -26,9 +26,9 @@ pub(crate) fn named_trace(name: &str, value: &Value<'_>) -> Option<(TraceId, Opt
 
 /// Finds the trace fields among captured ones.
 pub(super) fn trace_fields<'a>(mut fields: Fields<'a>, meta: &'static Metadata<'static>) -> TraceFields<'a> {
-    let mut found = [None; 2];
+    let (mut found, mut names) = ([None; 2], FieldNames::of(meta));
     while let Some((key, raw)) = fields.next_raw() {
-        note(&mut found, meta, key, || raw.value());
+        note(&mut found, &mut names, key, || raw.value());
     }
     found
 }
@@ -36,11 +36,11 @@ pub(super) fn trace_fields<'a>(mut fields: Fields<'a>, meta: &'static Metadata<'
 /// Stores a field if it is a trace field.
 pub(super) fn note<'a>(
     found: &mut TraceFields<'a>,
-    meta: &'static Metadata<'static>,
+    names: &mut FieldNames,
     key: Key<'a>,
     value: impl FnOnce() -> Value<'a>,
 ) {
-    let name = key.name(meta);
+    let name = names.name(key);
     if let Some(at) = TRACE_NAMES.iter().position(|other| Some(*other) == name)
         && let Some(place) = found.get_mut(at)
     {

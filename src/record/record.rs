@@ -7,7 +7,7 @@ use tracing::{Level, Metadata};
 use super::statics::Statics;
 use super::thread::Thread;
 use crate::context::Context;
-use crate::values::{Fields, Key, Raw, Timestamp, Value};
+use crate::values::{FieldNames, Fields, Key, Raw, Timestamp, Value};
 
 /// One captured event, as a schema sees it.
 #[derive(Clone, Copy)]
@@ -75,10 +75,10 @@ impl<'a> Record<'a> {
     /// A name can occur twice (`a = 1, a = 2`); the last duplicate wins.
     /// [`original_bytes`](Self::original_bytes) tells whether a text was cut.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
-        let (meta, is_log) = (self.meta, self.is_log);
+        let (mut names, is_log) = (FieldNames::of(self.meta), self.is_log);
         let limit = self.max_value_bytes;
         Fields::new(self.fields)
-            .filter_map(move |(key, value)| Some((key.name(meta)?, value.truncated_to(limit))))
+            .filter_map(move |(key, value)| Some((names.name(key)?, value.truncated_to(limit))))
             .filter(move |(name, _)| !(is_log && name.starts_with("log.")))
     }
 
@@ -150,7 +150,8 @@ impl<'a> Record<'a> {
         if !self.is_log {
             return None;
         }
-        Fields::new(self.fields).find(|(key, _)| key.name(self.meta) == Some(name)).map(|(_, value)| value)
+        let mut names = FieldNames::of(self.meta);
+        Fields::new(self.fields).find(|(key, _)| names.name(*key) == Some(name)).map(|(_, value)| value)
     }
 }
 

@@ -184,9 +184,7 @@ impl SecretNames {
     fn is_listed(&self, name: &[u8]) -> bool {
         let words = Words::of(name);
         let digits = words.flat.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        let is = |words: &Words| {
-            self.ends_listed(words) || self.patterns.iter().any(|pattern| pattern.ends(&words.joined()))
-        };
+        let is = |words: &Words| self.ends_listed(words) || any(&self.patterns, words, Pattern::ends);
         (is(&words) || (digits > 0 && is(&words.without_last(digits)))) && !self.is_kept(name, &words)
     }
 
@@ -197,10 +195,8 @@ impl SecretNames {
     }
 
     fn is_kept(&self, name: &[u8], words: &Words) -> bool {
-        let kept = |words: &Words| {
-            self.keep.contains(&words.flat[..])
-                || self.keep_patterns.iter().any(|pattern| pattern.is_whole(&words.joined()))
-        };
+        let kept =
+            |words: &Words| self.keep.contains(&words.flat[..]) || any(&self.keep_patterns, words, Pattern::is_whole);
         if self.keep.is_empty() && self.keep_patterns.is_empty() {
             return false;
         }
@@ -307,6 +303,15 @@ impl Pattern {
         }
         joined.ends_with(last) && joined.len() - last.len() >= from
     }
+}
+
+/// Returns whether any of the patterns matches.
+fn any(patterns: &[Pattern], words: &Words, matches: fn(&Pattern, &[u8]) -> bool) -> bool {
+    if patterns.is_empty() {
+        return false;
+    }
+    let joined = words.joined();
+    patterns.iter().any(|pattern| matches(pattern, &joined))
 }
 
 /// The last two letters of the listed names: turns down most names at once.

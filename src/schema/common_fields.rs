@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::json;
 use super::object::Object;
-use super::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
+use super::resolved_fields::{ResolvedField, ResolvedFields};
 use crate::context::{Context, SpanId, SpanView, TraceId};
+use crate::names::last_of_each;
 use crate::record::{Record, Value};
 
 /// The spans around an event, innermost first.
@@ -39,12 +40,15 @@ pub(super) struct CommonFields<'a> {
 impl<'a> CommonFields<'a> {
     /// Splits a record. `views`: its spans, from [`views`].
     pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
-        let mut fields = resolved_fields(record, views);
+        let mut resolved = ResolvedFields::of(record, views);
+        let mut fields = std::mem::take(&mut resolved.all);
         put_marks(&mut fields, record);
         let mut statics: SmallVec<[_; 4]> = SmallVec::new();
         if record.static_fields().next().is_some() {
-            let shadowed = |name: &str| fields.iter().any(|field| field.name == name);
-            statics.extend(last_of_each(record.static_fields()).filter(|(name, _)| !shadowed(name)));
+            // The marks are the last fields.
+            let is_mark = |name: &str| fields.iter().rev().take(MARKS).any(|field| field.name == name);
+            let is_free = |name: &str| !resolved.has(name) && !is_mark(name);
+            statics = last_of_each(record.static_fields()).filter(|(name, _)| is_free(name)).collect();
         }
         let is_text = |value: &Value<'_>| value.as_str().is_some();
         let message = take(&mut fields, "message", |_| true);
@@ -117,9 +121,12 @@ fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T
     *id = take(fields, name, |value| parse(value).is_some()).and_then(|value| parse(&value));
 }
 
+/// The number of the log's own marks.
+const MARKS: usize = 2;
+
 /// Adds the log's own marks, `held_back` and `backtrace`, in place of fields with these names.
 pub(super) fn put_marks<'a>(fields: &mut Vec<ResolvedField<'a>>, record: &Record<'a>) {
-    let marks = [
+    let marks: [_; MARKS] = [
         record.is_held_back().then_some(("held_back", Value::Bool(true))),
         record.backtrace().map(|backtrace| ("backtrace", Value::Str(backtrace))),
     ];

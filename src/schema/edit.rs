@@ -4,12 +4,12 @@
 //! apply the same edits to their fields before they write them.
 
 use std::borrow::Cow;
-
-use serde_json::value::RawValue;
-use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::Schema;
-use super::json::{self, Pairs};
+use super::json::{self, Json, Tree};
+use crate::names::Names;
 use crate::record::{OwnedValue, Record, Value};
 
 /// Renames, removes and inserts keys in the lines of an output.
@@ -29,13 +29,22 @@ use crate::record::{OwnedValue, Record, Value};
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use = "edits do nothing until they are given to `Output::edits`"]
-pub struct Edits(Vec<Edit>);
+pub struct Edits {
+    /// By their paths.
+    changes: BTreeMap<String, Ranked<Change>>,
+    /// The members to insert, in their order.
+    inserts: Vec<(String, Ranked<OwnedValue>)>,
+    /// The number of the last edit.
+    count: usize,
+}
+
+/// An edit, and its number from 1: a later one takes precedence.
+type Ranked<T> = (usize, T);
 
 #[derive(Clone, Debug)]
-enum Edit {
-    Rename { from: String, to: String },
-    Remove { from: String },
-    Insert { name: String, value: OwnedValue },
+enum Change {
+    Rename { to: String },
+    Remove,
 }
 
 impl Edits {
@@ -46,13 +55,16 @@ impl Edits {
 
     /// Renames the member at path `from`, in its place: `rename("labels.user_id", "uid")` gives `labels.uid`.
     pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
-        self.0.push(Edit::Rename { from: from.into(), to: to.into() });
+        let change = Change::Rename { to: to.into() };
+        let rank = self.next_rank();
+        self.changes.insert(from.into(), (rank, change));
         self
     }
 
     /// Removes the member at a path.
     pub fn remove(mut self, name: impl Into<String>) -> Self {
-        self.0.push(Edit::Remove { from: name.into() });
+        let rank = self.next_rank();
+        self.changes.insert(name.into(), (rank, Change::Remove));
         self
     }
 
@@ -60,7 +72,8 @@ impl Edits {
     pub fn insert(mut self, name: impl Into<String>, value: impl Into<OwnedValue>) -> Self {
         let value = value.into();
         if value.as_value().is_some() {
-            self.0.push(Edit::Insert { name: name.into(), value });
+            let rank = self.next_rank();
+            self.inserts.push((name.into(), (rank, value)));
         }
         self
     }
@@ -71,74 +84,74 @@ impl Edits {
         if self.is_empty() || inner.edit(&self) {
             return inner;
         }
-        Box::new(Edited { inner, edits: self, line: Vec::new() })
+        Box::new(Edited { inner, edits: self, line: Vec::new(), path: String::new() })
     }
 
     /// Returns whether there are no edits.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.changes.is_empty() && self.inserts.is_empty()
     }
 
     /// Edits a list of names and values, for schemas that do not write JSON objects. `make` turns an inserted value
     /// into an element of the list.
     pub fn apply<'e, T>(&'e self, fields: &mut Vec<(Cow<'e, str>, T)>, make: impl Fn(Value<'e>) -> T) {
         if !self.is_empty() {
-            apply(&self.steps(), fields, make);
+            self.apply_at(&mut String::new(), fields, make);
         }
     }
 
-    fn steps(&self) -> Steps<'_> {
-        self.0.iter().map(|edit| (edit.path(), edit)).collect()
-    }
-}
-
-/// Edits of one object, each with its path from there.
-type Steps<'e> = SmallVec<[(&'e str, &'e Edit); 8]>;
-
-fn apply<'e, T>(steps: &[(&'e str, &'e Edit)], members: &mut Vec<(Cow<'e, str>, T)>, make: impl Fn(Value<'e>) -> T) {
-    // For each member, the number of the edit that named it, from 1; `None` when it is removed.
-    let mut ranks: Vec<Option<usize>> = Vec::with_capacity(members.len());
-    for (name, _) in members.iter_mut() {
-        let last = steps.iter().enumerate().rev().find(|(_, (path, edit))| *path == *name && !edit.is_insert());
-        ranks.push(match last {
-            Some((number, (_, Edit::Rename { to, .. }))) => {
-                *name = Cow::Borrowed(to);
-                Some(number + 1)
-            }
-            Some(_) => None,
-            None => Some(0),
-        });
-    }
-    for (number, (name, edit)) in steps.iter().enumerate() {
-        if let Edit::Insert { value, .. } = edit
-            && let Some(value) = value.as_value()
-        {
-            members.push((Cow::Borrowed(name), make(value)));
-            ranks.push(Some(number + 1));
+    /// Edits the members of the object at a path, which ends with a dot or is empty.
+    fn apply_at<'e, T>(
+        &'e self,
+        path: &mut String,
+        members: &mut Vec<(Cow<'e, str>, T)>,
+        make: impl Fn(Value<'e>) -> T,
+    ) {
+        // For each member, the number of the edit that named it; `None` when it is removed.
+        let mut ranks: Vec<Option<usize>> = Vec::with_capacity(members.len());
+        let length = path.len();
+        for (name, _) in members.iter_mut() {
+            path.push_str(name);
+            let change = self.changes.get(&**path);
+            path.truncate(length);
+            ranks.push(match change {
+                Some((rank, Change::Rename { to })) => {
+                    *name = Cow::Borrowed(to);
+                    Some(*rank)
+                }
+                Some((_, Change::Remove)) => None,
+                None => Some(0),
+            });
         }
-    }
-    for winner in 0..members.len() {
-        let Some(rank @ 1..) = ranks[winner] else { continue };
-        for loser in 0..members.len() {
-            if ranks[loser].is_some_and(|other| other < rank) && members[loser].0 == members[winner].0 {
-                ranks[loser] = None;
+        if path.is_empty() {
+            for (name, (rank, value)) in &self.inserts {
+                members.extend(value.as_value().map(|value| (Cow::Borrowed(name.as_str()), make(value))));
+                ranks.push(Some(*rank));
             }
         }
-    }
-    let mut ranks = ranks.into_iter();
-    members.retain(|_| ranks.next().flatten().is_some());
-}
-
-impl Edit {
-    fn path(&self) -> &str {
-        match self {
-            Edit::Rename { from, .. } | Edit::Remove { from } => from,
-            Edit::Insert { name, .. } => name,
+        let mut highest: Names<&str, usize> = Names::default();
+        for ((name, _), rank) in members.iter().zip(&ranks) {
+            if let Some(rank @ 1..) = *rank {
+                highest.insert(&**name, highest.get(&**name).map_or(rank, |other| other.max(rank)));
+            }
         }
+        for ((name, _), rank) in members.iter().zip(&mut ranks) {
+            *rank = rank.filter(|rank| highest.get(&**name).is_none_or(|highest| *rank == highest));
+        }
+        drop(highest);
+        let mut ranks = ranks.into_iter();
+        members.retain(|_| ranks.next().flatten().is_some());
     }
 
-    fn is_insert(&self) -> bool {
-        matches!(self, Edit::Insert { .. })
+    /// Returns whether an edit applies inside the member at a path, which ends with a dot.
+    fn are_inside(&self, path: &str) -> bool {
+        let from = (Bound::Included(path), Bound::Unbounded);
+        self.changes.range::<str, _>(from).next().is_some_and(|(other, _)| other.starts_with(path))
+    }
+
+    fn next_rank(&mut self) -> usize {
+        self.count += 1;
+        self.count
     }
 }
 
@@ -147,22 +160,28 @@ struct Edited {
     inner: Box<dyn Schema>,
     edits: Edits,
     line: Vec<u8>,
+    /// The path to what is being edited.
+    path: String,
 }
 
-/// After a longer line, the buffer is shrunk.
+/// After a longer line, the buffers are shrunk.
 const MAX_KEPT_BYTES: usize = 64 << 10;
+
+/// Deeper values stay as they are: common readers do not read them.
+const MAX_DEPTH: usize = 128;
 
 impl Schema for Edited {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.line.clear();
         self.inner.render(record, &mut self.line);
-        let start = out.len();
+        self.path.clear();
         let text = std::str::from_utf8(&self.line).unwrap_or_default();
-        if put_edited(out, text, &self.edits.steps()).is_none() {
-            out.truncate(start);
-            out.extend_from_slice(&self.line);
+        match Tree::of(text) {
+            Some(tree) => put_edited(out, tree.root(), &self.edits, &mut self.path, MAX_DEPTH),
+            None => out.extend_from_slice(text.as_bytes()),
         }
         self.line.shrink_to(MAX_KEPT_BYTES);
+        self.path.shrink_to(MAX_KEPT_BYTES);
     }
 
     fn wants_thread(&self) -> bool {
@@ -180,25 +199,20 @@ impl Schema for Edited {
 
 /// The value of a member.
 enum Content<'e> {
-    /// The original text, with edits that apply further inside.
-    Raw(&'e str, Steps<'e>),
+    /// A value of the original line, and the name that it has there.
+    Original(Json<'e>, &'e str),
     Inserted(Value<'e>),
 }
 
-/// Appends an edited object, or the objects of an array; returns `None` for other text.
-fn put_edited(out: &mut Vec<u8>, text: &str, steps: &[(&str, &Edit)]) -> Option<()> {
-    match text.as_bytes().first()? {
-        b'{' => {
-            let Pairs(pairs) = serde_json::from_str(text).ok()?;
-            let mut members = Vec::with_capacity(pairs.len() + steps.len());
-            for (name, value) in pairs {
-                let inside = steps.iter().filter(|(_, edit)| !edit.is_insert());
-                let inside =
-                    inside.filter_map(|(path, edit)| Some((path.strip_prefix(&*name)?.strip_prefix('.')?, *edit)));
-                let inside = inside.collect();
-                members.push((name, Content::Raw(value.get(), inside)));
-            }
-            apply(steps, &mut members, Content::Inserted);
+/// Appends a value: an object with edits, an array with edits of the objects in it, or any other value as it is. `path`
+/// leads to the value, and ends with a dot unless it is empty.
+fn put_edited(out: &mut Vec<u8>, json: Json<'_>, edits: &Edits, path: &mut String, depth: usize) {
+    match json.first() {
+        b'{' if depth > 0 => {
+            let Some(originals) = json.members() else { return out.extend_from_slice(json.text().as_bytes()) };
+            let original = |(name, value)| (Cow::Borrowed(name), Content::Original(value, name));
+            let mut members: Vec<_> = originals.iter().map(original).collect();
+            edits.apply_at(path, &mut members, Content::Inserted);
             out.push(b'{');
             for (place, (name, content)) in members.iter().enumerate() {
                 if place > 0 {
@@ -208,31 +222,34 @@ fn put_edited(out: &mut Vec<u8>, text: &str, steps: &[(&str, &Edit)]) -> Option<
                 out.push(b':');
                 match content {
                     Content::Inserted(value) => json::put_value(out, value),
-                    Content::Raw(text, inside) => put_inside(out, text, inside),
+                    Content::Original(value, name) => {
+                        let length = path.len();
+                        let has_values = matches!(value.first(), b'{' | b'[');
+                        if has_values {
+                            path.push_str(name);
+                            path.push('.');
+                        }
+                        if has_values && edits.are_inside(path) {
+                            put_edited(out, *value, edits, path, depth - 1);
+                        } else {
+                            out.extend_from_slice(value.text().as_bytes());
+                        }
+                        path.truncate(length);
+                    }
                 }
             }
             out.push(b'}');
         }
-        b'[' => {
-            let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+        b'[' if depth > 0 => {
             out.push(b'[');
-            for (place, item) in items.iter().enumerate() {
+            for (place, item) in json.items().enumerate() {
                 if place > 0 {
                     out.push(b',');
                 }
-                put_inside(out, item.get(), steps);
+                put_edited(out, item, edits, path, depth - 1);
             }
             out.push(b']');
         }
-        _ => return None,
-    }
-    Some(())
-}
-
-fn put_inside(out: &mut Vec<u8>, text: &str, steps: &[(&str, &Edit)]) {
-    let start = out.len();
-    if steps.is_empty() || put_edited(out, text, steps).is_none() {
-        out.truncate(start);
-        out.extend_from_slice(text.as_bytes());
+        _ => out.extend_from_slice(json.text().as_bytes()),
     }
 }

@@ -9,9 +9,9 @@ use super::clock::ClockText;
 use super::common_fields::{CommonFields, put_span_names, shown, views};
 use super::json::DraftBytes;
 use super::object::{Object, put_object, switches};
-use super::resolved_fields::last_of_each;
 use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
+use crate::names::last_of_each;
 use crate::record::{Record, Value};
 
 /// Lines for Google Cloud Logging.

@@ -9,10 +9,11 @@ use super::clock::ClockText;
 use super::common_fields::{CommonFields, Views, error_message, put_marks, shown, views};
 use super::json::DraftBytes;
 use super::object::{Object, is_reserved, switches};
-use super::resolved_fields::{ResolvedField, fields_of_span, last_of_each, resolved_fields};
+use super::resolved_fields::{ResolvedField, fields_of_span, resolved_fields};
 use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
 use crate::context::{Context, SpanView};
+use crate::names::last_of_each;
 use crate::record::{Record, Value};
 
 /// The lines of `tracing_subscriber::fmt().json()`, and the ids.

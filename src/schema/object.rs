@@ -5,7 +5,7 @@
 //! are already unique, so all keys are.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use smallvec::SmallVec;
 
@@ -129,12 +129,18 @@ pub(super) fn tell_apart<T>(fields: &mut [(Cow<'_, str>, T)]) {
     }
     let unchanged = fields.iter().filter(|(name, _)| matches!(name, Cow::Borrowed(_)));
     let mut used: HashSet<String> = unchanged.map(|(name, _)| name.clone().into_owned()).collect();
+    // For each name that occurs again, the last number that was tried: all up to it are used.
+    let mut tried: HashMap<String, usize> = HashMap::new();
     for name in fields.iter_mut().map(|(name, _)| name).filter(|name| matches!(name, Cow::Owned(_))) {
-        let wanted = name.clone().into_owned();
-        let mut numbered = (2..).map(|number| format!("{wanted}_{number}"));
-        while !used.insert(name.clone().into_owned()) {
-            *name = Cow::Owned(numbered.next().unwrap_or_default());
+        if used.insert(name.clone().into_owned()) {
+            continue;
         }
+        let number = tried.entry(name.clone().into_owned()).or_insert(1);
+        let mut numbered = std::iter::from_fn(|| {
+            *number += 1;
+            Some(format!("{name}_{number}"))
+        });
+        *name = numbered.find(|numbered| used.insert(numbered.clone())).unwrap_or_default().into();
     }
 }
 

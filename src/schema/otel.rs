@@ -11,10 +11,10 @@ use tracing::Level;
 use super::Schema;
 use super::common_fields::{CommonFields, error_message, error_type, put_span_names, shown, views};
 use super::edit::Edits;
-use super::json::{self, Pairs};
+use super::json::{self, Json, Tree};
 use super::object::{is_reserved, switches, tell_apart};
-use super::resolved_fields::last_of_each;
 use super::table::{BuiltIn, Keys};
+use crate::names::{Names, last_of_each};
 use crate::record::{Record, Value};
 
 /// Lines of OTLP/JSON.
@@ -98,15 +98,15 @@ impl Schema for Otel {
         let views = views(record);
         let mut common = CommonFields::of(record, &views);
         let mut resource: Attributes<'_> = Vec::with_capacity(4);
-        resource
-            .extend(common.service.map(|service| ("service.name".into(), AttributeValue::Value(Value::Str(service)))));
-        for (name, value) in last_of_each(record.static_fields()) {
-            let name = match name {
-                "version" => "service.version",
-                "env" => "deployment.environment.name",
-                name => name,
-            };
-            if resource.iter().all(|(other, _)| other != name) {
+        let mut resource_names = Names::default();
+        let service = common.service.map(|service| ("service.name", Value::Str(service)));
+        let statics = last_of_each(record.static_fields()).map(|(name, value)| match name {
+            "version" => ("service.version", value),
+            "env" => ("deployment.environment.name", value),
+            name => (name, value),
+        });
+        for (name, value) in service.into_iter().chain(statics) {
+            if resource_names.add(name) {
                 resource.push((name.into(), AttributeValue::Value(value)));
             }
         }
@@ -148,13 +148,17 @@ impl Schema for Otel {
             put("truncated", Value::Bool(true));
             put("original_bytes", Value::U64(original));
         }
-        let is_ours = |name: &str| {
-            is_reserved(name, KEYS)
-                || self.bare && (name == "target" || resource.iter().any(|(other, _)| other == name))
-        };
+        let is_ours =
+            |name: &str| is_reserved(name, KEYS) || self.bare && (name == "target" || resource_names.contains(name));
         let mut under_fields: Attributes<'_> = Vec::new();
+        let mut names_under_fields = Names::default();
         for field in &common.fields {
-            let to = if is_ours(field.name) { &mut under_fields } else { &mut attributes };
+            let to = if is_ours(field.name) {
+                names_under_fields.add(field.name);
+                &mut under_fields
+            } else {
+                &mut attributes
+            };
             to.push((field.name.into(), AttributeValue::Value(field.value)));
         }
         if self.bare {
@@ -162,7 +166,7 @@ impl Schema for Otel {
             for (name, value) in resource.drain(..) {
                 if !is_reserved(&name, KEYS) {
                     attributes.push((name, value));
-                } else if under_fields.iter().all(|(other, _)| *other != name) {
+                } else if !names_under_fields.contains(&*name) {
                     under_fields.push((name, value));
                 }
             }
@@ -277,7 +281,7 @@ fn put_any(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Bytes(_) => put_tagged(out, b"{\"bytesValue\":", value),
         Value::Json(text) => {
             let start = out.len();
-            if put_json(out, text, MAX_DEPTH).is_none() {
+            if Tree::of(text).and_then(|tree| put_json(out, tree.root(), MAX_DEPTH)).is_none() {
                 out.truncate(start);
                 put_text(out, text);
             }
@@ -302,16 +306,14 @@ fn put_int(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(b"\"}");
 }
 
-/// Appends nested JSON as an `AnyValue`; returns `None` when it is too deep or not JSON.
-fn put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
-    let text = text.trim_ascii();
-    match text.as_bytes().first()? {
+/// Appends nested JSON as an `AnyValue`; returns `None` when it is too deep or has half of a surrogate pair.
+fn put_json(out: &mut Vec<u8>, json: Json<'_>, depth: usize) -> Option<()> {
+    match json.first() {
         b'{' => {
-            let Pairs(pairs) = serde_json::from_str(text).ok().filter(|_| depth > 0)?;
+            let members = json.members().filter(|_| depth > 0)?;
             out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
-            let mut is_first = true;
-            for (key, value) in json::last_of_equal(&pairs) {
-                out.extend_from_slice(if std::mem::take(&mut is_first) { b"{\"key\":" } else { b",{\"key\":" });
+            for (place, (key, value)) in members.last_of_equal().enumerate() {
+                out.extend_from_slice(if place == 0 { b"{\"key\":" } else { b",{\"key\":" });
                 json::put_str(out, key);
                 out.extend_from_slice(b",\"value\":");
                 put_json(out, value, depth - 1)?;
@@ -319,27 +321,26 @@ fn put_json(out: &mut Vec<u8>, text: &str, depth: usize) -> Option<()> {
             }
             out.extend_from_slice(b"]}}");
         }
-        b'[' => {
-            let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).ok().filter(|_| depth > 0)?;
+        b'[' if depth > 0 => {
             out.extend_from_slice(b"{\"arrayValue\":{\"values\":[");
-            for (place, item) in items.iter().enumerate() {
+            for (place, item) in json.items().enumerate() {
                 if place > 0 {
                     out.push(b',');
                 }
-                put_json(out, item.get(), depth - 1)?;
+                put_json(out, item, depth - 1)?;
             }
             out.extend_from_slice(b"]}}");
         }
-        b'"' => put_text(out, &serde_json::from_str::<String>(text).ok()?),
-        b'n' if text == "null" => out.extend_from_slice(b"{}"),
-        b't' | b'f' => put_any(out, &Value::Bool(text.parse().ok()?)),
-        _ => match (text.parse::<i64>(), text.parse::<f64>()) {
+        b'[' => return None,
+        b'"' => put_text(out, &json.string()?),
+        b'n' => out.extend_from_slice(b"{}"),
+        first @ (b't' | b'f') => put_any(out, &Value::Bool(first == b't')),
+        _ => match (json.text().parse::<i64>(), json.text().parse::<f64>()) {
             (Ok(number), _) => put_int(out, number),
-            (_, Ok(number)) if number.is_finite() && text.contains(['.', 'e', 'E']) => {
+            (_, Ok(number)) if number.is_finite() && json.text().contains(['.', 'e', 'E']) => {
                 put_any(out, &Value::F64(number));
             }
-            (_, Ok(_)) => put_text(out, text),
-            _ => return None,
+            _ => put_text(out, json.text()),
         },
     }
     Some(())

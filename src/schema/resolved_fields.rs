@@ -1,11 +1,8 @@
 //! Which of several fields with the same name is in the line: the event's own (the last one), else the inner span's,
 //! else the outer spans'. Every schema follows this order.
 
-use std::collections::HashSet;
-
-use smallvec::SmallVec;
-
 use crate::context::SpanView;
+use crate::names::Names;
 use crate::record::{Record, Value};
 
 /// A field that is in the line.
@@ -17,82 +14,71 @@ pub(super) struct ResolvedField<'a> {
     pub(super) own: bool,
 }
 
+/// The fields in a line, the event's own first, and their names.
+pub(super) struct ResolvedFields<'a> {
+    pub(super) all: Vec<ResolvedField<'a>>,
+    /// Each name with the place that its field had when it was added.
+    names: Names<&'a str, usize>,
+    /// The places of fields that a later one of the same source has replaced.
+    replaced: Vec<usize>,
+}
+
+impl<'a> ResolvedFields<'a> {
+    /// Resolves the fields of a record. `views`: the spans of its context, innermost first.
+    pub(super) fn of(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Self {
+        // Enough for nearly all lines, and small enough for the allocator's fast path.
+        let mut fields = Self { all: Vec::with_capacity(12), names: Names::default(), replaced: Vec::new() };
+        fields.add(record.fields(), true);
+        let limit = record.max_value_bytes;
+        for view in views {
+            fields.add(view.fields().map(|(name, value)| (name, value.truncated_to(limit))), false);
+        }
+        fields.remove_replaced();
+        fields
+    }
+
+    /// Returns whether one of the fields has that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    fn add(&mut self, more: impl Iterator<Item = (&'a str, Value<'a>)>, own: bool) {
+        let start = self.all.len();
+        for (name, value) in more {
+            match self.names.find_or_insert(name, self.all.len()) {
+                // Replaces an earlier field of the same source; is hidden by a field of an earlier source.
+                Some(place) if *place < start => continue,
+                Some(place) => self.replaced.push(std::mem::replace(place, self.all.len())),
+                None => {}
+            }
+            self.all.push(ResolvedField { name, value, own });
+        }
+    }
+
+    fn remove_replaced(&mut self) {
+        if self.replaced.is_empty() {
+            return;
+        }
+        self.replaced.sort_unstable();
+        let mut replaced = self.replaced.iter().peekable();
+        let mut places = 0..;
+        self.all.retain(|_| {
+            let place = places.next();
+            replaced.next_if(|next| Some(**next) == place).is_none()
+        });
+    }
+}
+
 /// Returns the fields in the line, the event's own first. `views`: the spans of the record's context, innermost first.
 pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<ResolvedField<'a>> {
-    // Enough for nearly all lines, and small enough for the allocator's fast path.
-    let mut fields: Vec<ResolvedField<'a>> = Vec::with_capacity(12);
-    let mut names = NameSet::default();
-    let limit = record.max_value_bytes;
-    add_last_of_each(&mut fields, &mut names, record.fields(), true);
-    for view in views {
-        add_last_of_each(
-            &mut fields,
-            &mut names,
-            view.fields().map(|(name, value)| (name, value.truncated_to(limit))),
-            false,
-        );
-    }
-    fields
+    ResolvedFields::of(record, views).all
 }
 
 /// Returns the fields of one span, including those that name the trace.
 pub(super) fn fields_of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<ResolvedField<'a>> {
     let limit = record.max_value_bytes;
-    let mut fields = Vec::new();
-    let all = view.all_fields().map(|(name, value)| (name, value.truncated_to(limit)));
-    add_last_of_each(&mut fields, &mut NameSet::default(), all, false);
-    fields
-}
-
-/// A set of names: a list while there are few, as there nearly always are.
-#[derive(Default)]
-struct NameSet<'a> {
-    few: SmallVec<[&'a str; FEW]>,
-    many: HashSet<&'a str>,
-}
-
-const FEW: usize = 24;
-
-impl<'a> NameSet<'a> {
-    fn insert(&mut self, name: &'a str) -> bool {
-        if self.few.contains(&name) || self.many.contains(name) {
-            return false;
-        }
-        if self.few.len() < FEW {
-            self.few.push(name);
-            return true;
-        }
-        self.many.insert(name)
-    }
-}
-
-fn add_last_of_each<'a>(
-    fields: &mut Vec<ResolvedField<'a>>,
-    names: &mut NameSet<'a>,
-    more: impl Iterator<Item = (&'a str, Value<'a>)>,
-    own: bool,
-) {
-    let start = fields.len();
-    for (name, value) in more {
-        if !names.insert(name) {
-            // Replaces an earlier field of the same source; is hidden by a field of an earlier source.
-            let earlier = fields.iter().skip(start).position(|field| field.name == name);
-            let Some(earlier) = earlier else { continue };
-            fields.remove(start + earlier);
-        }
-        fields.push(ResolvedField { name, value, own });
-    }
-}
-
-/// Returns the last of several pairs with the same name.
-pub(super) fn last_of_each<'a>(
-    pairs: impl Iterator<Item = (&'a str, Value<'a>)>,
-) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-    let pairs: Vec<_> = pairs.collect();
-    let later = pairs.clone();
-    pairs
-        .into_iter()
-        .enumerate()
-        .filter(move |(place, (name, _))| later.iter().skip(place + 1).all(|(other, _)| other != name))
-        .map(|(_, pair)| pair)
+    let mut fields = ResolvedFields { all: Vec::new(), names: Names::default(), replaced: Vec::new() };
+    fields.add(view.all_fields().map(|(name, value)| (name, value.truncated_to(limit))), false);
+    fields.remove_replaced();
+    fields.all
 }

@@ -15,7 +15,7 @@
 //!
 //! Reading never panics. Fields that end early end the iteration.
 
-use tracing::Metadata;
+use tracing::{Metadata, field};
 
 use super::bytes::{take, take_u16, take_u32, text};
 use super::error_chain::ErrorChain;
@@ -43,17 +43,45 @@ impl<'a> Key<'a> {
     /// Returns the field's name; `None` for what is not a field.
     #[inline]
     pub(crate) fn name(self, meta: &'static Metadata<'static>) -> Option<&'a str> {
-        match self {
-            Key::Index(index) => declared_name(meta, index),
+        FieldNames::of(meta).name(self)
+    }
+}
+
+/// The names of fields that are read one after the other.
+///
+/// tracing gives the declared fields only one by one. Fields are captured in nearly the same order, so this goes on where
+/// the last name was found.
+pub(crate) struct FieldNames {
+    meta: &'static Metadata<'static>,
+    declared: field::Iter,
+    /// The index of the next one.
+    next: usize,
+}
+
+impl FieldNames {
+    pub(crate) fn of(meta: &'static Metadata<'static>) -> Self {
+        Self { meta, declared: meta.fields().iter(), next: 0 }
+    }
+
+    /// Returns the field's name; `None` for what is not a field.
+    #[inline]
+    pub(crate) fn name<'a>(&mut self, key: Key<'a>) -> Option<&'a str> {
+        match key {
+            Key::Index(index) => self.declared(usize::from(index)),
             Key::Name(name) => Some(name),
             Key::Thread | Key::Truncated | Key::Backtrace | Key::HeldBack => None,
         }
     }
-}
 
-fn declared_name(meta: &'static Metadata<'static>, index: u8) -> Option<&'static str> {
-    let field = meta.fields().iter().nth(usize::from(index))?;
-    Some(plain_name(field.name()))
+    #[inline]
+    fn declared(&mut self, index: usize) -> Option<&'static str> {
+        if index < self.next {
+            *self = Self::of(self.meta);
+        }
+        let field = self.declared.nth(index - self.next);
+        self.next = index + 1;
+        Some(plain_name(field?.name()))
+    }
 }
 
 /// Returns the name of a declared field as the user wrote it: `r#type` is `type`.

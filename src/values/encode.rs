@@ -1,13 +1,10 @@
 //! Writing fields: the counterpart of [`decode`](super::decode).
 
-use std::collections::HashMap;
-
-use smallvec::SmallVec;
-
 use super::decode::{Fields, Key, Raw};
 use super::tag::{NAMED, value_tag};
 use super::text::prefix;
 use super::value::Value;
+use crate::names::last_of_each;
 
 /// Appends a field that no call site declares.
 pub(crate) fn put_named(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
@@ -93,26 +90,11 @@ fn block(bytes: &[u8]) -> Option<[u8; 16]> {
     Some(block.to_le_bytes())
 }
 
-/// So few fields are compared one by one.
-const FEW_FIELDS: usize = 16;
-
 /// Merges two sets of fields: the result has one value for each key, and a field of `new` replaces its namesake in `old`.
 pub(crate) fn merge(old: &[u8], new: &[u8]) -> Vec<u8> {
-    let fields: SmallVec<[_; FEW_FIELDS]> = with_bytes(old).chain(with_bytes(new)).collect();
     let mut merged = Vec::with_capacity(old.len() + new.len());
-    if let [_, ..] = fields.get(FEW_FIELDS..).unwrap_or_default() {
-        let last: HashMap<Key<'_>, usize> = fields.iter().enumerate().map(|(place, (key, _))| (*key, place)).collect();
-        for (place, (key, bytes)) in fields.iter().enumerate() {
-            if last.get(key) == Some(&place) {
-                merged.extend_from_slice(bytes);
-            }
-        }
-    } else {
-        for (place, (key, bytes)) in fields.iter().enumerate() {
-            if fields.iter().skip(place + 1).all(|(later, _)| later != key) {
-                merged.extend_from_slice(bytes);
-            }
-        }
+    for (_, bytes) in last_of_each(with_bytes(old).chain(with_bytes(new))) {
+        merged.extend_from_slice(bytes);
     }
     merged
 }

@@ -13,6 +13,7 @@ use super::options::Options;
 use super::shapes::{Role, Shape, Shapes, SpanField};
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
 use crate::direct_mapped::BoxedDirectMapped;
+use crate::names::FEW;
 use crate::record::{Key, Raw, Record, Value};
 use crate::schema::json::{Draft, DraftBytes};
 
@@ -20,6 +21,9 @@ const PLACES: usize = 512;
 
 /// A buffer that grew larger for one context is freed.
 const MAX_KEPT_BYTES: usize = 4096;
+
+/// A context with more fields takes the general way if their names have to be compared with each other.
+const MAX_COMPARED: usize = 64;
 
 /// A context in JSON.
 #[derive(Debug, Default)]
@@ -165,11 +169,15 @@ struct Spans<'d, 'a> {
 }
 
 impl<'a> Spans<'_, 'a> {
-    /// Drafts a field, unless an inner span has one of that name. The shape tells that only of declared fields.
-    fn show(&mut self, name: &str, field: Option<&SpanField>, raw: Raw<'a>) {
+    /// Drafts a field, unless an inner span has one of that name. The shape tells that only of declared fields. Returns
+    /// `None` when there are too many fields to compare their names.
+    fn show(&mut self, name: &str, field: Option<&SpanField>, raw: Raw<'a>) -> Option<()> {
         let may_be_hidden = self.has_named || field.is_some_and(|field| field.role == Role::Repeated);
-        if may_be_hidden && self.field_ranges.iter().any(|(other, _)| other == name) {
-            return;
+        if may_be_hidden {
+            let others = Some(&*self.field_ranges).filter(|others| others.len() <= MAX_COMPARED)?;
+            if others.iter().any(|(other, _)| other == name) {
+                return Some(());
+            }
         }
         let start = self.fields.len() as u32;
         let shown_name = match field {
@@ -183,6 +191,7 @@ impl<'a> Spans<'_, 'a> {
             }
         };
         self.field_ranges.push((shown_name, start..self.fields.len() as u32));
+        Some(())
     }
 
     /// Drafts the fields of all spans; returns `None` when the general way is needed.
@@ -203,7 +212,10 @@ impl<'a> Spans<'_, 'a> {
                         (field.name, field.role, Some(field))
                     }
                     Key::Name(name) => {
-                        if undeclared.contains(&name) || site.fields.iter().any(|field| field.name == name) {
+                        if undeclared.len() == FEW
+                            || undeclared.contains(&name)
+                            || site.fields.iter().any(|field| field.name == name)
+                        {
                             return None;
                         }
                         undeclared.push(name);
@@ -213,7 +225,7 @@ impl<'a> Spans<'_, 'a> {
                     _ => return None,
                 };
                 match role {
-                    Role::Shown | Role::Repeated => self.show(name, field, raw),
+                    Role::Shown | Role::Repeated => self.show(name, field, raw)?,
                     Role::Hidden => {}
                     Role::Irregular => return None,
                     Role::Request => self.request = self.request.or_else(|| Some(raw.value())),

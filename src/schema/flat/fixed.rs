@@ -3,9 +3,9 @@
 use super::members::{put_member, put_named};
 use super::options::Options;
 use super::slots::Slots;
+use crate::names::last_of_each;
 use crate::record::{Record, Value};
 use crate::schema::host::hostname;
-use crate::schema::resolved_fields::last_of_each;
 
 /// The part of a line that is the same in all lines.
 #[derive(Debug)]

@@ -1,16 +1,15 @@
 //! The general way to a line, for any record: the rule for where each field goes.
 
-use std::collections::HashSet;
-
 use super::fixed::Fixed;
 use super::flat_schema::Flat;
 use super::members::{put_key, put_named, put_place, put_spans, put_thread};
 use super::options::Options;
 use super::slots::{Slot, Slots, Takes};
 use crate::context::Context;
+use crate::names::{Names, last_of_each};
 use crate::record::{Record, Value};
 use crate::schema::json::{self, Draft};
-use crate::schema::resolved_fields::{ResolvedField, last_of_each, resolved_fields};
+use crate::schema::resolved_fields::{ResolvedField, resolved_fields};
 
 /// Where the fields of a record go.
 #[derive(Default)]
@@ -117,8 +116,8 @@ impl<'a> Places<'a> {
             put_named(out, "service", &Value::Str(service));
         }
         self.put_taken(out, &["service"]);
-        let mut names: HashSet<_> = self.top.iter().map(|(field, _)| field.name).collect();
-        names.extend(self.request.map(|_| "request_id"));
+        let top = self.top.iter().map(|(field, _)| field.name);
+        let names: Names<&str> = top.chain(self.request.map(|_| "request_id")).collect();
         for (name, value) in last_of_each(record.static_fields()) {
             if !names.contains(name) && Slots::new(options).find(name).is_none() {
                 put_named(out, name, &value);

@@ -7,7 +7,7 @@ use super::members::{put_key, put_place};
 use super::options::Options;
 use super::shapes::Role;
 use super::slots::Slots;
-use crate::record::{Fields, Key, Record, plain_name};
+use crate::record::{Key, Record, plain_name};
 use crate::schema::json::{self, Piece};
 
 /// The prepared parts of a call site.
@@ -95,11 +95,14 @@ impl Plan {
         self.met.get(number as usize).copied().flatten() == Some(true)
     }
 
-    /// Returns whether the captured fields have one of that name.
+    /// Returns the name of a captured field; `None` for what is not a field.
     #[cold]
-    pub(super) fn has(&self, fields: &Fields<'_>, name: &str) -> bool {
-        let index = self.names.iter().zip(0..=u8::MAX).find(|(other, _)| **other == name);
-        index.is_some_and(|(_, index)| fields.clone().any(|(key, _)| key == Key::Index(index)))
+    pub(super) fn name<'a>(&self, key: Key<'a>) -> Option<&'a str> {
+        match key {
+            Key::Index(index) => self.names.get(usize::from(index)).copied(),
+            Key::Name(name) => Some(name),
+            Key::Thread | Key::Truncated | Key::Backtrace | Key::HeldBack => None,
+        }
     }
 
     /// Returns whether a field that no call site declares goes to the top level as it is.

@@ -12,6 +12,7 @@ use super::options::Options;
 use super::plan::Plan;
 use super::slots;
 use crate::addresses::AddressKeys;
+use crate::names::{FEW, Names};
 use crate::record::{Fields, Key, Raw, Record};
 use crate::schema::json::Draft;
 
@@ -73,7 +74,11 @@ impl Flat {
                     None => regular = false,
                 },
                 Key::Name(name) => {
-                    regular &= plan.takes(name, record, &self.options) && !named.contains(&name);
+                    regular &= named.len() < MAX_NAMED && !named.contains(&name);
+                    regular &= plan.takes(name, record, &self.options);
+                    if !regular {
+                        break;
+                    }
                     named.push(name);
                     line.put_named(name, value);
                 }
@@ -96,8 +101,10 @@ impl Flat {
                 if named.is_empty() && !rendered.has_named && !plan.shares(shape) {
                     line.put_long(&rendered.bytes);
                 } else {
-                    let fields = Fields::new(record.fields);
-                    rendered.put_without(line.out(), |name| named.contains(&name) || plan.has(&fields, name));
+                    let mut fields = Fields::new(record.fields);
+                    let own = std::iter::from_fn(|| fields.next_raw()).filter_map(|(key, _)| plan.name(key));
+                    let own: Names<&str> = own.collect();
+                    rendered.put_without(line.out(), |name| own.contains(name));
                 }
             }
         }
@@ -118,6 +125,9 @@ impl Flat {
         }
     }
 }
+
+/// More fields that no call site declares take the general way: here, each name is compared with the others.
+const MAX_NAMED: usize = FEW;
 
 /// Names of fields that no call site declares.
 type Named<'a> = SmallVec<[&'a str; 8]>;

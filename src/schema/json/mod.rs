@@ -1,16 +1,17 @@
 //! JSON text: [`put_str`] and [`put_value`], for all schemas and for your own.
 //!
-//! `escape` is the only place that escapes strings. `value` writes values, `nested` JSON that users logged, and `draft`
-//! is the fast way to a whole line.
+//! `escape` is the only place that escapes strings. `value` writes values, and `nested` JSON that users logged, which
+//! `tree` takes apart. `draft` is the fast way to a whole line.
 
 mod draft;
 mod escape;
 mod nested;
+mod tree;
 mod value;
 
 pub(crate) use draft::{Draft, DraftBytes, Piece};
 pub(super) use escape::is_unsafe;
 pub use escape::put_str;
-pub(super) use nested::{Pairs, last_of_equal};
+pub(super) use tree::{Json, Tree};
 pub use value::put_value;
 pub(super) use value::{put_error_object, put_int, text_of};

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::escape::put_str;
-use super::nested::{MAX_DEPTH, put_json};
+use super::nested::put_json;
 use crate::record::{ErrorChain, Value};
 
 /// Appends a value as JSON.
@@ -33,7 +33,7 @@ pub fn put_value(out: &mut Vec<u8>, value: &Value<'_>) {
         },
         Value::Bytes(bytes) => put_str(out, &STANDARD.encode(bytes)),
         Value::Error(chain) => put_error(out, chain),
-        Value::Json(text) => put_json(out, text, MAX_DEPTH),
+        Value::Json(text) => put_json(out, text),
     }
 }
 
@@ -180,6 +180,22 @@ mod tests {
             value(Value::Json(json)),
             r#"{"n":123456789012345678901234567890.5,"t":"\u202ex","e":[],"o":{},"z":null}"#
         );
+    }
+
+    #[test]
+    fn nested_values_that_readers_refuse_become_text_and_the_rest_stays() {
+        assert_eq!(
+            value(Value::Json(
+                " { \"a\" : {\"\\ud800\":[ 1 ]}, \"b\":\"\\udc00\", \"c\" : [1e400,\t1E5 ] , \"\\u0064\":1.0}\n"
+            )),
+            r#"{"a":"{\"\\ud800\":[ 1 ]}","b":"\"\\udc00\"","c":["1e400",1E5],"d":1.0}"#
+        );
+        for (open, inside, close) in [("[", "[]", "]"), ("{\"a\":", "{}", "}")] {
+            let deep = |levels| open.repeat(levels) + inside + &close.repeat(levels);
+            assert_eq!(value(Value::Json(&deep(119))), deep(119));
+            let text = deep(120).replace(inside, &string(inside));
+            assert_eq!(value(Value::Json(&deep(120))), text);
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub(crate) mod faults;
 #[cfg(unix)]
 pub(crate) mod fork;
 pub(crate) mod golden;
+#[cfg(target_os = "linux")]
+pub(crate) mod growth;
 #[cfg(feature = "axum")]
 pub(crate) mod http;
 pub(crate) mod ledger;

@@ -1,7 +1,6 @@
 //! Which events are seen, by which outputs, and how the layer lives with others.
 
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::Duration;
 
 use serde_json::json;
 use spanline::Output;
@@ -429,37 +428,6 @@ fn a_target_stands_for_whole_segments_and_a_star_for_a_beginning() {
     });
     guard.close().unwrap();
     assert_eq!(messages(&own), ["shown"]);
-}
-
-/// The time that this thread has worked.
-#[cfg(target_os = "linux")]
-fn worked() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
-}
-
-/// Eight times the directives take about eight times the work, not 64 times.
-#[cfg(target_os = "linux")]
-#[test]
-fn set_filter_takes_work_in_proportion_to_its_directives() {
-    let (_layer, guard) = fixed().output(Output::new(Memory::new())).build::<Registry>().unwrap();
-    let handle = guard.handle();
-    // In no order, which is slow for a sorted list.
-    let directives = |count: usize| {
-        let targets = (0..count).map(|at| format!("module_{:06}=debug", at * 7_919 % count));
-        targets.chain(["info".to_owned()]).collect::<Vec<_>>().join(",")
-    };
-    let least = |count: usize| {
-        let text = directives(count);
-        let once = || {
-            let before = worked();
-            handle.set_filter(&text).unwrap();
-            worked() - before
-        };
-        (0..3).map(|_| once()).min().unwrap()
-    };
-    let (small, large) = (least(10_000), least(80_000));
-    assert!(large < small * 16, "{small:?} for 10,000 directives, {large:?} for 80,000");
 }
 
 #[test]

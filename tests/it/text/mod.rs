@@ -4,6 +4,10 @@ pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod filter_variable;
 pub(crate) mod golden;
+#[cfg(target_os = "linux")]
+pub(crate) mod growth;
+#[cfg(target_os = "linux")]
+pub(crate) mod growth_of_logs;
 pub(crate) mod hostile_values;
 pub(crate) mod install;
 #[cfg(feature = "log")]
