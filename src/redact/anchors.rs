@@ -7,7 +7,7 @@
 //!
 //! The bytes are judged a block at a time: one bit for each says whether it is a letter, a digit or a mark.
 
-use super::blocks::{BLOCK, Classes, QUARTER, Window, BEFORE};
+use super::blocks::{BEFORE, BLOCK, Classes, QUARTER, Window};
 use super::{cards, shapes};
 
 /// What an anchor may announce.
@@ -34,6 +34,8 @@ const PLACES: usize = 8192;
 #[derive(Debug)]
 pub(super) struct Anchors {
     kinds: Box<[u8; PLACES]>,
+    /// The letters that may stand before the last three, as bits.
+    fourths: Box<[u32; PLACES]>,
     /// All bits if a word of one letter may be an anchor.
     short: u64,
     /// Two to six last letters of these words, as bits.
@@ -59,7 +61,13 @@ fn place(letters: u32) -> usize {
 
 impl Anchors {
     pub(super) fn new() -> Self {
-        Self { kinds: Box::new([0; PLACES]), short: 0, endings: Box::new([0; ENDINGS / 64]), of_two: 0 }
+        Self {
+            kinds: Box::new([0; PLACES]),
+            fourths: Box::new([0; PLACES]),
+            short: 0,
+            endings: Box::new([0; ENDINGS / 64]),
+            of_two: 0,
+        }
     }
 
     /// Adds the words that end with `ending`. `last_word`: how many of its bytes are surely in one word.
@@ -71,12 +79,14 @@ impl Anchors {
             // A name of digits is found in JSON, and as the name of a field.
             [] if !ending.is_empty() => {}
             [.., one, two, three] if last_word >= 3 => {
-                self.set([one, two, three], kind);
                 let known = last_word.min(6);
-                self.set_ending(letters.get(letters.len() - known..).unwrap_or_default());
+                let known = letters.get(letters.len() - known..).unwrap_or_default();
+                let fourth = known.len().checked_sub(4).and_then(|at| known.get(at));
+                self.set([one, two, three], fourth.map_or(u32::MAX, |letter| 1 << (letter & 31)), kind);
+                self.set_ending(known);
             }
             [.., two, three] if last_word == 2 => {
-                (0..32).for_each(|one| self.set([one, two, three], kind));
+                (0..32).for_each(|one| self.set([one, two, three], u32::MAX, kind));
                 self.set_ending(&[two, three]);
                 self.of_two |= kind;
             }
@@ -86,13 +96,16 @@ impl Anchors {
                 self.of_two = u8::MAX;
                 *self.endings = [u64::MAX; ENDINGS / 64];
                 self.kinds.iter_mut().for_each(|kinds| *kinds |= kind);
+                *self.fourths = [u32::MAX; PLACES];
             }
         }
     }
 
-    fn set(&mut self, [one, two, three]: [u8; 3], kind: u8) {
-        if let Some(kinds) = self.kinds.get_mut(place(u32::from_le_bytes([0, one, two, three]))) {
+    fn set(&mut self, [one, two, three]: [u8; 3], fourth: u32, kind: u8) {
+        let place = place(u32::from_le_bytes([0, one, two, three]));
+        if let (Some(kinds), Some(fourths)) = (self.kinds.get_mut(place), self.fourths.get_mut(place)) {
             *kinds |= kind;
+            *fourths |= fourth;
         }
     }
 
@@ -123,7 +136,17 @@ impl Anchors {
     #[inline(always)]
     fn kind<const N: usize>(&self, window: &[u8; N], end: usize) -> u8 {
         let four = window.get(end..end + BEFORE).and_then(<[u8]>::first_chunk).unwrap_or(&[0; BEFORE]);
-        self.kinds.get(place(u32::from_le_bytes(*four))).copied().unwrap_or(0)
+        let place = place(u32::from_le_bytes(*four));
+        match (self.kinds.get(place), self.fourths.get(place)) {
+            (Some(0), _) | (None, _) | (_, None) => 0,
+            (Some(kind), Some(fourths)) => {
+                if fourths >> (four[0] & 31) & 1 == 1 {
+                    *kind
+                } else {
+                    0
+                }
+            }
+        }
     }
 }
 
@@ -214,10 +237,12 @@ impl<'a> Walk<'a> {
         copy_first(text, &mut window);
         // The bits of the block that belong to the text, and the one behind it.
         let fresh = u64::MAX.checked_shl(text.len() as u32 + 1).map_or(u64::MAX, |behind| !behind);
-        let classes = match text.len() {
-            ..QUARTER => Classes::of::<1>(&window),
-            ..32 => Classes::of::<2>(&window),
-            _ => Classes::of::<4>(&window),
+        let classes = if text.len() < QUARTER {
+            Classes::of::<1>(&window)
+        } else if text.len() < 2 * QUARTER {
+            Classes::of::<2>(&window)
+        } else {
+            Classes::of::<4>(&window)
         };
         let block = Block::of(classes, anchors.short, Classes::default(), fresh, 0);
         let mut walk = Self { anchors, text, cut, block };

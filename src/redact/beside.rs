@@ -23,7 +23,19 @@ const MAX_VALUES: usize = 3;
 
 /// Words between a name and its value in a sentence.
 const FILLERS: [&[u8]; 13] = [
-    b"is", b"was", b"are", b"is:", b"now", b"set", b"changed", b"reset", b"updated", b"generated", b"will", b"be", b"to",
+    b"is",
+    b"was",
+    b"are",
+    b"is:",
+    b"now",
+    b"set",
+    b"changed",
+    b"reset",
+    b"updated",
+    b"generated",
+    b"will",
+    b"be",
+    b"to",
 ];
 
 /// At most this many of them are skipped.

@@ -26,7 +26,9 @@ impl<'t> Matcher<'t> {
     /// Returns whether a text that was not cut holds a secret.
     #[inline]
     pub(super) fn any(rules: &'t Rules, text: &'t [u8]) -> bool {
-        !is_plain(&rules.anchors, text) && Walk::first(&rules.anchors, text, false).is_some_and(|(first, walk)| Self::any_of(rules, text, first, walk))
+        !is_plain(&rules.anchors, text)
+            && Walk::first(&rules.anchors, text, false)
+                .is_some_and(|(first, walk)| Self::any_of(rules, text, first, walk))
     }
 
     /// Returns whether there is a secret at an anchor or behind it.

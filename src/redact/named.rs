@@ -27,8 +27,7 @@ const MAX_BLANKS: usize = 64;
 const MAX_GROUP: usize = 256;
 
 /// What a scope allows.
-const ACTIONS: [&[u8]; 9] =
-    [b"read", b"write", b"list", b"delete", b"create", b"admin", b"manage", b"update", b"view"];
+const ACTIONS: [&[u8]; 9] = [b"read", b"write", b"list", b"delete", b"create", b"admin", b"manage", b"update", b"view"];
 
 impl<'t> Matcher<'t> {
     /// Matches what follows the word that ends at `end`, if it ends a listed name.
@@ -135,9 +134,8 @@ impl<'t> Matcher<'t> {
         let is_choice = sign > marks.end && byte(text, name.start.saturating_sub(2)) == b'?';
         let is_path = sign == end && before(text, name.start) == b':' && !is_blank(byte(text, behind));
         // `token:read` is a scope.
-        let is_scope = || ACTIONS.iter().any(|action| {
-            starts(text, behind, action) && !is_name(byte(text, behind + action.len()))
-        });
+        let is_scope =
+            || ACTIONS.iter().any(|action| starts(text, behind, action) && !is_name(byte(text, behind + action.len())));
         if char == b':' && (is_choice || is_path || (sign == end && is_scope())) {
             return None;
         }

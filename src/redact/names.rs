@@ -372,14 +372,33 @@ pub(super) fn is_phrase(name: &[u8]) -> bool {
     ends_in(name, &[b"passphrase", b"mnemonic", b"phrase"])
 }
 
+/// Names that end with `pass` and have one meaning.
+const LONG_PASS: [&[u8]; 7] =
+    [b"requirepass", b"storepass", b"keypass", b"dbpass", b"userpass", b"rootpass", b"adminpass"];
+
 /// Returns whether that name is a short word of many meanings.
 pub(super) fn is_short(name: &[u8]) -> bool {
-    ends_in(name, &[b"pass", b"pin", b"pins"]) && !ends_in(name, &[b"requirepass", b"storepass", b"keypass"])
+    ends_in(name, &[b"pass", b"pin", b"pins"]) && !ends_in(name, &LONG_PASS)
 }
 
 /// Returns whether that name is a word for a password.
 pub(super) fn is_password(name: &[u8]) -> bool {
-    ends_in(name, &[b"password", b"passwd", b"pwd", b"passphrase", b"passcode", b"requirepass", b"masterauth", b"securestring", b"pw", b"passwort", b"kennwort"])
+    ends_in(
+        name,
+        &[
+            b"password",
+            b"passwd",
+            b"pwd",
+            b"passphrase",
+            b"passcode",
+            b"requirepass",
+            b"masterauth",
+            b"securestring",
+            b"pw",
+            b"passwort",
+            b"kennwort",
+        ],
+    )
 }
 
 /// Returns whether the value of that name may be a few digits.

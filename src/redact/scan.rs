@@ -3,7 +3,7 @@
 //! The time is linear in the text: looking back is bounded, and what is read ahead is either bounded or skipped
 //! afterwards.
 
-use super::anchors::Walk;
+use super::anchors::{Found, Walk};
 use super::bounds::Strings;
 use super::cards::MIN_CARD_DIGITS;
 use super::hit::{Hit, With};
@@ -20,6 +20,8 @@ pub(crate) struct Scan {
     /// Secrets found in all texts.
     pub(crate) found: u64,
     hits: Vec<Hit>,
+    /// The anchors of the current text.
+    anchors: Vec<Found>,
     path: Vec<u8>,
 }
 
@@ -51,9 +53,11 @@ impl Scan {
         if rules.values {
             let mut matcher = Matcher { rules, text, cut, jwt_until: 0 };
             let (mut until, hits) = (0, &mut self.hits);
+            // The walk goes through each block several times.
             let (first, mut walk) = Walk::first(&rules.anchors, text, cut).unzip();
-            let anchors = std::iter::successors(first, |_| walk.as_mut()?.next());
-            for (at, kinds) in anchors {
+            self.anchors.extend(std::iter::successors(first, |_| walk.as_mut()?.next()));
+            self.anchors.sort_unstable();
+            for (at, kinds) in self.anchors.drain(..) {
                 if at >= until {
                     matcher.text = strings.around(text, at);
                     let is_in_string = strings.are_around(at);
@@ -81,7 +85,7 @@ impl Scan {
     /// Writes the text without its secrets.
     #[cold]
     fn write(&mut self, rules: &Rules, text: &[u8]) -> bool {
-        let Self { out, hits, found, .. } = self;
+        let Self { out, hits, anchors, found, .. } = self;
         out.clear();
         out.shrink_to(MAX_KEPT_BYTES);
         let mut copied = 0;
@@ -116,6 +120,7 @@ impl Scan {
         out.extend_from_slice(text.get(copied..).unwrap_or_default());
         hits.clear();
         hits.shrink_to(MAX_KEPT_HITS);
+        anchors.shrink_to(MAX_KEPT_HITS);
         copied > 0
     }
 }
@@ -244,6 +249,18 @@ mod tests {
             ),
             (r#"{"msg":"authorization: Basic dXNlcg==","x":1}"#, r#"{"msg":"authorization: XXX","x":1}"#),
             (r#"curl -H "Authorization: Basic dXNlcg==" "x""#, r#"curl -H "Authorization: XXX" "x""#),
+        ] {
+            redacted(text, expected);
+        }
+    }
+
+    #[test]
+    fn secrets_of_different_kinds_are_found_close_together() {
+        for (text, expected) in [
+            ("redis://:hedgehog@cache, token: abc", "redis://:XXX@cache, token: XXX"),
+            ("4111111111111111, token: abc, redis://:hedgehog@c", "XXX, token: XXX, redis://:XXX@c"),
+            ("token: abc, card 4111111111111111", "token: XXX, card XXX"),
+            ("AKIAIOSFODNN7EXAMPLE, password=abc, 4111111111111111", "XXX, password=XXX, XXX"),
         ] {
             redacted(text, expected);
         }

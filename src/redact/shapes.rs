@@ -450,7 +450,12 @@ pub(super) fn prefixed(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>
 pub(super) fn may_be_marked(text: &[u8], at: usize) -> bool {
     match byte(text, at) {
         b'A' => match [byte(text, at + 1), byte(text, at + 2)] {
-            [b'K' | b'S' | b'B', b'I'] | [b'C', b'C'] | [b'K', b'C'] | [b'I', b'z'] | [b'T', b'A' | b'C'] | [b'G', b'E'] => true,
+            [b'K' | b'S' | b'B', b'I']
+            | [b'C', b'C']
+            | [b'K', b'C']
+            | [b'I', b'z']
+            | [b'T', b'A' | b'C']
+            | [b'G', b'E'] => true,
             [next, _] => before(text, at) == b':' || (next == b'A' && before(text, at) == b'E'),
         },
         b'J' => matches!(before(text, at), b'y' | b'd'),

@@ -126,7 +126,9 @@ impl<'t> Matcher<'t> {
             b"add-mask" if starts(text, end, b"::") => self.inside(end + 2, line_end(self.text, end + 2)),
             _ if byte(text, end) == b'/' => self.link(start, end),
             b"kty" => near.web_key(end),
-            _ if byte(text, end) == b'(' && CRYPT.iter().any(|one| word.eq_ignore_ascii_case(one)) => near.key_of_cipher(end),
+            _ if byte(text, end) == b'(' && CRYPT.iter().any(|one| word.eq_ignore_ascii_case(one)) => {
+                near.key_of_cipher(end)
+            }
             _ if ends_with(word, b"code") => near.code(start, end, sign, assigned()),
             _ if ends_with(word, b"key") => near.key(start, end, sign, assigned()),
             _ if ends_with(word, b"auth") => near.auth(start, end, sign, assigned()),
@@ -162,7 +164,11 @@ impl<'t> Matcher<'t> {
         }
         let blank = run(text, sign, is_blank);
         let word = run(text, blank, |byte| byte.is_ascii_lowercase());
-        let value = if matches!(text.get(blank..word), Some(b"is" | b"was")) { run(text, word, |byte| byte == b' ' || byte == b':') } else { blank };
+        let value = if matches!(text.get(blank..word), Some(b"is" | b"was")) {
+            run(text, word, |byte| byte == b' ' || byte == b':')
+        } else {
+            blank
+        };
         let close = run(text, value, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let told = || if is_one(value, close) { self.inside(value, close) } else { None };
         told().or_else(|| self.told_ahead(start))
@@ -172,7 +178,9 @@ impl<'t> Matcher<'t> {
     fn told_ahead(&self, end: usize) -> Option<Hit> {
         let from = end.saturating_sub(64);
         let ahead = self.text.get(from..end)?;
-        let your = ["is your", "as your"].iter().find_map(|your| ahead.windows(7).rposition(|part| part == your.as_bytes()))?;
+        let your = ["is your", "as your"]
+            .iter()
+            .find_map(|your| ahead.windows(7).rposition(|part| part == your.as_bytes()))?;
         let close = from + run_back(ahead.get(..your)?, |byte| byte == b' ');
         let start = self.back(close, 16, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
         self.inside(start, close).filter(|_| self.is_code_value(start, close) || self.is_random_word(start, close))
@@ -284,9 +292,8 @@ impl<'t> Matcher<'t> {
         let end = run(text, slash + 1, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let is_path = matches!(before(text, start), b'/' | b'-' | b'_') || starts(text, start, b"reset-");
         let is_over = !matches!(byte(text, end), b'-' | b'.');
-        self.inside(slash + 1, end).filter(|hit| {
-            is_path && is_over && hit.end - hit.start >= 16 && self.is_random_word(hit.start, hit.end)
-        })
+        self.inside(slash + 1, end)
+            .filter(|hit| is_path && is_over && hit.end - hit.start >= 16 && self.is_random_word(hit.start, hit.end))
     }
 
     /// The private member of a JSON Web Key, `"d"` or `"k"`, after its type.

@@ -299,7 +299,8 @@ impl<'t> Matcher<'t> {
         let may_be_prose = is_blank(before(text, start)) && !name.text.starts_with(b"-");
         let is_listed = matches!(word, b"password" | b"token" | b"secret");
         let begins_sentence = || may_be_prose && SENTENCES.contains(&word) && self.is_prose(start, end);
-        begins_sentence() || is_word && (is_listed || STATUS.contains(&word) || (may_be_prose && self.is_prose(start, end)))
+        begins_sentence()
+            || is_word && (is_listed || STATUS.contains(&word) || (may_be_prose && self.is_prose(start, end)))
     }
 
     /// Returns whether a sentence begins at `start`: two words of letters, the second of which is no name.
@@ -374,8 +375,21 @@ const SCHEMES: [&[u8]; 8] =
 
 /// Words that begin a sentence.
 const SENTENCES: [&[u8]; 15] = [
-    b"The", b"This", b"An", b"No", b"Not", b"Your", b"Must", b"Invalid", b"Missing", b"Please", b"Could", b"Cannot",
-    b"Unable", b"Failed", b"Expected",
+    b"The",
+    b"This",
+    b"An",
+    b"No",
+    b"Not",
+    b"Your",
+    b"Must",
+    b"Invalid",
+    b"Missing",
+    b"Please",
+    b"Could",
+    b"Cannot",
+    b"Unable",
+    b"Failed",
+    b"Expected",
 ];
 
 /// Words that stand for no value.
@@ -439,7 +453,10 @@ pub(super) fn is_version(value: &[u8]) -> bool {
     let number = |part: &[u8]| (1..=5).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
     let [first, second, third] = [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default);
     let last = third.split(|byte| matches!(byte, b'-' | b'+')).next().unwrap_or_default();
-    number(first) && number(second) && (number(last) || (third.is_empty() && digits.len() < value.len())) && parts.next().is_none()
+    number(first)
+        && number(second)
+        && (number(last) || (third.is_empty() && digits.len() < value.len()))
+        && parts.next().is_none()
 }
 
 /// Returns whether this is a number, or a list of numbers.
