@@ -179,6 +179,34 @@ mod tests {
             "(",
             "*",
             " ",
+            "code",
+            "login code",
+            "key",
+            "LOGIN a ",
+            "PASS ",
+            "auth",
+            "AUTH ",
+            "password",
+            " for ",
+            " is ",
+            "is your ",
+            "echo a",
+            "| sudo -S",
+            "curl -su a:",
+            "htpasswd -b ",
+            "crypt('",
+            "kty",
+            "identified ",
+            "reset",
+            "/",
+            "</a><b>",
+            "<",
+            "!a ",
+            "[]a{",
+            "LS0tLS1CRUdJTi",
+            "::",
+            "add-mask",
+            "codes",
         ];
         let fixed = prop::sample::select(fixed.map(str::to_owned).to_vec());
         prop_oneof!["[0-9]{1,19}", "[ .:=-]", "[a-f0-9]{4,12}", "[a-zA-Z]{1,12}", fixed]
@@ -423,6 +451,35 @@ mod tests {
             "Signature=",
             "://hooks.slack.com/services/",
             "sk-",
+            "password for a ",
+            "password for a: ",
+            "password is now ",
+            "login code: ",
+            "is your login code ",
+            "LOGIN a ",
+            "PASS a1",
+            "AUTH PLAIN ",
+            "auth=('",
+            "auth=(\"a\", \"",
+            "\"auth\" \"",
+            "echo a | sudo -S ",
+            "crypt('",
+            "key: a1",
+            "PRAGMA key='",
+            "{\"kty\":\"k\"",
+            "IDENTIFIED a '",
+            "password....",
+            ">password</a><b>",
+            "<password value=\"",
+            "reset-password/a1",
+            "curl -su a:",
+            "recovery codes: 1a, ",
+            "password: !a |\n  ",
+            "token: []a{",
+            "token: string(1) \"",
+            "LS0tLS1CRUdJTi",
+            "LS0tLS1CRUdJTiBDRVJU",
+            "::add-mask::",
         ];
         let steps = |text: &str| {
             bounds::STEPS.take();
@@ -453,7 +510,7 @@ mod tests {
                 };
                 let words = kind::NAME | kind::SPECIAL | kind::SCHEME | kind::PREFIX | kind::COMMAND;
                 let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
-                let words = if at.checked_sub(1).is_some_and(|at| is_letter(&bytes[at])) { words } else { 0 };
+                let words = if at > 0 && is_letter(&bytes[at - 1]) && !bytes.get(at).is_some_and(is_letter) { words } else { 0 };
                 [kinds, words].into_iter().any(|kinds| {
                     kinds != 0 && Matcher { rules: &rules, text: bytes, cut: false, jwt_until: 0 }.at_anchor(at, kinds).is_some()
                 })

@@ -59,9 +59,10 @@ const ENCODED_PUBLIC: [&[u8]; 3] = [b"BDRVJU", b"BQVUJM", b"BYNT"];
 pub(super) fn encoded_pem(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at.checked_sub(ENCODED_PEM.len() - 3).filter(|start| starts(text, *start, ENCODED_PEM))?;
     let label = start + ENCODED_PEM.len();
-    let is_public = ENCODED_PUBLIC.iter().any(|public| starts(text, label, public));
-    let end = run(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
-    (!is_public).then_some(start..end)
+    if ENCODED_PUBLIC.iter().any(|public| starts(text, label, public)) {
+        return None;
+    }
+    Some(start..run(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')))
 }
 
 /// Matches the password in a URL before the `@` at `at`, or a token in its place.

@@ -144,7 +144,7 @@ impl<'t> Matcher<'t> {
         let of = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let head = self.text.get(start..end).unwrap_or_default();
         let head = head.get(..run_back(head, |byte| !byte.is_ascii_alphanumeric())).unwrap_or_default();
-        let blank = if head.is_empty() && before(self.text, start) == b' ' { start - 1 } else { start };
+        let blank = start.saturating_sub(usize::from(head.is_empty() && before(self.text, start) == b' '));
         let before = self.text.get(self.back(blank, 32, of)..blank).unwrap_or_default();
         let is = |text: &[u8]| by.iter().any(|word| ends_with(text, word));
         is(head) || (head.is_empty() && is(before))
