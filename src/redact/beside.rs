@@ -8,8 +8,8 @@ use super::bounds::{before, byte, line_feed, run, starts, string_end};
 use super::hit::Hit;
 use super::matcher::Matcher;
 use super::named::{Name, is_blank, is_name};
-use super::names::{MAX_NAME_BYTES, is_password, is_short};
-use super::shapes;
+use super::names::{MAX_NAME_BYTES, is_code, is_password, is_short};
+use super::value::is_version;
 use super::view::{Marks, begins_word, word_start};
 
 /// At most this many bytes stand between a name and the word `value`.
@@ -21,14 +21,31 @@ const MAX_BEFORE: usize = 512;
 /// At most this many words that may be `value` are looked at there.
 const MAX_VALUES: usize = 3;
 
+/// Words between a name and its value in a sentence.
+const FILLERS: [&[u8]; 13] = [
+    b"is",
+    b"was",
+    b"are",
+    b"is:",
+    b"now",
+    b"set",
+    b"changed",
+    b"reset",
+    b"updated",
+    b"generated",
+    b"will",
+    b"be",
+    b"to",
+];
+
+/// At most this many of them are skipped.
+const MAX_FILLERS: usize = 4;
+
+/// At most this many bytes stand between `password for` and the password.
+const MAX_SENTENCE: usize = 160;
+
 /// Words that describe the name after them.
 const DESCRIBING: [&[u8]; 8] = [b"name", b"key", b"header", b"field", b"param", b"parameter", b"variable", b"property"];
-
-/// The longest code or other value of a special name, in bytes. Signatures may be longer.
-const MAX_SPECIAL: usize = 512;
-
-/// The shortest signature that is taken for one, in bytes.
-const MIN_SIGNATURE: usize = 20;
 
 impl<'t> Matcher<'t> {
     /// After a name and a blank; `at` is behind the blank.
@@ -54,8 +71,15 @@ impl<'t> Matcher<'t> {
         if byte(text, start) == b'-' {
             return self.flag(at, end, marks);
         }
-        if matches!(text.get(at..word), Some(b"is" | b"was" | b"are" | b"is:")) {
-            return self.told(word, end, marks);
+        match text.get(at..word) {
+            Some(filler) if filler != b"to" && FILLERS.contains(&filler) => return self.told(at, end, marks),
+            Some(b"for" | b"FOR" | b"to") => return self.told_for(word, end, marks),
+            // `Unseal Key 1: …`
+            Some([digits @ .., b':']) if (1..3).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) => {
+                return self.value(word, self.name(end, marks)?);
+            }
+            _ if text.get(start..end) == Some(b"PASS") => return self.sent(at, 1),
+            _ => {}
         }
         if matches!(byte(text, word), b'=' | b':') || text.get(at..word).is_some_and(|word| word.contains(&b'=')) {
             return self.described(end, marks);
@@ -70,12 +94,13 @@ impl<'t> Matcher<'t> {
     }
 
     /// Returns whether a word has letters and digits as no word of a language, number or path has.
-    fn is_random_word(&self, at: usize, end: usize) -> bool {
+    pub(super) fn is_random_word(&self, at: usize, end: usize) -> bool {
         let word = self.text.get(at..end).unwrap_or_default();
         let has = |of: fn(&u8) -> bool| word.iter().any(of);
         word.len() >= 6
             && has(u8::is_ascii_digit)
             && has(u8::is_ascii_alphabetic)
+            && !is_version(word)
             && !has(|byte| matches!(byte, b':' | b'(' | b'[' | b'{' | b'\\' | b'@'))
             && !word.starts_with(b"/")
             && !word.starts_with(b"-")
@@ -84,14 +109,65 @@ impl<'t> Matcher<'t> {
     /// `the password is …`
     pub(super) fn told(&self, word: usize, end: usize, marks: Marks) -> Option<Hit> {
         let text = self.text;
-        let start = run(text, word, |byte| is_blank(byte) || byte == b':');
+        let mut start = run(text, word, is_blank);
+        for _ in 0..MAX_FILLERS {
+            let filler = run(text, start, |byte| byte.is_ascii_lowercase());
+            let behind = run(text, filler, |byte| is_blank(byte) || byte == b':');
+            match text.get(start..filler) {
+                Some(b"for") => return self.told_for(filler, end, marks),
+                Some(word) if FILLERS.contains(&word) && behind > filler => start = behind,
+                _ => break,
+            }
+        }
         let name = self.name(end, marks)?;
         if self.quoted(start).is_some() {
             return self.value(start, name);
         }
+        self.told_word(start, name)
+    }
+
+    /// A word that may be a secret in a sentence.
+    fn told_word(&self, start: usize, name: Name<'t>) -> Option<Hit> {
+        let text = self.text;
         let end = run(text, start, |byte| !byte.is_ascii_whitespace() && !matches!(byte, b',' | b'"' | b')'));
         let end = end - usize::from(byte(text, end - 1) == b'.' && end > start);
-        self.inside(start, end).filter(|_| self.is_random_word(start, end))
+        let is_one = self.is_random_word(start, end) || (is_code(name.text) && self.is_code_value(start, end));
+        self.inside(start, end).filter(|_| is_one)
+    }
+
+    /// Returns whether this is a number with the digits of a code.
+    pub(super) fn is_code_value(&self, start: usize, end: usize) -> bool {
+        let value = self.text.get(start..end).unwrap_or_default();
+        let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+        (4..=8).contains(&digits) && value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-')
+    }
+
+    /// `the password for … is …`, and `SET PASSWORD FOR … = '…'` in SQL.
+    fn told_for(&self, from: usize, end: usize, marks: Marks) -> Option<Hit> {
+        let text = self.text;
+        let near = text.get(..text.len().min(from + MAX_SENTENCE)).unwrap_or_default();
+        let mut at = run(near, from, is_blank);
+        let is_sign = loop {
+            let word_end = run(near, at, |byte| !byte.is_ascii_whitespace());
+            let word = near.get(at..word_end)?;
+            at = run(near, word_end, |byte| byte.is_ascii_whitespace());
+            match word {
+                b"=" | b":" => break true,
+                b"is" | b"is:" => break false,
+                [.., b':'] => break false,
+                _ if at >= near.len() => return None,
+                _ => {}
+            }
+        };
+        let name = self.name(end, marks)?;
+        match self.quoted(at) {
+            Some((content, quote, backslashes)) => {
+                let close = string_end(text, content, quote, backslashes);
+                self.inside(content, close).filter(|_| !self.is_placeholder(content, close, name))
+            }
+            None if is_sign => self.value(at, name),
+            None => self.told_word(at, name),
+        }
     }
 
     /// `PASSWORD '…'`, `invalid password "…"`.
@@ -107,7 +183,11 @@ impl<'t> Matcher<'t> {
         let close = string_end(text, content, quote, backslashes);
         let value = text.get(content..close)?;
         let is_one = is_password(name.text) || value.iter().any(u8::is_ascii_digit);
-        let is_list = byte(text, close + backslashes + 1) == b',' && self.is_after_quote(name.start);
+        let behind = close + backslashes + 1;
+        let is_list = byte(text, behind) == b',' && self.is_after_quote(name.start);
+        // `secret "app" not found` names it.
+        let is_found = [&b" not found"[..], b" does not", b" already", b" is missing", b" in namespace"];
+        let is_list = is_list || is_found.iter().any(|status| starts(text, behind, status));
         let is_closed = close < text.len() || self.cut;
         (is_one && is_closed && !is_list && !is_short(name.text) && !self.is_placeholder(content, close, name))
             .then(|| self.inside(content, close))?
@@ -140,6 +220,10 @@ impl<'t> Matcher<'t> {
         let near = self.text.get(..self.text.len().min(at + MAX_NAME_BYTES)).unwrap_or_default();
         let close = run(near, at, |byte| byte != b'>' && byte != b'<');
         let marks = Marks { end, quotes: None, is_quoted: false };
+        if before(near, close) == b'/' {
+            // `<password value="…"/>`
+            return self.value_behind(end, self.name(end, marks)?);
+        }
         if byte(near, close) == b'>' { self.element(close, end, marks) } else { None }
     }
 
@@ -188,7 +272,7 @@ impl<'t> Matcher<'t> {
             let end = run(near, at, |byte| byte.is_ascii_alphabetic());
             let (sign, quotes) = self.sign(end);
             if near.get(at..end).is_some_and(|word| word.eq_ignore_ascii_case(b"value"))
-                && begins_word(near, at)
+                && (begins_word(near, at) || byte(near, at) == b'V')
                 && matches!(byte(self.text, sign), b':' | b'=')
             {
                 return self.value(sign + 1, Name { quotes, ..name });
@@ -216,7 +300,7 @@ impl<'t> Matcher<'t> {
     }
 
     /// Returns where the sign after a word may be, and the quotes of the word.
-    fn sign(&self, end: usize) -> (usize, Option<usize>) {
+    pub(super) fn sign(&self, end: usize) -> (usize, Option<usize>) {
         let marks = Marks::behind(self.text, end);
         (run(self.text, marks.end, is_blank), marks.quotes)
     }
@@ -230,52 +314,10 @@ impl<'t> Matcher<'t> {
         }
         end
     }
-
-    /// Names whose value is secret in one form only: the signature of a URL, a code of OAuth, the credentials of a
-    /// registry, the answer of `Digest`, and `IDENTIFIED BY` in SQL.
-    pub(super) fn special(&self, end: usize) -> Option<Hit> {
-        let text = self.text;
-        if byte(text, end) == b'-' {
-            return shapes::pem(text, end).and_then(|range| self.inside(range.start, range.end));
-        }
-        let start = self.back(end, MAX_NAME_BYTES, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        let word = text.get(start..end)?;
-        let (sign, quotes) = self.sign(end);
-        let name = Name { text: word, start, quotes };
-        let signed = || if matches!(byte(self.text, sign), b':' | b'=') { self.value(sign + 1, name) } else { None };
-        // Most of these values are harmless, so they are not read to an end that is far away.
-        let text = text.get(..text.len().min(end + MAX_SPECIAL)).unwrap_or_default();
-        let near = Matcher { rules: self.rules, text, cut: self.cut, jwt_until: 0 };
-        let assigned = || if matches!(byte(text, sign), b':' | b'=') { near.value(sign + 1, name) } else { None };
-        let is_parameter =
-            || matches!(before(text, start), b'?' | b'&') || starts(text, start.saturating_sub(6), b"\\u0026");
-        let length = |hit: &Hit| hit.end - hit.start;
-        match word {
-            b"sig" | b"X-Amz-Signature" | b"X-Goog-Signature" | b"Signature" if is_parameter() => {
-                signed().filter(|hit| length(hit) >= MIN_SIGNATURE || self.cut)
-            }
-            b"code" if is_parameter() => assigned().filter(|hit| length(hit) >= 12),
-            b"auth" | b"_auth" => {
-                assigned().filter(|hit| shapes::is_encoded_pair(text.get(hit.start..hit.end).unwrap_or_default()))
-            }
-            b"response" => {
-                let is_digest = |hit: &Hit| {
-                    length(hit) == 32
-                        && text.get(hit.start..hit.end).is_some_and(|text| text.iter().all(u8::is_ascii_hexdigit))
-                };
-                assigned().filter(is_digest)
-            }
-            b"BY" | b"by" if text.get(..start).is_some_and(|text| ends_with(text, b"identified ")) => {
-                let (content, quote, backslashes) = self.quoted(run(text, end, is_blank))?;
-                self.inside(content, string_end(text, content, quote, backslashes))
-            }
-            _ => None,
-        }
-    }
 }
 
 /// Returns whether a text ends with `end`, in any case.
-fn ends_with(text: &[u8], end: &[u8]) -> bool {
+pub(super) fn ends_with(text: &[u8], end: &[u8]) -> bool {
     text.len()
         .checked_sub(end.len())
         .and_then(|from| text.get(from..))

@@ -1,26 +1,67 @@
 //! The classes of bytes, a block at a time: the only part of a scan that looks at every byte.
 
 /// Bytes of one block.
-pub(super) const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 64;
+
+/// Bytes that are judged at a time.
+pub(super) const QUARTER: usize = 16;
+
+/// This many bytes before a block are looked at with it.
+pub(super) const BEFORE: usize = 4;
+
+/// A block, with the bytes before it.
+pub(super) type Window = [u8; BEFORE + BLOCK];
 
 /// Which bytes of a block belong to a class: one bit for each, the first byte lowest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Classes {
     /// Letters, and all bytes beyond ASCII.
-    pub(super) letters: u32,
-    pub(super) digits: u32,
+    pub(super) letters: u64,
+    pub(super) digits: u64,
     /// `@`, `A` and `J`: secrets that neither a word nor a digit announces have one.
-    pub(super) marks: u32,
+    pub(super) marks: u64,
 }
 
 impl Classes {
+    /// Returns the classes of a block's first bytes, as many quarters as `QUARTERS`.
     #[inline(always)]
-    pub(super) fn of(block: &[u8; BLOCK]) -> Self {
-        let (halves, _) = block.as_chunks::<16>();
-        let [low, high] = halves else { return Self::default() };
-        let ([low, high], of) = ([half(low), half(high)], |half: [u32; 3], class: usize| half[class]);
-        let joined = |class| of(low, class) | of(high, class) << 16;
-        Self { letters: joined(0), digits: joined(1), marks: joined(2) }
+    pub(super) fn of<const QUARTERS: usize>(window: &Window) -> Self {
+        let (quarters, _) = window.last_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]).as_chunks::<QUARTER>();
+        let mut classes = Self::default();
+        for (nth, bytes) in quarters.iter().take(QUARTERS).enumerate() {
+            classes.add(bytes, nth);
+        }
+        classes
+    }
+
+    /// Returns the classes of a quarter of a block.
+    #[inline(always)]
+    pub(super) fn of_quarter(bytes: &[u8; QUARTER]) -> Self {
+        let mut classes = Self::default();
+        classes.add(bytes, 0);
+        classes
+    }
+
+    /// Returns the classes of a block, the first `overlap` bytes of which were the last of the block before it. Judges
+    /// its last quarters only, as many as `QUARTERS`.
+    #[inline(always)]
+    pub(super) fn of_last<const QUARTERS: usize>(window: &Window, before: Self, overlap: usize) -> Self {
+        let (quarters, _) = window.last_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]).as_chunks::<QUARTER>();
+        let known = |bits: u64| bits >> ((BLOCK - overlap) % BLOCK);
+        let mut classes =
+            Self { letters: known(before.letters), digits: known(before.digits), marks: known(before.marks) };
+        for (nth, bytes) in quarters.iter().enumerate().skip(quarters.len() - QUARTERS) {
+            classes.add(bytes, nth);
+        }
+        classes
+    }
+
+    #[inline(always)]
+    fn add(&mut self, bytes: &[u8; QUARTER], nth: usize) {
+        let [letters, digits, marks] = quarter(bytes).map(|bits| u64::from(bits) << (nth * QUARTER));
+        self.letters |= letters;
+        self.digits |= digits;
+        self.marks |= marks;
     }
 
     /// Returns the classes without the last `count` bytes; the byte before them becomes the last.
@@ -33,7 +74,7 @@ impl Classes {
 /// Returns the letters, digits and marks among sixteen bytes, with the vectors that each x86-64 has.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn half(bytes: &[u8; 16]) -> [u32; 3] {
+fn quarter(bytes: &[u8; 16]) -> [u32; 3] {
     use safe_arch::{
         add_i8_m128i, bitand_m128i, bitor_m128i, cmp_eq_mask_i8_m128i, cmp_gt_mask_i8_m128i, m128i, move_mask_i8_m128i,
     };
@@ -53,7 +94,7 @@ fn half(bytes: &[u8; 16]) -> [u32; 3] {
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn half(bytes: &[u8; 16]) -> [u32; 3] {
+fn quarter(bytes: &[u8; 16]) -> [u32; 3] {
     classes(bytes)
 }
 
@@ -78,7 +119,7 @@ mod tests {
         for (place, byte) in (0..16).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
             let mut bytes = [b' '; 16];
             bytes[place] = byte;
-            assert_eq!(half(&bytes), classes(&bytes), "{byte} at {place}");
+            assert_eq!(quarter(&bytes), classes(&bytes), "{byte} at {place}");
         }
     }
 }

@@ -29,6 +29,20 @@ pub(super) fn may_be_card(text: &[u8], at: usize, end: usize, cut: bool) -> bool
     end - at >= usize::from(MIN_CARD_DIGITS) || (cut && end == text.len()) || is_group()
 }
 
+/// Returns whether a card number may begin at `at`, with the first of four or more digits: it goes on for 13 digits, or
+/// after a separator. Looks at few bytes.
+#[inline(always)]
+pub(super) fn may_begin(text: &[u8], at: usize, cut: bool) -> bool {
+    let Some(rest) = text.get(at..).and_then(<[u8]>::first_chunk::<{ MIN_CARD_DIGITS as usize }>) else {
+        return cut;
+    };
+    match rest[4] {
+        b'0'..=b'9' => rest[12].is_ascii_digit(),
+        b' ' | b'-' | b'.' => rest[5].is_ascii_digit() && rest[7].is_ascii_digit(),
+        next => matches!(next, b'\\' | 0xc2 | 0xe2),
+    }
+}
+
 /// Separators between the groups of a card number: also no-break spaces, raw and as `Debug` shows them.
 const GAPS: [&str; 8] = [" ", "-", ".", "\u{a0}", "\u{202f}", "\\u{a0}", "\\u{202f}", "\\u00a0"];
 

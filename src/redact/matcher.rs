@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::anchors::kind;
+use super::anchors::{Found, Walk, is_plain, kind};
 use super::bounds::{before, byte, run, run_back, starts};
 use super::hit::{Hit, With};
 use super::rules::Rules;
@@ -23,10 +23,19 @@ pub(super) struct Matcher<'t> {
 const MAX_CUT_CARD: usize = 24;
 
 impl<'t> Matcher<'t> {
-    /// Returns whether a text holds a secret.
+    /// Returns whether a text that was not cut holds a secret.
+    #[inline]
     pub(super) fn any(rules: &'t Rules, text: &'t [u8]) -> bool {
+        !is_plain(&rules.anchors, text)
+            && Walk::first(&rules.anchors, text, false)
+                .is_some_and(|(first, walk)| Self::any_of(rules, text, first, walk))
+    }
+
+    /// Returns whether there is a secret at an anchor or behind it.
+    #[inline(never)]
+    fn any_of(rules: &'t Rules, text: &'t [u8], first: Found, mut walk: Walk<'t>) -> bool {
         let mut matcher = Matcher { rules, text, cut: false, jwt_until: 0 };
-        rules.anchors.walk(text, |at, kinds| matcher.at_anchor(at, kinds).is_some())
+        std::iter::successors(Some(first), |_| walk.next()).any(|(at, kinds)| matcher.at_anchor(at, kinds).is_some())
     }
 
     /// Matches at an anchor.
@@ -43,6 +52,7 @@ impl<'t> Matcher<'t> {
             return match byte(text, at) {
                 b'@' => self.bare(shapes::url_password(text, at)),
                 b'J' if at >= 2 && starts(text, at - 2, b"eyJ") => self.jwt(at - 2),
+                b'J' => self.bare(shapes::encoded_pem(text, at)),
                 b'A' => self.shown(shapes::marked(text, at, self.cut)),
                 _ => None,
             };

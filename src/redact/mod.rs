@@ -11,6 +11,7 @@
 //! | `scan` | collects the matches at these places, writes the redacted text |
 //! | `matcher` | decides what is matched at an anchor |
 //! | `named`, `value`, `beside`, `names` | secrets that a listed name announces |
+//! | `special` | words that announce a secret in one form only |
 //! | `commands` | secrets among the arguments of a command |
 //! | `shapes`, `cards` | secrets known by their shape |
 //! | `json` | names as paths into nested JSON |
@@ -34,6 +35,7 @@ mod rules;
 mod scan;
 mod settings;
 mod shapes;
+mod special;
 mod value;
 mod view;
 

@@ -7,7 +7,7 @@
 use super::bounds::{before, byte, character_data_end, group_end, run, run_back, starts, string_end};
 use super::hit::Hit;
 use super::matcher::Matcher;
-use super::names::MAX_NAME_BYTES;
+use super::names::{MAX_NAME_BYTES, is_pair};
 use super::view::{Marks, unit, word_start};
 
 /// A name before a value.
@@ -25,6 +25,9 @@ const MAX_BLANKS: usize = 64;
 
 /// A type that holds a value without quotes is judged by this many bytes.
 const MAX_GROUP: usize = 256;
+
+/// What a scope allows.
+const ACTIONS: [&[u8]; 9] = [b"read", b"write", b"list", b"delete", b"create", b"admin", b"manage", b"update", b"view"];
 
 impl<'t> Matcher<'t> {
     /// Matches what follows the word that ends at `end`, if it ends a listed name.
@@ -46,6 +49,12 @@ impl<'t> Matcher<'t> {
             b'>' => self.escaped_element(behind, end, marks),
             b',' if marks.is_quoted => self.pair(sign, end, marks).or_else(|| self.described(end, marks)),
             b',' => self.tuple(sign, end, marks).or_else(|| self.described(end, marks)),
+            b'.' if starts(text, sign, b"....") => {
+                let value = run(text, sign, |byte| byte == b'.');
+                if is_blank(byte(text, value)) { None } else { self.value(value, self.name(end, marks)?) }
+            }
+            b'<' if sign == end && byte(text, end + 1) == b'/' => self.element_pair(end),
+            b'/' if sign == end => self.link(self.name(end, marks)?.start, end),
             b'-' if byte(text, sign + 1) == b'>' && sign > marks.end => self.told(sign + 2, end, marks),
             b'\n' | b'\r' | b')' | b'}' | b';' => self.described(end, marks),
             _ if sign > marks.end => self.apart(sign, end, marks),
@@ -53,8 +62,24 @@ impl<'t> Matcher<'t> {
         }
     }
 
+    /// `<param-name>password</param-name><param-value>…</param-value>`, and `<key>password</key><string>…</string>`.
+    fn element_pair(&self, end: usize) -> Option<Hit> {
+        let text = self.text;
+        let start = self.name_start(end);
+        let near = text.get(..text.len().min(end + MAX_GROUP)).unwrap_or_default();
+        let close = run(near, end, |byte| byte != b'>');
+        let open = run(near, close + 1, |byte| byte.is_ascii_whitespace());
+        let from = run(near, open, |byte| byte != b'>') + 1;
+        let is_pair = before(text, start) == b'>' && byte(near, open) == b'<' && byte(near, open + 1) != b'/';
+        if !is_pair || before(near, from - 1) == b'/' {
+            return None;
+        }
+        self.name(end, Marks { end, quotes: None, is_quoted: false })?;
+        self.inside(from, run(text, from, |byte| byte != b'<'))
+    }
+
     /// Returns where a name ends with the number after it: `password2`, `password_1`. `None` if the name goes on.
-    fn behind_number(&self, end: usize) -> Option<usize> {
+    pub(super) fn behind_number(&self, end: usize) -> Option<usize> {
         let text = self.text;
         let first = byte(text, end);
         let from = end + usize::from(matches!(first, b'_' | b'-'));
@@ -108,7 +133,10 @@ impl<'t> Matcher<'t> {
         // `a ? token : b` and `arn:aws:secret:a` assign nothing.
         let is_choice = sign > marks.end && byte(text, name.start.saturating_sub(2)) == b'?';
         let is_path = sign == end && before(text, name.start) == b':' && !is_blank(byte(text, behind));
-        if char == b':' && (is_choice || is_path) {
+        // `token:read` is a scope.
+        let is_scope =
+            || ACTIONS.iter().any(|action| starts(text, behind, action) && !is_name(byte(text, behind + action.len())));
+        if char == b':' && (is_choice || is_path || (sign == end && is_scope())) {
             return None;
         }
         self.value(from, name)
@@ -122,6 +150,10 @@ impl<'t> Matcher<'t> {
         if let Some((content, quote, backslashes)) = self.quoted(first) {
             let name = self.name(end, marks)?;
             let end = string_end(text, content, quote, backslashes);
+            let behind = end + backslashes + 1;
+            if is_pair(name.text) && byte(text, behind) == b',' {
+                return self.inside(first, group_end(text, open).saturating_sub(1));
+            }
             return self.inside(content, end).filter(|_| !self.is_placeholder(content, end, name));
         }
         let is_type = text.get(self.name_start(end)).is_some_and(u8::is_ascii_uppercase);

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::anchors::{Anchors, kind};
 
 /// The default names. [`Redact::new`](super::Redact::new) documents them.
-pub(super) const DEFAULT: [&str; 75] = [
+pub(super) const DEFAULT: [&str; 96] = [
     "*password",
     "*passwords",
     "*passwd",
@@ -90,6 +90,27 @@ pub(super) const DEFAULT: [&str; 75] = [
     "masterauth",
     "rediscli_auth",
     "unicodepwd",
+    "secret_string",
+    "secret_str",
+    "secret_value",
+    "secret_bytes",
+    "secret_binary",
+    "secure_string",
+    "jsessionid",
+    "phpsessid",
+    "saml_response",
+    "code_verifier",
+    "pw",
+    "bindpw",
+    "rootpw",
+    "dbpass",
+    "userpass",
+    "rootpass",
+    "adminpass",
+    "passwort",
+    "kennwort",
+    "wachtwoord",
+    "senha",
 ];
 
 /// Of a longer name, only this many bytes at its end are compared. Nobody writes such a name, but a text may hold one.
@@ -356,14 +377,53 @@ pub(super) fn is_phrase(name: &[u8]) -> bool {
     ends_in(name, &[b"passphrase", b"mnemonic", b"phrase"])
 }
 
+/// Names that end with `pass` and have one meaning.
+const LONG_PASS: [&[u8]; 7] =
+    [b"requirepass", b"storepass", b"keypass", b"dbpass", b"userpass", b"rootpass", b"adminpass"];
+
 /// Returns whether that name is a short word of many meanings.
 pub(super) fn is_short(name: &[u8]) -> bool {
-    ends_in(name, &[b"pass", b"pin", b"pins"]) && !ends_in(name, &[b"requirepass", b"storepass", b"keypass"])
+    ends_in(name, &[b"pass", b"pin", b"pins"]) && !ends_in(name, &LONG_PASS)
 }
 
 /// Returns whether that name is a word for a password.
 pub(super) fn is_password(name: &[u8]) -> bool {
-    ends_in(name, &[b"password", b"passwd", b"pwd", b"passphrase", b"passcode", b"requirepass", b"masterauth"])
+    ends_in(
+        name,
+        &[
+            b"password",
+            b"passwd",
+            b"pwd",
+            b"passphrase",
+            b"passcode",
+            b"requirepass",
+            b"masterauth",
+            b"securestring",
+            b"pw",
+            b"passwort",
+            b"kennwort",
+        ],
+    )
+}
+
+/// Returns whether the value of that name may be a few digits.
+pub(super) fn is_code(name: &[u8]) -> bool {
+    ends_in(name, &[b"otp", b"pin", b"passcode", b"code", b"password"])
+}
+
+/// Returns whether the value of that name may be a list of words.
+pub(super) fn is_list(name: &[u8]) -> bool {
+    ends_in(name, &[b"codes"])
+}
+
+/// Returns whether the value of that name is a directory in environments.
+pub(super) fn is_directory(name: &[u8]) -> bool {
+    ends_in(name, &[b"pwd"])
+}
+
+/// Returns whether the value of that name may be a pair.
+pub(super) fn is_pair(name: &[u8]) -> bool {
+    ends_in(name, &[b"credential", b"credentials"])
 }
 
 /// Plurals, and `pass`: a number under such a name counts something.

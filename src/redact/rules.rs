@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::anchors::{Anchors, kind};
 use super::matcher::Matcher;
 use super::names::SecretNames;
-use super::{cards, commands, shapes};
+use super::{cards, commands, shapes, special};
 
 /// A [`Redact`](super::Redact) compiled for use.
 #[derive(Debug)]
@@ -18,25 +18,15 @@ pub(crate) struct Rules {
     pub(super) replacement: Box<str>,
 }
 
-/// Names that `beside` treats on their own, and the words of schemes.
-const WORDS: [(&[u8], u8); 10] = [
-    (b"key", kind::SPECIAL),
-    (b"block", kind::SPECIAL),
-    (b"sig", kind::SPECIAL),
-    (b"Signature", kind::SPECIAL),
-    (b"code", kind::SPECIAL),
-    (b"auth", kind::SPECIAL),
-    (b"response", kind::SPECIAL),
-    (b"by", kind::SPECIAL),
-    (b"bearer", kind::SCHEME),
-    (b"basic", kind::SCHEME),
-];
+/// The words of schemes.
+const SCHEMES: [&[u8]; 2] = [b"bearer", b"basic"];
 
 impl Rules {
     pub(super) fn new(names: SecretNames, values: bool, last_four: bool, replacement: &str) -> Self {
         let mut anchors = Anchors::new();
         names.add_anchors(&mut anchors);
-        WORDS.iter().for_each(|(word, kind)| anchors.add(word, word.len(), *kind));
+        special::WORDS.iter().for_each(|word| anchors.add(word, word.len(), kind::SPECIAL));
+        SCHEMES.iter().for_each(|word| anchors.add(word, word.len(), kind::SCHEME));
         shapes::first_words().for_each(|word| anchors.add(word, word.len(), kind::PREFIX));
         commands::endings().for_each(|command| anchors.add(command, command.len(), kind::COMMAND));
         Self { names, anchors, values, last_four, replacement: replacement.into() }

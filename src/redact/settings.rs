@@ -60,7 +60,7 @@ impl Redact {
     ///
     /// `password`, `passwd`, `passphrase`, `passcode` and `secret`, also at the end of a word without a separator
     /// (`dbpassword`); `token` likewise (`access_token`, `refresh_token`, `id_token`, `csrftoken`; not `token_count`);
-    /// these with an `s`; `pass`, `pwd`, `pin`, `otp`, `totp`, `psk`, `mnemonic`, `seed_phrase`, `recovery_code`,
+    /// these with an `s`; `pass`, `pwd`, `pw`, `pin`, `otp`, `totp`, `psk`, `mnemonic`, `seed_phrase`, `recovery_code`,
     /// `backup_code`, `credential`, `credentials`; `password_hash`, `password_digest`, `password_confirmation`;
     /// `api_key`, `private_key`, `secret_key`, `access_key`, `signing_key`, `encryption_key`, `auth_key`, `master_key`,
     /// `account_key` and these with an `s`; `authorization` (`proxy-authorization`), `bearer`, `jwt`, `cookie`,

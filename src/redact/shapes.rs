@@ -48,6 +48,23 @@ pub(super) fn jwt(text: &[u8], at: usize, cut: bool) -> (bool, usize) {
     ((is_dotted && byte(text, payload) == b'.') || (cut && end == text.len()), end)
 }
 
+/// How a PEM block begins in base64, up to its label.
+const ENCODED_PEM: &[u8] = b"LS0tLS1CRUdJTi";
+
+/// The labels of what is public.
+const ENCODED_PUBLIC: [&[u8]; 3] = [b"BDRVJU", b"BQVUJM", b"BYNT"];
+
+/// Matches a private key in PEM that is encoded in base64 again, as in a Secret of Kubernetes. `at`: the `J` of its
+/// beginning.
+pub(super) fn encoded_pem(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let start = at.checked_sub(ENCODED_PEM.len() - 3).filter(|start| starts(text, *start, ENCODED_PEM))?;
+    let label = start + ENCODED_PEM.len();
+    if ENCODED_PUBLIC.iter().any(|public| starts(text, label, public)) {
+        return None;
+    }
+    Some(start..run(text, start, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')))
+}
+
 /// Matches the password in a URL before the `@` at `at`, or a token in its place.
 pub(super) fn url_password(text: &[u8], at: usize) -> Option<Range<usize>> {
     let from = at.saturating_sub(MAX_AUTHORITY);
@@ -234,7 +251,7 @@ enum Rest {
 use Rest::{Dotted, Hex, Mixed, Path, Plain};
 
 /// Prefixes of tokens, with the least length of the rest. Each ends its first word.
-const PREFIXES: [(&[u8], usize, Rest); 77] = [
+const PREFIXES: [(&[u8], usize, Rest); 104] = [
     (b"ghp_", 20, Plain),
     (b"gho_", 20, Plain),
     (b"ghu_", 20, Plain),
@@ -299,7 +316,34 @@ const PREFIXES: [(&[u8], usize, Rest); 77] = [
     (b"sk-or-v1-", 20, Mixed),
     (b"sk-", 32, Plain),
     (b"xai-", 40, Plain),
-    (b"key-", 32, Hex),
+    (b"key-", 32, Plain),
+    (b"xoxc-", 10, Mixed),
+    (b"xoxd-", 10, Mixed),
+    (b"glft-", 15, Mixed),
+    (b"glcbt-", 15, Mixed),
+    (b"glagent-", 15, Mixed),
+    (b"gloas-", 15, Mixed),
+    (b"secret_", 40, Plain),
+    (b"sb_secret_", 20, Mixed),
+    (b"pplx-", 40, Plain),
+    (b"nfp_", 30, Plain),
+    (b"rnd_", 28, Plain),
+    (b"xkeysib-", 60, Mixed),
+    (b"sqp_", 40, Hex),
+    (b"squ_", 40, Hex),
+    (b"sqa_", 40, Hex),
+    (b"CCIPAT_", 40, Mixed),
+    (b"bkua_", 40, Hex),
+    (b"shippo_live_", 30, Hex),
+    (b"pat-na1-", 36, Mixed),
+    (b"pat-eu1-", 36, Mixed),
+    (b"tskey-", 20, Mixed),
+    (b"pcsk_", 40, Mixed),
+    (b"pnu_", 36, Plain),
+    (b"HRKU-", 36, Mixed),
+    (b"sk.eyJ", 40, Dotted),
+    (b"lsv2_pt_", 40, Mixed),
+    (b"lsv2_sk_", 40, Mixed),
     (b"SG.", 24, Dotted),
     (b"hvs.", 24, Dotted),
     (b"hvb.", 24, Dotted),
@@ -315,7 +359,7 @@ const PREFIXES: [(&[u8], usize, Rest); 77] = [
 ];
 
 /// Prefixes with an `A` in them, with the bytes before it and the length of the rest.
-const MARKED: [(&[u8], usize, usize, Rest); 9] = [
+const MARKED: [(&[u8], usize, usize, Rest); 11] = [
     (b"AKIA", 0, 16, Plain),
     (b"ASIA", 0, 16, Plain),
     (b"ABIA", 0, 16, Plain),
@@ -325,6 +369,8 @@ const MARKED: [(&[u8], usize, usize, Rest); 9] = [
     (b"ATATT3", 0, 30, Mixed),
     (b"ATCTT3", 0, 30, Mixed),
     (b"EAA", 1, 30, Plain),
+    (b"APA91b", 0, 100, Mixed),
+    (b"AKCp", 0, 60, Plain),
 ];
 
 /// The length of each prefix's first word, and its last two letters.
@@ -400,15 +446,26 @@ pub(super) fn prefixed(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>
     })
 }
 
+/// Returns whether the mark at `at` may belong to a secret: to a web token, a URL with a password, a prefix with an `A`.
+#[inline(always)]
+pub(super) fn may_be_marked(text: &[u8], at: usize) -> bool {
+    match byte(text, at) {
+        b'A' => match [byte(text, at + 1), byte(text, at + 2)] {
+            [b'K' | b'S' | b'B', b'I']
+            | [b'C', b'C']
+            | [b'K', b'C']
+            | [b'I', b'z']
+            | [b'T', b'A' | b'C']
+            | [b'G', b'E'] => true,
+            [next, _] => before(text, at) == b':' || (next == b'A' && before(text, at) == b'E'),
+        },
+        b'J' => matches!(before(text, at), b'y' | b'd'),
+        _ => true,
+    }
+}
+
 /// Matches a token with a known prefix that has its mark, an `A`, at `at`.
 pub(super) fn marked(text: &[u8], at: usize, cut: bool) -> Option<Range<usize>> {
-    let is_one = match [byte(text, at + 1), byte(text, at + 2)] {
-        [b'K' | b'S' | b'B', b'I'] | [b'C', b'C'] | [b'I', b'z'] | [b'T', b'A' | b'C'] | [b'G', b'E'] => true,
-        [next, _] => (next == b'A' && matches!(before(text, at), b'E' | b':')) || before(text, at) == b':',
-    };
-    if !is_one {
-        return None;
-    }
     let found = MARKED.iter().find_map(|(prefix, place, length, rest)| {
         let start = at.checked_sub(*place)?;
         if !starts(text, start, prefix) || !begins_word(text, start) {

@@ -11,7 +11,7 @@ use super::bounds::{
 use super::hit::{Hit, With};
 use super::matcher::Matcher;
 use super::named::{Name, is_blank, is_name};
-use super::names::{is_line, is_phrase, is_short};
+use super::names::{is_directory, is_line, is_list, is_phrase, is_short};
 use super::view::{escape_end, unit};
 
 /// At most this many bytes stand between two strings.
@@ -56,6 +56,21 @@ impl<'t> Matcher<'t> {
             return self.inside(content, end).filter(|_| has_text && !self.is_placeholder(content, end, name));
         }
         let prefix = text.get(start..word).unwrap_or_default();
+        // The dump of a string in PHP, and a list in Go.
+        if prefix == b"string" && byte(text, word) == b'(' {
+            let behind = run(text, word + 1, |byte| byte.is_ascii_digit());
+            let open = run(text, behind + 1, is_blank);
+            if let Some((content, quote, backslashes)) = self.quoted(open).filter(|_| byte(text, behind) == b')') {
+                return self.inside(content, string_end(text, content, quote, backslashes));
+            }
+        }
+        let list = run(text, start + 2, |byte| byte.is_ascii_alphanumeric());
+        if starts(text, start, b"[]") && byte(text, list) == b'{' && list > start + 2 {
+            return Some(Hit { start, end: group_end(text, list), with: bare });
+        }
+        if byte(text, start) == b'!' && name.quotes.is_none() && is_blank(before(text, start)) {
+            return self.tagged(start, name);
+        }
         if prefix.len() <= 3
             && let Some((content, quote, backslashes)) = self.quoted(word)
             && (quote == b'"' || matches!(prefix, b"b" | b"r" | b"u" | b"N"))
@@ -106,13 +121,48 @@ impl<'t> Matcher<'t> {
             end -= backslashes_at_end(text.get(start..end).unwrap_or_default());
         }
         let is_one = self.some_word(start, end, name) && !self.is_status(start, end, name);
+        if is_list(name.text) {
+            end = self.list_end(end);
+        }
         is_one.then_some(Hit { start, end, with: bare })
+    }
+
+    /// Returns where a list of words ends, the first of which ends at `end`: `8812-7731, 9913-0042`.
+    fn list_end(&self, mut end: usize) -> usize {
+        let text = self.text;
+        loop {
+            let next = run(text, end + 1, |byte| byte == b' ');
+            let word = run(text, next, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            let has_digit = text.get(next..word).is_some_and(|word| word.iter().any(u8::is_ascii_digit));
+            if byte(text, end) != b',' || !has_digit {
+                return end;
+            }
+            end = word;
+        }
+    }
+
+    /// Matches a value with a tag of YAML: `!vault |`. A tag may also look a value up.
+    fn tagged(&self, start: usize, name: Name<'_>) -> Option<Hit> {
+        let text = self.text;
+        let tag = run(text, start, |byte| byte.is_ascii_alphanumeric() || byte == b'!');
+        let looks_up = [&b"!secret"[..], b"!env", b"!ENV", b"!Ref", b"!Sub", b"!GetAtt", b"!reference"];
+        if looks_up.contains(&text.get(start..tag)?) {
+            return None;
+        }
+        let value = run(text, tag, is_blank);
+        if let Some((_, end)) = block(text, value).filter(|_| matches!(byte(text, value), b'|' | b'>') && value > tag) {
+            return self.inside(start, end);
+        }
+        let end = self.word_end(start);
+        self.inside(start, end).filter(|_| self.some_word(start, end, name))
     }
 
     /// Matches a value on the line after its name: one word, or one string.
     fn next_line(&self, line: usize, name: Name<'_>) -> Option<Hit> {
         let text = self.text;
         let start = run(text, line, is_blank);
+        // One empty line.
+        let start = line_feed(text, start).map_or(start, |line| run(text, line, is_blank));
         if let Some((content, quote, backslashes)) = self.quoted(start) {
             let end = string_end(text, content, quote, backslashes);
             return self.inside(content, end).filter(|_| end < text.len());
@@ -201,6 +251,8 @@ impl<'t> Matcher<'t> {
         let masked = !value.is_empty() && value.iter().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.'));
         let bracketed = [(&b"["[..], &b"]"[..]), (b"(", b")"), (b"<", b">")];
         masked
+            || is_version(value)
+            || (is_directory(name.text) && matches!(value, [b'/', ..] | [_, b':', b'\\', ..]))
             || value.starts_with(b"${")
             || value.starts_with(b"{{")
             || matches!(value, b"Some" | b"None")
@@ -245,13 +297,20 @@ impl<'t> Matcher<'t> {
         let word = text.get(start..end).unwrap_or_default();
         let is_word = !word.is_empty() && word.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-');
         let may_be_prose = is_blank(before(text, start)) && !name.text.starts_with(b"-");
-        is_word && (STATUS.contains(&word) || (may_be_prose && self.is_prose(start, end)))
+        let is_listed = matches!(word, b"password" | b"token" | b"secret");
+        let begins_sentence = || may_be_prose && SENTENCES.contains(&word) && self.is_prose(start, end);
+        begins_sentence()
+            || is_word && (is_listed || STATUS.contains(&word) || (may_be_prose && self.is_prose(start, end)))
     }
 
     /// Returns whether a sentence begins at `start`: two words of letters, the second of which is no name.
     fn is_prose(&self, start: usize, end: usize) -> bool {
         let text = self.text;
         let first = run(text, start, |byte| byte.is_ascii_lowercase());
+        let word = run(text, start, |byte| byte.is_ascii_alphabetic());
+        if text.get(start..word).is_some_and(|word| SENTENCES.contains(&word)) && is_blank(byte(text, word)) {
+            return true;
+        }
         let second = run(text, first, |byte| byte == b' ');
         let behind = run(text, second, |byte| byte.is_ascii_lowercase());
         if first == start {
@@ -314,6 +373,25 @@ impl<'t> Matcher<'t> {
 const SCHEMES: [&[u8]; 8] =
     [b"bearer", b"basic", b"digest", b"token", b"apikey", b"negotiate", b"ntlm", b"aws4-hmac-sha256"];
 
+/// Words that begin a sentence.
+const SENTENCES: [&[u8]; 15] = [
+    b"The",
+    b"This",
+    b"An",
+    b"No",
+    b"Not",
+    b"Your",
+    b"Must",
+    b"Invalid",
+    b"Missing",
+    b"Please",
+    b"Could",
+    b"Cannot",
+    b"Unable",
+    b"Failed",
+    b"Expected",
+];
+
 /// Words that stand for no value.
 const NOTHING: [&[u8]; 9] = [b"none", b"null", b"nil", b"true", b"false", b"undefined", b"empty", b"yes", b"no"];
 
@@ -366,6 +444,20 @@ const STATUS: [&[u8]; 42] = [
 /// Where a value is looked up instead of shown.
 const LOOKED_UP: [&[u8]; 8] =
     [b"os.environ", b"env(", b"env!(", b"std::env", b"process.env", b"getenv(", b"os.Getenv(", b"secrets."];
+
+/// Returns whether this is the version of a package: `9.0.2`, `v0.5.0`, `^1.2`.
+pub(super) fn is_version(value: &[u8]) -> bool {
+    let digits = value.trim_ascii_start();
+    let digits = digits.get(usize::from(matches!(digits, [b'v' | b'^' | b'~' | b'=', ..]))..).unwrap_or_default();
+    let mut parts = digits.split(|byte| *byte == b'.');
+    let number = |part: &[u8]| (1..=5).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
+    let [first, second, third] = [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default);
+    let last = third.split(|byte| matches!(byte, b'-' | b'+')).next().unwrap_or_default();
+    number(first)
+        && number(second)
+        && (number(last) || (third.is_empty() && digits.len() < value.len()))
+        && parts.next().is_none()
+}
 
 /// Returns whether this is a number, or a list of numbers.
 fn is_number_list(value: &[u8]) -> bool {

@@ -1,7 +1,8 @@
 //! How many secrets `Redact::values` catches in texts as developers log them, and how many harmless texts it changes.
 //!
-//! `tests/corpus/secrets.txt` and `harmless.txt` guided the rules. `held_out_secrets.txt` and `held_out_harmless.txt`
-//! were written after the rules were frozen; `docs/secrets.md` prints what was measured then.
+//! `tests/corpus/secrets.txt` and `harmless.txt` guide the rules. `held_out_secrets.txt` and `held_out_harmless.txt` were
+//! written after the rules were frozen, and no rule was changed for them: `docs/secrets.md` prints their rates. A change
+//! of a rule for one of them moves all of them to the texts that guide, and needs new ones.
 
 use spanline::Redact;
 use tracing::info;
@@ -68,14 +69,14 @@ fn share(what: &str, file: &str, least: usize, is_wrong: impl Fn(&Text, &str) ->
 }
 
 #[test]
-fn most_secrets_are_caught_and_few_harmless_texts_change() {
+fn most_secrets_are_caught_and_few_harmless_texts_change_also_in_texts_that_no_rule_was_made_for() {
     let missed = |file, what, least| share(what, file, least, leaks);
     let changed = |file, what, least| share(what, file, least, |text, shown| shown != text.text);
-    let secrets = missed(include_str!("../../corpus/secrets.txt"), "secrets missed", 400);
-    let harmless = changed(include_str!("../../corpus/harmless.txt"), "harmless texts changed", 400);
+    let secrets = missed(include_str!("../../corpus/secrets.txt"), "secrets missed", 800);
+    let harmless = changed(include_str!("../../corpus/harmless.txt"), "harmless texts changed", 800);
     let held_out = missed(include_str!("../../corpus/held_out_secrets.txt"), "held-out secrets missed", 150);
     let held_out_harmless =
         changed(include_str!("../../corpus/held_out_harmless.txt"), "held-out harmless texts changed", 150);
-    assert!(secrets <= 5.0 && harmless <= 3.0);
-    assert!(held_out <= 16.0 && held_out_harmless <= 3.0);
+    assert!(secrets <= 2.5 && harmless <= 1.0);
+    assert!(held_out <= 5.2 && held_out_harmless <= 1.5);
 }
