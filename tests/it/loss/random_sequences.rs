@@ -22,7 +22,7 @@ use tracing::Level;
 use crate::support::faults::{built, panic_quietly, within};
 use crate::support::ledger::{LEVELS, log};
 use crate::support::process::{Running, child_behind, child_done, is_child};
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{PATIENCE, until};
 use crate::support::{log_directory, strict};
 
 const TORN: &str = "{\"timestamp\":\"torn";
@@ -230,6 +230,9 @@ fn run(steps: &[Step], max_bytes: Option<u64>) {
         model.settle(&handle, since);
         torn += *world.torn.lock().unwrap();
         moved = *world.moved.lock().unwrap();
+        drop((dispatch, handle));
+        // A process that dies gives up its locks. Here the worker does, a moment later.
+        until("the sink to be dropped", || Arc::strong_count(&world) == 1);
     }
     judge(folder.path(), &model, torn);
 }
