@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::anchors::{Anchors, kind};
 
 /// The default names. [`Redact::new`](super::Redact::new) documents them.
-pub(super) const DEFAULT: [&str; 96] = [
+pub(super) const DEFAULT: [&str; 91] = [
     "*password",
     "*passwords",
     "*passwd",
@@ -91,14 +91,9 @@ pub(super) const DEFAULT: [&str; 96] = [
     "rediscli_auth",
     "unicodepwd",
     "secret_string",
-    "secret_str",
-    "secret_value",
-    "secret_bytes",
-    "secret_binary",
     "secure_string",
     "jsessionid",
     "phpsessid",
-    "saml_response",
     "code_verifier",
     "pw",
     "bindpw",

@@ -104,7 +104,9 @@ impl<'t> Matcher<'t> {
         // Most of these values are harmless, so they are not read to an end that is far away.
         let text = text.get(..text.len().min(end + MAX_SPECIAL)).unwrap_or_default();
         let near = Matcher { rules: self.rules, text, cut: self.cut, jwt_until: 0 };
-        let assigned = || if matches!(byte(text, sign), b':' | b'=') { near.value(sign + 1, name) } else { None };
+        let is_value = matches!(byte(text, sign), b':' | b'=')
+            && !matches!(byte(text, run(text, sign + 1, is_blank)), b'{' | b'[' | b'(');
+        let assigned = || if is_value { near.value(sign + 1, name) } else { None };
         let is_parameter =
             || matches!(before(text, start), b'?' | b'&') || starts(text, start.saturating_sub(6), b"\\u0026");
         let length = |hit: &Hit| hit.end - hit.start;
@@ -115,13 +117,13 @@ impl<'t> Matcher<'t> {
             }
             b"code" if is_parameter() => assigned().filter(|hit| length(hit) >= 12),
             b"key" | b"appid" | b"auth" if is_parameter() => assigned().filter(is_random),
-            b"response" => {
-                let is_digest = |hit: &Hit| {
-                    length(hit) == 32
-                        && text.get(hit.start..hit.end).is_some_and(|text| text.iter().all(u8::is_ascii_hexdigit))
-                };
-                assigned().filter(is_digest)
+            b"response" if matches!(byte(text, sign), b':' | b'=') => {
+                // The answer of `Digest`.
+                let from = run(text, sign + 1, |byte| matches!(byte, b' ' | b'"' | b'\\' | b'\''));
+                let close = run(text, from, |byte| byte.is_ascii_hexdigit());
+                self.inside(from, close).filter(|hit| length(hit) == 32)
             }
+            b"SAMLResponse" => assigned().filter(|hit| length(hit) >= MIN_SIGNATURE),
             b"LOGIN" | b"login" => near.sent(run(text, end, is_blank), 2).filter(|_| word == b"LOGIN"),
             b"add-mask" if starts(text, end, b"::") => self.inside(end + 2, line_end(self.text, end + 2)),
             _ if byte(text, end) == b'/' => self.link(start, end),
