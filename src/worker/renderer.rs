@@ -45,8 +45,9 @@ impl Renderer {
     pub(super) fn render(&mut self, mut next: usize, mut to: Rendering<'_>, lane: &Lane) -> usize {
         while next < to.end && to.lines.len() < to.limit {
             let rendered = catch_unwind(AssertUnwindSafe(|| {
-                while next < to.end && to.lines.len() < to.limit {
-                    self.render_one(next, &mut to);
+                let mut length = to.lines.len();
+                while next < to.end && length < to.limit {
+                    length = self.render_one(next, &mut to);
                     next += 1;
                 }
             }));
@@ -64,15 +65,16 @@ impl Renderer {
         next
     }
 
-    fn render_one(&mut self, index: usize, to: &mut Rendering<'_>) {
-        let Some((entry, bytes)) = to.block.get(index) else { return };
+    /// Renders a record. Returns the length of the chunk with its line.
+    #[inline]
+    fn render_one(&mut self, index: usize, to: &mut Rendering<'_>) -> usize {
+        let Some((entry, bytes)) = to.block.get(index) else { return to.lines.len() };
         let (level, time) = (entry.head.level(), entry.time);
         let lines = &mut *to.lines;
         let (meta, is_log) = match entry.head {
             Head::Line(_) => {
                 lines.buffer().extend_from_slice(bytes);
-                lines.end_line(level, time, None, false);
-                return;
+                return lines.end_line(level, time, None, false);
             }
             Head::Event { meta, is_log } => (meta, is_log),
         };
@@ -99,12 +101,13 @@ impl Renderer {
         }
         if end == start {
             to.dropped.push(DroppedLine::new(Reason::Rejected, level, time));
-            return;
+            return end;
         }
-        lines.end_line(level, time, Some(meta), false);
+        let length = lines.end_line(level, time, Some(meta), false);
         if self.wants_columns {
             lines.add_columns(columns(&record));
         }
+        length
     }
 
     /// Renders what was lost, in the output's own schema.

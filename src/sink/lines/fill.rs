@@ -45,7 +45,7 @@ impl Lines {
         &mut self.chunks[last].bytes
     }
 
-    /// Ends the line that was rendered into the buffer; adds the newline where it is missing.
+    /// Ends the line that was rendered into the buffer; adds the newline where it is missing. Returns the buffer's length.
     #[inline]
     pub(crate) fn end_line(
         &mut self,
@@ -53,13 +53,14 @@ impl Lines {
         time: Timestamp,
         meta: Option<&'static Metadata<'static>>,
         is_notice: bool,
-    ) {
-        let Some(chunk) = self.chunks.back_mut() else { return };
+    ) -> usize {
+        let Some(chunk) = self.chunks.back_mut() else { return 0 };
         if chunk.bytes.last() != Some(&b'\n') || chunk.end() == chunk.bytes.len() {
             chunk.bytes.push(b'\n');
         }
+        let end = chunk.bytes.len();
         chunk.entries.push(Entry {
-            end: chunk.bytes.len(),
+            end,
             level,
             time,
             meta,
@@ -70,6 +71,7 @@ impl Lines {
             is_again: false,
         });
         self.offered += 1;
+        end
     }
 
     /// Adds the columns of the line that was ended last.
