@@ -2,6 +2,7 @@
 
 pub(crate) mod any;
 pub(crate) mod child;
+pub(crate) mod failed;
 pub(crate) mod faults;
 #[cfg(unix)]
 pub(crate) mod fork;

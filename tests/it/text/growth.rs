@@ -1,13 +1,13 @@
 //! Work grows in proportion to its input, in every schema: fields, names, depth, text, spans, edits.
 
 use std::error::Error;
-use std::fmt;
 
 use serde_json::value::RawValue;
 use spanline::schema::{BuiltIn, Edits, built_in};
 use spanline::{Builder, Output, SpanExt};
 use tracing::{Level, Span, info, info_span};
 
+use crate::support::failed::Failed;
 use crate::support::growth::{Measured, growth};
 use crate::support::stage::{Given, Site, fixed};
 
@@ -92,22 +92,6 @@ fn levels(open: &str, close: &str, depth: usize) -> String {
 
 fn members(names: impl Iterator<Item = String>) -> String {
     format!("{{{}}}", names.map(|name| format!("\"{name}\":1")).collect::<Vec<_>>().join(","))
-}
-
-/// An error that has sources.
-#[derive(Debug)]
-struct Failed(String, Option<Box<Failed>>);
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Failed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.1.as_deref().map(|source| source as _)
-    }
 }
 
 /// Logs an error with this many sources.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use log::RecordBuilder;
@@ -16,6 +15,7 @@ use tracing::subscriber::with_default;
 use tracing::{Level, error, info, info_span};
 use tracing_subscriber::prelude::*;
 
+use crate::support::failed::Failed;
 use crate::support::sample::step;
 use crate::support::stage::{Site, fixed, lines_of, text_of};
 use crate::support::wait::PATIENCE;
@@ -51,22 +51,6 @@ impl Schema for Everything {
             span.fields().for_each(|field| text += &format!(" {field:?}"));
         }
         out.extend_from_slice(text.replace('\n', " ").as_bytes());
-    }
-}
-
-/// An error with a source.
-#[derive(Debug)]
-struct Failed(String, Option<Box<Failed>>);
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Failed {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.1.as_deref().map(|source| source as _)
     }
 }
 
