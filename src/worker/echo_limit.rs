@@ -3,7 +3,8 @@
 //! Where a sink's client logs on threads of the program, and its targets are not named, a delivered line can cause the next
 //! one, without end. The limit finds out by experiment. Suspects behind the last genuine line of a batch *rest*: nothing is
 //! delivered until none has come for a while. Then a *probe* delivers the first suspect. Call sites that log right after it
-//! again, and are silent afterwards, are proven to echo, and their lines are dropped. If none answers, all are confirmed.
+//! again, and are silent afterwards, are proven to echo, and their lines are dropped. If none answers, all are confirmed; if other lines came meanwhile,
+//! only after several probes.
 //!
 //! In doubt, lines pass: the first of WARN and ERROR, those that somebody waits for, those of a queue that fills up, and those
 //! that have rested for too long. A call site from which the program logs, too, is proven late: at first, the client's
@@ -314,7 +315,7 @@ impl EchoLimit {
         self.is_probing = false;
     }
 
-    /// Notes that suspects are none.
+    /// Confirms the call sites of all suspects.
     pub(super) fn confirm_suspects(&self) {
         let mut findings = self.evidence.lock();
         suspects(&self.fates, self.next).for_each(|site| findings.confirm(site));

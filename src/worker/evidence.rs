@@ -32,9 +32,9 @@ const TRUST: u32 = 8;
 const MOST_TRUST: u32 = 1024;
 /// How often a call site has to answer a delivery until it is proven to echo, if it was ever confirmed.
 const PROOFS_IF_CONFIRMED: u32 = 64;
-/// The same, and how often it has to be silent until it is confirmed, if other lines came meanwhile.
+/// If other lines come in between: how many answers prove an echo, and how many silences confirm a call site.
 const PROOFS_AMONG_OTHERS: u32 = 3;
-/// The same, if deliveries have gone unanswered before it first appeared.
+/// How many answers prove an echo if earlier deliveries went unanswered.
 const PROOFS_IF_LATE: u32 = 2;
 /// A call site that appears after more windows than this is late.
 const EARLY_WINDOWS: u64 = 8;
@@ -42,7 +42,7 @@ const EARLY_WINDOWS: u64 = 8;
 const CREDITS: u32 = 16;
 /// A call site of WARN passes for this number of batches in a row, each with a line of it inside a window.
 const WARN_BATCHES: u32 = 4;
-/// The same for ERROR: the line that matters most is given up last.
+/// The number of such batches for ERROR, whose lines matter most.
 const ERROR_BATCHES: u32 = 64;
 /// The lines of other call sites pass.
 const MOST_SITES: usize = 4096;
@@ -123,7 +123,7 @@ struct Loud {
     batch: u64,
 }
 
-/// What is to be known of a record.
+/// The facts about a record that decide its fate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) site: Site,
@@ -135,7 +135,7 @@ pub(super) struct Mark {
     meta: Option<&'static Metadata<'static>>,
 }
 
-/// What is to be done with a record.
+/// Whether a record is delivered, rests or is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Pass,
@@ -257,7 +257,7 @@ impl Findings {
 
     /// Judges a record of the batch.
     pub(super) fn judge(&mut self, mark: &Mark) -> (Finding, Fate) {
-        if mark.free_batches > 0 {
+        if mark.free_batches > 0 && !mark.is_exempt {
             self.count_loud(mark);
         }
         let finding = self.find(mark);
@@ -417,7 +417,7 @@ impl Findings {
         }
     }
 
-    /// Returns what is to be done with a suspect by now.
+    /// Returns the present fate of a suspect.
     pub(super) fn review(&self, site: Site) -> Fate {
         match self.sites.get(&site) {
             Some(Standing::Echo { .. }) => Fate::Drop,

@@ -126,7 +126,7 @@ impl Engine {
     fn complain_of(&self, echo: &Mark, lane: &Lane) {
         let (what, target) = match echo.target() {
             Some(target) => (format!("target `{target}`"), target),
-            None => ("a target of the `log` crate".to_owned(), "target"),
+            None => ("a target of the `log` crate".to_owned(), "<target>"),
         };
         let text = format!(
             "{what} logs a line for each delivery; such lines are dropped as `echo`. \
