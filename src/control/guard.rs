@@ -73,8 +73,8 @@ impl Guard {
     ///
     /// # Errors
     /// Lines were not written before the deadline: [`Error::unwritten_lines`] returns their number, and
-    /// [`Error::is_timeout`] returns true. Or all were written, the output has a [`Durability`](crate::Durability), and
-    /// its last sync failed: [`Error::is_not_durable`] returns true.
+    /// [`Error::is_timeout`] returns true. Or all lines were written, but the last sync of an output with a
+    /// [`Durability`](crate::Durability) failed: [`Error::is_not_durable`] returns true.
     ///
     /// # Blocking
     /// Waits as dropping the guard does.

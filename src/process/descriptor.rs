@@ -11,7 +11,7 @@ use rustix::fs::{OFlags, Stat};
 /// The number of the first descriptor behind the standard streams.
 const FIRST: i32 = 3;
 
-/// Identifies a file, whatever its name is now.
+/// Identifies a file independently of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(u64, u64);
 
@@ -21,7 +21,7 @@ impl Identity {
         Self(stat.st_dev as u64, stat.st_ino as u64)
     }
 
-    /// Returns whether it is that of the file.
+    /// Returns whether it identifies the file of `metadata`.
     pub(crate) fn is_of(self, metadata: &Metadata) -> bool {
         self == Self(metadata.dev(), metadata.ino())
     }
@@ -33,7 +33,7 @@ impl Identity {
 /// number is not the log's any more, it is neither used nor closed, even if the same file comes back under it.
 #[derive(Debug)]
 pub(crate) struct Descriptor<T: AsFd> {
-    /// Taken out at the end only.
+    /// `None` only while it is dropped.
     held: Option<T>,
     identity: Identity,
     access: OFlags,

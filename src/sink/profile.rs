@@ -124,7 +124,7 @@ impl Profile {
         self
     }
 
-    /// The same, and that the sink takes lines at once.
+    /// States that delivering lines causes no events, and that the sink takes lines at once.
     pub(crate) fn plain(mut self) -> Self {
         self.is_plain = true;
         self.logs_nothing()
