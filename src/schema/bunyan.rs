@@ -5,6 +5,7 @@
 use tracing::Level;
 
 use super::Schema;
+use super::edit::Edits;
 use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
 use super::host::hostname;
 use super::object::{put_object, switches};
@@ -82,7 +83,7 @@ impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
-        Layout::with_keys("{\"v\":0,\"time\":\"", KEYS)
+        Layout::with_keys("{\"v\":0,\"time\":\"", KEYS, record)
             .number("level", Stage::CallSite, |parts| Some(level(parts.record.level())))
             .text("name", Stage::Service, |parts| Some(parts.service.unwrap_or(NO_NAME).into()))
             .text("hostname", Stage::Log, |_| Some(hostname().into()))
@@ -127,6 +128,11 @@ impl Options {
 impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn forked(&mut self) {

@@ -7,6 +7,7 @@
 use tracing::Level;
 
 use super::Schema;
+use super::edit::Edits;
 use super::engine::{AS_TEXT, Engine, Layout, Stage, TOP};
 use super::object::switches;
 use super::table::{BuiltIn, Keys};
@@ -108,7 +109,7 @@ impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
         let holds_back = record.statics.holds_back;
-        Layout::with_keys("{\"timestamp\":\"", KEYS)
+        Layout::with_keys("{\"timestamp\":\"", KEYS, record)
             .hides_statics(&["env", "version"])
             .text("status", Stage::CallSite, |parts| Some(status(parts.record.level()).into()))
             .message("message", AS_TEXT)
@@ -143,6 +144,15 @@ impl Options {
 impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {

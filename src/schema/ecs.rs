@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Schema;
+use super::edit::Edits;
 use super::engine::{AS_SCALAR, AS_TEXT, Engine, Group, Layout, Place, Spelling, Stage, TOP, UNDER};
 use super::object::switches;
 use super::resolved_fields::Origin;
@@ -177,6 +178,11 @@ impl Options {
 impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {

@@ -1,5 +1,6 @@
 //! One JSON object per line, every key once and at the top level: the default.
 
+use super::edit::Edits;
 use super::engine::{Engine, Layout, Place, Stage, TOP, UNDER};
 use super::host::hostname;
 use super::object::switches;
@@ -161,6 +162,11 @@ impl Schema for Flat {
     #[inline]
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn forked(&mut self) {

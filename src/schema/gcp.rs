@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use tracing::Level;
 
-use super::engine::{AS_TEXT, Engine, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER};
+use super::edit::Edits;
+use super::engine::{AS_TEXT, Engine, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, marks};
 use super::object::{is_reserved, put_object, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
@@ -121,9 +122,11 @@ impl Options {
     fn layout(self, record: &Record<'_>) -> Layout {
         let Self { project, trace_sampled, error_reporting, thread_id, thread_name } = self;
         let (has_service, holds_back) = (record.service().is_some(), record.statics.holds_back);
+        let is_mark = marks(record);
         let place = move |name: &str, origin| match origin {
             Origin::Static if has_service && name == "version" => Place::Hidden,
             Origin::Static => Place::Group(IN_LABELS),
+            _ if is_mark(name) => Place::Slot(UNDER),
             _ if is_reserved(name, KEYS) => Place::Group(UNDER),
             _ => Place::Group(TOP),
         };
@@ -192,6 +195,15 @@ impl Options {
 impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.clone().layout(record));
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {

@@ -5,6 +5,7 @@
 //! the managed runtimes.
 
 use super::Schema;
+use super::edit::Edits;
 use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
 use super::json;
 use super::object::switches;
@@ -77,7 +78,7 @@ impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
-        Layout::with_keys("{\"timestamp\":\"", KEYS)
+        Layout::with_keys("{\"timestamp\":\"", KEYS, record)
             .level("level")
             .message("message", AS_TEXT)
             .target("logger")
@@ -126,5 +127,14 @@ impl Options {
 impl Schema for Lambda {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 }

@@ -8,8 +8,9 @@
 use std::borrow::Cow;
 
 use super::Schema;
+use super::edit::Edits;
 use super::engine::{
-    Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, put_text, views,
+    Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text, views,
 };
 use super::json::{self, Form};
 use super::object::{is_reserved, switches};
@@ -88,11 +89,16 @@ impl Nested {
 /// The group of the event's fields.
 const FIELDS: Group = UNDER;
 
+/// The group of fields that have the name of a mark of the line.
+const NOT_SHOWN: Group = 2;
+
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
-        let place = |name: &str, origin| match origin {
+        let is_mark = marks(record);
+        let place = move |name: &str, origin| match origin {
+            Origin::Event | Origin::Variable if is_mark(name) => Place::Slot(NOT_SHOWN),
             // Context variables belong to no visible span: they are the event's fields.
             Origin::Event | Origin::Variable => Place::Group(FIELDS),
             Origin::Span => Place::Hidden,
@@ -154,6 +160,15 @@ impl Options {
 impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {

@@ -106,17 +106,25 @@ impl Layout {
         )
     }
 
-    /// Adds the mark of lines that were held back.
+    /// Adds the mark of lines that were held back, or a user's field of its name.
     pub(in crate::schema) fn held_back(self) -> Self {
         self.value("held_back", Stage::Event(Mark::HeldBack), |parts| {
             parts.record.is_held_back().then_some(Value::Bool(true))
         })
+        .or_field("held_back", any)
     }
 
-    /// Adds the backtrace.
+    /// Adds the backtrace, or a user's field of its name.
     pub(in crate::schema) fn backtrace(self) -> Self {
         self.text("backtrace", Stage::Event(Mark::Backtrace), |parts| parts.record.backtrace().map(Into::into))
+            .or_field("backtrace", any)
     }
+}
+
+/// Appends any value.
+fn any(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
+    json::put_value(out, value);
+    true
 }
 
 /// Appends the digits of an id.

@@ -10,7 +10,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::direct::put_member;
-use super::layout::{Group, Layout, Member, Stage};
+use super::layout::{Group, Layout, Member, Place, Stage};
 use super::parts::{Parts, views};
 use super::plan::key_of;
 use super::shapes::{Role, Shape, Shapes, SpanField};
@@ -415,6 +415,10 @@ fn prepare_slowly(prepared: &mut Prepared, record: &Record<'_>, layout: &Layout,
     }
     let views = views(&record);
     let has = |name: &str| views.iter().any(|view| view.fields().any(|(other, _)| other == name));
+    let is_slot = |name: &str| {
+        [Origin::Span, Origin::Variable].into_iter().any(|origin| matches!(layout.place(name, origin), Place::Slot(_)))
+    };
+    let has_slots = views.iter().any(|view| view.fields().any(|(name, _)| is_slot(name)));
     let is_static = record.static_fields().any(|(name, _)| {
         has(name) && [Origin::Span, Origin::Variable].into_iter().any(|origin| layout.hides_static(name, origin))
     });
@@ -428,7 +432,7 @@ fn prepare_slowly(prepared: &mut Prepared, record: &Record<'_>, layout: &Layout,
     };
     let is_static =
         is_static || parts.fields.iter().any(|field| field.origin.is_context() && is_key_of_static(&field.key));
-    if is_static || is_service || is_id || !parts.slots.is_empty() {
+    if is_static || is_service || is_id || has_slots {
         return;
     }
     let mut is_changed = false;

@@ -14,6 +14,7 @@ use crate::addresses::AddressKeys;
 use crate::names::Names;
 use crate::record::{Fields, Key, Raw, Record, Value};
 use crate::schema::clock::ClockText;
+use crate::schema::edit::{Editor, Edits};
 use crate::schema::json::{Draft, DraftBytes, Form, Opened};
 
 /// At most this many call sites are remembered. A program has fewer; this bounds the memory in any case.
@@ -21,18 +22,30 @@ const MAX_PLANS: usize = 16 * 1024;
 
 /// What renders the lines of a schema.
 #[derive(Default)]
-pub(in crate::schema) struct Engine(Option<Box<Started>>);
+pub(in crate::schema) struct Engine {
+    edits: Edits,
+    started: Option<Box<Started>>,
+}
 
 /// An engine that has seen its first record.
 struct Started {
     layout: Layout,
     steps: Steps,
-    /// Whether no line is prepared: a static field has a name that the schema gives a place of its own.
+    /// What edits the lines that are written directly.
+    editing: Option<Editing>,
+    /// Whether no line is prepared: a static field has a name with a special place, or the edits meet.
     is_direct: bool,
     plans: HashMap<usize, Plan, AddressKeys>,
     contexts: Contexts,
     clock: ClockText,
     draft: DraftBytes,
+}
+
+/// The description without its edits, and what edits the text of its lines.
+struct Editing {
+    layout: Layout,
+    clock: ClockText,
+    editor: Editor,
 }
 
 impl std::fmt::Debug for Engine {
@@ -44,13 +57,9 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Appends the line of a record. `layout`: describes the lines.
     #[inline]
-    pub(in crate::schema) fn render(
-        &mut self,
-        record: &Record<'_>,
-        out: &mut Vec<u8>,
-        layout: impl FnOnce() -> Layout,
-    ) {
-        let started = self.0.get_or_insert_with(|| Started::new(layout(), record));
+    pub(in crate::schema) fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>, layout: impl Fn() -> Layout) {
+        let edits = &self.edits;
+        let started = self.started.get_or_insert_with(|| Started::new(layout, edits, record));
         if !started.render_prepared(record, out) {
             started.render_directly(record, out);
         }
@@ -58,19 +67,33 @@ impl Engine {
 
     /// Forgets all that is prepared: in a forked child, the process id has changed.
     pub(in crate::schema) fn forget(&mut self) {
-        self.0 = None;
+        self.started = None;
+    }
+
+    /// Edits all lines.
+    pub(in crate::schema) fn edit(&mut self, edits: &Edits) {
+        self.edits = edits.clone();
+        self.forget();
     }
 }
 
 impl Started {
-    fn new(layout: Layout, record: &Record<'_>) -> Box<Self> {
-        let is_direct = record.static_fields().any(|(name, _)| matches!(name, "request_id" | "trace_id" | "span_id"));
+    fn new(describe: impl Fn() -> Layout, edits: &Edits, record: &Record<'_>) -> Box<Self> {
+        let has_role = record.static_fields().any(|(name, _)| matches!(name, "request_id" | "trace_id" | "span_id"));
+        let editing = (!edits.is_empty()).then(|| {
+            let layout = describe();
+            Editing { clock: ClockText::new(layout.head.clone()), editor: Editor::new(edits.clone()), layout }
+        });
+        let edited = if editing.is_some() { describe().edited(edits, record) } else { Some(describe()) };
+        let is_direct = has_role || edited.is_none();
+        let layout = edited.unwrap_or_else(describe);
         Box::new(Self {
             steps: Steps::of(&layout),
+            editing,
             is_direct,
             plans: HashMap::default(),
             contexts: Contexts::default(),
-            clock: ClockText::new(layout.head),
+            clock: ClockText::new(layout.head.clone()),
             draft: DraftBytes::default(),
             layout,
         })
@@ -80,8 +103,14 @@ impl Started {
     fn render_directly(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         #[cfg(test)]
         DIRECTLY_WRITTEN.with(|count| count.set(count.get() + 1));
-        out.extend_from_slice(self.clock.text(record.time));
-        direct::put_line(&self.layout, record, out);
+        let put = |layout: &Layout, clock: &mut ClockText, out: &mut Vec<u8>| {
+            out.extend_from_slice(clock.text(record.time));
+            direct::put_line(layout, record, out);
+        };
+        match &mut self.editing {
+            Some(Editing { layout, clock, editor }) => editor.put(out, |line| put(layout, clock, line)),
+            None => put(&self.layout, &mut self.clock, out),
+        }
     }
 
     /// Appends the line from prepared parts. Returns false, and appends nothing, when it has to be written directly.

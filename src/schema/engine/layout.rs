@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
+use super::edited::EditedKeys;
 use super::parts::Parts;
-use crate::record::Value;
+use crate::record::{Record, Value};
 use crate::schema::json::{self, Form};
 use crate::schema::object::is_reserved;
 use crate::schema::resolved_fields::Origin;
@@ -138,9 +139,10 @@ pub(super) enum Member {
 /// The description of a schema's lines, which are JSON objects.
 pub(in crate::schema) struct Layout {
     /// What precedes the time: an opening brace, the first key and a quote.
-    pub(super) head: &'static str,
+    pub(super) head: String,
     pub(super) members: Vec<Member>,
-    pub(super) place: PlaceOf,
+    place_of_name: PlaceOf,
+    pub(super) edited_keys: Option<EditedKeys>,
     /// For [`Place::Either`].
     pub(super) fits: fn(&str, &Value<'_>) -> bool,
     pub(super) spellings: Vec<Spelling>,
@@ -154,9 +156,10 @@ impl Layout {
     /// Begins a description. `place`: where a field goes, by its name.
     pub(in crate::schema) fn new(head: &'static str, place: impl Fn(&str, Origin) -> Place + Send + 'static) -> Self {
         Self {
-            head,
+            head: head.to_owned(),
             members: Vec::new(),
-            place: Box::new(place),
+            place_of_name: Box::new(place),
+            edited_keys: None,
             fits: |_, _| true,
             spellings: vec![Spelling::JSON; 2],
             keeps_roles: false,
@@ -165,16 +168,21 @@ impl Layout {
     }
 
     /// Begins a description with these keys. A user's field goes to the top level unless its name is one of them, or, for
-    /// readers that take dots for nesting, a part or a parent of one.
-    pub(in crate::schema) fn with_keys(head: &'static str, keys: &'static [&'static str]) -> Self {
-        let place = move |name: &str, _| Place::Group(if is_reserved(name, keys) { UNDER } else { TOP });
+    /// readers that take dots for nesting, a part or a parent of one. `record`: any record, which has the log's marks.
+    pub(in crate::schema) fn with_keys(head: &'static str, keys: &'static [&'static str], record: &Record<'_>) -> Self {
+        let is_mark = marks(record);
+        let place = move |name: &str, _| match name {
+            _ if is_mark(name) => Place::Slot(UNDER),
+            _ if is_reserved(name, keys) => Place::Group(UNDER),
+            _ => Place::Group(TOP),
+        };
         Self::new(head, place)
     }
 
     /// Does not show static fields of these names as fields.
     pub(in crate::schema) fn hides_statics(mut self, names: &'static [&'static str]) -> Self {
-        let place = self.place;
-        self.place = Box::new(move |name, origin| match origin {
+        let place = self.place_of_name;
+        self.place_of_name = Box::new(move |name, origin| match origin {
             Origin::Static if names.contains(&name) => Place::Hidden,
             origin => place(name, origin),
         });
@@ -372,6 +380,24 @@ impl Layout {
         self.spellings.get(usize::from(group)).copied().unwrap_or(Spelling::JSON)
     }
 
+    /// Returns where a field goes.
+    pub(super) fn place(&self, name: &str, origin: Origin) -> Place {
+        let place = (self.place_of_name)(name, origin);
+        match &self.edited_keys {
+            Some(edited) => edited.place(place, |group| (self.spelling_of(group).key)(name)),
+            None => place,
+        }
+    }
+
+    /// Returns the key of a field in a group; borrowed if it is the name itself.
+    pub(super) fn key<'n>(&self, group: Group, name: &'n str) -> Cow<'n, str> {
+        let key = (self.spelling_of(group).key)(name);
+        match self.edited_keys.as_ref().and_then(|edited| edited.renamed(group, &key)) {
+            Some(renamed) => Cow::Owned(renamed),
+            None => key,
+        }
+    }
+
     /// Returns whether a field belongs to a member that the engine knows, and not to a group.
     pub(super) fn is_role(&self, name: &str) -> bool {
         !self.keeps_roles && matches!(name, "message" | "error" | "request_id")
@@ -390,17 +416,23 @@ impl Layout {
 
     /// Returns whether a record's field and the static field of the same name may be in one group.
     pub(super) fn hides_static(&self, name: &str, origin: Origin) -> bool {
-        (self.place)(name, origin).groups() & (self.place)(name, Origin::Static).groups() != 0
+        self.place(name, origin).groups() & self.place(name, Origin::Static).groups() != 0
     }
 
     /// Returns the group of a field with a value.
     pub(super) fn group_of(&self, name: &str, origin: Origin, value: &Value<'_>) -> Option<Group> {
-        match (self.place)(name, origin) {
+        match self.place(name, origin) {
             Place::Group(group) | Place::Slot(group) => Some(group),
             Place::Either(first, second) => Some(if (self.fits)(name, value) { first } else { second }),
             Place::Hidden => None,
         }
     }
+}
+
+/// Returns what tells whether a line may have a mark of the log with a name. `record`: any record.
+pub(in crate::schema) fn marks(record: &Record<'_>) -> impl Fn(&str) -> bool + Send + 'static {
+    let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+    move |name| holds_back && name == "held_back" || backtraces && name == "backtrace"
 }
 
 /// Returns `,"key":`.

@@ -11,6 +11,7 @@
 mod common;
 mod contexts;
 mod direct;
+mod edited;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod engine;
 mod layout;
@@ -22,5 +23,5 @@ mod steps;
 mod tests;
 
 pub(super) use engine::Engine;
-pub(super) use layout::{AS_SCALAR, AS_TEXT, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, put_text};
+pub(super) use layout::{AS_SCALAR, AS_TEXT, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, marks, put_text};
 pub(super) use parts::{Parts, error_message, views};

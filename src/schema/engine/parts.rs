@@ -130,7 +130,7 @@ impl<'a> Parts<'a> {
     fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout) {
         self.fields.reserve(fields.len());
         for ResolvedField { name, value, origin } in fields {
-            if matches!((layout.place)(name, origin), Place::Slot(_))
+            if matches!(layout.place(name, origin), Place::Slot(_))
                 && let Some(slot) = self.slot(name, &value, layout)
             {
                 self.slots.push(slot);
@@ -163,16 +163,12 @@ impl<'a> Parts<'a> {
 
     /// Gives the fields the keys of their groups.
     fn spell(&mut self, layout: &Layout) {
-        for (group, spelling) in layout.spellings.iter().enumerate() {
+        for group in 0..layout.spellings.len() {
             let mut keys: Vec<(Cow<'a, str>, usize)> = Vec::new();
             for (at, field) in self.fields.iter().enumerate() {
                 if usize::from(field.group) == group {
                     // The key is the name so far.
-                    let key = match (spelling.key)(&field.key) {
-                        Cow::Owned(key) => Cow::Owned(key),
-                        Cow::Borrowed(_) => field.key.clone(),
-                    };
-                    keys.push((key, at));
+                    keys.push((layout.key(field.group, field.name), at));
                 }
             }
             tell_apart(&mut keys);

@@ -124,6 +124,7 @@ impl Plan {
             plan.fields.push(field);
         }
         plan.prepare(record, layout, steps);
+        plan.end();
         plan
     }
 
@@ -188,6 +189,13 @@ impl Plan {
                     }
                 }
             }
+        }
+    }
+
+    /// Ends the steps. Where the line shows no fields, they are read nevertheless: it may have to be written directly.
+    fn end(&mut self) {
+        if !self.ops.iter().any(|op| matches!(op, Op::Own(..))) {
+            self.ops.push(Op::Own(NO_GROUP, None));
         }
     }
 
@@ -313,7 +321,7 @@ impl Field {
     fn new(name: &str, record: &Record<'_>, layout: &Layout) -> Self {
         let spelled = |group: Group| {
             let mut key = vec![b','];
-            json::put_str(&mut key, &(layout.spelling_of(group).key)(name));
+            json::put_str(&mut key, &layout.key(group, name));
             key.push(b':');
             Piece::new(&key)
         };
@@ -322,7 +330,7 @@ impl Field {
         let is_taken = layout.taken.is_some_and(|(taken, _)| taken == name);
         let is_role = layout.is_role(name);
         let is_id = matches!(name, "trace_id" | "span_id") || name == "service" && record.service().is_none();
-        let (role, group, second) = match (layout.place)(name, Origin::Event) {
+        let (role, group, second) = match layout.place(name, Origin::Event) {
             _ if record.is_log && name.starts_with("log.") => (Role::Done, UNSPELLED, None),
             _ if is_role && layout.shows(name) => (Role::Done, UNSPELLED, None),
             _ if is_role => (Role::Irregular, UNSPELLED, None),
@@ -345,6 +353,9 @@ impl Field {
     }
 }
 
+/// A group without fields.
+const NO_GROUP: Group = Group::MAX;
+
 /// The group of a key that is not used.
 const UNSPELLED: Group = 0;
 
@@ -356,8 +367,8 @@ fn is_changed(layout: &Layout, name: &str) -> bool {
 /// Returns the key of a field's name, and borrows it if it is the name itself. Of two possible groups it takes the second:
 /// the first has names of the schema, which are not changed.
 pub(super) fn key_of<'n>(layout: &Layout, name: &'n str, origin: Origin) -> Cow<'n, str> {
-    match (layout.place)(name, origin) {
-        Place::Group(group) | Place::Slot(group) | Place::Either(_, group) => (layout.spelling_of(group).key)(name),
+    match layout.place(name, origin) {
+        Place::Group(group) | Place::Slot(group) | Place::Either(_, group) => layout.key(group, name),
         Place::Hidden => Cow::Borrowed(name),
     }
 }

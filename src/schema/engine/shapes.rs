@@ -93,7 +93,7 @@ impl Role {
                 _ => {}
             }
         }
-        match (layout.place)(name, origin) {
+        match layout.place(name, origin) {
             Place::Group(group) => Self::Group(group),
             Place::Hidden => Self::Hidden,
             Place::Either(..) | Place::Slot(_) => Self::Irregular,

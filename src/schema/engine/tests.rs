@@ -13,11 +13,11 @@ use tracing::{Level, Metadata};
 use super::engine::directly_written;
 use crate::context::{Bound, IdSource, Node, epoch, hidden_meta, is_hidden};
 use crate::record::{Capture, HELD_BACK_MARK, Record, Scratch, Statics, Timestamp, Value, put_named};
-use crate::schema::{BuiltIn, Bunyan, Datadog, Ecs, Flat, Gcp, Lambda, Nested, Schema, SpanFields, built_in};
+use crate::schema::{BuiltIn, Bunyan, Datadog, Ecs, Edits, Flat, Gcp, Lambda, Nested, Schema, SpanFields, built_in};
 
 const FIELDS: usize = 4;
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 26] = [
     "a",
     "b",
     "c",
@@ -42,6 +42,8 @@ const NAMES: [&str; 24] = [
     "requestId",
     "labels",
     "version",
+    "held_back",
+    "backtrace",
 ];
 
 struct Site(OnceLock<Metadata<'static>>);
@@ -64,11 +66,14 @@ fn call_site(names: &[&'static str], kind: Kind, file: Option<&'static str>) -> 
 }
 
 /// Captures the fields of a call site: which of them have a value, and of what type.
-fn capture(meta: &'static Metadata<'static>, values: [u8; FIELDS], thread: bool) -> Vec<u8> {
+fn capture(meta: &'static Metadata<'static>, values: [u8; FIELDS], thread: bool, backtrace: bool) -> Vec<u8> {
     let mut scratch = Scratch::default();
     let mut capture = Capture::new(&mut scratch, 1000);
     if thread {
         capture.thread(3, "main");
+    }
+    if backtrace {
+        capture.backtrace("   0: orders::load");
     }
     let set = meta.fields();
     let fields: Vec<Field> = set.iter().collect();
@@ -144,6 +149,27 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Edits of users' fields, of the schemas' keys, and of what is in objects.
+fn edits() -> impl Strategy<Value = Edits> {
+    let path = prop_oneof![
+        3 => select(&NAMES[..]).prop_map(str::to_owned),
+        1 => (select(vec!["fields", "labels", "spans", "error"]), select(&NAMES[..]))
+            .prop_map(|(object, name)| format!("{object}.{name}")),
+        2 => select(vec!["timestamp", "@timestamp", "log.level", "severity", "status", "v", "spans", "span", "x"])
+            .prop_map(str::to_owned),
+    ];
+    let edit = (path, 0..3, select(vec!["x", "y", "a", "level", "ts", "fields", "a.b"]));
+    let apply = |edits: Edits, (path, kind, to): (String, i32, &'static str)| match kind {
+        0 => edits.remove(path),
+        1 => edits.rename(path, to),
+        _ => edits.insert(to, 1),
+    };
+    prop_oneof![
+        1 => Just(Edits::new()),
+        1 => proptest::collection::vec(edit, 1..4).prop_map(move |all| all.into_iter().fold(Edits::new(), apply)),
+    ]
+}
+
 /// Names that the event's call site does not declare.
 fn named() -> impl Strategy<Value = Vec<&'static str>> {
     prop_oneof![3 => Just(Vec::new()), 1 => proptest::collection::vec(select(&NAMES[..]), 1..3)]
@@ -184,7 +210,7 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
                 let parent = parent.and_then(|at| nodes.get(at % nodes.len().max(1)));
                 let parent = parent.map(|(_, node)| Arc::clone(node));
                 // Any span may get its trace later.
-                let node = Node::new(meta, parent, &capture(meta, values, false), true, &ids);
+                let node = Node::new(meta, parent, &capture(meta, values, false, false), true, &ids);
                 nodes.push((meta, node));
             }
             Step::Hide { parent, name } => {
@@ -198,7 +224,7 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
                 let (meta, node) = &nodes[node % nodes.len()];
                 // Context variables are set when their span is opened.
                 if !is_hidden(meta) {
-                    node.record(&capture(meta, values, false));
+                    node.record(&capture(meta, values, false, false));
                 }
             }
             Step::Variable { node, name } if !nodes.is_empty() => {
@@ -217,7 +243,7 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
             Step::Record { .. } | Step::Variable { .. } => {}
             Step::Log { site, node, values, ref named, held, nanos } => {
                 let meta = events[site % events.len()];
-                let mut form = capture(meta, values, schema.wants_thread());
+                let mut form = capture(meta, values, schema.wants_thread(), held && statics.backtraces);
                 named.iter().for_each(|name| put_named(&mut form, name, &Value::Str("named")));
                 if held && statics.holds_back {
                     form.extend_from_slice(&HELD_BACK_MARK);
@@ -259,18 +285,21 @@ proptest! {
         version: bool,
         dotted: bool,
         holds_back: bool,
+        backtraces: bool,
         sites in proptest::collection::vec(proptest::collection::vec(select(&NAMES[..]), 0..=FIELDS), 1..6),
         steps in proptest::collection::vec(step(), 1..40),
         schema in 0..SCHEMAS,
+        edits in edits(),
     ) {
         let fields = [env.then_some("env"), version.then_some("version"), dotted.then_some("a.b")].into_iter().flatten();
         let statics = Statics {
             service: service.then(|| "orders".to_owned()),
             fields: fields.map(|name| (name.to_owned(), "test".into())).collect(),
             holds_back,
+            backtraces,
             ..Statics::default()
         };
-        run(&mut *schemas().remove(schema), &statics, &sites, &steps);
+        run(&mut *edits.on(schemas().remove(schema)), &statics, &sites, &steps);
     }
 }
 
@@ -293,6 +322,23 @@ fn ordinary_lines_are_prepared_in_every_schema() {
         log(Some(1), [0, 2, 9, 9], 3),
     ];
     assert_eq!(prepared(&sites, &steps), [4; SCHEMAS]);
+}
+
+#[test]
+fn edited_lines_are_prepared() {
+    let sites = [vec!["message", "user_id", "error"], vec!["request_id", "method"]];
+    let log = |values| Step::Log { site: 0, node: Some(0), values, named: Vec::new(), held: false, nanos: 0 };
+    let steps = [Step::Open { site: 1, parent: None, values: [2, 0, 9, 9] }, log([0, 2, 4, 9]), log([0, 2, 9, 9])];
+    let edits = || Edits::new().rename("timestamp", "ts").remove("spans").insert("type", "app");
+    for edits in [
+        edits().rename("user_id", "uid").remove("method"),
+        edits().rename("labels.user_id", "uid").remove("labels.method"),
+        edits().rename("fields.user_id", "uid").remove("fields"),
+    ] {
+        for schema in schemas() {
+            assert_eq!(run(&mut *edits.clone().on(schema), &Statics::default(), &sites, &steps), 2);
+        }
+    }
 }
 
 #[test]
