@@ -12,6 +12,7 @@ pub(crate) mod hostile_values;
 pub(crate) mod install;
 #[cfg(feature = "log")]
 pub(crate) mod log_crate;
+pub(crate) mod long_lines;
 pub(crate) mod mistakes;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;
