@@ -1,5 +1,6 @@
 //! Text: filters, errors, escaping, limits, redaction, and golden files.
 
+pub(crate) mod ansi;
 pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod filter_variable;
