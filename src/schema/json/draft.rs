@@ -153,9 +153,10 @@ impl<'a> Draft<'a> {
 
     #[cold]
     fn put_text_at_once(&mut self, text: &[u8]) {
+        debug_assert!(std::str::from_utf8(text).is_ok(), "captured from a `str`");
         self.flush();
         self.out.push(b'"');
-        put_escaped(self.out, std::str::from_utf8(text).unwrap_or_default());
+        put_escaped(self.out, text);
         self.out.push(b'"');
     }
 
