@@ -192,6 +192,7 @@ impl Findings {
 
     fn close_after(&mut self, output: usize, now: Timestamp, length: Duration) {
         let time = now.as_nanos();
+        self.follow_step_back(time);
         if self.windows.back().is_none_or(|last| last.end < time) {
             self.opened += 1;
             self.windows.push_back(Window { start: time, end: time });
@@ -209,6 +210,15 @@ impl Findings {
         if let (Some(last), Some(end)) = (self.windows.back_mut(), end) {
             last.end = end;
         }
+    }
+
+    /// After the system's clock has stepped back, no window begins later than now, and none closes later than it could.
+    fn follow_step_back(&mut self, now: i64) {
+        let Some(last) = self.windows.back_mut().filter(|last| now < last.start) else { return };
+        last.start = now;
+        self.windows.retain(|window| window.start <= now);
+        let latest = now.saturating_add(LONGEST.as_nanos() as i64);
+        self.closes.iter_mut().for_each(|closing| closing.time = closing.time.min(latest));
     }
 
     /// Returns whether the window of an output is closed.
@@ -465,4 +475,27 @@ fn log_site(meta: &'static Metadata<'static>, bytes: &[u8]) -> Site {
         target.hash(&mut hasher);
     }
     hasher.finish() as usize | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two sinks deliver, the clock steps back an hour, and one of the sinks delivers no more.
+    #[test]
+    fn windows_open_after_the_clock_has_stepped_back() {
+        let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
+        let mut findings = Findings::default();
+        let (one, other) = (findings.add_output(), findings.add_output());
+        for output in [one, other] {
+            findings.open(output, at(7_200_000));
+            findings.close(output, at(7_200_001));
+        }
+        findings.open(one, at(3_600_000));
+        findings.close(one, at(3_600_001));
+        assert!(findings.window(at(3_600_010)).is_some());
+        assert!(findings.window(at(3_604_000)).is_none());
+        findings.open(one, at(3_605_000));
+        assert!(findings.window(at(3_605_001)).is_some());
+    }
 }
