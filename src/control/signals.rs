@@ -2,8 +2,8 @@
 //! files.
 //!
 //! A signal handler may do almost nothing, so a thread waits for the signals. They are registered beside other handlers
-//! (tokio's, for example), through the crate that tokio uses. The thread waits without a descriptor, so signals still work after a daemon closes
-//! all descriptors.
+//! (tokio's, for example), through the crate that tokio uses. The thread waits without a descriptor, so signals still
+//! work after a daemon has closed all descriptors.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,13 +1,16 @@
 //! The amplification limit of one output: one logged line leads to at most two lines in it.
 //!
-//! Where a sink's client logs on threads of the program, and its targets are not named, a delivered line can cause the next
-//! one, without end. The limit finds out by experiment. Suspects behind the last genuine line of a batch *rest*: nothing is
-//! delivered until none has come for a while. Then a *probe* delivers the first suspect. Call sites that log right after it
-//! again, and are silent afterwards, are proven to echo, and their lines are dropped. If none answers, all are confirmed; if other lines came meanwhile,
-//! only after several probes.
+//! A sink's client may log on threads of the program, under targets that no profile names. Then each delivered line can
+//! cause the next one, without end. The limit detects this by experiment.
 //!
-//! In doubt, lines pass: the first of WARN and ERROR, those that somebody waits for, those of a queue that fills up, and those
-//! that have rested for too long. A call site from which the program logs, too, is proven late: at first, the client's
+//! - Suspects behind the last genuine line of a batch *rest*: nothing is delivered until no suspect has come for a while.
+//! - Then a *probe* delivers the first suspect.
+//! - A call site that logs again right after the probe, and is silent afterwards, is proven to echo. Its lines are
+//!   dropped.
+//! - If no call site answers, all suspects are confirmed. If other lines came meanwhile, that takes several probes.
+//!
+//! In doubt, lines pass: the first of WARN and ERROR, lines that a caller waits for, lines of a queue that fills up, and
+//! lines that have rested for too long. A call site that the program uses, too, is proven late: at first, the client's
 //! lines pass for some batches. See [`Evidence`] for what counts as evidence.
 
 use std::sync::Arc;
@@ -17,9 +20,10 @@ use super::evidence::{Evidence, Fate, Finding, Findings, LONGEST, Mark, Repeat, 
 use crate::queue::{Batch, MOST_SHOWN};
 use crate::record::Timestamp;
 
-/// A rest is longer than a window by this, so that whatever logs regularly shows in one of them.
+/// A rest is longer than a window by this, so that a call site that logs regularly also logs during a rest.
 const MARGIN: Duration = Duration::from_millis(15);
-/// Beside confirmed call sites, rests have this many lengths, in turn. What logs regularly answers after one of them only.
+/// Beside confirmed call sites, rests have several lengths, in turn. A call site that logs regularly answers after only
+/// one of them.
 const STEP: Duration = Duration::from_millis(20);
 const STEPS: u32 = 3;
 /// Other lines do not wait longer for a verdict.
@@ -77,7 +81,7 @@ enum Company {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     GoOn,
-    /// The rest is over.
+    /// The rest is over, or all answers to the probe have come.
     Probe,
     /// Without a verdict.
     Pass,
