@@ -52,6 +52,12 @@ fn watched() -> MutexGuard<'static, Watch> {
 
 /// Starts to watch for signals, besides those watched for already.
 ///
+/// A signal that arrives before the thread runs ends the process at once, as by default. On a slow machine, that may be
+/// after the return: see [`serve`].
+///
+/// # Blocking
+/// As [`serve`].
+///
 /// # Errors
 /// SIGHUP is to end the process and to reopen its files, or the system refused to register a handler or to start the
 /// thread.
