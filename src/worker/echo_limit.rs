@@ -4,7 +4,7 @@
 //! cause the next one, without end. The limit detects this by experiment.
 //!
 //! - Suspects behind the last genuine line of a batch *rest*: nothing is delivered until no suspect has come for a while.
-//! - Then a *probe* delivers the first suspect.
+//! - Then a *probe* delivers the first suspect, and flushes it.
 //! - A call site that logs again right after the probe, and is silent afterwards, is proven to echo. Its lines are
 //!   dropped.
 //! - If no call site answers, all suspects are confirmed. If other lines came meanwhile, that takes several probes.
@@ -16,7 +16,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::evidence::{Evidence, Fate, Finding, Findings, LONGEST, Mark, Repeat, Site, TAIL};
+use super::evidence::{Evidence, Fate, Finding, Findings, LONGEST, Repeat, TAIL};
+use super::mark::{Mark, Site};
 use crate::queue::{Batch, MOST_SHOWN};
 use crate::record::Timestamp;
 
@@ -156,6 +157,13 @@ impl EchoLimit {
         }
     }
 
+    /// Adds the time that the sink has taken to flush what was delivered.
+    pub(super) fn measure_flush(&mut self, length: Duration) {
+        if self.began.is_none() {
+            self.length = (self.length + length).min(LONGEST_DELIVERY);
+        }
+    }
+
     /// Judges all records of a batch. `may_rest`: nobody waits for them. A flood passes, so that its lines cost nothing here.
     ///
     /// Records up to the last genuine one are delivered at once. Suspects behind it rest, with what is behind them.
@@ -163,7 +171,7 @@ impl EchoLimit {
         self.fates.clear();
         (self.next, self.rests_at, self.seen, self.is_probing) = (0, None, 0, false);
         let mut findings = self.evidence.lock();
-        findings.begin_batch();
+        findings.begin_batch(self.output);
         if batch.len() > MOST_SHOWN {
             return;
         }
@@ -175,7 +183,7 @@ impl EchoLimit {
                 continue;
             }
             let mark = Mark::of(entry, bytes, self.holds_back);
-            let (finding, fate) = findings.judge(&mark);
+            let (finding, fate) = findings.judge(self.output, &mark);
             repeat = findings.repeat(&mark, fate).filter(|_| !self.holds_back);
             match finding {
                 Finding::Exempt | Finding::Genuine => {
@@ -218,7 +226,7 @@ impl EchoLimit {
     pub(super) fn hear(&mut self, marks: &[Mark], rest: &mut Rest, now: Timestamp) -> Course {
         let mut findings = self.evidence.lock();
         for mark in marks {
-            match findings.find(mark) {
+            match findings.find(self.output, mark) {
                 Finding::Exempt => return Course::Pass,
                 Finding::Genuine => {
                     self.company = Company::Others;
@@ -235,7 +243,7 @@ impl EchoLimit {
                 Finding::Echo => {}
             }
         }
-        review(&findings, &mut self.fates, self.next);
+        review(&findings, self.output, &mut self.fates, self.next);
         let Some(first) = suspects(&self.fates, self.next).next() else { return Course::Pass };
         let step =
             if self.company == Company::Alone { Duration::ZERO } else { STEP * (findings.proofs(first) % STEPS) };
@@ -265,7 +273,7 @@ impl EchoLimit {
     pub(super) fn hear_answers(&mut self, marks: &[Mark], since: Instant, answers: &mut Vec<Mark>) -> Course {
         let mut findings = self.evidence.lock();
         for mark in marks {
-            match findings.find(mark) {
+            match findings.find(self.output, mark) {
                 Finding::Exempt => return Course::Pass,
                 Finding::Genuine => {
                     self.company = Company::Others;
@@ -310,7 +318,7 @@ impl EchoLimit {
                 proven = proven.or(Some(*answer));
             }
         }
-        review(&findings, &mut self.fates, self.next);
+        review(&findings, self.output, &mut self.fates, self.next);
         proven
     }
 
@@ -343,10 +351,10 @@ impl Company {
 }
 
 /// Looks again at the suspects from the record `next` on.
-fn review(findings: &Findings, fates: &mut [Fate], next: usize) {
+fn review(findings: &Findings, output: usize, fates: &mut [Fate], next: usize) {
     for fate in fates.iter_mut().skip(next) {
         if let Fate::Suspect(site) = *fate {
-            *fate = findings.review(site);
+            *fate = findings.review(output, site);
         }
     }
 }
