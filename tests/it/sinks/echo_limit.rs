@@ -290,7 +290,7 @@ fn ends(client: impl Fn(&Runtime) -> Client, free_batches: u64) {
         let late = client.stop();
         guard.close().unwrap();
         let lines = written(&handle.metrics().outputs[0], &client.text()).len() as u64;
-        let most = 8 + 2 * free_batches + late.saturating_mul(allowance);
+        let most = (8 + 2 * free_batches).saturating_add(late.saturating_mul(allowance));
         assert!((free_batches + 1..=most).contains(&lines), "{lines} lines:\n{}", client.text());
         late
     });
