@@ -63,9 +63,7 @@ impl<T: AsFd> Descriptor<T> {
     /// # Errors
     /// The program has closed it, or the system cannot tell what it is.
     pub(crate) fn get(&self) -> io::Result<(&T, Stat)> {
-        let Some(held) = self.held.as_ref().filter(|_| !self.is_lost.load(Ordering::Relaxed)) else {
-            return Err(closed());
-        };
+        let held = self.held.as_ref().filter(|_| !self.is_lost.load(Ordering::Relaxed)).ok_or_else(closed)?;
         let found = rustix::fs::fstat(held).and_then(|stat| Ok((stat, access(held)?)));
         self.check(found).map(|stat| (held, stat))
     }
