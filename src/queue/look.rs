@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn each_pending_record_is_shown_once_and_in_order() {
         let queue = Queue::new(Overflow::Shed, None, 4 << 20, Arc::<Delivered>::default());
-        let length = |index: usize| if index % 40 == 0 { 20_000 } else { 200 + index % 7 };
+        let length = |index: usize| if index.is_multiple_of(40) { 20_000 } else { 200 + index % 7 };
         let (mut pushed, mut shown, mut seen) = (0, 0, Vec::new());
         for part in [1, SHOWN_AT_ONCE, 3, 400, 0, MOST_SHOWN] {
             for _ in 0..part {
