@@ -97,9 +97,10 @@ fn loses_no_line(call: Duration, run: impl FnOnce(&Program)) {
     loses_no_line_in(1, call, Duration::ZERO, run);
 }
 
-/// Runs a program beside sinks that take `call` for each call, and `flush` for each flush.
+/// Runs a program beside sinks that take `call` for each call, and `flush` for each flush. Experiments of several outputs
+/// wait for each other.
 #[track_caller]
-fn loses_no_line_in(outputs: usize, call: Duration, flush: Duration, run: impl FnOnce(&Program)) {
+fn loses_no_line_in(outputs: u32, call: Duration, flush: Duration, run: impl FnOnce(&Program)) {
     let logged = Arc::<Mutex<Vec<Instant>>>::default();
     let taker = || Taker {
         call,
@@ -124,7 +125,7 @@ fn loses_no_line_in(outputs: usize, call: Duration, flush: Duration, run: impl F
         assert_eq!(balance(books, &taker.memory.text()).len(), program.logged.lock().unwrap().len(), "{books:#?}");
         assert_eq!(books.dropped.total(), 0, "{books:#?}");
         let longest = *taker.longest.lock().unwrap();
-        let most = LONGEST_REST + 2 * call + 4 * flush + 10 * stall;
+        let most = outputs * LONGEST_REST + 2 * call + 4 * flush + 10 * stall;
         assert!(longest < most, "a line rested for {longest:?} beside stalls of {stall:?}");
     }
 }
