@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
         let mut window = [0; BEFORE + BLOCK];
         copy_first(text, &mut window);
         // The bits of the block that belong to the text, and the one behind it.
-        let fresh = u64::MAX.checked_shl(text.len() as u32 + 1).map_or(u64::MAX, |behind| !behind);
+        let fresh = u64::MAX.checked_shl(text.len().min(BLOCK) as u32 + 1).map_or(u64::MAX, |behind| !behind);
         let classes = if text.len() < QUARTER {
             Classes::of::<1>(&window)
         } else if text.len() < 2 * QUARTER {

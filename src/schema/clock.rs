@@ -45,7 +45,7 @@ impl ClockText {
     fn begin_second(&mut self, time: Timestamp) -> i64 {
         let since = time.as_nanos().rem_euclid(NANOS);
         let text = format!("{}{}000000Z\"", self.head, time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
-        // The first second of all begins before the first time that there is. It is rendered for each line.
+        // The earliest second begins before the earliest timestamp, so its start is unknown: each line renders it again.
         (self.second, self.text) = (time.as_nanos().checked_sub(since), text.into_bytes());
         since
     }

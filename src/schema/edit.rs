@@ -229,7 +229,7 @@ impl Editor {
         let text = std::str::from_utf8(&self.line).unwrap_or_default();
         match Tree::of(text) {
             Some(tree) => put_edited(out, tree.root(), &self.edits, &mut self.path, MAX_DEPTH),
-            None => out.extend_from_slice(text.as_bytes()),
+            None => out.extend_from_slice(&self.line),
         }
         self.line.shrink_to(MAX_KEPT_BYTES);
         self.path.shrink_to(MAX_KEPT_BYTES);
