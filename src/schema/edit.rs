@@ -159,7 +159,7 @@ impl Edits {
     }
 
     /// Returns the keys that edits give.
-    fn given(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn given(&self) -> impl Iterator<Item = &str> {
         let renamed = self.changes.values().filter_map(|(_, change)| match change {
             Change::Rename { to } => Some(to.as_str()),
             Change::Remove => None,

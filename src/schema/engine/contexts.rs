@@ -17,7 +17,7 @@ use super::shapes::{Role, Shape, Shapes, SpanField};
 use super::steps::Steps;
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
 use crate::direct_mapped::BoxedDirectMapped;
-use crate::names::FEW;
+use crate::names::{FEW, Names};
 use crate::record::{Key, Raw, Record, Value};
 use crate::schema::json::{Draft, DraftBytes, Form};
 use crate::schema::resolved_fields::Origin;
@@ -414,24 +414,21 @@ fn prepare_slowly(prepared: &mut Prepared, record: &Record<'_>, layout: &Layout,
         return;
     }
     let views = views(&record);
-    let has = |name: &str| views.iter().any(|view| view.fields().any(|(other, _)| other == name));
-    let is_slot = |name: &str| {
-        [Origin::Span, Origin::Variable].into_iter().any(|origin| matches!(layout.place(name, origin), Place::Slot(_)))
-    };
+    let names: Names<&str> = views.iter().flat_map(|view| view.fields().map(|(name, _)| name)).collect();
+    let has = |name: &str| names.contains(name);
+    let any_origin = |test: &dyn Fn(Origin) -> bool| [Origin::Span, Origin::Variable].into_iter().any(test);
+    let is_slot = |name: &str| any_origin(&|origin| matches!(layout.place(name, origin), Place::Slot(_)));
     let has_slots = views.iter().any(|view| view.fields().any(|(name, _)| is_slot(name)));
-    let is_static = record.static_fields().any(|(name, _)| {
-        has(name) && [Origin::Span, Origin::Variable].into_iter().any(|origin| layout.hides_static(name, origin))
-    });
+    let hides_static = |name: &str| has(name) && any_origin(&|origin| layout.hides_static(name, origin));
+    let is_static = record.static_fields().any(|(name, _)| hides_static(name));
     let is_service = record.service().is_none() && has("service");
     let is_id = !layout.keeps_roles && ["trace_id", "span_id"].into_iter().any(&has);
     let parts = Parts::of(&record, &views, layout);
-    let is_key_of_static = |key: &str| {
-        record
-            .static_fields()
-            .any(|(name, _)| matches!(key_of(layout, name, Origin::Static), Cow::Owned(other) if other == key))
-    };
-    let is_static =
-        is_static || parts.fields.iter().any(|field| field.origin.is_context() && is_key_of_static(&field.key));
+    let static_keys = record.static_fields().map(|(name, _)| key_of(layout, name, Origin::Static));
+    let static_keys: Vec<_> = static_keys.filter(|key| matches!(key, Cow::Owned(_))).collect();
+    let static_keys: Names<&str> = static_keys.iter().map(|key| &**key).collect();
+    let shown = || parts.fields.iter().filter(|field| field.origin.is_context());
+    let is_static = is_static || shown().any(|field| static_keys.contains(&*field.key));
     if is_static || is_service || is_id || has_slots {
         return;
     }

@@ -3,6 +3,9 @@
 //! The rule is the edit of the text of the whole line, see [`Edits`]. A description can be edited unless two edits, or an
 //! edit and a key, meet; whatever depends on the line is [`Place::Slot`], so such lines are written directly.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use super::layout::{Group, Layout, Member, Place, Stage, prepared_key};
 use crate::record::Record;
 use crate::schema::edit::{Edit, Edits};
@@ -12,6 +15,8 @@ use crate::schema::resolved_fields::Origin;
 /// Edits of users' fields.
 pub(super) struct EditedKeys {
     edits: Edits,
+    /// The keys that the edits give.
+    given: HashSet<String>,
     /// The path to the fields of each group that is shown.
     paths: Vec<(Group, String)>,
 }
@@ -31,12 +36,12 @@ impl EditedKeys {
     }
 
     /// Returns where a field goes with the edits. `key`: its own key in a group.
-    pub(super) fn place<'k>(&self, place: Place, key: impl Fn(Group) -> std::borrow::Cow<'k, str>) -> Place {
+    pub(super) fn place<'k>(&self, place: Place, key: impl Fn(Group) -> Cow<'k, str>) -> Place {
         let edit = |group| {
             let key = key(group);
             let path = self.path(group, &key)?;
             let change = self.edits.change(&path);
-            let is_unsure = change.is_none() && self.edits.gives(&key) || self.edits.are_inside(&(path + "."));
+            let is_unsure = change.is_none() && self.given.contains(&*key) || self.edits.are_inside(&(path + "."));
             (is_unsure || change.is_some()).then_some((change, is_unsure))
         };
         match place {
@@ -118,7 +123,8 @@ impl Layout {
                 true
             });
         }
-        self.edited_keys = Some(EditedKeys { edits: edits.clone(), paths });
+        self.edited_keys =
+            Some(EditedKeys { edits: edits.clone(), given: edits.given().map(str::to_owned).collect(), paths });
         let is_unsure = |name: &str| matches!(self.place(name, Origin::Static), Place::Slot(_));
         if record.static_fields().any(|(name, _)| is_unsure(name)) {
             return None;

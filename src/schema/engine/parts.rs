@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::layout::{Group, Layout, Member, Place, put_formed};
 use crate::context::{Context, SpanId, SpanView, TraceId};
-use crate::names::last_of_each;
+use crate::names::{Names, last_of_each};
 use crate::record::{Record, Value};
 use crate::schema::json;
 use crate::schema::object::tell_apart;
@@ -129,21 +129,20 @@ impl<'a> Parts<'a> {
     /// Decides where each field goes.
     fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout) {
         self.fields.reserve(fields.len());
+        // Only static fields come after others of their names.
+        let has_statics = fields.last().is_some_and(|field| field.origin == Origin::Static);
+        let mut shown: Names<(&str, Group)> = Names::default();
         for ResolvedField { name, value, origin } in fields {
             if matches!(layout.place(name, origin), Place::Slot(_))
                 && let Some(slot) = self.slot(name, &value, layout)
             {
                 self.slots.push(slot);
             } else if let Some(group) = layout.group_of(name, origin, &value)
-                && !(origin == Origin::Static && self.has(name, group))
+                && !(has_statics && !shown.add((name, group)) && origin == Origin::Static)
             {
                 self.fields.push(Placed { name, key: Cow::Borrowed(name), value, origin, group });
             }
         }
-    }
-
-    fn has(&self, name: &str, group: Group) -> bool {
-        self.fields.iter().any(|field| field.name == name && field.group == group)
     }
 
     /// Returns the member whose place a field takes, with the value as written.

@@ -1,6 +1,7 @@
 //! What is prepared for a call site: the fixed parts of its lines, and where each of its fields goes.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tracing::Metadata;
@@ -10,6 +11,7 @@ use super::direct::put_member;
 use super::layout::{Group, Layout, Mark, Member, Place, Stage};
 use super::parts::Parts;
 use super::steps::{Step, Steps};
+use crate::names::Names;
 use crate::record::{Key, Record, plain_name};
 use crate::schema::json::{self, Form, Piece};
 use crate::schema::resolved_fields::Origin;
@@ -115,17 +117,38 @@ impl Plan {
             named: Vec::new(),
             met: Vec::new(),
         };
+        let keys = plan.keys(record, layout);
         for name in &plan.names {
             let mut field = Field::new(name, record, layout);
-            if plan.names.iter().filter(|other| *other == name).count() > 1 || plan.collides(name, record, layout) {
+            // Its name or its key is there twice.
+            if keys.get(&*key_of(layout, name, Origin::Event)).is_none_or(|count| *count > 1) {
                 field.role = Role::Irregular;
             }
             plan.groups |= field.groups();
             plan.fields.push(field);
         }
+        drop(keys);
         plan.prepare(record, layout, steps);
         plan.end();
         plan
+    }
+
+    /// Returns the keys of the declared fields, and how many fields have each.
+    fn keys(&self, record: &Record<'_>, layout: &Layout) -> HashMap<String, usize> {
+        let mut keys = HashMap::new();
+        for name in &self.names {
+            *keys.entry(key_of(layout, name, Origin::Event).into_owned()).or_default() += 1;
+        }
+        for (name, _) in record.static_fields() {
+            let key = key_of(layout, name, Origin::Static);
+            // A field of the same name hides a static one.
+            if *key != *name
+                && let Some(count) = keys.get_mut(&*key)
+            {
+                *count += 1;
+            }
+        }
+        keys
     }
 
     /// Returns whether another field of the event, or a static one, has the same key because keys were changed for the
@@ -286,16 +309,20 @@ impl Plan {
         if self.met.len() <= place {
             self.met.resize(place + 1, None);
         }
+        let names: Names<&str> = others.iter().map(|(name, _)| *name).collect();
+        // Names with the same key are told apart by the keys that were changed.
+        let others: Vec<_> = others.iter().map(|(name, origin)| (key_of(layout, name, *origin), *name)).collect();
+        let mut keys: Names<&str, &str> = Names::default();
+        others.iter().for_each(|(key, name)| keys.insert(key, name));
         let named = self.named.iter().map(|(name, _)| &**name);
         let mut meeting = Meeting::Nothing;
         for name in self.names.iter().copied().chain(named).filter(|name| layout.hides(name)) {
-            let key = key_of(layout, name, Origin::Event);
-            for (other, origin) in others {
-                if name == *other {
-                    meeting = if meeting == Meeting::Keys { meeting } else { Meeting::Names };
-                } else if key == key_of(layout, other, *origin) {
-                    meeting = Meeting::Keys;
-                }
+            if keys.get(&*key_of(layout, name, Origin::Event)).is_some_and(|other| other != name) {
+                meeting = Meeting::Keys;
+                break;
+            }
+            if names.contains(name) {
+                meeting = Meeting::Names;
             }
         }
         self.met[place] = Some(meeting);

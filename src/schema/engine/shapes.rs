@@ -13,6 +13,7 @@ use super::plan::key_of;
 use super::steps::Steps;
 use crate::addresses::{AddressHasher, AddressKeys};
 use crate::context::{Context, is_hidden};
+use crate::names::Names;
 use crate::record::{Record, plain_name};
 use crate::schema::json::{self, Piece};
 use crate::schema::resolved_fields::Origin;
@@ -164,9 +165,7 @@ impl Shape {
             fixed: Vec::new(),
             fixed_ends: Vec::new(),
             is_regular: !layout.keeps_roles,
-            changes_keys: record
-                .static_fields()
-                .any(|(name, _)| matches!(key_of(layout, name, Origin::Static), Cow::Owned(_))),
+            changes_keys: false,
             groups: 0,
             first_group: None,
             addresses,
@@ -174,12 +173,11 @@ impl Shape {
         for meta in context.call_sites() {
             let is_hidden = is_hidden(meta);
             let origin = if is_hidden { Origin::Variable } else { Origin::Span };
-            let mut fields: Vec<SpanField> = Vec::new();
-            for field in meta.fields() {
-                shape.add(plain_name(field.name()), origin, &mut fields, record, layout);
-            }
+            let names = meta.fields().iter().map(|field| plain_name(field.name()));
+            let fields = names.map(|name| shape.field(name, origin, record, layout)).collect();
             shape.sites.push(SpanCallSite { fields, is_hidden });
         }
+        shape.compare(record, layout);
         let parts = Parts::bare(record);
         for number in steps.segments.iter().flatten() {
             if let Some(Member::Fields(_, group)) = layout.members.get(*number)
@@ -199,28 +197,9 @@ impl Shape {
         shape
     }
 
-    fn add(
-        &mut self,
-        name: &'static str,
-        origin: Origin,
-        fields: &mut Vec<SpanField>,
-        record: &Record<'_>,
-        layout: &Layout,
-    ) {
+    fn field(&mut self, name: &'static str, origin: Origin, record: &Record<'_>, layout: &Layout) -> SpanField {
         let role = Role::of(name, origin, record, layout);
-        let key_text = key_of(layout, name, origin);
-        self.changes_keys |= matches!(key_text, Cow::Owned(_));
-        let mut is_repeated = false;
-        for other in self.sites.iter_mut().flat_map(|site| &mut site.fields) {
-            if other.name == name && role == other.role {
-                (is_repeated, other.is_repeated) = (true, true);
-            }
-        }
-        let same_key = |other: &str, origin| other != name && key_of(layout, other, origin) == key_text;
-        self.is_regular &= role != Role::Irregular
-            && !fields.iter().any(|field| field.name == name)
-            && !self.names.iter().any(|(other, origin)| same_key(other, *origin))
-            && !record.static_fields().any(|(other, _)| same_key(other, Origin::Static));
+        self.is_regular &= role != Role::Irregular;
         if !matches!(role, Role::Hidden | Role::Trace | Role::State) {
             self.names.push((name, origin));
         }
@@ -228,8 +207,32 @@ impl Shape {
             self.groups |= 1 << group;
         }
         let mut key = vec![b','];
-        json::put_str(&mut key, &key_text);
+        json::put_str(&mut key, &key_of(layout, name, origin));
         key.push(b':');
-        fields.push(SpanField { name, key: Piece::new(&key), role, is_repeated });
+        SpanField { name, key: Piece::new(&key), role, is_repeated: false }
+    }
+
+    /// Compares names and keys with one another.
+    fn compare(&mut self, record: &Record<'_>, layout: &Layout) {
+        let statics = record.static_fields().map(|(name, _)| (name, key_of(layout, name, Origin::Static)));
+        let names = self.names.iter().map(|(name, origin)| (*name, key_of(layout, name, *origin)));
+        let all: Vec<(&str, Cow<'_, str>)> = statics.chain(names).collect();
+        self.changes_keys = all.iter().any(|(_, key)| matches!(key, Cow::Owned(_)));
+        let mut keys: Names<&str, &str> = Names::default();
+        for (name, key) in &all {
+            self.is_regular &= keys.find_or_insert(key, name).is_none_or(|other| *other == *name);
+        }
+        let mut spans: Names<&str, usize> = Names::default();
+        for site in &self.sites {
+            let mut of_site = Names::default();
+            for field in &site.fields {
+                self.is_regular &= of_site.add(field.name);
+                let count = spans.get(field.name).unwrap_or(0);
+                spans.insert(field.name, count + 1);
+            }
+        }
+        for field in self.sites.iter_mut().flat_map(|site| &mut site.fields) {
+            field.is_repeated = spans.get(field.name).is_some_and(|count| count > 1);
+        }
     }
 }
