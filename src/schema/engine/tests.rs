@@ -297,7 +297,6 @@ proptest! {
             fields: fields.map(|name| (name.to_owned(), "test".into())).collect(),
             holds_back,
             backtraces,
-            ..Statics::default()
         };
         run(&mut *edits.on(schemas().remove(schema)), &statics, &sites, &steps);
     }
