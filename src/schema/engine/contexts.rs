@@ -89,6 +89,7 @@ impl Prepared {
         self.bytes.clear();
         self.ends.clear();
         self.fields.clear();
+        self.fields.shrink_to(MAX_COMPARED);
         self.key = Some(key);
         (self.shape, self.groups) = (None, 0);
         (self.has_named, self.is_usable) = (false, false);

@@ -97,6 +97,9 @@ pub(super) enum Meeting {
 /// At most this many named fields are remembered for a call site.
 const MAX_NAMED: usize = 32;
 
+/// A longer name is not remembered: names may come from outside the program.
+const MAX_NAME_BYTES: usize = 128;
+
 impl Plan {
     pub(super) fn new(record: &Record<'_>, layout: &Layout, steps: &Steps) -> Self {
         let meta: &'static Metadata<'static> = record.meta;
@@ -270,7 +273,7 @@ impl Plan {
         if let Some(number) = self.named.iter().position(|(other, _)| **other == *name) {
             return Some(number);
         }
-        if self.named.len() == MAX_NAMED {
+        if self.named.len() == MAX_NAMED || name.len() > MAX_NAME_BYTES {
             return None;
         }
         let mut field = Field::new(name, record, layout);
