@@ -6,7 +6,7 @@ use tracing::Level;
 
 use super::Schema;
 use super::edit::Edits;
-use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Mark, Stage, TOP};
 use super::host::hostname;
 use super::object::{put_object, switches};
 use super::table::{BuiltIn, Keys};
@@ -89,9 +89,9 @@ impl Options {
             .text("hostname", Stage::Log, |_| Some(hostname().into()))
             .number("pid", Stage::Log, |_| Some(std::process::id().into()))
             // The viewer requires it on every line.
-            .message_or_empty("msg", AS_TEXT)
+            .message("msg", AS_TEXT)
             .target("component")
-            .request("req_id", None)
+            .request("req_id", AS_JSON)
             .trace("trace_id")
             .span("span_id")
             .put("err", Stage::Event(Mark::Error), |parts, out| {

@@ -2,13 +2,15 @@
 
 use crate::record::Timestamp;
 
-/// What most lines begin with.
-const HEAD: &str = "{\"timestamp\":\"";
+/// The tail of a time in quotes.
+pub(super) const QUOTED: &str = "Z\"";
 
 /// The head of a line, with its time in RFC 3339 with six decimals.
 #[derive(Debug)]
 pub(super) struct ClockText {
     head: String,
+    /// What follows the digits.
+    tail: &'static str,
     /// When the second of `text` begins.
     second: Option<i64>,
     text: Vec<u8>,
@@ -17,12 +19,12 @@ pub(super) struct ClockText {
 const NANOS: i64 = 1_000_000_000;
 
 impl ClockText {
-    /// `head`: what precedes the time, including its opening quote.
-    pub(super) fn new(head: impl Into<String>) -> Self {
-        Self { head: head.into(), second: None, text: Vec::new() }
+    /// `head`: what precedes the time, including an opening quote. `tail`: what follows it, including the zone.
+    pub(super) fn new(head: impl Into<String>, tail: &'static str) -> Self {
+        Self { head: head.into(), tail, second: None, text: Vec::new() }
     }
 
-    /// Returns head, time and closing quote.
+    /// Returns head, time and tail.
     #[inline]
     pub(super) fn text(&mut self, time: Timestamp) -> &[u8] {
         let nanos = time.as_nanos();
@@ -32,7 +34,8 @@ impl ClockText {
             None => self.begin_second(time),
         };
         let micros = since as u32 / 1000;
-        if let Some([a, b, c, d, e, f, _, _]) = self.text.last_chunk_mut::<8>() {
+        let end = self.text.len().saturating_sub(self.tail.len());
+        if let Some([.., a, b, c, d, e, f]) = self.text.get_mut(..end) {
             [*a, *b] = pair(micros / 10_000);
             [*c, *d] = pair(micros / 100 % 100);
             [*e, *f] = pair(micros % 100);
@@ -44,7 +47,7 @@ impl ClockText {
     #[cold]
     fn begin_second(&mut self, time: Timestamp) -> i64 {
         let since = time.as_nanos().rem_euclid(NANOS);
-        let text = format!("{}{}000000Z\"", self.head, time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
+        let text = format!("{}{}000000{}", self.head, time.to_datetime().format("%Y-%m-%dT%H:%M:%S."), self.tail);
         // The earliest second begins before the earliest timestamp, so its start is unknown: each line renders it again.
         (self.second, self.text) = (time.as_nanos().checked_sub(since), text.into_bytes());
         since
@@ -55,10 +58,4 @@ impl ClockText {
 #[inline]
 fn pair(number: u32) -> [u8; 2] {
     [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
-}
-
-impl Default for ClockText {
-    fn default() -> Self {
-        Self::new(HEAD)
-    }
 }

@@ -8,7 +8,7 @@ use tracing::Level;
 
 use super::Schema;
 use super::edit::Edits;
-use super::engine::{AS_TEXT, Engine, Layout, Stage, TOP};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Stage, TOP};
 use super::object::switches;
 use super::table::{BuiltIn, Keys};
 use crate::context::TraceId;
@@ -131,7 +131,7 @@ impl Options {
             .when(self.file, |layout| layout.file("logger.file"))
             .when(self.line, |layout| layout.line("logger.line"))
             .error_texts("error.message", "error.kind", "error.stack")
-            .request("request_id", None)
+            .request("request_id", AS_JSON)
             .truncation()
             .when(holds_back, Layout::held_back)
             .span_names("spans")

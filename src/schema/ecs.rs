@@ -134,7 +134,7 @@ impl Options {
             _ if FIELDS.binary_search(&name).is_ok() => Place::Either(TOP, LABELS),
             _ => Place::Group(LABELS),
         };
-        let labels = Spelling { form: AS_SCALAR, key: label_name };
+        let labels = Spelling::json(AS_SCALAR, label_name);
         Layout::new("{\"@timestamp\":\"", place)
             .fits(is_of_type)
             .spelling(LABELS, labels)

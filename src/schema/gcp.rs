@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use tracing::Level;
 
 use super::edit::Edits;
-use super::engine::{AS_TEXT, Engine, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, marks};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, marks};
 use super::object::{is_reserved, put_object, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
@@ -126,12 +126,12 @@ impl Options {
         let place = move |name: &str, origin| match origin {
             Origin::Static if has_service && name == "version" => Place::Hidden,
             Origin::Static => Place::Group(IN_LABELS),
-            _ if is_mark(name) => Place::Slot(UNDER),
+            _ if is_mark(name) => Place::Group(UNDER),
             _ if is_reserved(name, KEYS) => Place::Group(UNDER),
             _ => Place::Group(TOP),
         };
         Layout::new("{\"time\":\"", place)
-            .spelling(IN_LABELS, Spelling { form: AS_TEXT, key: |name| Cow::Borrowed(name) })
+            .spelling(IN_LABELS, Spelling::json(AS_TEXT, |name| Cow::Borrowed(name)))
             .takes("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
             .text("severity", Stage::CallSite, |parts| Some(severity(parts.record.level()).into()))
             .message("message", AS_TEXT)
@@ -180,7 +180,7 @@ impl Options {
                 true
             })
             .value("httpRequest", Stage::Context, |parts| parts.taken)
-            .request("request_id", None)
+            .request("request_id", AS_JSON)
             .when(thread_id, |layout| layout.thread_id("thread_id"))
             .when(thread_name, |layout| layout.thread_name("thread_name"))
             .truncation()

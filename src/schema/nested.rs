@@ -10,7 +10,8 @@ use std::borrow::Cow;
 use super::Schema;
 use super::edit::Edits;
 use super::engine::{
-    Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text, views,
+    AS_JSON, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text,
+    views,
 };
 use super::json::{self, Form};
 use super::object::{is_reserved, switches};
@@ -98,7 +99,7 @@ impl Options {
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
         let is_mark = marks(record);
         let place = move |name: &str, origin| match origin {
-            Origin::Event | Origin::Variable if is_mark(name) => Place::Slot(NOT_SHOWN),
+            Origin::Event | Origin::Variable if is_mark(name) => Place::Group(NOT_SHOWN),
             // Context variables belong to no visible span: they are the event's fields.
             Origin::Event | Origin::Variable => Place::Group(FIELDS),
             Origin::Span => Place::Hidden,
@@ -106,7 +107,7 @@ impl Options {
         };
         Layout::new("{\"timestamp\":\"", place)
             .keeps_roles()
-            .spelling(FIELDS, Spelling { form: AS_FMT, key: |name| Cow::Borrowed(name) })
+            .spelling(FIELDS, Spelling::json(AS_FMT, |name| Cow::Borrowed(name)))
             .level("level")
             .required_object("fields", |layout| {
                 layout
@@ -140,7 +141,7 @@ impl Options {
                     parts.record.thread().map(|thread| format!("ThreadId({})", thread.id).into())
                 })
             })
-            .request("request_id", None)
+            .request("request_id", AS_JSON)
             .trace("trace_id")
             .span("span_id")
             .parent("parent_span_id")
@@ -218,13 +219,11 @@ fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) -> bool
 fn put_member(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
     json::put_str(out, name);
     out.push(b':');
-    if !AS_FMT.is_some_and(|form| form(value, out)) {
-        json::put_value(out, value);
-    }
+    AS_FMT.put(value, out);
 }
 
 /// The form of `fmt`: only the message of an error, wide numbers as text.
-const AS_FMT: Form = Some(|value, out| match value {
+const AS_FMT: Form = Form::Except(|value, out| match value {
     Value::Error(_) => put_text(out, error_message(value)),
     Value::I128(_) | Value::U128(_) => put_text(out, &json::text_of(value)),
     _ => false,

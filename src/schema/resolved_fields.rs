@@ -86,11 +86,6 @@ impl<'a> ResolvedFields<'a> {
         fields
     }
 
-    /// Returns whether one of the fields has that name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-
     fn add(&mut self, more: impl Iterator<Item = (&'a str, Value<'a>)>, origin: Origin) {
         let start = self.all.len();
         for (name, value) in more {

@@ -1,9 +1,10 @@
 //! The members that many schemas have, under their own keys.
 
 use super::layout::{Layout, Mark, Stage};
+use super::parts::Parts;
 use crate::context::{SpanId, TraceId};
 use crate::record::Value;
-use crate::schema::json::{self, put_error_object};
+use crate::schema::json::{self, Form, put_error_object};
 
 impl Layout {
     /// Adds the level in upper case.
@@ -70,29 +71,49 @@ impl Layout {
 
     /// Adds the trace's id.
     pub(in crate::schema) fn trace(self, key: &str) -> Self {
-        self.put(key, Stage::Context, |parts, out| put_digits(out, parts.trace.map(TraceId::digits)))
+        self.id(key, |parts| parts.trace.map(TraceId::digits))
     }
 
     /// Adds the span's id.
     pub(in crate::schema) fn span(self, key: &str) -> Self {
-        self.put(key, Stage::Context, |parts, out| put_digits(out, parts.span.map(SpanId::digits)))
+        self.id(key, |parts| parts.span.map(SpanId::digits))
     }
 
     /// Adds the id of the span around the innermost one.
     pub(in crate::schema) fn parent(self, key: &str) -> Self {
-        self.put(key, Stage::Context, |parts, out| put_digits(out, parts.parent.map(SpanId::digits)))
+        self.id(key, |parts| parts.parent.map(SpanId::digits))
+    }
+
+    /// Adds the digits of an id, which need no escape.
+    fn id<const DIGITS: usize>(
+        self,
+        key: &str,
+        digits: impl Fn(&Parts<'_>) -> Option<[u8; DIGITS]> + Send + 'static,
+    ) -> Self {
+        let is_quoted = !matches!(self.form(), Form::Own(_));
+        self.put(key, Stage::Context, move |parts, out| {
+            digits(parts).is_some_and(|digits| {
+                out.extend(is_quoted.then_some(b'"'));
+                out.extend_from_slice(&digits);
+                out.extend(is_quoted.then_some(b'"'));
+                true
+            })
+        })
     }
 
     /// Adds the names of the visible spans as an array, outermost first.
     pub(in crate::schema) fn span_names(self, key: &str) -> Self {
-        self.put(key, Stage::Shape, |parts, out| {
+        let form = self.form();
+        self.put(key, Stage::Shape, move |parts, out| {
             let names = parts.span_names();
+            let mut array = Vec::new();
             for (place, name) in names.iter().enumerate() {
-                out.push(if place == 0 { b'[' } else { b',' });
-                json::put_str(out, name);
+                array.push(if place == 0 { b'[' } else { b',' });
+                json::put_str(&mut array, name);
             }
-            out.extend_from_slice(if names.is_empty() { b"" } else { b"]" });
-            !names.is_empty()
+            array.push(b']');
+            let array = Value::Json(std::str::from_utf8(&array).unwrap_or_default());
+            !names.is_empty() && form.put(&array, out)
         })
     }
 
@@ -111,28 +132,12 @@ impl Layout {
         self.value("held_back", Stage::Event(Mark::HeldBack), |parts| {
             parts.record.is_held_back().then_some(Value::Bool(true))
         })
-        .or_field("held_back", any)
+        .or_field("held_back", |_| true)
     }
 
     /// Adds the backtrace, or a user's field of its name.
     pub(in crate::schema) fn backtrace(self) -> Self {
         self.text("backtrace", Stage::Event(Mark::Backtrace), |parts| parts.record.backtrace().map(Into::into))
-            .or_field("backtrace", any)
+            .or_field("backtrace", |_| true)
     }
-}
-
-/// Appends any value.
-fn any(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
-    json::put_value(out, value);
-    true
-}
-
-/// Appends the digits of an id.
-fn put_digits<const DIGITS: usize>(out: &mut Vec<u8>, digits: Option<[u8; DIGITS]>) -> bool {
-    digits.is_some_and(|digits| {
-        out.push(b'"');
-        out.extend_from_slice(&digits);
-        out.push(b'"');
-        true
-    })
 }

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::layout::{Group, Layout, Member, Place, put_formed};
+use super::layout::{Group, Layout, Member};
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::names::{Names, last_of_each};
 use crate::record::{Record, Value};
-use crate::schema::json;
 use crate::schema::object::tell_apart;
 use crate::schema::resolved_fields::{Origin, ResolvedField, ResolvedFields};
 
@@ -55,10 +54,9 @@ pub(super) struct Placed<'a> {
 impl Placed<'_> {
     /// Appends the field with its leading comma.
     pub(super) fn put(&self, layout: &Layout, out: &mut Vec<u8>) {
-        out.push(b',');
-        json::put_str(out, &self.key);
-        out.push(b':');
-        put_formed(out, layout.spelling_of(self.group).form, &self.value);
+        let syntax = layout.spelling_of(self.group).syntax;
+        (syntax.key)(&self.key, out);
+        syntax.form.put(&self.value, out);
     }
 }
 
@@ -133,7 +131,7 @@ impl<'a> Parts<'a> {
         let has_statics = fields.last().is_some_and(|field| field.origin == Origin::Static);
         let mut shown: Names<(&str, Group)> = Names::default();
         for ResolvedField { name, value, origin } in fields {
-            if matches!(layout.place(name, origin), Place::Slot(_))
+            if origin == Origin::Event
                 && let Some(slot) = self.slot(name, &value, layout)
             {
                 self.slots.push(slot);
@@ -147,17 +145,15 @@ impl<'a> Parts<'a> {
 
     /// Returns the member whose place a field takes, with the value as written.
     fn slot(&self, name: &str, value: &Value<'_>, layout: &Layout) -> Option<(usize, Vec<u8>)> {
-        let mut members = layout.members.iter().enumerate();
-        let (number, put, fit) = members.find_map(|(number, member)| match member {
-            Member::Value { slot: Some((slot, fit)), put, .. } if *slot == name => Some((number, put, fit)),
-            _ => None,
-        })?;
+        let (number, slot) = layout.slot_of(name)?;
+        let Member::Value { put, .. } = layout.members.get(number)? else { return None };
         let mut out = Vec::new();
-        if put(self, &mut out) {
+        if !(slot.fits)(value) || put(self, &mut out) {
             return None;
         }
         out.clear();
-        fit(value, &mut out).then_some((number, out))
+        slot.form.put(value, &mut out);
+        Some((number, out))
     }
 
     /// Gives the fields the keys of their groups.
@@ -176,6 +172,20 @@ impl<'a> Parts<'a> {
                     field.key = key;
                 }
             }
+        }
+    }
+
+    /// Returns the fields of a group: the event's own, those of its context, or static ones.
+    pub(super) fn fields_of(&self, origin: Origin, group: Group) -> impl Iterator<Item = &Placed<'a>> {
+        let is_here = move |other: Origin| other == origin || other.is_context() && origin.is_context();
+        self.fields.iter().filter(move |field| field.group == group && is_here(field.origin))
+    }
+
+    /// Returns the message; of an event without text, what stands for it.
+    pub(in crate::schema) fn headline(&self) -> Value<'a> {
+        match self.message {
+            Some(message) if message.as_str() != Some("") => message,
+            _ => Value::Str(headline(self.record, self.error)),
         }
     }
 
@@ -234,6 +244,14 @@ fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T
     if id.is_none() {
         *id = take(fields, name, |field| parse(field).is_some()).and_then(|field| parse(&field));
     }
+}
+
+/// Returns what stands for the message of an event without text: its error, else the innermost span's name, else the
+/// target.
+pub(super) fn headline<'a>(record: &Record<'a>, error: Option<Value<'a>>) -> &'a str {
+    let error = error.as_ref().map(error_message).filter(|message| !message.is_empty());
+    let span = || record.context().and_then(|context| context.names().next());
+    error.or_else(span).unwrap_or_else(|| record.target())
 }
 
 /// Returns the error's own message.
