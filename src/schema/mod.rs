@@ -37,14 +37,15 @@
 //! ```
 
 mod clock;
-mod common_fields;
 mod edit;
 mod engine;
 mod host;
 pub mod json;
 mod object;
+mod palette;
 mod resolved_fields;
 mod span_fields;
+mod style;
 mod table;
 
 // One line per schema. Its file holds the type and its rows of the table.
@@ -64,7 +65,9 @@ table::schemas! {
 pub use console::Color;
 pub use edit::Edits;
 pub(crate) use flat::is_reserved;
+pub use palette::Palette;
 pub use span_fields::SpanFields;
+pub use style::Style;
 pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
 
 use crate::record::Record;

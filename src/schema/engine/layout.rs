@@ -147,6 +147,8 @@ pub(in crate::schema) struct Layout {
     pub(super) spellings: Vec<Spelling>,
     /// Whether `message`, `error` and `request_id` are shown as fields too.
     pub(super) keeps_roles: bool,
+    /// Whether `service` is the service, and `trace_id` and `span_id` are ids; else they are fields like any other.
+    pub(super) roles: (bool, bool),
     /// A field that a member shows, by its name, if the value fits.
     pub(super) taken: Option<(&'static str, Fits)>,
 }
@@ -166,6 +168,7 @@ impl Layout {
             fits: |_, _| true,
             spellings: vec![Spelling::JSON; 2],
             keeps_roles: false,
+            roles: (true, true),
             taken: None,
         }
     }
@@ -211,6 +214,12 @@ impl Layout {
         self
     }
 
+    /// Sets whether the event's fields `service`, and `trace_id` and `span_id`, are shown by members.
+    pub(in crate::schema) fn roles(mut self, service: bool, ids: bool) -> Self {
+        self.roles = (service, ids);
+        self
+    }
+
     /// Takes a field out of its group for a member that shows it ([`Parts::taken`]), if its value fits.
     pub(in crate::schema) fn takes(mut self, name: &'static str, fits: Fits) -> Self {
         self.taken = Some((name, fits));
@@ -253,7 +262,7 @@ impl Layout {
     /// For lines that are not JSON objects with the members at their top level: edits apply to members with a key, and insert
     /// others here.
     pub(in crate::schema) fn inserts(mut self) -> Self {
-        self.insert_at = Some((self.members.len(), self.syntax));
+        self.insert_at = Some((self.members.len(), self.syntax.clone()));
         self
     }
 
@@ -269,7 +278,7 @@ impl Layout {
         stage: Stage,
         put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
     ) -> Self {
-        let key = MemberKey::new(key, self.syntax);
+        let key = MemberKey::new(key, &self.syntax);
         self.add(key, stage, Box::new(put))
     }
 
@@ -311,7 +320,7 @@ impl Layout {
         stage: Stage,
         put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
     ) -> Self {
-        let key = MemberKey::none(self.syntax);
+        let key = MemberKey::none(&self.syntax);
         self.add(key, stage, Box::new(put))
     }
 
@@ -344,13 +353,13 @@ impl Layout {
 
     /// Adds the event's message, or what stands for it ([`Parts::headline`]): readers show it first.
     pub(in crate::schema) fn message(mut self, key: &str, form: Form) -> Self {
-        self.members.push(Member::Message { key: MemberKey::new(key, self.syntax), form });
+        self.members.push(Member::Message { key: MemberKey::new(key, &self.syntax), form });
         self
     }
 
     /// Adds the request's id, which is a field of the event, of its context, or a static one.
     pub(in crate::schema) fn request(mut self, key: &str, form: Form) -> Self {
-        let key = MemberKey::new(key, self.syntax);
+        let key = MemberKey::new(key, &self.syntax);
         self.members.push(Member::Request { key: key.clone(), form });
         let put = move |parts: &Parts<'_>, out: &mut Vec<u8>| {
             let request = parts.request.filter(|(_, origin)| *origin != Origin::Event);
@@ -392,8 +401,8 @@ impl Layout {
     /// Adds what `add` adds in brackets, unless that is nothing.
     pub(in crate::schema) fn enclosed(mut self, key: &str, brackets: Brackets, add: impl FnOnce(Self) -> Self) -> Self {
         let open = self.members.len();
-        let syntax = self.syntax;
-        self.members.push(Member::Open { key: MemberKey::new(key, syntax), groups: 0, is_required: false });
+        let syntax = self.syntax.clone();
+        self.members.push(Member::Open { key: MemberKey::new(key, &syntax), groups: 0, is_required: false });
         self = add(self).syntax(syntax);
         let mut inside = self.members.iter().skip(open + 1).map(|member| match member {
             Member::Fields(_, group) => Some(1 << group),
@@ -409,7 +418,7 @@ impl Layout {
 
     /// Adds an object with what `add` adds, even if that is nothing.
     pub(in crate::schema) fn required_object(mut self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        self.members.push(Member::Open { key: MemberKey::new(key, self.syntax), groups: 0, is_required: true });
+        self.members.push(Member::Open { key: MemberKey::new(key, &self.syntax), groups: 0, is_required: true });
         self = add(self);
         self.members.push(Member::Close(Brackets::OBJECT));
         self
@@ -420,8 +429,8 @@ impl Layout {
         self.object("fields", |layout| layout.fields(UNDER).static_fields(UNDER))
     }
 
-    pub(super) fn spelling_of(&self, group: Group) -> Spelling {
-        self.spellings.get(usize::from(group)).copied().unwrap_or(Spelling::JSON)
+    pub(super) fn spelling_of(&self, group: Group) -> &Spelling {
+        self.spellings.get(usize::from(group)).unwrap_or(&JSON_SPELLING)
     }
 
     /// Returns where a field goes.
@@ -458,9 +467,9 @@ impl Layout {
         let has = |is_it: fn(&Member) -> bool| self.members.iter().any(is_it);
         match name {
             "request_id" => has(|member| matches!(member, Member::Request { .. })),
-            "error" => has(|member| {
-                matches!(member, Member::Value { stage: Stage::Event(Mark::Error | Mark::Stack), .. })
-            }),
+            "error" => {
+                has(|member| matches!(member, Member::Value { stage: Stage::Event(Mark::Error | Mark::Stack), .. }))
+            }
             _ => true,
         }
     }
@@ -485,3 +494,6 @@ pub(in crate::schema) fn marks(record: &Record<'_>) -> impl Fn(&str) -> bool + S
     let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
     move |name| holds_back && name == "held_back" || backtraces && name == "backtrace"
 }
+
+/// The spelling of groups that the schema does not name.
+static JSON_SPELLING: Spelling = Spelling::JSON;
