@@ -17,6 +17,19 @@ thread_local! {
     static HELD_BACK: Cache = const { empty_cache() };
 }
 
+/// The fields of tracing-log's call sites.
+const LOG_FIELDS: [&str; 5] = ["message", "log.target", "log.module_path", "log.file", "log.line"];
+
+/// Returns whether a call site is one of tracing-log's, of any version: all records of the `log` crate share them. No macro
+/// can imitate them, because its call sites have a place in the source.
+fn is_of_log(meta: &Metadata<'_>) -> bool {
+    let has_place = meta.file().is_some() || meta.line().is_some() || meta.module_path().is_some();
+    meta.is_event()
+        && !has_place
+        && (meta.target(), meta.name()) == ("log", "log event")
+        && meta.fields().iter().map(|field| field.name()).eq(LOG_FIELDS)
+}
+
 impl Core {
     /// Returns what is known of a call site.
     #[inline]
@@ -33,7 +46,7 @@ impl Core {
     #[cold]
     fn classify(&self, meta: &'static Metadata<'static>) -> CallSite {
         let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
-        let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
+        let is_log = is_of_log(meta);
         let is_hidden = is_hidden(meta);
         let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
         let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());

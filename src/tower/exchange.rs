@@ -18,9 +18,8 @@ use super::received::ReceivedRequest;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
 use crate::propagate::{Incoming, Scope};
+use crate::record::REQUESTS;
 use crate::values::prefix;
-
-const TARGET: &str = "spanline::http";
 
 /// A method is cut to this many bytes; the usual ones are far shorter.
 const MAX_METHOD_BYTES: usize = 32;
@@ -70,7 +69,7 @@ impl Exchange {
         let sent = || context.request_id().map(str::to_owned);
         let request_id = added.request_id.or(outer_id).or_else(sent).unwrap_or_else(new_request_id);
         let span = tracing::info_span!(
-            target: TARGET,
+            target: REQUESTS,
             parent: parent.flatten(),
             "request",
             request_id,
@@ -153,7 +152,7 @@ impl Exchange {
         macro_rules! log {
             ($level:expr) => {
                 tracing::event!(
-                    target: TARGET,
+                    target: REQUESTS,
                     parent: self.span(),
                     $level,
                     status = response.status.map(|status| status.as_u16()),
