@@ -9,7 +9,7 @@ use super::call_site::{Cache, CallSite, cached, empty_cache};
 use super::core::Core;
 use crate::context::{Node, Timing, is_hidden};
 use crate::filter::ID_FIELDS;
-use crate::record::Fields;
+use crate::record::{Fields, repeats_names};
 
 thread_local! {
     static CALL_SITES: Cache = const { empty_cache() };
@@ -70,7 +70,7 @@ impl Core {
     }
 
     /// `is_log`: each record of the call site carries its own target.
-    fn event_flags(&self, meta: &Metadata<'_>, is_log: bool) -> u64 {
+    fn event_flags(&self, meta: &Metadata<'static>, is_log: bool) -> u64 {
         let diagnostics = &self.diagnostics;
         let (target, level) = (meta.target(), *meta.level());
         let releases = diagnostics.release_at.is_some_and(|release| level <= release);
@@ -80,6 +80,7 @@ impl Core {
         u64::from(level <= diagnostics.backtrace) * CallSite::BACKTRACE
             + u64::from(releases) * CallSite::RELEASES
             + u64::from(is_held_back) * CallSite::HELD_BACK
+            + u64::from(repeats_names(meta)) * CallSite::REPEATS_NAMES
     }
 
     /// Sets whether a new span names a request, and its clock. `fields`: its captured fields.

@@ -8,9 +8,11 @@
 use std::error::Error;
 use std::fmt::{self, Write};
 
+use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
 use super::json;
+use super::repeated::with_unique_names;
 use super::scratch::{SMALL_BYTES, Scratch};
 use super::type_name::TypeName;
 use super::user_code::{discard, guarded};
@@ -116,6 +118,13 @@ impl<'b> Capture<'b> {
     #[inline(never)]
     fn undeclared(&mut self, fields: &UndeclaredFields) {
         fields.iter().for_each(|(name, value)| self.named(name, &value));
+    }
+
+    /// Gives fields that repeat a name other names. `meta`: the call site of declared fields.
+    pub(crate) fn tell_names_apart(&mut self, meta: Option<&'static Metadata<'static>>) {
+        if let Some(unique) = with_unique_names(&self.scratch.bytes, meta) {
+            self.scratch.bytes = unique;
+        }
     }
 
     /// Records that the preceding field lost `bytes` when it was captured.

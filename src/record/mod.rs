@@ -14,6 +14,7 @@ mod kind;
 mod own;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod record;
+mod repeated;
 mod scratch;
 mod statics;
 mod thread;
@@ -31,6 +32,7 @@ pub(crate) use crate::values::{Clock, Fields, HELD_BACK_MARK, Key, Raw, plain_na
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
 pub(crate) use own::{PANICS, REQUESTS, notice_metadata, panic_metadata};
+pub(crate) use repeated::repeats_names;
 pub(crate) use scratch::{Scratch, start_afresh};
 pub(crate) use statics::Statics;
 pub(crate) use user_code::{discard, is_formatting};

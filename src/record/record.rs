@@ -85,12 +85,13 @@ impl<'a> Record<'a> {
 
     /// Returns the event's text: its field `message`.
     pub fn message(&self) -> Option<Value<'a>> {
-        self.fields().filter(|(name, _)| *name == "message").map(|(_, value)| value).last()
+        self.fields().find(|(name, _)| *name == "message").map(|(_, value)| value)
     }
 
     /// Returns the event's own fields in the order of the call site, `message` included.
     ///
-    /// A name can occur twice (`a = 1, a = 2`); the last duplicate wins.
+    /// Where an event uses a name again (`a = 1, a = 2`), the last keeps it and the others have a number: `a_2`. Of several
+    /// `message`, the macro's text keeps it.
     /// [`original_bytes`](Self::original_bytes) tells whether a text was cut.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         let (mut names, is_log) = (FieldNames::of(self.meta), self.is_log);

@@ -19,4 +19,5 @@ pub(crate) mod mistakes;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;
 pub(crate) mod redaction_rates;
+pub(crate) mod repeated_names;
 pub(crate) mod safe_lines;
