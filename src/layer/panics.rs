@@ -94,18 +94,17 @@ impl Core {
     fn capture_panic(&self, capture: &mut Capture<'_>, panic: &PanicHookInfo<'_>) {
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        capture.named("message", &Value::Str(text.unwrap_or("Box<dyn Any>")));
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("Box<dyn Any>");
+        if !self.wants_thread {
+            this_thread::capture_thread(capture);
+        }
+        capture.named("message", &Value::Str(text));
         capture.named("log.target", &Value::Str(PANICS));
         if let Some(at) = panic.location() {
-            capture.named("location", &Value::Str(&at.to_string()));
             capture.named("log.file", &Value::Str(at.file()));
             capture.named("log.line", &Value::U64(u64::from(at.line())));
         }
-        this_thread::with_name(|name| {
-            let name = if name.is_empty() { "<unnamed>" } else { name };
-            capture.named("thread", &Value::Str(name));
-        });
+        capture.named_failure("error", PANICS, text);
         let is_asked = std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0" && !asked.is_empty());
         if is_asked || self.diagnostics.backtrace >= Level::ERROR {
             capture.backtrace(&backtrace(true));

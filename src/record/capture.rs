@@ -17,8 +17,8 @@ use super::scratch::{SMALL_BYTES, Scratch};
 use super::type_name::TypeName;
 use super::user_code::{discard, guarded};
 use crate::values::{
-    BACKTRACE, FieldValue, MAX_INDEX, Source, THREAD, TRUNCATED, UndeclaredFields, Value, append, plain_name, prefix,
-    put, put_long, put_name, put_named, value_tag,
+    BACKTRACE, ErrorChain, FieldValue, MAX_INDEX, Source, THREAD, TRUNCATED, UndeclaredFields, Value, append,
+    plain_name, prefix, put, put_long, put_name, put_named, value_tag,
 };
 
 const PANICKED: &[u8] = b"<panicked>";
@@ -106,6 +106,18 @@ impl<'b> Capture<'b> {
     pub(crate) fn named_error(&mut self, name: &str, value: &(dyn Error + 'static)) {
         put_name(self.out(), name);
         self.error(value);
+    }
+
+    /// Adds a failure that is no Rust error, as an error without sources.
+    pub(crate) fn named_failure(&mut self, name: &str, type_name: &str, message: &str) {
+        let room = self.make_room(type_name.len() + message.len());
+        let fitting = prefix(message, room.saturating_sub(type_name.len()));
+        self.truncated += (message.len() - fitting.len()) as u64;
+        let mut chain = Vec::new();
+        ErrorChain::put(&mut chain, type_name.as_bytes());
+        ErrorChain::put(&mut chain, fitting.as_bytes());
+        put_named(&mut self.scratch.bytes, name, &Value::Error(ErrorChain::of(&chain)));
+        self.end_text();
     }
 
     /// Adds fields that were captured earlier.

@@ -129,7 +129,7 @@ impl<'a> Record<'a> {
         self.context.as_ref()
     }
 
-    /// Returns the thread that logged, if an output asked for it.
+    /// Returns the thread that logged, if an output asked for it; always for a panic.
     pub fn thread(&self) -> Option<Thread<'a>> {
         Thread::among(self.fields)
     }
