@@ -86,7 +86,7 @@ impl Exchange {
             hooks: Arc::clone(hooks),
             scope: Scope::of(span),
             began,
-            request: ReceivedRequest::new(&parts, &mut body, route, request_id, rejected),
+            request: ReceivedRequest::new(&parts, &mut body, route, request_id, rejected, &added.fields),
             response: SentResponse::default(),
             in_service: false,
             is_finished: false,
@@ -149,6 +149,10 @@ impl Exchange {
             return;
         }
         let [traceparent_rejected, tracestate_rejected, request_id_rejected] = &request.rejected;
+        let user_agent = request.head.user_agent();
+        // The layer's own error is the line's.
+        let renamed = error.map(|_| response.added.renamed("error", "error_"));
+        let added = renamed.as_ref().unwrap_or(&response.added);
         macro_rules! log {
             ($level:expr) => {
                 tracing::event!(
@@ -157,7 +161,11 @@ impl Exchange {
                     $level,
                     status = response.status.map(|status| status.as_u16()),
                     latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+                    http_version = request.head.http_version(),
+                    scheme = request.head.scheme(),
+                    host = request.head.host(),
                     path = request.path,
+                    user_agent = user_agent.as_deref(),
                     request_bytes = request.bytes.known(),
                     response_bytes = response.bytes,
                     grpc_status = response.grpc_status,
@@ -165,8 +173,7 @@ impl Exchange {
                     traceparent_rejected,
                     tracestate_rejected,
                     request_id_rejected,
-                    added = response.added.as_error(),
-                    // After the added fields: the last duplicate wins.
+                    added = added.as_error(),
                     error = error.map(field::display),
                     "request finished"
                 )
