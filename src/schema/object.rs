@@ -4,10 +4,8 @@
 //! if a reader would take it for a part or a parent of one (`trace.id.x` and `trace` beside `trace.id`). Users' names
 //! are already unique, so all keys are.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-
 use super::json;
+pub(super) use crate::names::tell_apart;
 use crate::record::Value;
 
 /// Returns whether a name is one of `keys`, or, for readers that take dots for nesting, a part or a parent of one.
@@ -31,28 +29,6 @@ pub(super) fn put_object<'m>(out: &mut Vec<u8>, members: impl IntoIterator<Item 
         json::put_value(out, &value);
     }
     out.push(b'}');
-}
-
-/// Makes names unique that were changed for a reader and may have become equal to others: appends a number.
-pub(super) fn tell_apart<T>(fields: &mut [(Cow<'_, str>, T)]) {
-    if fields.iter().all(|(name, _)| matches!(name, Cow::Borrowed(_))) {
-        return;
-    }
-    let unchanged = fields.iter().filter(|(name, _)| matches!(name, Cow::Borrowed(_)));
-    let mut used: HashSet<String> = unchanged.map(|(name, _)| name.clone().into_owned()).collect();
-    // For each name that occurs again, the last number that was tried: all up to it are used.
-    let mut tried: HashMap<String, usize> = HashMap::new();
-    for name in fields.iter_mut().map(|(name, _)| name).filter(|name| matches!(name, Cow::Owned(_))) {
-        if used.insert(name.clone().into_owned()) {
-            continue;
-        }
-        let number = tried.entry(name.clone().into_owned()).or_insert(1);
-        let mut numbered = std::iter::from_fn(|| {
-            *number += 1;
-            Some(format!("{name}_{number}"))
-        });
-        *name = numbered.find(|numbered| used.insert(numbered.clone())).unwrap_or_default().into();
-    }
 }
 
 /// Defines the switches of a schema's builder.

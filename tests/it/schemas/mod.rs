@@ -6,6 +6,7 @@ mod edits;
 mod golden;
 mod hostile;
 mod logfmt;
+mod panicking;
 mod published;
 mod static_fields;
 
