@@ -33,6 +33,15 @@ pub(super) fn put_object<'m>(out: &mut Vec<u8>, members: impl IntoIterator<Item 
     out.push(b'}');
 }
 
+/// Appends an object with the members that have a value; returns false if none has.
+pub(super) fn put_present<'m, const MEMBERS: usize>(
+    out: &mut Vec<u8>,
+    members: [(&'m str, Option<Value<'m>>); MEMBERS],
+) -> bool {
+    put_object(out, members.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
+    members.iter().any(|(_, value)| value.is_some())
+}
+
 /// Makes names unique that were changed for a reader and may have become equal to others: appends a number.
 pub(super) fn tell_apart<T>(fields: &mut [(Cow<'_, str>, T)]) {
     if fields.iter().all(|(name, _)| matches!(name, Cow::Borrowed(_))) {
@@ -71,3 +80,31 @@ macro_rules! switches {
     };
 }
 pub(super) use switches;
+
+/// Implements `Schema` for a type with `options`, which describe its lines, and an `engine`, which renders them. The hooks
+/// are those of the trait that depend on the options.
+macro_rules! described {
+    ($schema:ty $(, $hook:ident: |$options:ident| $answer:expr)*) => {
+        impl $crate::schema::Schema for $schema {
+            #[inline]
+            fn render(&mut self, record: &$crate::record::Record<'_>, out: &mut Vec<u8>) {
+                self.engine.render(record, out, || self.options.layout(record));
+            }
+
+            fn edit(&mut self, edits: &$crate::schema::Edits) -> bool {
+                self.engine.edit(edits);
+                true
+            }
+
+            fn forked(&mut self) {
+                self.engine.forget();
+            }
+
+            $(fn $hook(&self) -> bool {
+                let $options = &self.options;
+                $answer
+            })*
+        }
+    };
+}
+pub(super) use described;

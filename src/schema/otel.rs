@@ -6,12 +6,11 @@
 
 use std::borrow::Cow;
 
-use tracing::Level;
-
 use super::Schema;
 use super::edit::Edits;
 use super::engine::{Brackets, Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, marks};
 use super::json::{self, Form, Json, Tree};
+use super::level::LineLevel;
 use super::object::{is_reserved, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
@@ -151,7 +150,7 @@ impl Options {
             .spelling(TOP, Spelling { syntax: ATTRIBUTES, key: attribute_name })
             .spelling(UNDER, Spelling { syntax: ATTRIBUTES, key: attribute_name })
             .spelling(RESOURCE, Spelling { syntax: ATTRIBUTES, key: resource_name })
-            .members(Stage::CallSite, |parts, out| put_severity(out, parts.record.level()))
+            .members(Stage::CallSite, |parts, out| put_severity(out, parts.level))
             .syntax(BODY)
             .message("", BODY.form)
             .syntax(LIST)
@@ -273,18 +272,11 @@ fn put_times(out: &mut Vec<u8>, record: &Record<'_>) {
 }
 
 /// Appends a level; returns true.
-fn put_severity(out: &mut Vec<u8>, level: Level) -> bool {
-    let number: u8 = match level {
-        Level::ERROR => 17,
-        Level::WARN => 13,
-        Level::INFO => 9,
-        Level::DEBUG => 5,
-        _ => 1,
-    };
+fn put_severity(out: &mut Vec<u8>, level: LineLevel) -> bool {
     out.extend_from_slice(b",\"severityNumber\":");
-    json::put_int(out, number);
+    json::put_int(out, level.otel());
     out.extend_from_slice(b",\"severityText\":\"");
-    out.extend_from_slice(level.as_str().as_bytes());
+    out.extend_from_slice(level.upper().as_bytes());
     out.push(b'"');
     true
 }

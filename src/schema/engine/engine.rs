@@ -132,7 +132,7 @@ impl Started {
             return false;
         }
         let plan = plan(&mut self.plans, record, &self.layout, &self.steps);
-        if plan.is_log != record.is_log {
+        if plan.is_log != record.is_log || plan.is_request {
             return false;
         }
         let mut context = None;

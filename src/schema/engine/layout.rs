@@ -7,12 +7,14 @@ use std::borrow::Cow;
 
 use super::edited::EditedKeys;
 use super::parts::Parts;
+use super::requests::RequestFields;
 use super::syntax::{Brackets, MemberKey, Spelling, Syntax};
 use crate::record::{Record, Value};
-use crate::schema::clock::{ClockText, QUOTED};
+use crate::schema::clock::{ClockText, QUOTE};
 use crate::schema::json::Form;
 use crate::schema::object::is_reserved;
 use crate::schema::resolved_fields::Origin;
+use crate::schema::time_format::TimeFormat;
 
 /// When the value of a member is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(in crate::schema) enum Mark {
     Stack,
     /// Some of its texts were cut. Such lines are not prepared.
     Truncated,
+    /// It reports a request. Such lines are not prepared.
+    Request,
 }
 
 /// The number of a group of fields that stand together in a line, such as those under `fields`.
@@ -130,8 +134,9 @@ pub(super) enum Member {
 pub(in crate::schema) struct Layout {
     /// What precedes the time. In a JSON object: an opening brace, the first key and a quote.
     pub(super) head: String,
-    /// What follows the digits of the time; `None` when the schema writes the time itself.
+    /// What follows the time; `None` when the schema writes the time itself.
     pub(super) tail: Option<&'static str>,
+    time: TimeFormat,
     pub(super) members: Vec<Member>,
     /// What ends the line.
     pub(super) end: &'static [u8],
@@ -149,6 +154,7 @@ pub(in crate::schema) struct Layout {
     pub(super) keeps_roles: bool,
     /// A field that a member shows, by its name, if the value fits.
     pub(super) taken: Option<(&'static str, Fits)>,
+    pub(super) request_fields: RequestFields,
 }
 
 impl Layout {
@@ -156,7 +162,8 @@ impl Layout {
     pub(in crate::schema) fn new(head: &'static str, place: impl Fn(&str, Origin) -> Place + Send + 'static) -> Self {
         Self {
             head: head.to_owned(),
-            tail: Some(QUOTED),
+            tail: Some(QUOTE),
+            time: TimeFormat::default(),
             members: Vec::new(),
             end: b"}",
             syntax: Syntax::JSON,
@@ -167,6 +174,7 @@ impl Layout {
             spellings: vec![Spelling::JSON; 2],
             keeps_roles: false,
             taken: None,
+            request_fields: RequestFields::default(),
         }
     }
 
@@ -228,7 +236,13 @@ impl Layout {
         self
     }
 
-    /// Sets what follows the digits of the time; `None`: the schema writes the time itself.
+    /// Sets how the time is spelled. A number loses the quotes that head and tail have.
+    pub(in crate::schema) fn time(mut self, time: TimeFormat) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Sets what follows the time; `None`: the schema writes the time itself.
     pub(in crate::schema) fn tail(mut self, tail: Option<&'static str>) -> Self {
         self.tail = tail;
         self
@@ -236,7 +250,7 @@ impl Layout {
 
     /// Returns the clock that writes the time.
     pub(super) fn clock(&self) -> Option<ClockText> {
-        self.tail.map(|tail| ClockText::new(self.head.clone(), tail))
+        self.tail.map(|tail| ClockText::new(self.head.clone(), tail, self.time))
     }
 
     /// Returns how the values of the members that are added are written.
@@ -458,9 +472,9 @@ impl Layout {
         let has = |is_it: fn(&Member) -> bool| self.members.iter().any(is_it);
         match name {
             "request_id" => has(|member| matches!(member, Member::Request { .. })),
-            "error" => has(|member| {
-                matches!(member, Member::Value { stage: Stage::Event(Mark::Error | Mark::Stack), .. })
-            }),
+            "error" => {
+                has(|member| matches!(member, Member::Value { stage: Stage::Event(Mark::Error | Mark::Stack), .. }))
+            }
             _ => true,
         }
     }

@@ -10,11 +10,13 @@ use super::contexts::Contexts;
 use super::direct::put_member;
 use super::layout::{Group, Layout, Mark, Member, Place, Stage};
 use super::parts::Parts;
+use super::requests::is_request;
 use super::steps::{Step, Steps};
 use super::syntax::Brackets;
 use crate::names::Names;
 use crate::record::{Key, Record, plain_name};
 use crate::schema::json::{Form, Piece};
+use crate::schema::level::LEVEL_NAME;
 use crate::schema::resolved_fields::Origin;
 
 /// The prepared parts of a call site.
@@ -24,6 +26,8 @@ pub(super) struct Plan {
     pub(super) bytes: Vec<u8>,
     /// Whether it is the call site of records of the `log` crate.
     pub(super) is_log: bool,
+    /// Whether its lines are those of requests, which the layout shows differently. They are written directly.
+    pub(super) is_request: bool,
     /// Index of the field `message`.
     pub(super) message: Option<u8>,
     /// Index of the field `error`.
@@ -115,6 +119,7 @@ impl Plan {
             ops: Vec::new(),
             bytes: Vec::new(),
             is_log: record.is_log,
+            is_request: !layout.request_fields.is_empty() && is_request(record),
             message,
             error,
             request,
@@ -282,7 +287,7 @@ impl Plan {
             Mark::HeldBack => record.statics.holds_back,
             Mark::Backtrace => record.statics.backtraces,
             Mark::Stack => self.error.is_some() || record.statics.backtraces,
-            Mark::Truncated => false,
+            Mark::Truncated | Mark::Request => false,
         }
     }
 
@@ -405,7 +410,7 @@ impl Field {
             _ if record.is_log && name.starts_with("log.") => (Role::Done, UNSPELLED, None),
             _ if is_role && layout.shows(name) => (Role::Done, UNSPELLED, None),
             _ if is_role => (Role::Irregular, UNSPELLED, None),
-            _ if is_static || is_id || is_taken => (Role::Irregular, UNSPELLED, None),
+            _ if is_static || is_id || is_taken || name == LEVEL_NAME => (Role::Irregular, UNSPELLED, None),
             Place::Group(group) => {
                 let role = slot.map_or(Role::Group(group), |(number, _)| Role::Slot(group, number));
                 (role, group, None)

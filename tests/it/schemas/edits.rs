@@ -76,6 +76,8 @@ fn every_schema_takes_edits() {
     let edits =
         || Edits::new().rename("user_id", "uid").remove("secret").insert("type", "app").rename("labels.user_id", "uid");
     let edits = || edits().remove("labels.secret").rename("fields.user_id", "uid").remove("fields.secret");
+    let edits = || edits().rename("event.user_id", "uid").remove("event.secret");
+    let edits = || edits().rename("_user_id", "uid").remove("_secret");
     for BuiltIn { name, is_json, .. } in built_in() {
         let output = |output: spanline::Output| output.schema(schema(name)).edits(edits());
         let text = output_lines(output, || info!(user_id = 42, secret = "hunter2", "order loaded")).join("\n");

@@ -5,8 +5,12 @@ mod documentation;
 mod edits;
 mod golden;
 mod hostile;
+mod intake;
+mod levels;
 mod logfmt;
 mod published;
+#[cfg(feature = "axum")]
+mod requests;
 mod static_fields;
 
 use spanline::Output;
