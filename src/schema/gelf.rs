@@ -70,7 +70,7 @@ impl Options {
         let values = Syntax { form: TEXT_OR_NUMBER, ..Syntax::JSON };
         Layout::new("{\"version\":\"1.1\",\"timestamp\":\"", |_, _| Place::Group(TOP))
             .time(TimeFormat::EpochSeconds)
-            .spelling(TOP, Spelling { syntax: values, key: additional })
+            .spelling(TOP, Spelling { syntax: values.clone(), key: additional })
             .syntax(values)
             .text("host", Stage::Log, |_| Some(host().into()))
             .message("short_message", NOT_BLANK)

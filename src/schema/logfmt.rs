@@ -108,11 +108,9 @@ impl Logfmt {
 
 /// `key=value`, after a space.
 const PAIRS: Syntax = Syntax {
-    key: |name, out| {
-        out.push(b' ');
-        out.extend_from_slice(key(name).as_bytes());
-        out.push(b'=');
-    },
+    before: Cow::Borrowed(" "),
+    name: |name, out| out.extend_from_slice(key(name).as_bytes()),
+    between: Cow::Borrowed("="),
     form: Form::Own(put_value),
 };
 
@@ -129,6 +127,7 @@ impl Options {
             .target("target")
             .message("msg", PAIRS.form)
             .value("error", Stage::Event(Mark::Error), |parts| parts.error)
+            .or_field("error", |_| true)
             .when(self.file, |layout| layout.file("file"))
             .when(self.line, |layout| layout.line("line"))
             .when(self.thread_id, |layout| layout.thread_id("thread_id"))

@@ -40,7 +40,6 @@
 //! ```
 
 mod clock;
-mod common_fields;
 mod edit;
 mod engine;
 mod host;
@@ -48,8 +47,10 @@ mod journal;
 pub mod json;
 mod level;
 mod object;
+mod palette;
 mod resolved_fields;
 mod span_fields;
+mod style;
 mod table;
 mod time_format;
 
@@ -75,7 +76,9 @@ pub use edit::Edits;
 pub(crate) use flat::is_reserved;
 pub(crate) use journal::WithPrefix;
 pub use level::LevelFormat;
+pub use palette::Palette;
 pub use span_fields::SpanFields;
+pub use style::Style;
 pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
 pub use time_format::{Rfc3339, TimeFormat};
 

@@ -70,11 +70,9 @@ const RESOURCE: Group = 2;
 
 /// Elements of a list of attributes.
 const ATTRIBUTES: Syntax = Syntax {
-    key: |name, out| {
-        out.extend_from_slice(b",{\"key\":");
-        json::put_str(out, name);
-        out.extend_from_slice(b",\"value\":");
-    },
+    before: Cow::Borrowed(",{\"key\":"),
+    name: |name, out| json::put_str(out, name),
+    between: Cow::Borrowed(",\"value\":"),
     form: Form::Own(|value, out| {
         put_any(out, value);
         out.push(b'}');
@@ -82,20 +80,10 @@ const ATTRIBUTES: Syntax = Syntax {
 };
 
 /// An attribute with a list of attributes.
-const NESTED: Syntax = Syntax {
-    key: |name, out| {
-        (ATTRIBUTES.key)(name, out);
-        out.extend_from_slice(b"{\"kvlistValue\":{\"values\":");
-    },
-    ..ATTRIBUTES
-};
+const NESTED: Syntax = Syntax { between: Cow::Borrowed(",\"value\":{\"kvlistValue\":{\"values\":"), ..ATTRIBUTES };
 
-/// The body, which is no attribute.
-const BODY: Syntax =
-    Syntax { key: |_, out| out.extend_from_slice(b",\"body\":"), form: Form::Own(|value, out| put_any(out, value)) };
-
-/// The list of attributes, which is none itself.
-const LIST: Syntax = Syntax { key: |_, out| out.extend_from_slice(b",\"attributes\":"), ..BODY };
+/// The form of the body.
+const ANY: Form = Form::Own(|value, out| put_any(out, value));
 
 /// Each level of nested JSON takes up to four levels of OTLP, and common readers stop at 128.
 const MAX_DEPTH: usize = 24;
@@ -151,9 +139,9 @@ impl Options {
             .spelling(UNDER, Spelling { syntax: ATTRIBUTES, key: attribute_name })
             .spelling(RESOURCE, Spelling { syntax: ATTRIBUTES, key: resource_name })
             .members(Stage::CallSite, |parts, out| put_severity(out, parts.level))
-            .syntax(BODY)
-            .message("", BODY.form)
-            .syntax(LIST)
+            .syntax(Syntax::unnamed(",\"body\":", ANY))
+            .message("", ANY)
+            .syntax(Syntax::unnamed(",\"attributes\":", ANY))
             .enclosed("", Brackets { open: Some(b'['), close: b"]" }, |layout| {
                 layout
                     .syntax(ATTRIBUTES)
@@ -242,7 +230,7 @@ fn put_resource(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
     let mut separator = b'[';
     for (name, value) in all.iter().filter(|(name, _)| names.add(&**name)) {
         let start = out.len();
-        (ATTRIBUTES.key)(name, out);
+        ATTRIBUTES.put_key(name, out);
         ATTRIBUTES.form.put(value, out);
         if let Some(first) = out.get_mut(start) {
             *first = std::mem::replace(&mut separator, b',');

@@ -118,11 +118,6 @@ impl<'a> ResolvedFields<'a> {
     }
 }
 
-/// Returns the fields in the line, the event's own first. `views`: the spans of the record's context, innermost first.
-pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<ResolvedField<'a>> {
-    ResolvedFields::of(record, views).all
-}
-
 /// Returns the fields of one span, including those that name the trace.
 pub(super) fn fields_of_span<'a>(record: &Record<'a>, view: &SpanView<'a>) -> Vec<ResolvedField<'a>> {
     let limit = record.max_value_bytes;

@@ -275,7 +275,7 @@ impl<'a> Quick<'_, 'a> {
             line: Draft::new(draft, scratch),
             first: ranges.len(),
             ranges,
-            syntax: group.map_or(Syntax::JSON, |group| self.layout.spelling_of(group).syntax),
+            syntax: group.map_or(&Syntax::JSON, |group| &self.layout.spelling_of(group).syntax),
         };
         let mut found = Found::default();
         for (depth, (span, site)) in self.context.spans().zip(&self.shape.sites).enumerate() {
@@ -363,7 +363,7 @@ struct Fields<'d> {
     ranges: &'d mut Vec<FieldRange>,
     /// Where its fields begin among the ranges.
     first: usize,
-    syntax: Syntax,
+    syntax: &'d Syntax,
 }
 
 impl Fields<'_> {
@@ -396,7 +396,7 @@ impl Fields<'_> {
                 if matches!(key, Cow::Owned(_)) {
                     return None;
                 }
-                (self.syntax.key)(name, self.line.out());
+                self.syntax.put_key(name, self.line.out());
                 Cow::Owned(name.to_owned())
             }
         };
@@ -421,7 +421,7 @@ fn prepare_slowly(prepared: &mut Prepared, record: &Record<'_>, layout: &Layout,
     let is_unsure = views.iter().any(|view| view.fields().any(|(name, _)| is_unsure(name)));
     let hides_static = |name: &str| has(name) && any_origin(&|origin| layout.hides_static(name, origin));
     let is_static = record.static_fields().any(|(name, _)| hides_static(name));
-    let is_service = record.service().is_none() && has("service");
+    let is_service = layout.roles.0 && record.service().is_none() && has("service");
     let is_id = !layout.keeps_roles && ["trace_id", "span_id"].into_iter().any(&has);
     let parts = Parts::of(&record, &views, layout);
     let static_keys = record.static_fields().map(|(name, _)| key_of(layout, name, Origin::Static));

@@ -40,7 +40,7 @@ pub(super) fn put_edited_line(
     let begin = out.len();
     let views = views(record);
     let parts = Parts::of(record, &views, layout);
-    let (insert_at, syntax) = layout.insert_at.unwrap_or((layout.members.len(), Syntax::JSON));
+    let (insert_at, syntax) = layout.insert_at.clone().unwrap_or((layout.members.len(), Syntax::JSON));
     let mut found: Vec<(Cow<'_, str>, Found<'_>)> = Vec::new();
     if let Some(value) = time.and_then(|time| time.get(layout.head.len()..)) {
         found.push((Cow::Borrowed(TIME), Found::Member(NO_MEMBER, value.to_vec())));
@@ -77,13 +77,13 @@ pub(super) fn put_edited_line(
     let put_inserted = |out: &mut Vec<u8>| {
         for (name, inserted) in &found {
             if let Found::Inserted(value) = inserted {
-                (syntax.key)(name, out);
+                syntax.put_key(name, out);
                 syntax.form.put(value, out);
             }
         }
     };
     if let Some((name, Found::Member(_, value))) = find(NO_MEMBER) {
-        (syntax.key)(name, out);
+        syntax.put_key(name, out);
         out.extend_from_slice(value);
     }
     is_inside = false;
@@ -111,12 +111,12 @@ pub(super) fn put_edited_line(
             }
             _ if is_removed => {}
             Member::Fields(_, group) if !is_inside => {
-                let syntax = layout.spelling_of(*group).syntax;
+                let syntax = &layout.spelling_of(*group).syntax;
                 for (name, found) in &found {
                     if let Found::Field(of, field) = found
                         && *of == number
                     {
-                        (syntax.key)(name, out);
+                        syntax.put_key(name, out);
                         syntax.form.put(&field.value, out);
                     }
                 }

@@ -73,7 +73,7 @@ impl Layout {
             Some(_) if edits.change(TIME).is_some() || edits.gives(TIME) => return None,
             Some(_) => {}
         }
-        let (mut insert_at, syntax) = self.insert_at.unwrap_or((self.members.len(), Syntax::JSON));
+        let (mut insert_at, syntax) = self.insert_at.clone().unwrap_or((self.members.len(), Syntax::JSON));
         let mut paths: Vec<(Group, String)> = Vec::new();
         let mut path = String::new();
         let mut is_removed = false;
@@ -136,7 +136,7 @@ impl Layout {
         }
         let behind = members.split_off(insert_at.min(members.len()));
         self.members = members;
-        self = self.syntax(syntax);
+        self = self.syntax(syntax.clone());
         for (name, value) in edits.inserts() {
             let mut text = Vec::new();
             syntax.form.put(&value, &mut text);
@@ -146,8 +146,12 @@ impl Layout {
             });
         }
         self.members.extend(behind);
-        self.edited_keys =
-            Some(EditedKeys { edits: edits.clone(), given: edits.given().map(str::to_owned).collect(), paths, removed });
+        self.edited_keys = Some(EditedKeys {
+            edits: edits.clone(),
+            given: edits.given().map(str::to_owned).collect(),
+            paths,
+            removed,
+        });
         let is_unsure = |name: &str| matches!(self.place(name, Origin::Static), Place::Unsure(_));
         if record.static_fields().any(|(name, _)| is_unsure(name)) {
             return None;
@@ -169,7 +173,6 @@ fn edited_key(key: &MemberKey, path: &str, edits: &Edits) -> Option<Option<Membe
 /// A path that no edit has.
 const NOWHERE: &str = "\0";
 
-
 /// Returns what precedes the time, with its key edited. There may be one more member, whose value has no comma.
 fn edited_head(head: &str, edits: &Edits) -> Option<String> {
     let (before, member) = match head.rsplit_once(',') {
@@ -181,7 +184,7 @@ fn edited_head(head: &str, edits: &Edits) -> Option<String> {
         return None;
     }
     let name = member.strip_prefix('"')?.strip_suffix("\":\"")?;
-    let key = edited_key(&MemberKey::new(name, Syntax::JSON), "", edits)??;
+    let key = edited_key(&MemberKey::new(name, &Syntax::JSON), "", edits)??;
     let key = std::str::from_utf8(key.bytes.get(1..)?).ok()?;
     Some(if before.is_empty() { format!("{{{key}\"") } else { format!("{before},{key}\"") })
 }

@@ -141,7 +141,7 @@ pub(in crate::schema) struct Layout {
     /// What ends the line.
     pub(super) end: &'static [u8],
     /// How the members that are added look.
-    syntax: Syntax,
+    pub(super) syntax: Syntax,
     /// Where edits insert members, and how these look, unless it is the end of a JSON object. Then edits apply to members,
     /// and not to the text of the line.
     pub(super) insert_at: Option<(usize, Syntax)>,
@@ -152,6 +152,8 @@ pub(in crate::schema) struct Layout {
     pub(super) spellings: Vec<Spelling>,
     /// Whether `message`, `error` and `request_id` are shown as fields too.
     pub(super) keeps_roles: bool,
+    /// Whether `service` is the service, and `trace_id` and `span_id` are ids; else they are fields like any other.
+    pub(super) roles: (bool, bool),
     /// A field that a member shows, by its name, if the value fits.
     pub(super) taken: Option<(&'static str, Fits)>,
     pub(super) request_fields: RequestFields,
@@ -173,6 +175,7 @@ impl Layout {
             fits: |_, _| true,
             spellings: vec![Spelling::JSON; 2],
             keeps_roles: false,
+            roles: (true, true),
             taken: None,
             request_fields: RequestFields::default(),
         }
@@ -216,6 +219,12 @@ impl Layout {
     /// Shows `message`, `error` and `request_id` as fields too.
     pub(in crate::schema) fn keeps_roles(mut self) -> Self {
         self.keeps_roles = true;
+        self
+    }
+
+    /// Sets whether the event's fields `service`, and `trace_id` and `span_id`, are shown by members.
+    pub(in crate::schema) fn roles(mut self, service: bool, ids: bool) -> Self {
+        self.roles = (service, ids);
         self
     }
 
@@ -267,7 +276,7 @@ impl Layout {
     /// For lines that are not JSON objects with the members at their top level: edits apply to members with a key, and insert
     /// others here.
     pub(in crate::schema) fn inserts(mut self) -> Self {
-        self.insert_at = Some((self.members.len(), self.syntax));
+        self.insert_at = Some((self.members.len(), self.syntax.clone()));
         self
     }
 
@@ -283,7 +292,7 @@ impl Layout {
         stage: Stage,
         put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
     ) -> Self {
-        let key = MemberKey::new(key, self.syntax);
+        let key = MemberKey::new(key, &self.syntax);
         self.add(key, stage, Box::new(put))
     }
 
@@ -325,7 +334,7 @@ impl Layout {
         stage: Stage,
         put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
     ) -> Self {
-        let key = MemberKey::none(self.syntax);
+        let key = MemberKey::none(&self.syntax);
         self.add(key, stage, Box::new(put))
     }
 
@@ -358,13 +367,13 @@ impl Layout {
 
     /// Adds the event's message, or what stands for it ([`Parts::headline`]): readers show it first.
     pub(in crate::schema) fn message(mut self, key: &str, form: Form) -> Self {
-        self.members.push(Member::Message { key: MemberKey::new(key, self.syntax), form });
+        self.members.push(Member::Message { key: MemberKey::new(key, &self.syntax), form });
         self
     }
 
     /// Adds the request's id, which is a field of the event, of its context, or a static one.
     pub(in crate::schema) fn request(mut self, key: &str, form: Form) -> Self {
-        let key = MemberKey::new(key, self.syntax);
+        let key = MemberKey::new(key, &self.syntax);
         self.members.push(Member::Request { key: key.clone(), form });
         let put = move |parts: &Parts<'_>, out: &mut Vec<u8>| {
             let request = parts.request.filter(|(_, origin)| *origin != Origin::Event);
@@ -375,67 +384,8 @@ impl Layout {
         self
     }
 
-    /// Adds the fields of a group: the event's own, then those of its context.
-    pub(in crate::schema) fn fields(self, group: Group) -> Self {
-        self.own_fields(group).context_fields(group)
-    }
-
-    /// Adds the event's own fields of a group.
-    pub(in crate::schema) fn own_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Event, group));
-        self
-    }
-
-    /// Adds the context's fields of a group.
-    pub(in crate::schema) fn context_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Span, group));
-        self
-    }
-
-    /// Adds the static fields of a group.
-    pub(in crate::schema) fn static_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Static, group));
-        self
-    }
-
-    /// Adds an object with what `add` adds, unless that is nothing.
-    pub(in crate::schema) fn object(self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        self.enclosed(key, Brackets::OBJECT, add)
-    }
-
-    /// Adds what `add` adds in brackets, unless that is nothing.
-    pub(in crate::schema) fn enclosed(mut self, key: &str, brackets: Brackets, add: impl FnOnce(Self) -> Self) -> Self {
-        let open = self.members.len();
-        let syntax = self.syntax;
-        self.members.push(Member::Open { key: MemberKey::new(key, syntax), groups: 0, is_required: false });
-        self = add(self).syntax(syntax);
-        let mut inside = self.members.iter().skip(open + 1).map(|member| match member {
-            Member::Fields(_, group) => Some(1 << group),
-            _ => None,
-        });
-        let inside = inside.try_fold(0, |groups, group| Some(groups | group?)).unwrap_or(0);
-        if let Some(Member::Open { groups, .. }) = self.members.get_mut(open) {
-            *groups = inside;
-        }
-        self.members.push(Member::Close(brackets));
-        self
-    }
-
-    /// Adds an object with what `add` adds, even if that is nothing.
-    pub(in crate::schema) fn required_object(mut self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        self.members.push(Member::Open { key: MemberKey::new(key, self.syntax), groups: 0, is_required: true });
-        self = add(self);
-        self.members.push(Member::Close(Brackets::OBJECT));
-        self
-    }
-
-    /// Adds the object `fields` with what has no other place.
-    pub(in crate::schema) fn under_fields(self) -> Self {
-        self.object("fields", |layout| layout.fields(UNDER).static_fields(UNDER))
-    }
-
-    pub(super) fn spelling_of(&self, group: Group) -> Spelling {
-        self.spellings.get(usize::from(group)).copied().unwrap_or(Spelling::JSON)
+    pub(super) fn spelling_of(&self, group: Group) -> &Spelling {
+        self.spellings.get(usize::from(group)).unwrap_or(&JSON_SPELLING)
     }
 
     /// Returns where a field goes.
@@ -499,3 +449,6 @@ pub(in crate::schema) fn marks(record: &Record<'_>) -> impl Fn(&str) -> bool + S
     let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
     move |name| holds_back && name == "held_back" || backtraces && name == "backtrace"
 }
+
+/// The spelling of groups that the schema does not name.
+static JSON_SPELLING: Spelling = Spelling::JSON;

@@ -14,6 +14,7 @@ mod direct;
 mod edited;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod engine;
+mod groups;
 mod layout;
 mod parts;
 mod plan;

@@ -58,8 +58,8 @@ pub(super) struct Placed<'a> {
 impl Placed<'_> {
     /// Appends the field with its leading comma.
     pub(super) fn put(&self, layout: &Layout, out: &mut Vec<u8>) {
-        let syntax = layout.spelling_of(self.group).syntax;
-        (syntax.key)(&self.key, out);
+        let syntax = &layout.spelling_of(self.group).syntax;
+        syntax.put_key(&self.key, out);
         syntax.form.put(&self.value, out);
     }
 }
@@ -129,15 +129,18 @@ impl<'a> Parts<'a> {
         let request = fields.iter().find(|field| field.name == REQUEST);
         self.request = request.map(|field| (field.value, field.origin));
         fields.retain(|field| field.name != REQUEST || stays(field));
-        if self.service.is_none() {
+        let (has_service, has_ids) = layout.roles;
+        if has_service && self.service.is_none() {
             self.service = take(fields, "service", is_text).and_then(|field| field.value.as_str());
         }
         if let Some((name, fits)) = layout.taken {
             let is_dynamic = |field: &ResolvedField<'_>| field.origin != Origin::Static;
             self.taken = take(fields, name, |field| is_dynamic(field) && fits(&field.value)).map(|field| field.value);
         }
-        take_id(fields, "trace_id", &mut self.trace, TraceId::parse);
-        take_id(fields, "span_id", &mut self.span, SpanId::parse);
+        if has_ids {
+            take_id(fields, "trace_id", &mut self.trace, TraceId::parse);
+            take_id(fields, "span_id", &mut self.span, SpanId::parse);
+        }
     }
 
     /// Decides where each field goes.

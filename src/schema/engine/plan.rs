@@ -397,14 +397,16 @@ impl Field {
     fn new(name: &str, record: &Record<'_>, layout: &Layout) -> Self {
         let spelled = |group: Group| {
             let mut key = Vec::new();
-            (layout.spelling_of(group).syntax.key)(&layout.key(group, name), &mut key);
+            layout.spelling_of(group).syntax.put_key(&layout.key(group, name), &mut key);
             Piece::new(&key)
         };
         let is_static =
             layout.hides_static(name, Origin::Event) && record.static_fields().any(|(other, _)| other == name);
         let is_taken = layout.taken.is_some_and(|(taken, _)| taken == name);
         let is_role = layout.is_role(name);
-        let is_id = matches!(name, "trace_id" | "span_id") || name == "service" && record.service().is_none();
+        let (has_service, has_ids) = layout.roles;
+        let is_service = has_service && name == "service" && record.service().is_none();
+        let is_id = is_service || has_ids && matches!(name, "trace_id" | "span_id");
         let slot = layout.slot_of(name);
         let (role, group, second) = match layout.place(name, Origin::Event) {
             _ if record.is_log && name.starts_with("log.") => (Role::Done, UNSPELLED, None),
@@ -440,7 +442,7 @@ const UNSPELLED: Group = 0;
 
 /// Returns whether a name's key is changed for the reader.
 fn is_changed(layout: &Layout, name: &str) -> bool {
-    matches!(key_of(layout, name, Origin::Event), Cow::Owned(_))
+    !layout.is_role(name) && matches!(key_of(layout, name, Origin::Event), Cow::Owned(_))
 }
 
 /// Returns the key of a field's name, and borrows it if it is the name itself. Of two possible groups it takes the second:

@@ -90,7 +90,7 @@ impl Role {
                 "tracestate" => return Self::State,
                 "request_id" => return Self::Request,
                 "span_id" => return Self::Irregular,
-                "service" if record.service().is_none() => return Self::Irregular,
+                "service" if layout.roles.0 && record.service().is_none() => return Self::Irregular,
                 _ => {}
             }
         }
@@ -208,7 +208,7 @@ impl Shape {
         }
         let mut key = Vec::new();
         if let Some(group) = group_of(layout.place(name, origin)) {
-            (layout.spelling_of(group).syntax.key)(&layout.key(group, name), &mut key);
+            layout.spelling_of(group).syntax.put_key(&layout.key(group, name), &mut key);
         }
         SpanField { name, key: Piece::new(&key), role, is_repeated: false }
     }

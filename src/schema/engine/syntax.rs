@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use crate::record::Value;
 use crate::schema::json::{self, Form};
 
-/// How the members of a line look.
-#[derive(Clone, Copy)]
+/// How the members of a line look: a separator, the name, what joins name and value, the value.
+#[derive(Clone)]
 pub(in crate::schema) struct Syntax {
-    /// Appends what precedes a value: what separates it from the member before, and its key.
-    pub(in crate::schema) key: fn(&str, &mut Vec<u8>),
+    pub(in crate::schema) before: Cow<'static, str>,
+    /// Appends the name of a member.
+    pub(in crate::schema) name: fn(&str, &mut Vec<u8>),
+    pub(in crate::schema) between: Cow<'static, str>,
     /// How values are written.
     pub(in crate::schema) form: Form,
 }
@@ -17,17 +19,27 @@ pub(in crate::schema) struct Syntax {
 impl Syntax {
     /// Members of a JSON object.
     pub(in crate::schema) const JSON: Self = Self {
-        key: |name, out| {
-            out.push(b',');
-            json::put_str(out, name);
-            out.push(b':');
-        },
+        before: Cow::Borrowed(","),
+        name: |name, out| json::put_str(out, name),
+        between: Cow::Borrowed(":"),
         form: Form::Json,
     };
+
+    /// Values behind a text, without names.
+    pub(in crate::schema) fn unnamed(before: impl Into<Cow<'static, str>>, form: Form) -> Self {
+        Self { before: before.into(), name: |_, _| {}, between: Cow::Borrowed(""), form }
+    }
+
+    /// Appends what precedes a value.
+    pub(in crate::schema) fn put_key(&self, name: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.before.as_bytes());
+        (self.name)(name, out);
+        out.extend_from_slice(self.between.as_bytes());
+    }
 }
 
 /// The spelling of a group's fields.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(in crate::schema) struct Spelling {
     pub(in crate::schema) syntax: Syntax,
     /// Returns the key of a field's name; borrowed if it is the name itself.
@@ -44,7 +56,7 @@ impl Spelling {
     }
 
     /// Members of a JSON object, with values in a form.
-    pub(in crate::schema) const fn json(form: Form, key: fn(&str) -> Cow<'_, str>) -> Self {
+    pub(in crate::schema) fn json(form: Form, key: fn(&str) -> Cow<'_, str>) -> Self {
         Self { syntax: Syntax { form, ..Syntax::JSON }, key }
     }
 }
@@ -60,20 +72,20 @@ pub(super) struct MemberKey {
 }
 
 impl MemberKey {
-    pub(super) fn new(name: &str, syntax: Syntax) -> Self {
+    pub(super) fn new(name: &str, syntax: &Syntax) -> Self {
         let mut bytes = Vec::new();
-        (syntax.key)(name, &mut bytes);
-        Self { name: name.to_owned(), bytes, syntax }
+        syntax.put_key(name, &mut bytes);
+        Self { name: name.to_owned(), bytes, syntax: syntax.clone() }
     }
 
     /// Returns the key of whole members.
-    pub(super) fn none(syntax: Syntax) -> Self {
-        Self { name: String::new(), bytes: Vec::new(), syntax }
+    pub(super) fn none(syntax: &Syntax) -> Self {
+        Self { name: String::new(), bytes: Vec::new(), syntax: syntax.clone() }
     }
 
     /// Returns the key under another name.
     pub(super) fn renamed(&self, name: &str) -> Self {
-        Self::new(name, self.syntax)
+        Self::new(name, &self.syntax)
     }
 }
 

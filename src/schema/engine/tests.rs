@@ -14,8 +14,8 @@ use super::engine::directly_written;
 use crate::context::{Bound, IdSource, Node, epoch, hidden_meta, is_hidden};
 use crate::record::{Capture, HELD_BACK_MARK, Record, Scratch, Statics, Timestamp, Value, put_named};
 use crate::schema::{
-    BuiltIn, Bunyan, Datadog, Ecs, Edits, Flat, Gcp, Gelf, Lambda, Logfmt, Nested, Otel, Pino, Schema, SpanFields,
-    Splunk, TimeFormat, built_in,
+    BuiltIn, Bunyan, Color, Console, Datadog, Ecs, Edits, Flat, Gcp, Gelf, Lambda, Logfmt, Nested, Otel, Pino, Schema,
+    SpanFields, Splunk, TimeFormat, built_in,
 };
 
 const FIELDS: usize = 4;
@@ -179,7 +179,7 @@ fn named() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 /// How many schemas there are in [`schemas`].
-const SCHEMAS: usize = 26;
+const SCHEMAS: usize = 28;
 
 /// The schemas that the engine renders, with most switches on.
 fn schemas() -> Vec<Box<dyn Schema>> {
@@ -199,6 +199,9 @@ fn schemas() -> Vec<Box<dyn Schema>> {
     schemas.push(Box::new(Gelf::new().thread_id().thread_name().file().line()));
     schemas.push(Box::new(Splunk::new().index("main").thread_id().thread_name().file().line()));
     schemas.push(Box::new(Logfmt::new().thread_id().thread_name().file().line()));
+    schemas.push(Box::new(Console::new().utc().color(Color::Always)));
+    let pretty = Console::new().utc().date().color(Color::Always).pretty().file().line().module().function();
+    schemas.push(Box::new(pretty.thread_id().thread_name().pid().service().static_fields()));
     schemas.push(Box::new(Otel::new().thread_id().thread_name()));
     schemas.push(Box::new(Otel::new().bare().trace_sampled(true)));
     schemas

@@ -88,7 +88,7 @@ fn a_file_is_never_the_journal() {
     let directory = tempfile::tempdir().unwrap();
     let output =
         || Output::new(RollingFile::new(directory.path().join("a.log"))).journal_prefix(JournalPrefix::IfJournal);
-    let error = fixed().output(output()).build().map(drop).unwrap_err();
+    let error = fixed().output(output()).build::<tracing_subscriber::Registry>().map(drop).unwrap_err();
     assert!(error.is_invalid() && error.to_string().contains("`JournalPrefix::Always`"), "{error}");
     let error = output().appender().map(drop).unwrap_err();
     assert!(error.is_invalid() && error.to_string().contains("journal_prefix"), "{error}");
