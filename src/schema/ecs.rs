@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::engine::{
     AS_SCALAR, AS_TEXT, Engine, Group, Layout, Parts, Place, Spelling, Stage, TOP, UNDER, micros_as_nanos, put_text,
 };
-use super::object::{described, switches};
+use super::object::{described, keyed_switches, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
 use super::time_format::{Rfc3339, TimeFormat};
@@ -125,12 +125,7 @@ impl Ecs {
         self
     }
 
-    switches! { options:
-        /// Adds `process.thread.id`, the number in the standard library's `ThreadId`.
-        thread_id,
-        /// Adds `process.thread.name`, where the thread has one.
-        thread_name,
-    }
+    keyed_switches! { options: thread_id "process.thread.id", thread_name "process.thread.name" }
 }
 
 impl Options {

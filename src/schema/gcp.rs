@@ -9,7 +9,7 @@ use tracing::Level;
 
 use super::engine::{AS_JSON, AS_TEXT, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, marks};
 use super::json;
-use super::object::{described, is_reserved, put_object, put_present, switches};
+use super::object::{described, is_reserved, keyed_switches, put_object, put_present, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
 use super::time_format::{Rfc3339, TimeFormat};
@@ -117,11 +117,9 @@ impl Gcp {
         /// Marks ERROR lines as error events, with their source location. Error Reporting then also takes those without
         /// a stack trace.
         error_reporting,
-        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
-        thread_id,
-        /// Adds `thread_name`, where the thread has one.
-        thread_name,
     }
+
+    keyed_switches! { options: thread_id "thread_id", thread_name "thread_name" }
 }
 
 impl Options {

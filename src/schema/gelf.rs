@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::engine::{Engine, Layout, Place, Spelling, Stage, Syntax, TOP, put_text};
 use super::host::hostname;
 use super::json::{self, Form};
-use super::object::{described, switches};
+use super::object::{described, keyed_switches, switches};
 use super::table::{BuiltIn, Keys};
 use super::time_format::TimeFormat;
 use crate::record::{Record, Value};
@@ -52,16 +52,7 @@ impl Gelf {
         Self::default()
     }
 
-    switches! { options:
-        /// Adds `_thread_id`, the number in the standard library's `ThreadId`.
-        thread_id,
-        /// Adds `_thread_name`, where the thread has one.
-        thread_name,
-        /// Adds `_file`, the source file of the call site.
-        file,
-        /// Adds `_line`, the line in the source file.
-        line,
-    }
+    keyed_switches! { options: thread_id "_thread_id", thread_name "_thread_name", file "_file", line "_line" }
 }
 
 impl Options {
@@ -72,7 +63,7 @@ impl Options {
             .time(TimeFormat::EpochSeconds)
             .spelling(TOP, Spelling { syntax: values.clone(), key: additional })
             .syntax(values)
-            .text("host", Stage::Log, |_| Some(host().into()))
+            .text("host", Stage::Log, |_| Some(hostname().into()))
             .message("short_message", NOT_BLANK)
             .number("level", Stage::CallSite, |parts| Some(parts.level.syslog()))
             .error_texts("_error_message", "_error_type", "full_message")
@@ -113,12 +104,6 @@ const NOT_BLANK: Form = Form::Own(|value, out| {
     let text = json::text_of(value);
     json::put_str(out, if text.trim().is_empty() { "-" } else { &text });
 });
-
-/// Returns the machine's name. Graylog rejects a message without one.
-fn host() -> String {
-    let name = hostname();
-    if name.trim().is_empty() { "-".to_owned() } else { name }
-}
 
 /// Returns the key of a user's field.
 fn additional(name: &str) -> Cow<'_, str> {

@@ -81,6 +81,38 @@ macro_rules! switches {
 }
 pub(super) use switches;
 
+/// Defines switches that many schemas have, by name, each with its key.
+macro_rules! keyed_switches {
+    ($options:ident: $($name:ident $key:literal),* $(,)?) => {
+        $(keyed_switches! { @$name $options $key })*
+    };
+    (@thread_id $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the number in the standard library's `ThreadId`.")]
+            thread_id
+        }
+    };
+    (@thread_name $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the thread's name, where it has one.")]
+            thread_name
+        }
+    };
+    (@file $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the source file of the call site.")]
+            file
+        }
+    };
+    (@line $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the line in the source file.")]
+            line
+        }
+    };
+}
+pub(super) use keyed_switches;
+
 /// Implements `Schema` for a type with `options`, which describe its lines, and an `engine`, which renders them. The hooks
 /// are those of the trait that depend on the options.
 macro_rules! described {

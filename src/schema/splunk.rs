@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Spelling, Stage, TOP, UNDER};
 use super::host::hostname;
-use super::object::{described, switches};
+use super::object::{described, keyed_switches, switches};
 use super::table::{BuiltIn, Keys};
 use super::time_format::TimeFormat;
 use crate::record::Record;
@@ -69,16 +69,7 @@ impl Splunk {
         self
     }
 
-    switches! { options:
-        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
-        thread_id,
-        /// Adds `thread`, the thread's name, where it has one.
-        thread_name,
-        /// Adds `file`, the source file of the call site.
-        file,
-        /// Adds `line`, the line in the source file.
-        line,
-    }
+    keyed_switches! { options: thread_id "thread_id", thread_name "thread", file "file", line "line" }
 }
 
 impl Options {

@@ -130,16 +130,21 @@ pub(super) enum Member {
     Close(Brackets),
 }
 
-/// The description of a schema's lines.
-pub(in crate::schema) struct Layout {
+/// What is around the members of a line.
+pub(super) struct Frame {
     /// What precedes the time. In a JSON object: an opening brace, the first key and a quote.
     pub(super) head: String,
+    pub(super) time: TimeFormat,
     /// What follows the time; `None` when the schema writes the time itself.
     pub(super) tail: Option<&'static str>,
-    time: TimeFormat,
-    pub(super) members: Vec<Member>,
     /// What ends the line.
     pub(super) end: &'static [u8],
+}
+
+/// The description of a schema's lines.
+pub(in crate::schema) struct Layout {
+    pub(super) frame: Frame,
+    pub(super) members: Vec<Member>,
     /// How the members that are added look.
     pub(super) syntax: Syntax,
     /// Where edits insert members, and how these look, unless it is the end of a JSON object. Then edits apply to members,
@@ -163,11 +168,8 @@ impl Layout {
     /// Begins a description. `place`: where a field goes, by its name.
     pub(in crate::schema) fn new(head: &'static str, place: impl Fn(&str, Origin) -> Place + Send + 'static) -> Self {
         Self {
-            head: head.to_owned(),
-            tail: Some(QUOTE),
-            time: TimeFormat::default(),
+            frame: Frame { head: head.to_owned(), time: TimeFormat::default(), tail: Some(QUOTE), end: b"}" },
             members: Vec::new(),
-            end: b"}",
             syntax: Syntax::JSON,
             insert_at: None,
             place_of_name: Box::new(place),
@@ -247,19 +249,20 @@ impl Layout {
 
     /// Sets how the time is spelled. A number loses the quotes that head and tail have.
     pub(in crate::schema) fn time(mut self, time: TimeFormat) -> Self {
-        self.time = time;
+        self.frame.time = time;
         self
     }
 
     /// Sets what follows the time; `None`: the schema writes the time itself.
     pub(in crate::schema) fn tail(mut self, tail: Option<&'static str>) -> Self {
-        self.tail = tail;
+        self.frame.tail = tail;
         self
     }
 
     /// Returns the clock that writes the time.
     pub(super) fn clock(&self) -> Option<ClockText> {
-        self.tail.map(|tail| ClockText::new(self.head.clone(), tail, self.time))
+        let Frame { head, time, tail, .. } = &self.frame;
+        tail.map(|tail| ClockText::new(head.clone(), tail, *time))
     }
 
     /// Returns how the values of the members that are added are written.
@@ -269,7 +272,7 @@ impl Layout {
 
     /// Sets what ends the line.
     pub(in crate::schema) fn end(mut self, end: &'static [u8]) -> Self {
-        self.end = end;
+        self.frame.end = end;
         self
     }
 

@@ -24,10 +24,7 @@ pub(super) struct Plan {
     pub(super) ops: Vec<Op>,
     /// The fixed bytes of all [`Op::Bytes`].
     pub(super) bytes: Vec<u8>,
-    /// Whether it is the call site of records of the `log` crate.
-    pub(super) is_log: bool,
-    /// Whether its lines are those of requests, which the layout shows differently. They are written directly.
-    pub(super) is_request: bool,
+    pub(super) prepares: Prepares,
     /// Index of the field `message`.
     pub(super) message: Option<u8>,
     /// Index of the field `error`.
@@ -44,6 +41,23 @@ pub(super) struct Plan {
     named: Vec<(Box<str>, Field)>,
     /// For each shape, by its number: whether its contexts may have fields with the same names.
     met: Vec<Option<Meeting>>,
+}
+
+/// The records of a call site whose lines are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prepares {
+    Events,
+    /// Records of the `log` crate.
+    Log,
+    /// None: the lines of requests, which the layout shows differently, are written directly.
+    Nothing,
+}
+
+impl Prepares {
+    #[inline]
+    pub(super) fn of(is_log: bool) -> Self {
+        if is_log { Self::Log } else { Self::Events }
+    }
 }
 
 /// One step to a line.
@@ -118,8 +132,10 @@ impl Plan {
         let mut plan = Self {
             ops: Vec::new(),
             bytes: Vec::new(),
-            is_log: record.is_log,
-            is_request: !layout.request_fields.is_empty() && is_request(record),
+            prepares: match !layout.request_fields.is_empty() && is_request(record) {
+                true => Prepares::Nothing,
+                false => Prepares::of(record.is_log),
+            },
             message,
             error,
             request,

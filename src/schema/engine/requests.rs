@@ -52,7 +52,7 @@ impl Layout {
         fields.iter().fold(self, |layout, (key, name)| layout.request_field(key, name, |value| value))
     }
 
-    /// Shows a field of requests under another key, with a value made of its own.
+    /// Shows a field of requests under another key, with its value converted.
     pub(in crate::schema) fn request_field(
         self,
         key: &'static str,
@@ -114,6 +114,14 @@ impl Layout {
 pub(in crate::schema) fn micros_as_nanos(micros: Value<'_>) -> Value<'_> {
     match micros {
         Value::U64(micros) => Value::U64(micros.saturating_mul(1000)),
+        value => value,
+    }
+}
+
+/// Returns microseconds as seconds with decimals.
+pub(in crate::schema) fn micros_as_seconds(micros: Value<'_>) -> Value<'_> {
+    match micros {
+        Value::U64(micros) => Value::F64(micros as f64 / 1_000_000.0),
         value => value,
     }
 }

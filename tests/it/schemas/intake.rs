@@ -1,4 +1,4 @@
-//! The schemas whose readers are servers or viewers with rules of their own: Graylog, Splunk's collector, `pino-pretty`.
+//! The rules of Graylog, of Splunk's collector, and of the viewer `pino-pretty`; the formats of times.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -100,6 +100,28 @@ fn gcp_has_requests_as_the_entrys_request() {
 }
 
 #[test]
+fn otel_has_requests_in_its_semantic_conventions() {
+    let [_, succeeds, fails] = lines_by(|| schema("otel"));
+    let attribute = |line: &Value, key: &str| {
+        let attributes = line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"].as_array().unwrap();
+        let mut found = attributes.iter().filter(|attribute| attribute["key"] == key);
+        let value = found.next().map(|attribute| attribute["value"].clone());
+        assert!(found.next().is_none(), "{key} is there twice: {line}");
+        value
+    };
+    assert_eq!(attribute(&succeeds, "http.request.method"), Some(json!({"stringValue": "GET"})));
+    assert_eq!(attribute(&succeeds, "http.response.status_code"), Some(json!({"intValue": "200"})));
+    assert_eq!(attribute(&succeeds, "url.path"), Some(json!({"stringValue": "/orders/7"})));
+    assert_eq!(attribute(&succeeds, "http.route"), Some(json!({"stringValue": "/orders/{id}"})));
+    assert!(attribute(&succeeds, "http.server.request.duration").unwrap()["doubleValue"].is_f64());
+    let error = |line: &Value| attribute(line, "error.type");
+    assert_eq!((error(&succeeds), error(&fails)), (None, Some(json!({"stringValue": "502"}))));
+    for name in ["status", "method", "path", "route", "latency_us"] {
+        assert_eq!(attribute(&succeeds, name), None, "{name}");
+    }
+}
+
+#[test]
 fn bunyan_and_pino_have_requests_as_req_and_res() {
     let [handling, succeeds, fails] = lines_by(|| schema("bunyan"));
     assert_eq!((handling.get("req"), handling.get("res")), (None, None));
@@ -141,12 +163,10 @@ fn a_users_description_of_the_request_stands_for_the_lines_own() {
     let (layer, guard) = fixed().output(Output::new(memory.clone()).schema(schema("gcp"))).build().unwrap();
     with_default(&Dispatch::new(tracing_subscriber::registry().with(layer)), || {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-            let layer = ServerLayer::new();
+            let mine = spanline::record::Value::Json(r#"{"requestMethod": "PURGE"}"#);
+            let layer = ServerLayer::new().on_response(move |_, fields| fields.add("httpRequest", mine));
             let app = Router::new().route("/", get(|| async {})).layer(layer);
-            let mine = json!({"requestMethod": "PURGE"});
-            let outer = tracing::info_span!("proxy", httpRequest = spanline::json(&mine));
-            let sent = tracing::Instrument::instrument(send(app, request("GET", "/")), outer);
-            sent.await;
+            send(app, request("GET", "/")).await;
         });
     });
     guard.close().unwrap();
