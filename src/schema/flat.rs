@@ -152,7 +152,7 @@ impl Options {
             .own_fields(TOP)
             .error("error")
             .truncation()
-            .when(holds_back, Layout::held_back)
+            .when(holds_back, |layout| layout.held_back_as("held_back"))
             .when(backtraces, |layout| layout.backtrace().or_field("backtrace", is_text))
             .when(file, |layout| layout.file("file").or_field("file", is_text))
             .when(line, |layout| layout.line("line").or_field("line", is_number))

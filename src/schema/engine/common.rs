@@ -184,13 +184,12 @@ impl Layout {
 
     /// Adds the mark of lines that were held back, or a user's field of its name.
     pub(in crate::schema) fn held_back(self) -> Self {
-        self.held_back_as("held_back")
+        self.held_back_as("held_back").or_field("held_back", |_| true)
     }
 
-    /// The same, under another key.
+    /// Adds the mark of lines that were held back.
     pub(in crate::schema) fn held_back_as(self, key: &str) -> Self {
         self.value(key, Stage::Event(Mark::HeldBack), |parts| parts.record.is_held_back().then_some(Value::Bool(true)))
-            .or_field("held_back", |_| true)
     }
 
     /// Adds the backtrace, or a user's field of its name.
