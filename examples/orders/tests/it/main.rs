@@ -208,7 +208,9 @@ fn marks(schema: &str, event: &Value) -> Vec<String> {
         _ => time[17..26].to_owned(),
     });
     marks.push(match (schema, text(event, "level")) {
-        ("bunyan" | "pino", level) => format!("\"level\":{}", 10 * (2 + LEVELS.iter().position(|of| *of == level).unwrap())),
+        ("bunyan" | "pino", level) => {
+            format!("\"level\":{}", 10 * (2 + LEVELS.iter().position(|of| *of == level).unwrap()))
+        }
         ("gelf", level) => {
             let number = ["ERROR", "WARN", "INFO"].iter().position(|of| *of == level).map_or(7, |at| [3, 4, 6][at]);
             format!("\"level\":{number}")
