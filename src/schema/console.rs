@@ -326,9 +326,8 @@ impl Options {
             .spelling(UNDER, Spelling { syntax: fields.clone(), key: |name| Cow::Owned(format!("fields.{name}")) })
             .roles(self.service, has_ids)
             .members(Stage::CallSite, move |parts, out| {
-                let level = parts.record.level();
-                let style = levels.style_of(level);
-                let _ = write!(out, "{}{:<5} {}", style.begin(), level.as_str(), style.end());
+                let style = levels.style_of(parts.record.level());
+                let _ = write!(out, "{}{:<5} {}", style.begin(), parts.level.upper(), style.end());
                 true
             })
             .when(self.shape != Shape::Compact, |layout| self.target(layout, style(|all| &all.target)))

@@ -1,13 +1,14 @@
 //! One JSON object per line, every key once and at the top level: the default.
 
-use super::edit::Edits;
 use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Place, Stage, TOP, UNDER, is_text};
 use super::host::hostname;
 use super::json::{self, Form};
-use super::object::switches;
+use super::level::LevelFormat;
+use super::object::{described, switches};
 use super::resolved_fields::Origin;
 use super::span_fields::SpanFields;
-use super::{BuiltIn, Keys, Schema};
+use super::time_format::TimeFormat;
+use super::{BuiltIn, Keys};
 use crate::context::SpanId;
 use crate::record::{Record, Value};
 
@@ -63,6 +64,8 @@ pub struct Flat {
 /// What is switched on, besides what every line has.
 #[derive(Clone, Debug, Default)]
 struct Options {
+    time: TimeFormat,
+    level: LevelFormat,
     pid: bool,
     hostname: bool,
     thread_id: bool,
@@ -77,6 +80,18 @@ impl Flat {
     /// Creates the schema of [the crate's page](crate#what-a-line-means), with nothing switched on.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets how `timestamp` is spelled.
+    pub fn time(mut self, time: impl Into<TimeFormat>) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
+    /// Sets how `level` is spelled.
+    pub fn level(mut self, level: LevelFormat) -> Self {
+        self.options.level = level;
+        self
     }
 
     switches! { options:
@@ -106,7 +121,8 @@ impl Flat {
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(&self, record: &Record<'_>) -> Layout {
-        let Self { pid, hostname: host, thread_id, thread_name, file, line, module, span_fields } = self.clone();
+        let Self { pid, hostname: host, thread_id, thread_name, file, line, module, span_fields, time, level } =
+            self.clone();
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
         let place = move |name: &str, origin: Origin| match name {
             "backtrace" if backtraces => Place::Group(UNDER),
@@ -129,13 +145,14 @@ impl Options {
             (place, _) => place,
         };
         Layout::new("{\"timestamp\":\"", place)
-            .level("level")
+            .time(time)
+            .level_as("level", level)
             .target("target")
             .message("message", AS_TEXT)
             .own_fields(TOP)
             .error("error")
             .truncation()
-            .when(holds_back, Layout::held_back)
+            .when(holds_back, |layout| layout.held_back_as("held_back"))
             .when(backtraces, |layout| layout.backtrace().or_field("backtrace", is_text))
             .when(file, |layout| layout.file("file").or_field("file", is_text))
             .when(line, |layout| layout.line("line").or_field("line", is_number))
@@ -157,25 +174,11 @@ impl Options {
     }
 }
 
-impl Schema for Flat {
-    #[inline]
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-
-    fn wants_thread(&self) -> bool {
-        self.options.thread_id || self.options.thread_name
-    }
-}
+described!(
+    Flat,
+    wants_thread: |options| options.thread_id || options.thread_name,
+    wants_local_time: |options| options.time.is_local()
+);
 
 /// Returns whether a value is an integer.
 fn is_number(value: &Value<'_>) -> bool {

@@ -4,12 +4,11 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>. The error keys are those of
 //! the managed runtimes.
 
-use super::Schema;
-use super::edit::Edits;
 use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
 use super::json;
-use super::object::switches;
+use super::object::{described, switches};
 use super::table::{BuiltIn, Keys};
+use super::time_format::{Rfc3339, TimeFormat};
 use crate::record::{Record, Value};
 
 /// Lines for AWS Lambda functions whose log format is JSON.
@@ -24,6 +23,7 @@ pub struct Lambda {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
+    time: TimeFormat,
     file: bool,
     line: bool,
 }
@@ -66,6 +66,12 @@ impl Lambda {
         Self::default()
     }
 
+    /// Sets how `timestamp` is spelled.
+    pub fn time(mut self, time: Rfc3339) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
     switches! { options:
         /// Adds the source file of the call site to `location`.
         file,
@@ -79,7 +85,8 @@ impl Options {
     fn layout(self, record: &Record<'_>) -> Layout {
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
         Layout::with_keys("{\"timestamp\":\"", KEYS, record)
-            .level("level")
+            .time(self.time)
+            .text("level", Stage::CallSite, |parts| Some(parts.level.lambda().into()))
             .message("message", AS_TEXT)
             .target("logger")
             .takes("requestId", |value| value.as_str().is_some())
@@ -104,16 +111,7 @@ impl Options {
                 out.push(b']');
                 chain.sources().next().is_some()
             })
-            .when(self.file || self.line, |layout| {
-                layout.text("location", Stage::CallSite, move |parts| {
-                    let file = parts.record.file().filter(|_| self.file);
-                    match (file, parts.record.line().filter(|_| self.line)) {
-                        (Some(file), Some(line)) => Some(format!("{file}:{line}").into()),
-                        (Some(file), None) => Some(file.into()),
-                        (None, line) => line.map(|line| line.to_string().into()),
-                    }
-                })
-            })
+            .location("location", self.file, self.line)
             .truncation()
             .when(holds_back, Layout::held_back)
             .when(backtraces, Layout::backtrace)
@@ -124,17 +122,4 @@ impl Options {
     }
 }
 
-impl Schema for Lambda {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-}
+described!(Lambda, wants_local_time: |options| options.time.is_local());

@@ -5,14 +5,14 @@
 
 use std::borrow::Cow;
 
-use tracing::Level;
-
 use super::Schema;
 use super::edit::Edits;
 use super::engine::{Engine, Layout, Mark, Place, Spelling, Stage, Syntax, TOP};
 use super::json::{self, Form};
+use super::level::LevelFormat;
 use super::object::{is_reserved, switches};
 use super::table::{BuiltIn, Keys};
+use super::time_format::TimeFormat;
 use crate::record::{Record, Value};
 
 /// Lines of `key=value` pairs.
@@ -22,12 +22,27 @@ pub struct Logfmt {
     engine: Engine,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Options {
+    time: TimeFormat,
+    level: LevelFormat,
     thread_id: bool,
     thread_name: bool,
     file: bool,
     line: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            time: TimeFormat::default(),
+            level: LevelFormat::Lower,
+            thread_id: false,
+            thread_name: false,
+            file: false,
+            line: false,
+        }
+    }
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::text("logfmt", Some(LINE_KEYS), || Box::new(Logfmt::new()))];
@@ -67,6 +82,18 @@ impl Logfmt {
         Self::default()
     }
 
+    /// Sets how `ts` is spelled.
+    pub fn time(mut self, time: impl Into<TimeFormat>) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
+    /// Sets how `level` is spelled, which is in lower case by default.
+    pub fn level(mut self, level: LevelFormat) -> Self {
+        self.options.level = level;
+        self
+    }
+
     switches! { options:
         /// Adds `thread_id`, the number in the standard library's `ThreadId`.
         thread_id,
@@ -91,11 +118,12 @@ impl Options {
     /// Describes the lines.
     fn layout(self) -> Layout {
         Layout::new("ts=", |_, _| Place::Group(TOP))
-            .tail(Some("Z"))
+            .time(self.time)
+            .tail(Some(""))
             .end(b"")
             .syntax(PAIRS)
             .spelling(TOP, Spelling { syntax: PAIRS, key: users_key })
-            .text("level", Stage::CallSite, |parts| Some(level(parts.record.level()).into()))
+            .level_as("level", self.level)
             .target("target")
             .message("msg", PAIRS.form)
             .value("error", Stage::Event(Mark::Error), |parts| parts.error)
@@ -123,6 +151,10 @@ impl Options {
 impl Schema for Logfmt {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.engine.render(record, out, || self.options.layout());
+    }
+
+    fn wants_local_time(&self) -> bool {
+        self.options.time.is_local()
     }
 
     fn wants_thread(&self) -> bool {
@@ -169,14 +201,4 @@ fn has_special(text: &str) -> bool {
 /// Returns whether a character is forbidden in keys, and needs quotes in values.
 fn is_special(char: char) -> bool {
     char <= ' ' || matches!(char, '=' | '"' | '\u{fffd}') || json::is_unsafe(char)
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        _ => "trace",
-    }
 }

@@ -7,16 +7,16 @@
 
 use std::borrow::Cow;
 
-use super::Schema;
-use super::edit::Edits;
 use super::engine::{
     AS_JSON, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text,
     views,
 };
 use super::json::{self, Form};
-use super::object::{is_reserved, switches};
+use super::level::LevelFormat;
+use super::object::{described, is_reserved, switches};
 use super::resolved_fields::{Origin, ResolvedField, fields_of_span};
 use super::table::{BuiltIn, Keys};
+use super::time_format::TimeFormat;
 use crate::context::SpanView;
 use crate::record::{Record, Value};
 
@@ -29,6 +29,8 @@ pub struct Nested {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
+    time: TimeFormat,
+    level: LevelFormat,
     thread_id: bool,
     thread_name: bool,
     file: bool,
@@ -75,6 +77,18 @@ impl Nested {
         Self::default()
     }
 
+    /// Sets how `timestamp` is spelled.
+    pub fn time(mut self, time: impl Into<TimeFormat>) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
+    /// Sets how `level` is spelled.
+    pub fn level(mut self, level: LevelFormat) -> Self {
+        self.options.level = level;
+        self
+    }
+
     switches! { options:
         /// Adds `threadId`, as `with_thread_ids` does.
         thread_id,
@@ -106,9 +120,10 @@ impl Options {
             Origin::Static => Place::Group(if is_reserved(name, KEYS) { FIELDS } else { TOP }),
         };
         Layout::new("{\"timestamp\":\"", place)
+            .time(self.time)
             .keeps_roles()
             .spelling(FIELDS, Spelling::json(AS_FMT, |name| Cow::Borrowed(name)))
-            .level("level")
+            .level_as("level", self.level)
             .required_object("fields", |layout| {
                 layout
                     .fields(FIELDS)
@@ -158,24 +173,11 @@ impl Options {
     }
 }
 
-impl Schema for Nested {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn wants_thread(&self) -> bool {
-        self.options.thread_id || self.options.thread_name
-    }
-}
+described!(
+    Nested,
+    wants_thread: |options| options.thread_id || options.thread_name,
+    wants_local_time: |options| options.time.is_local()
+);
 
 /// Appends what `fmt` writes for a record of the `log` crate.
 fn put_log(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {

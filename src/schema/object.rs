@@ -31,6 +31,15 @@ pub(super) fn put_object<'m>(out: &mut Vec<u8>, members: impl IntoIterator<Item 
     out.push(b'}');
 }
 
+/// Appends an object with the members that have a value; returns false if none has.
+pub(super) fn put_present<'m, const MEMBERS: usize>(
+    out: &mut Vec<u8>,
+    members: [(&'m str, Option<Value<'m>>); MEMBERS],
+) -> bool {
+    put_object(out, members.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
+    members.iter().any(|(_, value)| value.is_some())
+}
+
 /// Defines the switches of a schema's builder.
 macro_rules! switches {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
@@ -47,3 +56,63 @@ macro_rules! switches {
     };
 }
 pub(super) use switches;
+
+/// Defines switches that many schemas have, by name, each with its key.
+macro_rules! keyed_switches {
+    ($options:ident: $($name:ident $key:literal),* $(,)?) => {
+        $(keyed_switches! { @$name $options $key })*
+    };
+    (@thread_id $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the number in the standard library's `ThreadId`.")]
+            thread_id
+        }
+    };
+    (@thread_name $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the thread's name, where it has one.")]
+            thread_name
+        }
+    };
+    (@file $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the source file of the call site.")]
+            file
+        }
+    };
+    (@line $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the line in the source file.")]
+            line
+        }
+    };
+}
+pub(super) use keyed_switches;
+
+/// Implements `Schema` for a type with `options`, which describe its lines, and an `engine`, which renders them. The hooks
+/// are those of the trait that depend on the options.
+macro_rules! described {
+    ($schema:ty $(, $hook:ident: |$options:ident| $answer:expr)*) => {
+        impl $crate::schema::Schema for $schema {
+            #[inline]
+            fn render(&mut self, record: &$crate::record::Record<'_>, out: &mut Vec<u8>) {
+                self.engine.render(record, out, || self.options.layout(record));
+            }
+
+            fn edit(&mut self, edits: &$crate::schema::Edits) -> bool {
+                self.engine.edit(edits);
+                true
+            }
+
+            fn forked(&mut self) {
+                self.engine.forget();
+            }
+
+            $(fn $hook(&self) -> bool {
+                let $options = &self.options;
+                $answer
+            })*
+        }
+    };
+}
+pub(super) use described;

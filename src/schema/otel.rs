@@ -6,12 +6,13 @@
 
 use std::borrow::Cow;
 
-use tracing::Level;
-
 use super::Schema;
 use super::edit::Edits;
-use super::engine::{Brackets, Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, marks};
+use super::engine::{
+    Brackets, Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, marks, micros_as_seconds,
+};
 use super::json::{self, Form, Json, Tree};
+use super::level::LineLevel;
 use super::object::{is_reserved, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
@@ -139,7 +140,7 @@ impl Options {
             .spelling(TOP, Spelling { syntax: ATTRIBUTES, key: attribute_name })
             .spelling(UNDER, Spelling { syntax: ATTRIBUTES, key: attribute_name })
             .spelling(RESOURCE, Spelling { syntax: ATTRIBUTES, key: resource_name })
-            .members(Stage::CallSite, |parts, out| put_severity(out, parts.record.level()))
+            .members(Stage::CallSite, |parts, out| put_severity(out, parts.level))
             .syntax(Syntax::unnamed(",\"body\":", ANY))
             .message("", ANY)
             .syntax(Syntax::unnamed(",\"attributes\":", ANY))
@@ -148,6 +149,22 @@ impl Options {
                     .syntax(ATTRIBUTES)
                     .request("request_id", ATTRIBUTES.form)
                     .error_texts("exception.message", "exception.type", "exception.stacktrace")
+                    .request_fields(&[
+                        ("http.request.method", "method"),
+                        ("http.response.status_code", "status"),
+                        ("http.route", "route"),
+                        ("url.path", "path"),
+                        ("url.scheme", "scheme"),
+                        ("network.protocol.version", "http_version"),
+                        ("user_agent.original", "user_agent"),
+                        ("http.request.body.size", "request_bytes"),
+                        ("http.response.body.size", "response_bytes"),
+                    ])
+                    .request_field("http.server.request.duration", "latency_us", micros_as_seconds)
+                    .request_member("error.type", &[], |parts, out| {
+                        let error = error_of_request(parts);
+                        error.is_some_and(|error| ATTRIBUTES.form.put(&Value::Str(&error), out))
+                    })
                     .file("code.file.path")
                     .line("code.line.number")
                     .when(self.thread_id, |layout| layout.thread_id("thread.id"))
@@ -261,20 +278,22 @@ fn put_times(out: &mut Vec<u8>, record: &Record<'_>) {
 }
 
 /// Appends a level; returns true.
-fn put_severity(out: &mut Vec<u8>, level: Level) -> bool {
-    let number: u8 = match level {
-        Level::ERROR => 17,
-        Level::WARN => 13,
-        Level::INFO => 9,
-        Level::DEBUG => 5,
-        _ => 1,
-    };
+fn put_severity(out: &mut Vec<u8>, level: LineLevel) -> bool {
     out.extend_from_slice(b",\"severityNumber\":");
-    json::put_int(out, number);
+    json::put_int(out, level.otel());
     out.extend_from_slice(b",\"severityText\":\"");
-    out.extend_from_slice(level.as_str().as_bytes());
+    out.extend_from_slice(level.upper().as_bytes());
     out.push(b'"');
     true
+}
+
+/// Returns the class of a request's failure: its outcome, or the status of the server's error.
+fn error_of_request(parts: &Parts<'_>) -> Option<Cow<'static, str>> {
+    match (parts.of_request("outcome")?.as_str()?, parts.of_request("status")) {
+        (outcome @ ("panicked" | "service_error" | "body_error"), _) => Some(outcome.to_owned().into()),
+        (_, Some(Value::U64(status))) if status >= 500 => Some(status.to_string().into()),
+        _ => None,
+    }
 }
 
 /// Appends an `AnyValue`.

@@ -3,13 +3,20 @@
 use super::layout::{Layout, Mark, Stage};
 use super::parts::Parts;
 use crate::context::{SpanId, TraceId};
-use crate::record::Value;
+use crate::record::{Record, Value};
 use crate::schema::json::{self, Form, put_error_object};
+use crate::schema::level::LevelFormat;
+use crate::schema::object::put_object;
 
 impl Layout {
     /// Adds the level in upper case.
     pub(in crate::schema) fn level(self, key: &str) -> Self {
-        self.text(key, Stage::CallSite, |parts| Some(parts.record.level().as_str().into()))
+        self.level_as(key, LevelFormat::Upper)
+    }
+
+    /// Adds the level.
+    pub(in crate::schema) fn level_as(self, key: &str, format: LevelFormat) -> Self {
+        self.value(key, Stage::CallSite, move |parts| Some(parts.level.spelled(format)))
     }
 
     /// Adds the target.
@@ -117,11 +124,59 @@ impl Layout {
         })
     }
 
+    /// Adds the names of the visible spans as a text, outermost first, joined with colons.
+    pub(in crate::schema) fn span_path(self, key: &str) -> Self {
+        self.text(key, Stage::Shape, |parts| {
+            let names = parts.span_names();
+            (!names.is_empty()).then(|| names.join(":").into())
+        })
+    }
+
+    /// Adds `err`, an object with the error's message, its type under the key `name`, and its stack. The backtrace of a
+    /// line without an error is `backtrace`. `record`: any record.
+    pub(in crate::schema) fn err(self, name: &'static str, record: &Record<'_>) -> Self {
+        let layout = self.put("err", Stage::Event(Mark::Error), move |parts, out| {
+            let Some(message) = parts.error_message() else { return false };
+            let stack = parts.stack();
+            let members = [
+                ("message", message),
+                (name, parts.error_type().unwrap_or("Error")),
+                ("stack", stack.as_deref().unwrap_or(message)),
+            ];
+            put_object(out, members.map(|(key, text)| (key, Value::Str(text))));
+            true
+        });
+        layout.when(record.statics.backtraces, |layout| {
+            layout.text("backtrace", Stage::Event(Mark::Stack), |parts| {
+                parts.record.backtrace().filter(|_| parts.error.is_none()).map(Into::into)
+            })
+        })
+    }
+
+    /// Adds the place of the call site as a text, `src/main.rs:42`, with the parts that are switched on.
+    pub(in crate::schema) fn location(self, key: &str, has_file: bool, has_line: bool) -> Self {
+        self.when(has_file || has_line, |layout| {
+            layout.text(key, Stage::CallSite, move |parts| {
+                let file = parts.record.file().filter(|_| has_file);
+                match (file, parts.record.line().filter(|_| has_line)) {
+                    (Some(file), Some(line)) => Some(format!("{file}:{line}").into()),
+                    (Some(file), None) => Some(file.into()),
+                    (None, line) => line.map(|line| line.to_string().into()),
+                }
+            })
+        })
+    }
+
     /// Adds `truncated` and `original_bytes` to lines that were cut.
     pub(in crate::schema) fn truncation(self) -> Self {
+        self.truncation_as("truncated", "original_bytes")
+    }
+
+    /// Adds to lines that were cut that they were, and their original size.
+    pub(in crate::schema) fn truncation_as(self, truncated: &str, original_bytes: &str) -> Self {
         let cut = Stage::Event(Mark::Truncated);
-        self.value("truncated", cut, |parts| parts.record.original_bytes().map(|_| Value::Bool(true))).number(
-            "original_bytes",
+        self.value(truncated, cut, |parts| parts.record.original_bytes().map(|_| Value::Bool(true))).number(
+            original_bytes,
             cut,
             |parts| parts.record.original_bytes(),
         )
@@ -129,10 +184,12 @@ impl Layout {
 
     /// Adds the mark of lines that were held back, or a user's field of its name.
     pub(in crate::schema) fn held_back(self) -> Self {
-        self.value("held_back", Stage::Event(Mark::HeldBack), |parts| {
-            parts.record.is_held_back().then_some(Value::Bool(true))
-        })
-        .or_field("held_back", |_| true)
+        self.held_back_as("held_back").or_field("held_back", |_| true)
+    }
+
+    /// Adds the mark of lines that were held back.
+    pub(in crate::schema) fn held_back_as(self, key: &str) -> Self {
+        self.value(key, Stage::Event(Mark::HeldBack), |parts| parts.record.is_held_back().then_some(Value::Bool(true)))
     }
 
     /// Adds the backtrace, or a user's field of its name.

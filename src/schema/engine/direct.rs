@@ -26,7 +26,7 @@ pub(super) fn put_line(layout: &Layout, record: &Record<'_>, out: &mut Vec<u8>) 
             member => put_member(number, member, &parts, layout, out),
         }
     }
-    out.extend_from_slice(layout.end);
+    out.extend_from_slice(layout.frame.end);
 }
 
 /// Appends the line of a record with its time, with edits of its members that have a key. `time`: what begins the line.
@@ -42,7 +42,7 @@ pub(super) fn put_edited_line(
     let parts = Parts::of(record, &views, layout);
     let (insert_at, syntax) = layout.insert_at.clone().unwrap_or((layout.members.len(), Syntax::JSON));
     let mut found: Vec<(Cow<'_, str>, Found<'_>)> = Vec::new();
-    if let Some(value) = time.and_then(|time| time.get(layout.head.len()..)) {
+    if let Some(value) = time.and_then(|time| time.get(layout.frame.head.len()..)) {
         found.push((Cow::Borrowed(TIME), Found::Member(NO_MEMBER, value.to_vec())));
     }
     let mut is_inside = false;
@@ -139,7 +139,7 @@ pub(super) fn put_edited_line(
         // The first member is not separated from another.
         out.remove(begin);
     }
-    out.extend_from_slice(layout.end);
+    out.extend_from_slice(layout.frame.end);
 }
 
 /// The name of the time where it is a member that edits may change, in lines that are not JSON objects.

@@ -69,7 +69,7 @@ impl Layout {
             return None;
         }
         match self.insert_at {
-            None => self.head = edited_head(&self.head, edits)?,
+            None => self.frame.head = edited_head(&self.frame.head, edits)?,
             Some(_) if edits.change(TIME).is_some() || edits.gives(TIME) => return None,
             Some(_) => {}
         }

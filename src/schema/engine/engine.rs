@@ -8,7 +8,7 @@ use super::contexts::{Contexts, Prepared};
 use super::direct;
 use super::layout::{Group, Layout, Mark, Member, Stage};
 use super::parts::{Parts, headline};
-use super::plan::{Meeting, Op, Plan, Role};
+use super::plan::{Meeting, Op, Plan, Prepares, Role};
 use super::steps::Steps;
 use super::syntax::Brackets;
 use crate::addresses::AddressKeys;
@@ -132,7 +132,7 @@ impl Started {
             return false;
         }
         let plan = plan(&mut self.plans, record, &self.layout, &self.steps);
-        if plan.is_log != record.is_log {
+        if plan.prepares != Prepares::of(record.is_log) {
             return false;
         }
         let mut context = None;
@@ -164,7 +164,7 @@ impl Started {
         }
         let mut run = Run { record, layout: &self.layout, fields: Fields::new(record.fields), context, hides };
         let is_done = run.put(plan, &mut line).is_some();
-        line.put(self.layout.end);
+        line.put(self.layout.frame.end);
         line.finish();
         if !is_done {
             out.truncate(start);

@@ -7,12 +7,14 @@ use std::borrow::Cow;
 
 use super::edited::EditedKeys;
 use super::parts::Parts;
+use super::requests::RequestFields;
 use super::syntax::{Brackets, MemberKey, Spelling, Syntax};
 use crate::record::{Record, Value};
-use crate::schema::clock::{ClockText, QUOTED};
+use crate::schema::clock::{ClockText, QUOTE};
 use crate::schema::json::Form;
 use crate::schema::object::is_reserved;
 use crate::schema::resolved_fields::Origin;
+use crate::schema::time_format::TimeFormat;
 
 /// When the value of a member is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(in crate::schema) enum Mark {
     Stack,
     /// Some of its texts were cut. Such lines are not prepared.
     Truncated,
+    /// It reports a request. Such lines are not prepared.
+    Request,
 }
 
 /// The number of a group of fields that stand together in a line, such as those under `fields`.
@@ -126,17 +130,23 @@ pub(super) enum Member {
     Close(Brackets),
 }
 
-/// The description of a schema's lines.
-pub(in crate::schema) struct Layout {
+/// What is around the members of a line.
+pub(super) struct Frame {
     /// What precedes the time. In a JSON object: an opening brace, the first key and a quote.
     pub(super) head: String,
-    /// What follows the digits of the time; `None` when the schema writes the time itself.
+    pub(super) time: TimeFormat,
+    /// What follows the time; `None` when the schema writes the time itself.
     pub(super) tail: Option<&'static str>,
-    pub(super) members: Vec<Member>,
     /// What ends the line.
     pub(super) end: &'static [u8],
+}
+
+/// The description of a schema's lines.
+pub(in crate::schema) struct Layout {
+    pub(super) frame: Frame,
+    pub(super) members: Vec<Member>,
     /// How the members that are added look.
-    syntax: Syntax,
+    pub(super) syntax: Syntax,
     /// Where edits insert members, and how these look, unless it is the end of a JSON object. Then edits apply to members,
     /// and not to the text of the line.
     pub(super) insert_at: Option<(usize, Syntax)>,
@@ -151,16 +161,15 @@ pub(in crate::schema) struct Layout {
     pub(super) roles: (bool, bool),
     /// A field that a member shows, by its name, if the value fits.
     pub(super) taken: Option<(&'static str, Fits)>,
+    pub(super) request_fields: RequestFields,
 }
 
 impl Layout {
     /// Begins a description. `place`: where a field goes, by its name.
     pub(in crate::schema) fn new(head: &'static str, place: impl Fn(&str, Origin) -> Place + Send + 'static) -> Self {
         Self {
-            head: head.to_owned(),
-            tail: Some(QUOTED),
+            frame: Frame { head: head.to_owned(), time: TimeFormat::default(), tail: Some(QUOTE), end: b"}" },
             members: Vec::new(),
-            end: b"}",
             syntax: Syntax::JSON,
             insert_at: None,
             place_of_name: Box::new(place),
@@ -170,6 +179,7 @@ impl Layout {
             keeps_roles: false,
             roles: (true, true),
             taken: None,
+            request_fields: RequestFields::default(),
         }
     }
 
@@ -237,15 +247,22 @@ impl Layout {
         self
     }
 
-    /// Sets what follows the digits of the time; `None`: the schema writes the time itself.
+    /// Sets how the time is spelled. A number loses the quotes that head and tail have.
+    pub(in crate::schema) fn time(mut self, time: TimeFormat) -> Self {
+        self.frame.time = time;
+        self
+    }
+
+    /// Sets what follows the time; `None`: the schema writes the time itself.
     pub(in crate::schema) fn tail(mut self, tail: Option<&'static str>) -> Self {
-        self.tail = tail;
+        self.frame.tail = tail;
         self
     }
 
     /// Returns the clock that writes the time.
     pub(super) fn clock(&self) -> Option<ClockText> {
-        self.tail.map(|tail| ClockText::new(self.head.clone(), tail))
+        let Frame { head, time, tail, .. } = &self.frame;
+        tail.map(|tail| ClockText::new(head.clone(), tail, *time))
     }
 
     /// Returns how the values of the members that are added are written.
@@ -255,7 +272,7 @@ impl Layout {
 
     /// Sets what ends the line.
     pub(in crate::schema) fn end(mut self, end: &'static [u8]) -> Self {
-        self.end = end;
+        self.frame.end = end;
         self
     }
 
@@ -368,65 +385,6 @@ impl Layout {
         let (stage, of) = (Stage::Context, Some("request_id"));
         self.members.push(Member::Value { key, stage, put: Box::new(put), slot: None, of });
         self
-    }
-
-    /// Adds the fields of a group: the event's own, then those of its context.
-    pub(in crate::schema) fn fields(self, group: Group) -> Self {
-        self.own_fields(group).context_fields(group)
-    }
-
-    /// Adds the event's own fields of a group.
-    pub(in crate::schema) fn own_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Event, group));
-        self
-    }
-
-    /// Adds the context's fields of a group.
-    pub(in crate::schema) fn context_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Span, group));
-        self
-    }
-
-    /// Adds the static fields of a group.
-    pub(in crate::schema) fn static_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Static, group));
-        self
-    }
-
-    /// Adds an object with what `add` adds, unless that is nothing.
-    pub(in crate::schema) fn object(self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        self.enclosed(key, Brackets::OBJECT, add)
-    }
-
-    /// Adds what `add` adds in brackets, unless that is nothing.
-    pub(in crate::schema) fn enclosed(mut self, key: &str, brackets: Brackets, add: impl FnOnce(Self) -> Self) -> Self {
-        let open = self.members.len();
-        let syntax = self.syntax.clone();
-        self.members.push(Member::Open { key: MemberKey::new(key, &syntax), groups: 0, is_required: false });
-        self = add(self).syntax(syntax);
-        let mut inside = self.members.iter().skip(open + 1).map(|member| match member {
-            Member::Fields(_, group) => Some(1 << group),
-            _ => None,
-        });
-        let inside = inside.try_fold(0, |groups, group| Some(groups | group?)).unwrap_or(0);
-        if let Some(Member::Open { groups, .. }) = self.members.get_mut(open) {
-            *groups = inside;
-        }
-        self.members.push(Member::Close(brackets));
-        self
-    }
-
-    /// Adds an object with what `add` adds, even if that is nothing.
-    pub(in crate::schema) fn required_object(mut self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        self.members.push(Member::Open { key: MemberKey::new(key, &self.syntax), groups: 0, is_required: true });
-        self = add(self);
-        self.members.push(Member::Close(Brackets::OBJECT));
-        self
-    }
-
-    /// Adds the object `fields` with what has no other place.
-    pub(in crate::schema) fn under_fields(self) -> Self {
-        self.object("fields", |layout| layout.fields(UNDER).static_fields(UNDER))
     }
 
     pub(super) fn spelling_of(&self, group: Group) -> &Spelling {

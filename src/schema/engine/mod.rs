@@ -14,9 +14,11 @@ mod direct;
 mod edited;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod engine;
+mod groups;
 mod layout;
 mod parts;
 mod plan;
+mod requests;
 mod shapes;
 mod steps;
 mod syntax;
@@ -26,4 +28,5 @@ mod tests;
 pub(super) use engine::Engine;
 pub(super) use layout::{Group, Layout, Mark, Place, Stage, TOP, UNDER, marks};
 pub(super) use parts::{Parts, error_message, views};
+pub(super) use requests::{micros_as_millis, micros_as_nanos, micros_as_seconds};
 pub(super) use syntax::{AS_JSON, AS_SCALAR, AS_TEXT, Brackets, Spelling, Syntax, is_text, put_text};

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::layout::{Group, Layout, Member};
+use super::layout::{Group, Layout, Member, Place, TOP, UNDER};
+use super::requests::is_request;
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::names::{Names, last_of_each};
 use crate::record::{Record, Value};
+use crate::schema::level::{LEVEL_NAME, LineLevel};
 use crate::schema::object::tell_apart;
 use crate::schema::resolved_fields::{Origin, ResolvedField, ResolvedFields};
 
@@ -23,6 +25,8 @@ pub(in crate::schema) fn views<'a>(record: &Record<'a>) -> Views<'a> {
 /// A member reads only what its stage knows. When a context is prepared, what belongs to the event is absent.
 pub(in crate::schema) struct Parts<'a> {
     pub(in crate::schema) record: &'a Record<'a>,
+    /// The event's level, or the one that its field `level_name` names.
+    pub(in crate::schema) level: LineLevel,
     /// The event's own field `message`.
     pub(in crate::schema) message: Option<Value<'a>>,
     /// The event's own field `error`, if it is an error or text.
@@ -65,6 +69,7 @@ impl<'a> Parts<'a> {
     pub(super) fn bare(record: &'a Record<'a>) -> Self {
         Self {
             record,
+            level: record.level().into(),
             message: None,
             error: None,
             request: None,
@@ -86,6 +91,14 @@ impl<'a> Parts<'a> {
             value,
             origin: Origin::Static,
         }));
+        let takes = |field: &ResolvedField<'_>| {
+            layout.taken.is_some_and(|(name, fits)| field.name == name && fits(&field.value))
+        };
+        // A user's own description of the request stands for the line's.
+        let is_of_request = !layout.request_fields.is_empty() && is_request(record) && !fields.iter().any(takes);
+        if is_of_request {
+            fields.retain(|field| !layout.request_fields.has(field));
+        }
         let mut parts = Self::bare(record);
         let context = record.context();
         parts.trace = context.and_then(Context::trace_id);
@@ -99,7 +112,7 @@ impl<'a> Parts<'a> {
         } else {
             parts.take_roles(&mut fields, layout);
         }
-        parts.place(fields, layout);
+        parts.place(fields, layout, is_of_request);
         parts.spell(layout);
         parts
     }
@@ -110,6 +123,9 @@ impl<'a> Parts<'a> {
         let is_text = |field: &ResolvedField<'_>| field.value.as_str().is_some();
         self.message = take(fields, "message", ResolvedField::is_message).map(|field| field.value);
         self.error = take(fields, "error", ResolvedField::is_error).map(|field| field.value);
+        let names_level = |field: &ResolvedField<'_>| field.is_own() && LineLevel::named(&field.value).is_some();
+        let level = take(fields, LEVEL_NAME, names_level).and_then(|field| LineLevel::named(&field.value));
+        self.level = level.unwrap_or(self.level);
         let request = fields.iter().find(|field| field.name == REQUEST);
         self.request = request.map(|field| (field.value, field.origin));
         fields.retain(|field| field.name != REQUEST || stays(field));
@@ -128,7 +144,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Decides where each field goes.
-    fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout) {
+    fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout, is_of_request: bool) {
         self.fields.reserve(fields.len());
         // Only static fields come after others of their names.
         let has_statics = fields.last().is_some_and(|field| field.origin == Origin::Static);
@@ -139,6 +155,7 @@ impl<'a> Parts<'a> {
             {
                 self.slots.push(slot);
             } else if let Some(group) = layout.group_of(name, origin, &value)
+                && let group = if is_of_request { beside_request(group, name, origin, layout) } else { group }
                 && !(has_statics && !shown.add((name, group)) && origin == Origin::Static)
             {
                 self.fields.push(Placed { name, key: Cow::Borrowed(name), value, origin, group });
@@ -223,6 +240,15 @@ impl<'a> Parts<'a> {
             self.record.context().into_iter().flat_map(Context::names).collect();
         names.reverse();
         names
+    }
+}
+
+/// Returns the group of a field in the line of a request, whose members have keys that other lines lack.
+fn beside_request(group: Group, name: &str, origin: Origin, layout: &Layout) -> Group {
+    match layout.place(name, origin) {
+        _ if group != TOP || !layout.meets_request(name) => group,
+        Place::Either(_, second) => second,
+        _ => UNDER,
     }
 }
 

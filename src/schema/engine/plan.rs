@@ -10,11 +10,13 @@ use super::contexts::Contexts;
 use super::direct::put_member;
 use super::layout::{Group, Layout, Mark, Member, Place, Stage};
 use super::parts::Parts;
+use super::requests::is_request;
 use super::steps::{Step, Steps};
 use super::syntax::Brackets;
 use crate::names::Names;
 use crate::record::{Key, Record, plain_name};
 use crate::schema::json::{Form, Piece};
+use crate::schema::level::LEVEL_NAME;
 use crate::schema::resolved_fields::Origin;
 
 /// The prepared parts of a call site.
@@ -22,8 +24,7 @@ pub(super) struct Plan {
     pub(super) ops: Vec<Op>,
     /// The fixed bytes of all [`Op::Bytes`].
     pub(super) bytes: Vec<u8>,
-    /// Whether it is the call site of records of the `log` crate.
-    pub(super) is_log: bool,
+    pub(super) prepares: Prepares,
     /// Index of the field `message`.
     pub(super) message: Option<u8>,
     /// Index of the field `error`.
@@ -40,6 +41,23 @@ pub(super) struct Plan {
     named: Vec<(Box<str>, Field)>,
     /// For each shape, by its number: whether its contexts may have fields with the same names.
     met: Vec<Option<Meeting>>,
+}
+
+/// The records of a call site whose lines are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prepares {
+    Events,
+    /// Records of the `log` crate.
+    Log,
+    /// None: the lines of requests, which the layout shows differently, are written directly.
+    Nothing,
+}
+
+impl Prepares {
+    #[inline]
+    pub(super) fn of(is_log: bool) -> Self {
+        if is_log { Self::Log } else { Self::Events }
+    }
 }
 
 /// One step to a line.
@@ -114,7 +132,10 @@ impl Plan {
         let mut plan = Self {
             ops: Vec::new(),
             bytes: Vec::new(),
-            is_log: record.is_log,
+            prepares: match !layout.request_fields.is_empty() && is_request(record) {
+                true => Prepares::Nothing,
+                false => Prepares::of(record.is_log),
+            },
             message,
             error,
             request,
@@ -282,7 +303,7 @@ impl Plan {
             Mark::HeldBack => record.statics.holds_back,
             Mark::Backtrace => record.statics.backtraces,
             Mark::Stack => self.error.is_some() || record.statics.backtraces,
-            Mark::Truncated => false,
+            Mark::Truncated | Mark::Request => false,
         }
     }
 
@@ -407,7 +428,7 @@ impl Field {
             _ if record.is_log && name.starts_with("log.") => (Role::Done, UNSPELLED, None),
             _ if is_role && layout.shows(name) => (Role::Done, UNSPELLED, None),
             _ if is_role => (Role::Irregular, UNSPELLED, None),
-            _ if is_static || is_id || is_taken => (Role::Irregular, UNSPELLED, None),
+            _ if is_static || is_id || is_taken || name == LEVEL_NAME => (Role::Irregular, UNSPELLED, None),
             Place::Group(group) => {
                 let role = slot.map_or(Role::Group(group), |(number, _)| Role::Slot(group, number));
                 (role, group, None)

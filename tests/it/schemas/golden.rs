@@ -224,7 +224,9 @@ pub(super) fn of_here(line: &str) -> String {
     let line = [",", "}"]
         .iter()
         .fold(line.to_owned(), |line, end| line.replace(&pid(std::process::id(), end), &pid(4242, end)));
-    line.replace(&format!("\"hostname\":\"{hostname}\""), "\"hostname\":\"machine\"")
+    ["hostname", "host"]
+        .iter()
+        .fold(line, |line, key| line.replace(&format!("\"{key}\":\"{hostname}\""), &format!("\"{key}\":\"machine\"")))
 }
 
 /// Returns a line without the digits of its long text: how many there are depends on the lengths of process id and
