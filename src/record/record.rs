@@ -57,8 +57,11 @@ impl<'a> Record<'a> {
     /// log's own lines.
     pub fn event_name(&self) -> Option<&'static str> {
         let (meta, name) = (self.meta, self.meta.name());
-        let place = name.strip_prefix("event ").and_then(|place| place.strip_prefix(meta.file()?)?.strip_prefix(':'));
-        let is_default = place.is_some_and(|line| line.parse() == Ok(meta.line().unwrap_or_default()));
+        let is_default = name.strip_prefix("event ").is_some_and(|place| {
+            let Some(file) = meta.file() else { return true };
+            let line = place.strip_prefix(file).and_then(|line| line.strip_prefix(':'));
+            line.is_some_and(|line| line.parse() == Ok(meta.line().unwrap_or_default()))
+        });
         (self.kind() == Kind::Event && !self.is_log && !is_default).then_some(name)
     }
 

@@ -47,6 +47,7 @@ const KEYS: &[&str] = &[
     "span_id",
     "err",
     "src",
+    "event_name",
     "spans",
     "truncated",
     "original_bytes",
@@ -96,6 +97,7 @@ impl Options {
             // The viewer requires it on every line.
             .message("msg", AS_TEXT)
             .target("component")
+            .event_name("event_name")
             .request("req_id", AS_JSON)
             .trace("trace_id")
             .span("span_id")

@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::io::Write;
 
 use chrono::{Local, Utc};
 
 use super::Schema;
+use super::color::{Color, auto_color};
 use super::edit::Edits;
 use super::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER};
-use super::json::{self, Form};
 use super::object::switches;
 use super::palette::Palette;
+use super::plain::{MESSAGE, PLAIN, put_plain, put_text};
 use super::resolved_fields::Origin;
 use super::style::Style;
 use super::table::BuiltIn;
@@ -41,20 +41,6 @@ pub struct Console {
     shown: VecDeque<ContextKey>,
 }
 
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Color {
-    /// When the sink is a terminal that can: `TERM=dumb` cannot. `NO_COLOR` turns colours off, `CLICOLOR_FORCE` turns
-    /// them on.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Shape {
     #[default]
@@ -80,6 +66,12 @@ struct Options {
     palette: Palette,
     utc: bool,
     date: bool,
+    shows: Shows,
+}
+
+/// What is switched on, besides what every line has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shows {
     file: bool,
     line: bool,
     module: bool,
@@ -176,6 +168,9 @@ impl Console {
         utc,
         /// Shows the date before the time of day.
         date,
+    }
+
+    switches! { options.shows:
         /// Shows the source file of the call site behind the target.
         file,
         /// Shows the line in the source file.
@@ -288,12 +283,12 @@ impl Options {
             ("backtrace", true),
             ("trace_id", self.has_ids(is_folded)),
             ("span_id", self.has_ids(is_folded)),
-            ("module", self.module),
-            ("function", self.function),
-            ("thread_id", self.thread_id),
-            ("thread_name", self.thread_name),
-            ("pid", self.pid),
-            ("service", self.service),
+            ("module", self.shows.module),
+            ("function", self.shows.function),
+            ("thread_id", self.shows.thread_id),
+            ("thread_name", true),
+            ("pid", self.shows.pid),
+            ("service", self.shows.service),
         ];
         all.into_iter().filter(|(_, is_shown)| *is_shown).map(|(name, _)| name).collect()
     }
@@ -303,7 +298,7 @@ impl Options {
         let style = |of: fn(&Palette) -> &Style| self.style(is_colored, of);
         let (message, name, ids) = (style(|all| &all.message), style(|all| &all.name), style(|all| &all.ids));
         let levels = if is_colored { self.palette.clone() } else { Palette::plain() };
-        let (keys, shows_statics, has_ids) = (self.keys(is_folded), self.static_fields, self.has_ids(is_folded));
+        let (keys, shows_statics, has_ids) = (self.keys(is_folded), self.shows.static_fields, self.has_ids(is_folded));
         let place = move |name: &str, origin| match origin {
             Origin::Static if !shows_statics => Place::Hidden,
             Origin::Span | Origin::Variable if is_folded => Place::Hidden,
@@ -316,7 +311,6 @@ impl Options {
             between: format!("={}", name.end()).into(),
             form: PLAIN,
         };
-        let dimmed = Syntax { before: " ".into(), between: "=".into(), ..fields.clone() };
         let gap = if self.shape == Shape::Pretty { "\n   " } else { " " };
         let is_line = self.shape != Shape::Pretty;
         Layout::new("", place)
@@ -324,14 +318,14 @@ impl Options {
             .end(b"")
             .spelling(TOP, Spelling::with(fields.clone()))
             .spelling(UNDER, Spelling { syntax: fields.clone(), key: |name| Cow::Owned(format!("fields.{name}")) })
-            .roles(self.service, has_ids)
+            .roles(self.shows.service, has_ids)
             .members(Stage::CallSite, move |parts, out| {
                 let style = levels.style_of(parts.record.level());
                 let _ = write!(out, "{}{:<5} {}", style.begin(), parts.level.upper(), style.end());
                 true
             })
             .when(self.shape != Shape::Compact, |layout| self.target(layout, style(|all| &all.target)))
-            .when(self.file || self.line, |layout| self.location(layout, style(|all| &all.target)))
+            .when(self.shows.file || self.shows.line, |layout| self.location(layout, style(|all| &all.target)))
             .syntax(Syntax::unnamed(format!(" {}", message.begin()), PLAIN))
             .enclosed("", Brackets { open: None, close: message.end().as_bytes() }, |layout| {
                 layout.syntax(Syntax::unnamed("", PLAIN)).message("message", MESSAGE)
@@ -369,20 +363,20 @@ impl Options {
                     .syntax(Syntax::unnamed(format!(" {}", ids.begin()), PLAIN))
                     .enclosed("", Brackets { open: None, close: ids.end().as_bytes() }, |layout| {
                         layout
-                            .syntax(dimmed.clone())
-                            .when(self.module, |layout| layout.module("module"))
-                            .when(self.function, |layout| {
+                            .syntax(Syntax { before: " ".into(), between: "=".into(), ..fields })
+                            .when(self.shows.module, |layout| layout.module("module"))
+                            .when(self.shows.function, |layout| {
                                 layout.text("function", Stage::Shape, |parts| {
                                     parts.span_names().last().map(|name| (*name).into())
                                 })
                             })
-                            .when(self.thread_id, |layout| layout.thread_id("thread_id"))
-                            .when(self.thread_name, |layout| layout.thread_name("thread_name"))
-                            .when(self.pid, |layout| {
+                            .when(self.shows.thread_id, |layout| layout.thread_id("thread_id"))
+                            .thread_name(self.shows.thread_name, "thread_name")
+                            .when(self.shows.pid, |layout| {
                                 layout.number("pid", Stage::Log, |_| Some(std::process::id().into()))
                             })
-                            .when(self.service, |layout| layout.service("service"))
-                            .when(self.static_fields, |layout| layout.static_fields(TOP).static_fields(UNDER))
+                            .when(self.shows.service, |layout| layout.service("service"))
+                            .when(self.shows.static_fields, |layout| layout.static_fields(TOP).static_fields(UNDER))
                             .request("request_id", PLAIN)
                             .when(has_ids, |layout| {
                                 let any = |_: &Value<'_>| true;
@@ -411,7 +405,7 @@ impl Options {
 
     /// Adds file and line of the call site.
     fn location(&self, layout: Layout, style: Style) -> Layout {
-        let (file, line) = (self.file, self.line);
+        let (file, line) = (self.shows.file, self.shows.line);
         layout.members(Stage::CallSite, move |parts, out| {
             let file = parts.record.file().filter(|_| file);
             let line = parts.record.line().filter(|_| line).map(|line| line.to_string());
@@ -460,7 +454,7 @@ impl Schema for Console {
     }
 
     fn wants_thread(&self) -> bool {
-        self.options.thread_id || self.options.thread_name
+        self.options.shows.thread_id || self.options.shows.thread_name
     }
 
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
@@ -487,70 +481,5 @@ impl Schema for Console {
         if self.color == Color::Auto {
             self.is_colored = auto_color(is_terminal, |name| std::env::var_os(name));
         }
-    }
-}
-
-/// Returns whether to colour under [`Color::Auto`]. A non-empty `NO_COLOR` turns colours off. `CLICOLOR_FORCE` other
-/// than `0` turns them on, also when the sink is not a terminal. A terminal called `dumb` cannot show them.
-fn auto_color(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    if set("NO_COLOR").is_some() {
-        return false;
-    }
-    let is_dumb = set("TERM").is_some_and(|name| name == "dumb");
-    is_terminal && !is_dumb || set("CLICOLOR_FORCE").is_some_and(|value| value != "0")
-}
-
-/// Appends text, with its unsafe characters as Rust escapes.
-fn put_text(text: &str, out: &mut Vec<u8>) {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return out.extend_from_slice(text.as_bytes());
-    }
-    for char in text.chars() {
-        if json::is_unsafe(char) {
-            let _ = write!(out, "{}", char.escape_default());
-        } else {
-            out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-    }
-}
-
-/// Appends a value or a name; text that could be mistaken for something else is quoted.
-fn put_plain(value: &Value<'_>, out: &mut Vec<u8>) {
-    match value {
-        Value::Str(text) if !text.is_empty() && !text.bytes().any(|byte| b" \"\\=".contains(&byte)) => {
-            put_text(text, out);
-        }
-        Value::Error(_) => put_plain(&Value::Str(&json::text_of(value)), out),
-        value => json::put_value(out, value),
-    }
-}
-
-/// The form of values.
-const PLAIN: Form = Form::Own(put_plain);
-
-/// The form of the message, which is not quoted.
-const MESSAGE: Form = Form::Own(|value, out| match value {
-    Value::Str(text) => put_text(text, out),
-    value => put_plain(value, out),
-});
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-
-    use super::auto_color;
-
-    #[test]
-    fn colour_follows_the_terminal_unless_a_variable_says_otherwise() {
-        let with =
-            |name: &'static str, value: &'static str| move |asked: &str| (asked == name).then(|| OsString::from(value));
-        assert!(auto_color(true, |_| None));
-        assert!(!auto_color(false, |_| None));
-        assert!(!auto_color(true, with("NO_COLOR", "1")));
-        assert!(auto_color(true, with("NO_COLOR", "")), "empty does not count");
-        assert!(auto_color(false, with("CLICOLOR_FORCE", "1")));
-        assert!(!auto_color(false, with("CLICOLOR_FORCE", "0")));
-        assert!(!auto_color(true, with("TERM", "dumb")) && auto_color(true, with("TERM", "xterm")));
     }
 }

@@ -4,7 +4,7 @@
 //! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Today, Datadog's own tracers log 128-bit trace
 //! ids as 32 hex digits, and span ids in decimal. Earlier, both were decimal numbers of 64 bits.
 
-use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Stage, TOP, micros_as_nanos};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Mark, Stage, TOP, micros_as_nanos};
 use super::object::{described, switches};
 use super::table::{BuiltIn, Keys};
 use super::time_format::TimeFormat;
@@ -50,6 +50,7 @@ const KEYS: &[&str] = &[
     "dd.span_id",
     "logger.name",
     "logger.thread_name",
+    "evt.name",
     "logger.method_name",
     "logger.file",
     "logger.line",
@@ -131,11 +132,17 @@ impl Options {
             .when(!self.decimal_ids, |layout| layout.trace("dd.trace_id"))
             .text("dd.span_id", Stage::Context, |parts| Some(decimal(&parts.span?.digits()).into()))
             .target("logger.name")
-            .when(self.thread_name, |layout| layout.thread_name("logger.thread_name"))
+            .event_name("evt.name")
+            .thread_name(self.thread_name, "logger.thread_name")
             .when(self.module, |layout| layout.module("logger.method_name"))
             .when(self.file, |layout| layout.file("logger.file"))
             .when(self.line, |layout| layout.line("logger.line"))
-            .error_texts("error.message", "error.kind", "error.stack")
+            .text("error.message", Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
+            // Error Tracking leaves out errors without a kind.
+            .text("error.kind", Stage::Event(Mark::Error), |parts| {
+                parts.error_message().map(|_| parts.error_type().unwrap_or("Error").into())
+            })
+            .text("error.stack", Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
             .request("request_id", AS_JSON)
             .request_fields(&[
                 ("http.method", "method"),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::engine::{
-    AS_SCALAR, AS_TEXT, Engine, Group, Layout, Parts, Place, Spelling, Stage, TOP, UNDER, micros_as_nanos, put_text,
+    AS_TEXT, Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, micros_as_nanos, put_text,
 };
 use super::object::{described, keyed_switches, switches};
 use super::resolved_fields::Origin;
@@ -18,7 +18,7 @@ use crate::record::{Record, Value};
 /// Lines for Elasticsearch: the Elastic Common Schema.
 ///
 /// A user's field becomes a label, `labels.user_id`. Characters that Elasticsearch would take for structure are
-/// replaced in its name, and its value is a scalar. A field named like an ECS field that is not written otherwise, such
+/// replaced in its name, and its value is a text. A field named like an ECS field that is not written otherwise, such
 /// as `http.request.method` or `user.id`, stays where it is.
 #[derive(Debug, Default)]
 pub struct Ecs {
@@ -47,7 +47,7 @@ const LINE_KEYS: Keys = Keys {
 };
 
 /// ECS fields that users may set: leaves only, so that none contradicts another. Sorted.
-const FIELDS: [&str; 60] = [
+const FIELDS: [&str; 59] = [
     "client.address",
     "client.bytes",
     "client.ip",
@@ -59,7 +59,6 @@ const FIELDS: [&str; 60] = [
     "destination.port",
     "error.code",
     "error.id",
-    "event.action",
     "event.code",
     "event.duration",
     "event.id",
@@ -137,11 +136,11 @@ impl Options {
             _ if FIELDS.binary_search(&name).is_ok() => Place::Either(TOP, LABELS),
             _ => Place::Group(LABELS),
         };
-        let labels = Spelling::json(AS_SCALAR, label_name);
+        let labels = Syntax { form: AS_TEXT, ..Syntax::JSON };
         Layout::new("{\"@timestamp\":\"", place)
             .time(self.time)
             .fits(is_of_type)
-            .spelling(LABELS, labels)
+            .spelling(LABELS, Spelling { syntax: labels.clone(), key: label_name })
             .level("log.level")
             .message("message", AS_TEXT)
             .text("ecs.version", Stage::Log, |_| Some(ECS_VERSION.into()))
@@ -156,11 +155,12 @@ impl Options {
             })
             .span("span.id")
             .target("log.logger")
+            .event_name("event.action")
             .file("log.origin.file.name")
             .line("log.origin.file.line")
             .number("process.pid", Stage::Log, |_| Some(std::process::id().into()))
             .when(self.thread_id, |layout| layout.thread_id("process.thread.id"))
-            .when(self.thread_name, |layout| layout.thread_name("process.thread.name"))
+            .thread_name(self.thread_name, "process.thread.name")
             .error_texts("error.message", "error.type", "error.stack_trace")
             .request_fields(&[
                 ("http.request.method", "method"),
@@ -180,8 +180,10 @@ impl Options {
             .fields(TOP)
             .static_fields(TOP)
             .object("labels", |layout| {
+                // Elasticsearch maps a label by its first value, and then refuses others: all are text.
                 layout
-                    .request("request_id", AS_SCALAR)
+                    .syntax(labels)
+                    .request("request_id", AS_TEXT)
                     .fields(LABELS)
                     .static_fields(LABELS)
                     .when(holds_back, Layout::held_back)

@@ -127,7 +127,7 @@ impl Options {
         let place = move |name: &str, origin: Origin| match name {
             "backtrace" if backtraces => Place::Group(UNDER),
             "thread_id" if thread_id => Place::Group(UNDER),
-            "thread_name" if thread_name => Place::Group(UNDER),
+            "thread_name" | "event_name" => Place::Group(UNDER),
             "file" if file => Place::Group(UNDER),
             "line" if line => Place::Group(UNDER),
             "module" if module => Place::Group(UNDER),
@@ -148,6 +148,7 @@ impl Options {
             .time(time)
             .level_as("level", level)
             .target("target")
+            .event_name("event_name")
             .message("message", AS_TEXT)
             .own_fields(TOP)
             .error("error")
@@ -158,7 +159,8 @@ impl Options {
             .when(line, |layout| layout.line("line").or_field("line", is_number))
             .when(module, |layout| layout.module("module").or_field("module", is_text))
             .when(thread_id, |layout| layout.thread_id("thread_id").or_field("thread_id", is_number))
-            .when(thread_name, |layout| layout.thread_name("thread_name").or_field("thread_name", is_text))
+            .thread_name(thread_name, "thread_name")
+            .or_field("thread_name", is_text)
             .when(pid, |layout| layout.number("pid", Stage::Log, |_| Some(std::process::id().into())))
             .when(host, |layout| layout.text("hostname", Stage::Log, |_| Some(hostname().into())))
             .service("service")

@@ -7,8 +7,10 @@ use std::borrow::Cow;
 
 use tracing::Level;
 
-use super::engine::{AS_JSON, AS_TEXT, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, marks};
-use super::json;
+use super::engine::{
+    AS_JSON, AS_TEXT, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, marks, put_text,
+};
+use super::json::{self, Form};
 use super::object::{described, is_reserved, keyed_switches, put_object, put_present, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
@@ -76,6 +78,7 @@ const KEYS: &[&str] = &[
     "spans",
     "thread_id",
     "thread_name",
+    "event_name",
     "truncated",
     "original_bytes",
     "fields",
@@ -137,10 +140,13 @@ impl Options {
         };
         Layout::new("{\"time\":\"", place)
             .time(time)
+            .spelling(TOP, Spelling::json(DOUBLES, |name| Cow::Borrowed(name)))
+            .spelling(UNDER, Spelling::json(DOUBLES, |name| Cow::Borrowed(name)))
             .spelling(IN_LABELS, Spelling::json(AS_TEXT, |name| Cow::Borrowed(name)))
             .takes("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
             .text("severity", Stage::CallSite, |parts| Some(parts.level.gcp().into()))
             .message("message", AS_TEXT)
+            .event_name("event_name")
             .target("target")
             .error("error")
             .text("stack_trace", Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
@@ -191,7 +197,7 @@ impl Options {
             })
             .request("request_id", AS_JSON)
             .when(thread_id, |layout| layout.thread_id("thread_id"))
-            .when(thread_name, |layout| layout.thread_name("thread_name"))
+            .thread_name(thread_name, "thread_name")
             .truncation()
             .when(holds_back, Layout::held_back)
             .span_names("spans")
@@ -246,6 +252,21 @@ fn put_request(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
         ],
     )
 }
+
+/// The back end keeps numbers as doubles: integers that these would round are texts.
+const DOUBLES: Form = Form::Except(|value, out| {
+    let is_rounded = match *value {
+        Value::U64(number) => number > MAX_EXACT,
+        Value::I64(number) => number.unsigned_abs() > MAX_EXACT,
+        Value::U128(number) => number > u128::from(MAX_EXACT),
+        Value::I128(number) => number.unsigned_abs() > u128::from(MAX_EXACT),
+        _ => false,
+    };
+    is_rounded && put_text(out, &json::text_of(value))
+});
+
+/// Doubles hold all integers up to this one.
+const MAX_EXACT: u64 = 1 << 53;
 
 fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{')

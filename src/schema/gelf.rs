@@ -42,7 +42,7 @@ const LINE_KEYS: Keys = Keys {
 
 /// Names of fields that the lines have, or that Graylog drops or takes for its own.
 const NAMES: &str = "short_message full_message message host source timestamp level facility file line id logger service \
-    request_id trace_id span_id parent_span_id spans error_message error_type thread_id thread_name truncated \
+    request_id trace_id span_id parent_span_id spans error_message error_type thread_id thread_name event_name truncated \
     original_bytes held_back http_request_method http_request_path http_response_code _id _ttl _source _all _index _type \
     _score";
 
@@ -68,10 +68,11 @@ impl Options {
             .number("level", Stage::CallSite, |parts| Some(parts.level.syslog()))
             .error_texts("_error_message", "_error_type", "full_message")
             .target("_logger")
+            .text("_event_name", Stage::CallSite, |parts| parts.record.event_name().map(Into::into))
             .when(self.file, |layout| layout.file("_file"))
             .when(self.line, |layout| layout.line("_line"))
             .when(self.thread_id, |layout| layout.thread_id("_thread_id"))
-            .when(self.thread_name, |layout| layout.thread_name("_thread_name"))
+            .thread_name(self.thread_name, "_thread_name")
             .service("_service")
             .request("_request_id", TEXT_OR_NUMBER)
             .trace("_trace_id")

@@ -9,7 +9,7 @@ use super::json;
 use super::object::{described, switches};
 use super::table::{BuiltIn, Keys};
 use super::time_format::{Rfc3339, TimeFormat};
-use crate::record::{Record, Value};
+use crate::record::Record;
 
 /// Lines for AWS Lambda functions whose log format is JSON.
 ///
@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "errorMessage",
     "stackTrace",
     "location",
+    "event_name",
     "spans",
     "truncated",
     "original_bytes",
@@ -83,12 +84,13 @@ impl Lambda {
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
-        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        let holds_back = record.statics.holds_back;
         Layout::with_keys("{\"timestamp\":\"", KEYS, record)
             .time(self.time)
             .text("level", Stage::CallSite, |parts| Some(parts.level.lambda().into()))
             .message("message", AS_TEXT)
             .target("logger")
+            .event_name("event_name")
             .takes("requestId", |value| value.as_str().is_some())
             .text("requestId", Stage::Context, |parts| {
                 let id = parts.taken.or(parts.request.map(|(request, _)| request));
@@ -101,20 +103,21 @@ impl Options {
             .trace("trace_id")
             .span("span_id")
             .text("errorMessage", Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
-            .text("errorType", Stage::Event(Mark::Error), |parts| parts.error_type().map(Into::into))
-            .put("stackTrace", Stage::Event(Mark::Error), |parts, out| {
-                let Some(Value::Error(chain)) = parts.error else { return false };
-                for (place, source) in chain.sources().enumerate() {
+            .text("errorType", Stage::Event(Mark::Error), |parts| {
+                parts.error_message().map(|_| parts.error_type().unwrap_or("Error").into())
+            })
+            .put("stackTrace", Stage::Event(Mark::Stack), |parts, out| {
+                let stack = parts.stack().unwrap_or_default();
+                for (place, line) in stack.lines().filter(|line| !line.is_empty()).enumerate() {
                     out.push(if place == 0 { b'[' } else { b',' });
-                    json::put_str(out, source);
+                    json::put_str(out, line);
                 }
                 out.push(b']');
-                chain.sources().next().is_some()
+                !stack.is_empty()
             })
             .location("location", self.file, self.line)
             .truncation()
             .when(holds_back, Layout::held_back)
-            .when(backtraces, Layout::backtrace)
             .span_names("spans")
             .fields(TOP)
             .static_fields(TOP)

@@ -69,6 +69,7 @@ const KEYS: &[&str] = &[
     "request_id",
     "trace_id",
     "span_id",
+    "event_name",
     "spans",
     "truncated",
     "original_bytes",
@@ -125,13 +126,14 @@ impl Options {
             .spelling(TOP, Spelling { syntax: PAIRS, key: users_key })
             .level_as("level", self.level)
             .target("target")
+            .event_name("event_name")
             .message("msg", PAIRS.form)
             .value("error", Stage::Event(Mark::Error), |parts| parts.error)
             .or_field("error", |_| true)
             .when(self.file, |layout| layout.file("file"))
             .when(self.line, |layout| layout.line("line"))
             .when(self.thread_id, |layout| layout.thread_id("thread_id"))
-            .when(self.thread_name, |layout| layout.thread_name("thread_name"))
+            .thread_name(self.thread_name, "thread_name")
             .truncation()
             .fields(TOP)
             .held_back()

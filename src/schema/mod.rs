@@ -40,6 +40,7 @@
 //! ```
 
 mod clock;
+mod color;
 mod edit;
 mod engine;
 mod host;
@@ -48,6 +49,7 @@ pub mod json;
 mod level;
 mod object;
 mod palette;
+mod plain;
 mod resolved_fields;
 mod span_fields;
 mod style;
@@ -71,7 +73,7 @@ table::schemas! {
     console::Console,
 }
 
-pub use console::Color;
+pub use color::Color;
 pub use edit::Edits;
 pub(crate) use flat::is_reserved;
 pub(crate) use journal::WithPrefix;

@@ -58,6 +58,7 @@ const KEYS: &[&str] = &[
     "spans",
     "threadName",
     "threadId",
+    "event_name",
     "request_id",
     "trace_id",
     "span_id",
@@ -133,6 +134,7 @@ impl Options {
                     .static_fields(FIELDS)
             })
             .target("target")
+            .text("event_name", Stage::CallSite, |parts| parts.record.event_name().map(Into::into))
             .when(self.file, |layout| layout.file("filename"))
             .when(self.line, |layout| layout.line("line_number"))
             .put("span", Stage::Context, |parts, out| {
@@ -150,7 +152,7 @@ impl Options {
                 out.push(b']');
                 shown().next().is_some()
             })
-            .when(self.thread_name, |layout| layout.thread_name("threadName"))
+            .thread_name(self.thread_name, "threadName")
             .when(self.thread_id, |layout| {
                 layout.text("threadId", Stage::Event(Mark::Thread), |parts| {
                     parts.record.thread().map(|thread| format!("ThreadId({})", thread.id).into())

@@ -54,6 +54,12 @@ macro_rules! switches {
             self
         })*
     };
+    ($options:ident.$group:ident: $($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        $($(#[$doc])* pub fn $name(mut self) -> Self {
+            self.$options.$group.$name = true;
+            self
+        })*
+    };
 }
 pub(super) use switches;
 

@@ -18,7 +18,7 @@ use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
 use crate::context::{SpanId, TraceId};
 use crate::names::{Names, last_of_each};
-use crate::record::{Record, Value};
+use crate::record::{Kind, Record, Value};
 
 /// Lines of OTLP/JSON.
 ///
@@ -143,6 +143,7 @@ impl Options {
             .members(Stage::CallSite, |parts, out| put_severity(out, parts.level))
             .syntax(Syntax::unnamed(",\"body\":", ANY))
             .message("", ANY)
+            .members(Stage::CallSite, put_event_name)
             .syntax(Syntax::unnamed(",\"attributes\":", ANY))
             .enclosed("", Brackets { open: Some(b'['), close: b"]" }, |layout| {
                 layout
@@ -168,7 +169,7 @@ impl Options {
                     .file("code.file.path")
                     .line("code.line.number")
                     .when(self.thread_id, |layout| layout.thread_id("thread.id"))
-                    .when(self.thread_name, |layout| layout.thread_name("thread.name"))
+                    .thread_name(self.thread_name, "thread.name")
                     .span_names("spans")
                     .truncation()
                     .fields(TOP)
@@ -228,6 +229,19 @@ fn resource_name(name: &str) -> Cow<'_, str> {
         "env" => Cow::Owned("deployment.environment.name".to_owned()),
         name => attribute_name(name),
     }
+}
+
+/// Appends the event's name: the one that the program gave it, or that of the convention for panics.
+fn put_event_name(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
+    let name = match parts.record.kind() {
+        Kind::Panic => Some("exception"),
+        _ => parts.record.event_name(),
+    };
+    name.is_some_and(|name| {
+        out.extend_from_slice(b",\"eventName\":");
+        json::put_str(out, name);
+        true
+    })
 }
 
 /// Ends the record, and appends the scope; returns true.

@@ -37,7 +37,7 @@ const LINE_KEYS: Keys =
 
 #[rustfmt::skip]
 const KEYS: &[&str] = &[
-    "time", "level", "pid", "hostname", "name", "msg", "logger", "caller", "reqId", "trace_id", "span_id", "err", "spans",
+    "time", "level", "pid", "hostname", "name", "msg", "logger", "caller", "reqId", "trace_id", "span_id", "err", "spans", "event_name",
     "truncated", "original_bytes", "fields",
     // Readers know these, but no line has them: a user's field must not be taken for one.
     "timestamp", "type", "stack", "req", "res", "responseTime",
@@ -74,6 +74,7 @@ impl Options {
             .service("name")
             .message("msg", AS_TEXT)
             .target("logger")
+            .event_name("event_name")
             .location("caller", self.file, self.line)
             .request("reqId", AS_JSON)
             .trace("trace_id")

@@ -45,7 +45,7 @@ const LINE_KEYS: Keys = Keys {
 #[rustfmt::skip]
 const KEYS: &[&str] = &[
     "message", "severity", "logger", "file", "line", "thread_id", "thread", "exception", "exception_type", "stack_trace",
-    "request_id", "trace_id", "span_id", "spans", "truncated", "original_bytes", "fields",
+    "request_id", "trace_id", "span_id", "spans", "event_name", "truncated", "original_bytes", "fields",
 ];
 
 impl Splunk {
@@ -89,10 +89,11 @@ impl Options {
                     .message("message", AS_TEXT)
                     .level("severity")
                     .target("logger")
+                    .event_name("event_name")
                     .when(file, |layout| layout.file("file"))
                     .when(line, |layout| layout.line("line"))
                     .when(thread_id, |layout| layout.thread_id("thread_id"))
-                    .when(thread_name, |layout| layout.thread_name("thread"))
+                    .thread_name(thread_name, "thread")
                     .error_texts("exception", "exception_type", "stack_trace")
                     .request("request_id", AS_JSON)
                     .trace("trace_id")

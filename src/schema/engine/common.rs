@@ -2,6 +2,7 @@
 
 use super::layout::{Layout, Mark, Stage};
 use super::parts::Parts;
+use super::syntax::is_text;
 use crate::context::{SpanId, TraceId};
 use crate::record::{Record, Value};
 use crate::schema::json::{self, Form, put_error_object};
@@ -54,9 +55,15 @@ impl Layout {
         self.number(key, Stage::Event(Mark::Thread), |parts| parts.record.thread().map(|thread| thread.id))
     }
 
-    /// Adds the thread's name, if it has one.
-    pub(in crate::schema) fn thread_name(self, key: &str) -> Self {
-        self.text(key, Stage::Event(Mark::Thread), |parts| parts.record.thread()?.name.map(Into::into))
+    /// Adds the thread's name, if it has one: to all lines, or only to those of panics.
+    pub(in crate::schema) fn thread_name(self, in_all: bool, key: &str) -> Self {
+        let mark = if in_all { Mark::Thread } else { Mark::Panic };
+        self.text(key, Stage::Event(mark), |parts| parts.record.thread()?.name.map(Into::into))
+    }
+
+    /// Adds the name that the program gave the event, or a user's field of the key.
+    pub(in crate::schema) fn event_name(self, key: &'static str) -> Self {
+        self.text(key, Stage::CallSite, |parts| parts.record.event_name().map(Into::into)).or_field(key, is_text)
     }
 
     /// Adds the error as an object with its message and its sources.
@@ -137,12 +144,8 @@ impl Layout {
     pub(in crate::schema) fn err(self, name: &'static str, record: &Record<'_>) -> Self {
         let layout = self.put("err", Stage::Event(Mark::Error), move |parts, out| {
             let Some(message) = parts.error_message() else { return false };
-            let stack = parts.stack();
-            let members = [
-                ("message", message),
-                (name, parts.error_type().unwrap_or("Error")),
-                ("stack", stack.as_deref().unwrap_or(message)),
-            ];
+            let stack = parts.stack().unwrap_or_else(|| parts.stack_head());
+            let members = [("message", message), (name, parts.error_type().unwrap_or("Error")), ("stack", &stack)];
             put_object(out, members.map(|(key, text)| (key, Value::Str(text))));
             true
         });

@@ -7,6 +7,7 @@ use tracing::Metadata;
 use super::contexts::{Contexts, Prepared};
 use super::direct;
 use super::layout::{Group, Layout, Mark, Member, Stage};
+use super::named::Named;
 use super::parts::{Parts, headline};
 use super::plan::{Meeting, Op, Plan, Prepares, Role};
 use super::steps::Steps;
@@ -385,11 +386,26 @@ impl Run<'_, '_> {
     fn event_parts(&self, mark: Mark, plan: &Plan) -> Option<Parts<'_>> {
         let mut parts = Parts::bare(self.record);
         if matches!(mark, Mark::Error | Mark::Stack) {
+            if mark == Mark::Stack {
+                parts.message = self.message(plan);
+            }
             parts.error = plan.error.and_then(|index| find(self.record.fields, index)).map(Raw::value);
             // Another value is a field like any other.
             parts.error.is_none_or(|error| matches!(error, Value::Error(_) | Value::Str(_))).then_some(())?;
         }
         Some(parts)
+    }
+
+    /// Returns the event's message.
+    fn message(&self, plan: &Plan) -> Option<Value<'_>> {
+        let message = match plan.message {
+            Some(index) => find(self.record.fields, index),
+            None => Fields::new(self.record.fields)
+                .next_raw()
+                .filter(|(key, _)| *key == Key::Name("message"))
+                .map(|(_, raw)| raw),
+        };
+        message.map(Raw::value)
     }
 
     /// Appends the field that takes the place of a member, if there is one.
@@ -421,30 +437,6 @@ impl Run<'_, '_> {
             _ => false,
         };
         Some(!is_there && (slot.fits)(value))
-    }
-}
-
-/// The fields of an event that no call site declares, in their order.
-#[derive(Default)]
-struct Named {
-    /// The numbers that were seen, as a set.
-    seen: u32,
-    /// The number that is expected next.
-    next: usize,
-}
-
-impl Named {
-    /// Returns the number of the next one; `None` when the line has to be written directly.
-    #[inline]
-    fn next(&mut self, name: &str, plan: &mut Plan, record: &Record<'_>, layout: &Layout) -> Option<usize> {
-        let number = plan.number_of(name, self.next, record, layout)?;
-        let bit = 1 << number;
-        if self.seen & bit != 0 {
-            return None;
-        }
-        self.seen |= bit;
-        self.next = number + 1;
-        Some(number)
     }
 }
 

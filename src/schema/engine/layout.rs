@@ -48,6 +48,8 @@ pub(in crate::schema) enum Mark {
     Truncated,
     /// It reports a request. Such lines are not prepared.
     Request,
+    /// It reports a panic.
+    Panic,
 }
 
 /// The number of a group of fields that stand together in a line, such as those under `fields`.

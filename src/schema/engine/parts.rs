@@ -9,6 +9,7 @@ use super::requests::is_request;
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::names::{Names, last_of_each};
 use crate::record::{Record, Value};
+use crate::schema::json;
 use crate::schema::level::{LEVEL_NAME, LineLevel};
 use crate::schema::object::tell_apart;
 use crate::schema::resolved_fields::{Origin, ResolvedField, ResolvedFields};
@@ -209,11 +210,41 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Returns the causes of the error and the backtrace, where readers expect a stack trace.
+    /// Returns the stack trace as readers expect it: type and message, then the causes of the error, then the backtrace;
+    /// `None` without causes and backtrace.
     pub(in crate::schema) fn stack(&self) -> Option<String> {
-        let causes = self.error.as_ref().and_then(error_stack);
-        let Some(backtrace) = self.record.backtrace() else { return causes };
-        Some(causes.map_or_else(|| backtrace.to_owned(), |causes| causes + "\n\n" + backtrace))
+        let causes = self.causes();
+        let backtrace = self.record.backtrace();
+        if causes.is_empty() && backtrace.is_none() {
+            return None;
+        }
+        let mut stack = self.stack_head();
+        for (number, cause) in causes.iter().enumerate() {
+            stack += if number == 0 { "\n\nCaused by:" } else { "" };
+            stack += &format!("\n    {number}: {cause}");
+        }
+        if let Some(backtrace) = backtrace {
+            stack += if causes.is_empty() { "\n" } else { "\n\n" };
+            stack += backtrace;
+        }
+        Some(stack)
+    }
+
+    /// Returns the first line of a stack trace: the error's type and message, else the line's.
+    pub(in crate::schema) fn stack_head(&self) -> String {
+        match (self.error_type(), self.error_message()) {
+            (Some(type_name), Some(message)) => format!("{type_name}: {message}"),
+            (None, Some(message)) => message.to_owned(),
+            _ => json::text_of(&self.headline()).into_owned(),
+        }
+    }
+
+    /// Returns the sources of the error, outermost first.
+    pub(in crate::schema) fn causes(&self) -> SmallVec<[&'a str; 4]> {
+        match self.error {
+            Some(Value::Error(chain)) => chain.sources().collect(),
+            _ => SmallVec::new(),
+        }
     }
 
     /// Returns the error's own message.
@@ -275,12 +306,12 @@ fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T
     }
 }
 
-/// Returns what stands for the message of an event without text: its error, else the innermost span's name, else the
-/// target.
+/// Returns what stands for the message of an event without text: its error, else its name, else the innermost span's name,
+/// else the target.
 pub(super) fn headline<'a>(record: &Record<'a>, error: Option<Value<'a>>) -> &'a str {
     let error = error.as_ref().map(error_message).filter(|message| !message.is_empty());
     let span = || record.context().and_then(|context| context.names().next());
-    error.or_else(span).unwrap_or_else(|| record.target())
+    error.or_else(|| record.event_name()).or_else(span).unwrap_or_else(|| record.target())
 }
 
 /// Returns the error's own message.
@@ -290,15 +321,4 @@ pub(in crate::schema) fn error_message<'v>(error: &Value<'v>) -> &'v str {
         Value::Str(text) => text,
         _ => "",
     }
-}
-
-/// Returns an error and its sources as text of several lines; `None` without sources.
-fn error_stack(error: &Value<'_>) -> Option<String> {
-    let Value::Error(chain) = error else { return None };
-    let mut text = format!("{}\n\nCaused by:", chain.message());
-    let start = text.len();
-    for (number, source) in chain.sources().enumerate() {
-        text += &format!("\n    {number}: {source}");
-    }
-    (text.len() > start).then_some(text)
 }

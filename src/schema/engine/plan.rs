@@ -14,7 +14,7 @@ use super::requests::is_request;
 use super::steps::{Step, Steps};
 use super::syntax::Brackets;
 use crate::names::Names;
-use crate::record::{Key, Record, plain_name};
+use crate::record::{Key, Kind, Record, plain_name};
 use crate::schema::json::{Form, Piece};
 use crate::schema::level::LEVEL_NAME;
 use crate::schema::resolved_fields::Origin;
@@ -303,6 +303,7 @@ impl Plan {
             Mark::HeldBack => record.statics.holds_back,
             Mark::Backtrace => record.statics.backtraces,
             Mark::Stack => self.error.is_some() || record.statics.backtraces,
+            Mark::Panic => record.kind() == Kind::Panic,
             Mark::Truncated | Mark::Request => false,
         }
     }

@@ -119,8 +119,3 @@ pub(in crate::schema) const AS_JSON: Form = Form::Json;
 
 /// The form of readers that take nothing but text.
 pub(in crate::schema) const AS_TEXT: Form = Form::Except(|value, out| put_text(out, &json::text_of(value)));
-
-/// The form of readers that take no nested values.
-pub(in crate::schema) const AS_SCALAR: Form = Form::Except(|value, out| {
-    matches!(value, Value::Json(_) | Value::Error(_)) && put_text(out, &json::text_of(value))
-});

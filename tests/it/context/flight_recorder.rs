@@ -157,7 +157,7 @@ fn promise_32_each_schema_marks_what_was_held_back_once() {
             }
         }
         let otel = "\"key\":\"held_back\",\"value\":{\"boolValue\":true}";
-        let marks = ["\"held_back\":true", "held_back=true", "\"_held_back\":\"true\"", otel];
+        let marks = ["\"held_back\":true", "held_back=true", "\"_held_back\":\"true\"", "\"held_back\":\"true\"", otel];
         let found: usize = marks.iter().map(|mark| text.matches(mark).count()).sum();
         assert_eq!(found, 1, "{name}: {text}");
     }

@@ -60,7 +60,7 @@ fn a_panic_is_a_line_with_its_text_and_context() {
             found,
             json!({
                 "timestamp": "2026-11-20T10:15:38.123456Z", "level": "ERROR", "target": "panic",
-                "message": "out of luck", "error": {"message": "out of luck", "chain": []},
+                "message": "out of luck", "error": {"message": "out of luck", "type": "panic", "chain": []}, "thread_name": "pool-7",
                 "request_id": "r-1", "table": "orders", "spans": ["request", "db"],
             })
         );
@@ -303,7 +303,7 @@ fn promise_14_hostile_payloads_and_panics_in_destructors_are_lines() {
         let lines = flushed(&guard, &memory);
         let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
         assert_eq!(messages[..2], ["Box<dyn Any>", "Box<dyn Any>"]);
-        assert_eq!((messages[2], messages[4]), ("\u{1b}[31m\u{202e}\"\n".repeat(10).as_str(), ""));
+        assert_eq!((messages[2], messages[4]), ("\u{1b}[31m\u{202e}\"\n".repeat(10).as_str(), "panic"));
         assert_eq!(lines[3]["truncated"], true);
     });
 }

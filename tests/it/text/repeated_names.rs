@@ -45,7 +45,8 @@ fn the_last_field_keeps_the_name_and_the_others_have_numbers() {
         info!(r#type = 1, "type" = 2, level = "forged", level = 3);
         Site::event("orders", Level::INFO, &["a", "a", "b"]).log(&[Some(&2), None, Some(&3)]);
     });
-    let [first, second] = ["first", "second"].map(|message| json!({"message": message, "chain": []}));
+    let first = json!({"message": "first", "chain": []});
+    let second = json!({"message": "second", "type": "Custom", "chain": []});
     assert_eq!([&lines[0]["error"], &lines[0]["error_2"], &lines[0]["error_3"]], [&second, &first, &json!(404)]);
     let values = ["a", "a_2", "a_3", "a_4"].map(|name| &lines[1][name]);
     assert_eq!(values, [&json!(true), &json!(2), &json!(1), &json!("two")]);

@@ -284,7 +284,9 @@ proptest! {
             info!(message, "text");
             info!(value = message, display = %message, "values");
         });
-        prop_assert_eq!(&lines[0]["message"], &json!(message));
+        // The target stands for a message that says nothing.
+        let shown = if message.is_empty() { module_path!() } else { &message };
+        prop_assert_eq!(&lines[0]["message"], &json!(shown));
         prop_assert_eq!([&lines[1]["message"], &lines[1]["message_2"]], [&json!("text"), &json!(message)]);
         prop_assert_eq!(&lines[2]["value"], &json!(message));
         prop_assert_eq!(&lines[2]["display"], &json!(message));
