@@ -126,8 +126,19 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
 /// Skips the leading fields that hold no secret for certain.
 #[inline]
 fn behind_harmless<'a>(rules: &Rules, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
-    fields
-        .skip_harmless(rules.least_card_number(), |text, cut| rules.is_harmless(text, || text.len() >= cut_at || cut()))
+    let is_nested = |text: &[u8]| matches!(text, [b'{' | b'[', ..]);
+    if !rules.scans_texts() {
+        return fields.skip_plain(u64::MAX, |text, _| !is_nested(text));
+    }
+    let is_whole = |text: &[u8], cut: &dyn Fn() -> bool| text.len() < cut_at && !cut();
+    let least = rules.least_card_number();
+    let rest = fields.clone().skip_plain(least, |text, cut| !is_nested(text) && is_whole(text, cut));
+    // One look at all their texts costs less than one at each.
+    let (plain, _) = fields.rest().split_at(fields.rest().len() - rest.rest().len());
+    match rules.first_secret(plain, |place| fields.clone().text_around(place)) {
+        Some(place) => fields.skip_to(place),
+        None => rest,
+    }
 }
 
 /// Returns whether all fields hold no secret for certain.

@@ -164,11 +164,12 @@ pub(super) struct Walk<'a> {
 pub(super) type Found = (usize, u8);
 
 /// A block, and the places in it that were not looked at yet.
+///
+/// A block begins with the last [`BEFORE`] bytes of the one before it. So each is judged by itself.
 #[derive(Clone, Copy, Debug)]
 struct Block {
     /// Where it begins.
     base: usize,
-    classes: Classes,
     /// Behind words.
     ends: u64,
     /// The fourth digit of each run.
@@ -179,54 +180,101 @@ struct Block {
 impl Block {
     /// Judges the bytes of a block. `fresh`: those that belong neither to the block before it nor behind the text.
     #[inline(always)]
-    fn of(classes: Classes, short: u64, before: Classes, fresh: u64, base: usize) -> Self {
-        let back = |count| back(classes.letters, before.letters, count);
-        let ends = back(1) & (back(2) | short) & !classes.letters & fresh;
-        let runs = if classes.digits == 0 { 0 } else { fourth_digits(classes.digits, before.digits) };
-        Self { base, classes, ends, runs: runs & fresh, marks: classes.marks & fresh }
+    fn of(Classes { letters, digits, marks }: Classes, short: u64, fresh: u64, base: usize) -> Self {
+        let ends = letters << 1 & (letters << 2 | short) & !letters;
+        let fourths = || digits & digits << 1 & digits << 2 & digits << 3 & !(digits << 4);
+        let runs = if digits == 0 { 0 } else { fourths() };
+        Self { base, ends: ends & fresh, runs: runs & fresh, marks: marks & fresh }
+    }
+
+    /// Returns where the block after this one begins; `None` if the text ends in this one.
+    #[inline(always)]
+    fn next(&self, text: &[u8]) -> Option<usize> {
+        let is_last = self.base + BLOCK >= text.len();
+        (!is_last).then(|| (self.base + BLOCK - BEFORE).min(text.len() - BLOCK))
+    }
+
+    /// Judges the block after this one, which begins at `base`.
+    #[inline(always)]
+    fn step(&self, window: &Window, short: u64, base: usize) -> Self {
+        Self::of(Classes::of::<4>(window), short, u64::MAX << ((self.base + BLOCK - base) % BLOCK), base)
+    }
+
+    /// Returns where the first run of four digits begins.
+    #[inline(always)]
+    fn first_run(&self) -> usize {
+        (self.base + self.runs.trailing_zeros() as usize).saturating_sub(3)
+    }
+
+    /// Returns what the last word of the text may announce, if it ends with this block, the window.
+    #[inline(always)]
+    fn last_word(&self, window: &Window, text: &[u8], anchors: &Anchors) -> u8 {
+        let kind = if self.base + BLOCK == text.len() { anchors.kind(window, BLOCK) & AT_END } else { 0 };
+        let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+        if kind != 0 && window.last().is_some_and(is_letter) { kind } else { 0 }
     }
 }
 
-/// Returns the bits `count` places ahead: those of the block before come first.
-#[inline(always)]
-fn back(bits: u64, before: u64, count: u32) -> u64 {
-    bits << count | before >> (u64::BITS - count)
-}
-
-/// Returns the fourth digit of each run of digits.
-#[inline(always)]
-fn fourth_digits(digits: u64, before: u64) -> u64 {
-    let back = |count| back(digits, before, count);
-    digits & back(1) & back(2) & back(3) & !back(4)
-}
-
-/// Returns whether a text of up to a quarter of a block has no anchor for certain, as most of them do.
+/// Returns the first block that may have an anchor; `None` for most texts. No word ends in the first bytes, which are
+/// [`BEFORE`], and the text is not cut.
+///
+/// A [`Walk`] keeps its place for the next anchor. This keeps nothing, so it costs less.
 #[inline(never)]
-pub(super) fn is_plain(anchors: &Anchors, text: &[u8]) -> bool {
-    let mut window = [0; BEFORE + QUARTER];
-    let Some(quarter) = window.last_chunk_mut().filter(|_| text.len() <= QUARTER) else { return false };
-    copy_short(text, quarter);
-    let classes = Classes::of_quarter(quarter);
-    let fresh = (2 << text.len()) - 1;
-    let mut block = Block::of(classes, anchors.short, Classes::default(), fresh, 0);
-    if block.runs != 0 && text.len() >= usize::from(cards::MIN_CARD_DIGITS) {
-        return false;
-    }
-    while block.ends != 0 {
-        let end = block.ends.trailing_zeros() as usize;
-        block.ends &= block.ends - 1;
-        if anchors.kind(&window, end) & followed(text, end) != 0 {
-            return false;
+fn first_block(anchors: &Anchors, text: &[u8]) -> Option<Block> {
+    let mut spare;
+    let (mut window, base, fresh) = match text.first_chunk() {
+        Some(window) => (window, BEFORE, u64::MAX),
+        None => {
+            spare = [0; BEFORE + BLOCK];
+            copy_first(text, &mut spare);
+            (&spare, 0, fresh(text))
         }
-    }
-    while block.marks != 0 {
-        let at = block.marks.trailing_zeros() as usize;
-        block.marks &= block.marks - 1;
-        if shapes::may_be_marked(text, at) {
-            return false;
+    };
+    let mut block = Block::of(Classes::of::<4>(window), anchors.short, fresh, base);
+    let mut near;
+    loop {
+        while block.ends != 0 {
+            let end = block.ends.trailing_zeros() as usize % BLOCK;
+            let kind = anchors.kind(window, end);
+            if kind != 0 {
+                let at = block.base + end;
+                let kind = kind & followed(text, at);
+                if kind != 0 && anchors.may_end(text, at, kind) {
+                    return Some(block);
+                }
+            }
+            block.ends &= block.ends - 1;
         }
+        while block.runs != 0 {
+            if cards::may_begin(text, block.first_run(), false) {
+                return Some(block);
+            }
+            block.runs &= block.runs - 1;
+        }
+        while block.marks != 0 {
+            if shapes::may_be_marked(text, block.base + block.marks.trailing_zeros() as usize) {
+                return Some(block);
+            }
+            block.marks &= block.marks - 1;
+        }
+        let Some(base) = block.next(text) else {
+            return (block.last_word(window, text, anchors) != 0).then_some(block);
+        };
+        window = match window_at(text, base) {
+            Some(window) => window,
+            None => {
+                near = near_start(text, base);
+                &near
+            }
+        };
+        block = block.step(window, anchors.short, base);
     }
-    true
+}
+
+/// Returns the bits of the first block that belong to a text, and the one behind it.
+#[inline(always)]
+fn fresh(text: &[u8]) -> u64 {
+    u64::MAX.checked_shl(text.len() as u32 + 1).map_or(u64::MAX, |behind| !behind)
 }
 
 impl<'a> Walk<'a> {
@@ -235,8 +283,6 @@ impl<'a> Walk<'a> {
     pub(super) fn first(anchors: &'a Anchors, text: &'a [u8], cut: bool) -> Option<(Found, Self)> {
         let mut window = [0; BEFORE + BLOCK];
         copy_first(text, &mut window);
-        // The bits of the block that belong to the text, and the one behind it.
-        let fresh = u64::MAX.checked_shl(text.len() as u32 + 1).map_or(u64::MAX, |behind| !behind);
         let classes = if text.len() < QUARTER {
             Classes::of::<1>(&window)
         } else if text.len() < 2 * QUARTER {
@@ -244,9 +290,16 @@ impl<'a> Walk<'a> {
         } else {
             Classes::of::<4>(&window)
         };
-        let block = Block::of(classes, anchors.short, Classes::default(), fresh, 0);
+        let block = Block::of(classes, anchors.short, fresh(text), 0);
         let mut walk = Self { anchors, text, cut, block };
         walk.search(&window).map(|found| (found, walk))
+    }
+
+    /// Returns what finds the anchors of a text; `None` when it has none, like most texts. No word ends in its first
+    /// bytes, which are [`BEFORE`], and the text is not cut.
+    #[inline(always)]
+    pub(super) fn of(anchors: &'a Anchors, text: &'a [u8]) -> Option<Self> {
+        first_block(anchors, text).map(|block| Self { anchors, text, cut: false, block })
     }
 
     /// Returns the next anchor.
@@ -282,7 +335,7 @@ impl<'a> Walk<'a> {
                 }
             }
             while block.runs != 0 {
-                let at = (block.base + block.runs.trailing_zeros() as usize).saturating_sub(3);
+                let at = block.first_run();
                 block.runs &= block.runs - 1;
                 if cards::may_begin(text, at, *cut) {
                     return Some((at, kind::DIGITS));
@@ -295,15 +348,12 @@ impl<'a> Walk<'a> {
                     return Some((at, kind::MARK));
                 }
             }
-            // The last block begins before the end of the one before it, unless their bytes divide evenly.
-            let next = block.base + BLOCK;
-            if next >= text.len() {
-                let is_word = next == text.len() && block.classes.letters >> (BLOCK - 1) == 1;
-                let kind = if is_word { anchors.kind(window, BLOCK) & AT_END } else { 0 };
-                block.classes = Classes::default();
-                return (kind != 0 && anchors.may_end(text, next, kind)).then_some((next, kind));
-            }
-            let base = next.min(text.len() - BLOCK);
+            let Some(base) = block.next(text) else {
+                let kind = block.last_word(window, text, anchors);
+                // Not again.
+                block.base = text.len();
+                return (kind != 0 && anchors.may_end(text, text.len(), kind)).then_some((text.len(), kind));
+            };
             window = match window_at(text, base) {
                 Some(window) => window,
                 None => {
@@ -311,15 +361,7 @@ impl<'a> Walk<'a> {
                     &spare
                 }
             };
-            let overlap = next - base;
-            // Most of the last block is known.
-            let classes = match overlap / QUARTER {
-                3.. => Classes::of_last::<1>(window, block.classes, overlap),
-                2 => Classes::of_last::<2>(window, block.classes, overlap),
-                _ => Classes::of::<4>(window),
-            };
-            let before = block.classes.shifted(overlap);
-            *block = Block::of(classes, anchors.short, before, u64::MAX << overlap, base);
+            *block = block.step(window, anchors.short, base);
         }
     }
 }
@@ -410,6 +452,8 @@ const FOLLOWED: [u8; 256] = {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -437,7 +481,11 @@ mod tests {
             anchors.add(b"d1", 2, kind::SCHEME);
             let bytes = text.as_bytes();
             let found = found(&anchors, bytes);
-            prop_assert!(!is_plain(&anchors, bytes) || found.is_empty());
+            let behind = [&[0; BEFORE], bytes].concat();
+            let mut walk = Walk::of(&anchors, &behind);
+            let others = std::iter::from_fn(|| walk.as_mut()?.next()).map(|(at, kind)| (at - BEFORE, kind));
+            let others: BTreeSet<_> = others.collect();
+            prop_assert_eq!(&others, &found.iter().copied().collect());
             let is_letter = |at: usize| bytes.get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
             for at in 0..=bytes.len() {
                 let is_end = at > 0 && is_letter(at - 1) && !is_letter(at) && followed(bytes, at) & kind::SPECIAL != 0;

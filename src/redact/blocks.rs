@@ -34,40 +34,12 @@ impl Classes {
         classes
     }
 
-    /// Returns the classes of a quarter of a block.
-    #[inline(always)]
-    pub(super) fn of_quarter(bytes: &[u8; QUARTER]) -> Self {
-        let mut classes = Self::default();
-        classes.add(bytes, 0);
-        classes
-    }
-
-    /// Returns the classes of a block, the first `overlap` bytes of which were the last of the block before it. Judges
-    /// its last quarters only, as many as `QUARTERS`.
-    #[inline(always)]
-    pub(super) fn of_last<const QUARTERS: usize>(window: &Window, before: Self, overlap: usize) -> Self {
-        let (quarters, _) = window.last_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]).as_chunks::<QUARTER>();
-        let known = |bits: u64| bits >> ((BLOCK - overlap) % BLOCK);
-        let mut classes =
-            Self { letters: known(before.letters), digits: known(before.digits), marks: known(before.marks) };
-        for (nth, bytes) in quarters.iter().enumerate().skip(quarters.len() - QUARTERS) {
-            classes.add(bytes, nth);
-        }
-        classes
-    }
-
     #[inline(always)]
     fn add(&mut self, bytes: &[u8; QUARTER], nth: usize) {
         let [letters, digits, marks] = quarter(bytes).map(|bits| u64::from(bits) << (nth * QUARTER));
         self.letters |= letters;
         self.digits |= digits;
         self.marks |= marks;
-    }
-
-    /// Returns the classes without the last `count` bytes; the byte before them becomes the last.
-    #[inline(always)]
-    pub(super) fn shifted(self, count: usize) -> Self {
-        Self { letters: self.letters << count, digits: self.digits << count, marks: self.marks << count }
     }
 }
 
