@@ -63,7 +63,7 @@ impl Redactor {
     /// Redacts a record. Texts of `cut_at` bytes or more count as cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
-        let rest = behind_harmless(&self.forms.rules, Fields::new(record.fields), cut_at).rest();
+        let rest = suspicious(&self.forms.rules, record.fields, cut_at);
         if !rest.is_empty() && self.forms.rewrite(record.fields, rest, record.meta, cut_at, &mut self.fields) {
             record.fields = &self.fields;
         }
@@ -90,7 +90,7 @@ impl Contexts {
         let seen = self.seen.get_or_insert_with(|| BoxedDirectMapped::boxed(empty)).place_mut(key.span);
         self.large = None;
         if seen.key != key {
-            let overlay = if context.is_harmless(|form| is_harmless_form(&forms.rules, form)) {
+            let overlay = if context.is_harmless(|form| suspicious(&forms.rules, form, usize::MAX).is_empty()) {
                 None
             } else {
                 forms.overlay(&context)
@@ -123,28 +123,36 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
     value.filter(|_| found)
 }
 
+/// Keys below this are no letters, so that the texts beside them are told apart.
+const LETTERLESS_KEYS: u8 = b' ';
+
+/// Returns what follows the leading fields of a form that hold no secret for certain.
+#[inline]
+fn suspicious<'a>(rules: &Rules, form: &'a [u8], cut_at: usize) -> &'a [u8] {
+    // Without values, only nested JSON holds secrets.
+    if rules.scans_texts() || redact::has_open_bracket(form) {
+        behind_harmless(rules, Fields::new(form), cut_at).rest()
+    } else {
+        &[]
+    }
+}
+
 /// Skips the leading fields that hold no secret for certain.
 #[inline]
 fn behind_harmless<'a>(rules: &Rules, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
     let is_nested = |text: &[u8]| matches!(text, [b'{' | b'[', ..]);
     if !rules.scans_texts() {
-        return fields.skip_plain(u64::MAX, |text, _| !is_nested(text));
+        return fields.skip_plain(Fields::KEYS, u64::MAX, |text, _| !is_nested(text));
     }
     let is_whole = |text: &[u8], cut: &dyn Fn() -> bool| text.len() < cut_at && !cut();
     let least = rules.least_card_number();
-    let rest = fields.clone().skip_plain(least, |text, cut| !is_nested(text) && is_whole(text, cut));
+    let rest = fields.clone().skip_plain(LETTERLESS_KEYS, least, |text, cut| !is_nested(text) && is_whole(text, cut));
     // One look at all their texts costs less than one at each.
     let (plain, _) = fields.rest().split_at(fields.rest().len() - rest.rest().len());
     match rules.first_secret(plain, |place| fields.clone().text_around(place)) {
         Some(place) => fields.skip_to(place),
         None => rest,
     }
-}
-
-/// Returns whether all fields hold no secret for certain.
-#[inline]
-fn is_harmless_form(rules: &Rules, form: &[u8]) -> bool {
-    behind_harmless(rules, Fields::new(form), usize::MAX).rest().is_empty()
 }
 
 /// Redacts captured fields in their binary form.

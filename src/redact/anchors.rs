@@ -2,8 +2,8 @@
 //!
 //! Nearly every secret follows a word: a listed name, `Bearer`, the `ghp` of a token, a command. One table tells, by
 //! the last three letters of a word, whether it may be such a word. The others have a mark (`@`, `A`, `J`) or four
-//! digits in a row. Texts without anchors hold no secret; [`walk`](Anchors::walk) is all that they
-//! cost.
+//! digits in a row. Texts without anchors hold no secret; [`Walk::of`] is all that they cost. It judges all texts of a
+//! record at once.
 //!
 //! The bytes are judged a block at a time: one bit for each says whether it is a letter, a digit or a mark.
 

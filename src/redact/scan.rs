@@ -495,7 +495,9 @@ mod tests {
     /// Returns whether a text is judged harmless, joined with others.
     fn is_harmless(rules: &Rules, text: &str) -> bool {
         let joined = format!("\0\0\0\0{text}\0\0\0\0password");
-        rules.first_secret(joined.as_bytes(), |at| (4..=text.len() + 4).contains(&at).then_some((4, text.as_bytes()))).is_none()
+        rules
+            .first_secret(joined.as_bytes(), |at| (4..=text.len() + 4).contains(&at).then_some((4, text.as_bytes())))
+            .is_none()
     }
 
     proptest! {

@@ -94,6 +94,9 @@ pub(crate) fn plain_name(name: &'static str) -> &'static str {
 pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    /// The keys of declared fields are below this.
+    pub(crate) const KEYS: u8 = NAMED;
+
     pub(crate) fn new(encoded: &'a [u8]) -> Self {
         Self(encoded)
     }
@@ -103,15 +106,21 @@ impl<'a> Fields<'a> {
         self.0
     }
 
-    /// Skips leading declared fields, and returns the rest.
+    /// Skips leading declared fields with a key below `keys`, and returns the rest.
     ///
     /// A text is skipped when `is_skipped` says so; its second argument tells whether the text was truncated. Integers
     /// below `least`, booleans and floats are skipped too.
     #[inline]
-    pub(crate) fn skip_plain(self, least: u64, is_skipped: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool) -> Self {
+    pub(crate) fn skip_plain(
+        self,
+        keys: u8,
+        least: u64,
+        is_skipped: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool,
+    ) -> Self {
         let mut encoded = self.0;
-        // A greater key could be a letter.
-        while let [0..b' ', tag, payload @ ..] = encoded {
+        while let [key, tag, payload @ ..] = encoded
+            && *key < keys
+        {
             // Texts first: most fields are texts.
             encoded = if *tag == value_tag::STR {
                 let Some((length, after)) = payload.split_first_chunk() else { break };
