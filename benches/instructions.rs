@@ -57,7 +57,7 @@ const REDACTED: [(&str, f64); 4] = [("w1e", 1.05), ("w1c", 1.05), ("w1e_line", 1
 /// and has no secret.
 const TEXTS: [Text; 5] = [
     Text::new("url", "url_line", URL, url, 7.0),
-    Text::new("user_agent", "user_agent_line", USER_AGENT, user_agent, 6.0),
+    Text::new("user_agent", "user_agent_line", USER_AGENT, user_agent, 6.4),
     Text::new("sql", "sql_line", SQL, sql, 7.2),
     Text::new("trace", "trace_line", TRACE, trace, 6.0),
     Text::new("json", "json_line", JSON, json, 18.2),

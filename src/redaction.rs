@@ -129,12 +129,7 @@ const LETTERLESS_KEYS: u8 = b' ';
 /// Returns what follows the leading fields of a form that hold no secret for certain.
 #[inline]
 fn suspicious<'a>(rules: &Rules, form: &'a [u8], cut_at: usize) -> &'a [u8] {
-    // Without values, only nested JSON holds secrets.
-    if rules.scans_texts() || redact::has_open_bracket(form) {
-        behind_harmless(rules, Fields::new(form), cut_at).rest()
-    } else {
-        &[]
-    }
+    behind_harmless(rules, Fields::new(form), cut_at).rest()
 }
 
 /// Skips the leading fields that hold no secret for certain.

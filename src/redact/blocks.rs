@@ -43,21 +43,6 @@ impl Classes {
     }
 }
 
-/// Returns whether a `{` or `[` is among the bytes, with the vectors of any processor.
-#[inline]
-pub(crate) fn has_open_bracket(bytes: &[u8]) -> bool {
-    let (quarters, rest) = bytes.as_chunks::<QUARTER>();
-    // The last quarter overlaps the one before it.
-    let last = bytes.last_chunk::<QUARTER>();
-    let mut found = [0; QUARTER];
-    for quarter in quarters.iter().chain(last) {
-        for (found, byte) in found.iter_mut().zip(quarter) {
-            *found |= u8::from(byte | 0x20 == b'{');
-        }
-    }
-    found != [0; QUARTER] || (last.is_none() && rest.iter().any(|byte| byte | 0x20 == b'{'))
-}
-
 /// Returns the letters, digits and marks among sixteen bytes, with the vectors that each x86-64 has.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
@@ -100,17 +85,6 @@ fn classes(bytes: &[u8; 16]) -> [u32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bracket_is_found_anywhere_and_nothing_else_is() {
-        for (length, byte) in (0..40).flat_map(|length| (0..=255).map(move |byte| (length, byte))) {
-            for at in 0..length {
-                let mut bytes = vec![b' '; length];
-                bytes[at] = byte;
-                assert_eq!(has_open_bracket(&bytes), matches!(byte, b'{' | b'['), "{byte} at {at} of {length}");
-            }
-        }
-    }
 
     #[test]
     fn sixteen_bytes_are_judged_like_one() {

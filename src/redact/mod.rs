@@ -39,7 +39,6 @@ mod special;
 mod value;
 mod view;
 
-pub(crate) use blocks::has_open_bracket;
 pub(crate) use rules::Rules;
 pub(crate) use scan::{MAX_KEPT_BYTES, Scan};
 pub use settings::Redact;
