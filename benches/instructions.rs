@@ -13,14 +13,14 @@
 //!
 //! Some works are counted twice more: with nothing redacted, and with names and values redacted, of which there are none.
 //! The second may cost so much more than the first as [`REDACTED`] says. For [`TEXTS`], the difference is counted for each
-//! byte.
+//! byte. For [`ESCAPED`], the whole line is counted for each byte, with nothing redacted.
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::hint::black_box;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, LazyLock, Mutex};
 use std::time::Duration;
 
 use spanline::sink::Sink;
@@ -46,12 +46,12 @@ const WORKS: [Work; 9] = [
     Work::new("w2", "event outside spans", 1211.0, Part::Caller(events, 1)),
     Work::new("w3", "a span entered and left", 461.0, Part::Caller(enters, 1)),
     Work::new("deep", "a span in all before, a record on the first", 66_060.0, Part::Caller(deep, 1)),
-    Work::new("w1e_line", "worker: line in a known context", 1906.0, Part::Worker { of: "w1e", lines: 1 }),
-    Work::new("w1c_line", "worker: line of w1c", 2667.0, Part::Worker { of: "w1c", lines: EVENTS_PER_CYCLE }),
+    Work::new("w1e_line", "worker: line in a known context", 1765.0, Part::Worker { of: "w1e", lines: 1 }),
+    Work::new("w1c_line", "worker: line of w1c", 2753.0, Part::Worker { of: "w1c", lines: EVENTS_PER_CYCLE }),
 ];
 
 /// What looking for secrets may cost, in parts of what it costs without.
-const REDACTED: [(&str, f64); 4] = [("w1e", 1.05), ("w1c", 1.05), ("w1e_line", 1.3), ("w1c_line", 1.3)];
+const REDACTED: [(&str, f64); 4] = [("w1e", 1.05), ("w1c", 1.05), ("w1e_line", 1.33), ("w1c_line", 1.33)];
 
 /// Texts of the real world, and what looking for secrets in one of their bytes may cost. Each is the field of an event,
 /// and has no secret.
@@ -73,6 +73,24 @@ const TRACE: &str = "   0: orders::db::load\n             at src/db.rs:42:17\n  
 const JSON: &str =
     r#"response: {"order":{"id":4711,"state":"open","items":[{"sku":"AB-1234","count":2}]},"cached":true}"#;
 
+/// Messages of 4 KiB with characters beyond ASCII or characters that JSON escapes, and what the worker's whole line may
+/// cost for each byte of them.
+const ESCAPED: [Text; 8] = [
+    Text::large("cyrillic", "cyrillic_line", cyrillic, 2.9),
+    Text::large("chinese", "chinese_line", chinese, 5.9),
+    Text::large("german", "german_line", german, 2.9),
+    Text::large("emoji", "emoji_line", emoji, 6.5),
+    Text::large("quotes", "quotes_line", quotes, 8.9),
+    Text::large("json_text", "json_text_line", json_text, 8.6),
+    Text::large("paths", "paths_line", paths, 8.6),
+    Text::large("lines", "lines_line", lines, 8.2),
+];
+
+const LARGE_BYTES: usize = 4096;
+
+/// Fewer operations for large texts: all of them wait in the queue.
+const LARGE_OPERATIONS: u32 = OPERATIONS / 10;
+
 struct Text {
     /// The events, and the lines that the worker writes of them.
     works: [Work; 2],
@@ -86,6 +104,13 @@ impl Text {
         let events = Work::new(event, "event with this text", 0.0, Part::Caller(operation, 1));
         let lines = Work::new(line, "worker: line of it", 0.0, Part::Worker { of: event, lines: 1 });
         Self { works: [events, lines], bytes: text.len(), most }
+    }
+
+    const fn large(event: &'static str, line: &'static str, operation: fn(u32), most: f64) -> Self {
+        let events = Work::new(event, "event with this text", 0.0, Part::Caller(operation, 1));
+        let lines = Work::new(line, "worker: line of it", 0.0, Part::Worker { of: event, lines: 1 });
+        let works = [Work { operations: LARGE_OPERATIONS, ..events }, Work { operations: LARGE_OPERATIONS, ..lines }];
+        Self { works, bytes: LARGE_BYTES, most }
     }
 }
 
@@ -109,6 +134,32 @@ fn json(times: u32) {
     (0..times).for_each(|_| info!(text = black_box(JSON), "text"));
 }
 
+/// Defines the operations of [`ESCAPED`]: events whose message is a text, repeated until it is large.
+macro_rules! large {
+    ($($name:ident: $text:expr),* $(,)?) => {
+        $(fn $name(times: u32) {
+            static TEXT: LazyLock<String> = LazyLock::new(|| filled($text));
+            let text = TEXT.as_str();
+            (0..times).for_each(|_| info!(message = black_box(text)));
+        })*
+    };
+}
+
+large! {
+    cyrillic: "Не удалось загрузить заказ: соединение с базой данных потеряно, повтор через пять секунд. ",
+    chinese: "无法加载订单：与数据库的连接已断开，五秒后重试。用户“王小明”的购物车里有三件商品。",
+    german: "Die Bestellung für Frau Müller in Köln wurde übernommen; das Päckchen geht morgen früh über Nürnberg. ",
+    emoji: "🚀🎉 order shipped 📦✅ — 👩‍💻 thanks you ❤️🙏 ",
+    quotes: "\"",
+    json_text: r#"{"order":{"id":4711,"state":"open","items":[{"sku":"AB-1234","count":2}]},"cached":true}"#,
+    paths: r"C:\Users\Service\AppData\Local\Orders\cache\2026-11-29\4711.json ",
+    lines: "error: connection refused\n\tat orders::db::load (src/db.rs:42)\n\tat orders::handler::show (src/handler.rs:17)\n",
+}
+
+fn filled(part: &str) -> String {
+    part.repeat(LARGE_BYTES / part.len()) + &" ".repeat(LARGE_BYTES % part.len())
+}
+
 /// What a bare registry takes may be multiplied by this: promise 35, for 5,000 and for 15,000 spans in one another.
 const DEEP: f64 = 3.0;
 
@@ -116,7 +167,7 @@ const LIMIT: f64 = 1.08;
 /// Below this part of today's count, the limit has become too wide.
 const TIGHTEN: f64 = 0.9;
 
-/// Operations in the shorter run; three times as many in the longer.
+/// Operations of most works in the shorter run.
 const OPERATIONS: u32 = 5_000;
 
 const EVENTS_PER_CYCLE: u32 = 5;
@@ -129,6 +180,8 @@ struct Work {
     what: &'static str,
     today: f64,
     part: Part,
+    /// Operations in the shorter run; three times as many in the longer.
+    operations: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -141,11 +194,11 @@ enum Part {
 
 impl Work {
     const fn new(name: &'static str, what: &'static str, today: f64, part: Part) -> Self {
-        Self { name, what, today, part }
+        Self { name, what, today, part, operations: OPERATIONS }
     }
 
     fn named(name: &str) -> &'static Self {
-        let texts = TEXTS.iter().flat_map(|text| &text.works);
+        let texts = TEXTS.iter().chain(&ESCAPED).flat_map(|text| &text.works);
         WORKS.iter().chain(texts).find(|work| work.name == name).expect("a work")
     }
 }
@@ -275,6 +328,14 @@ fn compare() -> ExitCode {
             wrong.push(format!("{}: {each:.1} instructions for each byte, above {most}", line.name));
         }
     }
+    for Text { works: [_, line], bytes, most } in &ESCAPED {
+        let Some(count) = count_of("open", line) else { continue };
+        let each = count / *bytes as f64;
+        println!("{:16} {:44} {bytes:9} {each:9.1} {most:9.1}", line.name, "the whole line");
+        if each > *most {
+            wrong.push(format!("{}: {each:.1} instructions for each byte, above {most}", line.name));
+        }
+    }
     notes.iter().for_each(|note| println!("note: {note}"));
     if !cfg!(target_arch = "x86_64") {
         println!("the limits are for x86_64: nothing is judged here");
@@ -294,8 +355,9 @@ struct Run {
 impl Run {
     /// Instructions of one operation.
     fn count(self) -> f64 {
-        let [few, many] = [OPERATIONS, 3 * OPERATIONS].map(|times| self.collected(times));
-        (many as f64 - few as f64) / f64::from(2 * OPERATIONS)
+        let operations = self.work.operations;
+        let [few, many] = [operations, 3 * operations].map(|times| self.collected(times));
+        (many as f64 - few as f64) / f64::from(2 * operations)
     }
 
     /// Instructions of a whole run.
@@ -327,6 +389,7 @@ fn count_all() -> Vec<(Run, f64)> {
     }
     let texts = TEXTS.iter().flat_map(|text| &text.works);
     runs.extend(texts.flat_map(|work| ["open", "redacted"].map(|layer| Run { layer, work })));
+    runs.extend(ESCAPED.iter().flat_map(|text| &text.works).map(|work| Run { layer: "open", work }));
     let next = AtomicUsize::new(0);
     let counts = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

@@ -8,6 +8,9 @@
 //! redacted fields, which schemas then see in place of the captured ones. The key stays the same, so schemas can reuse
 //! what they rendered.
 //!
+//! With [`Output::strip_ansi`](crate::Output::strip_ansi), terminal sequences are removed from texts in the same pass, before
+//! anything is looked for in them.
+//!
 //! Before: `layer` captures, and leaves out fields that are secret by name. After: `schema` renders.
 
 use std::sync::Arc;
@@ -25,6 +28,9 @@ const PLACES: usize = 256;
 
 /// The key of no span.
 const NO_KEY: ContextKey = ContextKey { span: 0, version: 0 };
+
+/// Keys below this are no letters, so that the texts beside them are told apart.
+const LETTERLESS_KEYS: u8 = b' ';
 
 /// A context with more redacted bytes is scanned anew for each line.
 const MAX_KEPT_BYTES: usize = 4096;
@@ -56,14 +62,21 @@ struct Seen {
 }
 
 impl Redactor {
-    pub(crate) fn new(rules: &Arc<Rules>) -> Self {
-        Self { forms: Forms::new(rules), fields: Vec::new(), contexts: Contexts::default() }
+    /// Returns what `rules` and the removal of terminal sequences need; `None` when there is nothing to do.
+    pub(crate) fn new(rules: Option<&Arc<Rules>>, strips_ansi: bool) -> Option<Self> {
+        let rules = match rules {
+            Some(rules) => Arc::clone(rules),
+            None if strips_ansi => Arc::new(Rules::none()),
+            None => return None,
+        };
+        let forms = Forms { strips_ansi, ..Forms::new(&rules) };
+        Some(Self { forms, fields: Vec::new(), contexts: Contexts::default() })
     }
 
     /// Redacts a record. Texts of `cut_at` bytes or more count as cut.
     #[inline]
     pub(crate) fn pass<'a>(&'a mut self, record: &mut Record<'a>, cut_at: usize) {
-        let rest = suspicious(&self.forms.rules, record.fields, cut_at);
+        let rest = self.forms.behind_harmless(Fields::new(record.fields), cut_at).rest();
         if !rest.is_empty() && self.forms.rewrite(record.fields, rest, record.meta, cut_at, &mut self.fields) {
             record.fields = &self.fields;
         }
@@ -90,7 +103,7 @@ impl Contexts {
         let seen = self.seen.get_or_insert_with(|| BoxedDirectMapped::boxed(empty)).place_mut(key.span);
         self.large = None;
         if seen.key != key {
-            let overlay = if context.is_harmless(|form| suspicious(&forms.rules, form, usize::MAX).is_empty()) {
+            let overlay = if context.is_harmless(forms.strips_ansi, |form| forms.is_harmless(form)) {
                 None
             } else {
                 forms.overlay(&context)
@@ -123,33 +136,6 @@ pub(crate) fn static_value(rules: &Arc<Rules>, name: &str, value: &OwnedValue) -
     value.filter(|_| found)
 }
 
-/// Keys below this are no letters, so that the texts beside them are told apart.
-const LETTERLESS_KEYS: u8 = b' ';
-
-/// Returns what follows the leading fields of a form that hold no secret for certain.
-#[inline]
-fn suspicious<'a>(rules: &Rules, form: &'a [u8], cut_at: usize) -> &'a [u8] {
-    behind_harmless(rules, Fields::new(form), cut_at).rest()
-}
-
-/// Skips the leading fields that hold no secret for certain.
-#[inline]
-fn behind_harmless<'a>(rules: &Rules, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
-    let is_nested = |text: &[u8]| matches!(text, [b'{' | b'[', ..]);
-    if !rules.scans_texts() {
-        return fields.skip_plain(Fields::KEYS, u64::MAX, |text, _| !is_nested(text));
-    }
-    let is_whole = |text: &[u8], cut: &dyn Fn() -> bool| text.len() < cut_at && !cut();
-    let least = rules.least_card_number();
-    let rest = fields.clone().skip_plain(LETTERLESS_KEYS, least, |text, cut| !is_nested(text) && is_whole(text, cut));
-    // One look at all their texts costs less than one at each.
-    let (plain, _) = fields.rest().split_at(fields.rest().len() - rest.rest().len());
-    match rules.first_secret(plain, |place| fields.clone().text_around(place)) {
-        Some(place) => fields.skip_to(place),
-        None => rest,
-    }
-}
-
 /// Redacts captured fields in their binary form.
 #[derive(Debug)]
 struct Forms {
@@ -157,18 +143,58 @@ struct Forms {
     scan: Scan,
     /// An error chain under construction.
     chain: Vec<u8>,
+    /// Whether terminal sequences are removed.
+    strips_ansi: bool,
+    /// A text without its terminal sequences.
+    stripped: Vec<u8>,
 }
 
 impl Forms {
     fn new(rules: &Arc<Rules>) -> Self {
-        Self { rules: Arc::clone(rules), scan: Scan::default(), chain: Vec::new() }
+        Self {
+            rules: Arc::clone(rules),
+            scan: Scan::default(),
+            chain: Vec::new(),
+            strips_ansi: false,
+            stripped: Vec::new(),
+        }
+    }
+
+    /// Skips the leading fields that stay as they are for certain.
+    #[inline]
+    fn behind_harmless<'a>(&self, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
+        let stays = |text: &[u8]| !matches!(text, [b'{' | b'[', ..]) && !self.has_sequence(text);
+        if !self.rules.scans_texts() {
+            return fields.skip_plain(Fields::KEYS, u64::MAX, |text, _| stays(text));
+        }
+        let is_whole = |text: &[u8], cut: &dyn Fn() -> bool| text.len() < cut_at && !cut();
+        let least = self.rules.least_card_number();
+        let rest = fields.clone().skip_plain(LETTERLESS_KEYS, least, |text, cut| stays(text) && is_whole(text, cut));
+        // One look at all their texts costs less than one at each.
+        let (plain, _) = fields.rest().split_at(fields.rest().len() - rest.rest().len());
+        match self.rules.first_secret(plain, |place| fields.clone().text_around(place)) {
+            Some(place) => fields.skip_to(place),
+            None => rest,
+        }
+    }
+
+    /// Returns whether all fields stay as they are for certain.
+    #[inline]
+    fn is_harmless(&self, form: &[u8]) -> bool {
+        self.behind_harmless(Fields::new(form), usize::MAX).rest().is_empty()
+    }
+
+    /// Returns whether a text has terminal sequences to remove.
+    #[inline]
+    fn has_sequence(&self, text: &[u8]) -> bool {
+        self.strips_ansi && redact::has_sequence(text)
     }
 
     /// Returns the redacted fields of a context's spans; `None` when nothing was found.
     #[inline(never)]
     fn overlay(&mut self, context: &Context<'_>) -> Option<FieldReplacements> {
         let mut changed = Vec::new();
-        context.replace_fields(|form, meta| {
+        context.replace_fields(self.strips_ansi, |form, meta| {
             let found = self.rewrite(form, form, meta, usize::MAX, &mut changed);
             found.then(|| std::mem::take(&mut changed))
         })
@@ -187,8 +213,17 @@ impl Forms {
     ) -> bool {
         let mut fields = Fields::new(rest);
         let mut copied = 0;
+        let mut stripped = std::mem::take(&mut self.stripped);
         while let Some((key, raw)) = fields.next_raw() {
-            let found = match raw {
+            let is_stripped = matches!(raw, Raw::Text(text) if self.has_sequence(text));
+            let shown = match raw {
+                Raw::Text(text) if is_stripped => {
+                    redact::strip_ansi(text, &mut stripped);
+                    Raw::Text(&stripped)
+                }
+                raw => raw,
+            };
+            let found = match shown {
                 Raw::Text(text) => {
                     let is_json = matches!(text.first(), Some(b'{' | b'['));
                     let cut = fields.was_truncated() || text.len() >= cut_at;
@@ -198,7 +233,7 @@ impl Forms {
                 Raw::Value(Value::U64(number)) => self.rules.is_card_number(number) && key != Key::Truncated,
                 Raw::Value(value) => self.other(key, &value, meta, fields.was_truncated()),
             };
-            if found {
+            if found || is_stripped {
                 if copied == 0 {
                     out.clear();
                     out.shrink_to(redact::MAX_KEPT_BYTES);
@@ -206,10 +241,12 @@ impl Forms {
                 let end = form.len() - fields.rest().len();
                 out.extend_from_slice(form.get(copied..end - raw.encoded_bytes()).unwrap_or_default());
                 copied = end;
-                self.put(raw, out);
+                if found { self.put(raw, out) } else { put_raw(out, shown) }
             }
-            fields = behind_harmless(&self.rules, fields, cut_at);
+            fields = self.behind_harmless(fields, cut_at);
         }
+        stripped.shrink_to(redact::MAX_KEPT_BYTES);
+        self.stripped = stripped;
         if copied > 0 {
             out.extend_from_slice(form.get(copied..).unwrap_or_default());
         }
@@ -236,13 +273,20 @@ impl Forms {
     fn error(&mut self, chain: ErrorChain<'_>, cut: bool) -> bool {
         self.chain.clear();
         self.chain.shrink_to(redact::MAX_KEPT_BYTES);
-        let mut found = false;
+        let mut stripped = Vec::new();
+        let mut is_changed = false;
         for text in chain.texts() {
-            let one = self.scan.text(&self.rules, text.as_bytes(), cut);
-            ErrorChain::put(&mut self.chain, if one { &self.scan.out } else { text.as_bytes() });
-            found |= one;
+            let is_stripped = self.has_sequence(text.as_bytes());
+            let mut text = text.as_bytes();
+            if is_stripped {
+                redact::strip_ansi(text, &mut stripped);
+                text = &stripped;
+            }
+            let found = self.scan.text(&self.rules, text, cut);
+            ErrorChain::put(&mut self.chain, if found { &self.scan.out } else { text });
+            is_changed |= found || is_stripped;
         }
-        found
+        is_changed
     }
 
     /// Writes the replacement of a value in which something was found.

@@ -9,8 +9,8 @@ use crate::flight_recorder::FlightRecorder;
 impl Builder {
     /// Adds the field `backtrace` to events at and above this level. Off by default.
     ///
-    /// It has at most 16 KiB and omits the log's own frames. The thread that logs captures it. The first one
-    /// takes much longer, because it reads the program's symbols.
+    /// It has at most 10 KiB, and omits the log's own frames and those of async runtimes. The thread that logs captures
+    /// it. The first one takes much longer, because it reads the program's symbols.
     pub fn backtrace(mut self, level: impl Into<LevelFilter>) -> Self {
         self.diagnostics.backtrace = level.into();
         self

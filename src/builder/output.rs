@@ -22,6 +22,7 @@ pub struct Output {
     pub(super) profile: Profile,
     pub(super) schema: Option<Box<dyn Schema>>,
     pub(super) edits: Edits,
+    pub(super) strips_ansi: bool,
     pub(super) filter: Option<FilterSetting>,
     pub(super) overflow: Overflow,
     pub(super) synchronous: Option<Duration>,
@@ -42,6 +43,7 @@ impl Output {
             sink: Box::new(sink),
             schema: None,
             edits: Edits::new(),
+            strips_ansi: false,
             filter: None,
             overflow: Overflow::default(),
             synchronous: None,
@@ -66,6 +68,17 @@ impl Output {
     /// Renames, removes or inserts fields of the lines. Replaces earlier edits.
     pub fn edits(mut self, edits: Edits) -> Self {
         self.edits = edits;
+        self
+    }
+
+    /// Removes terminal sequences from texts, such as the colours in a report of `color-eyre`. By default, they stay in the
+    /// text, with their control characters escaped.
+    ///
+    /// This holds for messages, fields, errors and backtraces, of events and of spans. What remains is what a terminal
+    /// would show. A sequence without an end hides no text. Nested JSON and bytes are not changed, and neither are lines
+    /// of an [`Appender`](crate::Appender).
+    pub fn strip_ansi(mut self) -> Self {
+        self.strips_ansi = true;
         self
     }
 

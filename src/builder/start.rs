@@ -148,7 +148,7 @@ impl Output {
             complaints: Arc::clone(common.complaints),
             evidence: Arc::clone(common.evidence),
             limit,
-            redactor: common.rules.map(Redactor::new),
+            redactor: Redactor::new(common.rules, self.strips_ansi),
             held: common.held.cloned(),
         })
     }

@@ -33,6 +33,12 @@ pub(crate) fn is_hidden(meta: &Metadata<'_>) -> bool {
     std::ptr::addr_eq(meta, &METADATA)
 }
 
+/// Returns the call site of the hidden spans.
+#[cfg(test)]
+pub(crate) fn hidden_meta() -> &'static Metadata<'static> {
+    &METADATA
+}
+
 /// Opens a hidden span in the current one. The span is disabled when there are no fields or no subscriber wants it.
 pub(crate) fn open_hidden(fields: &UndeclaredFields) -> Span {
     let interest = CALL_SITE.interest();

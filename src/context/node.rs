@@ -50,8 +50,9 @@ pub(super) struct Flags {
     small_depth: u8,
     /// The span has closed.
     is_closed: AtomicBool,
-    /// The fields it was opened with are known to need no redaction.
-    is_harmless: AtomicBool,
+    /// The fields it was opened with are known to need no redaction; and the same for outputs that also remove terminal
+    /// sequences.
+    is_harmless: [AtomicBool; 2],
     /// Lines were held back for the request that starts here.
     pub(super) holds_back: AtomicBool,
 }
@@ -132,13 +133,14 @@ impl Node {
         self.flags.is_closed.load(Ordering::Acquire)
     }
 
-    /// Returns whether the fields it was opened with are known to need no redaction.
-    pub(super) fn is_harmless(&self) -> bool {
-        self.flags.is_harmless.load(Ordering::Relaxed)
+    /// Returns whether the fields it was opened with are known to need no change. `strips`: in an output that removes
+    /// terminal sequences.
+    pub(super) fn is_harmless(&self, strips: bool) -> bool {
+        self.flags.is_harmless[usize::from(strips)].load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_harmless(&self) {
-        self.flags.is_harmless.store(true, Ordering::Relaxed);
+    pub(super) fn set_harmless(&self, strips: bool) {
+        self.flags.is_harmless[usize::from(strips)].store(true, Ordering::Relaxed);
     }
 
     /// Returns whether it takes little memory to keep it and the spans around it.

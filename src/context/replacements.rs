@@ -1,4 +1,4 @@
-//! Other values for the spans of a context: what a line may show after redaction.
+//! Other values for the spans of a context: what a line may show after redaction and without terminal sequences.
 //!
 //! [`FieldReplacements`] take the place of what was recorded on the spans. The context keeps its key, so equal keys must
 //! give equal replacements.
@@ -24,13 +24,14 @@ impl FieldReplacements {
 }
 
 impl<'a> Context<'a> {
-    /// Returns whether a quick check shows that no field needs redaction. Each span is checked once for all its contexts.
-    pub(crate) fn is_harmless(&self, is_harmless: impl Fn(&[u8]) -> bool) -> bool {
+    /// Returns whether a quick check shows that no field needs a change. Each span is checked once for all its contexts,
+    /// with and without `strips`.
+    pub(crate) fn is_harmless(&self, strips: bool, is_harmless: impl Fn(&[u8]) -> bool) -> bool {
         let check = |node: &Node| {
-            let is_known = node.is_harmless();
+            let is_known = node.is_harmless(strips);
             let harmless = is_known || is_harmless(&node.fields);
             if harmless && !is_known {
-                node.set_harmless();
+                node.set_harmless(strips);
             }
             harmless
         };
@@ -39,9 +40,11 @@ impl<'a> Context<'a> {
 
     /// Applies `change` to the captured fields of each span; returns `None` when it changes nothing.
     ///
-    /// All callers for the contexts of one log must pass the same `change`.
+    /// All callers for the contexts of one log must pass the same `change` with the same `strips`, which tells whether it
+    /// removes terminal sequences.
     pub(crate) fn replace_fields(
         &self,
+        strips: bool,
         mut change: impl FnMut(&[u8], &'static Metadata<'static>) -> Option<Vec<u8>>,
     ) -> Option<FieldReplacements> {
         let mut changed = false;
@@ -49,9 +52,9 @@ impl<'a> Context<'a> {
         for node in self.nodes() {
             let view = self.view(node);
             // Fields known to be harmless were checked for another context.
-            let opened = if node.is_harmless() { None } else { change(&node.fields, node.meta) };
+            let opened = if node.is_harmless(strips) { None } else { change(&node.fields, node.meta) };
             if opened.is_none() {
-                node.set_harmless();
+                node.set_harmless(strips);
             }
             let recorded = if view.recorded.is_empty() { None } else { change(view.recorded, node.meta) };
             changed |= opened.is_some() || recorded.is_some();

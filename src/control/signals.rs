@@ -2,8 +2,8 @@
 //! files.
 //!
 //! A signal handler may do almost nothing, so a thread waits for the signals. They are registered beside other handlers
-//! (tokio's, for example), through the crate that tokio uses. The thread waits without a descriptor, so signals still work after a daemon closes
-//! all descriptors.
+//! (tokio's, for example), through the crate that tokio uses. The thread waits without a descriptor, so signals still
+//! work after a daemon has closed all descriptors.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +51,12 @@ fn watched() -> MutexGuard<'static, Watch> {
 }
 
 /// Starts to watch for signals, besides those watched for already.
+///
+/// A signal that arrives before the thread runs ends the process at once, as by default. On a slow machine, that may be
+/// after the return: see [`serve`].
+///
+/// # Blocking
+/// As [`serve`].
 ///
 /// # Errors
 /// SIGHUP is to end the process and to reopen its files, or the system refused to register a handler or to start the

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{OFlags, Stat};
+use rustix::io::Errno;
 
 /// The number of the first descriptor behind the standard streams.
 const FIRST: i32 = 3;
@@ -60,17 +61,29 @@ impl<T: AsFd> Descriptor<T> {
     /// Returns the descriptor, and the state of its file.
     ///
     /// # Errors
-    /// The program has closed it.
+    /// The program has closed it, or the system cannot tell what it is.
     pub(crate) fn get(&self) -> io::Result<(&T, Stat)> {
-        if let Some(held) = self.held.as_ref().filter(|_| !self.is_lost.load(Ordering::Relaxed))
-            && let Ok(stat) = rustix::fs::fstat(held)
-            && Identity::of(&stat) == self.identity
-            && access(held).is_ok_and(|access| access == self.access)
-        {
-            return Ok((held, stat));
+        let held = self.held.as_ref().filter(|_| !self.is_lost.load(Ordering::Relaxed)).ok_or_else(closed)?;
+        let found = rustix::fs::fstat(held).and_then(|stat| Ok((stat, access(held)?)));
+        self.check(found).map(|stat| (held, stat))
+    }
+
+    /// Returns whether the program has closed it.
+    pub(crate) fn is_lost(&self) -> bool {
+        let _ = self.get();
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
+    /// Checks what the system found under the number. An error of the file system proves nothing.
+    fn check(&self, found: rustix::io::Result<(Stat, OFlags)>) -> io::Result<Stat> {
+        match found {
+            Ok((stat, access)) if Identity::of(&stat) == self.identity && access == self.access => Ok(stat),
+            Err(error) if error != Errno::BADF => Err(error.into()),
+            _ => {
+                self.is_lost.store(true, Ordering::Relaxed);
+                Err(closed())
+            }
         }
-        self.is_lost.store(true, Ordering::Relaxed);
-        Err(io::Error::new(ErrorKind::NotFound, "the program has closed the log's descriptor"))
     }
 }
 
@@ -80,7 +93,7 @@ impl<T: AsFd> Drop for Descriptor<T> {
         if let Some(held) = self.held.take()
             && !is_own
         {
-            // The number belongs to the program now.
+            // The number may belong to the program now.
             std::mem::forget(held);
         }
     }
@@ -98,8 +111,12 @@ impl<T: AsFd> Descriptor<T> {
     }
 }
 
+fn closed() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "the program has closed the log's descriptor")
+}
+
 /// Returns how the file was opened. The program may open the same file in another way, to read its log for example.
-fn access(held: impl AsFd) -> io::Result<OFlags> {
+fn access(held: impl AsFd) -> rustix::io::Result<OFlags> {
     Ok(rustix::fs::fcntl_getfl(held)? & (OFlags::RWMODE | OFlags::APPEND))
 }
 
@@ -121,6 +138,20 @@ mod tests {
         held.get().unwrap_err();
         drop(held);
         assert!(rustix::fs::fstat(&number).is_ok(), "it was closed");
+    }
+
+    /// A network file system fails for a while.
+    #[test]
+    fn a_number_that_cannot_be_checked_is_not_lost() {
+        let held = Descriptor::new(tempfile::tempfile().unwrap()).unwrap();
+        for errno in [Errno::IO, Errno::STALE, Errno::NOMEM] {
+            let error = held.check(Err(errno)).unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(errno.raw_os_error()));
+            assert!(!held.is_lost(), "{errno}");
+        }
+        held.get().unwrap();
+        assert_eq!(held.check(Err(Errno::BADF)).unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(held.is_lost());
     }
 
     /// The program opens the log's file for reading, and gets the log's number for it.

@@ -213,7 +213,17 @@ impl Batch {
 
     /// Returns its records in order: their headers and their bytes.
     pub(crate) fn records(&self) -> impl Iterator<Item = (&Entry, &[u8])> {
-        self.blocks.iter().flat_map(|block| (0..block.len()).filter_map(|index| block.get(index)))
+        self.records_from(0)
+    }
+
+    /// Returns the records behind the first `first`. Reaches them without a look at those.
+    pub(super) fn records_from(&self, first: usize) -> impl Iterator<Item = (&Entry, &[u8])> {
+        let mut skipped = first;
+        self.blocks.iter().flat_map(move |block| {
+            let start = skipped.min(block.len());
+            skipped -= start;
+            (start..block.len()).filter_map(|index| block.get(index))
+        })
     }
 
     /// Returns how many records it has.

@@ -12,7 +12,7 @@ const LARGE_PART: usize = 8;
 pub(crate) struct Block {
     entries: Vec<Entry>,
     arena: Vec<u8>,
-    /// The bytes of large records, with their indices in `entries`.
+    /// The bytes of large records, with their indices in `entries`, which ascend.
     large: Vec<(usize, Vec<u8>)>,
     max_bytes: usize,
 }
@@ -68,10 +68,9 @@ impl Block {
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<(&Entry, &[u8])> {
         let entry = self.entries.get(index)?;
-        let own = self.large.iter().find(|(place, _)| *place == index);
-        match own {
-            Some((_, bytes)) => Some((entry, bytes)),
-            None => Some((entry, self.arena.get(self.start(index)..entry.end as usize)?)),
+        match self.large.binary_search_by_key(&index, |(place, _)| *place) {
+            Ok(own) => self.large.get(own).map(|(_, bytes)| (entry, bytes.as_slice())),
+            Err(_) => Some((entry, self.arena.get(self.start(index)..entry.end as usize)?)),
         }
     }
 

@@ -274,7 +274,7 @@ fn first_block(anchors: &Anchors, text: &[u8]) -> Option<Block> {
 /// Returns the bits of the first block that belong to a text, and the one behind it.
 #[inline(always)]
 fn fresh(text: &[u8]) -> u64 {
-    u64::MAX.checked_shl(text.len() as u32 + 1).map_or(u64::MAX, |behind| !behind)
+    u64::MAX.checked_shl(text.len().min(BLOCK) as u32 + 1).map_or(u64::MAX, |behind| !behind)
 }
 
 impl<'a> Walk<'a> {

@@ -17,10 +17,13 @@
 //! | `json` | names as paths into nested JSON |
 //! | `view`, `bounds`, `hit` | what the others are built from |
 //!
+//! `ansi` removes terminal sequences, which is no part of a scan.
+//!
 //! Invariants: a secret is replaced up to its end, also in a text that was cut. The time is linear in the text. Nested
 //! JSON stays JSON.
 
 mod anchors;
+mod ansi;
 mod beside;
 mod blocks;
 mod bounds;
@@ -39,6 +42,7 @@ mod special;
 mod value;
 mod view;
 
+pub(crate) use ansi::{has_sequence, strip as strip_ansi};
 pub(crate) use rules::Rules;
 pub(crate) use scan::{MAX_KEPT_BYTES, Scan};
 pub use settings::Redact;

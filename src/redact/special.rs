@@ -124,9 +124,10 @@ impl<'t> Matcher<'t> {
                 self.inside(from, close).filter(|hit| length(hit) == 32)
             }
             b"SAMLResponse" => assigned().filter(|hit| length(hit) >= MIN_SIGNATURE),
-            b"LOGIN" | b"login" => near.sent(run(text, end, is_blank), 2).filter(|_| word == b"LOGIN"),
+            b"LOGIN" => near.sent(run(text, end, is_blank), 2),
+            b"login" => None,
             b"add-mask" if starts(text, end, b"::") => self.inside(end + 2, line_end(self.text, end + 2)),
-            _ if byte(text, end) == b'/' => self.link(start, end),
+            _ if byte(text, end) == b'/' && WORDS.iter().any(|other| ends_with(word, other)) => self.link(start, end),
             b"kty" => near.web_key(end),
             _ if byte(text, end) == b'(' && CRYPT.iter().any(|one| word.eq_ignore_ascii_case(one)) => {
                 near.key_of_cipher(end)

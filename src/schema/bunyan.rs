@@ -4,23 +4,25 @@
 
 use tracing::Level;
 
-use super::clock::ClockText;
-use super::common_fields::{CommonFields, error_message, error_type, views};
-use super::host::Host;
-use super::json::DraftBytes;
-use super::object::{Object, put_object, switches};
+use super::Schema;
+use super::edit::Edits;
+use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
+use super::host::hostname;
+use super::object::{put_object, switches};
 use super::table::{BuiltIn, Keys};
-use super::{Schema, json};
 use crate::record::{Record, Value};
 
 /// Lines for the `bunyan` command.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Bunyan {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
     file: bool,
     line: bool,
-    clock: ClockText,
-    draft: DraftBytes,
-    host: Host,
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("bunyan", LINE_KEYS, || Box::new(Bunyan::new()))];
@@ -66,16 +68,10 @@ const NO_NAME: &str = "-";
 impl Bunyan {
     /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
-        Self {
-            file: false,
-            line: false,
-            clock: ClockText::new("{\"v\":0,\"time\":\""),
-            draft: DraftBytes::default(),
-            host: Host::default(),
-        }
+        Self::default()
     }
 
-    switches! {
+    switches! { options:
         /// Adds `src.file`, the source file of the call site.
         file,
         /// Adds `src.line`, the line in the source file.
@@ -83,49 +79,64 @@ impl Bunyan {
     }
 }
 
-impl Default for Bunyan {
-    fn default() -> Self {
-        Self::new()
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(self, record: &Record<'_>) -> Layout {
+        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        Layout::with_keys("{\"v\":0,\"time\":\"", KEYS, record)
+            .number("level", Stage::CallSite, |parts| Some(level(parts.record.level())))
+            .text("name", Stage::Service, |parts| Some(parts.service.unwrap_or(NO_NAME).into()))
+            .text("hostname", Stage::Log, |_| Some(hostname().into()))
+            .number("pid", Stage::Log, |_| Some(std::process::id().into()))
+            // The viewer requires it on every line.
+            .message_or_empty("msg", AS_TEXT)
+            .target("component")
+            .request("req_id", None)
+            .trace("trace_id")
+            .span("span_id")
+            .put("err", Stage::Event(Mark::Error), |parts, out| {
+                let Some(message) = parts.error_message() else { return false };
+                let (name, stack) = (parts.error_type().unwrap_or("Error"), parts.stack());
+                let stack = stack.as_deref().unwrap_or(message);
+                let members = [("message", message), ("name", name), ("stack", stack)];
+                put_object(out, members.map(|(key, text)| (key, Value::Str(text))));
+                true
+            })
+            .when(self.file || self.line, |layout| {
+                layout.put("src", Stage::CallSite, move |parts, out| {
+                    let file = parts.record.file().filter(|_| self.file).map(|file| ("file", Value::Str(file)));
+                    let line = parts.record.line().filter(|_| self.line).map(|line| ("line", Value::from(line)));
+                    put_object(out, file.into_iter().chain(line));
+                    file.is_some() || line.is_some()
+                })
+            })
+            .truncation()
+            .when(holds_back, Layout::held_back)
+            .when(backtraces, |layout| {
+                // With an error, it is part of the stack.
+                layout.text("backtrace", Stage::Event(Mark::Stack), |parts| {
+                    parts.record.backtrace().filter(|_| parts.error.is_none()).map(Into::into)
+                })
+            })
+            .span_names("spans")
+            .fields(TOP)
+            .static_fields(TOP)
+            .under_fields()
     }
 }
 
 impl Schema for Bunyan {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let mut common = CommonFields::of(record, &views);
-        let stack = if common.error.is_some() { common.take_stack(record) } else { None };
-        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
-        line.number("level", level(record.level()));
-        line.text("name", common.service.unwrap_or(NO_NAME));
-        line.text("hostname", self.host.hostname());
-        line.number("pid", self.host.pid().into());
-        line.text("msg", &common.message.as_ref().map(json::text_of).unwrap_or_default());
-        line.text("component", record.target());
-        if let Some(request) = &common.request {
-            line.value("req_id", request);
-        }
-        if let Some(trace) = common.trace {
-            line.plain("trace_id", &trace.digits());
-        }
-        if let Some(span) = common.span {
-            line.plain("span_id", &span.digits());
-        }
-        if let Some(error) = &common.error {
-            let (message, name) = (Value::Str(error_message(error)), Value::Str(error_type(error).unwrap_or("Error")));
-            let stack = stack.as_deref().map(Value::Str).unwrap_or(message);
-            put_object(line.key("err"), [("message", &message), ("name", &name), ("stack", &stack)].into_iter());
-        }
-        let file = record.file().filter(|_| self.file).map(Value::Str);
-        let number = record.line().filter(|_| self.line).map(Value::from);
-        if file.is_some() || number.is_some() {
-            let members = [("file", &file), ("line", &number)].into_iter();
-            put_object(line.key("src"), members.filter_map(|(name, value)| Some((name, value.as_ref()?))));
-        }
-        common.end(line, record, &views);
+        self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn forked(&mut self) {
-        self.host.forked();
+        self.engine.forget();
     }
 }
 

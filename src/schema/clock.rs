@@ -8,7 +8,7 @@ const HEAD: &str = "{\"timestamp\":\"";
 /// The head of a line, with its time in RFC 3339 with six decimals.
 #[derive(Debug)]
 pub(super) struct ClockText {
-    head: &'static str,
+    head: String,
     /// When the second of `text` begins.
     second: Option<i64>,
     text: Vec<u8>,
@@ -18,8 +18,8 @@ const NANOS: i64 = 1_000_000_000;
 
 impl ClockText {
     /// `head`: what precedes the time, including its opening quote.
-    pub(super) fn new(head: &'static str) -> Self {
-        Self { head, second: None, text: Vec::new() }
+    pub(super) fn new(head: impl Into<String>) -> Self {
+        Self { head: head.into(), second: None, text: Vec::new() }
     }
 
     /// Returns head, time and closing quote.
@@ -45,7 +45,7 @@ impl ClockText {
     fn begin_second(&mut self, time: Timestamp) -> i64 {
         let since = time.as_nanos().rem_euclid(NANOS);
         let text = format!("{}{}000000Z\"", self.head, time.to_datetime().format("%Y-%m-%dT%H:%M:%S."));
-        // The first second of all begins before the first time that there is. It is rendered for each line.
+        // The earliest second begins before the earliest timestamp, so its start is unknown: each line renders it again.
         (self.second, self.text) = (time.as_nanos().checked_sub(since), text.into_bytes());
         since
     }

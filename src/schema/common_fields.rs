@@ -6,8 +6,7 @@
 use smallvec::SmallVec;
 
 use super::json;
-use super::object::Object;
-use super::resolved_fields::{ResolvedField, ResolvedFields};
+use super::resolved_fields::{Origin, ResolvedField, ResolvedFields};
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::names::last_of_each;
 use crate::record::{Record, Value};
@@ -51,8 +50,8 @@ impl<'a> CommonFields<'a> {
             statics = last_of_each(record.static_fields()).filter(|(name, _)| is_free(name)).collect();
         }
         let is_text = |value: &Value<'_>| value.as_str().is_some();
-        let message = take(&mut fields, "message", |_| true);
-        let error = take(&mut fields, "error", |value| matches!(value, Value::Error(_) | Value::Str(_)));
+        let message = take_field(&mut fields, "message", ResolvedField::is_message);
+        let error = take_field(&mut fields, "error", ResolvedField::is_error);
         let request = take(&mut fields, "request_id", |_| true).or_else(|| {
             let at = statics.iter().position(|(name, _)| *name == "request_id")?;
             Some(statics.remove(at).1)
@@ -81,27 +80,9 @@ impl<'a> CommonFields<'a> {
         Some(causes.map_or_else(|| backtrace.to_owned(), |causes| causes + "\n\n" + backtrace))
     }
 
-    /// Removes a static field and returns its value, for a schema with a place for it.
-    pub(super) fn take_static(&mut self, record: &'a Record<'a>, name: &str) -> Option<Value<'a>> {
-        self.statics.retain(|(other, _)| *other != name);
-        record.static_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
-    }
-
     /// Removes a field whose value fits and returns the value, for a schema with a place for it.
     pub(super) fn take(&mut self, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
         take(&mut self.fields, name, fits)
-    }
-
-    /// Ends a line with what many schemas end with: the truncation, the spans' names, all other fields.
-    pub(super) fn end(&self, mut line: Object<'_, 'a>, record: &Record<'_>, views: &[SpanView<'_>]) {
-        line.truncation(record);
-        if shown(views).next().is_some() {
-            put_span_names(line.key("spans"), views);
-        }
-        for (name, value) in self.all() {
-            line.field(name, value);
-        }
-        line.end();
     }
 
     /// Returns the fields, then the static fields.
@@ -112,8 +93,16 @@ impl<'a> CommonFields<'a> {
 }
 
 fn take<'a>(fields: &mut Vec<ResolvedField<'a>>, name: &str, fits: impl Fn(&Value<'_>) -> bool) -> Option<Value<'a>> {
+    take_field(fields, name, |field| fits(&field.value))
+}
+
+fn take_field<'a>(
+    fields: &mut Vec<ResolvedField<'a>>,
+    name: &str,
+    fits: impl Fn(&ResolvedField<'a>) -> bool,
+) -> Option<Value<'a>> {
     let at = fields.iter().position(|field| field.name == name)?;
-    fields.get(at).is_some_and(|field| fits(&field.value)).then(|| fields.remove(at).value)
+    fields.get(at).is_some_and(fits).then(|| fields.remove(at).value)
 }
 
 fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T>, parse: fn(&str) -> Option<T>) {
@@ -132,7 +121,7 @@ pub(super) fn put_marks<'a>(fields: &mut Vec<ResolvedField<'a>>, record: &Record
     ];
     for (name, value) in marks.into_iter().flatten() {
         fields.retain(|field| field.name != name);
-        fields.push(ResolvedField { name, value, own: true });
+        fields.push(ResolvedField { name, value, origin: Origin::Event });
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::Level;
 
 use super::common_fields::{put_marks, views};
 use super::edit::Edits;
-use super::resolved_fields::resolved_fields;
+use super::resolved_fields::{ResolvedField, resolved_fields};
 use super::table::BuiltIn;
 use super::{Schema, json};
 use crate::context::{Context, ContextKey};
@@ -346,10 +346,14 @@ impl Schema for Console {
         let mut fields = resolved_fields(record, &views);
         put_marks(&mut fields, record);
         let ours = own_names(record);
-        let name =
-            |name| if ours.contains(&Some(name)) { format!("fields.{name}").into() } else { Cow::Borrowed(name) };
+        // The message and the error are the event's.
+        let is_ours = |field: &ResolvedField<'_>| {
+            ours.contains(&Some(field.name)) || !field.is_own() && matches!(field.name, "message" | "error")
+        };
+        let name = |field: &ResolvedField<'_>| -> Cow<'_, str> { format!("fields.{}", field.name).into() };
+        let name = |field| if is_ours(field) { name(field) } else { Cow::Borrowed(field.name) };
         let mut fields: Vec<Field<'_>> =
-            fields.iter().map(|field| (name(field.name), (field.value, field.own))).collect();
+            fields.iter().map(|field| (name(field), (field.value, field.is_own()))).collect();
         self.edits.apply(&mut fields, |value| (value, true));
         self.put_rest(record, &fields, folded, out);
     }

@@ -6,24 +6,28 @@
 
 use tracing::Level;
 
-use super::clock::ClockText;
-use super::common_fields::{CommonFields, error_message, error_type, views};
-use super::json::DraftBytes;
-use super::object::{Object, switches};
+use super::Schema;
+use super::edit::Edits;
+use super::engine::{AS_TEXT, Engine, Layout, Stage, TOP};
+use super::object::switches;
 use super::table::{BuiltIn, Keys};
-use super::{Schema, json};
+use crate::context::TraceId;
 use crate::record::Record;
 
 /// Lines for Datadog.
 #[derive(Debug, Default)]
 pub struct Datadog {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
     decimal_ids: bool,
     thread_name: bool,
     file: bool,
     line: bool,
     module: bool,
-    clock: ClockText,
-    draft: DraftBytes,
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("datadog", LINE_KEYS, || Box::new(Datadog::new()))];
@@ -86,7 +90,7 @@ impl Datadog {
         Self::default()
     }
 
-    switches! {
+    switches! { options:
         /// Writes the lower 64 bits of `dd.trace_id` in decimal, for tracers with
         /// `DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`.
         decimal_ids,
@@ -101,66 +105,58 @@ impl Datadog {
     }
 }
 
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(self, record: &Record<'_>) -> Layout {
+        let holds_back = record.statics.holds_back;
+        Layout::with_keys("{\"timestamp\":\"", KEYS, record)
+            .hides_statics(&["env", "version"])
+            .text("status", Stage::CallSite, |parts| Some(status(parts.record.level()).into()))
+            .message("message", AS_TEXT)
+            .service("service")
+            .service("dd.service")
+            .static_text("dd.env", "env")
+            .static_text("dd.version", "version")
+            .when(self.decimal_ids, |layout| {
+                layout.text("dd.trace_id", Stage::Context, |parts| {
+                    let digits = parts.trace.map(TraceId::digits)?;
+                    Some(decimal(digits.last_chunk::<16>()?).into())
+                })
+            })
+            .when(!self.decimal_ids, |layout| layout.trace("dd.trace_id"))
+            .text("dd.span_id", Stage::Context, |parts| Some(decimal(&parts.span?.digits()).into()))
+            .target("logger.name")
+            .when(self.thread_name, |layout| layout.thread_name("logger.thread_name"))
+            .when(self.module, |layout| layout.module("logger.method_name"))
+            .when(self.file, |layout| layout.file("logger.file"))
+            .when(self.line, |layout| layout.line("logger.line"))
+            .error_texts("error.message", "error.kind", "error.stack")
+            .request("request_id", None)
+            .truncation()
+            .when(holds_back, Layout::held_back)
+            .span_names("spans")
+            .fields(TOP)
+            .static_fields(TOP)
+            .under_fields()
+    }
+}
+
 impl Schema for Datadog {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let mut common = CommonFields::of(record, &views);
-        let stack = common.take_stack(record);
-        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
-        line.plain("status", status(record.level()));
-        if let Some(message) = &common.message {
-            line.text("message", &json::text_of(message));
-        }
-        if let Some(service) = common.service {
-            line.text("service", service);
-            line.text("dd.service", service);
-        }
-        for (key, name) in [("dd.env", "env"), ("dd.version", "version")] {
-            if let Some(value) = common.take_static(record, name) {
-                line.text(key, &json::text_of(&value));
-            }
-        }
-        if let Some(trace) = common.trace {
-            if self.decimal_ids {
-                let low = trace.digits().last_chunk::<16>().map(decimal);
-                line.plain("dd.trace_id", low.unwrap_or_default().as_bytes());
-            } else {
-                line.plain("dd.trace_id", &trace.digits());
-            }
-        }
-        if let Some(span) = common.span {
-            line.plain("dd.span_id", decimal(&span.digits()).as_bytes());
-        }
-        line.text("logger.name", record.target());
-        if let Some(name) = record.thread().and_then(|thread| thread.name).filter(|_| self.thread_name) {
-            line.text("logger.thread_name", name);
-        }
-        if let Some(module) = record.module_path().filter(|_| self.module) {
-            line.text("logger.method_name", module);
-        }
-        if let Some(file) = record.file().filter(|_| self.file) {
-            line.text("logger.file", file);
-        }
-        if let Some(number) = record.line().filter(|_| self.line) {
-            line.number("logger.line", number.into());
-        }
-        if let Some(error) = &common.error {
-            line.text("error.message", error_message(error));
-            if let Some(type_name) = error_type(error) {
-                line.text("error.kind", type_name);
-            }
-        }
-        if let Some(stack) = &stack {
-            line.text("error.stack", stack);
-        }
-        if let Some(request) = &common.request {
-            line.value("request_id", request);
-        }
-        common.end(line, record, &views);
+        self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread_name
+        self.options.thread_name
     }
 }
 
@@ -171,12 +167,12 @@ fn decimal(digits: &[u8; 16]) -> String {
     number.to_string()
 }
 
-fn status(level: Level) -> &'static [u8] {
+fn status(level: Level) -> &'static str {
     match level {
-        Level::ERROR => b"error",
-        Level::WARN => b"warn",
-        Level::INFO => b"info",
-        Level::DEBUG => b"debug",
-        _ => b"trace",
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        _ => "trace",
     }
 }

@@ -6,14 +6,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::clock::ClockText;
-use super::common_fields::{CommonFields, error_message, error_type, shown, span_path, views};
-use super::host::Host;
-use super::json::DraftBytes;
-use super::object::{Object, switches, tell_apart};
+use super::Schema;
+use super::edit::Edits;
+use super::engine::{AS_SCALAR, AS_TEXT, Engine, Group, Layout, Place, Spelling, Stage, TOP, UNDER};
+use super::object::switches;
+use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
-use super::{Schema, json};
-use crate::context::SpanView;
 use crate::record::{Record, Value};
 
 /// Lines for Elasticsearch: the Elastic Common Schema.
@@ -21,13 +19,16 @@ use crate::record::{Record, Value};
 /// A user's field becomes a label, `labels.user_id`. Characters that Elasticsearch would take for structure are
 /// replaced in its name, and its value is a scalar. A field named like an ECS field that is not written otherwise, such
 /// as `http.request.method` or `user.id`, stays where it is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ecs {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
     thread_id: bool,
     thread_name: bool,
-    clock: ClockText,
-    draft: DraftBytes,
-    host: Host,
 }
 
 /// The version that the specification is written against.
@@ -42,30 +43,6 @@ const LINE_KEYS: Keys = Keys {
     request_id: Some("/labels/request_id"),
     fields: Some("/labels"),
 };
-
-const KEYS: &[&str] = &[
-    "@timestamp",
-    "log.level",
-    "message",
-    "ecs.version",
-    "service.name",
-    "service.version",
-    "service.environment",
-    "event.dataset",
-    "trace.id",
-    "transaction.id",
-    "span.id",
-    "log.logger",
-    "log.origin.file.name",
-    "log.origin.file.line",
-    "process.pid",
-    "process.thread.id",
-    "process.thread.name",
-    "error.message",
-    "error.type",
-    "error.stack_trace",
-    "labels",
-];
 
 /// ECS fields that users may set: leaves only, so that none contradicts another. Sorted.
 const FIELDS: [&str; 60] = [
@@ -131,19 +108,16 @@ const FIELDS: [&str; 60] = [
     "user_agent.original",
 ];
 
+/// The group of the labels.
+const LABELS: Group = UNDER;
+
 impl Ecs {
     /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
-        Self {
-            thread_id: false,
-            thread_name: false,
-            clock: ClockText::new("{\"@timestamp\":\""),
-            draft: DraftBytes::default(),
-            host: Host::default(),
-        }
+        Self::default()
     }
 
-    switches! {
+    switches! { options:
         /// Adds `process.thread.id`, the number in the standard library's `ThreadId`.
         thread_id,
         /// Adds `process.thread.name`, where the thread has one.
@@ -151,97 +125,72 @@ impl Ecs {
     }
 }
 
-impl Default for Ecs {
-    fn default() -> Self {
-        Self::new()
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(self, record: &Record<'_>) -> Layout {
+        let holds_back = record.statics.holds_back;
+        let place = |name: &str, origin| match name {
+            "version" | "env" if origin == Origin::Static => Place::Hidden,
+            _ if FIELDS.binary_search(&name).is_ok() => Place::Either(TOP, LABELS),
+            _ => Place::Group(LABELS),
+        };
+        let labels = Spelling { form: AS_SCALAR, key: label_name };
+        Layout::new("{\"@timestamp\":\"", place)
+            .fits(is_of_type)
+            .spelling(LABELS, labels)
+            .level("log.level")
+            .message("message", AS_TEXT)
+            .text("ecs.version", Stage::Log, |_| Some(ECS_VERSION.into()))
+            .service("service.name")
+            .static_text("service.version", "version")
+            .static_text("service.environment", "env")
+            .service("event.dataset")
+            .trace("trace.id")
+            .text("transaction.id", Stage::Context, |parts| {
+                let outermost = parts.record.context()?.spans().filter(|span| !span.is_hidden()).last()?;
+                Some(outermost.id()?.to_string().into())
+            })
+            .span("span.id")
+            .target("log.logger")
+            .file("log.origin.file.name")
+            .line("log.origin.file.line")
+            .number("process.pid", Stage::Log, |_| Some(std::process::id().into()))
+            .when(self.thread_id, |layout| layout.thread_id("process.thread.id"))
+            .when(self.thread_name, |layout| layout.thread_name("process.thread.name"))
+            .error_texts("error.message", "error.type", "error.stack_trace")
+            .fields(TOP)
+            .static_fields(TOP)
+            .object("labels", |layout| {
+                layout
+                    .request("request_id", AS_SCALAR)
+                    .fields(LABELS)
+                    .static_fields(LABELS)
+                    .when(holds_back, Layout::held_back)
+                    .text("spans", Stage::Shape, |parts| {
+                        let names = parts.span_names();
+                        (!names.is_empty()).then(|| names.join(":").into())
+                    })
+                    .truncation()
+            })
     }
 }
 
 impl Schema for Ecs {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let mut common = CommonFields::of(record, &views);
-        let stack = common.take_stack(record);
-        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
-        line.plain("log.level", record.level().as_str().as_bytes());
-        if let Some(message) = &common.message {
-            line.text("message", &json::text_of(message));
-        }
-        line.plain("ecs.version", ECS_VERSION.as_bytes());
-        if let Some(service) = common.service {
-            line.text("service.name", service);
-        }
-        for (key, name) in [("service.version", "version"), ("service.environment", "env")] {
-            if let Some(value) = common.take_static(record, name) {
-                line.text(key, &json::text_of(&value));
-            }
-        }
-        if let Some(service) = common.service {
-            line.text("event.dataset", service);
-        }
-        if let Some(trace) = common.trace {
-            line.plain("trace.id", &trace.digits());
-        }
-        if let Some(entry) = shown(&views).find_map(SpanView::id) {
-            line.plain("transaction.id", &entry.digits());
-        }
-        if let Some(span) = common.span {
-            line.plain("span.id", &span.digits());
-        }
-        line.text("log.logger", record.target());
-        if let Some(file) = record.file() {
-            line.text("log.origin.file.name", file);
-        }
-        if let Some(number) = record.line() {
-            line.number("log.origin.file.line", number.into());
-        }
-        line.number("process.pid", self.host.pid().into());
-        if let Some(thread) = record.thread() {
-            if self.thread_id {
-                line.number("process.thread.id", thread.id);
-            }
-            if let Some(name) = thread.name.filter(|_| self.thread_name) {
-                line.text("process.thread.name", name);
-            }
-        }
-        if let Some(error) = &common.error {
-            line.text("error.message", error_message(error));
-            if let Some(type_name) = error_type(error) {
-                line.text("error.type", type_name);
-            }
-        }
-        if let Some(stack) = &stack {
-            line.text("error.stack_trace", stack);
-        }
+        self.engine.render(record, out, || self.options.layout(record));
+    }
 
-        let mut labels: Vec<(Cow<'_, str>, Value<'_>)> = Vec::with_capacity(common.fields.len() + 4);
-        labels.extend(common.request.map(|request| ("request_id".into(), request)));
-        for (name, value) in common.all() {
-            if FIELDS.binary_search(&name).is_ok() && is_of_type(name, &value) {
-                line.field(name, value);
-            } else {
-                labels.push((label_name(name), value));
-            }
-        }
-        let spans = span_path(&views);
-        labels.extend(spans.as_deref().map(|spans| ("spans".into(), Value::Str(spans))));
-        if let Some(original) = record.original_bytes() {
-            labels.push((Cow::Borrowed("truncated"), Value::Bool(true)));
-            labels.push((Cow::Borrowed("original_bytes"), Value::U64(original)));
-        }
-        if !labels.is_empty() {
-            tell_apart(&mut labels);
-            put_labels(line.key("labels"), &labels);
-        }
-        line.end();
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread_id || self.thread_name
+        self.options.thread_id || self.options.thread_name
     }
 
     fn forked(&mut self) {
-        self.host.forked();
+        self.engine.forget();
     }
 }
 
@@ -268,22 +217,8 @@ fn label_name(name: &str) -> Cow<'_, str> {
     match name {
         // Elasticsearch refuses it.
         blank if blank.trim().is_empty() => Cow::Owned("_".to_owned()),
-        "spans" | "truncated" | "original_bytes" | "request_id" => Cow::Owned(format!("{name}_")),
+        "spans" | "truncated" | "original_bytes" | "request_id" | "held_back" => Cow::Owned(format!("{name}_")),
         _ if name.contains(['.', '*', '\\']) => Cow::Owned(name.replace(['.', '*', '\\'], "_")),
         _ => Cow::Borrowed(name),
     }
-}
-
-/// Appends labels, which are scalars: nested values become text.
-fn put_labels(out: &mut Vec<u8>, labels: &[(Cow<'_, str>, Value<'_>)]) {
-    for (place, (name, value)) in labels.iter().enumerate() {
-        out.push(if place == 0 { b'{' } else { b',' });
-        json::put_str(out, name);
-        out.push(b':');
-        match value {
-            Value::Json(_) | Value::Error(_) => json::put_str(out, &json::text_of(value)),
-            value => json::put_value(out, value),
-        }
-    }
-    out.push(b'}');
 }

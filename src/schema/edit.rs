@@ -38,6 +38,13 @@ pub struct Edits {
     count: usize,
 }
 
+/// The edit of a member.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Edit<'e> {
+    Rename(&'e str),
+    Remove,
+}
+
 /// An edit, and its number from 1: a later one takes precedence.
 type Ranked<T> = (usize, T);
 
@@ -84,7 +91,7 @@ impl Edits {
         if self.is_empty() || inner.edit(&self) {
             return inner;
         }
-        Box::new(Edited { inner, edits: self, line: Vec::new(), path: String::new() })
+        Box::new(Edited { inner, editor: Editor::new(self) })
     }
 
     /// Returns whether there are no edits.
@@ -143,8 +150,41 @@ impl Edits {
         members.retain(|_| ranks.next().flatten().is_some());
     }
 
+    /// Returns the edit of the member at a path.
+    pub(super) fn change(&self, path: &str) -> Option<Edit<'_>> {
+        self.changes.get(path).map(|(_, change)| match change {
+            Change::Rename { to } => Edit::Rename(to),
+            Change::Remove => Edit::Remove,
+        })
+    }
+
+    /// Returns the keys that edits give.
+    pub(super) fn given(&self) -> impl Iterator<Item = &str> {
+        let renamed = self.changes.values().filter_map(|(_, change)| match change {
+            Change::Rename { to } => Some(to.as_str()),
+            Change::Remove => None,
+        });
+        renamed.chain(self.inserts.iter().map(|(name, _)| name.as_str()))
+    }
+
+    /// Returns whether an edit gives the key.
+    pub(super) fn gives(&self, key: &str) -> bool {
+        self.given().any(|given| given == key)
+    }
+
+    /// Returns whether several edits give one key.
+    pub(super) fn gives_twice(&self) -> bool {
+        let mut keys = Names::default();
+        !self.given().all(|key| keys.add(key))
+    }
+
+    /// Returns the members to insert, in their order.
+    pub(super) fn inserts(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        self.inserts.iter().filter_map(|(name, (_, value))| Some((name.as_str(), value.as_value()?)))
+    }
+
     /// Returns whether an edit applies inside the member at a path, which ends with a dot.
-    fn are_inside(&self, path: &str) -> bool {
+    pub(super) fn are_inside(&self, path: &str) -> bool {
         let from = (Bound::Included(path), Bound::Unbounded);
         self.changes.range::<str, _>(from).next().is_some_and(|(other, _)| other.starts_with(path))
     }
@@ -158,6 +198,12 @@ impl Edits {
 /// A schema whose JSON lines are edited.
 struct Edited {
     inner: Box<dyn Schema>,
+    editor: Editor,
+}
+
+/// Edits the text of JSON lines.
+#[derive(Debug)]
+pub(super) struct Editor {
     edits: Edits,
     line: Vec<u8>,
     /// The path to what is being edited.
@@ -170,18 +216,29 @@ const MAX_KEPT_BYTES: usize = 64 << 10;
 /// Deeper values stay as they are: common readers do not read them.
 const MAX_DEPTH: usize = 128;
 
-impl Schema for Edited {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+impl Editor {
+    pub(super) fn new(edits: Edits) -> Self {
+        Self { edits, line: Vec::new(), path: String::new() }
+    }
+
+    /// Appends the line that `render` appends, edited. A line that is not JSON stays as it is.
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, render: impl FnOnce(&mut Vec<u8>)) {
         self.line.clear();
-        self.inner.render(record, &mut self.line);
+        render(&mut self.line);
         self.path.clear();
         let text = std::str::from_utf8(&self.line).unwrap_or_default();
         match Tree::of(text) {
             Some(tree) => put_edited(out, tree.root(), &self.edits, &mut self.path, MAX_DEPTH),
-            None => out.extend_from_slice(text.as_bytes()),
+            None => out.extend_from_slice(&self.line),
         }
         self.line.shrink_to(MAX_KEPT_BYTES);
         self.path.shrink_to(MAX_KEPT_BYTES);
+    }
+}
+
+impl Schema for Edited {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        self.editor.put(out, |line| self.inner.render(record, line));
     }
 
     fn wants_thread(&self) -> bool {

@@ -3,38 +3,47 @@
 //! Source: <https://cloud.google.com/logging/docs/structured-logging> (special fields) and
 //! <https://cloud.google.com/error-reporting/docs/formatting-error-messages>.
 
+use std::borrow::Cow;
+
 use tracing::Level;
 
-use super::clock::ClockText;
-use super::common_fields::{CommonFields, put_span_names, shown, views};
-use super::json::DraftBytes;
-use super::object::{Object, put_object, switches};
+use super::edit::Edits;
+use super::engine::{AS_TEXT, Engine, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, marks};
+use super::object::{is_reserved, put_object, switches};
+use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
 use super::{Schema, json};
-use crate::names::last_of_each;
+use crate::context::Context;
 use crate::record::{Record, Value};
 
 /// Lines for Google Cloud Logging.
 ///
 /// Static fields become labels of the log entry; all other fields are in its payload. A field `httpRequest` that is a
 /// nested JSON object becomes the entry's request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Gcp {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Options {
     project: Option<String>,
     trace_sampled: Option<bool>,
     error_reporting: bool,
     thread_id: bool,
     thread_name: bool,
-    clock: ClockText,
-    draft: DraftBytes,
 }
+
+/// The group of the labels.
+const IN_LABELS: Group = 2;
 
 const TRACE: &str = "logging.googleapis.com/trace";
 const SPAN_ID: &str = "logging.googleapis.com/spanId";
 const TRACE_SAMPLED: &str = "logging.googleapis.com/trace_sampled";
 const SOURCE_LOCATION: &str = "logging.googleapis.com/sourceLocation";
 const LABELS: &str = "logging.googleapis.com/labels";
-const ERROR_EVENT: &[u8] = b"type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent";
+const ERROR_EVENT: &str = "type.googleapis.com/google.devtools.clouderrorreporting.v1beta1.ReportedErrorEvent";
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("gcp", LINE_KEYS, || Box::new(Gcp::new()))];
 
@@ -80,32 +89,24 @@ const KEYS: &[&str] = &[
 impl Gcp {
     /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
-        Self {
-            project: None,
-            trace_sampled: None,
-            error_reporting: false,
-            thread_id: false,
-            thread_name: false,
-            clock: ClockText::new("{\"time\":\""),
-            draft: DraftBytes::default(),
-        }
+        Self::default()
     }
 
     /// Sets the id of the project that holds the traces. `logging.googleapis.com/trace` is then the trace's full name,
     /// which links the entry to it; otherwise it is the bare id.
     pub fn project(mut self, id: impl Into<String>) -> Self {
-        self.project = Some(id.into());
+        self.options.project = Some(id.into());
         self
     }
 
     /// Sets `logging.googleapis.com/trace_sampled` for lines that belong to a trace. By default it follows the trace's
     /// `traceparent`, if there is one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
-        self.trace_sampled = Some(sampled);
+        self.options.trace_sampled = Some(sampled);
         self
     }
 
-    switches! {
+    switches! { options:
         /// Marks ERROR lines as error events, with their source location. Error Reporting then also takes those without
         /// a stack trace.
         error_reporting,
@@ -116,118 +117,98 @@ impl Gcp {
     }
 }
 
-impl Default for Gcp {
-    fn default() -> Self {
-        Self::new()
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(self, record: &Record<'_>) -> Layout {
+        let Self { project, trace_sampled, error_reporting, thread_id, thread_name } = self;
+        let (has_service, holds_back) = (record.service().is_some(), record.statics.holds_back);
+        let is_mark = marks(record);
+        let place = move |name: &str, origin| match origin {
+            Origin::Static if has_service && name == "version" => Place::Hidden,
+            Origin::Static => Place::Group(IN_LABELS),
+            _ if is_mark(name) => Place::Slot(UNDER),
+            _ if is_reserved(name, KEYS) => Place::Group(UNDER),
+            _ => Place::Group(TOP),
+        };
+        Layout::new("{\"time\":\"", place)
+            .spelling(IN_LABELS, Spelling { form: AS_TEXT, key: |name| Cow::Borrowed(name) })
+            .takes("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
+            .text("severity", Stage::CallSite, |parts| Some(severity(parts.record.level()).into()))
+            .message("message", AS_TEXT)
+            .target("target")
+            .error("error")
+            .text("stack_trace", Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
+            .when(error_reporting, |layout| {
+                let is_event = |level| level == Level::ERROR;
+                layout
+                    .text("@type", Stage::CallSite, move |parts| {
+                        is_event(parts.record.level()).then_some(ERROR_EVENT.into())
+                    })
+                    .put("context", Stage::CallSite, move |parts, out| {
+                        let place = parts.record.file().zip(parts.record.line());
+                        let Some((file, line)) = place.filter(|_| is_event(parts.record.level())) else { return false };
+                        let function = parts.record.module_path().unwrap_or_default();
+                        out.extend_from_slice(b"{\"reportLocation\":");
+                        let members = [("filePath", Value::Str(file)), ("lineNumber", Value::from(line))];
+                        put_object(out, members.into_iter().chain([("functionName", Value::Str(function))]));
+                        out.push(b'}');
+                        true
+                    })
+            })
+            .put("serviceContext", Stage::Service, |parts, out| {
+                let Some(service) = parts.service else { return false };
+                let version = parts.static_field("version").map(|version| json::text_of(&version));
+                let version = version.as_deref().map(|version| ("version", Value::Str(version)));
+                put_object(out, std::iter::once(("service", Value::Str(service))).chain(version));
+                true
+            })
+            .text(TRACE, Stage::Context, move |parts| {
+                let trace = parts.trace?;
+                Some(match &project {
+                    Some(project) => format!("projects/{project}/traces/{trace}").into(),
+                    None => trace.to_string().into(),
+                })
+            })
+            .span(SPAN_ID)
+            .value(TRACE_SAMPLED, Stage::Context, move |parts| {
+                let sampled = trace_sampled.or_else(|| parts.record.context().and_then(Context::is_sampled));
+                sampled.filter(|_| parts.trace.is_some()).map(Value::Bool)
+            })
+            .put(SOURCE_LOCATION, Stage::CallSite, |parts, out| {
+                let Some((file, line)) = parts.record.file().zip(parts.record.line()) else { return false };
+                put_object(out, [("file", Value::Str(file)), ("line", Value::Str(&line.to_string()))]);
+                true
+            })
+            .value("httpRequest", Stage::Context, |parts| parts.taken)
+            .request("request_id", None)
+            .when(thread_id, |layout| layout.thread_id("thread_id"))
+            .when(thread_name, |layout| layout.thread_name("thread_name"))
+            .truncation()
+            .when(holds_back, Layout::held_back)
+            .span_names("spans")
+            .fields(TOP)
+            .object(LABELS, |layout| layout.static_fields(IN_LABELS))
+            .under_fields()
     }
 }
 
 impl Schema for Gcp {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let mut common = CommonFields::of(record, &views);
-        let stack = common.take_stack(record);
-        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
-        line.plain("severity", severity(record.level()));
-        if let Some(message) = &common.message {
-            line.text("message", &json::text_of(message));
-        }
-        line.text("target", record.target());
-        if let Some(error) = &common.error {
-            json::put_error_object(line.key("error"), error);
-        }
-        if let Some(stack) = &stack {
-            line.text("stack_trace", stack);
-        }
-        let place = record.file().zip(record.line());
-        if self.error_reporting && record.level() == Level::ERROR {
-            line.plain("@type", ERROR_EVENT);
-            if let Some((file, number)) = place {
-                let out = line.key("context");
-                out.extend_from_slice(b"{\"reportLocation\":{\"filePath\":");
-                json::put_str(out, file);
-                out.extend_from_slice(b",\"lineNumber\":");
-                json::put_int(out, number);
-                out.extend_from_slice(b",\"functionName\":");
-                json::put_str(out, record.module_path().unwrap_or_default());
-                out.extend_from_slice(b"}}");
-            }
-        }
-        if let Some(service) = common.service {
-            let version = record.static_fields().filter(|(name, _)| *name == "version").last();
-            let version = version.map(|(_, value)| json::text_of(&value));
-            let version = version.as_deref().map(Value::Str);
-            let service = Value::Str(service);
-            let members =
-                std::iter::once(("service", &service)).chain(version.iter().map(|version| ("version", version)));
-            put_object(line.key("serviceContext"), members);
-        }
-        if let Some(trace) = common.trace {
-            match &self.project {
-                Some(project) => line.text(TRACE, &format!("projects/{project}/traces/{trace}")),
-                None => line.plain(TRACE, &trace.digits()),
-            }
-        }
-        if let Some(span) = common.span {
-            line.plain(SPAN_ID, &span.digits());
-        }
-        let sampled = self.trace_sampled.or_else(|| record.context()?.is_sampled());
-        if let Some(sampled) = sampled.filter(|_| common.trace.is_some()) {
-            line.value(TRACE_SAMPLED, &Value::Bool(sampled));
-        }
-        if let Some((file, number)) = place {
-            let out = line.key(SOURCE_LOCATION);
-            out.extend_from_slice(b"{\"file\":");
-            json::put_str(out, file);
-            out.extend_from_slice(b",\"line\":\"");
-            json::put_int(out, number);
-            out.extend_from_slice(b"\"}");
-        }
-        if let Some(request) = common.take("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
-        {
-            line.value("httpRequest", &request);
-        }
-        if let Some(request) = &common.request {
-            line.value("request_id", request);
-        }
-        if let Some(thread) = record.thread() {
-            if self.thread_id {
-                line.number("thread_id", thread.id);
-            }
-            if let Some(name) = thread.name.filter(|_| self.thread_name) {
-                line.text("thread_name", name);
-            }
-        }
-        line.truncation(record);
-        if shown(&views).next().is_some() {
-            put_span_names(line.key("spans"), &views);
-        }
-        for field in &common.fields {
-            line.field(field.name, field.value);
-        }
-        let labels: Vec<_> = last_of_each(record.static_fields())
-            .filter(|(name, _)| *name != "version" || common.service.is_none())
-            .collect();
-        if !labels.is_empty() {
-            put_labels(line.key(LABELS), &labels);
-        }
-        line.end();
+        self.engine.render(record, out, || self.options.clone().layout(record));
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread_id || self.thread_name
+        self.options.thread_id || self.options.thread_name
     }
-}
-
-/// Appends labels, a map of strings: other types become text.
-fn put_labels(out: &mut Vec<u8>, labels: &[(&str, Value<'_>)]) {
-    for (place, (name, value)) in labels.iter().enumerate() {
-        out.push(if place == 0 { b'{' } else { b',' });
-        json::put_str(out, name);
-        out.push(b':');
-        json::put_str(out, &json::text_of(value));
-    }
-    out.push(b'}');
 }
 
 fn is_object(json: &str) -> bool {
@@ -235,11 +216,11 @@ fn is_object(json: &str) -> bool {
 }
 
 /// Returns the severity; there is none for TRACE.
-fn severity(level: Level) -> &'static [u8] {
+fn severity(level: Level) -> &'static str {
     match level {
-        Level::ERROR => b"ERROR",
-        Level::WARN => b"WARNING",
-        Level::INFO => b"INFO",
-        _ => b"DEBUG",
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        _ => "DEBUG",
     }
 }

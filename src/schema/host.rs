@@ -1,27 +1,6 @@
-//! Process id and machine name, queried once, and again in a forked child.
+//! The machine's name.
 
-/// Process id and machine name.
-#[derive(Debug, Default)]
-pub(super) struct Host {
-    pid: Option<u32>,
-    hostname: Option<String>,
-}
-
-impl Host {
-    pub(super) fn pid(&mut self) -> u32 {
-        *self.pid.get_or_insert_with(std::process::id)
-    }
-
-    pub(super) fn hostname(&mut self) -> &str {
-        self.hostname.get_or_insert_with(hostname)
-    }
-
-    /// Called in a forked child: the process id has changed.
-    pub(super) fn forked(&mut self) {
-        self.pid = None;
-    }
-}
-
+/// Returns the machine's name.
 pub(super) fn hostname() -> String {
     #[cfg(unix)]
     {

@@ -5,11 +5,10 @@
 //! the managed runtimes.
 
 use super::Schema;
-use super::clock::ClockText;
-use super::common_fields::{CommonFields, error_message, error_type, views};
+use super::edit::Edits;
+use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
 use super::json;
-use super::json::DraftBytes;
-use super::object::{Object, switches};
+use super::object::switches;
 use super::table::{BuiltIn, Keys};
 use crate::record::{Record, Value};
 
@@ -19,10 +18,14 @@ use crate::record::{Record, Value};
 /// `request_id`.
 #[derive(Debug, Default)]
 pub struct Lambda {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
     file: bool,
     line: bool,
-    clock: ClockText,
-    draft: DraftBytes,
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("lambda", LINE_KEYS, || Box::new(Lambda::new()))];
@@ -63,7 +66,7 @@ impl Lambda {
         Self::default()
     }
 
-    switches! {
+    switches! { options:
         /// Adds the source file of the call site to `location`.
         file,
         /// Adds the line in the source file to `location`: `src/main.rs:42`.
@@ -71,58 +74,67 @@ impl Lambda {
     }
 }
 
-impl Schema for Lambda {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let mut common = CommonFields::of(record, &views);
-        let invocation = common.take("requestId", |value| value.as_str().is_some());
-        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
-        line.plain("level", record.level().as_str().as_bytes());
-        if let Some(message) = &common.message {
-            line.text("message", &json::text_of(message));
-        }
-        line.text("logger", record.target());
-        match (&invocation, &common.request) {
-            (Some(id), request) => {
-                line.value("requestId", id);
-                if let Some(request) = request {
-                    line.value("request_id", request);
-                }
-            }
-            (None, Some(request)) => line.text("requestId", &json::text_of(request)),
-            (None, None) => {}
-        }
-        if let Some(service) = common.service {
-            line.text("service", service);
-        }
-        if let Some(trace) = common.trace {
-            line.plain("trace_id", &trace.digits());
-        }
-        if let Some(span) = common.span {
-            line.plain("span_id", &span.digits());
-        }
-        if let Some(error) = &common.error {
-            line.text("errorMessage", error_message(error));
-            if let Some(type_name) = error_type(error) {
-                line.text("errorType", type_name);
-            }
-            if let Value::Error(chain) = error
-                && chain.sources().next().is_some()
-            {
-                let out = line.key("stackTrace");
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(self, record: &Record<'_>) -> Layout {
+        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        Layout::with_keys("{\"timestamp\":\"", KEYS, record)
+            .level("level")
+            .message("message", AS_TEXT)
+            .target("logger")
+            .takes("requestId", |value| value.as_str().is_some())
+            .text("requestId", Stage::Context, |parts| {
+                let id = parts.taken.or(parts.request.map(|(request, _)| request));
+                id.map(|id| json::text_of(&id))
+            })
+            .value("request_id", Stage::Context, |parts| {
+                parts.request.map(|(request, _)| request).filter(|_| parts.taken.is_some())
+            })
+            .service("service")
+            .trace("trace_id")
+            .span("span_id")
+            .text("errorMessage", Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
+            .text("errorType", Stage::Event(Mark::Error), |parts| parts.error_type().map(Into::into))
+            .put("stackTrace", Stage::Event(Mark::Error), |parts, out| {
+                let Some(Value::Error(chain)) = parts.error else { return false };
                 for (place, source) in chain.sources().enumerate() {
                     out.push(if place == 0 { b'[' } else { b',' });
                     json::put_str(out, source);
                 }
                 out.push(b']');
-            }
-        }
-        match (record.file().filter(|_| self.file), record.line().filter(|_| self.line)) {
-            (Some(file), Some(number)) => line.text("location", &format!("{file}:{number}")),
-            (Some(file), None) => line.text("location", file),
-            (None, Some(number)) => line.text("location", &number.to_string()),
-            (None, None) => {}
-        }
-        common.end(line, record, &views);
+                chain.sources().next().is_some()
+            })
+            .when(self.file || self.line, |layout| {
+                layout.text("location", Stage::CallSite, move |parts| {
+                    let file = parts.record.file().filter(|_| self.file);
+                    match (file, parts.record.line().filter(|_| self.line)) {
+                        (Some(file), Some(line)) => Some(format!("{file}:{line}").into()),
+                        (Some(file), None) => Some(file.into()),
+                        (None, line) => line.map(|line| line.to_string().into()),
+                    }
+                })
+            })
+            .truncation()
+            .when(holds_back, Layout::held_back)
+            .when(backtraces, Layout::backtrace)
+            .span_names("spans")
+            .fields(TOP)
+            .static_fields(TOP)
+            .under_fields()
+    }
+}
+
+impl Schema for Lambda {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 }

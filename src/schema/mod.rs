@@ -39,10 +39,12 @@
 mod clock;
 mod common_fields;
 mod edit;
+mod engine;
 mod host;
 pub mod json;
 mod object;
 mod resolved_fields;
+mod span_fields;
 mod table;
 
 // One line per schema. Its file holds the type and its rows of the table.
@@ -61,8 +63,8 @@ table::schemas! {
 
 pub use console::Color;
 pub use edit::Edits;
-pub use flat::SpanFields;
 pub(crate) use flat::is_reserved;
+pub use span_fields::SpanFields;
 pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
 
 use crate::record::Record;

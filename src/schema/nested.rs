@@ -5,26 +5,33 @@
 //! is ambiguous: the last of several equal keys wins, NaN is not `null`, [`json`](crate::json) values are nested, and
 //! bytes are base64.
 
-use super::clock::ClockText;
-use super::common_fields::{CommonFields, Views, error_message, put_marks, shown, views};
-use super::json::DraftBytes;
-use super::object::{Object, is_reserved, switches};
-use super::resolved_fields::{ResolvedField, fields_of_span, resolved_fields};
+use std::borrow::Cow;
+
+use super::Schema;
+use super::edit::Edits;
+use super::engine::{
+    Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text, views,
+};
+use super::json::{self, Form};
+use super::object::{is_reserved, switches};
+use super::resolved_fields::{Origin, ResolvedField, fields_of_span};
 use super::table::{BuiltIn, Keys};
-use super::{Schema, json};
-use crate::context::{Context, SpanView};
-use crate::names::last_of_each;
+use crate::context::SpanView;
 use crate::record::{Record, Value};
 
 /// The lines of `tracing_subscriber::fmt().json()`, and the ids.
 #[derive(Debug, Default)]
 pub struct Nested {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
     thread_id: bool,
     thread_name: bool,
     file: bool,
     line: bool,
-    clock: ClockText,
-    draft: DraftBytes,
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("nested", LINE_KEYS, || Box::new(Nested::new()))];
@@ -67,7 +74,7 @@ impl Nested {
         Self::default()
     }
 
-    switches! {
+    switches! { options:
         /// Adds `threadId`, as `with_thread_ids` does.
         thread_id,
         /// Adds `threadName`, as `with_thread_names` does.
@@ -79,136 +86,146 @@ impl Nested {
     }
 }
 
+/// The group of the event's fields.
+const FIELDS: Group = UNDER;
+
+/// The group of fields that have the name of a mark of the line.
+const NOT_SHOWN: Group = 2;
+
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(self, record: &Record<'_>) -> Layout {
+        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        let is_mark = marks(record);
+        let place = move |name: &str, origin| match origin {
+            Origin::Event | Origin::Variable if is_mark(name) => Place::Slot(NOT_SHOWN),
+            // Context variables belong to no visible span: they are the event's fields.
+            Origin::Event | Origin::Variable => Place::Group(FIELDS),
+            Origin::Span => Place::Hidden,
+            Origin::Static => Place::Group(if is_reserved(name, KEYS) { FIELDS } else { TOP }),
+        };
+        Layout::new("{\"timestamp\":\"", place)
+            .keeps_roles()
+            .spelling(FIELDS, Spelling { form: AS_FMT, key: |name| Cow::Borrowed(name) })
+            .level("level")
+            .required_object("fields", |layout| {
+                layout
+                    .fields(FIELDS)
+                    .when(holds_back, Layout::held_back)
+                    .when(backtraces, Layout::backtrace)
+                    .members(Stage::CallSite, put_log)
+                    .static_fields(FIELDS)
+            })
+            .target("target")
+            .when(self.file, |layout| layout.file("filename"))
+            .when(self.line, |layout| layout.line("line_number"))
+            .put("span", Stage::Context, |parts, out| {
+                let views = views(parts.record);
+                let leaf = views.iter().find(|view| !view.is_hidden());
+                leaf.is_some_and(|leaf| put_span(out, parts.record, leaf))
+            })
+            .put("spans", Stage::Context, |parts, out| {
+                let views = views(parts.record);
+                let shown = || views.iter().rev().filter(|view| !view.is_hidden());
+                for (place, view) in shown().enumerate() {
+                    out.push(if place == 0 { b'[' } else { b',' });
+                    put_span(out, parts.record, view);
+                }
+                out.push(b']');
+                shown().next().is_some()
+            })
+            .when(self.thread_name, |layout| layout.thread_name("threadName"))
+            .when(self.thread_id, |layout| {
+                layout.text("threadId", Stage::Event(Mark::Thread), |parts| {
+                    parts.record.thread().map(|thread| format!("ThreadId({})", thread.id).into())
+                })
+            })
+            .request("request_id", None)
+            .trace("trace_id")
+            .span("span_id")
+            .parent("parent_span_id")
+            .service("service")
+            .put("error", Stage::Event(Mark::Error), |parts, out| match parts.error {
+                Some(error @ Value::Error(chain)) => {
+                    json::put_error_object(out, &error);
+                    chain.sources().next().is_some()
+                }
+                _ => false,
+            })
+            .truncation()
+            .static_fields(TOP)
+    }
+}
+
 impl Schema for Nested {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let common = CommonFields::of(record, &views);
-        // Context variables belong to no visible span: they are the event's fields, unless it has some of the same
-        // name.
-        let hidden: Views<'_> = views.iter().copied().filter(SpanView::is_hidden).collect();
-        let mut own = resolved_fields(record, &hidden);
-        put_marks(&mut own, record);
-        let mut line = Object::begun(out, &mut self.draft, self.clock.text(record.timestamp()), KEYS);
-        line.plain("level", record.level().as_str().as_bytes());
+        self.engine.render(record, out, || self.options.layout(record));
+    }
 
-        let fields = line.key("fields");
-        fields.push(b'{');
-        let mut is_empty = true;
-        for field in &own {
-            put_member(fields, &mut is_empty, field.name, &field.value);
-        }
-        if record.is_log {
-            put_log(fields, &mut is_empty, record);
-        }
-        // Static fields that no field of the record shadows.
-        for (name, value) in common.statics.iter().filter(|(name, _)| is_reserved(name, KEYS)) {
-            put_member(fields, &mut is_empty, name, value);
-        }
-        fields.push(b'}');
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
 
-        line.text("target", record.target());
-        if let Some(file) = record.file().filter(|_| self.file) {
-            line.text("filename", file);
-        }
-        if let Some(number) = record.line().filter(|_| self.line) {
-            line.number("line_number", number.into());
-        }
-        if let Some(leaf) = views.iter().find(|view| !view.is_hidden()) {
-            put_span(line.key("span"), record, leaf);
-            let out = line.key("spans");
-            for (place, view) in shown(&views).enumerate() {
-                out.push(if place == 0 { b'[' } else { b',' });
-                put_span(out, record, view);
-            }
-            out.push(b']');
-        }
-        if let Some(thread) = record.thread() {
-            if let Some(name) = thread.name.filter(|_| self.thread_name) {
-                line.text("threadName", name);
-            }
-            if self.thread_id {
-                line.text("threadId", &format!("ThreadId({})", thread.id));
-            }
-        }
-        if let Some(request) = &common.request {
-            line.value("request_id", request);
-        }
-        if let Some(trace) = common.trace {
-            line.plain("trace_id", &trace.digits());
-        }
-        if let Some(span) = common.span {
-            line.plain("span_id", &span.digits());
-        }
-        if let Some(parent) = record.context().and_then(Context::parent_span_id) {
-            line.plain("parent_span_id", &parent.digits());
-        }
-        if let Some(service) = common.service {
-            line.text("service", service);
-        }
-        if let Some(error @ Value::Error(chain)) = common.error
-            && chain.sources().next().is_some()
-        {
-            json::put_error_object(line.key("error"), &error);
-        }
-        line.truncation(record);
-        for (name, value) in last_of_each(record.static_fields()) {
-            if !is_reserved(name, KEYS) {
-                line.field(name, value);
-            }
-        }
-        line.end();
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread_id || self.thread_name
+        self.options.thread_id || self.options.thread_name
     }
 }
 
 /// Appends what `fmt` writes for a record of the `log` crate.
-fn put_log(out: &mut Vec<u8>, is_empty: &mut bool, record: &Record<'_>) {
-    put_member(out, is_empty, "log.target", &Value::Str(record.target()));
-    if let Some(module) = record.module_path() {
-        put_member(out, is_empty, "log.module_path", &Value::Str(module));
+fn put_log(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
+    let record = parts.record;
+    if !record.is_log {
+        return false;
     }
-    if let Some(file) = record.file() {
-        put_member(out, is_empty, "log.file", &Value::Str(file));
+    let texts =
+        [("log.target", Some(record.target())), ("log.module_path", record.module_path()), ("log.file", record.file())];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some((name, Value::Str(text?))));
+    for (name, value) in texts.chain(record.line().map(|line| ("log.line", Value::from(line)))) {
+        out.push(b',');
+        put_member(out, name, &value);
     }
-    if let Some(line) = record.line() {
-        put_member(out, is_empty, "log.line", &Value::U64(line.into()));
-    }
+    true
 }
 
-fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) {
+/// Appends a span's fields and name as an object; returns true.
+fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) -> bool {
     out.push(b'{');
-    let mut is_empty = true;
     let fields = fields_of_span(record, view);
     let (under_fields, plain): (Vec<&ResolvedField<'_>>, Vec<_>) =
         fields.iter().partition(|field| is_reserved(field.name, SPAN_KEYS));
     for field in plain {
-        put_member(out, &mut is_empty, field.name, &field.value);
+        put_member(out, field.name, &field.value);
+        out.push(b',');
     }
-    put_member(out, &mut is_empty, "name", &Value::Str(view.name()));
+    put_member(out, "name", &Value::Str(view.name()));
     if !under_fields.is_empty() {
-        out.extend_from_slice(b",\"fields\":{");
-        is_empty = true;
-        for field in under_fields {
-            put_member(out, &mut is_empty, field.name, &field.value);
+        out.extend_from_slice(b",\"fields\":");
+        for (place, field) in under_fields.into_iter().enumerate() {
+            out.push(if place == 0 { b'{' } else { b',' });
+            put_member(out, field.name, &field.value);
         }
         out.push(b'}');
     }
     out.push(b'}');
+    true
 }
 
-/// Appends a field as `fmt` does: only the message of an error, wide numbers as text.
-fn put_member(out: &mut Vec<u8>, is_empty: &mut bool, name: &str, value: &Value<'_>) {
-    if !std::mem::take(is_empty) {
-        out.push(b',');
-    }
+fn put_member(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
     json::put_str(out, name);
     out.push(b':');
-    match value {
-        Value::Error(_) => json::put_str(out, error_message(value)),
-        Value::I128(_) | Value::U128(_) => json::put_str(out, &json::text_of(value)),
-        value => json::put_value(out, value),
+    if !AS_FMT.is_some_and(|form| form(value, out)) {
+        json::put_value(out, value);
     }
 }
+
+/// The form of `fmt`: only the message of an error, wide numbers as text.
+const AS_FMT: Form = Some(|value, out| match value {
+    Value::Error(_) => put_text(out, error_message(value)),
+    Value::I128(_) | Value::U128(_) => put_text(out, &json::text_of(value)),
+    _ => false,
+});

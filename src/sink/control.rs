@@ -10,7 +10,8 @@ pub enum Control {
     /// starts anyway, and the worker sends it again, with backoff, until it succeeds.
     Open,
     /// Hand all that was written to the system, and send what is buffered. Sent after each batch that is wholly written,
-    /// for [`Handle::flush`](crate::Handle::flush), and before the end of the log.
+    /// before the rest of a batch waits because its lines may be [echoes](crate::metrics::Reason::Echo), for
+    /// [`Handle::flush`](crate::Handle::flush), and before the end of the log.
     Flush,
     /// Make all that was written durable: for [`Handle::sync`](crate::Handle::sync), and as
     /// [`Durability`](crate::Durability) sets, then again after an error. After

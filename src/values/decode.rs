@@ -179,7 +179,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reads the next field without checking its text for UTF-8.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_raw(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
         // Most fields are declared texts.
         if let [index @ 0..NAMED, value_tag::STR, payload @ ..] = self.0
@@ -189,6 +189,12 @@ impl<'a> Fields<'a> {
             self.0 = rest;
             return Some((Key::Index(*index), Raw::Text(text)));
         }
+        self.next_other()
+    }
+
+    /// The same, for the one loop that reads nearly all fields: what it does with a value is decided with its type.
+    #[inline(always)]
+    pub(crate) fn next_raw_at_once(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
         let field = self.read();
         if field.is_none() {
             self.0 = &[];
@@ -196,7 +202,16 @@ impl<'a> Fields<'a> {
         field
     }
 
-    #[inline]
+    #[inline(never)]
+    fn next_other(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
+        let field = self.read();
+        if field.is_none() {
+            self.0 = &[];
+        }
+        field
+    }
+
+    #[inline(always)]
     fn read(&mut self) -> Option<(Key<'a>, Raw<'a>)> {
         let (&key, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -211,7 +226,7 @@ impl<'a> Fields<'a> {
         Some((key, self.value()?))
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self) -> Option<Raw<'a>> {
         let (&tag, rest) = self.0.split_first()?;
         self.0 = rest;

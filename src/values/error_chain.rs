@@ -23,7 +23,7 @@ impl<'a> ErrorChain<'a> {
     }
 
     /// Returns the encoded texts.
-    pub(super) fn encoded(&self) -> &'a [u8] {
+    pub(crate) fn encoded(&self) -> &'a [u8] {
         self.0
     }
 

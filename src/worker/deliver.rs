@@ -129,12 +129,8 @@ impl Engine {
     fn finish_batch(&mut self, batch: Batch, orders: Vec<Order>, lane: &Lane, finish: Finish) {
         let is_done = self.delivery.lines.is_done();
         let flushes = orders.iter().any(|order| matches!(order.command, Command::Flush | Command::Sync));
-        if !flushes
-            && is_done
-            && (!finish.is_nothing || self.syncing.is_flush_due())
-            && let Err(error) = self.control(Control::Flush)
-        {
-            self.report(lane, &error);
+        if !flushes && (!finish.is_nothing || self.syncing.is_flush_due()) {
+            self.flush_written(lane);
         }
         let mut written = batch.by_level();
         written.add(*notice_metadata().level(), finish.notices as u64);

@@ -1,25 +1,30 @@
 //! The amplification limit of one output: one logged line leads to at most two lines in it.
 //!
-//! Where a sink's client logs on threads of the program, and its targets are not named, a delivered line can cause the next
-//! one, without end. The limit finds out by experiment. Suspects behind the last genuine line of a batch *rest*: nothing is
-//! delivered until none has come for a while. Then a *probe* delivers the first suspect. Call sites that log right after it
-//! again, and are silent afterwards, are proven to echo, and their lines are dropped. If none answers, all are confirmed; if other lines came meanwhile,
-//! only after several probes.
+//! A sink's client may log on threads of the program, under targets that no profile names. Then each delivered line can
+//! cause the next one, without end. The limit detects this by experiment.
 //!
-//! In doubt, lines pass: the first of WARN and ERROR, those that somebody waits for, those of a queue that fills up, and those
-//! that have rested for too long. A call site from which the program logs, too, is proven late: at first, the client's
+//! - Suspects behind the last genuine line of a batch *rest*: nothing is delivered until no suspect has come for a while.
+//! - Then a *probe* delivers the first suspect, and flushes it.
+//! - A call site that logs again right after the probe, and is silent afterwards, is proven to echo. Its lines are
+//!   dropped.
+//! - If no call site answers, all suspects are confirmed. If other lines came meanwhile, that takes several probes.
+//!
+//! In doubt, lines pass: the first of WARN and ERROR, lines that a caller waits for, lines of a queue that fills up, and
+//! lines that have rested for too long. A call site that the program uses, too, is proven late: at first, the client's
 //! lines pass for some batches. See [`Evidence`] for what counts as evidence.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::evidence::{Evidence, Fate, Finding, Findings, LONGEST, Mark, Repeat, Site, TAIL};
+use super::evidence::{Evidence, Fate, Finding, Findings, LONGEST, Repeat, TAIL};
+use super::mark::{Mark, Site};
 use crate::queue::{Batch, MOST_SHOWN};
 use crate::record::Timestamp;
 
-/// A rest is longer than a window by this, so that whatever logs regularly shows in one of them.
+/// A rest is longer than a window by this, so that a call site that logs regularly also logs during a rest.
 const MARGIN: Duration = Duration::from_millis(15);
-/// Beside confirmed call sites, rests have this many lengths, in turn. What logs regularly answers after one of them only.
+/// Beside confirmed call sites, rests have several lengths, in turn. A call site that logs regularly answers after only
+/// one of them.
 const STEP: Duration = Duration::from_millis(20);
 const STEPS: u32 = 3;
 /// Other lines do not wait longer for a verdict.
@@ -77,7 +82,7 @@ enum Company {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Course {
     GoOn,
-    /// The rest is over.
+    /// The rest is over, or all answers to the probe have come.
     Probe,
     /// Without a verdict.
     Pass,
@@ -152,6 +157,13 @@ impl EchoLimit {
         }
     }
 
+    /// Adds the time that the sink has taken to flush what was delivered.
+    pub(super) fn measure_flush(&mut self, length: Duration) {
+        if self.began.is_none() {
+            self.length = (self.length + length).min(LONGEST_DELIVERY);
+        }
+    }
+
     /// Judges all records of a batch. `may_rest`: nobody waits for them. A flood passes, so that its lines cost nothing here.
     ///
     /// Records up to the last genuine one are delivered at once. Suspects behind it rest, with what is behind them.
@@ -159,7 +171,7 @@ impl EchoLimit {
         self.fates.clear();
         (self.next, self.rests_at, self.seen, self.is_probing) = (0, None, 0, false);
         let mut findings = self.evidence.lock();
-        findings.begin_batch();
+        findings.begin_batch(self.output);
         if batch.len() > MOST_SHOWN {
             return;
         }
@@ -171,7 +183,7 @@ impl EchoLimit {
                 continue;
             }
             let mark = Mark::of(entry, bytes, self.holds_back);
-            let (finding, fate) = findings.judge(&mark);
+            let (finding, fate) = findings.judge(self.output, &mark);
             repeat = findings.repeat(&mark, fate).filter(|_| !self.holds_back);
             match finding {
                 Finding::Exempt | Finding::Genuine => {
@@ -214,7 +226,7 @@ impl EchoLimit {
     pub(super) fn hear(&mut self, marks: &[Mark], rest: &mut Rest, now: Timestamp) -> Course {
         let mut findings = self.evidence.lock();
         for mark in marks {
-            match findings.find(mark) {
+            match findings.find(self.output, mark) {
                 Finding::Exempt => return Course::Pass,
                 Finding::Genuine => {
                     self.company = Company::Others;
@@ -231,7 +243,7 @@ impl EchoLimit {
                 Finding::Echo => {}
             }
         }
-        review(&findings, &mut self.fates, self.next);
+        review(&findings, self.output, &mut self.fates, self.next);
         let Some(first) = suspects(&self.fates, self.next).next() else { return Course::Pass };
         let step =
             if self.company == Company::Alone { Duration::ZERO } else { STEP * (findings.proofs(first) % STEPS) };
@@ -261,7 +273,7 @@ impl EchoLimit {
     pub(super) fn hear_answers(&mut self, marks: &[Mark], since: Instant, answers: &mut Vec<Mark>) -> Course {
         let mut findings = self.evidence.lock();
         for mark in marks {
-            match findings.find(mark) {
+            match findings.find(self.output, mark) {
                 Finding::Exempt => return Course::Pass,
                 Finding::Genuine => {
                     self.company = Company::Others;
@@ -306,7 +318,7 @@ impl EchoLimit {
                 proven = proven.or(Some(*answer));
             }
         }
-        review(&findings, &mut self.fates, self.next);
+        review(&findings, self.output, &mut self.fates, self.next);
         proven
     }
 
@@ -339,10 +351,10 @@ impl Company {
 }
 
 /// Looks again at the suspects from the record `next` on.
-fn review(findings: &Findings, fates: &mut [Fate], next: usize) {
+fn review(findings: &Findings, output: usize, fates: &mut [Fate], next: usize) {
     for fate in fates.iter_mut().skip(next) {
         if let Fate::Suspect(site) = *fate {
-            *fate = findings.review(site);
+            *fate = findings.review(output, site);
         }
     }
 }

@@ -141,9 +141,25 @@ impl Engine {
         self.delivery.is_closed || self.syncing.is_settled()
     }
 
+    /// Flushes what was written since the last flush, or what a flush has left that is due again. Lines that are offered
+    /// or in flight come first.
+    pub(super) fn flush_written(&mut self, lane: &Lane) {
+        let lines = &self.delivery.lines;
+        if lines.is_done()
+            && (self.syncing.is_unflushed_before(lines.end_id()) || self.syncing.is_flush_due())
+            && let Err(error) = self.control(Control::Flush)
+        {
+            self.report(lane, &error);
+        }
+    }
+
     /// Sends an order to the sink.
     pub(super) fn control(&mut self, control: Control) -> Result<(), Error> {
         let may_cause_events = !matches!(control, Control::Tick(_) | Control::Forked);
+        // It is a part of the delivery if it covers lines that no flush has covered.
+        let end = self.delivery.lines.oldest_id();
+        let delivers = matches!(control, Control::Flush | Control::Sync) && self.syncing.is_unflushed_before(end);
+        let began = delivers.then(Instant::now);
         if may_cause_events {
             self.call_begins();
         }
@@ -155,6 +171,12 @@ impl Engine {
         });
         if may_cause_events {
             self.call_ends();
+        }
+        if let (Some(began), Some(limit)) = (began, &mut self.echo_limit) {
+            limit.measure_flush(began.elapsed());
+        }
+        if control == Control::Flush {
+            self.syncing.asked_to_flush(end);
         }
         if let Err(error) = &result {
             self.counts.last_error = Some(format!("{error:#}").into());

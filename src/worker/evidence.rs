@@ -1,7 +1,8 @@
 //! What the outputs of one log know of echoes.
 //!
 //! An echo is a line that a sink's client logs because the sink delivers lines. Its thread belongs to the program, so only
-//! times can tell. The outputs of one log share the evidence, because their clients' lines reach all of them.
+//! times can tell. The outputs of one log share the evidence, because their clients' lines reach all of them. But each
+//! output counts its own batches, because the same line is in a batch of each.
 //!
 //! - A *window* is open while a sink delivers lines, and [`TAIL`] longer.
 //! - A line logged outside every window is genuine, and confirms its call site.
@@ -10,15 +11,15 @@
 //!   are dropped. Each line outside every window pays for one of them, and enough of them clear it.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
-use tracing::{Level, Metadata};
+use tracing::Metadata;
 
+use super::mark::{Mark, Site};
 use crate::addresses::AddressKeys;
 use crate::fork::{AtFork, Paused, Rank};
 use crate::queue::{Entry, Head};
-use crate::record::{Fields, Key, Timestamp, Value};
+use crate::record::Timestamp;
 use crate::sync::{self, Mutex, MutexGuard};
 
 /// A line that a delivery causes is logged this soon after it.
@@ -40,10 +41,6 @@ const PROOFS_IF_LATE: u32 = 2;
 const EARLY_WINDOWS: u64 = 8;
 /// This number of lines outside windows clears a call site that was proven to echo.
 const CREDITS: u32 = 16;
-/// A call site of WARN passes for this number of batches in a row, each with a line of it inside a window.
-const WARN_BATCHES: u32 = 4;
-/// The number of such batches for ERROR, whose lines matter most.
-const ERROR_BATCHES: u32 = 64;
 /// The lines of other call sites pass.
 const MOST_SITES: usize = 4096;
 const MOST_WINDOWS: usize = 64;
@@ -76,13 +73,9 @@ pub(super) struct Findings {
     windows: VecDeque<Window>,
     /// How many windows there were.
     opened: u64,
-    /// When each output's last window closes.
-    closes: Vec<Closing>,
+    /// By the number of the output.
+    outputs: Vec<Deliveries>,
     sites: HashMap<Site, Standing, AddressKeys>,
-    /// Call sites of WARN and ERROR that have logged in windows only.
-    loud: HashMap<Site, Loud, AddressKeys>,
-    /// The number of the batch that is judged.
-    batch: u64,
     /// When the last probe began.
     probed: i64,
 }
@@ -94,45 +87,41 @@ struct Window {
     end: i64,
 }
 
-/// When a window closes, by the clock of the lines and by the system's.
+/// The windows and batches of one output.
+#[derive(Debug)]
+struct Deliveries {
+    closes: Closing,
+    /// The number of the batch that is judged.
+    batch: u64,
+    /// In how many batches call sites of WARN and ERROR have logged, while they log in windows only.
+    loud: HashMap<Site, Count, AddressKeys>,
+    /// In how many batches confirmed call sites have used their trust.
+    spent: HashMap<Site, Count, AddressKeys>,
+}
+
+/// When the last window closes, by the clock of the lines and by the system's.
 #[derive(Clone, Copy, Debug)]
 struct Closing {
     time: i64,
     at: Instant,
 }
 
-/// Where lines come from: a call site of `tracing`, by the address of its metadata, or a target of the `log` crate, hashed
-/// to an odd number. All call sites of the `log` crate share their metadata.
-pub(super) type Site = usize;
-
 /// What is known of a call site.
 #[derive(Clone, Copy, Debug)]
 enum Standing {
     /// It has logged in windows only.
     New { proofs: u32, silences: u32, is_early: bool },
-    /// It has logged without a delivery. `left`: the batches for which it is trusted. `batch`: the last of them.
-    Confirmed { left: u32, trust: u32, proofs: u32, batch: u64 },
+    /// It has logged without a delivery. `trust`: for how many batches of each output it is trusted.
+    Confirmed { trust: u32, proofs: u32 },
     /// It answers deliveries. `credits`: how many of its lines pass.
     Echo { credits: u32 },
 }
 
 /// In how many batches a call site has logged, and the last of them.
 #[derive(Clone, Copy, Debug, Default)]
-struct Loud {
+struct Count {
     batches: u32,
     batch: u64,
-}
-
-/// The facts about a record that decide its fate.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
-    pub(super) site: Site,
-    pub(super) time: Timestamp,
-    /// It passes in any case: a line of an appender, or one that was held back.
-    is_exempt: bool,
-    /// For how many batches it passes: more than none for a WARN or ERROR.
-    free_batches: u32,
-    meta: Option<&'static Metadata<'static>>,
 }
 
 /// Whether a record is delivered, rests or is dropped.
@@ -176,8 +165,13 @@ pub(super) enum Finding {
 impl Findings {
     /// Adds an output, and returns its number.
     pub(super) fn add_output(&mut self) -> usize {
-        self.closes.push(Closing { time: i64::MIN, at: Instant::now() });
-        self.closes.len() - 1
+        self.outputs.push(Deliveries {
+            closes: Closing { time: i64::MIN, at: Instant::now() },
+            batch: 0,
+            loud: HashMap::default(),
+            spent: HashMap::default(),
+        });
+        self.outputs.len() - 1
     }
 
     /// Opens the window of an output, or keeps it open.
@@ -192,6 +186,7 @@ impl Findings {
 
     fn close_after(&mut self, output: usize, now: Timestamp, length: Duration) {
         let time = now.as_nanos();
+        self.follow_step_back(time);
         if self.windows.back().is_none_or(|last| last.end < time) {
             self.opened += 1;
             self.windows.push_back(Window { start: time, end: time });
@@ -199,37 +194,50 @@ impl Findings {
                 self.windows.pop_front();
             }
         }
-        if let Some(closing) = self.closes.get_mut(output) {
-            *closing = Closing {
+        if let Some(output) = self.outputs.get_mut(output) {
+            output.closes = Closing {
                 time: time.saturating_add(length.as_nanos() as i64),
                 at: sync::after(Instant::now(), length),
             };
         }
-        let end = self.closes.iter().map(|closing| closing.time).max();
+        let end = self.outputs.iter().map(|output| output.closes.time).max();
         if let (Some(last), Some(end)) = (self.windows.back_mut(), end) {
             last.end = end;
         }
     }
 
+    /// After the system's clock has stepped back, no window begins later than now, and none closes later than it could.
+    fn follow_step_back(&mut self, now: i64) {
+        let Some(last) = self.windows.back_mut().filter(|last| now < last.start) else { return };
+        last.start = now;
+        self.windows.retain(|window| window.start <= now);
+        let latest = now.saturating_add(LONGEST.as_nanos() as i64);
+        self.outputs.iter_mut().for_each(|output| output.closes.time = output.closes.time.min(latest));
+    }
+
     /// Returns whether the window of an output is closed.
     pub(super) fn is_closed(&self, output: usize) -> bool {
-        self.closes.get(output).is_none_or(|closing| closing.at <= Instant::now())
+        self.closing(output).is_none_or(|closing| closing.at <= Instant::now())
     }
 
     /// Returns until when an answer to the last delivery of an output is prompt.
     pub(super) fn prompt_end(&self, output: usize) -> i64 {
         let tail = (TAIL - PROMPT).as_nanos() as i64;
-        self.closes.get(output).map_or(i64::MIN, |closing| closing.time.saturating_sub(tail))
+        self.closing(output).map_or(i64::MIN, |closing| closing.time.saturating_sub(tail))
     }
 
     /// Returns whether no answer would be prompt any more.
     pub(super) fn is_prompt_over(&self, output: usize) -> bool {
-        self.closes.get(output).is_none_or(|closing| closing.at <= sync::after(Instant::now(), TAIL - PROMPT))
+        self.closing(output).is_none_or(|closing| closing.at <= sync::after(Instant::now(), TAIL - PROMPT))
+    }
+
+    fn closing(&self, output: usize) -> Option<Closing> {
+        self.outputs.get(output).map(|output| output.closes)
     }
 
     /// Opens the window of an output if all are closed. Returns whether it did.
     pub(super) fn try_open(&mut self, output: usize, now: Timestamp) -> bool {
-        let are_closed = (0..self.closes.len()).all(|output| self.is_closed(output));
+        let are_closed = (0..self.outputs.len()).all(|output| self.is_closed(output));
         if are_closed {
             self.probed = now.as_nanos();
             self.open(output, now);
@@ -250,17 +258,17 @@ impl Findings {
         Some(Repeat { meta: mark.meta?, window: *window, fate })
     }
 
-    /// Begins to judge a batch.
-    pub(super) fn begin_batch(&mut self) {
-        self.batch += 1;
+    /// Begins to judge a batch of an output.
+    pub(super) fn begin_batch(&mut self, output: usize) {
+        self.outputs.get_mut(output).into_iter().for_each(|output| output.batch += 1);
     }
 
-    /// Judges a record of the batch.
-    pub(super) fn judge(&mut self, mark: &Mark) -> (Finding, Fate) {
+    /// Judges a record of an output's batch.
+    pub(super) fn judge(&mut self, output: usize, mark: &Mark) -> (Finding, Fate) {
         if mark.free_batches > 0 && !mark.is_exempt {
-            self.count_loud(mark);
+            self.count_loud(output, mark);
         }
-        let finding = self.find(mark);
+        let finding = self.find(output, mark);
         let fate = match finding {
             Finding::Exempt => Fate::Pass,
             Finding::Genuine => {
@@ -268,7 +276,7 @@ impl Findings {
                 Fate::Pass
             }
             Finding::Trusted => {
-                self.spend(mark.site);
+                self.spend(output, mark.site);
                 Fate::Pass
             }
             Finding::Suspect => {
@@ -281,10 +289,10 @@ impl Findings {
         (finding, fate)
     }
 
-    /// Returns what a record is.
-    pub(super) fn find(&self, mark: &Mark) -> Finding {
-        let spent = self.loud.get(&mark.site).map_or(0, |loud| loud.batches);
-        if mark.is_exempt || (mark.free_batches > 0 && spent <= mark.free_batches) {
+    /// Returns what a record of an output is.
+    pub(super) fn find(&self, output: usize, mark: &Mark) -> Finding {
+        let loud = self.outputs.get(output).and_then(|output| output.loud.get(&mark.site));
+        if mark.is_exempt || (mark.free_batches > 0 && loud.is_none_or(|loud| loud.batches <= mark.free_batches)) {
             return Finding::Exempt;
         }
         if self.window(mark.time).is_none() {
@@ -293,7 +301,7 @@ impl Findings {
         match self.sites.get(&mark.site) {
             None if self.sites.len() >= MOST_SITES => Finding::Trusted,
             None | Some(Standing::New { .. }) => Finding::Suspect,
-            Some(Standing::Confirmed { left, batch, .. }) if *left > 0 || *batch == self.batch => Finding::Trusted,
+            Some(Standing::Confirmed { trust, .. }) if self.has_trust(output, mark.site, *trust) => Finding::Trusted,
             Some(Standing::Confirmed { .. }) => Finding::Suspect,
             Some(Standing::Echo { credits: 0 }) => Finding::Echo,
             Some(Standing::Echo { .. }) => Finding::Trusted,
@@ -302,16 +310,23 @@ impl Findings {
 
     /// Counts a batch for the call site of a WARN or ERROR in a window. A line outside every window ends the count, and
     /// confirms it as that of any line does.
-    fn count_loud(&mut self, mark: &Mark) {
+    fn count_loud(&mut self, output: usize, mark: &Mark) {
         if self.window(mark.time).is_none() {
-            self.loud.remove(&mark.site);
-            self.confirm(mark.site);
-        } else if self.loud.len() < MOST_SITES || self.loud.contains_key(&mark.site) {
-            let loud = self.loud.entry(mark.site).or_default();
-            if loud.batch != self.batch {
-                *loud = Loud { batches: loud.batches.saturating_add(1), batch: self.batch };
+            for output in &mut self.outputs {
+                output.loud.remove(&mark.site);
             }
+            self.confirm(mark.site);
+        } else if let Some(output) = self.outputs.get_mut(output)
+            && (output.loud.len() < MOST_SITES || output.loud.contains_key(&mark.site))
+        {
+            output.loud.entry(mark.site).or_default().add(output.batch);
         }
+    }
+
+    /// Returns whether a call site that is trusted for `trust` batches is trusted in the present one of an output.
+    fn has_trust(&self, output: usize, site: Site, trust: u32) -> bool {
+        let Some(output) = self.outputs.get(output) else { return false };
+        output.spent.get(&site).is_none_or(|spent| spent.batches < trust || spent.batch == output.batch)
     }
 
     /// Notes a call site that logs in a window.
@@ -325,15 +340,16 @@ impl Findings {
         if self.sites.len() >= MOST_SITES && !self.sites.contains_key(&site) {
             return;
         }
-        let batch = self.batch;
-        let confirmed = Standing::Confirmed { left: TRUST, trust: TRUST, proofs: 0, batch };
+        let spent = self.outputs.iter_mut().filter_map(|output| output.spent.remove(&site));
+        let spent = spent.map(|spent| spent.batches).max().unwrap_or(0);
+        let confirmed = Standing::Confirmed { trust: TRUST, proofs: 0 };
         let standing = self.sites.entry(site).or_insert(confirmed);
         match standing {
-            Standing::Confirmed { left, trust, proofs, .. } => {
-                if *left <= *trust / 2 {
+            Standing::Confirmed { trust, proofs } => {
+                if spent >= *trust / 2 {
                     *trust = (*trust * 2).min(MOST_TRUST);
                 }
-                (*left, *proofs) = (*trust, 0);
+                *proofs = 0;
             }
             Standing::Echo { credits } if *credits + 1 < CREDITS => *credits += 1,
             _ => *standing = confirmed,
@@ -348,12 +364,12 @@ impl Findings {
     }
 
     /// Counts a line of a trusted call site.
-    fn spend(&mut self, site: Site) {
-        let number = self.batch;
+    fn spend(&mut self, output: usize, site: Site) {
         match self.sites.get_mut(&site) {
-            Some(Standing::Confirmed { left, batch, .. }) if *batch != number => {
-                *left = left.saturating_sub(1);
-                *batch = number;
+            Some(Standing::Confirmed { .. }) => {
+                if let Some(output) = self.outputs.get_mut(output) {
+                    output.spent.entry(site).or_default().add(output.batch);
+                }
             }
             Some(Standing::Echo { credits }) => *credits = credits.saturating_sub(1),
             _ => {}
@@ -417,11 +433,11 @@ impl Findings {
         }
     }
 
-    /// Returns the present fate of a suspect.
-    pub(super) fn review(&self, site: Site) -> Fate {
+    /// Returns the present fate of an output's suspect.
+    pub(super) fn review(&self, output: usize, site: Site) -> Fate {
         match self.sites.get(&site) {
             Some(Standing::Echo { .. }) => Fate::Drop,
-            Some(Standing::Confirmed { left, .. }) if *left > 0 => Fate::Pass,
+            Some(Standing::Confirmed { trust, .. }) if self.has_trust(output, site, *trust) => Fate::Pass,
             _ => Fate::Suspect(site),
         }
     }
@@ -430,39 +446,96 @@ impl Findings {
     fn reset_in_child(&mut self) {
         self.windows.clear();
         self.sites.clear();
-        self.loud.clear();
         self.opened = 0;
-        self.closes.iter_mut().for_each(|closing| closing.time = i64::MIN);
+        for output in &mut self.outputs {
+            output.loud.clear();
+            output.spent.clear();
+            output.closes.time = i64::MIN;
+        }
     }
 }
 
-impl Mark {
-    /// `holds_back`: some lines were held back by a flight recorder. Their times are old.
-    pub(super) fn of(entry: &Entry, bytes: &[u8], holds_back: bool) -> Self {
-        let Head::Event { meta, is_log } = entry.head else {
-            return Self { site: 0, time: entry.time, is_exempt: true, free_batches: 0, meta: None };
-        };
-        let is_held_back = || holds_back && Fields::new(bytes).any(|(key, _)| key == Key::HeldBack);
-        let site = if is_log { log_site(meta, bytes) } else { std::ptr::from_ref(meta).addr() };
-        let free_batches = match *meta.level() {
-            Level::ERROR => ERROR_BATCHES,
-            Level::WARN => WARN_BATCHES,
-            _ => 0,
-        };
-        Self { site, time: entry.time, is_exempt: is_held_back(), free_batches, meta: (!is_log).then_some(meta) }
-    }
-
-    /// Returns the target, except for a record of the `log` crate.
-    pub(super) fn target(&self) -> Option<&'static str> {
-        self.meta.map(Metadata::target)
+impl Count {
+    fn add(&mut self, batch: u64) {
+        if self.batch != batch {
+            *self = Self { batches: self.batches.saturating_add(1), batch };
+        }
     }
 }
 
-fn log_site(meta: &'static Metadata<'static>, bytes: &[u8]) -> Site {
-    let target = Fields::new(bytes).find(|(key, _)| key.name(meta) == Some("log.target"));
-    let mut hasher = DefaultHasher::new();
-    if let Some((_, Value::Str(target))) = target {
-        target.hash(&mut hasher);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Judges a line of the call site 1 in the next batch of an output.
+    fn judged(findings: &mut Findings, output: usize, millis: i64, free_batches: u32) -> Finding {
+        let time = Timestamp::from_nanos(millis * 1_000_000);
+        findings.begin_batch(output);
+        findings.judge(output, &Mark { site: 1, time, is_exempt: false, free_batches, meta: None }).0
     }
-    hasher.finish() as usize | 1
+
+    /// Returns findings of three outputs, whose windows are open from 1000 ms to 2000 ms.
+    fn three_outputs() -> (Findings, [usize; 3]) {
+        let mut findings = Findings::default();
+        let outputs = [(); 3].map(|()| findings.add_output());
+        for output in outputs {
+            findings.open(output, Timestamp::from_nanos(1_000_000_000));
+        }
+        (findings, outputs)
+    }
+
+    #[test]
+    fn a_warning_that_three_outputs_deliver_counts_as_one_batch_of_each() {
+        for free_batches in [4, 64] {
+            let (mut findings, outputs) = three_outputs();
+            for batch in 0..i64::from(free_batches) {
+                for output in outputs {
+                    assert_eq!(judged(&mut findings, output, 1001 + batch, free_batches), Finding::Exempt, "{batch}");
+                }
+            }
+            for output in outputs {
+                assert_eq!(judged(&mut findings, output, 1100, free_batches), Finding::Suspect);
+            }
+            assert_eq!(judged(&mut findings, outputs[0], 900, free_batches), Finding::Exempt);
+            for output in outputs {
+                assert_eq!(judged(&mut findings, output, 1101, free_batches), Finding::Exempt, "the count is over");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_three_outputs_deliver_uses_the_trust_of_one_batch_of_each() {
+        let (mut findings, outputs) = three_outputs();
+        for trust in [TRUST, 2 * TRUST] {
+            for output in outputs {
+                assert_eq!(judged(&mut findings, output, 900, 0), Finding::Genuine);
+            }
+            for batch in 0..i64::from(trust) {
+                for output in outputs {
+                    assert_eq!(judged(&mut findings, output, 1001 + batch, 0), Finding::Trusted, "{batch} of {trust}");
+                }
+            }
+            for output in outputs {
+                assert_eq!(judged(&mut findings, output, 1100, 0), Finding::Suspect);
+            }
+        }
+    }
+
+    /// Two sinks deliver, the clock steps back an hour, and one of the sinks delivers no more.
+    #[test]
+    fn windows_open_after_the_clock_has_stepped_back() {
+        let at = |millis: i64| Timestamp::from_nanos(millis * 1_000_000);
+        let mut findings = Findings::default();
+        let (one, other) = (findings.add_output(), findings.add_output());
+        for output in [one, other] {
+            findings.open(output, at(7_200_000));
+            findings.close(output, at(7_200_001));
+        }
+        findings.open(one, at(3_600_000));
+        findings.close(one, at(3_600_001));
+        assert!(findings.window(at(3_600_010)).is_some());
+        assert!(findings.window(at(3_604_000)).is_none());
+        findings.open(one, at(3_605_000));
+        assert!(findings.window(at(3_605_001)).is_some());
+    }
 }

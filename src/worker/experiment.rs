@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::echo_limit::{Course, Rest};
 use super::engine::{Engine, Turn};
-use super::evidence::Mark;
 use super::lane::Lane;
+use super::mark::Mark;
 use super::pump::Resolved;
 use crate::metrics::{DroppedLine, Reason};
 use crate::queue::{Batch, Block};
@@ -77,6 +77,7 @@ impl Engine {
 
     /// Watches what is logged after a probe, and acts on it.
     fn watch<'a>(mut engine: Turn<'a>, lane: &'a Lane, oldest: Option<Timestamp>) -> Turn<'a> {
+        engine.flush_written(lane);
         let (since, mut answers) = (Instant::now(), Vec::new());
         loop {
             let marks;
@@ -102,10 +103,13 @@ impl Engine {
     }
 
     /// Serves the sink, waits a moment, and returns what was logged since the last call. `None`: lines are wanted now.
+    ///
+    /// The sink is flushed before, so that nothing that it has buffered waits for the end of the batch.
     fn listen<'a>(mut engine: Turn<'a>, lane: &'a Lane, oldest: Option<Timestamp>) -> (Turn<'a>, Option<Vec<Mark>>) {
         if engine.delivery.calls_now(false) {
             engine = Self::pump(engine, lane, Resolved { next: oldest, ..Resolved::default() }, false);
         }
+        engine.flush_written(lane);
         let Some(limit) = &engine.echo_limit else { return (engine, None) };
         let (shown, holds_back) = (limit.seen, limit.holds_back());
         let mut marks = Vec::new();

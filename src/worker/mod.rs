@@ -7,7 +7,8 @@
 //! - `renderer` turns records into lines.
 //! - `delivery` decides when the sink is called and what its answer means; `pump` calls it.
 //! - `syncing` flushes, and makes durable what was written.
-//! - `echo_limit` keeps a sink from feeding itself, with the help of `evidence`; `experiment` lets lines rest for it.
+//! - `echo_limit` keeps a sink from feeding itself, with the help of `evidence` and `mark`; `experiment` lets lines rest
+//!   for it.
 //! - `barriers` completes orders once the lines before them are done.
 //!
 //! What the sink does not take stays in [`Lines`](crate::sink::Lines) and is offered again, with a pause that grows. A
@@ -25,6 +26,7 @@ mod engine_lock;
 mod evidence;
 mod experiment;
 mod lane;
+mod mark;
 mod own_thread;
 mod pump;
 mod renderer;

@@ -14,6 +14,8 @@ pub(super) struct Syncing {
     is_unflushed: bool,
     /// When it is asked to once more, if it may succeed.
     flush: Backoff,
+    /// The id behind the lines that were written before the last flush.
+    unflushed_id: u64,
     /// How many lines were written when a sync last settled all of them.
     settled_lines: u64,
     /// Lines that were written and cannot be made durable, until the log reports them.
@@ -26,6 +28,7 @@ impl Syncing {
             unsynced: Unsynced::new(durability),
             is_unflushed: false,
             flush: Backoff::new(),
+            unflushed_id: 0,
             settled_lines: 0,
             not_durable: 0,
         }
@@ -55,6 +58,16 @@ impl Syncing {
     /// Takes the lines that the log has to report as not durable; `None` if there are none.
     pub(super) fn take_not_durable(&mut self) -> Option<u64> {
         Some(std::mem::take(&mut self.not_durable)).filter(|lines| *lines > 0)
+    }
+
+    /// Notes that the sink was asked to flush all lines before the id `end`.
+    pub(super) fn asked_to_flush(&mut self, end: u64) {
+        self.unflushed_id = end;
+    }
+
+    /// Returns whether the sink was not asked yet to flush all lines before the id `end`.
+    pub(super) fn is_unflushed_before(&self, end: u64) -> bool {
+        self.unflushed_id < end
     }
 
     /// Notes that all was flushed.

@@ -5,6 +5,7 @@
 //! words are searched for characters that need an escape. The next piece overwrites what is not needed of the last
 //! block. Long pieces, and texts that need escapes, go to the line itself.
 
+use super::Form;
 use super::escape::{HIGH, put_escaped, unplain};
 use super::value::put_value;
 use crate::record::{Raw, Value};
@@ -50,6 +51,17 @@ impl std::fmt::Debug for DraftBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("DraftBytes")
     }
+}
+
+/// An object being written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Opened {
+    /// Where its key begins.
+    pub(crate) start: usize,
+    /// Where its first member begins.
+    pub(crate) inside: usize,
+    /// Whether it stays when it has no members.
+    pub(crate) is_required: bool,
 }
 
 /// What is being appended to `out`. Only [`finish`](Self::finish) guarantees that all of it is there.
@@ -126,13 +138,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends many bytes as they are.
-    #[inline]
-    pub(crate) fn put_long(&mut self, bytes: &[u8]) {
-        self.flush();
-        self.out.extend_from_slice(bytes);
-    }
-
     /// Appends a text as a JSON string.
     #[inline]
     pub(crate) fn put_text(&mut self, text: &[u8]) {
@@ -148,31 +153,61 @@ impl<'a> Draft<'a> {
 
     #[cold]
     fn put_text_at_once(&mut self, text: &[u8]) {
+        debug_assert!(std::str::from_utf8(text).is_ok(), "captured from a `str`");
         self.flush();
         self.out.push(b'"');
-        put_escaped(self.out, std::str::from_utf8(text).unwrap_or_default());
+        put_escaped(self.out, text);
         self.out.push(b'"');
     }
 
-    /// Appends a key and its value.
+    /// Appends a value in a form, see [`Form`].
     #[inline]
-    pub(crate) fn put_member(&mut self, key: &Piece, value: Raw<'_>) {
-        self.put_piece(key);
-        self.put_raw(value);
+    pub(crate) fn put_formed(&mut self, raw: Raw<'_>, form: Form) {
+        if let (Some(form), Raw::Value(value)) = (form, raw)
+            && form(&value, self.out())
+        {
+            return;
+        }
+        self.put_raw(raw);
     }
 
-    /// Appends a member whose key is not prepared.
-    #[inline]
-    pub(crate) fn put_named(&mut self, name: &str, value: Raw<'_>) {
-        self.put(b",");
-        self.put_text(name.as_bytes());
-        self.put(b":");
-        self.put_raw(value);
+    /// Ends an object: the comma of its first member becomes the opening brace. An object without members is removed,
+    /// unless it is required.
+    pub(crate) fn end_object(&mut self, object: Opened) {
+        let before = self.out.len();
+        let comma = match object.inside.checked_sub(before) {
+            Some(inside) => self.bytes.get_mut(..self.length).and_then(|bytes| bytes.get_mut(inside)),
+            None => self.out.get_mut(object.inside),
+        };
+        match comma {
+            Some(comma) => {
+                *comma = b'{';
+                self.put(b"}");
+            }
+            None if object.is_required => self.put(b"{}"),
+            None => self.truncate(object.start),
+        }
+    }
+
+    /// Removes what was appended behind a length of the line.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        match length.checked_sub(self.out.len()) {
+            Some(rest) => self.length = rest.min(self.length),
+            None => {
+                self.out.truncate(length);
+                self.length = 0;
+            }
+        }
     }
 
     /// Appends a value of the captured form.
-    #[inline]
     pub(crate) fn put_raw(&mut self, raw: Raw<'_>) {
+        self.put_raw_at_once(raw);
+    }
+
+    /// The same, for the one loop that writes nearly all values.
+    #[inline(always)]
+    pub(crate) fn put_raw_at_once(&mut self, raw: Raw<'_>) {
         match raw {
             Raw::Text(text) => self.put_text(text),
             Raw::Value(value) => self.put_value(&value),
@@ -180,8 +215,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Appends a value.
-    #[inline]
-    pub(crate) fn put_value(&mut self, value: &Value<'_>) {
+    #[inline(always)]
+    fn put_value(&mut self, value: &Value<'_>) {
         match *value {
             Value::U64(number) => self.put_short(itoa::Buffer::new().format(number).as_bytes()),
             Value::I64(number) => self.put_short(itoa::Buffer::new().format(number).as_bytes()),
@@ -270,7 +305,7 @@ mod tests {
                     Value::Bool(on),
                     Value::U128(u128::MAX),
                 ] {
-                    draft.put_value(&value);
+                    draft.put_raw(Raw::Value(value));
                     put_value(&mut appended, &value);
                 }
             }

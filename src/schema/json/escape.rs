@@ -7,21 +7,19 @@
 #[inline]
 pub fn put_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    put_escaped(out, text);
+    put_escaped(out, text.as_bytes());
     out.push(b'"');
 }
 
-/// Appends `text` escaped, without quotes.
+/// Appends the bytes of a text escaped, without quotes.
 ///
-/// Looks at eight bytes at a time until one needs an escape, which is rare.
+/// Looks at eight bytes at a time until one needs an escape or is not ASCII, which is rare.
 #[inline]
-pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let plain = plain_prefix(bytes);
-    let (head, rest) = bytes.split_at(plain);
+pub(super) fn put_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    let (head, rest) = text.split_at(plain_prefix(text));
     out.extend_from_slice(head);
     if !rest.is_empty() {
-        put_escaped_slow(out, text.get(plain..).unwrap_or_default());
+        put_rest(out, rest);
     }
 }
 
@@ -57,66 +55,185 @@ pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
 
 #[inline]
 pub(super) fn byte_wise(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).unwrap_or(bytes.len())
+    bytes.iter().position(|byte| !byte.is_ascii() || is_escaped_ascii(*byte)).unwrap_or(bytes.len())
 }
 
-/// For each byte: zero if it needs no escape, the letter of a short escape, or [`OTHER`].
-const ESCAPES: [u8; 256] = {
-    let mut escapes = [OTHER; 256];
-    let mut byte = 0x20;
-    while byte < 0x7f {
-        escapes[byte] = 0;
-        byte += 1;
-    }
-    escapes[b'"' as usize] = b'"';
-    escapes[b'\\' as usize] = b'\\';
-    escapes[b'\n' as usize] = b'n';
-    escapes[b'\r' as usize] = b'r';
-    escapes[b'\t' as usize] = b't';
-    escapes[0x8] = b'b';
-    escapes[0xc] = b'f';
-    escapes
-};
-const OTHER: u8 = 1;
+/// The compiler turns the search of this many bytes into vector instructions.
+const CHUNK: usize = 32;
 
-/// A text with one escape likely has more: the next bytes, this many, are looked at one by one before words again.
-const NEAR_BYTES: usize = 16;
+/// Returns the length of the leading chunks in which no character is escaped.
+#[inline]
+fn calm_prefix(bytes: &[u8]) -> usize {
+    let mut calm = 0;
+    while bytes.get(calm..).and_then(<[u8]>::first_chunk).is_some_and(is_calm) {
+        calm += CHUNK;
+    }
+    calm
+}
+
+/// Returns whether no escaped character begins in a chunk. Two more bytes tell which character is the last.
+#[inline]
+fn is_calm(chunk: &[u8; CHUNK + 2]) -> bool {
+    !any(chunk, |byte, _, _| is_escaped_ascii(byte))
+        && (!any(chunk, |byte, _, _| (byte | 0x20 == 0xe2) | (byte == 0xd8) | (byte == 0xef))
+            || !any(chunk, begins_escaped))
+}
+
+#[inline]
+fn any(chunk: &[u8; CHUNK + 2], is: impl Fn(u8, u8, u8) -> bool) -> bool {
+    (0..CHUNK).fold(false, |found, at| found | is(chunk[at], chunk[at + 1], chunk[at + 2]))
+}
+
+#[inline]
+const fn is_escaped_ascii(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
+}
+
+/// Returns whether these bytes are the beginning of an escaped character beyond ASCII: [`is_unsafe`] in UTF-8.
+#[inline]
+fn begins_escaped(first: u8, second: u8, third: u8) -> bool {
+    // U+200E, U+200F, U+2028 to U+202E; U+2066 to U+2069.
+    let marks = (second == 0x80) & ((third & 0xfe == 0x8e) | (third.wrapping_sub(0xa8) < 7))
+        | (second == 0x81) & (third.wrapping_sub(0xa6) < 4);
+    // U+0080 to U+009F; U+061C; U+FEFF.
+    (first == 0xc2) & (second < 0xa0)
+        | (first == 0xd8) & (second == 0x9c)
+        | (first == 0xe2) & marks
+        | (first == 0xef) & (second == 0xbb) & (third == 0xbf)
+}
 
 /// Appends a text that begins with a character that needs an escape or is not ASCII.
-fn put_escaped_slow(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match ESCAPES[usize::from(*byte)] {
-            0 => {
-                let rest = bytes.get(at..).unwrap_or_default();
-                let near = rest.iter().take(NEAR_BYTES).take_while(|byte| ESCAPES[usize::from(**byte)] == 0).count();
-                let plain = if near < NEAR_BYTES { near } else { plain_prefix(rest) };
-                out.extend_from_slice(rest.get(..plain).unwrap_or_default());
-                at += plain;
-            }
-            OTHER => at += put_unplain(out, text.get(at..).unwrap_or_default()).max(1),
-            letter => {
-                out.extend_from_slice(&[b'\\', letter]);
-                at += 1;
-            }
-        }
+#[inline(never)]
+fn put_rest(out: &mut Vec<u8>, mut text: &[u8]) {
+    let mut block = [0; BLOCK + WORD];
+    while !text.is_empty() {
+        let (calm, mut rest) = text.split_at(calm_prefix(text));
+        out.extend_from_slice(calm);
+        let length = fill(&mut block, &mut rest);
+        out.extend_from_slice(block.get(..length).unwrap_or_default());
+        text = rest;
     }
 }
 
-/// Appends one unsafe character, or a run of safe ones beyond ASCII; returns how many bytes it took.
-fn put_unplain(out: &mut Vec<u8>, text: &str) -> usize {
-    match text.char_indices().find(|(_, char)| char.is_ascii() || is_unsafe(*char)) {
-        Some((0, char)) => {
-            put_unicode_escape(out, char);
-            char.len_utf8()
+/// A power of two: the remainder of a length needs no check against the bounds.
+const BLOCK: usize = 256;
+const WORD: usize = 8;
+/// The length of the longest escape.
+const WIDEST: usize = 6;
+
+/// Writes the beginning of a text and takes it away. Returns how many bytes it wrote.
+///
+/// Writes bytes without a branch for each: where characters are escaped, there are more, at places that no processor
+/// predicts.
+#[inline]
+fn fill(block: &mut [u8; BLOCK + WORD], text: &mut &[u8]) -> usize {
+    let (mut rest, mut length) = (*text, 0);
+    while length <= BLOCK - WORD * WIDEST {
+        if let Some((word, behind)) = rest.split_first_chunk::<WORD>() {
+            // If a byte needs `put_char`, the sum shows it, and what was written from `length` on is written again.
+            let after = word.iter().fold(length, |length, byte| length + put_byte(block, length, *byte));
+            if after < BLOCK {
+                (rest, length) = (behind, after);
+                continue;
+            }
+        } else if rest.is_empty() {
+            break;
         }
-        found => {
-            let length = found.map_or(text.len(), |(at, _)| at);
-            out.extend_from_slice(text.as_bytes().get(..length).unwrap_or_default());
-            length
-        }
+        (rest, length) = put_chars(block, length, rest);
     }
+    *text = rest;
+    length
+}
+
+/// Writes a word, with the rest of its last character. Returns what is behind it, and the length of the block.
+#[inline(never)]
+fn put_chars<'t>(block: &mut [u8; BLOCK + WORD], mut length: usize, text: &'t [u8]) -> (&'t [u8], usize) {
+    let mut at = 0;
+    while at < WORD
+        && let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty())
+    {
+        let (taken, written) = put_char(block, length, rest);
+        (at, length) = (at + taken, length + written);
+    }
+    (text.get(at..).unwrap_or_default(), length)
+}
+
+/// Writes a byte or its escape. Returns the length of that, or [`BLOCK`] if the byte needs [`put_char`].
+#[inline]
+fn put_byte(block: &mut [u8; BLOCK + WORD], length: usize, byte: u8) -> usize {
+    let written = WRITTEN[usize::from(byte)];
+    let place = length % BLOCK;
+    block[place..place + WORD].copy_from_slice(&written.to_le_bytes());
+    (written >> LENGTH_AT) as usize
+}
+
+/// Writes the character or the byte at the beginning of `rest`. Returns how many bytes it took, and how many it wrote.
+#[inline]
+fn put_char(block: &mut [u8; BLOCK + WORD], length: usize, rest: &[u8]) -> (usize, usize) {
+    let at = |at| rest.get(at).copied().unwrap_or_default();
+    let (first, second, third) = (at(0), at(1), at(2));
+    let written = put_byte(block, length, first);
+    if written < BLOCK {
+        return (1, written);
+    }
+    let place = length % BLOCK;
+    if !begins_escaped(first, second, third) {
+        block[place] = first;
+        return (1, 1);
+    }
+    let bits = |byte| u16::from(byte & 0x3f);
+    let (code, taken) = match first {
+        ..0xe0 => (bits(first & 0x1f) << 6 | bits(second), 2),
+        _ => (bits(first & 0xf) << 12 | bits(second) << 6 | bits(third), 3),
+    };
+    block[place..place + WIDEST].copy_from_slice(&unicode_escape(code));
+    (taken, WIDEST)
+}
+
+/// How each byte is written: itself or its escape, from the lowest byte on, and above [`LENGTH_AT`] the length of that.
+const WRITTEN: [u64; 256] = {
+    let mut written = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let short = match byte as u8 {
+            b'"' | b'\\' => byte as u8,
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x8 => b'b',
+            0xc => b'f',
+            _ => 0,
+        };
+        written[byte] = if short != 0 {
+            2 << LENGTH_AT | (short as u64) << 8 | b'\\' as u64
+        } else if matches!(byte as u8, 0xc2 | 0xd8 | 0xe2 | 0xef) {
+            // It may begin an escaped character.
+            (BLOCK as u64) << LENGTH_AT
+        } else if is_escaped_ascii(byte as u8) {
+            let [a, b, c, d, e, f] = unicode_escape(byte as u16);
+            (WIDEST as u64) << LENGTH_AT | u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+        } else {
+            1 << LENGTH_AT | byte as u64
+        };
+        byte += 1;
+    }
+    written
+};
+const LENGTH_AT: u32 = 8 * WIDEST as u32;
+
+/// Returns the escape of a character: all unsafe ones are in the basic plane.
+#[inline]
+const fn unicode_escape(code: u16) -> [u8; WIDEST] {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let [high, low] = code.to_be_bytes();
+    [
+        b'\\',
+        b'u',
+        HEX[(high >> 4) as usize],
+        HEX[(high & 0xf) as usize],
+        HEX[(low >> 4) as usize],
+        HEX[(low & 0xf) as usize],
+    ]
 }
 
 /// Returns whether a character could disturb a viewer: controls, line separators, bidirectional controls, BOM.
@@ -124,12 +241,4 @@ pub(in crate::schema) fn is_unsafe(char: char) -> bool {
     matches!(char,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// Appends one escape: all unsafe characters are in the basic plane.
-fn put_unicode_escape(out: &mut Vec<u8>, char: char) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let code = u32::from(char);
-    out.extend_from_slice(b"\\u");
-    out.extend([12, 8, 4, 0].map(|shift| HEX[(code >> shift & 0xf) as usize]));
 }

@@ -9,7 +9,10 @@ mod nested;
 mod tree;
 mod value;
 
-pub(crate) use draft::{Draft, DraftBytes, Piece};
+/// How values are written: as JSON, except those that it appends itself, for which it returns true.
+pub(crate) type Form = Option<fn(&crate::record::Value<'_>, &mut Vec<u8>) -> bool>;
+
+pub(crate) use draft::{Draft, DraftBytes, Opened, Piece};
 pub(super) use escape::is_unsafe;
 pub use escape::put_str;
 pub(super) use tree::{Json, Tree};

@@ -122,11 +122,26 @@ mod tests {
 
     #[test]
     fn promise_33_every_character_reads_back_and_the_unsafe_ones_are_escaped() {
-        for char in (0..=0x10ffff).filter_map(char::from_u32) {
-            for text in [format!("{char}"), format!("some text {char} and more of it, long enough")] {
-                let json = string(&text);
-                assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
-                assert!(!json.chars().any(is_unsafe), "{json:?}");
+        let check = |text: &str| {
+            let json = string(text);
+            assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
+            assert!(!json.chars().any(is_unsafe), "{json:?}");
+            json
+        };
+        let all: Vec<_> = (0..=0x10ffff).filter_map(char::from_u32).collect();
+        for (at, char) in all.iter().enumerate() {
+            check(&format!("{char}"));
+            // At each place in and between the chunks that are searched at once.
+            let (before, behind) = ("é".repeat(at % 37 / 2) + &"x".repeat(at % 37 % 2), "x".repeat(40));
+            let json = check(&format!("é{before}{char}{behind}"));
+            assert_eq!(json.contains(*char), !is_unsafe(*char), "{json}");
+        }
+        for chars in all.chunks(211) {
+            check(&chars.iter().collect::<String>());
+        }
+        for char in all.iter().filter(|char| is_unsafe(**char)) {
+            for before in 0..80 {
+                check(&("é".repeat(before / 2) + &"x".repeat(before % 2) + &char.to_string().repeat(70)));
             }
         }
     }

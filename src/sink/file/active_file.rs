@@ -95,7 +95,7 @@ impl ActiveFile {
 
     /// Returns whether the program has closed its descriptor.
     pub(super) fn is_lost(&self) -> bool {
-        self.file.get().is_err()
+        self.file.is_lost()
     }
 
     /// Takes over what another descriptor of the same file still has to do.

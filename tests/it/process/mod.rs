@@ -9,6 +9,8 @@ pub(crate) mod operators;
 pub(crate) mod operators_acts;
 pub(crate) mod operators_peers;
 pub(crate) mod operators_play;
+#[cfg(feature = "axum")]
+pub(crate) mod panic_traces;
 pub(crate) mod panics;
 pub(crate) mod sigkill;
 pub(crate) mod signals;

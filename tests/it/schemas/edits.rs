@@ -123,12 +123,14 @@ fn the_attribute_fields_of_otel_is_edited_as_any() {
 
 #[test]
 fn a_line_that_is_no_json_is_left_alone() {
-    struct Text;
+    struct Text(&'static [u8]);
     impl spanline::schema::Schema for Text {
         fn render(&mut self, _: &spanline::record::Record<'_>, out: &mut Vec<u8>) {
-            out.extend_from_slice(b"plain text");
+            out.extend_from_slice(self.0);
         }
     }
-    let lines = output_lines(|output| output.schema(Text).edits(Edits::new().remove("a")), || info!("text"));
-    assert_eq!(lines, ["plain text"]);
+    for (line, expected) in [(&b"plain text"[..], "plain text"), (b"not UTF-8: \xff", "not UTF-8: \u{fffd}")] {
+        let lines = output_lines(|output| output.schema(Text(line)).edits(Edits::new().remove("a")), || info!("text"));
+        assert_eq!(lines, [expected]);
+    }
 }

@@ -169,6 +169,15 @@ pub(super) fn of_here(line: &str) -> String {
     line.replace(&format!("\"hostname\":\"{hostname}\""), "\"hostname\":\"machine\"")
 }
 
+/// Returns a line without the digits of its long text: how many there are depends on the lengths of process id and
+/// hostname.
+fn without_digits(line: &str) -> String {
+    let start = line.find("0123456789").unwrap();
+    let digits = line[start..].bytes().take_while(u8::is_ascii_digit).count();
+    assert!(digits > 400, "{line}");
+    format!("{}0123456789…{}", &line[..start], &line[start + digits..])
+}
+
 #[test]
 fn promise_17_a_line_that_is_cut_says_so_in_each_schema() {
     let mut all = String::new();
@@ -184,7 +193,7 @@ fn promise_17_a_line_that_is_cut_says_so_in_each_schema() {
         let text = memory.text();
         assert!(text.len() <= 1001 && text.contains("truncated"), "{name}: {text}");
         assert!(text.contains("original_bytes"), "{name}: {text}");
-        all += &(of_here(text.trim_end()) + "\n");
+        all += &(of_here(&without_digits(text.trim_end())) + "\n");
     }
     compare("schemas/truncated.txt", &all);
 }

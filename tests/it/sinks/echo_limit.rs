@@ -32,6 +32,8 @@ struct Client {
     /// Lines that came late, as the machine stalled.
     late: Arc<AtomicU64>,
     taken: Arc<Mutex<Vec<u8>>>,
+    /// What it took and sends at the next flush; `None` if it sends at once.
+    buffer: Option<Vec<u8>>,
 }
 
 impl Client {
@@ -44,7 +46,12 @@ impl Client {
             busy: Arc::default(),
             late: Arc::default(),
             taken: Arc::default(),
+            buffer: None,
         }
+    }
+
+    fn that_sends_at_flushes(self) -> Self {
+        Self { buffer: Some(Vec::new()), ..self }
     }
 
     fn log(&self, since: Instant) {
@@ -53,6 +60,7 @@ impl Client {
                 match self.number {
                     1 => tracing::info!(target: "client::one", thread = 99, seq, "sent"),
                     3 => tracing::warn!(target: "client::three", thread = 99, seq, "sent"),
+                    4 => tracing::error!(target: "client::four", thread = 99, seq, "sent"),
                     _ => tracing::debug!(target: "client::two", thread = 99, seq, "sent"),
                 }
             }
@@ -82,17 +90,23 @@ impl Client {
     }
 }
 
-/// Takes lines at once. Its client logs at flushes, too.
+/// Takes lines at once, and sends them at once or at the next flush. A client that sends at once logs at flushes, too.
 impl Sink for Client {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
-        self.send(lines.as_bytes());
+        match &mut self.buffer {
+            Some(buffer) => buffer.extend_from_slice(lines.as_bytes()),
+            None => self.send(lines.as_bytes()),
+        }
         lines.advance(lines.as_bytes().len());
         Ok(Next::Done)
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
         if control == Control::Flush {
-            self.send(&[]);
+            match self.buffer.as_mut().map(std::mem::take) {
+                Some(bytes) if bytes.is_empty() => {}
+                bytes => self.send(&bytes.unwrap_or_default()),
+            }
         }
         Ok(())
     }
@@ -157,9 +171,13 @@ fn program(dispatch: &Dispatch, lines: u64, pause: Duration, silence: Duration) 
 }
 
 fn one_to_two(lines_per_delivery: u64, lines: u64, pause: Duration, silence: Duration) {
+    one_to_two_of(|runtime| Client::new(runtime, 1, lines_per_delivery), lines, pause, silence);
+}
+
+fn one_to_two_of(client: impl Fn(&Runtime) -> Client, lines: u64, pause: Duration, silence: Duration) {
     undisturbed(|allowance| {
         let (runtime, complaints, memory) = (runtime(), Complaints::default(), Memory::new());
-        let client = Client::new(&runtime, 1, lines_per_delivery);
+        let client = client(&runtime);
         let outputs = vec![Output::new(client.clone()), Output::new(memory.clone())];
         let (dispatch, guard) = started(outputs, &[&client], &complaints);
         let handle = guard.handle();
@@ -219,6 +237,14 @@ fn promise_43_20_lines_in_each_second_lead_to_at_most_40() {
     one_to_two(5, 60, Duration::from_millis(50), SILENCE / 2);
 }
 
+#[test]
+fn promise_43_one_line_leads_to_at_most_two_when_a_sink_sends_only_at_flushes() {
+    for (lines_per_delivery, lines, pause) in [(1, 1, 0), (5, 1, 0), (5, 100, 0), (1, 20, 50)] {
+        let client = |runtime: &Runtime| Client::new(runtime, 1, lines_per_delivery).that_sends_at_flushes();
+        one_to_two_of(client, lines, Duration::from_millis(pause), SILENCE / 2);
+    }
+}
+
 #[cfg(feature = "tokio")]
 #[test]
 fn promise_43_a_future_whose_client_logs_on_a_shared_runtime_gets_at_most_two_lines_for_one() {
@@ -253,22 +279,33 @@ fn promise_43_a_future_whose_client_logs_on_a_shared_runtime_gets_at_most_two_li
     });
 }
 
-/// A WARN passes in doubt. A client that logs one for each delivery does not go on for long.
-#[test]
-fn promise_43_the_warnings_of_a_client_on_a_shared_runtime_end_after_a_few() {
+/// A WARN or ERROR passes in doubt. A client that logs one for each delivery does not go on for long.
+fn ends(client: impl Fn(&Runtime) -> Client, free_batches: u64) {
     undisturbed(|allowance| {
         let runtime = runtime();
-        let client = Client::new(&runtime, 3, 1);
+        let client = client(&runtime);
         let (dispatch, guard) = started(vec![Output::new(client.clone())], &[&client], &Complaints::default());
         let handle = guard.handle();
         program(&dispatch, 1, Duration::ZERO, SILENCE);
         let late = client.stop();
         guard.close().unwrap();
         let lines = written(&handle.metrics().outputs[0], &client.text()).len() as u64;
-        let most = 16 + late.saturating_mul(allowance);
-        assert!((5..=most).contains(&lines), "{lines} lines:\n{}", client.text());
+        let most = (8 + 2 * free_batches).saturating_add(late.saturating_mul(allowance));
+        assert!((free_batches + 1..=most).contains(&lines), "{lines} lines:\n{}", client.text());
         late
     });
+}
+
+#[test]
+fn promise_43_the_warnings_of_a_client_on_a_shared_runtime_end_after_a_few() {
+    ends(|runtime| Client::new(runtime, 3, 1), 4);
+    ends(|runtime| Client::new(runtime, 3, 1).that_sends_at_flushes(), 4);
+}
+
+#[test]
+fn promise_43_the_errors_of_a_client_on_a_shared_runtime_end() {
+    ends(|runtime| Client::new(runtime, 4, 1), 64);
+    ends(|runtime| Client::new(runtime, 4, 1).that_sends_at_flushes(), 64);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Promise 43: the amplification limit drops no line of a program whose sink causes no events, and delays none for long.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use spanline::Output;
-use spanline::sink::{Lines, Memory, Next, Sink};
+use spanline::sink::{Control, Lines, Memory, Next, Profile, Sink};
+use spanline::{Error, Output};
 use tracing::{Dispatch, Level};
 
-use crate::sinks::peer::balanced;
 use crate::support::faults::{built, within};
 use crate::support::ledger::{LEVELS, balance, log, read};
 use crate::support::wait::{PATIENCE, Stalls, until};
@@ -21,7 +21,45 @@ struct Program {
     dispatch: Dispatch,
     handle: spanline::Handle,
     logged: Arc<Mutex<Vec<Instant>>>,
+    takers: Vec<Taker>,
+}
+
+/// A sink that takes `call` for each call, and `flush` for each flush.
+#[derive(Clone)]
+struct Taker {
+    call: Duration,
+    flush: Duration,
+    logged: Arc<Mutex<Vec<Instant>>>,
     written: Arc<AtomicU64>,
+    /// The longest time from a line's event to its delivery.
+    longest: Arc<Mutex<Duration>>,
+    memory: Memory,
+}
+
+impl Sink for Taker {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        std::thread::sleep(self.call);
+        for line in read(std::str::from_utf8(lines.as_bytes()).unwrap()) {
+            let rested = self.logged.lock().unwrap()[line.seq as usize].elapsed();
+            let mut longest = self.longest.lock().unwrap();
+            *longest = rested.max(*longest);
+        }
+        let taken = lines.iter().count() as u64;
+        self.memory.write(lines)?;
+        self.written.fetch_add(taken, Ordering::SeqCst);
+        Ok(Next::Done)
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        if control == Control::Flush {
+            std::thread::sleep(self.flush);
+        }
+        Ok(())
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("taker")
+    }
 }
 
 impl Program {
@@ -34,58 +72,66 @@ impl Program {
         within(&self.dispatch, || log(level, 0, seq));
     }
 
-    /// Logs a line and waits until the sink has it.
+    fn log_steadily(&self, pause: Duration, length: Duration, levels: &[Level]) {
+        let begun = Instant::now();
+        for level in levels.iter().cycle() {
+            self.log(*level);
+            std::thread::sleep(pause);
+            if begun.elapsed() > length {
+                break;
+            }
+        }
+    }
+
+    /// Logs a line and waits until all sinks have it.
     fn log_and_wait(&self, level: Level) {
         self.log(level);
         let all = self.logged.lock().unwrap().len() as u64;
-        until("the line", || self.written.load(Ordering::SeqCst) == all);
+        until("the line", || self.takers.iter().all(|taker| taker.written.load(Ordering::SeqCst) == all));
     }
 }
 
 /// Runs a program beside a sink that takes `call` for each call.
 #[track_caller]
 fn loses_no_line(call: Duration, run: impl FnOnce(&Program)) {
-    let (logged, written) = (Arc::<Mutex<Vec<Instant>>>::default(), Arc::<AtomicU64>::default());
-    let (starts, count, mut memory) = (Arc::clone(&logged), Arc::clone(&written), Memory::new());
-    let (taken, longest) = (memory.clone(), Arc::<Mutex<Duration>>::default());
-    let slowest = Arc::clone(&longest);
-    let output = Output::new(move |lines: &mut Lines| {
-        std::thread::sleep(call);
-        for line in read(std::str::from_utf8(lines.as_bytes()).unwrap()) {
-            let rested = starts.lock().unwrap()[line.seq as usize].elapsed();
-            let mut slowest = slowest.lock().unwrap();
-            *slowest = rested.max(*slowest);
-        }
-        let taken = lines.iter().count() as u64;
-        memory.write(lines)?;
-        count.fetch_add(taken, Ordering::SeqCst);
-        Ok(Next::Done)
+    loses_no_line_in(1, call, Duration::ZERO, run);
+}
+
+/// Runs a program beside sinks that take `call` for each call, and `flush` for each flush. Experiments of several outputs
+/// wait for each other.
+#[track_caller]
+fn loses_no_line_in(outputs: u32, call: Duration, flush: Duration, run: impl FnOnce(&Program)) {
+    let logged = Arc::<Mutex<Vec<Instant>>>::default();
+    let taker = || Taker {
+        call,
+        flush,
+        logged: Arc::clone(&logged),
+        written: Arc::default(),
+        longest: Arc::default(),
+        memory: Memory::new(),
+    };
+    let takers: Vec<_> = (0..outputs).map(|_| taker()).collect();
+    let builder = takers.iter().enumerate().fold(spanline::builder().filter("trace"), |builder, (number, taker)| {
+        builder.output(Output::new(taker.clone()).name(format!("taker {number}")))
     });
-    let (dispatch, guard) = built(spanline::builder().filter("trace").output(output));
+    let (dispatch, guard) = built(builder);
     let stalls = Stalls::measure();
     let handle = guard.handle();
-    let program = Program { dispatch, handle: handle.clone(), logged, written };
+    let program = Program { dispatch, handle: handle.clone(), logged, takers };
     run(&program);
     guard.close().unwrap();
     let stall = stalls.longest();
-    let books = balanced(&handle.metrics());
-    assert_eq!(balance(&books, &taken.text()).len(), program.logged.lock().unwrap().len(), "{books:#?}");
-    assert_eq!(books.dropped.total(), 0, "{books:#?}");
-    let longest = *longest.lock().unwrap();
-    assert!(longest < LONGEST_REST + 2 * call + 10 * stall, "a line rested for {longest:?} beside stalls of {stall:?}");
+    for (books, taker) in handle.metrics().outputs.iter().zip(&program.takers) {
+        assert_eq!(balance(books, &taker.memory.text()).len(), program.logged.lock().unwrap().len(), "{books:#?}");
+        assert_eq!(books.dropped.total(), 0, "{books:#?}");
+        let longest = *taker.longest.lock().unwrap();
+        let most = outputs * LONGEST_REST + 2 * call + 4 * flush + 10 * stall;
+        assert!(longest < most, "a line rested for {longest:?} beside stalls of {stall:?}");
+    }
 }
 
 fn steadily(call: Duration, pause: Duration, length: Duration, levels: &[Level]) {
-    loses_no_line(call, |program| {
-        let begun = Instant::now();
-        for level in levels.iter().cycle() {
-            program.log(*level);
-            std::thread::sleep(pause);
-            if begun.elapsed() > length {
-                break;
-            }
-        }
-    });
+    loses_no_line(call, |program| program.log_steadily(pause, length, levels));
 }
 
 const INFO: [Level; 1] = [Level::INFO];
@@ -110,6 +156,87 @@ fn promise_43_a_program_that_logs_as_often_as_the_limit_looks_loses_none() {
             }
         }
     });
+}
+
+/// The window of a delivery stays open while the sink flushes, so that most lines are logged inside one.
+#[test]
+fn promise_43_a_program_whose_sink_flushes_for_nearly_as_long_as_it_pauses_loses_no_line() {
+    std::thread::scope(|scope| {
+        for pause in [100, 110, 120, 130, 140, 150] {
+            for levels in [&INFO[..], &CALM[..]] {
+                let (flush, pause) = (Duration::from_millis(100), Duration::from_millis(pause));
+                scope.spawn(move || {
+                    loses_no_line_in(1, Duration::ZERO, flush, |program| {
+                        program.log_steadily(pause, Duration::from_secs(3), levels);
+                    });
+                });
+            }
+        }
+    });
+}
+
+/// Each line is logged as soon as the sinks have the one before: a WARN passes in four such batches of each output, an
+/// ERROR in 64.
+#[test]
+fn promise_43_the_warnings_and_errors_of_a_program_with_three_outputs_are_not_lost() {
+    for (level, lines) in [(Level::WARN, 4), (Level::ERROR, 60)] {
+        loses_no_line_in(3, Duration::ZERO, Duration::ZERO, |program| {
+            program.log_and_wait(Level::INFO);
+            (0..lines).for_each(|_| program.log_and_wait(level));
+        });
+    }
+}
+
+#[test]
+fn promise_43_a_program_with_three_outputs_loses_no_line() {
+    loses_no_line_in(3, Duration::ZERO, Duration::ZERO, |program| {
+        program.log_steadily(Duration::from_millis(40), Duration::from_secs(2), &CALM);
+        (0..12).for_each(|_| program.log_and_wait(Level::INFO));
+    });
+}
+
+/// A WARN and a suspect are logged while the sink is called, and come in one batch.
+#[test]
+fn promise_43_a_line_is_flushed_before_the_next_one_rests() {
+    struct Recorder {
+        calls: Sender<String>,
+        gate: Receiver<()>,
+    }
+    impl Sink for Recorder {
+        fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+            let read = read(std::str::from_utf8(lines.as_bytes()).unwrap());
+            let call: Vec<_> = read.iter().map(|line| line.seq.to_string()).collect();
+            self.calls.send(call.join(" ")).unwrap();
+            if read[0].seq == 0 {
+                self.gate.recv().unwrap();
+            }
+            lines.advance(lines.as_bytes().len());
+            Ok(Next::Done)
+        }
+
+        fn control(&mut self, control: Control) -> Result<(), Error> {
+            if control == Control::Flush {
+                self.calls.send("flush".to_owned()).unwrap();
+            }
+            Ok(())
+        }
+    }
+    let calls = || {
+        let ((calls, called), (open, gate)) = (channel(), channel());
+        let (dispatch, guard) =
+            built(spanline::builder().filter("trace").output(Output::new(Recorder { calls, gate })));
+        within(&dispatch, || log(Level::INFO, 0, 0));
+        let first = called.recv().unwrap();
+        within(&dispatch, || log(Level::WARN, 0, 1));
+        within(&dispatch, || log(Level::DEBUG, 0, 2));
+        open.send(()).unwrap();
+        let rest: Vec<_> = called.iter().take(4).collect();
+        guard.close().unwrap();
+        [vec![first], rest].concat()
+    };
+    // A machine that stalls for a second lets the lines pass together.
+    let calls = (0..10).map(|_| calls()).find(|calls| calls[2] != "1 2").expect("a run without a stall");
+    assert_eq!(calls, ["0", "flush", "1", "flush", "2"]);
 }
 
 #[test]

@@ -89,6 +89,11 @@ impl Peer {
         self.with(|state| state.script.extend(steps));
     }
 
+    /// Ends the script, whatever is left of it.
+    pub(crate) fn end_script(&self) {
+        self.with(|state| state.script.clear());
+    }
+
     pub(crate) fn always(&self, steps: impl IntoIterator<Item = Step>) {
         self.with(|state| state.always = steps.into_iter().collect());
     }

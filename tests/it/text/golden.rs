@@ -428,7 +428,7 @@ fn promise_33_promise_36_hostile_text() {
 
 #[test]
 fn promise_17_a_long_line_is_cut() {
-    golden("truncated").builder(|builder| builder.max_line_bytes(600)).run(|| {
+    golden("truncated").cut().builder(|builder| builder.max_line_bytes(600)).run(|| {
         let long = "0123456789".repeat(1000);
         info!(target: "orders", "short");
         info!(target: "orders", long, after = 1, "long");

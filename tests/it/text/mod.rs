@@ -1,5 +1,6 @@
 //! Text: filters, errors, escaping, limits, redaction, and golden files.
 
+pub(crate) mod ansi;
 pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod filter_variable;
@@ -12,6 +13,7 @@ pub(crate) mod hostile_values;
 pub(crate) mod install;
 #[cfg(feature = "log")]
 pub(crate) mod log_crate;
+pub(crate) mod long_lines;
 pub(crate) mod mistakes;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;

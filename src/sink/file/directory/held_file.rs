@@ -32,9 +32,14 @@ impl HeldFile {
     /// Returns the file.
     ///
     /// # Errors
-    /// The program has closed the descriptor.
+    /// The program has closed the descriptor, or the system cannot tell what it is.
     pub(in super::super) fn get(&self) -> io::Result<&File> {
         self.file.get().map(|(file, _)| file)
+    }
+
+    /// Returns whether the program has closed the descriptor.
+    pub(in super::super) fn is_lost(&self) -> bool {
+        self.file.is_lost()
     }
 
     /// Inspects the file.
@@ -59,6 +64,10 @@ impl HeldFile {
 
     pub(in super::super) fn get(&self) -> io::Result<&File> {
         Ok(&self.file)
+    }
+
+    pub(in super::super) fn is_lost(&self) -> bool {
+        false
     }
 
     pub(in super::super) fn entry(&self) -> io::Result<Entry> {

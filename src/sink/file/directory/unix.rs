@@ -200,7 +200,7 @@ impl Directory {
 
     /// Returns whether the program has closed its descriptor.
     pub(in super::super) fn is_lost(&self) -> bool {
-        self.fd().is_err()
+        self.descriptor.is_lost()
     }
 
     /// Returns the descriptor, if it still is that of the directory.

@@ -1,4 +1,4 @@
-//! What is switched on.
+//! Which of the spans' fields are in a line.
 
 /// Which of the spans' fields go into the line. The ids and `request_id` always do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,20 +21,4 @@ impl SpanFields {
             _ => matches!(name, "request_id" | "trace_id" | "traceparent"),
         }
     }
-}
-
-/// What is switched on, besides what every line has.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Options {
-    pub(super) pid: bool,
-    pub(super) hostname: bool,
-    pub(super) thread_id: bool,
-    pub(super) thread_name: bool,
-    pub(super) file: bool,
-    pub(super) line: bool,
-    pub(super) module: bool,
-    /// Whether the log is set up for backtraces; known with the first record.
-    pub(super) backtrace: bool,
-    pub(super) held_back: bool,
-    pub(super) span_fields: SpanFields,
 }

@@ -1,0 +1,201 @@
+//! One JSON object per line, every key once and at the top level: the default.
+
+use super::edit::Edits;
+use super::engine::{Engine, Layout, Place, Stage, TOP, UNDER};
+use super::host::hostname;
+use super::object::switches;
+use super::resolved_fields::Origin;
+use super::span_fields::SpanFields;
+use super::{BuiltIn, Keys, Schema, json};
+use crate::context::SpanId;
+use crate::record::{Record, Value};
+
+pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("flat", LINE_KEYS, || Box::new(Flat::new()))];
+
+const LINE_KEYS: Keys = Keys {
+    level: "/level",
+    target: "/target",
+    trace_id: "/trace_id",
+    request_id: Some("/request_id"),
+    fields: Some(""),
+};
+
+/// The keys that are reserved whatever is switched on.
+const KEYS: [&str; 14] = [
+    "timestamp",
+    "level",
+    "target",
+    "message",
+    "error",
+    "truncated",
+    "original_bytes",
+    "service",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "spans",
+    "fields",
+];
+
+/// Returns whether a name is reserved for the log, whatever is switched on.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name != "request_id" && KEYS.contains(&name)
+}
+
+/// One flat JSON object per line.
+///
+/// Reserved keys come first and cannot be overridden. A user's field with a reserved name goes under `fields`, unless
+/// the log leaves that key free and the value fits. See [the crate's page](crate#what-a-line-means).
+///
+/// ```
+/// use spanline::schema::{Flat, SpanFields};
+///
+/// Flat::new().thread_name().file().line().span_fields(SpanFields::IdsOnly);
+/// ```
+#[derive(Debug, Default)]
+pub struct Flat {
+    options: Options,
+    engine: Engine,
+}
+
+/// What is switched on, besides what every line has.
+#[derive(Clone, Debug, Default)]
+struct Options {
+    pid: bool,
+    hostname: bool,
+    thread_id: bool,
+    thread_name: bool,
+    file: bool,
+    line: bool,
+    module: bool,
+    span_fields: SpanFields,
+}
+
+impl Flat {
+    /// Creates the schema of [the crate's page](crate#what-a-line-means), with nothing switched on.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    switches! { options:
+        /// Adds `pid`, the process id.
+        pid,
+        /// Adds `hostname`, the machine's name.
+        hostname,
+        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Adds `thread_name`, where the thread has one.
+        thread_name,
+        /// Adds `file`, the source file of the call site.
+        file,
+        /// Adds `line`, the line in the source file.
+        line,
+        /// Adds `module`, the module path of the call site.
+        module,
+    }
+
+    /// Sets which of the spans' fields go into the line.
+    pub fn span_fields(mut self, span_fields: SpanFields) -> Self {
+        self.options.span_fields = span_fields;
+        self
+    }
+}
+
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(&self, record: &Record<'_>) -> Layout {
+        let Self { pid, hostname: host, thread_id, thread_name, file, line, module, span_fields } = self.clone();
+        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        let place = move |name: &str, origin: Origin| match name {
+            // They may take a key that the log leaves free.
+            "parent_span_id" => Place::Slot(UNDER),
+            "backtrace" if backtraces => Place::Slot(UNDER),
+            "thread_id" if thread_id => Place::Slot(UNDER),
+            "thread_name" if thread_name => Place::Slot(UNDER),
+            "file" if file => Place::Slot(UNDER),
+            "line" if line => Place::Slot(UNDER),
+            "module" if module => Place::Slot(UNDER),
+            // A well-formed one has become the trace's id.
+            "traceparent" if origin != Origin::Event => Place::Group(UNDER),
+            "pid" if pid => Place::Group(UNDER),
+            "hostname" if host => Place::Group(UNDER),
+            "held_back" if holds_back => Place::Group(UNDER),
+            _ if KEYS.contains(&name) => Place::Group(UNDER),
+            _ => Place::Group(TOP),
+        };
+        let place = move |name: &str, origin: Origin| match (place(name, origin), origin) {
+            (Place::Group(UNDER) | Place::Slot(_), Origin::Static) => Place::Hidden,
+            (_, Origin::Span | Origin::Variable) if !span_fields.lifts(name) => Place::Hidden,
+            (place, _) => place,
+        };
+        Layout::new("{\"timestamp\":\"", place)
+            .level("level")
+            .target("target")
+            .message("message", None)
+            .own_fields(TOP)
+            .error("error")
+            .truncation()
+            .when(holds_back, Layout::held_back)
+            .when(backtraces, |layout| layout.backtrace().or_field("backtrace", text))
+            .when(file, |layout| layout.file("file").or_field("file", text))
+            .when(line, |layout| layout.line("line").or_field("line", number))
+            .when(module, |layout| layout.module("module").or_field("module", text))
+            .when(thread_id, |layout| layout.thread_id("thread_id").or_field("thread_id", number))
+            .when(thread_name, |layout| layout.thread_name("thread_name").or_field("thread_name", text))
+            .when(pid, |layout| layout.number("pid", Stage::Log, |_| Some(std::process::id().into())))
+            .when(host, |layout| layout.text("hostname", Stage::Log, |_| Some(hostname().into())))
+            .service("service")
+            .static_fields(TOP)
+            .request("request_id", None)
+            .trace("trace_id")
+            .span("span_id")
+            .parent("parent_span_id")
+            .or_field("parent_span_id", span_id)
+            .context_fields(TOP)
+            .span_names("spans")
+            .under_fields()
+    }
+}
+
+impl Schema for Flat {
+    #[inline]
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        self.engine.render(record, out, || self.options.layout(record));
+    }
+
+    fn edit(&mut self, edits: &Edits) -> bool {
+        self.engine.edit(edits);
+        true
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.options.thread_id || self.options.thread_name
+    }
+}
+
+/// Appends a text.
+fn text(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
+    value.as_str().is_some_and(|text| {
+        json::put_str(out, text);
+        true
+    })
+}
+
+/// Appends an integer.
+fn number(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
+    let is_number = matches!(value, Value::U64(_) | Value::I64(_));
+    if is_number {
+        json::put_value(out, value);
+    }
+    is_number
+}
+
+/// Appends a span's id.
+fn span_id(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
+    value.as_str().and_then(SpanId::parse).is_some_and(|id| text(&Value::Str(&id.to_string()), out))
+}
