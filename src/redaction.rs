@@ -161,15 +161,15 @@ impl Forms {
     }
 
     /// Skips the leading fields that stay as they are for certain.
-    #[inline]
+    #[inline(always)]
     fn behind_harmless<'a>(&self, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
         let stays = |text: &[u8]| !matches!(text, [b'{' | b'[', ..]) && !self.has_sequence(text);
         if !self.rules.scans_texts() {
-            return fields.skip_plain(Fields::KEYS, u64::MAX, |text, _| stays(text));
+            return fields.skip_plain(Fields::KEYS, u64::MAX, stays);
         }
-        let is_whole = |text: &[u8], cut: &dyn Fn() -> bool| text.len() < cut_at && !cut();
         let least = self.rules.least_card_number();
-        let rest = fields.clone().skip_plain(LETTERLESS_KEYS, least, |text, cut| stays(text) && is_whole(text, cut));
+        let is_whole = |text: &[u8]| text.len() < cut_at && stays(text);
+        let rest = fields.clone().skip_untruncated(LETTERLESS_KEYS, least, is_whole);
         // One look at all their texts costs less than one at each.
         let (plain, _) = fields.rest().split_at(fields.rest().len() - rest.rest().len());
         match self.rules.first_secret(plain, |place| fields.clone().text_around(place)) {

@@ -28,24 +28,25 @@ impl<'t> Matcher<'t> {
     /// ends before it holds a secret.
     ///
     /// `text_around`: the text around a place, and where it begins.
-    #[inline]
+    #[inline(always)]
     pub(super) fn first(
         rules: &'t Rules,
         joined: &'t [u8],
         text_around: impl Fn(usize) -> Option<(usize, &'t [u8])>,
     ) -> Option<usize> {
-        Self::first_of(rules, Walk::of(&rules.anchors, joined)?, text_around)
+        let mut spare = None;
+        Self::first_of(rules, Walk::of(&rules.anchors, joined, &mut spare)?, text_around)
     }
 
     #[inline(never)]
     fn first_of(
         rules: &'t Rules,
-        mut walk: Walk<'t>,
+        mut anchors: Walk<'_>,
         text_around: impl Fn(usize) -> Option<(usize, &'t [u8])>,
     ) -> Option<usize> {
         let mut matcher = Matcher { rules, text: &[], cut: false, jwt_until: 0 };
         let mut begin = 0;
-        std::iter::from_fn(|| walk.next()).find_map(|(at, kinds)| {
+        anchors.find_map(|(at, kinds)| {
             let (start, text) = text_around(at).filter(|(_, text)| !is_id(text))?;
             if start != begin {
                 (begin, matcher.text, matcher.jwt_until) = (start, text, 0);

@@ -57,7 +57,7 @@ impl Rules {
     /// no text that ends before it holds a secret.
     ///
     /// `text_around`: the text around a place, and where it begins.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn first_secret<'t>(
         &'t self,
         joined: &'t [u8],

@@ -53,9 +53,8 @@ impl Scan {
         if rules.values {
             let mut matcher = Matcher { rules, text, cut, jwt_until: 0 };
             let (mut until, hits) = (0, &mut self.hits);
-            // The walk goes through each block several times.
-            let (first, mut walk) = Walk::first(&rules.anchors, text, cut).unzip();
-            self.anchors.extend(std::iter::successors(first, |_| walk.as_mut()?.next()));
+            Walk::all(&rules.anchors, text, cut, |found| self.anchors.push(found));
+            // Those of one block are not in order.
             self.anchors.sort_unstable();
             for (at, kinds) in self.anchors.drain(..) {
                 if at >= until {

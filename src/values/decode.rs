@@ -108,24 +108,33 @@ impl<'a> Fields<'a> {
 
     /// Skips leading declared fields with a key below `keys`, and returns the rest.
     ///
-    /// A text is skipped when `is_skipped` says so; its second argument tells whether the text was truncated. Integers
-    /// below `least`, booleans and floats are skipped too.
-    #[inline]
-    pub(crate) fn skip_plain(
-        self,
-        keys: u8,
-        least: u64,
-        is_skipped: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool,
-    ) -> Self {
+    /// A text is skipped when `is_skipped` says so. Integers below `least`, booleans and floats are skipped too.
+    #[inline(always)]
+    pub(crate) fn skip_plain(self, keys: u8, least: u64, is_skipped: impl Fn(&'a [u8]) -> bool) -> Self {
+        self.skip_whole(keys, least, is_skipped).1
+    }
+
+    /// The same, but keeps a last text that was truncated.
+    #[inline(always)]
+    pub(crate) fn skip_untruncated(self, keys: u8, least: u64, is_skipped: impl Fn(&'a [u8]) -> bool) -> Self {
+        let (last, rest) = self.skip_whole(keys, least, is_skipped);
+        // This key is above `keys`, so it ends the leading fields.
+        if rest.was_truncated() { last } else { rest }
+    }
+
+    /// Returns the last field that was skipped with all behind it, and the rest.
+    #[inline(always)]
+    fn skip_whole(self, keys: u8, least: u64, is_skipped: impl Fn(&'a [u8]) -> bool) -> (Self, Self) {
         let mut encoded = self.0;
+        let mut last = encoded;
         while let [key, tag, payload @ ..] = encoded
             && *key < keys
         {
             // Texts first: most fields are texts.
-            encoded = if *tag == value_tag::STR {
+            let rest = if *tag == value_tag::STR {
                 let Some((length, after)) = payload.split_first_chunk() else { break };
                 let Some((text, rest)) = after.split_at_checked(u32::from_le_bytes(*length) as usize) else { break };
-                if !is_skipped(text, &|| rest.first() == Some(&TRUNCATED)) {
+                if !is_skipped(text) {
                     break;
                 }
                 rest
@@ -139,8 +148,9 @@ impl<'a> Fields<'a> {
                 }
                 rest
             };
+            (last, encoded) = (encoded, rest);
         }
-        Fields(encoded)
+        (Fields(last), Fields(encoded))
     }
 
     /// Skips the fields that end before a place, or there.
