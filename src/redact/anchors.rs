@@ -367,9 +367,9 @@ fn copy_first(text: &[u8], window: &mut Window) {
     let Some(block) = window.last_chunk_mut::<BLOCK>() else { return };
     if let Some(first) = text.first_chunk() {
         *block = *first;
+    } else if text.len() >= 2 * QUARTER {
+        copy_ends::<{ 2 * QUARTER }, _>(text, block);
     } else if text.len() >= QUARTER {
-        let (quarters, _) = text.as_chunks::<QUARTER>();
-        quarters.iter().zip(block.as_chunks_mut().0).for_each(|(quarter, place)| *place = *quarter);
         copy_ends::<QUARTER, _>(text, block);
     } else if let Some(quarter) = block.first_chunk_mut() {
         copy_short(text, quarter);
@@ -446,6 +446,36 @@ mod tests {
         let mut found = Vec::new();
         Walk::all(anchors, text, false, |anchor| found.push(anchor));
         found
+    }
+
+    #[test]
+    fn an_anchor_at_the_end_of_joined_texts_of_any_length_is_found() {
+        let mut anchors = Anchors::new();
+        anchors.add(b"abc", 3, kind::SPECIAL);
+        for length in 0..300 {
+            for end in ["abc", "abc "] {
+                let text = ["\0\0\0\0", &".".repeat(length), end].concat();
+                let mut spare = None;
+                let found = Walk::of(&anchors, text.as_bytes(), &mut spare).and_then(|mut walk| walk.next());
+                assert_eq!(found, Some((BEFORE + length + 3, kind::SPECIAL)), "{length} {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_float_among_joined_texts_is_no_mark() {
+        let anchors = Anchors::new();
+        let number = [&[1, 6][..], &3.25_f64.to_le_bytes()].concat();
+        for (joined, is_mark) in [
+            ([&[0; BEFORE][..], &number].concat(), false),
+            ([&[0; BEFORE][..], &number, &[2, 0]].concat(), false),
+            ([&[0; BEFORE][..], &number, b"host"].concat(), true),
+            ([&[0; BEFORE][..], b"//u:p@"].concat(), true),
+        ] {
+            let mut spare = None;
+            let found = Walk::of(&anchors, &joined, &mut spare).and_then(|mut walk| walk.next());
+            assert_eq!(found.is_some_and(|(_, kind)| kind == kind::MARK), is_mark, "{joined:?}");
+        }
     }
 
     proptest! {
