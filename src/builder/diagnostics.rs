@@ -18,9 +18,9 @@ impl Builder {
 
     /// Sets whether a panic is logged as an ERROR line; by default, `init` does and `build` does not.
     ///
-    /// The line has the target `panic`, the panic's text, `location`, `thread`, and the span in which it happened. It
-    /// is logged before the previous panic hook runs. It has a `backtrace` if the variable `RUST_BACKTRACE` or
-    /// [`backtrace`](Self::backtrace) asks for one.
+    /// The line has the target `panic`, the panic's text as its message and as an error of the type `panic`, the panic's
+    /// file, line and thread, and the span in which it happened. It is logged before the previous panic hook runs. It
+    /// has a `backtrace` if the variable `RUST_BACKTRACE` or [`backtrace`](Self::backtrace) asks for one.
     ///
     /// A panic in the `Debug` or `Display` of a logged value is not the program's: it is caught, and only its field
     /// reports it. A panic hook that is set later and does not call the previous one suppresses these lines.

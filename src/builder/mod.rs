@@ -21,4 +21,4 @@ mod settings;
 mod start;
 
 pub use builder::{Builder, builder, init};
-pub use output::Output;
+pub use output::{JournalPrefix, Output};

@@ -10,6 +10,17 @@ use crate::schema::{Edits, Schema};
 use crate::sink::{Profile, Sink};
 use crate::worker::Durability;
 
+/// When lines begin with the priority that systemd's journal reads, see [`Output::journal_prefix`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalPrefix {
+    /// When the journal reads the stream: the variable `JOURNAL_STREAM` names it. On a terminal, in a file or in a pipe,
+    /// lines stay as they are.
+    IfJournal,
+    /// Always: something between the process and the journal passes the lines on.
+    Always,
+}
+
 /// One destination: a sink, the schema of its lines, and the queue in front of it.
 ///
 /// Each output has its own worker thread, so a stuck output delays no other. For your own destinations and formats, see
@@ -23,6 +34,7 @@ pub struct Output {
     pub(super) schema: Option<Box<dyn Schema>>,
     pub(super) edits: Edits,
     pub(super) strips_ansi: bool,
+    pub(super) journal_prefix: Option<JournalPrefix>,
     pub(super) filter: Option<FilterSetting>,
     pub(super) overflow: Overflow,
     pub(super) synchronous: Option<Duration>,
@@ -44,6 +56,7 @@ impl Output {
             schema: None,
             edits: Edits::new(),
             strips_ansi: false,
+            journal_prefix: None,
             filter: None,
             overflow: Overflow::default(),
             synchronous: None,
@@ -79,6 +92,27 @@ impl Output {
     /// of an [`Appender`](crate::Appender).
     pub fn strip_ansi(mut self) -> Self {
         self.strips_ansi = true;
+        self
+    }
+
+    /// Begins each line with its priority, `<6>`, as systemd's journal expects it on [`Stdout`](crate::Stdout) and
+    /// [`Stderr`](crate::Stderr) of a service. The journal removes it and sets `PRIORITY`, so `journalctl --priority`
+    /// and its colours work. Each physical line of a schema such as `Console::pretty` gets it.
+    ///
+    /// ERROR is 3, WARN 4, INFO 6, DEBUG and TRACE 7. An event's field `level_name` also gives 5 (`NOTICE`), 2 (`CRITICAL`,
+    /// `FATAL`) and 1 (`ALERT`, `EMERGENCY`), see [Schemas](crate::docs::schemas).
+    ///
+    /// For a sink that is no standard stream, [`JournalPrefix::IfJournal`] is an error of `init` and `build`.
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::schema::Console;
+    /// use spanline::{JournalPrefix, Output, Stderr};
+    ///
+    /// Output::new(Stderr::new()).schema(Console::new()).journal_prefix(JournalPrefix::IfJournal);
+    /// ```
+    pub fn journal_prefix(mut self, when: JournalPrefix) -> Self {
+        self.journal_prefix = Some(when);
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::Builder;
-use super::output::Output;
+use super::output::{JournalPrefix, Output};
 use crate::appender::Appender;
 use crate::complaint::Complaints;
 use crate::control::{Deadlines, Guard};
@@ -16,7 +16,7 @@ use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
-use crate::schema::Flat;
+use crate::schema::{Flat, WithPrefix};
 use crate::time_zone;
 use crate::worker::{Evidence, Lane, LaneConfig};
 
@@ -45,11 +45,16 @@ impl Output {
     ///
     /// # Errors
     /// A limit is out of bounds, or the sink cannot be opened; its path and the cause are in the error. Also if the
-    /// output has a filter, which cannot apply to lines that another formatter makes.
+    /// output has a filter or a `journal_prefix`, which cannot apply to lines that another formatter makes.
     pub fn appender(self) -> Result<(Appender, Guard), Error> {
         if self.filter.is_some() {
             return Err(Error::invalid(
                 "an appender has no filter; remove `output_filter`, and set a filter on the layer that writes to it",
+            ));
+        }
+        if self.journal_prefix.is_some() {
+            return Err(Error::invalid(
+                "an appender has no priorities; remove `journal_prefix`, and let the formatter write them",
             ));
         }
         let uses_local_time = self.uses_local_time();
@@ -126,8 +131,21 @@ impl Output {
             let wrong = "overflow blocks for no time; expected a max_wait such as 100 ms, or `Overflow::DropNewest`";
             return Err(Error::invalid(wrong).of_output(&name));
         }
+        let is_prefixed = match (self.journal_prefix, self.profile.is_journal) {
+            (None, _) => false,
+            (Some(JournalPrefix::Always), _) => true,
+            (Some(JournalPrefix::IfJournal), Some(is_journal)) => is_journal,
+            (Some(JournalPrefix::IfJournal), None) => {
+                let wrong = "journal_prefix is for `Stdout` and `Stderr`; remove it, or set `JournalPrefix::Always` if \
+                    systemd's journal gets the lines of this sink";
+                return Err(Error::invalid(wrong).of_output(&name));
+            }
+        };
         let schema = self.schema.or(self.profile.schema).unwrap_or_else(|| Box::new(Flat::new()));
         let mut schema = self.edits.on(schema);
+        if is_prefixed {
+            schema = Box::new(WithPrefix::new(schema));
+        }
         schema.terminal(self.profile.is_terminal);
         Lane::start(LaneConfig {
             name,

@@ -41,11 +41,14 @@ impl CallSite {
     pub(super) const NAMES_REQUEST: u64 = 128;
     /// The call site of the hidden spans.
     pub(super) const HIDDEN: u64 = 256;
+    /// An event with fields of the same name.
+    pub(super) const REPEATS_NAMES: u64 = 512;
     /// From this bit on, one bit for each secret field; see `secrets`.
-    pub(super) const SECRET_FIELDS: u32 = 9;
+    pub(super) const SECRET_FIELDS: u32 = 10;
 
     /// The flags of events that take the slow path.
-    pub(super) const SLOW_PATH: u64 = Self::LIMITED | Self::BACKTRACE | Self::HELD_BACK | Self::RELEASES;
+    pub(super) const SLOW_PATH: u64 =
+        Self::LIMITED | Self::BACKTRACE | Self::HELD_BACK | Self::RELEASES | Self::REPEATS_NAMES;
 
     /// Returns whether any of these flags is set.
     #[inline(always)]

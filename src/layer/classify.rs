@@ -9,12 +9,25 @@ use super::call_site::{Cache, CallSite, cached, empty_cache};
 use super::core::Core;
 use crate::context::{Node, Timing, is_hidden};
 use crate::filter::ID_FIELDS;
-use crate::record::Fields;
+use crate::record::{Fields, repeats_names};
 
 thread_local! {
     static CALL_SITES: Cache = const { empty_cache() };
     /// Which outputs the events of a call site are held back from.
     static HELD_BACK: Cache = const { empty_cache() };
+}
+
+/// The fields of tracing-log's call sites.
+const LOG_FIELDS: [&str; 5] = ["message", "log.target", "log.module_path", "log.file", "log.line"];
+
+/// Returns whether a call site is one of tracing-log's, of any version: all records of the `log` crate share them. No macro
+/// can imitate them, because its call sites have a place in the source.
+fn is_of_log(meta: &Metadata<'_>) -> bool {
+    let has_place = meta.file().is_some() || meta.line().is_some() || meta.module_path().is_some();
+    meta.is_event()
+        && !has_place
+        && (meta.target(), meta.name()) == ("log", "log event")
+        && meta.fields().iter().map(|field| field.name()).eq(LOG_FIELDS)
 }
 
 impl Core {
@@ -33,7 +46,7 @@ impl Core {
     #[cold]
     fn classify(&self, meta: &'static Metadata<'static>) -> CallSite {
         let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
-        let is_log = meta.is_event() && meta.target() == "log" && names("log.target");
+        let is_log = is_of_log(meta);
         let is_hidden = is_hidden(meta);
         let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
         let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
@@ -57,7 +70,7 @@ impl Core {
     }
 
     /// `is_log`: each record of the call site carries its own target.
-    fn event_flags(&self, meta: &Metadata<'_>, is_log: bool) -> u64 {
+    fn event_flags(&self, meta: &Metadata<'static>, is_log: bool) -> u64 {
         let diagnostics = &self.diagnostics;
         let (target, level) = (meta.target(), *meta.level());
         let releases = diagnostics.release_at.is_some_and(|release| level <= release);
@@ -67,6 +80,7 @@ impl Core {
         u64::from(level <= diagnostics.backtrace) * CallSite::BACKTRACE
             + u64::from(releases) * CallSite::RELEASES
             + u64::from(is_held_back) * CallSite::HELD_BACK
+            + u64::from(repeats_names(meta)) * CallSite::REPEATS_NAMES
     }
 
     /// Sets whether a new span names a request, and its clock. `fields`: its captured fields.

@@ -156,8 +156,13 @@ impl Layer {
                     log_values::add(core, site, capture);
                 }
                 core.capture(site, site.outputs, capture, |visitor| event.record(visitor));
-                if passed.is_some() && site.has(CallSite::BACKTRACE) {
-                    capture.backtrace(&backtrace(false));
+                if passed.is_some() {
+                    if site.has(CallSite::REPEATS_NAMES) {
+                        capture.tell_names_apart(Some(meta));
+                    }
+                    if site.has(CallSite::BACKTRACE) {
+                        capture.backtrace(&backtrace(false));
+                    }
                 }
             },
             #[inline(always)]

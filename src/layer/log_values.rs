@@ -40,6 +40,7 @@ pub(super) fn add(core: &Core, site: CallSite, capture: &mut Capture<'_>) {
         let ready = place.take();
         if let Some(ready) = &ready {
             core.add_captured(site, ready, capture);
+            capture.tell_names_apart(None);
         }
         place.set(ready);
     });

@@ -12,11 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tracing::callsite::{Callsite, Identifier};
-use tracing::field::FieldSet;
-use tracing::metadata::Kind;
-use tracing::subscriber::Interest;
-use tracing::{Level, Metadata};
+use tracing::Level;
 
 use super::call_site::CallSite;
 use super::core::Core;
@@ -26,11 +22,8 @@ use crate::context::Node;
 use crate::outputs::Line;
 use crate::process;
 use crate::queue::{Head, Push};
-use crate::record::{Capture, Value, backtrace, is_formatting};
+use crate::record::{Capture, PANICS, Value, backtrace, is_formatting, panic_metadata};
 use crate::worker;
-
-/// The target that filters see.
-const TARGET: &str = "panic";
 
 /// How long to wait for the span's node. The panicking thread may have locked it itself.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_millis(100);
@@ -44,29 +37,6 @@ static LISTENING: ArcSwapOption<Vec<Weak<Core>>> = ArcSwapOption::const_empty();
 thread_local! {
     /// Whether this is a helper thread, started here for a panic on another.
     static IS_HELPER: Cell<bool> = const { Cell::new(false) };
-}
-
-struct PanicCallsite;
-
-static CALL_SITE: PanicCallsite = PanicCallsite;
-
-static METADATA: Metadata<'static> = Metadata::new(
-    "panic",
-    TARGET,
-    Level::ERROR,
-    None,
-    None,
-    None,
-    FieldSet::new(&[], Identifier(&CALL_SITE)),
-    Kind::EVENT,
-);
-
-impl Callsite for PanicCallsite {
-    fn set_interest(&self, _: Interest) {}
-
-    fn metadata(&self) -> &Metadata<'_> {
-        &METADATA
-    }
 }
 
 /// Makes a log report panics while it exists.
@@ -97,7 +67,7 @@ pub(crate) fn log_panic(panic: &PanicHookInfo<'_>, aborts: bool) {
 
 impl Core {
     fn log_panic(self: &Arc<Self>, panic: &PanicHookInfo<'_>) {
-        let mask = self.filters.mask(TARGET, Level::ERROR);
+        let mask = self.filters.mask(PANICS, Level::ERROR);
         if mask == 0 {
             return;
         }
@@ -106,7 +76,8 @@ impl Core {
         let to_deliver = self.capture_line(
             |capture| self.capture_panic(capture, panic),
             |bytes| {
-                let line = Line { head: Head::Event { meta: &METADATA, is_log: true }, time: self.clock.now(), bytes };
+                let head = Head::Event { meta: panic_metadata(), is_log: true };
+                let line = Line { head, time: self.clock.now(), bytes };
                 self.outputs.submit(mask, line, |mask, push| {
                     self.push_or_hold_back(site, mask, Push { context: node.as_ref(), ..push })
                 })
@@ -123,18 +94,17 @@ impl Core {
     fn capture_panic(&self, capture: &mut Capture<'_>, panic: &PanicHookInfo<'_>) {
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        capture.named("message", &Value::Str(text.unwrap_or("Box<dyn Any>")));
-        capture.named("log.target", &Value::Str(TARGET));
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("Box<dyn Any>");
+        if !self.wants_thread {
+            this_thread::capture_thread(capture);
+        }
+        capture.named("message", &Value::Str(text));
+        capture.named("log.target", &Value::Str(PANICS));
         if let Some(at) = panic.location() {
-            capture.named("location", &Value::Str(&at.to_string()));
             capture.named("log.file", &Value::Str(at.file()));
             capture.named("log.line", &Value::U64(u64::from(at.line())));
         }
-        this_thread::with_name(|name| {
-            let name = if name.is_empty() { "<unnamed>" } else { name };
-            capture.named("thread", &Value::Str(name));
-        });
+        capture.named_failure("error", PANICS, text);
         let is_asked = std::env::var_os("RUST_BACKTRACE").is_some_and(|asked| asked != "0" && !asked.is_empty());
         if is_asked || self.diagnostics.backtrace >= Level::ERROR {
             capture.backtrace(&backtrace(true));

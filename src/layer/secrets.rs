@@ -12,17 +12,14 @@ use tracing::field::{Field, Visit};
 use super::call_site::CallSite;
 use super::core::Core;
 use crate::context::is_hidden;
-use crate::record::{Capture, FieldValue, Value, plain_name};
+use crate::record::{Capture, FieldValue, REQUESTS, Value, plain_name};
 #[cfg(feature = "log")]
 use crate::record::{Fields, Key, Scratch};
 use crate::redact::Rules;
 use crate::values::{Source, UndeclaredFields};
 
 /// The number of fields that have their own bit. One more bit stands for all fields after them.
-const BITS: usize = 54;
-
-/// The target of the spans and lines of HTTP requests.
-const REQUESTS: &str = "spanline::http";
+const BITS: usize = 53;
 
 impl Core {
     /// Returns the bits of a call site's secret fields.

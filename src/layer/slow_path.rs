@@ -1,4 +1,4 @@
-//! The slow path of events: repeats are limited, a backtrace is added, or lines are held back or released.
+//! The slow path of events: repeats are limited, a backtrace is added, lines are held back or released, or names repeat.
 //!
 //! One test of a call site's flags leads here. All other events pay nothing for it.
 

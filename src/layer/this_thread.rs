@@ -29,11 +29,6 @@ pub(super) fn capture_thread(capture: &mut Capture<'_>) {
     let _ = THREAD.try_with(|(id, name)| capture.thread(*id, name));
 }
 
-/// Runs `run` with the name of this thread, which is empty if it has none.
-pub(super) fn with_name(run: impl FnOnce(&str)) {
-    let _ = THREAD.try_with(|(_, name)| run(name));
-}
-
 /// Reads number and name of the thread. The standard library gives the number only as text, `ThreadId(7)`.
 fn number_and_name() -> (u64, String) {
     let thread = std::thread::current();

@@ -8,15 +8,17 @@
 use std::error::Error;
 use std::fmt::{self, Write};
 
+use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
 use super::json;
+use super::repeated::with_unique_names;
 use super::scratch::{SMALL_BYTES, Scratch};
 use super::type_name::TypeName;
 use super::user_code::{discard, guarded};
 use crate::values::{
-    BACKTRACE, FieldValue, MAX_INDEX, Source, THREAD, TRUNCATED, UndeclaredFields, Value, append, plain_name, prefix,
-    put, put_long, put_name, put_named, value_tag,
+    BACKTRACE, ErrorChain, FieldValue, MAX_INDEX, Source, THREAD, TRUNCATED, UndeclaredFields, Value, append,
+    plain_name, prefix, put, put_long, put_name, put_named, value_tag,
 };
 
 const PANICKED: &[u8] = b"<panicked>";
@@ -106,6 +108,18 @@ impl<'b> Capture<'b> {
         self.error(value);
     }
 
+    /// Adds a failure that is no Rust error, as an error without sources.
+    pub(crate) fn named_failure(&mut self, name: &str, type_name: &str, message: &str) {
+        let room = self.make_room(type_name.len() + message.len());
+        let fitting = prefix(message, room.saturating_sub(type_name.len()));
+        self.truncated += (message.len() - fitting.len()) as u64;
+        let mut chain = Vec::new();
+        ErrorChain::put(&mut chain, type_name.as_bytes());
+        ErrorChain::put(&mut chain, fitting.as_bytes());
+        put_named(&mut self.scratch.bytes, name, &Value::Error(ErrorChain::of(&chain)));
+        self.end_text();
+    }
+
     /// Adds fields that were captured earlier.
     #[cfg(feature = "log")]
     pub(crate) fn captured(&mut self, fields: &Scratch) {
@@ -116,6 +130,13 @@ impl<'b> Capture<'b> {
     #[inline(never)]
     fn undeclared(&mut self, fields: &UndeclaredFields) {
         fields.iter().for_each(|(name, value)| self.named(name, &value));
+    }
+
+    /// Gives fields that repeat a name other names. `meta`: the call site of declared fields.
+    pub(crate) fn tell_names_apart(&mut self, meta: Option<&'static Metadata<'static>>) {
+        if let Some(unique) = with_unique_names(&self.scratch.bytes, meta) {
+            self.scratch.bytes = unique;
+        }
     }
 
     /// Records that the preceding field lost `bytes` when it was captured.

@@ -10,9 +10,11 @@
 mod backtrace;
 mod capture;
 mod json;
-mod notice;
+mod kind;
+mod own;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod record;
+mod repeated;
 mod scratch;
 mod statics;
 mod thread;
@@ -22,13 +24,15 @@ mod user_code;
 pub use crate::context::{Context, ContextKey, SpanId, SpanView, TraceId};
 pub use crate::values::{ErrorChain, FieldValue, OwnedValue, Timestamp, Value};
 pub use json::{Json, json};
+pub use kind::Kind;
 pub use record::Record;
 pub use thread::Thread;
 
 pub(crate) use crate::values::{Clock, Fields, HELD_BACK_MARK, Key, Raw, plain_name, put_named, put_raw};
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
-pub(crate) use notice::notice_metadata;
+pub(crate) use own::{PANICS, REQUESTS, notice_metadata, panic_metadata};
+pub(crate) use repeated::repeats_names;
 pub(crate) use scratch::{Scratch, start_afresh};
 pub(crate) use statics::Statics;
 pub(crate) use user_code::{discard, is_formatting};

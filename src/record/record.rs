@@ -4,6 +4,8 @@ use std::fmt;
 
 use tracing::{Level, Metadata};
 
+use super::kind::Kind;
+use super::own::is_own;
 use super::statics::Statics;
 use super::thread::Thread;
 use crate::context::Context;
@@ -44,15 +46,34 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Returns the source file of the call site.
+    /// Returns what the line reports.
+    pub fn kind(&self) -> Kind {
+        Kind::of(self.meta)
+    }
+
+    /// Returns the name that the program gave the event: `event!(name: "order.paid", …)`.
+    ///
+    /// Returns `None` for tracing's default name (`event src/main.rs:7`), for records of the `log` crate, and for the
+    /// log's own lines.
+    pub fn event_name(&self) -> Option<&'static str> {
+        let (meta, name) = (self.meta, self.meta.name());
+        let is_default = name.strip_prefix("event ").is_some_and(|place| {
+            let Some(file) = meta.file() else { return true };
+            let line = place.strip_prefix(file).and_then(|line| line.strip_prefix(':'));
+            line.is_some_and(|line| line.parse() == Ok(meta.line().unwrap_or_default()))
+        });
+        (self.kind() == Kind::Event && !self.is_log && !is_default).then_some(name)
+    }
+
+    /// Returns the source file of the call site; `None` for the log's own lines, such as those of requests.
     pub fn file(&self) -> Option<&'a str> {
-        if self.is_log { self.log_text("log.file") } else { self.meta.file() }
+        if self.is_log { self.log_text("log.file") } else { self.program_site()?.file() }
     }
 
     /// Returns the line in the source file, counted from 1.
     pub fn line(&self) -> Option<u32> {
         if !self.is_log {
-            return self.meta.line();
+            return self.program_site()?.line();
         }
         match self.log_value("log.line")? {
             Value::U64(line) => u32::try_from(line).ok(),
@@ -62,17 +83,18 @@ impl<'a> Record<'a> {
 
     /// Returns the module path of the call site.
     pub fn module_path(&self) -> Option<&'a str> {
-        if self.is_log { self.log_text("log.module_path") } else { self.meta.module_path() }
+        if self.is_log { self.log_text("log.module_path") } else { self.program_site()?.module_path() }
     }
 
     /// Returns the event's text: its field `message`.
     pub fn message(&self) -> Option<Value<'a>> {
-        self.fields().filter(|(name, _)| *name == "message").map(|(_, value)| value).last()
+        self.fields().find(|(name, _)| *name == "message").map(|(_, value)| value)
     }
 
     /// Returns the event's own fields in the order of the call site, `message` included.
     ///
-    /// A name can occur twice (`a = 1, a = 2`); the last duplicate wins.
+    /// Where an event uses a name again (`a = 1, a = 2`), the last keeps it and the others have a number: `a_2`. Of several
+    /// `message`, the macro's text keeps it.
     /// [`original_bytes`](Self::original_bytes) tells whether a text was cut.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         let (mut names, is_log) = (FieldNames::of(self.meta), self.is_log);
@@ -110,7 +132,7 @@ impl<'a> Record<'a> {
         self.context.as_ref()
     }
 
-    /// Returns the thread that logged, if an output asked for it.
+    /// Returns the thread that logged, if an output asked for it; always for a panic.
     pub fn thread(&self) -> Option<Thread<'a>> {
         Thread::among(self.fields)
     }
@@ -137,6 +159,11 @@ impl<'a> Record<'a> {
     /// Returns the fields that every line has, unless the event or its context has a field of the same name.
     pub fn static_fields(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> + use<'a> {
         self.statics.fields.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_value()?)))
+    }
+
+    /// Returns the call site, unless it is in this crate's source.
+    fn program_site(&self) -> Option<&'static Metadata<'static>> {
+        (!is_own(self.meta)).then_some(self.meta)
     }
 
     fn log_text(&self, name: &str) -> Option<&'a str> {

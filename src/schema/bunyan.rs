@@ -2,14 +2,11 @@
 //!
 //! Source: <https://github.com/trentm/node-bunyan#core-fields>. In the tests, the viewer itself reads the lines.
 
-use tracing::Level;
-
-use super::Schema;
-use super::edit::Edits;
-use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Stage, TOP};
 use super::host::hostname;
-use super::object::{put_object, switches};
+use super::object::{described, put_object, put_present, switches};
 use super::table::{BuiltIn, Keys};
+use super::time_format::{Rfc3339, TimeFormat};
 use crate::record::{Record, Value};
 
 /// Lines for the `bunyan` command.
@@ -21,6 +18,7 @@ pub struct Bunyan {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
+    time: TimeFormat,
     file: bool,
     line: bool,
 }
@@ -49,6 +47,7 @@ const KEYS: &[&str] = &[
     "span_id",
     "err",
     "src",
+    "event_name",
     "spans",
     "truncated",
     "original_bytes",
@@ -71,6 +70,12 @@ impl Bunyan {
         Self::default()
     }
 
+    /// Sets how `time` is spelled.
+    pub fn time(mut self, time: Rfc3339) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
     switches! { options:
         /// Adds `src.file`, the source file of the call site.
         file,
@@ -82,26 +87,28 @@ impl Bunyan {
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
-        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        let holds_back = record.statics.holds_back;
         Layout::with_keys("{\"v\":0,\"time\":\"", KEYS, record)
-            .number("level", Stage::CallSite, |parts| Some(level(parts.record.level())))
+            .time(self.time)
+            .number("level", Stage::CallSite, |parts| Some(parts.level.bunyan()))
             .text("name", Stage::Service, |parts| Some(parts.service.unwrap_or(NO_NAME).into()))
             .text("hostname", Stage::Log, |_| Some(hostname().into()))
             .number("pid", Stage::Log, |_| Some(std::process::id().into()))
             // The viewer requires it on every line.
-            .message_or_empty("msg", AS_TEXT)
+            .message("msg", AS_TEXT)
             .target("component")
-            .request("req_id", None)
+            .event_name("event_name")
+            .request("req_id", AS_JSON)
             .trace("trace_id")
             .span("span_id")
-            .put("err", Stage::Event(Mark::Error), |parts, out| {
-                let Some(message) = parts.error_message() else { return false };
-                let (name, stack) = (parts.error_type().unwrap_or("Error"), parts.stack());
-                let stack = stack.as_deref().unwrap_or(message);
-                let members = [("message", message), ("name", name), ("stack", stack)];
-                put_object(out, members.map(|(key, text)| (key, Value::Str(text))));
-                true
+            .request_member("req", &["method", "path"], |parts, out| {
+                let members = [("method", parts.of_request("method")), ("url", parts.of_request("path"))];
+                put_present(out, members)
             })
+            .request_member("res", &["status"], |parts, out| {
+                put_present(out, [("statusCode", parts.of_request("status"))])
+            })
+            .err("name", record)
             .when(self.file || self.line, |layout| {
                 layout.put("src", Stage::CallSite, move |parts, out| {
                     let file = parts.record.file().filter(|_| self.file).map(|file| ("file", Value::Str(file)));
@@ -112,12 +119,6 @@ impl Options {
             })
             .truncation()
             .when(holds_back, Layout::held_back)
-            .when(backtraces, |layout| {
-                // With an error, it is part of the stack.
-                layout.text("backtrace", Stage::Event(Mark::Stack), |parts| {
-                    parts.record.backtrace().filter(|_| parts.error.is_none()).map(Into::into)
-                })
-            })
             .span_names("spans")
             .fields(TOP)
             .static_fields(TOP)
@@ -125,27 +126,4 @@ impl Options {
     }
 }
 
-impl Schema for Bunyan {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-}
-
-fn level(level: Level) -> u64 {
-    match level {
-        Level::ERROR => 50,
-        Level::WARN => 40,
-        Level::INFO => 30,
-        Level::DEBUG => 20,
-        _ => 10,
-    }
-}
+described!(Bunyan, wants_local_time: |options| options.time.is_local());

@@ -2,19 +2,22 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::io::Write;
 
-use chrono::{Local, Timelike};
-use tracing::Level;
+use chrono::{Local, Utc};
 
-use super::common_fields::{put_marks, views};
+use super::Schema;
+use super::color::{Color, auto_color};
 use super::edit::Edits;
-use super::resolved_fields::{ResolvedField, resolved_fields};
+use super::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER};
+use super::object::switches;
+use super::palette::Palette;
+use super::plain::{MESSAGE, PLAIN, put_plain, put_text};
+use super::resolved_fields::Origin;
+use super::style::Style;
 use super::table::BuiltIn;
-use super::{Schema, json};
-use crate::context::{Context, ContextKey};
-use crate::record::{ErrorChain, Record, Timestamp, Value};
+use crate::context::ContextKey;
+use crate::record::{Record, Timestamp, Value};
 
 /// Lines for people: time of day, level, target, message, fields; the ids at the end, dimmed.
 ///
@@ -24,48 +27,69 @@ use crate::record::{ErrorChain, Record, Timestamp, Value};
 ///
 /// [`compact`](Self::compact) omits the target and the long ids. [`pretty`](Self::pretty) uses several lines per event.
 /// [`fold`](Self::fold) shows the spans' fields only once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Console {
     color: Color,
-    colored: bool,
-    utc: bool,
-    shape: Shape,
-    fold: bool,
+    is_colored: bool,
     time: Time,
-    /// Column of the message: grows with the targets seen, up to a limit.
-    target_width: usize,
-    /// The times of the first line and of the last two.
-    times: Option<(Timestamp, Timestamp, Timestamp)>,
+    fold: bool,
+    options: Options,
+    /// Renders lines with the fields of their context, and lines without.
+    engines: [Engine; 2],
+    clock: Clock,
     /// Contexts whose fields have been shown.
     shown: VecDeque<ContextKey>,
-    edits: Edits,
 }
 
-/// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Color {
-    /// When the sink is a terminal. `NO_COLOR` turns colours off, `CLICOLOR_FORCE` turns them on.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
+    #[default]
     Line,
     Compact,
     Pretty,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Time {
+    #[default]
     OfDay,
     SinceStart,
     SinceLast,
+}
+
+/// What the lines show.
+#[derive(Clone, Debug, Default)]
+struct Options {
+    shape: Shape,
+    /// Column of the message: grows with the targets seen, up to a limit.
+    target_width: usize,
+    palette: Palette,
+    utc: bool,
+    date: bool,
+    shows: Shows,
+}
+
+/// What is switched on, besides what every line has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shows {
+    file: bool,
+    line: bool,
+    module: bool,
+    function: bool,
+    thread_id: bool,
+    thread_name: bool,
+    pid: bool,
+    service: bool,
+    static_fields: bool,
+}
+
+/// The times of lines, and what was written for the last second.
+#[derive(Debug, Default)]
+struct Clock {
+    /// The times of the first line and of the last two.
+    times: Option<(Timestamp, Timestamp, Timestamp)>,
+    second: Option<i64>,
+    text: String,
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[
@@ -88,50 +112,35 @@ const MAX_SHOWN: usize = 256;
 /// A longer target does not move the messages of the other lines.
 const MAX_TARGET_WIDTH: usize = 32;
 
-const RESET: &str = "\x1b[0m";
-const DIM: &str = "\x1b[2m";
-const BOLD: &str = "\x1b[1m";
-
 impl Console {
     /// Creates the schema: colours if the sink is a terminal, local time.
     pub fn new() -> Self {
-        Self {
-            color: Color::Auto,
-            colored: false,
-            utc: false,
-            shape: Shape::Line,
-            fold: false,
-            time: Time::OfDay,
-            target_width: 0,
-            times: None,
-            shown: VecDeque::new(),
-            edits: Edits::new(),
-        }
+        Self::default()
     }
 
     /// Sets when to colour.
     pub fn color(mut self, color: Color) -> Self {
         self.color = color;
-        self.colored = color == Color::Always;
+        self.is_colored = color == Color::Always;
         self
     }
 
-    /// Shows UTC instead of local time.
-    pub fn utc(mut self) -> Self {
-        self.utc = true;
+    /// Sets the colours.
+    pub fn palette(mut self, palette: Palette) -> Self {
+        self.options.palette = palette;
         self
     }
 
     /// Omits the target, `trace_id` and `span_id`.
     pub fn compact(mut self) -> Self {
-        self.shape = Shape::Compact;
+        self.options.shape = Shape::Compact;
         self
     }
 
-    /// Uses several lines per event: its message, its own fields, the spans' fields, then the spans and ids. Each
-    /// source of an error has its own line.
+    /// Uses several lines per event: its message, its own fields, its error with each source and the backtrace, the spans'
+    /// fields, then the spans and ids.
     pub fn pretty(mut self) -> Self {
-        self.shape = Shape::Pretty;
+        self.options.shape = Shape::Pretty;
         self
     }
 
@@ -154,49 +163,64 @@ impl Console {
         self
     }
 
-    fn paint(&self, out: &mut Vec<u8>, style: &str, paint: impl FnOnce(&mut Vec<u8>)) {
-        if self.colored {
-            out.extend_from_slice(style.as_bytes());
-        }
-        paint(out);
-        if self.colored {
-            out.extend_from_slice(RESET.as_bytes());
-        }
+    switches! { options:
+        /// Shows UTC instead of local time.
+        utc,
+        /// Shows the date before the time of day.
+        date,
     }
 
-    fn put_time(&self, record: &Record<'_>, out: &mut Vec<u8>) {
-        if let (Time::SinceStart | Time::SinceLast, Some((first, before, now))) = (self.time, self.times) {
-            let since = if self.time == Time::SinceStart { first } else { before };
-            let micros = now.as_nanos().saturating_sub(since.as_nanos()) / 1000;
-            let sign = if micros < 0 { '-' } else { '+' };
-            let (seconds, micros) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
-            return self.paint(out, DIM, |out| {
+    switches! { options.shows:
+        /// Shows the source file of the call site behind the target.
+        file,
+        /// Shows the line in the source file.
+        line,
+        /// Shows the module path of the call site.
+        module,
+        /// Shows the function: the innermost span's name, for `tracing` knows no other.
+        function,
+        /// Shows the number in the standard library's `ThreadId`.
+        thread_id,
+        /// Shows the thread's name, where it has one.
+        thread_name,
+        /// Shows the process id.
+        pid,
+        /// Shows the service.
+        service,
+        /// Shows the builder's static fields.
+        static_fields,
+    }
+
+    fn put_time(&mut self, now: Timestamp, out: &mut Vec<u8>) {
+        let style = self.options.style(self.is_colored, |palette| &palette.time);
+        out.extend_from_slice(style.begin().as_bytes());
+        match self.clock.times {
+            Some((first, before, now)) if self.time != Time::OfDay => {
+                let since = if self.time == Time::SinceStart { first } else { before };
+                let micros = now.as_nanos().saturating_sub(since.as_nanos()) / 1000;
+                let sign = if micros < 0 { '-' } else { '+' };
+                let (seconds, micros) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
                 let _ = write!(out, "{:>15} ", format_args!("{sign}{seconds}.{micros:06}").to_string());
-            });
+            }
+            _ => {
+                let second = now.as_nanos().div_euclid(NANOS);
+                if self.clock.second != Some(second) {
+                    let format = if self.options.date { "%Y-%m-%d %H:%M:%S" } else { "%H:%M:%S" };
+                    let time = now.to_datetime();
+                    let text = match self.options.utc {
+                        true => time.with_timezone(&Utc).format(format).to_string(),
+                        false => time.with_timezone(&Local).format(format).to_string(),
+                    };
+                    (self.clock.second, self.clock.text) = (Some(second), text);
+                }
+                let micros = now.as_nanos().rem_euclid(NANOS) / 1000;
+                let _ = write!(out, "{}.{micros:06} ", self.clock.text);
+            }
         }
-        let time = record.timestamp().to_datetime();
-        let (time, nanos) = if self.utc {
-            (time.time(), time.nanosecond())
-        } else {
-            let local = time.with_timezone(&Local);
-            (local.time(), local.nanosecond())
-        };
-        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-        self.paint(out, DIM, |out| {
-            let _ = write!(out, "{hour:02}:{minute:02}:{second:02}.{:06} ", nanos / 1000);
-        });
+        out.extend_from_slice(style.end().as_bytes());
     }
 
-    /// Keeps the times of this line and the previous one. `again`: the same line is rendered again, shortened.
-    fn keep_time(&mut self, now: Timestamp, again: bool) {
-        self.times = match self.times {
-            Some((first, before, _)) if again => Some((first, before, now)),
-            Some((first, _, last)) => Some((first, last, now)),
-            None => Some((now, now, now)),
-        };
-    }
-
-    /// Returns whether the context's fields have been shown.
+    /// Returns whether the context's fields have been shown. `again`: the same line is rendered again, shortened.
     fn is_folded(&mut self, record: &Record<'_>, again: bool) -> bool {
         let Some(context) = record.context().filter(|_| self.fold) else { return false };
         let key = context.key();
@@ -210,238 +234,252 @@ impl Console {
         false
     }
 
-    /// Begins a group of fields, or whatever else follows the message.
-    fn put_gap(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.shape == Shape::Pretty { b"\n   " } else { b" " });
+    /// Makes the column of the targets wide enough.
+    fn fit_target(&mut self, target: &str) {
+        let width = &mut self.options.target_width;
+        if target.len() > *width && *width < MAX_TARGET_WIDTH {
+            let wanted = target.chars().count().min(MAX_TARGET_WIDTH);
+            if wanted > *width {
+                *width = wanted;
+                self.engines.iter_mut().for_each(Engine::forget);
+            }
+        }
+    }
+}
+
+const NANOS: i64 = 1_000_000_000;
+
+impl Clock {
+    /// Keeps the times of this line and the previous one. `again`: the same line is rendered again, shortened.
+    fn keep(&mut self, now: Timestamp, again: bool) {
+        self.times = match self.times {
+            Some((first, before, _)) if again => Some((first, before, now)),
+            Some((first, _, last)) => Some((first, last, now)),
+            None => Some((now, now, now)),
+        };
+    }
+}
+
+impl Options {
+    /// Returns a style of the palette; the plain one without colours.
+    fn style(&self, is_colored: bool, style: impl Fn(&Palette) -> &Style) -> Style {
+        if is_colored { style(&self.palette).clone() } else { Style::PLAIN }
     }
 
-    /// Appends an error and its sources, a line each.
-    fn put_sources(&self, out: &mut Vec<u8>, name: &str, chain: ErrorChain<'_>) {
+    /// Returns whether the lines have the ids of trace and span.
+    fn has_ids(&self, is_folded: bool) -> bool {
+        !is_folded && self.shape != Shape::Compact
+    }
+
+    /// Returns the names of the line's own fields: a user's field of such a name is marked.
+    fn keys(&self, is_folded: bool) -> Vec<&'static str> {
+        let all = [
+            ("message", true),
+            ("error", true),
+            ("request_id", true),
+            ("truncated", true),
+            ("original_bytes", true),
+            ("held_back", true),
+            ("backtrace", true),
+            ("trace_id", self.has_ids(is_folded)),
+            ("span_id", self.has_ids(is_folded)),
+            ("module", self.shows.module),
+            ("function", self.shows.function),
+            ("thread_id", self.shows.thread_id),
+            ("thread_name", true),
+            ("pid", self.shows.pid),
+            ("service", self.shows.service),
+        ];
+        all.into_iter().filter(|(_, is_shown)| *is_shown).map(|(name, _)| name).collect()
+    }
+
+    /// Describes what follows the time.
+    fn layout(&self, is_colored: bool, is_folded: bool) -> Layout {
+        let style = |of: fn(&Palette) -> &Style| self.style(is_colored, of);
+        let (message, name, ids) = (style(|all| &all.message), style(|all| &all.name), style(|all| &all.ids));
+        let levels = if is_colored { self.palette.clone() } else { Palette::plain() };
+        let (keys, shows_statics, has_ids) = (self.keys(is_folded), self.shows.static_fields, self.has_ids(is_folded));
+        let place = move |name: &str, origin| match origin {
+            Origin::Static if !shows_statics => Place::Hidden,
+            Origin::Span | Origin::Variable if is_folded => Place::Hidden,
+            _ if keys.contains(&name) || name.starts_with("fields.") => Place::Group(UNDER),
+            _ => Place::Group(TOP),
+        };
+        let fields = Syntax {
+            before: format!(" {}", name.begin()).into(),
+            name: |name, out| put_plain(&Value::Str(name), out),
+            between: format!("={}", name.end()).into(),
+            form: PLAIN,
+        };
+        let gap = if self.shape == Shape::Pretty { "\n   " } else { " " };
+        let is_line = self.shape != Shape::Pretty;
+        Layout::new("", place)
+            .tail(None)
+            .end(b"")
+            .spelling(TOP, Spelling::with(fields.clone()))
+            .spelling(UNDER, Spelling { syntax: fields.clone(), key: |name| Cow::Owned(format!("fields.{name}")) })
+            .roles(self.shows.service, has_ids)
+            .members(Stage::CallSite, move |parts, out| {
+                let style = levels.style_of(parts.record.level());
+                let _ = write!(out, "{}{:<5} {}", style.begin(), parts.level.upper(), style.end());
+                true
+            })
+            .when(self.shape != Shape::Compact, |layout| self.target(layout, style(|all| &all.target)))
+            .when(self.shows.file || self.shows.line, |layout| self.location(layout, style(|all| &all.target)))
+            .syntax(Syntax::unnamed(format!(" {}", message.begin()), PLAIN))
+            .enclosed("", Brackets { open: None, close: message.end().as_bytes() }, |layout| {
+                layout.syntax(Syntax::unnamed("", PLAIN)).message("message", MESSAGE)
+            })
+            .syntax(Syntax::unnamed(gap, PLAIN))
+            .enclosed("", Brackets::NONE, |layout| {
+                layout
+                    .syntax(fields.clone())
+                    .when(is_line, |layout| {
+                        layout
+                            .value("error", Stage::Event(Mark::Error), |parts| parts.error)
+                            .or_field("error", |_| true)
+                    })
+                    .own_fields(TOP)
+                    .own_fields(UNDER)
+                    .when(is_line, Layout::backtrace)
+                    .held_back()
+                    .truncation()
+                    .inserts()
+            })
+            .when(!is_line, |layout| {
+                layout.members(Stage::Event(Mark::Stack), move |parts, out| put_error(parts, out, &name))
+            })
+            .syntax(Syntax::unnamed(gap, PLAIN))
+            .when(!is_folded, |layout| {
+                layout.enclosed("", Brackets::NONE, |layout| {
+                    layout.syntax(fields.clone()).context_fields(TOP).context_fields(UNDER)
+                })
+            })
+            .syntax(Syntax::unnamed(if is_line { "" } else { gap }, PLAIN))
+            .enclosed("", Brackets::NONE, |layout| {
+                let (spans, before) = (ids.clone(), if is_line { "  " } else { " " });
+                layout
+                    .members(Stage::Shape, move |parts, out| put_spans(parts, out, &spans, before))
+                    .syntax(Syntax::unnamed(format!(" {}", ids.begin()), PLAIN))
+                    .enclosed("", Brackets { open: None, close: ids.end().as_bytes() }, |layout| {
+                        layout
+                            .syntax(Syntax { before: " ".into(), between: "=".into(), ..fields })
+                            .when(self.shows.module, |layout| layout.module("module"))
+                            .when(self.shows.function, |layout| {
+                                layout.text("function", Stage::Shape, |parts| {
+                                    parts.span_names().last().map(|name| (*name).into())
+                                })
+                            })
+                            .when(self.shows.thread_id, |layout| layout.thread_id("thread_id"))
+                            .thread_name(self.shows.thread_name, "thread_name")
+                            .when(self.shows.pid, |layout| {
+                                layout.number("pid", Stage::Log, |_| Some(std::process::id().into()))
+                            })
+                            .when(self.shows.service, |layout| layout.service("service"))
+                            .when(self.shows.static_fields, |layout| layout.static_fields(TOP).static_fields(UNDER))
+                            .request("request_id", PLAIN)
+                            .when(has_ids, |layout| {
+                                let any = |_: &Value<'_>| true;
+                                layout
+                                    .trace("trace_id")
+                                    .or_field("trace_id", any)
+                                    .span("span_id")
+                                    .or_field("span_id", any)
+                            })
+                    })
+            })
+    }
+
+    /// Adds the target, padded to the width of the others.
+    fn target(&self, layout: Layout, style: Style) -> Layout {
+        let width = self.target_width;
+        layout.members(Stage::CallSite, move |parts, out| {
+            let target = parts.record.target();
+            out.extend_from_slice(style.begin().as_bytes());
+            put_text(target, out);
+            out.extend_from_slice(style.end().as_bytes());
+            out.resize(out.len() + width.saturating_sub(target.chars().count()) + 1, b' ');
+            true
+        })
+    }
+
+    /// Adds file and line of the call site.
+    fn location(&self, layout: Layout, style: Style) -> Layout {
+        let (file, line) = (self.shows.file, self.shows.line);
+        layout.members(Stage::CallSite, move |parts, out| {
+            let file = parts.record.file().filter(|_| file);
+            let line = parts.record.line().filter(|_| line).map(|line| line.to_string());
+            let place: Vec<&str> = file.into_iter().chain(line.as_deref()).collect();
+            out.extend_from_slice(style.begin().as_bytes());
+            put_text(&place.join(":"), out);
+            out.extend_from_slice(style.end().as_bytes());
+            out.push(b' ');
+            !place.is_empty()
+        })
+    }
+}
+
+/// Appends an error, its sources and the backtrace, each on its own lines.
+fn put_error(parts: &Parts<'_>, out: &mut Vec<u8>, style: &Style) -> bool {
+    if let Some(error) = &parts.error {
+        let _ = write!(out, "\n    {}error{}: ", style.begin(), style.end());
+        put_text(parts.error_message().unwrap_or_default(), out);
+        if let Value::Error(chain) = error {
+            for source in chain.sources() {
+                out.extend_from_slice(b"\n      caused by: ");
+                put_text(source, out);
+            }
+        }
+    }
+    let backtrace = parts.record.backtrace();
+    for frame in backtrace.into_iter().flat_map(str::lines) {
         out.extend_from_slice(b"\n    ");
-        self.paint(out, DIM, |out| put_plain(out, &Value::Str(name)));
-        out.extend_from_slice(b": ");
-        put_text(out, chain.message());
-        for source in chain.sources() {
-            out.extend_from_slice(b"\n      caused by: ");
-            put_text(out, source);
-        }
+        put_text(frame, out);
     }
-
-    fn put_field(&self, out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
-        out.push(b' ');
-        self.paint(out, DIM, |out| {
-            put_plain(out, &Value::Str(name));
-            out.push(b'=');
-        });
-        put_plain(out, value);
-    }
+    parts.error.is_some() || backtrace.is_some()
 }
 
-/// A field's name and value, and whether it is the event's own.
-type Field<'a> = (Cow<'a, str>, (Value<'a>, bool));
-
-impl Console {
-    /// Appends message, fields, spans and ids.
-    fn put_rest(&self, record: &Record<'_>, fields: &[Field<'_>], folded: bool, out: &mut Vec<u8>) {
-        let pretty = self.shape == Shape::Pretty;
-        let find = |name: &str| fields.iter().find(|field| field.0 == name).map(|(_, (value, _))| value);
-        if let Some(message) = find("message") {
-            out.push(b' ');
-            self.paint(out, BOLD, |out| match message {
-                Value::Str(text) => put_text(out, text),
-                value => put_plain(out, value),
-            });
-        }
-        for shown_own in [true, false] {
-            let mut gap = true;
-            for (name, (value, own)) in fields {
-                if *own != shown_own || matches!(&**name, "message" | "request_id") || folded && !own {
-                    continue;
-                }
-                if let (true, Value::Error(chain)) = (pretty, value) {
-                    self.put_sources(out, name, *chain);
-                    gap = true;
-                    continue;
-                }
-                if std::mem::take(&mut gap) {
-                    self.put_gap(out);
-                }
-                self.put_field(out, name, value);
-            }
-            if let Some(original) = if shown_own { record.original_bytes() } else { None } {
-                if gap {
-                    self.put_gap(out);
-                }
-                self.put_field(out, "truncated", &Value::Bool(true));
-                self.put_field(out, "original_bytes", &Value::U64(original));
-            }
-        }
-        let request = find("request_id");
-        if let Some(context) = record.context() {
-            self.put_gap(out);
-            out.push(b' ');
-            self.paint(out, DIM, |out| {
-                let names: Vec<_> = context.names().collect();
-                for (place, name) in names.iter().rev().enumerate() {
-                    if place > 0 {
-                        out.push(b':');
-                    }
-                    put_text(out, name);
-                }
-            });
-        } else if pretty && request.is_some() {
-            self.put_gap(out);
-        }
-        let ids = record.context().filter(|_| !folded && self.shape != Shape::Compact);
-        if request.is_none() && ids.is_none() {
-            return;
-        }
-        out.push(b' ');
-        self.paint(out, DIM, |out| {
-            if let Some(request) = request {
-                out.extend_from_slice(b" request_id=");
-                put_plain(out, request);
-            }
-            if let Some(context) = ids {
-                if let Some(trace) = context.trace_id() {
-                    let _ = write!(out, " trace_id={trace}");
-                }
-                if let Some(span) = context.span_id() {
-                    let _ = write!(out, " span_id={span}");
-                }
-            }
-        });
-    }
-}
-
-impl Default for Console {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Appends the names of the visible spans, outermost first.
+fn put_spans(parts: &Parts<'_>, out: &mut Vec<u8>, style: &Style, before: &str) -> bool {
+    let names = parts.span_names();
+    let _ = write!(out, "{before}{}", style.begin());
+    put_text(&names.join(":"), out);
+    out.extend_from_slice(style.end().as_bytes());
+    !names.is_empty()
 }
 
 impl Schema for Console {
     fn wants_local_time(&self) -> bool {
-        !self.utc && self.time == Time::OfDay
+        !self.options.utc && self.time == Time::OfDay
+    }
+
+    fn wants_thread(&self) -> bool {
+        self.options.shows.thread_id || self.options.shows.thread_name
     }
 
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         let again = record.max_value_bytes != usize::MAX;
-        self.keep_time(record.timestamp(), again);
-        let folded = self.is_folded(record, again);
-        self.put_time(record, out);
-        let level = record.level();
-        self.paint(out, level_style(level), |out| {
-            let _ = write!(out, "{:<5} ", level.as_str());
-        });
-        if self.shape != Shape::Compact {
-            let target = record.target();
-            self.target_width = self.target_width.max(target.chars().count().min(MAX_TARGET_WIDTH));
-            let padding = self.target_width.saturating_sub(target.chars().count());
-            self.paint(out, DIM, |out| put_text(out, target));
-            out.resize(out.len() + padding + 1, b' ');
-        }
-
-        let views = views(record);
-        let mut fields = resolved_fields(record, &views);
-        put_marks(&mut fields, record);
-        let ours = own_names(record);
-        // The message and the error are the event's.
-        let is_ours = |field: &ResolvedField<'_>| {
-            ours.contains(&Some(field.name)) || !field.is_own() && matches!(field.name, "message" | "error")
-        };
-        let name = |field: &ResolvedField<'_>| -> Cow<'_, str> { format!("fields.{}", field.name).into() };
-        let name = |field| if is_ours(field) { name(field) } else { Cow::Borrowed(field.name) };
-        let mut fields: Vec<Field<'_>> =
-            fields.iter().map(|field| (name(field), (field.value, field.is_own()))).collect();
-        self.edits.apply(&mut fields, |value| (value, true));
-        self.put_rest(record, &fields, folded, out);
+        self.clock.keep(record.timestamp(), again);
+        let is_folded = self.is_folded(record, again);
+        self.fit_target(record.target());
+        self.put_time(record.timestamp(), out);
+        let Self { options, is_colored, engines: [whole, folded], .. } = self;
+        let engine = if is_folded { folded } else { whole };
+        engine.render(record, out, || options.layout(*is_colored, is_folded));
     }
 
     fn edit(&mut self, edits: &Edits) -> bool {
-        self.edits = edits.clone();
+        self.engines.iter_mut().for_each(|engine| engine.edit(edits));
         true
+    }
+
+    fn forked(&mut self) {
+        self.engines.iter_mut().for_each(Engine::forget);
     }
 
     fn terminal(&mut self, is_terminal: bool) {
         if self.color == Color::Auto {
-            self.colored = auto_color(is_terminal, |name| std::env::var_os(name));
+            self.is_colored = auto_color(is_terminal, |name| std::env::var_os(name));
         }
-    }
-}
-
-/// The names that the line itself uses: a user's field with such a name is marked.
-fn own_names(record: &Record<'_>) -> [Option<&'static str>; 4] {
-    let context = record.context();
-    let cut = record.original_bytes().is_some();
-    [
-        context.and_then(Context::trace_id).map(|_| "trace_id"),
-        context.and_then(Context::span_id).map(|_| "span_id"),
-        cut.then_some("truncated"),
-        cut.then_some("original_bytes"),
-    ]
-}
-
-/// Returns whether to colour under [`Color::Auto`]. A non-empty `NO_COLOR` turns colours off. `CLICOLOR_FORCE` other
-/// than `0` turns them on, also when the sink is not a terminal.
-fn auto_color(is_terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    if set("NO_COLOR").is_some() {
-        return false;
-    }
-    is_terminal || set("CLICOLOR_FORCE").is_some_and(|value| value != "0")
-}
-
-fn level_style(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "\x1b[1;31m",
-        Level::WARN => "\x1b[33m",
-        Level::INFO => "\x1b[32m",
-        Level::DEBUG => "\x1b[34m",
-        _ => "\x1b[35m",
-    }
-}
-
-/// Appends text, with its unsafe characters as Rust escapes.
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return out.extend_from_slice(text.as_bytes());
-    }
-    for char in text.chars() {
-        if json::is_unsafe(char) {
-            let _ = write!(out, "{}", char.escape_default());
-        } else {
-            out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-    }
-}
-
-/// Appends a value or a name; text that could be mistaken for something else is quoted.
-fn put_plain(out: &mut Vec<u8>, value: &Value<'_>) {
-    match value {
-        Value::Str(text) if !text.is_empty() && !text.bytes().any(|byte| b" \"\\=".contains(&byte)) => {
-            put_text(out, text);
-        }
-        Value::Error(_) => put_plain(out, &Value::Str(&json::text_of(value))),
-        value => json::put_value(out, value),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::ffi::OsString;
-
-    use super::auto_color;
-
-    #[test]
-    fn colour_follows_the_terminal_unless_a_variable_says_otherwise() {
-        let with =
-            |name: &'static str, value: &'static str| move |asked: &str| (asked == name).then(|| OsString::from(value));
-        assert!(auto_color(true, |_| None));
-        assert!(!auto_color(false, |_| None));
-        assert!(!auto_color(true, with("NO_COLOR", "1")));
-        assert!(auto_color(true, with("NO_COLOR", "")), "empty does not count");
-        assert!(auto_color(false, with("CLICOLOR_FORCE", "1")));
-        assert!(!auto_color(false, with("CLICOLOR_FORCE", "0")));
     }
 }

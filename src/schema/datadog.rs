@@ -4,13 +4,10 @@
 //! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Today, Datadog's own tracers log 128-bit trace
 //! ids as 32 hex digits, and span ids in decimal. Earlier, both were decimal numbers of 64 bits.
 
-use tracing::Level;
-
-use super::Schema;
-use super::edit::Edits;
-use super::engine::{AS_TEXT, Engine, Layout, Stage, TOP};
-use super::object::switches;
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Mark, Stage, TOP, micros_as_nanos};
+use super::object::{described, switches};
 use super::table::{BuiltIn, Keys};
+use super::time_format::TimeFormat;
 use crate::context::TraceId;
 use crate::record::Record;
 
@@ -23,6 +20,7 @@ pub struct Datadog {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
+    time: TimeFormat,
     decimal_ids: bool,
     thread_name: bool,
     file: bool,
@@ -52,6 +50,7 @@ const KEYS: &[&str] = &[
     "dd.span_id",
     "logger.name",
     "logger.thread_name",
+    "evt.name",
     "logger.method_name",
     "logger.file",
     "logger.line",
@@ -90,6 +89,12 @@ impl Datadog {
         Self::default()
     }
 
+    /// Sets how `timestamp` is spelled. Datadog reads RFC 3339 and milliseconds.
+    pub fn time(mut self, time: impl Into<TimeFormat>) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
     switches! { options:
         /// Writes the lower 64 bits of `dd.trace_id` in decimal, for tracers with
         /// `DD_TRACE_128_BIT_TRACEID_LOGGING_ENABLED=false`.
@@ -110,8 +115,9 @@ impl Options {
     fn layout(self, record: &Record<'_>) -> Layout {
         let holds_back = record.statics.holds_back;
         Layout::with_keys("{\"timestamp\":\"", KEYS, record)
+            .time(self.time)
             .hides_statics(&["env", "version"])
-            .text("status", Stage::CallSite, |parts| Some(status(parts.record.level()).into()))
+            .text("status", Stage::CallSite, |parts| Some(parts.level.datadog().into()))
             .message("message", AS_TEXT)
             .service("service")
             .service("dd.service")
@@ -126,12 +132,32 @@ impl Options {
             .when(!self.decimal_ids, |layout| layout.trace("dd.trace_id"))
             .text("dd.span_id", Stage::Context, |parts| Some(decimal(&parts.span?.digits()).into()))
             .target("logger.name")
-            .when(self.thread_name, |layout| layout.thread_name("logger.thread_name"))
+            .event_name("evt.name")
+            .thread_name(self.thread_name, "logger.thread_name")
             .when(self.module, |layout| layout.module("logger.method_name"))
             .when(self.file, |layout| layout.file("logger.file"))
             .when(self.line, |layout| layout.line("logger.line"))
-            .error_texts("error.message", "error.kind", "error.stack")
-            .request("request_id", None)
+            .text("error.message", Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
+            // Error Tracking leaves out errors without a kind.
+            .text("error.kind", Stage::Event(Mark::Error), |parts| {
+                parts.error_message().map(|_| parts.error_type().unwrap_or("Error").into())
+            })
+            .text("error.stack", Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
+            .request("request_id", AS_JSON)
+            .request_fields(&[
+                ("http.method", "method"),
+                ("http.status_code", "status"),
+                ("http.url_details.path", "path"),
+                ("http.url_details.host", "host"),
+                ("http.url_details.scheme", "scheme"),
+                ("http.version", "http_version"),
+                ("http.useragent", "user_agent"),
+                ("network.bytes_read", "request_bytes"),
+                ("network.bytes_written", "response_bytes"),
+                ("evt.outcome", "outcome"),
+            ])
+            .request_field("duration", "latency_us", micros_as_nanos)
+            .id_of_request("http.request_id", AS_TEXT)
             .truncation()
             .when(holds_back, Layout::held_back)
             .span_names("spans")
@@ -141,38 +167,11 @@ impl Options {
     }
 }
 
-impl Schema for Datadog {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn wants_thread(&self) -> bool {
-        self.options.thread_name
-    }
-}
+described!(Datadog, wants_thread: |options| options.thread_name, wants_local_time: |options| options.time.is_local());
 
 /// Returns the number that hex digits stand for, in decimal.
 fn decimal(digits: &[u8; 16]) -> String {
     let number =
         digits.iter().fold(0, |number, digit| number << 4 | u64::from((*digit as char).to_digit(16).unwrap_or(0)));
     number.to_string()
-}
-
-fn status(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        _ => "trace",
-    }
 }

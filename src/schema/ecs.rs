@@ -6,18 +6,19 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use super::Schema;
-use super::edit::Edits;
-use super::engine::{AS_SCALAR, AS_TEXT, Engine, Group, Layout, Place, Spelling, Stage, TOP, UNDER};
-use super::object::switches;
+use super::engine::{
+    AS_TEXT, Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, micros_as_nanos, put_text,
+};
+use super::object::{described, keyed_switches, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
+use super::time_format::{Rfc3339, TimeFormat};
 use crate::record::{Record, Value};
 
 /// Lines for Elasticsearch: the Elastic Common Schema.
 ///
 /// A user's field becomes a label, `labels.user_id`. Characters that Elasticsearch would take for structure are
-/// replaced in its name, and its value is a scalar. A field named like an ECS field that is not written otherwise, such
+/// replaced in its name, and its value is a text. A field named like an ECS field that is not written otherwise, such
 /// as `http.request.method` or `user.id`, stays where it is.
 #[derive(Debug, Default)]
 pub struct Ecs {
@@ -27,6 +28,7 @@ pub struct Ecs {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
+    time: TimeFormat,
     thread_id: bool,
     thread_name: bool,
 }
@@ -45,7 +47,7 @@ const LINE_KEYS: Keys = Keys {
 };
 
 /// ECS fields that users may set: leaves only, so that none contradicts another. Sorted.
-const FIELDS: [&str; 60] = [
+const FIELDS: [&str; 59] = [
     "client.address",
     "client.bytes",
     "client.ip",
@@ -57,7 +59,6 @@ const FIELDS: [&str; 60] = [
     "destination.port",
     "error.code",
     "error.id",
-    "event.action",
     "event.code",
     "event.duration",
     "event.id",
@@ -117,12 +118,13 @@ impl Ecs {
         Self::default()
     }
 
-    switches! { options:
-        /// Adds `process.thread.id`, the number in the standard library's `ThreadId`.
-        thread_id,
-        /// Adds `process.thread.name`, where the thread has one.
-        thread_name,
+    /// Sets how `@timestamp` is spelled.
+    pub fn time(mut self, time: Rfc3339) -> Self {
+        self.options.time = time.into();
+        self
     }
+
+    keyed_switches! { options: thread_id "process.thread.id", thread_name "process.thread.name" }
 }
 
 impl Options {
@@ -134,10 +136,11 @@ impl Options {
             _ if FIELDS.binary_search(&name).is_ok() => Place::Either(TOP, LABELS),
             _ => Place::Group(LABELS),
         };
-        let labels = Spelling { form: AS_SCALAR, key: label_name };
+        let labels = Syntax { form: AS_TEXT, ..Syntax::JSON };
         Layout::new("{\"@timestamp\":\"", place)
+            .time(self.time)
             .fits(is_of_type)
-            .spelling(LABELS, labels)
+            .spelling(LABELS, Spelling { syntax: labels.clone(), key: label_name })
             .level("log.level")
             .message("message", AS_TEXT)
             .text("ecs.version", Stage::Log, |_| Some(ECS_VERSION.into()))
@@ -152,47 +155,49 @@ impl Options {
             })
             .span("span.id")
             .target("log.logger")
+            .event_name("event.action")
             .file("log.origin.file.name")
             .line("log.origin.file.line")
             .number("process.pid", Stage::Log, |_| Some(std::process::id().into()))
             .when(self.thread_id, |layout| layout.thread_id("process.thread.id"))
-            .when(self.thread_name, |layout| layout.thread_name("process.thread.name"))
+            .thread_name(self.thread_name, "process.thread.name")
             .error_texts("error.message", "error.type", "error.stack_trace")
+            .request_fields(&[
+                ("http.request.method", "method"),
+                ("http.response.status_code", "status"),
+                ("http.request.body.bytes", "request_bytes"),
+                ("http.response.body.bytes", "response_bytes"),
+                ("http.version", "http_version"),
+                ("url.scheme", "scheme"),
+                ("url.path", "path"),
+                ("user_agent.original", "user_agent"),
+            ])
+            .request_field("event.duration", "latency_us", micros_as_nanos)
+            .request_member("event.outcome", &[], |parts, out| {
+                outcome(parts).is_some_and(|outcome| put_text(out, outcome))
+            })
+            .id_of_request("http.request.id", AS_TEXT)
             .fields(TOP)
             .static_fields(TOP)
             .object("labels", |layout| {
+                // Elasticsearch maps a label by its first value, and then refuses others: all are text.
                 layout
-                    .request("request_id", AS_SCALAR)
+                    .syntax(labels)
+                    .request("request_id", AS_TEXT)
                     .fields(LABELS)
                     .static_fields(LABELS)
                     .when(holds_back, Layout::held_back)
-                    .text("spans", Stage::Shape, |parts| {
-                        let names = parts.span_names();
-                        (!names.is_empty()).then(|| names.join(":").into())
-                    })
+                    .span_path("spans")
                     .truncation()
             })
     }
 }
 
-impl Schema for Ecs {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn wants_thread(&self) -> bool {
-        self.options.thread_id || self.options.thread_name
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-}
+described!(
+    Ecs,
+    wants_thread: |options| options.thread_id || options.thread_name,
+    wants_local_time: |options| options.time.is_local()
+);
 
 /// Returns whether a value has the type that the specification requires for one of [`FIELDS`]. Elasticsearch refuses
 /// the whole document otherwise.
@@ -209,6 +214,17 @@ fn is_of_type(name: &str, value: &Value<'_>) -> bool {
         ("coldstart", _) => matches!(text(), "true" | "false"),
         _ => true,
     }
+}
+
+/// Returns ECS's word for the outcome of a request, whose own word is a label.
+fn outcome(parts: &Parts<'_>) -> Option<&'static str> {
+    let is_failed = matches!(parts.of_request("status"), Some(Value::U64(status)) if status >= 500);
+    Some(match parts.of_request("outcome")?.as_str()? {
+        "completed" if !is_failed => "success",
+        // The client has gone, so the response is not known to be good or bad.
+        "cancelled" | "aborted" => "unknown",
+        _ => "failure",
+    })
 }
 
 /// Returns the name of a label: `_` replaces what the specification forbids, and marks the labels that are written

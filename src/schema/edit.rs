@@ -85,6 +85,17 @@ impl Edits {
         self
     }
 
+    /// Changes the keys that the edits give, for readers that do not accept all.
+    pub(super) fn give(mut self, key: fn(&str) -> Cow<'_, str>) -> Self {
+        for (_, change) in self.changes.values_mut() {
+            if let Change::Rename { to } = change {
+                *to = key(to).into_owned();
+            }
+        }
+        self.inserts.iter_mut().for_each(|(name, _)| *name = key(name).into_owned());
+        self
+    }
+
     /// Returns a schema with these edits: what [`Output::edits`](crate::Output::edits) does with the output's schema.
     pub fn on(self, schema: impl Schema) -> Box<dyn Schema> {
         let mut inner: Box<dyn Schema> = Box::new(schema);
@@ -270,9 +281,11 @@ fn put_edited(out: &mut Vec<u8>, json: Json<'_>, edits: &Edits, path: &mut Strin
             let original = |(name, value)| (Cow::Borrowed(name), Content::Original(value, name));
             let mut members: Vec<_> = originals.iter().map(original).collect();
             edits.apply_at(path, &mut members, Content::Inserted);
+            let open = out.len();
             out.push(b'{');
-            for (place, (name, content)) in members.iter().enumerate() {
-                if place > 0 {
+            for (name, content) in &members {
+                let start = out.len();
+                if start > open + 1 {
                     out.push(b',');
                 }
                 json::put_str(out, name);
@@ -288,6 +301,10 @@ fn put_edited(out: &mut Vec<u8>, json: Json<'_>, edits: &Edits, path: &mut Strin
                         }
                         if has_values && edits.are_inside(path) {
                             put_edited(out, *value, edits, path, depth - 1);
+                            if out.ends_with(b":{}") {
+                                // Its edits have removed its members.
+                                out.truncate(start);
+                            }
                         } else {
                             out.extend_from_slice(value.text().as_bytes());
                         }

@@ -1,12 +1,14 @@
 //! One JSON object per line, every key once and at the top level: the default.
 
-use super::edit::Edits;
-use super::engine::{Engine, Layout, Place, Stage, TOP, UNDER};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Place, Stage, TOP, UNDER, is_text};
 use super::host::hostname;
-use super::object::switches;
+use super::json::{self, Form};
+use super::level::LevelFormat;
+use super::object::{described, switches};
 use super::resolved_fields::Origin;
 use super::span_fields::SpanFields;
-use super::{BuiltIn, Keys, Schema, json};
+use super::time_format::TimeFormat;
+use super::{BuiltIn, Keys};
 use crate::context::SpanId;
 use crate::record::{Record, Value};
 
@@ -62,6 +64,8 @@ pub struct Flat {
 /// What is switched on, besides what every line has.
 #[derive(Clone, Debug, Default)]
 struct Options {
+    time: TimeFormat,
+    level: LevelFormat,
     pid: bool,
     hostname: bool,
     thread_id: bool,
@@ -76,6 +80,18 @@ impl Flat {
     /// Creates the schema of [the crate's page](crate#what-a-line-means), with nothing switched on.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets how `timestamp` is spelled.
+    pub fn time(mut self, time: impl Into<TimeFormat>) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
+    /// Sets how `level` is spelled.
+    pub fn level(mut self, level: LevelFormat) -> Self {
+        self.options.level = level;
+        self
     }
 
     switches! { options:
@@ -105,17 +121,16 @@ impl Flat {
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(&self, record: &Record<'_>) -> Layout {
-        let Self { pid, hostname: host, thread_id, thread_name, file, line, module, span_fields } = self.clone();
+        let Self { pid, hostname: host, thread_id, thread_name, file, line, module, span_fields, time, level } =
+            self.clone();
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
         let place = move |name: &str, origin: Origin| match name {
-            // They may take a key that the log leaves free.
-            "parent_span_id" => Place::Slot(UNDER),
-            "backtrace" if backtraces => Place::Slot(UNDER),
-            "thread_id" if thread_id => Place::Slot(UNDER),
-            "thread_name" if thread_name => Place::Slot(UNDER),
-            "file" if file => Place::Slot(UNDER),
-            "line" if line => Place::Slot(UNDER),
-            "module" if module => Place::Slot(UNDER),
+            "backtrace" if backtraces => Place::Group(UNDER),
+            "thread_id" if thread_id => Place::Group(UNDER),
+            "thread_name" | "event_name" => Place::Group(UNDER),
+            "file" if file => Place::Group(UNDER),
+            "line" if line => Place::Group(UNDER),
+            "module" if module => Place::Group(UNDER),
             // A well-formed one has become the trace's id.
             "traceparent" if origin != Origin::Event => Place::Group(UNDER),
             "pid" if pid => Place::Group(UNDER),
@@ -125,77 +140,60 @@ impl Options {
             _ => Place::Group(TOP),
         };
         let place = move |name: &str, origin: Origin| match (place(name, origin), origin) {
-            (Place::Group(UNDER) | Place::Slot(_), Origin::Static) => Place::Hidden,
+            (Place::Group(UNDER), Origin::Static) => Place::Hidden,
             (_, Origin::Span | Origin::Variable) if !span_fields.lifts(name) => Place::Hidden,
             (place, _) => place,
         };
         Layout::new("{\"timestamp\":\"", place)
-            .level("level")
+            .time(time)
+            .level_as("level", level)
             .target("target")
-            .message("message", None)
+            .event_name("event_name")
+            .message("message", AS_TEXT)
             .own_fields(TOP)
             .error("error")
             .truncation()
-            .when(holds_back, Layout::held_back)
-            .when(backtraces, |layout| layout.backtrace().or_field("backtrace", text))
-            .when(file, |layout| layout.file("file").or_field("file", text))
-            .when(line, |layout| layout.line("line").or_field("line", number))
-            .when(module, |layout| layout.module("module").or_field("module", text))
-            .when(thread_id, |layout| layout.thread_id("thread_id").or_field("thread_id", number))
-            .when(thread_name, |layout| layout.thread_name("thread_name").or_field("thread_name", text))
+            .when(holds_back, |layout| layout.held_back_as("held_back"))
+            .when(backtraces, |layout| layout.backtrace().or_field("backtrace", is_text))
+            .when(file, |layout| layout.file("file").or_field("file", is_text))
+            .when(line, |layout| layout.line("line").or_field("line", is_number))
+            .when(module, |layout| layout.module("module").or_field("module", is_text))
+            .when(thread_id, |layout| layout.thread_id("thread_id").or_field("thread_id", is_number))
+            .thread_name(thread_name, "thread_name")
+            .or_field("thread_name", is_text)
             .when(pid, |layout| layout.number("pid", Stage::Log, |_| Some(std::process::id().into())))
             .when(host, |layout| layout.text("hostname", Stage::Log, |_| Some(hostname().into())))
             .service("service")
             .static_fields(TOP)
-            .request("request_id", None)
+            .request("request_id", AS_JSON)
             .trace("trace_id")
             .span("span_id")
             .parent("parent_span_id")
-            .or_field("parent_span_id", span_id)
+            .or_field_as("parent_span_id", is_span_id, SPAN_ID)
             .context_fields(TOP)
             .span_names("spans")
             .under_fields()
     }
 }
 
-impl Schema for Flat {
-    #[inline]
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
+described!(
+    Flat,
+    wants_thread: |options| options.thread_id || options.thread_name,
+    wants_local_time: |options| options.time.is_local()
+);
 
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-
-    fn wants_thread(&self) -> bool {
-        self.options.thread_id || self.options.thread_name
-    }
+/// Returns whether a value is an integer.
+fn is_number(value: &Value<'_>) -> bool {
+    matches!(value, Value::U64(_) | Value::I64(_))
 }
 
-/// Appends a text.
-fn text(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
-    value.as_str().is_some_and(|text| {
-        json::put_str(out, text);
-        true
-    })
+/// Returns whether a value is a span's id.
+fn is_span_id(value: &Value<'_>) -> bool {
+    value.as_str().and_then(SpanId::parse).is_some()
 }
 
-/// Appends an integer.
-fn number(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
-    let is_number = matches!(value, Value::U64(_) | Value::I64(_));
-    if is_number {
-        json::put_value(out, value);
-    }
-    is_number
-}
-
-/// Appends a span's id.
-fn span_id(value: &Value<'_>, out: &mut Vec<u8>) -> bool {
-    value.as_str().and_then(SpanId::parse).is_some_and(|id| text(&Value::Str(&id.to_string()), out))
-}
+/// The form of a span's id.
+const SPAN_ID: Form = Form::Own(|value, out| {
+    let id = value.as_str().and_then(SpanId::parse);
+    json::put_str(out, &id.map(|id| id.to_string()).unwrap_or_default());
+});

@@ -7,12 +7,14 @@ use std::borrow::Cow;
 
 use tracing::Level;
 
-use super::edit::Edits;
-use super::engine::{AS_TEXT, Engine, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, marks};
-use super::object::{is_reserved, put_object, switches};
+use super::engine::{
+    AS_JSON, AS_TEXT, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, marks, put_text,
+};
+use super::json::{self, Form};
+use super::object::{described, is_reserved, keyed_switches, put_object, put_present, switches};
 use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
-use super::{Schema, json};
+use super::time_format::{Rfc3339, TimeFormat};
 use crate::context::Context;
 use crate::record::{Record, Value};
 
@@ -28,6 +30,7 @@ pub struct Gcp {
 
 #[derive(Clone, Debug, Default)]
 struct Options {
+    time: TimeFormat,
     project: Option<String>,
     trace_sampled: Option<bool>,
     error_reporting: bool,
@@ -75,6 +78,7 @@ const KEYS: &[&str] = &[
     "spans",
     "thread_id",
     "thread_name",
+    "event_name",
     "truncated",
     "original_bytes",
     "fields",
@@ -106,35 +110,43 @@ impl Gcp {
         self
     }
 
+    /// Sets how `time` is spelled.
+    pub fn time(mut self, time: Rfc3339) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
     switches! { options:
         /// Marks ERROR lines as error events, with their source location. Error Reporting then also takes those without
         /// a stack trace.
         error_reporting,
-        /// Adds `thread_id`, the number in the standard library's `ThreadId`.
-        thread_id,
-        /// Adds `thread_name`, where the thread has one.
-        thread_name,
     }
+
+    keyed_switches! { options: thread_id "thread_id", thread_name "thread_name" }
 }
 
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
-    fn layout(self, record: &Record<'_>) -> Layout {
-        let Self { project, trace_sampled, error_reporting, thread_id, thread_name } = self;
+    fn layout(&self, record: &Record<'_>) -> Layout {
+        let Self { project, trace_sampled, error_reporting, thread_id, thread_name, time } = self.clone();
         let (has_service, holds_back) = (record.service().is_some(), record.statics.holds_back);
         let is_mark = marks(record);
         let place = move |name: &str, origin| match origin {
             Origin::Static if has_service && name == "version" => Place::Hidden,
             Origin::Static => Place::Group(IN_LABELS),
-            _ if is_mark(name) => Place::Slot(UNDER),
+            _ if is_mark(name) => Place::Group(UNDER),
             _ if is_reserved(name, KEYS) => Place::Group(UNDER),
             _ => Place::Group(TOP),
         };
         Layout::new("{\"time\":\"", place)
-            .spelling(IN_LABELS, Spelling { form: AS_TEXT, key: |name| Cow::Borrowed(name) })
+            .time(time)
+            .spelling(TOP, Spelling::json(DOUBLES, |name| Cow::Borrowed(name)))
+            .spelling(UNDER, Spelling::json(DOUBLES, |name| Cow::Borrowed(name)))
+            .spelling(IN_LABELS, Spelling::json(AS_TEXT, |name| Cow::Borrowed(name)))
             .takes("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
-            .text("severity", Stage::CallSite, |parts| Some(severity(parts.record.level()).into()))
+            .text("severity", Stage::CallSite, |parts| Some(parts.level.gcp().into()))
             .message("message", AS_TEXT)
+            .event_name("event_name")
             .target("target")
             .error("error")
             .text("stack_trace", Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
@@ -180,9 +192,12 @@ impl Options {
                 true
             })
             .value("httpRequest", Stage::Context, |parts| parts.taken)
-            .request("request_id", None)
+            .request_member("httpRequest", REQUEST_FIELDS, |parts, out| {
+                parts.taken.is_none() && put_request(parts, out)
+            })
+            .request("request_id", AS_JSON)
             .when(thread_id, |layout| layout.thread_id("thread_id"))
-            .when(thread_name, |layout| layout.thread_name("thread_name"))
+            .thread_name(thread_name, "thread_name")
             .truncation()
             .when(holds_back, Layout::held_back)
             .span_names("spans")
@@ -192,35 +207,67 @@ impl Options {
     }
 }
 
-impl Schema for Gcp {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.clone().layout(record));
-    }
+described!(
+    Gcp,
+    wants_thread: |options| options.thread_id || options.thread_name,
+    wants_local_time: |options| options.time.is_local()
+);
 
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
+/// The fields that [`put_request`] shows.
+const REQUEST_FIELDS: &[&str] = &[
+    "method",
+    "path",
+    "status",
+    "request_bytes",
+    "response_bytes",
+    "latency_us",
+    "http_version",
+    "scheme",
+    "host",
+    "user_agent",
+];
 
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn wants_thread(&self) -> bool {
-        self.options.thread_id || self.options.thread_name
-    }
+/// Appends Google's `HttpRequest`. Its sizes and its latency are texts.
+fn put_request(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
+    let text = |name: &str| parts.of_request(name).map(|value| json::text_of(&value));
+    let (Some(path), Some(Value::U64(micros))) = (text("path"), parts.of_request("latency_us")) else { return false };
+    let latency = format!("{}.{:06}s", micros / 1_000_000, micros % 1_000_000);
+    let url = match (text("scheme"), text("host")) {
+        (Some(scheme), Some(host)) => format!("{scheme}://{host}{path}").into(),
+        _ => path,
+    };
+    let protocol = text("http_version").map(|version| format!("HTTP/{version}"));
+    let sizes = [text("request_bytes"), text("response_bytes")];
+    put_present(
+        out,
+        [
+            ("requestMethod", parts.of_request("method")),
+            ("requestUrl", Some(Value::Str(&url))),
+            ("status", parts.of_request("status")),
+            ("requestSize", sizes[0].as_deref().map(Value::Str)),
+            ("responseSize", sizes[1].as_deref().map(Value::Str)),
+            ("latency", Some(Value::Str(&latency))),
+            ("protocol", protocol.as_deref().map(Value::Str)),
+            ("userAgent", parts.of_request("user_agent")),
+        ],
+    )
 }
+
+/// The back end keeps numbers as doubles: integers that these would round are texts.
+const DOUBLES: Form = Form::Except(|value, out| {
+    let is_rounded = match *value {
+        Value::U64(number) => number > MAX_EXACT,
+        Value::I64(number) => number.unsigned_abs() > MAX_EXACT,
+        Value::U128(number) => number > u128::from(MAX_EXACT),
+        Value::I128(number) => number.unsigned_abs() > u128::from(MAX_EXACT),
+        _ => false,
+    };
+    is_rounded && put_text(out, &json::text_of(value))
+});
+
+/// Doubles hold all integers up to this one.
+const MAX_EXACT: u64 = 1 << 53;
 
 fn is_object(json: &str) -> bool {
     json.trim_ascii_start().starts_with('{')
-}
-
-/// Returns the severity; there is none for TRACE.
-fn severity(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "ERROR",
-        Level::WARN => "WARNING",
-        Level::INFO => "INFO",
-        _ => "DEBUG",
-    }
 }

@@ -1,13 +1,10 @@
 //! The machine's name.
 
-/// Returns the machine's name.
+/// Returns the machine's name; `-` if it has none, because readers reject lines without one.
 pub(super) fn hostname() -> String {
     #[cfg(unix)]
-    {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
-    }
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     #[cfg(not(unix))]
-    {
-        std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default()
-    }
+    let name = std::env::var("COMPUTERNAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_default();
+    if name.trim().is_empty() { "-".to_owned() } else { name }
 }

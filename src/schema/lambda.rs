@@ -4,13 +4,12 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>. The error keys are those of
 //! the managed runtimes.
 
-use super::Schema;
-use super::edit::Edits;
 use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
 use super::json;
-use super::object::switches;
+use super::object::{described, switches};
 use super::table::{BuiltIn, Keys};
-use crate::record::{Record, Value};
+use super::time_format::{Rfc3339, TimeFormat};
+use crate::record::Record;
 
 /// Lines for AWS Lambda functions whose log format is JSON.
 ///
@@ -24,6 +23,7 @@ pub struct Lambda {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
+    time: TimeFormat,
     file: bool,
     line: bool,
 }
@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "errorMessage",
     "stackTrace",
     "location",
+    "event_name",
     "spans",
     "truncated",
     "original_bytes",
@@ -66,6 +67,12 @@ impl Lambda {
         Self::default()
     }
 
+    /// Sets how `timestamp` is spelled.
+    pub fn time(mut self, time: Rfc3339) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
     switches! { options:
         /// Adds the source file of the call site to `location`.
         file,
@@ -77,11 +84,13 @@ impl Lambda {
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
-        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        let holds_back = record.statics.holds_back;
         Layout::with_keys("{\"timestamp\":\"", KEYS, record)
-            .level("level")
+            .time(self.time)
+            .text("level", Stage::CallSite, |parts| Some(parts.level.lambda().into()))
             .message("message", AS_TEXT)
             .target("logger")
+            .event_name("event_name")
             .takes("requestId", |value| value.as_str().is_some())
             .text("requestId", Stage::Context, |parts| {
                 let id = parts.taken.or(parts.request.map(|(request, _)| request));
@@ -94,29 +103,21 @@ impl Options {
             .trace("trace_id")
             .span("span_id")
             .text("errorMessage", Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
-            .text("errorType", Stage::Event(Mark::Error), |parts| parts.error_type().map(Into::into))
-            .put("stackTrace", Stage::Event(Mark::Error), |parts, out| {
-                let Some(Value::Error(chain)) = parts.error else { return false };
-                for (place, source) in chain.sources().enumerate() {
+            .text("errorType", Stage::Event(Mark::Error), |parts| {
+                parts.error_message().map(|_| parts.error_type().unwrap_or("Error").into())
+            })
+            .put("stackTrace", Stage::Event(Mark::Stack), |parts, out| {
+                let stack = parts.stack().unwrap_or_default();
+                for (place, line) in stack.lines().filter(|line| !line.is_empty()).enumerate() {
                     out.push(if place == 0 { b'[' } else { b',' });
-                    json::put_str(out, source);
+                    json::put_str(out, line);
                 }
                 out.push(b']');
-                chain.sources().next().is_some()
+                !stack.is_empty()
             })
-            .when(self.file || self.line, |layout| {
-                layout.text("location", Stage::CallSite, move |parts| {
-                    let file = parts.record.file().filter(|_| self.file);
-                    match (file, parts.record.line().filter(|_| self.line)) {
-                        (Some(file), Some(line)) => Some(format!("{file}:{line}").into()),
-                        (Some(file), None) => Some(file.into()),
-                        (None, line) => line.map(|line| line.to_string().into()),
-                    }
-                })
-            })
+            .location("location", self.file, self.line)
             .truncation()
             .when(holds_back, Layout::held_back)
-            .when(backtraces, Layout::backtrace)
             .span_names("spans")
             .fields(TOP)
             .static_fields(TOP)
@@ -124,17 +125,4 @@ impl Options {
     }
 }
 
-impl Schema for Lambda {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-}
+described!(Lambda, wants_local_time: |options| options.time.is_local());

@@ -5,25 +5,44 @@
 
 use std::borrow::Cow;
 
-use tracing::Level;
-
-use super::clock::ClockText;
-use super::common_fields::{CommonFields, span_path, views};
+use super::Schema;
 use super::edit::Edits;
-use super::object::{is_reserved, switches, tell_apart};
+use super::engine::{Engine, Layout, Mark, Place, Spelling, Stage, Syntax, TOP};
+use super::json::{self, Form};
+use super::level::LevelFormat;
+use super::object::{is_reserved, switches};
 use super::table::{BuiltIn, Keys};
-use super::{Schema, json};
+use super::time_format::TimeFormat;
 use crate::record::{Record, Value};
 
 /// Lines of `key=value` pairs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Logfmt {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    time: TimeFormat,
+    level: LevelFormat,
     thread_id: bool,
     thread_name: bool,
     file: bool,
     line: bool,
-    clock: ClockText,
-    edits: Edits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            time: TimeFormat::default(),
+            level: LevelFormat::Lower,
+            thread_id: false,
+            thread_name: false,
+            file: false,
+            line: false,
+        }
+    }
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::text("logfmt", Some(LINE_KEYS), || Box::new(Logfmt::new()))];
@@ -50,25 +69,33 @@ const KEYS: &[&str] = &[
     "request_id",
     "trace_id",
     "span_id",
+    "event_name",
     "spans",
     "truncated",
     "original_bytes",
+    "held_back",
+    "backtrace",
 ];
 
 impl Logfmt {
     /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
-        Self {
-            thread_id: false,
-            thread_name: false,
-            file: false,
-            line: false,
-            clock: ClockText::new(""),
-            edits: Edits::new(),
-        }
+        Self::default()
     }
 
-    switches! {
+    /// Sets how `ts` is spelled.
+    pub fn time(mut self, time: impl Into<TimeFormat>) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
+    /// Sets how `level` is spelled, which is in lower case by default.
+    pub fn level(mut self, level: LevelFormat) -> Self {
+        self.options.level = level;
+        self
+    }
+
+    switches! { options:
         /// Adds `thread_id`, the number in the standard library's `ThreadId`.
         thread_id,
         /// Adds `thread_name`, where the thread has one.
@@ -80,81 +107,92 @@ impl Logfmt {
     }
 }
 
-impl Default for Logfmt {
-    fn default() -> Self {
-        Self::new()
+/// `key=value`, after a space.
+const PAIRS: Syntax = Syntax {
+    before: Cow::Borrowed(" "),
+    name: |name, out| out.extend_from_slice(key(name).as_bytes()),
+    between: Cow::Borrowed("="),
+    form: Form::Own(put_value),
+};
+
+impl Options {
+    /// Describes the lines.
+    fn layout(self) -> Layout {
+        Layout::new("ts=", |_, _| Place::Group(TOP))
+            .time(self.time)
+            .tail(Some(""))
+            .end(b"")
+            .syntax(PAIRS)
+            .spelling(TOP, Spelling { syntax: PAIRS, key: users_key })
+            .level_as("level", self.level)
+            .target("target")
+            .event_name("event_name")
+            .message("msg", PAIRS.form)
+            .value("error", Stage::Event(Mark::Error), |parts| parts.error)
+            .or_field("error", |_| true)
+            .when(self.file, |layout| layout.file("file"))
+            .when(self.line, |layout| layout.line("line"))
+            .when(self.thread_id, |layout| layout.thread_id("thread_id"))
+            .thread_name(self.thread_name, "thread_name")
+            .truncation()
+            .fields(TOP)
+            .held_back()
+            .backtrace()
+            .static_fields(TOP)
+            .service("service")
+            .request("request_id", PAIRS.form)
+            .trace("trace_id")
+            .span("span_id")
+            .text("spans", Stage::Shape, |parts| {
+                Some(parts.span_names().join(":").into()).filter(|path: &Cow<'_, str>| !path.is_empty())
+            })
+            .inserts()
     }
 }
 
 impl Schema for Logfmt {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let common = CommonFields::of(record, &views);
-        let time = String::from_utf8_lossy(self.clock.text(record.timestamp())).into_owned();
-        let ids = (common.trace.map(|id| id.to_string()), common.span.map(|id| id.to_string()));
-        let spans = span_path(&views);
+        self.engine.render(record, out, || self.options.layout());
+    }
 
-        let mut pairs: Vec<Pair<'_>> = Vec::with_capacity(common.fields.len() + 8);
-        put(&mut pairs, "ts", Some(Value::Str(time.trim_end_matches('"'))));
-        put(&mut pairs, "level", Some(Value::Str(level(record.level()))));
-        put(&mut pairs, "target", Some(Value::Str(record.target())));
-        put(&mut pairs, "msg", common.message);
-        put(&mut pairs, "error", common.error);
-        put(&mut pairs, "file", record.file().filter(|_| self.file).map(Value::Str));
-        put(&mut pairs, "line", record.line().filter(|_| self.line).map(Value::from));
-        if let Some(thread) = record.thread() {
-            put(&mut pairs, "thread_id", self.thread_id.then_some(Value::U64(thread.id)));
-            put(&mut pairs, "thread_name", thread.name.filter(|_| self.thread_name).map(Value::Str));
-        }
-        if let Some(original) = record.original_bytes() {
-            put(&mut pairs, "truncated", Some(Value::Bool(true)));
-            put(&mut pairs, "original_bytes", Some(Value::U64(original)));
-        }
-        for (name, value) in common.all() {
-            let is_ours = is_reserved(name, KEYS);
-            pairs.push((if is_ours { Cow::Owned(format!("fields.{name}")) } else { name.into() }, value));
-        }
-        put(&mut pairs, "service", common.service.map(Value::Str));
-        put(&mut pairs, "request_id", common.request);
-        put(&mut pairs, "trace_id", ids.0.as_deref().map(Value::Str));
-        put(&mut pairs, "span_id", ids.1.as_deref().map(Value::Str));
-        put(&mut pairs, "spans", spans.as_deref().map(Value::Str));
-
-        self.edits.apply(&mut pairs, |value| value);
-        for (name, _) in &mut pairs {
-            if name.is_empty() || has_special(name) {
-                let plain = name.replace(is_special, "_");
-                *name = Cow::Owned(if plain.is_empty() { "_".to_owned() } else { plain });
-            }
-        }
-        tell_apart(&mut pairs);
-        for (place, (name, value)) in pairs.iter().enumerate() {
-            if place > 0 {
-                out.push(b' ');
-            }
-            out.extend_from_slice(name.as_bytes());
-            out.push(b'=');
-            match json::text_of(value) {
-                text if has_special(&text) || text == "null" => json::put_str(out, &text),
-                text => out.extend_from_slice(text.as_bytes()),
-            }
-        }
+    fn wants_local_time(&self) -> bool {
+        self.options.time.is_local()
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread_id || self.thread_name
+        self.options.thread_id || self.options.thread_name
     }
 
     fn edit(&mut self, edits: &Edits) -> bool {
-        self.edits = edits.clone();
+        self.engine.edit(&edits.clone().give(key));
         true
+    }
+
+    fn forked(&mut self) {
+        self.engine.forget();
     }
 }
 
-type Pair<'a> = (Cow<'a, str>, Value<'a>);
+/// Returns the key of a user's field.
+fn users_key(name: &str) -> Cow<'_, str> {
+    if is_reserved(name, KEYS) { Cow::Owned(format!("fields.{}", key(name))) } else { key(name) }
+}
 
-fn put<'a>(pairs: &mut Vec<Pair<'a>>, name: &'static str, value: Option<Value<'a>>) {
-    pairs.extend(value.map(|value| (Cow::Borrowed(name), value)));
+/// Returns a key without the characters that are forbidden in keys.
+fn key(name: &str) -> Cow<'_, str> {
+    match name {
+        "" => Cow::Owned("_".to_owned()),
+        name if has_special(name) => Cow::Owned(name.replace(is_special, "_")),
+        name => Cow::Borrowed(name),
+    }
+}
+
+/// Appends a value: quoted if it could not be told from what follows.
+fn put_value(value: &Value<'_>, out: &mut Vec<u8>) {
+    match json::text_of(value) {
+        text if has_special(&text) || text == "null" => json::put_str(out, &text),
+        text => out.extend_from_slice(text.as_bytes()),
+    }
 }
 
 fn has_special(text: &str) -> bool {
@@ -165,14 +203,4 @@ fn has_special(text: &str) -> bool {
 /// Returns whether a character is forbidden in keys, and needs quotes in values.
 fn is_special(char: char) -> bool {
     char <= ' ' || matches!(char, '=' | '"' | '\u{fffd}') || json::is_unsafe(char)
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        _ => "trace",
-    }
 }

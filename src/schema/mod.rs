@@ -13,7 +13,10 @@
 //! | [`Datadog`] | Datadog |
 //! | [`Otel`] | the OpenTelemetry collector: OTLP/JSON |
 //! | [`Bunyan`] | the `bunyan` command |
+//! | [`Pino`] | the `pino-pretty` command |
 //! | [`Lambda`] | AWS Lambda |
+//! | [`Gelf`] | Graylog |
+//! | [`Splunk`] | Splunk's HTTP Event Collector |
 //! | [`Logfmt`] | `key=value` pairs, for grep |
 //! | [`Console`] | people at a terminal |
 //!
@@ -37,15 +40,21 @@
 //! ```
 
 mod clock;
-mod common_fields;
+mod color;
 mod edit;
 mod engine;
 mod host;
+mod journal;
 pub mod json;
+mod level;
 mod object;
+mod palette;
+mod plain;
 mod resolved_fields;
 mod span_fields;
+mod style;
 mod table;
+mod time_format;
 
 // One line per schema. Its file holds the type and its rows of the table.
 table::schemas! {
@@ -56,16 +65,24 @@ table::schemas! {
     datadog::Datadog,
     otel::Otel,
     bunyan::Bunyan,
+    pino::Pino,
     lambda::Lambda,
+    gelf::Gelf,
+    splunk::Splunk,
     logfmt::Logfmt,
     console::Console,
 }
 
-pub use console::Color;
+pub use color::Color;
 pub use edit::Edits;
 pub(crate) use flat::is_reserved;
+pub(crate) use journal::WithPrefix;
+pub use level::LevelFormat;
+pub use palette::Palette;
 pub use span_fields::SpanFields;
+pub use style::Style;
 pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
+pub use time_format::{Rfc3339, TimeFormat};
 
 use crate::record::Record;
 

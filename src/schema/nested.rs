@@ -7,15 +7,16 @@
 
 use std::borrow::Cow;
 
-use super::Schema;
-use super::edit::Edits;
 use super::engine::{
-    Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text, views,
+    AS_JSON, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text,
+    views,
 };
 use super::json::{self, Form};
-use super::object::{is_reserved, switches};
+use super::level::LevelFormat;
+use super::object::{described, is_reserved, switches};
 use super::resolved_fields::{Origin, ResolvedField, fields_of_span};
 use super::table::{BuiltIn, Keys};
+use super::time_format::TimeFormat;
 use crate::context::SpanView;
 use crate::record::{Record, Value};
 
@@ -28,6 +29,8 @@ pub struct Nested {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Options {
+    time: TimeFormat,
+    level: LevelFormat,
     thread_id: bool,
     thread_name: bool,
     file: bool,
@@ -55,6 +58,7 @@ const KEYS: &[&str] = &[
     "spans",
     "threadName",
     "threadId",
+    "event_name",
     "request_id",
     "trace_id",
     "span_id",
@@ -72,6 +76,18 @@ impl Nested {
     /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets how `timestamp` is spelled.
+    pub fn time(mut self, time: impl Into<TimeFormat>) -> Self {
+        self.options.time = time.into();
+        self
+    }
+
+    /// Sets how `level` is spelled.
+    pub fn level(mut self, level: LevelFormat) -> Self {
+        self.options.level = level;
+        self
     }
 
     switches! { options:
@@ -98,16 +114,17 @@ impl Options {
         let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
         let is_mark = marks(record);
         let place = move |name: &str, origin| match origin {
-            Origin::Event | Origin::Variable if is_mark(name) => Place::Slot(NOT_SHOWN),
+            Origin::Event | Origin::Variable if is_mark(name) => Place::Group(NOT_SHOWN),
             // Context variables belong to no visible span: they are the event's fields.
             Origin::Event | Origin::Variable => Place::Group(FIELDS),
             Origin::Span => Place::Hidden,
             Origin::Static => Place::Group(if is_reserved(name, KEYS) { FIELDS } else { TOP }),
         };
         Layout::new("{\"timestamp\":\"", place)
+            .time(self.time)
             .keeps_roles()
-            .spelling(FIELDS, Spelling { form: AS_FMT, key: |name| Cow::Borrowed(name) })
-            .level("level")
+            .spelling(FIELDS, Spelling::json(AS_FMT, |name| Cow::Borrowed(name)))
+            .level_as("level", self.level)
             .required_object("fields", |layout| {
                 layout
                     .fields(FIELDS)
@@ -117,6 +134,7 @@ impl Options {
                     .static_fields(FIELDS)
             })
             .target("target")
+            .text("event_name", Stage::CallSite, |parts| parts.record.event_name().map(Into::into))
             .when(self.file, |layout| layout.file("filename"))
             .when(self.line, |layout| layout.line("line_number"))
             .put("span", Stage::Context, |parts, out| {
@@ -134,13 +152,13 @@ impl Options {
                 out.push(b']');
                 shown().next().is_some()
             })
-            .when(self.thread_name, |layout| layout.thread_name("threadName"))
+            .thread_name(self.thread_name, "threadName")
             .when(self.thread_id, |layout| {
                 layout.text("threadId", Stage::Event(Mark::Thread), |parts| {
                     parts.record.thread().map(|thread| format!("ThreadId({})", thread.id).into())
                 })
             })
-            .request("request_id", None)
+            .request("request_id", AS_JSON)
             .trace("trace_id")
             .span("span_id")
             .parent("parent_span_id")
@@ -157,24 +175,11 @@ impl Options {
     }
 }
 
-impl Schema for Nested {
-    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        self.engine.render(record, out, || self.options.layout(record));
-    }
-
-    fn forked(&mut self) {
-        self.engine.forget();
-    }
-
-    fn edit(&mut self, edits: &Edits) -> bool {
-        self.engine.edit(edits);
-        true
-    }
-
-    fn wants_thread(&self) -> bool {
-        self.options.thread_id || self.options.thread_name
-    }
-}
+described!(
+    Nested,
+    wants_thread: |options| options.thread_id || options.thread_name,
+    wants_local_time: |options| options.time.is_local()
+);
 
 /// Appends what `fmt` writes for a record of the `log` crate.
 fn put_log(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
@@ -218,13 +223,11 @@ fn put_span(out: &mut Vec<u8>, record: &Record<'_>, view: &SpanView<'_>) -> bool
 fn put_member(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
     json::put_str(out, name);
     out.push(b':');
-    if !AS_FMT.is_some_and(|form| form(value, out)) {
-        json::put_value(out, value);
-    }
+    AS_FMT.put(value, out);
 }
 
 /// The form of `fmt`: only the message of an error, wide numbers as text.
-const AS_FMT: Form = Some(|value, out| match value {
+const AS_FMT: Form = Form::Except(|value, out| match value {
     Value::Error(_) => put_text(out, error_message(value)),
     Value::I128(_) | Value::U128(_) => put_text(out, &json::text_of(value)),
     _ => false,

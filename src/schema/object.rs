@@ -4,10 +4,8 @@
 //! if a reader would take it for a part or a parent of one (`trace.id.x` and `trace` beside `trace.id`). Users' names
 //! are already unique, so all keys are.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-
 use super::json;
+pub(super) use crate::names::tell_apart;
 use crate::record::Value;
 
 /// Returns whether a name is one of `keys`, or, for readers that take dots for nesting, a part or a parent of one.
@@ -33,26 +31,13 @@ pub(super) fn put_object<'m>(out: &mut Vec<u8>, members: impl IntoIterator<Item 
     out.push(b'}');
 }
 
-/// Makes names unique that were changed for a reader and may have become equal to others: appends a number.
-pub(super) fn tell_apart<T>(fields: &mut [(Cow<'_, str>, T)]) {
-    if fields.iter().all(|(name, _)| matches!(name, Cow::Borrowed(_))) {
-        return;
-    }
-    let unchanged = fields.iter().filter(|(name, _)| matches!(name, Cow::Borrowed(_)));
-    let mut used: HashSet<String> = unchanged.map(|(name, _)| name.clone().into_owned()).collect();
-    // For each name that occurs again, the last number that was tried: all up to it are used.
-    let mut tried: HashMap<String, usize> = HashMap::new();
-    for name in fields.iter_mut().map(|(name, _)| name).filter(|name| matches!(name, Cow::Owned(_))) {
-        if used.insert(name.clone().into_owned()) {
-            continue;
-        }
-        let number = tried.entry(name.clone().into_owned()).or_insert(1);
-        let mut numbered = std::iter::from_fn(|| {
-            *number += 1;
-            Some(format!("{name}_{number}"))
-        });
-        *name = numbered.find(|numbered| used.insert(numbered.clone())).unwrap_or_default().into();
-    }
+/// Appends an object with the members that have a value; returns false if none has.
+pub(super) fn put_present<'m, const MEMBERS: usize>(
+    out: &mut Vec<u8>,
+    members: [(&'m str, Option<Value<'m>>); MEMBERS],
+) -> bool {
+    put_object(out, members.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
+    members.iter().any(|(_, value)| value.is_some())
 }
 
 /// Defines the switches of a schema's builder.
@@ -69,5 +54,71 @@ macro_rules! switches {
             self
         })*
     };
+    ($options:ident.$group:ident: $($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        $($(#[$doc])* pub fn $name(mut self) -> Self {
+            self.$options.$group.$name = true;
+            self
+        })*
+    };
 }
 pub(super) use switches;
+
+/// Defines switches that many schemas have, by name, each with its key.
+macro_rules! keyed_switches {
+    ($options:ident: $($name:ident $key:literal),* $(,)?) => {
+        $(keyed_switches! { @$name $options $key })*
+    };
+    (@thread_id $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the number in the standard library's `ThreadId`.")]
+            thread_id
+        }
+    };
+    (@thread_name $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the thread's name, where it has one.")]
+            thread_name
+        }
+    };
+    (@file $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the source file of the call site.")]
+            file
+        }
+    };
+    (@line $options:ident $key:literal) => {
+        switches! { $options:
+            #[doc = concat!("Adds `", $key, "`, the line in the source file.")]
+            line
+        }
+    };
+}
+pub(super) use keyed_switches;
+
+/// Implements `Schema` for a type with `options`, which describe its lines, and an `engine`, which renders them. The hooks
+/// are those of the trait that depend on the options.
+macro_rules! described {
+    ($schema:ty $(, $hook:ident: |$options:ident| $answer:expr)*) => {
+        impl $crate::schema::Schema for $schema {
+            #[inline]
+            fn render(&mut self, record: &$crate::record::Record<'_>, out: &mut Vec<u8>) {
+                self.engine.render(record, out, || self.options.layout(record));
+            }
+
+            fn edit(&mut self, edits: &$crate::schema::Edits) -> bool {
+                self.engine.edit(edits);
+                true
+            }
+
+            fn forked(&mut self) {
+                self.engine.forget();
+            }
+
+            $(fn $hook(&self) -> bool {
+                let $options = &self.options;
+                $answer
+            })*
+        }
+    };
+}
+pub(super) use described;

@@ -6,16 +6,19 @@
 
 use std::borrow::Cow;
 
-use tracing::Level;
-
 use super::Schema;
-use super::common_fields::{CommonFields, error_message, error_type, put_span_names, shown, views};
 use super::edit::Edits;
-use super::json::{self, Json, Tree};
-use super::object::{is_reserved, switches, tell_apart};
+use super::engine::{
+    Brackets, Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, marks, micros_as_seconds,
+};
+use super::json::{self, Form, Json, Tree};
+use super::level::LineLevel;
+use super::object::{is_reserved, switches};
+use super::resolved_fields::Origin;
 use super::table::{BuiltIn, Keys};
+use crate::context::{SpanId, TraceId};
 use crate::names::{Names, last_of_each};
-use crate::record::{Record, Value};
+use crate::record::{Kind, Record, Value};
 
 /// Lines of OTLP/JSON.
 ///
@@ -23,11 +26,16 @@ use crate::record::{Record, Value};
 /// record. [`Edits`] apply to attributes, by their names.
 #[derive(Debug, Default)]
 pub struct Otel {
+    options: Options,
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
     bare: bool,
     thread_id: bool,
     thread_name: bool,
     trace_sampled: Option<bool>,
-    edits: Edits,
 }
 
 pub(super) const ROWS: &[BuiltIn] = &[BuiltIn::json("otel", LINE_KEYS, || Box::new(Otel::new()))];
@@ -56,14 +64,28 @@ const KEYS: &[&str] = &[
     "fields",
 ];
 
-type Attributes<'a> = Vec<(Cow<'a, str>, AttributeValue<'a>)>;
+/// Those of a bare record.
+const BARE_KEYS: &[&str] = &["target", "service.name"];
 
-/// The value of an attribute.
-enum AttributeValue<'a> {
-    Value(Value<'a>),
-    /// The members of the attribute `fields`.
-    Fields(Attributes<'a>),
-}
+/// The group of the static fields of a bare record.
+const RESOURCE: Group = 2;
+
+/// Elements of a list of attributes.
+const ATTRIBUTES: Syntax = Syntax {
+    before: Cow::Borrowed(",{\"key\":"),
+    name: |name, out| json::put_str(out, name),
+    between: Cow::Borrowed(",\"value\":"),
+    form: Form::Own(|value, out| {
+        put_any(out, value);
+        out.push(b'}');
+    }),
+};
+
+/// An attribute with a list of attributes.
+const NESTED: Syntax = Syntax { between: Cow::Borrowed(",\"value\":{\"kvlistValue\":{\"values\":"), ..ATTRIBUTES };
+
+/// The form of the body.
+const ANY: Form = Form::Own(|value, out| put_any(out, value));
 
 /// Each level of nested JSON takes up to four levels of OTLP, and common readers stop at 128.
 const MAX_DEPTH: usize = 24;
@@ -78,11 +100,11 @@ impl Otel {
     /// Sets `flags` for lines that belong to a trace: whether it is sampled. By default, they follow the trace's
     /// `traceparent`, if there is one.
     pub fn trace_sampled(mut self, sampled: bool) -> Self {
-        self.trace_sampled = Some(sampled);
+        self.options.trace_sampled = Some(sampled);
         self
     }
 
-    switches! {
+    switches! { options:
         /// Writes a bare `LogRecord` per line, for readers that add resource and scope themselves. The target becomes
         /// the attribute `target`, the service `service.name`.
         bare,
@@ -93,137 +115,171 @@ impl Otel {
     }
 }
 
+impl Options {
+    /// Describes the lines. `record`: any record, which has what the builder was told.
+    fn layout(self, record: &Record<'_>) -> Layout {
+        let is_mark = marks(record);
+        let resource: Vec<String> = record.static_fields().map(|(name, _)| resource_name(name).into_owned()).collect();
+        let is_ours = move |name: &str| {
+            let is_of_resource = || is_reserved(name, BARE_KEYS) || resource.iter().any(|other| other == name);
+            is_reserved(name, KEYS) || self.bare && is_of_resource()
+        };
+        let place = move |name: &str, origin| match origin {
+            Origin::Static if !self.bare => Place::Hidden,
+            // It has a member, so the static one stays beside it.
+            Origin::Event | Origin::Span | Origin::Variable if name == "request_id" => Place::Hidden,
+            Origin::Static if !is_reserved(&resource_name(name), KEYS) => Place::Group(RESOURCE),
+            _ => Place::Group(if is_ours(name) || name == "held_back" && is_mark(name) { UNDER } else { TOP }),
+        };
+        let holds_back = record.statics.holds_back;
+        let sampled = self.trace_sampled;
+        let fields = Brackets { open: Some(b'['), close: b"]}}}" };
+        Layout::new("", place)
+            .tail(None)
+            .end(if self.bare { b"}" } else { b"" })
+            .spelling(TOP, Spelling { syntax: ATTRIBUTES, key: attribute_name })
+            .spelling(UNDER, Spelling { syntax: ATTRIBUTES, key: attribute_name })
+            .spelling(RESOURCE, Spelling { syntax: ATTRIBUTES, key: resource_name })
+            .members(Stage::CallSite, |parts, out| put_severity(out, parts.level))
+            .syntax(Syntax::unnamed(",\"body\":", ANY))
+            .message("", ANY)
+            .members(Stage::CallSite, put_event_name)
+            .syntax(Syntax::unnamed(",\"attributes\":", ANY))
+            .enclosed("", Brackets { open: Some(b'['), close: b"]" }, |layout| {
+                layout
+                    .syntax(ATTRIBUTES)
+                    .request("request_id", ATTRIBUTES.form)
+                    .error_texts("exception.message", "exception.type", "exception.stacktrace")
+                    .request_fields(&[
+                        ("http.request.method", "method"),
+                        ("http.response.status_code", "status"),
+                        ("http.route", "route"),
+                        ("url.path", "path"),
+                        ("url.scheme", "scheme"),
+                        ("network.protocol.version", "http_version"),
+                        ("user_agent.original", "user_agent"),
+                        ("http.request.body.size", "request_bytes"),
+                        ("http.response.body.size", "response_bytes"),
+                    ])
+                    .request_field("http.server.request.duration", "latency_us", micros_as_seconds)
+                    .request_member("error.type", &[], |parts, out| {
+                        let error = error_of_request(parts);
+                        error.is_some_and(|error| ATTRIBUTES.form.put(&Value::Str(&error), out))
+                    })
+                    .file("code.file.path")
+                    .line("code.line.number")
+                    .when(self.thread_id, |layout| layout.thread_id("thread.id"))
+                    .thread_name(self.thread_name, "thread.name")
+                    .span_names("spans")
+                    .truncation()
+                    .fields(TOP)
+                    .when(holds_back, Layout::held_back)
+                    .when(self.bare, |layout| layout.target("target").service("service.name").static_fields(RESOURCE))
+                    .inserts()
+                    .syntax(NESTED)
+                    .enclosed("fields", fields, |layout| layout.fields(UNDER).static_fields(UNDER))
+            })
+            .syntax(Syntax::JSON)
+            .members(Stage::Context, |parts, out| put_id(out, b",\"traceId\":\"", parts.trace.map(TraceId::digits)))
+            .members(Stage::Context, |parts, out| put_id(out, b",\"spanId\":\"", parts.span.map(SpanId::digits)))
+            .members(Stage::Context, move |parts, out| {
+                let sampled = sampled.or_else(|| parts.record.context()?.is_sampled());
+                sampled.filter(|_| parts.trace.is_some()).is_some_and(|sampled| {
+                    out.extend_from_slice(if sampled { b",\"flags\":1" } else { b",\"flags\":0" });
+                    true
+                })
+            })
+            .when(!self.bare, |layout| layout.members(Stage::CallSite, put_scope).members(Stage::Service, put_resource))
+    }
+}
+
 impl Schema for Otel {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        let views = views(record);
-        let mut common = CommonFields::of(record, &views);
-        let mut resource: Attributes<'_> = Vec::with_capacity(4);
-        let mut resource_names = Names::default();
-        let service = common.service.map(|service| ("service.name", Value::Str(service)));
-        let statics = last_of_each(record.static_fields()).map(|(name, value)| match name {
-            "version" => ("service.version", value),
-            "env" => ("deployment.environment.name", value),
-            name => (name, value),
-        });
-        for (name, value) in service.into_iter().chain(statics) {
-            if resource_names.add(name) {
-                resource.push((name.into(), AttributeValue::Value(value)));
-            }
-        }
-
-        let stack = common.take_stack(record);
-        let mut spans = Vec::new();
-        put_span_names(&mut spans, &views);
-        let spans = std::str::from_utf8(&spans).unwrap_or_default();
-        let mut attributes: Attributes<'_> = Vec::with_capacity(common.fields.len() + 8);
-        let mut put = |name: &'static str, value| attributes.push((name.into(), AttributeValue::Value(value)));
-        if let Some(request) = common.request {
-            put("request_id", request);
-        }
-        if let Some(error) = &common.error {
-            put("exception.message", Value::Str(error_message(error)));
-            if let Some(type_name) = error_type(error) {
-                put("exception.type", Value::Str(type_name));
-            }
-        }
-        if let Some(stack) = &stack {
-            put("exception.stacktrace", Value::Str(stack));
-        }
-        if let Some((file, line)) = record.file().zip(record.line()) {
-            put("code.file.path", Value::Str(file));
-            put("code.line.number", Value::U64(line.into()));
-        }
-        if let Some(thread) = record.thread() {
-            if self.thread_id {
-                put("thread.id", Value::U64(thread.id));
-            }
-            if let Some(name) = thread.name.filter(|_| self.thread_name) {
-                put("thread.name", Value::Str(name));
-            }
-        }
-        if shown(&views).next().is_some() {
-            put("spans", Value::Json(spans));
-        }
-        if let Some(original) = record.original_bytes() {
-            put("truncated", Value::Bool(true));
-            put("original_bytes", Value::U64(original));
-        }
-        let is_ours =
-            |name: &str| is_reserved(name, KEYS) || self.bare && (name == "target" || resource_names.contains(name));
-        let mut under_fields: Attributes<'_> = Vec::new();
-        let mut names_under_fields = Names::default();
-        for field in &common.fields {
-            let to = if is_ours(field.name) {
-                names_under_fields.add(field.name);
-                &mut under_fields
-            } else {
-                &mut attributes
-            };
-            to.push((field.name.into(), AttributeValue::Value(field.value)));
-        }
-        if self.bare {
-            attributes.push(("target".into(), AttributeValue::Value(Value::Str(record.target()))));
-            for (name, value) in resource.drain(..) {
-                if !is_reserved(&name, KEYS) {
-                    attributes.push((name, value));
-                } else if !names_under_fields.contains(&*name) {
-                    under_fields.push((name, value));
-                }
-            }
-        }
-        if !under_fields.is_empty() {
-            attributes.push(("fields".into(), AttributeValue::Fields(under_fields)));
-        }
-        self.edits.apply(&mut attributes, AttributeValue::Value);
-        for (name, _) in &mut attributes {
-            if name.is_empty() {
-                // The specification forbids empty names.
-                *name = Cow::Owned("_".to_owned());
-            }
-        }
-        tell_apart(&mut attributes);
-
-        if !self.bare {
-            out.extend_from_slice(b"{\"resourceLogs\":[{\"resource\":{\"attributes\":[");
-            put_list(out, &resource);
-            out.extend_from_slice(b"]},\"scopeLogs\":[{\"scope\":{\"name\":");
-            json::put_str(out, record.target());
-            out.extend_from_slice(b"},\"logRecords\":[");
+        // The order of members does not count: the time comes first because all that follows is prepared.
+        if !self.options.bare {
+            out.extend_from_slice(b"{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[");
         }
         put_times(out, record);
-        put_severity(out, record.level());
-        if let Some(message) = &common.message {
-            out.extend_from_slice(b",\"body\":");
-            put_any(out, message);
-        }
-        out.extend_from_slice(b",\"attributes\":[");
-        put_list(out, &attributes);
-        out.push(b']');
-        if let Some(trace) = common.trace {
-            out.extend_from_slice(b",\"traceId\":\"");
-            out.extend_from_slice(&trace.digits());
-            out.push(b'"');
-        }
-        if let Some(span) = common.span {
-            out.extend_from_slice(b",\"spanId\":\"");
-            out.extend_from_slice(&span.digits());
-            out.push(b'"');
-        }
-        let sampled = self.trace_sampled.or_else(|| record.context()?.is_sampled());
-        if let Some(sampled) = sampled.filter(|_| common.trace.is_some()) {
-            out.extend_from_slice(if sampled { b",\"flags\":1" } else { b",\"flags\":0" });
-        }
-        out.extend_from_slice(if self.bare { b"}" } else { b"}]}]}]}" });
+        self.engine.render(record, out, || self.options.layout(record));
     }
 
     fn wants_thread(&self) -> bool {
-        self.thread_id || self.thread_name
+        self.options.thread_id || self.options.thread_name
     }
 
     fn edit(&mut self, edits: &Edits) -> bool {
-        self.edits = edits.clone();
+        self.engine.edit(&edits.clone().give(attribute_name));
         true
     }
+
+    fn forked(&mut self) {
+        self.engine.forget();
+    }
+}
+
+/// Returns the name of an attribute: the specification forbids empty names.
+fn attribute_name(name: &str) -> Cow<'_, str> {
+    if name.is_empty() { Cow::Owned("_".to_owned()) } else { Cow::Borrowed(name) }
+}
+
+/// Returns the name of a static field among the attributes of the resource.
+fn resource_name(name: &str) -> Cow<'_, str> {
+    match name {
+        "version" => Cow::Owned("service.version".to_owned()),
+        "env" => Cow::Owned("deployment.environment.name".to_owned()),
+        name => attribute_name(name),
+    }
+}
+
+/// Appends the event's name: the one that the program gave it, or that of the convention for panics.
+fn put_event_name(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
+    let name = match parts.record.kind() {
+        Kind::Panic => Some("exception"),
+        _ => parts.record.event_name(),
+    };
+    name.is_some_and(|name| {
+        out.extend_from_slice(b",\"eventName\":");
+        json::put_str(out, name);
+        true
+    })
+}
+
+/// Ends the record, and appends the scope; returns true.
+fn put_scope(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(b"}],\"scope\":{\"name\":");
+    json::put_str(out, parts.record.target());
+    out.push(b'}');
+    true
+}
+
+/// Ends the scope, and appends the resource; returns true.
+fn put_resource(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(b"}],\"resource\":{\"attributes\":");
+    let service = parts.service.map(|service| ("service.name".into(), Value::Str(service)));
+    let statics = last_of_each(parts.record.static_fields()).map(|(name, value)| (resource_name(name), value));
+    let all: Vec<_> = service.into_iter().chain(statics).collect();
+    let mut names = Names::default();
+    let mut separator = b'[';
+    for (name, value) in all.iter().filter(|(name, _)| names.add(&**name)) {
+        let start = out.len();
+        ATTRIBUTES.put_key(name, out);
+        ATTRIBUTES.form.put(value, out);
+        if let Some(first) = out.get_mut(start) {
+            *first = std::mem::replace(&mut separator, b',');
+        }
+    }
+    out.extend_from_slice(if separator == b'[' { b"[]}}]}" } else { b"]}}]}" });
+    true
+}
+
+/// Appends an id, if there is one.
+fn put_id<const DIGITS: usize>(out: &mut Vec<u8>, key: &[u8], digits: Option<[u8; DIGITS]>) -> bool {
+    digits.is_some_and(|digits| {
+        out.extend_from_slice(key);
+        out.extend_from_slice(&digits);
+        out.push(b'"');
+        true
+    })
 }
 
 fn put_times(out: &mut Vec<u8>, record: &Record<'_>) {
@@ -235,36 +291,22 @@ fn put_times(out: &mut Vec<u8>, record: &Record<'_>) {
     out.push(b'"');
 }
 
-fn put_severity(out: &mut Vec<u8>, level: Level) {
-    let number: u8 = match level {
-        Level::ERROR => 17,
-        Level::WARN => 13,
-        Level::INFO => 9,
-        Level::DEBUG => 5,
-        _ => 1,
-    };
+/// Appends a level; returns true.
+fn put_severity(out: &mut Vec<u8>, level: LineLevel) -> bool {
     out.extend_from_slice(b",\"severityNumber\":");
-    json::put_int(out, number);
+    json::put_int(out, level.otel());
     out.extend_from_slice(b",\"severityText\":\"");
-    out.extend_from_slice(level.as_str().as_bytes());
+    out.extend_from_slice(level.upper().as_bytes());
     out.push(b'"');
+    true
 }
 
-/// Appends a list of `KeyValue`s.
-fn put_list(out: &mut Vec<u8>, list: &[(Cow<'_, str>, AttributeValue<'_>)]) {
-    for (place, (name, value)) in list.iter().enumerate() {
-        out.extend_from_slice(if place == 0 { b"{\"key\":" } else { b",{\"key\":" });
-        json::put_str(out, name);
-        out.extend_from_slice(b",\"value\":");
-        match value {
-            AttributeValue::Value(value) => put_any(out, value),
-            AttributeValue::Fields(fields) => {
-                out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
-                put_list(out, fields);
-                out.extend_from_slice(b"]}}");
-            }
-        }
-        out.push(b'}');
+/// Returns the class of a request's failure: its outcome, or the status of the server's error.
+fn error_of_request(parts: &Parts<'_>) -> Option<Cow<'static, str>> {
+    match (parts.of_request("outcome")?.as_str()?, parts.of_request("status")) {
+        (outcome @ ("panicked" | "service_error" | "body_error"), _) => Some(outcome.to_owned().into()),
+        (_, Some(Value::U64(status))) if status >= 500 => Some(status.to_string().into()),
+        _ => None,
     }
 }
 

@@ -86,11 +86,6 @@ impl<'a> ResolvedFields<'a> {
         fields
     }
 
-    /// Returns whether one of the fields has that name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-
     fn add(&mut self, more: impl Iterator<Item = (&'a str, Value<'a>)>, origin: Origin) {
         let start = self.all.len();
         for (name, value) in more {
@@ -121,11 +116,6 @@ impl<'a> ResolvedFields<'a> {
             replaced.next_if(|next| Some(**next) == place).is_none()
         });
     }
-}
-
-/// Returns the fields in the line, the event's own first. `views`: the spans of the record's context, innermost first.
-pub(super) fn resolved_fields<'a>(record: &'a Record<'a>, views: &'a [SpanView<'a>]) -> Vec<ResolvedField<'a>> {
-    ResolvedFields::of(record, views).all
 }
 
 /// Returns the fields of one span, including those that name the trace.

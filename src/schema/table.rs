@@ -121,6 +121,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("otlp", "otel"),
     ("opentelemetry", "otel"),
     ("aws", "lambda"),
+    ("graylog", "gelf"),
+    ("hec", "splunk"),
     ("text", "console"),
     ("plain", "console"),
     ("terminal", "console"),

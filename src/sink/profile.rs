@@ -30,6 +30,8 @@ pub struct Profile {
     pub(crate) schema: Option<Box<dyn Schema>>,
     /// The sink does something at local times.
     pub(crate) uses_local_time: bool,
+    /// Whether systemd's journal reads the stream; `None` for what is no standard stream.
+    pub(crate) is_journal: Option<bool>,
 }
 
 /// How many lines a sink wants at a time.
@@ -62,6 +64,7 @@ impl Profile {
             logs_nothing: false,
             schema: None,
             uses_local_time: false,
+            is_journal: None,
         }
     }
 
@@ -109,6 +112,12 @@ impl Profile {
     /// Sets the schema that the sink needs, used unless the output sets one.
     pub fn schema(mut self, schema: impl Schema) -> Self {
         self.schema = Some(Box::new(schema));
+        self
+    }
+
+    /// Sets whether systemd's journal reads the standard stream that the sink writes.
+    pub(crate) fn journal(mut self, is_journal: bool) -> Self {
+        self.is_journal = Some(is_journal);
         self
     }
 

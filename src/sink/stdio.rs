@@ -46,7 +46,9 @@ macro_rules! stdio {
             }
 
             fn profile(&self) -> Profile {
-                Profile::new($text).terminal(io::$stream().is_terminal()).plain()
+                let stream = io::$stream();
+                let is_journal = Standard::of(&stream).is_journal();
+                Profile::new($text).terminal(stream.is_terminal()).journal(is_journal).plain()
             }
         }
     };
@@ -79,6 +81,13 @@ impl<'a> Standard<'a> {
         Ok(rustix::fs::fstat(stream).map(drop)?)
     }
 
+    /// Returns whether systemd's journal reads it: the variable `JOURNAL_STREAM` has its device and its inode.
+    fn is_journal(&self) -> bool {
+        let named = std::env::var("JOURNAL_STREAM").ok();
+        rustix::fs::fstat(self.0)
+            .is_ok_and(|stat| named.is_some_and(|named| named == format!("{}:{}", stat.st_dev, stat.st_ino)))
+    }
+
     fn is_pipe(&self) -> bool {
         let mode = rustix::fs::fstat(self.0).map(|stat| stat.st_mode);
         mode.is_ok_and(|mode| rustix::fs::FileType::from_raw_mode(mode) == rustix::fs::FileType::Fifo)
@@ -108,6 +117,10 @@ impl<'a, S> Standard<'a, S> {
 
     fn check(_: &S) -> io::Result<()> {
         Ok(())
+    }
+
+    fn is_journal(&self) -> bool {
+        false
     }
 
     fn is_pipe(&self) -> bool {

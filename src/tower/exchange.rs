@@ -18,9 +18,8 @@ use super::received::ReceivedRequest;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
 use crate::propagate::{Incoming, Scope};
+use crate::record::REQUESTS;
 use crate::values::prefix;
-
-const TARGET: &str = "spanline::http";
 
 /// A method is cut to this many bytes; the usual ones are far shorter.
 const MAX_METHOD_BYTES: usize = 32;
@@ -70,7 +69,7 @@ impl Exchange {
         let sent = || context.request_id().map(str::to_owned);
         let request_id = added.request_id.or(outer_id).or_else(sent).unwrap_or_else(new_request_id);
         let span = tracing::info_span!(
-            target: TARGET,
+            target: REQUESTS,
             parent: parent.flatten(),
             "request",
             request_id,
@@ -87,7 +86,7 @@ impl Exchange {
             hooks: Arc::clone(hooks),
             scope: Scope::of(span),
             began,
-            request: ReceivedRequest::new(&parts, &mut body, route, request_id, rejected),
+            request: ReceivedRequest::new(&parts, &mut body, route, request_id, rejected, &added.fields),
             response: SentResponse::default(),
             in_service: false,
             is_finished: false,
@@ -150,15 +149,23 @@ impl Exchange {
             return;
         }
         let [traceparent_rejected, tracestate_rejected, request_id_rejected] = &request.rejected;
+        let user_agent = request.head.user_agent();
+        // The layer's own error is the line's.
+        let renamed = error.map(|_| response.added.renamed("error", "error_"));
+        let added = renamed.as_ref().unwrap_or(&response.added);
         macro_rules! log {
             ($level:expr) => {
                 tracing::event!(
-                    target: TARGET,
+                    target: REQUESTS,
                     parent: self.span(),
                     $level,
                     status = response.status.map(|status| status.as_u16()),
                     latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+                    http_version = request.head.http_version(),
+                    scheme = request.head.scheme(),
+                    host = request.head.host(),
                     path = request.path,
+                    user_agent = user_agent.as_deref(),
                     request_bytes = request.bytes.known(),
                     response_bytes = response.bytes,
                     grpc_status = response.grpc_status,
@@ -166,8 +173,7 @@ impl Exchange {
                     traceparent_rejected,
                     tracestate_rejected,
                     request_id_rejected,
-                    added = response.added.as_error(),
-                    // After the added fields: the last duplicate wins.
+                    added = added.as_error(),
                     error = error.map(field::display),
                     "request finished"
                 )

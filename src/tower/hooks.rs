@@ -13,9 +13,10 @@ use crate::values::{Source, UndeclaredFields};
 
 /// The fields that a hook adds to a request's span or to its line.
 ///
-/// A field with the name of one of the layer's fields gets `_` appended: `status_`. There are two exceptions. A well-formed
-/// `request_id` that [`on_request`](super::ServerLayer::on_request) adds becomes the request's id. An `error` is used for the
-/// line unless the layer has one.
+/// A field with the name of one of the layer's fields gets `_` appended: `status_`. There are exceptions. A well-formed
+/// `request_id` that [`on_request`](super::ServerLayer::on_request) adds becomes the request's id. Its `user_agent`, `host`,
+/// `scheme` and `http_version` replace those of the line. An `error` is used for the line; if the layer has one, it becomes
+/// `error_`.
 #[derive(Default)]
 pub struct Fields {
     pub(super) fields: UndeclaredFields,
@@ -30,7 +31,7 @@ pub struct Fields {
 const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
 
 /// The fields of the request's line. The span's fields are among them, because a field of an event hides one of the span.
-/// `error` is not: the layer rarely has one, and adds it last.
+/// `error` is not: the layer rarely has one.
 const LINE_NAMES: &[&str] = &[
     "request_id",
     "method",
@@ -38,7 +39,11 @@ const LINE_NAMES: &[&str] = &[
     "message",
     "status",
     "latency_us",
+    "http_version",
+    "scheme",
+    "host",
     "path",
+    "user_agent",
     "request_bytes",
     "response_bytes",
     "grpc_status",

@@ -28,6 +28,7 @@ mod hooks;
 mod in_axum;
 mod outcome;
 mod received;
+mod request_head;
 mod sent;
 mod server;
 

@@ -8,8 +8,9 @@ use http_body::Body;
 
 #[cfg(feature = "axum")]
 use super::in_axum;
+use super::request_head::RequestHead;
 use crate::error::Error;
-use crate::values::prefix;
+use crate::values::{UndeclaredFields, prefix};
 
 /// A path is cut to this many bytes.
 const MAX_PATH_BYTES: usize = 1024;
@@ -23,6 +24,7 @@ pub(super) struct ReceivedRequest {
     pub(super) request_id: String,
     /// Why the caller's `traceparent`, `tracestate` and request id were rejected.
     pub(super) rejected: [Option<String>; 3],
+    pub(super) head: RequestHead,
     pub(super) bytes: RequestBytes,
 }
 
@@ -33,6 +35,7 @@ impl ReceivedRequest {
         route: Option<String>,
         request_id: String,
         rejected: [Option<Error>; 3],
+        added: &UndeclaredFields,
     ) -> Self {
         Self {
             method: parts.method.clone(),
@@ -40,6 +43,7 @@ impl ReceivedRequest {
             route,
             request_id,
             rejected: rejected.map(|error| error.map(|error| error.to_string())),
+            head: RequestHead::new(parts, added),
             bytes: RequestBytes::of(body),
         }
     }

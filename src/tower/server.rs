@@ -24,7 +24,8 @@ use super::hooks::{Fields, Hooks};
 ///
 /// The line `request finished` has `status`, `latency_us`, `path` (without the query), `request_bytes`, `response_bytes`,
 /// `grpc_status` if there is one, and the [`outcome`](super::Outcome). Its level is ERROR for 5xx, failures and panics, WARN
-/// for 4xx and requests that ended early, else INFO. `traceparent_rejected`, `tracestate_rejected` and
+/// for 4xx and requests that ended early, else INFO. It also has `http_version`, and if the request names them, `scheme`,
+/// `host` with its port, and `user_agent`, cut to 256 bytes. `traceparent_rejected`, `tracestate_rejected` and
 /// `request_id_rejected` tell what was wrong with the caller's headers.
 ///
 /// A request finishes when its response's body ends or is dropped. `request_bytes` counts the bytes read if the body has

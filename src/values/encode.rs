@@ -100,7 +100,7 @@ pub(crate) fn merge(old: &[u8], new: &[u8]) -> Vec<u8> {
 }
 
 /// Reads fields with all their bytes: the key, the value and what it lost.
-fn with_bytes(encoded: &[u8]) -> impl Iterator<Item = (Key<'_>, &[u8])> {
+pub(crate) fn with_bytes(encoded: &[u8]) -> impl Iterator<Item = (Key<'_>, &[u8])> {
     let mut fields = Fields::new(encoded);
     std::iter::from_fn(move || {
         let before = fields.rest();

@@ -34,6 +34,14 @@ impl UndeclaredFields {
         self.encoded.is_empty()
     }
 
+    /// Returns the same fields, with another name for the fields called `name`.
+    #[cfg(feature = "tower")]
+    pub(crate) fn renamed(&self, name: &str, to: &str) -> Self {
+        let mut renamed = Self::default();
+        self.iter().for_each(|(other, value)| renamed.put(if other == name { to } else { other }, &value));
+        renamed
+    }
+
     /// Returns the fields as the value of one declared field; `None` when there are none.
     #[cfg(feature = "tower")]
     pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {

@@ -15,11 +15,12 @@ use super::parts::{Parts, views};
 use super::plan::key_of;
 use super::shapes::{Role, Shape, Shapes, SpanField};
 use super::steps::Steps;
+use super::syntax::Syntax;
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
 use crate::direct_mapped::BoxedDirectMapped;
 use crate::names::{FEW, Names};
 use crate::record::{Key, Raw, Record, Value};
-use crate::schema::json::{Draft, DraftBytes, Form};
+use crate::schema::json::{Draft, DraftBytes};
 use crate::schema::resolved_fields::Origin;
 
 const PLACES: usize = 512;
@@ -222,7 +223,7 @@ impl<'a> Quick<'_, 'a> {
                         fixed.0 = end;
                     }
                     Member::Value { key, put, of, .. } => {
-                        prepared.bytes.extend_from_slice(key);
+                        prepared.bytes.extend_from_slice(&key.bytes);
                         if !put(&parts, &mut prepared.bytes) {
                             prepared.bytes.truncate(start);
                         } else if let Some(name) = of {
@@ -274,7 +275,7 @@ impl<'a> Quick<'_, 'a> {
             line: Draft::new(draft, scratch),
             first: ranges.len(),
             ranges,
-            form: group.and_then(|group| self.layout.spelling_of(group).form),
+            syntax: group.map_or(&Syntax::JSON, |group| &self.layout.spelling_of(group).syntax),
         };
         let mut found = Found::default();
         for (depth, (span, site)) in self.context.spans().zip(&self.shape.sites).enumerate() {
@@ -362,7 +363,7 @@ struct Fields<'d> {
     ranges: &'d mut Vec<FieldRange>,
     /// Where its fields begin among the ranges.
     first: usize,
-    form: Form,
+    syntax: &'d Syntax,
 }
 
 impl Fields<'_> {
@@ -395,13 +396,11 @@ impl Fields<'_> {
                 if matches!(key, Cow::Owned(_)) {
                     return None;
                 }
-                self.line.put(b",");
-                self.line.put_text(name.as_bytes());
-                self.line.put(b":");
+                self.syntax.put_key(name, self.line.out());
                 Cow::Owned(name.to_owned())
             }
         };
-        self.line.put_formed(raw, self.form);
+        self.line.put_formed(raw, self.syntax.form);
         self.ranges.push((shown_name, start..self.line.len() as u32));
         Some(())
     }
@@ -418,11 +417,11 @@ fn prepare_slowly(prepared: &mut Prepared, record: &Record<'_>, layout: &Layout,
     let names: Names<&str> = views.iter().flat_map(|view| view.fields().map(|(name, _)| name)).collect();
     let has = |name: &str| names.contains(name);
     let any_origin = |test: &dyn Fn(Origin) -> bool| [Origin::Span, Origin::Variable].into_iter().any(test);
-    let is_slot = |name: &str| any_origin(&|origin| matches!(layout.place(name, origin), Place::Slot(_)));
-    let has_slots = views.iter().any(|view| view.fields().any(|(name, _)| is_slot(name)));
+    let is_unsure = |name: &str| any_origin(&|origin| matches!(layout.place(name, origin), Place::Unsure(_)));
+    let is_unsure = views.iter().any(|view| view.fields().any(|(name, _)| is_unsure(name)));
     let hides_static = |name: &str| has(name) && any_origin(&|origin| layout.hides_static(name, origin));
     let is_static = record.static_fields().any(|(name, _)| hides_static(name));
-    let is_service = record.service().is_none() && has("service");
+    let is_service = layout.roles.0 && record.service().is_none() && has("service");
     let is_id = !layout.keeps_roles && ["trace_id", "span_id"].into_iter().any(&has);
     let parts = Parts::of(&record, &views, layout);
     let static_keys = record.static_fields().map(|(name, _)| key_of(layout, name, Origin::Static));
@@ -430,7 +429,7 @@ fn prepare_slowly(prepared: &mut Prepared, record: &Record<'_>, layout: &Layout,
     let static_keys: Names<&str> = static_keys.iter().map(|key| &**key).collect();
     let shown = || parts.fields.iter().filter(|field| field.origin.is_context());
     let is_static = is_static || shown().any(|field| static_keys.contains(&*field.key));
-    if is_static || is_service || is_id || has_slots {
+    if is_static || is_service || is_id || is_unsure {
         return;
     }
     let mut is_changed = false;

@@ -1,15 +1,16 @@
 //! Edits of a description, so that edited lines are prepared like all others.
 //!
 //! The rule is the edit of the text of the whole line, see [`Edits`]. A description can be edited unless two edits, or an
-//! edit and a key, meet; whatever depends on the line is [`Place::Slot`], so such lines are written directly.
+//! edit and a key, meet; whatever depends on the line is [`Place::Unsure`], so such lines are written directly.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::layout::{Group, Layout, Member, Place, Stage, prepared_key};
+use super::direct::TIME;
+use super::layout::{Group, Layout, Member, Place, Stage};
+use super::syntax::{MemberKey, Syntax};
 use crate::record::Record;
 use crate::schema::edit::{Edit, Edits};
-use crate::schema::json;
 use crate::schema::resolved_fields::Origin;
 
 /// Edits of users' fields.
@@ -19,6 +20,8 @@ pub(super) struct EditedKeys {
     given: HashSet<String>,
     /// The path to the fields of each group that is shown.
     paths: Vec<(Group, String)>,
+    /// Fields that may take the place of a member that an edit removes.
+    removed: HashSet<&'static str>,
 }
 
 impl EditedKeys {
@@ -36,7 +39,7 @@ impl EditedKeys {
     }
 
     /// Returns where a field goes with the edits. `key`: its own key in a group.
-    pub(super) fn place<'k>(&self, place: Place, key: impl Fn(Group) -> Cow<'k, str>) -> Place {
+    pub(super) fn place<'k>(&self, place: Place, name: &str, key: impl Fn(Group) -> Cow<'k, str>) -> Place {
         let edit = |group| {
             let key = key(group);
             let path = self.path(group, &key)?;
@@ -45,13 +48,14 @@ impl EditedKeys {
             (is_unsure || change.is_some()).then_some((change, is_unsure))
         };
         match place {
+            Place::Group(group) if self.removed.contains(name) => Place::Unsure(group),
             Place::Group(group) => match edit(group) {
                 None => place,
-                Some((_, true)) => Place::Slot(group),
+                Some((_, true)) => Place::Unsure(group),
                 Some((Some(Edit::Remove), _)) => Place::Hidden,
                 Some(_) => place,
             },
-            Place::Either(first, second) if edit(first).is_some() || edit(second).is_some() => Place::Slot(second),
+            Place::Either(first, second) if edit(first).is_some() || edit(second).is_some() => Place::Unsure(second),
             place => place,
         }
     }
@@ -64,14 +68,23 @@ impl Layout {
         if edits.gives_twice() {
             return None;
         }
-        self.head = edited_head(&self.head, edits)?;
+        match self.insert_at {
+            None => self.frame.head = edited_head(&self.frame.head, edits)?,
+            Some(_) if edits.change(TIME).is_some() || edits.gives(TIME) => return None,
+            Some(_) => {}
+        }
+        let (mut insert_at, syntax) = self.insert_at.clone().unwrap_or((self.members.len(), Syntax::JSON));
         let mut paths: Vec<(Group, String)> = Vec::new();
         let mut path = String::new();
         let mut is_removed = false;
+        let mut removed = HashSet::new();
         let mut members = Vec::with_capacity(self.members.len());
-        for mut member in std::mem::take(&mut self.members) {
+        for (number, mut member) in std::mem::take(&mut self.members).into_iter().enumerate() {
+            if number == insert_at {
+                insert_at = members.len();
+            }
             match &mut member {
-                Member::Close => {
+                Member::Close(_) => {
                     path.clear();
                     if !std::mem::take(&mut is_removed) {
                         members.push(member);
@@ -86,22 +99,29 @@ impl Layout {
                     paths.push((*group, path.clone()));
                 }
                 // Whole members, whose names are not known here.
-                Member::Value { key, .. } if key.is_empty() => {
+                Member::Value { key, .. } if key.name.is_empty() => {
                     if !path.is_empty() && edits.are_inside(&path) {
                         return None;
                     }
                 }
                 Member::Value { key, .. } | Member::Message { key, .. } | Member::Request { key, .. } => {
-                    if edits.are_inside(&format!("{path}{}.", name_of(key))) {
+                    if edits.are_inside(&format!("{path}{}.", key.name)) {
                         return None;
                     }
-                    match edited_key(key, &path, edits)? {
-                        Some(edited) => *key = edited,
-                        None => continue,
+                    if let Some(edited) = edited_key(key, &path, edits)? {
+                        *key = edited;
+                    } else {
+                        if let Member::Value { slot: Some(slot), .. } = member {
+                            removed.insert(slot.name);
+                        }
+                        continue;
                     }
                 }
-                Member::Open { key, .. } => {
-                    let inside = format!("{}.", name_of(key));
+                Member::Open { key, .. } if key.name.is_empty() => {}
+                Member::Open { key, is_required, .. } => {
+                    // Where edits apply to members, none is inside one.
+                    let inside = if self.insert_at.is_some() { NOWHERE.to_owned() } else { format!("{}.", key.name) };
+                    *is_required &= !edits.are_inside(&inside);
                     match edited_key(key, "", edits)? {
                         Some(edited) => *key = edited,
                         None => is_removed = true,
@@ -114,18 +134,25 @@ impl Layout {
             }
             members.push(member);
         }
+        let behind = members.split_off(insert_at.min(members.len()));
         self.members = members;
+        self = self.syntax(syntax.clone());
         for (name, value) in edits.inserts() {
             let mut text = Vec::new();
-            json::put_value(&mut text, &value);
+            syntax.form.put(&value, &mut text);
             self = self.put(name, Stage::Log, move |_, out| {
                 out.extend_from_slice(&text);
                 true
             });
         }
-        self.edited_keys =
-            Some(EditedKeys { edits: edits.clone(), given: edits.given().map(str::to_owned).collect(), paths });
-        let is_unsure = |name: &str| matches!(self.place(name, Origin::Static), Place::Slot(_));
+        self.members.extend(behind);
+        self.edited_keys = Some(EditedKeys {
+            edits: edits.clone(),
+            given: edits.given().map(str::to_owned).collect(),
+            paths,
+            removed,
+        });
+        let is_unsure = |name: &str| matches!(self.place(name, Origin::Static), Place::Unsure(_));
         if record.static_fields().any(|(name, _)| is_unsure(name)) {
             return None;
         }
@@ -134,20 +161,17 @@ impl Layout {
 }
 
 /// Returns the edited form of a prepared key: `Some(None)` when the member is removed, `None` when an edit gives the key.
-fn edited_key(key: &[u8], path: &str, edits: &Edits) -> Option<Option<Vec<u8>>> {
-    let name = name_of(key);
+fn edited_key(key: &MemberKey, path: &str, edits: &Edits) -> Option<Option<MemberKey>> {
+    let name = &*key.name;
     match edits.change(&format!("{path}{name}")) {
-        Some(Edit::Rename(to)) => Some(Some(prepared_key(to))),
+        Some(Edit::Rename(to)) => Some(Some(key.renamed(to))),
         Some(Edit::Remove) => Some(None),
-        None => (!edits.gives(name)).then(|| Some(key.to_vec())),
+        None => (!edits.gives(name)).then(|| Some(key.clone())),
     }
 }
 
-/// Returns the name in a prepared key of a schema, which needs no escape.
-fn name_of(key: &[u8]) -> &str {
-    let name = key.get(2..key.len().saturating_sub(2)).unwrap_or_default();
-    std::str::from_utf8(name).unwrap_or_default()
-}
+/// A path that no edit has.
+const NOWHERE: &str = "\0";
 
 /// Returns what precedes the time, with its key edited. There may be one more member, whose value has no comma.
 fn edited_head(head: &str, edits: &Edits) -> Option<String> {
@@ -160,7 +184,7 @@ fn edited_head(head: &str, edits: &Edits) -> Option<String> {
         return None;
     }
     let name = member.strip_prefix('"')?.strip_suffix("\":\"")?;
-    let key = edited_key(&prepared_key(name), "", edits)??;
-    let key = std::str::from_utf8(key.get(1..)?).ok()?;
+    let key = edited_key(&MemberKey::new(name, &Syntax::JSON), "", edits)??;
+    let key = std::str::from_utf8(key.bytes.get(1..)?).ok()?;
     Some(if before.is_empty() { format!("{{{key}\"") } else { format!("{before},{key}\"") })
 }

@@ -6,16 +6,21 @@ use tracing::Metadata;
 
 use super::contexts::{Contexts, Prepared};
 use super::direct;
-use super::layout::{Group, Layout, Mark, Member};
-use super::parts::Parts;
-use super::plan::{Meeting, Op, Plan, Role};
+use super::layout::{Group, Layout, Mark, Member, Stage};
+use super::named::Named;
+use super::parts::{Parts, headline};
+use super::plan::{Meeting, Op, Plan, Prepares, Role};
 use super::steps::Steps;
+use super::syntax::Brackets;
 use crate::addresses::AddressKeys;
 use crate::names::Names;
 use crate::record::{Fields, Key, Raw, Record, Value};
 use crate::schema::clock::ClockText;
 use crate::schema::edit::{Editor, Edits};
 use crate::schema::json::{Draft, DraftBytes, Form, Opened};
+
+/// Objects are in objects up to this depth.
+pub(super) const MAX_OPEN: usize = 2;
 
 /// At most this many call sites are remembered. A program has fewer; this bounds the memory in any case.
 const MAX_PLANS: usize = 16 * 1024;
@@ -37,15 +42,16 @@ struct Started {
     is_direct: bool,
     plans: HashMap<usize, Plan, AddressKeys>,
     contexts: Contexts,
-    clock: ClockText,
+    clock: Option<ClockText>,
     draft: DraftBytes,
 }
 
 /// The description without its edits, and what edits the text of its lines.
 struct Editing {
     layout: Layout,
-    clock: ClockText,
+    clock: Option<ClockText>,
     editor: Editor,
+    edits: Edits,
 }
 
 impl std::fmt::Debug for Engine {
@@ -82,7 +88,7 @@ impl Started {
         let has_role = record.static_fields().any(|(name, _)| matches!(name, "request_id" | "trace_id" | "span_id"));
         let editing = (!edits.is_empty()).then(|| {
             let layout = describe();
-            Editing { clock: ClockText::new(layout.head.clone()), editor: Editor::new(edits.clone()), layout }
+            Editing { clock: layout.clock(), editor: Editor::new(edits.clone()), edits: edits.clone(), layout }
         });
         let edited = if editing.is_some() { describe().edited(edits, record) } else { Some(describe()) };
         let is_direct = has_role || edited.is_none();
@@ -93,7 +99,7 @@ impl Started {
             is_direct,
             plans: HashMap::default(),
             contexts: Contexts::default(),
-            clock: ClockText::new(layout.head.clone()),
+            clock: layout.clock(),
             draft: DraftBytes::default(),
             layout,
         })
@@ -103,12 +109,19 @@ impl Started {
     fn render_directly(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         #[cfg(test)]
         DIRECTLY_WRITTEN.with(|count| count.set(count.get() + 1));
-        let put = |layout: &Layout, clock: &mut ClockText, out: &mut Vec<u8>| {
-            out.extend_from_slice(clock.text(record.time));
+        let put_time = |clock: &mut Option<ClockText>, out: &mut Vec<u8>| {
+            out.extend_from_slice(clock.as_mut().map_or(&[], |clock| clock.text(record.time)));
+        };
+        let put = |layout: &Layout, clock: &mut Option<ClockText>, out: &mut Vec<u8>| {
+            put_time(clock, out);
             direct::put_line(layout, record, out);
         };
         match &mut self.editing {
-            Some(Editing { layout, clock, editor }) => editor.put(out, |line| put(layout, clock, line)),
+            Some(Editing { layout, clock, edits, .. }) if layout.insert_at.is_some() => {
+                let time = clock.as_mut().map(|clock| clock.text(record.time));
+                direct::put_edited_line(layout, edits, record, time, out);
+            }
+            Some(Editing { layout, clock, editor, .. }) => editor.put(out, |line| put(layout, clock, line)),
             None => put(&self.layout, &mut self.clock, out),
         }
     }
@@ -120,7 +133,7 @@ impl Started {
             return false;
         }
         let plan = plan(&mut self.plans, record, &self.layout, &self.steps);
-        if plan.is_log != record.is_log {
+        if plan.prepares != Prepares::of(record.is_log) {
             return false;
         }
         let mut context = None;
@@ -147,10 +160,12 @@ impl Started {
         }
         let start = out.len();
         let mut line = Draft::new(&mut self.draft, out);
-        line.put(self.clock.text(record.time));
+        if let Some(clock) = &mut self.clock {
+            line.put(clock.text(record.time));
+        }
         let mut run = Run { record, layout: &self.layout, fields: Fields::new(record.fields), context, hides };
         let is_done = run.put(plan, &mut line).is_some();
-        line.put(b"}");
+        line.put(self.layout.frame.end);
         line.finish();
         if !is_done {
             out.truncate(start);
@@ -183,17 +198,18 @@ impl<'a> Run<'_, 'a> {
     /// Appends what follows the time. Returns `None` when the line has to be written directly.
     #[inline]
     fn put(&mut self, plan: &mut Plan, line: &mut Draft<'_>) -> Option<()> {
-        let mut opened = Opened::default();
+        let (mut opened, mut depth) = ([Opened::default(); MAX_OPEN], 0);
         let mut at = 0;
         while let Some(op) = plan.ops.get(at) {
             at += 1;
             match op {
                 Op::Bytes(range) => line.put(plan.bytes.get(range.clone()).unwrap_or_default()),
-                Op::Message(key, form, is_required) => {
-                    let message = self.take_message(plan.message);
-                    if let Some(message) = message.or(is_required.then_some(Raw::Text(b""))) {
-                        line.put_piece(key);
-                        line.put_formed(message, *form);
+                Op::Message(key, form) => {
+                    let message = self.take_message(plan.message).filter(|message| !is_empty(message));
+                    line.put_piece(key);
+                    match message {
+                        Some(message) => line.put_formed(message, *form),
+                        None => self.put_headline(plan, *form, line),
                     }
                 }
                 Op::Own(group, form) => {
@@ -216,6 +232,7 @@ impl<'a> Run<'_, 'a> {
                     }
                 }
                 Op::Event(number, mark) => self.put_event(*number, *mark, plan, line)?,
+                Op::Slot(number) => self.put_slot(*number, plan, line),
                 Op::Open { key, groups, end, is_required } => {
                     let context = self.context.map_or(0, |context| context.groups);
                     if *groups != 0 && (plan.groups | context) & groups == 0 {
@@ -224,9 +241,16 @@ impl<'a> Run<'_, 'a> {
                     }
                     let start = line.len();
                     line.put_short(plan.bytes.get(key.clone()).unwrap_or_default());
-                    opened = Opened { start, inside: line.len(), is_required: *is_required };
+                    let inside = Opened { start, inside: line.len(), is_required: *is_required };
+                    if let Some(place) = opened.get_mut(depth) {
+                        *place = inside;
+                    }
+                    depth += 1;
                 }
-                Op::Close => line.end_object(opened),
+                Op::Close(Brackets { open, close }) => {
+                    depth = depth.saturating_sub(1);
+                    line.end_object(opened.get(depth).copied().unwrap_or_default(), *open, close);
+                }
             }
         }
         Some(())
@@ -240,6 +264,13 @@ impl<'a> Run<'_, 'a> {
             return self.fields.next_raw().map(|(_, message)| message);
         }
         self.find_message(index)
+    }
+
+    /// Appends what stands for the message of an event without text.
+    #[cold]
+    fn put_headline(&self, plan: &Plan, form: Form, line: &mut Draft<'_>) {
+        let error = plan.error.and_then(|index| find(self.record.fields, index)).map(Raw::value);
+        form.put(&Value::Str(headline(self.record, error)), line.out());
     }
 
     #[cold]
@@ -270,7 +301,7 @@ impl Run<'_, '_> {
             if let Key::Index(index) = key
                 && let field = plan.field(index)?
                 && field.role == Role::Group(group)
-                && form.is_none()
+                && matches!(form, Form::Json)
             {
                 line.put_piece(&field.key);
                 line.put_raw_at_once(value);
@@ -313,7 +344,13 @@ impl Run<'_, '_> {
                         line.put_formed(value, form);
                     }
                 }
-                Role::Group(_) | Role::Either(..) | Role::Done => {}
+                Role::Slot(of, number) if of == group => {
+                    if !self.takes(number, &value.value(), plan)? {
+                        line.put_piece(&field.key);
+                        line.put_formed(value, form);
+                    }
+                }
+                Role::Group(_) | Role::Either(..) | Role::Slot(..) | Role::Done => {}
                 Role::Irregular => return None,
             }
         }
@@ -329,51 +366,83 @@ impl Run<'_, '_> {
         context.put_without(segment, line.out(), |name| own.contains(name));
     }
 
-    /// Appends a member that is written for each event.
+    /// Appends a member that is written for each event, or the field that takes its place.
     fn put_event(&self, number: usize, mark: Mark, plan: &Plan, line: &mut Draft<'_>) -> Option<()> {
         let Some(Member::Value { key, put, .. }) = self.layout.members.get(number) else { return Some(()) };
-        let mut parts = Parts::bare(self.record);
-        if matches!(mark, Mark::Error | Mark::Stack) {
-            parts.error = plan.error.and_then(|index| find(self.record.fields, index)).map(Raw::value);
-            match parts.error {
-                Some(Value::Error(_) | Value::Str(_)) => {}
-                // It is a field like any other.
-                Some(_) => return None,
-                None if mark == Mark::Error => return Some(()),
-                None => {}
+        let parts = self.event_parts(mark, plan)?;
+        if mark != Mark::Error || parts.error.is_some() {
+            let start = line.len();
+            line.put(&key.bytes);
+            if put(&parts, line.out()) {
+                return Some(());
             }
-        }
-        let start = line.len();
-        line.put(key);
-        if !put(&parts, line.out()) {
             line.truncate(start);
         }
+        self.put_slot(number, plan, line);
         Some(())
     }
-}
 
-/// The fields of an event that no call site declares, in their order.
-#[derive(Default)]
-struct Named {
-    /// The numbers that were seen, as a set.
-    seen: u32,
-    /// The number that is expected next.
-    next: usize,
-}
-
-impl Named {
-    /// Returns the number of the next one; `None` when the line has to be written directly.
-    #[inline]
-    fn next(&mut self, name: &str, plan: &mut Plan, record: &Record<'_>, layout: &Layout) -> Option<usize> {
-        let number = plan.number_of(name, self.next, record, layout)?;
-        let bit = 1 << number;
-        if self.seen & bit != 0 {
-            return None;
+    /// Returns the parts that members with a mark read; `None` when the line has to be written directly.
+    fn event_parts(&self, mark: Mark, plan: &Plan) -> Option<Parts<'_>> {
+        let mut parts = Parts::bare(self.record);
+        if matches!(mark, Mark::Error | Mark::Stack) {
+            if mark == Mark::Stack {
+                parts.message = self.message(plan);
+            }
+            parts.error = plan.error.and_then(|index| find(self.record.fields, index)).map(Raw::value);
+            // Another value is a field like any other.
+            parts.error.is_none_or(|error| matches!(error, Value::Error(_) | Value::Str(_))).then_some(())?;
         }
-        self.seen |= bit;
-        self.next = number + 1;
-        Some(number)
+        Some(parts)
     }
+
+    /// Returns the event's message.
+    fn message(&self, plan: &Plan) -> Option<Value<'_>> {
+        let message = match plan.message {
+            Some(index) => find(self.record.fields, index),
+            None => Fields::new(self.record.fields)
+                .next_raw()
+                .filter(|(key, _)| *key == Key::Name("message"))
+                .map(|(_, raw)| raw),
+        };
+        message.map(Raw::value)
+    }
+
+    /// Appends the field that takes the place of a member, if there is one.
+    #[cold]
+    fn put_slot(&self, number: usize, plan: &Plan, line: &mut Draft<'_>) {
+        if let Some(index) = plan.slot(number)
+            && let Some(Member::Value { key, slot: Some(slot), .. }) = self.layout.members.get(number)
+            && let Some(value) = find(self.record.fields, index).map(Raw::value).filter(slot.fits)
+        {
+            line.put(&key.bytes);
+            slot.form.put(&value, line.out());
+        }
+    }
+
+    /// Returns whether a field takes the place of a member, which then is not in the line; `None` when the line has to be
+    /// written directly.
+    #[cold]
+    fn takes(&self, number: usize, value: &Value<'_>, plan: &Plan) -> Option<bool> {
+        let Some(Member::Value { put, stage, slot: Some(slot), .. }) = self.layout.members.get(number) else {
+            return Some(false);
+        };
+        // Of the other stages, those that the lines have are known: their fields have another role.
+        let is_there = match stage {
+            Stage::Event(mark) if plan.may_have(*mark, self.record) => {
+                let parts = self.event_parts(*mark, plan)?;
+                (*mark != Mark::Error || parts.error.is_some()) && put(&parts, &mut Vec::new())
+            }
+            Stage::CallSite if self.record.is_log => put(&Parts::bare(self.record), &mut Vec::new()),
+            _ => false,
+        };
+        Some(!is_there && (slot.fits)(value))
+    }
+}
+
+/// Returns whether a message says nothing.
+fn is_empty(message: &Raw<'_>) -> bool {
+    matches!(message, Raw::Text(b"") | Raw::Value(Value::Str("")))
 }
 
 /// Returns the value of a declared field.

@@ -7,10 +7,14 @@ use std::borrow::Cow;
 
 use super::edited::EditedKeys;
 use super::parts::Parts;
+use super::requests::RequestFields;
+use super::syntax::{Brackets, MemberKey, Spelling, Syntax};
 use crate::record::{Record, Value};
-use crate::schema::json::{self, Form};
+use crate::schema::clock::{ClockText, QUOTE};
+use crate::schema::json::Form;
 use crate::schema::object::is_reserved;
 use crate::schema::resolved_fields::Origin;
+use crate::schema::time_format::TimeFormat;
 
 /// When the value of a member is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,10 @@ pub(in crate::schema) enum Mark {
     Stack,
     /// Some of its texts were cut. Such lines are not prepared.
     Truncated,
+    /// It reports a request. Such lines are not prepared.
+    Request,
+    /// It reports a panic.
+    Panic,
 }
 
 /// The number of a group of fields that stand together in a line, such as those under `fields`.
@@ -59,8 +67,8 @@ pub(in crate::schema) enum Place {
     Group(Group),
     /// Its value decides: into the first group if [`Layout::fits`] says so, else into the second.
     Either(Group, Group),
-    /// It takes the place of a member that the line lacks, if the value fits, else it goes into the group.
-    Slot(Group),
+    /// The group, in a line that is written directly: its key may meet another one.
+    Unsure(Group),
     /// It is not shown.
     Hidden,
 }
@@ -69,7 +77,7 @@ impl Place {
     /// Returns the groups that a field may be in, as a set.
     fn groups(self) -> u32 {
         match self {
-            Self::Group(group) | Self::Slot(group) => 1 << group,
+            Self::Group(group) | Self::Unsure(group) => 1 << group,
             Self::Either(first, second) => 1 << first | 1 << second,
             Self::Hidden => 0,
         }
@@ -85,62 +93,65 @@ pub(super) type Fits = fn(&Value<'_>) -> bool;
 /// Appends a value and returns true; or returns false, whatever it has appended.
 pub(super) type Put = Box<dyn Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send>;
 
-/// Appends a user's value that fits a member and returns true, or appends nothing and returns false.
-pub(in crate::schema) type Fit = fn(&Value<'_>, &mut Vec<u8>) -> bool;
-
-/// The spelling of a group's fields.
-#[derive(Clone, Copy)]
-pub(in crate::schema) struct Spelling {
-    pub(in crate::schema) form: Form,
-    /// Returns the key of a field's name; borrowed if it is the name itself.
-    pub(in crate::schema) key: fn(&str) -> Cow<'_, str>,
-}
-
-impl Spelling {
-    /// Names as they are, values as JSON.
-    pub(in crate::schema) const JSON: Self = Self { form: None, key: |name| Cow::Borrowed(name) };
+/// A place for a field of the event, in lines that lack the member whose place it is.
+pub(super) struct Slot {
+    pub(super) name: &'static str,
+    pub(super) fits: fn(&Value<'_>) -> bool,
+    pub(super) form: Form,
 }
 
 /// A part of a line.
 pub(super) enum Member {
     Value {
-        /// `,"key":`; empty when the value has whole members.
-        key: Vec<u8>,
+        key: MemberKey,
         stage: Stage,
         put: Put,
-        /// What a user's field of this name must be to take its place.
-        slot: Option<(&'static str, Fit)>,
+        slot: Option<Slot>,
         /// The user's field that it shows.
         of: Option<&'static str>,
     },
-    /// The event's message. `is_required`: an empty text stands for none.
+    /// The event's message, or what stands for it.
     Message {
-        key: Vec<u8>,
+        key: MemberKey,
         form: Form,
-        is_required: bool,
     },
     /// The event's own `request_id`.
     Request {
-        key: Vec<u8>,
+        key: MemberKey,
         form: Form,
     },
     /// The fields of a group: the event's own, those of its context, or static ones.
     Fields(Origin, Group),
-    /// Begins an object, which is absent when it has no members, unless it is required. `groups`: a set; unless it is
-    /// empty, only fields of these groups are inside.
+    /// Begins an object or a list, which is absent when it has no members, unless it is required. `groups`: a set; unless
+    /// it is empty, only fields of these groups are inside.
     Open {
-        key: Vec<u8>,
+        key: MemberKey,
         groups: u32,
         is_required: bool,
     },
-    Close,
+    Close(Brackets),
 }
 
-/// The description of a schema's lines, which are JSON objects.
-pub(in crate::schema) struct Layout {
-    /// What precedes the time: an opening brace, the first key and a quote.
+/// What is around the members of a line.
+pub(super) struct Frame {
+    /// What precedes the time. In a JSON object: an opening brace, the first key and a quote.
     pub(super) head: String,
+    pub(super) time: TimeFormat,
+    /// What follows the time; `None` when the schema writes the time itself.
+    pub(super) tail: Option<&'static str>,
+    /// What ends the line.
+    pub(super) end: &'static [u8],
+}
+
+/// The description of a schema's lines.
+pub(in crate::schema) struct Layout {
+    pub(super) frame: Frame,
     pub(super) members: Vec<Member>,
+    /// How the members that are added look.
+    pub(super) syntax: Syntax,
+    /// Where edits insert members, and how these look, unless it is the end of a JSON object. Then edits apply to members,
+    /// and not to the text of the line.
+    pub(super) insert_at: Option<(usize, Syntax)>,
     place_of_name: PlaceOf,
     pub(super) edited_keys: Option<EditedKeys>,
     /// For [`Place::Either`].
@@ -148,22 +159,29 @@ pub(in crate::schema) struct Layout {
     pub(super) spellings: Vec<Spelling>,
     /// Whether `message`, `error` and `request_id` are shown as fields too.
     pub(super) keeps_roles: bool,
+    /// Whether `service` is the service, and `trace_id` and `span_id` are ids; else they are fields like any other.
+    pub(super) roles: (bool, bool),
     /// A field that a member shows, by its name, if the value fits.
     pub(super) taken: Option<(&'static str, Fits)>,
+    pub(super) request_fields: RequestFields,
 }
 
 impl Layout {
     /// Begins a description. `place`: where a field goes, by its name.
     pub(in crate::schema) fn new(head: &'static str, place: impl Fn(&str, Origin) -> Place + Send + 'static) -> Self {
         Self {
-            head: head.to_owned(),
+            frame: Frame { head: head.to_owned(), time: TimeFormat::default(), tail: Some(QUOTE), end: b"}" },
             members: Vec::new(),
+            syntax: Syntax::JSON,
+            insert_at: None,
             place_of_name: Box::new(place),
             edited_keys: None,
             fits: |_, _| true,
             spellings: vec![Spelling::JSON; 2],
             keeps_roles: false,
+            roles: (true, true),
             taken: None,
+            request_fields: RequestFields::default(),
         }
     }
 
@@ -172,8 +190,7 @@ impl Layout {
     pub(in crate::schema) fn with_keys(head: &'static str, keys: &'static [&'static str], record: &Record<'_>) -> Self {
         let is_mark = marks(record);
         let place = move |name: &str, _| match name {
-            _ if is_mark(name) => Place::Slot(UNDER),
-            _ if is_reserved(name, keys) => Place::Group(UNDER),
+            _ if is_mark(name) || is_reserved(name, keys) => Place::Group(UNDER),
             _ => Place::Group(TOP),
         };
         Self::new(head, place)
@@ -209,6 +226,12 @@ impl Layout {
         self
     }
 
+    /// Sets whether the event's fields `service`, and `trace_id` and `span_id`, are shown by members.
+    pub(in crate::schema) fn roles(mut self, service: bool, ids: bool) -> Self {
+        self.roles = (service, ids);
+        self
+    }
+
     /// Takes a field out of its group for a member that shows it ([`Parts::taken`]), if its value fits.
     pub(in crate::schema) fn takes(mut self, name: &'static str, fits: Fits) -> Self {
         self.taken = Some((name, fits));
@@ -220,41 +243,62 @@ impl Layout {
         if on { add(self) } else { self }
     }
 
+    /// Sets how the members that are added from here on look.
+    pub(in crate::schema) fn syntax(mut self, syntax: Syntax) -> Self {
+        self.syntax = syntax;
+        self
+    }
+
+    /// Sets how the time is spelled. A number loses the quotes that head and tail have.
+    pub(in crate::schema) fn time(mut self, time: TimeFormat) -> Self {
+        self.frame.time = time;
+        self
+    }
+
+    /// Sets what follows the time; `None`: the schema writes the time itself.
+    pub(in crate::schema) fn tail(mut self, tail: Option<&'static str>) -> Self {
+        self.frame.tail = tail;
+        self
+    }
+
+    /// Returns the clock that writes the time.
+    pub(super) fn clock(&self) -> Option<ClockText> {
+        let Frame { head, time, tail, .. } = &self.frame;
+        tail.map(|tail| ClockText::new(head.clone(), tail, *time))
+    }
+
+    /// Returns how the values of the members that are added are written.
+    pub(super) fn form(&self) -> Form {
+        self.syntax.form
+    }
+
+    /// Sets what ends the line.
+    pub(in crate::schema) fn end(mut self, end: &'static [u8]) -> Self {
+        self.frame.end = end;
+        self
+    }
+
+    /// For lines that are not JSON objects with the members at their top level: edits apply to members with a key, and insert
+    /// others here.
+    pub(in crate::schema) fn inserts(mut self) -> Self {
+        self.insert_at = Some((self.members.len(), self.syntax.clone()));
+        self
+    }
+
+    fn add(mut self, key: MemberKey, stage: Stage, put: Put) -> Self {
+        self.members.push(Member::Value { key, stage, put, slot: None, of: None });
+        self
+    }
+
     /// Adds a member whose value `put` appends.
     pub(in crate::schema) fn put(
-        mut self,
+        self,
         key: &str,
         stage: Stage,
         put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
     ) -> Self {
-        let key = prepared_key(key);
-        self.members.push(Member::Value { key, stage, put: Box::new(put), slot: None, of: None });
-        self
-    }
-
-    /// Adds a member with a text.
-    pub(in crate::schema) fn text(
-        self,
-        key: &str,
-        stage: Stage,
-        text: impl for<'p> Fn(&Parts<'p>) -> Option<Cow<'p, str>> + Send + 'static,
-    ) -> Self {
-        self.put(key, stage, move |parts, out| text(parts).is_some_and(|text| put_text(out, &text)))
-    }
-
-    /// Adds a member with a number.
-    pub(in crate::schema) fn number(
-        self,
-        key: &str,
-        stage: Stage,
-        number: impl Fn(&Parts<'_>) -> Option<u64> + Send + 'static,
-    ) -> Self {
-        self.put(key, stage, move |parts, out| {
-            number(parts).is_some_and(|number| {
-                json::put_int(out, number);
-                true
-            })
-        })
+        let key = MemberKey::new(key, &self.syntax);
+        self.add(key, stage, Box::new(put))
     }
 
     /// Adds a member with a value, or with none if there is none.
@@ -264,127 +308,96 @@ impl Layout {
         stage: Stage,
         value: impl for<'p> Fn(&Parts<'p>) -> Option<Value<'p>> + Send + 'static,
     ) -> Self {
-        self.put(key, stage, move |parts, out| {
-            value(parts).is_some_and(|value| {
-                json::put_value(out, &value);
-                true
-            })
-        })
+        let form = self.syntax.form;
+        self.put(key, stage, move |parts, out| value(parts).is_some_and(|value| form.put(&value, out)))
     }
 
-    /// Adds whole members, each with its leading comma.
+    /// Adds a member with a text.
+    pub(in crate::schema) fn text(
+        self,
+        key: &str,
+        stage: Stage,
+        text: impl for<'p> Fn(&Parts<'p>) -> Option<Cow<'p, str>> + Send + 'static,
+    ) -> Self {
+        let form = self.syntax.form;
+        self.put(key, stage, move |parts, out| text(parts).is_some_and(|text| form.put(&Value::Str(&text), out)))
+    }
+
+    /// Adds a member with a number.
+    pub(in crate::schema) fn number(
+        self,
+        key: &str,
+        stage: Stage,
+        number: impl Fn(&Parts<'_>) -> Option<u64> + Send + 'static,
+    ) -> Self {
+        self.value(key, stage, move |parts| number(parts).map(Value::U64))
+    }
+
+    /// Adds whole members, each with what separates it from the member before. No edit changes them.
     pub(in crate::schema) fn members(
-        mut self,
+        self,
         stage: Stage,
         put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
     ) -> Self {
-        self.members.push(Member::Value { key: Vec::new(), stage, put: Box::new(put), slot: None, of: None });
-        self
+        let key = MemberKey::none(&self.syntax);
+        self.add(key, stage, Box::new(put))
     }
 
-    /// Lets a user's field called `name` take the place of the last member in lines without it.
-    pub(in crate::schema) fn or_field(mut self, name: &'static str, fit: Fit) -> Self {
+    /// Lets the event's own field called `name` take the place of the last member in lines without it, if its value fits.
+    pub(in crate::schema) fn or_field(self, name: &'static str, fits: fn(&Value<'_>) -> bool) -> Self {
+        let form = self.syntax.form;
+        self.or_field_as(name, fits, form)
+    }
+
+    /// The same, with its value in another form.
+    pub(in crate::schema) fn or_field_as(
+        mut self,
+        name: &'static str,
+        fits: fn(&Value<'_>) -> bool,
+        form: Form,
+    ) -> Self {
         if let Some(Member::Value { slot, .. }) = self.members.last_mut() {
-            *slot = Some((name, fit));
+            *slot = Some(Slot { name, fits, form });
         }
         self
     }
 
-    /// Adds the event's message.
-    pub(in crate::schema) fn message(mut self, key: &str, form: Form) -> Self {
-        self.members.push(Member::Message { key: prepared_key(key), form, is_required: false });
-        self
+    /// Returns the number of the member whose place the event's field of a name may take.
+    pub(super) fn slot_of(&self, name: &str) -> Option<(usize, &Slot)> {
+        self.members.iter().enumerate().find_map(|(number, member)| match member {
+            Member::Value { slot: Some(slot), .. } if slot.name == name => Some((number, slot)),
+            _ => None,
+        })
     }
 
-    /// Adds the event's message, for readers that require one.
-    pub(in crate::schema) fn message_or_empty(mut self, key: &str, form: Form) -> Self {
-        self.members.push(Member::Message { key: prepared_key(key), form, is_required: true });
+    /// Adds the event's message, or what stands for it ([`Parts::headline`]): readers show it first.
+    pub(in crate::schema) fn message(mut self, key: &str, form: Form) -> Self {
+        self.members.push(Member::Message { key: MemberKey::new(key, &self.syntax), form });
         self
     }
 
     /// Adds the request's id, which is a field of the event, of its context, or a static one.
     pub(in crate::schema) fn request(mut self, key: &str, form: Form) -> Self {
-        self.members.push(Member::Request { key: prepared_key(key), form });
+        let key = MemberKey::new(key, &self.syntax);
+        self.members.push(Member::Request { key: key.clone(), form });
         let put = move |parts: &Parts<'_>, out: &mut Vec<u8>| {
             let request = parts.request.filter(|(_, origin)| *origin != Origin::Event);
-            request.is_some_and(|(request, _)| {
-                put_formed(out, form, &request);
-                true
-            })
+            request.is_some_and(|(request, _)| form.put(&request, out))
         };
-        let of = Some("request_id");
-        self.members.push(Member::Value {
-            key: prepared_key(key),
-            stage: Stage::Context,
-            put: Box::new(put),
-            slot: None,
-            of,
-        });
+        let (stage, of) = (Stage::Context, Some("request_id"));
+        self.members.push(Member::Value { key, stage, put: Box::new(put), slot: None, of });
         self
     }
 
-    /// Adds the fields of a group: the event's own, then those of its context.
-    pub(in crate::schema) fn fields(self, group: Group) -> Self {
-        self.own_fields(group).context_fields(group)
-    }
-
-    /// Adds the event's own fields of a group.
-    pub(in crate::schema) fn own_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Event, group));
-        self
-    }
-
-    /// Adds the context's fields of a group.
-    pub(in crate::schema) fn context_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Span, group));
-        self
-    }
-
-    /// Adds the static fields of a group.
-    pub(in crate::schema) fn static_fields(mut self, group: Group) -> Self {
-        self.members.push(Member::Fields(Origin::Static, group));
-        self
-    }
-
-    /// Adds an object with what `add` adds, unless that is nothing.
-    pub(in crate::schema) fn object(mut self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        let open = self.members.len();
-        self.members.push(Member::Open { key: prepared_key(key), groups: 0, is_required: false });
-        self = add(self);
-        let mut inside = self.members.iter().skip(open + 1).map(|member| match member {
-            Member::Fields(_, group) => Some(1 << group),
-            _ => None,
-        });
-        let inside = inside.try_fold(0, |groups, group| Some(groups | group?)).unwrap_or(0);
-        if let Some(Member::Open { groups, .. }) = self.members.get_mut(open) {
-            *groups = inside;
-        }
-        self.members.push(Member::Close);
-        self
-    }
-
-    /// Adds an object with what `add` adds, even if that is nothing.
-    pub(in crate::schema) fn required_object(mut self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        self.members.push(Member::Open { key: prepared_key(key), groups: 0, is_required: true });
-        self = add(self);
-        self.members.push(Member::Close);
-        self
-    }
-
-    /// Adds the object `fields` with what has no other place.
-    pub(in crate::schema) fn under_fields(self) -> Self {
-        self.object("fields", |layout| layout.fields(UNDER).static_fields(UNDER))
-    }
-
-    pub(super) fn spelling_of(&self, group: Group) -> Spelling {
-        self.spellings.get(usize::from(group)).copied().unwrap_or(Spelling::JSON)
+    pub(super) fn spelling_of(&self, group: Group) -> &Spelling {
+        self.spellings.get(usize::from(group)).unwrap_or(&JSON_SPELLING)
     }
 
     /// Returns where a field goes.
     pub(super) fn place(&self, name: &str, origin: Origin) -> Place {
         let place = (self.place_of_name)(name, origin);
         match &self.edited_keys {
-            Some(edited) => edited.place(place, |group| (self.spelling_of(group).key)(name)),
+            Some(edited) => edited.place(place, name, |group| (self.spelling_of(group).key)(name)),
             None => place,
         }
     }
@@ -411,7 +424,14 @@ impl Layout {
 
     /// Returns whether a prepared line shows the event's own field of a role.
     pub(super) fn shows(&self, name: &str) -> bool {
-        name != "request_id" || self.members.iter().any(|member| matches!(member, Member::Request { .. }))
+        let has = |is_it: fn(&Member) -> bool| self.members.iter().any(is_it);
+        match name {
+            "request_id" => has(|member| matches!(member, Member::Request { .. })),
+            "error" => {
+                has(|member| matches!(member, Member::Value { stage: Stage::Event(Mark::Error | Mark::Stack), .. }))
+            }
+            _ => true,
+        }
     }
 
     /// Returns whether a record's field and the static field of the same name may be in one group.
@@ -422,7 +442,7 @@ impl Layout {
     /// Returns the group of a field with a value.
     pub(super) fn group_of(&self, name: &str, origin: Origin, value: &Value<'_>) -> Option<Group> {
         match self.place(name, origin) {
-            Place::Group(group) | Place::Slot(group) => Some(group),
+            Place::Group(group) | Place::Unsure(group) => Some(group),
             Place::Either(first, second) => Some(if (self.fits)(name, value) { first } else { second }),
             Place::Hidden => None,
         }
@@ -435,30 +455,5 @@ pub(in crate::schema) fn marks(record: &Record<'_>) -> impl Fn(&str) -> bool + S
     move |name| holds_back && name == "held_back" || backtraces && name == "backtrace"
 }
 
-/// Returns `,"key":`.
-pub(super) fn prepared_key(key: &str) -> Vec<u8> {
-    let mut out = vec![b','];
-    json::put_str(&mut out, key);
-    out.push(b':');
-    out
-}
-
-/// Appends a text; returns true.
-pub(in crate::schema) fn put_text(out: &mut Vec<u8>, text: &str) -> bool {
-    json::put_str(out, text);
-    true
-}
-
-/// Appends a value in a form.
-pub(super) fn put_formed(out: &mut Vec<u8>, form: Form, value: &Value<'_>) {
-    if !form.is_some_and(|form| form(value, out)) {
-        json::put_value(out, value);
-    }
-}
-
-/// The form of readers that take nothing but text.
-pub(in crate::schema) const AS_TEXT: Form = Some(|value, out| put_text(out, &json::text_of(value)));
-
-/// The form of readers that take no nested values.
-pub(in crate::schema) const AS_SCALAR: Form =
-    Some(|value, out| matches!(value, Value::Json(_) | Value::Error(_)) && put_text(out, &json::text_of(value)));
+/// The spelling of groups that the schema does not name.
+static JSON_SPELLING: Spelling = Spelling::JSON;

@@ -1,4 +1,4 @@
-//! The engine that renders every schema of JSON objects: a schema is a description, the engine writes it.
+//! The engine that renders every schema: a schema is a description, the engine writes it.
 //!
 //! A [`Layout`] lists the members of a line. Each has a [`Stage`]: when its value is known. `direct` writes a line member
 //! by member; that is the definition of every line. `engine` puts nearly all lines together from parts that `direct` wrote
@@ -14,14 +14,20 @@ mod direct;
 mod edited;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod engine;
+mod groups;
 mod layout;
+mod named;
 mod parts;
 mod plan;
+mod requests;
 mod shapes;
 mod steps;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
 pub(super) use engine::Engine;
-pub(super) use layout::{AS_SCALAR, AS_TEXT, Group, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, marks, put_text};
+pub(super) use layout::{Group, Layout, Mark, Place, Stage, TOP, UNDER, marks};
 pub(super) use parts::{Parts, error_message, views};
+pub(super) use requests::{micros_as_millis, micros_as_nanos, micros_as_seconds};
+pub(super) use syntax::{AS_JSON, AS_TEXT, Brackets, Spelling, Syntax, is_text, put_text};

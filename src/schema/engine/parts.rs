@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::layout::{Group, Layout, Member, Place, put_formed};
+use super::layout::{Group, Layout, Member, Place, TOP, UNDER};
+use super::requests::is_request;
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::names::{Names, last_of_each};
 use crate::record::{Record, Value};
 use crate::schema::json;
+use crate::schema::level::{LEVEL_NAME, LineLevel};
 use crate::schema::object::tell_apart;
 use crate::schema::resolved_fields::{Origin, ResolvedField, ResolvedFields};
 
@@ -24,6 +26,8 @@ pub(in crate::schema) fn views<'a>(record: &Record<'a>) -> Views<'a> {
 /// A member reads only what its stage knows. When a context is prepared, what belongs to the event is absent.
 pub(in crate::schema) struct Parts<'a> {
     pub(in crate::schema) record: &'a Record<'a>,
+    /// The event's level, or the one that its field `level_name` names.
+    pub(in crate::schema) level: LineLevel,
     /// The event's own field `message`.
     pub(in crate::schema) message: Option<Value<'a>>,
     /// The event's own field `error`, if it is an error or text.
@@ -55,10 +59,9 @@ pub(super) struct Placed<'a> {
 impl Placed<'_> {
     /// Appends the field with its leading comma.
     pub(super) fn put(&self, layout: &Layout, out: &mut Vec<u8>) {
-        out.push(b',');
-        json::put_str(out, &self.key);
-        out.push(b':');
-        put_formed(out, layout.spelling_of(self.group).form, &self.value);
+        let syntax = &layout.spelling_of(self.group).syntax;
+        syntax.put_key(&self.key, out);
+        syntax.form.put(&self.value, out);
     }
 }
 
@@ -67,6 +70,7 @@ impl<'a> Parts<'a> {
     pub(super) fn bare(record: &'a Record<'a>) -> Self {
         Self {
             record,
+            level: record.level().into(),
             message: None,
             error: None,
             request: None,
@@ -88,6 +92,14 @@ impl<'a> Parts<'a> {
             value,
             origin: Origin::Static,
         }));
+        let takes = |field: &ResolvedField<'_>| {
+            layout.taken.is_some_and(|(name, fits)| field.name == name && fits(&field.value))
+        };
+        // A user's own description of the request stands for the line's.
+        let is_of_request = !layout.request_fields.is_empty() && is_request(record) && !fields.iter().any(takes);
+        if is_of_request {
+            fields.retain(|field| !layout.request_fields.has(field));
+        }
         let mut parts = Self::bare(record);
         let context = record.context();
         parts.trace = context.and_then(Context::trace_id);
@@ -101,7 +113,7 @@ impl<'a> Parts<'a> {
         } else {
             parts.take_roles(&mut fields, layout);
         }
-        parts.place(fields, layout);
+        parts.place(fields, layout, is_of_request);
         parts.spell(layout);
         parts
     }
@@ -112,32 +124,39 @@ impl<'a> Parts<'a> {
         let is_text = |field: &ResolvedField<'_>| field.value.as_str().is_some();
         self.message = take(fields, "message", ResolvedField::is_message).map(|field| field.value);
         self.error = take(fields, "error", ResolvedField::is_error).map(|field| field.value);
+        let names_level = |field: &ResolvedField<'_>| field.is_own() && LineLevel::named(&field.value).is_some();
+        let level = take(fields, LEVEL_NAME, names_level).and_then(|field| LineLevel::named(&field.value));
+        self.level = level.unwrap_or(self.level);
         let request = fields.iter().find(|field| field.name == REQUEST);
         self.request = request.map(|field| (field.value, field.origin));
         fields.retain(|field| field.name != REQUEST || stays(field));
-        if self.service.is_none() {
+        let (has_service, has_ids) = layout.roles;
+        if has_service && self.service.is_none() {
             self.service = take(fields, "service", is_text).and_then(|field| field.value.as_str());
         }
         if let Some((name, fits)) = layout.taken {
             let is_dynamic = |field: &ResolvedField<'_>| field.origin != Origin::Static;
             self.taken = take(fields, name, |field| is_dynamic(field) && fits(&field.value)).map(|field| field.value);
         }
-        take_id(fields, "trace_id", &mut self.trace, TraceId::parse);
-        take_id(fields, "span_id", &mut self.span, SpanId::parse);
+        if has_ids {
+            take_id(fields, "trace_id", &mut self.trace, TraceId::parse);
+            take_id(fields, "span_id", &mut self.span, SpanId::parse);
+        }
     }
 
     /// Decides where each field goes.
-    fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout) {
+    fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout, is_of_request: bool) {
         self.fields.reserve(fields.len());
         // Only static fields come after others of their names.
         let has_statics = fields.last().is_some_and(|field| field.origin == Origin::Static);
         let mut shown: Names<(&str, Group)> = Names::default();
         for ResolvedField { name, value, origin } in fields {
-            if matches!(layout.place(name, origin), Place::Slot(_))
+            if origin == Origin::Event
                 && let Some(slot) = self.slot(name, &value, layout)
             {
                 self.slots.push(slot);
             } else if let Some(group) = layout.group_of(name, origin, &value)
+                && let group = if is_of_request { beside_request(group, name, origin, layout) } else { group }
                 && !(has_statics && !shown.add((name, group)) && origin == Origin::Static)
             {
                 self.fields.push(Placed { name, key: Cow::Borrowed(name), value, origin, group });
@@ -147,17 +166,15 @@ impl<'a> Parts<'a> {
 
     /// Returns the member whose place a field takes, with the value as written.
     fn slot(&self, name: &str, value: &Value<'_>, layout: &Layout) -> Option<(usize, Vec<u8>)> {
-        let mut members = layout.members.iter().enumerate();
-        let (number, put, fit) = members.find_map(|(number, member)| match member {
-            Member::Value { slot: Some((slot, fit)), put, .. } if *slot == name => Some((number, put, fit)),
-            _ => None,
-        })?;
+        let (number, slot) = layout.slot_of(name)?;
+        let Member::Value { put, .. } = layout.members.get(number)? else { return None };
         let mut out = Vec::new();
-        if put(self, &mut out) {
+        if !(slot.fits)(value) || put(self, &mut out) {
             return None;
         }
         out.clear();
-        fit(value, &mut out).then_some((number, out))
+        slot.form.put(value, &mut out);
+        Some((number, out))
     }
 
     /// Gives the fields the keys of their groups.
@@ -179,11 +196,55 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Returns the causes of the error and the backtrace, where readers expect a stack trace.
+    /// Returns the fields of a group: the event's own, those of its context, or static ones.
+    pub(super) fn fields_of(&self, origin: Origin, group: Group) -> impl Iterator<Item = &Placed<'a>> {
+        let is_here = move |other: Origin| other == origin || other.is_context() && origin.is_context();
+        self.fields.iter().filter(move |field| field.group == group && is_here(field.origin))
+    }
+
+    /// Returns the message; of an event without text, what stands for it.
+    pub(in crate::schema) fn headline(&self) -> Value<'a> {
+        match self.message {
+            Some(message) if message.as_str() != Some("") => message,
+            _ => Value::Str(headline(self.record, self.error)),
+        }
+    }
+
+    /// Returns the stack trace as readers expect it: type and message, then the causes of the error, then the backtrace;
+    /// `None` without causes and backtrace.
     pub(in crate::schema) fn stack(&self) -> Option<String> {
-        let causes = self.error.as_ref().and_then(error_stack);
-        let Some(backtrace) = self.record.backtrace() else { return causes };
-        Some(causes.map_or_else(|| backtrace.to_owned(), |causes| causes + "\n\n" + backtrace))
+        let causes = self.causes();
+        let backtrace = self.record.backtrace();
+        if causes.is_empty() && backtrace.is_none() {
+            return None;
+        }
+        let mut stack = self.stack_head();
+        for (number, cause) in causes.iter().enumerate() {
+            stack += if number == 0 { "\n\nCaused by:" } else { "" };
+            stack += &format!("\n    {number}: {cause}");
+        }
+        if let Some(backtrace) = backtrace {
+            stack += if causes.is_empty() { "\n" } else { "\n\n" };
+            stack += backtrace;
+        }
+        Some(stack)
+    }
+
+    /// Returns the first line of a stack trace: the error's type and message, else the line's.
+    pub(in crate::schema) fn stack_head(&self) -> String {
+        match (self.error_type(), self.error_message()) {
+            (Some(type_name), Some(message)) => format!("{type_name}: {message}"),
+            (None, Some(message)) => message.to_owned(),
+            _ => json::text_of(&self.headline()).into_owned(),
+        }
+    }
+
+    /// Returns the sources of the error, outermost first.
+    pub(in crate::schema) fn causes(&self) -> SmallVec<[&'a str; 4]> {
+        match self.error {
+            Some(Value::Error(chain)) => chain.sources().collect(),
+            _ => SmallVec::new(),
+        }
     }
 
     /// Returns the error's own message.
@@ -213,6 +274,15 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Returns the group of a field in the line of a request, whose members have keys that other lines lack.
+fn beside_request(group: Group, name: &str, origin: Origin, layout: &Layout) -> Group {
+    match layout.place(name, origin) {
+        _ if group != TOP || !layout.meets_request(name) => group,
+        Place::Either(_, second) => second,
+        _ => UNDER,
+    }
+}
+
 const REQUEST: &str = "request_id";
 
 /// Returns whether a static field is shown beside a record's field of the same name.
@@ -236,6 +306,14 @@ fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T
     }
 }
 
+/// Returns what stands for the message of an event without text: its error, else its name, else the innermost span's name,
+/// else the target.
+pub(super) fn headline<'a>(record: &Record<'a>, error: Option<Value<'a>>) -> &'a str {
+    let error = error.as_ref().map(error_message).filter(|message| !message.is_empty());
+    let span = || record.context().and_then(|context| context.names().next());
+    error.or_else(|| record.event_name()).or_else(span).unwrap_or_else(|| record.target())
+}
+
 /// Returns the error's own message.
 pub(in crate::schema) fn error_message<'v>(error: &Value<'v>) -> &'v str {
     match *error {
@@ -243,15 +321,4 @@ pub(in crate::schema) fn error_message<'v>(error: &Value<'v>) -> &'v str {
         Value::Str(text) => text,
         _ => "",
     }
-}
-
-/// Returns an error and its sources as text of several lines; `None` without sources.
-fn error_stack(error: &Value<'_>) -> Option<String> {
-    let Value::Error(chain) = error else { return None };
-    let mut text = format!("{}\n\nCaused by:", chain.message());
-    let start = text.len();
-    for (number, source) in chain.sources().enumerate() {
-        text += &format!("\n    {number}: {source}");
-    }
-    (text.len() > start).then_some(text)
 }

@@ -10,10 +10,13 @@ use super::contexts::Contexts;
 use super::direct::put_member;
 use super::layout::{Group, Layout, Mark, Member, Place, Stage};
 use super::parts::Parts;
+use super::requests::is_request;
 use super::steps::{Step, Steps};
+use super::syntax::Brackets;
 use crate::names::Names;
-use crate::record::{Key, Record, plain_name};
-use crate::schema::json::{self, Form, Piece};
+use crate::record::{Key, Kind, Record, plain_name};
+use crate::schema::json::{Form, Piece};
+use crate::schema::level::LEVEL_NAME;
 use crate::schema::resolved_fields::Origin;
 
 /// The prepared parts of a call site.
@@ -21,8 +24,7 @@ pub(super) struct Plan {
     pub(super) ops: Vec<Op>,
     /// The fixed bytes of all [`Op::Bytes`].
     pub(super) bytes: Vec<u8>,
-    /// Whether it is the call site of records of the `log` crate.
-    pub(super) is_log: bool,
+    pub(super) prepares: Prepares,
     /// Index of the field `message`.
     pub(super) message: Option<u8>,
     /// Index of the field `error`.
@@ -41,19 +43,38 @@ pub(super) struct Plan {
     met: Vec<Option<Meeting>>,
 }
 
+/// The records of a call site whose lines are prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prepares {
+    Events,
+    /// Records of the `log` crate.
+    Log,
+    /// None: the lines of requests, which the layout shows differently, are written directly.
+    Nothing,
+}
+
+impl Prepares {
+    #[inline]
+    pub(super) fn of(is_log: bool) -> Self {
+        if is_log { Self::Log } else { Self::Events }
+    }
+}
+
 /// One step to a line.
 pub(super) enum Op {
     /// Fixed bytes.
     Bytes(Range<usize>),
     /// A segment of the prepared context.
     Context(usize),
-    /// The message; an empty text for none if the third part says so.
-    Message(Piece, Form, bool),
+    /// The message, or what stands for it.
+    Message(Piece, Form),
     Request(Piece, Form),
     /// The event's own fields of a group.
     Own(Group, Form),
     /// A member that is written for each event, by its number.
     Event(usize, Mark),
+    /// A field in the place of a member that is not there, by the member's number.
+    Slot(usize),
     /// Begins an object. `end`: where its [`Op::Close`] is. It is skipped when no field is in one of its groups.
     Open {
         key: Range<usize>,
@@ -61,13 +82,13 @@ pub(super) enum Op {
         end: usize,
         is_required: bool,
     },
-    Close,
+    Close(Brackets),
 }
 
 /// A declared field of the event, or a named one.
 pub(super) struct Field {
     pub(super) role: Role,
-    /// `,"key":` in its group.
+    /// What precedes its value, in its group.
     pub(super) key: Piece,
     /// The same in the second group of [`Role::Either`].
     pub(super) second: Option<Piece>,
@@ -80,6 +101,8 @@ pub(super) enum Role {
     Done,
     Group(Group),
     Either(Group, Group),
+    /// It takes the place of the member with this number in lines without it, if its value fits, else it is in the group.
+    Slot(Group, usize),
     /// The line has to be written directly.
     Irregular,
 }
@@ -109,7 +132,10 @@ impl Plan {
         let mut plan = Self {
             ops: Vec::new(),
             bytes: Vec::new(),
-            is_log: record.is_log,
+            prepares: match !layout.request_fields.is_empty() && is_request(record) {
+                true => Prepares::Nothing,
+                false => Prepares::of(record.is_log),
+            },
             message,
             error,
             request,
@@ -125,6 +151,13 @@ impl Plan {
             let mut field = Field::new(name, record, layout);
             // Its name or its key is there twice.
             if keys.get(&*key_of(layout, name, Origin::Event)).is_none_or(|count| *count > 1) {
+                field.role = Role::Irregular;
+            }
+            // Not known before the context is.
+            let of = |number: usize| layout.members.get(number);
+            if let Role::Slot(_, number) = field.role
+                && let Some(Member::Value { stage: Stage::Shape | Stage::Context, .. }) = of(number)
+            {
                 field.role = Role::Irregular;
             }
             plan.groups |= field.groups();
@@ -167,50 +200,55 @@ impl Plan {
     fn prepare(&mut self, record: &Record<'_>, layout: &Layout, steps: &Steps) {
         let fixed = Record { fields: &[], context: None, ..*record };
         let parts = Parts::of(&fixed, &[], layout);
-        let mut open = None;
+        let mut open = Vec::new();
         for step in &steps.all {
             match step {
                 Step::Segment(segment) => self.ops.push(Op::Context(*segment)),
                 Step::Member(number) => {
                     let Some(member) = layout.members.get(*number) else { continue };
                     match member {
-                        Member::Message { key, form, is_required } => {
-                            self.ops.push(Op::Message(Piece::new(key), *form, *is_required));
+                        Member::Message { key, form } => {
+                            self.ops.push(Op::Message(Piece::new(&key.bytes), *form));
                         }
                         Member::Request { key, form } => {
                             if self.request.is_some() {
-                                self.ops.push(Op::Request(Piece::new(key), *form));
+                                self.ops.push(Op::Request(Piece::new(&key.bytes), *form));
                             }
                         }
                         Member::Fields(Origin::Event, group) => {
-                            self.ops.push(Op::Own(*group, layout.spelling_of(*group).form));
+                            self.ops.push(Op::Own(*group, layout.spelling_of(*group).syntax.form));
                         }
                         Member::Open { key, groups, is_required } => {
                             let start = self.bytes.len();
-                            self.bytes.extend_from_slice(key);
-                            open = Some(self.ops.len());
+                            self.bytes.extend_from_slice(&key.bytes);
+                            open.push(self.ops.len());
                             let has_statics = parts.fields.iter().any(|field| groups >> field.group & 1 == 1);
                             let (key, groups) = (start..self.bytes.len(), if has_statics { 0 } else { *groups });
                             self.ops.push(Op::Open { key, groups, end: 0, is_required: *is_required });
                         }
-                        Member::Close => {
+                        Member::Close(brackets) => {
                             let close = self.ops.len();
-                            if let Some(Op::Open { end, .. }) = open.take().and_then(|open| self.ops.get_mut(open)) {
+                            if let Some(Op::Open { end, .. }) =
+                                open.pop().and_then(|open: usize| self.ops.get_mut(open))
+                            {
                                 *end = close;
                             }
-                            self.ops.push(Op::Close);
+                            self.ops.push(Op::Close(*brackets));
                         }
                         Member::Value { stage: Stage::Event(mark), .. } if self.may_have(*mark, record) => {
                             self.ops.push(Op::Event(*number, *mark));
                         }
-                        Member::Value { stage: Stage::Event(_), .. } => {}
+                        Member::Value { stage: Stage::Event(_), .. } => self.push_slot(*number),
                         Member::Value { stage: Stage::CallSite, .. } if record.is_log => {
                             self.ops.push(Op::Event(*number, Mark::Any));
                         }
                         member => {
                             let start = self.bytes.len();
                             put_member(*number, member, &parts, layout, &mut self.bytes);
-                            self.push_bytes(start..self.bytes.len());
+                            match start..self.bytes.len() {
+                                range if range.is_empty() => self.push_slot(*number),
+                                range => self.occupy(*number, range),
+                            }
                         }
                     }
                 }
@@ -221,8 +259,32 @@ impl Plan {
     /// Ends the steps. Where the line shows no fields, they are read nevertheless: it may have to be written directly.
     fn end(&mut self) {
         if !self.ops.iter().any(|op| matches!(op, Op::Own(..))) {
-            self.ops.push(Op::Own(NO_GROUP, None));
+            self.ops.push(Op::Own(NO_GROUP, Form::Json));
         }
+    }
+
+    /// Lets a field take the place of a member that the lines of the call site lack.
+    fn push_slot(&mut self, number: usize) {
+        if self.slot(number).is_some() {
+            self.ops.push(Op::Slot(number));
+        }
+    }
+
+    /// Adds a member that all lines of the call site have.
+    fn occupy(&mut self, number: usize, range: Range<usize>) {
+        for field in &mut self.fields {
+            match field.role {
+                Role::Slot(group, of) if of == number => field.role = Role::Group(group),
+                _ => {}
+            }
+        }
+        self.push_bytes(range);
+    }
+
+    /// Returns the index of the field that may take the place of a member.
+    pub(super) fn slot(&self, number: usize) -> Option<u8> {
+        let index = self.fields.iter().position(|field| matches!(field.role, Role::Slot(_, of) if of == number));
+        index.and_then(|index| u8::try_from(index).ok())
     }
 
     fn push_bytes(&mut self, range: Range<usize>) {
@@ -234,14 +296,15 @@ impl Plan {
     }
 
     /// Returns whether an event of the call site may have a mark.
-    fn may_have(&self, mark: Mark, record: &Record<'_>) -> bool {
+    pub(super) fn may_have(&self, mark: Mark, record: &Record<'_>) -> bool {
         match mark {
             Mark::Any | Mark::Thread => true,
             Mark::Error => self.error.is_some(),
             Mark::HeldBack => record.statics.holds_back,
             Mark::Backtrace => record.statics.backtraces,
             Mark::Stack => self.error.is_some() || record.statics.backtraces,
-            Mark::Truncated => false,
+            Mark::Panic => record.kind() == Kind::Panic,
+            Mark::Truncated | Mark::Request => false,
         }
     }
 
@@ -279,7 +342,7 @@ impl Plan {
         let mut field = Field::new(name, record, layout);
         let is_declared = self.names.contains(&name);
         let is_role = layout.is_role(name) || matches!(name, "error" | "request_id");
-        if is_declared || is_role || self.collides(name, record, layout) {
+        if is_declared || is_role || layout.slot_of(name).is_some() || self.collides(name, record, layout) {
             field.role = Role::Irregular;
         }
         self.changes_keys |= is_changed(layout, name);
@@ -350,24 +413,29 @@ impl Plan {
 impl Field {
     fn new(name: &str, record: &Record<'_>, layout: &Layout) -> Self {
         let spelled = |group: Group| {
-            let mut key = vec![b','];
-            json::put_str(&mut key, &layout.key(group, name));
-            key.push(b':');
+            let mut key = Vec::new();
+            layout.spelling_of(group).syntax.put_key(&layout.key(group, name), &mut key);
             Piece::new(&key)
         };
         let is_static =
             layout.hides_static(name, Origin::Event) && record.static_fields().any(|(other, _)| other == name);
         let is_taken = layout.taken.is_some_and(|(taken, _)| taken == name);
         let is_role = layout.is_role(name);
-        let is_id = matches!(name, "trace_id" | "span_id") || name == "service" && record.service().is_none();
+        let (has_service, has_ids) = layout.roles;
+        let is_service = has_service && name == "service" && record.service().is_none();
+        let is_id = is_service || has_ids && matches!(name, "trace_id" | "span_id");
+        let slot = layout.slot_of(name);
         let (role, group, second) = match layout.place(name, Origin::Event) {
             _ if record.is_log && name.starts_with("log.") => (Role::Done, UNSPELLED, None),
             _ if is_role && layout.shows(name) => (Role::Done, UNSPELLED, None),
             _ if is_role => (Role::Irregular, UNSPELLED, None),
-            _ if is_static || is_id || is_taken => (Role::Irregular, UNSPELLED, None),
-            Place::Group(group) => (Role::Group(group), group, None),
+            _ if is_static || is_id || is_taken || name == LEVEL_NAME => (Role::Irregular, UNSPELLED, None),
+            Place::Group(group) => {
+                let role = slot.map_or(Role::Group(group), |(number, _)| Role::Slot(group, number));
+                (role, group, None)
+            }
             Place::Either(first, second) => (Role::Either(first, second), first, Some(spelled(second))),
-            Place::Slot(group) => (Role::Irregular, group, None),
+            Place::Unsure(group) => (Role::Irregular, group, None),
             Place::Hidden => (Role::Done, UNSPELLED, None),
         };
         Self { role, key: spelled(group), second }
@@ -376,7 +444,7 @@ impl Field {
     /// Returns the set of groups that it may be in.
     fn groups(&self) -> u32 {
         match self.role {
-            Role::Group(group) => 1 << group,
+            Role::Group(group) | Role::Slot(group, _) => 1 << group,
             Role::Either(first, second) => 1 << first | 1 << second,
             Role::Done | Role::Irregular => 0,
         }
@@ -391,14 +459,19 @@ const UNSPELLED: Group = 0;
 
 /// Returns whether a name's key is changed for the reader.
 fn is_changed(layout: &Layout, name: &str) -> bool {
-    matches!(key_of(layout, name, Origin::Event), Cow::Owned(_))
+    !layout.is_role(name) && matches!(key_of(layout, name, Origin::Event), Cow::Owned(_))
 }
 
 /// Returns the key of a field's name, and borrows it if it is the name itself. Of two possible groups it takes the second:
 /// the first has names of the schema, which are not changed.
 pub(super) fn key_of<'n>(layout: &Layout, name: &'n str, origin: Origin) -> Cow<'n, str> {
-    match layout.place(name, origin) {
-        Place::Group(group) | Place::Slot(group) | Place::Either(_, group) => layout.key(group, name),
-        Place::Hidden => Cow::Borrowed(name),
+    group_of(layout.place(name, origin)).map_or(Cow::Borrowed(name), |group| layout.key(group, name))
+}
+
+/// Returns the group that keys of fields with a place are spelled for.
+pub(super) fn group_of(place: Place) -> Option<Group> {
+    match place {
+        Place::Group(group) | Place::Unsure(group) | Place::Either(_, group) => Some(group),
+        Place::Hidden => None,
     }
 }

@@ -9,13 +9,13 @@ use tracing::Metadata;
 
 use super::layout::{Group, Layout, Member, Place, Stage};
 use super::parts::Parts;
-use super::plan::key_of;
+use super::plan::{group_of, key_of};
 use super::steps::Steps;
 use crate::addresses::{AddressHasher, AddressKeys};
 use crate::context::{Context, is_hidden};
 use crate::names::Names;
 use crate::record::{Record, plain_name};
-use crate::schema::json::{self, Piece};
+use crate::schema::json::Piece;
 use crate::schema::resolved_fields::Origin;
 
 /// A program has few shapes. Recursion can make more; their contexts are prepared without one.
@@ -52,7 +52,7 @@ pub(super) struct SpanCallSite {
 /// A declared field of a span.
 pub(super) struct SpanField {
     pub(super) name: &'static str,
-    /// `,"key":`
+    /// What precedes its value.
     pub(super) key: Piece,
     pub(super) role: Role,
     /// Another span of the shape has a field of that name: shown unless an inner span has a value.
@@ -90,14 +90,14 @@ impl Role {
                 "tracestate" => return Self::State,
                 "request_id" => return Self::Request,
                 "span_id" => return Self::Irregular,
-                "service" if record.service().is_none() => return Self::Irregular,
+                "service" if layout.roles.0 && record.service().is_none() => return Self::Irregular,
                 _ => {}
             }
         }
         match layout.place(name, origin) {
             Place::Group(group) => Self::Group(group),
             Place::Hidden => Self::Hidden,
-            Place::Either(..) | Place::Slot(_) => Self::Irregular,
+            Place::Either(..) | Place::Unsure(_) => Self::Irregular,
         }
     }
 }
@@ -187,7 +187,7 @@ impl Shape {
             }
             if let Some(Member::Value { key, stage: Stage::Shape, put, .. }) = layout.members.get(*number) {
                 let start = shape.fixed.len();
-                shape.fixed.extend_from_slice(key);
+                shape.fixed.extend_from_slice(&key.bytes);
                 if !put(&parts, &mut shape.fixed) {
                     shape.fixed.truncate(start);
                 }
@@ -206,9 +206,10 @@ impl Shape {
         if let Role::Group(group) = role {
             self.groups |= 1 << group;
         }
-        let mut key = vec![b','];
-        json::put_str(&mut key, &key_of(layout, name, origin));
-        key.push(b':');
+        let mut key = Vec::new();
+        if let Some(group) = group_of(layout.place(name, origin)) {
+            layout.spelling_of(group).syntax.put_key(&layout.key(group, name), &mut key);
+        }
         SpanField { name, key: Piece::new(&key), role, is_repeated: false }
     }
 

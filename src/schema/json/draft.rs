@@ -163,28 +163,30 @@ impl<'a> Draft<'a> {
     /// Appends a value in a form, see [`Form`].
     #[inline]
     pub(crate) fn put_formed(&mut self, raw: Raw<'_>, form: Form) {
-        if let (Some(form), Raw::Value(value)) = (form, raw)
-            && form(&value, self.out())
-        {
-            return;
+        match (form, raw) {
+            (Form::Own(put), raw) => put(&raw.value(), self.out()),
+            (Form::Except(put), Raw::Value(value)) if put(&value, self.out()) => {}
+            _ => self.put_raw(raw),
         }
-        self.put_raw(raw);
     }
 
-    /// Ends an object: the comma of its first member becomes the opening brace. An object without members is removed,
-    /// unless it is required.
-    pub(crate) fn end_object(&mut self, object: Opened) {
+    /// Ends an object or a list. `open`: what takes the place of the first separator, if anything does. Without members it
+    /// is removed, unless it is required.
+    pub(crate) fn end_object(&mut self, object: Opened, open: Option<u8>, close: &[u8]) {
         let before = self.out.len();
         let comma = match object.inside.checked_sub(before) {
             Some(inside) => self.bytes.get_mut(..self.length).and_then(|bytes| bytes.get_mut(inside)),
             None => self.out.get_mut(object.inside),
         };
         match comma {
-            Some(comma) => {
-                *comma = b'{';
-                self.put(b"}");
+            Some(first) => {
+                *first = open.unwrap_or(*first);
+                self.put(close);
             }
-            None if object.is_required => self.put(b"{}"),
+            None if object.is_required => {
+                self.put(open.as_slice());
+                self.put(close);
+            }
             None => self.truncate(object.start),
         }
     }

@@ -51,10 +51,21 @@ fn put_error(out: &mut Vec<u8>, chain: ErrorChain<'_>) {
     out.extend_from_slice(b"]}");
 }
 
-/// Appends what is under the key `error`: an error with its sources, or only a text.
+/// Appends what is under the key `error`: an error with its sources and its type, or only a text.
 pub(in crate::schema) fn put_error_object(out: &mut Vec<u8>, value: &Value<'_>) {
     match *value {
-        Value::Error(chain) => put_error(out, chain),
+        Value::Error(chain) => {
+            let start = out.len();
+            put_error(out, chain);
+            if let (Some(type_name), Some(end)) =
+                (chain.type_name(), out.len().checked_sub(1).filter(|end| *end > start))
+            {
+                out.truncate(end);
+                out.extend_from_slice(b",\"type\":");
+                put_str(out, type_name);
+                out.push(b'}');
+            }
+        }
         ref value => {
             out.extend_from_slice(b"{\"message\":");
             put_str(out, &text_of(value));

@@ -55,7 +55,17 @@ fn fields_of_hooks_do_not_replace_those_of_the_layer() {
                 fields.add("route", "mine");
             })
             .on_response(|_, fields| {
-                let names = ["status", "message", "request_id", "method", "outcome", "latency_us", "path"];
+                let names = [
+                    "status",
+                    "message",
+                    "request_id",
+                    "method",
+                    "outcome",
+                    "latency_us",
+                    "path",
+                    "user_agent",
+                    "host",
+                ];
                 names.iter().for_each(|name| fields.add(name, "mine"));
             });
         let app = Router::new().route("/", get(|| async { info!("handling") })).layer(layer);
@@ -70,7 +80,9 @@ fn fields_of_hooks_do_not_replace_those_of_the_layer() {
     let last = &lines[1];
     assert_eq!((text(last, "message"), &last["status"]), ("request finished", &json!(200)));
     assert_eq!((text(last, "outcome"), text(last, "path"), last["latency_us"].is_u64()), ("completed", "/", true));
-    for name in ["status_", "message_", "request_id_", "method_", "outcome_", "latency_us_", "path_"] {
+    for name in
+        ["status_", "message_", "request_id_", "method_", "outcome_", "latency_us_", "path_", "user_agent_", "host_"]
+    {
         assert_eq!(last[name], "mine", "{name}");
     }
 }
@@ -87,6 +99,7 @@ fn an_error_of_a_hook_is_logged_unless_the_layer_has_one() {
     let errors = [&lines[0]["error"], &lines[1]["error"]];
     assert_eq!(errors, [&json!({"message": "of the hook"}), &json!({"message": "of the body"})]);
     assert_eq!(text(&lines[1], "outcome"), "body_error");
+    assert_eq!((&lines[1]["error_"], lines[0].get("error_")), (&json!("of the hook"), None));
 }
 
 #[test]
@@ -150,4 +163,55 @@ fn a_hook_that_panics_does_not_harm_the_request() {
         assert_eq!(send(app, request("GET", "/")).await.body(), "text");
     });
     assert_eq!((lines.len(), &lines[0]["before"], &lines[0]["outcome"]), (1, &json!(true), &json!("completed")));
+}
+
+#[test]
+fn the_line_has_what_the_requests_head_says_of_client_and_server() {
+    let long = "x".repeat(1000);
+    let lines = lines(|| async {
+        let app = Router::new().route("/", get(|| async {})).layer(ServerLayer::new());
+        for (version, uri, headers) in [
+            (http::Version::HTTP_11, "/?token=hidden", vec![("host", "orders:8080"), ("user-agent", "curl/8.5")]),
+            (http::Version::HTTP_2, "https://user:hidden@orders/?token=hidden", vec![("host", "other")]),
+            (http::Version::HTTP_10, "/", vec![("host", "user:hidden@orders"), ("user-agent", &long)]),
+            (http::Version::HTTP_11, "/", vec![("host", "not a host"), ("user-agent", "gr\u{fc}n")]),
+        ] {
+            let mut request = request("GET", uri);
+            *request.version_mut() = version;
+            for (name, value) in headers {
+                request.headers_mut().insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            send(app.clone(), request).await;
+        }
+    });
+    let names = ["http_version", "scheme", "host", "user_agent"];
+    let said: Vec<_> = lines.iter().map(|line| names.map(|name| line.get(name).cloned().unwrap_or_default())).collect();
+    let null = json!(null);
+    assert_eq!(
+        said,
+        [
+            [json!("1.1"), null.clone(), json!("orders:8080"), json!("curl/8.5")],
+            [json!("2"), json!("https"), json!("orders"), null.clone()],
+            [json!("1.0"), null.clone(), json!("orders"), json!(&long[..256])],
+            [json!("1.1"), null.clone(), null, json!("gr\u{fc}n")],
+        ]
+    );
+    assert!(lines.iter().all(|line| !line.to_string().contains("hidden")));
+}
+
+#[test]
+fn what_a_hook_says_of_the_client_replaces_the_heads_words() {
+    let lines = lines(|| async {
+        let layer = ServerLayer::new().on_request(|_, fields| {
+            ["http_version", "scheme", "host", "user_agent"].iter().for_each(|name| fields.add(name, "mine"));
+        });
+        let mut request = request("GET", "https://orders/");
+        request.headers_mut().insert("user-agent", HeaderValue::from_static("curl/8.5"));
+        send(Router::new().route("/", get(|| async { info!("handling") })).layer(layer), request).await;
+    });
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let said = ["http_version", "scheme", "host", "user_agent"].map(|name| &line[name]);
+        assert_eq!(said, [&json!("mine"); 4], "{line}");
+    }
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use spanline::record::{self, Record};
+use spanline::schema::Schema;
 use spanline::sink::{Control, Lines, Memory, Next, Sink};
 use spanline::{Error, Guard, Output};
 use tracing::dispatcher::with_default;
@@ -35,11 +37,10 @@ fn on_thread<T: Send>(run: impl FnOnce() -> T + Send) -> std::thread::Result<T> 
 }
 
 #[test]
-fn a_panic_is_a_line_with_its_text_place_thread_and_context() {
+fn a_panic_is_a_line_with_its_text_and_context() {
     child(this_test!(), &[("RUST_BACKTRACE", "0")], || {
         let memory = Memory::new();
         let guard = quiet_log(&memory);
-        let line = line!() + 4;
         let panicking = || {
             let _request = info_span!("request", request_id = "r-1").entered();
             let _db = info_span!("db", table = "orders").entered();
@@ -59,7 +60,7 @@ fn a_panic_is_a_line_with_its_text_place_thread_and_context() {
             found,
             json!({
                 "timestamp": "2026-11-20T10:15:38.123456Z", "level": "ERROR", "target": "panic",
-                "message": "out of luck", "location": format!("tests/it/process/panics.rs:{line}:13"), "thread": "pool-7",
+                "message": "out of luck", "error": {"message": "out of luck", "type": "panic", "chain": []}, "thread_name": "pool-7",
                 "request_id": "r-1", "table": "orders", "spans": ["request", "db"],
             })
         );
@@ -73,12 +74,61 @@ fn the_file_and_line_of_a_panic_are_those_of_its_place() {
         let memory = Memory::new();
         let schema = spanline::schema::Flat::new().file().line().thread_name().thread_id();
         let guard = spanline::builder().output(Output::new(memory.clone()).schema(schema)).init().unwrap();
-        assert!(on_thread(|| panic!("somewhere")).is_err());
-        let line = line!() - 1;
+        let line = line!() + 1;
+        let panicking = || panic!("somewhere");
+        assert!(on_thread(panicking).is_err());
+        std::thread::scope(|scope| {
+            let named = std::thread::Builder::new().name("pool-7".to_owned()).spawn_scoped(scope, panicking);
+            assert!(named.unwrap().join().is_err());
+        });
         let lines = flushed(&guard, &memory);
-        assert_eq!((&lines[0]["file"], &lines[0]["line"]), (&json!("tests/it/process/panics.rs"), &json!(line)));
-        assert_eq!(lines[0]["thread"], "<unnamed>");
-        assert!(lines[0]["thread_id"].is_u64() && lines[0].get("fields").is_none());
+        for (found, name) in lines.iter().zip([None, Some(&json!("pool-7"))]) {
+            assert_eq!((&found["file"], &found["line"]), (&json!("tests/it/process/panics.rs"), &json!(line)));
+            assert_eq!(found.get("thread_name"), name);
+            assert!(found["thread_id"].is_u64() && found.get("fields").is_none() && found.get("thread").is_none());
+        }
+        assert_eq!(lines.len(), 2);
+    });
+}
+
+/// Writes what a record says of a panic, without an output that asks for the thread.
+struct OfPanic;
+
+impl Schema for OfPanic {
+    fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        let error = record.fields().find_map(|(name, value)| match value {
+            record::Value::Error(chain) => Some(json!([name, chain.type_name(), chain.message()])),
+            _ => None,
+        });
+        let thread = record.thread().unwrap();
+        let names: Vec<_> = record.fields().map(|(name, _)| name).collect();
+        let said =
+            json!([format!("{:?}", record.kind()), error, thread.name, thread.id > 0, names, record.event_name()]);
+        out.extend_from_slice(said.to_string().as_bytes());
+    }
+}
+
+#[test]
+fn a_panic_is_an_error_of_the_type_panic_on_a_known_thread() {
+    child(this_test!(), &[("RUST_BACKTRACE", "0")], || {
+        set_hook(Box::new(|_| ()));
+        let memory = Memory::new();
+        let guard = spanline::builder().output(Output::new(memory.clone()).schema(OfPanic)).init().unwrap();
+        let long = "x".repeat(10 << 20);
+        std::thread::scope(|scope| {
+            for payload in ["out of luck", &long] {
+                let panicking = move || panic_any(payload.to_owned());
+                let named = std::thread::Builder::new().name("pool-7".to_owned()).spawn_scoped(scope, panicking);
+                assert!(named.unwrap().join().is_err());
+            }
+        });
+        guard.handle().flush(Duration::from_secs(60)).unwrap();
+        let lines: Vec<Value> = memory.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of =
+            |message: &str| json!(["Panic", ["error", "panic", message], "pool-7", true, ["message", "error"], null]);
+        assert_eq!(lines[0], of("out of luck"));
+        let message = lines[1][1][2].as_str().unwrap();
+        assert!(message.len() >= 32 && lines[1] == of(&long[..message.len()]), "{}", lines[1]);
     });
 }
 
@@ -253,8 +303,8 @@ fn promise_14_hostile_payloads_and_panics_in_destructors_are_lines() {
         let lines = flushed(&guard, &memory);
         let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
         assert_eq!(messages[..2], ["Box<dyn Any>", "Box<dyn Any>"]);
-        assert_eq!((messages[2], messages[4]), ("\u{1b}[31m\u{202e}\"\n".repeat(10).as_str(), ""));
-        assert_eq!((&lines[3]["truncated"], &lines[3]["thread"]), (&json!(true), &json!("<unnamed>")));
+        assert_eq!((messages[2], messages[4]), ("\u{1b}[31m\u{202e}\"\n".repeat(10).as_str(), "panic"));
+        assert_eq!(lines[3]["truncated"], true);
     });
 }
 

@@ -106,6 +106,7 @@ fn held_back_and_a_backtrace_are_there_once() {
     });
     guard.close().unwrap();
     let lines = memory.lines();
-    assert!(lines[0].contains("detail  held_back=true  request"), "{}", lines[0]);
-    assert_eq!((lines[1].matches("backtrace=").count(), lines[1].contains("theirs")), (1, false), "{}", lines[1]);
+    assert!(lines[0].contains("detail  fields.held_back=false held_back=true  request"), "{}", lines[0]);
+    assert_eq!(lines[1].matches(" backtrace=").count(), 1, "{}", lines[1]);
+    assert!(lines[1].contains(" fields.backtrace=theirs "), "{}", lines[1]);
 }

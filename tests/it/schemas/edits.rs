@@ -1,9 +1,10 @@
 //! Keys renamed, dropped and added on any schema.
 
 use serde_json::{Value, json};
-use spanline::schema::{BuiltIn, Edits, built_in};
+use spanline::schema::{BuiltIn, Edits, Flat, TimeFormat, built_in};
 use tracing::{info, info_span};
 
+use super::golden::story;
 use super::logfmt::read;
 use super::{output_lines, schema};
 use crate::support::strict;
@@ -45,7 +46,7 @@ fn a_path_leads_into_objects_and_arrays() {
 
     let edits = Edits::new().rename("log.level", "level").remove("labels.password").rename("labels.user", "uid");
     let line = one("ecs", edits, run);
-    assert_eq!((&line["level"], &line["labels"]), (&json!("INFO"), &json!({"uid": 3, "spans": "request:db"})));
+    assert_eq!((&line["level"], &line["labels"]), (&json!("INFO"), &json!({"uid": "3", "spans": "request:db"})));
 }
 
 #[test]
@@ -76,6 +77,8 @@ fn every_schema_takes_edits() {
     let edits =
         || Edits::new().rename("user_id", "uid").remove("secret").insert("type", "app").rename("labels.user_id", "uid");
     let edits = || edits().remove("labels.secret").rename("fields.user_id", "uid").remove("fields.secret");
+    let edits = || edits().rename("event.user_id", "uid").remove("event.secret");
+    let edits = || edits().rename("_user_id", "uid").remove("_secret");
     for BuiltIn { name, is_json, .. } in built_in() {
         let output = |output: spanline::Output| output.schema(schema(name)).edits(edits());
         let text = output_lines(output, || info!(user_id = 42, secret = "hunter2", "order loaded")).join("\n");
@@ -84,6 +87,24 @@ fn every_schema_takes_edits() {
         if *is_json {
             strict::line(&text);
         }
+    }
+}
+
+/// New Relic takes no array, and no text for the time.
+#[test]
+fn edits_make_flat_fit_new_relic() {
+    let edits = Edits::new().rename("level", "log.level").rename("trace_id", "trace.id").rename("span_id", "span.id");
+    let edits = edits.rename("service", "service.name").remove("error.chain").remove("spans");
+    let flat = Flat::new().time(TimeFormat::EpochMillis);
+    let lines = output_lines(|output| output.schema(flat).edits(edits), story);
+    for line in lines.iter().map(|line| strict::line(line)) {
+        assert!(
+            line["timestamp"].is_u64() && line["log.level"].is_string() && line["service.name"] == "orders",
+            "{line}"
+        );
+        let arrays = line.as_object().unwrap().iter().filter(|(name, value)| value.is_array() && *name != "json");
+        assert_eq!(arrays.count(), 0, "{line}");
+        assert!(line["error"].get("chain").is_none(), "{line}");
     }
 }
 

@@ -1,7 +1,9 @@
-//! One story, told by each schema: `tests/golden/schemas/<name>.jsonl`.
+//! One story, told by each schema: `tests/golden/schemas/<name>.jsonl`. A second one, of panics and other lines that the
+//! log makes itself, is in `own_lines.txt`.
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{catch_unwind, set_hook};
 
 use spanline::Output;
 use spanline::schema::{BuiltIn, built_in};
@@ -11,6 +13,8 @@ use tracing::{Level, info_span};
 use tracing_subscriber::prelude::*;
 
 use super::lines_by;
+use super::panicking::panic_here;
+use crate::support::child::child;
 use crate::support::golden::compare;
 use crate::support::stage::{Site, fixed};
 use crate::support::strict;
@@ -159,6 +163,60 @@ fn a_story_told_by_each_schema() {
     }
 }
 
+/// Logs what the log itself makes of a program, and what events must not make of a line.
+fn own_lines() {
+    let failed = failed();
+    let error: &(dyn Error + 'static) = &failed;
+    let request = Site::span("request", "orders", &["request_id", "message", "error"]);
+    request.open(&[Some(&"r-1"), Some(&"the span's"), Some(&"the span's")]).in_scope(|| {
+        assert!(catch_unwind(panic_here).is_err());
+        Site::event("orders", Level::INFO, &["message", "message", "error", "error"]).log(&[
+            Some(&"the text"),
+            Some(&"FORGED"),
+            Some(&"the first error"),
+            Some(&error),
+        ]);
+        Site::event("orders", Level::INFO, &["user_id"]).log(&[Some(&42)]);
+        Site::event("log", Level::INFO, &["message", "log.target", "log.file", "log.line"]).log(&[
+            Some(&"of no record"),
+            Some(&"FORGED"),
+            Some(&"FORGED"),
+            Some(&7u64),
+        ]);
+    });
+}
+
+/// In its own process: a log reports the panics of all threads.
+#[test]
+fn lines_of_the_log_itself_in_each_schema() {
+    child(this_test!(), &[("RUST_BACKTRACE", "0")], || {
+        set_hook(Box::new(|_| ()));
+        let outputs: Vec<_> = built_in().map(|schema| (schema, Memory::new())).collect();
+        let builder = fixed().service("orders").static_field("env", "test").log_panics(true).span_close("info");
+        let builder = outputs.iter().fold(builder, |builder, (schema, memory)| {
+            builder.output(Output::new(memory.clone()).schema(schema.reproducible()))
+        });
+        let (layer, guard) = builder.build().unwrap();
+        let run = || with_default(tracing_subscriber::registry().with(layer), own_lines);
+        std::thread::scope(|scope| {
+            let named = std::thread::Builder::new().name("pool-7".to_owned()).spawn_scoped(scope, run);
+            named.unwrap().join().unwrap();
+        });
+        guard.close().unwrap();
+        let mut all = String::new();
+        for (schema, memory) in outputs {
+            all += &format!("# {}\n", schema.name);
+            for line in memory.lines() {
+                if schema.is_json {
+                    strict::line(&line);
+                }
+                all += &(of_here(&line) + "\n");
+            }
+        }
+        compare("schemas/own_lines.txt", &all);
+    });
+}
+
 /// A line without what is different on each machine.
 pub(super) fn of_here(line: &str) -> String {
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -166,7 +224,9 @@ pub(super) fn of_here(line: &str) -> String {
     let line = [",", "}"]
         .iter()
         .fold(line.to_owned(), |line, end| line.replace(&pid(std::process::id(), end), &pid(4242, end)));
-    line.replace(&format!("\"hostname\":\"{hostname}\""), "\"hostname\":\"machine\"")
+    ["hostname", "host"]
+        .iter()
+        .fold(line, |line, key| line.replace(&format!("\"{key}\":\"{hostname}\""), &format!("\"{key}\":\"machine\"")))
 }
 
 /// Returns a line without the digits of its long text: how many there are depends on the lengths of process id and

@@ -109,7 +109,10 @@ proptest! {
                 let line = strict::line(&lines[1]);
                 let moved = ["request_id", "env", "requestId", "httpRequest", "version", "traceparent"];
                 for (field_name, value) in values.iter().filter(|(name, _)| !moved.contains(&name.as_str())) {
-                    prop_assert_eq!(field(&line, field_name), value, "{} {}", name, field_name);
+                    let found = field(&line, field_name);
+                    // Gcp keeps numbers as doubles.
+                    let is_text = name == "gcp" && found.as_str() == Some(&value.to_string());
+                    prop_assert!(is_text || found == value, "{} {}: {} for {}", name, field_name, found, value);
                 }
             }
         }

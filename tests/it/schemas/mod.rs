@@ -5,8 +5,13 @@ mod documentation;
 mod edits;
 mod golden;
 mod hostile;
+mod intake;
+mod levels;
 mod logfmt;
+mod panicking;
 mod published;
+#[cfg(feature = "axum")]
+mod requests;
 mod static_fields;
 
 use spanline::Output;

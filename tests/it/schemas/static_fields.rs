@@ -44,12 +44,17 @@ fn static_fields_keep_their_type() {
         "shard": 7, "negative": -7, "ratio": 0.5, "canary": true, "text": "text", "owned": "text", "some": 1,
         "json": {"a": [1, "4111111111111111"]}, "has_password": true, "card": 4_111_111_111_111_111_u64,
     });
-    for name in ["flat", "nested", "datadog", "bunyan", "lambda", "ecs"] {
+    for name in ["flat", "nested", "datadog", "bunyan", "pino", "lambda", "splunk", "ecs"] {
         let line = strict::line(&line(schema(name), Redact::new()));
-        let fields = if name == "ecs" { &line["labels"] } else { &line };
+        let fields = match name {
+            "ecs" => &line["labels"],
+            "splunk" => &line["event"],
+            _ => &line,
+        };
         for (key, value) in expected.as_object().unwrap() {
-            // A label is a scalar.
-            let value = if (name, key.as_str()) == ("ecs", "json") { &json!(value.to_string()) } else { value };
+            // A label is a text.
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = if name == "ecs" { &json!(text) } else { value };
             assert_eq!(&fields[key], value, "{name} {key}");
         }
         assert_eq!((fields.get("none"), &fields["password"]), (None, &json!("<redacted>")), "{name}");

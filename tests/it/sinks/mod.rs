@@ -9,6 +9,7 @@ pub(crate) mod fork;
 pub(crate) mod genuine_lines;
 pub(crate) mod hostile;
 pub(crate) mod isolation;
+pub(crate) mod journal;
 pub(crate) mod logging_sinks;
 pub(crate) mod peer;
 pub(crate) mod profile;

@@ -58,7 +58,7 @@ pub(crate) type Given<'v> = Option<&'v dyn tracing::field::Value>;
 
 impl Site {
     pub(crate) fn event(target: &str, level: Level, fields: &[&str]) -> &'static Self {
-        Self::new("event", target, level, fields, Kind::EVENT)
+        Self::new("event nowhere", target, level, fields, Kind::EVENT)
     }
 
     pub(crate) fn span(name: &str, target: &str, fields: &[&str]) -> &'static Self {
@@ -67,7 +67,8 @@ impl Site {
 
     /// An event with a place in the source.
     pub(crate) fn placed(target: &str, level: Level, fields: &[&str], file: &'static str, line: u32) -> &'static Self {
-        Self::make("event", target, level, fields, Kind::EVENT, Some((file, line)))
+        let name = format!("event {file}:{line}");
+        Self::make(&name, target, level, fields, Kind::EVENT, Some((file, line)))
     }
 
     fn new(name: &str, target: &str, level: Level, fields: &[&str], kind: Kind) -> &'static Self {

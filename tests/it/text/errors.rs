@@ -42,7 +42,7 @@ fn an_error_line_has_the_whole_chain_in_order() {
     for length in [1, 5, 65] {
         let chain = Link::chain(length);
         let lines = lines(|| error!(error = &chain as &(dyn Error + 'static), "failed"));
-        assert_eq!(lines[0]["error"], json!({ "message": "link 0", "chain": links(1..length) }));
+        assert_eq!(lines[0]["error"], json!({ "message": "link 0", "type": "Link", "chain": links(1..length) }));
     }
 }
 
@@ -130,13 +130,13 @@ fn logged(hostile: &Hostile) -> Value {
 
 #[test]
 fn promise_12_an_error_that_misbehaves_harms_neither_the_caller_nor_the_line() {
-    assert_eq!(logged(&TAME), json!({ "message": "tame", "chain": [] }));
+    assert_eq!(logged(&TAME), json!({ "message": "tame", "type": "Tame", "chain": [] }));
     let panics = logged(&Hostile { display: |_| panic!("display"), ..TAME });
     assert_eq!(panics["message"], "<panicked>");
     let fails = logged(&Hostile { display: |_| Err(fmt::Error), ..TAME });
     assert_eq!(fails["message"], "<format error>");
     let source = logged(&Hostile { source: |_| panic!("source"), ..TAME });
-    assert_eq!(source, json!({ "message": "tame", "chain": [] }));
+    assert_eq!(source, json!({ "message": "tame", "type": "Tame", "chain": [] }));
     let cycle = logged(&Hostile { source: |own| Some(never_ending(own)), ..TAME });
     assert_eq!(cycle["chain"].as_array().unwrap().len(), 64);
 }

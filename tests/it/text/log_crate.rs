@@ -204,6 +204,7 @@ fn key_values_of_a_record_are_fields_with_their_types() {
         log::info!(outer:% = Logs; "nested");
         log::info!("without");
         log::info!(message = "forged", level = "forged", "log.target" = "forged", "" = 1; "reserved");
+        log::info!(count = 1, count = 2, message = "a", message = "b"; "twice");
         log::debug!(costly:% = Logs; "not wanted, not formatted");
         guard.close().unwrap();
 
@@ -227,7 +228,9 @@ fn key_values_of_a_record_are_fields_with_their_types() {
         assert_eq!(reserved["fields"], json!({ "level": "forged" }));
         assert_eq!((&reserved["kv.log.target"], &reserved[""]), (&json!("forged"), &json!(1)));
         assert_eq!(reserved["kv.message"], "forged");
-        assert_eq!(lines.len(), 6);
+        let twice = ["count", "count_2", "kv.message", "kv.message_2"].map(|name| &line("twice")[name]);
+        assert_eq!(twice, [&json!(2), &json!(1), &json!("b"), &json!("a")]);
+        assert_eq!(lines.len(), 7);
     });
 }
 

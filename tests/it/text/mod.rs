@@ -11,6 +11,7 @@ pub(crate) mod growth;
 pub(crate) mod growth_of_logs;
 pub(crate) mod hostile_values;
 pub(crate) mod install;
+pub(crate) mod kinds;
 #[cfg(feature = "log")]
 pub(crate) mod log_crate;
 pub(crate) mod long_lines;
@@ -18,4 +19,5 @@ pub(crate) mod mistakes;
 pub(crate) mod redaction;
 pub(crate) mod redaction_corpus;
 pub(crate) mod redaction_rates;
+pub(crate) mod repeated_names;
 pub(crate) mod safe_lines;

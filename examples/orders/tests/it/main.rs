@@ -202,12 +202,19 @@ fn marks(schema: &str, event: &Value) -> Vec<String> {
     let time = text(event, "timestamp");
     let mut marks: Vec<_> = ["message", "service"].map(|key| text(event, key).to_owned()).to_vec();
     marks.push(match schema {
-        "otel" => time[20..26].to_owned(),
+        "otel" | "gelf" | "splunk" => time[20..26].to_owned(),
+        "pino" => time[20..23].to_owned(),
         // The hours of a console are local.
         _ => time[17..26].to_owned(),
     });
     marks.push(match (schema, text(event, "level")) {
-        ("bunyan", level) => format!("\"level\":{}", 10 * (2 + LEVELS.iter().position(|of| *of == level).unwrap())),
+        ("bunyan" | "pino", level) => {
+            format!("\"level\":{}", 10 * (2 + LEVELS.iter().position(|of| *of == level).unwrap()))
+        }
+        ("gelf", level) => {
+            let number = ["ERROR", "WARN", "INFO"].iter().position(|of| *of == level).map_or(7, |at| [3, 4, 6][at]);
+            format!("\"level\":{number}")
+        }
         (_, level) => level.to_owned(),
     });
     let is_console = ["console", "compact", "pretty"].contains(&schema);

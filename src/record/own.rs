@@ -1,0 +1,51 @@
+//! The call sites of the log itself: of notices, of panics, and all others in this crate's source.
+
+use tracing::callsite::{Callsite, Identifier};
+use tracing::field::FieldSet;
+use tracing::metadata::Kind;
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata};
+
+/// The target of the spans and lines of HTTP requests.
+pub(crate) const REQUESTS: &str = "spanline::http";
+
+/// The target of panics.
+pub(crate) const PANICS: &str = "panic";
+
+static NOTICE: OwnSite = OwnSite(notice_metadata);
+static NOTICE_METADATA: Metadata<'static> = metadata("notice", "spanline", Level::WARN, &NOTICE);
+
+static PANIC: OwnSite = OwnSite(panic_metadata);
+static PANIC_METADATA: Metadata<'static> = metadata("panic", PANICS, Level::ERROR, &PANIC);
+
+/// Returns the call site of lines that the log writes about itself: a WARN with target `spanline`.
+pub(crate) fn notice_metadata() -> &'static Metadata<'static> {
+    &NOTICE_METADATA
+}
+
+/// Returns the call site of all panics: an ERROR with target `panic`.
+pub(crate) fn panic_metadata() -> &'static Metadata<'static> {
+    &PANIC_METADATA
+}
+
+/// Returns whether a call site is in this crate's source. A target can be chosen; a module path cannot.
+pub(super) fn is_own(meta: &Metadata<'_>) -> bool {
+    let below = meta.module_path().and_then(|path| path.strip_prefix("spanline"));
+    below.is_some_and(|below| below.is_empty() || below.starts_with("::"))
+}
+
+/// A call site that no macro makes, by its metadata.
+struct OwnSite(fn() -> &'static Metadata<'static>);
+
+impl Callsite for OwnSite {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        (self.0)()
+    }
+}
+
+/// Returns metadata of events without declared fields and without a place in the source.
+const fn metadata(name: &'static str, target: &'static str, level: Level, site: &'static OwnSite) -> Metadata<'static> {
+    Metadata::new(name, target, level, None, None, None, FieldSet::new(&[], Identifier(site)), Kind::EVENT)
+}
