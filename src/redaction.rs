@@ -29,6 +29,9 @@ const PLACES: usize = 256;
 /// The key of no span.
 const NO_KEY: ContextKey = ContextKey { span: 0, version: 0 };
 
+/// Keys below this are no letters, so that the texts beside them are told apart.
+const LETTERLESS_KEYS: u8 = b' ';
+
 /// A context with more redacted bytes is scanned anew for each line.
 const MAX_KEPT_BYTES: usize = 4096;
 
@@ -158,11 +161,21 @@ impl Forms {
     }
 
     /// Skips the leading fields that stay as they are for certain.
-    #[inline]
+    #[inline(always)]
     fn behind_harmless<'a>(&self, fields: Fields<'a>, cut_at: usize) -> Fields<'a> {
-        fields.skip_harmless(self.rules.least_card_number(), |text, cut| {
-            self.rules.is_harmless(text, || text.len() >= cut_at || cut()) && !self.has_sequence(text)
-        })
+        let stays = |text: &[u8]| !matches!(text, [b'{' | b'[', ..]) && !self.has_sequence(text);
+        if !self.rules.scans_texts() {
+            return fields.skip_plain(Fields::KEYS, u64::MAX, stays);
+        }
+        let least = self.rules.least_card_number();
+        let is_whole = |text: &[u8]| text.len() < cut_at && stays(text);
+        let rest = fields.clone().skip_untruncated(LETTERLESS_KEYS, least, is_whole);
+        // One look at all their texts costs less than one at each.
+        let (plain, _) = fields.rest().split_at(fields.rest().len() - rest.rest().len());
+        match self.rules.first_secret(plain, |place| fields.clone().text_around(place)) {
+            Some(place) => fields.skip_to(place),
+            None => rest,
+        }
     }
 
     /// Returns whether all fields stay as they are for certain.

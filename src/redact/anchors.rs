@@ -2,8 +2,8 @@
 //!
 //! Nearly every secret follows a word: a listed name, `Bearer`, the `ghp` of a token, a command. One table tells, by
 //! the last three letters of a word, whether it may be such a word. The others have a mark (`@`, `A`, `J`) or four
-//! digits in a row. Texts without anchors hold no secret; [`walk`](Anchors::walk) is all that they
-//! cost.
+//! digits in a row. Texts without anchors hold no secret; [`Walk::of`] is all that they cost. It judges all
+//! texts of a record at once.
 //!
 //! The bytes are judged a block at a time: one bit for each says whether it is a letter, a digit or a mark.
 
@@ -28,12 +28,14 @@ pub(super) mod kind {
     pub(crate) const DIGITS: u8 = 64;
 }
 
-const PLACES: usize = 8192;
+const PLACES: usize = 16_384;
 
 /// Which words are anchors, by their last three letters.
 #[derive(Debug)]
 pub(super) struct Anchors {
     kinds: Box<[u8; PLACES]>,
+    /// Those of the kinds that any letter may precede.
+    after_any: Box<[u8; PLACES]>,
     /// The letters that may stand before the last three, as bits.
     fourths: Box<[u32; PLACES]>,
     /// All bits if a word of one letter may be an anchor.
@@ -54,15 +56,18 @@ fn ending(word: u64, letters: u32) -> usize {
 }
 
 /// Returns the place of three letters, whatever their case. They are the upper three bytes, the last letter uppermost.
+///
+/// The first one keeps the bit that letters have and most other characters have not: words of two letters are frequent.
 #[inline(always)]
 fn place(letters: u32) -> usize {
-    ((letters & 0x1f_1f_1f_00).wrapping_mul(0x9e37_79b1) >> 19) as usize
+    ((letters & 0x1f_1f_5f_00).wrapping_mul(0x9e37_79b1) >> 18) as usize
 }
 
 impl Anchors {
     pub(super) fn new() -> Self {
         Self {
             kinds: Box::new([0; PLACES]),
+            after_any: Box::new([0; PLACES]),
             fourths: Box::new([0; PLACES]),
             short: 0,
             endings: Box::new([0; ENDINGS / 64]),
@@ -82,11 +87,11 @@ impl Anchors {
                 let known = last_word.min(6);
                 let known = letters.get(letters.len() - known..).unwrap_or_default();
                 let fourth = known.len().checked_sub(4).and_then(|at| known.get(at));
-                self.set([one, two, three], fourth.map_or(u32::MAX, |letter| 1 << (letter & 31)), kind);
+                self.set([one, two, three], fourth.copied(), kind);
                 self.set_ending(known);
             }
             [.., two, three] if last_word == 2 => {
-                (0..32).for_each(|one| self.set([one, two, three], u32::MAX, kind));
+                (0..128).for_each(|one| self.set([one, two, three], None, kind));
                 self.set_ending(&[two, three]);
                 self.of_two |= kind;
             }
@@ -95,17 +100,20 @@ impl Anchors {
                 self.short = u64::MAX;
                 self.of_two = u8::MAX;
                 *self.endings = [u64::MAX; ENDINGS / 64];
-                self.kinds.iter_mut().for_each(|kinds| *kinds |= kind);
-                *self.fourths = [u32::MAX; PLACES];
+                self.kinds.iter_mut().chain(&mut *self.after_any).for_each(|kinds| *kinds |= kind);
             }
         }
     }
 
-    fn set(&mut self, [one, two, three]: [u8; 3], fourth: u32, kind: u8) {
+    /// Adds a kind for three letters. `fourth`: the letter before them, if it is known.
+    fn set(&mut self, [one, two, three]: [u8; 3], fourth: Option<u8>, kind: u8) {
         let place = place(u32::from_le_bytes([0, one, two, three]));
-        if let (Some(kinds), Some(fourths)) = (self.kinds.get_mut(place), self.fourths.get_mut(place)) {
-            *kinds |= kind;
-            *fourths |= fourth;
+        let Some(kinds) = self.kinds.get_mut(place) else { return };
+        *kinds |= kind;
+        match (fourth, self.fourths.get_mut(place), self.after_any.get_mut(place)) {
+            (Some(letter), Some(fourths), _) => *fourths |= 1 << (letter & 31),
+            (None, _, Some(kinds)) => *kinds |= kind,
+            _ => {}
         }
     }
 
@@ -132,23 +140,22 @@ impl Anchors {
         (3..=6).any(is_known) || (kind & self.of_two != 0 && is_known(2))
     }
 
-    /// Returns what the word that ends at a place of a block may announce, by its last three letters.
+    /// Returns what the word that ends at a place of a block may announce, by its last four letters.
     #[inline(always)]
-    fn kind<const N: usize>(&self, window: &[u8; N], end: usize) -> u8 {
+    fn kind(&self, window: &Window, end: usize) -> u8 {
         let four = window.get(end..end + BEFORE).and_then(<[u8]>::first_chunk).unwrap_or(&[0; BEFORE]);
         let place = place(u32::from_le_bytes(*four));
-        match (self.kinds.get(place), self.fourths.get(place)) {
-            (Some(0), _) | (None, _) | (_, None) => 0,
-            (Some(kind), Some(fourths)) => {
-                if fourths >> (four[0] & 31) & 1 == 1 {
-                    *kind
-                } else {
-                    0
-                }
-            }
+        match (self.kinds.get(place), self.fourths.get(place), self.after_any.get(place)) {
+            (Some(0), ..) => 0,
+            (Some(kinds), Some(fourths), _) if fourths >> (four[0] & 31) & 1 == 1 => *kinds,
+            (.., Some(kinds)) => *kinds,
+            _ => 0,
         }
     }
 }
+
+/// The position and the kind of an anchor.
+pub(super) type Found = (usize, u8);
 
 /// Goes from anchor to anchor. Words come first in each block, then digits, then marks.
 #[derive(Clone, Copy, Debug)]
@@ -157,18 +164,85 @@ pub(super) struct Walk<'a> {
     text: &'a [u8],
     /// The text was cut, so that a card number may end early.
     cut: bool,
-    block: Block,
+    block: Block<'a>,
 }
 
-/// The position and the kind of an anchor.
-pub(super) type Found = (usize, u8);
+impl<'a> Walk<'a> {
+    /// Calls `each` with the anchors of a text. `cut`: the text was cut.
+    pub(super) fn all(anchors: &Anchors, text: &[u8], cut: bool, each: impl FnMut(Found)) {
+        let mut each = each;
+        let mut window = [0; BEFORE + BLOCK];
+        copy_first(text, &mut window);
+        let block = Block::of(&window, anchors.short, 0, fresh(text));
+        Walk { anchors, text, cut, block }.for_each(&mut each);
+        // A text that is little longer than a block.
+        if let Some(base @ 1..BEFORE) = text.len().checked_sub(BLOCK) {
+            let window = near_start(text);
+            let block = Block::of(&window, anchors.short, base, u64::MAX << (BLOCK - base));
+            Walk { anchors, text, cut, block }.for_each(each);
+        }
+    }
+
+    /// Returns what finds the anchors of a text; `None` when it has none, like most texts. No word ends in its first
+    /// bytes, which are [`BEFORE`], and the text is not cut. `spare`: holds a short text.
+    #[inline(always)]
+    pub(super) fn of(anchors: &'a Anchors, text: &'a [u8], spare: &'a mut Option<Window>) -> Option<Self> {
+        let block = match text.first_chunk() {
+            Some(window) => Block::first(anchors, window, text),
+            None => {
+                let window = spare.insert([0; BEFORE + BLOCK]);
+                let base = if text.len() > BLOCK {
+                    window.iter_mut().zip(text).for_each(|(place, byte)| *place = *byte);
+                    BEFORE
+                } else {
+                    copy_first(text, window);
+                    0
+                };
+                Block::only(anchors, window, text, base)
+            }
+        };
+        block.map(|block| Self { anchors, text, cut: false, block })
+    }
+
+    /// Returns the next place that may be an anchor.
+    #[inline(never)]
+    fn step(&mut self) -> Option<Found> {
+        // A copy, so that it stays in registers.
+        let mut block = self.block;
+        let found = block.search(self.anchors, self.text, self.cut);
+        match found {
+            Some((_, kind::DIGITS)) => block.runs &= block.runs - 1,
+            Some((_, kind::MARK)) => block.marks &= block.marks - 1,
+            Some(_) if block.ends != 0 => block.ends &= block.ends - 1,
+            // No last word again.
+            _ => block.base = self.text.len(),
+        }
+        self.block = block;
+        found
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            let (at, kind) = self.step()?;
+            if matches!(kind, kind::DIGITS | kind::MARK) || self.anchors.may_end(self.text, at, kind) {
+                return Some((at, kind));
+            }
+        }
+    }
+}
 
 /// A block, and the places in it that were not looked at yet.
+///
+/// A block begins with the last [`BEFORE`] bytes of the one before it. So each is judged by itself.
 #[derive(Clone, Copy, Debug)]
-struct Block {
+struct Block<'a> {
+    window: &'a Window,
     /// Where it begins.
     base: usize,
-    classes: Classes,
     /// Behind words.
     ends: u64,
     /// The fourth digit of each run.
@@ -176,169 +250,114 @@ struct Block {
     marks: u64,
 }
 
-impl Block {
+impl<'a> Block<'a> {
+    /// Returns the first block of a text with a place that may be an anchor. `window`: the first bytes of the text.
+    #[inline(never)]
+    fn first(anchors: &Anchors, window: &'a Window, text: &'a [u8]) -> Option<Self> {
+        let mut block = Self::of(window, anchors.short, BEFORE, u64::MAX);
+        block.search(anchors, text, false).map(|_| block)
+    }
+
+    /// The same for a text of one block, the window.
+    #[inline(never)]
+    fn only(anchors: &Anchors, window: &'a Window, text: &'a [u8], base: usize) -> Option<Self> {
+        let mut block = Self::of(window, anchors.short, base, fresh(text.get(base..).unwrap_or_default()));
+        block.search(anchors, text, false).map(|_| block)
+    }
+
     /// Judges the bytes of a block. `fresh`: those that belong neither to the block before it nor behind the text.
     #[inline(always)]
-    fn of(classes: Classes, short: u64, before: Classes, fresh: u64, base: usize) -> Self {
-        let back = |count| back(classes.letters, before.letters, count);
-        let ends = back(1) & (back(2) | short) & !classes.letters & fresh;
-        let runs = if classes.digits == 0 { 0 } else { fourth_digits(classes.digits, before.digits) };
-        Self { base, classes, ends, runs: runs & fresh, marks: classes.marks & fresh }
-    }
-}
-
-/// Returns the bits `count` places ahead: those of the block before come first.
-#[inline(always)]
-fn back(bits: u64, before: u64, count: u32) -> u64 {
-    bits << count | before >> (u64::BITS - count)
-}
-
-/// Returns the fourth digit of each run of digits.
-#[inline(always)]
-fn fourth_digits(digits: u64, before: u64) -> u64 {
-    let back = |count| back(digits, before, count);
-    digits & back(1) & back(2) & back(3) & !back(4)
-}
-
-/// Returns whether a text of up to a quarter of a block has no anchor for certain, as most of them do.
-#[inline(never)]
-pub(super) fn is_plain(anchors: &Anchors, text: &[u8]) -> bool {
-    let mut window = [0; BEFORE + QUARTER];
-    let Some(quarter) = window.last_chunk_mut().filter(|_| text.len() <= QUARTER) else { return false };
-    copy_short(text, quarter);
-    let classes = Classes::of_quarter(quarter);
-    let fresh = (2 << text.len()) - 1;
-    let mut block = Block::of(classes, anchors.short, Classes::default(), fresh, 0);
-    if block.runs != 0 && text.len() >= usize::from(cards::MIN_CARD_DIGITS) {
-        return false;
-    }
-    while block.ends != 0 {
-        let end = block.ends.trailing_zeros() as usize;
-        block.ends &= block.ends - 1;
-        if anchors.kind(&window, end) & followed(text, end) != 0 {
-            return false;
-        }
-    }
-    while block.marks != 0 {
-        let at = block.marks.trailing_zeros() as usize;
-        block.marks &= block.marks - 1;
-        if shapes::may_be_marked(text, at) {
-            return false;
-        }
-    }
-    true
-}
-
-impl<'a> Walk<'a> {
-    /// Returns the first anchor of a text, and what finds the others. `cut`: the text was cut.
-    #[inline(never)]
-    pub(super) fn first(anchors: &'a Anchors, text: &'a [u8], cut: bool) -> Option<(Found, Self)> {
-        let mut window = [0; BEFORE + BLOCK];
-        copy_first(text, &mut window);
-        // The bits of the block that belong to the text, and the one behind it.
-        let fresh = u64::MAX.checked_shl(text.len().min(BLOCK) as u32 + 1).map_or(u64::MAX, |behind| !behind);
-        let classes = if text.len() < QUARTER {
-            Classes::of::<1>(&window)
-        } else if text.len() < 2 * QUARTER {
-            Classes::of::<2>(&window)
-        } else {
-            Classes::of::<4>(&window)
-        };
-        let block = Block::of(classes, anchors.short, Classes::default(), fresh, 0);
-        let mut walk = Self { anchors, text, cut, block };
-        walk.search(&window).map(|found| (found, walk))
+    fn of(window: &'a Window, short: u64, base: usize, fresh: u64) -> Self {
+        let Classes { letters, digits, marks } = Classes::of(window);
+        let ends = letters << 1 & (letters << 2 | short) & !letters;
+        let pairs = digits & digits << 1;
+        let fours = pairs & pairs << 2;
+        Self { window, base, ends: ends & fresh, runs: fours & !(fours << 1) & fresh, marks: marks & fresh }
     }
 
-    /// Returns the next anchor.
-    #[inline(never)]
-    pub(super) fn next(&mut self) -> Option<Found> {
-        // A copy, so that it stays in registers.
-        let mut walk = *self;
-        let found = match window_at(walk.text, walk.block.base) {
-            Some(window) => walk.search(window),
-            None => walk.search(&near_start(walk.text, walk.block.base)),
-        };
-        *self = walk;
-        found
-    }
-
-    /// Searches the current block, the window, and those behind it.
+    /// Returns the next place that may be an anchor, in this block or in those behind it. The block is then the one with
+    /// that place, which stays in it.
+    ///
+    /// Nothing is called here, so that everything stays in registers.
     #[inline(always)]
-    fn search(&mut self, window: &Window) -> Option<Found> {
-        let mut spare;
-        let mut window = window;
-        let Self { anchors, text, cut, block } = self;
+    fn search(&mut self, anchors: &Anchors, text: &'a [u8], cut: bool) -> Option<Found> {
         loop {
-            while block.ends != 0 {
-                let end = block.ends.trailing_zeros() as usize % BLOCK;
-                block.ends &= block.ends - 1;
-                let kind = anchors.kind(window, end);
+            while self.ends != 0 {
+                let end = self.ends.trailing_zeros() as usize % BLOCK;
+                let kind = anchors.kind(self.window, end);
                 if kind != 0 {
-                    let end = block.base + end;
-                    let kind = kind & followed(text, end);
-                    if kind != 0 && anchors.may_end(text, end, kind) {
-                        return Some((end, kind));
+                    let kind = kind & followed(text, self.base + end);
+                    if kind != 0 {
+                        return Some((self.base + end, kind));
                     }
                 }
+                self.ends &= self.ends - 1;
             }
-            while block.runs != 0 {
-                let at = (block.base + block.runs.trailing_zeros() as usize).saturating_sub(3);
-                block.runs &= block.runs - 1;
-                if cards::may_begin(text, at, *cut) {
+            while self.runs != 0 {
+                let at = (self.base + self.runs.trailing_zeros() as usize).saturating_sub(3);
+                if cards::may_begin(text, at, cut) {
                     return Some((at, kind::DIGITS));
                 }
+                self.runs &= self.runs - 1;
             }
-            while block.marks != 0 {
-                let at = block.base + block.marks.trailing_zeros() as usize;
-                block.marks &= block.marks - 1;
-                if shapes::may_be_marked(text, at) {
+            while self.marks != 0 {
+                let at = self.base + self.marks.trailing_zeros() as usize;
+                if shapes::may_be_marked(text, at) && !ends_number(text, at) {
                     return Some((at, kind::MARK));
                 }
+                self.marks &= self.marks - 1;
             }
-            // The last block begins before the end of the one before it, unless their bytes divide evenly.
-            let next = block.base + BLOCK;
-            if next >= text.len() {
-                let is_word = next == text.len() && block.classes.letters >> (BLOCK - 1) == 1;
-                let kind = if is_word { anchors.kind(window, BLOCK) & AT_END } else { 0 };
-                block.classes = Classes::default();
-                return (kind != 0 && anchors.may_end(text, next, kind)).then_some((next, kind));
-            }
-            let base = next.min(text.len() - BLOCK);
-            window = match window_at(text, base) {
-                Some(window) => window,
-                None => {
-                    spare = near_start(text, base);
-                    &spare
-                }
+            *self = match self.next(text, anchors.short) {
+                Some(next) => next,
+                None => return self.last_word(anchors, text),
             };
-            let overlap = next - base;
-            // Most of the last block is known.
-            let classes = match overlap / QUARTER {
-                3.. => Classes::of_last::<1>(window, block.classes, overlap),
-                2 => Classes::of_last::<2>(window, block.classes, overlap),
-                _ => Classes::of::<4>(window),
-            };
-            let before = block.classes.shifted(overlap);
-            *block = Block::of(classes, anchors.short, before, u64::MAX << overlap, base);
         }
+    }
+
+    /// Returns the block after this one; `None` at the end of the text, or if too few bytes are before the block.
+    #[inline(always)]
+    fn next(&self, text: &'a [u8], short: u64) -> Option<Self> {
+        let behind = self.base + BLOCK;
+        if let Some(window) = text.get(..behind + BLOCK - BEFORE).and_then(<[u8]>::last_chunk) {
+            return Some(Self::of(window, short, behind - BEFORE, u64::MAX << BEFORE));
+        }
+        let base = if behind < text.len() { text.len() - BLOCK } else { return None };
+        Some(Self::of(text.last_chunk()?, short, base, u64::MAX << ((behind - base) % BLOCK)))
+    }
+
+    /// Returns the last word of the text as an anchor, if the text ends with this block.
+    #[inline(always)]
+    fn last_word(&self, anchors: &Anchors, text: &[u8]) -> Option<Found> {
+        if self.base + BLOCK != text.len() {
+            return None;
+        }
+        let kind = anchors.kind(self.window, BLOCK) & AT_END;
+        let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+        (kind != 0 && self.window.last().is_some_and(is_letter)).then_some((text.len(), kind))
     }
 }
 
-/// Returns the block at `base`, unless too few bytes are before it.
+/// Returns whether a byte is the last one of a number of eight bytes among joined texts. Most floats end with `@`.
+///
+/// Two control characters precede such a number, and another one or nothing follows it.
 #[inline(always)]
-fn window_at(text: &[u8], base: usize) -> Option<&Window> {
-    let from = base.checked_sub(BEFORE)?;
-    text.get(from..from + BEFORE + BLOCK)?.first_chunk()
+fn ends_number(text: &[u8], at: usize) -> bool {
+    let is_last = text.get(at + 1).is_none_or(|byte| !(b' '..0xfa).contains(byte));
+    is_last && matches!(text.get(at.wrapping_sub(9)..at), Some([..b' ', 1..=8, ..]))
 }
 
-/// Returns a block with less than four bytes before it: the first of a text, or the second of one that is little longer
-/// than a block.
+/// Returns the bits of the first block that belong to a text, and the one behind it.
+#[inline(always)]
+fn fresh(text: &[u8]) -> u64 {
+    u64::MAX.checked_shl(text.len().min(BLOCK) as u32 + 1).map_or(u64::MAX, |behind| !behind)
+}
+
+/// Returns the last block of a text that is little longer than a block, so that less than [`BEFORE`] bytes are before it.
 #[cold]
 #[inline(never)]
-fn near_start(text: &[u8], base: usize) -> Window {
+fn near_start(text: &[u8]) -> Window {
     let mut window = [0; BEFORE + BLOCK];
-    let places = window.iter_mut().skip(BEFORE.saturating_sub(base));
-    places.zip(text).for_each(|(place, byte)| *place = *byte);
+    window.iter_mut().rev().zip(text.iter().rev()).for_each(|(place, byte)| *place = *byte);
     window
 }
 
@@ -348,9 +367,9 @@ fn copy_first(text: &[u8], window: &mut Window) {
     let Some(block) = window.last_chunk_mut::<BLOCK>() else { return };
     if let Some(first) = text.first_chunk() {
         *block = *first;
+    } else if text.len() >= 2 * QUARTER {
+        copy_ends::<{ 2 * QUARTER }, _>(text, block);
     } else if text.len() >= QUARTER {
-        let (quarters, _) = text.as_chunks::<QUARTER>();
-        quarters.iter().zip(block.as_chunks_mut().0).for_each(|(quarter, place)| *place = *quarter);
         copy_ends::<QUARTER, _>(text, block);
     } else if let Some(quarter) = block.first_chunk_mut() {
         copy_short(text, quarter);
@@ -410,6 +429,8 @@ const FOLLOWED: [u8; 256] = {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -422,8 +443,39 @@ mod tests {
     }
 
     fn found(anchors: &Anchors, text: &[u8]) -> Vec<Found> {
-        let (first, mut walk) = Walk::first(anchors, text, false).unzip();
-        std::iter::successors(first, |_| walk.as_mut()?.next()).collect()
+        let mut found = Vec::new();
+        Walk::all(anchors, text, false, |anchor| found.push(anchor));
+        found
+    }
+
+    #[test]
+    fn an_anchor_at_the_end_of_joined_texts_of_any_length_is_found() {
+        let mut anchors = Anchors::new();
+        anchors.add(b"abc", 3, kind::SPECIAL);
+        for length in 0..300 {
+            for end in ["abc", "abc "] {
+                let text = ["\0\0\0\0", &".".repeat(length), end].concat();
+                let mut spare = None;
+                let found = Walk::of(&anchors, text.as_bytes(), &mut spare).and_then(|mut walk| walk.next());
+                assert_eq!(found, Some((BEFORE + length + 3, kind::SPECIAL)), "{length} {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_float_among_joined_texts_is_no_mark() {
+        let anchors = Anchors::new();
+        let number = [&[1, 6][..], &3.25_f64.to_le_bytes()].concat();
+        for (joined, is_mark) in [
+            ([&[0; BEFORE][..], &number].concat(), false),
+            ([&[0; BEFORE][..], &number, &[2, 0]].concat(), false),
+            ([&[0; BEFORE][..], &number, b"host"].concat(), true),
+            ([&[0; BEFORE][..], b"//u:p@"].concat(), true),
+        ] {
+            let mut spare = None;
+            let found = Walk::of(&anchors, &joined, &mut spare).and_then(|mut walk| walk.next());
+            assert_eq!(found.is_some_and(|(_, kind)| kind == kind::MARK), is_mark, "{joined:?}");
+        }
     }
 
     proptest! {
@@ -437,7 +489,11 @@ mod tests {
             anchors.add(b"d1", 2, kind::SCHEME);
             let bytes = text.as_bytes();
             let found = found(&anchors, bytes);
-            prop_assert!(!is_plain(&anchors, bytes) || found.is_empty());
+            let behind = [&[0; BEFORE], bytes].concat();
+            let mut spare = None;
+            let walk = Walk::of(&anchors, &behind, &mut spare);
+            let others: BTreeSet<_> = walk.into_iter().flatten().map(|(at, kind)| (at - BEFORE, kind)).collect();
+            prop_assert_eq!(&others, &found.iter().copied().collect());
             let is_letter = |at: usize| bytes.get(at).is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
             for at in 0..=bytes.len() {
                 let is_end = at > 0 && is_letter(at - 1) && !is_letter(at) && followed(bytes, at) & kind::SPECIAL != 0;

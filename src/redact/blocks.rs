@@ -23,92 +23,97 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    /// Returns the classes of a block's first bytes, as many quarters as `QUARTERS`.
+    /// Returns the classes of a block's bytes.
     #[inline(always)]
-    pub(super) fn of<const QUARTERS: usize>(window: &Window) -> Self {
+    pub(super) fn of(window: &Window) -> Self {
         let (quarters, _) = window.last_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]).as_chunks::<QUARTER>();
         let mut classes = Self::default();
-        for (nth, bytes) in quarters.iter().take(QUARTERS).enumerate() {
-            classes.add(bytes, nth);
+        for (nth, bytes) in quarters.iter().enumerate() {
+            let [letters, digits] = quarter(bytes).map(|bits| u64::from(bits) << (nth * QUARTER));
+            classes.letters |= letters;
+            classes.digits |= digits;
+        }
+        // Most blocks have no marks.
+        if has_mark(quarters) {
+            let marks = quarters.iter().enumerate().map(|(nth, bytes)| u64::from(marks(bytes)) << (nth * QUARTER));
+            classes.marks = marks.fold(0, |all, bits| all | bits);
         }
         classes
-    }
-
-    /// Returns the classes of a quarter of a block.
-    #[inline(always)]
-    pub(super) fn of_quarter(bytes: &[u8; QUARTER]) -> Self {
-        let mut classes = Self::default();
-        classes.add(bytes, 0);
-        classes
-    }
-
-    /// Returns the classes of a block, the first `overlap` bytes of which were the last of the block before it. Judges
-    /// its last quarters only, as many as `QUARTERS`.
-    #[inline(always)]
-    pub(super) fn of_last<const QUARTERS: usize>(window: &Window, before: Self, overlap: usize) -> Self {
-        let (quarters, _) = window.last_chunk::<BLOCK>().unwrap_or(&[0; BLOCK]).as_chunks::<QUARTER>();
-        let known = |bits: u64| bits >> ((BLOCK - overlap) % BLOCK);
-        let mut classes =
-            Self { letters: known(before.letters), digits: known(before.digits), marks: known(before.marks) };
-        for (nth, bytes) in quarters.iter().enumerate().skip(quarters.len() - QUARTERS) {
-            classes.add(bytes, nth);
-        }
-        classes
-    }
-
-    #[inline(always)]
-    fn add(&mut self, bytes: &[u8; QUARTER], nth: usize) {
-        let [letters, digits, marks] = quarter(bytes).map(|bits| u64::from(bits) << (nth * QUARTER));
-        self.letters |= letters;
-        self.digits |= digits;
-        self.marks |= marks;
-    }
-
-    /// Returns the classes without the last `count` bytes; the byte before them becomes the last.
-    #[inline(always)]
-    pub(super) fn shifted(self, count: usize) -> Self {
-        Self { letters: self.letters << count, digits: self.digits << count, marks: self.marks << count }
     }
 }
 
-/// Returns the letters, digits and marks among sixteen bytes, with the vectors that each x86-64 has.
+/// The same with the vectors that each x86-64 has.
 #[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn quarter(bytes: &[u8; 16]) -> [u32; 3] {
+mod vectors {
     use safe_arch::{
         add_i8_m128i, bitand_m128i, bitor_m128i, cmp_eq_mask_i8_m128i, cmp_gt_mask_i8_m128i, m128i, move_mask_i8_m128i,
     };
-    let all = |byte: u8| m128i::from([byte as i8; 16]);
-    // Moves the bytes from `last` down to the largest signed numbers.
-    let up_to = |bytes: m128i, last: u8, count: u8| {
-        cmp_gt_mask_i8_m128i(add_i8_m128i(bytes, all(0x7f - last)), all(0x7f - count))
-    };
-    let bytes = m128i::from(*bytes);
-    let letters = up_to(bitor_m128i(bytes, all(0x20)), b'z', 26);
-    let digits = up_to(bytes, b'9', 10);
-    let at_or_a = cmp_eq_mask_i8_m128i(bitand_m128i(bytes, all(!1)), all(b'@'));
-    let marks = bitor_m128i(at_or_a, cmp_eq_mask_i8_m128i(bytes, all(b'J')));
-    // The bytes beyond ASCII have the highest bit.
-    [bitor_m128i(letters, bytes), digits, marks].map(|class| move_mask_i8_m128i(class) as u32)
+
+    use super::QUARTER;
+
+    fn all(byte: u8) -> m128i {
+        m128i::from([byte as i8; 16])
+    }
+
+    /// Returns the letters and digits among sixteen bytes.
+    #[inline(always)]
+    pub(super) fn quarter(bytes: &[u8; QUARTER]) -> [u32; 2] {
+        // Moves the bytes from `last` down to the largest signed numbers.
+        let up_to = |bytes: m128i, last: u8, count: u8| {
+            cmp_gt_mask_i8_m128i(add_i8_m128i(bytes, all(0x7f - last)), all(0x7f - count))
+        };
+        let bytes = m128i::from(*bytes);
+        let letters = up_to(bitor_m128i(bytes, all(0x20)), b'z', 26);
+        // The bytes beyond ASCII have the highest bit.
+        [bitor_m128i(letters, bytes), up_to(bytes, b'9', 10)].map(|class| move_mask_i8_m128i(class) as u32)
+    }
+
+    /// Returns whether a mark is among the bytes.
+    #[inline(always)]
+    pub(super) fn has_mark(quarters: &[[u8; QUARTER]]) -> bool {
+        move_mask_i8_m128i(quarters.iter().fold(all(0), |found, bytes| bitor_m128i(found, are_marks(bytes)))) != 0
+    }
+
+    /// Returns the marks among sixteen bytes.
+    #[inline(always)]
+    pub(super) fn marks(bytes: &[u8; QUARTER]) -> u32 {
+        move_mask_i8_m128i(are_marks(bytes)) as u32
+    }
+
+    #[inline(always)]
+    fn are_marks(bytes: &[u8; QUARTER]) -> m128i {
+        let bytes = m128i::from(*bytes);
+        let at_or_a = cmp_eq_mask_i8_m128i(bitand_m128i(bytes, all(!1)), all(b'@'));
+        bitor_m128i(at_or_a, cmp_eq_mask_i8_m128i(bytes, all(b'J')))
+    }
+}
+
+/// The same, a byte at a time.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+mod bytes {
+    use super::QUARTER;
+
+    fn bits(bytes: &[u8; QUARTER], is: impl Fn(u8) -> bool) -> u32 {
+        bytes.iter().enumerate().fold(0, |bits, (at, byte)| bits | u32::from(is(*byte)) << at)
+    }
+
+    pub(super) fn quarter(bytes: &[u8; QUARTER]) -> [u32; 2] {
+        [bits(bytes, |byte| byte.is_ascii_alphabetic() || !byte.is_ascii()), bits(bytes, |byte| byte.is_ascii_digit())]
+    }
+
+    pub(super) fn has_mark(quarters: &[[u8; QUARTER]]) -> bool {
+        quarters.iter().any(|bytes| marks(bytes) != 0)
+    }
+
+    pub(super) fn marks(bytes: &[u8; QUARTER]) -> u32 {
+        bits(bytes, |byte| matches!(byte, b'@' | b'A' | b'J'))
+    }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-#[inline(always)]
-fn quarter(bytes: &[u8; 16]) -> [u32; 3] {
-    classes(bytes)
-}
-
-#[cfg(any(test, not(target_arch = "x86_64")))]
-fn classes(bytes: &[u8; 16]) -> [u32; 3] {
-    bytes.iter().enumerate().fold([0; 3], |[letters, digits, marks], (at, byte)| {
-        let bit = |is: bool| u32::from(is) << at;
-        [
-            letters | bit(byte.is_ascii_alphabetic() || !byte.is_ascii()),
-            digits | bit(byte.is_ascii_digit()),
-            marks | bit(matches!(byte, b'@' | b'A' | b'J')),
-        ]
-    })
-}
+use bytes::{has_mark, marks, quarter};
+#[cfg(target_arch = "x86_64")]
+use vectors::{has_mark, marks, quarter};
 
 #[cfg(test)]
 mod tests {
@@ -119,7 +124,9 @@ mod tests {
         for (place, byte) in (0..16).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
             let mut bytes = [b' '; 16];
             bytes[place] = byte;
-            assert_eq!(quarter(&bytes), classes(&bytes), "{byte} at {place}");
+            assert_eq!(quarter(&bytes), super::bytes::quarter(&bytes), "{byte} at {place}");
+            assert_eq!(marks(&bytes), super::bytes::marks(&bytes), "{byte} at {place}");
+            assert_eq!(has_mark(&[[0; 16], bytes]), super::bytes::has_mark(&[bytes]), "{byte} at {place}");
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use super::anchors::{Found, Walk, is_plain, kind};
-use super::blocks::QUARTER;
+use super::anchors::{Walk, kind};
+use super::blocks::{BEFORE, BLOCK};
 use super::bounds::{before, byte, run, run_back, starts};
 use super::hit::{Hit, With};
 use super::rules::Rules;
@@ -24,19 +24,36 @@ pub(super) struct Matcher<'t> {
 const MAX_CUT_CARD: usize = 24;
 
 impl<'t> Matcher<'t> {
-    /// Returns whether a text that was not cut holds a secret.
-    #[inline]
-    pub(super) fn any(rules: &'t Rules, text: &'t [u8]) -> bool {
-        !(text.len() <= QUARTER && is_plain(&rules.anchors, text))
-            && Walk::first(&rules.anchors, text, false)
-                .is_some_and(|(first, walk)| Self::any_of(rules, text, first, walk))
+    /// Looks for a secret in texts that are joined by bytes below a blank, and were not cut. Returns a place: no text that
+    /// ends before it holds a secret.
+    ///
+    /// `text_around`: the text around a place, and where it begins.
+    #[inline(always)]
+    pub(super) fn first(
+        rules: &'t Rules,
+        joined: &'t [u8],
+        text_around: impl Fn(usize) -> Option<(usize, &'t [u8])>,
+    ) -> Option<usize> {
+        let mut spare = None;
+        Self::first_of(rules, Walk::of(&rules.anchors, joined, &mut spare)?, text_around)
     }
 
-    /// Returns whether there is a secret at an anchor or behind it.
     #[inline(never)]
-    fn any_of(rules: &'t Rules, text: &'t [u8], first: Found, mut walk: Walk<'t>) -> bool {
-        let mut matcher = Matcher { rules, text, cut: false, jwt_until: 0 };
-        std::iter::successors(Some(first), |_| walk.next()).any(|(at, kinds)| matcher.at_anchor(at, kinds).is_some())
+    fn first_of(
+        rules: &'t Rules,
+        mut anchors: Walk<'_>,
+        text_around: impl Fn(usize) -> Option<(usize, &'t [u8])>,
+    ) -> Option<usize> {
+        let mut matcher = Matcher { rules, text: &[], cut: false, jwt_until: 0 };
+        let mut begin = 0;
+        anchors.find_map(|(at, kinds)| {
+            let (start, text) = text_around(at).filter(|(_, text)| !is_id(text))?;
+            if start != begin {
+                (begin, matcher.text, matcher.jwt_until) = (start, text, 0);
+            }
+            // The anchors of one block are not in order.
+            matcher.at_anchor(at - start, kinds).map(|_| at.saturating_sub(BEFORE + BLOCK))
+        })
     }
 
     /// Matches at an anchor.
@@ -123,5 +140,45 @@ impl<'t> Matcher<'t> {
     /// Returns whether a quote stands before `at`.
     pub(super) fn is_after_quote(&self, at: usize) -> bool {
         matches!(before(self.text, at), b'"' | b'\'')
+    }
+}
+
+/// Returns whether a text is a hexadecimal id: with the dashes of a UUID, or longer than any card number. Nearly every
+/// request and trace has one, and they look like secrets.
+#[inline]
+fn is_id(text: &[u8]) -> bool {
+    if let Ok(text) = <&[u8; 32]>::try_from(text) {
+        return are_hex(text);
+    }
+    let Ok(text) = <&[u8; 36]>::try_from(text) else { return false };
+    let dashes = [8, 13, 18, 23];
+    let mut digits = *text;
+    dashes.into_iter().for_each(|at| digits[at] = b'0');
+    dashes.into_iter().all(|at| text[at] == b'-') && are_hex(&digits)
+}
+
+#[inline]
+fn are_hex<const N: usize>(text: &[u8; N]) -> bool {
+    text.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_distinguished_from_similar_texts() {
+        for id in ["0191a2b3-C4d5-7e6f-8a9b-0c1d2e3f4a5b", "4bf92f3577b34da6a3ce929d0e0e4736"] {
+            assert!(is_id(id.as_bytes()), "{id}");
+        }
+        for other in [
+            "4111-1111-1111-1111-1111-1111-1111-1",
+            "0191a2b3-c4d5-7e6f-8a9b-0c1d2e3f4a5",
+            "0191a2b3-c4d5-7e6f-8a9b-0c1d2e3f4a=b",
+            "4bf92f3577b34da6a3ce929d0e0e473g",
+            "4111111111111111",
+        ] {
+            assert!(!is_id(other.as_bytes()), "{other}");
+        }
     }
 }

@@ -53,9 +53,8 @@ impl Scan {
         if rules.values {
             let mut matcher = Matcher { rules, text, cut, jwt_until: 0 };
             let (mut until, hits) = (0, &mut self.hits);
-            // The walk goes through each block several times.
-            let (first, mut walk) = Walk::first(&rules.anchors, text, cut).unzip();
-            self.anchors.extend(std::iter::successors(first, |_| walk.as_mut()?.next()));
+            Walk::all(&rules.anchors, text, cut, |found| self.anchors.push(found));
+            // Those of one block are not in order.
             self.anchors.sort_unstable();
             for (at, kinds) in self.anchors.drain(..) {
                 if at >= until {
@@ -492,6 +491,14 @@ mod tests {
         }
     }
 
+    /// Returns whether a text is judged harmless, joined with others.
+    fn is_harmless(rules: &Rules, text: &str) -> bool {
+        let joined = format!("\0\0\0\0{text}\0\0\0\0password");
+        rules
+            .first_secret(joined.as_bytes(), |at| (4..=text.len() + 4).contains(&at).then_some((4, text.as_bytes())))
+            .is_none()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2048))]
 
@@ -516,16 +523,16 @@ mod tests {
                 })
             };
             if (0..=bytes.len()).any(plain) {
-                prop_assert!(!rules.is_harmless(bytes, || false), "{text:?}");
+                prop_assert!(!is_harmless(&rules, &text), "{text:?}");
             }
         }
 
         #[test]
-        fn a_text_judged_harmless_holds_no_secret(pieces in prop::collection::vec(piece(), 1..7), cut: bool) {
+        fn a_text_judged_harmless_holds_no_secret(pieces in prop::collection::vec(piece(), 1..7)) {
             let text = pieces.concat();
             let rules = Redact::new().name("pin").name("k").values().rules().expect("rules");
-            if rules.is_harmless(text.as_bytes(), || cut) {
-                let found = Scan::default().find(&rules, text.as_bytes(), cut, b"", Strings::UNKNOWN);
+            if !text.starts_with(['{', '[']) && is_harmless(&rules, &text) {
+                let found = Scan::default().find(&rules, text.as_bytes(), false, b"", Strings::UNKNOWN);
                 prop_assert!(!found, "{text:?}");
             }
         }

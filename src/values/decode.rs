@@ -94,6 +94,9 @@ pub(crate) fn plain_name(name: &'static str) -> &'static str {
 pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    /// The keys of declared fields are below this.
+    pub(crate) const KEYS: u8 = NAMED;
+
     pub(crate) fn new(encoded: &'a [u8]) -> Self {
         Self(encoded)
     }
@@ -103,19 +106,35 @@ impl<'a> Fields<'a> {
         self.0
     }
 
-    /// Skips leading declared fields that need no redaction, and returns the rest.
+    /// Skips leading declared fields with a key below `keys`, and returns the rest.
     ///
-    /// A text is skipped when `is_harmless` says so; its second argument tells whether the text was truncated. Integers
-    /// below `least`, booleans and floats are skipped too.
-    #[inline]
-    pub(crate) fn skip_harmless(self, least: u64, is_harmless: impl Fn(&'a [u8], &dyn Fn() -> bool) -> bool) -> Self {
+    /// A text is skipped when `is_skipped` says so. Integers below `least`, booleans and floats are skipped too.
+    #[inline(always)]
+    pub(crate) fn skip_plain(self, keys: u8, least: u64, is_skipped: impl Fn(&'a [u8]) -> bool) -> Self {
+        self.skip_whole(keys, least, is_skipped).1
+    }
+
+    /// The same, but keeps a last text that was truncated.
+    #[inline(always)]
+    pub(crate) fn skip_untruncated(self, keys: u8, least: u64, is_skipped: impl Fn(&'a [u8]) -> bool) -> Self {
+        let (last, rest) = self.skip_whole(keys, least, is_skipped);
+        // This key is above `keys`, so it ends the leading fields.
+        if rest.was_truncated() { last } else { rest }
+    }
+
+    /// Returns the last field that was skipped with all behind it, and the rest.
+    #[inline(always)]
+    fn skip_whole(self, keys: u8, least: u64, is_skipped: impl Fn(&'a [u8]) -> bool) -> (Self, Self) {
         let mut encoded = self.0;
-        while let [0..NAMED, tag, payload @ ..] = encoded {
+        let mut last = encoded;
+        while let [key, tag, payload @ ..] = encoded
+            && *key < keys
+        {
             // Texts first: most fields are texts.
-            encoded = if *tag == value_tag::STR {
+            let rest = if *tag == value_tag::STR {
                 let Some((length, after)) = payload.split_first_chunk() else { break };
                 let Some((text, rest)) = after.split_at_checked(u32::from_le_bytes(*length) as usize) else { break };
-                if !is_harmless(text, &|| rest.first() == Some(&TRUNCATED)) {
+                if !is_skipped(text) {
                     break;
                 }
                 rest
@@ -129,8 +148,33 @@ impl<'a> Fields<'a> {
                 }
                 rest
             };
+            (last, encoded) = (encoded, rest);
         }
-        Fields(encoded)
+        (Fields(last), Fields(encoded))
+    }
+
+    /// Skips the fields that end before a place, or there.
+    pub(crate) fn skip_to(mut self, place: usize) -> Self {
+        let place = self.0.get(place..).unwrap_or_default().len();
+        let mut next = self.clone();
+        while next.next_raw().is_some() && next.0.len() >= place {
+            self = next.clone();
+        }
+        self
+    }
+
+    /// Returns the text that a place is in, or that ends there, and where it begins.
+    pub(crate) fn text_around(mut self, place: usize) -> Option<(usize, &'a [u8])> {
+        let length = self.0.len();
+        loop {
+            let (_, raw) = self.next_raw()?;
+            let end = length - self.0.len();
+            if place <= end {
+                let Raw::Text(text) = raw else { return None };
+                let start = end - text.len();
+                return (start <= place).then_some((start, text));
+            }
+        }
     }
 
     /// Returns whether any field that has not been read yet was truncated.

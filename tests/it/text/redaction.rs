@@ -269,6 +269,22 @@ fn names_and_paths_apply_to_structured_data_by_default() {
 }
 
 #[test]
+fn a_secret_is_found_in_any_text_of_a_record_and_texts_are_judged_apart() {
+    let secret = "use token=hunter2 now";
+    for length in 0..150 {
+        let filler = ".".repeat(length);
+        let lines = lines_of(fixed().redact(Redact::new().values()), || {
+            info!(a = filler, b = secret, c = 4.5, d = "wrong password", e = "=hunter2", "text");
+            info!(a = secret, b = filler, c = -1, d = filler, e = "AKIAIOSFODNN7EXAMPLE", "text");
+        });
+        assert_eq!(lines[0]["b"], "use token=<redacted> now", "{length}");
+        assert_eq!([&lines[0]["d"], &lines[0]["e"]], ["wrong password", "=hunter2"], "{length}");
+        assert_eq!([&lines[1]["a"], &lines[1]["e"]], ["use token=<redacted> now", "<redacted>"], "{length}");
+        assert_eq!([&lines[1]["b"], &lines[1]["d"]], [&*filler; 2], "{length}");
+    }
+}
+
+#[test]
 fn texts_are_not_scanned_by_default() {
     let lines = lines_of(fixed().redact(Redact::new()), || info!(text = "password=hunter2", "4111111111111111"));
     assert_eq!((&lines[0]["text"], &lines[0]["message"]), (&json!("password=hunter2"), &json!("4111111111111111")));
