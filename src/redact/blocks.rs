@@ -90,7 +90,7 @@ mod vectors {
 
 /// The same, a byte at a time.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-mod bytes {
+mod scalar {
     use super::QUARTER;
 
     fn bits(bytes: &[u8; QUARTER], is: impl Fn(u8) -> bool) -> u32 {
@@ -111,7 +111,7 @@ mod bytes {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-use bytes::{has_mark, marks, quarter};
+use scalar::{has_mark, marks, quarter};
 #[cfg(target_arch = "x86_64")]
 use vectors::{has_mark, marks, quarter};
 
@@ -124,9 +124,9 @@ mod tests {
         for (place, byte) in (0..16).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
             let mut bytes = [b' '; 16];
             bytes[place] = byte;
-            assert_eq!(quarter(&bytes), super::bytes::quarter(&bytes), "{byte} at {place}");
-            assert_eq!(marks(&bytes), super::bytes::marks(&bytes), "{byte} at {place}");
-            assert_eq!(has_mark(&[[0; 16], bytes]), super::bytes::has_mark(&[bytes]), "{byte} at {place}");
+            assert_eq!(quarter(&bytes), scalar::quarter(&bytes), "{byte} at {place}");
+            assert_eq!(marks(&bytes), scalar::marks(&bytes), "{byte} at {place}");
+            assert_eq!(has_mark(&[[0; 16], bytes]), scalar::has_mark(&[bytes]), "{byte} at {place}");
         }
     }
 }
