@@ -268,7 +268,7 @@ impl Reader<'_> {
             None => rest.split_once(":-").map_or((rest, None), |(spec, default)| (spec, Some(default))),
         };
         if let Some(default) = default {
-            self.check(at + 2 + rest.len() - default.len(), default)?;
+            self.check(at + 1 + rest.len() - default.len(), default)?;
         }
         self.check(at + 1, spec)?;
         let spec = Spec::parse(spec).ok_or_else(|| {

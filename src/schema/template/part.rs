@@ -7,6 +7,7 @@ use crate::context::{Context, SpanId, TraceId};
 use crate::record::{Record, Value};
 use crate::schema::engine::{Mark, Parts, Stage, headline};
 use crate::schema::json::{self, Form};
+use crate::schema::level::LevelFormat;
 use crate::schema::plain::{put_plain, put_text};
 use crate::schema::time_format::Zone;
 
@@ -64,6 +65,7 @@ pub(super) const NAMES: [(&str, Part); 18] = [
 pub(super) struct Setting {
     pub(super) zone: Zone,
     pub(super) process: String,
+    pub(super) level: LevelFormat,
 }
 
 /// What was written.
@@ -98,7 +100,7 @@ impl Part {
         let record = parts.record;
         match self {
             Self::Time => time?.put(record.timestamp(), with.zone, out),
-            Self::Level => put_text(parts.level.upper(), out),
+            Self::Level => return put(&parts.level.spelled(with.level), out),
             Self::Target => put_text(record.target(), out),
             Self::Message => put_value(&message(record), out),
             Self::Error => put_value(&error(record)?, out),
@@ -158,6 +160,13 @@ fn put_value(value: &Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a value without quotes, and returns what it is.
+fn put(value: &Value<'_>, out: &mut Vec<u8>) -> Option<Written> {
+    put_value(value, out);
+    let is_text = matches!(value, Value::Str(_) | Value::Error(_) | Value::Json(_) | Value::Bool(_));
+    Some(if is_text { Written::Text } else { Written::Number })
+}
+
 /// Returns the message, or what stands for it.
 fn message<'a>(record: &Record<'a>) -> Value<'a> {
     match record.message() {
@@ -181,20 +190,15 @@ fn is_error(value: &Value<'_>) -> bool {
 fn put_field(record: &Record<'_>, name: &str, out: &mut Vec<u8>) -> Option<Written> {
     // They have their own places.
     let has_place = |value: &Value<'_>| name == "message" || name == "error" && is_error(value);
-    let put = |value: Value<'_>, out: &mut Vec<u8>| {
-        put_value(&value, out);
-        let is_text = matches!(value, Value::Str(_) | Value::Error(_) | Value::Json(_) | Value::Bool(_));
-        Some(if is_text { Written::Text } else { Written::Number })
-    };
     let own = record.fields().filter(|(other, value)| *other == name && !has_place(value)).last();
     if let Some((_, value)) = own {
-        return put(value, out);
+        return put(&value, out);
     }
     for span in record.context().into_iter().flat_map(Context::spans) {
         if let Some((_, value)) = span.fields().filter(|(other, _)| *other == name).last() {
-            return put(value.truncated_to(record.max_value_bytes), out);
+            return put(&value.truncated_to(record.max_value_bytes), out);
         }
     }
     let (_, value) = record.static_fields().filter(|(other, _)| *other == name).last()?;
-    put(value, out)
+    put(&value, out)
 }

@@ -13,6 +13,7 @@ use crate::schema::Schema;
 use crate::schema::color::{Color, auto_color};
 use crate::schema::edit::Edits;
 use crate::schema::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER};
+use crate::schema::level::LevelFormat;
 use crate::schema::palette::Palette;
 use crate::schema::plain::{PLAIN, put_plain};
 use crate::schema::time_format::Zone;
@@ -81,7 +82,7 @@ impl Template {
     pub fn new(text: &str) -> Result<Self, Error> {
         let options = Options {
             nodes: parse(text)?,
-            setting: Setting { zone: Zone::Local, process: program_name() },
+            setting: Setting { zone: Zone::Local, process: program_name(), level: LevelFormat::Upper },
             is_colored: false,
             palette: Palette::default(),
         };
@@ -111,6 +112,13 @@ impl Template {
         self
     }
 
+    /// Sets how `{level}` is spelled: in upper case by default.
+    #[must_use]
+    pub fn level(mut self, level: LevelFormat) -> Self {
+        self.options.setting.level = level;
+        self
+    }
+
     /// Sets when to colour.
     #[must_use]
     pub fn color(mut self, color: Color) -> Self {
@@ -133,6 +141,7 @@ impl Options {
         let shown = shown(&self.nodes);
         let shows = |part: Part| shown.contains(&part);
         let has_ids = shows(Part::TraceId) || shows(Part::SpanId);
+        let shows_error = shows(Part::Error);
         let is_shown = named(&shown);
         let place = move |name: &str, _| match name {
             _ if is_shown.iter().any(|shown| shown == name) => Place::Hidden,
@@ -163,7 +172,11 @@ impl Options {
         lines.add(&self.nodes, &brush);
         lines.flush();
         let layout = lines.layout.take().unwrap_or_else(|| Layout::new("", |_, _| Place::Hidden));
-        if has_fields(&self.nodes) { layout } else { layout.syntax(fields).inserts() }
+        let has_fields = has_fields(&self.nodes);
+        layout.when(!has_fields, |layout| layout.syntax(fields).inserts()).when(!has_fields || shows_error, |layout| {
+            // Tells the engine that no line with an error has to show it elsewhere.
+            layout.members(Stage::Event(Mark::Error), |_, _| true)
+        })
     }
 }
 
@@ -260,10 +273,10 @@ impl Lines {
             return self.with(|layout| layout.syntax(Syntax::unnamed("", TEXT)).message("", TEXT));
         }
         let (placeholder, setting) = (placeholder.clone(), self.setting.clone());
-        let stage = match &placeholder.part {
-            // The engine then knows that the line shows it.
-            Part::Error if placeholder.is_bare() => Stage::Event(Mark::Error),
-            part => part.stage(),
+        let stage = match placeholder.part.stage() {
+            // A line without a context has the default or the padding.
+            Stage::Shape | Stage::Context if !placeholder.is_bare() => Stage::Event(Mark::Any),
+            stage => stage,
         };
         self.members(stage, move |parts, out| placeholder.put(parts, &setting, out));
     }
