@@ -50,7 +50,7 @@ use crate::schema::time_format::Zone;
 /// | `{fields}` | all fields that the template does not name, as `key=value` |
 /// | `{request_id:-none}` | a value with a default |
 /// | `{level:<8}`, `{target:>20.20}`, `{user_id:*^9}`, `{line:04}` | width, alignment (`<`, `>`, `^`) with another fill, and cut; numbers are on the right |
-/// | `{level\|bold red}`, `{message\|level}` | a [`Style`](super::super::Style), or the style of the level |
+/// | `{level\|bold red}`, `{message\|level}` | a [`Style`](crate::schema::Style), or the style of the level |
 /// | `{?request_id}[{request_id}]{/}` | text that is in the line only if the line has the field |
 /// | `{:<30}{file}:{line}{/}`, `{\|dim}…{/}` | a width or a style for several parts |
 /// | `{{`, `}}` | braces |

@@ -7,7 +7,7 @@ use tracing::{Level, error, info, info_span, warn};
 use super::{lines_by, output_lines};
 use crate::support::any::with_given;
 use crate::support::stage::Site;
-use crate::text::safe_lines::{fields, text};
+use crate::text::safe_lines::{expected, fields, text};
 
 fn template(text: &str) -> Template {
     Template::new(text).unwrap().utc().color(Color::Never)
@@ -245,7 +245,7 @@ proptest! {
         prop_assert!(line.contains("user_id=42") || pieces.iter().any(|piece| piece.contains("{user_id")), "{}", line);
     }
 
-    /// Whatever is logged, the line is one line without control characters, and `{fields}` has each name.
+    /// Whatever is logged, the line is one line without control characters, and `{fields}` has the others' names.
     #[test]
     fn promise_32_hostile_texts_stay_on_one_line(target in text(), span in (text(), text()), own in fields(), inner in fields()) {
         let schema = template("{time} {level:>5.3} {target:^3} {spans} {?a}{a:.2}{/} {user:-none} {message} [{fields}] {error}");
@@ -262,6 +262,11 @@ proptest! {
         prop_assert_eq!(lines.len(), 1);
         let is_unsafe = |char: char| char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         prop_assert!(!lines[0].contains(is_unsafe), "{:?}", lines[0]);
+        let is_plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_lowercase()) && !matches!(name, "a" | "user");
+        for name in expected(&[&own, &inner]).keys().filter(|name| !name.is_empty() && is_plain(name)) {
+            let key = format!("{name}=");
+            prop_assert!(lines[0].contains(&key), "{} is lost: {:?}", name, lines[0]);
+        }
     }
 }
 
