@@ -19,6 +19,7 @@
 //! | [`Splunk`] | Splunk's HTTP Event Collector |
 //! | [`Logfmt`] | `key=value` pairs, for grep |
 //! | [`Console`] | people at a terminal |
+//! | [`Template`] | lines as a text describes them |
 //!
 //! [`by_name`] finds a schema by its name, and [`built_in`] lists all of them. [`Edits`] rename, remove and insert keys
 //! of any schema. A switch, such as `thread_name`, has the same name in every schema that has it.
@@ -54,6 +55,7 @@ mod resolved_fields;
 mod span_fields;
 mod style;
 mod table;
+mod template;
 mod time_format;
 
 // One line per schema. Its file holds the type and its rows of the table.
@@ -82,6 +84,7 @@ pub use palette::Palette;
 pub use span_fields::SpanFields;
 pub use style::Style;
 pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
+pub use template::Template;
 pub use time_format::{Rfc3339, TimeFormat};
 
 use crate::record::Record;

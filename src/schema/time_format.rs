@@ -37,11 +37,22 @@ pub struct Rfc3339 {
     zone: Zone,
 }
 
+/// The zone of a line's times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Zone {
+pub(super) enum Zone {
     Utc,
     Local,
     Fixed(FixedOffset),
+}
+
+impl Zone {
+    /// Returns the zone that is this many minutes east of UTC.
+    pub(super) fn offset_minutes(minutes: i32) -> Result<Self, Error> {
+        let offset = minutes.checked_mul(60).and_then(FixedOffset::east_opt).ok_or_else(|| {
+            Error::invalid(format!("offset_minutes is {minutes}; expected less than a day: -1439 to 1439"))
+        })?;
+        Ok(Self::Fixed(offset))
+    }
 }
 
 impl Rfc3339 {
@@ -71,10 +82,7 @@ impl Rfc3339 {
     /// # Errors
     /// When the offset is a day or more.
     pub fn offset_minutes(mut self, minutes: i32) -> Result<Self, Error> {
-        let offset = minutes.checked_mul(60).and_then(FixedOffset::east_opt).ok_or_else(|| {
-            Error::invalid(format!("offset_minutes is {minutes}; expected less than a day: -1439 to 1439"))
-        })?;
-        self.zone = Zone::Fixed(offset);
+        self.zone = Zone::offset_minutes(minutes)?;
         Ok(self)
     }
 }

@@ -52,10 +52,21 @@ impl Layout {
     }
 
     /// Adds an object with what `add` adds, even if that is nothing.
-    pub(in crate::schema) fn required_object(mut self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
-        self.members.push(Member::Open { key: MemberKey::new(key, &self.syntax), groups: 0, is_required: true });
-        self = add(self);
-        self.members.push(Member::Close(Brackets::OBJECT));
+    pub(in crate::schema) fn required_object(self, key: &str, add: impl FnOnce(Self) -> Self) -> Self {
+        self.always_enclosed(key, Brackets::OBJECT, add)
+    }
+
+    /// Adds what `add` adds in brackets, even if that is nothing.
+    pub(in crate::schema) fn always_enclosed(
+        mut self,
+        key: &str,
+        brackets: Brackets,
+        add: impl FnOnce(Self) -> Self,
+    ) -> Self {
+        let syntax = self.syntax.clone();
+        self.members.push(Member::Open { key: MemberKey::new(key, &syntax), groups: 0, is_required: true });
+        self = add(self).syntax(syntax);
+        self.members.push(Member::Close(brackets));
         self
     }
 

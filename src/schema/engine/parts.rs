@@ -308,7 +308,7 @@ fn take_id<T>(fields: &mut Vec<ResolvedField<'_>>, name: &str, id: &mut Option<T
 
 /// Returns what stands for the message of an event without text: its error, else its name, else the innermost span's name,
 /// else the target.
-pub(super) fn headline<'a>(record: &Record<'a>, error: Option<Value<'a>>) -> &'a str {
+pub(in crate::schema) fn headline<'a>(record: &Record<'a>, error: Option<Value<'a>>) -> &'a str {
     let error = error.as_ref().map(error_message).filter(|message| !message.is_empty());
     let span = || record.context().and_then(|context| context.names().next());
     error.or_else(|| record.event_name()).or_else(span).unwrap_or_else(|| record.target())

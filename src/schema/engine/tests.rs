@@ -15,7 +15,7 @@ use crate::context::{Bound, IdSource, Node, epoch, hidden_meta, is_hidden};
 use crate::record::{Capture, HELD_BACK_MARK, Record, Scratch, Statics, Timestamp, Value, put_named};
 use crate::schema::{
     BuiltIn, Bunyan, Color, Console, Datadog, Ecs, Edits, Flat, Gcp, Gelf, Lambda, Logfmt, Nested, Otel, Pino, Schema,
-    SpanFields, Splunk, TimeFormat, built_in,
+    SpanFields, Splunk, Template, TimeFormat, built_in,
 };
 
 const FIELDS: usize = 4;
@@ -179,7 +179,7 @@ fn named() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 /// How many schemas there are in [`schemas`].
-const SCHEMAS: usize = 28;
+const SCHEMAS: usize = 31;
 
 /// The schemas that the engine renders, with most switches on.
 fn schemas() -> Vec<Box<dyn Schema>> {
@@ -204,6 +204,14 @@ fn schemas() -> Vec<Box<dyn Schema>> {
     schemas.push(Box::new(pretty.thread_id().thread_name().pid().service().static_fields()));
     schemas.push(Box::new(Otel::new().thread_id().thread_name()));
     schemas.push(Box::new(Otel::new().bare().trace_sampled(true)));
+    for template in [
+        "{time} {level:<8|level} {target}.{function|dim} {thread} {message|level} [{fields|bold}] {file}:{line:>4}\n",
+        "{fields} {?a}{|level}a={a:>4.2}{.line|red}{/}{/} {message} {b:-none|level} {trace_id} {service:-s} {pid}",
+        "{:<30}{error:-no} {message:.3}{/}{request_id:<9} {span_id:^20} {?trace_id|dim}{c}{/} {.message} {.error} {env}",
+    ] {
+        let template = Template::new(template).expect("a template").utc().color(Color::Always);
+        schemas.push(Box::new(template));
+    }
     schemas
 }
 

@@ -13,6 +13,7 @@ mod published;
 #[cfg(feature = "axum")]
 mod requests;
 mod static_fields;
+mod template;
 
 use spanline::Output;
 use spanline::schema::{BuiltIn, Schema, built_in, by_name};
