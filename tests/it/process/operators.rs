@@ -142,7 +142,7 @@ fn in_time(builder: Builder) -> Builder {
 pub(crate) const ATTEMPTS: &[Attempt] = &[
     // Daemons.
     attempt("a daemon forks twice, closes all from 3 up and reuses the numbers", PLAIN, to_segments, Whole(""))
-        .acts(|_| acts::daemonize()),
+        .acts(acts::daemonize),
     attempt("close_range(3, ~0)", PLAIN, to_segments, Whole("")).acts(|_| acts::close_range()),
     attempt("a program leads its file to the log's own numbers", PLAIN, to_segments, Whole(""))
         .acts(|_| acts::take_the_logs_numbers()),

@@ -82,7 +82,9 @@ pub(crate) fn close_all_and_reuse() {
     open_program_file(3..32);
 }
 
-pub(crate) fn daemonize() {
+pub(crate) fn daemonize(handle: &Handle) {
+    // The parent's worker writes the parent's line, and between two processes there is no order.
+    handle.flush(PATIENCE).unwrap();
     for _ in 0..2 {
         // SAFETY: the child runs on with this thread alone, as the log promises to support.
         let child = unsafe { libc::fork() };

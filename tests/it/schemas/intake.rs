@@ -148,8 +148,7 @@ fn pino_is_read_by_its_viewer() {
         assert!(seen.contains(&line), "{line} in {seen}");
     }
     assert!(seen.contains("<src/main.rs:7>: placed"), "{seen}");
-    let stack =
-        "\"stack\":\n          order not loaded\n          \n          Caused by:\n              0: query failed";
+    let stack = "\"stack\":\n          Failed: order not loaded\n          \n          Caused by:\n              0: query failed";
     assert!(seen.contains("\"type\": \"Failed\"") && seen.contains(stack), "{seen}");
 }
 
