@@ -187,12 +187,12 @@ fn an_edit_removes_a_field_from_the_whole_line() {
 #[test]
 fn a_mistake_is_an_error_with_its_column_and_advice() {
     for (text, column, advice) in [
-        ("{time} {levle}", 9, "did you mean `level`?"),
+        ("{time} {levels}", 9, "did you mean `level`?"),
         ("é {levelname}", 4, "did you mean `level`?"),
         ("{asctime}", 2, "did you mean `time`?"),
         ("{lineno}", 2, "did you mean `line`?"),
-        ("{?mesage}x{/}", 3, "did you mean `message`?"),
-        ("{levle}", 2, "a field of this name is `{.levle}`"),
+        ("{?messages}x{/}", 3, "did you mean `message`?"),
+        ("{levels}", 2, "a field of this name is `{.levels}`"),
         ("{time:%H:%Q}", 10, "`%Q`"),
         ("{time:%H:%", 1, "write `}`"),
         ("{level {message}", 1, "write `}`"),
@@ -221,7 +221,7 @@ fn a_mistake_is_an_error_with_its_column_and_advice() {
     }
     let deep = "{|dim}".repeat(1000);
     assert!(refused(&deep).contains("deeper than 8"));
-    for name in ["id", "model", "ms", "user", "order", "http.method", "tier", ".levle", ".name"] {
+    for name in ["id", "model", "ms", "user", "order", "http.method", "tier", ".levels", ".name"] {
         assert!(Template::new(&format!("{{{name}}}")).is_ok(), "{name}");
     }
 }
