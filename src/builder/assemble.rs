@@ -100,7 +100,8 @@ impl Builder {
         start::check_paths(&self.outputs)?;
         let limiter = self.rate_limits.limiter()?;
         let log_panics = self.diagnostics.log_panics == Some(true);
-        self.statics.backtraces = log_panics || self.diagnostics.backtrace != LevelFilter::OFF;
+        let backtrace = self.diagnostics.backtrace;
+        self.statics.backtraces = (log_panics || backtrace != LevelFilter::OFF).then_some(backtrace);
         self.statics.holds_back = self.diagnostics.flight_recorder.is_some();
         let (extras, held) = self.diagnostics.extras()?;
         let complaints = Arc::new(self.complaints);

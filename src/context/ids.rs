@@ -62,6 +62,29 @@ impl SpanId {
 }
 
 fn hex<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
+    match <&[u8; DIGITS]>::try_from(text.as_bytes()) {
+        // A dash in it leaves fewer digits.
+        Ok(text) => plain_hex(text),
+        Err(_) => hex_with_dashes::<DIGITS>(text, dashes),
+    }
+}
+
+/// The same, of digits only.
+fn plain_hex<const DIGITS: usize>(text: &[u8; DIGITS]) -> Option<u128> {
+    let (mut number, mut all) = (0u128, 0);
+    for part in text.chunks(16) {
+        let mut of_part = 0u64;
+        for byte in part {
+            let digit = VALUES[usize::from(*byte)];
+            all |= digit;
+            of_part = of_part << 4 | u64::from(digit & 0xf);
+        }
+        number = number << 64 | u128::from(of_part);
+    }
+    (all <= 0xf).then_some(number)
+}
+
+fn hex_with_dashes<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
     let mut number = 0u128;
     let mut digits = 0;
     for byte in text.bytes() {

@@ -32,6 +32,11 @@ impl Context<'_> {
         self.span_and_parent().1
     }
 
+    /// Returns the same where no `traceparent` names a parent in another process.
+    pub(crate) fn local_parent_span_id(&self) -> Option<SpanId> {
+        self.nodes().filter_map(|node| node.ids.span()).nth(1)
+    }
+
     /// Returns the trace id made for the outermost span.
     pub(crate) fn made_trace_id(&self) -> Option<TraceId> {
         self.nodes().find_map(|node| node.ids.made_trace())

@@ -151,14 +151,14 @@ impl Layer {
         core.capture_line(
             #[inline(always)]
             |capture| {
+                core.capture(site, site.outputs, capture, |visitor| event.record(visitor));
                 #[cfg(feature = "log")]
                 if is_log {
-                    log_values::add(core, site, capture);
+                    log_values::add(core, site, meta, capture);
                 }
-                core.capture(site, site.outputs, capture, |visitor| event.record(visitor));
                 if passed.is_some() {
                     if site.has(CallSite::REPEATS_NAMES) {
-                        capture.tell_names_apart(Some(meta));
+                        capture.tell_names_apart(meta);
                     }
                     if site.has(CallSite::BACKTRACE) {
                         capture.backtrace(&backtrace(false));

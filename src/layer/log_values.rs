@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::error::Error;
 
 use log::kv::{Key, Source, Value, VisitSource, VisitValue};
+use tracing::Metadata;
 
 use super::call_site::CallSite;
 use super::core::Core;
@@ -33,14 +34,15 @@ pub(crate) fn with_log_values(values: &dyn Source, max_bytes: usize, make_event:
     let _ = READY.try_with(|place| place.set(outer));
 }
 
-/// Adds the waiting key-values to an event. They stay for other layers.
+/// Adds the waiting key-values to an event, behind its declared fields, which are faster to find. They stay for other
+/// layers.
 #[cold]
-pub(super) fn add(core: &Core, site: CallSite, capture: &mut Capture<'_>) {
+pub(super) fn add(core: &Core, site: CallSite, meta: &'static Metadata<'static>, capture: &mut Capture<'_>) {
     let _ = READY.try_with(|place| {
         let ready = place.take();
         if let Some(ready) = &ready {
             core.add_captured(site, ready, capture);
-            capture.tell_names_apart(None);
+            capture.tell_names_apart(meta);
         }
         place.set(ready);
     });

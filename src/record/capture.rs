@@ -133,7 +133,7 @@ impl<'b> Capture<'b> {
     }
 
     /// Gives fields that repeat a name other names. `meta`: the call site of declared fields.
-    pub(crate) fn tell_names_apart(&mut self, meta: Option<&'static Metadata<'static>>) {
+    pub(crate) fn tell_names_apart(&mut self, meta: &'static Metadata<'static>) {
         if let Some(unique) = with_unique_names(&self.scratch.bytes, meta) {
             self.scratch.bytes = unique;
         }

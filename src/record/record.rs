@@ -145,6 +145,11 @@ impl<'a> Record<'a> {
         value.truncated_to(self.max_value_bytes).as_str()
     }
 
+    /// Returns whether records of the call site may have a backtrace.
+    pub(crate) fn may_have_backtrace(&self) -> bool {
+        self.statics.backtraces.is_some_and(|most| self.level() <= most || self.kind() == Kind::Panic)
+    }
+
     /// Returns whether [`Builder::flight_recorder`](crate::Builder::flight_recorder) held the event back until an error of
     /// its request.
     pub fn is_held_back(&self) -> bool {

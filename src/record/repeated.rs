@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use tracing::Metadata;
 
 use crate::names::{Names, tell_apart};
-use crate::values::{Fields, Key, plain_name, put_name, put_raw, with_bytes};
+use crate::values::{FieldNames, Fields, plain_name, put_name, put_raw, with_bytes};
 
 /// Returns whether a call site declares a name twice.
 pub(crate) fn repeats_names(meta: &Metadata<'static>) -> bool {
@@ -18,16 +18,13 @@ pub(crate) fn repeats_names(meta: &Metadata<'static>) -> bool {
 
 /// Returns the fields with unique names; `None` if they have them already. `meta`: the call site of declared fields.
 #[cold]
-pub(super) fn with_unique_names(encoded: &[u8], meta: Option<&'static Metadata<'static>>) -> Option<Vec<u8>> {
+pub(super) fn with_unique_names(encoded: &[u8], meta: &'static Metadata<'static>) -> Option<Vec<u8>> {
     let mut fields: Vec<(Cow<'_, str>, &[u8])> = Vec::new();
     // Each name with the place of the field that keeps it.
     let mut keepers: Names<&str, usize> = Names::default();
-    let mut others = Vec::new();
+    let (mut others, mut names) = (Vec::new(), FieldNames::of(meta));
     for (key, bytes) in with_bytes(encoded) {
-        let name = match (key, meta) {
-            (Key::Name(name), _) => Some(name),
-            (key, meta) => meta.and_then(|meta| key.name(meta)),
-        };
+        let name = names.name(key);
         let place = fields.len();
         if let Some(name) = name
             && let Some(keeper) = keepers.find_or_insert(name, place)

@@ -1,5 +1,7 @@
 //! What every line has, whatever the event: set once in the builder.
 
+use tracing::level_filters::LevelFilter;
+
 use crate::values::OwnedValue;
 
 /// The service's name, the static fields, and what records may contain.
@@ -7,8 +9,8 @@ use crate::values::OwnedValue;
 pub(crate) struct Statics {
     pub(crate) service: Option<String>,
     pub(crate) fields: Vec<(String, OwnedValue)>,
-    /// Whether records may have a backtrace.
-    pub(crate) backtraces: bool,
+    /// Events up to this level have a backtrace, and so have panics; `None`: no record has one.
+    pub(crate) backtraces: Option<LevelFilter>,
     /// Whether records may have been held back.
     pub(crate) holds_back: bool,
 }

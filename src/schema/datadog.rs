@@ -4,7 +4,7 @@
 //! <https://docs.datadoghq.com/tracing/guide/span_and_trace_id_format/>. Today, Datadog's own tracers log 128-bit trace
 //! ids as 32 hex digits, and span ids in decimal. Earlier, both were decimal numbers of 64 bits.
 
-use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Mark, Stage, TOP, micros_as_nanos};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Mark, Stage, TOP, is_text, micros_as_nanos};
 use super::object::{described, switches};
 use super::table::{BuiltIn, Keys};
 use super::time_format::TimeFormat;
@@ -138,11 +138,13 @@ impl Options {
             .when(self.file, |layout| layout.file("logger.file"))
             .when(self.line, |layout| layout.line("logger.line"))
             .text("error.message", Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
+            .or_field("error.message", is_text)
             // Error Tracking leaves out errors without a kind.
             .text("error.kind", Stage::Event(Mark::Error), |parts| {
                 parts.error_message().map(|_| parts.error_type().unwrap_or("Error").into())
             })
-            .text("error.stack", Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
+            .or_field("error.kind", is_text)
+            .stack_text("error.stack")
             .request("request_id", AS_JSON)
             .request_fields(&[
                 ("http.method", "method"),
@@ -156,7 +158,7 @@ impl Options {
                 ("network.bytes_written", "response_bytes"),
                 ("evt.outcome", "outcome"),
             ])
-            .request_field("duration", "latency_us", micros_as_nanos)
+            .duration("duration", micros_as_nanos)
             .id_of_request("http.request_id", AS_TEXT)
             .truncation()
             .when(holds_back, Layout::held_back)

@@ -172,7 +172,7 @@ impl Options {
                 ("url.path", "path"),
                 ("user_agent.original", "user_agent"),
             ])
-            .request_field("event.duration", "latency_us", micros_as_nanos)
+            .duration("event.duration", micros_as_nanos)
             .request_member("event.outcome", &[], |parts, out| {
                 outcome(parts).is_some_and(|outcome| put_text(out, outcome))
             })

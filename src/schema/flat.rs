@@ -123,7 +123,7 @@ impl Options {
     fn layout(&self, record: &Record<'_>) -> Layout {
         let Self { pid, hostname: host, thread_id, thread_name, file, line, module, span_fields, time, level } =
             self.clone();
-        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        let (backtraces, holds_back) = (record.statics.backtraces.is_some(), record.statics.holds_back);
         let place = move |name: &str, origin: Origin| match name {
             "backtrace" if backtraces => Place::Group(UNDER),
             "thread_id" if thread_id => Place::Group(UNDER),

@@ -7,9 +7,7 @@ use std::borrow::Cow;
 
 use tracing::Level;
 
-use super::engine::{
-    AS_JSON, AS_TEXT, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, marks, put_text,
-};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Group, Layout, Parts, Place, Spelling, Stage, TOP, UNDER, marks};
 use super::json::{self, Form};
 use super::object::{described, is_reserved, keyed_switches, put_object, put_present, switches};
 use super::resolved_fields::Origin;
@@ -149,7 +147,7 @@ impl Options {
             .event_name("event_name")
             .target("target")
             .error("error")
-            .text("stack_trace", Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
+            .stack_text("stack_trace")
             .when(error_reporting, |layout| {
                 let is_event = |level| level == Level::ERROR;
                 layout
@@ -254,16 +252,16 @@ fn put_request(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
 }
 
 /// The back end keeps numbers as doubles: integers that these would round are texts.
-const DOUBLES: Form = Form::Except(|value, out| {
-    let is_rounded = match *value {
+const DOUBLES: Form = Form::Except(
+    |value| match *value {
         Value::U64(number) => number > MAX_EXACT,
         Value::I64(number) => number.unsigned_abs() > MAX_EXACT,
         Value::U128(number) => number > u128::from(MAX_EXACT),
         Value::I128(number) => number.unsigned_abs() > u128::from(MAX_EXACT),
         _ => false,
-    };
-    is_rounded && put_text(out, &json::text_of(value))
-});
+    },
+    |value, out| json::put_str(out, &json::text_of(value)),
+);
 
 /// Doubles hold all integers up to this one.
 const MAX_EXACT: u64 = 1 << 53;

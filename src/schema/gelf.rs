@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::engine::{Engine, Layout, Place, Spelling, Stage, Syntax, TOP, put_text};
+use super::engine::{Engine, Layout, Place, Spelling, Stage, Syntax, TOP};
 use super::host::hostname;
 use super::json::{self, Form};
 use super::object::{described, keyed_switches, switches};
@@ -94,11 +94,14 @@ impl Options {
 described!(Gelf, wants_thread: |options| options.thread_id || options.thread_name);
 
 /// Graylog skips booleans, and integers are those of Java.
-const TEXT_OR_NUMBER: Form = Form::Except(|value, out| match value {
-    Value::U64(number) if i64::try_from(*number).is_ok() => false,
-    Value::I64(_) | Value::F64(_) | Value::Str(_) => false,
-    value => put_text(out, &json::text_of(value)),
-});
+const TEXT_OR_NUMBER: Form = Form::Except(
+    |value| match value {
+        Value::U64(number) => i64::try_from(*number).is_err(),
+        Value::I64(_) | Value::F64(_) | Value::Str(_) => false,
+        _ => true,
+    },
+    |value, out| json::put_str(out, &json::text_of(value)),
+);
 
 /// Graylog rejects a message whose text is blank.
 const NOT_BLANK: Form = Form::Own(|value, out| {

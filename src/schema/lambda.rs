@@ -4,7 +4,7 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>. The error keys are those of
 //! the managed runtimes.
 
-use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP};
+use super::engine::{AS_TEXT, Engine, Layout, Mark, Stage, TOP, is_text};
 use super::json;
 use super::object::{described, switches};
 use super::table::{BuiltIn, Keys};
@@ -103,9 +103,11 @@ impl Options {
             .trace("trace_id")
             .span("span_id")
             .text("errorMessage", Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
+            .or_field("errorMessage", is_text)
             .text("errorType", Stage::Event(Mark::Error), |parts| {
                 parts.error_message().map(|_| parts.error_type().unwrap_or("Error").into())
             })
+            .or_field("errorType", is_text)
             .put("stackTrace", Stage::Event(Mark::Stack), |parts, out| {
                 let stack = parts.stack().unwrap_or_default();
                 for (place, line) in stack.lines().filter(|line| !line.is_empty()).enumerate() {

@@ -112,7 +112,7 @@ const PAIRS: Syntax = Syntax {
     before: Cow::Borrowed(" "),
     name: |name, out| out.extend_from_slice(key(name).as_bytes()),
     between: Cow::Borrowed("="),
-    form: Form::Own(put_value),
+    form: Form::Bare(is_plain, put_value),
 };
 
 impl Options {
@@ -189,15 +189,33 @@ fn key(name: &str) -> Cow<'_, str> {
 
 /// Appends a value: quoted if it could not be told from what follows.
 fn put_value(value: &Value<'_>, out: &mut Vec<u8>) {
-    match json::text_of(value) {
-        text if has_special(&text) || text == "null" => json::put_str(out, &text),
+    match *value {
+        Value::Bool(_) | Value::U64(_) | Value::I64(_) => json::put_value(out, value),
+        Value::Str(text) if !has_special(text) && text != "null" => out.extend_from_slice(text.as_bytes()),
+        _ => put_text(&json::text_of(value), out),
+    }
+}
+
+/// Appends a text: quoted if it could not be told from what follows.
+fn put_text(text: &str, out: &mut Vec<u8>) {
+    match text {
+        text if has_special(text) || text == "null" => json::put_str(out, text),
         text => out.extend_from_slice(text.as_bytes()),
     }
 }
 
+/// Returns whether a text needs no look at its characters, and no quotes.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| is_plain_byte(*byte)) && text != b"null"
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'=' && byte != b'"'
+}
+
 fn has_special(text: &str) -> bool {
-    let is_plain = |byte: u8| matches!(byte, b'!'..=b'~') && byte != b'=' && byte != b'"';
-    !text.bytes().all(is_plain) && text.contains(is_special)
+    let first = text.bytes().find(|byte| !is_plain_byte(*byte));
+    first.is_some_and(|first| first <= b' ' || text.contains(is_special))
 }
 
 /// Returns whether a character is forbidden in keys, and needs quotes in values.

@@ -8,8 +8,7 @@
 use std::borrow::Cow;
 
 use super::engine::{
-    AS_JSON, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, put_text,
-    views,
+    AS_JSON, Engine, Group, Layout, Mark, Parts, Place, Spelling, Stage, TOP, UNDER, error_message, marks, views,
 };
 use super::json::{self, Form};
 use super::level::LevelFormat;
@@ -111,7 +110,7 @@ const NOT_SHOWN: Group = 2;
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(self, record: &Record<'_>) -> Layout {
-        let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+        let (backtraces, holds_back) = (record.statics.backtraces.is_some(), record.statics.holds_back);
         let is_mark = marks(record);
         let place = move |name: &str, origin| match origin {
             Origin::Event | Origin::Variable if is_mark(name) => Place::Group(NOT_SHOWN),
@@ -227,8 +226,10 @@ fn put_member(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
 }
 
 /// The form of `fmt`: only the message of an error, wide numbers as text.
-const AS_FMT: Form = Form::Except(|value, out| match value {
-    Value::Error(_) => put_text(out, error_message(value)),
-    Value::I128(_) | Value::U128(_) => put_text(out, &json::text_of(value)),
-    _ => false,
-});
+const AS_FMT: Form = Form::Except(
+    |value| matches!(value, Value::Error(_) | Value::I128(_) | Value::U128(_)),
+    |value, out| match value {
+        Value::Error(_) => json::put_str(out, error_message(value)),
+        _ => json::put_str(out, &json::text_of(value)),
+    },
+);

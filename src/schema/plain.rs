@@ -31,10 +31,16 @@ pub(super) fn put_plain(value: &Value<'_>, out: &mut Vec<u8>) {
 }
 
 /// The form of values.
-pub(super) const PLAIN: Form = Form::Own(put_plain);
+pub(super) const PLAIN: Form = Form::Bare(
+    |text| !text.is_empty() && text.iter().all(|byte| matches!(byte, b'!'..=b'~') && !b"\"\\=".contains(byte)),
+    put_plain,
+);
 
 /// The form of the message, which is not quoted.
-pub(super) const MESSAGE: Form = Form::Own(|value, out| match value {
-    Value::Str(text) => put_text(text, out),
-    value => put_plain(value, out),
-});
+pub(super) const MESSAGE: Form = Form::Bare(
+    |text| text.iter().all(|byte| matches!(byte, b' '..=b'~')),
+    |value, out| match value {
+        Value::Str(text) => put_text(text, out),
+        value => put_plain(value, out),
+    },
+);

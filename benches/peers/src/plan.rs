@@ -4,6 +4,7 @@
 //! single short round of each, to see that all works; its figures are rough.
 
 use crate::child::Kind;
+use crate::peers::spanline::{EDITED, SCHEMAS};
 use crate::work::Work;
 
 /// The circumstances of a measurement: what makes two values comparable.
@@ -60,6 +61,7 @@ pub fn plan(quick: bool) -> Vec<Task> {
     plan.full_speed();
     plan.paced();
     plan.counts();
+    plan.documented();
     plan.tasks
 }
 
@@ -126,6 +128,23 @@ impl Plan {
         }
         for (per_s, lines, quick_lines) in [(1_000, 1_000, 300), (10, 20, 5)] {
             self.add(Kind::Reach, Point::file(Work::W1e).paced(per_s), lines, quick_lines, 3, &peers);
+        }
+    }
+
+    /// What the documentation shows, beside the one event: schemas, edits, requests, the `log` crate, long texts.
+    fn documented(&mut self) {
+        let lines = |plan: &mut Self, work, steps, quick_steps, peers: &[&'static str]| {
+            plan.add(Kind::BackToBack, Point::file(work), steps, quick_steps, 5, peers);
+        };
+        let requests = ["spanline", "fmt-json", "fmt-json-list", "json-subscriber", "bunyan"];
+        lines(self, Work::Request, 100_000, 10_000, &requests);
+        let mut schemas = vec!["spanline", "fmt-json", "fmt-json-list"];
+        schemas.extend(SCHEMAS);
+        lines(self, Work::Schemas, 500_000, 60_000, &schemas);
+        lines(self, Work::Edits, 500_000, 60_000, &["spanline", EDITED]);
+        lines(self, Work::LogRecord, 300_000, 30_000, &["spanline", "fmt-json", "json-subscriber", "logforth"]);
+        for work in [Work::Text, Work::Quotes] {
+            lines(self, work, 40_000, 4_000, &["spanline", "fmt-json", "json-subscriber", "bunyan"]);
         }
     }
 

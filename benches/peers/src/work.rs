@@ -1,6 +1,7 @@
 //! What is logged: the values of one order and its request, the same for every peer.
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,8 @@ pub const TARGET: &str = "orders";
 pub const MESSAGE: &str = "order loaded";
 /// Events in a W1c cycle.
 pub const EVENTS_PER_CYCLE: u64 = 5;
+/// Events of a request.
+pub const EVENTS_PER_REQUEST: u64 = 3;
 
 /// The fields of the event.
 pub struct Order {
@@ -58,6 +61,22 @@ pub fn query() -> &'static Query {
     black_box(&QUERY)
 }
 
+/// A text of 4 KiB beyond ASCII.
+pub fn text() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| filled("Заказ не загружен: соединение с базой данных потеряно. "));
+    black_box(&TEXT)
+}
+
+/// 4 KiB of quotes.
+pub fn quotes() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| filled("\""));
+    black_box(&TEXT)
+}
+
+fn filled(part: &str) -> String {
+    part.repeat(4096 / part.len())
+}
+
 /// One step of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 pub enum Work {
@@ -77,6 +96,18 @@ pub enum Work {
     Deep,
     /// W1e while ten thousand other spans are open.
     Open,
+    /// A request: a span of seven fields, one of them recorded at its end, with three events.
+    Request,
+    /// W1e, as each schema has it.
+    Schemas,
+    /// W1e under edits of the line.
+    Edits,
+    /// A record of the `log` crate, outside spans.
+    LogRecord,
+    /// An event with a text of 4 KiB beyond ASCII.
+    Text,
+    /// An event with 4 KiB of quotes.
+    Quotes,
     /// Nothing at all: what the measuring costs.
     Nothing,
 }
@@ -92,6 +123,12 @@ impl Work {
             Self::W4 => "W4",
             Self::Deep => "W1e-10-spans",
             Self::Open => "W1e-10000-open",
+            Self::Request => "request",
+            Self::Schemas => "schemas",
+            Self::Edits => "edits",
+            Self::LogRecord => "log-record",
+            Self::Text => "text",
+            Self::Quotes => "quotes",
             Self::Nothing => "nothing",
         }
     }
@@ -102,7 +139,9 @@ impl Work {
             Self::W0 | Self::W3 | Self::Nothing => 0,
             Self::W1c => EVENTS_PER_CYCLE,
             Self::W4 => 2,
-            Self::W1e | Self::W2 | Self::Deep | Self::Open => 1,
+            Self::Request => EVENTS_PER_REQUEST,
+            Self::W1e | Self::W2 | Self::Deep | Self::Open | Self::Schemas | Self::Edits => 1,
+            Self::LogRecord | Self::Text | Self::Quotes => 1,
         }
     }
 }

@@ -76,11 +76,23 @@ impl Layout {
         })
     }
 
-    /// Adds the error's message and type, and its sources with the backtrace, as texts.
-    pub(in crate::schema) fn error_texts(self, message: &str, type_name: &str, stack: &str) -> Self {
+    /// Adds the error's message and type, and its sources with the backtrace, as texts; or a user's fields of the keys.
+    pub(in crate::schema) fn error_texts(
+        self,
+        message: &'static str,
+        type_name: &'static str,
+        stack: &'static str,
+    ) -> Self {
         self.text(message, Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
+            .or_field(message, is_text)
             .text(type_name, Stage::Event(Mark::Error), |parts| parts.error_type().map(Into::into))
-            .text(stack, Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into))
+            .or_field(type_name, is_text)
+            .stack_text(stack)
+    }
+
+    /// Adds the error's sources with the backtrace as a text, or a user's field of the key.
+    pub(in crate::schema) fn stack_text(self, key: &'static str) -> Self {
+        self.text(key, Stage::Event(Mark::Stack), |parts| parts.stack().map(Into::into)).or_field(key, is_text)
     }
 
     /// Adds the trace's id.
@@ -104,7 +116,7 @@ impl Layout {
         key: &str,
         digits: impl Fn(&Parts<'_>) -> Option<[u8; DIGITS]> + Send + 'static,
     ) -> Self {
-        let is_quoted = !matches!(self.form(), Form::Own(_));
+        let is_quoted = !matches!(self.form(), Form::Own(_) | Form::Bare(..));
         self.put(key, Stage::Context, move |parts, out| {
             digits(parts).is_some_and(|digits| {
                 out.extend(is_quoted.then_some(b'"'));
@@ -149,7 +161,7 @@ impl Layout {
             put_object(out, members.map(|(key, text)| (key, Value::Str(text))));
             true
         });
-        layout.when(record.statics.backtraces, |layout| {
+        layout.when(record.statics.backtraces.is_some(), |layout| {
             layout.text("backtrace", Stage::Event(Mark::Stack), |parts| {
                 parts.record.backtrace().filter(|_| parts.error.is_none()).map(Into::into)
             })

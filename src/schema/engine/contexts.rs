@@ -5,14 +5,16 @@
 //! preparing one is fast too: what depends only on the spans' call sites is in a [`Shape`].
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 use smallvec::SmallVec;
+use tracing::Metadata;
 
 use super::direct::put_member;
 use super::layout::{Group, Layout, Member, Place, Stage};
 use super::parts::{Parts, views};
-use super::plan::key_of;
+use super::plan::{Plan, key_of};
 use super::shapes::{Role, Shape, Shapes, SpanField};
 use super::steps::Steps;
 use super::syntax::Syntax;
@@ -48,6 +50,8 @@ pub(super) struct Prepared {
     pub(super) groups: u32,
     /// Whether it can be copied into a line.
     pub(super) is_usable: bool,
+    /// The call site whose declared fields are known to have other names, if there is one.
+    apart_from: Cell<usize>,
 }
 
 /// The name of a field of a prepared context, and where it is.
@@ -64,6 +68,24 @@ impl Prepared {
     fn range(&self, segment: usize) -> Range<usize> {
         let start = segment.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         start as usize..self.ends.get(segment).copied().unwrap_or(start) as usize
+    }
+
+    /// Returns whether it has no field that a plan's lines hide. The answer is remembered for one plan.
+    #[inline]
+    pub(super) fn is_apart_from(&self, meta: &'static Metadata<'static>, plan: &Plan, layout: &Layout) -> bool {
+        let site = std::ptr::from_ref(meta) as usize;
+        // Other names are known when a line is written.
+        !plan.has_named() && !plan.changes_keys && (self.apart_from.get() == site || self.compare(site, plan, layout))
+    }
+
+    #[cold]
+    fn compare(&self, site: usize, plan: &Plan, layout: &Layout) -> bool {
+        let hidden: Names<&str> = plan.names().iter().copied().filter(|name| layout.hides(name)).collect();
+        let is_apart = !self.fields.iter().any(|(name, _)| hidden.contains(&**name));
+        if is_apart {
+            self.apart_from.set(site);
+        }
+        is_apart
     }
 
     /// Appends a segment without the fields for which `hides` is true.
@@ -94,6 +116,7 @@ impl Prepared {
         self.key = Some(key);
         (self.shape, self.groups) = (None, 0);
         (self.has_named, self.is_usable) = (false, false);
+        self.apart_from.set(0);
     }
 }
 
@@ -184,6 +207,8 @@ struct Found<'a> {
     trace: Option<TraceId>,
     /// The innermost span's parent in another process, if it has one.
     remote: Option<SpanId>,
+    /// Whether a span names its parent.
+    names_parent: bool,
     has_named: bool,
 }
 
@@ -202,7 +227,9 @@ impl<'a> Quick<'_, 'a> {
         // The ranges of the fields in `scratch`.
         let mut moved = 0..prepared.fields.len();
         prepared.has_named = found.has_named;
-        let mut parts = Parts::bare(self.record);
+        // What is prepared depends on no event.
+        let record = Record { fields: &[], ..*self.record };
+        let mut parts = Parts::bare(&record);
         parts.request = found.request;
         parts.taken = found.taken;
         parts.trace = match found.trace {
@@ -211,7 +238,10 @@ impl<'a> Quick<'_, 'a> {
             None => self.context.made_trace_id(),
         };
         parts.span = self.context.span_id();
-        parts.parent = found.remote.or_else(|| self.context.parent_span_id());
+        parts.parent = match found.names_parent {
+            true => found.remote.or_else(|| self.context.parent_span_id()),
+            false => self.context.local_parent_span_id(),
+        };
         let mut fixed = (0, self.shape.fixed_ends.iter());
         for segment in &steps.segments {
             for member in segment.iter().filter_map(|number| self.layout.members.get(*number)) {
@@ -324,6 +354,7 @@ impl<'a> Quick<'_, 'a> {
                     Role::State if matches!(named_trace_of_span, Some((_, Some(_)))) => {}
                     Role::State => return None,
                     Role::Trace => {
+                        found.names_parent |= name == "traceparent";
                         let trace = named_trace(name, &raw.value()).filter(|trace| span.is_in(trace.0))?;
                         match named_trace_of_span {
                             Some((other, _)) if other != trace.0 => return None,
@@ -421,7 +452,7 @@ fn prepare_slowly(prepared: &mut Prepared, record: &Record<'_>, layout: &Layout,
     let is_unsure = views.iter().any(|view| view.fields().any(|(name, _)| is_unsure(name)));
     let hides_static = |name: &str| has(name) && any_origin(&|origin| layout.hides_static(name, origin));
     let is_static = record.static_fields().any(|(name, _)| hides_static(name));
-    let is_service = layout.roles.0 && record.service().is_none() && has("service");
+    let is_service = layout.takes.service && record.service().is_none() && has("service");
     let is_id = !layout.keeps_roles && ["trace_id", "span_id"].into_iter().any(&has);
     let parts = Parts::of(&record, &views, layout);
     let static_keys = record.static_fields().map(|(name, _)| key_of(layout, name, Origin::Static));

@@ -9,7 +9,7 @@ use super::direct;
 use super::layout::{Group, Layout, Mark, Member, Stage};
 use super::named::Named;
 use super::parts::{Parts, headline};
-use super::plan::{Meeting, Op, Plan, Prepares, Role};
+use super::plan::{Field, Meeting, Op, Plan, Prepares, Role};
 use super::steps::Steps;
 use super::syntax::Brackets;
 use crate::addresses::AddressKeys;
@@ -145,7 +145,7 @@ impl Started {
                 self.forget_if_full();
                 return false;
             }
-            hides = prepared.has_named;
+            hides = prepared.has_named && !prepared.is_apart_from(record.meta, plan, &self.layout);
             if hides && plan.changes_keys {
                 return false;
             }
@@ -293,20 +293,37 @@ impl Run<'_, '_> {
     /// Appends the event's own fields of a group.
     #[inline]
     fn put_own(&self, plan: &mut Plan, group: Group, form: Form, line: &mut Draft<'_>) -> Option<()> {
+        match form {
+            Form::Json => self.put_declared(plan, group, form, line, |line, value| line.put_raw(value)),
+            _ => self.put_declared(plan, group, form, line, |line, value| line.put_formed(value, form)),
+        }
+    }
+
+    /// The same, for each form.
+    #[inline(always)]
+    fn put_declared(
+        &self,
+        plan: &mut Plan,
+        group: Group,
+        form: Form,
+        line: &mut Draft<'_>,
+        put: impl Fn(&mut Draft<'_>, Raw<'_>),
+    ) -> Option<()> {
         let mut fields = self.fields.clone();
         loop {
             let rest = fields.clone();
             let Some((key, value)) = fields.next_raw_at_once() else { return Some(()) };
-            // Nearly all fields are declared, and of this group.
-            if let Key::Index(index) = key
-                && let field = plan.field(index)?
-                && field.role == Role::Group(group)
-                && matches!(form, Form::Json)
-            {
-                line.put_piece(&field.key);
-                line.put_raw_at_once(value);
-            } else {
-                return self.put_rest(rest, plan, group, form, line);
+            // Nearly all fields are declared, and of one group.
+            match key {
+                Key::Index(index) => match plan.field(index)? {
+                    Field { role: Role::Group(of), key, .. } if *of == group => {
+                        line.put_piece(key);
+                        put(line, value);
+                    }
+                    Field { role: Role::Group(_) | Role::Done, .. } => {}
+                    _ => return self.put_rest(rest, plan, group, form, line),
+                },
+                _ => return self.put_rest(rest, plan, group, form, line),
             }
         }
     }

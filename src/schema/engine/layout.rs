@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use super::edited::EditedKeys;
+use super::own_lines::OwnLines;
 use super::parts::Parts;
-use super::requests::RequestFields;
 use super::syntax::{Brackets, MemberKey, Spelling, Syntax};
 use crate::record::{Record, Value};
 use crate::schema::clock::{ClockText, QUOTE};
@@ -46,8 +46,8 @@ pub(in crate::schema) enum Mark {
     Stack,
     /// Some of its texts were cut. Such lines are not prepared.
     Truncated,
-    /// It reports a request. Such lines are not prepared.
-    Request,
+    /// It reports a request or a closed span, which the layout shows differently. Such lines are not prepared.
+    Own,
     /// It reports a panic.
     Panic,
 }
@@ -143,6 +143,14 @@ pub(super) struct Frame {
     pub(super) end: &'static [u8],
 }
 
+/// Which fields say what nothing else says; the others are fields like any other.
+pub(super) struct Takes {
+    /// `service`.
+    pub(super) service: bool,
+    /// `trace_id` and `span_id`.
+    pub(super) ids: bool,
+}
+
 /// The description of a schema's lines.
 pub(in crate::schema) struct Layout {
     pub(super) frame: Frame,
@@ -159,11 +167,10 @@ pub(in crate::schema) struct Layout {
     pub(super) spellings: Vec<Spelling>,
     /// Whether `message`, `error` and `request_id` are shown as fields too.
     pub(super) keeps_roles: bool,
-    /// Whether `service` is the service, and `trace_id` and `span_id` are ids; else they are fields like any other.
-    pub(super) roles: (bool, bool),
+    pub(super) takes: Takes,
     /// A field that a member shows, by its name, if the value fits.
     pub(super) taken: Option<(&'static str, Fits)>,
-    pub(super) request_fields: RequestFields,
+    pub(super) own_lines: OwnLines,
 }
 
 impl Layout {
@@ -179,9 +186,9 @@ impl Layout {
             fits: |_, _| true,
             spellings: vec![Spelling::JSON; 2],
             keeps_roles: false,
-            roles: (true, true),
+            takes: Takes { service: true, ids: true },
             taken: None,
-            request_fields: RequestFields::default(),
+            own_lines: OwnLines::default(),
         }
     }
 
@@ -228,7 +235,7 @@ impl Layout {
 
     /// Sets whether the event's fields `service`, and `trace_id` and `span_id`, are shown by members.
     pub(in crate::schema) fn roles(mut self, service: bool, ids: bool) -> Self {
-        self.roles = (service, ids);
+        self.takes = Takes { service, ids };
         self
     }
 
@@ -451,7 +458,7 @@ impl Layout {
 
 /// Returns what tells whether a line may have a mark of the log with a name. `record`: any record.
 pub(in crate::schema) fn marks(record: &Record<'_>) -> impl Fn(&str) -> bool + Send + 'static {
-    let (backtraces, holds_back) = (record.statics.backtraces, record.statics.holds_back);
+    let (backtraces, holds_back) = (record.statics.backtraces.is_some(), record.statics.holds_back);
     move |name| holds_back && name == "held_back" || backtraces && name == "backtrace"
 }
 

@@ -17,9 +17,9 @@ mod engine;
 mod groups;
 mod layout;
 mod named;
+mod own_lines;
 mod parts;
 mod plan;
-mod requests;
 mod shapes;
 mod steps;
 mod syntax;
@@ -28,6 +28,6 @@ mod tests;
 
 pub(super) use engine::Engine;
 pub(super) use layout::{Group, Layout, Mark, Place, Stage, TOP, UNDER, marks};
+pub(super) use own_lines::{micros_as_millis, micros_as_nanos, micros_as_seconds};
 pub(super) use parts::{Parts, error_message, headline, views};
-pub(super) use requests::{micros_as_millis, micros_as_nanos, micros_as_seconds};
 pub(super) use syntax::{AS_JSON, AS_TEXT, Brackets, Spelling, Syntax, is_text, put_text};

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::layout::{Group, Layout, Member, Place, TOP, UNDER};
-use super::requests::is_request;
 use crate::context::{Context, SpanId, SpanView, TraceId};
 use crate::names::{Names, last_of_each};
-use crate::record::{Record, Value};
+use crate::record::{Kind, Record, Value};
 use crate::schema::json;
 use crate::schema::level::{LEVEL_NAME, LineLevel};
 use crate::schema::object::tell_apart;
@@ -96,9 +95,10 @@ impl<'a> Parts<'a> {
             layout.taken.is_some_and(|(name, fits)| field.name == name && fits(&field.value))
         };
         // A user's own description of the request stands for the line's.
-        let is_of_request = !layout.request_fields.is_empty() && is_request(record) && !fields.iter().any(takes);
-        if is_of_request {
-            fields.retain(|field| !layout.request_fields.has(field));
+        let kind = record.kind();
+        let own = (layout.own_lines.differ(kind) && !fields.iter().any(takes)).then_some(kind);
+        if own.is_some() {
+            fields.retain(|field| !layout.own_lines.has(kind, field));
         }
         let mut parts = Self::bare(record);
         let context = record.context();
@@ -113,7 +113,7 @@ impl<'a> Parts<'a> {
         } else {
             parts.take_roles(&mut fields, layout);
         }
-        parts.place(fields, layout, is_of_request);
+        parts.place(fields, layout, own);
         parts.spell(layout);
         parts
     }
@@ -130,22 +130,21 @@ impl<'a> Parts<'a> {
         let request = fields.iter().find(|field| field.name == REQUEST);
         self.request = request.map(|field| (field.value, field.origin));
         fields.retain(|field| field.name != REQUEST || stays(field));
-        let (has_service, has_ids) = layout.roles;
-        if has_service && self.service.is_none() {
+        if layout.takes.service && self.service.is_none() {
             self.service = take(fields, "service", is_text).and_then(|field| field.value.as_str());
         }
         if let Some((name, fits)) = layout.taken {
             let is_dynamic = |field: &ResolvedField<'_>| field.origin != Origin::Static;
             self.taken = take(fields, name, |field| is_dynamic(field) && fits(&field.value)).map(|field| field.value);
         }
-        if has_ids {
+        if layout.takes.ids {
             take_id(fields, "trace_id", &mut self.trace, TraceId::parse);
             take_id(fields, "span_id", &mut self.span, SpanId::parse);
         }
     }
 
     /// Decides where each field goes.
-    fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout, is_of_request: bool) {
+    fn place(&mut self, fields: Vec<ResolvedField<'a>>, layout: &Layout, own: Option<Kind>) {
         self.fields.reserve(fields.len());
         // Only static fields come after others of their names.
         let has_statics = fields.last().is_some_and(|field| field.origin == Origin::Static);
@@ -156,7 +155,7 @@ impl<'a> Parts<'a> {
             {
                 self.slots.push(slot);
             } else if let Some(group) = layout.group_of(name, origin, &value)
-                && let group = if is_of_request { beside_request(group, name, origin, layout) } else { group }
+                && let group = own.map_or(group, |kind| beside_own(kind, group, name, origin, layout))
                 && !(has_statics && !shown.add((name, group)) && origin == Origin::Static)
             {
                 self.fields.push(Placed { name, key: Cow::Borrowed(name), value, origin, group });
@@ -274,10 +273,10 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Returns the group of a field in the line of a request, whose members have keys that other lines lack.
-fn beside_request(group: Group, name: &str, origin: Origin, layout: &Layout) -> Group {
+/// Returns the group of a field in a line of the log's own, whose members have keys that other lines lack.
+fn beside_own(kind: Kind, group: Group, name: &str, origin: Origin, layout: &Layout) -> Group {
     match layout.place(name, origin) {
-        _ if group != TOP || !layout.meets_request(name) => group,
+        _ if group != TOP || !layout.meets_own_member(kind, name) => group,
         Place::Either(_, second) => second,
         _ => UNDER,
     }

@@ -10,7 +10,6 @@ use super::contexts::Contexts;
 use super::direct::put_member;
 use super::layout::{Group, Layout, Mark, Member, Place, Stage};
 use super::parts::Parts;
-use super::requests::is_request;
 use super::steps::{Step, Steps};
 use super::syntax::Brackets;
 use crate::names::Names;
@@ -49,7 +48,7 @@ pub(super) enum Prepares {
     Events,
     /// Records of the `log` crate.
     Log,
-    /// None: the lines of requests, which the layout shows differently, are written directly.
+    /// None: the lines of the log's own, which the layout shows differently, are written directly.
     Nothing,
 }
 
@@ -126,13 +125,15 @@ const MAX_NAME_BYTES: usize = 128;
 impl Plan {
     pub(super) fn new(record: &Record<'_>, layout: &Layout, steps: &Steps) -> Self {
         let meta: &'static Metadata<'static> = record.meta;
-        let names: Vec<_> = meta.fields().iter().map(|field| plain_name(field.name())).collect();
+        // The closing line of a span has its call site, and other fields.
+        let declared = Some(meta.fields()).filter(|_| record.kind() != Kind::SpanClose);
+        let names: Vec<_> = declared.into_iter().flatten().map(|field| plain_name(field.name())).collect();
         let index = |wanted: &str| names.iter().position(|name| *name == wanted).and_then(|at| u8::try_from(at).ok());
         let (message, error, request) = (index("message"), index("error"), index("request_id"));
         let mut plan = Self {
             ops: Vec::new(),
             bytes: Vec::new(),
-            prepares: match !layout.request_fields.is_empty() && is_request(record) {
+            prepares: match layout.own_lines.differ(record.kind()) {
                 true => Prepares::Nothing,
                 false => Prepares::of(record.is_log),
             },
@@ -301,10 +302,10 @@ impl Plan {
             Mark::Any | Mark::Thread => true,
             Mark::Error => self.error.is_some(),
             Mark::HeldBack => record.statics.holds_back,
-            Mark::Backtrace => record.statics.backtraces,
-            Mark::Stack => self.error.is_some() || record.statics.backtraces,
+            Mark::Backtrace => record.may_have_backtrace(),
+            Mark::Stack => self.error.is_some() || record.may_have_backtrace(),
             Mark::Panic => record.kind() == Kind::Panic,
-            Mark::Truncated | Mark::Request => false,
+            Mark::Truncated | Mark::Own => false,
         }
     }
 
@@ -404,6 +405,16 @@ impl Plan {
         }
     }
 
+    /// Returns the names of the declared fields.
+    pub(super) fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
+    /// Returns whether its lines may have fields that no call site declares.
+    pub(super) fn has_named(&self) -> bool {
+        !self.named.is_empty()
+    }
+
     /// Forgets the shapes: their numbers are about to be reused.
     pub(super) fn forget_shapes(&mut self) {
         self.met.clear();
@@ -421,9 +432,8 @@ impl Field {
             layout.hides_static(name, Origin::Event) && record.static_fields().any(|(other, _)| other == name);
         let is_taken = layout.taken.is_some_and(|(taken, _)| taken == name);
         let is_role = layout.is_role(name);
-        let (has_service, has_ids) = layout.roles;
-        let is_service = has_service && name == "service" && record.service().is_none();
-        let is_id = is_service || has_ids && matches!(name, "trace_id" | "span_id");
+        let is_service = layout.takes.service && name == "service" && record.service().is_none();
+        let is_id = is_service || layout.takes.ids && matches!(name, "trace_id" | "span_id");
         let slot = layout.slot_of(name);
         let (role, group, second) = match layout.place(name, Origin::Event) {
             _ if record.is_log && name.starts_with("log.") => (Role::Done, UNSPELLED, None),

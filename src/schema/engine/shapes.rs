@@ -90,7 +90,7 @@ impl Role {
                 "tracestate" => return Self::State,
                 "request_id" => return Self::Request,
                 "span_id" => return Self::Irregular,
-                "service" if layout.roles.0 && record.service().is_none() => return Self::Irregular,
+                "service" if layout.takes.service && record.service().is_none() => return Self::Irregular,
                 _ => {}
             }
         }

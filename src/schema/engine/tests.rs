@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tracing::callsite::{Callsite, Identifier};
 use tracing::field::{Field, FieldSet};
+use tracing::level_filters::LevelFilter;
 use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
@@ -20,7 +21,7 @@ use crate::schema::{
 
 const FIELDS: usize = 4;
 
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 33] = [
     "a",
     "b",
     "c",
@@ -47,6 +48,13 @@ const NAMES: [&str; 26] = [
     "version",
     "held_back",
     "backtrace",
+    "error.message",
+    "error.kind",
+    "error.stack_trace",
+    "stack_trace",
+    "errorType",
+    "exception.type",
+    "full_message",
 ];
 
 struct Site(OnceLock<Metadata<'static>>);
@@ -262,7 +270,7 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
             Step::Record { .. } | Step::Variable { .. } => {}
             Step::Log { site, node, values, ref named, held, nanos } => {
                 let meta = events[site % events.len()];
-                let mut form = capture(meta, values, schema.wants_thread(), held && statics.backtraces);
+                let mut form = capture(meta, values, schema.wants_thread(), held && statics.backtraces.is_some());
                 named.iter().for_each(|name| put_named(&mut form, name, &Value::Str("named")));
                 if held && statics.holds_back {
                     form.extend_from_slice(&HELD_BACK_MARK);
@@ -317,7 +325,7 @@ proptest! {
             service: service.then(|| "orders".to_owned()),
             fields: fields.map(|name| (name.to_owned(), "test".into())).collect(),
             holds_back,
-            backtraces,
+            backtraces: backtraces.then_some(LevelFilter::TRACE),
         };
         run(&mut *edits.on(schemas().remove(schema)), &statics, &sites, &steps);
     }

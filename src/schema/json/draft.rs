@@ -161,13 +161,25 @@ impl<'a> Draft<'a> {
     }
 
     /// Appends a value in a form, see [`Form`].
-    #[inline]
     pub(crate) fn put_formed(&mut self, raw: Raw<'_>, form: Form) {
         match (form, raw) {
-            (Form::Own(put), raw) => put(&raw.value(), self.out()),
-            (Form::Except(put), Raw::Value(value)) if put(&value, self.out()) => {}
-            _ => self.put_raw(raw),
+            (Form::Json, raw) => self.put_raw(raw),
+            (Form::Text | Form::Except(..), Raw::Text(text)) => self.put_text(text),
+            (Form::Except(is, _), Raw::Value(value)) if !is(&value) => self.put_value(&value),
+            (Form::Bare(is_plain, _), Raw::Text(text)) if is_plain(text) => self.put_short(text),
+            (Form::Bare(..), Raw::Value(value)) if is_simple(&value) => self.put_value(&value),
+            (Form::Text, Raw::Value(value)) if is_simple(&value) => {
+                self.put(b"\"");
+                self.put_value(&value);
+                self.put(b"\"");
+            }
+            (form, raw) => self.put_otherwise(&raw.value(), form),
         }
+    }
+
+    #[inline(never)]
+    fn put_otherwise(&mut self, value: &Value<'_>, form: Form) {
+        form.put(value, self.out());
     }
 
     /// Ends an object or a list. `open`: what takes the place of the first separator, if anything does. Without members it
@@ -203,13 +215,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Appends a value of the captured form.
-    pub(crate) fn put_raw(&mut self, raw: Raw<'_>) {
-        self.put_raw_at_once(raw);
-    }
-
-    /// The same, for the one loop that writes nearly all values.
     #[inline(always)]
-    pub(crate) fn put_raw_at_once(&mut self, raw: Raw<'_>) {
+    pub(crate) fn put_raw(&mut self, raw: Raw<'_>) {
         match raw {
             Raw::Text(text) => self.put_text(text),
             Raw::Value(value) => self.put_value(&value),
@@ -239,6 +246,16 @@ impl<'a> Draft<'a> {
     pub(crate) fn out(&mut self) -> &mut Vec<u8> {
         self.flush();
         self.out
+    }
+}
+
+/// Returns whether a value is a number or a boolean that JSON has.
+#[inline(always)]
+fn is_simple(value: &Value<'_>) -> bool {
+    match value {
+        Value::U64(_) | Value::I64(_) | Value::Bool(_) => true,
+        Value::F64(number) => number.is_finite(),
+        _ => false,
     }
 }
 

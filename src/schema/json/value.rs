@@ -78,6 +78,7 @@ pub(in crate::schema) fn put_error_object(out: &mut Vec<u8>, value: &Value<'_>) 
 pub(in crate::schema) fn text_of<'v>(value: &Value<'v>) -> Cow<'v, str> {
     match *value {
         Value::Str(text) | Value::Json(text) => Cow::Borrowed(text),
+        Value::Bool(on) => Cow::Borrowed(if on { "true" } else { "false" }),
         Value::Error(chain) => {
             chain.sources().fold(chain.message().to_owned(), |text, source| text + ": " + source).into()
         }

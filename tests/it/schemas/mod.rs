@@ -1,5 +1,6 @@
 //! All schemas: golden files, the published rules, hostile records, edits. [`built_in`] lists them.
 
+mod back_ends_names;
 mod console;
 mod documentation;
 mod edits;

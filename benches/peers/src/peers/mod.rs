@@ -11,7 +11,7 @@ mod fmt_json;
 mod json_subscriber;
 mod logforth;
 mod slog;
-mod spanline;
+pub mod spanline;
 mod tracing_calls;
 
 use std::fs::{File, OpenOptions};
@@ -19,7 +19,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::child::{self, Spec};
-use crate::work::Work;
+use crate::work::{Work, quotes, text};
 
 /// Where a peer's lines go.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ const fn entry<P: Peer>(name: &'static str) -> Entry {
 }
 
 /// All of them, in the order of the tables.
-pub static PEERS: [Entry; 15] = [
+pub static PEERS: &[Entry] = &[
     entry::<spanline::Spanline>("spanline"),
     entry::<spanline::TwoOutputs>("spanline-two"),
     entry::<fmt_json::FmtJson>("fmt-json"),
@@ -103,6 +103,20 @@ pub static PEERS: [Entry; 15] = [
     entry::<floor_hand::Hand>("floor-hand"),
     entry::<floor_hand::HandBuffer>("floor-hand-buffer"),
     entry::<floor_layer::Nothing>("floor-timer"),
+    entry::<spanline::Edited>(spanline::EDITED),
+    entry::<spanline::As<0>>(spanline::SCHEMAS[0]),
+    entry::<spanline::As<1>>(spanline::SCHEMAS[1]),
+    entry::<spanline::As<2>>(spanline::SCHEMAS[2]),
+    entry::<spanline::As<3>>(spanline::SCHEMAS[3]),
+    entry::<spanline::As<4>>(spanline::SCHEMAS[4]),
+    entry::<spanline::As<5>>(spanline::SCHEMAS[5]),
+    entry::<spanline::As<6>>(spanline::SCHEMAS[6]),
+    entry::<spanline::As<7>>(spanline::SCHEMAS[7]),
+    entry::<spanline::As<8>>(spanline::SCHEMAS[8]),
+    entry::<spanline::As<9>>(spanline::SCHEMAS[9]),
+    entry::<spanline::As<10>>(spanline::SCHEMAS[10]),
+    entry::<spanline::As<11>>(spanline::SCHEMAS[11]),
+    entry::<spanline::As<12>>(spanline::SCHEMAS[12]),
 ];
 
 pub fn find(name: &str) -> Option<&'static Entry> {
@@ -120,7 +134,7 @@ pub trait Measure {
 pub fn measure_step<P: Peer, M: Measure>(peer: &P, work: Work, measure: M) -> M::Output {
     match work {
         Work::W0 => measure.run(|| peer.w0()),
-        Work::W1e => peer.inside(|context| measure.run(|| peer.w1e(context))),
+        Work::W1e | Work::Schemas | Work::Edits => peer.inside(|context| measure.run(|| peer.w1e(context))),
         Work::W1c => measure.run(|| peer.w1c()),
         Work::W2 => measure.run(|| peer.w2()),
         Work::W3 => tracing_calls::beside_a_span(|span| measure.run(|| tracing_calls::enter_and_leave(span))),
@@ -130,6 +144,10 @@ pub fn measure_step<P: Peer, M: Measure>(peer: &P, work: Work, measure: M) -> M:
             let _others = tracing_calls::others();
             peer.inside(|context| measure.run(|| peer.w1e(context)))
         }
+        Work::Request => measure.run(tracing_calls::whole_request),
+        Work::LogRecord => measure.run(tracing_calls::log_record),
+        Work::Text => measure.run(|| tracing_calls::long_text(text())),
+        Work::Quotes => measure.run(|| tracing_calls::long_text(quotes())),
         Work::Nothing => measure.run(|| ()),
     }
 }

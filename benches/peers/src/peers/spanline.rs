@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use spanline::schema::Flat;
+use spanline::schema::{self, Edits, Flat, Template};
 use spanline::sink::{Lines, Next, Sink as Target};
 use spanline::{Error, Guard, Output, Overflow, RollingFile};
-use tracing_subscriber::prelude::*;
 
 use super::{Sink, Subscribed};
 
@@ -20,6 +19,45 @@ pub struct Spanline {
 
 /// Two outputs with two schemas, so that every line is rendered twice.
 pub struct TwoOutputs {
+    _guard: Guard,
+}
+
+/// The names of the schemas beside the default one, as peers.
+pub const SCHEMAS: [&str; 13] = [
+    "spanline:nested",
+    "spanline:ecs",
+    "spanline:datadog",
+    "spanline:gcp",
+    "spanline:otel",
+    "spanline:lambda",
+    "spanline:bunyan",
+    "spanline:pino",
+    "spanline:gelf",
+    "spanline:splunk",
+    "spanline:logfmt",
+    "spanline:console",
+    TEMPLATE,
+];
+
+/// The one that no name stands for.
+pub const TEMPLATE: &str = "spanline:template";
+
+/// The one with edits.
+pub const EDITED: &str = "spanline:edits";
+
+/// What comes before the name of a schema.
+const OF_SCHEMA: &str = "spanline:";
+
+const PYTHON: &str =
+    "{time:%Y-%m-%d %H:%M:%S,%3f} | {level:<8} | {target} | {request_id:-NO_REQUEST} | {message} {fields}";
+
+/// One output in a schema of [`SCHEMAS`].
+pub struct As<const SCHEMA: usize> {
+    _guard: Guard,
+}
+
+/// One output whose lines are edited.
+pub struct Edited {
     _guard: Guard,
 }
 
@@ -46,6 +84,24 @@ impl Subscribed for TwoOutputs {
     }
 }
 
+impl<const SCHEMA: usize> Subscribed for As<SCHEMA> {
+    fn start(sink: &Sink) -> Self {
+        let output = output(sink, "log.jsonl");
+        let output = match SCHEMAS[SCHEMA] {
+            TEMPLATE => output.schema(Template::new(PYTHON).expect("a template")),
+            name => output.schema(schema::by_name(name.trim_start_matches(OF_SCHEMA)).expect("a schema")),
+        };
+        Self { _guard: subscribe(vec![output]) }
+    }
+}
+
+impl Subscribed for Edited {
+    fn start(sink: &Sink) -> Self {
+        let edits = Edits::new().rename("timestamp", "ts").remove("spans").insert("type", "app");
+        Self { _guard: subscribe(vec![output(sink, "log.jsonl").edits(edits)]) }
+    }
+}
+
 fn output(sink: &Sink, file: &str) -> Output {
     let output = match sink {
         Sink::Null => Output::new(Nowhere),
@@ -56,8 +112,5 @@ fn output(sink: &Sink, file: &str) -> Output {
 
 fn subscribe(outputs: Vec<Output>) -> Guard {
     let builder = spanline::builder().filter("info");
-    let (layer, guard) =
-        outputs.into_iter().fold(builder, |builder, output| builder.output(output)).build().expect("a layer");
-    tracing_subscriber::registry().with(layer).init();
-    guard
+    outputs.into_iter().fold(builder, |builder, output| builder.output(output)).init().expect("a log")
 }

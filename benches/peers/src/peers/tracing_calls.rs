@@ -5,10 +5,11 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span};
 
 use super::{Peer, Sink, Subscribed};
-use crate::work::{EVENTS_PER_CYCLE, TARGET, order, query, request};
+use crate::work::{EVENTS_PER_CYCLE, EVENTS_PER_REQUEST, TARGET, order, query, request};
 
 const POLLS: u32 = 20;
 const OTHER_SPANS: usize = 10_000;
@@ -113,6 +114,46 @@ pub(super) fn deeper<R>(body: impl FnOnce() -> R) -> R {
 /// Spans of other requests, open all the while.
 pub(super) fn others() -> Vec<Span> {
     (0..OTHER_SPANS).map(|_| request_span()).collect()
+}
+
+/// Opens a span, logs in it, records how it went and closes it.
+#[inline]
+pub(super) fn whole_request() {
+    let request = request();
+    let span = info_span!(
+        target: TARGET,
+        "request",
+        request_id = request.request_id,
+        trace_id = request.trace_id,
+        method = request.method,
+        path = request.path,
+        peer = "10.1.2.3",
+        attempt = query().attempt,
+        status = Empty
+    );
+    let entered = span.enter();
+    (0..EVENTS_PER_REQUEST).for_each(|_| event());
+    span.record("status", black_box(200u64));
+    drop(entered);
+}
+
+/// The event, as a record of the `log` crate.
+#[inline]
+pub(super) fn log_record() {
+    let order = order();
+    log::info!(
+        target: TARGET,
+        user_id = order.user_id,
+        elapsed_ms = order.elapsed_ms,
+        cached = order.cached,
+        sku = order.sku;
+        "order loaded"
+    );
+}
+
+#[inline]
+pub(super) fn long_text(text: &str) {
+    info!(target: TARGET, text, "order loaded");
 }
 
 /// Opens a span around a future, polls it to its end and closes the span.

@@ -2,6 +2,7 @@
 
 use super::number;
 use super::table::markdown;
+use crate::peers::spanline::{EDITED, SCHEMAS, TEMPLATE};
 use crate::plan::{CYCLES_PER_S, Point};
 use crate::results::Results;
 use crate::work::Work;
@@ -29,7 +30,7 @@ struct Row {
 
 /// Table of all ratios, as Markdown.
 pub fn ratios(results: &Results) -> String {
-    let Ratios { rows, .. } = Ratios { results, rows: Vec::new() }.peers().floors().limits();
+    let Ratios { rows, .. } = Ratios { results, rows: Vec::new() }.peers().floors().limits().documented();
     let cells = rows.into_iter().filter_map(|row| {
         let value = row.value?;
         let (sign, bound, met) = match row.target {
@@ -119,6 +120,38 @@ impl Ratios<'_> {
         for (what, value, target, unit) in rows {
             self.row(what, value, target, unit);
         }
+        self
+    }
+
+    /// What the documentation shows: each schema beside the default one, and the rest beside fmt-json.
+    fn documented(mut self) -> Self {
+        let point = Point::file(Work::Schemas);
+        let of = |peer: &str, metric| self.results.of(peer, point, metric);
+        let share = |peer, metric| ratio(of(peer, metric), of(OURS, metric));
+        let mut rows = Vec::new();
+        for peer in SCHEMAS {
+            let lines = share(peer, "lines_per_s");
+            rows.push(match peer {
+                "spanline:console" | TEMPLATE => (format!("{peer}: lines/s / flat"), lines, 0.4),
+                // A schema with longer lines has to write as many bytes.
+                _ => {
+                    let reached = lines.zip(share(peer, "mb_per_s")).map(|(lines, bytes)| bytes.max(lines / 0.6));
+                    (format!("{peer}: lines/s / 0.6 of flat's, or bytes/s / flat's"), reached, 1.0)
+                }
+            });
+        }
+        let nested = ratio(of("spanline:nested", "lines_per_s"), of(FMT, "lines_per_s"));
+        rows.push(("spanline:nested: lines/s / fmt-json".to_owned(), nested, 6.0));
+        let edits = Point::file(Work::Edits);
+        let lines = |peer| self.results.of(peer, edits, "lines_per_s");
+        rows.push(("under edits: lines/s / without".to_owned(), ratio(lines(EDITED), lines(OURS)), 0.6));
+        for (what, value, bound) in rows {
+            self.row(what, value, AtLeast(bound), "×");
+        }
+        self.times_more("requests, lines/s", Point::file(Work::Request), 6.0, 4.0);
+        self.times_more("records of `log`, lines/s", Point::file(Work::LogRecord), 4.0, 2.0);
+        self.times_more("texts beyond ASCII, lines/s", Point::file(Work::Text), 2.0, 2.0);
+        self.times_more("quotes, lines/s", Point::file(Work::Quotes), 2.0, 2.0);
         self
     }
 

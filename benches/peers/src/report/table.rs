@@ -26,7 +26,7 @@ pub fn tables(results: &Results) -> String {
     let ends = |point| calls(point).take(2);
     let w1e = Point::file(Work::W1e);
     let w1c = Point::file(Work::W1c);
-    let sustained = |threads| {
+    let full = |point: Point| {
         let titled = [
             ("lines/s", "lines_per_s"),
             ("MB/s", "mb_per_s"),
@@ -36,7 +36,7 @@ pub fn tables(results: &Results) -> String {
             ("resident MiB", "resident_peak"),
             ("caller ns", "caller_mean"),
         ];
-        titled.map(|(title, metric)| column(title, w1e.threads(threads), metric)).into()
+        titled.map(|(title, metric)| column(title, point, metric)).into()
     };
     let reach = |per_s| {
         let titled = [("p50", "reach_p50"), ("p99", "reach_p99"), ("max", "reach_max")];
@@ -72,8 +72,14 @@ pub fn tables(results: &Results) -> String {
             "W1c at full speed and at 20,000 cycles/s, ns a cycle",
             ends(w1c).chain(ends(w1c.paced(CYCLES_PER_S))).collect(),
         ),
-        ("Sustained into a file, the final flush included, 1 thread", sustained(1)),
-        ("Sustained into a file, the final flush included, 4 threads", sustained(4)),
+        ("Sustained into a file, the final flush included, 1 thread", full(w1e)),
+        ("Sustained into a file, the final flush included, 4 threads", full(w1e.threads(4))),
+        ("The same, W1e in each schema", full(Point::file(Work::Schemas))),
+        ("The same, W1e under edits", full(Point::file(Work::Edits))),
+        ("The same, requests of three events", full(Point::file(Work::Request))),
+        ("The same, records of the `log` crate", full(Point::file(Work::LogRecord))),
+        ("The same, texts of 4 KiB beyond ASCII", full(Point::file(Work::Text))),
+        ("The same, 4 KiB of quotes", full(Point::file(Work::Quotes))),
         ("From the call into the file at 10/s and at 1,000/s, ms", reach(10).chain(reach(1_000)).collect()),
         (
             "Allocations for each event (W1e) and cycle (W1c)",
@@ -99,7 +105,7 @@ pub fn tables(results: &Results) -> String {
 /// None when nothing of it was measured.
 fn table(results: &Results, title: &str, columns: &[Column]) -> Option<String> {
     let mut rows = Vec::new();
-    for peer in &PEERS {
+    for peer in PEERS {
         let values: Vec<_> = columns.iter().map(|column| results.of(peer.name, column.point, column.metric)).collect();
         if values.iter().any(Option::is_some) {
             let shown = values.into_iter().map(|value| value.map_or("–".to_owned(), number));

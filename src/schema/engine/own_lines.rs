@@ -1,44 +1,44 @@
-//! The lines of requests, whose fields a back end may have its own keys for.
+//! The lines of the log's own, of requests and closing spans, whose fields a back end may have its own keys for.
 //!
-//! Such a line is not prepared: there is one for each request, and its keys are those of its fields and its span's.
+//! Such a line is not prepared: there is one for each request or span, and its keys are those of its fields and its span's.
 
 use super::layout::{Layout, Mark, Stage, TOP};
 use super::parts::Parts;
-use crate::record::{Kind, Record, Value};
+use crate::record::{Kind, Value};
 use crate::schema::json::Form;
 use crate::schema::object::is_reserved;
 use crate::schema::resolved_fields::{Origin, ResolvedField};
 
-/// The stage of members that only lines of requests have.
-const OF_REQUEST: Stage = Stage::Event(Mark::Request);
+/// The stage of members that only these lines have.
+const OF_OWN: Stage = Stage::Event(Mark::Own);
 
-/// Returns whether a line reports a request.
-pub(super) fn is_request(record: &Record<'_>) -> bool {
-    record.kind() == Kind::Request
-}
-
-/// What a layout shows of requests.
+/// What a layout shows of these lines.
 #[derive(Default)]
-pub(super) struct RequestFields {
-    /// The fields that members show.
+pub(super) struct OwnLines(Vec<OwnMember>);
+
+/// A member that only lines of a kind have.
+struct OwnMember {
+    kind: Kind,
+    key: &'static str,
+    /// The fields that it shows.
     names: Vec<&'static str>,
-    /// The keys of these members.
-    keys: Vec<&'static str>,
 }
 
-impl RequestFields {
-    pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty()
+impl OwnLines {
+    /// Returns whether lines of a kind have members that others lack.
+    pub(super) fn differ(&self, kind: Kind) -> bool {
+        self.0.iter().any(|member| member.kind == kind)
     }
 
-    /// Returns whether a member shows a field of a request's line.
-    pub(super) fn has(&self, field: &ResolvedField<'_>) -> bool {
-        matches!(field.origin, Origin::Event | Origin::Span) && self.names.contains(&field.name)
-    }
-
-    /// Returns whether a key of a request's line would meet one of the members.
-    pub(super) fn meets(&self, key: &str) -> bool {
-        is_reserved(key, &self.keys)
+    /// Returns whether a member shows a field of a line.
+    pub(super) fn has(&self, kind: Kind, field: &ResolvedField<'_>) -> bool {
+        let is_of_line = match field.origin {
+            Origin::Event => true,
+            // The request's span describes it.
+            Origin::Span => kind == Kind::Request,
+            _ => false,
+        };
+        is_of_line && self.0.iter().any(|member| member.kind == kind && member.names.contains(&field.name))
     }
 }
 
@@ -63,22 +63,52 @@ impl Layout {
 
     /// Adds a member to lines of requests, which shows the fields of these names.
     pub(in crate::schema) fn request_member(
-        mut self,
+        self,
         key: &'static str,
         names: &[&'static str],
         put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
     ) -> Self {
-        self.request_fields.names.extend(names);
-        self.request_fields.keys.push(key);
-        self.put(key, OF_REQUEST, put)
+        self.own_member(Kind::Request, key, names, put)
     }
 
     /// Adds the request's id to lines of requests.
     pub(in crate::schema) fn id_of_request(self, key: &'static str, form: Form) -> Self {
         self.request_member(key, &[], move |parts, out| {
-            let id = parts.request.filter(|_| is_request(parts.record));
+            let id = parts.request.filter(|_| parts.record.kind() == Kind::Request);
             id.is_some_and(|(id, _)| form.put(&id, out))
         })
+    }
+
+    /// Shows the duration of requests and of closed spans under another key, with its microseconds converted.
+    pub(in crate::schema) fn duration(self, key: &'static str, convert: fn(Value<'_>) -> Value<'_>) -> Self {
+        let form = self.form();
+        self.request_field(key, "latency_us", convert).own_member(
+            Kind::SpanClose,
+            key,
+            &["duration_us"],
+            move |parts, out| {
+                let is_close = parts.record.kind() == Kind::SpanClose;
+                let duration = parts.record.fields().find(|(name, _)| is_close && *name == "duration_us");
+                duration.is_some_and(|(_, value)| form.put(&convert(value), out))
+            },
+        )
+    }
+
+    fn own_member(
+        mut self,
+        kind: Kind,
+        key: &'static str,
+        names: &[&'static str],
+        put: impl Fn(&Parts<'_>, &mut Vec<u8>) -> bool + Send + 'static,
+    ) -> Self {
+        self.own_lines.0.push(OwnMember { kind, key, names: names.to_vec() });
+        self.put(key, OF_OWN, put)
+    }
+
+    /// Returns whether the key of a field at the top level is that of a member of such a line.
+    pub(super) fn meets_own_member(&self, kind: Kind, name: &str) -> bool {
+        let key = self.key(TOP, name);
+        self.own_lines.0.iter().any(|member| member.kind == kind && is_reserved(&key, &[member.key]))
     }
 }
 
@@ -86,7 +116,7 @@ impl<'a> Parts<'a> {
     /// Returns a field of a request from its line or its span; `None` in other lines.
     pub(in crate::schema) fn of_request(&self, name: &str) -> Option<Value<'a>> {
         let record = self.record;
-        if !is_request(record) {
+        if record.kind() != Kind::Request {
             return None;
         }
         let own = record.fields().filter(|(other, _)| *other == name).last();
@@ -96,13 +126,6 @@ impl<'a> Parts<'a> {
             field.map(|(name, value)| (name, value.truncated_to(record.max_value_bytes)))
         };
         own.or_else(of_span).map(|(_, value)| value)
-    }
-}
-
-impl Layout {
-    /// Returns whether a key at the top level meets a member of a request's line.
-    pub(super) fn meets_request(&self, name: &str) -> bool {
-        self.request_fields.meets(&self.key(TOP, name))
     }
 }
 

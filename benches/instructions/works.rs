@@ -1,0 +1,124 @@
+//! What is counted of the event and the spans that all benchmarks have.
+
+use std::hint::black_box;
+
+use tracing::{Span, debug, info, info_span};
+
+use crate::texts::{ESCAPED, TEXTS};
+use crate::uses::USES;
+
+/// What is counted, and today's count: on x86_64, with Rust 1.95.
+///
+/// The limit is 8 % above. After a change that is worth its instructions, or one that saves some, put the printed
+/// count here.
+pub(crate) const WORKS: [Work; 10] = [
+    Work::new("w0", "disabled call site", 10.0, Part::Caller(disabled, 1)),
+    Work::new("w1e", "event inside two spans", 1403.0, Part::Caller(events_inside, 1)),
+    Work::new("w1e_two_outputs", "the same, to two outputs", 1628.0, Part::Caller(events_inside, 2)),
+    Work::new("w1c", "two spans opened, five events, closed", 13_561.0, Part::Caller(cycles, 1)),
+    Work::new("w2", "event outside spans", 1211.0, Part::Caller(events, 1)),
+    Work::new("w3", "a span entered and left", 461.0, Part::Caller(enters, 1)),
+    Work::new("deep", "a span in all before, a record on the first", 66_060.0, Part::Caller(deep, 1)),
+    Work::new("w1e_line", "worker: line in a known context", 1765.0, Part::Worker { of: "w1e", lines: 1 }),
+    Work::new("w2_line", "worker: line outside spans", 1667.0, Part::Worker { of: "w2", lines: 1 }),
+    Work::new("w1c_line", "worker: line of w1c", 2753.0, Part::Worker { of: "w1c", lines: EVENTS_PER_CYCLE }),
+];
+
+/// What looking for secrets may cost, in parts of what it costs without.
+pub(crate) const REDACTED: [(&str, f64); 6] =
+    [("w1e", 1.05), ("w1c", 1.05), ("w2", 1.05), ("w1e_line", 1.34), ("w2_line", 1.5), ("w1c_line", 1.33)];
+
+/// Operations of most works in the shorter run.
+const OPERATIONS: u32 = 5_000;
+
+const EVENTS_PER_CYCLE: u32 = 5;
+
+pub(crate) struct Work {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) today: f64,
+    pub(crate) part: Part,
+    /// Operations in the shorter run; three times as many in the longer.
+    pub(crate) operations: u32,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    /// What the logging thread repeats, with a number of outputs.
+    Caller(fn(u32), usize),
+    /// What the worker does for each line of another work.
+    Worker { of: &'static str, lines: u32 },
+}
+
+impl Work {
+    pub(crate) const fn new(name: &'static str, what: &'static str, today: f64, part: Part) -> Self {
+        Self { name, what, today, part, operations: OPERATIONS }
+    }
+
+    pub(crate) fn named(name: &str) -> &'static Self {
+        let texts = TEXTS.iter().chain(&ESCAPED).flat_map(|text| &text.works);
+        let uses = USES.iter().flat_map(|used| &used.works);
+        WORKS.iter().chain(texts).chain(uses).find(|work| work.name == name).expect("a work")
+    }
+}
+
+fn disabled(times: u32) {
+    for _ in 0..times {
+        debug!(user_id = black_box(42u64), elapsed_ms = 3.25f64, cached = true, sku = "AB-1234", "order loaded");
+    }
+}
+
+#[inline(always)]
+pub(crate) fn event() {
+    info!(user_id = black_box(42u64), elapsed_ms = 3.25f64, cached = true, sku = "AB-1234", "order loaded");
+}
+
+pub(crate) fn request() -> Span {
+    info_span!(
+        "request",
+        request_id = "0d5fbc1c-6e13-4a5e-9d37-0a2f7d6b5c11",
+        trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
+        method = "GET",
+        path = "/api/orders/42"
+    )
+}
+
+fn db() -> Span {
+    info_span!("db", table = "orders", attempt = 1u64)
+}
+
+fn events(times: u32) {
+    for _ in 0..times {
+        event();
+    }
+}
+
+pub(crate) fn events_inside(times: u32) {
+    let _request = request().entered();
+    let _db = db().entered();
+    events(times);
+}
+
+fn cycles(times: u32) {
+    for _ in 0..times {
+        events_inside(EVENTS_PER_CYCLE);
+    }
+}
+
+fn enters(times: u32) {
+    let span = request();
+    for _ in 0..times {
+        black_box(&span).in_scope(|| black_box(()));
+    }
+}
+
+/// Opens spans in one another and enters them, with a record on the outermost each time; leaves and closes them in order.
+fn deep(times: u32) {
+    let outermost = request();
+    let mut entered = vec![outermost.clone().entered()];
+    for _ in 0..times {
+        entered.push(db().entered());
+        outermost.record("method", black_box("PUT"));
+    }
+    while entered.pop().is_some() {}
+}
