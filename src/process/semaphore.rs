@@ -78,9 +78,13 @@ mod dispatch {
             }
         }
 
-        /// Lets one wait return. A signal handler may call it.
+        /// Lets one wait return. Signal handlers call it.
+        ///
+        /// Apple does not list `dispatch_semaphore_signal` among the functions that are safe in signal handlers. In the
+        /// source of libdispatch, it takes no lock and allocates nothing: it adds to a counter and, if a thread waits,
+        /// wakes it by a system call.
         pub(in super::super) fn post(&self) {
-            // SAFETY: it was created, and is never released.
+            // SAFETY: it was created, and is never released. For signal handlers, see above.
             unsafe { dispatch_semaphore_signal(self.0) };
         }
 
