@@ -1,5 +1,6 @@
 //! Paths that can only be a mistake: they name a stream, or expect something to be expanded that is not.
 
+use std::ffi::OsStr;
 use std::path::{Component, Path};
 
 /// Returns what to write instead of `path`; `None` for a path that may be meant.
@@ -27,8 +28,10 @@ pub(super) fn path_mistake(path: &Path) -> Option<String> {
             variable.escape_debug()
         ));
     }
-    let dated = parts.any(|part| ["%Y", "%F", "%D", "{date}", "YYYY"].iter().any(|pattern| part.contains(pattern)));
-    dated.then(|| {
+    // The name of a temporary directory may have any letters.
+    let has_letters = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.contains("YYYY"));
+    let dated = parts.any(|part| ["%Y", "%F", "%D", "{date}"].iter().any(|pattern| part.contains(pattern)));
+    (has_letters || dated).then(|| {
         "the name has a pattern for the date, which is not expanded; write a plain name and `daily()`, which gives \
          closed files their time"
             .to_owned()

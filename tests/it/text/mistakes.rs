@@ -117,12 +117,21 @@ fn promise_54_a_setting_of_a_file_without_effect_is_an_error() {
         (RollingFile::new("$HOME/a.log"), "only a shell expands `$HOME`"),
         (RollingFile::new("${LOGS}/a.log"), "only a shell expands `${LOGS}`"),
         (RollingFile::new("logs/a-%Y-%m-%d.log"), "write a plain name and `daily()`"),
+        (RollingFile::new("logs/a-YYYY-MM-DD.log"), "write a plain name and `daily()`"),
         (RollingFile::new("file:///var/log/a.log"), "write the path alone: `/var/log/a.log`"),
     ] {
         let said = refusal(log);
         assert!(said.contains(advice), "{said}");
     }
     assert!(dir.names().is_empty());
+}
+
+#[test]
+fn a_temporary_directory_may_have_any_letters() {
+    let dir = Dir::new();
+    let log = RollingFile::new(dir.join(".tmpYYYYjd/a.log"));
+    let (_, guard) = spanline::builder().output(Output::new(log)).build::<Registry>().unwrap();
+    guard.close().unwrap();
 }
 
 #[test]
