@@ -1,19 +1,13 @@
 //! The back ends' names for what describes an event, in lines of the program and of the log.
 
-use serde_json::Value;
 use spanline::Output;
 use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing::{Level, info_span};
 use tracing_subscriber::prelude::*;
 
-use super::{lines_by, schema};
+use super::{lines_by, read, schema};
 use crate::support::stage::{Site, fixed};
-use crate::support::strict;
-
-fn read(lines: &[String]) -> Vec<Value> {
-    lines.iter().map(|line| strict::line(line)).collect()
-}
 
 /// What has a place of its name, while the line has no such value itself.
 #[test]

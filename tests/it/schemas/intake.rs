@@ -1,21 +1,13 @@
 //! The rules of Graylog, of Splunk's collector, and of the viewer `pino-pretty`; the formats of times.
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
 use serde_json::{Value, json};
 use spanline::schema::{Flat, Gelf, Pino, Rfc3339, Splunk, TimeFormat};
 use tracing::{Level, info, info_span};
 
 use super::golden::story;
-use super::{lines_by, schema};
+use super::{lines_by, read, schema, seen_by, viewer};
 use crate::support::stage::Site;
 use crate::support::strict;
-
-fn read(lines: &[String]) -> Vec<Value> {
-    lines.iter().map(|line| strict::line(line)).collect()
-}
 
 /// What Graylog's `GelfCodec` accepts, and what it keeps of a message.
 fn graylog_reads(line: &Value) -> Result<serde_json::Map<String, Value>, String> {
@@ -112,11 +104,7 @@ fn splunk_takes_every_line_as_an_event() {
 /// The viewer itself, which the gate installs; elsewhere without it the test says nothing.
 #[test]
 fn pino_is_read_by_its_viewer() {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let viewer = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(target).join("pino/node_modules/.bin/pino-pretty");
-    if !viewer.exists() && std::env::var_os("CI").is_none() {
-        return;
-    }
+    let Some(viewer) = viewer("pino/node_modules/.bin/pino-pretty") else { return };
     let view = |schema: Pino| {
         let lines = lines_by(schema, || {
             story();
@@ -126,19 +114,7 @@ fn pino_is_read_by_its_viewer() {
                 Some(&"forged"),
             ]);
         });
-        let mut child = Command::new(&viewer)
-            .args(["--no-colorize", "--translateTime", "UTC:yyyy-mm-dd HH:MM:ss.l"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        input.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
-        drop(input);
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        seen_by(&viewer, &["--no-colorize", "--translateTime", "UTC:yyyy-mm-dd HH:MM:ss.l"], &lines)
     };
     let rfc_3339 = view(Pino::new().file().line().time(Rfc3339::millis()));
     let seen = view(Pino::new().file().line());

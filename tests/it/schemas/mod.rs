@@ -16,6 +16,11 @@ mod requests;
 mod static_fields;
 mod template;
 
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 use spanline::Output;
 use spanline::schema::{BuiltIn, Schema, built_in, by_name};
 use spanline::sink::Memory;
@@ -23,6 +28,7 @@ use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
 use crate::support::stage::fixed;
+use crate::support::strict;
 
 fn schema(name: &str) -> Box<dyn Schema> {
     by_name(name).unwrap()
@@ -40,6 +46,35 @@ fn output_lines(set: impl FnOnce(Output) -> Output, run: impl FnOnce()) -> Vec<S
     with_default(tracing_subscriber::registry().with(layer), run);
     guard.close().unwrap();
     memory.lines()
+}
+
+/// Reads lines as strict JSON.
+fn read(lines: &[String]) -> Vec<Value> {
+    lines.iter().map(|line| strict::line(line)).collect()
+}
+
+/// Returns a viewer that the gate installs; `None` where it is not installed and this is not the gate.
+fn viewer(path: &str) -> Option<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let viewer = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(target).join(path);
+    (viewer.exists() || std::env::var_os("CI").is_some()).then_some(viewer)
+}
+
+/// Returns what a viewer makes of lines.
+fn seen_by(viewer: &Path, arguments: &[&str], lines: &[String]) -> String {
+    let mut child = Command::new(viewer)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Each schema against what its readers have published: a specification, generated types, the reader itself.
 
 use std::error::Error;
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -18,13 +15,9 @@ use tracing::{Level, debug, error, info, info_span, trace, warn};
 use tracing_subscriber::prelude::*;
 
 use super::golden::{failed, story};
-use super::{lines_by, schema};
+use super::{lines_by, read, schema, seen_by, viewer};
 use crate::support::stage::{NOW, Site, fixed};
 use crate::support::strict;
-
-fn read(lines: &[String]) -> Vec<Value> {
-    lines.iter().map(|line| strict::line(line)).collect()
-}
 
 /// The specification's own file: order and types of fields, which are required, which are not nested, and what is
 /// replaced in the names of labels.
@@ -420,30 +413,12 @@ fn lambda_names_level_and_request_as_the_runtimes_do() {
 /// The viewer itself, which the gate installs; elsewhere without it the test says nothing.
 #[test]
 fn bunyan_is_read_by_its_viewer() {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let viewer = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(target).join("bunyan/node_modules/.bin/bunyan");
-    if !viewer.exists() && std::env::var_os("CI").is_none() {
-        return;
-    }
+    let Some(viewer) = viewer("bunyan/node_modules/.bin/bunyan") else { return };
     let lines = lines_by(Bunyan::new().file().line(), || {
         story();
         Site::placed("orders", Level::INFO, &["message"], "src/main.rs", 7).log(&[Some(&"placed")]);
     });
-    let view = |arguments: &[&str]| {
-        let mut child = Command::new(&viewer)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        input.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
-        drop(input);
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let view = |arguments: &[&str]| seen_by(&viewer, arguments, &lines);
     // `--strict` leaves out what is not a record of bunyan's.
     let records: Vec<Value> =
         view(&["--strict", "-o", "json-0"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
