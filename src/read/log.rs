@@ -109,15 +109,23 @@ impl Log {
         };
         for _ in 0..ATTEMPTS {
             let before = self.active()?;
-            let mut closed = Closed::new();
             // A segment that is compressed during one pass can be missed in both files, but not in two passes.
-            for _ in 0..2 {
-                collect(&self.directory(), names, &mut closed).map_err(failed("list", &self.directory()))?;
-            }
+            let list = || collect(&self.directory(), names).map_err(failed("list", &self.directory()));
+            let (mut closed, second) = (list()?, list()?);
             let after = self.active()?;
             let (before, file) = before.unzip();
-            if !is_unchanged(before.as_ref(), after.as_ref().map(|(metadata, _)| metadata)) {
+            let is_unchanged = match (&before, &after) {
+                // The file is open, so no later one has its identity.
+                (Some(before), Some((after, _))) => is_same(before, after),
+                // A rotation is under way, or was under way twice. What two passes found was there between them.
+                (None, None) => closed.keys().eq(second.keys()),
+                _ => false,
+            };
+            if !is_unchanged {
                 continue;
+            }
+            for (position, files) in second {
+                closed.entry(position).or_default().extend(files);
             }
             let first = |(position, files): (Position, BTreeMap<Compression, u64>)| {
                 let (compression, bytes) = files.into_iter().next()?;
@@ -155,6 +163,8 @@ impl Log {
     fn active(&self) -> Result<Option<(Metadata, Option<fs::File>)>, Error> {
         let opened = match open(&self.path) {
             Ok(file) => file.metadata().map(|metadata| (metadata, Some(file))),
+            // A file that comes now would not be open, and so could be replaced unseen.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(_) => fs::symlink_metadata(&self.path).map(|metadata| (metadata, None)),
         };
         match opened {
@@ -204,10 +214,11 @@ pub fn logs(directory: impl AsRef<Path>) -> Result<Vec<Log>, Error> {
     Ok(actives.into_iter().map(log).collect())
 }
 
-/// Adds the closed segments in `directory` to those that are known.
-fn collect(directory: &Path, names: &SegmentNames, closed: &mut Closed) -> io::Result<()> {
+/// Returns the closed segments in `directory`.
+fn collect(directory: &Path, names: &SegmentNames) -> io::Result<Closed> {
+    let mut closed = Closed::new();
     let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(closed),
         entries => entries?,
     };
     for entry in entries {
@@ -223,13 +234,5 @@ fn collect(directory: &Path, names: &SegmentNames, closed: &mut Closed) -> io::R
             Err(error) => return Err(error),
         }
     }
-    Ok(())
-}
-
-/// Returns whether a path led to the same file, or to none, before and after.
-fn is_unchanged(before: Option<&Metadata>, after: Option<&Metadata>) -> bool {
-    match (before, after) {
-        (Some(before), Some(after)) => is_same(before, after),
-        (before, after) => before.is_none() && after.is_none(),
-    }
+    Ok(closed)
 }
