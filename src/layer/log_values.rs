@@ -11,6 +11,7 @@ use tracing::Metadata;
 
 use super::call_site::CallSite;
 use super::core::Core;
+use crate::names::Names;
 use crate::record::{self, Capture, Scratch};
 
 /// The prefix for a key-value whose name is taken by the record itself, such as `log.target` or `message`.
@@ -18,20 +19,38 @@ const TAKEN_PREFIX: &str = "kv.";
 
 thread_local! {
     /// The captured key-values; taken out while in use. Empty for a record without key-values.
-    static READY: Cell<Option<Scratch>> = const { Cell::new(None) };
+    static READY: Cell<Option<LogValues>> = const { Cell::new(None) };
+
+    /// A buffer for the next key-values.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// The captured key-values of one record.
+struct LogValues {
+    fields: Scratch,
+    /// Whether no two fields of the event can have the same name.
+    have_unique_names: bool,
 }
 
 /// Runs `make_event` and adds `values` to the event that it makes. A record logged meanwhile, by a value that is being
 /// formatted, does not interfere.
 pub(crate) fn with_log_values(values: &dyn Source, max_bytes: usize, make_event: impl FnOnce()) {
-    let mut ready = None;
-    if values.count() > 0 {
-        let scratch = ready.insert(Scratch::new(Vec::new()));
-        let _ = values.visit(&mut Values(Capture::new(scratch, max_bytes)));
-    }
+    let ready = (values.count() > 0).then(|| capture(values, max_bytes));
     let outer = READY.try_with(|place| place.replace(ready)).unwrap_or_default();
     make_event();
-    let _ = READY.try_with(|place| place.set(outer));
+    let used = READY.try_with(|place| place.replace(outer)).unwrap_or_default();
+    if let Some(buffer) = used.and_then(|used| used.fields.into_reusable()) {
+        let _ = BUFFER.try_with(|place| place.set(buffer));
+    }
+}
+
+fn capture(values: &dyn Source, max_bytes: usize) -> LogValues {
+    let mut fields = Scratch::new(BUFFER.try_with(Cell::take).unwrap_or_default());
+    let mut visitor =
+        Values { capture: Capture::new(&mut fields, max_bytes), names: Names::default(), are_unique: true };
+    let _ = values.visit(&mut visitor);
+    let have_unique_names = visitor.are_unique;
+    LogValues { fields, have_unique_names }
 }
 
 /// Adds the waiting key-values to an event, behind its declared fields, which are faster to find. They stay for other
@@ -41,26 +60,35 @@ pub(super) fn add(core: &Core, site: CallSite, meta: &'static Metadata<'static>,
     let _ = READY.try_with(|place| {
         let ready = place.take();
         if let Some(ready) = &ready {
-            core.add_captured(site, ready, capture);
-            capture.tell_names_apart(meta);
+            core.add_captured(site, &ready.fields, capture);
+            if !ready.have_unique_names {
+                capture.tell_names_apart(meta);
+            }
         }
         place.set(ready);
     });
 }
 
-struct Values<'b>(Capture<'b>);
+struct Values<'b, 'kvs> {
+    capture: Capture<'b>,
+    /// The names so far, as far as they are borrowed.
+    names: Names<&'kvs str>,
+    are_unique: bool,
+}
 
-impl<'kvs> VisitSource<'kvs> for Values<'_> {
+impl<'kvs> VisitSource<'kvs> for Values<'_, 'kvs> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
         let prefixed;
         let name = match key.as_str() {
             name if name == "message" || name.starts_with("log.") => {
                 prefixed = format!("{TAKEN_PREFIX}{name}");
+                self.are_unique = false;
                 prefixed.as_str()
             }
             name => name,
         };
-        value.visit(NamedValue { capture: &mut self.0, name })
+        self.are_unique &= key.to_borrowed_str().is_some_and(|name| self.names.add(name));
+        value.visit(NamedValue { capture: &mut self.capture, name })
     }
 }
 
