@@ -14,7 +14,7 @@ use super::core::Core;
 use crate::context::is_hidden;
 use crate::record::{Capture, FieldValue, REQUESTS, Value, plain_name};
 #[cfg(feature = "log")]
-use crate::record::{Fields, Key, Scratch};
+use crate::record::{Fields, Key, Scratch, text};
 use crate::redact::Rules;
 use crate::values::{Source, UndeclaredFields};
 
@@ -100,6 +100,7 @@ impl Core {
         for (key, value) in Fields::new(fields.bytes()) {
             match (key, value) {
                 (Key::Name(name), value) => {
+                    let name = text(name);
                     let replacement = replacement(rules, name, &value);
                     replaced += u64::from(replacement.is_some());
                     capture.named(name, &replacement.map_or(value, Value::Str));

@@ -28,7 +28,9 @@ pub use kind::Kind;
 pub use record::Record;
 pub use thread::Thread;
 
-pub(crate) use crate::values::{Clock, FieldNames, Fields, HELD_BACK_MARK, Key, Raw, plain_name, put_named, put_raw};
+pub(crate) use crate::values::{
+    Clock, Fields, HELD_BACK_MARK, Key, Raw, plain_name, put_named, put_raw, text, value_of,
+};
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
 pub(crate) use own::{PANICS, REQUESTS, notice_metadata, panic_metadata};

@@ -9,7 +9,7 @@ use super::own::is_own;
 use super::statics::Statics;
 use super::thread::Thread;
 use crate::context::Context;
-use crate::values::{FieldNames, Fields, Key, Raw, Timestamp, Value};
+use crate::values::{FieldNames, Fields, Key, Raw, Timestamp, Value, value_of};
 
 /// One captured event, as a schema sees it.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ impl<'a> Record<'a> {
 
     /// Returns the event's text: its field `message`.
     pub fn message(&self) -> Option<Value<'a>> {
-        self.fields().find(|(name, _)| *name == "message").map(|(_, value)| value)
+        Some(value_of(self.fields, self.meta, "message")?.truncated_to(self.max_value_bytes))
     }
 
     /// Returns the event's own fields in the order of the call site, `message` included.
@@ -179,11 +179,7 @@ impl<'a> Record<'a> {
     }
 
     fn log_value(&self, name: &str) -> Option<Value<'a>> {
-        if !self.is_log {
-            return None;
-        }
-        let mut names = FieldNames::of(self.meta);
-        Fields::new(self.fields).find(|(key, _)| names.name(*key) == Some(name)).map(|(_, value)| value)
+        if self.is_log { value_of(self.fields, self.meta, name) } else { None }
     }
 }
 

@@ -27,8 +27,8 @@ use super::value::Value;
 pub(crate) enum Key<'a> {
     /// An index into the declared fields of the call site.
     Index(u8),
-    /// A name that no call site declares.
-    Name(&'a str),
+    /// A name that no call site declares: the bytes of a `str`, checked for UTF-8 only by [`text`].
+    Name(&'a [u8]),
     /// Not a field: the thread.
     Thread,
     /// Not a field: the number of bytes that the preceding field lost.
@@ -68,7 +68,7 @@ impl FieldNames {
     pub(crate) fn name<'a>(&mut self, key: Key<'a>) -> Option<&'a str> {
         match key {
             Key::Index(index) => self.declared(usize::from(index)),
-            Key::Name(name) => Some(name),
+            Key::Name(name) => Some(text(name)),
             Key::Thread | Key::Truncated | Key::Backtrace | Key::HeldBack => None,
         }
     }
@@ -82,6 +82,13 @@ impl FieldNames {
         self.next = index + 1;
         Some(plain_name(field?.name()))
     }
+}
+
+/// Returns the value of the first field with a name. `meta`: the call site of declared fields.
+pub(crate) fn value_of<'a>(encoded: &'a [u8], meta: &'static Metadata<'static>, name: &str) -> Option<Value<'a>> {
+    let (mut fields, mut names) = (Fields::new(encoded), FieldNames::of(meta));
+    let mut values = std::iter::from_fn(|| fields.next_raw());
+    values.find(|(key, _)| names.name(*key) == Some(name)).map(|(_, raw)| raw.value())
 }
 
 /// Returns the name of a declared field as the user wrote it: `r#type` is `type`.
@@ -227,7 +234,7 @@ impl<'a> Fields<'a> {
         self.0 = rest;
         let key = match key {
             index @ 0..NAMED => Key::Index(index),
-            NAMED => Key::Name(text(take_u16(&mut self.0)?)),
+            NAMED => Key::Name(take_u16(&mut self.0)?),
             THREAD => Key::Thread,
             BACKTRACE => Key::Backtrace,
             HELD_BACK => Key::HeldBack,

@@ -136,7 +136,7 @@ mod tests {
             put_named(&mut encoded, "käy", value);
         }
         let read: Vec<_> = Fields::new(&encoded).collect();
-        assert_eq!(read, values.map(|value| (Key::Name("käy"), value)));
+        assert_eq!(read, values.map(|value| (Key::Name("käy".as_bytes()), value)));
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         let read: Vec<_> = Fields::new(&merged).collect();
         assert_eq!(
             read,
-            [(Key::Name("b"), Value::U64(2)), (Key::Name("a"), Value::U64(3)), (Key::Name("c"), Value::U64(5))]
+            [(Key::Name(b"b"), Value::U64(2)), (Key::Name(b"a"), Value::U64(3)), (Key::Name(b"c"), Value::U64(5))]
         );
     }
 }

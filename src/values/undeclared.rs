@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::bytes::text;
 use super::decode::{Fields, Key};
 use super::encode::put_named;
 use super::value::Value;
@@ -50,7 +51,7 @@ impl UndeclaredFields {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         Fields::new(&self.encoded).filter_map(|(key, value)| match key {
-            Key::Name(name) => Some((name, value)),
+            Key::Name(name) => Some((text(name), value)),
             _ => None,
         })
     }

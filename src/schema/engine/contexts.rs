@@ -21,7 +21,7 @@ use super::syntax::Syntax;
 use crate::context::{Context, ContextKey, SpanId, TraceId, named_trace};
 use crate::direct_mapped::BoxedDirectMapped;
 use crate::names::{FEW, Names};
-use crate::record::{Key, Raw, Record, Value};
+use crate::record::{Key, Raw, Record, Value, text};
 use crate::schema::json::{Draft, DraftBytes};
 use crate::schema::resolved_fields::Origin;
 
@@ -319,6 +319,7 @@ impl<'a> Quick<'_, 'a> {
                         (field.name, field.role, Some(field))
                     }
                     Key::Name(name) => {
+                        let name = text(name);
                         if undeclared.len() == FEW
                             || undeclared.contains(&name)
                             || site.fields.iter().any(|field| field.name == name)

@@ -280,7 +280,7 @@ impl<'a> Run<'_, 'a> {
         }
         let mut fields = self.fields.clone();
         match fields.next_raw() {
-            Some((Key::Name("message"), message)) => {
+            Some((Key::Name(b"message"), message)) => {
                 self.fields = fields;
                 Some(message)
             }
@@ -339,7 +339,7 @@ impl Run<'_, '_> {
         line: &mut Draft<'_>,
     ) -> Option<()> {
         let mut named = Named::default();
-        while let Some((key, value)) = fields.next_raw() {
+        while let Some((key, value)) = fields.next_raw_at_once() {
             let field = match key {
                 Key::Index(index) => plan.field(index)?,
                 Key::Name(name) => {
@@ -419,7 +419,7 @@ impl Run<'_, '_> {
             Some(index) => find(self.record.fields, index),
             None => Fields::new(self.record.fields)
                 .next_raw()
-                .filter(|(key, _)| *key == Key::Name("message"))
+                .filter(|(key, _)| *key == Key::Name(b"message"))
                 .map(|(_, raw)| raw),
         };
         message.map(Raw::value)

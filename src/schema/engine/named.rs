@@ -16,7 +16,7 @@ pub(super) struct Named {
 impl Named {
     /// Returns the number of the next one; `None` when the line has to be written directly.
     #[inline]
-    pub(super) fn next(&mut self, name: &str, plan: &mut Plan, record: &Record<'_>, layout: &Layout) -> Option<usize> {
+    pub(super) fn next(&mut self, name: &[u8], plan: &mut Plan, record: &Record<'_>, layout: &Layout) -> Option<usize> {
         let number = plan.number_of(name, self.next, record, layout)?;
         let bit = 1 << number;
         if self.seen & bit != 0 {

@@ -8,12 +8,12 @@ use tracing::Metadata;
 
 use super::contexts::Contexts;
 use super::direct::put_member;
-use super::layout::{Group, Layout, Mark, Member, Place, Stage};
+use super::layout::{Group, Layout, Mark, Member, Place, Put, Stage};
 use super::parts::Parts;
 use super::steps::{Step, Steps};
 use super::syntax::Brackets;
 use crate::names::Names;
-use crate::record::{Key, Kind, Record, plain_name};
+use crate::record::{Key, Kind, Record, Value, plain_name, put_named, text};
 use crate::schema::json::{Form, Piece};
 use crate::schema::level::LEVEL_NAME;
 use crate::schema::resolved_fields::Origin;
@@ -201,6 +201,7 @@ impl Plan {
     fn prepare(&mut self, record: &Record<'_>, layout: &Layout, steps: &Steps) {
         let fixed = Record { fields: &[], context: None, ..*record };
         let parts = Parts::of(&fixed, &[], layout);
+        let sites = record.is_log.then(|| [of_log("a", 1), of_log("b", 2)]);
         let mut open = Vec::new();
         for step in &steps.all {
             match step {
@@ -240,7 +241,9 @@ impl Plan {
                             self.ops.push(Op::Event(*number, *mark));
                         }
                         Member::Value { stage: Stage::Event(_), .. } => self.push_slot(*number),
-                        Member::Value { stage: Stage::CallSite, .. } if record.is_log => {
+                        Member::Value { stage: Stage::CallSite, put, .. }
+                            if sites.as_ref().is_some_and(|sites| depends_on(sites, put, record)) =>
+                        {
                             self.ops.push(Op::Event(*number, Mark::Any));
                         }
                         member => {
@@ -321,15 +324,15 @@ impl Plan {
     #[inline]
     pub(super) fn number_of(
         &mut self,
-        name: &str,
+        name: &[u8],
         expected: usize,
         record: &Record<'_>,
         layout: &Layout,
     ) -> Option<usize> {
-        if self.named.get(expected).is_some_and(|(other, _)| **other == *name) {
+        if self.named.get(expected).is_some_and(|(other, _)| other.as_bytes() == name) {
             return Some(expected);
         }
-        self.number_of_other(name, record, layout)
+        self.number_of_other(text(name), record, layout)
     }
 
     #[cold]
@@ -400,7 +403,7 @@ impl Plan {
     pub(super) fn name<'a>(&self, key: Key<'a>) -> Option<&'a str> {
         match key {
             Key::Index(index) => self.names.get(usize::from(index)).copied(),
-            Key::Name(name) => Some(name),
+            Key::Name(name) => Some(text(name)),
             Key::Thread | Key::Truncated | Key::Backtrace | Key::HeldBack => None,
         }
     }
@@ -459,6 +462,25 @@ impl Field {
             Role::Done | Role::Irregular => 0,
         }
     }
+}
+
+/// Returns the fields of a `log` record that tell where it comes from.
+fn of_log(text: &str, line: u64) -> Vec<u8> {
+    let mut fields = Vec::new();
+    for name in ["log.target", "log.module_path", "log.file"] {
+        put_named(&mut fields, name, &Value::Str(text));
+    }
+    put_named(&mut fields, "log.line", &Value::U64(line));
+    fields
+}
+
+/// Returns whether a value depends on where a `log` record comes from: all of a level have one call site.
+fn depends_on(sites: &[Vec<u8>; 2], put: &Put, record: &Record<'_>) -> bool {
+    let [one, other] = sites.each_ref().map(|fields| {
+        let (record, mut out) = (Record { fields, context: None, ..*record }, Vec::new());
+        (put(&Parts::bare(&record), &mut out), out)
+    });
+    one != other
 }
 
 /// A group without fields.
