@@ -1,10 +1,21 @@
-//! A custom schema, `key=value` pairs: `cargo run --example own_schema`.
+//! Two schemas of your own, a description and an `impl`: `cargo run --example own_schema`.
 
 use spanline::record::{Context, Record};
-use spanline::schema::Schema;
-use spanline::schema::json;
-use spanline::{Output, Stdout};
+use spanline::schema::{Custom, Schema, TimeFormat, json};
+use spanline::{Output, Stderr, Stdout};
 
+/// JSON with keys of your own: the engine writes the lines.
+fn described() -> Custom {
+    let schema = Custom::new("ts", |line| {
+        line.level("severity")
+            .message("msg")
+            .object("trace", |trace| trace.trace_id("id").span_id("span"))
+            .object("labels", |labels| labels.fields())
+    });
+    schema.time(TimeFormat::EpochMillis)
+}
+
+/// `key=value` pairs: it writes the bytes itself.
 struct KeyValue;
 
 impl Schema for KeyValue {
@@ -19,14 +30,14 @@ impl Schema for KeyValue {
             // Quotes text, and escapes characters that could forge a line or disturb a terminal.
             json::put_value(out, &value);
         }
-        if let Some(trace_id) = record.context().and_then(Context::trace_id) {
-            out.extend_from_slice(format!(" trace_id={trace_id}").as_bytes());
-        }
     }
 }
 
 fn main() -> Result<(), spanline::Error> {
-    let _guard = spanline::builder().output(Output::new(Stdout::new()).schema(KeyValue)).init()?;
+    let _guard = spanline::builder()
+        .output(Output::new(Stdout::new()).schema(described()))
+        .output(Output::new(Stderr::new()).schema(KeyValue))
+        .init()?;
     let request = tracing::info_span!("request", request_id = "r-1");
     request.in_scope(|| tracing::info!(user_id = 42, "order loaded"));
     Ok(())

@@ -1,6 +1,6 @@
 //! One JSON object per line, every key once and at the top level: the default.
 
-use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Place, Stage, TOP, UNDER, is_text};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Place, Stage, TOP, UNDER, is_number, is_text};
 use super::host::hostname;
 use super::json::{self, Form};
 use super::level::LevelFormat;
@@ -181,11 +181,6 @@ described!(
     wants_thread: |options| options.thread_id || options.thread_name,
     wants_local_time: |options| options.time.is_local()
 );
-
-/// Returns whether a value is an integer.
-fn is_number(value: &Value<'_>) -> bool {
-    matches!(value, Value::U64(_) | Value::I64(_))
-}
 
 /// Returns whether a value is a span's id.
 fn is_span_id(value: &Value<'_>) -> bool {

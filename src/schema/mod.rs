@@ -20,11 +20,12 @@
 //! | [`Logfmt`] | `key=value` pairs, for grep |
 //! | [`Console`] | people at a terminal |
 //! | [`Template`] | lines as a text describes them |
+//! | [`Custom`] | JSON objects with keys of your own |
 //!
 //! [`by_name`] finds a schema by its name, and [`built_in`] lists all of them. [`Edits`] rename, remove and insert keys
 //! of any schema. A switch, such as `thread_name`, has the same name in every schema that has it.
 //!
-//! Your own schema is one `impl`:
+//! A description, [`Custom`], makes a JSON schema of your own. Any other schema is one `impl`:
 //!
 //! ```
 //! use spanline::record::Record;
@@ -42,6 +43,7 @@
 
 mod clock;
 mod color;
+mod custom;
 mod edit;
 mod engine;
 mod host;
@@ -76,6 +78,7 @@ table::schemas! {
 }
 
 pub use color::Color;
+pub use custom::{Custom, Members};
 pub use edit::Edits;
 pub(crate) use flat::is_reserved;
 pub(crate) use journal::WithPrefix;

@@ -83,11 +83,17 @@ impl Layout {
         type_name: &'static str,
         stack: &'static str,
     ) -> Self {
-        self.text(message, Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into))
-            .or_field(message, is_text)
-            .text(type_name, Stage::Event(Mark::Error), |parts| parts.error_type().map(Into::into))
-            .or_field(type_name, is_text)
-            .stack_text(stack)
+        self.error_message(message).error_type(type_name).stack_text(stack)
+    }
+
+    /// Adds the error's message, or a user's field of the key.
+    pub(in crate::schema) fn error_message(self, key: &'static str) -> Self {
+        self.text(key, Stage::Event(Mark::Error), |parts| parts.error_message().map(Into::into)).or_field(key, is_text)
+    }
+
+    /// Adds the error's type, or a user's field of the key.
+    pub(in crate::schema) fn error_type(self, key: &'static str) -> Self {
+        self.text(key, Stage::Event(Mark::Error), |parts| parts.error_type().map(Into::into)).or_field(key, is_text)
     }
 
     /// Adds the error's sources with the backtrace as a text, or a user's field of the key.
@@ -189,12 +195,18 @@ impl Layout {
 
     /// Adds to lines that were cut that they were, and their original size.
     pub(in crate::schema) fn truncation_as(self, truncated: &str, original_bytes: &str) -> Self {
+        self.truncated(truncated).original_bytes(original_bytes)
+    }
+
+    /// Adds to lines that were cut that they were.
+    pub(in crate::schema) fn truncated(self, key: &str) -> Self {
         let cut = Stage::Event(Mark::Truncated);
-        self.value(truncated, cut, |parts| parts.record.original_bytes().map(|_| Value::Bool(true))).number(
-            original_bytes,
-            cut,
-            |parts| parts.record.original_bytes(),
-        )
+        self.value(key, cut, |parts| parts.record.original_bytes().map(|_| Value::Bool(true)))
+    }
+
+    /// Adds to lines that were cut how many bytes they would have had.
+    pub(in crate::schema) fn original_bytes(self, key: &str) -> Self {
+        self.number(key, Stage::Event(Mark::Truncated), |parts| parts.record.original_bytes())
     }
 
     /// Adds the mark of lines that were held back, or a user's field of its name.
@@ -209,7 +221,11 @@ impl Layout {
 
     /// Adds the backtrace, or a user's field of its name.
     pub(in crate::schema) fn backtrace(self) -> Self {
-        self.text("backtrace", Stage::Event(Mark::Backtrace), |parts| parts.record.backtrace().map(Into::into))
-            .or_field("backtrace", |_| true)
+        self.backtrace_as("backtrace").or_field("backtrace", |_| true)
+    }
+
+    /// Adds the backtrace.
+    pub(in crate::schema) fn backtrace_as(self, key: &str) -> Self {
+        self.text(key, Stage::Event(Mark::Backtrace), |parts| parts.record.backtrace().map(Into::into))
     }
 }

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use super::engine::MAX_OPEN;
 use super::layout::{Layout, Member};
 use super::parts::{Parts, Placed, views};
 use super::syntax::{Brackets, Syntax};
@@ -158,25 +157,18 @@ enum Found<'a> {
 
 /// The objects that have begun.
 #[derive(Default)]
-struct Open {
-    opened: [Opened; MAX_OPEN],
-    depth: usize,
-}
+struct Open(Vec<Opened>);
 
 impl Open {
     fn begin(&mut self, key: &[u8], is_required: bool, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(key);
-        if let Some(place) = self.opened.get_mut(self.depth) {
-            *place = Opened { start, inside: out.len(), is_required };
-        }
-        self.depth += 1;
+        self.0.push(Opened { start, inside: out.len(), is_required });
     }
 
     /// Ends an object, as [`Draft::end_object`](crate::schema::json::Draft::end_object) does.
     fn end(&mut self, Brackets { open, close }: Brackets, out: &mut Vec<u8>) {
-        self.depth = self.depth.saturating_sub(1);
-        let object = self.opened.get(self.depth).copied().unwrap_or_default();
+        let object = self.0.pop().unwrap_or_default();
         match out.get_mut(object.inside) {
             Some(first) => {
                 *first = open.unwrap_or(*first);

@@ -76,7 +76,9 @@ impl Layout {
         let (mut insert_at, syntax) = self.insert_at.clone().unwrap_or((self.members.len(), Syntax::JSON));
         let mut paths: Vec<(Group, String)> = Vec::new();
         let mut path = String::new();
-        let mut is_removed = false;
+        // For each object that is open, the length of the path to it.
+        let mut open = Vec::new();
+        let (mut is_removed, mut removed_from) = (false, 0);
         let mut removed = HashSet::new();
         let mut members = Vec::with_capacity(self.members.len());
         for (number, mut member) in std::mem::take(&mut self.members).into_iter().enumerate() {
@@ -85,10 +87,14 @@ impl Layout {
             }
             match &mut member {
                 Member::Close(_) => {
-                    path.clear();
-                    if !std::mem::take(&mut is_removed) {
-                        members.push(member);
+                    path.truncate(open.pop().unwrap_or_default());
+                    if is_removed {
+                        is_removed = removed_from < open.len();
+                        continue;
                     }
+                }
+                Member::Open { .. } if is_removed => {
+                    open.push(path.len());
                     continue;
                 }
                 _ if is_removed => continue,
@@ -117,18 +123,19 @@ impl Layout {
                         continue;
                     }
                 }
-                Member::Open { key, .. } if key.name.is_empty() => {}
+                Member::Open { key, .. } if key.name.is_empty() => open.push(path.len()),
                 Member::Open { key, is_required, .. } => {
                     // Where edits apply to members, none is inside one.
-                    let inside = if self.insert_at.is_some() { NOWHERE.to_owned() } else { format!("{}.", key.name) };
+                    let is_whole = self.insert_at.is_some();
+                    let inside = if is_whole { NOWHERE.to_owned() } else { format!("{path}{}.", key.name) };
                     *is_required &= !edits.are_inside(&inside);
-                    match edited_key(key, "", edits)? {
-                        Some(edited) => *key = edited,
-                        None => is_removed = true,
-                    }
+                    let edited = edited_key(key, &path, edits)?;
+                    (is_removed, removed_from) = (edited.is_none(), open.len());
+                    open.push(path.len());
                     path = inside;
-                    if is_removed {
-                        continue;
+                    match edited {
+                        Some(edited) => *key = edited,
+                        None => continue,
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
 use tracing::Metadata;
 
 use super::contexts::{Contexts, Prepared};
@@ -18,9 +19,6 @@ use crate::record::{Fields, Key, Raw, Record, Value};
 use crate::schema::clock::ClockText;
 use crate::schema::edit::{Editor, Edits};
 use crate::schema::json::{Draft, DraftBytes, Form, Opened};
-
-/// Objects are in objects up to this depth.
-pub(super) const MAX_OPEN: usize = 2;
 
 /// At most this many call sites are remembered. A program has fewer; this bounds the memory in any case.
 const MAX_PLANS: usize = 16 * 1024;
@@ -198,7 +196,7 @@ impl<'a> Run<'_, 'a> {
     /// Appends what follows the time. Returns `None` when the line has to be written directly.
     #[inline]
     fn put(&mut self, plan: &mut Plan, line: &mut Draft<'_>) -> Option<()> {
-        let (mut opened, mut depth) = ([Opened::default(); MAX_OPEN], 0);
+        let mut opened = SmallVec::<[Opened; 2]>::new();
         let mut at = 0;
         while let Some(op) = plan.ops.get(at) {
             at += 1;
@@ -241,15 +239,10 @@ impl<'a> Run<'_, 'a> {
                     }
                     let start = line.len();
                     line.put_short(plan.bytes.get(key.clone()).unwrap_or_default());
-                    let inside = Opened { start, inside: line.len(), is_required: *is_required };
-                    if let Some(place) = opened.get_mut(depth) {
-                        *place = inside;
-                    }
-                    depth += 1;
+                    opened.push(Opened { start, inside: line.len(), is_required: *is_required });
                 }
                 Op::Close(Brackets { open, close }) => {
-                    depth = depth.saturating_sub(1);
-                    line.end_object(opened.get(depth).copied().unwrap_or_default(), *open, close);
+                    line.end_object(opened.pop().unwrap_or_default(), *open, close);
                 }
             }
         }

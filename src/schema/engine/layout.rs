@@ -175,7 +175,7 @@ pub(in crate::schema) struct Layout {
 
 impl Layout {
     /// Begins a description. `place`: where a field goes, by its name.
-    pub(in crate::schema) fn new(head: &'static str, place: impl Fn(&str, Origin) -> Place + Send + 'static) -> Self {
+    pub(in crate::schema) fn new(head: &str, place: impl Fn(&str, Origin) -> Place + Send + 'static) -> Self {
         Self {
             frame: Frame { head: head.to_owned(), time: TimeFormat::default(), tail: Some(QUOTE), end: b"}" },
             members: Vec::new(),
@@ -365,6 +365,14 @@ impl Layout {
     ) -> Self {
         if let Some(Member::Value { slot, .. }) = self.members.last_mut() {
             *slot = Some(Slot { name, fits, form });
+        }
+        self
+    }
+
+    /// Lets no field take the place of the last member.
+    pub(in crate::schema) fn no_field(mut self) -> Self {
+        if let Some(Member::Value { slot, .. }) = self.members.last_mut() {
+            *slot = None;
         }
         self
     }

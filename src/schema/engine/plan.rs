@@ -8,12 +8,13 @@ use tracing::Metadata;
 
 use super::contexts::Contexts;
 use super::direct::put_member;
-use super::layout::{Group, Layout, Mark, Member, Place, Put, Stage};
+use super::layout::{Group, Layout, Mark, Member, Place, Stage};
+use super::log_sites::LogSites;
 use super::parts::Parts;
 use super::steps::{Step, Steps};
 use super::syntax::Brackets;
 use crate::names::Names;
-use crate::record::{Key, Kind, Record, Value, plain_name, put_named, text};
+use crate::record::{Key, Kind, Record, plain_name, text};
 use crate::schema::json::{Form, Piece};
 use crate::schema::level::LEVEL_NAME;
 use crate::schema::resolved_fields::Origin;
@@ -201,7 +202,7 @@ impl Plan {
     fn prepare(&mut self, record: &Record<'_>, layout: &Layout, steps: &Steps) {
         let fixed = Record { fields: &[], context: None, ..*record };
         let parts = Parts::of(&fixed, &[], layout);
-        let sites = record.is_log.then(|| [of_log("a", 1), of_log("b", 2)]);
+        let log_sites = record.is_log.then(LogSites::new);
         let mut open = Vec::new();
         for step in &steps.all {
             match step {
@@ -242,7 +243,7 @@ impl Plan {
                         }
                         Member::Value { stage: Stage::Event(_), .. } => self.push_slot(*number),
                         Member::Value { stage: Stage::CallSite, put, .. }
-                            if sites.as_ref().is_some_and(|sites| depends_on(sites, put, record)) =>
+                            if log_sites.as_ref().is_some_and(|sites| sites.change(put, record)) =>
                         {
                             self.ops.push(Op::Event(*number, Mark::Any));
                         }
@@ -462,25 +463,6 @@ impl Field {
             Role::Done | Role::Irregular => 0,
         }
     }
-}
-
-/// Returns the fields of a `log` record that tell where it comes from.
-fn of_log(text: &str, line: u64) -> Vec<u8> {
-    let mut fields = Vec::new();
-    for name in ["log.target", "log.module_path", "log.file"] {
-        put_named(&mut fields, name, &Value::Str(text));
-    }
-    put_named(&mut fields, "log.line", &Value::U64(line));
-    fields
-}
-
-/// Returns whether a value depends on where a `log` record comes from: all of a level have one call site.
-fn depends_on(sites: &[Vec<u8>; 2], put: &Put, record: &Record<'_>) -> bool {
-    let [one, other] = sites.each_ref().map(|fields| {
-        let (record, mut out) = (Record { fields, context: None, ..*record }, Vec::new());
-        (put(&Parts::bare(&record), &mut out), out)
-    });
-    one != other
 }
 
 /// A group without fields.

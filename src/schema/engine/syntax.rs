@@ -114,6 +114,11 @@ pub(in crate::schema) fn is_text(value: &Value<'_>) -> bool {
     value.as_str().is_some()
 }
 
+/// Returns whether a value is an integer.
+pub(in crate::schema) fn is_number(value: &Value<'_>) -> bool {
+    matches!(value, Value::U64(_) | Value::I64(_))
+}
+
 /// The form of readers that take any JSON.
 pub(in crate::schema) const AS_JSON: Form = Form::Json;
 

@@ -15,8 +15,8 @@ use super::engine::directly_written;
 use crate::context::{Bound, IdSource, Node, epoch, hidden_meta, is_hidden};
 use crate::record::{Capture, HELD_BACK_MARK, Record, Scratch, Statics, Timestamp, Value, put_named};
 use crate::schema::{
-    BuiltIn, Bunyan, Color, Console, Datadog, Ecs, Edits, Flat, Gcp, Gelf, Lambda, Logfmt, Nested, Otel, Pino, Schema,
-    SpanFields, Splunk, Template, TimeFormat, built_in,
+    BuiltIn, Bunyan, Color, Console, Custom, Datadog, Ecs, Edits, Flat, Gcp, Gelf, Lambda, Logfmt, Members, Nested,
+    Otel, Pino, Schema, SpanFields, Splunk, Template, TimeFormat, built_in,
 };
 
 const FIELDS: usize = 4;
@@ -187,7 +187,7 @@ fn named() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 /// How many schemas there are in [`schemas`].
-const SCHEMAS: usize = 31;
+const SCHEMAS: usize = 34;
 
 /// The schemas that the engine renders, with most switches on.
 fn schemas() -> Vec<Box<dyn Schema>> {
@@ -220,6 +220,23 @@ fn schemas() -> Vec<Box<dyn Schema>> {
         let template = Template::new(template).expect("a template").utc().color(Color::Always);
         schemas.push(Box::new(template));
     }
+    schemas.push(Box::new(Custom::new("a", |line| line)));
+    schemas.push(Box::new(Custom::new("time", |line| {
+        line.level("level")
+            .value("b", |record| record.fields().count().into())
+            .fields()
+            .object("labels", |labels| {
+                labels.target("line").object("c", |c| c.trace_id("a").spans("b").object("d", |d| d.error_type("a")))
+            })
+            .error_message("error.message")
+            .stack("error.stack_trace")
+            .thread_id("thread_id")
+            .constant("env", "of the schema")
+    })));
+    schemas.push(Box::new(Custom::new("time", |line| {
+        let inside = |fields: Members| fields.request_id("request_id").message("message").fields().line("line");
+        line.event_name("a").object("fields", inside).service("service").span_id("span_id").error("err").file("b")
+    })));
     schemas
 }
 
@@ -397,8 +414,8 @@ fn lines_with_names_that_no_call_site_declares_are_prepared_once_they_are_known(
         log(Some(1), &["d\"\n", "c"]),
     ];
     // The first line with each name is written directly, and so are those with a name that the schema has to change: in
-    // logfmt `d"`, in GELF also variables of the context.
+    // logfmt `d"`, in GELF also variables of the context, and in two of the described schemas `a`, which is their key.
     let prepared = prepared(&sites, &steps);
     let times = |expected| prepared.iter().filter(|count| **count == expected).count();
-    assert_eq!((times(3), times(2), times(0)), (SCHEMAS - 4, 2, 2), "{prepared:?}");
+    assert_eq!((times(3), times(2), times(0)), (SCHEMAS - 6, 2, 4), "{prepared:?}");
 }

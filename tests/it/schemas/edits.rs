@@ -1,10 +1,9 @@
 //! Keys renamed, dropped and added on any schema.
 
 use serde_json::{Value, json};
-use spanline::schema::{BuiltIn, Edits, Flat, TimeFormat, built_in};
+use spanline::schema::{BuiltIn, Edits, built_in};
 use tracing::{info, info_span};
 
-use super::golden::story;
 use super::logfmt::read;
 use super::{output_lines, schema};
 use crate::support::strict;
@@ -87,24 +86,6 @@ fn every_schema_takes_edits() {
         if *is_json {
             strict::line(&text);
         }
-    }
-}
-
-/// New Relic takes no array, and no text for the time.
-#[test]
-fn edits_make_flat_fit_new_relic() {
-    let edits = Edits::new().rename("level", "log.level").rename("trace_id", "trace.id").rename("span_id", "span.id");
-    let edits = edits.rename("service", "service.name").remove("error.chain").remove("spans");
-    let flat = Flat::new().time(TimeFormat::EpochMillis);
-    let lines = output_lines(|output| output.schema(flat).edits(edits), story);
-    for line in lines.iter().map(|line| strict::line(line)) {
-        assert!(
-            line["timestamp"].is_u64() && line["log.level"].is_string() && line["service.name"] == "orders",
-            "{line}"
-        );
-        let arrays = line.as_object().unwrap().iter().filter(|(name, value)| value.is_array() && *name != "json");
-        assert_eq!(arrays.count(), 0, "{line}");
-        assert!(line["error"].get("chain").is_none(), "{line}");
     }
 }
 

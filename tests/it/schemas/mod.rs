@@ -2,6 +2,7 @@
 
 mod back_ends_names;
 mod console;
+mod custom;
 mod documentation;
 mod edits;
 mod golden;
