@@ -71,17 +71,34 @@ fn hex<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
 
 /// The same, of digits only.
 fn plain_hex<const DIGITS: usize>(text: &[u8; DIGITS]) -> Option<u128> {
-    let (mut number, mut all) = (0u128, 0);
-    for part in text.chunks(16) {
-        let mut of_part = 0u64;
-        for byte in part {
-            let digit = VALUES[usize::from(*byte)];
-            all |= digit;
-            of_part = of_part << 4 | u64::from(digit & 0xf);
-        }
-        number = number << 64 | u128::from(of_part);
+    let (mut number, mut wrong) = (0u128, 0);
+    for eight in text.as_chunks().0 {
+        let (part, of_part) = eight_digits(*eight);
+        wrong |= of_part;
+        number = number << 32 | u128::from(part);
     }
-    (all <= 0xf).then_some(number)
+    (wrong == 0).then_some(number)
+}
+
+/// Each byte of a word.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// Returns the number of eight hex digits of either case, and zero if they are digits.
+fn eight_digits(text: [u8; 8]) -> (u32, u64) {
+    let text = u64::from_be_bytes(text);
+    let letters = text >> 6 & EACH;
+    let values = (text & (EACH * 0xf)) + letters * 9;
+    // Only the digits themselves are written for their values.
+    let wrong = (values & (EACH * 0xf0)) | (written(values) ^ (text | letters << 5));
+    let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let words = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    ((words | words >> 16) as u32, wrong)
+}
+
+/// Returns the lowercase digits of eight values below 16, each in its byte.
+fn written(values: u64) -> u64 {
+    let letters = (values + EACH * 6) >> 4 & EACH;
+    values + EACH * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)
 }
 
 fn hex_with_dashes<const DIGITS: usize>(text: &str, dashes: bool) -> Option<u128> {
@@ -125,8 +142,11 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn digits<const DOUBLE: usize>(number: &[u8]) -> [u8; DOUBLE] {
     let mut text = [b'0'; DOUBLE];
-    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(number) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]];
+    for (eight, four) in text.as_chunks_mut().0.iter_mut().zip(number.as_chunks().0) {
+        let words = u64::from(u32::from_be_bytes(*four));
+        let words = (words | words << 16) & 0x0000_ffff_0000_ffff;
+        let bytes = (words | words << 8) & 0x00ff_00ff_00ff_00ff;
+        *eight = written((bytes | bytes << 4) & (EACH * 0xf)).to_be_bytes();
     }
     text
 }
@@ -234,6 +254,20 @@ mod tests {
         }
         assert_eq!(TraceId::parse("4bf92f3577b34da6a3ce929d0e0e47366"), None);
         assert_eq!(SpanId::parse("0000000000000000"), None);
+    }
+
+    #[test]
+    fn each_byte_in_each_place_is_a_digit_or_refused() {
+        let digits = *b"0123456789abcdef";
+        for (place, byte) in (0..16).flat_map(|place| (0..=255).map(move |byte| (place, byte))) {
+            let mut text = digits;
+            text[place] = byte;
+            let expected = text.iter().try_fold(0, |id, byte| Some(id << 4 | u64::from(hex_digit(*byte)?)));
+            assert_eq!(plain_hex(&text).map(|id| id as u64), expected, "{byte} at {place}");
+            if let Some(id) = expected {
+                assert_eq!(SpanId(id).digits(), text.map(|byte| byte.to_ascii_lowercase()));
+            }
+        }
     }
 
     #[test]

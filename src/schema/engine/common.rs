@@ -122,12 +122,13 @@ impl Layout {
         key: &str,
         digits: impl Fn(&Parts<'_>) -> Option<[u8; DIGITS]> + Send + 'static,
     ) -> Self {
-        let is_quoted = !matches!(self.form(), Form::Own(_) | Form::Bare(..));
+        let quote: &[u8] = if matches!(self.form(), Form::Own(_) | Form::Bare(..)) { b"" } else { b"\"" };
         self.put(key, Stage::Context, move |parts, out| {
             digits(parts).is_some_and(|digits| {
-                out.extend(is_quoted.then_some(b'"'));
+                out.reserve(DIGITS + 2);
+                out.extend_from_slice(quote);
                 out.extend_from_slice(&digits);
-                out.extend(is_quoted.then_some(b'"'));
+                out.extend_from_slice(quote);
                 true
             })
         })
