@@ -8,7 +8,7 @@ use super::ids::{SpanId, TraceId};
 use super::node::Node;
 use super::trace_fields::{self, TRACE_NAMES, TraceFields, named_trace, named_traces};
 use crate::names::Names;
-use crate::values::{FieldNames, Fields, Key, Value};
+use crate::values::{FieldNames, Fields, Key, Value, values_of};
 
 /// One span of a context, as it was when the event was logged.
 #[derive(Clone, Copy)]
@@ -63,8 +63,22 @@ impl<'a> SpanView<'a> {
     }
 
     /// Returns the last field of a name.
-    pub(super) fn last_field(&self, name: &str) -> Option<Value<'a>> {
-        self.all_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value)
+    pub(crate) fn last_field(&self, name: &str) -> Option<Value<'a>> {
+        match self.recorded.is_empty() {
+            true => values_of(&self.node.fields, self.node.meta, name).last(),
+            false => self.all_fields().filter(|(other, _)| *other == name).last().map(|(_, value)| value),
+        }
+    }
+
+    /// Returns the last shown field of a name: one that names the trace is shown only if another one names it too.
+    pub(crate) fn shown_field(&self, name: &str) -> Option<Value<'a>> {
+        match name {
+            "trace_id" | "traceparent" | "tracestate" => {
+                let named = self.shown_fields().filter(|(key, _)| self.names().name(*key) == Some(name));
+                named.last().map(|(_, value)| value)
+            }
+            name => self.last_field(name),
+        }
     }
 
     /// Returns how many bytes of text the span's fields lost when they were captured.
@@ -87,7 +101,7 @@ impl<'a> SpanView<'a> {
         total
     }
 
-    fn shown_fields(&self) -> impl Iterator<Item = (Key<'_>, Value<'_>)> {
+    fn shown_fields(&self) -> impl Iterator<Item = (Key<'a>, Value<'a>)> {
         let mut names = self.names();
         let named = if self.node.flags.names_trace { self.trace_fields() } else { [None; 2] };
         let absorbed = self.first_trace(&named);

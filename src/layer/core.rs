@@ -14,7 +14,7 @@ use crate::context::IdSource;
 use crate::filter::Filters;
 use crate::limit::Limiter;
 use crate::outputs::Outputs;
-use crate::record::{Capture, Clock, value_of};
+use crate::record::{Capture, Clock, first_value_of};
 use crate::redact::Rules;
 
 /// What a layer, its guard and its handles share.
@@ -73,5 +73,5 @@ impl Core {
 
 /// Returns the target among the fields of a `log` record.
 pub(super) fn log_target<'a>(meta: &'static Metadata<'static>, fields: &'a [u8]) -> &'a str {
-    value_of(fields, meta, "log.target").and_then(|target| target.as_str()).unwrap_or(meta.target())
+    first_value_of(fields, meta, "log.target").and_then(|target| target.as_str()).unwrap_or(meta.target())
 }

@@ -29,7 +29,7 @@ pub use record::Record;
 pub use thread::Thread;
 
 pub(crate) use crate::values::{
-    Clock, Fields, HELD_BACK_MARK, Key, Raw, plain_name, put_named, put_raw, text, value_of,
+    Clock, Fields, HELD_BACK_MARK, Key, Raw, first_value_of, plain_name, put_named, put_raw, text,
 };
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};

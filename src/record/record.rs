@@ -9,7 +9,7 @@ use super::own::is_own;
 use super::statics::Statics;
 use super::thread::Thread;
 use crate::context::Context;
-use crate::values::{FieldNames, Fields, Key, Raw, Timestamp, Value, value_of};
+use crate::values::{FieldNames, Fields, Key, Raw, Timestamp, Value, first_value_of, values_of};
 
 /// One captured event, as a schema sees it.
 #[derive(Clone, Copy)]
@@ -88,7 +88,12 @@ impl<'a> Record<'a> {
 
     /// Returns the event's text: its field `message`.
     pub fn message(&self) -> Option<Value<'a>> {
-        Some(value_of(self.fields, self.meta, "message")?.truncated_to(self.max_value_bytes))
+        self.field("message")
+    }
+
+    /// Returns the event's own field of a name.
+    pub fn field(&self, name: &str) -> Option<Value<'a>> {
+        Some(values_of(self.fields, self.meta, name).last()?.truncated_to(self.max_value_bytes))
     }
 
     /// Returns the event's own fields in the order of the call site, `message` included.
@@ -179,7 +184,7 @@ impl<'a> Record<'a> {
     }
 
     fn log_value(&self, name: &str) -> Option<Value<'a>> {
-        if self.is_log { value_of(self.fields, self.meta, name) } else { None }
+        if self.is_log { first_value_of(self.fields, self.meta, name) } else { None }
     }
 }
 

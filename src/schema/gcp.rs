@@ -32,6 +32,7 @@ struct Options {
     project: Option<String>,
     trace_sampled: Option<bool>,
     error_reporting: bool,
+    ops_agent: bool,
     thread_id: bool,
     thread_name: bool,
 }
@@ -118,6 +119,9 @@ impl Gcp {
         /// Marks ERROR lines as error events, with their source location. Error Reporting then also takes those without
         /// a stack trace.
         error_reporting,
+        /// Names severity, request and sampling as the Ops Agent reads them: `logging.googleapis.com/severity`,
+        /// `logging.googleapis.com/httpRequest` and `logging.googleapis.com/traceSampled`. Other agents expect the default.
+        ops_agent,
     }
 
     keyed_switches! { options: thread_id "thread_id", thread_name "thread_name" }
@@ -126,8 +130,9 @@ impl Gcp {
 impl Options {
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(&self, record: &Record<'_>) -> Layout {
-        let Self { project, trace_sampled, error_reporting, thread_id, thread_name, time } = self.clone();
+        let Self { project, trace_sampled, error_reporting, ops_agent, thread_id, thread_name, time } = self.clone();
         let (has_service, holds_back) = (record.service().is_some(), record.statics.holds_back);
+        let [severity, http_request, sampled_key] = if ops_agent { OPS_AGENT } else { DEFAULT };
         let is_mark = marks(record);
         let place = move |name: &str, origin| match origin {
             Origin::Static if has_service && name == "version" => Place::Hidden,
@@ -142,7 +147,7 @@ impl Options {
             .spelling(UNDER, Spelling::json(DOUBLES, |name| Cow::Borrowed(name)))
             .spelling(IN_LABELS, Spelling::json(AS_TEXT, |name| Cow::Borrowed(name)))
             .takes("httpRequest", |value| matches!(value, Value::Json(text) if is_object(text)))
-            .text("severity", Stage::CallSite, |parts| Some(parts.level.gcp().into()))
+            .text(severity, Stage::CallSite, |parts| Some(parts.level.gcp().into()))
             .message("message", AS_TEXT)
             .event_name("event_name")
             .target("target")
@@ -157,7 +162,8 @@ impl Options {
                     .put("context", Stage::CallSite, move |parts, out| {
                         let place = parts.record.file().zip(parts.record.line());
                         let Some((file, line)) = place.filter(|_| is_event(parts.record.level())) else { return false };
-                        let function = parts.record.module_path().unwrap_or_default();
+                        // Error Reporting ignores an event without it.
+                        let function = parts.record.module_path().unwrap_or(parts.record.target());
                         out.extend_from_slice(b"{\"reportLocation\":");
                         let members = [("filePath", Value::Str(file)), ("lineNumber", Value::from(line))];
                         put_object(out, members.into_iter().chain([("functionName", Value::Str(function))]));
@@ -180,7 +186,7 @@ impl Options {
                 })
             })
             .span(SPAN_ID)
-            .value(TRACE_SAMPLED, Stage::Context, move |parts| {
+            .value(sampled_key, Stage::Context, move |parts| {
                 let sampled = trace_sampled.or_else(|| parts.record.context().and_then(Context::is_sampled));
                 sampled.filter(|_| parts.trace.is_some()).map(Value::Bool)
             })
@@ -189,10 +195,8 @@ impl Options {
                 put_object(out, [("file", Value::Str(file)), ("line", Value::Str(&line.to_string()))]);
                 true
             })
-            .value("httpRequest", Stage::Context, |parts| parts.taken)
-            .request_member("httpRequest", REQUEST_FIELDS, |parts, out| {
-                parts.taken.is_none() && put_request(parts, out)
-            })
+            .value(http_request, Stage::Context, |parts| parts.taken)
+            .request_member(http_request, REQUEST_FIELDS, |parts, out| parts.taken.is_none() && put_request(parts, out))
             .request("request_id", AS_JSON)
             .when(thread_id, |layout| layout.thread_id("thread_id"))
             .thread_name(thread_name, "thread_name")
@@ -210,6 +214,14 @@ described!(
     wants_thread: |options| options.thread_id || options.thread_name,
     wants_local_time: |options| options.time.is_local()
 );
+
+/// The keys of severity, request and sampling.
+const DEFAULT: [&str; 3] = ["severity", "httpRequest", TRACE_SAMPLED];
+
+/// The same for the Ops Agent: `confgenerator/logging.go` and `confgenerator/filter/internal/ast/ast.go` in
+/// <https://github.com/GoogleCloudPlatform/ops-agent>.
+const OPS_AGENT: [&str; 3] =
+    ["logging.googleapis.com/severity", "logging.googleapis.com/httpRequest", "logging.googleapis.com/traceSampled"];
 
 /// The fields that [`put_request`] shows.
 const REQUEST_FIELDS: &[&str] = &[

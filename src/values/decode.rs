@@ -85,10 +85,38 @@ impl FieldNames {
 }
 
 /// Returns the value of the first field with a name. `meta`: the call site of declared fields.
-pub(crate) fn value_of<'a>(encoded: &'a [u8], meta: &'static Metadata<'static>, name: &str) -> Option<Value<'a>> {
-    let (mut fields, mut names) = (Fields::new(encoded), FieldNames::of(meta));
-    let mut values = std::iter::from_fn(|| fields.next_raw());
-    values.find(|(key, _)| names.name(*key) == Some(name)).map(|(_, raw)| raw.value())
+pub(crate) fn first_value_of<'a>(encoded: &'a [u8], meta: &Metadata<'static>, name: &str) -> Option<Value<'a>> {
+    let index = meta.fields().iter().position(|field| plain_name(field.name()) == name);
+    let mut fields = Fields::new(encoded);
+    let is_named = |key| match key {
+        Key::Index(other) => Some(usize::from(other)) == index,
+        Key::Name(other) => other == name.as_bytes(),
+        _ => false,
+    };
+    std::iter::from_fn(|| fields.next_raw()).find(|(key, _)| is_named(*key)).map(|(_, raw)| raw.value())
+}
+
+/// Returns the values of the fields with a name. `meta`: the call site of declared fields.
+pub(crate) fn values_of<'a>(
+    encoded: &'a [u8],
+    meta: &'static Metadata<'static>,
+    name: &str,
+) -> impl Iterator<Item = Value<'a>> {
+    // The indexes of the declared ones, as a set: the names are compared once, and texts of other fields are not read.
+    let mut declared = [0u64; 4];
+    for field in meta.fields().iter().filter(|field| plain_name(field.name()) == name) {
+        if let Some(bits) = declared.get_mut(field.index() / 64) {
+            *bits |= 1 << (field.index() % 64);
+        }
+    }
+    let is_named = move |key| match key {
+        Key::Index(index) => declared[usize::from(index) / 64] >> (index % 64) & 1 == 1,
+        Key::Name(other) => other == name.as_bytes(),
+        Key::Thread | Key::Truncated | Key::Backtrace | Key::HeldBack => false,
+    };
+    let mut fields = Fields::new(encoded);
+    let named = std::iter::from_fn(move || fields.next_raw()).filter(move |(key, _)| is_named(*key));
+    named.map(|(_, raw)| raw.value())
 }
 
 /// Returns the name of a declared field as the user wrote it: `r#type` is `type`.

@@ -88,8 +88,8 @@ impl Layout {
             &["duration_us"],
             move |parts, out| {
                 let is_close = parts.record.kind() == Kind::SpanClose;
-                let duration = parts.record.fields().find(|(name, _)| is_close && *name == "duration_us");
-                duration.is_some_and(|(_, value)| form.put(&convert(value), out))
+                let duration = parts.record.field("duration_us").filter(|_| is_close);
+                duration.is_some_and(|value| form.put(&convert(value), out))
             },
         )
     }
@@ -119,13 +119,12 @@ impl<'a> Parts<'a> {
         if record.kind() != Kind::Request {
             return None;
         }
-        let own = record.fields().filter(|(other, _)| *other == name).last();
+        let own = record.field(name);
         let of_span = || {
             let span = record.context()?.spans().find(|span| !span.is_hidden())?;
-            let field = span.all_fields().filter(|(other, _)| *other == name).last();
-            field.map(|(name, value)| (name, value.truncated_to(record.max_value_bytes)))
+            span.last_field(name).map(|value| value.truncated_to(record.max_value_bytes))
         };
-        own.or_else(of_span).map(|(_, value)| value)
+        own.or_else(of_span)
     }
 }
 

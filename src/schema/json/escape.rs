@@ -53,6 +53,20 @@ pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
     plain + byte_wise(rest)
 }
 
+/// Returns whether a text is printable ASCII that needs no escape and has none of the `others`.
+pub(in crate::schema) fn is_plain_without<const OTHERS: usize>(text: &[u8], others: [u8; OTHERS]) -> bool {
+    let is_plain = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        let found = |found, other| found | (word ^ (ONES * u64::from(other))).wrapping_sub(ONES);
+        others.into_iter().fold(unplain(word), found) & HIGH == 0
+    };
+    // The last word may overlap the one before.
+    match text.last_chunk() {
+        Some(last) => text.as_chunks().0.iter().all(is_plain) && is_plain(last),
+        None => byte_wise(text) == text.len() && !text.iter().any(|byte| others.contains(byte)),
+    }
+}
+
 #[inline]
 pub(super) fn byte_wise(bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| !byte.is_ascii() || is_escaped_ascii(*byte)).unwrap_or(bytes.len())

@@ -11,8 +11,8 @@ mod tree;
 mod value;
 
 pub(crate) use draft::{Draft, DraftBytes, Opened, Piece};
-pub(super) use escape::is_unsafe;
 pub use escape::put_str;
+pub(super) use escape::{is_plain_without, is_unsafe};
 pub(crate) use form::Form;
 pub(super) use tree::{Json, Tree};
 pub use value::put_value;

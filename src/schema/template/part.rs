@@ -177,8 +177,7 @@ fn message<'a>(record: &Record<'a>) -> Value<'a> {
 
 /// Returns the event's own error.
 fn error<'a>(record: &Record<'a>) -> Option<Value<'a>> {
-    let own = record.fields().filter(|(name, _)| *name == "error").last();
-    own.map(|(_, value)| value).filter(is_error)
+    record.field("error").filter(is_error)
 }
 
 fn is_error(value: &Value<'_>) -> bool {
@@ -190,12 +189,11 @@ fn is_error(value: &Value<'_>) -> bool {
 fn put_field(record: &Record<'_>, name: &str, out: &mut Vec<u8>) -> Option<Written> {
     // They have their own places.
     let has_place = |value: &Value<'_>| name == "message" || name == "error" && is_error(value);
-    let own = record.fields().filter(|(other, value)| *other == name && !has_place(value)).last();
-    if let Some((_, value)) = own {
+    if let Some(value) = record.field(name).filter(|value| !has_place(value)) {
         return put(&value, out);
     }
     for span in record.context().into_iter().flat_map(Context::spans) {
-        if let Some((_, value)) = span.fields().filter(|(other, _)| *other == name).last() {
+        if let Some(value) = span.shown_field(name) {
             return put(&value.truncated_to(record.max_value_bytes), out);
         }
     }

@@ -69,38 +69,37 @@ impl TimeText {
 
     /// Appends a time.
     pub(super) fn put(&self, time: Timestamp, zone: Zone, out: &mut Vec<u8>) {
-        let utc = time.to_datetime();
-        match zone {
-            Zone::Utc => self.put_in(time, &utc, out),
-            Zone::Local => self.put_with(time, out, |chunks, texts| render(chunks, &utc.with_timezone(&Local), texts)),
-            Zone::Fixed(offset) => self.put_in(time, &utc.with_timezone(&offset), out),
-        }
-    }
-
-    fn put_in<Z: TimeZone<Offset: Display>>(&self, time: Timestamp, zoned: &DateTime<Z>, out: &mut Vec<u8>) {
-        self.put_with(time, out, |chunks, texts| render(chunks, zoned, texts));
-    }
-
-    fn put_with(&self, time: Timestamp, out: &mut Vec<u8>, render: impl Fn(&[Chunk], &mut Vec<String>)) {
         let (second, part) = (time.as_nanos().div_euclid(NANOS), time.as_nanos().rem_euclid(NANOS));
         let mut cache = self.second.borrow_mut();
         let (last, texts) = &mut *cache;
         let is_each = self.chunks.iter().any(|chunk| matches!(chunk, Chunk::Each(_)));
         if *last != Some(second) || is_each {
             texts.clear();
-            render(&self.chunks, texts);
+            let utc = time.to_datetime();
+            match zone {
+                Zone::Utc => render(&self.chunks, &utc, texts),
+                Zone::Local => render(&self.chunks, &utc.with_timezone(&Local), texts),
+                Zone::Fixed(offset) => render(&self.chunks, &utc.with_timezone(&offset), texts),
+            }
             *last = Some(second);
         }
         for (chunk, text) in self.chunks.iter().zip(texts) {
             match chunk {
-                Chunk::Digits(digits) => {
-                    let all = format!("{part:09}");
-                    out.extend_from_slice(all.as_bytes().get(..*digits).unwrap_or_default());
-                }
+                Chunk::Digits(digits) => put_digits(part, *digits, out),
                 Chunk::Second(_) | Chunk::Each(_) => out.extend_from_slice(text.as_bytes()),
             }
         }
     }
+}
+
+/// Appends the first `digits` of the nine decimals of a second.
+fn put_digits(nanos: i64, digits: usize, out: &mut Vec<u8>) {
+    let (mut all, mut rest) = ([b'0'; 9], nanos);
+    for place in all.iter_mut().rev() {
+        *place += (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(all.get(..digits).unwrap_or_default());
 }
 
 /// Renders the text of each chunk but the digits.

@@ -369,6 +369,27 @@ fn gcp_has_the_special_fields_in_their_types() {
     assert_eq!((other.get("@type"), other.get("stack_trace")), (None, None));
 }
 
+/// The keys that the Ops Agent reads instead; the others have the same names in both.
+#[test]
+fn gcp_has_the_names_of_the_ops_agent() {
+    let request = json!({"requestMethod": "GET"});
+    let lines = lines_by(Gcp::new().trace_sampled(true).error_reporting().ops_agent(), || {
+        info_span!("request", httpRequest = spanline::json(&request)).in_scope(|| {
+            Site::placed("orders", Level::ERROR, &["message", "severity"], "src/main.rs", 7)
+                .log(&[Some(&"failed"), Some(&"mine")]);
+        });
+    });
+    let line = &read(&lines)[0];
+    assert_eq!(
+        (&line["logging.googleapis.com/severity"], &line["fields"]["severity"]),
+        (&json!("ERROR"), &json!("mine"))
+    );
+    assert_eq!(line["logging.googleapis.com/httpRequest"], request);
+    assert_eq!(line["logging.googleapis.com/traceSampled"], true);
+    let other = ["severity", "httpRequest", "logging.googleapis.com/trace_sampled"];
+    assert!(other.iter().all(|key| line.get(*key).is_none()), "{line}");
+}
+
 /// As Datadog's tracers log ids today: 128 bits in hex, spans in decimal; and as they did before.
 #[test]
 fn datadog_has_the_ids_of_its_tracers() {
