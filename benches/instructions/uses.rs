@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use spanline::schema::{Edits, Template, by_name};
+use spanline::schema::{Custom, Edits, Template, by_name};
 use spanline::{Builder, Output, propagate};
 use tracing::field::Empty;
 use tracing::{info, info_span};
@@ -18,12 +18,12 @@ macro_rules! in_schema {
 }
 /// How many times the instructions that the worker takes for as many bytes of the default schema's line each may take: of
 /// `w1e_line`, or of `w2_line` outside spans.
-pub(crate) const USES: [Use; 19] = [
-    Use::new("log_record", "log_record_line", "record of the `log` crate", log_records, 1, 3.1).outside_spans(),
+pub(crate) const USES: [Use; 20] = [
+    Use::new("log_record", "log_record_line", "record of the `log` crate", log_records, 1, 1.93).outside_spans(),
     Use::new("reserved", "reserved_line", "event with fields of reserved names", reserved, 1, 1.3).outside_spans(),
     Use::new("variables", "variables_line", "event inside context variables", in_variables, 1, 0.85).outside_spans(),
     Use::new("request", "request_line", "request: span of 7 fields, 3 events", requests, 3, 2.12),
-    Use::new("close", "close_line", "closing line of a span", closes, 1, 4.85).log(|log| log.span_close("info")),
+    Use::new("close", "close_line", "closing line of a span", closes, 1, 4.35).log(|log| log.span_close("info")),
     Use::new("edits", "edits_line", "w1e under edits", events_inside, 1, 1.14).output(edited),
     in_schema!("nested", 1.07),
     in_schema!("ecs", 1.34),
@@ -37,7 +37,8 @@ pub(crate) const USES: [Use; 19] = [
     in_schema!("splunk", 1.57),
     in_schema!("logfmt", 2.15),
     in_schema!("console", 3.5),
-    Use::new("template", "template_line", "w1e in `template`", events_inside, 1, 12.6).output(templated),
+    Use::new("template", "template_line", "w1e in `template`", events_inside, 1, 7.3).output(templated),
+    Use::new("custom", "custom_line", "w1e in a described schema", events_inside, 1, 1.88).output(described),
 ];
 
 /// Operations of a use in the shorter run.
@@ -94,6 +95,14 @@ fn edited(output: Output) -> Output {
 fn templated(output: Output) -> Output {
     let text = "{time:%Y-%m-%d %H:%M:%S,%3f} | {level:<8} | {target} | {request_id:-NO_REQUEST} | {message} {fields}";
     output.schema(Template::new(text).expect("a template"))
+}
+
+fn described(output: Output) -> Output {
+    let schema = Custom::new("ts", |line| {
+        let line = line.level("severity").target("logger").message("msg").service("service");
+        line.object("trace", |trace| trace.trace_id("id").span_id("span")).object("labels", |labels| labels.fields())
+    });
+    output.schema(schema)
 }
 
 fn log_records(times: u32) {

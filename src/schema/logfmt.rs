@@ -206,8 +206,7 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
 
 /// Returns whether a text needs no look at its characters, and no quotes.
 fn is_plain(text: &[u8]) -> bool {
-    let is_plain = json::is_plain_without(text, [b' ', b'=']) || text.iter().all(|byte| is_plain_byte(*byte));
-    is_plain && text != b"null"
+    json::is_plain_without(text, [b' ', b'=']) && text != b"null"
 }
 
 fn is_plain_byte(byte: u8) -> bool {

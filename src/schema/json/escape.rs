@@ -54,6 +54,7 @@ pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
 }
 
 /// Returns whether a text is printable ASCII that needs no escape and has none of the `others`.
+#[inline]
 pub(in crate::schema) fn is_plain_without<const OTHERS: usize>(text: &[u8], others: [u8; OTHERS]) -> bool {
     let is_plain = |word: &[u8; 8]| {
         let word = u64::from_le_bytes(*word);
@@ -63,7 +64,7 @@ pub(in crate::schema) fn is_plain_without<const OTHERS: usize>(text: &[u8], othe
     // The last word may overlap the one before.
     match text.last_chunk() {
         Some(last) => text.as_chunks().0.iter().all(is_plain) && is_plain(last),
-        None => byte_wise(text) == text.len() && !text.iter().any(|byte| others.contains(byte)),
+        None => text.iter().all(|byte| byte.is_ascii() && !is_escaped_ascii(*byte) && !others.contains(byte)),
     }
 }
 
