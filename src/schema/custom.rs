@@ -15,8 +15,8 @@ use crate::record::{OwnedValue, Record, Value};
 /// JSON objects with keys of your own.
 ///
 /// You name the keys, in their order; the engine of the built-in schemas writes the lines. It escapes, redacts and cuts
-/// values, keeps each key unique, and is about as fast as with a built-in schema. A field with the name of a key is called
-/// `fields.` and its name. What the description leaves out is at the end of the line, so nothing is lost: the fields,
+/// values, keeps each key unique, and is about as fast as with a built-in schema. A field with the name of a key, or
+/// of a part of one, as `trace` beside `trace.id`, is called `fields.` and its name. What the description leaves out is at the end of the line, so nothing is lost: the fields,
 /// `message`, `error`, `request_id`, and the marks of lines that were cut or held back.
 ///
 /// ```
@@ -221,7 +221,7 @@ impl Members {
     }
 
     fn push(mut self, member: Member) -> Self {
-        self.0.retain(|other| other.key() != member.key());
+        self.0.retain(|other| other.key().is_none() || other.key() != member.key());
         self.0.push(member);
         self
     }
