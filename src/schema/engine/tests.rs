@@ -1,9 +1,12 @@
 //! Any program's lines are the same whether they are prepared or written directly.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use tracing::callsite::{Callsite, Identifier};
 use tracing::field::{Field, FieldSet};
 use tracing::level_filters::LevelFilter;
@@ -21,7 +24,7 @@ use crate::schema::{
 
 const FIELDS: usize = 4;
 
-const NAMES: [&str; 33] = [
+const NAMES: [&str; 41] = [
     "a",
     "b",
     "c",
@@ -55,6 +58,14 @@ const NAMES: [&str; 33] = [
     "errorType",
     "exception.type",
     "full_message",
+    "",
+    "span_id",
+    "level_name",
+    "truncated",
+    "fields.a",
+    "fields.b",
+    "log.error",
+    "log.message",
 ];
 
 struct Site(OnceLock<Metadata<'static>>);
@@ -164,12 +175,12 @@ fn step() -> impl Strategy<Value = Step> {
 fn edits() -> impl Strategy<Value = Edits> {
     let path = prop_oneof![
         3 => select(&NAMES[..]).prop_map(str::to_owned),
-        1 => (select(vec!["fields", "labels", "spans", "error"]), select(&NAMES[..]))
+        1 => (select(vec!["fields", "labels", "spans", "error", "", "a", "a.a", "x"]), select(&NAMES[..]))
             .prop_map(|(object, name)| format!("{object}.{name}")),
-        2 => select(vec!["timestamp", "@timestamp", "log.level", "severity", "status", "v", "spans", "span", "x"])
+        2 => select(vec!["timestamp", "@timestamp", "log.level", "severity", "status", "v", "spans", "span", "x", "a,\"b", ".a"])
             .prop_map(str::to_owned),
     ];
-    let edit = (path, 0..3, select(vec!["x", "y", "a", "level", "ts", "fields", "a.b"]));
+    let edit = (path, 0..3, select(vec!["x", "y", "a", "level", "ts", "fields", "a.b", "", "d\"\n"]));
     let apply = |edits: Edits, (path, kind, to): (String, i32, &'static str)| match kind {
         0 => edits.remove(path),
         1 => edits.rename(path, to),
@@ -188,6 +199,9 @@ fn named() -> impl Strategy<Value = Vec<&'static str>> {
 
 /// How many schemas there are in [`schemas`].
 const SCHEMAS: usize = 34;
+
+/// How many descriptions there are in [`nasty`].
+const NASTY: usize = 8;
 
 /// The schemas that the engine renders, with most switches on.
 fn schemas() -> Vec<Box<dyn Schema>> {
@@ -240,8 +254,128 @@ fn schemas() -> Vec<Box<dyn Schema>> {
     schemas
 }
 
+/// Descriptions whose keys are like those of users' fields, of the line's other members, or need an escape.
+fn nasty() -> [Custom; NASTY] {
+    [
+        Custom::new("log.message", |line| {
+            line.message("a")
+                .message("b")
+                .request_id("c")
+                .request_id("d\"\n")
+                .constant("message", 1)
+                .trace_id("trace_id")
+        }),
+        Custom::new("", |line| {
+            line.level("fields.a").target("a").error_type("error").file("request_id").module("message")
+        }),
+        Custom::new("d\"\n", |line| {
+            line.fields()
+                .object("", |inside| inside.level("").target("a").object("", |inside| inside.span_id("")))
+                .constant("error", 1)
+                .constant("log.error", 2)
+        }),
+        Custom::new("a,\"b", |line| {
+            line.level("").object("fields", |fields| fields.span_id("a").fields().level("fields.b"))
+        }),
+        Custom::new("log.error", |line| {
+            line.object("error", |error| error.fields().message("message").stack("error").error_type("log.error"))
+        }),
+        Custom::new("time", |line| {
+            line.stack("a.b")
+                .value("error", |record| record.message().map(|_| "m").into())
+                .thread_name("service")
+                .thread_id("")
+        }),
+        Custom::new("time", |line| {
+            line.object("a", |a| a.object("a", |a| a.object("a", Members::fields).message("a").error("b")).level("b"))
+                .service("a.b")
+                .spans("b")
+                .parent_span_id("c")
+                .event_name("trace_id")
+                .error_message("span_id")
+                .error_type("level_name")
+        }),
+        Custom::new("fields", |line| {
+            line.object("x", |x| x.event_name("a").file("b").line("line").message("message").fields().level("error"))
+                .level("truncated")
+                .target("held_back")
+                .module("backtrace")
+        }),
+    ]
+}
+
+/// Reads JSON in which no object has a key twice.
+struct Unique;
+
+impl<'de> DeserializeSeed<'de> for Unique {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut keys = HashSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if !keys.insert(key.clone()) {
+                return Err(A::Error::custom(format!("the key {key:?} is there twice")));
+            }
+            map.next_value_seed(Self)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
 /// Runs a program with a schema; returns how many lines were prepared. Each must equal the line written directly.
 fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], steps: &[Step]) -> usize {
+    run_as(false, schema, statics, sites, steps)
+}
+
+/// The same; `is_log`: with records of the `log` crate.
+fn run_as(
+    is_log: bool,
+    schema: &mut dyn Schema,
+    statics: &Statics,
+    sites: &[Vec<&'static str>],
+    steps: &[Step],
+) -> usize {
     let events: Vec<_> = sites.iter().map(|names| call_site(names, Kind::EVENT, Some("main.rs"))).collect();
     let spans: Vec<_> = sites.iter().map(|names| call_site(names, Kind::SPAN, None)).collect();
     let ids = IdSource::seeded(1);
@@ -300,7 +434,7 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
                     fields: &form,
                     context: bound.as_ref().map(Bound::context),
                     statics,
-                    is_log: false,
+                    is_log,
                     max_value_bytes: usize::MAX,
                     original_bytes: None,
                 };
@@ -313,7 +447,9 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
                 assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&direct));
                 let json = line.strip_prefix(b"before").expect("what was there");
                 if json.starts_with(b"{") {
-                    serde_json::from_slice::<serde_json::Value>(json).expect("JSON");
+                    let mut json = serde_json::Deserializer::from_slice(json);
+                    let read = Unique.deserialize(&mut json).and_then(|()| json.end());
+                    assert!(read.is_ok(), "{read:?} in {}", String::from_utf8_lossy(&line));
                 }
             }
         }
@@ -334,7 +470,8 @@ proptest! {
         backtraces: bool,
         sites in proptest::collection::vec(proptest::collection::vec(select(&NAMES[..]), 0..=FIELDS), 1..6),
         steps in proptest::collection::vec(step(), 1..40),
-        schema in 0..SCHEMAS,
+        schema in 0..SCHEMAS + NASTY,
+        is_log: bool,
         edits in edits(),
     ) {
         let fields = [env.then_some("env"), version.then_some("version"), dotted.then_some("a.b")].into_iter().flatten();
@@ -344,7 +481,9 @@ proptest! {
             holds_back,
             backtraces: backtraces.then_some(LevelFilter::TRACE),
         };
-        run(&mut *edits.on(schemas().remove(schema)), &statics, &sites, &steps);
+        let mut schemas = schemas();
+        schemas.extend(nasty().map(|schema| -> Box<dyn Schema> { Box::new(schema) }));
+        run_as(is_log, &mut *edits.on(schemas.remove(schema)), &statics, &sites, &steps);
     }
 }
 
