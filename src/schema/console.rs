@@ -1,6 +1,5 @@
 //! Lines for people at a terminal: one per event, aligned and coloured, never with a raw control character.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::Write;
 
@@ -9,7 +8,7 @@ use chrono::{Local, Utc};
 use super::Schema;
 use super::color::{Color, auto_color};
 use super::edit::Edits;
-use super::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER};
+use super::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, Takes, UNDER};
 use super::object::switches;
 use super::palette::Palette;
 use super::plain::{MESSAGE, PLAIN, put_plain, put_text};
@@ -317,8 +316,8 @@ impl Options {
             .tail(None)
             .end(b"")
             .spelling(TOP, Spelling::with(fields.clone()))
-            .spelling(UNDER, Spelling { syntax: fields.clone(), key: |name| Cow::Owned(format!("fields.{name}")) })
-            .roles(self.shows.service, has_ids)
+            .spelling(UNDER, Spelling::prefixed(fields.clone(), "fields."))
+            .roles(Takes { service: self.shows.service, trace: has_ids, span: has_ids, level: true })
             .members(Stage::CallSite, move |parts, out| {
                 let style = levels.style_of(parts.record.level());
                 let _ = write!(out, "{}{:<5} {}", style.begin(), parts.level.upper(), style.end());

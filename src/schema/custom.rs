@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::TimeFormat;
-use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Mark, Place, Spelling, Stage, TOP, UNDER, is_number, is_text};
+use super::engine::{
+    AS_JSON, AS_TEXT, Engine, Layout, Mark, Place, Spelling, Stage, Syntax, TOP, Takes, UNDER, is_number, is_text,
+};
 use super::host::hostname;
 use super::json;
 use super::level::LevelFormat;
@@ -71,10 +73,13 @@ enum Member {
 enum Shows {
     Message,
     Error,
+    ErrorMessage,
     Stack,
     Request,
     Service,
-    Ids,
+    Trace,
+    Span,
+    Level,
     Thread,
     Other,
 }
@@ -125,7 +130,7 @@ impl Members {
         /// Adds the event's text, or what stands for it: its error, its name, or its span.
         message: Message, None, |layout, key| layout.message(key, AS_TEXT);
         /// Adds the level in upper case.
-        level: Other, None, Layout::level;
+        level: Level, None, Layout::level;
         /// Adds the target.
         target: Other, None, Layout::target;
         /// Adds the name that the program gave the event.
@@ -145,7 +150,7 @@ impl Members {
         /// Adds the error as an object with its message and its sources.
         error: Error, None, Layout::error;
         /// Adds the error's message.
-        error_message: Error, Some(is_text), |layout, key| layout.error_message(key);
+        error_message: ErrorMessage, Some(is_text), |layout, key| layout.error_message(key);
         /// Adds the error's type.
         error_type: Other, Some(is_text), |layout, key| layout.error_type(key);
         /// Adds the error's sources and the backtrace as a text.
@@ -153,9 +158,9 @@ impl Members {
         /// Adds the field `request_id`.
         request_id: Request, None, |layout, key| layout.request(key, AS_JSON);
         /// Adds the id of the trace.
-        trace_id: Ids, None, Layout::trace;
+        trace_id: Trace, None, Layout::trace;
         /// Adds the id of the innermost span.
-        span_id: Ids, None, Layout::span;
+        span_id: Span, None, Layout::span;
         /// Adds the id of the span around the innermost one.
         parent_span_id: Other, None, Layout::parent;
         /// Adds the names of the spans as an array, outermost first.
@@ -168,7 +173,7 @@ impl Members {
 
     /// Adds the level.
     pub fn level_as(self, key: &'static str, format: LevelFormat) -> Self {
-        self.member(key, Shows::Other, None, move |layout, key| layout.level_as(key, format))
+        self.member(key, Shows::Level, None, move |layout, key| layout.level_as(key, format))
     }
 
     /// Adds the same value to all lines; an absent value adds nothing.
@@ -300,38 +305,58 @@ impl Options {
         if !members.has_fields() {
             members = members.fields();
         }
-        let has_error = members.shows(Shows::Error) || members.shows(Shows::Stack);
+        // The stack has the sources, and the message has what they led to.
+        let has_error =
+            members.shows(Shows::Error) || members.shows(Shows::ErrorMessage) && members.shows(Shows::Stack);
         let has_backtrace = record.statics.backtraces.is_none() || members.shows(Shows::Stack);
-        let left_out: [(bool, [&'static str; 2], AddMember); 7] = [
-            (members.shows(Shows::Message), ["message", "log.message"], Members::message),
-            (has_error, ["error", "log.error"], Members::error),
-            (members.shows(Shows::Request), ["request_id", "log.request_id"], Members::request_id),
-            (false, ["truncated", "log.truncated"], Members::truncated),
-            (false, ["original_bytes", "log.original_bytes"], Members::original_bytes),
-            (!record.statics.holds_back, ["held_back", "log.held_back"], Members::held_back),
-            (has_backtrace, ["backtrace", "log.backtrace"], Members::backtrace),
+        let left_out: [(bool, &'static str, AddMember); 7] = [
+            (members.shows(Shows::Message), "log.log.log.message", Members::message),
+            (has_error, "log.log.log.error", Members::error),
+            (members.shows(Shows::Request), "log.log.log.request_id", Members::request_id),
+            (false, "log.log.log.truncated", Members::truncated),
+            (false, "log.log.log.original_bytes", Members::original_bytes),
+            (!record.statics.holds_back, "log.log.log.held_back", Members::held_back),
+            (has_backtrace, "log.log.log.backtrace", Members::backtrace),
         ];
-        for (_, [key, other], add) in left_out.into_iter().filter(|(is_there, ..)| !is_there) {
-            let is_taken = key == self.time_key || members.has_key(key);
-            members = add(members, if is_taken { other } else { key });
+        for (_, longest, add) in left_out.into_iter().filter(|(is_there, ..)| !is_there) {
+            let key = self.free_key(longest, &members);
+            members = add(members, key);
         }
         members
+    }
+
+    /// Returns the key with the fewest `log.` before it that is not taken.
+    fn free_key(&self, longest: &'static str, members: &Members) -> &'static str {
+        let shorter = |key: &&'static str| key.strip_prefix("log.");
+        let keys: Vec<_> = std::iter::successors(Some(longest), shorter).filter(|key| *key != self.time_key).collect();
+        keys.iter().rev().copied().find(|key| !members.has_key(key)).unwrap_or(keys.first().copied().unwrap_or(longest))
     }
 
     /// Describes the lines. `record`: any record, which has what the builder was told.
     fn layout(&self, record: &Record<'_>) -> Layout {
         let members = self.completed(record);
         let around_fields = members.around_fields().unwrap_or(&members);
-        let mut keys: Vec<_> = around_fields.0.iter().filter_map(Member::key).chain(["fields"]).collect();
-        keys.extend(std::ptr::eq(around_fields, &members).then_some(self.time_key));
+        let mut keys: Vec<Cow<'_, str>> = around_fields.0.iter().filter_map(Member::key).map(Cow::Borrowed).collect();
+        keys.extend(std::ptr::eq(around_fields, &members).then_some(Cow::Borrowed(self.time_key)));
+        let mut under = String::from("fields");
+        while keys.iter().any(|key| key.strip_prefix(&under).is_some_and(|rest| rest.starts_with('.'))) {
+            under.insert_str(0, "log.");
+        }
+        let prefix = format!("{under}.");
+        keys.push(Cow::Owned(under));
         let place = move |name: &str, _| Place::Group(if is_reserved(name, &keys) { UNDER } else { TOP });
         let mut head = b"{".to_vec();
         json::put_str(&mut head, self.time_key);
         head.extend_from_slice(b":\"");
         let layout = Layout::new(&String::from_utf8_lossy(&head), place)
             .time(self.time)
-            .roles(members.shows(Shows::Service), members.shows(Shows::Ids))
-            .spelling(UNDER, Spelling::json(AS_JSON, |name| Cow::Owned(format!("fields.{name}"))));
+            .roles(Takes {
+                service: members.shows(Shows::Service),
+                trace: members.shows(Shows::Trace),
+                span: members.shows(Shows::Span),
+                level: members.shows(Shows::Level),
+            })
+            .spelling(UNDER, Spelling::prefixed(Syntax::JSON, prefix));
         members.add(layout, around_fields)
     }
 }

@@ -140,7 +140,7 @@ impl Options {
         Layout::new("{\"@timestamp\":\"", place)
             .time(self.time)
             .fits(is_of_type)
-            .spelling(LABELS, Spelling { syntax: labels.clone(), key: label_name })
+            .spelling(LABELS, Spelling::by(labels.clone(), label_name))
             .level("log.level")
             .message("message", AS_TEXT)
             .text("ecs.version", Stage::Log, |_| Some(ECS_VERSION.into()))

@@ -61,7 +61,7 @@ impl Options {
         let values = Syntax { form: TEXT_OR_NUMBER, ..Syntax::JSON };
         Layout::new("{\"version\":\"1.1\",\"timestamp\":\"", |_, _| Place::Group(TOP))
             .time(TimeFormat::EpochSeconds)
-            .spelling(TOP, Spelling { syntax: values.clone(), key: additional })
+            .spelling(TOP, Spelling::by(values.clone(), additional))
             .syntax(values)
             .text("host", Stage::Log, |_| Some(hostname().into()))
             .message("short_message", NOT_BLANK)

@@ -123,7 +123,7 @@ impl Options {
             .tail(Some(""))
             .end(b"")
             .syntax(PAIRS)
-            .spelling(TOP, Spelling { syntax: PAIRS, key: users_key })
+            .spelling(TOP, Spelling::by(PAIRS, users_key))
             .level_as("level", self.level)
             .target("target")
             .event_name("event_name")

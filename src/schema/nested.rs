@@ -114,6 +114,8 @@ impl Options {
         let is_mark = marks(record);
         let place = move |name: &str, origin| match origin {
             Origin::Event | Origin::Variable if is_mark(name) => Place::Group(NOT_SHOWN),
+            // The line of a `log` record has these itself.
+            Origin::Variable if LOG_NAMES.contains(&name) => Place::Group(TOP),
             // Context variables belong to no visible span: they are the event's fields.
             Origin::Event | Origin::Variable => Place::Group(FIELDS),
             Origin::Span => Place::Hidden,
@@ -170,6 +172,7 @@ impl Options {
                 _ => false,
             })
             .truncation()
+            .context_fields(TOP)
             .static_fields(TOP)
     }
 }
@@ -179,6 +182,9 @@ described!(
     wants_thread: |options| options.thread_id || options.thread_name,
     wants_local_time: |options| options.time.is_local()
 );
+
+/// The fields that tell where a `log` record comes from.
+const LOG_NAMES: [&str; 4] = ["log.target", "log.module_path", "log.file", "log.line"];
 
 /// Appends what `fmt` writes for a record of the `log` crate.
 fn put_log(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {

@@ -9,10 +9,11 @@ pub(super) use crate::names::tell_apart;
 use crate::record::Value;
 
 /// Returns whether a name is one of `keys`, or, for readers that take dots for nesting, a part or a parent of one.
-pub(super) fn is_reserved(name: &str, keys: &[&str]) -> bool {
-    let Some(first) = name.as_bytes().first() else { return false };
+pub(super) fn is_reserved(name: &str, keys: &[impl AsRef<str>]) -> bool {
+    let mut keys = keys.iter().map(AsRef::as_ref);
+    let Some(first) = name.as_bytes().first() else { return keys.any(str::is_empty) };
     let inside = |rest: &str| rest.is_empty() || rest.starts_with(['.', '/']);
-    keys.iter().filter(|key| key.as_bytes().first() == Some(first)).any(|key| {
+    keys.filter(|key: &&str| key.as_bytes().first() == Some(first)).any(|key| {
         name.strip_prefix(key).is_some_and(inside) || key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
     })
 }

@@ -80,7 +80,7 @@ impl Prepared {
 
     #[cold]
     fn compare(&self, site: usize, plan: &Plan, layout: &Layout) -> bool {
-        let hidden: Names<&str> = plan.names().iter().copied().filter(|name| layout.hides(name)).collect();
+        let hidden: Names<&str> = plan.names().iter().copied().filter(|name| plan.hides(name, layout)).collect();
         let is_apart = !self.fields.iter().any(|(name, _)| hidden.contains(&**name));
         if is_apart {
             self.apart_from.set(site);

@@ -48,7 +48,7 @@ pub(super) fn put_edited_line(
     for (number, member) in layout.members.iter().enumerate() {
         let mut value = Vec::new();
         match member {
-            Member::Open { key, groups, .. } if !key.name.is_empty() => {
+            Member::Open { key, groups, .. } if !key.is_none => {
                 is_inside = true;
                 if parts.fields.iter().any(|field| groups >> field.group & 1 == 1) {
                     found.push((Cow::Borrowed(&key.name), Found::Member(number, Vec::new())));
@@ -63,7 +63,7 @@ pub(super) fn put_edited_line(
             }
             Member::Value { key, .. } | Member::Message { key, .. } | Member::Request { key, .. } => {
                 put_member(number, member, &parts, layout, &mut value);
-                if !value.is_empty() && !key.name.is_empty() {
+                if !value.is_empty() && !key.is_none {
                     found.push((Cow::Borrowed(&key.name), Found::Member(number, value.split_off(key.bytes.len()))));
                 }
             }
@@ -92,7 +92,7 @@ pub(super) fn put_edited_line(
             put_inserted(out);
         }
         match member {
-            Member::Open { key, is_required, .. } if key.name.is_empty() => {
+            Member::Open { key, is_required, .. } if key.is_none => {
                 open.begin(&key.bytes, *is_required, out);
             }
             Member::Open { key, is_required, .. } => {
@@ -121,7 +121,7 @@ pub(super) fn put_edited_line(
                 }
             }
             Member::Value { key, .. } | Member::Message { key, .. } | Member::Request { key, .. }
-                if !is_inside && !key.name.is_empty() =>
+                if !is_inside && !key.is_none =>
             {
                 if let Some((name, Found::Member(_, value))) = find(number) {
                     out.extend_from_slice(&key.renamed(name).bytes);

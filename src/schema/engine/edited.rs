@@ -105,7 +105,9 @@ impl Layout {
                     paths.push((*group, path.clone()));
                 }
                 // Whole members, whose names are not known here.
-                Member::Value { key, .. } if key.name.is_empty() => {
+                Member::Value { key, .. } | Member::Message { key, .. } | Member::Request { key, .. }
+                    if key.is_none =>
+                {
                     if !path.is_empty() && edits.are_inside(&path) {
                         return None;
                     }
@@ -123,7 +125,7 @@ impl Layout {
                         continue;
                     }
                 }
-                Member::Open { key, .. } if key.name.is_empty() => open.push(path.len()),
+                Member::Open { key, .. } if key.is_none => open.push(path.len()),
                 Member::Open { key, is_required, .. } => {
                     // Where edits apply to members, none is inside one.
                     let is_whole = self.insert_at.is_some();
@@ -182,16 +184,14 @@ const NOWHERE: &str = "\0";
 
 /// Returns what precedes the time, with its key edited. There may be one more member, whose value has no comma.
 fn edited_head(head: &str, edits: &Edits) -> Option<String> {
-    let (before, member) = match head.rsplit_once(',') {
-        Some((before, member)) => (before, member),
-        None => ("", head.strip_prefix('{')?),
-    };
+    let name = |member: &str| serde_json::from_str::<String>(member.strip_suffix(":\"")?).ok();
+    let alone = head.strip_prefix('{').filter(|member| name(member).is_some());
+    let (before, member) = alone.map(|member| ("", member)).or_else(|| head.rsplit_once(','))?;
     let first = before.strip_prefix("{\"").and_then(|first| first.split_once('"')).map(|(name, _)| name);
     if first.is_some_and(|first| edits.change(first).is_some() || edits.gives(first)) {
         return None;
     }
-    let name = member.strip_prefix('"')?.strip_suffix("\":\"")?;
-    let key = edited_key(&MemberKey::new(name, &Syntax::JSON), "", edits)??;
+    let key = edited_key(&MemberKey::new(&name(member)?, &Syntax::JSON), "", edits)??;
     let key = std::str::from_utf8(key.bytes.get(1..)?).ok()?;
     Some(if before.is_empty() { format!("{{{key}\"") } else { format!("{before},{key}\"") })
 }

@@ -254,6 +254,8 @@ impl<'a> Run<'_, 'a> {
     fn take_message(&mut self, index: Option<u8>) -> Option<Raw<'a>> {
         let first = self.record.fields.first();
         if index.is_some() && first == index.as_ref() {
+            // The line may show it twice.
+            self.fields = Fields::new(self.record.fields);
             return self.fields.next_raw().map(|(_, message)| message);
         }
         self.find_message(index)
@@ -271,7 +273,7 @@ impl<'a> Run<'_, 'a> {
         if let Some(index) = index {
             return find(self.record.fields, index);
         }
-        let mut fields = self.fields.clone();
+        let mut fields = Fields::new(self.record.fields);
         match fields.next_raw() {
             Some((Key::Name(b"message"), message)) => {
                 self.fields = fields;
@@ -372,7 +374,7 @@ impl Run<'_, '_> {
     fn put_visible(&self, context: &Prepared, segment: usize, plan: &Plan, line: &mut Draft<'_>) {
         let mut fields = Fields::new(self.record.fields);
         let names = std::iter::from_fn(|| fields.next_raw()).filter_map(|(key, _)| plan.name(key));
-        let own: Names<&str> = names.filter(|name| self.layout.hides(name)).collect();
+        let own: Names<&str> = names.filter(|name| plan.hides(name, self.layout)).collect();
         context.put_without(segment, line.out(), |name| own.contains(name));
     }
 

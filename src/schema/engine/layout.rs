@@ -74,6 +74,14 @@ pub(in crate::schema) enum Place {
 }
 
 impl Place {
+    /// Returns the group that the keys of its fields are spelled for.
+    pub(super) fn spelled_for(self) -> Option<Group> {
+        match self {
+            Self::Group(group) | Self::Unsure(group) | Self::Either(_, group) => Some(group),
+            Self::Hidden => None,
+        }
+    }
+
     /// Returns the groups that a field may be in, as a set.
     fn groups(self) -> u32 {
         match self {
@@ -144,11 +152,16 @@ pub(super) struct Frame {
 }
 
 /// Which fields say what nothing else says; the others are fields like any other.
-pub(super) struct Takes {
+#[derive(Clone, Copy)]
+pub(in crate::schema) struct Takes {
     /// `service`.
-    pub(super) service: bool,
-    /// `trace_id` and `span_id`.
-    pub(super) ids: bool,
+    pub(in crate::schema) service: bool,
+    /// `trace_id`.
+    pub(in crate::schema) trace: bool,
+    /// `span_id`.
+    pub(in crate::schema) span: bool,
+    /// `level_name`.
+    pub(in crate::schema) level: bool,
 }
 
 /// The description of a schema's lines.
@@ -186,7 +199,7 @@ impl Layout {
             fits: |_, _| true,
             spellings: vec![Spelling::JSON; 2],
             keeps_roles: false,
-            takes: Takes { service: true, ids: true },
+            takes: Takes { service: true, trace: true, span: true, level: true },
             taken: None,
             own_lines: OwnLines::default(),
         }
@@ -233,9 +246,9 @@ impl Layout {
         self
     }
 
-    /// Sets whether the event's fields `service`, and `trace_id` and `span_id`, are shown by members.
-    pub(in crate::schema) fn roles(mut self, service: bool, ids: bool) -> Self {
-        self.takes = Takes { service, ids };
+    /// Sets which of the event's fields are shown by members.
+    pub(in crate::schema) fn roles(mut self, takes: Takes) -> Self {
+        self.takes = takes;
         self
     }
 
@@ -412,14 +425,14 @@ impl Layout {
     pub(super) fn place(&self, name: &str, origin: Origin) -> Place {
         let place = (self.place_of_name)(name, origin);
         match &self.edited_keys {
-            Some(edited) => edited.place(place, name, |group| (self.spelling_of(group).key)(name)),
+            Some(edited) => edited.place(place, name, |group| self.spelling_of(group).key(name)),
             None => place,
         }
     }
 
     /// Returns the key of a field in a group; borrowed if it is the name itself.
     pub(super) fn key<'n>(&self, group: Group, name: &'n str) -> Cow<'n, str> {
-        let key = (self.spelling_of(group).key)(name);
+        let key = self.spelling_of(group).key(name);
         match self.edited_keys.as_ref().and_then(|edited| edited.renamed(group, &key)) {
             Some(renamed) => Cow::Owned(renamed),
             None => key,

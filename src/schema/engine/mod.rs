@@ -28,7 +28,7 @@ mod syntax;
 mod tests;
 
 pub(super) use engine::Engine;
-pub(super) use layout::{Group, Layout, Mark, Place, Stage, TOP, UNDER, marks};
+pub(super) use layout::{Group, Layout, Mark, Place, Stage, TOP, Takes, UNDER, marks};
 pub(super) use own_lines::{micros_as_millis, micros_as_nanos, micros_as_seconds};
 pub(super) use parts::{Parts, error_message, headline, views};
 pub(super) use syntax::{AS_JSON, AS_TEXT, Brackets, Spelling, Syntax, is_number, is_text, put_text};

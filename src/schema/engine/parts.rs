@@ -125,8 +125,10 @@ impl<'a> Parts<'a> {
         self.message = take(fields, "message", ResolvedField::is_message).map(|field| field.value);
         self.error = take(fields, "error", ResolvedField::is_error).map(|field| field.value);
         let names_level = |field: &ResolvedField<'_>| field.is_own() && LineLevel::named(&field.value).is_some();
-        let level = take(fields, LEVEL_NAME, names_level).and_then(|field| LineLevel::named(&field.value));
-        self.level = level.unwrap_or(self.level);
+        if layout.takes.level {
+            let level = take(fields, LEVEL_NAME, names_level).and_then(|field| LineLevel::named(&field.value));
+            self.level = level.unwrap_or(self.level);
+        }
         let request = fields.iter().find(|field| field.name == REQUEST);
         self.request = request.map(|field| (field.value, field.origin));
         fields.retain(|field| field.name != REQUEST || stays(field));
@@ -137,8 +139,10 @@ impl<'a> Parts<'a> {
             let is_dynamic = |field: &ResolvedField<'_>| field.origin != Origin::Static;
             self.taken = take(fields, name, |field| is_dynamic(field) && fits(&field.value)).map(|field| field.value);
         }
-        if layout.takes.ids {
+        if layout.takes.trace {
             take_id(fields, "trace_id", &mut self.trace, TraceId::parse);
+        }
+        if layout.takes.span {
             take_id(fields, "span_id", &mut self.span, SpanId::parse);
         }
     }

@@ -387,7 +387,7 @@ impl Plan {
         others.iter().for_each(|(key, name)| keys.insert(key, name));
         let named = self.named.iter().map(|(name, _)| &**name);
         let mut meeting = Meeting::Nothing;
-        for name in self.names.iter().copied().chain(named).filter(|name| layout.hides(name)) {
+        for name in self.names.iter().copied().chain(named).filter(|name| self.hides(name, layout)) {
             if keys.get(&*key_of(layout, name, Origin::Event)).is_some_and(|other| other != name) {
                 meeting = Meeting::Keys;
                 break;
@@ -398,6 +398,11 @@ impl Plan {
         }
         self.met[place] = Some(meeting);
         meeting
+    }
+
+    /// Returns whether the event's field of this name hides one of its context. The place of a `log` record does not.
+    pub(super) fn hides(&self, name: &str, layout: &Layout) -> bool {
+        layout.hides(name) && !(self.prepares == Prepares::Log && name.starts_with("log."))
     }
 
     /// Returns the name of a captured field; `None` for what is not a field.
@@ -437,13 +442,18 @@ impl Field {
         let is_taken = layout.taken.is_some_and(|(taken, _)| taken == name);
         let is_role = layout.is_role(name);
         let is_service = layout.takes.service && name == "service" && record.service().is_none();
-        let is_id = is_service || layout.takes.ids && matches!(name, "trace_id" | "span_id");
+        let is_id = match name {
+            "trace_id" => layout.takes.trace,
+            "span_id" => layout.takes.span,
+            LEVEL_NAME => layout.takes.level,
+            _ => is_service,
+        };
         let slot = layout.slot_of(name);
         let (role, group, second) = match layout.place(name, Origin::Event) {
             _ if record.is_log && name.starts_with("log.") => (Role::Done, UNSPELLED, None),
             _ if is_role && layout.shows(name) => (Role::Done, UNSPELLED, None),
             _ if is_role => (Role::Irregular, UNSPELLED, None),
-            _ if is_static || is_id || is_taken || name == LEVEL_NAME => (Role::Irregular, UNSPELLED, None),
+            _ if is_static || is_id || is_taken => (Role::Irregular, UNSPELLED, None),
             Place::Group(group) => {
                 let role = slot.map_or(Role::Group(group), |(number, _)| Role::Slot(group, number));
                 (role, group, None)
@@ -479,13 +489,5 @@ fn is_changed(layout: &Layout, name: &str) -> bool {
 /// Returns the key of a field's name, and borrows it if it is the name itself. Of two possible groups it takes the second:
 /// the first has names of the schema, which are not changed.
 pub(super) fn key_of<'n>(layout: &Layout, name: &'n str, origin: Origin) -> Cow<'n, str> {
-    group_of(layout.place(name, origin)).map_or(Cow::Borrowed(name), |group| layout.key(group, name))
-}
-
-/// Returns the group that keys of fields with a place are spelled for.
-pub(super) fn group_of(place: Place) -> Option<Group> {
-    match place {
-        Place::Group(group) | Place::Unsure(group) | Place::Either(_, group) => Some(group),
-        Place::Hidden => None,
-    }
+    layout.place(name, origin).spelled_for().map_or(Cow::Borrowed(name), |group| layout.key(group, name))
 }

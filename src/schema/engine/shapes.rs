@@ -9,7 +9,7 @@ use tracing::Metadata;
 
 use super::layout::{Group, Layout, Member, Place, Stage};
 use super::parts::Parts;
-use super::plan::{group_of, key_of};
+use super::plan::key_of;
 use super::steps::Steps;
 use crate::addresses::{AddressHasher, AddressKeys};
 use crate::context::{Context, is_hidden};
@@ -207,7 +207,7 @@ impl Shape {
             self.groups |= 1 << group;
         }
         let mut key = Vec::new();
-        if let Some(group) = group_of(layout.place(name, origin)) {
+        if let Some(group) = layout.place(name, origin).spelled_for() {
             layout.spelling_of(group).syntax.put_key(&layout.key(group, name), &mut key);
         }
         SpanField { name, key: Piece::new(&key), role, is_repeated: false }

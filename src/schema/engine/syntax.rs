@@ -42,8 +42,14 @@ impl Syntax {
 #[derive(Clone)]
 pub(in crate::schema) struct Spelling {
     pub(in crate::schema) syntax: Syntax,
-    /// Returns the key of a field's name; borrowed if it is the name itself.
-    pub(in crate::schema) key: fn(&str) -> Cow<'_, str>,
+    key: KeyOf,
+}
+
+/// Makes the keys of names.
+#[derive(Clone)]
+enum KeyOf {
+    By(fn(&str) -> Cow<'_, str>),
+    Prefix(Cow<'static, str>),
 }
 
 impl Spelling {
@@ -52,20 +58,39 @@ impl Spelling {
 
     /// Names as they are.
     pub(in crate::schema) const fn with(syntax: Syntax) -> Self {
-        Self { syntax, key: |name| Cow::Borrowed(name) }
+        Self::by(syntax, |name| Cow::Borrowed(name))
+    }
+
+    /// Names as `key` makes them, borrowed if it is the name itself.
+    pub(in crate::schema) const fn by(syntax: Syntax, key: fn(&str) -> Cow<'_, str>) -> Self {
+        Self { syntax, key: KeyOf::By(key) }
+    }
+
+    /// Names behind a prefix.
+    pub(in crate::schema) fn prefixed(syntax: Syntax, prefix: impl Into<Cow<'static, str>>) -> Self {
+        Self { syntax, key: KeyOf::Prefix(prefix.into()) }
+    }
+
+    /// Returns the key of a field's name; borrowed if it is the name itself.
+    pub(in crate::schema) fn key<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        match &self.key {
+            KeyOf::By(key) => key(name),
+            KeyOf::Prefix(prefix) => Cow::Owned(format!("{prefix}{name}")),
+        }
     }
 
     /// Members of a JSON object, with values in a form.
     pub(in crate::schema) fn json(form: Form, key: fn(&str) -> Cow<'_, str>) -> Self {
-        Self { syntax: Syntax { form, ..Syntax::JSON }, key }
+        Self::by(Syntax { form, ..Syntax::JSON }, key)
     }
 }
 
 /// The key of a member.
 #[derive(Clone)]
 pub(super) struct MemberKey {
-    /// Empty when the value has whole members, which no edit changes.
     pub(super) name: String,
+    /// Whether it has no name: the value has whole members, or those of a list. No edit changes it.
+    pub(super) is_none: bool,
     /// What precedes the value.
     pub(super) bytes: Vec<u8>,
     syntax: Syntax,
@@ -75,12 +100,17 @@ impl MemberKey {
     pub(super) fn new(name: &str, syntax: &Syntax) -> Self {
         let mut bytes = Vec::new();
         syntax.put_key(name, &mut bytes);
-        Self { name: name.to_owned(), bytes, syntax: syntax.clone() }
+        Self {
+            name: name.to_owned(),
+            is_none: name.is_empty() && syntax.between.is_empty(),
+            bytes,
+            syntax: syntax.clone(),
+        }
     }
 
     /// Returns the key of whole members.
     pub(super) fn none(syntax: &Syntax) -> Self {
-        Self { name: String::new(), bytes: Vec::new(), syntax: syntax.clone() }
+        Self { name: String::new(), is_none: true, bytes: Vec::new(), syntax: syntax.clone() }
     }
 
     /// Returns the key under another name.

@@ -1,9 +1,13 @@
 //! Any program's lines are the same whether they are prepared or written directly.
 
+mod nasty;
+mod unique;
+
 use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde::de::DeserializeSeed;
 use tracing::callsite::{Callsite, Identifier};
 use tracing::field::{Field, FieldSet};
 use tracing::level_filters::LevelFilter;
@@ -11,6 +15,8 @@ use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata};
 
+use self::nasty::{NASTY, nasty};
+use self::unique::Unique;
 use super::engine::directly_written;
 use crate::context::{Bound, IdSource, Node, epoch, hidden_meta, is_hidden};
 use crate::record::{Capture, HELD_BACK_MARK, Record, Scratch, Statics, Timestamp, Value, put_named};
@@ -21,7 +27,7 @@ use crate::schema::{
 
 const FIELDS: usize = 4;
 
-const NAMES: [&str; 33] = [
+const NAMES: [&str; 43] = [
     "a",
     "b",
     "c",
@@ -55,6 +61,16 @@ const NAMES: [&str; 33] = [
     "errorType",
     "exception.type",
     "full_message",
+    "",
+    "span_id",
+    "level_name",
+    "truncated",
+    "fields.a",
+    "fields.b",
+    "log.error",
+    "log.message",
+    "log.target",
+    "log.line",
 ];
 
 struct Site(OnceLock<Metadata<'static>>);
@@ -164,12 +180,12 @@ fn step() -> impl Strategy<Value = Step> {
 fn edits() -> impl Strategy<Value = Edits> {
     let path = prop_oneof![
         3 => select(&NAMES[..]).prop_map(str::to_owned),
-        1 => (select(vec!["fields", "labels", "spans", "error"]), select(&NAMES[..]))
+        1 => (select(vec!["fields", "labels", "spans", "error", "", "a", "a.a", "x"]), select(&NAMES[..]))
             .prop_map(|(object, name)| format!("{object}.{name}")),
-        2 => select(vec!["timestamp", "@timestamp", "log.level", "severity", "status", "v", "spans", "span", "x"])
+        2 => select(vec!["timestamp", "@timestamp", "log.level", "severity", "status", "v", "spans", "span", "x", "a,\"b", ".a"])
             .prop_map(str::to_owned),
     ];
-    let edit = (path, 0..3, select(vec!["x", "y", "a", "level", "ts", "fields", "a.b"]));
+    let edit = (path, 0..3, select(vec!["x", "y", "a", "level", "ts", "fields", "a.b", "", "d\"\n"]));
     let apply = |edits: Edits, (path, kind, to): (String, i32, &'static str)| match kind {
         0 => edits.remove(path),
         1 => edits.rename(path, to),
@@ -242,6 +258,17 @@ fn schemas() -> Vec<Box<dyn Schema>> {
 
 /// Runs a program with a schema; returns how many lines were prepared. Each must equal the line written directly.
 fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], steps: &[Step]) -> usize {
+    run_as(false, schema, statics, sites, steps)
+}
+
+/// The same; `is_log`: with records of the `log` crate.
+fn run_as(
+    is_log: bool,
+    schema: &mut dyn Schema,
+    statics: &Statics,
+    sites: &[Vec<&'static str>],
+    steps: &[Step],
+) -> usize {
     let events: Vec<_> = sites.iter().map(|names| call_site(names, Kind::EVENT, Some("main.rs"))).collect();
     let spans: Vec<_> = sites.iter().map(|names| call_site(names, Kind::SPAN, None)).collect();
     let ids = IdSource::seeded(1);
@@ -300,7 +327,7 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
                     fields: &form,
                     context: bound.as_ref().map(Bound::context),
                     statics,
-                    is_log: false,
+                    is_log,
                     max_value_bytes: usize::MAX,
                     original_bytes: None,
                 };
@@ -313,7 +340,9 @@ fn run(schema: &mut dyn Schema, statics: &Statics, sites: &[Vec<&'static str>], 
                 assert_eq!(String::from_utf8_lossy(&line), String::from_utf8_lossy(&direct));
                 let json = line.strip_prefix(b"before").expect("what was there");
                 if json.starts_with(b"{") {
-                    serde_json::from_slice::<serde_json::Value>(json).expect("JSON");
+                    let mut json = serde_json::Deserializer::from_slice(json);
+                    let read = Unique.deserialize(&mut json).and_then(|()| json.end());
+                    assert!(read.is_ok(), "{read:?} in {}", String::from_utf8_lossy(&line));
                 }
             }
         }
@@ -334,7 +363,8 @@ proptest! {
         backtraces: bool,
         sites in proptest::collection::vec(proptest::collection::vec(select(&NAMES[..]), 0..=FIELDS), 1..6),
         steps in proptest::collection::vec(step(), 1..40),
-        schema in 0..SCHEMAS,
+        schema in 0..SCHEMAS + NASTY,
+        is_log: bool,
         edits in edits(),
     ) {
         let fields = [env.then_some("env"), version.then_some("version"), dotted.then_some("a.b")].into_iter().flatten();
@@ -344,7 +374,9 @@ proptest! {
             holds_back,
             backtraces: backtraces.then_some(LevelFilter::TRACE),
         };
-        run(&mut *edits.on(schemas().remove(schema)), &statics, &sites, &steps);
+        let mut schemas = schemas();
+        schemas.extend(nasty().map(|schema| -> Box<dyn Schema> { Box::new(schema) }));
+        run_as(is_log, &mut *edits.on(schemas.remove(schema)), &statics, &sites, &steps);
     }
 }
 

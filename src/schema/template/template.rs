@@ -1,7 +1,5 @@
 //! The schema: describes to the engine the lines that a text describes.
 
-use std::borrow::Cow;
-
 use super::nodes::{has_fields, named, remove, shown, uses};
 use super::parse::{Group, Node, Placeholder, Tint, parse};
 use super::part::{Part, Setting, TEXT};
@@ -12,7 +10,7 @@ use crate::record::{Record, Value};
 use crate::schema::Schema;
 use crate::schema::color::{Color, auto_color};
 use crate::schema::edit::Edits;
-use crate::schema::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER};
+use crate::schema::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, Takes, UNDER};
 use crate::schema::level::LevelFormat;
 use crate::schema::palette::Palette;
 use crate::schema::plain::{PLAIN, put_plain};
@@ -140,7 +138,6 @@ impl Options {
     fn layout(&self) -> Layout {
         let shown = shown(&self.nodes);
         let shows = |part: Part| shown.contains(&part);
-        let has_ids = shows(Part::TraceId) || shows(Part::SpanId);
         let shows_error = shows(Part::Error);
         let is_shown = named(&shown);
         let place = move |name: &str, _| match name {
@@ -158,8 +155,13 @@ impl Options {
             .tail(None)
             .end(b"")
             .spelling(TOP, Spelling::with(fields.clone()))
-            .spelling(UNDER, Spelling { syntax: fields.clone(), key: |name| Cow::Owned(format!("fields.{name}")) })
-            .roles(shows(Part::Service), has_ids);
+            .spelling(UNDER, Spelling::prefixed(fields.clone(), "fields."))
+            .roles(Takes {
+                service: shows(Part::Service),
+                trace: shows(Part::TraceId),
+                span: shows(Part::SpanId),
+                level: true,
+            });
         let brush = Brush { palette: self.is_colored.then(|| self.palette.clone()), tints: Vec::new() };
         let mut lines = Lines {
             layout: Some(layout),

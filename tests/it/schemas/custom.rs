@@ -144,3 +144,81 @@ fn a_described_line_keeps_the_promises_of_the_others() {
     assert_eq!(lines[1]["message"], "after", "the line whose schema panicked is dropped");
     assert_eq!(lines[2]["dropped"], 1, "and reported: {}", lines[2]);
 }
+
+#[test]
+fn a_message_that_is_shown_twice_takes_no_other_field() {
+    let schema = Custom::new("ts", |line| line.message("msg").message("text").fields());
+    let line = read(&lines_by(schema, || info!(user_id = 42, "order loaded"))).remove(0);
+    assert_eq!((&line["msg"], &line["text"]), (&"order loaded".into(), &"order loaded".into()), "{line}");
+    assert_eq!(line["user_id"], 42);
+}
+
+#[test]
+fn a_field_that_no_member_shows_stays_a_field() {
+    let log = || {
+        info!(trace_id = "4bf92f3577b34da6a3ce929d0e0e4736", level_name = "notice", "m");
+        info!(span_id = "00f067aa0ba902b7", level_name = "notice", "m");
+        error!(error = "failed", "m");
+    };
+    let lines = read(&lines_by(Custom::new("ts", |line| line.span_id("span").stack("stack").fields()), log));
+    assert_eq!(lines[0]["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736", "{}", lines[0]);
+    assert_eq!((&lines[1]["span"], &lines[1]["level_name"]), (&"00f067aa0ba902b7".into(), &"notice".into()));
+    assert_eq!(lines[2]["error"]["message"], "failed", "a stack without sources has no text: {}", lines[2]);
+    let lines = read(&lines_by(Custom::new("ts", |line| line.level("level").trace_id("trace")), log));
+    assert_eq!(
+        (&lines[0]["trace"], &lines[0]["level"]),
+        (&"4bf92f3577b34da6a3ce929d0e0e4736".into(), &"NOTICE".into())
+    );
+    assert_eq!(lines[1]["span_id"], "00f067aa0ba902b7", "{}", lines[1]);
+}
+
+/// `read` refuses a line with a key that is there twice.
+#[test]
+fn keys_like_those_that_spanline_makes_stay_unique() {
+    let log = || error!(a = 1, fields.a = 2, { "" } = 3, error = "failed", "m");
+    let lines_of = |schema| read(&lines_by(schema, log)).remove(0);
+
+    let line = lines_of(Custom::new("ts", |line| line.level("a").constant("fields.a", 7).constant("", 8)));
+    assert_eq!((&line["fields.a"], &line[""], &line["log.fields.a"]), (&7.into(), &8.into(), &1.into()), "{line}");
+    assert_eq!((&line["log.fields.fields.a"], &line["log.fields."]), (&2.into(), &3.into()), "{line}");
+
+    let line = lines_of(Custom::new("log.error", |line| line.constant("error", 7).constant("message", 8)));
+    assert_eq!((&line["error"], &line["log.log.error"]["message"]), (&7.into(), &"failed".into()), "{line}");
+    assert_eq!(line["log.message"], "m");
+
+    let line = lines_of(Custom::new("ts", |line| line.constant("message", 7).constant("log.message", 8)));
+    assert_eq!((&line["message"], &line["log.message"], &line["log.log.message"]), (&7.into(), &8.into(), &"m".into()));
+}
+
+#[test]
+fn edits_name_a_time_key_as_it_is_in_the_line() {
+    for key in ["a\"b", "a,b", "ä\n", "", ","] {
+        for (edits, expected) in [(Edits::new().rename(key, "when"), "when"), (Edits::new().remove("target"), key)] {
+            let schema = Custom::new(key, |line| line.target("target"));
+            let line = read(&output_lines(|output| output.schema(schema).edits(edits), || info!("m"))).remove(0);
+            assert!(
+                line[expected].is_string() && line.as_object().unwrap().len() == if expected == "when" { 5 } else { 4 }
+            );
+        }
+    }
+}
+
+#[test]
+fn edits_reach_members_with_an_empty_key() {
+    let schema = Custom::new("ts", |line| line.object("", |inside| inside.level("level").target("")));
+    let edits = Edits::new().rename(".level", "severity").remove(".");
+    let line = read(&output_lines(|output| output.schema(schema).edits(edits), || info!("m"))).remove(0);
+    assert_eq!(line[""], serde_json::json!({"severity": "INFO"}), "{line}");
+}
+
+/// The message alone would lose what the error led to.
+#[test]
+fn an_error_is_in_the_line_with_its_sources_or_as_its_stack() {
+    let failed = io::Error::other(Box::<dyn std::error::Error + Send + Sync>::from("no route"));
+    let error: &(dyn std::error::Error + 'static) = &failed;
+    let log = || error!(error, "payment failed");
+    let line = read(&lines_by(Custom::new("time", |line| line.error_message("error.message")), log)).remove(0);
+    assert_eq!((&line["error.message"], &line["error"]["message"]), (&"no route".into(), &"no route".into()), "{line}");
+    let both = Custom::new("time", |line| line.error_message("error.message").stack("error.stack"));
+    assert!(read(&lines_by(both, log)).remove(0).get("error").is_none());
+}

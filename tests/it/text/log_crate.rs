@@ -258,3 +258,23 @@ fn hostile_key_values_do_no_harm() {
         assert_eq!(lines[2]["message"], "next");
     });
 }
+
+/// A record has fields such as `log.file`, which are not shown.
+#[test]
+fn a_spans_field_stays_in_the_line_of_a_record_whose_place_has_its_name() {
+    let lines = lines_of(fixed(), || {
+        let upload = info_span!("upload", log.file = "a.txt", log.target = "b", log.line = 3, log.module_path = "c");
+        upload.in_scope(|| {
+            record("pool", Level::Info, "one");
+            record("pool", Level::Info, "two");
+        });
+    });
+    for line in &lines {
+        assert_eq!(
+            (&line["log.file"], &line["log.target"], &line["log.line"]),
+            (&json!("a.txt"), &json!("b"), &json!(3))
+        );
+        assert_eq!((&line["target"], &line["log.module_path"]), (&json!("pool"), &json!("c")));
+    }
+    assert_eq!(lines.len(), 2);
+}
