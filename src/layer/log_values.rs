@@ -87,7 +87,9 @@ impl<'kvs> VisitSource<'kvs> for Values<'_, 'kvs> {
             }
             name => name,
         };
-        self.are_unique &= key.to_borrowed_str().is_some_and(|name| self.names.add(name));
+        // The capture cuts a longer name, and two may be equal then.
+        let is_whole = name.len() <= usize::from(u16::MAX);
+        self.are_unique &= is_whole && key.to_borrowed_str().is_some_and(|name| self.names.add(name));
         value.visit(NamedValue { capture: &mut self.capture, name })
     }
 }
