@@ -208,9 +208,7 @@ const SCHEMAS: usize = 34;
 /// The schemas that the engine renders, with most switches on.
 fn schemas() -> Vec<Box<dyn Schema>> {
     let mut schemas: Vec<Box<dyn Schema>> = built_in().filter(|row| row.keys.is_some()).map(BuiltIn::schema).collect();
-    // miri returns an incomplete hostname.
-    let flat = Flat::new().pid().thread_id().thread_name().file().line().module();
-    let flat = if cfg!(miri) { flat } else { flat.hostname() };
+    let flat = Flat::new().pid().hostname().thread_id().thread_name().file().line().module();
     schemas.push(Box::new(flat.span_fields(SpanFields::Named(vec!["a".to_owned(), "error".to_owned()]))));
     schemas.push(Box::new(Flat::new().span_fields(SpanFields::IdsOnly)));
     schemas.push(Box::new(Nested::new().thread_id().thread_name().file().line()));
