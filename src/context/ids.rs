@@ -83,12 +83,12 @@ fn plain_hex<const DIGITS: usize>(text: &[u8; DIGITS]) -> Option<u128> {
 /// Each byte of a word.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// Returns the number of eight hex digits of either case, and zero if they are digits.
+/// Returns the number that eight hex digits of either case stand for. The second number is zero if all are digits.
 fn eight_digits(text: [u8; 8]) -> (u32, u64) {
     let text = u64::from_be_bytes(text);
     let letters = text >> 6 & EACH;
     let values = (text & (EACH * 0xf)) + letters * 9;
-    // Only the digits themselves are written for their values.
+    // Another byte is not what is written for its value.
     let wrong = (values & (EACH * 0xf0)) | (written(values) ^ (text | letters << 5));
     let bytes = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
     let words = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
