@@ -72,7 +72,9 @@ impl Builder {
         let (layer, filter, guard) = self.start()?;
         #[cfg(feature = "log")]
         let filters = Arc::clone(&filter.0);
-        let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer.with_filter(filter)));
+        // No other layer can be in this registry, so the filter applies to all of it: a per-layer filter looks up each span
+        // that is entered or left.
+        let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer).with(filter));
         #[cfg(feature = "log")]
         if takes_log {
             log_crate::install(&filters, usize::try_from(max_bytes).unwrap_or(usize::MAX))?;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::{Interest, NoSubscriber};
-use tracing::{Dispatch, Level, Metadata, dispatcher};
-use tracing_subscriber::layer::{Context, Filter};
+use tracing::{Dispatch, Level, Metadata, Subscriber, dispatcher};
+use tracing_subscriber::layer::{Context, Filter, Layer};
 
 use super::compiled::removed;
 use super::filter_set::FilterSet;
@@ -136,9 +136,24 @@ impl Filters {
     }
 }
 
-/// Hides from the layer what none of its outputs wants, without silencing other layers.
+/// Hides what no output wants: as a filter from its layer, without silencing other layers; as a layer from the whole
+/// registry.
 #[derive(Debug)]
 pub(crate) struct CallsiteFilter(pub(crate) Arc<Filters>);
+
+impl CallsiteFilter {
+    fn interest(&self, meta: &Metadata<'_>) -> Interest {
+        if self.0.wants(meta) { Interest::always() } else { Interest::never() }
+    }
+
+    fn max_level(&self) -> LevelFilter {
+        let filters = self.0.filters.load();
+        match filters.max_event_level() {
+            LevelFilter::OFF => LevelFilter::OFF,
+            events => events.max(filters.context_level),
+        }
+    }
+}
 
 impl<S> Filter<S> for CallsiteFilter {
     fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
@@ -146,14 +161,24 @@ impl<S> Filter<S> for CallsiteFilter {
     }
 
     fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
-        if self.0.wants(meta) { Interest::always() } else { Interest::never() }
+        self.interest(meta)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        let filters = self.0.filters.load();
-        match filters.max_event_level() {
-            LevelFilter::OFF => Some(LevelFilter::OFF),
-            events => Some(events.max(filters.context_level)),
-        }
+        Some(self.max_level())
+    }
+}
+
+impl<S: Subscriber> Layer<S> for CallsiteFilter {
+    fn enabled(&self, meta: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.0.wants(meta)
+    }
+
+    fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
+        self.interest(meta)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.max_level())
     }
 }
