@@ -160,15 +160,15 @@ fn for_each_span(dispatch: &Dispatch, open: impl Fn() -> Span) -> u64 {
 }
 
 #[test]
-fn a_span_takes_at_most_two_allocations_more_than_a_bare_registry() {
+fn a_span_takes_one_allocation_more_than_a_bare_registry() {
     let bare = Dispatch::new(tracing_subscriber::registry());
     let (layer, guard) = spanline::builder().output(Output::new(Nowhere)).build().unwrap();
     let ours = Dispatch::new(tracing_subscriber::registry().with(layer));
     let extra = |open: &dyn Fn() -> Span| for_each_span(&ours, open) - for_each_span(&bare, open);
-    // The node, and the box that the registry's extensions put it in.
-    assert_eq!(extra(&|| info_span!("request", request_id = "r-1", method = "GET")), 2);
-    assert_eq!(extra(&|| info_span!("plain")), 2);
-    assert_eq!(extra(&|| info_span!("parent").in_scope(|| info_span!("child", a = 1))), 4);
+    // The box that the registry's extensions put the node in. The node is one of a closed span.
+    assert_eq!(extra(&|| info_span!("request", request_id = "r-1", method = "GET")), 1);
+    assert_eq!(extra(&|| info_span!("plain")), 1);
+    assert_eq!(extra(&|| info_span!("parent").in_scope(|| info_span!("child", a = 1))), 2);
     guard.close().unwrap();
 }
 
@@ -179,9 +179,10 @@ fn variables_take_few_allocations_and_their_events_none() {
         let variables = spanline::with("tenant", "acme").and("attempt", 2);
         let _request = info_span!("request", request_id = "r-1").entered();
         (0..WARM_UP).for_each(|number| variables.in_scope(|| event(number)));
-        // As for a span: the node, and the box that the registry's extensions put it in.
+        // As for a span: the box that the registry's extensions put the node in, and the node, unless the worker has left
+        // one of a closed span.
         let counted = allocations(|| (0..EVENTS).for_each(|number| variables.in_scope(|| event(number))));
-        assert_eq!(counted / u64::from(EVENTS), 2);
+        assert!((1..=2).contains(&(counted / u64::from(EVENTS))), "{counted}");
         variables.in_scope(|| {
             event(0);
             assert_eq!(allocations(|| (0..EVENTS).for_each(event)), 0);
@@ -209,8 +210,8 @@ fn a_recorded_value_takes_few_allocations_however_often() {
         };
         (0..WARM_UP).for_each(logged);
         let counted = allocations(|| (0..EVENTS).for_each(logged));
-        // The update, the version's fields, what shares them, and the event's list of versions.
-        assert_eq!(counted / u64::from(EVENTS), 4);
+        // The version that the event has seen.
+        assert_eq!(counted / u64::from(EVENTS), 1);
     });
     guard.close().unwrap();
 }

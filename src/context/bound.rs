@@ -10,8 +10,8 @@ use super::node::Node;
 use super::recorded::Version;
 
 /// Versions of a span and its ancestors, each with the span's serial, innermost first. Spans on which nothing was recorded
-/// are omitted.
-type Versions = Option<Arc<[(u64, Arc<Version>)]>>;
+/// are omitted: most contexts have none, or one.
+type Versions = SmallVec<[(u64, Arc<Version>); 1]>;
 
 /// The number of attempts to read a chain of spans while no span records.
 const READS: u32 = 3;
@@ -30,11 +30,11 @@ impl Bound {
     /// Binds a node as it is now. `epoch`: read before. `parent`: the parent bound at the same epoch, if at hand.
     pub(crate) fn new(node: &Arc<Node>, epoch: u64, parent: Option<&Bound>) -> Self {
         let recorded = match parent {
-            _ if epoch == FIRST_EPOCH => None,
+            _ if epoch == FIRST_EPOCH => Versions::new(),
             Some(parent) if node.newest() == 0 => parent.recorded.clone(),
             _ => Self::versions(node),
         };
-        let version = recorded.iter().flat_map(|versions| versions.iter()).map(|(_, version)| version.stamp).max();
+        let version = recorded.iter().map(|(_, version)| version.stamp).max();
         Self { node: Arc::clone(node), epoch, version: version.unwrap_or(0), recorded }
     }
 
@@ -57,9 +57,7 @@ impl Bound {
     }
 
     fn read_versions(node: &Arc<Node>) -> Versions {
-        let versions: SmallVec<[_; 4]> =
-            node.chain().filter_map(|node| Some((node.serial(), node.latest()?))).collect();
-        (!versions.is_empty()).then(|| versions.into_iter().collect())
+        node.chain().filter_map(|node| Some((node.serial(), node.latest()?))).collect()
     }
 
     /// Returns whether it is this node, and nothing has changed since.
@@ -73,12 +71,16 @@ impl Bound {
         self.is(&other.node, other.epoch) && self.version == other.version
     }
 
+    pub(crate) fn into_node(self) -> Arc<Node> {
+        self.node
+    }
+
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { leaf: &self.node, version: self.version, recorded: self.recorded.as_deref().unwrap_or_default() }
+        Context { leaf: &self.node, version: self.version, recorded: &self.recorded }
     }
 }
 

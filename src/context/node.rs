@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use smallvec::SmallVec;
 use tracing::Metadata;
 
 use super::ids::{IdSource, SpanId, TraceId};
@@ -11,15 +10,13 @@ use super::ids::{IdSource, SpanId, TraceId};
 use super::otel::OtelIds;
 use super::recorded::{Recorded, Version};
 use super::span_ids::SpanIds;
+use super::spare_nodes;
 use super::timing::Timing;
 use super::trace_fields::{named_traces, trace_fields};
-use crate::values::Fields;
+use crate::values::{FieldBytes, Fields};
 
-/// A chain of at most this many spans without long fields is small.
-const SMALL_DEPTH: u8 = 32;
-
-/// A span's fields. They are stored in the node unless they are long: one allocation less for each span.
-type FieldBytes = SmallVec<[u8; 128]>;
+/// A span and those around it are small together up to this: a handful, or one with long fields.
+const SMALL_BYTES: u16 = 4096;
 
 /// One span.
 #[derive(Debug)]
@@ -46,8 +43,8 @@ pub(super) struct Flags {
     pub(super) names_trace: bool,
     /// The call site has a field that names a request.
     pub(super) names_request: bool,
-    /// The number of spans around it if all of them and itself are small, else more than [`SMALL_DEPTH`].
-    small_depth: u8,
+    /// The memory of the span and of those around it as they were opened, up to the largest number.
+    chain_bytes: u16,
     /// The span has closed.
     is_closed: AtomicBool,
     /// The fields it was opened with are known to need no redaction; and the same for outputs that also remove terminal
@@ -93,24 +90,48 @@ impl Node {
         span_id: Option<SpanId>,
     ) -> Arc<Self> {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let is_long = fields.len() > FieldBytes::new().inline_size();
-        let depth = parent.as_ref().map_or(0, |parent| parent.flags.small_depth.saturating_add(1));
-        let small_depth = if is_long { u8::MAX } else { depth };
-        let mut node = Arc::new(Self {
-            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
-            meta,
-            parent,
-            ids: SpanIds::new(span_id, made_trace),
-            recorded: Recorded::new(fields.len() + size_of::<Self>()),
-            timing: None,
-            flags: Flags { names_trace, small_depth, ..Flags::default() },
-            fields: SmallVec::new(),
-        });
-        // The fields are copied once, to their final place.
+        let own_bytes = size_of::<Self>() + fields.len();
+        let around = parent.as_ref().map_or(0, |parent| parent.flags.chain_bytes);
+        let chain_bytes = around.saturating_add(u16::try_from(own_bytes).unwrap_or(u16::MAX));
+        let mut node = spare_nodes::take().unwrap_or_else(|| Self::unopened(meta));
+        // It is not shared yet. Each field is written to its final place.
         if let Some(node) = Arc::get_mut(&mut node) {
+            node.serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+            node.meta = meta;
+            node.parent = parent;
+            node.ids = SpanIds::new(span_id, made_trace);
+            node.recorded.begin(own_bytes);
+            node.flags = Flags { names_trace, chain_bytes, ..Flags::default() };
             node.fields.extend_from_slice(fields);
         }
         node
+    }
+
+    #[cold]
+    fn unopened(meta: &'static Metadata<'static>) -> Arc<Self> {
+        Arc::new(Self {
+            serial: 0,
+            meta,
+            parent: None,
+            ids: SpanIds::new(None, None),
+            recorded: Recorded::default(),
+            timing: None,
+            flags: Flags::default(),
+            fields: FieldBytes::new(),
+        })
+    }
+
+    /// Returns the node, emptied, if nothing else refers to it, and the node around it.
+    pub(super) fn unused(mut self: Arc<Self>) -> (Option<Arc<Self>>, Option<Arc<Self>>) {
+        let Some(node) = Arc::get_mut(&mut self) else { return (None, None) };
+        let around = node.parent.take();
+        node.timing = None;
+        node.recorded.clear();
+        if node.fields.spilled() {
+            node.fields = FieldBytes::new();
+        }
+        node.fields.clear();
+        (Some(self), around)
     }
 
     /// Sets whether the span names a request, and its clock. Does nothing once the node is shared.
@@ -146,7 +167,7 @@ impl Node {
     /// Returns whether it takes little memory to keep it and the spans around it.
     #[inline]
     pub(crate) fn is_small(&self) -> bool {
-        self.flags.small_depth <= SMALL_DEPTH
+        self.flags.chain_bytes <= SMALL_BYTES
     }
 
     pub(crate) fn serial(&self) -> u64 {

@@ -3,25 +3,27 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use smallvec::SmallVec;
+
 use super::epoch::{FIRST_EPOCH, next_epoch, recording};
 use crate::sync;
-use crate::values::merge;
+use crate::values::{FieldBytes, merge};
 
 /// The fields recorded on a span up to the epoch `stamp`.
 #[derive(Debug)]
 pub(crate) struct Version {
     pub(super) stamp: u64,
-    pub(super) fields: Vec<u8>,
+    pub(super) fields: FieldBytes,
 }
 
 /// Updates that follow the latest version are merged once they are this large, and larger than it.
 const MERGE_BYTES: usize = 4096;
 
-/// The next update finds room for so much.
-const SPARE_BYTES: usize = 128;
+/// Updates that are merged at once, of most spans: they need no further memory.
+type Updates = SmallVec<[u8; 64]>;
 
 /// A span's recorded fields.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Recorded {
     /// The stamp of the latest update; zero until something was recorded.
     newest: AtomicU64,
@@ -35,7 +37,7 @@ pub(super) struct Recorded {
 struct Latest {
     version: Option<Arc<Version>>,
     /// Later updates, one after the other.
-    updates: Vec<u8>,
+    updates: Updates,
     /// The stamp of the last of them.
     stamp: u64,
 }
@@ -54,18 +56,30 @@ impl Latest {
         if self.updates.is_empty() {
             return None;
         }
-        let fields = merge(self.fields(), &self.updates);
-        self.updates.clear();
-        self.updates.shrink_to(SPARE_BYTES);
-        self.version.replace(Arc::new(Version { stamp: self.stamp, fields }))
+        let mut merged = Arc::new(Version { stamp: self.stamp, fields: FieldBytes::new() });
+        // Merged in its final place.
+        if let Some(version) = Arc::get_mut(&mut merged) {
+            merge(self.fields(), &self.updates, &mut version.fields);
+        }
+        self.updates = Updates::new();
+        self.version.replace(merged)
     }
 }
 
 impl Recorded {
-    /// Returns a state without recorded fields. `bytes`: the memory of the node alone.
+    /// Begins without recorded fields. `bytes`: the memory of the node alone.
     #[inline]
-    pub(super) fn new(bytes: usize) -> Self {
-        Self { newest: AtomicU64::new(0), bytes: AtomicUsize::new(bytes), latest: Mutex::default() }
+    pub(super) fn begin(&mut self, bytes: usize) {
+        *self.newest.get_mut() = 0;
+        *self.bytes.get_mut() = bytes;
+    }
+
+    /// Frees what was recorded.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        if *self.newest.get_mut() != 0 {
+            *sync::lock(&self.latest) = Latest::default();
+        }
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use tracing::Metadata;
 use super::context::Context;
 use super::node::Node;
 use super::recorded::Version;
-use crate::values::merge;
+use crate::values::{FieldBytes, merge};
 
 /// Values for some of the spans in a context.
 #[derive(Debug)]
@@ -59,12 +59,13 @@ impl<'a> Context<'a> {
             let recorded = if view.recorded.is_empty() { None } else { change(view.recorded, node.meta) };
             changed |= opened.is_some() || recorded.is_some();
             let recorded = recorded.as_deref().unwrap_or(view.recorded);
-            let fields = match opened {
+            let mut fields = FieldBytes::new();
+            match opened {
                 // All fields are kept: the last duplicate must remain the last.
-                Some(opened) => merge(&opened, recorded),
+                Some(opened) => merge(&opened, recorded, &mut fields),
                 None if recorded.is_empty() => continue,
-                None => recorded.to_vec(),
-            };
+                None => fields.extend_from_slice(recorded),
+            }
             versions.push((node.serial(), Arc::new(Version { stamp: self.version, fields })));
         }
         changed.then_some(FieldReplacements(versions))

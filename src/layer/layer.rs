@@ -113,6 +113,7 @@ where
         if self.core.diagnostics.close_lines.is_some() || self.core.diagnostics.held_lines.is_some() {
             self.close(&id, &registry);
         }
+        span_cache::forget(self.core.serial, &id);
     }
 
     fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {

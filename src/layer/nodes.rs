@@ -9,7 +9,7 @@ use tracing::span::Id;
 use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use crate::context::Node;
+use crate::context::{Node, keep};
 
 /// A span's nodes, one for each layer in the registry (usually one), each with the serial of its layer's core.
 ///
@@ -27,7 +27,10 @@ impl Nodes {
 
 impl Drop for Nodes {
     fn drop(&mut self) {
-        self.0.iter().for_each(|(_, node)| node.close());
+        for (_, node) in self.0.drain(..) {
+            node.close();
+            keep(node);
+        }
     }
 }
 

@@ -7,7 +7,8 @@
 //! An entry is valid while its span is open. When a span closes, the registry drops its nodes, which marks them closed
 //! before the id can be reused. So an id found with an open node means that node.
 //!
-//! A thread that stops logging keeps a few nodes of closed spans. Only nodes whose whole chain is small are cached.
+//! A thread forgets the spans that close on it, and keeps nodes of spans that close on others. Only nodes whose whole chain
+//! is small are cached: half a MiB at most for each thread.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use tracing::span::Id;
 use crate::context::Node;
 use crate::direct_mapped::DirectMapped;
 
-/// The number of spans that one thread nearly always uses at once. Ids of open spans differ in their low bits.
-const PLACES: usize = 8;
+/// The number of spans that one thread takes turns in without asking the registry. Ids of open spans differ in their low
+/// bits.
+const PLACES: usize = 128;
 
 struct Entry {
     core: u64,
@@ -43,6 +45,19 @@ pub(super) fn with<T>(core: u64, span: &Id, run: impl FnOnce(&Arc<Node>) -> T) -
         })
         .ok()
         .flatten()
+}
+
+/// Removes a span that closes.
+#[inline]
+pub(super) fn forget(core: u64, span: &Id) {
+    let span = span.into_u64();
+    let _ = SPANS.try_with(|spans| {
+        if let Ok(mut place) = spans.place(span).try_borrow_mut()
+            && place.as_ref().is_some_and(|entry| entry.span == span && entry.core == core)
+        {
+            *place = None;
+        }
+    });
 }
 
 /// Adds the node of an open span.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::block::Block;
 use super::entry::{Entry, NO_CONTEXT, Push};
 use super::spare::{Spare, blocks_for};
-use crate::context::{Bound, Node};
+use crate::context::{Bound, Node, keep_for_all};
 use crate::direct_mapped::BoxedDirectMapped;
 use crate::metrics::ByLevel;
 use crate::record::Timestamp;
@@ -132,9 +132,18 @@ impl Batch {
         }
     }
 
-    /// Adds a record at its place. `bound`: the context that it comes with, if any. `spare`: the source of blocks.
+    /// Adds a record at its place. `bound`: the context that it comes with, if any. `copy`: its bytes, if they have been
+    /// copied already. `spare`: the source of blocks.
     #[inline(always)]
-    pub(crate) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64, bound: Option<&Bound>, spare: &mut Spare) {
+    pub(crate) fn add(
+        &mut self,
+        push: &Push<'_>,
+        place: Place,
+        epoch: u64,
+        bound: Option<&Bound>,
+        copy: Option<Vec<u8>>,
+        spare: &mut Spare,
+    ) {
         let context = match (place.context, bound, push.context) {
             (Found::At(at), ..) => at,
             (Found::New, Some(bound), _) => self.add_bound(bound, epoch),
@@ -145,7 +154,7 @@ impl Batch {
             self.blocks.push_back(spare.take());
         }
         if let Some(block) = self.blocks.back_mut() {
-            block.add(push.bytes, |end| Entry { head: push.head, time: push.time, context, end });
+            block.add(push.bytes, copy, |end| Entry { head: push.head, time: push.time, context, end });
         }
         self.records += 1;
         self.by_level.add(push.head.level(), 1);
@@ -247,7 +256,7 @@ impl Batch {
         self.most_contexts = self.most_contexts.max(self.contexts.len());
         self.blocks.clear();
         self.records = 0;
-        self.contexts.clear();
+        keep_for_all(self.contexts.drain(..).map(Bound::into_node));
         self.by_level = ByLevel::default();
         self.bytes = 0;
         self.echoes = 0;

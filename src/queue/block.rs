@@ -40,15 +40,21 @@ impl Block {
         self.arena.len() + bytes + (self.entries.len() + 1) * size_of::<Entry>() <= self.max_bytes
     }
 
-    /// Adds a record that fits. `entry` makes its header from the place where its bytes end.
+    /// Adds a record that fits. `copy`: its bytes in separate memory, if they have been copied already. `entry` makes its
+    /// header from the place where its bytes end.
     #[inline]
-    pub(super) fn add(&mut self, bytes: &[u8], entry: impl FnOnce(u32) -> Entry) {
-        if self.is_large(bytes.len()) {
-            self.large.push((self.entries.len(), bytes.to_vec()));
+    pub(super) fn add(&mut self, bytes: &[u8], copy: Option<Vec<u8>>, entry: impl FnOnce(u32) -> Entry) {
+        if copy.is_some() || self.is_large(bytes.len()) {
+            self.add_large(bytes, copy);
         } else {
             self.arena.extend_from_slice(bytes);
         }
         self.entries.push(entry(self.arena.len() as u32));
+    }
+
+    #[cold]
+    fn add_large(&mut self, bytes: &[u8], copy: Option<Vec<u8>>) {
+        self.large.push((self.entries.len(), copy.unwrap_or_else(|| bytes.to_vec())));
     }
 
     pub(crate) fn len(&self) -> usize {

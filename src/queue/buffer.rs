@@ -82,9 +82,16 @@ impl Buffer {
 
     /// Adds a record for which there is room.
     #[inline(always)]
-    pub(super) fn add(&mut self, push: &Push<'_>, place: Place, epoch: u64, bound: Option<&Bound>) {
+    pub(super) fn add(
+        &mut self,
+        push: &Push<'_>,
+        place: Place,
+        epoch: u64,
+        bound: Option<&Bound>,
+        copy: Option<Vec<u8>>,
+    ) {
         self.used += place.cost;
-        self.pending.add(push, place, epoch, bound, &mut self.spare);
+        self.pending.add(push, place, epoch, bound, copy, &mut self.spare);
     }
 
     /// Frees the budget of `bytes` that were resolved.

@@ -10,7 +10,7 @@ use super::overflow::Overflow;
 use super::queue::{Queue, State};
 use crate::context::{Bound, epoch};
 use crate::metrics::Reason;
-use crate::record::Timestamp;
+use crate::record::{Grant, Timestamp};
 use crate::sync::{Instant, MutexGuard, after, wait_timeout};
 
 /// What became of a push.
@@ -25,6 +25,9 @@ pub(crate) enum Pushed {
     Refused,
 }
 
+/// A longer record is copied before the lock is taken.
+const LONG_BYTES: usize = 8 * 1024;
+
 impl Queue {
     /// Adds one record: one copy into the pending batch, under one lock.
     ///
@@ -32,18 +35,31 @@ impl Queue {
     /// Waits for room only under [`Overflow::Block`]. The lock itself is never held across I/O.
     #[inline]
     pub(crate) fn push(&self, push: Push<'_>) -> Pushed {
-        self.push_as(push, None)
+        if push.bytes.len() > LONG_BYTES {
+            return self.push_long(push);
+        }
+        self.push_as(push, None, None)
+    }
+
+    /// Adds one long record, which is copied before the lock is taken: other threads do not wait for it.
+    #[cold]
+    fn push_long(&self, push: Push<'_>) -> Pushed {
+        let mut granted = Grant::default();
+        // All threads together may have no more memory for copies. It is then copied under the lock.
+        let copy = granted.grow(push.bytes.len()).then(|| push.bytes.to_vec());
+        self.push_as(push, None, copy)
     }
 
     /// Adds a line that was held back, with the context that it had then. Never waits.
     #[cold]
     pub(crate) fn push_held_back(&self, push: Push<'_>, bound: Option<&Bound>) -> Pushed {
-        self.push_as(push, Some(bound))
+        self.push_as(push, Some(bound), None)
     }
 
-    /// Adds one record. `held_back`: the context of a line that was held back, if it had one.
+    /// Adds one record. `held_back`: the context of a line that was held back, if it had one. `copy`: its bytes, if they
+    /// have been copied already.
     #[inline(always)]
-    fn push_as(&self, push: Push<'_>, held_back: Option<Option<&Bound>>) -> Pushed {
+    fn push_as(&self, push: Push<'_>, held_back: Option<Option<&Bound>>, copy: Option<Vec<u8>>) -> Pushed {
         let level = push.head.level();
         let mut state = self.lock();
         let mut give_up = None;
@@ -89,7 +105,7 @@ impl Queue {
                 return if state.life.phase == Phase::Lost { Pushed::DeliverYourself } else { Pushed::Refused };
             }
         };
-        state.buffer.add(&push, place, epoch, held_back.flatten());
+        state.buffer.add(&push, place, epoch, held_back.flatten(), copy);
         if state.life.caller_delivers() {
             return Pushed::DeliverYourself;
         }

@@ -35,6 +35,6 @@ pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
 pub(crate) use own::{PANICS, REQUESTS, notice_metadata, panic_metadata};
 pub(crate) use repeated::repeats_names;
-pub(crate) use scratch::{Scratch, start_afresh};
+pub(crate) use scratch::{Grant, Scratch, start_afresh};
 pub(crate) use statics::Statics;
 pub(crate) use user_code::{discard, is_formatting};

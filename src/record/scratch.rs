@@ -19,12 +19,38 @@ pub(crate) fn start_afresh() {
     LARGE_BYTES.store(0, Ordering::Relaxed);
 }
 
+/// A part of the memory that all threads share, until it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Grant(usize);
+
+impl Grant {
+    /// Asks for more memory; returns whether it was granted.
+    #[cold]
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let taken = LARGE_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |granted| {
+            (granted == 0 || granted.saturating_add(bytes) <= MAX_LARGE_BYTES).then(|| granted.saturating_add(bytes))
+        });
+        self.0 += if taken.is_ok() { bytes } else { 0 };
+        taken.is_ok()
+    }
+}
+
+impl Drop for Grant {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0 > 0 {
+            let back = |granted: usize| Some(granted.saturating_sub(self.0));
+            let _ = LARGE_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
+        }
+    }
+}
+
 /// The buffer of one capture.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    // Declared first: the memory is freed before another thread may use its share.
     pub(super) bytes: Vec<u8>,
-    /// The part of [`LARGE_BYTES`] granted to it.
-    granted: usize,
+    granted: Grant,
 }
 
 impl Scratch {
@@ -32,7 +58,7 @@ impl Scratch {
     #[inline]
     pub(crate) fn new(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
-        Self { bytes, granted: 0 }
+        Self { bytes, granted: Grant::default() }
     }
 
     /// Returns the captured fields.
@@ -43,30 +69,14 @@ impl Scratch {
 
     /// Returns the buffer for the next capture; `None` when it has grown too large to keep.
     #[inline]
-    pub(crate) fn into_reusable(mut self) -> Option<Vec<u8>> {
-        let is_small = self.granted == 0 && self.bytes.capacity() <= SMALL_BYTES;
-        is_small.then(|| std::mem::take(&mut self.bytes))
+    pub(crate) fn into_reusable(self) -> Option<Vec<u8>> {
+        let is_small = self.granted.0 == 0 && self.bytes.capacity() <= SMALL_BYTES;
+        is_small.then_some(self.bytes)
     }
 
     /// Asks for more memory; returns whether it was granted.
     #[cold]
     pub(super) fn grant(&mut self, bytes: usize) -> bool {
-        let taken = LARGE_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |granted| {
-            (granted == 0 || granted.saturating_add(bytes) <= MAX_LARGE_BYTES).then(|| granted.saturating_add(bytes))
-        });
-        self.granted += if taken.is_ok() { bytes } else { 0 };
-        taken.is_ok()
-    }
-}
-
-impl Drop for Scratch {
-    #[inline]
-    fn drop(&mut self) {
-        if self.granted > 0 {
-            // Free the memory before another thread may use its share.
-            drop(std::mem::take(&mut self.bytes));
-            let back = |granted: usize| Some(granted.saturating_sub(self.granted));
-            let _ = LARGE_BYTES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
-        }
+        self.granted.grow(bytes)
     }
 }

@@ -1,10 +1,15 @@
 //! Writing fields: the counterpart of [`decode`](super::decode).
 
+use smallvec::SmallVec;
+
 use super::decode::{Fields, Key, Raw};
 use super::tag::{NAMED, value_tag};
 use super::text::prefix;
 use super::value::Value;
 use crate::names::last_of_each;
+
+/// The fields of one span. Those of most spans need no further memory.
+pub(crate) type FieldBytes = SmallVec<[u8; 128]>;
 
 /// Appends a field that no call site declares.
 pub(crate) fn put_named(out: &mut Vec<u8>, name: &str, value: &Value<'_>) {
@@ -90,13 +95,20 @@ fn block(bytes: &[u8]) -> Option<[u8; 16]> {
     Some(block.to_le_bytes())
 }
 
-/// Merges two sets of fields: the result has one value for each key, and a field of `new` replaces its namesake in `old`.
-pub(crate) fn merge(old: &[u8], new: &[u8]) -> Vec<u8> {
-    let mut merged = Vec::with_capacity(old.len() + new.len());
-    for (_, bytes) in last_of_each(with_bytes(old).chain(with_bytes(new))) {
-        merged.extend_from_slice(bytes);
+/// Appends the merged fields of two sets, where each key has one value: a field of `new` replaces its namesake in `old`.
+pub(crate) fn merge(old: &[u8], new: &[u8], merged: &mut FieldBytes) {
+    let mut updates = with_bytes(new);
+    match (updates.next(), updates.next()) {
+        // Nearly always: one field was recorded.
+        (Some((name, update)), None) => {
+            with_bytes(old).filter(|(other, _)| *other != name).for_each(|(_, bytes)| merged.extend_from_slice(bytes));
+            merged.extend_from_slice(update);
+        }
+        _ => {
+            let all = last_of_each(with_bytes(old).chain(with_bytes(new)));
+            all.for_each(|(_, bytes)| merged.extend_from_slice(bytes));
+        }
     }
-    merged
 }
 
 /// Reads fields with all their bytes: the key, the value and what it lost.
@@ -104,10 +116,9 @@ pub(crate) fn with_bytes(encoded: &[u8]) -> impl Iterator<Item = (Key<'_>, &[u8]
     let mut fields = Fields::new(encoded);
     std::iter::from_fn(move || {
         let before = fields.rest();
-        let (key, _) = fields.next()?;
-        let mut after = fields.clone();
-        if let Some((Key::Truncated, _)) = after.next() {
-            fields = after;
+        let (key, _) = fields.next_raw()?;
+        if fields.was_truncated() {
+            fields.next_raw();
         }
         Some((key, before.get(..before.len() - fields.rest().len()).unwrap_or_default()))
     })
@@ -167,7 +178,8 @@ mod tests {
         put_named(&mut new, "a", &Value::U64(3));
         put_named(&mut new, "c", &Value::U64(4));
         put_named(&mut new, "c", &Value::U64(5));
-        let merged = merge(&old, &new);
+        let mut merged = FieldBytes::new();
+        merge(&old, &new, &mut merged);
         let read: Vec<_> = Fields::new(&merged).collect();
         assert_eq!(
             read,
