@@ -1,4 +1,4 @@
-//! The queue's claims: a push is one lock and one copy; a worker that sleeps is woken, one that polls looks every 5 ms,
+//! The queue's claims: a push is one lock and one copy; a worker that sleeps is woken, one that polls looks every 5 to 80 ms,
 //! and for an ERROR at once.
 //!
 //! `cargo bench --all-features --bench queue`: the appender hands ready-made lines to the queue and does nothing else
@@ -30,12 +30,12 @@ const MAX_BYTES: usize = 64 << 20;
 /// The Mutex's buffer begins anew here.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Queues that fall asleep side by side, as each takes more than a second for it.
+/// Queues that fall asleep side by side, as each takes a while for it.
 const SLEEPERS: usize = 50;
 const WAKE_ROUNDS: usize = 4;
 const POLLED: usize = 200;
-/// A worker sleeps after a second without a line and some rounds of polling.
-const ASLEEP_AFTER: Duration = Duration::from_millis(1_300);
+/// A worker sleeps after some rounds of polling without a line.
+const ASLEEP_AFTER: Duration = Duration::from_millis(300);
 
 fn main() {
     println!("{:28} {:>10} {:>21} {:>21}", "ns per push", "spanline", "non_blocking", "Mutex<Vec<u8>>");

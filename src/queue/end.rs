@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::life::{Ending, Phase};
 use super::orders::wake_all;
 use super::queue::{Queue, State};
-use super::wakeups::MAX_LINGER;
+use super::wakeups::LOOK_EVERY;
 use crate::metrics::{ByLevel, DeliveredCounts, Reason};
 use crate::sync::{Instant, MutexGuard, wait_timeout, wait_timeout_while};
 
@@ -82,7 +82,7 @@ impl Queue {
     pub(crate) fn wait_delivered(&self, ending: &mut Ending) -> bool {
         let mut state = self.lock();
         if !self.is_delivered(&state) {
-            state = wait_timeout(&self.room, state, MAX_LINGER);
+            state = wait_timeout(&self.room, state, LOOK_EVERY);
         }
         if self.is_delivered(&state) {
             return true;
@@ -188,7 +188,7 @@ impl Queue {
     /// # Blocking
     /// For a few milliseconds.
     pub(crate) fn wait_a_moment(&self) {
-        drop(wait_timeout(&self.room, self.lock(), MAX_LINGER));
+        drop(wait_timeout(&self.room, self.lock(), LOOK_EVERY));
     }
 
     /// Gives up on the worker, and counts what it has not finished as dropped. Returns how many lines that are.

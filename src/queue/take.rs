@@ -5,24 +5,19 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::block::Block;
 use super::books::WorkerCounts;
+use super::idle::{Idle, Wait};
 use super::life::{LATE_PATIENCE, Phase};
 use super::losses::Loss;
 use super::orders::{Order, wake_all};
 use super::queue::{Queue, State};
-use super::wakeups::{MAX_LINGER, WorkerState};
+use super::wakeups::WorkerState;
 use crate::error::Error;
 use crate::metrics::DroppedLine;
 use crate::record::Timestamp;
 use crate::sync::{Instant, wait, wait_timeout};
 
-/// The longest that the worker waits while it is busy.
-const MIN_LINGER: Duration = Duration::from_millis(1);
 /// The worker takes a batch this large without waiting.
 const BATCH_BYTES: usize = 128 * 1024;
-/// A batch this large counts as busy.
-const BUSY_BYTES: usize = BATCH_BYTES / 4;
-/// After this long without a line, the worker sleeps until it is woken.
-const IDLE: Duration = Duration::from_secs(1);
 /// The longest pause before a failed write is tried again while the log shuts down.
 const LONGEST_PAUSE_AT_END: Duration = Duration::from_millis(20);
 
@@ -44,14 +39,13 @@ impl Queue {
     /// Waits until it is time to take what is pending.
     ///
     /// Returns at once when something is urgent or much is pending. Otherwise it lingers, so that lines go out many at
-    /// a time. After a second without a line it sleeps until it is woken. `until`: when it returns in any case.
+    /// a time. After a while without a line it sleeps until it is woken. `until`: when it returns in any case.
     ///
     /// # Blocking
     /// Yes; only the worker calls it.
     pub(crate) fn wait_for_work(&self, idle: &mut Idle, until: Option<Instant>) {
         let mut state = self.lock();
-        let linger = if idle.is_busy() { MIN_LINGER } else { MAX_LINGER };
-        let mut waited = false;
+        let mut waited = None;
         loop {
             let pending = &state.buffer.pending;
             if state.life.phase != Phase::Running || state.wakeups.urgent || pending.bytes() >= BATCH_BYTES {
@@ -61,33 +55,27 @@ impl Queue {
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
-            if waited && !(pending.is_empty() && state.books.losses.need_no_notice()) {
-                break;
-            }
-            if waited && idle.since.elapsed() >= IDLE {
-                if idle.trims < HALVES {
-                    idle.trims += 1;
+            if let Some(waited) = waited {
+                if !(pending.is_empty() && state.books.losses.need_no_notice()) {
                     break;
                 }
-                state.wakeups.worker = WorkerState::Asleep;
-                state = match left {
-                    Some(left) => wait_timeout(&self.work, state, left),
-                    None => wait(&self.work, state),
-                };
-            } else {
-                state.wakeups.worker = WorkerState::Polling;
-                let linger = left.map_or(linger, |left| left.min(linger));
-                state = wait_timeout(&self.work, state, linger);
+                idle.found_nothing(waited);
             }
+            let wait = idle.wait();
+            let (worker, longest) = match wait {
+                Wait::Poll(linger) => (WorkerState::Polling, Some(linger)),
+                Wait::Sleep(longest) => (WorkerState::Asleep, longest),
+                Wait::Trim => break,
+            };
+            state.wakeups.worker = worker;
+            state = match left.into_iter().chain(longest).min() {
+                Some(longest) => wait_timeout(&self.work, state, longest),
+                None => self::wait(&self.work, state),
+            };
             state.wakeups.worker = WorkerState::Working;
-            waited = true;
+            waited = Some(wait);
         }
-        let pending = &state.buffer.pending;
-        if !pending.is_empty() {
-            idle.since = Instant::now();
-            idle.trims = 0;
-        }
-        idle.last_bytes = pending.bytes();
+        idle.takes(state.buffer.pending.bytes());
     }
 
     /// Takes what is pending and leaves `spare`, an empty batch. The caller holds the engine until the batch is
@@ -285,33 +273,5 @@ impl State {
         let losses = self.books.losses.take_due(last || !self.orders.is_empty(), batch.is_empty() && !last);
         let woken = std::mem::take(&mut self.wakeups.calls_sink);
         Taken { batch, losses, orders: self.orders.take(), last, woken, total: self.books.progress.taken.total() }
-    }
-}
-
-/// How busy the worker has been.
-#[derive(Debug)]
-pub(crate) struct Idle {
-    since: Instant,
-    last_bytes: usize,
-    /// How often an empty batch was handed out before the sleep, for the worker to trim.
-    trims: u8,
-}
-
-/// The queue has two batches.
-const HALVES: u8 = 2;
-
-impl Idle {
-    pub(crate) fn new() -> Self {
-        Self { since: Instant::now(), last_bytes: 0, trims: 0 }
-    }
-
-    /// Whether much comes in.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.last_bytes >= BUSY_BYTES
-    }
-
-    /// Whether nothing has come for a while.
-    pub(crate) fn is_resting(&self) -> bool {
-        self.trims > 0
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::sync::Instant;
 
-/// The longest that the worker waits before it takes what is pending.
-pub(super) const MAX_LINGER: Duration = Duration::from_millis(5);
+/// What is not signalled is looked for this often.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// While the queue is nearly full, callers that wait for room are woken no more often than this.
 const WAKE_CALLERS_EVERY: Duration = Duration::from_millis(1);

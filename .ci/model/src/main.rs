@@ -18,6 +18,9 @@ mod metrics;
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src/queue/mod.rs"]
 mod queue;
+#[allow(dead_code)]
+#[path = "../../../src/record/scratch.rs"]
+mod scratch;
 mod sync;
 #[allow(dead_code)]
 #[path = "../../../src/values/time.rs"]
@@ -26,6 +29,7 @@ mod time;
 pub use queue::Overflow;
 
 mod record {
+    pub(crate) use crate::scratch::Grant;
     pub use crate::time::Timestamp;
 }
 
@@ -41,6 +45,10 @@ mod context {
 
     pub(crate) fn epoch() -> u64 {
         1
+    }
+
+    pub(crate) fn keep_for_all(nodes: impl Iterator<Item = Arc<Node>>) {
+        nodes.for_each(drop);
     }
 
     impl Node {
@@ -64,6 +72,10 @@ mod context {
     impl Bound {
         pub(crate) fn new(node: &Arc<Node>, _: u64, _: Option<&Bound>) -> Self {
             Self(Arc::clone(node))
+        }
+
+        pub(crate) fn into_node(self) -> Arc<Node> {
+            self.0
         }
 
         pub(crate) fn is_same(&self, _: &Self) -> bool {
