@@ -78,7 +78,7 @@ pub(crate) fn count_all() -> Vec<(Run, Count)> {
         if REDACTED.iter().any(|(name, _)| *name == work.name) {
             runs.extend(["open", "redacted"].map(|layer| Run { layer, work }));
         }
-        if matches!(work.part, Part::Caller(..)) {
+        if !matches!(work.part, Part::Worker { .. }) {
             runs.push(Run { layer: "floor", work });
         }
     }
@@ -104,18 +104,26 @@ pub(crate) fn count_all() -> Vec<(Run, Count)> {
 /// The program that is counted.
 pub(crate) fn run(layer: &str, work: &Work, times: u32) {
     let (caller, drain) = match work.part {
-        Part::Caller(..) => (work, false),
+        Part::Caller(..) | Part::OfLayer(_) => (work, false),
         Part::Worker { of, .. } => (Work::named(of), true),
     };
-    let Part::Caller(operation, outputs) = caller.part else { unreachable!("lines of lines") };
+    let (operation, outputs, is_layer) = match caller.part {
+        Part::Caller(operation, outputs) => (operation, outputs, false),
+        Part::OfLayer(operation) => (operation, 1, true),
+        Part::Worker { .. } => unreachable!("lines of lines"),
+    };
     if layer == "floor" && work.name == "deep" {
         set_global_default(tracing_subscriber::registry()).expect("the first");
         operation(times);
         return;
     }
     if layer == "floor" {
-        let empty = Empty.with_filter(Targets::new().with_default(LevelFilter::INFO));
-        set_global_default(tracing_subscriber::registry().with(empty)).expect("the first");
+        let targets = Targets::new().with_default(LevelFilter::INFO);
+        if is_layer {
+            set_global_default(tracing_subscriber::registry().with(Empty.with_filter(targets))).expect("the first");
+        } else {
+            set_global_default(tracing_subscriber::registry().with(Empty).with(targets)).expect("the first");
+        }
         operation(times);
         return;
     }
@@ -127,7 +135,7 @@ pub(crate) fn run(layer: &str, work: &Work, times: u32) {
         _ => Redact::new(),
     };
     let builder = spanline::builder().redact(redact).shutdown_timeout(patience, patience).on_complaint(|_| {});
-    let (guard, gates) = gated(builder, outputs, Use::of(work));
+    let (guard, gates) = gated(builder, outputs, is_layer, Use::of(work));
     operation(times);
     assert_eq!(guard.handle().metrics().dropped(), 0, "the queue is too small");
     if drain {
@@ -140,7 +148,7 @@ pub(crate) fn run(layer: &str, work: &Work, times: u32) {
 }
 
 /// A log whose workers stand at their gates.
-fn gated(mut builder: Builder, outputs: usize, used: Option<&Use>) -> (Guard, Vec<Gate>) {
+fn gated(mut builder: Builder, outputs: usize, is_layer: bool, used: Option<&Use>) -> (Guard, Vec<Gate>) {
     let gates: Vec<_> = (0..outputs).map(|_| Gate::new()).collect();
     for gate in &gates {
         let output = Output::new(Null { gate: Some(gate.clone()) }).queue_bytes(QUEUE_BYTES);
@@ -149,13 +157,15 @@ fn gated(mut builder: Builder, outputs: usize, used: Option<&Use>) -> (Guard, Ve
             None => output,
         });
     }
-    let guard = match used {
-        Some(used) => (used.log)(builder).init().expect("the first"),
-        None => {
-            let (layer, guard) = builder.build().expect("a layer");
-            set_global_default(tracing_subscriber::registry().with(layer)).expect("the first");
-            guard
-        }
+    if let Some(used) = used {
+        builder = (used.log)(builder);
+    }
+    let guard = if is_layer {
+        let (layer, guard) = builder.build().expect("a layer");
+        set_global_default(tracing_subscriber::registry().with(layer)).expect("the first");
+        guard
+    } else {
+        builder.init().expect("the first")
     };
     info!("the line on which the workers wait");
     gates.iter().for_each(Gate::pass);

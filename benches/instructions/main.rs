@@ -67,7 +67,7 @@ fn compare() -> ExitCode {
     let count_of = |layer, work: &Work| {
         let count = find(layer, work.name)?;
         Some(match work.part {
-            Part::Caller(..) => count,
+            Part::Caller(..) | Part::OfLayer(_) => count,
             Part::Worker { of, lines } => (count - find(layer, of).unwrap_or(0.0)) / f64::from(lines),
         })
     };

@@ -4,10 +4,9 @@ use std::hint::black_box;
 
 use spanline::schema::{Custom, Edits, Template, by_name};
 use spanline::{Builder, Output, propagate};
-use tracing::field::Empty;
-use tracing::{info, info_span};
+use tracing::info;
 
-use crate::works::{Part, Work, event, events_inside, request};
+use crate::works::{Part, Work, event, events_inside, request, requests};
 
 /// The benchmark's event in the schema of a name.
 macro_rules! in_schema {
@@ -120,25 +119,6 @@ fn reserved(times: u32) {
 fn in_variables(times: u32) {
     let variables = propagate::with("tenant", "acme").and("request_id", "0d5fbc1c-6e13-4a5e-9d37-0a2f7d6b5c11");
     variables.in_scope(|| (0..times).for_each(|_| event()));
-}
-
-fn requests(times: u32) {
-    for _ in 0..times {
-        let span = info_span!(
-            "request",
-            request_id = "0d5fbc1c-6e13-4a5e-9d37-0a2f7d6b5c11",
-            trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
-            method = "GET",
-            path = "/api/orders/42",
-            peer = "10.1.2.3",
-            attempt = 1u64,
-            status = Empty
-        );
-        let entered = span.enter();
-        (0..3).for_each(|_| event());
-        span.record("status", black_box(200u64));
-        drop(entered);
-    }
 }
 
 fn closes(times: u32) {
