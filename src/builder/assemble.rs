@@ -115,6 +115,7 @@ impl Builder {
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
         let mut filters = Vec::new();
         let mut own_targets = Vec::new();
+        let mut below = Vec::new();
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
         let common = Common {
             max_line_bytes,
@@ -128,13 +129,16 @@ impl Builder {
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
             let name = output.name_among(&lanes)?;
             let filter = output.filter.take().map(FilterSetting::parse).transpose();
-            filters.push(filter.map_err(|error| error.of_output(&name))?);
+            let filter = filter.map_err(|error| error.of_output(&name))?;
+            filter::check_bound(filter.as_ref(), output.below).map_err(|error| error.of_output(&name))?;
+            filters.push(filter);
+            below.push(output.below);
             own_targets.push(output.take_own_targets());
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
             lanes.push(output.start(name, limit, &common)?);
             Ok(())
         });
-        let state = filter::FilterSet { global, outputs: filters, own_targets, context_level, held_back: held };
+        let state = filter::FilterSet { global, outputs: filters, below, own_targets, context_level, held_back: held };
         let filters = Arc::new(Filters::new(state));
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
@@ -191,6 +195,12 @@ fn check_statics(statics: &Statics, max_line_bytes: usize) -> Result<(), Error> 
 }
 
 fn default_output() -> Output {
-    let stdout = Stdout::new();
-    if stdout.profile().is_terminal { Output::new(stdout).schema(Console::new()) } else { Output::new(stdout) }
+    standard(Stdout::new())
+}
+
+/// Returns an output to a standard stream: with the schema `Console` if it is a terminal.
+pub(super) fn standard(stream: impl Sink) -> Output {
+    let is_terminal = stream.profile().is_terminal;
+    let output = Output::new(stream);
+    if is_terminal { output.schema(Console::new()) } else { output }
 }

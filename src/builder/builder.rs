@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use tracing::Level;
+
+use super::assemble::standard;
 use super::output::Output;
 use super::settings::{Diagnostics, FilterSettings, Integrations, RateLimits};
 use crate::byte_size::ByteSize;
@@ -12,6 +15,7 @@ use crate::control::{Deadlines, Guard};
 use crate::error::Error;
 use crate::record::{Clock, OwnedValue, Statics, Timestamp};
 use crate::redact::Redact;
+use crate::sink::{Stderr, Stdout};
 
 /// Sets up the log.
 ///
@@ -90,6 +94,22 @@ impl Builder {
     pub fn output(mut self, output: Output) -> Self {
         self.outputs.push(output);
         self
+    }
+
+    /// Adds two outputs that share the levels: lines below `level` go to stdout, `level` and above to stderr.
+    ///
+    /// Each line is written once. A stream that is a terminal gets [`Console`](crate::schema::Console) lines, any other
+    /// JSON. For other settings, add the two outputs with [`Output::below`] and [`Output::output_filter`].
+    ///
+    /// # Examples
+    /// ```
+    /// # let (_layer, guard) =
+    /// spanline::builder().stdout_and_stderr(tracing::Level::WARN)
+    /// # .build::<tracing_subscriber::Registry>()?;
+    /// # Ok::<(), spanline::Error>(())
+    /// ```
+    pub fn stdout_and_stderr(self, level: Level) -> Self {
+        self.output(standard(Stdout::new()).below(level)).output(standard(Stderr::new()).output_filter(level))
     }
 
     /// Sets the maximum length of a line: 256 bytes to 1 GiB, [`Self::DEFAULT_MAX_LINE_BYTES`] by default.

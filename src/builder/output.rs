@@ -3,12 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
+use tracing::Level;
+
 use crate::byte_size::ByteSize;
 use crate::filter::{FilterSetting, IntoFilter};
 use crate::queue::Overflow;
+use crate::record::Record;
 use crate::schema::{Edits, Schema};
 use crate::sink::{Profile, Sink};
-use crate::worker::Durability;
+use crate::worker::{Durability, RecordFilter};
 
 /// When lines begin with the priority that systemd's journal reads, see [`Output::journal_prefix`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,9 @@ pub struct Output {
     pub(super) strips_ansi: bool,
     pub(super) journal_prefix: Option<JournalPrefix>,
     pub(super) filter: Option<FilterSetting>,
+    /// Events of this level and above are too severe.
+    pub(super) below: Option<Level>,
+    pub(super) record_filter: Option<RecordFilter>,
     pub(super) overflow: Overflow,
     pub(super) synchronous: Option<Duration>,
     pub(super) durability: Durability,
@@ -58,6 +64,8 @@ impl Output {
             strips_ansi: false,
             journal_prefix: None,
             filter: None,
+            below: None,
+            record_filter: None,
             overflow: Overflow::default(),
             synchronous: None,
             durability: Durability::default(),
@@ -121,6 +129,48 @@ impl Output {
     /// A bad directive is an error of `init` and `build`.
     pub fn output_filter(mut self, filter: impl IntoFilter) -> Self {
         self.filter = Some(FilterSetting::new(filter));
+        self
+    }
+
+    /// Takes only events that are less severe than `level`: an upper bound, where a filter sets the lower one.
+    ///
+    /// With it, several outputs share the levels, so that each line is written once. The call site decides, at no cost for
+    /// lines that the output does not take. The output's own notices are WARN lines, and it always has them.
+    ///
+    /// A bound that leaves no level, also together with [`output_filter`](Self::output_filter), is an error of `init` and
+    /// `build`. [`Builder::stdout_and_stderr`](crate::Builder::stdout_and_stderr) is the short form for the two standard
+    /// streams.
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::{Output, Stderr, Stdout};
+    /// use tracing::Level;
+    ///
+    /// spanline::builder()
+    ///     .output(Output::new(Stdout::new()).below(Level::WARN))                 // INFO and less severe
+    ///     .output(Output::new(Stderr::new()).output_filter(Level::WARN));        // WARN and ERROR
+    /// ```
+    pub fn below(mut self, level: Level) -> Self {
+        self.below = Some(level);
+        self
+    }
+
+    /// Further filters this output by what is in a record: its fields, those of the spans around it, and its metadata.
+    ///
+    /// `takes` runs on the output's worker, after redaction and before the schema. So a refused line has been captured
+    /// and queued; a level or a target costs less in [`output_filter`](Self::output_filter). Refused lines are counted as
+    /// [`filtered`](crate::metrics::OutputMetrics::filtered), not as dropped, and nothing reports them. The log's notices
+    /// pass. A line on which `takes` panics is dropped as [`panicked`](crate::metrics::Reason::Panicked).
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::record::Value;
+    /// use spanline::{Output, RollingFile};
+    ///
+    /// Output::new(RollingFile::new("logs/audit.log")).record_filter(|record| record.field("audit") == Some(Value::Bool(true)));
+    /// ```
+    pub fn record_filter(mut self, takes: impl FnMut(&Record<'_>) -> bool + Send + 'static) -> Self {
+        self.record_filter = Some(Box::new(takes));
         self
     }
 
@@ -189,6 +239,7 @@ impl fmt::Debug for Output {
         f.debug_struct("Output")
             .field("name", self.name.as_ref().unwrap_or(&self.profile.name))
             .field("filter", &self.filter)
+            .field("below", &self.below)
             .field("overflow", &self.overflow)
             .field("synchronous", &self.synchronous)
             .field("durability", &self.durability)

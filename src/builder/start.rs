@@ -52,6 +52,12 @@ impl Output {
                 "an appender has no filter; remove `output_filter`, and set a filter on the layer that writes to it",
             ));
         }
+        if self.below.is_some() || self.record_filter.is_some() {
+            return Err(Error::invalid(
+                "an appender has no filter; remove `below` and `record_filter`, and set a filter on the layer that writes \
+                 to it",
+            ));
+        }
         if self.journal_prefix.is_some() {
             return Err(Error::invalid(
                 "an appender has no priorities; remove `journal_prefix`, and let the formatter write them",
@@ -159,6 +165,7 @@ impl Output {
             own_threads: self.profile.own_threads,
             is_plain: self.profile.is_plain,
             logs_nothing: self.profile.logs_nothing,
+            record_filter: self.record_filter,
             wants_columns: self.profile.wants_columns,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),

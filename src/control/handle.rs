@@ -126,7 +126,8 @@ impl Handle {
     /// Replaces the filter of one output.
     ///
     /// # Errors
-    /// As [`set_filter`](Self::set_filter). No output has that name.
+    /// As [`set_filter`](Self::set_filter). No output has that name, or no event passes both the filter and the output's
+    /// [upper bound](crate::Output::below).
     pub fn set_output_filter(&self, output: &str, filter: impl IntoFilter) -> Result<(), Error> {
         let directives = FilterSetting::new(filter).parse()?;
         let filters = self.filters()?;
@@ -134,6 +135,7 @@ impl Handle {
         let at = at.ok_or_else(|| {
             Error::invalid(unknown("output", output, self.lanes.iter().map(|lane| lane.name.as_str()), &[]))
         })?;
+        filters.check_bound(at, &directives).map_err(|error| error.of_output(output))?;
         filters.change(|state| {
             if let Some(own) = state.outputs.get_mut(at) {
                 *own = Some(directives.clone());

@@ -4,6 +4,7 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
 use super::directives::Directives;
+use crate::error::Error;
 
 /// The filters in force.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub(crate) struct FilterSet {
     pub(crate) global: Option<Directives>,
     /// Each output's own filter.
     pub(crate) outputs: Vec<Option<Directives>>,
+    /// For each output, the level that is too severe for it, if it has an upper bound.
+    pub(crate) below: Vec<Option<Level>>,
     /// For each output, the targets of its sink's own client library.
     pub(crate) own_targets: Vec<Vec<String>>,
     /// Spans with an id field are seen up to this level even if no output wants their events.
@@ -43,6 +46,14 @@ impl FilterSet {
 
     /// Returns the outputs that want events of this target and level, one bit for each.
     pub(super) fn mask(&self, target: &str, level: Level) -> u64 {
+        let passing = self.passing(target, level);
+        let too_severe = self.below.iter().enumerate().filter(|(_, below)| below.is_some_and(|below| level <= below));
+        too_severe.fold(passing, |mask, (bit, _)| mask & !(1 << bit))
+    }
+
+    /// Returns the outputs that want spans of this target and level for what they hand down. Upper bounds do not apply:
+    /// an INFO event inherits from the WARN span around it.
+    pub(super) fn passing(&self, target: &str, level: Level) -> u64 {
         if self.global.as_ref().is_some_and(|global| !global.enables(target, level)) {
             return 0;
         }
@@ -68,6 +79,22 @@ impl FilterSet {
     }
 }
 
+/// Checks that a filter lets an event pass that is less severe than `below`, unless it is off.
+///
+/// # Errors
+/// It lets none pass.
+pub(crate) fn check_bound(own: Option<&Directives>, below: Option<Level>) -> Result<(), Error> {
+    let Some(below) = below else { return Ok(()) };
+    let most = own.map_or(LevelFilter::TRACE, Directives::max_level);
+    if most == LevelFilter::OFF || most > LevelFilter::from(below) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "no event passes: the output takes levels below {below}, and its filter lets only {most} and above pass; raise \
+         the level of `below`, or let `output_filter` pass more"
+    )))
+}
+
 /// Whether `target` is `path` or a module below it.
 fn covers(path: &str, target: &str) -> bool {
     target.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
@@ -83,6 +110,7 @@ mod tests {
         FilterSet {
             global: global.map(targets),
             outputs: outputs.iter().map(|own| own.map(targets)).collect(),
+            below: Vec::new(),
             own_targets: Vec::new(),
             context_level: LevelFilter::INFO,
             held_back: None,
@@ -117,6 +145,15 @@ mod tests {
         assert_eq!(filters.mask("db::pool", Level::DEBUG), 0b101);
         assert_eq!(filters.mask("hyper::client", Level::ERROR), 0);
         assert_eq!(filters.max_level(), LevelFilter::DEBUG);
+    }
+
+    #[test]
+    fn an_upper_bound_keeps_severe_events_away_and_not_spans() {
+        let below = vec![Some(Level::WARN), None];
+        let filters = FilterSet { below, ..filters(Some("debug"), &[None, Some("warn")]) };
+        let masks = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG].map(|level| filters.mask("app", level));
+        assert_eq!(masks, [0b10, 0b10, 0b01, 0b01]);
+        assert_eq!(filters.passing("app", Level::WARN), 0b11);
     }
 
     #[test]

@@ -10,8 +10,10 @@ use tracing::{Dispatch, Level, Metadata, Subscriber, dispatcher};
 use tracing_subscriber::layer::{Context, Filter, Layer};
 
 use super::compiled::removed;
-use super::filter_set::FilterSet;
+use super::directives::Directives;
+use super::filter_set::{FilterSet, check_bound};
 use crate::context::is_hidden;
+use crate::error::Error;
 use crate::sync;
 
 /// Spans with one of these fields pass on an id.
@@ -87,10 +89,19 @@ impl Filters {
         filters.mask(target, level) != 0 || filters.held_back_mask(target, level) != 0
     }
 
+    /// Checks that an event passes both a new filter of an output and the output's upper bound.
+    ///
+    /// # Errors
+    /// None does.
+    pub(crate) fn check_bound(&self, output: usize, own: &Directives) -> Result<(), Error> {
+        check_bound(Some(own), self.filters.load().below.get(output).copied().flatten())
+    }
+
     /// Returns whether the layer wants to see the call site.
     fn wants(&self, meta: &Metadata<'_>) -> bool {
         let filters = self.filters.load();
-        filters.mask(meta.target(), *meta.level()) != 0
+        let wanting = if meta.is_span() { FilterSet::passing } else { FilterSet::mask };
+        wanting(&filters, meta.target(), *meta.level()) != 0
             || (meta.is_event() && filters.held_back_mask(meta.target(), *meta.level()) != 0)
             || (is_hidden(meta) && filters.max_level() != LevelFilter::OFF)
             || (meta.is_span()

@@ -14,7 +14,7 @@ mod level;
 mod parse;
 
 pub(crate) use directives::Directives;
-pub(crate) use filter_set::FilterSet;
+pub(crate) use filter_set::{FilterSet, check_bound};
 pub(crate) use filters::{CallsiteFilter, Filters, ID_FIELDS, hold_changes};
 pub(crate) use into_filter::FilterSetting;
 pub use into_filter::IntoFilter;

@@ -1,8 +1,8 @@
 //! Counters: lines that came in, lines that went out, and lines that were lost, with the reason.
 //!
 //! The books balance at every moment: for each output and level,
-//! `emitted + taken_over = written + dropped + queued + in_flight + held_back + spooled`. For monitoring systems, `series`
-//! names the same numbers, and `prometheus` and `publish` export them.
+//! `emitted + taken_over = written + dropped + filtered + queued + in_flight + held_back + spooled`. For monitoring
+//! systems, `series` names the same numbers, and `prometheus` and `publish` export them.
 
 mod by_level;
 mod delivered;

@@ -50,7 +50,7 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 23] = [
+pub(super) const SERIES: [Series; 24] = [
     Series {
         name: "spanline_lines_emitted_total",
         help: "Lines meant for the output: each event that passed its filters, or was held back from it.",
@@ -68,6 +68,12 @@ pub(super) const SERIES: [Series; 23] = [
         help: "Lines not written, by reason.",
         unit: Unit::Lines,
         values: Values::CountByReason(|output, reason| output.dropped.reason(reason)),
+    },
+    Series {
+        name: "spanline_lines_filtered_total",
+        help: "Lines that the output's record filter refused.",
+        unit: Unit::Lines,
+        values: Values::CountByLevel(|output| output.filtered),
     },
     Series {
         name: "spanline_lines_queued",

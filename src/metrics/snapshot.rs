@@ -19,6 +19,9 @@ pub struct OutputMetrics {
     pub written: ByLevel,
     /// Lines lost, by reason.
     pub dropped: Dropped,
+    /// Lines that the output's [record filter](crate::Output::record_filter) refused. They are not dropped: the output was
+    /// not meant to have them.
+    pub filtered: ByLevel,
     /// Lines that wait, or that were offered to the sink and not taken.
     pub queued: ByLevel,
     /// Lines that the sink has handed over and that are not acknowledged yet. They are still in memory.

@@ -1,7 +1,7 @@
 //! What the queue counts under its lock.
 //!
 //! The books balance at every moment, by level:
-//! `emitted + taken_over = written + dropped + queued + in_flight + held_back + spooled`.
+//! `emitted + taken_over = written + dropped + filtered + queued + in_flight + held_back + spooled`.
 
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(super) struct Books {
     /// Lines that were held back and were pushed later.
     pub(super) released: ByLevel,
     pub(super) dropped: Dropped,
+    /// Lines that the output's record filter refused.
+    pub(super) filtered: ByLevel,
     pub(super) losses: Losses,
     /// Calls of a synchronous output that stopped waiting for their line.
     pub(super) overdue: u64,
@@ -37,6 +39,12 @@ impl Books {
         self.losses.add(reason, level, lines, time);
     }
 
+    /// Counts lines that the output does not take. The worker is done with them, as with lost ones.
+    pub(super) fn filter_lines(&mut self, lines: ByLevel) {
+        self.filtered = self.filtered.plus(lines);
+        self.progress.lost = self.progress.lost.plus(lines);
+    }
+
     /// Starts again at zero, in a forked child. Allocates nothing.
     pub(super) fn reset_in_child(&mut self, is_abandoned: bool) {
         let mut losses = std::mem::take(&mut self.losses);
@@ -51,7 +59,7 @@ impl Books {
 pub(super) struct Progress {
     /// All lines that it ever took.
     pub(super) taken: ByLevel,
-    /// How many of them it lost.
+    /// How many of them it lost or filtered out.
     pub(super) lost: ByLevel,
     /// How many of them it has finished, and made durable where it has to.
     pub(super) settled: u64,

@@ -49,4 +49,4 @@ pub(crate) use orders::{Command, Order};
 pub use overflow::Overflow;
 pub(crate) use push::Pushed;
 pub(crate) use queue::Queue;
-pub(crate) use take::Taken;
+pub(crate) use take::{Gone, Taken};

@@ -114,6 +114,7 @@ impl Queue {
             taken_over: counts.taken_over,
             written: counts.written,
             dropped: books.dropped.plus(Reason::RateLimited, suppressed),
+            filtered: books.filtered,
             queued: unfinished.minus(counts.in_flight),
             in_flight: counts.in_flight,
             spooled: counts.spooled,

@@ -12,7 +12,7 @@ use super::orders::{Order, wake_all};
 use super::queue::{Queue, State};
 use super::wakeups::WorkerState;
 use crate::error::Error;
-use crate::metrics::DroppedLine;
+use crate::metrics::{ByLevel, DroppedLine};
 use crate::record::Timestamp;
 use crate::sync::{Instant, wait, wait_timeout};
 
@@ -111,22 +111,17 @@ impl Queue {
         }
     }
 
-    /// Releases the memory of records that were resolved: `bytes` in all, rendered or in `lost` with a reason. `lost` also
-    /// has lines that the sink dropped. `next`: the time of the first of the others that were taken. `retained`: the bytes
+    /// Releases the memory of records that were resolved: `bytes` in all, rendered or in `gone`. `gone` also has lines that
+    /// the sink dropped. `next`: the time of the first of the others that were taken. `retained`: the bytes
     /// of rendered lines that the sink has not finished. Returns the bytes accounted for now.
-    pub(crate) fn release(
-        &self,
-        bytes: usize,
-        lost: &[DroppedLine],
-        next: Option<Timestamp>,
-        retained: usize,
-    ) -> usize {
+    pub(crate) fn release(&self, bytes: usize, gone: Gone<'_>, next: Option<Timestamp>, retained: usize) -> usize {
         let mut state = self.lock();
         state.books.progress.oldest_taken = next;
         state.buffer.release(bytes);
         if state.life.phase != Phase::Abandoned {
             state.buffer.retain(retained);
-            for line in lost.iter().filter(|line| line.lines > 0) {
+            state.books.filter_lines(gone.filtered);
+            for line in gone.dropped.iter().filter(|line| line.lines > 0) {
                 state.books.progress.lost.add(line.level, line.lines);
                 state.books.drop_lines(line.reason, line.level, line.lines, line.time);
             }
@@ -274,4 +269,12 @@ impl State {
         let woken = std::mem::take(&mut self.wakeups.calls_sink);
         Taken { batch, losses, orders: self.orders.take(), last, woken, total: self.books.progress.taken.total() }
     }
+}
+
+/// Lines that will not be written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gone<'a> {
+    pub(crate) dropped: &'a [DroppedLine],
+    /// Those that the output does not take.
+    pub(crate) filtered: ByLevel,
 }

@@ -12,8 +12,8 @@ use super::pump::Resolved;
 use super::renderer::Rendering;
 use crate::error::Error;
 use crate::fork;
-use crate::metrics::Reason;
-use crate::queue::{Batch, Block, Command, Order, Taken};
+use crate::metrics::{ByLevel, Reason};
+use crate::queue::{Batch, Block, Command, Gone, Order, Taken};
 use crate::record::{discard, notice_metadata};
 use crate::sink::{CHUNK_BYTES, Control};
 use crate::sync::after;
@@ -69,7 +69,7 @@ impl Engine {
         let oldest = engine.delivery.lines.oldest_time();
         let retained = engine.delivery.lines.retained_bytes();
         let rest = batch.bytes().saturating_sub(released);
-        engine.delivery.used_bytes = lane.queue.release(rest, &[], oldest, retained);
+        engine.delivery.used_bytes = lane.queue.release(rest, Gone::default(), oldest, retained);
         let notices = losses.len() + usize::from(not_durable.is_some());
         let is_nothing = (batch.is_empty() || are_echoes) && notices == 0 && repeats.is_empty();
         engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices });
@@ -90,17 +90,19 @@ impl Engine {
             if !engine.delivery.may_render() {
                 engine = Self::make_room(engine, lane);
             }
-            let mut dropped = Vec::new();
+            let (mut dropped, mut filtered) = (Vec::new(), ByLevel::default());
             let first = next;
             let this = &mut *engine;
             let limit = this.delivery.render_limit();
             let lines = &mut this.delivery.lines;
-            let to = Rendering { batch, block, end, lines, limit, dropped: &mut dropped, counts: &mut this.counts };
+            let (dropped_here, counts) = (&mut dropped, &mut this.counts);
+            let to =
+                Rendering { batch, block, end, lines, limit, dropped: dropped_here, filtered: &mut filtered, counts };
             next = this.renderer.render(next, to, lane);
             let bytes = block.bytes_of(first, next);
             *released += bytes;
             let oldest = block.time(next).or_else(|| batch.first_time());
-            engine = Self::pump(engine, lane, Resolved { bytes, dropped, next: oldest }, is_urgent);
+            engine = Self::pump(engine, lane, Resolved { bytes, dropped, filtered, next: oldest }, is_urgent);
             if fork::is_wanted() {
                 (engine, ()) = lane.rest(engine, fork::let_pass);
             }

@@ -83,6 +83,7 @@ impl Engine {
             renderer: Renderer {
                 schema: config.schema,
                 redactor: config.redactor,
+                record_filter: config.record_filter,
                 statics: config.statics,
                 clock: config.clock,
                 max_line_bytes: config.max_line_bytes,

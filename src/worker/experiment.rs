@@ -50,7 +50,8 @@ impl Engine {
                 *released += bytes;
                 let records = range.filter_map(|index| block.get(index));
                 let dropped = records.map(|(entry, _)| DroppedLine::new(Reason::Echo, entry.head.level(), entry.time));
-                engine.resolve(lane, Resolved { bytes, dropped: dropped.collect(), next: oldest });
+                engine
+                    .resolve(lane, Resolved { bytes, dropped: dropped.collect(), next: oldest, ..Resolved::default() });
                 continue;
             }
             engine = Self::deliver_range(engine, batch, (block, range), lane, is_urgent || run.is_probe, released);

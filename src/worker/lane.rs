@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::engine_lock::EngineLock;
 use super::evidence::Evidence;
 use super::own_thread::{Own, is_echo, own_lane};
+use super::renderer::RecordFilter;
 use super::waker::SinkWaker;
 use crate::complaint::Complaints;
 use crate::error::Error;
@@ -67,6 +68,8 @@ pub(crate) struct LaneConfig {
     pub(crate) logs_nothing: bool,
     /// The sink wants the ids of each line.
     pub(crate) wants_columns: bool,
+    /// Tells which records the output takes, where it does not take all.
+    pub(crate) record_filter: Option<RecordFilter>,
     pub(crate) overflow: Overflow,
     /// How long a caller waits until its line is written; `None` when it does not.
     pub(crate) synchronous: Option<Duration>,

@@ -38,3 +38,4 @@ pub use durability::Durability;
 pub(crate) use evidence::Evidence;
 pub(crate) use lane::{Lane, LaneConfig};
 pub(crate) use own_thread::own_lane;
+pub(crate) use renderer::RecordFilter;

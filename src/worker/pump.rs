@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::engine::{Engine, Turn};
 use super::lane::Lane;
 use crate::error::Error;
-use crate::metrics::{DroppedLine, Reason};
+use crate::metrics::{ByLevel, DroppedLine, Reason};
+use crate::queue::Gone;
 use crate::record::{Timestamp, discard};
 use crate::sink::{CHUNK_BYTES, Control, Next};
 use crate::sync::after;
@@ -24,6 +25,8 @@ pub(super) struct Resolved {
     pub(super) bytes: usize,
     /// Records of which no line came.
     pub(super) dropped: Vec<DroppedLine>,
+    /// Records that the output does not take.
+    pub(super) filtered: ByLevel,
     /// When the first record behind them in the batch was logged.
     pub(super) next: Option<Timestamp>,
 }
@@ -78,7 +81,7 @@ impl Engine {
 
     /// Reports to the queue what was delivered and dropped.
     pub(super) fn resolve(&mut self, lane: &Lane, resolved: Resolved) {
-        let Resolved { bytes, dropped, next } = resolved;
+        let Resolved { bytes, dropped, filtered, next } = resolved;
         let notices = dropped.iter().filter(|line| line.is_notice).count();
         self.counts.notices = self.counts.notices.saturating_sub(notices as u64);
         let lines = &mut self.delivery.lines;
@@ -86,7 +89,8 @@ impl Engine {
             lines.clear(2 * CHUNK_BYTES);
         }
         let oldest = lines.oldest_time().or(next);
-        self.delivery.used_bytes = lane.queue.release(bytes, &dropped, oldest, lines.retained_bytes());
+        self.delivery.used_bytes =
+            lane.queue.release(bytes, Gone { dropped: &dropped, filtered }, oldest, lines.retained_bytes());
         self.advance_barriers(lane);
     }
 

@@ -9,17 +9,21 @@ use super::lane::Lane;
 use super::shorten;
 use crate::context::{Bound, Context};
 use crate::limit::{SAMPLE_CUT_BYTES, Summary};
-use crate::metrics::{DroppedLine, Reason};
+use crate::metrics::{ByLevel, DroppedLine, Reason};
 use crate::queue::{Batch, Block, Head, Loss, WorkerCounts};
 use crate::record::{Clock, Record, Statics, Value, discard, notice_metadata, put_named};
 use crate::redaction::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Columns, Lines};
 
+/// Tells whether an output takes a record.
+pub(crate) type RecordFilter = Box<dyn FnMut(&Record<'_>) -> bool + Send>;
+
 /// Renders one output's lines.
 pub(super) struct Renderer {
     pub(super) schema: Box<dyn Schema>,
     pub(super) redactor: Option<Redactor>,
+    pub(super) record_filter: Option<RecordFilter>,
     pub(super) statics: Arc<Statics>,
     pub(super) clock: Clock,
     pub(super) max_line_bytes: usize,
@@ -37,6 +41,7 @@ pub(super) struct Rendering<'a> {
     /// The chunk grows up to this many bytes.
     pub(super) limit: usize,
     pub(super) dropped: &'a mut Vec<DroppedLine>,
+    pub(super) filtered: &'a mut ByLevel,
     pub(super) counts: &'a mut WorkerCounts,
 }
 
@@ -58,7 +63,8 @@ impl Renderer {
                 if let Some((entry, _)) = to.block.get(next) {
                     to.dropped.push(DroppedLine::new(Reason::Panicked, entry.head.level(), entry.time));
                 }
-                lane.complain("schema panicked", "the schema panicked; the line is counted as dropped");
+                let what = if self.record_filter.is_some() { "the schema or the record filter" } else { "the schema" };
+                lane.complain("schema panicked", &format!("{what} panicked; the line is counted as dropped"));
                 next += 1;
             }
         }
@@ -90,6 +96,10 @@ impl Renderer {
         };
         if let Some(redactor) = &mut self.redactor {
             redactor.pass(&mut record, usize::MAX);
+        }
+        if self.record_filter.as_mut().is_some_and(|takes| !takes(&record)) {
+            to.filtered.add(level, 1);
+            return lines.len();
         }
         let buffer = lines.buffer();
         let start = buffer.len();

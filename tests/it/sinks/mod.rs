@@ -14,5 +14,6 @@ pub(crate) mod logging_sinks;
 pub(crate) mod peer;
 pub(crate) mod profile;
 pub(crate) mod protocol;
+pub(crate) mod routes;
 pub(crate) mod spool;
 pub(crate) mod synchronous;

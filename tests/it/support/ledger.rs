@@ -58,7 +58,7 @@ pub(crate) fn balance(output: &OutputMetrics, text: &str) -> Vec<Line> {
         let valid = lines.iter().filter(|line| line.level == level.as_str()).count() as u64;
         assert_eq!(output.written.level(level), valid, "valid lines of {level}: {output:#?}");
         let dropped: u64 = output.dropped.reasons().map(|(_, by_level)| by_level.level(level)).sum();
-        let known = valid + dropped + output.queued.level(level);
+        let known = valid + dropped + output.filtered.level(level) + output.queued.level(level);
         assert_eq!(output.emitted.level(level), known, "{level}: {output:#?}");
     }
     assert_eq!(output.notices, notices.len() as u64, "{output:#?}");
