@@ -12,11 +12,10 @@ use super::install;
 #[cfg(feature = "log")]
 use super::log_crate;
 use super::output::Output;
-use super::redact;
 use super::start::{self, Common};
-use crate::control::Guard;
 #[cfg(all(unix, feature = "signals"))]
 use crate::control::signals;
+use crate::control::{Guard, StaticFields};
 use crate::error::Error;
 use crate::filter::{self, CallsiteFilter, FilterSetting, Filters};
 #[cfg(feature = "opentelemetry")]
@@ -24,8 +23,7 @@ use crate::layer::Otel;
 use crate::layer::{self, Core, Layer};
 use crate::limit::Share;
 use crate::outputs::Outputs;
-use crate::record::Statics;
-use crate::schema::{self, Console};
+use crate::schema::Console;
 use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
 
@@ -92,7 +90,6 @@ impl Builder {
         let context_level = self.filters.context_level;
         let (global, wrong_variable) = self.filters.global()?;
         let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES)?;
-        check_statics(&self.statics, max_line_bytes)?;
         if self.outputs.is_empty() {
             self.outputs.push(default_output());
         }
@@ -108,7 +105,7 @@ impl Builder {
         let (extras, held) = self.diagnostics.extras()?;
         let complaints = Arc::new(self.complaints);
         let rules = self.redact.rules();
-        let statics = Arc::new(redact::statics(self.statics, rules.as_ref()));
+        let statics = StaticFields::new(self.statics, rules.as_ref(), max_line_bytes)?;
         let smallest_queue = self.outputs.iter().map(Output::queue_size).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
         let smallest_queue = usize::try_from(smallest_queue).unwrap_or(usize::MAX);
         let uses_local_time = self.outputs.iter().any(Output::uses_local_time);
@@ -119,7 +116,7 @@ impl Builder {
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
         let common = Common {
             max_line_bytes,
-            statics: &statics,
+            statics: statics.shared(),
             clock: &self.clock,
             complaints: &complaints,
             evidence: &Arc::default(),
@@ -143,7 +140,7 @@ impl Builder {
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
         let for_otel = Arc::clone(&complaints);
-        let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)));
+        let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)), Some(statics));
         started?;
         if let Some(wrong) = wrong_variable {
             guard.complain("filter variable", &wrong);
@@ -171,27 +168,6 @@ impl Builder {
         }
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }
-}
-
-/// # Errors
-/// A static field has an impossible name, or the static part of a line is too long.
-fn check_statics(statics: &Statics, max_line_bytes: usize) -> Result<(), Error> {
-    for (name, _) in &statics.fields {
-        let wrong = if name.is_empty() { "empty" } else { "reserved" };
-        if name.is_empty() || schema::is_reserved(name) {
-            return Err(Error::invalid(format!(
-                "no static field can be called `{name}`: the name is {wrong}; choose another one"
-            )));
-        }
-    }
-    let fixed = statics.bytes();
-    if fixed > max_line_bytes / 2 {
-        return Err(Error::invalid(format!(
-            "the service and the static fields have {fixed} bytes, more than half of max_line_bytes ({max_line_bytes}); \
-             shorten them or raise the limit"
-        )));
-    }
-    Ok(())
 }
 
 fn default_output() -> Output {

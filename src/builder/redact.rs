@@ -1,11 +1,7 @@
-//! The redaction setting, and its use on static fields.
-
-use std::sync::Arc;
+//! The redaction setting.
 
 use super::builder::Builder;
-use crate::record::Statics;
-use crate::redact::{Redact, Rules};
-use crate::redaction;
+use crate::redact::Redact;
 
 impl Builder {
     /// Sets which values are secret; [`Redact::new`] by default.
@@ -19,16 +15,4 @@ impl Builder {
         self.redact = redact;
         self
     }
-}
-
-/// Returns the static fields with their secret values replaced.
-pub(super) fn statics(mut statics: Statics, rules: Option<&Arc<Rules>>) -> Statics {
-    if let Some(rules) = rules {
-        for (name, value) in &mut statics.fields {
-            if let Some(other) = redaction::static_value(rules, name, value) {
-                *value = other;
-            }
-        }
-    }
-    statics
 }

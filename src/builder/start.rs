@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use super::builder::Builder;
 use super::output::{JournalPrefix, Output};
 use crate::appender::Appender;
@@ -28,7 +30,7 @@ const MAX_QUEUE_BYTES: u64 = 1 << 30;
 /// What all outputs of a log share.
 pub(super) struct Common<'a> {
     pub(super) max_line_bytes: usize,
-    pub(super) statics: &'a Arc<Statics>,
+    pub(super) statics: &'a Arc<ArcSwap<Statics>>,
     pub(super) clock: &'a Clock,
     pub(super) complaints: &'a Arc<Complaints>,
     pub(super) evidence: &'a Arc<Evidence>,
@@ -77,7 +79,7 @@ impl Output {
             held: None,
         };
         let lane = self.start(name, None, &common)?;
-        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None);
+        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None, None);
         complain_of_time_zone(&guard, uses_local_time);
         Ok((Appender::new(lane, clock), guard))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::handle::Handle;
 use super::shutdown::{self, Deadlines, Log};
+use super::static_fields::StaticFields;
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::filter::Filters;
@@ -31,6 +32,7 @@ use crate::worker::Lane;
 pub struct Guard {
     log: Arc<Log>,
     filters: Option<Arc<Filters>>,
+    static_fields: Option<StaticFields>,
     ended: bool,
 }
 
@@ -42,16 +44,17 @@ impl Guard {
     /// The default time that dropping the guard waits in total, 25 s: below the 30 s after which containers are killed.
     pub const DEFAULT_SHUTDOWN_CAP: Duration = Deadlines::DEFAULT.cap;
 
-    /// Guards `lanes`. `filters` is `None` for an appender.
+    /// Guards `lanes`. An appender has neither filters nor static fields.
     pub(crate) fn new(
         deadlines: Deadlines,
         complaints: Arc<Complaints>,
         lanes: Vec<Arc<Lane>>,
         filters: Option<Arc<Filters>>,
+        static_fields: Option<StaticFields>,
     ) -> Self {
         let log = Arc::new(Log { lanes, complaints, deadlines });
         shutdown::watch(&log);
-        Self { log, filters, ended: false }
+        Self { log, filters, static_fields, ended: false }
     }
 
     /// Complains about a setting that has no effect.
@@ -66,7 +69,7 @@ impl Guard {
 
     /// Returns a handle, which controls the log while it runs.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.log.lanes.clone(), self.filters.clone())
+        Handle::new(self.log.lanes.clone(), self.filters.clone(), self.static_fields.clone())
     }
 
     /// Ends the log now, as dropping the guard does, and reports what was left.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::flush_future::FlushFuture;
+use super::static_fields::StaticFields;
 use crate::advice::unknown;
 use crate::error::Error;
 use crate::filter::{FilterSetting, Filters, IntoFilter};
 use crate::metrics::Metrics;
 use crate::queue::Command;
+use crate::record::OwnedValue;
 use crate::sync::after;
 use crate::worker::Lane;
 
@@ -19,11 +21,17 @@ pub struct Handle {
     lanes: Vec<Arc<Lane>>,
     /// `None` for an appender, whose lines the other formatter filters.
     filters: Option<Arc<Filters>>,
+    /// `None` for an appender, whose lines have none.
+    static_fields: Option<StaticFields>,
 }
 
 impl Handle {
-    pub(super) fn new(lanes: Vec<Arc<Lane>>, filters: Option<Arc<Filters>>) -> Self {
-        Self { lanes, filters }
+    pub(super) fn new(
+        lanes: Vec<Arc<Lane>>,
+        filters: Option<Arc<Filters>>,
+        static_fields: Option<StaticFields>,
+    ) -> Self {
+        Self { lanes, filters, static_fields }
     }
 
     /// Waits until all outputs have handed everything logged before, by any thread, to the system.
@@ -143,6 +151,30 @@ impl Handle {
         });
         self.complain_of_levels();
         Ok(())
+    }
+
+    /// Sets a field of every line, or replaces one of that name; an absent value, such as `None::<u64>`, removes it.
+    ///
+    /// All lines that are logged after this call returns have it, in all outputs. Lines that still wait in a queue have
+    /// it too: [`flush`](Self::flush) before, if they must not. Everything else is as for
+    /// [`Builder::static_field`](crate::Builder::static_field).
+    ///
+    /// # Errors
+    /// The name is empty or reserved, or the static fields would take more than half of a line. Nothing has changed then.
+    /// An appender has no static fields.
+    ///
+    /// # Examples
+    /// ```
+    /// # let (_layer, guard) = spanline::builder().build::<tracing_subscriber::Registry>()?;
+    /// let handle = guard.handle();
+    /// handle.set_static_field("role", "leader")?;
+    /// handle.set_static_field("epoch", 7)?;
+    /// handle.set_static_field("role", None::<&str>)?;         // lines no longer have it
+    /// # Ok::<(), spanline::Error>(())
+    /// ```
+    pub fn set_static_field(&self, name: impl AsRef<str>, value: impl Into<OwnedValue>) -> Result<(), Error> {
+        let none = || Error::invalid("an appender has no static fields; add them to the formatter that writes to it");
+        self.static_fields.as_ref().ok_or_else(none)?.set(name.as_ref(), value.into())
     }
 
     /// Complains once about levels that the filters ask for and that are not compiled in.

@@ -1,4 +1,4 @@
-//! What every line has, whatever the event: set once in the builder.
+//! What every line has, whatever the event: set in the builder, and by a handle while the log runs.
 
 use tracing::level_filters::LevelFilter;
 
@@ -16,6 +16,14 @@ pub(crate) struct Statics {
 }
 
 impl Statics {
+    /// Sets a field, in place of all of that name; an absent value only removes them.
+    pub(crate) fn set(&mut self, name: &str, value: OwnedValue) {
+        self.fields.retain(|(other, _)| other != name);
+        if value.as_value().is_some() {
+            self.fields.push((name.to_owned(), value));
+        }
+    }
+
     /// Returns the bytes that each line spends on them, without the log's own keys.
     pub(crate) fn bytes(&self) -> usize {
         let fields = self.fields.iter().map(|(name, value)| name.len() + value.text_bytes());

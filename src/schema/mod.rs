@@ -110,7 +110,8 @@ pub trait Schema: Send + 'static {
         false
     }
 
-    /// Called in a forked child before its first line: the process id has changed.
+    /// Forgets what was prepared. Called in a forked child before its first line, because the process id has changed, and
+    /// after [`Handle::set_static_field`](crate::Handle::set_static_field).
     fn forked(&mut self) {}
 
     /// Called once before the first line, with whether the sink is a terminal.

@@ -1,7 +1,6 @@
 //! One turn of the worker: renders a batch, offers its lines to the sink, and carries out orders.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::barriers::Barrier;
@@ -14,7 +13,7 @@ use crate::error::Error;
 use crate::fork;
 use crate::metrics::{ByLevel, Reason};
 use crate::queue::{Batch, Block, Command, Gone, Order, Taken};
-use crate::record::{discard, notice_metadata};
+use crate::record::notice_metadata;
 use crate::sink::{CHUNK_BYTES, Control};
 use crate::sync::after;
 
@@ -113,12 +112,12 @@ impl Engine {
     /// Tells the schema and the sink what they have to know before a batch.
     fn prepare(&mut self, batch: &Batch, lane: &Lane) {
         if std::mem::take(&mut self.is_forked) {
-            let told = catch_unwind(AssertUnwindSafe(|| self.renderer.schema.forked()));
-            told.unwrap_or_else(discard);
+            self.renderer.forget();
             if let Err(error) = self.control(Control::Forked) {
                 self.report(lane, &error);
             }
         }
+        self.renderer.refresh_statics();
         if !batch.is_empty() {
             let now = self.renderer.clock.now();
             if let Err(error) = self.control(Control::Tick(now)) {

@@ -76,15 +76,17 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     pub(super) fn new(config: LaneConfig, mut lines: Lines, is_open: bool) -> Self {
         let may_echo = !config.logs_nothing && config.synchronous.is_none() && !config.clock.is_custom();
-        lines.set_service(config.statics.service.as_deref().map(Arc::from));
+        let statics = config.statics.load_full();
+        lines.set_service(statics.service.as_deref().map(Arc::from));
         Self {
-            echo_limit: may_echo.then(|| EchoLimit::new(config.evidence, config.statics.holds_back)),
+            echo_limit: may_echo.then(|| EchoLimit::new(config.evidence, statics.holds_back)),
             delivery: Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open),
             renderer: Renderer {
                 schema: config.schema,
                 redactor: config.redactor,
                 record_filter: config.record_filter,
-                statics: config.statics,
+                statics,
+                shared_statics: config.statics,
                 clock: config.clock,
                 max_line_bytes: config.max_line_bytes,
                 wants_columns: config.wants_columns,

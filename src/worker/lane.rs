@@ -5,6 +5,8 @@ use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+
 use super::durability::Durability;
 use super::engine::Engine;
 use super::engine_lock::EngineLock;
@@ -76,7 +78,8 @@ pub(crate) struct LaneConfig {
     pub(crate) durability: Durability,
     pub(crate) queue_bytes: usize,
     pub(crate) max_line_bytes: usize,
-    pub(crate) statics: Arc<Statics>,
+    /// A handle may replace them.
+    pub(crate) statics: Arc<ArcSwap<Statics>>,
     pub(crate) clock: Clock,
     pub(crate) complaints: Arc<Complaints>,
     /// What the outputs know of lines that their sinks cause.

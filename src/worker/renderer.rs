@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tracing::Metadata;
 
 use super::lane::Lane;
@@ -25,6 +26,8 @@ pub(super) struct Renderer {
     pub(super) redactor: Option<Redactor>,
     pub(super) record_filter: Option<RecordFilter>,
     pub(super) statics: Arc<Statics>,
+    /// What a handle has set since.
+    pub(super) shared_statics: Arc<ArcSwap<Statics>>,
     pub(super) clock: Clock,
     pub(super) max_line_bytes: usize,
     /// The sink wants the ids of each line.
@@ -46,6 +49,20 @@ pub(super) struct Rendering<'a> {
 }
 
 impl Renderer {
+    /// Takes over static fields that a handle has set. The schema then forgets what it has prepared with the old ones.
+    pub(super) fn refresh_statics(&mut self) {
+        let current = self.shared_statics.load();
+        if !Arc::ptr_eq(&current, &self.statics) {
+            self.statics = Arc::clone(&current);
+            self.forget();
+        }
+    }
+
+    /// Makes the schema forget what it has prepared: the process id or a static field has changed.
+    pub(super) fn forget(&mut self) {
+        catch_unwind(AssertUnwindSafe(|| self.schema.forked())).unwrap_or_else(discard);
+    }
+
     /// Renders records from `next` on until the chunk is full. Returns the first one not rendered.
     pub(super) fn render(&mut self, mut next: usize, mut to: Rendering<'_>, lane: &Lane) -> usize {
         while next < to.end && to.lines.len() < to.limit {

@@ -16,4 +16,5 @@ pub(crate) mod profile;
 pub(crate) mod protocol;
 pub(crate) mod routes;
 pub(crate) mod spool;
+pub(crate) mod static_fields;
 pub(crate) mod synchronous;

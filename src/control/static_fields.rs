@@ -1,0 +1,86 @@
+//! The static fields of a running log: checked and redacted when they are set, and shared with the workers.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::error::Error;
+use crate::record::{OwnedValue, Statics};
+use crate::redact::Rules;
+use crate::redaction;
+use crate::schema;
+
+/// The static fields of one log. Clones are the same fields.
+#[derive(Clone, Debug)]
+pub(crate) struct StaticFields {
+    /// Each worker looks at it before a batch.
+    shared: Arc<ArcSwap<Statics>>,
+    rules: Option<Arc<Rules>>,
+    max_line_bytes: usize,
+}
+
+impl StaticFields {
+    /// `rules`: tell which values are secret.
+    ///
+    /// # Errors
+    /// A field has an impossible name, or the static part of a line is too long.
+    pub(crate) fn new(mut statics: Statics, rules: Option<&Arc<Rules>>, max_line_bytes: usize) -> Result<Self, Error> {
+        statics.fields.iter().try_for_each(|(name, _)| check_name(name))?;
+        check_length(&statics, max_line_bytes)?;
+        statics.fields.iter_mut().for_each(|(name, value)| redact(rules, name, value));
+        Ok(Self { shared: Arc::new(ArcSwap::from_pointee(statics)), rules: rules.cloned(), max_line_bytes })
+    }
+
+    /// Returns what the workers read.
+    pub(crate) fn shared(&self) -> &Arc<ArcSwap<Statics>> {
+        &self.shared
+    }
+
+    /// Sets a field, or removes it if the value is absent.
+    ///
+    /// # Errors
+    /// The name is impossible, or the static part of a line would be too long. Nothing has changed then.
+    pub(super) fn set(&self, name: &str, mut value: OwnedValue) -> Result<(), Error> {
+        check_name(name)?;
+        redact(self.rules.as_ref(), name, &mut value);
+        let mut fits = Ok(());
+        self.shared.rcu(|current| {
+            let mut changed = Statics::clone(current);
+            changed.set(name, value.clone());
+            fits = check_length(&changed, self.max_line_bytes);
+            if fits.is_ok() { Arc::new(changed) } else { Arc::clone(current) }
+        });
+        fits
+    }
+}
+
+fn redact(rules: Option<&Arc<Rules>>, name: &str, value: &mut OwnedValue) {
+    if let Some(other) = rules.and_then(|rules| redaction::static_value(rules, name, value)) {
+        *value = other;
+    }
+}
+
+/// # Errors
+/// No static field can be called so.
+fn check_name(name: &str) -> Result<(), Error> {
+    let wrong = if name.is_empty() { "empty" } else { "reserved" };
+    if name.is_empty() || schema::is_reserved(name) {
+        return Err(Error::invalid(format!(
+            "no static field can be called `{name}`: the name is {wrong}; choose another one"
+        )));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// The static part of a line takes too much of it.
+fn check_length(statics: &Statics, max_line_bytes: usize) -> Result<(), Error> {
+    let fixed = statics.bytes();
+    if fixed > max_line_bytes / 2 {
+        return Err(Error::invalid(format!(
+            "the service and the static fields have {fixed} bytes, more than half of max_line_bytes ({max_line_bytes}); \
+             shorten them or raise the limit"
+        )));
+    }
+    Ok(())
+}
