@@ -1,4 +1,4 @@
-//! The setters of diagnostics: backtraces, panics, close lines of spans, the flight recorder.
+//! The setters of diagnostics: backtraces, panics, lines of spans, the flight recorder.
 
 use tracing::level_filters::LevelFilter;
 
@@ -26,6 +26,40 @@ impl Builder {
     /// reports it. A panic hook that is set later and does not call the previous one suppresses these lines.
     pub fn log_panics(mut self, log: bool) -> Self {
         self.diagnostics.log_panics = Some(log);
+        self
+    }
+
+    /// Logs a line when a span that passes this filter opens. Off by default.
+    ///
+    /// The line has `"message":"new"` and the keys of a [close line](Self::span_close). Together with
+    /// [`span_enter`](Self::span_enter), [`span_exit`](Self::span_exit) and `span_close`, it is what `FmtSpan` is for
+    /// `tracing_subscriber::fmt`; each has its filter.
+    ///
+    /// # Examples
+    /// ```
+    /// // As `FmtSpan::NEW | FmtSpan::CLOSE`, and all four for one target.
+    /// spanline::builder().span_new("info").span_close("info").span_enter("off,orders=debug").span_exit("off,orders=debug");
+    /// ```
+    pub fn span_new(mut self, filter: impl IntoFilter) -> Self {
+        self.diagnostics.span_new = Some(FilterSetting::new(filter));
+        self
+    }
+
+    /// Logs a line each time a span that passes this filter is entered: `"message":"enter"`, with the span's times so
+    /// far. Off by default. The span of a future is entered at each poll.
+    ///
+    /// The line has the keys of a [close line](Self::span_close).
+    pub fn span_enter(mut self, filter: impl IntoFilter) -> Self {
+        self.diagnostics.span_enter = Some(FilterSetting::new(filter));
+        self
+    }
+
+    /// Logs a line each time a span that passes this filter is exited: `"message":"exit"`, with the span's times so far.
+    /// Off by default.
+    ///
+    /// The line has the keys of a [close line](Self::span_close).
+    pub fn span_exit(mut self, filter: impl IntoFilter) -> Self {
+        self.diagnostics.span_exit = Some(FilterSetting::new(filter));
         self
     }
 

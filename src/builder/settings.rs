@@ -12,7 +12,7 @@ use crate::control::signals;
 use crate::error::Error;
 use crate::filter::{self, Directives, FilterSetting, Lenient};
 use crate::flight_recorder::FlightRecorder;
-use crate::layer;
+use crate::layer::{self, SpanLines};
 use crate::limit::{Limit, Limiter};
 
 /// Which events and spans are seen.
@@ -123,13 +123,24 @@ pub(super) struct Diagnostics {
     pub(super) backtrace: LevelFilter,
     /// `None`: on with `init`, off with `build`.
     pub(super) log_panics: Option<bool>,
+    pub(super) span_new: Option<FilterSetting>,
+    pub(super) span_enter: Option<FilterSetting>,
+    pub(super) span_exit: Option<FilterSetting>,
     pub(super) span_close: Option<FilterSetting>,
     pub(super) flight_recorder: Option<FlightRecorder>,
 }
 
 impl Default for Diagnostics {
     fn default() -> Self {
-        Self { backtrace: LevelFilter::OFF, log_panics: None, span_close: None, flight_recorder: None }
+        Self {
+            backtrace: LevelFilter::OFF,
+            log_panics: None,
+            span_new: None,
+            span_enter: None,
+            span_exit: None,
+            span_close: None,
+            flight_recorder: None,
+        }
     }
 }
 
@@ -137,13 +148,21 @@ impl Diagnostics {
     /// # Errors
     /// A directive is bad, or a limit of the flight recorder is out of bounds.
     pub(super) fn extras(self) -> Result<(layer::Diagnostics, Option<(Directives, Level)>), Error> {
-        let closes = self.span_close.map(FilterSetting::parse).transpose().map_err(|error| error.of("span_close"))?;
+        let spans = |filter: Option<FilterSetting>, setting: &str| {
+            filter.map(FilterSetting::parse).transpose().map_err(|error| error.of(setting))
+        };
+        let span_lines = SpanLines::new([
+            spans(self.span_new, "span_new")?,
+            spans(self.span_enter, "span_enter")?,
+            spans(self.span_exit, "span_exit")?,
+            spans(self.span_close, "span_close")?,
+        ]);
         let (held, store) = match self.flight_recorder.map(FlightRecorder::start).transpose()? {
             Some((targets, release, store)) => (Some((targets, release)), Some((Arc::new(store), release))),
             None => (None, None),
         };
         let (store, release_at) = store.unzip();
-        Ok((layer::Diagnostics { backtrace: self.backtrace, close_lines: closes, held_lines: store, release_at }, held))
+        Ok((layer::Diagnostics { backtrace: self.backtrace, span_lines, held_lines: store, release_at }, held))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Node {
     /// The fields it was opened with.
     pub(super) fields: FieldBytes,
     recorded: Recorded,
-    /// Present when the span logs a line when it closes.
+    /// Present when the span logs lines of its life.
     timing: Option<Box<Timing>>,
     pub(super) flags: Flags,
 }

@@ -1,13 +1,17 @@
-//! How long a span was open, and how long it was entered: for its closing line.
+//! How long a span has been open, and how long it was entered: for the lines of its life.
 //!
 //! Several threads may be in a span at once, and one thread may enter it again. Busy time counts once, from the first enter
 //! to the last exit. It is a sum, so two threads may add their parts in any order.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::span_moment::{SpanMoment, SpanMoments};
+
 /// A span's clock. Times are nanoseconds since a common origin.
 #[derive(Debug)]
 pub(crate) struct Timing {
+    /// When it logs a line.
+    moments: SpanMoments,
     opened: u64,
     /// The number of times it is entered now.
     inside: AtomicU64,
@@ -15,7 +19,7 @@ pub(crate) struct Timing {
     busy: AtomicU64,
 }
 
-/// A span's times when it closed, in microseconds. Busy and idle add up to the duration.
+/// A span's times so far, in microseconds. Busy and idle add up to the duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
     pub(crate) duration_us: u64,
@@ -24,8 +28,13 @@ pub(crate) struct Times {
 }
 
 impl Timing {
-    pub(crate) fn new(now: u64) -> Self {
-        Self { opened: now, inside: AtomicU64::new(0), busy: AtomicU64::new(0) }
+    pub(crate) fn new(now: u64, moments: SpanMoments) -> Self {
+        Self { moments, opened: now, inside: AtomicU64::new(0), busy: AtomicU64::new(0) }
+    }
+
+    /// Returns whether the span logs a line at this moment.
+    pub(crate) fn logs(&self, moment: SpanMoment) -> bool {
+        self.moments.contains(moment)
     }
 
     pub(crate) fn enter(&self, now: u64) {
@@ -41,7 +50,7 @@ impl Timing {
         }
     }
 
-    pub(crate) fn close(&self, now: u64) -> Times {
+    pub(crate) fn times(&self, now: u64) -> Times {
         let busy = self.busy.load(Ordering::Acquire);
         let busy = if self.inside.load(Ordering::Acquire) > 0 { busy.wrapping_add(now) } else { busy };
         let duration_us = now.saturating_sub(self.opened) / 1000;
@@ -53,7 +62,7 @@ impl Timing {
 
 #[cfg(test)]
 mod tests {
-    use super::{Times, Timing};
+    use super::{SpanMoments, Times, Timing};
 
     fn times(duration_us: u64, busy_us: u64) -> Times {
         Times { duration_us, busy_us, idle_us: duration_us - busy_us }
@@ -61,7 +70,7 @@ mod tests {
 
     #[test]
     fn busy_time_counts_once_for_several_threads() {
-        let timing = Timing::new(1_000);
+        let timing = Timing::new(1_000, SpanMoments::default());
         timing.enter(2_000);
         timing.enter(3_000);
         timing.exit(4_000);
@@ -70,28 +79,28 @@ mod tests {
         timing.exit(10_000);
         timing.enter(20_000);
         timing.exit(21_000);
-        assert_eq!(timing.close(101_000), times(100, 9));
+        assert_eq!(timing.times(101_000), times(100, 9));
     }
 
     #[test]
     fn two_threads_may_add_their_times_in_any_order() {
-        let timing = Timing::new(0);
+        let timing = Timing::new(0, SpanMoments::default());
         timing.enter(5_000);
         // One thread leaves at 7 and another enters at 8, but the latter adds its time first.
         timing.exit(8_000);
         timing.enter(7_000);
         timing.exit(9_000);
-        assert_eq!(timing.close(10_000), times(10, 5));
+        assert_eq!(timing.times(10_000), times(10, 5));
     }
 
     #[test]
     fn a_clock_that_steps_back_gives_valid_times() {
-        let timing = Timing::new(9_000);
+        let timing = Timing::new(9_000, SpanMoments::default());
         timing.enter(9_000);
         timing.exit(3_000);
         timing.exit(3_000);
-        assert_eq!(timing.close(4_000), times(0, 0));
+        assert_eq!(timing.times(4_000), times(0, 0));
         timing.enter(1_000);
-        assert_eq!(timing.close(20_000), times(11, 11));
+        assert_eq!(timing.times(20_000), times(11, 11));
     }
 }

@@ -35,8 +35,8 @@ impl CallSite {
     pub(super) const HELD_BACK: u64 = 16;
     /// An event that releases what its request has held back.
     pub(super) const RELEASES: u64 = 32;
-    /// A span that logs a line when it closes.
-    pub(super) const LOGS_CLOSE: u64 = 64;
+    /// A span that logs lines of its life.
+    pub(super) const LOGS_SPAN: u64 = 64;
     /// A span with a field that names a request.
     pub(super) const NAMES_REQUEST: u64 = 128;
     /// The call site of the hidden spans.

@@ -7,7 +7,7 @@ use tracing::Metadata;
 
 use super::call_site::{Cache, CallSite, cached, empty_cache};
 use super::core::Core;
-use crate::context::{Node, Timing, is_hidden};
+use crate::context::{Node, SpanMoments, Timing, is_hidden};
 use crate::filter::ID_FIELDS;
 use crate::record::{Fields, repeats_names};
 
@@ -62,11 +62,15 @@ impl Core {
     }
 
     fn span_flags(&self, meta: &Metadata<'_>, is_hidden: bool) -> u64 {
-        let close_lines = self.diagnostics.close_lines.as_ref();
-        let logs_close = !is_hidden && close_lines.is_some_and(|spans| spans.enables(meta.target(), *meta.level()));
+        let logs_span = !is_hidden && !self.span_moments(meta).is_empty();
         let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
         let names_request = self.diagnostics.held_lines.is_some() && (is_hidden || has_id());
-        u64::from(logs_close) * CallSite::LOGS_CLOSE + u64::from(names_request) * CallSite::NAMES_REQUEST
+        u64::from(logs_span) * CallSite::LOGS_SPAN + u64::from(names_request) * CallSite::NAMES_REQUEST
+    }
+
+    /// Returns the moments at which spans of a call site log a line.
+    fn span_moments(&self, meta: &Metadata<'_>) -> SpanMoments {
+        self.diagnostics.span_lines.as_ref().map_or_else(SpanMoments::default, |lines| lines.moments(meta))
     }
 
     /// `is_log`: each record of the call site carries its own target.
@@ -86,7 +90,8 @@ impl Core {
     /// Sets whether a new span names a request, and its clock. `fields`: its captured fields.
     #[cold]
     pub(super) fn configure(&self, node: &mut Arc<Node>, site: CallSite, fields: &[u8]) {
-        let timing = site.has(CallSite::LOGS_CLOSE).then(|| Timing::new(self.clock.elapsed()));
+        let timing =
+            site.has(CallSite::LOGS_SPAN).then(|| Timing::new(self.clock.elapsed(), self.span_moments(node.meta())));
         // A hidden span names a request only if one of its fields does.
         let is_id = |name: &str| ID_FIELDS.contains(&name);
         let names_request = site.has(CallSite::NAMES_REQUEST)

@@ -17,7 +17,7 @@ use super::log_values;
 use super::nodes::{Nodes, node_of};
 use super::span_cache;
 use super::this_thread::with_scratch;
-use crate::context::{Node, Timing};
+use crate::context::{Node, SpanMoment};
 use crate::outputs::Line;
 use crate::queue::{Head, Push};
 use crate::record::{Capture, backtrace};
@@ -66,7 +66,7 @@ where
             } else {
                 Node::new(meta, parent, scratch.bytes(), names_trace, &core.ids)
             };
-            if site.has(CallSite::LOGS_CLOSE | CallSite::NAMES_REQUEST) {
+            if site.has(CallSite::LOGS_SPAN | CallSite::NAMES_REQUEST) {
                 core.configure(&mut node, site, scratch.bytes());
             }
             span_cache::remember(core.serial, id, &node);
@@ -77,6 +77,9 @@ where
                 nodes.0.extend(others.0.drain(..).filter(|(serial, _)| *serial != core.serial));
             }
         });
+        if site.has(CallSite::LOGS_SPAN) {
+            self.pass(id, &registry, SpanMoment::New);
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, registry: Context<'_, S>) {
@@ -98,19 +101,19 @@ where
         if let Some(otel) = &self.core.otel {
             self.look_up_otel_ids(otel, id);
         }
-        if self.core.diagnostics.close_lines.is_some() {
-            self.time(id, &registry, Timing::enter);
+        if self.core.diagnostics.span_lines.is_some() {
+            self.pass(id, &registry, SpanMoment::Enter);
         }
     }
 
     fn on_exit(&self, id: &Id, registry: Context<'_, S>) {
-        if self.core.diagnostics.close_lines.is_some() {
-            self.time(id, &registry, Timing::exit);
+        if self.core.diagnostics.span_lines.is_some() {
+            self.pass(id, &registry, SpanMoment::Exit);
         }
     }
 
     fn on_close(&self, id: Id, registry: Context<'_, S>) {
-        if self.core.diagnostics.close_lines.is_some() || self.core.diagnostics.held_lines.is_some() {
+        if self.core.diagnostics.span_lines.is_some() || self.core.diagnostics.held_lines.is_some() {
             self.close(&id, &registry);
         }
         span_cache::forget(self.core.serial, &id);

@@ -33,6 +33,7 @@ mod secrets;
 mod slow_path;
 mod span_cache;
 mod span_ext;
+mod span_lines;
 mod this_thread;
 
 pub use layer::Layer;
@@ -47,3 +48,4 @@ pub(crate) use nodes::HostRegistry;
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::Otel;
 pub(crate) use panics::{is_looking, listen, log_panic};
+pub(crate) use span_lines::SpanLines;

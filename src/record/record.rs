@@ -8,7 +8,7 @@ use super::kind::Kind;
 use super::own::is_own;
 use super::statics::Statics;
 use super::thread::Thread;
-use crate::context::Context;
+use crate::context::{Context, SpanMoment};
 use crate::values::{FieldNames, Fields, Key, Raw, Timestamp, Value, first_value_of, values_of};
 
 /// One captured event, as a schema sees it.
@@ -48,7 +48,19 @@ impl<'a> Record<'a> {
 
     /// Returns what the line reports.
     pub fn kind(&self) -> Kind {
-        Kind::of(self.meta)
+        let of_site = self.site_kind();
+        if of_site != Kind::SpanClose {
+            return of_site;
+        }
+        let message = first_value_of(self.fields, self.meta, "message");
+        let moment = message.as_ref().and_then(Value::as_str).and_then(SpanMoment::of_message);
+        moment.map_or(of_site, Kind::of_span)
+    }
+
+    /// Returns what the lines of the call site report: the close of a span for all lines of a span, which have the same
+    /// keys.
+    pub(crate) fn site_kind(&self) -> Kind {
+        Kind::of_site(self.meta)
     }
 
     /// Returns the name that the program gave the event: `event!(name: "order.paid", …)`.
@@ -62,7 +74,7 @@ impl<'a> Record<'a> {
             let line = place.strip_prefix(file).and_then(|line| line.strip_prefix(':'));
             line.is_some_and(|line| line.parse() == Ok(meta.line().unwrap_or_default()))
         });
-        (self.kind() == Kind::Event && !self.is_log && !is_default).then_some(name)
+        (self.site_kind() == Kind::Event && !self.is_log && !is_default).then_some(name)
     }
 
     /// Returns the source file of the call site; `None` for the log's own lines, such as those of requests.
@@ -152,7 +164,7 @@ impl<'a> Record<'a> {
 
     /// Returns whether records of the call site may have a backtrace.
     pub(crate) fn may_have_backtrace(&self) -> bool {
-        self.statics.backtraces.is_some_and(|most| self.level() <= most || self.kind() == Kind::Panic)
+        self.statics.backtraces.is_some_and(|most| self.level() <= most || self.site_kind() == Kind::Panic)
     }
 
     /// Returns whether [`Builder::flight_recorder`](crate::Builder::flight_recorder) held the event back until an error of

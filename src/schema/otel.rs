@@ -233,7 +233,7 @@ fn resource_name(name: &str) -> Cow<'_, str> {
 
 /// Appends the event's name: the one that the program gave it, or that of the convention for panics.
 fn put_event_name(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
-    let name = match parts.record.kind() {
+    let name = match parts.record.site_kind() {
         Kind::Panic => Some("exception"),
         _ => parts.record.event_name(),
     };

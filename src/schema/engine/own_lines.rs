@@ -74,7 +74,7 @@ impl Layout {
     /// Adds the request's id to lines of requests.
     pub(in crate::schema) fn id_of_request(self, key: &'static str, form: Form) -> Self {
         self.request_member(key, &[], move |parts, out| {
-            let id = parts.request.filter(|_| parts.record.kind() == Kind::Request);
+            let id = parts.request.filter(|_| parts.record.site_kind() == Kind::Request);
             id.is_some_and(|(id, _)| form.put(&id, out))
         })
     }
@@ -87,7 +87,7 @@ impl Layout {
             key,
             &["duration_us"],
             move |parts, out| {
-                let is_close = parts.record.kind() == Kind::SpanClose;
+                let is_close = parts.record.site_kind() == Kind::SpanClose;
                 let duration = parts.record.field("duration_us").filter(|_| is_close);
                 duration.is_some_and(|value| form.put(&convert(value), out))
             },
@@ -116,7 +116,7 @@ impl<'a> Parts<'a> {
     /// Returns a field of a request from its line or its span; `None` in other lines.
     pub(in crate::schema) fn of_request(&self, name: &str) -> Option<Value<'a>> {
         let record = self.record;
-        if record.kind() != Kind::Request {
+        if record.site_kind() != Kind::Request {
             return None;
         }
         let own = record.field(name);

@@ -95,7 +95,7 @@ impl<'a> Parts<'a> {
             layout.taken.is_some_and(|(name, fits)| field.name == name && fits(&field.value))
         };
         // A user's own description of the request stands for the line's.
-        let kind = record.kind();
+        let kind = record.site_kind();
         let own = (layout.own_lines.differ(kind) && !fields.iter().any(takes)).then_some(kind);
         if own.is_some() {
             fields.retain(|field| !layout.own_lines.has(kind, field));

@@ -127,14 +127,14 @@ impl Plan {
     pub(super) fn new(record: &Record<'_>, layout: &Layout, steps: &Steps) -> Self {
         let meta: &'static Metadata<'static> = record.meta;
         // The closing line of a span has its call site, and other fields.
-        let declared = Some(meta.fields()).filter(|_| record.kind() != Kind::SpanClose);
+        let declared = Some(meta.fields()).filter(|_| record.site_kind() != Kind::SpanClose);
         let names: Vec<_> = declared.into_iter().flatten().map(|field| plain_name(field.name())).collect();
         let index = |wanted: &str| names.iter().position(|name| *name == wanted).and_then(|at| u8::try_from(at).ok());
         let (message, error, request) = (index("message"), index("error"), index("request_id"));
         let mut plan = Self {
             ops: Vec::new(),
             bytes: Vec::new(),
-            prepares: match layout.own_lines.differ(record.kind()) {
+            prepares: match layout.own_lines.differ(record.site_kind()) {
                 true => Prepares::Nothing,
                 false => Prepares::of(record.is_log),
             },
@@ -308,7 +308,7 @@ impl Plan {
             Mark::HeldBack => record.statics.holds_back,
             Mark::Backtrace => record.may_have_backtrace(),
             Mark::Stack => self.error.is_some() || record.may_have_backtrace(),
-            Mark::Panic => record.kind() == Kind::Panic,
+            Mark::Panic => record.site_kind() == Kind::Panic,
             Mark::Truncated | Mark::Own => false,
         }
     }
