@@ -21,28 +21,51 @@ use crate::error::Error;
 /// let output = Output::new(Writer::new(appender));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Writer<W>(W);
+pub struct Writer<W> {
+    writer: W,
+    is_terminal: bool,
+}
 
 impl<W: Write + Send + 'static> Writer<W> {
     /// A sink that writes to `writer`.
     pub fn new(writer: W) -> Self {
-        Self(writer)
+        Self { writer, is_terminal: false }
+    }
+
+    /// Sets whether the writer leads to a terminal, so that [`Console`](crate::schema::Console) colors its lines as it does
+    /// on [`Stderr`](crate::Stderr). By default, it does not.
+    ///
+    /// A progress bar, a pager or a prompt writes to the terminal for the log: ask the stream behind it.
+    ///
+    /// ```no_run
+    /// use std::io::{IsTerminal, Write};
+    /// use spanline::Output;
+    /// use spanline::schema::Console;
+    /// use spanline::sink::Writer;
+    ///
+    /// # fn writer_above_the_bars() -> impl Write + Send + 'static { std::io::stderr() }
+    /// let writer = Writer::new(writer_above_the_bars()).terminal(std::io::stderr().is_terminal());
+    /// let output = Output::new(writer).schema(Console::new());
+    /// ```
+    pub fn terminal(mut self, is_terminal: bool) -> Self {
+        self.is_terminal = is_terminal;
+        self
     }
 }
 
 impl<W: Write + Send + 'static> Sink for Writer<W> {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
-        write_all(&mut self.0, lines, "write")
+        write_all(&mut self.writer, lines, "write")
     }
 
     fn profile(&self) -> Profile {
-        Profile::new("writer").plain()
+        Profile::new("writer").terminal(self.is_terminal).plain()
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
         match control {
             Control::Flush | Control::Sync | Control::Close => {
-                self.0.flush().map_err(|error| Error::io("flush", error))
+                self.writer.flush().map_err(|error| Error::io("flush", error))
             }
             _ => Ok(()),
         }
@@ -51,6 +74,6 @@ impl<W: Write + Send + 'static> Sink for Writer<W> {
 
 impl<W> fmt::Debug for Writer<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Writer")
+        f.debug_struct("Writer").field("is_terminal", &self.is_terminal).finish_non_exhaustive()
     }
 }

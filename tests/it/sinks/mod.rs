@@ -18,3 +18,4 @@ pub(crate) mod routes;
 pub(crate) mod spool;
 pub(crate) mod static_fields;
 pub(crate) mod synchronous;
+pub(crate) mod terminals;
