@@ -105,6 +105,7 @@ pub use error::Error;
 pub use filter::IntoFilter;
 pub use flight_recorder::FlightRecorder;
 pub use layer::{Layer, SpanExt};
+pub use limit::Sampling;
 pub use propagate::with;
 pub use queue::Overflow;
 pub use record::json;

@@ -42,6 +42,7 @@ pub struct Output {
     /// Events of this level and above are too severe.
     pub(super) below: Option<Level>,
     pub(super) record_filter: Option<RecordFilter>,
+    pub(super) deduplicates: bool,
     pub(super) overflow: Overflow,
     pub(super) synchronous: Option<Duration>,
     pub(super) durability: Durability,
@@ -66,6 +67,7 @@ impl Output {
             filter: None,
             below: None,
             record_filter: None,
+            deduplicates: false,
             overflow: Overflow::default(),
             synchronous: None,
             durability: Durability::default(),
@@ -171,6 +173,27 @@ impl Output {
     /// ```
     pub fn record_filter(mut self, takes: impl FnMut(&Record<'_>) -> bool + Send + 'static) -> Self {
         self.record_filter = Some(Box::new(takes));
+        self
+    }
+
+    /// Writes one of consecutive equal lines, and counts the others. Off by default.
+    ///
+    /// Lines are equal if their call site, their fields and their spans are; times may differ. The run is reported in the
+    /// same place by a line of the same call site, with the same fields and `suppressed` (how many), `"reason":"repeated"`,
+    /// and `first` and `last` (their times): before the next other line, or a second after the run's beginning. A flush
+    /// and the end of the log report it at once. [`Reason::Repeated`](crate::metrics::Reason::Repeated) counts the lines.
+    ///
+    /// The output's worker compares them, so a repeated line has been captured and queued.
+    /// [`Builder::rate_limit`](crate::Builder::rate_limit) suppresses before that, and also where other lines come between.
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::{Output, Stderr};
+    ///
+    /// Output::new(Stderr::new()).deduplicate();
+    /// ```
+    pub fn deduplicate(mut self) -> Self {
+        self.deduplicates = true;
         self
     }
 

@@ -1,9 +1,9 @@
-//! The setters of rate limits: how many lines one call site can log in a period.
+//! The setters of limits: how many lines one call site can log, and which traces are logged.
 
 use std::time::Duration;
 
 use super::builder::Builder;
-use crate::limit::Limit;
+use crate::limit::{Rule, Sampling};
 
 impl Builder {
     /// Limits repeats: each call site logs at most `lines` lines in a `period`. Off by default.
@@ -46,7 +46,7 @@ impl Builder {
     /// # Ok::<(), spanline::Error>(())
     /// ```
     pub fn rate_limit(mut self, lines: u64, period: Duration) -> Self {
-        self.rate_limits.lines = Some(Limit { lines, period });
+        self.rate_limits.lines = Some(Rule::Window { lines, period });
         self
     }
 
@@ -54,7 +54,29 @@ impl Builder {
     ///
     /// ERROR has a separate limit because the details of each may be wanted.
     pub fn rate_limit_errors(mut self, lines: u64, period: Duration) -> Self {
-        self.rate_limits.errors = Some(Limit { lines, period });
+        self.rate_limits.errors = Some(Rule::Window { lines, period });
+        self
+    }
+
+    /// Logs a share of the lines: one in N or a bucket of tokens, of each call site or of whole traces. Off by default.
+    ///
+    /// Lines of call sites and traces are sampled independently: call it once for each. The last call of a kind counts.
+    /// Suppressed lines are reported as by [`rate_limit`](Self::rate_limit), at most about ten seconds late, with
+    /// `"reason":"sampled"`, and counted as [`Reason::Sampled`](crate::metrics::Reason::Sampled). A line that is
+    /// suppressed is not captured.
+    ///
+    /// Sampling that keeps everything or nothing is an error of `init` and `build`, and so is sampling of call sites
+    /// together with `rate_limit`.
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::Sampling;
+    ///
+    /// spanline::builder().sampling(Sampling::one_in(100));                // of the lines of each call site
+    /// spanline::builder().sampling(Sampling::one_in(10).of_traces());     // the same traces in all services
+    /// ```
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.rate_limits.sampling.push(sampling);
         self
     }
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::filter::{self, Directives, FilterSetting, Lenient};
 use crate::flight_recorder::FlightRecorder;
 use crate::layer::{self, SpanLines};
-use crate::limit::{Limit, Limiter};
+use crate::limit::{Limiter, Rule, Sampling};
 
 /// Which events and spans are seen.
 #[derive(Debug)]
@@ -92,18 +92,19 @@ impl FilterSettings {
 #[derive(Debug, Default)]
 pub(super) struct RateLimits {
     /// Of all levels but ERROR.
-    pub(super) lines: Option<Limit>,
-    pub(super) errors: Option<Limit>,
+    pub(super) lines: Option<Rule>,
+    pub(super) errors: Option<Rule>,
+    pub(super) sampling: Vec<Sampling>,
 }
 
 impl RateLimits {
     /// The limiter, if there is a limit.
     ///
     /// # Errors
-    /// A limit allows no line, or has no period.
+    /// A limit allows no line, or has no period; sampling keeps nothing or everything, or would replace a limit.
     pub(super) fn limiter(&self) -> Result<Option<Arc<Limiter>>, Error> {
         for (setting, limit) in [("rate_limit_errors", self.errors), ("rate_limit", self.lines)] {
-            if let Some(Limit { lines, period }) = limit
+            if let Some(Rule::Window { lines, period }) = limit
                 && (lines == 0 || period.is_zero())
             {
                 return Err(Error::invalid(format!(
@@ -112,8 +113,15 @@ impl RateLimits {
                 )));
             }
         }
-        let limited = self.errors.is_some() || self.lines.is_some();
-        Ok(limited.then(|| Arc::new(Limiter::new(self.errors, self.lines))))
+        self.sampling.iter().try_for_each(Sampling::check)?;
+        if self.lines.is_some() && self.sampling.iter().any(|sampling| !sampling.is_of_traces()) {
+            return Err(Error::invalid(
+                "rate_limit and sampling both choose among the lines of a call site; remove one of them, or sample traces \
+                 with `of_traces`",
+            ));
+        }
+        let limited = self.errors.is_some() || self.lines.is_some() || !self.sampling.is_empty();
+        Ok(limited.then(|| Arc::new(Limiter::new(self.errors, self.lines, &self.sampling))))
     }
 }
 

@@ -60,6 +60,11 @@ impl Output {
                  to it",
             ));
         }
+        if self.deduplicates {
+            return Err(Error::invalid(
+                "an appender gets lines with their times, which are never equal; remove `deduplicate`",
+            ));
+        }
         if self.journal_prefix.is_some() {
             return Err(Error::invalid(
                 "an appender has no priorities; remove `journal_prefix`, and let the formatter write them",
@@ -168,6 +173,7 @@ impl Output {
             is_plain: self.profile.is_plain,
             logs_nothing: self.profile.logs_nothing,
             record_filter: self.record_filter,
+            deduplicates: self.deduplicates,
             wants_columns: self.profile.wants_columns,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),

@@ -32,6 +32,18 @@ impl TraceId {
         self.0.to_be_bytes()
     }
 
+    /// Returns a hash of the id. It is the same in all processes and versions: a service in another language can compute it.
+    ///
+    /// The finalizer of MurmurHash3, over both halves. Ids made by others may count up, so the digits alone would not do.
+    pub(crate) fn hash(self) -> u64 {
+        let mix = |mut half: u64| {
+            half = (half ^ (half >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            half = (half ^ (half >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+            half ^ (half >> 33)
+        };
+        mix(self.0 as u64 ^ mix((self.0 >> 64) as u64))
+    }
+
     /// Returns the 32 digits.
     pub fn digits(self) -> [u8; 32] {
         digits(&self.0.to_be_bytes())

@@ -12,6 +12,7 @@ use super::recorded::{Recorded, Version};
 use super::span_ids::SpanIds;
 use super::spare_nodes;
 use super::timing::Timing;
+use super::trace_decision::TraceDecision;
 use super::trace_fields::{named_traces, trace_fields};
 use crate::values::{FieldBytes, Fields};
 
@@ -52,6 +53,8 @@ pub(super) struct Flags {
     is_harmless: [AtomicBool; 2],
     /// Lines were held back for the request that starts here.
     pub(super) holds_back: AtomicBool,
+    /// Whether the lines of the trace are kept, at its outermost span.
+    trace_decision: TraceDecision,
 }
 
 impl Node {
@@ -140,6 +143,11 @@ impl Node {
             node.flags.names_request = names_request;
             node.timing = timing.map(Box::new);
         }
+    }
+
+    /// Returns the decision about its trace, which the outermost span has.
+    pub(crate) fn trace_decision(&self) -> &TraceDecision {
+        &self.chain().last().unwrap_or(self).flags.trace_decision
     }
 
     /// Marks the span as closed. What was recorded on it lives on only with the events that saw it.

@@ -49,7 +49,7 @@ impl Core {
         let is_log = is_of_log(meta);
         let is_hidden = is_hidden(meta);
         let names_trace = is_hidden || meta.is_span() && (names("trace_id") || names("traceparent"));
-        let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limit(*meta.level()).is_some());
+        let is_limited = meta.is_event() && self.limiter.as_ref().is_some_and(|all| all.limits(*meta.level()));
         let diagnostics =
             if meta.is_span() { self.span_flags(meta, is_hidden) } else { self.event_flags(meta, is_log) };
         let flags = u64::from(is_log) * CallSite::LOG

@@ -195,7 +195,12 @@ impl Layer {
 
     /// Runs `run` with the node of the span that an event is in; with `None` outside any span.
     #[inline(always)]
-    fn with_node<S, T>(&self, event: &Event<'_>, registry: &Context<'_, S>, run: impl Fn(Option<&Arc<Node>>) -> T) -> T
+    pub(super) fn with_node<S, T>(
+        &self,
+        event: &Event<'_>,
+        registry: &Context<'_, S>,
+        run: impl Fn(Option<&Arc<Node>>) -> T,
+    ) -> T
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {

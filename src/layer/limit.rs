@@ -1,12 +1,14 @@
-//! The limit of repeats, checked before anything is captured.
+//! The limits of repeats and the sampling of traces, checked before anything is captured.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 use super::call_site::CallSite;
 use super::core::Core;
+use crate::context::{Bound, Node, epoch};
 use crate::filter::Filters;
 use crate::limit::{Limiter, Origin, Verdict};
 use crate::record::Timestamp;
@@ -21,9 +23,33 @@ pub(super) struct Passed {
 }
 
 impl Core {
-    /// Applies the limit to an event; returns `None` when it is suppressed, which is counted.
+    /// Returns whether the trace of a node is not kept.
+    pub(super) fn drops_trace(&self, limiter: &Limiter, node: Option<&Arc<Node>>, time: Timestamp) -> bool {
+        let Some(node) = node else { return false };
+        let bound = Bound::new(node, epoch(), None);
+        bound.context().trace_id().is_some_and(|trace| !limiter.keeps_trace(trace, node.trace_decision(), time))
+    }
+
+    /// Counts a line that is suppressed in the outputs of `mask`, and wakes the workers that have to report it.
+    pub(super) fn count_suppressed(&self, verdict: Verdict, level: Level, mask: u64) {
+        if let Verdict::Suppress { reason, first_for } = verdict {
+            self.outputs.in_mask(mask).for_each(|lane| lane.queue.suppress(reason, level));
+            if first_for != 0 {
+                self.outputs.in_mask(first_for).for_each(|lane| lane.queue.wake_worker());
+            }
+        }
+    }
+
+    /// Applies the limits to an event; returns `None` when it is suppressed, which is counted. `drops_trace`: whether the
+    /// trace of the event is not kept.
     #[inline(never)]
-    pub(super) fn judge(&self, limiter: &Limiter, event: &Event<'_>, site: CallSite) -> Option<Passed> {
+    pub(super) fn judge(
+        &self,
+        limiter: &Limiter,
+        event: &Event<'_>,
+        site: CallSite,
+        drops_trace: impl FnOnce(Timestamp) -> bool,
+    ) -> Option<Passed> {
         let meta = event.metadata();
         let time = self.clock.now();
         let passed = Some(Passed { time, sample_for: None });
@@ -42,14 +68,15 @@ impl Core {
             return passed;
         }
         let origin = Origin { meta, log };
-        match limiter.judge(origin, mask, time) {
+        let verdict = match limiter.samples_traces(*meta.level()) && drops_trace(time) {
+            true => limiter.suppress_trace(origin, mask, time),
+            false => limiter.judge(origin, mask, time),
+        };
+        match verdict {
             Verdict::Log => passed,
             Verdict::LogLast => Some(Passed { time, sample_for: Some(origin) }),
-            Verdict::Suppress { first_for } => {
-                self.outputs.in_mask(mask).for_each(|lane| lane.queue.suppress(*meta.level()));
-                if first_for != 0 {
-                    self.outputs.in_mask(first_for).for_each(|lane| lane.queue.wake_worker());
-                }
+            Verdict::Suppress { .. } => {
+                self.count_suppressed(verdict, *meta.level(), mask);
                 None
             }
         }

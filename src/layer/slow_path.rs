@@ -1,4 +1,4 @@
-//! The slow path of events: repeats are limited, a backtrace is added, lines are held back or released, or names repeat.
+//! The slow path of events: repeats are limited, traces sampled, a backtrace is added, lines are held back or released, or names repeat.
 //!
 //! One test of a call site's flags leads here. All other events pay nothing for it.
 
@@ -23,7 +23,9 @@ impl Layer {
             return;
         }
         let passed = match &core.limiter {
-            Some(limiter) if site.has(CallSite::LIMITED) => core.judge(limiter, event, site),
+            Some(limiter) if site.has(CallSite::LIMITED) => core.judge(limiter, event, site, |time| {
+                self.with_node(event, registry, |node| core.drops_trace(limiter, node, time))
+            }),
             _ => Some(Passed { time: core.clock.now(), sample_for: None }),
         };
         if let Some(passed) = passed {

@@ -12,6 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::layer::Layer;
 use crate::context::{Node, SpanMoment, SpanMoments, Timing};
 use crate::filter::Directives;
+use crate::limit::{Origin, Verdict};
 use crate::outputs::Line;
 use crate::queue::{Head, Push};
 use crate::record::Value;
@@ -57,6 +58,15 @@ impl Layer {
         let mask = core.filters.mask(meta.target(), *meta.level());
         if mask == 0 || !timing.logs(moment) {
             return;
+        }
+        if let Some(limiter) = core.limiter.as_ref().filter(|limiter| limiter.samples_traces(*meta.level())) {
+            let time = core.clock.now();
+            if core.drops_trace(limiter, Some(node), time) {
+                let verdict = limiter.suppress_trace(Origin { meta, log: None }, mask, time);
+                if let Verdict::Suppress { .. } = verdict {
+                    return core.count_suppressed(verdict, *meta.level(), mask);
+                }
+            }
         }
         let times = timing.times(core.clock.elapsed());
         core.capture_line(

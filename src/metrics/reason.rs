@@ -24,12 +24,16 @@ pub enum Reason {
     Shutdown,
     /// Its call site had reached the limit of the period: [`Builder::rate_limit`](crate::Builder::rate_limit).
     RateLimited,
+    /// [`Builder::sampling`](crate::Builder::sampling) did not choose it or its trace.
+    Sampled,
+    /// It was equal to the line before: [`Output::deduplicate`](crate::Output::deduplicate).
+    Repeated,
     /// The sink's client logged it because the sink delivered lines, on a thread that it shares with the program.
     Echo,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 10] = [
+    pub(crate) const ALL: [Reason; 12] = [
         Reason::QueueFull,
         Reason::Shed,
         Reason::TooLarge,
@@ -39,6 +43,8 @@ impl Reason {
         Reason::Panicked,
         Reason::Shutdown,
         Reason::RateLimited,
+        Reason::Sampled,
+        Reason::Repeated,
         Reason::Echo,
     ];
 
@@ -54,6 +60,8 @@ impl Reason {
             Reason::Panicked => "panicked",
             Reason::Shutdown => "shutdown",
             Reason::RateLimited => "rate_limited",
+            Reason::Sampled => "sampled",
+            Reason::Repeated => "repeated",
             Reason::Echo => "echo",
         }
     }

@@ -45,6 +45,12 @@ impl Books {
         self.progress.lost = self.progress.lost.plus(lines);
     }
 
+    /// Counts lines that were equal to the one before. A line in their place reports them.
+    pub(super) fn drop_repeated(&mut self, lines: ByLevel) {
+        self.dropped = self.dropped.plus(Reason::Repeated, lines);
+        self.progress.lost = self.progress.lost.plus(lines);
+    }
+
     /// Starts again at zero, in a forked child. Allocates nothing.
     pub(super) fn reset_in_child(&mut self, is_abandoned: bool) {
         let mut losses = std::mem::take(&mut self.losses);

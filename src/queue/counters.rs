@@ -1,4 +1,4 @@
-//! What is counted without the queue's lock: lines that never enter the queue, because a rate limit suppressed them or
+//! What is counted without the queue's lock: lines that never enter the queue, because a limit suppressed them or
 //! they are held back, and values that were left out of those that do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,9 @@ use crate::metrics::{ByLevel, of_level};
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     /// Emitted and dropped in one step, so that the books balance at every moment.
-    pub(super) suppressed: LevelCounter,
+    pub(super) rate_limited: LevelCounter,
+    /// The same for lines that sampling left out.
+    pub(super) sampled: LevelCounter,
     /// All lines that were ever held back, including those released since.
     pub(super) held_back: LevelCounter,
     /// Those of them that gave way to others.
@@ -30,7 +32,8 @@ impl Counters {
 
     /// Starts again at zero, in a forked child.
     pub(super) fn reset(&self) {
-        [&self.suppressed, &self.held_back, &self.evicted].into_iter().for_each(LevelCounter::reset);
+        let all = [&self.rate_limited, &self.sampled, &self.held_back, &self.evicted];
+        all.into_iter().for_each(LevelCounter::reset);
         self.redacted.store(0, Ordering::Relaxed);
     }
 }

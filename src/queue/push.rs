@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use super::counters::Counters;
 use super::entry::Push;
 use super::life::Phase;
 use super::overflow::Overflow;
@@ -149,9 +150,10 @@ impl Queue {
         }
     }
 
-    /// Counts a line that a rate limit has suppressed.
-    pub(crate) fn suppress(&self, level: Level) {
-        self.counters.suppressed.add_one(level);
+    /// Counts a line that a rate limit or sampling has suppressed.
+    pub(crate) fn suppress(&self, reason: Reason, level: Level) {
+        let Counters { rate_limited, sampled, .. } = &self.counters;
+        (if reason == Reason::Sampled { sampled } else { rate_limited }).add_one(level);
     }
 
     /// Counts a line that is held back.

@@ -102,7 +102,7 @@ impl Queue {
         let pending = buffer.pending.by_level();
         let counts = books.progress.counts(&self.delivered);
         let unfinished = books.progress.unfinished(&counts, pending);
-        let suppressed = self.counters.suppressed.by_level();
+        let (limited, sampled) = (self.counters.rate_limited.by_level(), self.counters.sampled.by_level());
         let held_back = self.counters.held_back.by_level();
         let oldest = if unfinished.total() <= pending.total() {
             buffer.pending.first_time()
@@ -110,10 +110,10 @@ impl Queue {
             books.progress.oldest_taken(&self.delivered)
         };
         let metrics = OutputMetrics {
-            emitted: books.emitted.plus(suppressed).plus(held_back),
+            emitted: books.emitted.plus(limited).plus(sampled).plus(held_back),
             taken_over: counts.taken_over,
             written: counts.written,
-            dropped: books.dropped.plus(Reason::RateLimited, suppressed),
+            dropped: books.dropped.plus(Reason::RateLimited, limited).plus(Reason::Sampled, sampled),
             filtered: books.filtered,
             queued: unfinished.minus(counts.in_flight),
             in_flight: counts.in_flight,

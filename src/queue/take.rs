@@ -121,6 +121,7 @@ impl Queue {
         if state.life.phase != Phase::Abandoned {
             state.buffer.retain(retained);
             state.books.filter_lines(gone.filtered);
+            state.books.drop_repeated(gone.repeated);
             for line in gone.dropped.iter().filter(|line| line.lines > 0) {
                 state.books.progress.lost.add(line.level, line.lines);
                 state.books.drop_lines(line.reason, line.level, line.lines, line.time);
@@ -277,4 +278,6 @@ pub(crate) struct Gone<'a> {
     pub(crate) dropped: &'a [DroppedLine],
     /// Those that the output does not take.
     pub(crate) filtered: ByLevel,
+    /// Those that are equal to the line before.
+    pub(crate) repeated: ByLevel,
 }

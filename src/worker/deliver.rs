@@ -11,7 +11,7 @@ use super::pump::Resolved;
 use super::renderer::Rendering;
 use crate::error::Error;
 use crate::fork;
-use crate::metrics::{ByLevel, Reason};
+use crate::metrics::Reason;
 use crate::queue::{Batch, Block, Command, Gone, Order, Taken};
 use crate::record::notice_metadata;
 use crate::sink::{CHUNK_BYTES, Control};
@@ -52,6 +52,11 @@ impl Engine {
             let this = &mut *engine;
             this.renderer.render_not_durable(count, &mut this.delivery.lines, &mut this.counts);
         }
+        let is_reported = {
+            let this = &mut *engine;
+            let is_asked = last || !orders.is_empty();
+            this.renderer.render_due_report(is_asked, &mut this.delivery.lines, &mut this.counts)
+        };
         let repeats = engine.repeats(lane, last, batch.is_empty() || !orders.is_empty());
         for summary in &repeats {
             if engine.delivery.lines.len() >= CHUNK_BYTES {
@@ -70,7 +75,7 @@ impl Engine {
         let rest = batch.bytes().saturating_sub(released);
         engine.delivery.used_bytes = lane.queue.release(rest, Gone::default(), oldest, retained);
         let notices = losses.len() + usize::from(not_durable.is_some());
-        let is_nothing = (batch.is_empty() || are_echoes) && notices == 0 && repeats.is_empty();
+        let is_nothing = (batch.is_empty() || are_echoes) && notices == 0 && repeats.is_empty() && !is_reported;
         engine.finish_batch(batch, orders, lane, Finish { is_nothing, is_last: last, notices });
         engine
     }
@@ -89,19 +94,17 @@ impl Engine {
             if !engine.delivery.may_render() {
                 engine = Self::make_room(engine, lane);
             }
-            let (mut dropped, mut filtered) = (Vec::new(), ByLevel::default());
+            let mut resolved = Resolved::default();
             let first = next;
             let this = &mut *engine;
             let limit = this.delivery.render_limit();
-            let lines = &mut this.delivery.lines;
-            let (dropped_here, counts) = (&mut dropped, &mut this.counts);
-            let to =
-                Rendering { batch, block, end, lines, limit, dropped: dropped_here, filtered: &mut filtered, counts };
+            let (lines, counts) = (&mut this.delivery.lines, &mut this.counts);
+            let to = Rendering { batch, block, end, lines, limit, resolved: &mut resolved, counts };
             next = this.renderer.render(next, to, lane);
-            let bytes = block.bytes_of(first, next);
-            *released += bytes;
-            let oldest = block.time(next).or_else(|| batch.first_time());
-            engine = Self::pump(engine, lane, Resolved { bytes, dropped, filtered, next: oldest }, is_urgent);
+            resolved.bytes = block.bytes_of(first, next);
+            *released += resolved.bytes;
+            resolved.next = block.time(next).or_else(|| batch.first_time());
+            engine = Self::pump(engine, lane, resolved, is_urgent);
             if fork::is_wanted() {
                 (engine, ()) = lane.rest(engine, fork::let_pass);
             }

@@ -9,6 +9,7 @@ use super::delivery::Delivery;
 use super::echo_limit::EchoLimit;
 use super::lane::{Lane, LaneConfig};
 use super::renderer::Renderer;
+use super::repeats::Repeats;
 use super::syncing::Syncing;
 use crate::error::Error;
 use crate::limit::Summary;
@@ -85,6 +86,7 @@ impl Engine {
                 schema: config.schema,
                 redactor: config.redactor,
                 record_filter: config.record_filter,
+                repeats: config.deduplicates.then(Repeats::default),
                 statics,
                 shared_statics: config.statics,
                 clock: config.clock,
@@ -118,6 +120,7 @@ impl Engine {
         self.echo_limit.iter_mut().for_each(EchoLimit::begin_anew);
         self.counts = WorkerCounts::default();
         self.syncing.start_afresh();
+        self.renderer.repeats.iter_mut().for_each(Repeats::start_afresh);
         self.taken = 0;
         self.is_under_way = false;
         self.is_forked = true;
@@ -136,7 +139,8 @@ impl Engine {
 
     /// Returns when there is something to do although nothing comes: a call of the sink, a flush or a sync.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.syncing.due().into_iter().chain(self.delivery.due()).min()
+        let repeats = self.renderer.repeats.as_ref().and_then(Repeats::due);
+        self.syncing.due().into_iter().chain(self.delivery.due()).chain(repeats).min()
     }
 
     /// Returns whether all that was taken is finished, and safe where it has to be.

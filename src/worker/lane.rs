@@ -72,6 +72,8 @@ pub(crate) struct LaneConfig {
     pub(crate) wants_columns: bool,
     /// Tells which records the output takes, where it does not take all.
     pub(crate) record_filter: Option<RecordFilter>,
+    /// Lines equal to the one before are only counted.
+    pub(crate) deduplicates: bool,
     pub(crate) overflow: Overflow,
     /// How long a caller waits until its line is written; `None` when it does not.
     pub(crate) synchronous: Option<Duration>,

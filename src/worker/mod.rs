@@ -4,7 +4,7 @@
 //! that thread uses the engine, a turn at a time; after that a late push delivers its own record. Between turns, between
 //! chunks and while a failed write waits for its next try, the engine is free: that is when a fork can have it.
 //!
-//! - `renderer` turns records into lines.
+//! - `renderer` turns records into lines; `repeats` leaves out those that are equal to the one before.
 //! - `delivery` decides when the sink is called and what its answer means; `pump` calls it.
 //! - `syncing` flushes, and makes durable what was written.
 //! - `echo_limit` keeps a sink from feeding itself, with the help of `evidence` and `mark`; `experiment` lets lines rest
@@ -30,6 +30,7 @@ mod mark;
 mod own_thread;
 mod pump;
 mod renderer;
+mod repeats;
 mod shorten;
 mod syncing;
 mod waker;

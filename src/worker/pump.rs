@@ -27,6 +27,8 @@ pub(super) struct Resolved {
     pub(super) dropped: Vec<DroppedLine>,
     /// Records that the output does not take.
     pub(super) filtered: ByLevel,
+    /// Records that are equal to the one before.
+    pub(super) repeated: ByLevel,
     /// When the first record behind them in the batch was logged.
     pub(super) next: Option<Timestamp>,
 }
@@ -81,7 +83,7 @@ impl Engine {
 
     /// Reports to the queue what was delivered and dropped.
     pub(super) fn resolve(&mut self, lane: &Lane, resolved: Resolved) {
-        let Resolved { bytes, dropped, filtered, next } = resolved;
+        let Resolved { bytes, dropped, filtered, repeated, next } = resolved;
         let notices = dropped.iter().filter(|line| line.is_notice).count();
         self.counts.notices = self.counts.notices.saturating_sub(notices as u64);
         let lines = &mut self.delivery.lines;
@@ -90,7 +92,7 @@ impl Engine {
         }
         let oldest = lines.oldest_time().or(next);
         self.delivery.used_bytes =
-            lane.queue.release(bytes, Gone { dropped: &dropped, filtered }, oldest, lines.retained_bytes());
+            lane.queue.release(bytes, Gone { dropped: &dropped, filtered, repeated }, oldest, lines.retained_bytes());
         self.advance_barriers(lane);
     }
 

@@ -2,15 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tracing::Metadata;
 
 use super::lane::Lane;
+use super::pump::Resolved;
+use super::repeats::{Repeats, Report};
 use super::shorten;
 use crate::context::{Bound, Context};
 use crate::limit::{SAMPLE_CUT_BYTES, Summary};
-use crate::metrics::{ByLevel, DroppedLine, Reason};
+use crate::metrics::{DroppedLine, Reason};
 use crate::queue::{Batch, Block, Head, Loss, WorkerCounts};
 use crate::record::{Clock, Record, Statics, Value, discard, notice_metadata, put_named};
 use crate::redaction::Redactor;
@@ -25,6 +28,8 @@ pub(super) struct Renderer {
     pub(super) schema: Box<dyn Schema>,
     pub(super) redactor: Option<Redactor>,
     pub(super) record_filter: Option<RecordFilter>,
+    /// Leaves out lines equal to the one before, where that is wanted.
+    pub(super) repeats: Option<Repeats>,
     pub(super) statics: Arc<Statics>,
     /// What a handle has set since.
     pub(super) shared_statics: Arc<ArcSwap<Statics>>,
@@ -43,8 +48,8 @@ pub(super) struct Rendering<'a> {
     pub(super) lines: &'a mut Lines,
     /// The chunk grows up to this many bytes.
     pub(super) limit: usize,
-    pub(super) dropped: &'a mut Vec<DroppedLine>,
-    pub(super) filtered: &'a mut ByLevel,
+    /// What becomes of records without a line.
+    pub(super) resolved: &'a mut Resolved,
     pub(super) counts: &'a mut WorkerCounts,
 }
 
@@ -78,7 +83,7 @@ impl Renderer {
                 to.lines.discard_unended();
                 to.counts.panics += 1;
                 if let Some((entry, _)) = to.block.get(next) {
-                    to.dropped.push(DroppedLine::new(Reason::Panicked, entry.head.level(), entry.time));
+                    to.resolved.dropped.push(DroppedLine::new(Reason::Panicked, entry.head.level(), entry.time));
                 }
                 let what = if self.record_filter.is_some() { "the schema or the record filter" } else { "the schema" };
                 lane.complain("schema panicked", &format!("{what} panicked; the line is counted as dropped"));
@@ -93,6 +98,12 @@ impl Renderer {
     fn render_one(&mut self, index: usize, to: &mut Rendering<'_>) -> usize {
         let Some((entry, bytes)) = to.block.get(index) else { return to.lines.len() };
         let (level, time) = (entry.head.level(), entry.time);
+        if let (Some(repeats), Head::Event { meta, is_log }) = (&mut self.repeats, entry.head)
+            && !repeats.is_last((meta, is_log), bytes, to.batch.context(entry))
+        {
+            let report = repeats.take(None);
+            self.render_report(report, to.lines, to.counts);
+        }
         let lines = &mut *to.lines;
         let (meta, is_log) = match entry.head {
             Head::Line(_) => {
@@ -115,8 +126,16 @@ impl Renderer {
             redactor.pass(&mut record, usize::MAX);
         }
         if self.record_filter.as_mut().is_some_and(|takes| !takes(&record)) {
-            to.filtered.add(level, 1);
+            to.resolved.filtered.add(level, 1);
             return lines.len();
+        }
+        if let Some(repeats) = &mut self.repeats {
+            let bound = to.batch.context(entry);
+            if repeats.count((meta, is_log), bytes, bound, time) {
+                to.resolved.repeated.add(level, 1);
+                return lines.len();
+            }
+            repeats.begin((meta, is_log), bytes, bound);
         }
         let buffer = lines.buffer();
         let start = buffer.len();
@@ -127,7 +146,7 @@ impl Renderer {
             end = lines.len();
         }
         if end == start {
-            to.dropped.push(DroppedLine::new(Reason::Rejected, level, time));
+            to.resolved.dropped.push(DroppedLine::new(Reason::Rejected, level, time));
             return end;
         }
         let length = lines.end_line(level, time, Some(meta), false);
@@ -149,7 +168,7 @@ impl Renderer {
             let name = format!("dropped_{}", level.as_str().to_ascii_lowercase());
             put_named(&mut fields, &name, &Value::U64(dropped));
         }
-        self.render_own(notice_metadata(), false, &fields, lines, counts);
+        self.render_own((notice_metadata(), false), &fields, None, lines, counts);
     }
 
     /// Renders how many written lines could not be made durable.
@@ -158,25 +177,42 @@ impl Renderer {
         put_named(&mut fields, "message", &Value::Str("log lines may not survive a power cut"));
         put_named(&mut fields, "not_durable", &Value::U64(count));
         put_named(&mut fields, "reason", &Value::Str("sync_failed"));
-        self.render_own(notice_metadata(), false, &fields, lines, counts);
+        self.render_own((notice_metadata(), false), &fields, None, lines, counts);
     }
 
     /// Renders how many lines of a call site were suppressed, as a line of that call site.
     pub(super) fn render_repeats(&mut self, summary: &Summary, lines: &mut Lines, counts: &mut WorkerCounts) {
         let mut fields = summary.sample.clone();
         put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
-        put_named(&mut fields, "reason", &Value::Str(Reason::RateLimited.as_str()));
+        put_named(&mut fields, "reason", &Value::Str(summary.reason.as_str()));
         put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
         put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
-        self.render_own(summary.meta, summary.is_log, &fields, lines, counts);
+        self.render_own((summary.meta, summary.is_log), &fields, None, lines, counts);
+    }
+
+    /// Renders how often the line before was repeated, as a line of its call site and context.
+    fn render_report(&mut self, report: Option<Report>, lines: &mut Lines, counts: &mut WorkerCounts) {
+        if let Some(Report { meta, is_log, fields, context }) = report {
+            self.render_own((meta, is_log), &fields, context.as_ref(), lines, counts);
+        }
+    }
+
+    /// Renders how often the line before was repeated, if that is due. Returns whether it did. `is_urgent`: it is due in any
+    /// case.
+    pub(super) fn render_due_report(&mut self, is_urgent: bool, lines: &mut Lines, counts: &mut WorkerCounts) -> bool {
+        let now = (!is_urgent).then(Instant::now);
+        let report = self.repeats.as_mut().and_then(|repeats| repeats.take(now));
+        let is_due = report.is_some();
+        self.render_report(report, lines, counts);
+        is_due
     }
 
     /// Renders a line of the log about itself.
     fn render_own(
         &mut self,
-        meta: &'static Metadata<'static>,
-        is_log: bool,
+        (meta, is_log): (&'static Metadata<'static>, bool),
         fields: &[u8],
+        context: Option<&Bound>,
         lines: &mut Lines,
         counts: &mut WorkerCounts,
     ) {
@@ -185,7 +221,7 @@ impl Renderer {
             meta,
             time,
             fields,
-            context: None,
+            context: context.map(Bound::context),
             statics: &self.statics,
             is_log,
             max_value_bytes: usize::MAX,
@@ -196,7 +232,11 @@ impl Renderer {
             if let Some(redactor) = &mut self.redactor {
                 redactor.pass(&mut record, SAMPLE_CUT_BYTES);
             }
+            let start = lines.len();
             self.schema.render(&record, lines.buffer());
+            if lines.len() - start > self.max_line_bytes {
+                shorten::render_shortened(&mut *self.schema, record, lines, self.max_line_bytes);
+            }
         }));
         if let Err(payload) = rendered {
             discard(payload);

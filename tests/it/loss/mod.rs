@@ -9,5 +9,7 @@ pub(crate) mod metrics;
 pub(crate) mod overflow;
 pub(crate) mod random_sequences;
 pub(crate) mod rate_limit;
+pub(crate) mod repeats;
+pub(crate) mod sampling;
 pub(crate) mod shutdown;
 pub(crate) mod system_faults;

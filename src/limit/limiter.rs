@@ -1,4 +1,4 @@
-//! Limits of repeats: a number of lines of one call site in a period, then only a count.
+//! The limiter: the rules of one log, and what they have suppressed.
 //!
 //! The logging thread asks before it captures anything. Each worker reports what was suppressed in its output once the
 //! period is over. The table of call sites has a constant size. When more call sites are busy than there are places, some
@@ -9,11 +9,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tracing::{Level, Metadata};
 
+use super::rule::{Bucket, Rule};
+use super::sampling::Sampling;
+use crate::context::{TraceDecision, TraceId};
 use crate::fork::{AtFork, Paused, Rank};
+use crate::metrics::Reason;
 use crate::sync;
 use crate::values::{Fields, Timestamp, put_named};
 
@@ -28,20 +32,6 @@ const MAX_SAMPLE_BYTES: usize = 256;
 
 /// A text in the summary that is at least this long was cut.
 pub(crate) const SAMPLE_CUT_BYTES: usize = MAX_SAMPLE_BYTES - 3;
-
-/// A number of lines in a period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
-    pub(crate) lines: u64,
-    pub(crate) period: Duration,
-}
-
-impl Limit {
-    /// Returns whether more than a period lies between two times.
-    fn is_over(&self, since: Timestamp, now: Timestamp) -> bool {
-        u128::from(now.as_nanos().abs_diff(since.as_nanos())) >= self.period.as_nanos()
-    }
-}
 
 /// Where an event comes from: a call site of `tracing`, or of the `log` crate, whose records share a few call sites.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +64,7 @@ pub(crate) enum Verdict {
     LogLast,
     /// Only count it.
     Suppress {
+        reason: Reason,
         /// The outputs that had no unreported line before.
         first_for: u64,
     },
@@ -86,6 +77,7 @@ pub(crate) struct Summary {
     pub(crate) is_log: bool,
     /// Captured fields: the message of the last line that was logged, and the place of a `log` record.
     pub(crate) sample: Vec<u8>,
+    pub(crate) reason: Reason,
     pub(crate) lines: u64,
     pub(crate) first: Timestamp,
     pub(crate) last: Timestamp,
@@ -94,8 +86,14 @@ pub(crate) struct Summary {
 /// The limits of one log, and its busy call sites.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    errors: Option<Limit>,
-    others: Option<Limit>,
+    /// Of ERROR lines.
+    errors: Option<Rule>,
+    /// Of lines below a level.
+    others: Option<(Rule, Level)>,
+    /// Of the traces whose lines below a level are kept or dropped together.
+    traces: Option<(Rule, Level)>,
+    /// The traces that are still let in.
+    new_traces: Bucket,
     shards: [Mutex<Shard>; SHARDS],
     /// The outputs that have something to report.
     open: AtomicU64,
@@ -121,10 +119,14 @@ struct BusyCallSite {
     origin: Origin,
     start: Timestamp,
     lines: u64,
+    bucket: Bucket,
     sample: Vec<u8>,
-    /// The suppressed lines, for each output.
-    unreported: Vec<Unreported>,
+    /// The suppressed lines, for each output, by reason.
+    unreported: Vec<[Unreported; REASONS.len()]>,
 }
+
+/// Why lines are suppressed.
+const REASONS: [Reason; 2] = [Reason::RateLimited, Reason::Sampled];
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Unreported {
@@ -137,7 +139,7 @@ struct Unreported {
 
 impl BusyCallSite {
     fn new(origin: Origin, start: Timestamp) -> Self {
-        Self { origin, start, lines: 0, sample: Vec::new(), unreported: Vec::new() }
+        Self { origin, start, lines: 0, bucket: Bucket::default(), sample: Vec::new(), unreported: Vec::new() }
     }
 
     /// Returns the outputs that have something to report about it.
@@ -145,20 +147,22 @@ impl BusyCallSite {
         self.unreported
             .iter()
             .enumerate()
-            .fold(0, |open, (bit, unreported)| open | u64::from(unreported.lines > 0) << bit)
+            .fold(0, |open, (bit, all)| open | u64::from(all.iter().any(|unreported| unreported.lines > 0)) << bit)
     }
 
     /// Counts a line for the outputs in `mask`; returns those for which it is the first unreported one.
-    fn suppress(&mut self, mask: u64, time: Timestamp) -> u64 {
+    fn suppress(&mut self, reason: Reason, mask: u64, time: Timestamp) -> u64 {
         let outputs = (u64::BITS - mask.leading_zeros()) as usize;
         if self.unreported.len() < outputs {
-            self.unreported.resize(outputs, Unreported::default());
+            self.unreported.resize(outputs, <[Unreported; REASONS.len()]>::default());
         }
         let mut first_for = 0;
-        for (bit, unreported) in self.unreported.iter_mut().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
+        for (bit, all) in self.unreported.iter_mut().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
+            let is_first = all.iter().all(|unreported| unreported.lines == 0);
+            first_for |= u64::from(is_first) << bit;
+            let Some((_, unreported)) = REASONS.iter().zip(all).find(|(known, _)| **known == reason) else { continue };
             if unreported.lines == 0 {
                 *unreported = Unreported { lines: 0, since: self.start, first: time, last: time };
-                first_for |= 1 << bit;
             }
             unreported.lines += 1;
             unreported.first = unreported.first.min(time);
@@ -167,10 +171,10 @@ impl BusyCallSite {
         first_for
     }
 
-    fn summary(&self, unreported: Unreported) -> Summary {
+    fn summary(&self, reason: Reason, unreported: Unreported) -> Summary {
         let Origin { meta, log } = self.origin;
         let Unreported { lines, first, last, .. } = unreported;
-        Summary { meta, is_log: log.is_some(), sample: self.sample.clone(), lines, first, last }
+        Summary { meta, is_log: log.is_some(), sample: self.sample.clone(), reason, lines, first, last }
     }
 }
 
@@ -190,14 +194,43 @@ fn find(places: &mut [Option<BusyCallSite>; WAYS], origin: Origin, time: Timesta
 }
 
 impl Limiter {
-    pub(crate) fn new(errors: Option<Limit>, others: Option<Limit>) -> Self {
+    /// `errors`: the rule of ERROR lines. `lines`: that of all others. `sampling`: in place of `lines`, or of traces.
+    pub(crate) fn new(errors: Option<Rule>, lines: Option<Rule>, sampling: &[Sampling]) -> Self {
         let (open, due, ended) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
-        Self { errors, others, shards: Default::default(), open, due, ended }
+        let sampled = |of_traces: bool| {
+            let of_kind = sampling.iter().filter(|sampling| sampling.of_traces == of_traces);
+            of_kind.last().map(|sampling| (sampling.rule, sampling.below))
+        };
+        let others = lines.map(|rule| (rule, Level::ERROR)).or_else(|| sampled(false));
+        let (traces, new_traces) = (sampled(true), Bucket::default());
+        Self { errors, others, traces, new_traces, shards: Default::default(), open, due, ended }
     }
 
-    /// Returns the limit for lines of a level.
-    pub(crate) fn limit(&self, level: Level) -> Option<Limit> {
-        if level == Level::ERROR { self.errors } else { self.others }
+    /// Returns the rule for lines of a level.
+    fn rule(&self, level: Level) -> Option<Rule> {
+        let other = self.others.filter(|(_, below)| level > *below).map(|(rule, _)| rule);
+        if level == Level::ERROR { self.errors.or(other) } else { other }
+    }
+
+    /// Returns whether some lines of a level may be suppressed.
+    pub(crate) fn limits(&self, level: Level) -> bool {
+        self.rule(level).is_some() || self.samples_traces(level)
+    }
+
+    /// Returns whether lines of a level depend on their trace.
+    pub(crate) fn samples_traces(&self, level: Level) -> bool {
+        self.traces.is_some_and(|(_, below)| level > below)
+    }
+
+    /// Returns whether a trace is kept. `decision`: that of its outermost span in this process.
+    pub(crate) fn keeps_trace(&self, trace: TraceId, decision: &TraceDecision, now: Timestamp) -> bool {
+        match self.traces {
+            Some((Rule::OneIn(one_in), _)) => trace.hash() <= u64::MAX / one_in,
+            Some((Rule::TokenBucket { burst, every }, _)) => {
+                decision.get_or_decide(|| self.new_traces.take(burst, every, now))
+            }
+            _ => true,
+        }
     }
 
     /// Takes one of the [`SHARDS`] locks.
@@ -209,7 +242,43 @@ impl Limiter {
     ///
     /// No user code runs. It allocates only when a call site is met for the first time.
     pub(crate) fn judge(&self, origin: Origin, mask: u64, time: Timestamp) -> Verdict {
-        let Some(limit) = self.limit(*origin.meta.level()) else { return Verdict::Log };
+        let Some(rule) = self.rule(*origin.meta.level()) else { return Verdict::Log };
+        self.with_site(origin, rule, time, |site| {
+            let needs_sample = site.sample.is_empty();
+            let passes = match rule {
+                Rule::Window { lines, .. } if site.lines < lines => {
+                    site.lines += 1;
+                    return if site.lines == lines { Verdict::LogLast } else { Verdict::Log };
+                }
+                Rule::Window { .. } => false,
+                Rule::OneIn(one_in) => {
+                    site.lines += 1;
+                    (site.lines - 1).is_multiple_of(one_in)
+                }
+                Rule::TokenBucket { burst, every } => site.bucket.take(burst, every, time),
+            };
+            match passes {
+                true if needs_sample => Verdict::LogLast,
+                true => Verdict::Log,
+                false => self.suppress_at(site, rule.reason(), mask, time),
+            }
+        })
+    }
+
+    /// Counts an event of a trace that is not kept.
+    pub(crate) fn suppress_trace(&self, origin: Origin, mask: u64, time: Timestamp) -> Verdict {
+        let rule = self.traces.map_or(Rule::OneIn(1), |(rule, _)| rule);
+        self.with_site(origin, rule, time, |site| self.suppress_at(site, rule.reason(), mask, time))
+    }
+
+    /// Runs `judge` with the place of a call site; the event is logged where there is none.
+    fn with_site(
+        &self,
+        origin: Origin,
+        rule: Rule,
+        time: Timestamp,
+        judge: impl FnOnce(&mut BusyCallSite) -> Verdict,
+    ) -> Verdict {
         let (shard, set) = origin.shard_and_set();
         let Some(mut shard) = self.hold(shard) else { return Verdict::Log };
         if self.ended.load(Ordering::Relaxed) {
@@ -218,22 +287,25 @@ impl Limiter {
         let Some(site) = shard.0.get_mut(set).and_then(|places| find(places, origin, time)) else {
             return Verdict::Log;
         };
-        if limit.is_over(site.start, time) {
-            (site.start, site.lines) = (time, 0);
+        if rule.is_over(site.start, time) {
+            site.start = time;
+            if let Rule::Window { .. } = rule {
+                site.lines = 0;
+            }
             let open = site.open();
             if open != 0 {
                 self.due.fetch_or(open, Ordering::Relaxed);
             }
         }
-        if site.lines < limit.lines {
-            site.lines += 1;
-            return if site.lines == limit.lines { Verdict::LogLast } else { Verdict::Log };
-        }
-        let first_for = site.suppress(mask, time);
+        judge(site)
+    }
+
+    fn suppress_at(&self, site: &mut BusyCallSite, reason: Reason, mask: u64, time: Timestamp) -> Verdict {
+        let first_for = site.suppress(reason, mask, time);
         if first_for != 0 {
             self.open.fetch_or(first_for, Ordering::Relaxed);
         }
-        Verdict::Suppress { first_for }
+        Verdict::Suppress { reason, first_for }
     }
 
     /// Stores the message of the last line that is logged, from its captured fields.
@@ -307,21 +379,23 @@ impl Share {
         for shard in 0..SHARDS {
             let Some(mut shard) = limiter.hold(shard) else { continue };
             for site in shard.0.iter_mut().flatten().flatten() {
-                let Some(unreported) =
-                    site.unreported.get(self.place).copied().filter(|unreported| unreported.lines > 0)
-                else {
-                    continue;
-                };
-                let limit = limiter.limit(*site.origin.meta.level());
-                if now.is_some_and(|now| limit.is_some_and(|limit| !limit.is_over(unreported.since, now)))
-                    && unreported.since == site.start
-                {
-                    remains = true;
-                    continue;
-                }
-                summaries.push(site.summary(unreported));
-                if let Some(unreported) = site.unreported.get_mut(self.place) {
-                    *unreported = Unreported::default();
+                let all = site.unreported.get(self.place).copied().unwrap_or_default();
+                for (at, (reason, unreported)) in REASONS.into_iter().zip(all).enumerate() {
+                    if unreported.lines == 0 {
+                        continue;
+                    }
+                    let of_site = limiter.rule(*site.origin.meta.level()).filter(|rule| rule.reason() == reason);
+                    let rule = of_site.or(limiter.traces.map(|(rule, _)| rule));
+                    if now.is_some_and(|now| rule.is_some_and(|rule| !rule.is_over(unreported.since, now)))
+                        && unreported.since == site.start
+                    {
+                        remains = true;
+                        continue;
+                    }
+                    summaries.push(site.summary(reason, unreported));
+                    if let Some(unreported) = site.unreported.get_mut(self.place).and_then(|all| all.get_mut(at)) {
+                        *unreported = Unreported::default();
+                    }
                 }
             }
         }
