@@ -9,6 +9,9 @@ mod console;
 mod input;
 mod json;
 #[allow(dead_code)]
+#[path = "../../src/rotation/label.rs"]
+mod label;
+#[allow(dead_code)]
 #[path = "../../src/rotation/name.rs"]
 mod name;
 mod schemas;
@@ -20,11 +23,6 @@ pub use json::json;
 pub use schemas::schemas;
 pub use segments::segments;
 pub use values::values;
-
-/// As the file of the names knows it.
-mod record {
-    pub(crate) use spanline::record::Timestamp;
-}
 
 /// What the tests share.
 #[allow(dead_code)]

@@ -1,8 +1,9 @@
 //! SegmentNames of files: those of a log read back, all others are foreign.
 
-use spanline::record::Timestamp;
+use chrono::{DateTime, Utc};
 
 use crate::input::{parts, text};
+use crate::label::{Label, Precision};
 use crate::name::{Compression, Segment, SegmentNames};
 
 pub fn segments(data: &[u8]) {
@@ -18,9 +19,12 @@ pub fn segments(data: &[u8]) {
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(numbers).for_each(|(to, from)| *to = *from);
     let [seconds, sequence] = [0, 8].map(|at| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()));
-    let time = Timestamp::from_nanos(seconds.cast_signed());
-    let newest = (sequence > 1).then(|| Segment { seconds: i64::MIN, sequence: sequence - 1 });
-    let segment = Segment::after(newest, time);
+    let precisions = [Precision::Month, Precision::Day, Precision::Hour, Precision::Minute, Precision::Second];
+    let precision = precisions[(sequence % 5) as usize];
+    let label = Label::of(DateTime::from_timestamp_nanos(seconds.cast_signed()), precision, &Utc);
+    let oldest = Label::of(DateTime::UNIX_EPOCH, Precision::Month, &Utc);
+    let newest = (sequence > 1).then(|| Segment { label: oldest, sequence: sequence - 1 });
+    let segment = Segment::after(newest, label);
     for compression in Compression::ALL {
         let name = names.segment(segment, compression);
         assert_eq!(names.parse(&name), Some((segment, compression)), "{name:?} of {active:?}");
@@ -40,7 +44,7 @@ pub fn segments(data: &[u8]) {
             judge(&names, &active, &format!("{}{}{}", &name[..at], other, &name[at..]));
         }
     }
-    let next = Segment::after(Some(segment), Timestamp::from_nanos(0));
+    let next = Segment::after(Some(segment), oldest);
     assert!(segment < next || sequence == u64::MAX);
 }
 
@@ -69,16 +73,10 @@ fn judge(names: &SegmentNames, active: &str, name: &str) {
         Compression::Zstd => ".zst",
     };
     let middle = name.strip_prefix(stem).and_then(|rest| rest.strip_suffix(packed)?.strip_suffix(extension)).unwrap();
-    let bytes = middle.as_bytes();
-    assert!(bytes.len() >= 18 + 6, "{name:?} of {active:?}");
-    for (at, byte) in bytes.iter().enumerate() {
-        let fits = match at {
-            0 => *byte == b'.',
-            9 => *byte == b'T',
-            16 => *byte == b'Z',
-            17 => *byte == b'-',
-            _ => byte.is_ascii_digit(),
-        };
-        assert!(fits, "byte {at} of {name:?} of {active:?}");
-    }
+    let (label, sequence) = middle.strip_prefix('.').and_then(|middle| middle.rsplit_once('-')).unwrap();
+    assert!(sequence.len() >= 6 && sequence.bytes().all(|byte| byte.is_ascii_digit()), "{name:?} of {active:?}");
+    let shape: String = label.chars().map(|char| if char.is_ascii_digit() { '0' } else { char }).collect();
+    let (date, clock) = shape.split_once('T').unwrap_or((&shape, ""));
+    assert!(matches!(date, "0000-00" | "0000-00-00"), "{name:?} of {active:?}");
+    assert!(matches!(clock.replacen('b', "", 1).as_str(), "" | "00" | "0000" | "000000"), "{name:?} of {active:?}");
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::lines::Lines;
 use super::open::{failed, is_same, open, unexpected};
-use super::segment::Segment;
+use super::segment::{Segment, Stored};
 use crate::error::Error;
 use crate::rotation::{Compression, Segment as Position, SegmentNames};
 
@@ -35,7 +35,7 @@ enum Files {
 }
 
 /// The files of the closed segments, in the order they were written. The plain file sorts first among equals.
-type Closed = BTreeMap<Position, BTreeMap<Compression, u64>>;
+type Closed = BTreeMap<Position, BTreeMap<Compression, Stored>>;
 
 impl Log {
     /// Opens the log at `path`, the path that the program writes to, for example `logs/orders.log`.
@@ -96,12 +96,12 @@ impl Log {
         let names = match &self.files {
             Files::All(names) => names,
             files => {
-                let bytes = fs::symlink_metadata(&self.path).map_or(0, |metadata| metadata.len());
+                let stored = fs::symlink_metadata(&self.path).map(|metadata| Stored::of(&metadata)).unwrap_or_default();
                 let path = self.path.clone();
                 return Ok(vec![match files {
-                    Files::Single(compression) => Segment::single(path, *compression, bytes),
+                    Files::Single(compression) => Segment::single(path, *compression, stored),
                     Files::Closed(names, position, compression) => {
-                        Segment::closed(path, Arc::clone(names), *position, *compression, bytes)
+                        Segment::closed(path, Arc::clone(names), *position, *compression, stored)
                     }
                     Files::All(_) => return Ok(Vec::new()),
                 }]);
@@ -127,16 +127,16 @@ impl Log {
             for (position, files) in second {
                 closed.entry(position).or_default().extend(files);
             }
-            let first = |(position, files): (Position, BTreeMap<Compression, u64>)| {
-                let (compression, bytes) = files.into_iter().next()?;
+            let first = |(position, files): (Position, BTreeMap<Compression, Stored>)| {
+                let (compression, stored) = files.into_iter().next()?;
                 let path = self.path.with_file_name(names.segment(position, compression));
-                Some(Segment::closed(path, Arc::clone(names), position, compression, bytes))
+                Some(Segment::closed(path, Arc::clone(names), position, compression, stored))
             };
             let mut segments: Vec<_> = closed.into_iter().filter_map(first).collect();
             segments.extend(
-                before
-                    .zip(file)
-                    .map(|(metadata, file)| Segment::active(self.path.clone(), file.map(Arc::new), metadata.len())),
+                before.zip(file).map(|(metadata, file)| {
+                    Segment::active(self.path.clone(), file.map(Arc::new), Stored::of(&metadata))
+                }),
             );
             return Ok(segments);
         }
@@ -227,7 +227,7 @@ fn collect(directory: &Path, names: &SegmentNames) -> io::Result<Closed> {
         let Some((position, compression)) = name.to_str().and_then(|name| names.parse(name)) else { continue };
         match entry.metadata() {
             Ok(metadata) if metadata.is_file() => {
-                closed.entry(position).or_default().insert(compression, metadata.len());
+                closed.entry(position).or_default().insert(compression, Stored::of(&metadata));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -1,7 +1,7 @@
 //! One file of a log.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,8 +18,22 @@ use crate::rotation::{Compression, Segment as Position, SegmentNames};
 pub struct Segment {
     path: PathBuf,
     compression: Compression,
-    bytes: u64,
+    stored: Stored,
     role: Role,
+}
+
+/// What a listing says about a file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stored {
+    bytes: u64,
+    written_at: Option<Timestamp>,
+}
+
+impl Stored {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let written_at = metadata.modified().map(chrono::DateTime::<chrono::Utc>::from).ok().map(Timestamp::from);
+        Self { bytes: metadata.len(), written_at }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -33,8 +47,8 @@ enum Role {
 }
 
 impl Segment {
-    pub(super) fn active(path: PathBuf, file: Option<Arc<File>>, bytes: u64) -> Self {
-        Self { path, compression: Compression::Plain, bytes, role: Role::Active(file) }
+    pub(super) fn active(path: PathBuf, file: Option<Arc<File>>, stored: Stored) -> Self {
+        Self { path, compression: Compression::Plain, stored, role: Role::Active(file) }
     }
 
     pub(super) fn closed(
@@ -42,13 +56,13 @@ impl Segment {
         names: Arc<SegmentNames>,
         position: Position,
         compression: Compression,
-        bytes: u64,
+        stored: Stored,
     ) -> Self {
-        Self { path, compression, bytes, role: Role::Closed(names, position) }
+        Self { path, compression, stored, role: Role::Closed(names, position) }
     }
 
-    pub(super) fn single(path: PathBuf, compression: Compression, bytes: u64) -> Self {
-        Self { path, compression, bytes, role: Role::Single }
+    pub(super) fn single(path: PathBuf, compression: Compression, stored: Stored) -> Self {
+        Self { path, compression, stored, role: Role::Single }
     }
 
     /// Returns the path at which it was listed.
@@ -63,7 +77,7 @@ impl Segment {
 
     /// Returns its size on disk when it was listed, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.stored.bytes
     }
 
     /// Returns whether it is the active file.
@@ -71,9 +85,15 @@ impl Segment {
         matches!(self.role, Role::Active(_))
     }
 
-    /// Returns when it was closed, to the second; `None` for the active file.
-    pub fn closed_at(&self) -> Option<Timestamp> {
-        self.position().map(Position::time)
+    /// Returns what it covers, as its name says: the first moment of its period on a wall clock in the log's zone, such as
+    /// `2026-11-20`; `None` for the active file.
+    pub fn period(&self) -> Option<String> {
+        self.position().map(|position| position.label.to_string())
+    }
+
+    /// Returns when it was last written to, as of the listing; compression does not change that.
+    pub fn written_at(&self) -> Option<Timestamp> {
+        self.stored.written_at
     }
 
     /// Returns its sequence number, which grows by one with each rotation; `None` for the active file.

@@ -1,19 +1,12 @@
 //! The names of one log's files.
 //!
-//! `orders.20261120T101538Z-000042.log.gz`: stem, UTC time of closing, sequence, extension, compression. A name belongs
-//! to this log only if formatting its parsed parts gives the same bytes again. So `app.secret.log` and `app.log.bak`
-//! are never taken for segments of `app.log`.
+//! `orders.2026-11-20-000042.log.gz`: stem, what it covers, sequence, extension, compression. A name belongs to this log
+//! only if formatting its parsed parts gives the same bytes again. So `app.secret.log` and `app.log.bak` are never taken
+//! for segments of `app.log`.
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDateTime};
-
-use crate::record::Timestamp;
-
-const TIME: &str = "%Y%m%dT%H%M%SZ";
-
-/// No clock of a log gives a later time: a [`Timestamp`] ends in the year 2262.
-const MAX_SECONDS: i64 = i64::MAX / 1_000_000_000;
+use super::label::Label;
 
 /// No log rotates this often. The numbers above are room for successors.
 const MAX_SEQUENCE: u64 = u64::MAX / 2;
@@ -21,8 +14,7 @@ const MAX_SEQUENCE: u64 = u64::MAX / 2;
 /// The place of one closed segment in the order in which segments were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Segment {
-    /// When it was closed, in seconds since 1970.
-    pub(crate) seconds: i64,
+    pub(crate) label: Label,
     pub(crate) sequence: u64,
 }
 
@@ -49,33 +41,27 @@ pub(crate) struct SegmentNames {
 }
 
 impl Segment {
-    /// Returns the segment that follows `newest` when it is closed at `time`.
-    pub(crate) fn after(newest: Option<Self>, time: Timestamp) -> Self {
-        let seconds = time.as_nanos().div_euclid(1_000_000_000);
+    /// Returns the segment that follows `newest` and covers what `label` says.
+    pub(crate) fn after(newest: Option<Self>, label: Label) -> Self {
         match newest {
-            None => Self { seconds, sequence: 1 },
-            Some(newest) => Self { seconds: seconds.max(newest.seconds), ..newest.next() },
+            None => Self { label, sequence: 1 },
+            Some(newest) => Self { label: label.max(newest.label), ..newest.next() },
         }
     }
 
-    /// Returns what the next segment must follow: the later time and the higher sequence of the two.
+    /// Returns what the next segment must follow: the later label and the higher sequence of the two.
     pub(crate) fn highest(self, other: Self) -> Self {
-        Self { seconds: self.seconds.max(other.seconds), sequence: self.sequence.max(other.sequence) }
+        Self { label: self.label.max(other.label), sequence: self.sequence.max(other.sequence) }
     }
 
-    /// Returns whether segments can follow it, with a later time and a higher sequence. No other was made by a log.
+    /// Returns whether segments can follow it, with a later label and a higher sequence. No other was made by a log.
     pub(crate) fn leaves_room(self) -> bool {
-        self.seconds < MAX_SECONDS && self.sequence < MAX_SEQUENCE
+        self.label.leaves_room() && self.sequence < MAX_SEQUENCE
     }
 
     /// Returns the segment with the next sequence.
     pub(crate) fn next(self) -> Self {
         Self { sequence: self.sequence.saturating_add(1), ..self }
-    }
-
-    /// Returns when it was closed.
-    pub(crate) fn time(self) -> Timestamp {
-        Timestamp::from_nanos(self.seconds.saturating_mul(1_000_000_000))
     }
 }
 
@@ -149,8 +135,8 @@ impl SegmentNames {
     /// Returns the name of a closed segment.
     pub(crate) fn segment(&self, segment: Segment, compression: Compression) -> String {
         let Self { prefix, suffix, .. } = self;
-        let time = DateTime::from_timestamp(segment.seconds, 0).unwrap_or_default().format(TIME);
-        format!("{prefix}{time}-{:06}{suffix}{}", segment.sequence, compression.suffix())
+        let Segment { label, sequence } = segment;
+        format!("{prefix}{label}-{sequence:06}{suffix}{}", compression.suffix())
     }
 
     /// Returns the segment and compression that `name` stands for; `None` if it is no segment of this log.
@@ -158,9 +144,8 @@ impl SegmentNames {
         let rest = name.strip_prefix(self.prefix.as_str())?;
         Compression::ALL.into_iter().find_map(|compression| {
             let stamp = rest.strip_suffix(compression.suffix())?.strip_suffix(self.suffix.as_str())?;
-            let (time, sequence) = stamp.split_once('-')?;
-            let seconds = NaiveDateTime::parse_from_str(time, TIME).ok()?.and_utc().timestamp();
-            let segment = Segment { seconds, sequence: sequence.parse().ok()? };
+            let (label, sequence) = stamp.rsplit_once('-')?;
+            let segment = Segment { label: Label::parse(label)?, sequence: sequence.parse().ok()? };
             (self.segment(segment, compression) == name).then_some((segment, compression))
         })
     }
@@ -183,7 +168,7 @@ impl SegmentNames {
 
     /// Returns how long a name of this log can become, in bytes.
     pub(crate) fn longest(&self, compression: Compression) -> usize {
-        let last = Segment { seconds: 0, sequence: u64::MAX };
+        let last = Segment { label: Label::longest(), sequence: u64::MAX };
         let segment = match compression {
             Compression::Plain => self.segment(last, compression),
             _ => self.temporary(last, compression),
@@ -196,20 +181,30 @@ impl SegmentNames {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{Calendar, Period, Zone};
     use super::*;
+    use crate::record::Timestamp;
 
-    const AT: Segment = Segment { seconds: 1_795_169_738, sequence: 42 };
+    fn label(text: &str) -> Label {
+        Label::parse(text).unwrap()
+    }
+
+    fn at() -> Segment {
+        Segment { label: label("2026-11-20T101538"), sequence: 42 }
+    }
 
     #[test]
-    fn a_segment_is_named_by_time_and_sequence() {
+    fn a_segment_is_named_by_what_it_covers_and_its_sequence() {
         let names = SegmentNames::new("orders.log");
-        assert_eq!(names.segment(AT, Compression::Plain), "orders.20261120T101538Z-000042.log");
-        assert_eq!(names.segment(AT, Compression::Zstd), "orders.20261120T101538Z-000042.log.zst");
-        assert_eq!(names.temporary(AT, Compression::Gzip), ".orders.20261120T101538Z-000042.log.gz.tmp");
+        assert_eq!(names.segment(at(), Compression::Plain), "orders.2026-11-20T101538-000042.log");
+        assert_eq!(names.segment(at(), Compression::Zstd), "orders.2026-11-20T101538-000042.log.zst");
+        assert_eq!(names.temporary(at(), Compression::Gzip), ".orders.2026-11-20T101538-000042.log.gz.tmp");
         assert_eq!(names.lock(), ".orders.log.lock");
-        assert_eq!(SegmentNames::new("orders").segment(AT, Compression::Plain), "orders.20261120T101538Z-000042");
-        assert_eq!(SegmentNames::new("a.b.log").segment(AT, Compression::Plain), "a.b.20261120T101538Z-000042.log");
-        assert_eq!(SegmentNames::new(".log").segment(AT, Compression::Plain), ".log.20261120T101538Z-000042");
+        let day = Segment { label: label("2026-11-20"), ..at() };
+        assert_eq!(names.segment(day, Compression::Plain), "orders.2026-11-20-000042.log");
+        assert_eq!(SegmentNames::new("orders").segment(at(), Compression::Plain), "orders.2026-11-20T101538-000042");
+        assert_eq!(SegmentNames::new("a.b.log").segment(at(), Compression::Plain), "a.b.2026-11-20T101538-000042.log");
+        assert_eq!(SegmentNames::new(".log").segment(at(), Compression::Plain), ".log.2026-11-20T101538-000042");
     }
 
     #[test]
@@ -221,46 +216,47 @@ mod tests {
             "app.secret.log",
             "app.log.bak",
             "app.log.1",
-            "app.20261120T101538Z-000042.log.bak",
-            "app.20261120T101538Z-000042.log.bz2",
-            "app.20261120T101538Z-000042",
-            "app.20261120T101538Z-42.log",
-            "app.20261120T101538Z-0000042.log",
-            "app.20261120T101538Z-+00042.log",
-            "app.20261120T101560Z-000042.log",
-            "app.20261320T101538Z-000042.log",
-            "app.20261120T101538-000042.log",
-            "app.2026 1120T101538Z-000042.log",
-            "app.secret.20261120T101538Z-000042.log",
-            "APP.20261120T101538Z-000042.log",
-            ".app.20261120T101538Z-000042.log",
+            "app.2026-11-20T101538-000042.log.bak",
+            "app.2026-11-20T101538-000042.log.bz2",
+            "app.2026-11-20T101538-000042",
+            "app.2026-11-20T101538-42.log",
+            "app.2026-11-20T101538-0000042.log",
+            "app.2026-11-20T101538-+00042.log",
+            "app.2026-11-20T101560-000042.log",
+            "app.2026-13-20T101538-000042.log",
+            "app.20261120T101538Z-000042.log",
+            "app.2026-11-20Z-000042.log",
+            "app.2026-11-000042-000042.log",
+            "app.2026 11-20T101538-000042.log",
+            "app.secret.2026-11-20T101538-000042.log",
+            "APP.2026-11-20T101538-000042.log",
+            ".app.2026-11-20T101538-000042.log",
         ] {
             assert_eq!(names.parse(foreign), None, "{foreign}");
             assert_eq!(names.parse_temporary(foreign), None, "{foreign}");
             let log = SegmentNames::of_segment(foreign).map(|(names, ..)| names.active);
             assert_ne!(log.as_deref(), Some("app.log"), "{foreign}");
         }
-        assert_eq!(names.parse_temporary(".app.20261120T101538Z-000042.log.gz.tmp"), Some(AT));
-        assert_eq!(names.parse_temporary(".app.20261120T101538Z-000042.log.tmp"), None);
+        assert_eq!(names.parse_temporary(".app.2026-11-20T101538-000042.log.gz.tmp"), Some(at()));
+        assert_eq!(names.parse_temporary(".app.2026-11-20T101538-000042.log.tmp"), None);
     }
 
     #[test]
     fn the_next_segment_sorts_last_whatever_the_clock_says() {
-        let first = Segment::after(None, Timestamp::from_nanos(AT.seconds * 1_000_000_000));
-        let back = Segment::after(Some(first), Timestamp::from_nanos(0));
-        assert_eq!((first.sequence, back.sequence, back.seconds), (1, 2, AT.seconds));
+        let first = Segment::after(None, label("2026-11-20"));
+        let back = Segment::after(Some(first), label("1970-01-01"));
+        assert_eq!((first.sequence, back.sequence, back.label), (1, 2, label("2026-11-20")));
         assert!(first < back);
     }
 
     #[test]
     fn what_no_log_made_leaves_no_room() {
-        let now = Segment::after(None, Timestamp::from_nanos(i64::MAX - 1_000_000_000));
-        assert!(now.leaves_room() && AT.leaves_room());
+        assert!(Segment::after(None, label("2261-12-31")).leaves_room() && at().leaves_room());
         for far in [
-            Segment { sequence: u64::MAX, ..AT },
-            Segment { sequence: u64::MAX / 2, ..AT },
-            Segment { seconds: 253_402_300_799, ..AT },
-            Segment { seconds: 9_300_000_000, ..AT },
+            Segment { sequence: u64::MAX, ..at() },
+            Segment { sequence: u64::MAX / 2, ..at() },
+            Segment { label: label("9999-12-31T235959"), ..at() },
+            Segment { label: label("2262-01-01"), ..at() },
         ] {
             assert!(!far.leaves_room(), "{far:?}");
         }
@@ -269,17 +265,20 @@ mod tests {
     #[test]
     fn the_longest_name_is_that_of_the_last_segment() {
         let names = SegmentNames::new("a.log");
-        assert_eq!(names.longest(Compression::Plain), "a.19700101T000000Z-18446744073709551615.log".len());
-        assert_eq!(names.longest(Compression::Gzip), ".a.19700101T000000Z-18446744073709551615.log.gz.tmp".len());
+        assert_eq!(names.longest(Compression::Plain), "a.1970-01-01T00b0000-18446744073709551615.log".len());
+        assert_eq!(names.longest(Compression::Gzip), ".a.1970-01-01T00b0000-18446744073709551615.log.gz.tmp".len());
     }
 
     proptest! {
         #[test]
         fn any_name_reads_back(
-            active in "[a-zA-Z0-9._-]{1,20}", seconds in 0i64..9_000_000_000, sequence in any::<u64>(), compression in 0usize..3,
+            active in "[a-zA-Z0-9._-]{1,20}", seconds in 0i64..9_000_000_000, period in 0usize..4, sequence in any::<u64>(),
+            compression in 0usize..3,
         ) {
             let names = SegmentNames::new(&active);
-            let (segment, compression) = (Segment { seconds, sequence }, Compression::ALL[compression]);
+            let period = [None, Some(Period::Daily), Some(Period::Monthly), Some(Period::Hours(6))][period];
+            let label = Calendar { period, zone: Zone::Utc }.label(Timestamp::from_nanos(seconds * 1_000_000_000));
+            let (segment, compression) = (Segment { label, sequence }, Compression::ALL[compression]);
             prop_assert_eq!(names.parse(&names.segment(segment, compression)), Some((segment, compression)));
             prop_assert_eq!(names.parse(&active), None);
             let read = names.parse_temporary(&names.temporary(segment, compression));
@@ -293,11 +292,12 @@ mod tests {
         }
 
         #[test]
-        fn names_sort_as_they_were_written(times in prop::collection::vec(0i64..4_000_000_000, 2..40)) {
+        fn names_sort_as_they_were_written(times in prop::collection::vec(0i64..4_000_000_000, 2..40), is_daily in any::<bool>()) {
             let names = SegmentNames::new("orders.log");
+            let calendar = Calendar { period: is_daily.then_some(Period::Daily), zone: Zone::Utc };
             let mut newest = None;
             let written: Vec<_> = times.into_iter().map(|seconds| {
-                newest = Some(Segment::after(newest, Timestamp::from_nanos(seconds * 1_000_000_000)));
+                newest = Some(Segment::after(newest, calendar.label(Timestamp::from_nanos(seconds * 1_000_000_000))));
                 names.segment(newest.unwrap(), Compression::Plain)
             }).collect();
             prop_assert!(written.is_sorted_by(|a, b| a < b));

@@ -36,6 +36,7 @@ mod writer;
 
 pub use crate::rotation::Period;
 pub use async_sink::{Async, AsyncSink, Batch};
+pub use chrono::Weekday;
 pub use control::Control;
 pub use file::RollingFile;
 pub use lines::{Columns, Iter, Line, Lines};

@@ -23,7 +23,7 @@ impl Once {
 fn identity(segment: &Segment) -> PathBuf {
     let path = segment.path();
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if segment.closed_at().is_some() && segment.compression() != Compression::Plain {
+    if segment.period().is_some() && segment.compression() != Compression::Plain {
         path.with_extension("")
     } else {
         path

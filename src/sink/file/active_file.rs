@@ -151,6 +151,13 @@ impl ActiveFile {
         Ok(self.entry()?.bytes)
     }
 
+    /// Returns about when its first line was written; `None` if the system does not know.
+    pub(super) fn begun(&self) -> Option<Timestamp> {
+        let created = self.file.get().and_then(|file| file.metadata()?.created()).ok()?;
+        let created = Timestamp::from(chrono::DateTime::<chrono::Utc>::from(created));
+        Some(self.modified().map_or(created, |modified| created.min(modified)))
+    }
+
     /// Returns when it was last written to.
     pub(super) fn modified(&self) -> Option<Timestamp> {
         self.entry().ok().map(|entry| entry.modified)
@@ -317,7 +324,7 @@ mod tests {
 
     use super::super::directory::NewFiles;
     use super::*;
-    use crate::rotation::{Compression, Retention, SegmentNames};
+    use crate::rotation::{Calendar, Compression, Retention, SegmentNames};
 
     fn log_files(directory: &Path) -> LogFiles {
         let new_files = NewFiles { mode: None, group: None, default_mode: 0o600, directory_mode: 0o750 };
@@ -325,6 +332,7 @@ mod tests {
             active_path: directory.join("orders.log"),
             directory: Directory::open(directory, 0o750).unwrap().into(),
             names: SegmentNames::new("orders.log"),
+            calendar: Calendar::default(),
             new_files,
             attributes: new_files.attributes(),
             is_strict: false,

@@ -291,6 +291,8 @@ impl CompressorShared {
         let target = codec::encode(files.compression, self.stoppable(source), target)?;
         // A group that may not be given was reported when the active file should have got it.
         let _ = Directory::set_attributes(target.get()?, files.attributes);
+        // Retention goes by the last write of a line. A file system without such times refuses; that is not an error.
+        let _ = source.get()?.metadata()?.modified().and_then(|modified| target.get()?.set_modified(modified));
         target.get()?.sync_all()
     }
 

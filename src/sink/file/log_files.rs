@@ -2,7 +2,7 @@
 //!
 //! The writer and the compression thread share it. The active file is renamed, and segments are removed, only under the
 //! lock file. Files whose names do not parse as this log's are never touched. Files with such a name that must not be
-//! trusted, or whose number or time no log gave, are left alone as well: no segment takes their place.
+//! trusted, or whose number or year no log gave, are left alone as well: no segment takes their place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
@@ -16,7 +16,7 @@ use super::directory::{Attributes, Directory, Entry, HeldFile, Identity, Links, 
 use super::failed::failed;
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Compression, Retention, Segment, SegmentNames};
+use crate::rotation::{Calendar, Compression, Label, Retention, Segment, SegmentNames};
 
 /// How often and how long the lock file is waited for: a second in all.
 const LOCK_ATTEMPTS: u32 = 200;
@@ -28,6 +28,8 @@ pub(super) struct LogFiles {
     /// The active file, absolute.
     pub(super) active_path: PathBuf,
     pub(super) names: SegmentNames,
+    /// What a segment is called after.
+    pub(super) calendar: Calendar,
     /// Settings of new files.
     pub(super) new_files: NewFiles,
     /// What new files get: as set, or as the active file has it.
@@ -147,13 +149,13 @@ impl LogFiles {
 
     /// Returns why a file with a segment's name is left alone.
     fn distrust(segment: Segment, entry: &Entry) -> Option<String> {
-        let no_room = || "its number or time leaves no room for a successor".to_owned();
+        let no_room = || "its number or year leaves no room for a successor".to_owned();
         entry.distrust(Links::Any).or_else(|| (!segment.leaves_room()).then(no_room))
     }
 
     /// Returns the place of the segment that is closed next.
-    pub(super) fn next_segment(listing: &DirectoryListing, newest: Option<Segment>, time: Timestamp) -> Segment {
-        let mut segment = Segment::after(newest, time);
+    pub(super) fn next_segment(listing: &DirectoryListing, newest: Option<Segment>, label: Label) -> Segment {
+        let mut segment = Segment::after(newest, label);
         while listing.taken.contains(&segment) {
             segment = segment.next();
         }
@@ -280,13 +282,21 @@ impl LogFiles {
             .iter()
             .map(|(segment, files)| {
                 let size = files.iter().map(|file| file.entry.bytes).sum();
-                // A clock that was ahead for a while leaves names with its time, and later ones with the same.
-                let modified = files.iter().map(|file| file.entry.modified).max();
-                let time = Some(segment.time()).filter(|time| now.is_none_or(|now| *time <= now)).or(modified);
-                (time.unwrap_or_default(), size)
+                (self.closed_at(*segment, files, now), size)
             })
             .collect();
         listing.closed.keys().take(self.retention.surplus(&closed, now)).copied().collect()
+    }
+}
+
+impl LogFiles {
+    /// Returns when a segment was closed: its last write, which compression keeps. If that is in the future, the clock was
+    /// ahead then, or the file was copied; its name tells instead.
+    fn closed_at(&self, segment: Segment, files: &[SegmentFile], now: Option<Timestamp>) -> Timestamp {
+        let modified = files.iter().map(|file| file.entry.modified).min().unwrap_or_default();
+        let is_past = |time: &Timestamp| now.is_none_or(|now| *time <= now);
+        let named = || self.calendar.end(segment.label).map_or(modified, |end| end.min(modified));
+        Some(modified).filter(is_past).unwrap_or_else(named)
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! # Naming
 //! The active file keeps its name, `logs/orders.log`, so `tail -F` works. A closed segment is named
-//! `orders.20261120T101538Z-000042.log`: the UTC time of its closing and a sequence that only grows, with `.gz` or
-//! `.zst` when it is compressed. Names sort in the order in which segments were written, whatever the clock did. No
-//! name is used twice or overwritten. Beside them are `.orders.log.lock` and, while a segment is compressed, a hidden
-//! `.tmp` file.
+//! `orders.2026-11-20-000042.log`: the period that it covers, or the time of its first line where no period is set, and a
+//! sequence that only grows, with `.gz` or `.zst` when it is compressed. Names sort in the order in which segments were
+//! written, whatever the clock did. No name is used twice or overwritten. Beside them are `.orders.log.lock` and, while a
+//! segment is compressed, a hidden `.tmp` file.
 //!
 //! # When files roll
 //! A file rotates before the line that would exceed [`rotate_bytes`](RollingFile::rotate_bytes), before the first line

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Weekday;
+
 use super::directory::{Attributes, Directory, NewFiles};
 use super::failed::failed;
 use super::log_files::LogFiles;
@@ -12,7 +14,7 @@ use super::path_mistake::path_mistake;
 use super::rotating_writer::RotatingWriter;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
-use crate::rotation::{Compression, Period, Retention, Schedule, SegmentNames, Zone};
+use crate::rotation::{Calendar, Compression, Period, Retention, SegmentNames, Zone};
 use crate::sink::{Control, Lines, Next, Profile, Sink};
 
 /// How long the end of the log waits for compression; the next start does the rest.
@@ -40,8 +42,7 @@ const FINISH: Duration = Duration::from_secs(3);
 pub struct RollingFile {
     path: PathBuf,
     rotate_bytes: Option<u64>,
-    period: Option<Period>,
-    zone: Zone,
+    calendar: Calendar,
     retention: Retention,
     compression: Compression,
     new_files: NewFiles,
@@ -62,8 +63,7 @@ impl RollingFile {
         Self {
             path: path.into(),
             rotate_bytes: None,
-            period: None,
-            zone: Zone::Utc,
+            calendar: Calendar::default(),
             retention: Retention::default(),
             compression: Compression::Plain,
             new_files: NewFiles {
@@ -106,6 +106,26 @@ impl RollingFile {
         self.period(Period::Weekly)
     }
 
+    /// Rotates with the first line after this weekday has begun.
+    pub fn weekly_on(self, day: Weekday) -> Self {
+        self.period(Period::WeeklyOn(day))
+    }
+
+    /// Rotates with the first line of a new month.
+    pub fn monthly(self) -> Self {
+        self.period(Period::Monthly)
+    }
+
+    /// Rotates every `minutes` minutes, counted from midnight. They must divide a day evenly: 5, 15, 90 …, at most 720.
+    pub fn every_minutes(self, minutes: u32) -> Self {
+        self.period(Period::Minutes(minutes))
+    }
+
+    /// Rotates every `hours` hours, counted from midnight: 1, 2, 3, 4, 6, 8 or 12.
+    pub fn every_hours(self, hours: u32) -> Self {
+        self.period(Period::Hours(hours))
+    }
+
     /// Rotates with the first line after this time of day.
     pub fn daily_at(self, hour: u32, minute: u32) -> Self {
         self.period(Period::DailyAt { hour, minute })
@@ -115,13 +135,13 @@ impl RollingFile {
     ///
     /// Takes a [`Period`], an `Option` of it, or what `Period::from_rotation` makes of `tracing-appender`'s setting.
     pub fn period(mut self, period: impl Into<Option<Period>>) -> Self {
-        self.period = period.into();
+        self.calendar.period = period.into();
         self
     }
 
-    /// Begins periods by local time; the default is UTC.
+    /// Begins periods by local time, and names segments by it; the default is UTC.
     pub fn local_time(mut self) -> Self {
-        self.zone = Zone::Local;
+        self.calendar.zone = Zone::Local;
         self
     }
 
@@ -131,7 +151,7 @@ impl RollingFile {
         self
     }
 
-    /// Keeps segments that were closed at most this long ago.
+    /// Keeps segments that were last written to at most this long ago.
     pub fn keep_for(mut self, age: Duration) -> Self {
         self.retention.age = Some(age);
         self
@@ -201,20 +221,24 @@ impl RollingFile {
         self
     }
 
+    fn rotates(&self) -> bool {
+        self.rotate_bytes.is_some() || self.calendar.period.is_some()
+    }
+
     /// Opens the file.
     fn open(&self) -> Result<RotatingWriter, Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
         if self.rotate_bytes == Some(0) {
             return invalid("rotate_bytes is 0 B; expected at least 1 B");
         }
-        if let Some(period) = self.period.filter(|period| !period.is_valid()) {
-            return invalid(&format!("{period} is no time of day; expected 00:00 to 23:59"));
+        if let Some(mistake) = self.calendar.period.and_then(Period::mistake) {
+            return invalid(&mistake);
         }
-        if let Some(setting) = self.retention.name().filter(|_| self.rotate_bytes.is_none() && self.period.is_none()) {
+        if let Some(setting) = self.retention.name().filter(|_| !self.rotates()) {
             return invalid(&format!("{setting} is set but rotation is not; add `daily()` or `rotate_bytes(…)`"));
         }
-        if self.zone == Zone::Local && self.period.is_none() {
-            return invalid("local_time is set but no period is; add `daily()`, or remove it");
+        if self.calendar.zone == Zone::Local && !self.rotates() {
+            return invalid("local_time is set but rotation is not; add `daily()` or `rotate_bytes(…)`, or remove it");
         }
         if let Some(mistake) = path_mistake(&self.path) {
             return invalid(&mistake);
@@ -239,13 +263,14 @@ impl RollingFile {
             active_path: directory.path().join(name),
             directory,
             names: SegmentNames::new(name),
+            calendar: self.calendar,
             new_files: self.new_files,
             attributes: self.new_files.attributes(),
             is_strict: self.is_strict,
             retention: self.retention,
             compression: self.compression,
         };
-        RotatingWriter::open(files, Schedule::new(self.period, self.zone), self.rotate_bytes)
+        RotatingWriter::open(files, self.rotate_bytes)
     }
 
     fn opened(&mut self) -> Result<&mut RotatingWriter, Error> {
@@ -286,7 +311,7 @@ impl Sink for RollingFile {
     }
 
     fn profile(&self) -> Profile {
-        let is_local = self.zone == Zone::Local && self.period.is_some();
+        let is_local = self.calendar.zone == Zone::Local && self.rotates();
         Profile::new("rollingfile").path(&self.path).local_time(is_local).plain()
     }
 }

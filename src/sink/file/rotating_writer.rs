@@ -56,8 +56,9 @@ pub(super) struct RotatingWriter {
 }
 
 impl RotatingWriter {
-    pub(super) fn open(files: LogFiles, schedule: Schedule, rotate_bytes: Option<u64>) -> Result<Self, Error> {
+    pub(super) fn open(files: LogFiles, rotate_bytes: Option<u64>) -> Result<Self, Error> {
         let exposed = files.exposure()?;
+        let schedule = Schedule::new(files.calendar);
         if rotate_bytes.is_some() || !schedule.is_endless() {
             files.check_rotation()?;
         }
@@ -311,14 +312,16 @@ impl RotatingWriter {
         }
     }
 
-    /// Determines the active file's period: from when the newest segment was closed, or when the file was last written
-    /// to.
+    /// Determines the active file's period: from when the file was last written to, but not before the newest segment.
+    /// Without a period, from when its first line was written.
     fn begin(&mut self, listing: &DirectoryListing) {
         self.problems.set(Condition::LeftAlone, self.files.left_alone(listing));
         self.newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let written = self.active.len().is_ok_and(|len| len > 0);
-        let closed = listing.newest.map(Segment::time);
-        self.schedule.begin(if written { self.active.modified().max(closed) } else { None });
+        let newest = listing.newest.and_then(|newest| self.files.calendar.start(newest.label));
+        let known = || if self.schedule.is_endless() { self.active.begun() } else { self.active.modified() };
+        let time = if written { known().max(newest) } else { None };
+        self.schedule.begin(time);
     }
 
     /// Returns whether a rotation is due before the first line.
@@ -404,7 +407,7 @@ impl RotatingWriter {
         let mut listing = self.files.list()?;
         self.problems.set(Condition::LeftAlone, self.files.left_alone(&listing));
         let newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
-        let segment = LogFiles::next_segment(&listing, newest, time);
+        let segment = LogFiles::next_segment(&listing, newest, self.schedule.label(time));
         let before = self.replace_active(&self.files.names.segment(segment, Compression::Plain))?;
         if let Ok(entry) = before.entry() {
             listing.add(segment, SegmentFile { compression: Compression::Plain, entry });

@@ -19,8 +19,7 @@ impl RollingFile {
     /// | | tracing-appender | here |
     /// |---|---|---|
     /// | written to now | `logs/orders.log.2026-11-20` | `logs/orders.log` |
-    /// | closed | `logs/orders.log.2026-11-19` | `logs/orders.20261120T000003Z-000042.log` |
-    /// | a name's time | when its period began | when the segment was closed |
+    /// | closed | `logs/orders.log.2026-11-19` | `logs/orders.2026-11-19-000042.log` |
     /// | `Rotation::NEVER` | `logs/orders.log` | `logs/orders.log` |
     ///
     /// Segments that tracing-appender left are foreign files here: they are neither removed nor compressed. New files

@@ -50,8 +50,8 @@ const fn through(log: &'static str, name: &'static str, by: By, plant: fn(&Path)
 }
 
 /// The segment that the service has from an earlier run, and the one that it closes next.
-pub(crate) const OLD: &str = "orders.20260101T000000Z-000001.log";
-const NEXT: &str = "orders.20261120T120000Z-000002.log";
+pub(crate) const OLD: &str = "orders.2026-01-01T000000-000001.log";
+const NEXT: &str = "orders.2026-11-20T120000-000002.log";
 
 const FOREIGN: &str = "it belongs to another user (uid 40401)";
 const LINK: &str = "it is a symbolic link";
@@ -59,13 +59,13 @@ const LINK: &str = "it is a symbolic link";
 /// Every attack, what it is, and what becomes of it.
 pub(crate) const ATTACKS: &[Attack] = &[
     // The attacks of the report.
-    attack("a setuid segment", Attacker, |d| setuid(&d.join("orders.20200101T000000Z-000001.log")), Works(FOREIGN)),
+    attack("a setuid segment", Attacker, |d| setuid(&d.join("orders.2020-01-01T000000-000001.log")), Works(FOREIGN)),
     attack("a 0666 file at the active path", Attacker, |d| file(&d.join("orders.log"), 0o666), Refused(FOREIGN)),
     attack("the largest sequence", Attacker, |d| file(&d.join(last_sequence()), 0o644), Works(FOREIGN)),
     attack(
         "a segment dated 9999",
         Attacker,
-        |d| file(&d.join("orders.99991231T235959Z-000001.log"), 0o644),
+        |d| file(&d.join("orders.9999-12-31T235959-000001.log"), 0o644),
         Works(FOREIGN),
     ),
     attack(
@@ -124,7 +124,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack(
         "a link that looks like an old segment",
         Attacker,
-        |d| symlink(victim(d), d.join("orders.20200101T000000Z-000003.log")).unwrap(),
+        |d| symlink(victim(d), d.join("orders.2020-01-01T000000-000003.log")).unwrap(),
         Works(LINK),
     ),
     through(
@@ -169,7 +169,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack(
         "a FIFO at an old segment",
         Attacker,
-        |d| fifo(&d.join("orders.20200101T000000Z-000007.log")),
+        |d| fifo(&d.join("orders.2020-01-01T000000-000007.log")),
         Works("not a regular file"),
     ),
     attack(
@@ -190,7 +190,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack(
         "a device at an old segment",
         Root,
-        |d| device(&d.join("orders.20200101T000000Z-000004.log")),
+        |d| device(&d.join("orders.2020-01-01T000000-000004.log")),
         Works("not a regular file"),
     ),
     // Directories.
@@ -222,7 +222,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack(
         "a compressed setuid segment",
         Attacker,
-        |d| setuid(&d.join("orders.20200101T000000Z-000001.log.gz")),
+        |d| setuid(&d.join("orders.2020-01-01T000000-000001.log.gz")),
         Works(FOREIGN),
     ),
     attack(
@@ -236,7 +236,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack("a segment's name with a newline", Attacker, |d| file(&d.join(format!("{NEXT}\n")), 0o644), Works("")),
     attack("neighbours with similar names", Attacker, neighbours, Works("")),
     // The service's own files, in a state that is not as it left them.
-    attack("an own setuid segment", Service, |d| setuid(&d.join("orders.20260102T000000Z-000001.log")), Works("")),
+    attack("an own setuid segment", Service, |d| setuid(&d.join("orders.2026-01-02T000000-000001.log")), Works("")),
     attack(
         "an own segment with the largest sequence",
         Service,
@@ -246,7 +246,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack(
         "an own segment dated 9999",
         Service,
-        |d| file(&d.join("orders.99991231T235959Z-000001.log"), 0o600),
+        |d| file(&d.join("orders.9999-12-31T235959-000001.log"), 0o600),
         Works("leaves no room for a successor"),
     ),
     #[cfg(feature = "gzip")]
@@ -267,7 +267,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     attack(
         "an own directory at a segment's name",
         Service,
-        |d| fs::create_dir(d.join("orders.20200101T000000Z-000001.log")).unwrap(),
+        |d| fs::create_dir(d.join("orders.2020-01-01T000000-000001.log")).unwrap(),
         Works(""),
     ),
 ];
@@ -283,7 +283,7 @@ pub(crate) fn setuid(path: &Path) {
 }
 
 fn last_sequence() -> String {
-    format!("orders.20200101T000000Z-{}.log", u64::MAX)
+    format!("orders.2020-01-01T000000-{}.log", u64::MAX)
 }
 
 fn packed(path: &Path, text: &str) {
@@ -333,15 +333,15 @@ fn circle(directory: &Path) {
 }
 
 fn next_fifty(directory: &Path) {
-    (1..=50).for_each(|n| file(&directory.join(format!("orders.20261120T120000Z-{n:06}.log")), 0o644));
+    (1..=50).for_each(|n| file(&directory.join(format!("orders.2026-11-20T120000-{n:06}.log")), 0o644));
 }
 
 fn thousand(directory: &Path) {
-    (1..=1000).for_each(|n| file(&directory.join(format!("orders.20200101T000000Z-{n:06}.log")), 0o4777));
+    (1..=1000).for_each(|n| file(&directory.join(format!("orders.2020-01-01T000000-{n:06}.log")), 0o4777));
 }
 
 fn neighbours(directory: &Path) {
-    for name in ["orders.log.1", "orders.log.bak", "orders.20261120T120000Z-2.log", "orders.secret.log"] {
+    for name in ["orders.log.1", "orders.log.bak", "orders.2026-11-20T120000-2.log", "orders.secret.log"] {
         file(&directory.join(name), 0o4777);
     }
 }

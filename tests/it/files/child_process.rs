@@ -38,6 +38,18 @@ fn child_process() {
             log.put("23 hours", "2026-03-29T21:59:59Z");
             log.put("summer", "2026-03-29T22:00:00Z");
         }
+        "local_hours" => {
+            let mut log = log.hourly().local_time().open();
+            for (text, time) in [
+                ("23:30", "2026-10-24T23:30:00Z"),
+                ("00:30", "2026-10-25T00:30:00Z"),
+                ("01:30", "2026-10-25T01:30:00Z"),
+                ("02:30", "2026-10-25T02:30:00Z"),
+                ("03:30", "2026-10-25T03:30:00Z"),
+            ] {
+                log.put(text, time);
+            }
+        }
         #[cfg(unix)]
         "modes" => rotate_once(log),
         #[cfg(unix)]

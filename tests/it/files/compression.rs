@@ -47,23 +47,23 @@ fn promise_28_leftovers_of_a_crash_are_cleaned_up_at_start() {
     let dir = Dir::new();
     let plant = |name: &str, bytes: &[u8]| fs::write(dir.join(name), bytes).unwrap();
     let packed = gzip("2\n");
-    plant("orders.20261120T000001Z-000001.log", b"1\n");
-    plant(".orders.20261120T000001Z-000001.log.gz.tmp", &packed[..9]);
-    plant("orders.20261120T000002Z-000002.log", b"2\n");
-    plant("orders.20261120T000002Z-000002.log.gz", &packed);
-    plant("orders.20261120T000003Z-000003.log", b"3\n");
-    plant("orders.20261120T000003Z-000003.log.gz", &packed[..packed.len() - 3]);
-    plant("orders.20261120T000004Z-000004.log", b"4\n");
-    plant("orders.20261120T000004Z-000004.log.gz", b"");
-    plant("orders.20261120T000005Z-000005.log.gz", &gzip("5\n"));
-    plant(".orders.20261120T000009Z-000009.log.tmp", b"foreign");
+    plant("orders.2026-11-20T000001-000001.log", b"1\n");
+    plant(".orders.2026-11-20T000001-000001.log.gz.tmp", &packed[..9]);
+    plant("orders.2026-11-20T000002-000002.log", b"2\n");
+    plant("orders.2026-11-20T000002-000002.log.gz", &packed);
+    plant("orders.2026-11-20T000003-000003.log", b"3\n");
+    plant("orders.2026-11-20T000003-000003.log.gz", &packed[..packed.len() - 3]);
+    plant("orders.2026-11-20T000004-000004.log", b"4\n");
+    plant("orders.2026-11-20T000004-000004.log.gz", b"");
+    plant("orders.2026-11-20T000005-000005.log.gz", &gzip("5\n"));
+    plant(".orders.2026-11-20T000009-000009.log.tmp", b"foreign");
     let temporaries = || dir.names().iter().filter(|name| name.ends_with(".tmp")).count();
     dir.log().open().close_until(|| dir.segments().len() == 5 && temporaries() == 1);
     assert_eq!(dir.closed(), ["1\n", "2\n", "3\n", "4\n", "5\n"]);
     assert_eq!(dir.segments().iter().filter(|name| name.ends_with(".gz")).count(), 2, "{:?}", dir.segments());
     dir.log().gzip().open().close_until(|| dir.is_compressed());
     assert_eq!(dir.closed(), ["1\n", "2\n", "3\n", "4\n", "5\n"]);
-    assert!(dir.join(".orders.20261120T000009Z-000009.log.tmp").exists());
+    assert!(dir.join(".orders.2026-11-20T000009-000009.log.tmp").exists());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn promise_26_a_segment_that_another_process_has_open_is_compressed_later() {
     other.lock_shared().unwrap();
     log.control(Control::Rotate).unwrap();
     log.close();
-    assert_eq!(dir.segments(), ["orders.20261120T120000Z-000001.log"]);
+    assert_eq!(dir.segments(), ["orders.2026-11-20T120000-000001.log"]);
     drop(other);
     log.close_until(|| dir.is_compressed());
     log.put("b", NOON);

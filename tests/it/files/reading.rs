@@ -57,7 +57,7 @@ pub(super) fn texts(lines: &mut Lines) -> Vec<String> {
 
 /// The name of the closed segment number `n`.
 pub(super) fn closed(n: u64) -> String {
-    format!("orders.20261120T1015{n:02}Z-{n:06}.log")
+    format!("orders.2026-11-20T1015{n:02}-{n:06}.log")
 }
 
 /// Logs `count` numbered events into `file`.
@@ -86,10 +86,11 @@ fn check_rotated(dir: &Dir, compressed: Compression) {
     let segments = dir.log().segments().unwrap();
     assert!(segments.len() > 5, "{segments:?}");
     let (active, closed) = segments.split_last().unwrap();
-    assert!(active.is_active() && active.compression() == Compression::Plain && active.closed_at().is_none());
+    assert!(active.is_active() && active.compression() == Compression::Plain && active.period().is_none());
     assert_eq!(active.path(), dir.path());
     assert!(closed.iter().all(|segment| !segment.is_active() && segment.compression() == compressed), "{closed:?}");
-    assert!(closed.is_sorted_by_key(read::Segment::closed_at));
+    assert!(closed.is_sorted_by_key(read::Segment::period) && closed.iter().all(|segment| segment.period().is_some()));
+    assert!(segments.iter().is_sorted_by_key(|segment| segment.written_at().unwrap()));
     let sequences: Vec<_> = closed.iter().map(|segment| segment.sequence().unwrap()).collect();
     assert_eq!(sequences, (1..=closed.len() as u64).collect::<Vec<_>>());
     for segment in &segments {
@@ -157,10 +158,10 @@ fn foreign_files_are_ignored() {
         "orders.log.bak",
         "orders.log.1",
         "orders.secret.log",
-        "stock.20261120T101501Z-000001.log",
+        "stock.2026-11-20T101501-000001.log",
         ".orders.log.lock",
-        ".orders.20261120T101502Z-000002.log.gz.tmp",
-        "orders.20261120T101502Z-000002.log.bz2",
+        ".orders.2026-11-20T101502-000002.log.gz.tmp",
+        "orders.2026-11-20T101502-000002.log.bz2",
     ] {
         dir.put(foreign, "foreign\n");
     }

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use spanline::RollingFile;
-use spanline::sink::{Control, Sink};
+use spanline::sink::{Control, Sink, Weekday};
 use tracing::Level;
 
 use crate::files::child_process::child;
-use crate::support::log_directory::{Dir, NOON, Play, at, lines};
+use crate::support::log_directory::{Dir, NOON, Play, at, later, lines, refusal, set_written};
 
 #[test]
 fn rotates_before_the_line_that_would_pass_the_size() {
@@ -17,8 +17,8 @@ fn rotates_before_the_line_that_would_pass_the_size() {
     log.write(&mut batch).unwrap();
     assert_eq!(dir.closed(), ["aaaa\nbbbb\n", "cccc\n", "a line too large\n", "123456789\n"]);
     assert_eq!(dir.active(), "d\n");
-    assert_eq!(dir.segments()[0], "orders.20261120T120000Z-000001.log");
-    assert_eq!(dir.segments()[3], "orders.20261120T120000Z-000004.log");
+    assert_eq!(dir.segments()[0], "orders.2026-11-20T120000-000001.log");
+    assert_eq!(dir.segments()[3], "orders.2026-11-20T120000-000004.log");
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn rotates_with_the_first_line_of_a_new_period() {
     log.write(&mut batch).unwrap();
     log.put("next day", "2026-11-22T07:00:00Z");
     assert_eq!(dir.closed(), ["before\n", "at midnight\na little late\nafter\n"]);
-    assert_eq!(dir.segments()[0], "orders.20261121T000000Z-000001.log");
+    assert_eq!(dir.segments()[0], "orders.2026-11-20-000001.log");
     assert_eq!(dir.active(), "next day\n");
 }
 
@@ -113,7 +113,70 @@ fn local_midnight_is_not_that_of_utc() {
     child.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
     assert!(child.status().unwrap().success());
     assert_eq!(dir.closed(), ["winter\n", "23 hours\n23 hours\n"]);
+    assert_eq!(dir.segments(), ["orders.2026-03-28-000001.log", "orders.2026-03-29-000002.log"]);
     assert_eq!(dir.active(), "summer\n");
+}
+
+#[test]
+fn promise_27_an_hour_that_occurs_twice_has_two_names() {
+    let dir = Dir::new();
+    let mut child = child("local_hours", &dir.path());
+    child.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
+    assert!(child.status().unwrap().success());
+    let expected = ["T01-000001", "T02-000002", "T02b-000003", "T03-000004"];
+    assert_eq!(dir.segments(), expected.map(|hour| format!("orders.2026-10-25{hour}.log")));
+    assert_eq!(dir.lines(), ["23:30", "00:30", "01:30", "02:30", "03:30"]);
+}
+
+/// The first line of Monday closes Friday's file.
+#[test]
+fn a_segment_is_named_after_the_period_it_covers() {
+    let dir = Dir::new();
+    let mut log = dir.log().daily().rotate_bytes(4).open();
+    for text in ["a", "b", "c"] {
+        log.put(text, "2026-11-20T18:00:00Z");
+    }
+    log.put("monday", "2026-11-23T08:00:00Z");
+    assert_eq!(dir.segments(), ["orders.2026-11-20-000001.log", "orders.2026-11-20-000002.log"]);
+    assert_eq!(dir.closed(), ["a\nb\n", "c\n"]);
+    log.close();
+    // After a restart, the last write tells.
+    set_written(&dir.path(), "2026-11-23T08:00:00Z");
+    dir.log().daily().open().put("tuesday", "2026-11-24T08:00:00Z");
+    assert_eq!(dir.segments()[2], "orders.2026-11-23-000003.log");
+}
+
+#[test]
+fn every_period_closes_its_file_and_names_it() {
+    for (log, time, segment) in [
+        ((|dir| dir.log().every_minutes(15)) as fn(&Dir) -> RollingFile, "2026-11-20T12:15:00Z", "2026-11-20T1200"),
+        (|dir| dir.log().every_minutes(90), "2026-11-20T13:30:00Z", "2026-11-20T1200"),
+        (|dir| dir.log().every_hours(8), "2026-11-20T16:00:00Z", "2026-11-20T08"),
+        (|dir| dir.log().weekly(), "2026-11-22T00:00:00Z", "2026-11-15"),
+        (|dir| dir.log().weekly_on(Weekday::Mon), "2026-11-23T00:00:00Z", "2026-11-16"),
+        (|dir| dir.log().monthly(), "2026-12-01T00:00:00Z", "2026-11"),
+    ] {
+        let dir = Dir::new();
+        let mut log = log(&dir).open();
+        log.put("first", NOON);
+        log.try_put("last", later(at(time), -1)).unwrap();
+        assert!(dir.segments().is_empty(), "{log:?}");
+        log.put("next", time);
+        assert_eq!(dir.segments(), [format!("orders.{segment}-000001.log")]);
+        assert_eq!(dir.closed(), ["first\nlast\n"]);
+    }
+}
+
+#[test]
+fn a_period_that_does_not_divide_a_day_is_refused() {
+    let dir = Dir::new();
+    for log in [dir.log().every_minutes(7), dir.log().every_hours(0), dir.log().every_hours(24)] {
+        let error = refusal(log);
+        assert!(error.contains("do not divide a day evenly; expected"), "{error}");
+    }
+    let error = refusal(dir.log().local_time());
+    assert!(error.contains("local_time is set but rotation is not"), "{error}");
+    dir.log().local_time().rotate_bytes(2).open().close();
 }
 
 #[test]
@@ -131,7 +194,7 @@ fn promise_27_clock_jumps_rotate_once_and_lose_nothing() {
     log.put("long ago", "1970-01-01T00:00:00Z");
     assert_eq!(dir.closed(), ["a\n", &("ahead\n".repeat(5) + &"back\n".repeat(5))]);
     assert_eq!(dir.active(), "next day\nlong ago\n");
-    let segments = ["orders.20271120T120000Z-000001.log", "orders.20271120T120000Z-000002.log"];
+    let segments = ["orders.2026-11-20-000001.log", "orders.2026-11-20-000002.log"];
     assert_eq!(dir.segments(), segments);
 }
 

@@ -1,7 +1,7 @@
 //! A temporary directory with one rolling log, and the steps that a worker takes with its sink.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use spanline::record::Timestamp;
@@ -106,6 +106,12 @@ pub(crate) fn compressing(log: RollingFile) -> RollingFile {
 
 pub(crate) fn at(time: &str) -> Timestamp {
     time.parse::<chrono::DateTime<chrono::Utc>>().unwrap().into()
+}
+
+/// Sets when the file was last written to.
+pub(crate) fn set_written(path: &Path, time: &str) {
+    let time = std::time::SystemTime::from(at(time).to_datetime());
+    File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
 pub(crate) fn later(time: Timestamp, seconds: i64) -> Timestamp {

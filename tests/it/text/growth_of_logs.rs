@@ -221,7 +221,7 @@ fn promise_54_files_take_work_in_proportion_to_their_number() {
     let with = |count: usize| {
         let dir = Dir::new();
         for at in 0..count {
-            std::fs::write(dir.join(&format!("orders.20261119T120000Z-{at:06}.log")), "a line\n").unwrap();
+            std::fs::write(dir.join(&format!("orders.2026-11-19T120000-{at:06}.log")), "a line\n").unwrap();
         }
         dir
     };

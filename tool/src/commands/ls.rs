@@ -11,9 +11,9 @@ use crate::report::Report;
 
 /// List the files of logs, oldest first
 ///
-/// Prints the time span of each file, its size on disk in bytes, how it is stored, and its path. TO is when the file was
-/// closed, in UTC; FROM is when the file before it was closed. A dash stands for an unknown time: when the first file
-/// began, and when the file that is being written will end. A file that several paths lead to is listed once.
+/// Prints what each file covers, when it was last written to in UTC, its size on disk in bytes, how it is stored, and its
+/// path. PERIOD is the first moment of the file's period in the log's zone, as its name says; a dash stands for the file
+/// that is being written. A file that several paths lead to is listed once.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A log, such as `logs/orders.log`, or a directory with logs in it
@@ -32,10 +32,10 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
     }
     let bytes_width = rows.iter().map(|row| row.bytes.len()).max().unwrap_or(0).max("BYTES".len());
     if !rows.is_empty() {
-        writeln!(output, "{:20}  {:20}  {:>bytes_width$}  {:5}  PATH", "FROM", "TO", "BYTES", "FORM")?;
+        writeln!(output, "{:18}  {:20}  {:>bytes_width$}  {:5}  PATH", "PERIOD", "WRITTEN", "BYTES", "FORM")?;
     }
-    for Row { from, to, bytes, compression, path } in rows {
-        writeln!(output, "{from:20}  {to:20}  {bytes:>bytes_width$}  {compression:5}  {path}")?;
+    for Row { period, written, bytes, compression, path } in rows {
+        writeln!(output, "{period:18}  {written:20}  {bytes:>bytes_width$}  {compression:5}  {path}")?;
     }
     Ok(())
 }
@@ -54,8 +54,8 @@ fn logs(path: &Path, report: &mut Report) -> Vec<Log> {
 }
 
 struct Row {
-    from: String,
-    to: String,
+    period: String,
+    written: String,
     bytes: String,
     compression: String,
     path: String,
@@ -63,22 +63,17 @@ struct Row {
 
 /// Returns the segments of one log with their rows.
 fn rows_of(segments: &[Segment]) -> impl Iterator<Item = (&Segment, Row)> {
-    let mut from = None;
     segments.iter().map(move |segment| {
+        let written = segment.written_at().map(|time| time.to_datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string());
         let row = Row {
-            to: time(segment),
-            from: from.replace(time(segment)).unwrap_or_else(unknown),
+            period: segment.period().unwrap_or_else(unknown),
+            written: written.unwrap_or_else(unknown),
             bytes: segment.bytes().to_string(),
             compression: segment.compression().to_string(),
             path: escaped(segment.path().strip_prefix(".").unwrap_or(segment.path())),
         };
         (segment, row)
     })
-}
-
-fn time(segment: &Segment) -> String {
-    let time = segment.closed_at().map(|time| time.to_datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string());
-    time.unwrap_or_else(unknown)
 }
 
 fn unknown() -> String {

@@ -8,8 +8,8 @@ use spanline::{Output, RollingFile};
 
 use crate::{Dir, done, failed, printed};
 
-const OLD: &str = "orders.20261119T101538Z-000041.log";
-const NEW: &str = "orders.20261120T101538Z-000042.log";
+const OLD: &str = "orders.2026-11-19T101538-000041.log";
+const NEW: &str = "orders.2026-11-20T101538-000042.log";
 
 #[test]
 fn the_lines_of_a_rotated_log_are_printed_in_the_order_written() {

@@ -1,11 +1,15 @@
 //! `spanline ls`: columns, directories, hostile names.
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::{Dir, failed, printed};
 
-const OLD: &str = "orders.20261119T101538Z-000041.log.gz";
-const NEW: &str = "orders.20261120T101538Z-000042.log";
+const OLD: &str = "orders.2026-11-19T101538-000041.log.gz";
+const NEW: &str = "orders.2026-11-20T101538-000042.log";
+
+/// When the first file was last written to: 2026-11-20T10:15:37Z.
+const WRITTEN: u64 = 1_795_169_737;
 
 fn two_logs() -> Dir {
     let dir = Dir::new();
@@ -14,6 +18,11 @@ fn two_logs() -> Dir {
     dir.put("logs/orders.log", "22\n");
     dir.put("logs/stock.log", "");
     dir.put("logs/orders.log.bak", "foreign");
+    for (days, name) in [OLD, NEW, "orders.log", "stock.log"].into_iter().enumerate() {
+        let written = UNIX_EPOCH + Duration::from_secs(WRITTEN + 86_400 * days as u64);
+        let file = File::options().append(true).open(dir.path().join("logs").join(name)).unwrap();
+        file.set_modified(written).unwrap();
+    }
     dir
 }
 
@@ -21,10 +30,10 @@ fn two_logs() -> Dir {
 fn the_files_of_a_log_are_listed_in_the_order_written() {
     let expected = format!(
         "\
-FROM                  TO                    BYTES  FORM   PATH
--                     2026-11-19T10:15:38Z   1234  gzip   logs/{OLD}
-2026-11-19T10:15:38Z  2026-11-20T10:15:38Z      2  plain  logs/{NEW}
-2026-11-20T10:15:38Z  -                         3  plain  logs/orders.log
+PERIOD              WRITTEN               BYTES  FORM   PATH
+2026-11-19T101538   2026-11-20T10:15:37Z   1234  gzip   logs/{OLD}
+2026-11-20T101538   2026-11-21T10:15:37Z      2  plain  logs/{NEW}
+-                   2026-11-22T10:15:37Z      3  plain  logs/orders.log
 "
     );
     assert_eq!(two_logs().run(&["ls", "logs/orders.log"]), printed(&expected));
@@ -35,7 +44,7 @@ fn a_directory_stands_for_the_logs_in_it() {
     let dir = two_logs();
     let done = dir.run(&["ls", "logs"]);
     assert_eq!((done.status, done.stderr.as_str()), (0, ""));
-    let stock = "-                     -                         0  plain  logs/stock.log\n";
+    let stock = "-                   2026-11-23T10:15:37Z      0  plain  logs/stock.log\n";
     assert!(done.stdout.ends_with(stock), "{}", done.stdout);
     assert_eq!(done.stdout, dir.run(&["ls", "logs/orders.log"]).stdout + stock);
 
