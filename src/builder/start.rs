@@ -171,6 +171,7 @@ impl Output {
             batching: self.profile.batch,
             own_threads: self.profile.own_threads,
             is_plain: self.profile.is_plain,
+            acts_by_clock: self.profile.acts_by_clock,
             logs_nothing: self.profile.logs_nothing,
             record_filter: self.record_filter,
             deduplicates: self.deduplicates,

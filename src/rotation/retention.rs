@@ -24,6 +24,15 @@ impl Retention {
         files.or(self.age.map(|_| "keep_for")).or(self.bytes.map(|_| "keep_bytes"))
     }
 
+    /// Returns when the oldest of the segments that stay becomes too old; `None` if that never happens.
+    ///
+    /// `closed`: as for [`surplus`](Self::surplus), without what that counts.
+    pub(crate) fn expiry(&self, closed: &[(Timestamp, u64)]) -> Option<Timestamp> {
+        let age = i64::try_from(self.age?.as_nanos()).ok()?;
+        let oldest = closed.iter().map(|(time, _)| time.as_nanos()).min()?;
+        Some(Timestamp::from_nanos(oldest.checked_add(age)?.checked_add(1)?))
+    }
+
     /// Returns how many segments are beyond a limit, counted from the oldest.
     ///
     /// `closed`: when each segment was closed and its size in bytes, oldest first. Without a time, no segment is too
@@ -63,6 +72,20 @@ mod tests {
         assert_eq!(surplus(Retention { age: Some(Duration::MAX), ..none }), 0);
         let all = Retention { files: Some(4), age: Some(Duration::from_secs(200)), bytes: Some(40) };
         assert_eq!(surplus(all), 2);
+    }
+
+    #[test]
+    fn a_segment_expires_when_it_is_older_than_the_limit() {
+        let second = |n: i64| Timestamp::from_nanos(n * 1_000_000_000);
+        let closed = [(second(7), 1), (second(5), 1)];
+        let retention = Retention { age: Some(Duration::from_secs(60)), ..Retention::default() };
+        let expiry = retention.expiry(&closed).unwrap();
+        assert_eq!(expiry.as_nanos(), second(65).as_nanos() + 1);
+        assert_eq!(retention.surplus(&closed[1..], Some(second(65))), 0);
+        assert_eq!(retention.surplus(&closed[1..], Some(expiry)), 1);
+        assert_eq!(retention.expiry(&[]), None);
+        assert_eq!(Retention::default().expiry(&closed), None);
+        assert_eq!(Retention { age: Some(Duration::MAX), ..retention }.expiry(&closed), None);
     }
 
     #[test]

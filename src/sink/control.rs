@@ -22,7 +22,8 @@ pub enum Control {
     Reopen,
     /// Close the current segment and begin a new one.
     Rotate,
-    /// Sent before each batch: the time is now this. A sink that acts by the clock uses this time.
+    /// Sent before each batch, and before a call at the time that [`Next::Later`](super::Next::Later) set: the time is now
+    /// this. A sink that acts by the clock uses this time.
     Tick(Timestamp),
     /// Sent in a forked child, before its first line. What is open belongs to the parent as well: let go of it without a
     /// word to the other side and without releasing locks, and open it again where sharing it would do harm. The parent's

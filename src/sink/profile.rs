@@ -30,6 +30,8 @@ pub struct Profile {
     pub(crate) schema: Option<Box<dyn Schema>>,
     /// The sink does something at local times.
     pub(crate) uses_local_time: bool,
+    /// The sink is called once without lines as soon as it is open.
+    pub(crate) acts_by_clock: bool,
     /// Whether systemd's journal reads the stream; `None` for what is no standard stream.
     pub(crate) is_journal: Option<bool>,
 }
@@ -64,6 +66,7 @@ impl Profile {
             logs_nothing: false,
             schema: None,
             uses_local_time: false,
+            acts_by_clock: false,
             is_journal: None,
         }
     }
@@ -124,6 +127,12 @@ impl Profile {
     /// Sets whether the sink does something at local times: a mistyped `TZ` then matters.
     pub(crate) fn local_time(mut self, is_local: bool) -> Self {
         self.uses_local_time = is_local;
+        self
+    }
+
+    /// Sets whether the sink has something to do at some time without lines: it is called once, to say when.
+    pub(crate) fn by_clock(mut self, acts_by_clock: bool) -> Self {
+        self.acts_by_clock = acts_by_clock;
         self
     }
 

@@ -121,7 +121,7 @@ impl Engine {
             }
         }
         self.renderer.refresh_statics();
-        if !batch.is_empty() {
+        if !batch.is_empty() || self.delivery.schedule.is_due() {
             let now = self.renderer.clock.now();
             if let Err(error) = self.control(Control::Tick(now)) {
                 self.report(lane, &error);

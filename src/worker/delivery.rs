@@ -99,7 +99,7 @@ impl Delivery {
             return false;
         }
         let schedule = &mut self.schedule;
-        if schedule.is_woken || schedule.wants_more || schedule.later.is_some_and(|at| at <= Instant::now()) {
+        if schedule.is_woken || schedule.wants_more || schedule.is_due() {
             return true;
         }
         if !self.lines.has_offered() {
@@ -162,6 +162,16 @@ impl Schedule {
     pub(super) fn call_at(&mut self, at: Instant, is_declined: bool) {
         self.later = Some(at);
         self.is_declined = is_declined;
+    }
+
+    /// Returns whether the time has come that the sink asked for.
+    pub(super) fn is_due(&self) -> bool {
+        self.later.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Returns the time that the sink asked for, if it has not come yet.
+    pub(super) fn ahead(&self) -> Option<Instant> {
+        self.later.filter(|at| *at > Instant::now())
     }
 
     /// Calls the sink at `at`, or before, where it wants that.

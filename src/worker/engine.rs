@@ -79,9 +79,14 @@ impl Engine {
         let may_echo = !config.logs_nothing && config.synchronous.is_none() && !config.clock.is_custom();
         let statics = config.statics.load_full();
         lines.set_service(statics.service.as_deref().map(Arc::from));
+        let mut delivery =
+            Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open);
+        if config.acts_by_clock {
+            delivery.schedule.call_by(Instant::now());
+        }
         Self {
             echo_limit: may_echo.then(|| EchoLimit::new(config.evidence, statics.holds_back)),
-            delivery: Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open),
+            delivery,
             renderer: Renderer {
                 schema: config.schema,
                 redactor: config.redactor,

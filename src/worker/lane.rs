@@ -66,6 +66,8 @@ pub(crate) struct LaneConfig {
     pub(crate) own_threads: Option<OwnThreads>,
     /// Delivering causes no events and takes lines at once.
     pub(crate) is_plain: bool,
+    /// The sink is called once without lines, to say when it has something to do.
+    pub(crate) acts_by_clock: bool,
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
     /// The sink wants the ids of each line.
@@ -150,7 +152,7 @@ impl Lane {
         }
         let own = Own::enter(self.id);
         let mut idle = Idle::new();
-        let mut due = None;
+        let mut due = self.engine.lock().due();
         let engine = loop {
             let to_tell = self.limit.as_ref().is_some_and(Share::is_open);
             let tell_at = to_tell.then(|| Instant::now() + NAP);

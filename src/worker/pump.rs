@@ -109,6 +109,7 @@ impl Engine {
         let delivery = &mut self.delivery;
         let offer = delivery.offer();
         delivery.lines.offer(offer);
+        let ahead = delivery.schedule.ahead();
         delivery.schedule.clear();
         let (before, progress) = (delivery.lines.standing(), delivery.lines.progress());
         let result = catch_unwind(AssertUnwindSafe(|| delivery.sink.write(&mut delivery.lines)));
@@ -134,7 +135,11 @@ impl Engine {
         self.sync_if_due(lane);
         match result {
             Ok(Ok(next)) => self.answered(lane, next, has_moved, got_ahead, dropped),
-            Ok(Err(error)) => self.failed(lane, &error, dropped),
+            Ok(Err(error)) => {
+                // What it asked for before still holds.
+                ahead.into_iter().for_each(|at| self.delivery.schedule.call_by(at));
+                self.failed(lane, &error, dropped)
+            }
             Err(payload) => {
                 discard(payload);
                 self.panicked(lane, dropped)

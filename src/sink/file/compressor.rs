@@ -197,7 +197,7 @@ impl CompressorShared {
             match self.compress(&files, segment, stored) {
                 Ok(Outcome::Done) => {
                     let now = self.state().now;
-                    result = result.and(files.prune(now));
+                    result = result.and(files.prune(now).map(drop));
                 }
                 Ok(Outcome::Busy) => self.state().left_over = true,
                 Ok(Outcome::Different) => {

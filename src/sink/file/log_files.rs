@@ -250,10 +250,14 @@ impl LogFiles {
         )))
     }
 
-    /// Removes the segments beyond a limit.
-    pub(super) fn prune(&self, now: Option<Timestamp>) -> Result<(), Error> {
-        if self.retention.is_unlimited() || self.surplus(&self.list()?, now).is_empty() {
-            return Ok(());
+    /// Removes the segments beyond a limit. Returns when the next one will be too old.
+    pub(super) fn prune(&self, now: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
+        if self.retention.is_unlimited() {
+            return Ok(None);
+        }
+        let (surplus, expiry) = self.surplus(&self.list()?, now);
+        if surplus.is_empty() {
+            return Ok(expiry);
         }
         let lock = self.lock()?;
         self.prune_listed(&mut self.list()?, now, &lock)
@@ -265,18 +269,21 @@ impl LogFiles {
         listing: &mut DirectoryListing,
         now: Option<Timestamp>,
         _: &DirectoryLock,
-    ) -> Result<(), Error> {
-        let mut result = Ok(());
-        for segment in self.surplus(listing, now) {
+    ) -> Result<Option<Timestamp>, Error> {
+        let (surplus, expiry) = self.surplus(listing, now);
+        let mut result = Ok(expiry);
+        for segment in surplus {
             for file in listing.closed.remove(&segment).unwrap_or_default() {
                 let name = self.names.segment(segment, file.compression);
-                result = result.and(self.directory.remove(&name).map_err(failed("remove", &self.path(&name))));
+                let removed = self.directory.remove(&name).map_err(failed("remove", &self.path(&name)));
+                result = result.and_then(|expiry| removed.map(|()| expiry));
             }
         }
         result
     }
 
-    fn surplus(&self, listing: &DirectoryListing, now: Option<Timestamp>) -> Vec<Segment> {
+    /// Returns the segments beyond a limit, and when the next one will be too old.
+    fn surplus(&self, listing: &DirectoryListing, now: Option<Timestamp>) -> (Vec<Segment>, Option<Timestamp>) {
         let closed: Vec<_> = listing
             .closed
             .iter()
@@ -285,7 +292,9 @@ impl LogFiles {
                 (self.closed_at(*segment, files, now), size)
             })
             .collect();
-        listing.closed.keys().take(self.retention.surplus(&closed, now)).copied().collect()
+        let surplus = self.retention.surplus(&closed, now);
+        let expiry = self.retention.expiry(closed.get(surplus..).unwrap_or_default());
+        (listing.closed.keys().take(surplus).copied().collect(), expiry)
     }
 }
 

@@ -16,7 +16,8 @@
 //!
 //! Closed segments are removed, oldest first, as soon as they are beyond any of the limits
 //! [`keep_files`](RollingFile::keep_files), [`keep_for`](RollingFile::keep_for) and
-//! [`keep_bytes`](RollingFile::keep_bytes): when the file is opened, after each rotation and after each compression.
+//! [`keep_bytes`](RollingFile::keep_bytes): when the file is opened, after each rotation and after each compression. For `keep_for`, the worker calls the file when
+//! the next segment expires, and once an hour.
 //! Only files whose names are exactly a segment's are ever removed.
 //!
 //! # Durability

@@ -152,6 +152,8 @@ impl RollingFile {
     }
 
     /// Keeps segments that were last written to at most this long ago.
+    ///
+    /// A log without lines removes them too, within an hour. The active file is no segment: without lines, it stays.
     pub fn keep_for(mut self, age: Duration) -> Self {
         self.retention.age = Some(age);
         self
@@ -285,7 +287,8 @@ impl RollingFile {
 impl Sink for RollingFile {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         // What is wrong with the path now may be repaired later: no line is given up for it, unless no file can hold it.
-        self.opened().and_then(|writer| writer.write(lines)).map(|()| Next::Done).map_err(Error::into_retry)
+        let next = self.opened().and_then(|writer| writer.write(lines).map(|()| writer.next()));
+        next.map_err(Error::into_retry)
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
@@ -312,6 +315,6 @@ impl Sink for RollingFile {
 
     fn profile(&self) -> Profile {
         let is_local = self.calendar.zone == Zone::Local && self.rotates();
-        Profile::new("rollingfile").path(&self.path).local_time(is_local).plain()
+        Profile::new("rollingfile").path(&self.path).local_time(is_local).by_clock(self.retention.age.is_some()).plain()
     }
 }

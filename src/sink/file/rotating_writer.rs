@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::active_file::ActiveFile;
 use super::compressor::Compressor;
@@ -19,10 +19,16 @@ use super::problems::{Condition, Problems};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, PeriodState, Schedule, Segment};
-use crate::sink::{Line, Lines};
+use crate::sink::{Line, Lines, Next};
+use crate::sync::after;
 
 /// After a failed rotation, the old file is written to for this long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
+
+/// With `keep_for`, a log looks for segments that are too old at least this often: other processes close some, too.
+const LOOK_NANOS: i64 = 3_600_000_000_000;
+/// And at most this often.
+const SHORTEST_NANOS: i64 = 1_000_000_000;
 
 /// What was last made durable.
 #[derive(Debug)]
@@ -51,6 +57,8 @@ pub(super) struct RotatingWriter {
     problems: Problems,
     /// What the next segment must follow, also when all were removed.
     newest: Option<Segment>,
+    /// When segments may have become too old.
+    prune_at: Option<Timestamp>,
     durable: Durable,
     compressor: Compressor,
 }
@@ -76,6 +84,7 @@ impl RotatingWriter {
             failed_at: None,
             problems: Problems::default(),
             newest: None,
+            prune_at: None,
             durable: Durable { newest: listing.newest, moved: true, kept: Kept::new() },
         };
         writer.problems.set(Condition::ExposedDirectory, exposed);
@@ -133,10 +142,26 @@ impl RotatingWriter {
     }
 
     fn at(&mut self, now: Timestamp) {
-        if self.now.replace(now).is_none() && self.files.retention.age.is_some() {
+        self.now = Some(now);
+        if self.files.retention.age.is_some() && self.until_prune() == Some(0) {
             self.prune();
         }
         self.compressor.tick(now);
+    }
+
+    /// Returns when the writer has to be called although no line comes.
+    pub(super) fn next(&self) -> Next {
+        let wait = self.until_prune().filter(|_| self.files.retention.age.is_some());
+        let wait = wait.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
+        wait.map_or(Next::Done, |wait| Next::Later(after(Instant::now(), wait)))
+    }
+
+    /// Returns in how many nanoseconds segments may be too old; `None` while no time is known. If the clock was set back,
+    /// that is now.
+    fn until_prune(&self) -> Option<i64> {
+        let now = self.now?.as_nanos();
+        let left = self.prune_at.map(|at| at.as_nanos().saturating_sub(now));
+        Some(left.filter(|left| (0..=LOOK_NANOS).contains(left)).unwrap_or(0))
     }
 
     /// Returns what went wrong without preventing a write; each error once.
@@ -395,9 +420,8 @@ impl RotatingWriter {
             true => self.close_segment(time)?,
             false => self.reopen_listed()?,
         };
-        if let Err(error) = self.files.prune_listed(&mut listing, self.now, &lock) {
-            self.problems.failed(error);
-        }
+        let pruned = self.files.prune_listed(&mut listing, self.now, &lock);
+        self.pruned(pruned);
         self.compressor.wake(&self.files, &listing, self.now);
         Ok(())
     }
@@ -442,9 +466,20 @@ impl RotatingWriter {
     }
 
     fn prune(&mut self) {
-        if let Err(error) = self.files.prune(self.now) {
+        let pruned = self.files.prune(self.now);
+        self.pruned(pruned);
+    }
+
+    /// Notes when to look for segments that are too old again.
+    fn pruned(&mut self, pruned: Result<Option<Timestamp>, Error>) {
+        let expiry = pruned.unwrap_or_else(|error| {
             self.problems.failed(error);
-        }
+            None
+        });
+        self.prune_at = self.now.map(|now| {
+            let left = expiry.map_or(LOOK_NANOS, |at| at.as_nanos().saturating_sub(now.as_nanos()));
+            Timestamp::from_nanos(now.as_nanos().saturating_add(left.clamp(SHORTEST_NANOS, LOOK_NANOS)))
+        });
     }
 }
 

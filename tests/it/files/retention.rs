@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use spanline::RollingFile;
-use spanline::sink::{Control, Sink};
+use spanline::sink::{Control, Lines, Next, Sink};
+use spanline::{Output, RollingFile};
 
 use crate::support::log_directory::{Dir, NOON, Play, at, compressing, set_written};
+use crate::support::wait::until;
 
 #[test]
 fn keep_files_limits_the_number_of_segments() {
@@ -36,6 +37,49 @@ fn keep_for_limits_the_age_of_segments() {
     assert_eq!(dir.segments().len(), 3, "no time is known yet");
     log.control(Control::Tick(at("2026-11-20T14:10:00Z"))).unwrap();
     assert_eq!(dir.closed(), ["13\n"]);
+}
+
+/// Nothing is ever logged; the fake clock is far from the machine's.
+#[test]
+fn keep_for_applies_to_a_log_without_lines() {
+    let dir = Dir::new();
+    for (n, written) in ["2026-11-20T10:59:59Z", "2026-11-20T11:30:00Z"].into_iter().enumerate() {
+        let segment = dir.join(&format!("orders.2026-11-20T10-{n:06}.log"));
+        fs::write(&segment, written).unwrap();
+        set_written(&segment, written);
+    }
+    let output = Output::new(dir.log().hourly().keep_for(Duration::from_secs(3600)));
+    let (_layer, guard) = spanline::builder().clock(|| at(NOON)).output(output).build().unwrap();
+    until("one segment is left", || dir.segments().len() == 1);
+    assert_eq!(dir.closed(), ["2026-11-20T11:30:00Z"]);
+    guard.close().unwrap();
+}
+
+#[test]
+fn a_file_with_keep_for_is_called_when_a_segment_expires_and_hourly_at_least() {
+    let dir = Dir::new();
+    let wait = |log: &mut RollingFile, time: &str| {
+        log.control(Control::Tick(at(time))).unwrap();
+        let before = Instant::now();
+        match log.write(&mut Lines::default()).unwrap() {
+            Next::Later(at) => at.saturating_duration_since(before).as_secs(),
+            next => panic!("{next:?}"),
+        }
+    };
+    let mut log = dir.log().rotate_bytes(2).keep_for(Duration::from_secs(7200)).open();
+    assert_eq!(wait(&mut log, NOON), 3600);
+    for text in ["a", "b"] {
+        log.put(text, NOON);
+    }
+    assert_eq!(wait(&mut log, NOON), 3600);
+    assert_eq!(wait(&mut log, "2026-11-20T13:50:00Z"), 600);
+    assert_eq!(dir.closed(), ["a\n"]);
+    assert_eq!(wait(&mut log, "2026-11-20T14:00:00.000000001Z"), 3600);
+    assert!(dir.segments().is_empty());
+    // The clock is set back by a year.
+    assert_eq!(wait(&mut log, "2025-11-20T14:00:00Z"), 3600);
+    let mut other = dir.log().rotate_bytes(2).open();
+    assert_eq!(other.write(&mut Lines::default()).unwrap(), Next::Done);
 }
 
 /// Whatever its name says, and in whatever form it is stored.
