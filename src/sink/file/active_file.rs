@@ -335,6 +335,7 @@ mod tests {
             calendar: Calendar::default(),
             new_files,
             attributes: new_files.attributes(),
+            is_lazy: false,
             is_strict: false,
             retention: Retention::default(),
             compression: Compression::Plain,

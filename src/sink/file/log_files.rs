@@ -34,6 +34,8 @@ pub(super) struct LogFiles {
     pub(super) new_files: NewFiles,
     /// What new files get: as set, or as the active file has it.
     pub(super) attributes: Attributes,
+    /// No empty file stays before its first line.
+    pub(super) is_lazy: bool,
     /// A directory that other users may write to is an error.
     pub(super) is_strict: bool,
     pub(super) retention: Retention,

@@ -46,6 +46,7 @@ pub struct RollingFile {
     retention: Retention,
     compression: Compression,
     new_files: NewFiles,
+    is_lazy: bool,
     is_strict: bool,
     /// In a forked child: the directory that the parent holds.
     place: Option<Arc<Directory>>,
@@ -72,6 +73,7 @@ impl RollingFile {
                 default_mode: Self::DEFAULT_FILE_MODE,
                 directory_mode: Self::DEFAULT_DIRECTORY_MODE,
             },
+            is_lazy: false,
             is_strict: false,
             place: None,
             writer: None,
@@ -179,6 +181,14 @@ impl RollingFile {
         self
     }
 
+    /// Creates the file with its first line. By default, an empty file is there from the start.
+    ///
+    /// The start still fails for a path that cannot be written to: it creates the file, and removes it at once.
+    pub fn lazy(mut self) -> Self {
+        self.is_lazy = true;
+        self
+    }
+
     /// Sets the mode of new and compressed files, whatever the umask.
     ///
     /// By default, they get the mode of the active file that they follow, without execution and without write access for
@@ -268,6 +278,7 @@ impl RollingFile {
             calendar: self.calendar,
             new_files: self.new_files,
             attributes: self.new_files.attributes(),
+            is_lazy: self.is_lazy,
             is_strict: self.is_strict,
             retention: self.retention,
             compression: self.compression,
@@ -295,7 +306,7 @@ impl Sink for RollingFile {
         if control == Control::Open {
             self.writer = None;
             // A log whose file cannot be opened does not start.
-            return self.opened().map(drop).map_err(Error::into_invalid);
+            return self.opened().map(RotatingWriter::await_line).map_err(Error::into_invalid);
         }
         if control == Control::Forked {
             // Closing the file does not release the parent's lock on it. The child has no compression thread.
@@ -303,14 +314,18 @@ impl Sink for RollingFile {
             return Ok(());
         }
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        match control {
+        let result = match control {
             Control::Sync => writer.sync(),
             Control::Reopen => writer.reopen(),
             Control::Rotate => writer.rotate_now(),
             Control::Tick(now) => writer.tick(now),
             Control::Close => writer.finish(FINISH),
             _ => Ok(()),
+        };
+        if matches!(control, Control::Reopen | Control::Rotate) {
+            writer.await_line();
         }
+        result
     }
 
     fn profile(&self) -> Profile {

@@ -204,7 +204,7 @@ impl RotatingWriter {
         self.files = Arc::new(files);
         self.active = active;
         self.opened();
-        self.active.keep();
+        self.keep_empty();
         self.durable.moved = true;
         self.failed_at = None;
         self.begin(&listing);
@@ -226,6 +226,20 @@ impl RotatingWriter {
             ))
         });
         self.problems.set(Condition::ForeignLock, lock);
+    }
+
+    /// Makes the file stay without a line, unless it is to be created with one.
+    fn keep_empty(&mut self) {
+        if !self.files.is_lazy {
+            self.active.keep();
+        }
+    }
+
+    /// Removes an empty file that is to be created with its first line. That line opens the path again.
+    pub(super) fn await_line(&mut self) {
+        if self.files.is_lazy {
+            self.active.discard_empty(&self.files);
+        }
     }
 
     fn learn_attributes(&mut self) {
@@ -455,7 +469,7 @@ impl RotatingWriter {
             Ok(opened) => {
                 let before = mem::replace(&mut self.active, opened);
                 self.opened();
-                self.active.keep();
+                self.keep_empty();
                 Ok(before)
             }
             Err(error) => {

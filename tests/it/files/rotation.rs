@@ -1,6 +1,8 @@
 //! When files rotate: by size, by period and on demand. Real files, with times that the test chooses.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+use std::fs;
+
 use spanline::RollingFile;
 use spanline::sink::{Control, Sink, Weekday};
 use tracing::Level;
@@ -104,6 +106,36 @@ fn rotates_on_demand_but_never_an_empty_file() {
     log.put("b", NOON);
     assert_eq!(dir.closed(), ["a\n"]);
     assert_eq!(dir.active(), "b\n");
+}
+
+#[test]
+fn a_lazy_file_is_created_with_its_first_line() {
+    let dir = Dir::new();
+    let mut log = dir.log().daily().lazy().open();
+    let named = |dir: &Dir| dir.names().into_iter().filter(|name| !name.starts_with('.')).collect::<Vec<_>>();
+    log.control(Control::Rotate).unwrap();
+    log.control(Control::Reopen).unwrap();
+    log.control(Control::Sync).unwrap();
+    log.control(Control::Tick(at(NOON))).unwrap();
+    assert!(named(&dir).is_empty(), "{:?}", dir.names());
+    log.put("a", NOON);
+    log.control(Control::Sync).unwrap();
+    assert_eq!(named(&dir), ["orders.log"]);
+    log.control(Control::Rotate).unwrap();
+    assert_eq!(named(&dir), ["orders.2026-11-20-000001.log"]);
+    log.control(Control::Sync).unwrap();
+    log.put("b", "2026-11-21T12:00:00Z");
+    assert_eq!((dir.closed(), dir.active()), (vec!["a\n".to_owned()], "b\n".to_owned()));
+    log.close();
+    // What another program put there stays.
+    fs::remove_file(dir.path()).unwrap();
+    fs::write(dir.path(), "").unwrap();
+    dir.log().lazy().open().control(Control::Reopen).unwrap();
+    assert_eq!(dir.active(), "");
+    // The start still finds what is wrong.
+    fs::remove_file(dir.path()).unwrap();
+    fs::create_dir(dir.path()).unwrap();
+    assert!(refusal(dir.log().lazy()).contains("it is a directory"));
 }
 
 #[test]
