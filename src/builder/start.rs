@@ -102,7 +102,7 @@ impl Output {
     /// Returns whether the time zone of the process matters: to the lines or to the files.
     pub(super) fn uses_local_time(&self) -> bool {
         let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
-        self.profile.uses_local_time || schema.is_some_and(|schema| schema.wants_local_time())
+        self.profile.clock.is_local || schema.is_some_and(|schema| schema.wants_local_time())
     }
 
     pub(super) fn queue_size(&self) -> u64 {
@@ -171,7 +171,7 @@ impl Output {
             batching: self.profile.batch,
             own_threads: self.profile.own_threads,
             is_plain: self.profile.is_plain,
-            acts_by_clock: self.profile.acts_by_clock,
+            acts_by_clock: self.profile.clock.acts,
             logs_nothing: self.profile.logs_nothing,
             record_filter: self.record_filter,
             deduplicates: self.deduplicates,

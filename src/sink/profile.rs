@@ -28,10 +28,7 @@ pub struct Profile {
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
-    /// The sink does something at local times.
-    pub(crate) uses_local_time: bool,
-    /// The sink is called once without lines as soon as it is open.
-    pub(crate) acts_by_clock: bool,
+    pub(crate) clock: ClockUse,
     /// Whether systemd's journal reads the stream; `None` for what is no standard stream.
     pub(crate) is_journal: Option<bool>,
 }
@@ -42,6 +39,15 @@ pub(crate) struct Batching {
     pub(crate) lines: usize,
     pub(crate) bytes: usize,
     pub(crate) linger: Duration,
+}
+
+/// What a sink does at which time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ClockUse {
+    /// It does something at local times.
+    pub(crate) is_local: bool,
+    /// It is called once without lines as soon as it is open, to say when it has something to do.
+    pub(crate) acts: bool,
 }
 
 impl Default for Batching {
@@ -65,8 +71,7 @@ impl Profile {
             is_plain: false,
             logs_nothing: false,
             schema: None,
-            uses_local_time: false,
-            acts_by_clock: false,
+            clock: ClockUse::default(),
             is_journal: None,
         }
     }
@@ -126,13 +131,13 @@ impl Profile {
 
     /// Sets whether the sink does something at local times: a mistyped `TZ` then matters.
     pub(crate) fn local_time(mut self, is_local: bool) -> Self {
-        self.uses_local_time = is_local;
+        self.clock.is_local = is_local;
         self
     }
 
     /// Sets whether the sink has something to do at some time without lines: it is called once, to say when.
     pub(crate) fn by_clock(mut self, acts_by_clock: bool) -> Self {
-        self.acts_by_clock = acts_by_clock;
+        self.clock.acts = acts_by_clock;
         self
     }
 

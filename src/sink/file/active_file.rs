@@ -336,6 +336,7 @@ mod tests {
             new_files,
             attributes: new_files.attributes(),
             is_lazy: false,
+            link: None,
             is_strict: false,
             retention: Retention::default(),
             compression: Compression::Plain,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::directory::{Attributes, Directory, Entry, HeldFile, Identity, Links, NewFiles, lacks_locks};
 use super::failed::failed;
+use super::newest_link::NewestLink;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Calendar, Compression, Label, Retention, Segment, SegmentNames};
@@ -36,6 +37,8 @@ pub(super) struct LogFiles {
     pub(super) attributes: Attributes,
     /// No empty file stays before its first line.
     pub(super) is_lazy: bool,
+    /// Leads to the active file, where that is wanted.
+    pub(super) link: Option<NewestLink>,
     /// A directory that other users may write to is an error.
     pub(super) is_strict: bool,
     pub(super) retention: Retention,

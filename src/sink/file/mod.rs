@@ -61,8 +61,10 @@ mod directory;
 mod failed;
 mod kept;
 mod log_files;
+mod newest_link;
 mod path_mistake;
 mod problems;
+mod prune_time;
 mod rolling_file;
 mod rotating_writer;
 #[cfg(feature = "tracing-appender")]

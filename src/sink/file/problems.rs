@@ -13,6 +13,8 @@ pub(super) enum Condition {
     ForeignLock,
     /// The file system has no locks.
     NoLocks,
+    /// The link to the newest file cannot be placed.
+    Link,
     /// Files cannot get the group that they should have.
     Group,
 }

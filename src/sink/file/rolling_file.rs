@@ -10,6 +10,7 @@ use chrono::Weekday;
 use super::directory::{Attributes, Directory, NewFiles};
 use super::failed::failed;
 use super::log_files::LogFiles;
+use super::newest_link::NewestLink;
 use super::path_mistake::path_mistake;
 use super::rotating_writer::RotatingWriter;
 use crate::byte_size::ByteSize;
@@ -47,6 +48,7 @@ pub struct RollingFile {
     compression: Compression,
     new_files: NewFiles,
     is_lazy: bool,
+    link: Option<PathBuf>,
     is_strict: bool,
     /// In a forked child: the directory that the parent holds.
     place: Option<Arc<Directory>>,
@@ -74,6 +76,7 @@ impl RollingFile {
                 directory_mode: Self::DEFAULT_DIRECTORY_MODE,
             },
             is_lazy: false,
+            link: None,
             is_strict: false,
             place: None,
             writer: None,
@@ -189,6 +192,16 @@ impl RollingFile {
         self
     }
 
+    /// Keeps a symbolic link at `path` that leads to the file that is being written.
+    ///
+    /// It is placed when the file is opened, and replaced at once where it leads elsewhere. Anything at `path` that is no
+    /// symbolic link of the process's own user is left alone, and an error when the log is built.
+    #[cfg(unix)]
+    pub fn link(mut self, path: impl Into<PathBuf>) -> Self {
+        self.link = Some(path.into());
+        self
+    }
+
     /// Sets the mode of new and compressed files, whatever the umask.
     ///
     /// By default, they get the mode of the active file that they follow, without execution and without write access for
@@ -271,6 +284,14 @@ impl RollingFile {
                 Arc::new(opened.map_err(failed("open", &self.path))?)
             }
         };
+        // Elsewhere, the path of the link leads to another place.
+        let link = match &self.link {
+            Some(link) if !directory.has_other_root() => {
+                let link = std::path::absolute(link).map_err(failed("link", link))?;
+                Some(NewestLink::new(&link, &directory.path().join(name), self.new_files.directory_mode)?)
+            }
+            _ => None,
+        };
         let files = LogFiles {
             active_path: directory.path().join(name),
             directory,
@@ -279,6 +300,7 @@ impl RollingFile {
             new_files: self.new_files,
             attributes: self.new_files.attributes(),
             is_lazy: self.is_lazy,
+            link,
             is_strict: self.is_strict,
             retention: self.retention,
             compression: self.compression,

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::active_file::ActiveFile;
 use super::compressor::Compressor;
@@ -15,20 +15,16 @@ use super::directory::{Directory, Links};
 use super::failed::failed;
 use super::kept::Kept;
 use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
+use super::newest_link::NewestLink;
 use super::problems::{Condition, Problems};
+use super::prune_time::PruneTime;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, PeriodState, Schedule, Segment};
 use crate::sink::{Line, Lines, Next};
-use crate::sync::after;
 
 /// After a failed rotation, the old file is written to for this long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
-
-/// With `keep_for`, a log looks for segments that are too old at least this often: other processes close some, too.
-const LOOK_NANOS: i64 = 3_600_000_000_000;
-/// And at most this often.
-const SHORTEST_NANOS: i64 = 1_000_000_000;
 
 /// What was last made durable.
 #[derive(Debug)]
@@ -57,8 +53,7 @@ pub(super) struct RotatingWriter {
     problems: Problems,
     /// What the next segment must follow, also when all were removed.
     newest: Option<Segment>,
-    /// When segments may have become too old.
-    prune_at: Option<Timestamp>,
+    prune_time: PruneTime,
     durable: Durable,
     compressor: Compressor,
 }
@@ -70,6 +65,7 @@ impl RotatingWriter {
         if rotate_bytes.is_some() || !schedule.is_endless() {
             files.check_rotation()?;
         }
+        let prune_time = PruneTime::new(files.retention.age.is_some());
         let files = Arc::new(files);
         let mut active = ActiveFile::open(&files)?;
         let listing = files.list().inspect_err(|_| active.discard_empty(&files))?;
@@ -84,10 +80,11 @@ impl RotatingWriter {
             failed_at: None,
             problems: Problems::default(),
             newest: None,
-            prune_at: None,
+            prune_time,
             durable: Durable { newest: listing.newest, moved: true, kept: Kept::new() },
         };
         writer.problems.set(Condition::ExposedDirectory, exposed);
+        writer.files.link.iter().try_for_each(NewestLink::place)?;
         writer.opened();
         writer.begin(&listing);
         writer.prune();
@@ -143,7 +140,7 @@ impl RotatingWriter {
 
     fn at(&mut self, now: Timestamp) {
         self.now = Some(now);
-        if self.files.retention.age.is_some() && self.until_prune() == Some(0) {
+        if self.prune_time.is_due(now) {
             self.prune();
         }
         self.compressor.tick(now);
@@ -151,17 +148,7 @@ impl RotatingWriter {
 
     /// Returns when the writer has to be called although no line comes.
     pub(super) fn next(&self) -> Next {
-        let wait = self.until_prune().filter(|_| self.files.retention.age.is_some());
-        let wait = wait.and_then(|nanos| u64::try_from(nanos).ok()).map(Duration::from_nanos);
-        wait.map_or(Next::Done, |wait| Next::Later(after(Instant::now(), wait)))
-    }
-
-    /// Returns in how many nanoseconds segments may be too old; `None` while no time is known. If the clock was set back,
-    /// that is now.
-    fn until_prune(&self) -> Option<i64> {
-        let now = self.now?.as_nanos();
-        let left = self.prune_at.map(|at| at.as_nanos().saturating_sub(now));
-        Some(left.filter(|left| (0..=LOOK_NANOS).contains(left)).unwrap_or(0))
+        self.prune_time.next(self.now)
     }
 
     /// Returns what went wrong without preventing a write; each error once.
@@ -203,6 +190,8 @@ impl RotatingWriter {
         }
         self.files = Arc::new(files);
         self.active = active;
+        let link = self.files.link.as_ref().and_then(|link| link.place().err()).map(Error::into_retry);
+        self.problems.set(Condition::Link, link);
         self.opened();
         self.keep_empty();
         self.durable.moved = true;
@@ -490,10 +479,7 @@ impl RotatingWriter {
             self.problems.failed(error);
             None
         });
-        self.prune_at = self.now.map(|now| {
-            let left = expiry.map_or(LOOK_NANOS, |at| at.as_nanos().saturating_sub(now.as_nanos()));
-            Timestamp::from_nanos(now.as_nanos().saturating_add(left.clamp(SHORTEST_NANOS, LOOK_NANOS)))
-        });
+        self.prune_time.looked(self.now, expiry);
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod hostile_directory;
 pub(crate) mod impossible_rotation;
 pub(crate) mod jail;
 pub(crate) mod moved_files;
+pub(crate) mod newest_link;
 pub(crate) mod permissions;
 pub(crate) mod reading;
 pub(crate) mod retention;

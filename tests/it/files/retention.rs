@@ -49,7 +49,8 @@ fn keep_for_applies_to_a_log_without_lines() {
         set_written(&segment, written);
     }
     let output = Output::new(dir.log().hourly().keep_for(Duration::from_secs(3600)));
-    let (_layer, guard) = spanline::builder().clock(|| at(NOON)).output(output).build().unwrap();
+    let builder = spanline::builder().clock(|| at(NOON)).output(output);
+    let (_layer, guard) = builder.build::<tracing_subscriber::Registry>().unwrap();
     until("one segment is left", || dir.segments().len() == 1);
     assert_eq!(dir.closed(), ["2026-11-20T11:30:00Z"]);
     guard.close().unwrap();

@@ -93,6 +93,10 @@ impl Directory {
         }
     }
 
+    pub(in super::super) fn place_link(&self, _: &str, _: &Path) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
     pub(in super::super) fn each_name(&self, mut visit: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         for found in fs::read_dir(&self.path)? {
             if let Some(name) = found?.file_name().to_str() {

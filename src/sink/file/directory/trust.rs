@@ -67,6 +67,19 @@ impl Entry {
         }
     }
 
+    /// Returns an error unless it is a symbolic link of the process's own user.
+    #[cfg(unix)]
+    pub(super) fn check_link(&self) -> io::Result<()> {
+        if self.kind == Kind::Link && self.is_own() {
+            return Ok(());
+        }
+        let own = system::own_user();
+        let why = format!(
+            "what is there is no symbolic link of this process's own user (uid {own}); expected one, or nothing"
+        );
+        Err(io::Error::new(ErrorKind::InvalidInput, why))
+    }
+
     /// Returns an error if the file must not be used.
     pub(in super::super) fn check(&self, links: Links) -> io::Result<()> {
         self.distrust(links).map_or(Ok(()), |why| Err(io::Error::new(ErrorKind::InvalidInput, why)))

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat};
@@ -151,12 +152,71 @@ impl Directory {
     /// Removes a file of this user, unless it is gone already.
     pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
         match self.inspect(name).and_then(|entry| entry.check(Links::Any)) {
-            Ok(()) => match rustix::fs::unlinkat(self.fd()?, name, AtFlags::empty()) {
-                Err(Errno::NOENT) => Ok(()),
-                removed => Ok(removed?),
-            },
+            Ok(()) => self.unlink(name),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Makes `name` a symbolic link to `target` at once. Replaces a link of this user, and nothing else.
+    pub(in super::super) fn place_link(&self, name: &str, target: &Path) -> io::Result<()> {
+        let fd = self.fd()?;
+        let before = match self.inspect(name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            inspected => Some(inspected?),
+        };
+        if let Some(before) = &before {
+            before.check_link()?;
+            if rustix::fs::readlinkat(fd, name, Vec::new())?.as_bytes() == target.as_os_str().as_bytes() {
+                return Ok(());
+            }
+        }
+        let temporary = format!(".{name}.tmp");
+        match self.inspect(&temporary) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // A crash, or another process that does the same, left it.
+            inspected => {
+                inspected?.check_link()?;
+                self.unlink(&temporary)?;
+            }
+        }
+        rustix::fs::symlinkat(target, fd, &temporary)?;
+        let placed = match before {
+            None => self.rename_new(&temporary, name),
+            Some(before) => self.replace_link(&temporary, name, before.identity),
+        };
+        placed.inspect_err(|_| drop(self.unlink(&temporary)))
+    }
+
+    /// Renames the link `from` to `to`, in place of the link `before`.
+    fn replace_link(&self, from: &str, to: &str, before: Identity) -> io::Result<()> {
+        let fd = self.fd()?;
+        #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+        {
+            use rustix::fs::{RenameFlags, renameat_with};
+            let exchange = || renameat_with(fd, from, fd, to, RenameFlags::EXCHANGE);
+            match exchange() {
+                // The system or the file system does not support it.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+                Err(error) => return Err(error.into()),
+                Ok(()) if self.leads_to(from, before) => return self.unlink(from),
+                Ok(()) => {
+                    // Another program has put something else there meanwhile.
+                    exchange()?;
+                    return Err(ErrorKind::ResourceBusy.into());
+                }
+            }
+        }
+        if !self.leads_to(to, before) {
+            return Err(ErrorKind::ResourceBusy.into());
+        }
+        Ok(rustix::fs::renameat(fd, from, fd, to)?)
+    }
+
+    fn unlink(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::unlinkat(self.fd()?, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            removed => Ok(removed?),
         }
     }
 
