@@ -49,6 +49,7 @@ impl Builder {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let (layer, filter, guard) = self.start()?;
+        filter::ask_all_subscribers();
         guard.complain_of_levels();
         Ok((layer.with_filter(filter), guard))
     }

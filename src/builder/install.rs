@@ -32,7 +32,12 @@ pub(super) fn check_vacant(takes_log: bool) -> Result<(), Error> {
 /// # Errors
 /// Another thread has installed one since.
 pub(super) fn set_subscriber(subscriber: Dispatch) -> Result<(), Error> {
-    dispatcher::set_global_default(subscriber).map_err(|_| other_subscriber())
+    dispatcher::set_global_default(subscriber).map_err(|_| other_subscriber())?;
+    // A call site that another thread has reached meanwhile is disabled, because that thread had no subscriber. With a
+    // second one, tracing does not ask this thread's, which may be one for a scope.
+    drop(Dispatch::new(NoSubscriber::new()));
+    tracing::callsite::rebuild_interest_cache();
+    Ok(())
 }
 
 fn other_subscriber() -> Error {

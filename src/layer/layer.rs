@@ -18,6 +18,7 @@ use super::nodes::{Nodes, node_of};
 use super::span_cache;
 use super::this_thread::with_scratch;
 use crate::context::{Node, SpanMoment};
+use crate::filter::answer_like;
 use crate::outputs::Line;
 use crate::queue::{Head, Push};
 use crate::record::{Capture, backtrace};
@@ -46,6 +47,7 @@ where
 
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
         self.core.registry.set_subscriber(subscriber);
+        answer_like(subscriber);
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, registry: Context<'_, S>) {

@@ -5,6 +5,7 @@ pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod fork_outputs;
 pub(crate) mod host;
+pub(crate) mod interests;
 pub(crate) mod operators;
 pub(crate) mod operators_acts;
 pub(crate) mod operators_peers;
