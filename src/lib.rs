@@ -91,6 +91,7 @@ mod rotation;
 pub mod schema;
 pub mod sink;
 mod sync;
+pub mod testing;
 mod time_zone;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -19,6 +19,7 @@ use super::value::Value;
 /// assert_eq!(OwnedValue::from(42).as_value(), Some(Value::I64(42)));
 /// assert_eq!(OwnedValue::from("text".to_owned()).as_value(), Some(Value::Str("text")));
 /// assert_eq!(OwnedValue::from(None::<u64>).as_value(), None);
+/// assert_eq!(OwnedValue::from(42u64), 42i32); // compares numbers, not their types
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct OwnedValue(Repr);
@@ -109,5 +110,30 @@ impl From<Cow<'_, str>> for OwnedValue {
 impl<T: Into<OwnedValue>> From<Option<T>> for OwnedValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self(Repr::Absent), Into::into)
+    }
+}
+
+/// Compares with what a program logs as: whatever its type, an integer equals the same integer, and a text the same text.
+macro_rules! equals {
+    ($($to:ty),* $(,)?) => {
+        $(impl PartialEq<$to> for OwnedValue {
+            fn eq(&self, other: &$to) -> bool {
+                self.as_value().is_some_and(|value| value.is_same(&Value::from(*other)))
+            }
+        })*
+    };
+}
+
+equals!(bool, i8, u8, i16, u16, i32, u32, i64, u64, i128, u128, isize, usize, f32, f64, &str);
+
+impl PartialEq<str> for OwnedValue {
+    fn eq(&self, other: &str) -> bool {
+        *self == other
+    }
+}
+
+impl PartialEq<String> for OwnedValue {
+    fn eq(&self, other: &String) -> bool {
+        *self == other.as_str()
     }
 }

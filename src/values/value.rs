@@ -36,6 +36,28 @@ impl Value<'_> {
     pub(crate) fn is_number(&self) -> bool {
         matches!(self, Self::I64(_) | Self::U64(_) | Self::I128(_) | Self::U128(_) | Self::F64(_))
     }
+
+    /// Returns whether both are the same, whatever the types of integers, and whether a text is JSON.
+    pub(crate) fn is_same(&self, other: &Value<'_>) -> bool {
+        match (self.to_integer(), other.to_integer()) {
+            (Some(own), Some(other)) => own == other,
+            _ => match (self, other) {
+                (Value::Json(own) | Value::Str(own), Value::Json(other) | Value::Str(other)) => own == other,
+                _ => self == other,
+            },
+        }
+    }
+
+    /// Returns an integer as its sign and its bits.
+    fn to_integer(self) -> Option<(bool, u128)> {
+        Some(match self {
+            Value::I64(number) => (number < 0, i128::from(number).cast_unsigned()),
+            Value::I128(number) => (number < 0, number.cast_unsigned()),
+            Value::U64(number) => (false, number.into()),
+            Value::U128(number) => (false, number),
+            _ => return None,
+        })
+    }
 }
 
 impl<'a> Value<'a> {

@@ -17,5 +17,6 @@ pub(crate) mod otel;
 pub(crate) mod recorded_fields;
 pub(crate) mod scopes;
 pub(crate) mod span_lines;
+pub(crate) mod testing;
 pub(crate) mod trace_context;
 pub(crate) mod variables;
