@@ -42,9 +42,11 @@ impl Builder {
         self
     }
 
-    /// Sets the level up to which spans pass on the ids in their fields `request_id`, `trace_id` or `traceparent`.
+    /// Sets the level up to which spans hand down their fields and ids, whatever events the outputs take.
     ///
-    /// The default is INFO. It applies even if the filters hide the span's target.
+    /// The default is INFO. Spans beyond it hand down theirs if the global [filter](Self::filter) lets their target and
+    /// level pass. A directive of that filter that turns a target off, such as `hyper=off`, turns its spans off too,
+    /// except those with a field `request_id`, `trace_id` or `traceparent`. An output's own filter changes nothing.
     pub fn context_level(mut self, level: impl Into<LevelFilter>) -> Self {
         self.filters.context_level = level.into();
         self

@@ -80,14 +80,23 @@ impl Directives {
         self.max.unwrap_or(LevelFilter::OFF)
     }
 
+    /// Returns whether a directive names the target, or a part of its path, and turns it off.
+    pub(super) fn turns_off(&self, target: &str) -> bool {
+        self.named_level(target) == Some(LevelFilter::OFF)
+    }
+
     fn level_of(&self, target: &str) -> LevelFilter {
+        self.named_level(target).or(self.others).unwrap_or(LevelFilter::OFF)
+    }
+
+    /// Returns the level of the longest directive that names the target.
+    fn named_level(&self, target: &str) -> Option<LevelFilter> {
         let (path, prefix) = (self.paths.nearest_path(target), self.prefixes.longest_prefix(target));
-        let specific = match (path, prefix) {
+        match (path, prefix) {
             (Some((path, level)), Some((prefix, _))) if path >= prefix => Some(level),
             (Some((_, level)), None) | (_, Some((_, level))) => Some(level),
             (None, None) => None,
-        };
-        specific.or(self.others).unwrap_or(LevelFilter::OFF)
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct FilterSet {
     pub(crate) below: Vec<Option<Level>>,
     /// For each output, the targets of its sink's own client library.
     pub(crate) own_targets: Vec<Vec<String>>,
-    /// Spans with an id field are seen up to this level even if no output wants their events.
+    /// Spans are seen up to this level even if no output wants events of that level.
     pub(crate) context_level: LevelFilter,
     /// What is held back from outputs that do not want it, and the level whose events release it.
     pub(crate) held_back: Option<(Directives, Level)>,
@@ -35,6 +35,25 @@ impl FilterSet {
         }
     }
 
+    /// Returns whether spans of this target and level are seen, and so hand down their fields and ids.
+    ///
+    /// The outputs' own filters have no say: what a line inherits would else depend on the other outputs. `has_id`: the
+    /// span has an id field.
+    pub(super) fn sees_span(&self, target: &str, level: Level, has_id: bool) -> bool {
+        let global = self.global.as_ref();
+        let is_off = || !has_id && global.is_some_and(|global| global.turns_off(target));
+        let passes = global.is_some_and(|global| global.enables(target, level));
+        self.max_level() != LevelFilter::OFF && (passes || (level <= self.context_level && !is_off()))
+    }
+
+    /// Returns the most verbose level of which some span is seen.
+    pub(super) fn max_span_level(&self) -> LevelFilter {
+        match self.max_level() {
+            LevelFilter::OFF => LevelFilter::OFF,
+            _ => self.global.as_ref().map_or(LevelFilter::OFF, Directives::max_level).max(self.context_level),
+        }
+    }
+
     /// Returns the most verbose level of which some event is written or held back.
     pub(super) fn max_event_level(&self) -> LevelFilter {
         let wanted = self.max_level();
@@ -46,14 +65,6 @@ impl FilterSet {
 
     /// Returns the outputs that want events of this target and level, one bit for each.
     pub(super) fn mask(&self, target: &str, level: Level) -> u64 {
-        let passing = self.passing(target, level);
-        let too_severe = self.below.iter().enumerate().filter(|(_, below)| below.is_some_and(|below| level <= below));
-        too_severe.fold(passing, |mask, (bit, _)| mask & !(1 << bit))
-    }
-
-    /// Returns the outputs that want spans of this target and level for what they hand down. Upper bounds do not apply:
-    /// an INFO event inherits from the WARN span around it.
-    pub(super) fn passing(&self, target: &str, level: Level) -> u64 {
         if self.global.as_ref().is_some_and(|global| !global.enables(target, level)) {
             return 0;
         }
@@ -63,7 +74,9 @@ impl FilterSet {
         };
         let is_own =
             |bit: usize| self.own_targets.get(bit).is_some_and(|own| own.iter().any(|own| covers(own, target)));
-        let wanting = self.outputs.iter().enumerate().filter(|(bit, own)| wants(own) && !is_own(*bit));
+        let is_too_severe = |bit: usize| self.below.get(bit).is_some_and(|below| below.is_some_and(|below| level <= below));
+        let wants = |(bit, own): &(usize, &Option<Directives>)| wants(own) && !is_too_severe(*bit) && !is_own(*bit);
+        let wanting = self.outputs.iter().enumerate().filter(wants);
         wanting.fold(0, |mask, (bit, _)| mask | 1 << bit)
     }
 
@@ -148,12 +161,36 @@ mod tests {
     }
 
     #[test]
-    fn an_upper_bound_keeps_severe_events_away_and_not_spans() {
+    fn an_upper_bound_keeps_severe_events_away() {
         let below = vec![Some(Level::WARN), None];
         let filters = FilterSet { below, ..filters(Some("debug"), &[None, Some("warn")]) };
         let masks = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG].map(|level| filters.mask("app", level));
         assert_eq!(masks, [0b10, 0b10, 0b01, 0b01]);
-        assert_eq!(filters.passing("app", Level::WARN), 0b11);
+    }
+
+    #[test]
+    fn spans_are_seen_whatever_the_outputs_take() {
+        let outputs: [&[Option<&str>]; 4] =
+            [&[None], &[Some("off,audit=info")], &[Some("error")], &[Some("error"), Some("trace")]];
+        for outputs in outputs {
+            let sees = |global, level| filters(global, outputs).sees_span("app", level, false);
+            for (global, most) in [
+                (None, Level::INFO),
+                (Some("warn"), Level::INFO),
+                (Some("off,audit=info"), Level::INFO),
+                (Some("warn,app=debug"), Level::DEBUG),
+            ] {
+                assert!(sees(global, most), "{global:?} {outputs:?}");
+                let beyond = if most == Level::INFO { Level::DEBUG } else { Level::TRACE };
+                assert!(!sees(global, beyond), "{global:?} {outputs:?}");
+            }
+        }
+        let off = filters(Some("info,app=off"), &[None]);
+        assert!(!off.sees_span("app::db", Level::ERROR, false) && off.sees_span("app::db", Level::INFO, true));
+        assert!(off.sees_span("other", Level::INFO, false));
+        assert!(!filters(Some("off"), &[None]).sees_span("app", Level::ERROR, true), "no line could inherit");
+        assert_eq!(filters(Some("warn,app=debug"), &[Some("error")]).max_span_level(), LevelFilter::DEBUG);
+        assert_eq!(filters(None, &[Some("off")]).max_span_level(), LevelFilter::OFF);
     }
 
     #[test]

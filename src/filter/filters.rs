@@ -100,14 +100,16 @@ impl Filters {
     /// Returns whether the layer wants to see the call site.
     fn wants(&self, meta: &Metadata<'_>) -> bool {
         let filters = self.filters.load();
-        let wanting = if meta.is_span() { FilterSet::passing } else { FilterSet::mask };
-        wanting(&filters, meta.target(), *meta.level()) != 0
-            || (meta.is_event() && filters.held_back_mask(meta.target(), *meta.level()) != 0)
-            || (is_hidden(meta) && filters.max_level() != LevelFilter::OFF)
-            || (meta.is_span()
-                && *meta.level() <= filters.context_level
-                && filters.max_level() != LevelFilter::OFF
-                && meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name())))
+        let (target, level) = (meta.target(), *meta.level());
+        if meta.is_span() {
+            let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
+            return if is_hidden(meta) {
+                filters.max_level() != LevelFilter::OFF
+            } else {
+                filters.sees_span(target, level, has_id())
+            };
+        }
+        filters.mask(target, level) != 0 || filters.held_back_mask(target, level) != 0
     }
 
     /// Changes filters for all events that begin after this returns.
@@ -159,10 +161,7 @@ impl CallsiteFilter {
 
     fn max_level(&self) -> LevelFilter {
         let filters = self.0.filters.load();
-        match filters.max_event_level() {
-            LevelFilter::OFF => LevelFilter::OFF,
-            events => events.max(filters.context_level),
-        }
+        filters.max_event_level().max(filters.max_span_level())
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod http_hooks;
 #[cfg(feature = "axum")]
 pub(crate) mod http_propagation;
 pub(crate) mod inheritance;
+pub(crate) mod inherited_spans;
 #[cfg(feature = "opentelemetry")]
 pub(crate) mod otel;
 pub(crate) mod recorded_fields;

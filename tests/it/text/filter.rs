@@ -191,7 +191,7 @@ fn spans_with_an_id_are_seen_up_to_the_context_level_although_the_filter_hides_t
         info_span!(target: "web", "no_id", method = "GET").in_scope(|| warn!(target: "orders", "four"));
     };
     let ids = |level: Option<Level>| {
-        let builder = fixed().filter("orders=warn");
+        let builder = fixed().filter("web=off,orders=warn");
         let builder = match level {
             Some(level) => builder.context_level(level),
             None => builder,
@@ -204,7 +204,7 @@ fn spans_with_an_id_are_seen_up_to_the_context_level_although_the_filter_hides_t
     assert_eq!(ids(Some(Level::DEBUG)), [true, true, false, false]);
     assert_eq!(ids(Some(Level::TRACE)), [true, true, true, false]);
     assert_eq!(ids(Some(Level::ERROR)), [false, false, false, false]);
-    let lines = lines_of(fixed().filter("orders=warn"), run);
+    let lines = lines_of(fixed().filter("web=off,orders=warn"), run);
     assert_eq!((&lines[0]["request_id"], &lines[0]["method"]), (&json!("r-1"), &json!("GET")));
 }
 
