@@ -48,4 +48,6 @@ pub(crate) use nodes::HostRegistry;
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::Otel;
 pub(crate) use panics::{is_looking, listen, log_panic};
+#[cfg(feature = "tower")]
+pub(crate) use span_ext::set_request_variable;
 pub(crate) use span_lines::SpanLines;

@@ -7,6 +7,8 @@
 mod entered;
 #[cfg(feature = "opentelemetry")]
 mod otel;
+#[cfg(feature = "tower")]
+mod outside;
 mod scope;
 #[cfg(feature = "tokio")]
 pub mod task;
@@ -19,5 +21,7 @@ pub use scope::{InScope, Scope, carry};
 pub use trace_context::{TraceContext, context};
 pub use variables::{Variables, with};
 
+#[cfg(feature = "tower")]
+pub(crate) use outside::Outside;
 #[cfg(feature = "tower")]
 pub(crate) use trace_context::Incoming;

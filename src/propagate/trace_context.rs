@@ -148,6 +148,47 @@ impl TraceContext {
         Ok(self)
     }
 
+    /// The same with an id that need not be well-formed; such an id is ignored.
+    #[cfg(feature = "tower")]
+    pub(super) fn with_any_request_id(self, id: &str) -> Self {
+        self.clone().with_request_id(id).unwrap_or(self)
+    }
+
+    /// Moves to the trace of a `traceparent`; a malformed one is ignored.
+    #[cfg(feature = "tower")]
+    pub(super) fn in_trace_of(self, text: &str) -> Self {
+        match TraceParent::parse(text.as_bytes()) {
+            Ok(read) => Self { ids: PropagatedContext { state: None, ..self.ids } }.with_parent(read),
+            Err(_) => self,
+        }
+    }
+
+    /// Moves to a trace without a known span; a malformed id is ignored.
+    #[cfg(feature = "tower")]
+    pub(super) fn in_trace(self, text: &str) -> Self {
+        let Some(trace) = TraceId::parse(text) else { return self };
+        let ids = PropagatedContext { trace: Some(trace), span: None, flags: SAMPLED, state: None, ..self.ids };
+        Self { ids }
+    }
+
+    /// Fills in what it lacks: a trace, with its span, flags and state, and a request id.
+    #[cfg(feature = "tower")]
+    pub(crate) fn or(mut self, other: Self) -> Self {
+        if self.ids.trace.is_none() {
+            let request_id = self.ids.request_id.take();
+            self.ids = PropagatedContext { request_id: request_id.or(other.ids.request_id), ..other.ids };
+        } else {
+            self.ids.request_id = self.ids.request_id.or(other.ids.request_id);
+        }
+        self
+    }
+
+    /// Returns the trace's id as text where no span of the trace is known.
+    #[cfg(feature = "tower")]
+    pub(crate) fn lone_trace_id(&self) -> Option<String> {
+        self.ids.trace.filter(|_| self.ids.span.is_none()).map(|trace| trace.to_string())
+    }
+
     /// Returns the trace's id.
     pub fn trace_id(&self) -> Option<TraceId> {
         self.ids.trace

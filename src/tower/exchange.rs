@@ -12,12 +12,13 @@ use http_body::Body;
 use tracing::{Level, Span, field};
 
 use super::finished::Finished;
-use super::hooks::Hooks;
+use super::hooks::{Hooks, SPAN_NAMES};
 use super::outcome::Outcome;
 use super::received::ReceivedRequest;
+use super::request_head::RequestHead;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
-use crate::propagate::{Incoming, Scope};
+use crate::propagate::{Incoming, Outside, Scope};
 use crate::record::REQUESTS;
 use crate::values::prefix;
 
@@ -55,17 +56,23 @@ impl Exchange {
         let began = Instant::now();
         let (mut parts, mut body) = request.into_parts();
         let outer = parts.extensions.get::<OuterExchange>().cloned();
-        let header = |name: &str| parts.headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
-        let name = hooks.request_id.as_str();
+        let mut outside = Outside::current();
         let incoming = match &outer {
             Some(_) => Incoming::default(),
-            None => Incoming::read(header("traceparent"), header("tracestate"), (name, header(name))),
+            None => hooks.incoming(&parts.headers),
         };
         let rejected = [incoming.parent_rejected, incoming.state_rejected, incoming.request_rejected];
-        let context = incoming.context;
+        let context = match &outer {
+            Some(_) => incoming.context,
+            None => incoming.context.or(outside.context),
+        };
         let route = hooks.route(&parts);
         let added = hooks.request_fields(&parts);
-        let (parent, outer_id) = outer.map(|outer| (outer.span.id(), outer.request_id)).unzip();
+        let head = RequestHead::new(&parts, &added.fields);
+        // The hook's fields come last, so that they hide a variable of the same name.
+        outside.variables = outside.variables.without(SPAN_NAMES);
+        outside.variables.append(added.fields);
+        let (parent, outer_id) = outer.as_ref().map(|outer| (outer.span.id(), outer.request_id.clone())).unzip();
         let sent = || context.request_id().map(str::to_owned);
         let request_id = added.request_id.or(outer_id).or_else(sent).unwrap_or_else(new_request_id);
         let span = tracing::info_span!(
@@ -74,19 +81,21 @@ impl Exchange {
             "request",
             request_id,
             traceparent = context.traceparent(),
+            trace_id = context.lone_trace_id(),
             tracestate = context.tracestate(),
             method = prefix(parts.method.as_str(), MAX_METHOD_BYTES),
             route,
-            added = added.fields.as_error(),
+            added = outside.variables.as_error(),
         );
         #[cfg(feature = "opentelemetry")]
         context.adopt_for(&span);
+        let span = hooks.inner_span(&parts, span);
         parts.extensions.insert(OuterExchange { span: span.clone(), request_id: request_id.clone() });
         let exchange = Self {
             hooks: Arc::clone(hooks),
             scope: Scope::of(span),
             began,
-            request: ReceivedRequest::new(&parts, &mut body, route, request_id, rejected, &added.fields),
+            request: ReceivedRequest::new(&parts, &mut body, head, route, request_id, rejected),
             response: SentResponse::default(),
             in_service: false,
             is_finished: false,

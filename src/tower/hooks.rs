@@ -4,10 +4,12 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use http::{HeaderName, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, request, response};
+use tracing::Span;
 
 use super::finished::Finished;
 use crate::context::read_request_id;
+use crate::propagate::Incoming;
 use crate::record::{FieldValue, add_undeclared, discard};
 use crate::values::{Source, UndeclaredFields};
 
@@ -28,7 +30,7 @@ pub struct Fields {
 }
 
 /// The fields of the request's span.
-const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
+pub(super) const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
 
 /// The fields of the request's line. The span's fields are among them, because a field of an event hides one of the span.
 /// `error` is not: the layer rarely has one.
@@ -85,6 +87,7 @@ impl fmt::Debug for Fields {
 type Route = dyn Fn(&request::Parts) -> Option<String> + Send + Sync;
 type OnRequest = dyn Fn(&request::Parts, &mut Fields) + Send + Sync;
 type OnResponse = dyn Fn(&response::Parts, &mut Fields) + Send + Sync;
+type InnerSpan = dyn Fn(&request::Parts) -> Span + Send + Sync;
 type LogWhen = dyn Fn(&Finished<'_>) -> bool + Send + Sync;
 
 /// The settings of a [`ServerLayer`](super::ServerLayer).
@@ -94,13 +97,14 @@ pub(super) struct Hooks {
     pub(super) route: Option<Arc<Route>>,
     pub(super) on_request: Option<Arc<OnRequest>>,
     pub(super) on_response: Option<Arc<OnResponse>>,
+    pub(super) span: Option<Arc<InnerSpan>>,
     pub(super) log_when: Option<Arc<LogWhen>>,
 }
 
 impl Default for Hooks {
     fn default() -> Self {
         let request_id = HeaderName::from_static("x-request-id");
-        Self { request_id, route: None, on_request: None, on_response: None, log_when: None }
+        Self { request_id, route: None, on_request: None, on_response: None, span: None, log_when: None }
     }
 }
 
@@ -120,6 +124,20 @@ impl Hooks {
             #[cfg(not(feature = "axum"))]
             None => None,
         }
+    }
+
+    /// Parses the caller's ids.
+    pub(super) fn incoming(&self, headers: &HeaderMap) -> Incoming {
+        let header = |name: &str| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+        let name = self.request_id.as_str();
+        Incoming::read(header("traceparent"), header("tracestate"), (name, header(name)))
+    }
+
+    /// Returns the span that the program opens inside the request's span, else the request's span.
+    pub(super) fn inner_span(&self, parts: &request::Parts, request: Span) -> Span {
+        let opened = self.span.as_ref().and_then(|hook| request.in_scope(|| caught(|| hook(parts))));
+        // A disabled span is no place for lines.
+        opened.filter(|span| !span.is_disabled()).unwrap_or(request)
     }
 
     pub(super) fn request_fields(&self, parts: &request::Parts) -> Fields {

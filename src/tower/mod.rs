@@ -31,6 +31,7 @@ mod received;
 mod request_head;
 mod sent;
 mod server;
+mod variable;
 
 pub use body::LoggedBody;
 pub use client::{Client, ClientLayer, inject};
@@ -39,3 +40,4 @@ pub use future::ResponseFuture;
 pub use hooks::Fields;
 pub use outcome::Outcome;
 pub use server::{Server, ServerLayer};
+pub use variable::set_request_variable;

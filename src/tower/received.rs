@@ -10,7 +10,7 @@ use http_body::Body;
 use super::in_axum;
 use super::request_head::RequestHead;
 use crate::error::Error;
-use crate::values::{UndeclaredFields, prefix};
+use crate::values::prefix;
 
 /// A path is cut to this many bytes.
 const MAX_PATH_BYTES: usize = 1024;
@@ -32,10 +32,10 @@ impl ReceivedRequest {
     pub(super) fn new<B: Body + 'static>(
         parts: &request::Parts,
         body: &mut B,
+        head: RequestHead,
         route: Option<String>,
         request_id: String,
         rejected: [Option<Error>; 3],
-        added: &UndeclaredFields,
     ) -> Self {
         Self {
             method: parts.method.clone(),
@@ -43,7 +43,7 @@ impl ReceivedRequest {
             route,
             request_id,
             rejected: rejected.map(|error| error.map(|error| error.to_string())),
-            head: RequestHead::new(parts, added),
+            head,
             bytes: RequestBytes::of(body),
         }
     }

@@ -8,6 +8,7 @@ use http::{HeaderName, Request, Response, request, response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
+use tracing::Span;
 
 use super::body::LoggedBody;
 use super::exchange::Exchange;
@@ -75,6 +76,27 @@ impl ServerLayer {
     /// Sets a hook that adds fields to the request's span, and so to every line below it.
     pub fn on_request(mut self, hook: impl Fn(&request::Parts, &mut Fields) + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.hooks).on_request = Some(Arc::new(hook));
+        self
+    }
+
+    /// Sets a hook that opens a span inside the request's span. The service runs in it, and the request's line is logged
+    /// in it.
+    ///
+    /// The handler's `Span::current()` is this span, so what it records on a declared field is in the request's line. A
+    /// field that no span declares is set by [`set_request_variable`](super::set_request_variable).
+    ///
+    /// ```
+    /// use spanline::tower::ServerLayer;
+    /// use tracing::field::Empty;
+    ///
+    /// ServerLayer::new().span(|_| tracing::info_span!("order", order = Empty));
+    ///
+    /// async fn handler() {
+    ///     tracing::Span::current().record("order", 7);
+    /// }
+    /// ```
+    pub fn span(mut self, hook: impl Fn(&request::Parts) -> Span + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.hooks).span = Some(Arc::new(hook));
         self
     }
 

@@ -43,6 +43,27 @@ impl UndeclaredFields {
         renamed
     }
 
+    /// Returns the fields that have none of these names.
+    #[cfg(feature = "tower")]
+    pub(crate) fn without(self, names: &[&str]) -> Self {
+        if !self.iter().any(|(name, _)| names.contains(&name)) {
+            return self;
+        }
+        let mut rest = Self::default();
+        self.iter().filter(|(name, _)| !names.contains(name)).for_each(|(name, value)| rest.put(name, &value));
+        rest
+    }
+
+    /// Adds fields, which hide those of the same names.
+    #[cfg(feature = "tower")]
+    pub(crate) fn append(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+        } else {
+            self.extend(&later.encoded);
+        }
+    }
+
     /// Returns the fields as the value of one declared field; `None` when there are none.
     #[cfg(feature = "tower")]
     pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {
