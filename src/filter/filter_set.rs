@@ -74,7 +74,8 @@ impl FilterSet {
         };
         let is_own =
             |bit: usize| self.own_targets.get(bit).is_some_and(|own| own.iter().any(|own| covers(own, target)));
-        let is_too_severe = |bit: usize| self.below.get(bit).is_some_and(|below| below.is_some_and(|below| level <= below));
+        let is_too_severe =
+            |bit: usize| self.below.get(bit).is_some_and(|below| below.is_some_and(|below| level <= below));
         let wants = |(bit, own): &(usize, &Option<Directives>)| wants(own) && !is_too_severe(*bit) && !is_own(*bit);
         let wanting = self.outputs.iter().enumerate().filter(wants);
         wanting.fold(0, |mask, (bit, _)| mask | 1 << bit)

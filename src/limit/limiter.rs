@@ -198,8 +198,8 @@ impl Limiter {
     pub(crate) fn new(errors: Option<Rule>, lines: Option<Rule>, sampling: &[Sampling]) -> Self {
         let (open, due, ended) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
         let sampled = |of_traces: bool| {
-            let of_kind = sampling.iter().filter(|sampling| sampling.of_traces == of_traces);
-            of_kind.last().map(|sampling| (sampling.rule, sampling.below))
+            let last = sampling.iter().rev().find(|sampling| sampling.of_traces == of_traces);
+            last.map(|sampling| (sampling.rule, sampling.below))
         };
         let others = lines.map(|rule| (rule, Level::ERROR)).or_else(|| sampled(false));
         let (traces, new_traces) = (sampled(true), Bucket::default());

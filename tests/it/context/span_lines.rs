@@ -147,7 +147,7 @@ fn a_schema_can_tell_the_moments_apart() {
     let memory = Memory::new();
     let (layer, guard) = all(fixed()).output(Output::new(memory.clone()).schema(Kinds)).build().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || {
-        info_span!("db", message = "enter").in_scope(|| info!("new"))
+        info_span!("db", message = "enter").in_scope(|| info!("new"));
     });
     guard.close().unwrap();
     let kinds = [Kind::SpanNew, Kind::SpanEnter, Kind::Event, Kind::SpanExit, Kind::SpanClose];

@@ -149,8 +149,7 @@ fn a_line_that_the_record_filter_refuses_is_filtered_and_not_repeated() {
 
 #[test]
 fn repeated_lines_are_counted_as_dropped_and_need_no_notice_besides() {
-    let memory = Memory::new();
-    let (dispatch, guard) = built(spanline::builder().output(Output::new(memory.clone()).deduplicate()));
+    let (dispatch, guard) = built(spanline::builder().output(Output::new(Memory::new()).deduplicate()));
     let handle = guard.handle();
     within(&dispatch, || (0..10).for_each(|_| poll(1)));
     guard.close().unwrap();
