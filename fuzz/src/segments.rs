@@ -23,7 +23,7 @@ pub fn segments(data: &[u8]) {
     let precision = precisions[(sequence % 5) as usize];
     let label = Label::of(DateTime::from_timestamp_nanos(seconds.cast_signed()), precision, &Utc);
     let oldest = Label::of(DateTime::UNIX_EPOCH, Precision::Month, &Utc);
-    let newest = (sequence > 1).then(|| Segment { label: oldest, sequence: sequence - 1 });
+    let newest = (sequence > 1).then(|| Segment { label: Some(oldest), sequence: sequence - 1 });
     let segment = Segment::after(newest, label);
     for compression in Compression::ALL {
         let name = names.segment(segment, compression);

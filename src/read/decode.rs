@@ -1,42 +1,44 @@
 //! Decompresses segments with the decoders that the crate's features include.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use crate::error::Error;
 use crate::rotation::Compression;
 
+/// The bytes of a file as they are stored.
+type Source = Box<dyn Read + Send>;
+
 /// Returns a reader of what `file` held before it was compressed.
 ///
 /// # Errors
 /// Without the feature that it needs, the error names the feature.
-pub(super) fn decoder(compression: Compression, file: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+pub(super) fn decoder(compression: Compression, file: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
     match compression {
-        Compression::Plain => Ok(Box::new(file)),
+        Compression::Plain => Ok(file),
         Compression::Gzip => gzip(file, path),
         Compression::Zstd => zstd(file, path),
     }
 }
 
 #[cfg(feature = "gzip")]
-fn gzip(file: File, _: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn gzip(file: Source, _: &Path) -> Result<Box<dyn Read + Send>, Error> {
     Ok(Box::new(Decoder { compression: "gzip", source: flate2::read::MultiGzDecoder::new(file) }))
 }
 
 #[cfg(not(feature = "gzip"))]
-fn gzip(_: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn gzip(_: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
     Err(missing("gzip", path))
 }
 
 #[cfg(feature = "zstd")]
-fn zstd(file: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn zstd(file: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
     let source = zstd::stream::read::Decoder::new(file).map_err(super::open::failed("open", path))?;
     Ok(Box::new(Decoder { compression: "zstd", source }))
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstd(_: File, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn zstd(_: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
     Err(missing("zstd", path))
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lines::Lines;
+use super::numbered::{self, Numbered};
 use super::open::{failed, is_same, open, unexpected};
 use super::segment::{Segment, Stored};
 use crate::error::Error;
@@ -110,17 +111,21 @@ impl Log {
         for _ in 0..ATTEMPTS {
             let before = self.active()?;
             // A segment that is compressed during one pass can be missed in both files, but not in two passes.
+            let list_numbered =
+                || numbered::collect(&self.directory(), names).map_err(failed("list", &self.directory()));
+            let numbered = list_numbered()?;
             let list = || collect(&self.directory(), names).map_err(failed("list", &self.directory()));
             let (mut closed, second) = (list()?, list()?);
             let after = self.active()?;
             let (before, file) = before.unzip();
-            let is_unchanged = match (&before, &after) {
-                // The file is open, so no later one has its identity.
-                (Some(before), Some((after, _))) => is_same(before, after),
-                // A rotation is under way, or was under way twice. What two passes found was there between them.
-                (None, None) => closed.keys().eq(second.keys()),
-                _ => false,
-            };
+            let is_unchanged = numbered::are_same(&numbered, &list_numbered()?)
+                && match (&before, &after) {
+                    // The file is open, so no later one has its identity.
+                    (Some(before), Some((after, _))) => is_same(before, after),
+                    // A rotation is under way, or was under way twice. What two passes found was there between them.
+                    (None, None) => closed.keys().eq(second.keys()),
+                    _ => false,
+                };
             if !is_unchanged {
                 continue;
             }
@@ -133,6 +138,11 @@ impl Log {
                 Some(Segment::closed(path, Arc::clone(names), position, compression, stored))
             };
             let mut segments: Vec<_> = closed.into_iter().filter_map(first).collect();
+            // A log that has both was once called the other way: the last write tells which way came first.
+            let newest = segments.last().and_then(Segment::written_at);
+            let are_older = numbered.last().is_some_and(|last| last.stored().written_at() < newest);
+            let at = if are_older { 0 } else { segments.len() };
+            segments.splice(at..at, numbered.into_iter().map(Numbered::into_segment));
             segments.extend(
                 before.zip(file).map(|(metadata, file)| {
                     Segment::active(self.path.clone(), file.map(Arc::new), Stored::of(&metadata))

@@ -31,6 +31,7 @@
 mod decode;
 mod lines;
 mod log;
+mod numbered;
 mod open;
 mod segment;
 

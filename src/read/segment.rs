@@ -34,12 +34,18 @@ impl Stored {
         let written_at = metadata.modified().map(chrono::DateTime::<chrono::Utc>::from).ok().map(Timestamp::from);
         Self { bytes: metadata.len(), written_at }
     }
+
+    pub(super) fn written_at(&self) -> Option<Timestamp> {
+        self.written_at
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Role {
     /// Stays open, as a rotation gives its path to another file. `None` if it could not be opened.
     Active(Option<Arc<File>>),
+    /// Stays open, as a rotation gives it another number. `None` if it could not be opened.
+    Numbered(Option<Arc<File>>),
     /// Its compression, and with it its name, may change.
     Closed(Arc<SegmentNames>, Position),
     /// A compressed file that is no segment by its name.
@@ -59,6 +65,10 @@ impl Segment {
         stored: Stored,
     ) -> Self {
         Self { path, compression, stored, role: Role::Closed(names, position) }
+    }
+
+    pub(super) fn numbered(path: PathBuf, compression: Compression, file: Option<Arc<File>>, stored: Stored) -> Self {
+        Self { path, compression, stored, role: Role::Numbered(file) }
     }
 
     pub(super) fn single(path: PathBuf, compression: Compression, stored: Stored) -> Self {
@@ -86,17 +96,18 @@ impl Segment {
     }
 
     /// Returns what it covers, as its name says: the first moment of its period on a wall clock in the log's zone, such as
-    /// `2026-11-20`; `None` for the active file.
+    /// `2026-11-20`; `None` for the active file and for numbered segments.
     pub fn period(&self) -> Option<String> {
-        self.position().map(|position| position.label.to_string())
+        self.position().and_then(|position| position.label).map(|label| label.to_string())
     }
 
     /// Returns when it was last written to, as of the listing; compression does not change that.
     pub fn written_at(&self) -> Option<Timestamp> {
-        self.stored.written_at
+        self.stored.written_at()
     }
 
-    /// Returns its sequence number, which grows by one with each rotation; `None` for the active file.
+    /// Returns its sequence number, which grows by one with each rotation; `None` for the active file
+    /// and for numbered segments, whose numbers change.
     pub fn sequence(&self) -> Option<u64> {
         self.position().map(|position| position.sequence)
     }
@@ -109,14 +120,15 @@ impl Segment {
     /// The file cannot be opened, it has been removed since it was listed, or the feature that decompresses it is not
     /// enabled.
     pub fn open(&self) -> Result<Reader, Error> {
-        if let Role::Active(Some(file)) = &self.role {
+        if let Role::Active(Some(file)) | Role::Numbered(Some(file)) = &self.role {
             let source = Box::new(Shared { file: Arc::clone(file), offset: 0 });
+            let source = decoder(self.compression, source, &self.path)?;
             return Ok(Reader { path: self.path.clone(), source });
         }
         for (path, compression) in self.places() {
             match open(&path) {
                 Ok(file) => {
-                    let source = decoder(compression, file, &path)?;
+                    let source = decoder(compression, Box::new(file), &path)?;
                     return Ok(Reader { path, source });
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}

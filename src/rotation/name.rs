@@ -14,9 +14,14 @@ const MAX_SEQUENCE: u64 = u64::MAX / 2;
 /// The place of one closed segment in the order in which segments were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Segment {
-    pub(crate) label: Label,
+    /// What it covers; `None` for a numbered segment, such as `orders.log.1`.
+    pub(crate) label: Option<Label>,
+    /// Grows with each segment.
     pub(crate) sequence: u64,
 }
+
+/// No log keeps this many numbered segments.
+const MAX_NUMBER: u64 = 1 << 32;
 
 /// How the bytes of a segment are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,15 +43,27 @@ pub(crate) struct SegmentNames {
     prefix: String,
     /// `.log`, or nothing.
     suffix: String,
+    /// Segments are called `orders.log.1` and so on.
+    is_numbered: bool,
 }
 
 impl Segment {
     /// Returns the segment that follows `newest` and covers what `label` says.
     pub(crate) fn after(newest: Option<Self>, label: Label) -> Self {
         match newest {
-            None => Self { label, sequence: 1 },
-            Some(newest) => Self { label: label.max(newest.label), ..newest.next() },
+            None => Self { label: Some(label), sequence: 1 },
+            Some(newest) => Self { label: Some(label).max(newest.label), ..newest.next() },
         }
+    }
+
+    /// Returns whether it has a number, which says nothing about when it was closed.
+    pub(crate) fn is_numbered(self) -> bool {
+        self.label.is_none()
+    }
+
+    /// Returns the segment with this number: the newest is 1, and older ones have higher numbers.
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self { label: None, sequence: u64::MAX - number }
     }
 
     /// Returns what the next segment must follow: the later label and the higher sequence of the two.
@@ -56,7 +73,10 @@ impl Segment {
 
     /// Returns whether segments can follow it, with a later label and a higher sequence. No other was made by a log.
     pub(crate) fn leaves_room(self) -> bool {
-        self.label.leaves_room() && self.sequence < MAX_SEQUENCE
+        match self.label {
+            Some(label) => label.leaves_room() && self.sequence < MAX_SEQUENCE,
+            None => u64::MAX - self.sequence <= MAX_NUMBER,
+        }
     }
 
     /// Returns the segment with the next sequence.
@@ -103,7 +123,18 @@ impl SegmentNames {
             Some(dot) if dot > 0 => active.split_at(dot),
             _ => (active, ""),
         };
-        Self { active: active.to_owned(), prefix: format!("{stem}."), suffix: suffix.to_owned() }
+        let (prefix, suffix) = (format!("{stem}."), suffix.to_owned());
+        Self { active: active.to_owned(), prefix, suffix, is_numbered: false }
+    }
+
+    /// Returns the names of the same log with segments called `orders.log.1`, `orders.log.2` and so on.
+    pub(crate) fn numbered(&self) -> Self {
+        Self { is_numbered: true, ..self.clone() }
+    }
+
+    /// Returns whether segments are called by a number.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.is_numbered
     }
 
     /// Returns the names of the log that the segment `name` belongs to; `None` if it is no segment's name.
@@ -134,18 +165,29 @@ impl SegmentNames {
 
     /// Returns the name of a closed segment.
     pub(crate) fn segment(&self, segment: Segment, compression: Compression) -> String {
-        let Self { prefix, suffix, .. } = self;
-        let Segment { label, sequence } = segment;
-        format!("{prefix}{label}-{sequence:06}{suffix}{}", compression.suffix())
+        let Self { active, prefix, suffix, .. } = self;
+        let (sequence, packed) = (segment.sequence, compression.suffix());
+        match segment.label {
+            Some(label) => format!("{prefix}{label}-{sequence:06}{suffix}{packed}"),
+            None => format!("{active}.{}{packed}", u64::MAX - sequence),
+        }
     }
 
     /// Returns the segment and compression that `name` stands for; `None` if it is no segment of this log.
     pub(crate) fn parse(&self, name: &str) -> Option<(Segment, Compression)> {
+        if self.is_numbered {
+            let rest = name.strip_prefix(self.active.as_str())?.strip_prefix('.')?;
+            return Compression::ALL.into_iter().find_map(|compression| {
+                let number = rest.strip_suffix(compression.suffix())?.parse().ok().filter(|number| *number > 0)?;
+                let segment = Segment::numbered(number);
+                (self.segment(segment, compression) == name).then_some((segment, compression))
+            });
+        }
         let rest = name.strip_prefix(self.prefix.as_str())?;
         Compression::ALL.into_iter().find_map(|compression| {
             let stamp = rest.strip_suffix(compression.suffix())?.strip_suffix(self.suffix.as_str())?;
             let (label, sequence) = stamp.rsplit_once('-')?;
-            let segment = Segment { label: Label::parse(label)?, sequence: sequence.parse().ok()? };
+            let segment = Segment { label: Some(Label::parse(label)?), sequence: sequence.parse().ok()? };
             (self.segment(segment, compression) == name).then_some((segment, compression))
         })
     }
@@ -168,7 +210,10 @@ impl SegmentNames {
 
     /// Returns how long a name of this log can become, in bytes.
     pub(crate) fn longest(&self, compression: Compression) -> usize {
-        let last = Segment { label: Label::longest(), sequence: u64::MAX };
+        let last = match self.is_numbered {
+            true => Segment::numbered(MAX_NUMBER),
+            false => Segment { label: Some(Label::longest()), sequence: u64::MAX },
+        };
         let segment = match compression {
             Compression::Plain => self.segment(last, compression),
             _ => self.temporary(last, compression),
@@ -185,8 +230,8 @@ mod tests {
     use super::*;
     use crate::record::Timestamp;
 
-    fn label(text: &str) -> Label {
-        Label::parse(text).unwrap()
+    fn label(text: &str) -> Option<Label> {
+        Some(Label::parse(text).unwrap())
     }
 
     fn at() -> Segment {
@@ -205,6 +250,36 @@ mod tests {
         assert_eq!(SegmentNames::new("orders").segment(at(), Compression::Plain), "orders.2026-11-20T101538-000042");
         assert_eq!(SegmentNames::new("a.b.log").segment(at(), Compression::Plain), "a.b.2026-11-20T101538-000042.log");
         assert_eq!(SegmentNames::new(".log").segment(at(), Compression::Plain), ".log.2026-11-20T101538-000042");
+    }
+
+    #[test]
+    fn numbered_names_have_one_form_each() {
+        let names = SegmentNames::new("app.log").numbered();
+        assert_eq!(names.segment(Segment::numbered(1), Compression::Plain), "app.log.1");
+        assert_eq!(names.segment(Segment::numbered(12), Compression::Gzip), "app.log.12.gz");
+        assert_eq!(names.temporary(Segment::numbered(7), Compression::Zstd), ".app.log.7.zst.tmp");
+        assert_eq!(names.parse("app.log.12.gz"), Some((Segment::numbered(12), Compression::Gzip)));
+        assert_eq!(names.parse_temporary(".app.log.7.zst.tmp"), Some(Segment::numbered(7)));
+        for foreign in [
+            "app.log",
+            "app.log.0",
+            "app.log.01",
+            "app.log.+1",
+            "app.log.1.bak",
+            "app.log.1.gz.1",
+            "app.log.-1",
+            "app.log.18446744073709551616",
+            "app.log1",
+            "my.app.log.1",
+            "app.2026-11-20-000042.log",
+            ".app.log.lock",
+        ] {
+            assert_eq!(names.parse(foreign), None, "{foreign}");
+        }
+        // Oldest first.
+        assert!(Segment::numbered(2) < Segment::numbered(1));
+        assert!(Segment::numbered(1).leaves_room() && !Segment::numbered(u64::MAX).leaves_room());
+        assert_eq!(names.longest(Compression::Gzip), ".app.log.4294967296.gz.tmp".len());
     }
 
     #[test]
@@ -243,15 +318,15 @@ mod tests {
 
     #[test]
     fn the_next_segment_sorts_last_whatever_the_clock_says() {
-        let first = Segment::after(None, label("2026-11-20"));
-        let back = Segment::after(Some(first), label("1970-01-01"));
+        let first = Segment::after(None, label("2026-11-20").unwrap());
+        let back = Segment::after(Some(first), label("1970-01-01").unwrap());
         assert_eq!((first.sequence, back.sequence, back.label), (1, 2, label("2026-11-20")));
         assert!(first < back);
     }
 
     #[test]
     fn what_no_log_made_leaves_no_room() {
-        assert!(Segment::after(None, label("2261-12-31")).leaves_room() && at().leaves_room());
+        assert!(Segment::after(None, label("2261-12-31").unwrap()).leaves_room() && at().leaves_room());
         for far in [
             Segment { sequence: u64::MAX, ..at() },
             Segment { sequence: u64::MAX / 2, ..at() },
@@ -278,7 +353,7 @@ mod tests {
             let names = SegmentNames::new(&active);
             let period = [None, Some(Period::Daily), Some(Period::Monthly), Some(Period::Hours(6))][period];
             let label = Calendar { period, zone: Zone::Utc }.label(Timestamp::from_nanos(seconds * 1_000_000_000));
-            let (segment, compression) = (Segment { label, sequence }, Compression::ALL[compression]);
+            let (segment, compression) = (Segment { label: Some(label), sequence }, Compression::ALL[compression]);
             prop_assert_eq!(names.parse(&names.segment(segment, compression)), Some((segment, compression)));
             prop_assert_eq!(names.parse(&active), None);
             let read = names.parse_temporary(&names.temporary(segment, compression));

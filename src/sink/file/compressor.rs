@@ -185,7 +185,10 @@ impl CompressorShared {
         let listing = files.list()?;
         let mut result = Ok(());
         for (segment, name) in &listing.temporaries {
-            let removed = Self::remove_stray(&files, *segment, name);
+            let removed = match segment.label {
+                Some(_) => Self::remove_stray(&files, *segment, name),
+                None => Self::remove_stray_numbered(&files, name),
+            };
             result = result.and(removed.map_err(failed("remove", &files.path(name))));
         }
         let work = self.state().work(&listing);
@@ -194,14 +197,21 @@ impl CompressorShared {
                 break;
             }
             let name = files.names.segment(segment, Compression::Plain);
-            match self.compress(&files, segment, stored) {
+            let compressed = match segment.label {
+                Some(_) => self.compress(&files, segment, stored),
+                None => self.compress_numbered(&files, segment),
+            };
+            match compressed {
                 Ok(Outcome::Done) => {
                     let now = self.state().now;
                     result = result.and(files.prune(now).map(drop));
                 }
                 Ok(Outcome::Busy) => self.state().left_over = true,
                 Ok(Outcome::Different) => {
-                    self.state().different.insert(segment);
+                    // The next rotation may give the number to another segment.
+                    if segment.label.is_some() {
+                        self.state().different.insert(segment);
+                    }
                     let path = files.path(&name);
                     result = result.and(Err(Error::retry(format!(
                         "compress {}: the compressed file beside it holds something else; both stay: compare them and \
@@ -243,10 +253,11 @@ impl CompressorShared {
         let temporary = files.names.temporary(segment, files.compression);
         let packed = files.names.segment(segment, files.compression);
         directory.remove(&temporary)?;
-        let written = self.pack(files, &source, &temporary).and_then(|()| {
-            directory.rename_new(&temporary, &packed)?;
-            directory.sync()
-        });
+        let written =
+            directory.create(&temporary).and_then(|target| self.pack(files, &source, target)).and_then(|_| {
+                directory.rename_new(&temporary, &packed)?;
+                directory.sync()
+            });
         if let Err(error) = written {
             directory.remove(&temporary)?;
             return if self.is_stopped() { Ok(Outcome::Busy) } else { Err(error) };
@@ -285,15 +296,92 @@ impl CompressorShared {
     }
 
     /// Writes the compressed file, with the group and mode of the log's files, and makes it durable.
-    fn pack(&self, files: &LogFiles, source: &HeldFile, temporary: &str) -> io::Result<()> {
-        let target = files.directory.create(temporary)?;
+    fn pack(&self, files: &LogFiles, source: &HeldFile, target: HeldFile) -> io::Result<HeldFile> {
         source.get()?.seek(SeekFrom::Start(0))?;
         let target = codec::encode(files.compression, self.stoppable(source), target)?;
         // A group that may not be given was reported when the active file should have got it.
         let _ = Directory::set_attributes(target.get()?, files.attributes);
         // Retention goes by the last write of a line. A file system without such times refuses; that is not an error.
         let _ = source.get()?.metadata()?.modified().and_then(|modified| target.get()?.set_modified(modified));
-        target.get()?.sync_all()
+        target.get()?.sync_all()?;
+        Ok(target)
+    }
+
+    /// Like [`compress`](Self::compress), where a rotation can give the segment another number at any time. So the
+    /// compressed file is complete, and compared, before it gets a name. That name is chosen under the lock file.
+    fn compress_numbered(&self, files: &LogFiles, segment: Segment) -> io::Result<Outcome> {
+        let (directory, names, compression) = (&files.directory, &files.names, files.compression);
+        let source = match directory.open_file(&names.segment(segment, Compression::Plain), Links::One) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Outcome::Done),
+            opened => opened?,
+        };
+        if !source.get().is_ok_and(|file| file.try_lock().is_ok()) {
+            return Ok(Outcome::Busy);
+        }
+        let temporary = names.temporary(Segment::numbered(std::process::id().into()), compression);
+        let Some(lock) = files.try_hold() else { return Ok(Outcome::Busy) };
+        let Some((place, stored)) = files.find(source.identity())? else { return Ok(Outcome::Done) };
+        let plain = names.segment(place, Compression::Plain);
+        for file in stored.iter().filter(|file| file.compression != Compression::Plain) {
+            let packed = names.segment(place, file.compression);
+            match self.settle(directory, &source, &plain, &packed, file.compression)? {
+                Settled::Plain => directory.remove(&packed)?,
+                Settled::As(outcome) => return Ok(outcome),
+            }
+        }
+        if compression == Compression::Plain {
+            return Ok(Outcome::Done);
+        }
+        if !Self::is_stray(directory, &temporary)? {
+            return Ok(Outcome::Busy);
+        }
+        directory.remove(&temporary)?;
+        let target = directory.create(&temporary)?;
+        // Its lock tells other processes that it is no stray file.
+        let is_marked = target.get().is_ok_and(|file| file.try_lock().is_ok());
+        drop(lock);
+        let packed = self.pack(files, &source, target).and_then(|target| {
+            target.get()?.seek(SeekFrom::Start(0))?;
+            source.get()?.seek(SeekFrom::Start(0))?;
+            let compared = codec::compare(compression, self.stoppable(&target), self.stoppable(&source)).transpose()?;
+            Ok((target, compared == Some(Comparison::Complete)))
+        });
+        let named = match packed {
+            Ok((_target, true)) if is_marked => match files.try_hold() {
+                Some(_lock) => match files.find(source.identity())? {
+                    Some((place, _)) => {
+                        directory.rename_new(&temporary, &names.segment(place, compression))?;
+                        directory.sync()?;
+                        return directory.remove(&names.segment(place, Compression::Plain)).map(|()| Outcome::Done);
+                    }
+                    // Retention has removed it.
+                    None => Ok(Outcome::Done),
+                },
+                None => Ok(Outcome::Busy),
+            },
+            Ok(_) => Err(io::Error::other("the compressed file cannot be read back; spanline tries again")),
+            Err(_) if self.is_stopped() => Ok(Outcome::Busy),
+            Err(error) => Err(error),
+        };
+        directory.remove(&temporary)?;
+        named
+    }
+
+    /// Returns whether no process writes this temporary file. The caller holds the lock file.
+    fn is_stray(directory: &Directory, temporary: &str) -> io::Result<bool> {
+        match directory.open_file(temporary, Links::Any) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            opened => Ok(opened?.get()?.try_lock().is_ok()),
+        }
+    }
+
+    /// Removes a temporary file that a crash left, unless a process writes it.
+    fn remove_stray_numbered(files: &LogFiles, temporary: &str) -> io::Result<()> {
+        let Some(_lock) = files.try_hold() else { return Ok(()) };
+        match Self::is_stray(&files.directory, temporary)? {
+            true => files.directory.remove(temporary),
+            false => Ok(()),
+        }
     }
 
     /// Removes a temporary file that a crash left, unless its segment is being compressed.

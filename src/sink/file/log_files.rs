@@ -309,7 +309,8 @@ impl LogFiles {
     fn closed_at(&self, segment: Segment, files: &[SegmentFile], now: Option<Timestamp>) -> Timestamp {
         let modified = files.iter().map(|file| file.entry.modified).min().unwrap_or_default();
         let is_past = |time: &Timestamp| now.is_none_or(|now| *time <= now);
-        let named = || self.calendar.end(segment.label).map_or(modified, |end| end.min(modified));
+        let named =
+            || segment.label.and_then(|label| self.calendar.end(label)).map_or(modified, |end| end.min(modified));
         Some(modified).filter(is_past).unwrap_or_else(named)
     }
 }

@@ -7,6 +7,8 @@
 //! written, whatever the clock did. No name is used twice or overwritten. Beside them are `.orders.log.lock` and, while a
 //! segment is compressed, a hidden `.tmp` file.
 //!
+//! With [`numbered`](RollingFile::numbered), segments are called `orders.log.1` and so on, as `numbered` describes.
+//!
 //! # When files roll
 //! A file rotates before the line that would exceed [`rotate_bytes`](RollingFile::rotate_bytes), before the first line
 //! of a new [`Period`](crate::sink::Period), or on demand, whichever comes first. An empty file never rotates, and a
@@ -62,6 +64,7 @@ mod failed;
 mod kept;
 mod log_files;
 mod newest_link;
+mod numbered;
 mod path_mistake;
 mod problems;
 mod prune_time;

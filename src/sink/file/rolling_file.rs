@@ -47,6 +47,7 @@ pub struct RollingFile {
     retention: Retention,
     compression: Compression,
     new_files: NewFiles,
+    is_numbered: bool,
     is_lazy: bool,
     link: Option<PathBuf>,
     is_strict: bool,
@@ -60,6 +61,9 @@ impl RollingFile {
     pub const DEFAULT_FILE_MODE: u32 = 0o600;
     /// The mode of new directories: the group may list them.
     pub const DEFAULT_DIRECTORY_MODE: u32 = 0o750;
+
+    /// The most segments that a [`numbered`](Self::numbered) log keeps: each rotation renames all of them.
+    pub const MAX_NUMBERED_FILES: usize = 1000;
 
     /// Creates a file without limits, which never rotates. Does not open it yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -75,6 +79,7 @@ impl RollingFile {
                 default_mode: Self::DEFAULT_FILE_MODE,
                 directory_mode: Self::DEFAULT_DIRECTORY_MODE,
             },
+            is_numbered: false,
             is_lazy: false,
             link: None,
             is_strict: false,
@@ -147,6 +152,15 @@ impl RollingFile {
     /// Begins periods by local time, and names segments by it; the default is UTC.
     pub fn local_time(mut self) -> Self {
         self.calendar.zone = Zone::Local;
+        self
+    }
+
+    /// Names closed segments `orders.log.1`, `orders.log.2` and so on, as logrotate does: 1 is the newest.
+    ///
+    /// Each rotation renames all of them, so [`keep_files`](Self::keep_files) is needed, from 1 to
+    /// [`Self::MAX_NUMBERED_FILES`]. By default, segments are named after the period that they cover, and keep their name.
+    pub fn numbered(mut self) -> Self {
+        self.is_numbered = true;
         self
     }
 
@@ -265,6 +279,15 @@ impl RollingFile {
         if self.calendar.zone == Zone::Local && !self.rotates() {
             return invalid("local_time is set but rotation is not; add `daily()` or `rotate_bytes(…)`, or remove it");
         }
+        let numbers = 1..=Self::MAX_NUMBERED_FILES;
+        if self.is_numbered && !self.retention.files.is_some_and(|files| numbers.contains(&files)) {
+            let found = self.retention.files.map_or("not set".to_owned(), |files| files.to_string());
+            let most = Self::MAX_NUMBERED_FILES;
+            return invalid(&format!("numbered needs keep_files, which is {found}; expected 1 to {most} files"));
+        }
+        if self.is_numbered && self.calendar.zone == Zone::Local && self.calendar.period.is_none() {
+            return invalid("local_time is set, but numbered segments have no time in their name; remove it");
+        }
         if let Some(mistake) = path_mistake(&self.path) {
             return invalid(&mistake);
         }
@@ -292,10 +315,12 @@ impl RollingFile {
             }
             _ => None,
         };
+        let names = SegmentNames::new(name);
+        let names = if self.is_numbered { names.numbered() } else { names };
         let files = LogFiles {
             active_path: directory.path().join(name),
             directory,
-            names: SegmentNames::new(name),
+            names,
             calendar: self.calendar,
             new_files: self.new_files,
             attributes: self.new_files.attributes(),

@@ -14,7 +14,7 @@ use super::compressor::Compressor;
 use super::directory::{Directory, Links};
 use super::failed::failed;
 use super::kept::Kept;
-use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
+use super::log_files::{DirectoryListing, DirectoryLock, LogFiles, SegmentFile};
 use super::newest_link::NewestLink;
 use super::problems::{Condition, Problems};
 use super::prune_time::PruneTime;
@@ -279,7 +279,8 @@ impl RotatingWriter {
         }
         if self.durable.moved {
             let listing = self.files.list()?;
-            for (segment, _) in listing.closed.iter().filter(|(segment, _)| Some(**segment) > self.durable.newest) {
+            let is_new = |segment: &Segment| segment.is_numbered() || Some(*segment) > self.durable.newest;
+            for (segment, _) in listing.closed.iter().filter(|(segment, _)| is_new(segment)) {
                 // A compressed segment was made durable before it got its name.
                 let name = self.files.names.segment(*segment, Compression::Plain);
                 if let Ok(file) = self.files.directory.open_file(&name, Links::Any)
@@ -346,7 +347,7 @@ impl RotatingWriter {
         self.problems.set(Condition::LeftAlone, self.files.left_alone(listing));
         self.newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let written = self.active.len().is_ok_and(|len| len > 0);
-        let newest = listing.newest.and_then(|newest| self.files.calendar.start(newest.label));
+        let newest = listing.newest.and_then(|newest| self.files.calendar.start(newest.label?));
         let known = || if self.schedule.is_endless() { self.active.begun() } else { self.active.modified() };
         let time = if written { known().max(newest) } else { None };
         self.schedule.begin(time);
@@ -420,7 +421,7 @@ impl RotatingWriter {
         let lock = self.files.lock()?;
         self.problems.set(Condition::NoLocks, self.files.missing_locks(&lock));
         let mut listing = match self.active.is_at(&self.files) && self.active.is_in(&self.files) {
-            true => self.close_segment(time)?,
+            true => self.close_segment(time, &lock)?,
             false => self.reopen_listed()?,
         };
         let pruned = self.files.prune_listed(&mut listing, self.now, &lock);
@@ -429,12 +430,12 @@ impl RotatingWriter {
         Ok(())
     }
 
-    fn close_segment(&mut self, time: Timestamp) -> Result<DirectoryListing, Error> {
+    fn close_segment(&mut self, time: Timestamp, lock: &DirectoryLock) -> Result<DirectoryListing, Error> {
         self.learn_attributes();
         let mut listing = self.files.list()?;
         self.problems.set(Condition::LeftAlone, self.files.left_alone(&listing));
         let newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
-        let segment = LogFiles::next_segment(&listing, newest, self.schedule.label(time));
+        let segment = self.files.next_place(&mut listing, newest, self.schedule.label(time), lock)?;
         let before = self.replace_active(&self.files.names.segment(segment, Compression::Plain))?;
         if let Ok(entry) = before.entry() {
             listing.add(segment, SegmentFile { compression: Compression::Plain, entry });

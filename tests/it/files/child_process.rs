@@ -56,6 +56,8 @@ fn child_process() {
         "modes_set" => rotate_once(log.file_mode(0o644).directory_mode(0o711)),
         "write_until_killed" => write_until_killed(log),
         "one_of_four" => write_as_one_of_four(log),
+        "numbered_until_killed" => write_until_killed(log.keep_files(1000).numbered()),
+        "one_of_four_numbered" => write_as_one_of_four(log.keep_files(1000).numbered()),
         _ => full_disk(log, &role),
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod impossible_rotation;
 pub(crate) mod jail;
 pub(crate) mod moved_files;
 pub(crate) mod newest_link;
+pub(crate) mod numbered;
 pub(crate) mod permissions;
 pub(crate) mod reading;
 pub(crate) mod retention;

@@ -156,7 +156,7 @@ fn foreign_files_are_ignored() {
     dir.put(&closed(1), "closed\n");
     for foreign in [
         "orders.log.bak",
-        "orders.log.1",
+        "orders.log.01",
         "orders.secret.log",
         "stock.2026-11-20T101501-000001.log",
         ".orders.log.lock",
@@ -170,6 +170,62 @@ fn foreign_files_are_ignored() {
     std::os::unix::fs::symlink(dir.join("orders.log.bak"), dir.join(&closed(4))).unwrap();
     assert_eq!(dir.lines(), ["closed", "active"]);
     assert_eq!(dir.names(), [closed(1), "orders.log".into()]);
+}
+
+/// The last write tells which came first.
+#[test]
+fn a_log_that_was_numbered_before_or_after_is_read_in_the_order_written() {
+    for numbers_first in [true, false] {
+        let dir = Dir::new();
+        dir.put("orders.log.2", "a\n");
+        dir.put("orders.log.1", "b\n");
+        dir.put(&closed(1), "c\n");
+        dir.put("orders.log", "d\n");
+        let old = std::time::SystemTime::UNIX_EPOCH;
+        let first = if numbers_first { "orders.log.1".to_owned() } else { closed(1) };
+        File::options().append(true).open(dir.join(&first)).unwrap().set_modified(old).unwrap();
+        let expected = if numbers_first { ["a", "b", "c", "d"] } else { ["c", "a", "b", "d"] };
+        assert_eq!(dir.lines(), expected);
+    }
+}
+
+/// A rotation renames numbered segments after they were listed.
+#[cfg(unix)]
+#[test]
+fn a_numbered_segment_is_read_under_any_later_number() {
+    let dir = Dir::new();
+    dir.put("orders.log.1", "1\n");
+    dir.put("orders.log", "2\n");
+    let segments = dir.log().segments().unwrap();
+    assert_eq!((segments[0].period(), segments[0].sequence()), (None, None));
+    fs::rename(dir.join("orders.log.1"), dir.join("orders.log.2")).unwrap();
+    fs::rename(dir.path(), dir.join("orders.log.1")).unwrap();
+    assert_eq!(texts(&mut Lines::new(segments)), ["1", "2"]);
+    assert_eq!(dir.lines(), ["1", "2"]);
+}
+
+/// A reader on another thread lists and reads while the writer renames and compresses.
+#[cfg(feature = "gzip")]
+#[test]
+fn every_read_of_a_numbered_log_that_is_written_to_holds_each_line_once() {
+    let dir = Dir::new();
+    std::thread::scope(|scope| {
+        let file = RollingFile::new(dir.path()).rotate_bytes(20_000).keep_files(1000).numbered().gzip();
+        let writer = scope.spawn(|| write(file, 3000));
+        while !writer.is_finished() {
+            let Ok(log) = Log::open(dir.path()) else { continue };
+            let Ok(mut lines) = log.lines() else { continue };
+            let mut read = Vec::new();
+            while let Some(line) = lines.next_line().unwrap().map(<[u8]>::to_vec) {
+                if !lines.is_torn() {
+                    read.push(String::from_utf8(line).unwrap());
+                }
+            }
+            let numbers = numbers(&read);
+            assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+        }
+    });
+    assert_eq!(dir.lines().len(), 3000);
 }
 
 #[test]
