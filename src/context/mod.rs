@@ -41,7 +41,7 @@ pub(crate) use bound::Bound;
 pub(crate) use epoch::{epoch, hold_records};
 #[cfg(test)]
 pub(crate) use hidden::hidden_meta;
-pub(crate) use hidden::{is_hidden, open_hidden};
+pub(crate) use hidden::{VARIABLES, is_hidden, open_hidden};
 pub(crate) use ids::{IdSource, start_afresh};
 pub(crate) use node::Node;
 #[cfg(feature = "opentelemetry")]

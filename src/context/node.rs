@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tracing::Metadata;
 
+use super::context::Context;
 use super::ids::{IdSource, SpanId, TraceId};
-#[cfg(feature = "opentelemetry")]
-use super::otel::OtelIds;
 use super::recorded::{Recorded, Version};
 use super::span_ids::SpanIds;
 use super::spare_nodes;
 use super::timing::Timing;
 use super::trace_decision::TraceDecision;
 use super::trace_fields::{named_traces, trace_fields};
+#[cfg(feature = "opentelemetry")]
+use super::{hidden::METADATA, otel::OtelIds};
 use crate::values::{FieldBytes, Fields};
 
 /// A span and those around it are small together up to this: a handful, or one with long fields.
@@ -69,6 +70,18 @@ impl Node {
         let is_root = parent.as_ref().is_none_or(|parent| parent.flags.is_outside_traces);
         let made_trace = if is_root { Some(ids.trace_id()) } else { None };
         Self::open(meta, parent, fields, names_trace, made_trace, Some(ids.span_id()))
+    }
+
+    /// Opens the span of `other`, which belongs to another layer, for this layer: with the same ids.
+    ///
+    /// The two layers may see different spans around it. The trace's id is set here where the spans around would not give
+    /// the same.
+    #[cold]
+    pub(crate) fn with_ids_of(other: &Self, parent: Option<Arc<Node>>, fields: &[u8], names_trace: bool) -> Arc<Self> {
+        let trace_of = |leaf: &Self| Context { leaf, version: 0, recorded: &[] }.trace_id();
+        let inherited = parent.as_deref().and_then(trace_of);
+        let trace = other.ids.made_trace().or_else(|| trace_of(other).filter(|trace| inherited != Some(*trace)));
+        Self::open(other.meta, parent, fields, names_trace, trace, other.ids.made_span())
     }
 
     /// Opens a hidden span.
@@ -231,6 +244,15 @@ impl Node {
 
 #[cfg(feature = "opentelemetry")]
 impl Node {
+    /// Returns the context of a span that was made with OpenTelemetry's own interface.
+    pub(crate) fn only_otel(ids: OtelIds) -> Arc<Self> {
+        let mut node = Self::hidden(&METADATA, None, &[]);
+        if let Some(node) = Arc::get_mut(&mut node) {
+            node.ids = SpanIds::only_otel(ids);
+        }
+        node
+    }
+
     /// Returns whether OpenTelemetry has been asked for the span's ids.
     #[inline]
     pub(crate) fn is_otel_known(&self) -> bool {

@@ -27,6 +27,11 @@ impl SpanIds {
         }
     }
 
+    /// Returns the span's id made here; a hidden span has none.
+    pub(super) fn made_span(&self) -> Option<SpanId> {
+        self.span
+    }
+
     /// Returns whether the span is shown; a hidden one is not.
     #[inline]
     pub(super) fn is_shown(&self) -> bool {
@@ -61,6 +66,11 @@ impl SpanIds {
 
 #[cfg(feature = "opentelemetry")]
 impl SpanIds {
+    /// The ids of a span that only OpenTelemetry knows.
+    pub(super) fn only_otel(ids: OtelIds) -> Self {
+        Self { span: None, made_trace: None, otel: Some(Box::new(ids)).into() }
+    }
+
     /// Returns OpenTelemetry's ids, if it has been asked and knows the span.
     pub(super) fn otel(&self) -> Option<&OtelIds> {
         self.otel.get()?.as_deref()

@@ -43,7 +43,12 @@ impl FilterSet {
         let global = self.global.as_ref();
         let is_off = || !has_id && global.is_some_and(|global| global.turns_off(target));
         let passes = global.is_some_and(|global| global.enables(target, level));
-        self.max_level() != LevelFilter::OFF && (passes || (level <= self.context_level && !is_off()))
+        self.sees_any_span() && (passes || (level <= self.context_level && !is_off()))
+    }
+
+    /// Returns whether there are lines that could inherit something.
+    pub(super) fn sees_any_span(&self) -> bool {
+        self.max_level() != LevelFilter::OFF
     }
 
     /// Returns the most verbose level of which some span is seen.

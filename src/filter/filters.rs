@@ -97,17 +97,24 @@ impl Filters {
         check_bound(Some(own), self.filters.load().below.get(output).copied().flatten())
     }
 
+    /// Returns whether hidden spans are seen, which have no target and no level of a program.
+    pub(crate) fn sees_hidden_spans(&self) -> bool {
+        self.filters.load().sees_any_span()
+    }
+
+    /// Returns whether spans with an id field, of this target and level, are seen.
+    #[cfg(feature = "tower")]
+    pub(crate) fn sees_requests(&self, target: &str, level: Level) -> bool {
+        self.filters.load().sees_span(target, level, true)
+    }
+
     /// Returns whether the layer wants to see the call site.
     fn wants(&self, meta: &Metadata<'_>) -> bool {
         let filters = self.filters.load();
         let (target, level) = (meta.target(), *meta.level());
         if meta.is_span() {
             let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
-            return if is_hidden(meta) {
-                filters.max_level() != LevelFilter::OFF
-            } else {
-                filters.sees_span(target, level, has_id())
-            };
+            return if is_hidden(meta) { filters.sees_any_span() } else { filters.sees_span(target, level, has_id()) };
         }
         filters.mask(target, level) != 0 || filters.held_back_mask(target, level) != 0
     }

@@ -43,8 +43,11 @@ impl CallSite {
     pub(super) const HIDDEN: u64 = 256;
     /// An event with fields of the same name.
     pub(super) const REPEATS_NAMES: u64 = 512;
+    /// A call site of this crate with a field whose value carries fields that it does not declare. It is the bit below
+    /// those of secret fields, so that one comparison finds both.
+    pub(super) const CARRIES_FIELDS: u64 = 1024;
     /// From this bit on, one bit for each secret field; see `secrets`.
-    pub(super) const SECRET_FIELDS: u32 = 10;
+    pub(super) const SECRET_FIELDS: u32 = 11;
 
     /// The flags of events that take the slow path.
     pub(super) const SLOW_PATH: u64 =

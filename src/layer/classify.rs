@@ -9,7 +9,7 @@ use super::call_site::{Cache, CallSite, cached, empty_cache};
 use super::core::Core;
 use crate::context::{Node, SpanMoments, Timing, is_hidden};
 use crate::filter::ID_FIELDS;
-use crate::record::{Fields, repeats_names};
+use crate::record::{Fields, REQUESTS, is_own, repeats_names};
 
 thread_local! {
     static CALL_SITES: Cache = const { empty_cache() };
@@ -28,6 +28,11 @@ fn is_of_log(meta: &Metadata<'_>) -> bool {
         && !has_place
         && (meta.target(), meta.name()) == ("log", "log event")
         && meta.fields().iter().map(|field| field.name()).eq(LOG_FIELDS)
+}
+
+/// Returns whether a call site is of a span or a line of HTTP requests. A target can be chosen; the crate cannot.
+fn is_of_requests(meta: &Metadata<'_>) -> bool {
+    cfg!(feature = "tower") && meta.target() == REQUESTS && is_own(meta)
 }
 
 impl Core {
@@ -56,6 +61,7 @@ impl Core {
             + u64::from(names_trace) * CallSite::NAMES_TRACE
             + u64::from(is_limited) * CallSite::LIMITED
             + u64::from(is_hidden) * CallSite::HIDDEN
+            + u64::from(is_hidden || is_of_requests(meta)) * CallSite::CARRIES_FIELDS
             + diagnostics
             + self.secret_fields(meta, is_log);
         CallSite { outputs: self.filters.mask(meta.target(), *meta.level()), flags }
@@ -85,6 +91,15 @@ impl Core {
             + u64::from(releases) * CallSite::RELEASES
             + u64::from(is_held_back) * CallSite::HELD_BACK
             + u64::from(repeats_names(meta)) * CallSite::REPEATS_NAMES
+    }
+
+    /// Returns a new span's node with the ids that the span has in another layer. `fields`: its captured fields.
+    #[cold]
+    pub(super) fn with_ids_of(&self, other: &Node, node: &Node, site: CallSite, fields: &[u8]) -> Arc<Node> {
+        let names_trace = site.has(CallSite::NAMES_TRACE);
+        let mut node = Node::with_ids_of(other, node.parent().cloned(), fields, names_trace);
+        self.configure(&mut node, site, fields);
+        node
     }
 
     /// Sets whether a new span names a request, and its clock. `fields`: its captured fields.

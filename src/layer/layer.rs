@@ -15,6 +15,8 @@ use super::limit::Passed;
 #[cfg(feature = "log")]
 use super::log_values;
 use super::nodes::{Nodes, node_of};
+#[cfg(feature = "opentelemetry")]
+use super::otel_ids::active_otel_span;
 use super::span_cache;
 use super::this_thread::with_scratch;
 use crate::context::{Node, SpanMoment};
@@ -76,7 +78,14 @@ where
             if let Some(mut others) = extensions.replace(Nodes(SmallVec::from_buf([(core.serial, node)])))
                 && let Some(nodes) = extensions.get_mut::<Nodes>()
             {
-                nodes.0.extend(others.0.drain(..).filter(|(serial, _)| *serial != core.serial));
+                others.0.retain(|(serial, _)| *serial != core.serial);
+                if let (Some((_, other)), Some((_, node))) = (others.0.first(), nodes.0.first_mut())
+                    && !site.has(CallSite::HIDDEN)
+                {
+                    *node = core.with_ids_of(other, node, site, scratch.bytes());
+                    span_cache::remember(core.serial, id, node);
+                }
+                nodes.0.append(&mut others.0);
             }
         });
         if site.has(CallSite::LOGS_SPAN) {
@@ -209,6 +218,8 @@ impl Layer {
         let current = registry.current_span();
         let id = current.id().filter(|_| event.is_contextual());
         match id {
+            #[cfg(feature = "opentelemetry")]
+            None if event.is_contextual() && self.core.otel.is_some() => run(active_otel_span(event).as_ref()),
             None if event.is_contextual() => run(None),
             _ => id
                 .and_then(|id| span_cache::with(self.core.serial, id, |node| run(Some(node))))

@@ -17,6 +17,7 @@ mod close;
 mod core;
 mod current;
 mod diagnostics;
+mod foreign_filter;
 mod hold_back;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod layer;
@@ -42,6 +43,9 @@ pub use span_ext::SpanExt;
 pub(crate) use self::core::Core;
 pub(crate) use current::with_current;
 pub(crate) use diagnostics::Diagnostics;
+#[cfg(feature = "tower")]
+pub(crate) use foreign_filter::complain_of_hidden_request;
+pub(crate) use foreign_filter::open_context;
 #[cfg(feature = "log")]
 pub(crate) use log_values::with_log_values;
 pub(crate) use nodes::HostRegistry;

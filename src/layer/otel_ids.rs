@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use opentelemetry::trace::TraceContextExt;
 use smallvec::SmallVec;
+use tracing::Event;
 use tracing::span::Id;
 
 use super::layer::Layer;
@@ -22,8 +23,56 @@ use crate::context::{Node, OtelIds};
 use crate::record::discard;
 
 thread_local! {
+    /// Exists while OpenTelemetry's current context does, which panics when it is asked for too late: it is made later,
+    /// and thread-locals end in the reverse order.
+    static CONTEXT_EXISTS: Exists = {
+        opentelemetry::Context::map_current(|_| ());
+        Exists
+    };
+
     /// Whether the thread is asking. It has no destructor, so other thread-locals' destructors can use it.
     static IS_ASKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Its destructor makes the thread-local unavailable when that has run.
+struct Exists;
+
+impl Drop for Exists {
+    fn drop(&mut self) {}
+}
+
+/// Returns the context of the span that OpenTelemetry's own interface has made current, for an event outside tracing's
+/// spans. Events of OpenTelemetry itself have none: it may be changing its context.
+#[cold]
+pub(super) fn active_otel_span(event: &Event<'_>) -> Option<Arc<Node>> {
+    if event.metadata().target().starts_with("opentelemetry")
+        || IS_ASKING.try_with(|asking| asking.replace(true)) != Ok(false)
+    {
+        return None;
+    }
+    let ids = catch_unwind(|| {
+        CONTEXT_EXISTS.try_with(|_| {
+            opentelemetry::Context::map_current(|context| context.has_active_span().then(|| ids_of(context)).flatten())
+        })
+    });
+    let _ = IS_ASKING.try_with(|asking| asking.set(false));
+    let ids = ids.unwrap_or_else(|payload| {
+        discard(payload);
+        Ok(None)
+    });
+    ids.ok().flatten().map(Node::only_otel)
+}
+
+/// Returns the ids of the span in a context, if they are valid.
+fn ids_of(context: &opentelemetry::Context) -> Option<OtelIds> {
+    let span = context.span();
+    let found = span.span_context();
+    OtelIds::new(
+        u128::from_be_bytes(found.trace_id().to_bytes()),
+        u64::from_be_bytes(found.span_id().to_bytes()),
+        found.trace_flags().to_u8(),
+        &found.trace_state().header(),
+    )
 }
 
 impl Layer {
@@ -59,16 +108,7 @@ impl Layer {
             None => false,
         });
         for (id, node) in &unknown {
-            let ids = tracing_opentelemetry::get_otel_context(id, &dispatch).and_then(|context| {
-                let span = context.span();
-                let found = span.span_context();
-                OtelIds::new(
-                    u128::from_be_bytes(found.trace_id().to_bytes()),
-                    u64::from_be_bytes(found.span_id().to_bytes()),
-                    found.trace_flags().to_u8(),
-                    &found.trace_state().header(),
-                )
-            });
+            let ids = tracing_opentelemetry::get_otel_context(id, &dispatch).and_then(|context| ids_of(&context));
             if node.is_shown() {
                 otel.note(ids.is_some());
             }

@@ -1,7 +1,8 @@
-//! Fields that are not captured because their names are secret.
+//! Fields that are not captured because their names are secret, and fields that no call site declares.
 //!
-//! Which fields those are is decided once for each call site: one bit for each. A call site without secret fields pays one
-//! test of these bits. The `Debug` of a secret value is not run.
+//! Which fields are secret is decided once for each call site: one bit for each. Another bit is for this crate's call sites
+//! with a field that carries other fields. All other call sites pay one test of these bits. The `Debug` of a secret value is
+//! not run.
 
 use std::error::Error;
 use std::fmt;
@@ -11,34 +12,28 @@ use tracing::field::{Field, Visit};
 
 use super::call_site::CallSite;
 use super::core::Core;
-use crate::context::is_hidden;
-use crate::record::{Capture, FieldValue, REQUESTS, Value, plain_name};
+use crate::context::VARIABLES;
+use crate::record::{ADDED, Capture, FieldValue, Value, plain_name};
 #[cfg(feature = "log")]
 use crate::record::{Fields, Key, Scratch, text};
 use crate::redact::Rules;
 use crate::values::{Source, UndeclaredFields};
 
 /// The number of fields that have their own bit. One more bit stands for all fields after them.
-const BITS: usize = 53;
+const BITS: usize = 52;
 
 impl Core {
     /// Returns the bits of a call site's secret fields.
     pub(super) fn secret_fields(&self, meta: &'static Metadata<'static>, is_log: bool) -> u64 {
         const SHIFT: u32 = CallSite::SECRET_FIELDS;
         let Some(rules) = &self.redact else { return 0 };
-        if is_hidden(meta) {
-            // The names in its one declared field are known only during the capture.
-            return 1 << SHIFT;
-        }
         let is_secret = |field: &Field| {
             let name = plain_name(field.name());
             // These fields tell where a `log` record comes from.
             !(is_log && name.starts_with("log.")) && rules.is_secret(name)
         };
-        // The hooks of `tower` also add fields whose names are known only during the capture.
-        let added = if cfg!(feature = "tower") && meta.target() == REQUESTS { 1 << BITS << SHIFT } else { 0 };
         let secret = meta.fields().iter().filter(is_secret);
-        secret.fold(added, |bits, field| bits | 1 << field.index().min(BITS) << SHIFT)
+        secret.fold(0, |bits, field| bits | 1 << field.index().min(BITS) << SHIFT)
     }
 
     /// Captures fields, with replacements for secret values.
@@ -50,29 +45,33 @@ impl Core {
         capture: &mut Capture<'_>,
         record: impl FnOnce(&mut dyn Visit),
     ) {
-        let secret = site.flags >> CallSite::SECRET_FIELDS;
-        match &self.redact {
-            Some(rules) if secret != 0 => self.capture_redacted(rules, secret, mask, capture, record),
-            _ => record(capture),
+        if site.flags < CallSite::CARRIES_FIELDS {
+            record(capture)
+        } else {
+            self.capture_special(site, mask, capture, record)
         }
     }
 
     #[cold]
-    fn capture_redacted(
+    fn capture_special(
         &self,
-        rules: &Rules,
-        secret: u64,
+        site: CallSite,
         mask: u64,
         capture: &mut Capture<'_>,
         record: impl FnOnce(&mut dyn Visit),
     ) {
-        let mut redacting = RedactingCapture { capture, rules, secret, replaced: 0 };
-        record(&mut redacting);
-        self.count_redacted(mask, redacting.replaced);
+        let rules = self.redact.as_deref();
+        let (secret, carries) = (site.flags >> CallSite::SECRET_FIELDS, site.has(CallSite::CARRIES_FIELDS));
+        let mut special = SpecialCapture { capture, rules, secret, carries, replaced: 0 };
+        record(&mut special);
+        self.count_redacted(mask, special.replaced);
     }
 
     #[cold]
     fn count_redacted(&self, mask: u64, values: u64) {
+        if values == 0 {
+            return;
+        }
         self.outputs.in_mask(mask).for_each(|lane| lane.queue.count_redacted(values));
     }
 
@@ -120,23 +119,40 @@ fn replacement<'r>(rules: &'r Rules, name: &str, value: &Value<'_>) -> Option<&'
     (!is_shown && rules.is_secret(name)).then(|| rules.replacement())
 }
 
-/// Captures values that are not secret, and replacements for the others.
-struct RedactingCapture<'a, 'b> {
+/// Captures values that are not secret, replacements for the others, and fields that a value carries.
+struct SpecialCapture<'a, 'b> {
     capture: &'a mut Capture<'b>,
-    rules: &'a Rules,
+    /// Without rules, no field is secret.
+    rules: Option<&'a Rules>,
     secret: u64,
+    /// Whether a field of the call site carries others.
+    carries: bool,
     replaced: u64,
 }
 
-impl RedactingCapture<'_, '_> {
+impl SpecialCapture<'_, '_> {
     fn is_secret(&self, field: &Field) -> bool {
         let index = field.index();
         let bit = self.secret >> index.min(BITS) & 1 == 1;
-        bit && (index < BITS || self.rules.is_secret(plain_name(field.name())))
+        bit && (index < BITS || self.rules.is_some_and(|rules| rules.is_secret(plain_name(field.name()))))
     }
 
     fn is_secret_number(&self, field: &Field) -> bool {
-        self.is_secret(field) && !self.rules.is_count(plain_name(field.name()))
+        self.is_secret(field) && !self.rules.is_some_and(|rules| rules.is_count(plain_name(field.name())))
+    }
+
+    fn replace(&mut self, field: &Field) {
+        self.replaced += 1;
+        self.capture.record_str(field, self.rules.map_or("", Rules::replacement));
+    }
+
+    /// Captures the fields that a value carries.
+    fn carried(&mut self, value: &dyn fmt::Debug) {
+        for (name, value) in UndeclaredFields::from_value(value).iter() {
+            let replacement = self.rules.and_then(|rules| replacement(rules, name, &value));
+            self.replaced += u64::from(replacement.is_some());
+            self.capture.named(name, &replacement.map_or(value, Value::Str));
+        }
     }
 }
 
@@ -144,8 +160,7 @@ macro_rules! redacting {
     ($is_secret:ident: $($record:ident: $value:ty),* $(,)?) => {
         $(fn $record(&mut self, field: &Field, value: $value) {
             if self.$is_secret(field) {
-                self.replaced += 1;
-                self.capture.record_str(field, self.rules.replacement());
+                self.replace(field);
             } else {
                 self.capture.$record(field, value);
             }
@@ -153,7 +168,7 @@ macro_rules! redacting {
     };
 }
 
-impl Visit for RedactingCapture<'_, '_> {
+impl Visit for SpecialCapture<'_, '_> {
     redacting! {
         is_secret_number: record_f64: f64,
         record_i64: i64,
@@ -165,21 +180,16 @@ impl Visit for RedactingCapture<'_, '_> {
     redacting! {
         is_secret: record_str: &str,
         record_bytes: &[u8],
-        record_debug: &dyn fmt::Debug,
+        record_error: &(dyn Error + 'static),
     }
 
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if let Some(variables) = value.downcast_ref::<UndeclaredFields>() {
-            for (name, value) in variables.iter() {
-                let replacement = replacement(self.rules, name, &value);
-                self.replaced += u64::from(replacement.is_some());
-                self.capture.named(name, &replacement.map_or(value, Value::Str));
-            }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if self.carries && [VARIABLES, ADDED].contains(&field.name()) {
+            self.carried(value);
         } else if self.is_secret(field) {
-            self.replaced += 1;
-            self.capture.record_str(field, self.rules.replacement());
+            self.replace(field);
         } else {
-            self.capture.record_error(field, value);
+            self.capture.record_debug(field, value);
         }
     }
 

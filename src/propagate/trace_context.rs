@@ -10,11 +10,9 @@ use tracing::instrument::{Instrument, Instrumented};
 use super::entered::Entered;
 #[cfg(feature = "opentelemetry")]
 use super::otel::adopt;
-use crate::context::{
-    PropagatedContext, SAMPLED, SpanId, TraceId, TraceParent, open_hidden, read_request_id, read_state,
-};
+use crate::context::{PropagatedContext, SAMPLED, SpanId, TraceId, TraceParent, read_request_id, read_state};
 use crate::error::Error;
-use crate::layer::with_current;
+use crate::layer::{open_context, with_current};
 use crate::record::Value;
 use crate::values::UndeclaredFields;
 
@@ -272,7 +270,7 @@ impl TraceContext {
             (None, None) => {}
         }
         self.request_id().into_iter().for_each(|id| put("request_id", id));
-        let span = open_hidden(&fields);
+        let span = open_context(&fields);
         #[cfg(feature = "opentelemetry")]
         self.adopt_for(&span);
         span

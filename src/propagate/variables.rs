@@ -6,7 +6,7 @@ use tracing::Span;
 use tracing::instrument::{Instrument, Instrumented};
 
 use super::entered::Entered;
-use crate::context::open_hidden;
+use crate::layer::open_context;
 use crate::record::{FieldValue, add_undeclared};
 use crate::values::UndeclaredFields;
 
@@ -77,6 +77,6 @@ impl Variables {
     ///
     /// The span is disabled when there are no variables or no subscriber wants them.
     pub fn span(&self) -> Span {
-        open_hidden(&self.fields)
+        open_context(&self.fields)
     }
 }

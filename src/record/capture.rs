@@ -126,12 +126,6 @@ impl<'b> Capture<'b> {
         self.out().extend_from_slice(&fields.bytes);
     }
 
-    #[cold]
-    #[inline(never)]
-    fn undeclared(&mut self, fields: &UndeclaredFields) {
-        fields.iter().for_each(|(name, value)| self.named(name, &value));
-    }
-
     /// Gives fields that repeat a name other names. `meta`: the call site of declared fields.
     pub(crate) fn tell_names_apart(&mut self, meta: &'static Metadata<'static>) {
         if let Some(unique) = with_unique_names(&self.scratch.bytes, meta) {
@@ -232,6 +226,21 @@ impl<'b> Capture<'b> {
             prefix.copy_from_slice(&length.to_le_bytes());
         }
         refused == 0 && placeholder.is_none()
+    }
+
+    /// Appends tag, length and text of a value. The text is JSON if [`Json`](json::Json) has written all of it.
+    #[inline]
+    fn text_or_json(&mut self, value: &dyn fmt::Debug) {
+        let tag = self.out().len();
+        self.out().push(value_tag::STR);
+        json::forget_length();
+        let is_complete = self.formatted(|out| write!(out, "{value:?}"));
+        if is_complete
+            && json::take_length() == Some(self.out().len() - tag - 5)
+            && let Some(tag) = self.out().get_mut(tag)
+        {
+            *tag = value_tag::JSON;
+        }
     }
 
     /// Appends the name of an error's type and its length; the name is empty when `Debug` gives none.
@@ -335,25 +344,13 @@ impl Visit for Capture<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if let Some(fields) = value.downcast_ref::<UndeclaredFields>() {
-            return self.undeclared(fields);
-        }
         self.key(field);
         self.error(value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.key(field);
-        let tag = self.out().len();
-        self.out().push(value_tag::STR);
-        json::forget_length();
-        let is_complete = self.formatted(|out| write!(out, "{value:?}"));
-        if is_complete
-            && json::take_length() == Some(self.out().len() - tag - 5)
-            && let Some(tag) = self.out().get_mut(tag)
-        {
-            *tag = value_tag::JSON;
-        }
+        self.text_or_json(value);
         self.end_text();
     }
 }

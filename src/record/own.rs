@@ -9,6 +9,9 @@ use tracing::{Level, Metadata};
 /// The target of the spans and lines of HTTP requests.
 pub(crate) const REQUESTS: &str = "spanline::http";
 
+/// The field of these spans and lines that has what the hooks add.
+pub(crate) const ADDED: &str = "added";
+
 /// The target of panics.
 pub(crate) const PANICS: &str = "panic";
 
@@ -29,7 +32,7 @@ pub(crate) fn panic_metadata() -> &'static Metadata<'static> {
 }
 
 /// Returns whether a call site is in this crate's source. A target can be chosen; a module path cannot.
-pub(super) fn is_own(meta: &Metadata<'_>) -> bool {
+pub(crate) fn is_own(meta: &Metadata<'_>) -> bool {
     let below = meta.module_path().and_then(|path| path.strip_prefix("spanline"));
     below.is_some_and(|below| below.is_empty() || below.starts_with("::"))
 }

@@ -18,6 +18,7 @@ use super::received::ReceivedRequest;
 use super::request_head::RequestHead;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
+use crate::layer::complain_of_hidden_request;
 use crate::propagate::{Incoming, Outside, Scope};
 use crate::record::REQUESTS;
 use crate::values::prefix;
@@ -85,8 +86,11 @@ impl Exchange {
             tracestate = context.tracestate(),
             method = prefix(parts.method.as_str(), MAX_METHOD_BYTES),
             route,
-            added = outside.variables.as_error(),
+            added = outside.variables.as_value(),
         );
+        if span.is_disabled() {
+            complain_of_hidden_request();
+        }
         #[cfg(feature = "opentelemetry")]
         context.adopt_for(&span);
         let span = hooks.inner_span(&parts, span);
@@ -182,7 +186,7 @@ impl Exchange {
                     traceparent_rejected,
                     tracestate_rejected,
                     request_id_rejected,
-                    added = added.as_error(),
+                    added = added.as_value(),
                     error = error.map(field::display),
                     "request finished"
                 )

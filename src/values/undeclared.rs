@@ -1,10 +1,12 @@
 //! Fields that no call site declares, on their way through tracing.
 //!
-//! tracing passes on only declared fields, so these travel as the value of one. That value is an error: tracing's other
-//! layers show its text, and the capture downcasts it and takes the fields out.
+//! tracing passes on only declared fields, so these travel as the value of one. To tracing's other layers, that value is a
+//! text, `tenant=acme`. The capture asks it for the encoding instead: it formats the value with the flag `-`, which has no
+//! meaning elsewhere. It does so only at call sites of this crate, so no text of a program is taken for an encoding.
 
-use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
+
+use tracing::field::{DisplayValue, display};
 
 use super::bytes::text;
 use super::decode::{Fields, Key};
@@ -65,9 +67,15 @@ impl UndeclaredFields {
     }
 
     /// Returns the fields as the value of one declared field; `None` when there are none.
-    #[cfg(feature = "tower")]
-    pub(crate) fn as_error(&self) -> Option<&(dyn Error + 'static)> {
-        (!self.is_empty()).then_some(self)
+    pub(crate) fn as_value(&self) -> Option<DisplayValue<&Self>> {
+        (!self.is_empty()).then(|| display(self))
+    }
+
+    /// Reads fields from the value of a declared field, at a call site of this crate.
+    pub(crate) fn from_value(value: &dyn fmt::Debug) -> Self {
+        let mut fields = Self::default();
+        let _ = write!(Encoded(&mut fields.encoded), "{value:-?}");
+        fields
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
@@ -78,7 +86,15 @@ impl UndeclaredFields {
     }
 }
 
-impl Error for UndeclaredFields {}
+/// Takes bytes, each as one character.
+struct Encoded<'a>(&'a mut Vec<u8>);
+
+impl Write for Encoded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(text.chars().map(|char| u8::try_from(char).unwrap_or_default()));
+        Ok(())
+    }
+}
 
 impl fmt::Debug for UndeclaredFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,9 +102,12 @@ impl fmt::Debug for UndeclaredFields {
     }
 }
 
-/// Writes `name=value name=value`.
+/// Writes `name=value name=value`, or the encoding.
 impl fmt::Display for UndeclaredFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.sign_minus() {
+            return self.encoded.iter().try_for_each(|byte| f.write_char(char::from(*byte)));
+        }
         for (index, (name, value)) in self.iter().enumerate() {
             let gap = if index == 0 { "" } else { " " };
             match (value.to_text(), value) {
@@ -98,5 +117,23 @@ impl fmt::Display for UndeclaredFields {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_pass_through_a_value_that_others_see_as_text() {
+        let mut fields = UndeclaredFields::default();
+        fields.put("tenant", &Value::Str("ä\u{ff}€"));
+        fields.put("attempt", &Value::U64(u64::MAX));
+        fields.put("raw", &Value::Bytes(&[0, 127, 128, 255]));
+        let value = fields.as_value().expect("there are fields");
+        let read = UndeclaredFields::from_value(&value);
+        assert_eq!(read.iter().collect::<Vec<_>>(), fields.iter().collect::<Vec<_>>());
+        assert_eq!(format!("{value:?}"), "tenant=ä\u{ff}€ attempt=18446744073709551615 raw=Bytes([0, 127, 128, 255])");
+        assert!(UndeclaredFields::default().as_value().is_none());
     }
 }

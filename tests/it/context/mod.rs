@@ -15,6 +15,7 @@ pub(crate) mod http_lines;
 pub(crate) mod http_propagation;
 pub(crate) mod inheritance;
 pub(crate) mod inherited_spans;
+pub(crate) mod neighbours;
 #[cfg(feature = "opentelemetry")]
 pub(crate) mod otel;
 pub(crate) mod recorded_fields;

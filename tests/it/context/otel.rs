@@ -227,3 +227,60 @@ fn a_missing_layer_is_reported_once() {
     assert!(said[0].contains("tracing-opentelemetry"), "{said:?}");
     assert!(parsed(&memory).iter().all(|line| line["trace_id"] == PARENT[3..35]));
 }
+
+/// Every attribute that is exported, name and value.
+fn attributes(run: impl FnOnce()) -> Vec<(String, String)> {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    let (layer, guard) = fixed().opentelemetry().output(Output::new(Memory::new())).build().unwrap();
+    let otel = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    with_default(&Dispatch::new(tracing_subscriber::registry().with(layer).with(otel)), run);
+    guard.close().unwrap();
+    let spans = exporter.get_finished_spans().unwrap();
+    let of_spans = spans.iter().flat_map(|span| &span.attributes);
+    let of_events = spans.iter().flat_map(|span| &span.events.events).flat_map(|event| &event.attributes);
+    of_spans.chain(of_events).map(|attribute| (attribute.key.to_string(), attribute.value.to_string())).collect()
+}
+
+#[test]
+fn variables_are_exported_as_attributes_and_not_as_exceptions() {
+    let exported = attributes(|| {
+        spanline::with("tenant", "acme").in_scope(|| info_span!("request").in_scope(|| info!("x")));
+    });
+    assert!(exported.contains(&("variables".to_owned(), "tenant=acme".to_owned())), "{exported:?}");
+    assert!(exported.iter().all(|(name, _)| !name.contains("exception") && !name.contains("error")), "{exported:?}");
+}
+
+#[test]
+fn lines_under_a_span_that_opentelemetrys_interface_makes_have_its_ids() {
+    use opentelemetry::trace::{TraceContextExt, Tracer};
+
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    let memory = Memory::new();
+    let (dispatch, guard) = install(Order::OursLast, fixed().output(Output::new(memory.clone())), &provider);
+    with_default(&dispatch, || {
+        info!("before");
+        let span = provider.tracer("test").start("own");
+        let attached = opentelemetry::Context::current_with_span(span).attach();
+        info!("inside");
+        info_span!("deeper").in_scope(|| info!("deeper"));
+        drop(attached);
+        info!("behind");
+    });
+    guard.close().unwrap();
+    let spans = exporter.get_finished_spans().unwrap();
+    let ids = |name: &str| {
+        let span = spans.iter().find(|span| span.name == name).unwrap();
+        (json!(span.span_context.trace_id().to_string()), json!(span.span_context.span_id().to_string()))
+    };
+    let lines = parsed(&memory);
+    for (line, name) in [(&lines[1], "own"), (&lines[2], "deeper")] {
+        assert_eq!((line["trace_id"].clone(), line["span_id"].clone()), ids(name), "{line}");
+    }
+    assert_eq!(ids("own").0, ids("deeper").0);
+    assert_eq!(lines[1].get("spans"), None);
+    for line in [&lines[0], &lines[3]] {
+        assert_eq!(line.get("trace_id"), None, "{line}");
+    }
+}
