@@ -51,6 +51,8 @@ pub(crate) use log_values::with_log_values;
 pub(crate) use nodes::HostRegistry;
 #[cfg(feature = "opentelemetry")]
 pub(crate) use otel::Otel;
+#[cfg(feature = "tower")]
+pub(crate) use panics::panics_logged;
 pub(crate) use panics::{is_looking, listen, log_panic};
 #[cfg(feature = "tower")]
 pub(crate) use span_ext::set_request_variable;

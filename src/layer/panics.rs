@@ -22,6 +22,8 @@ use crate::context::Node;
 use crate::outputs::Line;
 use crate::process;
 use crate::queue::{Head, Push};
+#[cfg(feature = "tower")]
+use crate::record::REQUESTS;
 use crate::record::{Capture, PANICS, Value, backtrace, is_formatting, panic_metadata};
 use crate::worker;
 
@@ -37,6 +39,16 @@ static LISTENING: ArcSwapOption<Vec<Weak<Core>>> = ArcSwapOption::const_empty();
 thread_local! {
     /// Whether this is a helper thread, started here for a panic on another.
     static IS_HELPER: Cell<bool> = const { Cell::new(false) };
+    /// The number of panics of requests on this thread that a log has reported.
+    #[cfg(feature = "tower")]
+    static LOGGED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Returns what identifies this thread while it lives, and the number of panics of requests on it that a log has
+/// reported.
+#[cfg(feature = "tower")]
+pub(crate) fn panics_logged() -> (usize, u64) {
+    LOGGED.try_with(|logged| (std::ptr::from_ref(logged) as usize, logged.get())).unwrap_or_default()
 }
 
 /// Makes a log report panics while it exists.
@@ -83,6 +95,10 @@ impl Core {
                 })
             },
         );
+        #[cfg(feature = "tower")]
+        if std::iter::successors(node.as_ref(), |node| node.parent()).any(|node| node.meta().target() == REQUESTS) {
+            let _ = LOGGED.try_with(|logged| logged.set(logged.get().wrapping_add(1)));
+        }
         if to_deliver != 0 {
             // Only user code can write the line, so this thread must not.
             let core = Arc::clone(self);

@@ -15,12 +15,13 @@ use super::finished::Finished;
 use super::hooks::{Hooks, SPAN_NAMES};
 use super::outcome::Outcome;
 use super::received::ReceivedRequest;
+use super::reported::Reported;
 use super::request_head::RequestHead;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
 use crate::layer::complain_of_hidden_request;
 use crate::propagate::{Incoming, Outside, Scope};
-use crate::record::REQUESTS;
+use crate::record::{REQUESTS, add_undeclared};
 use crate::values::prefix;
 
 /// A method is cut to this many bytes; the usual ones are far shorter.
@@ -36,6 +37,7 @@ pub(super) struct Exchange {
     /// Whether code of the service is running. Being dropped meanwhile means that it panicked.
     in_service: bool,
     is_finished: bool,
+    reported: Reported,
 }
 
 impl fmt::Debug for Exchange {
@@ -49,6 +51,7 @@ impl fmt::Debug for Exchange {
 struct OuterExchange {
     span: Span,
     request_id: String,
+    reported: Reported,
 }
 
 impl Exchange {
@@ -94,15 +97,25 @@ impl Exchange {
         #[cfg(feature = "opentelemetry")]
         context.adopt_for(&span);
         let span = hooks.inner_span(&parts, span);
-        parts.extensions.insert(OuterExchange { span: span.clone(), request_id: request_id.clone() });
+        let reported = outer.map(|outer| outer.reported).unwrap_or_default();
+        parts.extensions.insert(OuterExchange {
+            span: span.clone(),
+            request_id: request_id.clone(),
+            reported: reported.clone(),
+        });
+        let mut received = ReceivedRequest::new(&parts, &mut body, head, route, request_id, rejected);
+        if hooks.ask_for_headers() {
+            received.headers = parts.headers.clone();
+        }
         let exchange = Self {
             hooks: Arc::clone(hooks),
             scope: Scope::of(span),
             began,
-            request: ReceivedRequest::new(&parts, &mut body, head, route, request_id, rejected),
+            request: received,
             response: SentResponse::default(),
             in_service: false,
             is_finished: false,
+            reported,
         };
         (exchange, Request::from_parts(parts, body))
     }
@@ -122,17 +135,22 @@ impl Exchange {
     /// Must be called before code of the service runs.
     pub(super) fn enter_service(&mut self) {
         self.in_service = true;
+        self.reported.enter();
     }
 
     /// Must be called when code of the service has returned.
     pub(super) fn leave_service(&mut self) {
         self.in_service = false;
+        self.reported.leave();
     }
 
     /// Remembers the response and adds the request's id to its headers.
     pub(super) fn respond(&mut self, parts: &mut response::Parts, exact_bytes: Option<u64>) {
         let added = self.hooks.response_fields(parts);
         self.response.begin(parts, exact_bytes, added);
+        if self.hooks.ask_for_headers() {
+            self.response.headers = parts.headers.clone();
+        }
         if let Ok(id) = HeaderValue::from_str(&self.request.request_id) {
             parts.headers.insert(self.hooks.request_id.clone(), id);
         }
@@ -158,13 +176,22 @@ impl Exchange {
         }
         let latency = self.began.elapsed();
         let (request, response) = (&self.request, &self.response);
-        if !self.hooks.wants(&Finished { request, response, outcome, latency }) {
+        let is_reported = self.reported.is_reported();
+        let finished = Finished { request, response, outcome, latency, error, is_reported };
+        if !self.hooks.wants(&finished) {
             return;
         }
+        let level = self.hooks.level(&finished);
         let [traceparent_rejected, tracestate_rejected, request_id_rejected] = &request.rejected;
         let user_agent = request.head.user_agent();
         // The layer's own error is the line's.
-        let renamed = error.map(|_| response.added.renamed("error", "error_"));
+        let passed_on = response.error.as_ref();
+        let renamed = finished.error().map(|_| {
+            let mut added = response.added.renamed("error", "error_");
+            let name = if error.is_some() { "error_" } else { "error" };
+            passed_on.into_iter().for_each(|passed| add_undeclared(&mut added, name, &passed.error().into()));
+            added
+        });
         let added = renamed.as_ref().unwrap_or(&response.added);
         macro_rules! log {
             ($level:expr) => {
@@ -182,6 +209,7 @@ impl Exchange {
                     request_bytes = request.bytes.known(),
                     response_bytes = response.bytes,
                     grpc_status = response.grpc_status,
+                    grpc_message = response.grpc_message,
                     outcome = outcome.as_str(),
                     traceparent_rejected,
                     tracestate_rejected,
@@ -192,18 +220,20 @@ impl Exchange {
                 )
             };
         }
-        // The more severe level is the smaller one.
-        let level = response.level().min(outcome.level());
+        self.reported.note(level);
         self.scope.in_scope(|| match level {
             Level::ERROR => log!(Level::ERROR),
             Level::WARN => log!(Level::WARN),
-            _ => log!(Level::INFO),
+            Level::INFO => log!(Level::INFO),
+            Level::DEBUG => log!(Level::DEBUG),
+            Level::TRACE => log!(Level::TRACE),
         });
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        self.reported.leave();
         let outcome = match self.response.status {
             _ if self.in_service => Outcome::Panicked,
             None => Outcome::Cancelled,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, request, response};
-use tracing::Span;
+use tracing::{Level, Span};
 
 use super::finished::Finished;
 use crate::context::read_request_id;
@@ -49,6 +49,7 @@ const LINE_NAMES: &[&str] = &[
     "request_bytes",
     "response_bytes",
     "grpc_status",
+    "grpc_message",
     "outcome",
     "traceparent_rejected",
     "tracestate_rejected",
@@ -89,6 +90,7 @@ type OnRequest = dyn Fn(&request::Parts, &mut Fields) + Send + Sync;
 type OnResponse = dyn Fn(&response::Parts, &mut Fields) + Send + Sync;
 type InnerSpan = dyn Fn(&request::Parts) -> Span + Send + Sync;
 type LogWhen = dyn Fn(&Finished<'_>) -> bool + Send + Sync;
+type LineLevel = dyn Fn(&Finished<'_>) -> Level + Send + Sync;
 
 /// The settings of a [`ServerLayer`](super::ServerLayer).
 #[derive(Clone)]
@@ -99,12 +101,13 @@ pub(super) struct Hooks {
     pub(super) on_response: Option<Arc<OnResponse>>,
     pub(super) span: Option<Arc<InnerSpan>>,
     pub(super) log_when: Option<Arc<LogWhen>>,
+    pub(super) level: Option<Arc<LineLevel>>,
 }
 
 impl Default for Hooks {
     fn default() -> Self {
         let request_id = HeaderName::from_static("x-request-id");
-        Self { request_id, route: None, on_request: None, on_response: None, span: None, log_when: None }
+        Self { request_id, route: None, on_request: None, on_response: None, span: None, log_when: None, level: None }
     }
 }
 
@@ -148,6 +151,17 @@ impl Hooks {
     pub(super) fn response_fields(&self, parts: &response::Parts) -> UndeclaredFields {
         let fields = Fields { own_names: LINE_NAMES, ..Fields::default() };
         filled(fields, self.on_response.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields))).fields
+    }
+
+    /// Returns whether a hook may ask for the headers when the request has finished.
+    pub(super) fn ask_for_headers(&self) -> bool {
+        self.log_when.is_some() || self.level.is_some()
+    }
+
+    /// Returns the line's level; a hook that panics means the default.
+    pub(super) fn level(&self, finished: &Finished<'_>) -> Level {
+        let chosen = self.level.as_ref().and_then(|hook| caught(|| hook(finished)));
+        chosen.unwrap_or_else(|| finished.level())
     }
 
     /// Returns whether a line is wanted; a hook that panics means yes.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{Method, request};
+use http::{HeaderMap, Method, request};
 use http_body::Body;
 
 #[cfg(feature = "axum")]
@@ -26,6 +26,8 @@ pub(super) struct ReceivedRequest {
     pub(super) rejected: [Option<String>; 3],
     pub(super) head: RequestHead,
     pub(super) bytes: RequestBytes,
+    /// The headers, if a hook may ask for them.
+    pub(super) headers: HeaderMap,
 }
 
 impl ReceivedRequest {
@@ -45,6 +47,7 @@ impl ReceivedRequest {
             rejected: rejected.map(|error| error.map(|error| error.to_string())),
             head,
             bytes: RequestBytes::of(body),
+            headers: HeaderMap::new(),
         }
     }
 }

@@ -3,13 +3,22 @@
 use http::{HeaderMap, StatusCode, response};
 use tracing::Level;
 
-use crate::values::UndeclaredFields;
+use super::response_error::ResponseError;
+use crate::values::{UndeclaredFields, percent_decoded};
+
+/// The message of a gRPC status is cut to this many bytes.
+const MAX_GRPC_MESSAGE_BYTES: usize = 1024;
 
 /// What the layer remembers of a response. It is empty until the service returns one.
 #[derive(Debug, Default)]
 pub(super) struct SentResponse {
     pub(super) status: Option<StatusCode>,
     pub(super) grpc_status: Option<u32>,
+    pub(super) grpc_message: Option<String>,
+    /// The error that the handler passes on.
+    pub(super) error: Option<ResponseError>,
+    /// The headers, if a hook may ask for them.
+    pub(super) headers: HeaderMap,
     /// The bytes of the body handed over so far.
     pub(super) bytes: u64,
     /// The bytes of the body that the response declares.
@@ -23,15 +32,19 @@ impl SentResponse {
     pub(super) fn begin(&mut self, parts: &response::Parts, exact_bytes: Option<u64>, added: UndeclaredFields) {
         self.status = Some(parts.status);
         self.added = added;
+        self.error = parts.extensions.get().cloned();
         self.take_grpc_status(&parts.headers);
         let declared = parts.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         self.declared_bytes = exact_bytes.or_else(|| declared?.parse().ok());
     }
 
-    /// Remembers the status of a gRPC call. It comes in trailers, or in headers when there is no body.
+    /// Remembers the status and the message of a gRPC call. They come in trailers, or in headers when there is no body.
     pub(super) fn take_grpc_status(&mut self, headers: &HeaderMap) {
         let status = headers.get("grpc-status").and_then(|status| status.to_str().ok());
         self.grpc_status = status.and_then(|status| status.parse().ok()).or(self.grpc_status);
+        if let Some(message) = headers.get("grpc-message") {
+            self.grpc_message = Some(percent_decoded(message.as_bytes(), MAX_GRPC_MESSAGE_BYTES));
+        }
     }
 
     pub(super) fn add_bytes(&mut self, bytes: usize) {

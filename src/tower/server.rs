@@ -8,7 +8,7 @@ use http::{HeaderName, Request, Response, request, response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::Span;
+use tracing::{Level, Span};
 
 use super::body::LoggedBody;
 use super::exchange::Exchange;
@@ -24,8 +24,9 @@ use super::hooks::{Fields, Hooks};
 /// `spanline::http` hide only the line; the ids are always passed on.
 ///
 /// The line `request finished` has `status`, `latency_us`, `path` (without the query), `request_bytes`, `response_bytes`,
-/// `grpc_status` if there is one, and the [`outcome`](super::Outcome). Its level is ERROR for 5xx, failures and panics, WARN
-/// for 4xx and requests that ended early, else INFO. It also has `http_version`, and if the request names them, `scheme`,
+/// `grpc_status` and `grpc_message` if there are any, and the [`outcome`](super::Outcome). Its level is ERROR for 5xx,
+/// failures and panics, WARN for 4xx and requests that ended early, else INFO; [`level`](Self::level) sets another. The
+/// [`ResponseError`](super::ResponseError) that the handler passes on is its `error`. It also has `http_version`, and if the request names them, `scheme`,
 /// `host` with its port, and `user_agent`, cut to 256 bytes. `traceparent_rejected`, `tracestate_rejected` and
 /// `request_id_rejected` tell what was wrong with the caller's headers.
 ///
@@ -103,6 +104,23 @@ impl ServerLayer {
     /// Sets a hook that adds fields to the request's line when there is a response.
     pub fn on_response(mut self, hook: impl Fn(&response::Parts, &mut Fields) + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.hooks).on_response = Some(Arc::new(hook));
+        self
+    }
+
+    /// Sets a hook that returns the level of a request's line. [`Finished::level`] is the default.
+    ///
+    /// ```
+    /// use spanline::tower::ServerLayer;
+    /// use tracing::Level;
+    ///
+    /// ServerLayer::new().level(|finished| match finished.status().map(|status| status.as_u16()) {
+    ///     Some(404) => Level::INFO,
+    ///     _ if finished.path() == "/healthz" => Level::DEBUG,
+    ///     _ => finished.level(),
+    /// });
+    /// ```
+    pub fn level(mut self, hook: impl Fn(&Finished<'_>) -> Level + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.hooks).level = Some(Arc::new(hook));
         self
     }
 

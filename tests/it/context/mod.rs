@@ -10,6 +10,8 @@ pub(crate) mod http_endings;
 #[cfg(feature = "axum")]
 pub(crate) mod http_hooks;
 #[cfg(feature = "axum")]
+pub(crate) mod http_levels;
+#[cfg(feature = "axum")]
 pub(crate) mod http_lines;
 #[cfg(feature = "axum")]
 pub(crate) mod http_propagation;
