@@ -21,6 +21,21 @@ impl TraceId {
         hex::<32>(text, true).filter(|id| *id != 0).map(Self)
     }
 
+    /// Returns an id with only the low half.
+    pub(crate) fn of_low_half(low: SpanId) -> Self {
+        Self::of_halves(0, low)
+    }
+
+    /// Returns the id of both halves. The low one is never zero.
+    pub(crate) fn of_halves(high: u64, low: SpanId) -> Self {
+        Self(u128::from(high) << 64 | u128::from(low.0))
+    }
+
+    /// Returns the high and the low half.
+    pub(crate) fn halves(self) -> (u64, u64) {
+        ((self.0 >> 64) as u64, self.0 as u64)
+    }
+
     /// Returns `None` for zero.
     pub(super) fn from_number(number: u128) -> Option<Self> {
         (number != 0).then_some(Self(number))
@@ -57,8 +72,12 @@ impl SpanId {
     }
 
     /// Returns `None` for zero.
-    pub(super) fn from_number(number: u64) -> Option<Self> {
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
         (number != 0).then_some(Self(number))
+    }
+
+    pub(crate) fn number(self) -> u64 {
+        self.0
     }
 
     /// Returns the number, most significant byte first.

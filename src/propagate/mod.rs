@@ -5,6 +5,8 @@
 //! over `.await`s; the layer passes their fields on.
 
 mod entered;
+mod formats;
+mod incoming;
 #[cfg(feature = "opentelemetry")]
 mod otel;
 #[cfg(feature = "tower")]
@@ -17,11 +19,12 @@ mod variables;
 
 pub use crate::context::new_request_id;
 pub use entered::Entered;
+pub use formats::Format;
 pub use scope::{InScope, Scope, carry};
 pub use trace_context::{TraceContext, context};
 pub use variables::{Variables, with};
 
 #[cfg(feature = "tower")]
-pub(crate) use outside::Outside;
+pub(crate) use incoming::Incoming;
 #[cfg(feature = "tower")]
-pub(crate) use trace_context::Incoming;
+pub(crate) use outside::Outside;

@@ -8,6 +8,8 @@ use tracing::Span;
 use tracing::instrument::{Instrument, Instrumented};
 
 use super::entered::Entered;
+use super::formats::{Format, Ids};
+use super::incoming::{Incoming, malformed};
 #[cfg(feature = "opentelemetry")]
 use super::otel::adopt;
 use crate::context::{PropagatedContext, SAMPLED, SpanId, TraceId, TraceParent, read_request_id, read_state};
@@ -16,8 +18,8 @@ use crate::layer::{open_context, with_current};
 use crate::record::Value;
 use crate::values::UndeclaredFields;
 
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
+pub(super) const TRACEPARENT: &str = "traceparent";
+pub(super) const TRACESTATE: &str = "tracestate";
 const REQUEST_ID: &str = "x-request-id";
 
 /// Returns the ids of the current span, to be sent to another service or process.
@@ -95,28 +97,55 @@ impl TraceContext {
     pub fn from_headers<N: AsRef<str>, V: AsRef<[u8]>>(
         headers: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, Error> {
-        let mut found: [Vec<V>; 3] = Default::default();
-        for (name, value) in headers {
-            let is = |wanted: &&str| name.as_ref().eq_ignore_ascii_case(wanted);
-            if let Some(place) = [TRACEPARENT, TRACESTATE, REQUEST_ID].iter().position(is)
-                && let Some(values) = found.get_mut(place)
-            {
-                values.push(value);
-            }
-        }
-        let [parents, states, requests] = &found;
-        let incoming = Incoming::read(
-            parents.iter().map(V::as_ref),
-            states.iter().map(V::as_ref),
-            (REQUEST_ID, requests.iter().map(V::as_ref)),
-        );
-        match incoming.parent_rejected.or(incoming.request_rejected) {
+        Self::from_headers_in(&[Format::W3c], headers)
+    }
+
+    /// Parses the headers of these formats, and `x-request-id`. The first format that names a trace counts.
+    ///
+    /// ```
+    /// use spanline::propagate::{Format, TraceContext};
+    ///
+    /// let headers = [("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1")];
+    /// let context = TraceContext::from_headers_in(&[Format::W3c, Format::B3], headers)?;
+    /// assert_eq!(context.trace_id().unwrap().to_string(), "80f198ee56343ba864fe8b2a57d3eff7");
+    /// # Ok::<(), spanline::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error when a header up to that format, or the request id, is malformed or present twice.
+    pub fn from_headers_in<N: AsRef<str>, V: AsRef<[u8]>>(
+        formats: &[Format],
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, Error> {
+        let names = || formats.iter().flat_map(|format| format.headers()).chain([&REQUEST_ID]);
+        let is_read = |(name, _): &(N, V)| names().any(|wanted| name.as_ref().eq_ignore_ascii_case(wanted));
+        let found: Vec<(N, V)> = headers.into_iter().filter(is_read).collect();
+        let incoming = Incoming::read(formats, REQUEST_ID, |wanted| {
+            let is_it = |(name, _): &&(N, V)| name.as_ref().eq_ignore_ascii_case(wanted);
+            found.iter().filter(is_it).map(|(_, value)| value.as_ref()).collect::<Vec<_>>().into_iter()
+        });
+        match incoming.parent_rejected.or(incoming.format_rejected).or(incoming.request_rejected) {
             Some(error) => Err(error),
             None => Ok(incoming.context),
         }
     }
 
-    fn with_parent(mut self, read: TraceParent) -> Self {
+    /// Moves to the trace and the span of another format.
+    pub(super) fn with_ids(mut self, ids: Ids) -> Self {
+        let state = None;
+        let request_id = self.ids.request_id.take();
+        self.ids = PropagatedContext { trace: Some(ids.trace), span: ids.span, flags: ids.flags(), state, request_id };
+        self
+    }
+
+    /// Sets the rest: a `tracestate` in its normal form, and a checked request id.
+    pub(super) fn with_rest(mut self, state: Option<String>, request_id: Option<String>) -> Self {
+        self.ids.state = state;
+        self.ids.request_id = request_id;
+        self
+    }
+
+    pub(super) fn with_parent(mut self, read: TraceParent) -> Self {
         self.ids.trace = Some(read.trace);
         self.ids.span = Some(read.span);
         self.ids.flags = read.flags;
@@ -226,11 +255,22 @@ impl TraceContext {
     /// Passes the headers to `put`, name and value: those of `traceparent`, `tracestate` and `x-request-id` that it has.
     ///
     /// A request id that the receiver would reject is omitted.
-    pub fn inject(&self, mut put: impl FnMut(&'static str, &str)) {
-        if let Some(parent) = self.traceparent() {
-            put(TRACEPARENT, &parent);
-            if let Some(state) = self.tracestate() {
-                put(TRACESTATE, state);
+    pub fn inject(&self, put: impl FnMut(&'static str, &str)) {
+        self.inject_in(&[Format::W3c], put);
+    }
+
+    /// Passes the headers of these formats to `put`, and `x-request-id`.
+    ///
+    /// A format whose header needs a span has no header where only the trace is known.
+    pub fn inject_in(&self, formats: &[Format], mut put: impl FnMut(&'static str, &str)) {
+        for format in formats {
+            if *format == Format::W3c {
+                if let Some(parent) = self.traceparent() {
+                    put(TRACEPARENT, &parent);
+                    self.tracestate().into_iter().for_each(|state| put(TRACESTATE, state));
+                }
+            } else if let Some(trace) = self.ids.trace {
+                format.write(Ids { trace, span: self.ids.span, is_sampled: self.is_sampled() }, &mut put);
             }
         }
         if let Some(id) = self.request_id().filter(|id| read_request_id(id.as_bytes()).is_ok()) {
@@ -283,71 +323,4 @@ impl TraceContext {
             adopt(span, trace, parent, self.ids.flags, self.tracestate());
         }
     }
-}
-
-/// What the headers of a request contain, and which of them were rejected.
-#[derive(Debug, Default)]
-pub(crate) struct Incoming {
-    pub(crate) context: TraceContext,
-    pub(crate) parent_rejected: Option<Error>,
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only a server reports it"))]
-    pub(crate) state_rejected: Option<Error>,
-    pub(crate) request_rejected: Option<Error>,
-}
-
-impl Incoming {
-    /// Parses the values of the three headers, the last one with its name.
-    pub(crate) fn read<'a>(
-        parents: impl Iterator<Item = &'a [u8]>,
-        states: impl Iterator<Item = &'a [u8]>,
-        (request_name, requests): (&str, impl Iterator<Item = &'a [u8]>),
-    ) -> Self {
-        let mut context = TraceContext::default();
-        let parent_rejected = match only_value(TRACEPARENT, parents, TraceParent::parse) {
-            Ok(parent) => {
-                context = parent.map(|read| context.clone().with_parent(read)).unwrap_or(context);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        let mut first = &[][..];
-        let state = read_state(states.inspect(|state| first = if first.is_empty() { state } else { first }));
-        let (state, state_rejected) = match state {
-            Ok(state) => (state, None),
-            Err(why) => (None, Some(malformed(TRACESTATE, first, why))),
-        };
-        // A state without its trace means nothing.
-        context.ids.state = state.filter(|_| context.ids.trace.is_some());
-        let request_rejected = match only_value(request_name, requests, read_request_id) {
-            Ok(id) => {
-                context.ids.request_id = id.map(str::to_owned);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        Self { context, parent_rejected, state_rejected, request_rejected }
-    }
-}
-
-/// Parses the only value of a header, without the white space around it.
-fn only_value<'a, T>(
-    name: &str,
-    mut values: impl Iterator<Item = &'a [u8]>,
-    read: impl FnOnce(&'a [u8]) -> Result<T, &'static str>,
-) -> Result<Option<T>, Error> {
-    let Some(value) = values.next() else { return Ok(None) };
-    let value = value.trim_ascii();
-    if values.next().is_some() {
-        return Err(malformed(name, value, "the header is present more than once"));
-    }
-    read(value).map(Some).map_err(|why| malformed(name, value, why))
-}
-
-/// An error shows at most this many bytes of a malformed value.
-const SHOWN_BYTES: usize = 64;
-
-fn malformed(name: &str, value: &[u8], why: &str) -> Error {
-    let shown = value.get(..SHOWN_BYTES).unwrap_or(value);
-    let more = if shown.len() < value.len() { "…" } else { "" };
-    Error::invalid(format!("{name} `{}{more}`: {why}", shown.escape_ascii()))
 }

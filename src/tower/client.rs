@@ -1,10 +1,13 @@
 //! Sends the current context with requests to other services.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tower_layer::Layer;
 use tower_service::Service;
+
+use crate::propagate::Format;
 
 /// Adds the current context to the headers of a request: `traceparent` with the current span as the parent, `tracestate`,
 /// and `x-request-id`.
@@ -16,18 +19,18 @@ use tower_service::Service;
 /// spanline::tower::inject(&mut headers);
 /// ```
 pub fn inject(headers: &mut HeaderMap) {
-    inject_as(headers, &REQUEST_ID);
+    inject_as(headers, &[Format::W3c], &REQUEST_ID);
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-fn inject_as(headers: &mut HeaderMap, request_id: &HeaderName) {
+fn inject_as(headers: &mut HeaderMap, formats: &[Format], request_id: &HeaderName) {
     let Some(context) = crate::propagate::context() else { return };
-    if context.traceparent().is_some() {
-        // An existing state belongs to another trace.
-        headers.remove("tracestate");
+    if context.trace_id().is_some() {
+        // What is there already, such as a state, belongs to another trace.
+        formats.iter().flat_map(|format| format.headers()).for_each(|name| drop(headers.remove(*name)));
     }
-    context.inject(|name, value| {
+    context.inject_in(formats, |name, value| {
         if let Ok(value) = HeaderValue::from_str(value) {
             let name = HeaderName::from_static(name);
             headers.insert(if name == REQUEST_ID { request_id.clone() } else { name }, value);
@@ -50,11 +53,12 @@ fn inject_as(headers: &mut HeaderMap, request_id: &HeaderName) {
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct ClientLayer {
     request_id: HeaderName,
+    formats: Arc<[Format]>,
 }
 
 impl Default for ClientLayer {
     fn default() -> Self {
-        Self { request_id: REQUEST_ID }
+        Self { request_id: REQUEST_ID, formats: Arc::new([Format::W3c]) }
     }
 }
 
@@ -69,13 +73,19 @@ impl ClientLayer {
         self.request_id = name;
         self
     }
+
+    /// Sets the formats of the trace headers; [`Format::W3c`] by default. All of them are sent.
+    pub fn formats(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
+        self.formats = formats.into_iter().collect();
+        self
+    }
 }
 
 impl<S> Layer<S> for ClientLayer {
     type Service = Client<S>;
 
     fn layer(&self, inner: S) -> Client<S> {
-        Client { inner, request_id: self.request_id.clone() }
+        Client { inner, settings: self.clone() }
     }
 }
 
@@ -83,7 +93,7 @@ impl<S> Layer<S> for ClientLayer {
 #[derive(Clone, Debug)]
 pub struct Client<S> {
     inner: S,
-    request_id: HeaderName,
+    settings: ClientLayer,
 }
 
 impl<S, B> Service<Request<B>> for Client<S>
@@ -99,7 +109,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        inject_as(request.headers_mut(), &self.request_id);
+        inject_as(request.headers_mut(), &self.settings.formats, &self.settings.request_id);
         self.inner.call(request)
     }
 }

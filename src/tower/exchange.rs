@@ -20,7 +20,7 @@ use super::request_head::RequestHead;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
 use crate::layer::complain_of_hidden_request;
-use crate::propagate::{Incoming, Outside, Scope};
+use crate::propagate::{Incoming, Outside, Scope, TraceContext, context};
 use crate::record::{REQUESTS, add_undeclared};
 use crate::values::prefix;
 
@@ -65,10 +65,12 @@ impl Exchange {
             Some(_) => Incoming::default(),
             None => hooks.incoming(&parts.headers),
         };
-        let rejected = [incoming.parent_rejected, incoming.state_rejected, incoming.request_rejected];
-        let context = match &outer {
-            Some(_) => incoming.context,
-            None => incoming.context.or(outside.context),
+        let rejected =
+            [incoming.parent_rejected, incoming.state_rejected, incoming.request_rejected, incoming.format_rejected];
+        let (context, upstream) = match &outer {
+            Some(_) => Default::default(),
+            None if hooks.trusts(&parts) => (incoming.context.or(outside.context), TraceContext::default()),
+            None => (outside.context, incoming.context),
         };
         let route = hooks.route(&parts);
         let added = hooks.request_fields(&parts);
@@ -104,6 +106,7 @@ impl Exchange {
             reported: reported.clone(),
         });
         let mut received = ReceivedRequest::new(&parts, &mut body, head, route, request_id, rejected);
+        received.upstream = upstream;
         if hooks.ask_for_headers() {
             received.headers = parts.headers.clone();
         }
@@ -154,6 +157,12 @@ impl Exchange {
         if let Ok(id) = HeaderValue::from_str(&self.request.request_id) {
             parts.headers.insert(self.hooks.request_id.clone(), id);
         }
+        if let Some(name) = &self.hooks.trace_id
+            && let Some(trace) = self.scope.in_scope(|| context()?.trace_id())
+            && let Ok(value) = HeaderValue::from_bytes(&trace.digits())
+        {
+            parts.headers.insert(name.clone(), value);
+        }
     }
 
     /// Returns whether HTTP forbids a body for this response, whatever the service returned.
@@ -182,7 +191,7 @@ impl Exchange {
             return;
         }
         let level = self.hooks.level(&finished);
-        let [traceparent_rejected, tracestate_rejected, request_id_rejected] = &request.rejected;
+        let [traceparent_rejected, tracestate_rejected, request_id_rejected, trace_header_rejected] = &request.rejected;
         let user_agent = request.head.user_agent();
         // The layer's own error is the line's.
         let passed_on = response.error.as_ref();
@@ -214,6 +223,10 @@ impl Exchange {
                     traceparent_rejected,
                     tracestate_rejected,
                     request_id_rejected,
+                    trace_header_rejected,
+                    upstream_request_id = request.upstream.request_id(),
+                    upstream_trace_id = request.upstream.trace_id().map(field::display),
+                    upstream_span_id = request.upstream.span_id().map(field::display),
                     added = added.as_value(),
                     error = error.map(field::display),
                     "request finished"

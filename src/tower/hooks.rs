@@ -9,7 +9,7 @@ use tracing::{Level, Span};
 
 use super::finished::Finished;
 use crate::context::read_request_id;
-use crate::propagate::Incoming;
+use crate::propagate::{Format, Incoming};
 use crate::record::{FieldValue, add_undeclared, discard};
 use crate::values::{Source, UndeclaredFields};
 
@@ -54,6 +54,10 @@ const LINE_NAMES: &[&str] = &[
     "traceparent_rejected",
     "tracestate_rejected",
     "request_id_rejected",
+    "trace_header_rejected",
+    "upstream_request_id",
+    "upstream_trace_id",
+    "upstream_span_id",
 ];
 
 impl Fields {
@@ -89,6 +93,7 @@ type Route = dyn Fn(&request::Parts) -> Option<String> + Send + Sync;
 type OnRequest = dyn Fn(&request::Parts, &mut Fields) + Send + Sync;
 type OnResponse = dyn Fn(&response::Parts, &mut Fields) + Send + Sync;
 type InnerSpan = dyn Fn(&request::Parts) -> Span + Send + Sync;
+type TrustWhen = dyn Fn(&request::Parts) -> bool + Send + Sync;
 type LogWhen = dyn Fn(&Finished<'_>) -> bool + Send + Sync;
 type LineLevel = dyn Fn(&Finished<'_>) -> Level + Send + Sync;
 
@@ -96,6 +101,10 @@ type LineLevel = dyn Fn(&Finished<'_>) -> Level + Send + Sync;
 #[derive(Clone)]
 pub(super) struct Hooks {
     pub(super) request_id: HeaderName,
+    /// The header for the trace's id in responses.
+    pub(super) trace_id: Option<HeaderName>,
+    pub(super) formats: Arc<[Format]>,
+    pub(super) trust_when: Option<Arc<TrustWhen>>,
     pub(super) route: Option<Arc<Route>>,
     pub(super) on_request: Option<Arc<OnRequest>>,
     pub(super) on_response: Option<Arc<OnResponse>>,
@@ -107,7 +116,18 @@ pub(super) struct Hooks {
 impl Default for Hooks {
     fn default() -> Self {
         let request_id = HeaderName::from_static("x-request-id");
-        Self { request_id, route: None, on_request: None, on_response: None, span: None, log_when: None, level: None }
+        Self {
+            request_id,
+            trace_id: None,
+            formats: Arc::new([Format::W3c]),
+            trust_when: None,
+            route: None,
+            on_request: None,
+            on_response: None,
+            span: None,
+            log_when: None,
+            level: None,
+        }
     }
 }
 
@@ -133,7 +153,12 @@ impl Hooks {
     pub(super) fn incoming(&self, headers: &HeaderMap) -> Incoming {
         let header = |name: &str| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
         let name = self.request_id.as_str();
-        Incoming::read(header("traceparent"), header("tracestate"), (name, header(name)))
+        Incoming::read(&self.formats, name, header)
+    }
+
+    /// Returns whether the caller's ids may be continued; a hook that panics means no.
+    pub(super) fn trusts(&self, parts: &request::Parts) -> bool {
+        self.trust_when.as_ref().is_none_or(|hook| caught(|| hook(parts)).unwrap_or(false))
     }
 
     /// Returns the span that the program opens inside the request's span, else the request's span.

@@ -10,6 +10,7 @@ use http_body::Body;
 use super::in_axum;
 use super::request_head::RequestHead;
 use crate::error::Error;
+use crate::propagate::TraceContext;
 use crate::values::prefix;
 
 /// A path is cut to this many bytes.
@@ -22,8 +23,10 @@ pub(super) struct ReceivedRequest {
     pub(super) path: String,
     pub(super) route: Option<String>,
     pub(super) request_id: String,
-    /// Why the caller's `traceparent`, `tracestate` and request id were rejected.
-    pub(super) rejected: [Option<String>; 3],
+    /// Why the caller's `traceparent`, `tracestate`, request id and other trace headers were rejected.
+    pub(super) rejected: [Option<String>; 4],
+    /// The ids of a caller that is not trusted.
+    pub(super) upstream: TraceContext,
     pub(super) head: RequestHead,
     pub(super) bytes: RequestBytes,
     /// The headers, if a hook may ask for them.
@@ -37,13 +40,14 @@ impl ReceivedRequest {
         head: RequestHead,
         route: Option<String>,
         request_id: String,
-        rejected: [Option<Error>; 3],
+        rejected: [Option<Error>; 4],
     ) -> Self {
         Self {
             method: parts.method.clone(),
             path: prefix(path(parts), MAX_PATH_BYTES).to_owned(),
             route,
             request_id,
+            upstream: TraceContext::default(),
             rejected: rejected.map(|error| error.map(|error| error.to_string())),
             head,
             bytes: RequestBytes::of(body),

@@ -15,6 +15,7 @@ use super::exchange::Exchange;
 use super::finished::Finished;
 use super::future::ResponseFuture;
 use super::hooks::{Fields, Hooks};
+use crate::propagate::Format;
 
 /// A layer that gives each request a span with its ids, and logs a line when it has finished.
 ///
@@ -28,7 +29,8 @@ use super::hooks::{Fields, Hooks};
 /// failures and panics, WARN for 4xx and requests that ended early, else INFO; [`level`](Self::level) sets another. The
 /// [`ResponseError`](super::ResponseError) that the handler passes on is its `error`. It also has `http_version`, and if the request names them, `scheme`,
 /// `host` with its port, and `user_agent`, cut to 256 bytes. `traceparent_rejected`, `tracestate_rejected` and
-/// `request_id_rejected` tell what was wrong with the caller's headers.
+/// `request_id_rejected` tell what was wrong with the caller's headers; `trace_header_rejected` does for other
+/// [`formats`](Self::formats).
 ///
 /// A request finishes when its response's body ends or is dropped. `request_bytes` counts the bytes read if the body has
 /// axum's type (feature `axum`); otherwise it is the declared size.
@@ -62,6 +64,40 @@ impl ServerLayer {
     /// Sets the header with the request's id, in requests and responses; `x-request-id` by default.
     pub fn request_id_header(mut self, name: HeaderName) -> Self {
         Arc::make_mut(&mut self.hooks).request_id = name;
+        self
+    }
+
+    /// Sets the formats of the caller's trace headers; [`Format::W3c`] by default. The first one that names a trace counts.
+    ///
+    /// ```
+    /// use spanline::propagate::Format;
+    /// use spanline::tower::ServerLayer;
+    ///
+    /// ServerLayer::new().formats([Format::W3c, Format::B3, Format::Datadog]);
+    /// ```
+    pub fn formats(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
+        Arc::make_mut(&mut self.hooks).formats = formats.into_iter().collect();
+        self
+    }
+
+    /// Sets a hook that tells whose ids are continued; by default, everyone's are.
+    ///
+    /// A request that is not trusted gets its own trace and request id. The caller's ids are fields of its line:
+    /// `upstream_request_id`, `upstream_trace_id` and `upstream_span_id`.
+    ///
+    /// ```
+    /// use spanline::tower::ServerLayer;
+    ///
+    /// ServerLayer::new().trust_when(|_| false); // at the edge, where anyone can call
+    /// ```
+    pub fn trust_when(mut self, hook: impl Fn(&request::Parts) -> bool + Send + Sync + 'static) -> Self {
+        Arc::make_mut(&mut self.hooks).trust_when = Some(Arc::new(hook));
+        self
+    }
+
+    /// Sets a header of responses that carries the trace's id; none by default.
+    pub fn trace_id_header(mut self, name: HeaderName) -> Self {
+        Arc::make_mut(&mut self.hooks).trace_id = Some(name);
         self
     }
 

@@ -15,6 +15,8 @@ pub(crate) mod http_levels;
 pub(crate) mod http_lines;
 #[cfg(feature = "axum")]
 pub(crate) mod http_propagation;
+#[cfg(feature = "axum")]
+pub(crate) mod http_trust;
 pub(crate) mod inheritance;
 pub(crate) mod inherited_spans;
 pub(crate) mod neighbours;
@@ -25,4 +27,5 @@ pub(crate) mod scopes;
 pub(crate) mod span_lines;
 pub(crate) mod testing;
 pub(crate) mod trace_context;
+pub(crate) mod trace_formats;
 pub(crate) mod variables;
