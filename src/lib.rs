@@ -99,7 +99,7 @@ mod values;
 mod worker;
 
 pub use appender::{Appender, LineWriter};
-pub use builder::{Builder, JournalPrefix, Output, builder, init};
+pub use builder::{Builder, Early, JournalPrefix, Output, builder, early, init};
 pub use byte_size::ByteSize;
 pub use control::{Guard, Handle};
 pub use error::Error;

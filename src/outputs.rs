@@ -107,7 +107,7 @@ impl Outputs {
         let mut others = 0;
         for (bit, lane) in self.bits(mask) {
             if lane.refuses_own() {
-                lane.queue.refuse(Reason::OwnThread, line.head.level(), line.time);
+                lane.queue.refuse(Reason::OwnThread, line.head.level(), 1, line.time);
             } else {
                 others |= 1 << bit;
             }

@@ -8,6 +8,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::builder::Builder;
+use super::early::Early;
 use super::install;
 #[cfg(feature = "log")]
 use super::log_crate;
@@ -48,7 +49,13 @@ impl Builder {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let (layer, filter, guard) = self.start()?;
+        if self.integrations.early.is_some() {
+            return Err(Error::invalid(
+                "early events are those of the global subscriber, which `build` does not install; call `init`, or remove \
+                 `early`",
+            ));
+        }
+        let (layer, filter, guard) = self.start(None)?;
         filter::ask_all_subscribers();
         guard.complain_of_levels();
         Ok((layer.with_filter(filter), guard))
@@ -63,12 +70,17 @@ impl Builder {
     /// # Errors
     /// As [`build`](Self::build). Also if a global subscriber or a logger is already installed; no file is then opened.
     pub fn init(mut self) -> Result<Guard, Error> {
+        if let Some(early) = self.integrations.early.take() {
+            self.filters.read_from("RUST_LOG");
+            self.diagnostics.log_panics.get_or_insert(true);
+            return self.complete(&early);
+        }
         install::check_vacant(self.integrations.log)?;
         self.filters.read_from("RUST_LOG");
         self.diagnostics.log_panics.get_or_insert(true);
         #[cfg(feature = "log")]
         let (takes_log, max_bytes) = (self.integrations.log, self.max_line_bytes.as_u64());
-        let (layer, filter, guard) = self.start()?;
+        let (layer, filter, guard) = self.start(None)?;
         #[cfg(feature = "log")]
         let filters = Arc::clone(&filter.0);
         // No other layer can be in this registry, so the filter applies to all of it: a per-layer filter looks up each span
@@ -87,7 +99,21 @@ impl Builder {
         Ok(guard)
     }
 
-    fn start(mut self) -> Result<(Layer, CallsiteFilter, Guard), Error> {
+    /// Starts the log, and makes it serve what `early` has installed.
+    pub(super) fn complete(self, early: &Early) -> Result<Guard, Error> {
+        if !self.integrations.log {
+            return Err(Error::invalid(
+                "without_log comes too late: `early` has already installed the logger; remove one of them",
+            ));
+        }
+        let (layer, _, guard) = self.start(Some(early))?;
+        early.layer.complete(layer);
+        guard.complain_of_levels();
+        Ok(guard)
+    }
+
+    /// `early`: what was installed before, whose serial and filters the log takes over.
+    fn start(mut self, early: Option<&Early>) -> Result<(Layer, CallsiteFilter, Guard), Error> {
         let context_level = self.filters.context_level;
         let (global, wrong_variable) = self.filters.global()?;
         let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES)?;
@@ -137,12 +163,15 @@ impl Builder {
             Ok(())
         });
         let state = filter::FilterSet { global, outputs: filters, below, own_targets, context_level, held_back: held };
-        let filters = Arc::new(Filters::new(state));
+        let filters = early.map_or_else(|| Arc::new(Filters::new(state.clone())), |early| Arc::clone(&early.filters));
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
         let for_otel = Arc::clone(&complaints);
         let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)), Some(statics));
         started?;
+        if early.is_some() {
+            filters.change(|filters| *filters = state.clone());
+        }
         if let Some(wrong) = wrong_variable {
             guard.complain("filter variable", &wrong);
         }
@@ -150,7 +179,7 @@ impl Builder {
         #[cfg(all(unix, feature = "signals"))]
         signals::watch(self.integrations.signals)?;
         let core = Arc::new(Core {
-            serial: Core::next_serial(),
+            serial: early.map_or_else(Core::next_serial, |early| early.layer.serial()),
             outputs: Outputs::new(lanes),
             filters: Arc::clone(&filters),
             clock: self.clock,

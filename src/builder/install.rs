@@ -14,7 +14,7 @@ pub(super) fn check_vacant(takes_log: bool) -> Result<(), Error> {
     match installed() {
         Some(Installed::Spanline) => Err(Error::invalid(
             "spanline is already the global subscriber; call `init` once, in `main`, and keep its guard; \
-             `Guard::handle` controls the log from other places",
+             `Guard::handle` controls the log from other places, and `Builder::early` takes what `spanline::early` returned",
         )),
         Some(Installed::Other) => Err(other_subscriber()),
         // The logger of a process without one has no size.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
+use super::early::Early;
 use crate::advice::quoted;
 #[cfg(all(unix, feature = "signals"))]
 use crate::control::signals;
@@ -180,6 +181,8 @@ pub(super) struct Integrations {
     /// `init` takes the records of the `log` crate.
     #[cfg_attr(not(feature = "log"), allow(dead_code, reason = "the setter exists without the feature"))]
     pub(super) log: bool,
+    /// What was logged before.
+    pub(super) early: Option<Early>,
     #[cfg(feature = "opentelemetry")]
     pub(super) opentelemetry: bool,
     #[cfg(all(unix, feature = "signals"))]
@@ -190,6 +193,7 @@ impl Default for Integrations {
     fn default() -> Self {
         Self {
             log: true,
+            early: None,
             #[cfg(feature = "opentelemetry")]
             opentelemetry: false,
             #[cfg(all(unix, feature = "signals"))]

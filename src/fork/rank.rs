@@ -11,6 +11,8 @@ pub(crate) enum Rank {
     Participants,
     /// Engines, which write. They are waited for with a limit.
     Engines,
+    /// Lines that wait for the log, and then for its queues.
+    EarlyLines,
     /// Queues.
     Queues,
     /// The evidence of echoes.

@@ -11,7 +11,7 @@ use crate::context::{Bound, Context, epoch};
 /// no spanline layer.
 pub(crate) fn with_current<T>(run: impl FnOnce(&Context<'_>) -> T) -> Option<T> {
     let bound = dispatcher::get_default(|dispatch| {
-        let layer = dispatch.downcast_ref::<Layer>()?;
+        let layer = Layer::of(dispatch)?;
         let find = layer.core.registry.find()?;
         let current = dispatch.current_span();
         let mut found = None;

@@ -9,7 +9,7 @@
 //!
 //! User code (`Debug`, `Display`) runs during the capture only, when no lock and no thread-local borrow is held. Call sites
 //! that need more take the slow path: repeats are limited (`limit`), backtraces are added, lines are held back or
-//! released (`hold_back`).
+//! released (`hold_back`). `early` keeps events that come before the log.
 
 mod call_site;
 mod classify;
@@ -17,6 +17,7 @@ mod close;
 mod core;
 mod current;
 mod diagnostics;
+mod early;
 mod foreign_filter;
 mod hold_back;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
@@ -43,6 +44,7 @@ pub use span_ext::SpanExt;
 pub(crate) use self::core::Core;
 pub(crate) use current::with_current;
 pub(crate) use diagnostics::Diagnostics;
+pub(crate) use early::EarlyLayer;
 #[cfg(feature = "tower")]
 pub(crate) use foreign_filter::complain_of_hidden_request;
 pub(crate) use foreign_filter::open_context;

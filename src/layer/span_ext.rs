@@ -67,7 +67,7 @@ fn set_variable(
     choose: impl Fn(&Arc<Node>) -> Option<Arc<Node>>,
     climbs: bool,
 ) {
-    let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
+    let Some(layer) = Layer::of(dispatch) else { return };
     let Some(find) = layer.core.registry.find() else { return };
     let mut found = SmallVec::<[(u64, Arc<Node>); 1]>::new();
     find(dispatch, id, &mut |_, nodes| {

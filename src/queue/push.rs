@@ -129,11 +129,13 @@ impl Queue {
         state
     }
 
-    /// Counts a record that was refused before it came here.
-    pub(crate) fn refuse(&self, reason: Reason, level: Level, time: Timestamp) {
-        let mut state = self.lock();
-        state.books.emitted.add(level, 1);
-        state.books.drop_lines(reason, level, 1, time);
+    /// Counts records that were refused before they came here.
+    pub(crate) fn refuse(&self, reason: Reason, level: Level, lines: u64, time: Timestamp) {
+        if lines > 0 {
+            let mut state = self.lock();
+            state.books.emitted.add(level, lines);
+            state.books.drop_lines(reason, level, lines, time);
+        }
     }
 
     /// Wakes the worker: there will be something to report although no line may come, so it must not go to sleep for

@@ -1,6 +1,7 @@
 //! Text: filters, errors, escaping, limits, redaction, and golden files.
 
 pub(crate) mod ansi;
+pub(crate) mod early;
 pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod filter_variable;
