@@ -176,6 +176,7 @@ impl Output {
             record_filter: self.record_filter,
             deduplicates: self.deduplicates,
             wants_columns: self.profile.wants_columns,
+            column_field: self.profile.column_field,
             max_line_bytes: common.max_line_bytes,
             statics: Arc::clone(common.statics),
             clock: common.clock.clone(),

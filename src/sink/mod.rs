@@ -31,6 +31,7 @@ mod memory;
 mod next;
 mod own_thread;
 mod profile;
+mod route;
 mod stdio;
 mod writer;
 
@@ -44,6 +45,7 @@ pub use memory::Memory;
 pub use next::Next;
 pub use own_thread::{OwnThread, OwnThreads};
 pub use profile::Profile;
+pub use route::Route;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 

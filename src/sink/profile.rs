@@ -24,6 +24,8 @@ pub struct Profile {
     pub(crate) own_targets: Vec<String>,
     pub(crate) own_threads: Option<OwnThreads>,
     pub(crate) wants_columns: bool,
+    /// The field whose value the sink wants with each line.
+    pub(crate) column_field: Option<String>,
     pub(crate) is_plain: bool,
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
@@ -68,6 +70,7 @@ impl Profile {
             own_targets: Vec::new(),
             own_threads: None,
             wants_columns: false,
+            column_field: None,
             is_plain: false,
             logs_nothing: false,
             schema: None,
@@ -115,6 +118,13 @@ impl Profile {
     pub fn columns(mut self) -> Self {
         self.wants_columns = true;
         self
+    }
+
+    /// Sets that each line comes with its [`Columns`](super::Columns), and with the value of a field as
+    /// [`Columns::field`](super::Columns::field).
+    pub fn field(mut self, name: impl Into<String>) -> Self {
+        self.column_field = Some(name.into());
+        self.columns()
     }
 
     /// Sets the schema that the sink needs, used unless the output sets one.

@@ -97,6 +97,7 @@ impl Engine {
                 clock: config.clock,
                 max_line_bytes: config.max_line_bytes,
                 wants_columns: config.wants_columns,
+                column_field: config.column_field,
             },
             syncing: Syncing::new(config.durability),
             barriers: Barriers::default(),

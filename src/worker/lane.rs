@@ -72,6 +72,8 @@ pub(crate) struct LaneConfig {
     pub(crate) logs_nothing: bool,
     /// The sink wants the ids of each line.
     pub(crate) wants_columns: bool,
+    /// A field whose value it wants with them.
+    pub(crate) column_field: Option<String>,
     /// Tells which records the output takes, where it does not take all.
     pub(crate) record_filter: Option<RecordFilter>,
     /// Lines equal to the one before are only counted.

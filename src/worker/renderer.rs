@@ -37,6 +37,8 @@ pub(super) struct Renderer {
     pub(super) max_line_bytes: usize,
     /// The sink wants the ids of each line.
     pub(super) wants_columns: bool,
+    /// A field whose value it wants with them.
+    pub(super) column_field: Option<String>,
 }
 
 /// Records that are being rendered, and what becomes of them.
@@ -151,7 +153,7 @@ impl Renderer {
         }
         let length = lines.end_line(level, time, Some(meta), false);
         if self.wants_columns {
-            lines.add_columns(columns(&record));
+            lines.add_columns(columns(&record, self.column_field.as_deref()));
         }
         length
     }
@@ -229,6 +231,7 @@ impl Renderer {
         };
         let rendered = catch_unwind(AssertUnwindSafe(|| {
             let mut record = record;
+            let column_field = self.column_field.as_deref();
             if let Some(redactor) = &mut self.redactor {
                 redactor.pass(&mut record, SAMPLE_CUT_BYTES);
             }
@@ -237,19 +240,26 @@ impl Renderer {
             if lines.len() - start > self.max_line_bytes {
                 shorten::render_shortened(&mut *self.schema, record, lines, self.max_line_bytes);
             }
+            self.wants_columns.then(|| columns(&record, column_field))
         }));
-        if let Err(payload) = rendered {
-            discard(payload);
-            lines.discard_unended();
-            return;
-        }
+        let columns = match rendered {
+            Ok(columns) => columns,
+            Err(payload) => {
+                discard(payload);
+                lines.discard_unended();
+                return;
+            }
+        };
         lines.end_line(level, time, Some(meta), true);
+        if let Some(columns) = columns {
+            lines.add_columns(columns);
+        }
         counts.notices += 1;
     }
 }
 
-/// Reads the ids of a record.
-fn columns(record: &Record<'_>) -> Columns {
+/// Reads the ids of a record, and the value of a field.
+fn columns(record: &Record<'_>, field: Option<&str>) -> Columns {
     let context = record.context();
     let mut columns = Columns {
         trace_id: context.and_then(Context::trace_id),
@@ -261,8 +271,16 @@ fn columns(record: &Record<'_>) -> Columns {
         let mut spans = context.into_iter().flat_map(Context::spans);
         spans.find_map(|span| span.fields().find(|(name, _)| *name == "request_id").and_then(|(_, id)| text_of(id)))
     });
+    columns.field = field.and_then(|name| value_of(record, name)).and_then(text_of);
     columns.log_target = record.is_log.then(|| record.target().into());
     columns
+}
+
+/// Returns the value of a field: that of the event, else of the innermost span that has it, else a static one.
+fn value_of<'a>(record: &Record<'a>, name: &str) -> Option<Value<'a>> {
+    let of_spans = || record.context()?.spans().find_map(|span| span.last_field(name));
+    let is_static = |(other, _): &(&str, Value<'a>)| *other == name;
+    record.field(name).or_else(of_spans).or_else(|| Some(record.static_fields().filter(is_static).last()?.1))
 }
 
 fn text_of(value: Value<'_>) -> Option<Box<str>> {

@@ -36,13 +36,16 @@ pub struct Columns {
     pub span_id: Option<SpanId>,
     /// The request that the event is in.
     pub request_id: Option<Box<str>>,
+    /// The value of the field that the sink asked for with [`Profile::field`](super::super::Profile::field), as text: that
+    /// of the event, else of the innermost span that has the field, else of a static field.
+    pub field: Option<Box<str>>,
     /// The target that a record of the `log` crate carries itself.
     pub(crate) log_target: Option<Box<str>>,
 }
 
 impl Columns {
     pub(super) fn resident_bytes(&self) -> usize {
-        let texts = [&self.request_id, &self.log_target];
+        let texts = [&self.request_id, &self.field, &self.log_target];
         size_of::<Self>() + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
     }
 }

@@ -19,6 +19,15 @@ impl Lines {
         self.settle();
     }
 
+    /// Runs `run` with only the lines before the id `end`.
+    pub(in crate::sink) fn until<T>(&mut self, end: u64, run: impl FnOnce(&mut Self) -> T) -> T {
+        let whole = self.offer_end;
+        self.offer_end = whole.min(end);
+        let result = run(self);
+        self.offer_end = whole;
+        result
+    }
+
     /// Moves the cursor past `bytes` more bytes, which are on their way: each whole line is in flight until it is
     /// [acknowledged](Self::acknowledge), [given back](Self::give_back) or [rejected](Self::reject).
     pub fn hand_over(&mut self, bytes: usize) {

@@ -20,6 +20,7 @@ pub(crate) mod permissions;
 pub(crate) mod reading;
 pub(crate) mod retention;
 pub(crate) mod rotation;
+pub(crate) mod routes;
 pub(crate) mod several_processes;
 pub(crate) mod start;
 pub(crate) mod torn_lines;
