@@ -11,7 +11,7 @@ use crate::values::UndeclaredFields;
 /// Opens a hidden span in the current one. The span is disabled when there are no fields or no subscriber wants it.
 pub(crate) fn open_context(fields: &UndeclaredFields) -> Span {
     open_hidden(fields, |dispatch: &Dispatch| {
-        dispatch.downcast_ref::<Layer>().is_some_and(|layer| layer.core.filters.sees_hidden_spans())
+        Layer::of(dispatch).is_some_and(|layer| layer.core.filters.sees_hidden_spans())
     })
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn complain_of_hidden_request() {
     use crate::record::REQUESTS;
 
     tracing::dispatcher::get_default(|dispatch| {
-        let Some(layer) = dispatch.downcast_ref::<Layer>() else { return };
+        let Some(layer) = Layer::of(dispatch) else { return };
         if layer.core.filters.sees_requests(REQUESTS, tracing::Level::INFO) {
             layer.core.outputs.complain("requests", || {
                 format!(

@@ -46,9 +46,9 @@ impl Core {
         record: impl FnOnce(&mut dyn Visit),
     ) {
         if site.flags < CallSite::CARRIES_FIELDS {
-            record(capture)
+            record(capture);
         } else {
-            self.capture_special(site, mask, capture, record)
+            self.capture_special(site, mask, capture, record);
         }
     }
 

@@ -12,7 +12,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 use spanline::tower::{ResponseError, ServerLayer};
 use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;

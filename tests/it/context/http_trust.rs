@@ -15,7 +15,7 @@ use tracing::info;
 
 use crate::support::http::{PARENT, TRACE, lines, request, send, text};
 
-fn with_headers(path: &str, headers: &[(&'static str, &'static str)]) -> axum::http::Request<axum::body::Body> {
+fn with_headers(path: &str, headers: &[(&'static str, &'static str)]) -> http::Request<axum::body::Body> {
     let mut request = request("GET", path);
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_static(value));
@@ -103,14 +103,14 @@ fn a_client_sends_the_formats_it_is_told_and_removes_stale_headers() {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&sent);
     lines(|| async move {
-        let service = tower::service_fn(move |request: axum::http::Request<Empty<axum::body::Bytes>>| {
+        let service = tower::service_fn(move |request: http::Request<Empty<axum::body::Bytes>>| {
             record.lock().unwrap().push(request.headers().clone());
-            async { Ok::<_, std::convert::Infallible>(axum::http::Response::new(())) }
+            async { Ok::<_, std::convert::Infallible>(http::Response::new(())) }
         });
         let client = ClientLayer::new().formats([Format::B3Multi, Format::Datadog]).layer(service);
         let request = || {
             let stale = [("x-b3-flags", "1"), ("x-datadog-tags", "stale"), ("traceparent", "not ours")];
-            let mut request = axum::http::Request::get("/").body(Empty::new()).unwrap();
+            let mut request = http::Request::get("/").body(Empty::new()).unwrap();
             stale
                 .iter()
                 .for_each(|(name, value)| drop(request.headers_mut().insert(*name, HeaderValue::from_static(value))));
