@@ -4,6 +4,7 @@
 //! current span and subscriber to another task or thread. All of these are spans to tracing, which keeps them in place
 //! over `.await`s; the layer passes their fields on.
 
+mod baggage;
 mod entered;
 mod formats;
 mod incoming;
@@ -18,6 +19,7 @@ mod trace_context;
 mod variables;
 
 pub use crate::context::new_request_id;
+pub use baggage::{from_baggage, to_baggage};
 pub use entered::Entered;
 pub use formats::Format;
 pub use scope::{InScope, Scope, carry};

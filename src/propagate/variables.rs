@@ -56,6 +56,12 @@ impl Variables {
         self
     }
 
+    /// Returns the encoded fields.
+    #[cfg(feature = "tower")]
+    pub(crate) fn into_fields(self) -> UndeclaredFields {
+        self.fields
+    }
+
     /// Runs `run` with the variables set.
     pub fn in_scope<T>(&self, run: impl FnOnce() -> T) -> T {
         self.span().in_scope(run)

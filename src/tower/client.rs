@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::propagate::Format;
+use crate::propagate::{Format, to_baggage};
 
 /// Adds the current context to the headers of a request: `traceparent` with the current span as the parent, `tracestate`,
 /// and `x-request-id`.
@@ -54,11 +54,12 @@ fn inject_as(headers: &mut HeaderMap, formats: &[Format], request_id: &HeaderNam
 pub struct ClientLayer {
     request_id: HeaderName,
     formats: Arc<[Format]>,
+    baggage: Arc<[String]>,
 }
 
 impl Default for ClientLayer {
     fn default() -> Self {
-        Self { request_id: REQUEST_ID, formats: Arc::new([Format::W3c]) }
+        Self { request_id: REQUEST_ID, formats: Arc::new([Format::W3c]), baggage: Arc::default() }
     }
 }
 
@@ -78,6 +79,22 @@ impl ClientLayer {
     pub fn formats(mut self, formats: impl IntoIterator<Item = Format>) -> Self {
         self.formats = formats.into_iter().collect();
         self
+    }
+
+    /// Sends the current fields of these names as W3C `baggage`; none by default. It is added to what the request has.
+    pub fn baggage(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.baggage = keys.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+impl ClientLayer {
+    fn inject(&self, headers: &mut HeaderMap) {
+        inject_as(headers, &self.formats, &self.request_id);
+        let baggage = if self.baggage.is_empty() { None } else { to_baggage(&self.baggage) };
+        if let Some(baggage) = baggage.and_then(|baggage| HeaderValue::try_from(baggage).ok()) {
+            headers.append("baggage", baggage);
+        }
     }
 }
 
@@ -109,7 +126,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        inject_as(request.headers_mut(), &self.settings.formats, &self.settings.request_id);
+        self.settings.inject(request.headers_mut());
         self.inner.call(request)
     }
 }

@@ -12,7 +12,7 @@ use http_body::Body;
 use tracing::{Level, Span, field};
 
 use super::finished::Finished;
-use super::hooks::{Hooks, SPAN_NAMES};
+use super::hooks::{Hooks, NO_VARIABLES};
 use super::outcome::Outcome;
 use super::received::ReceivedRequest;
 use super::reported::Reported;
@@ -20,7 +20,7 @@ use super::request_head::RequestHead;
 use super::sent::SentResponse;
 use crate::context::new_request_id;
 use crate::layer::complain_of_hidden_request;
-use crate::propagate::{Incoming, Outside, Scope, TraceContext, context};
+use crate::propagate::{Incoming, Outside, Scope, TraceContext, Variables, context};
 use crate::record::{REQUESTS, add_undeclared};
 use crate::values::prefix;
 
@@ -65,18 +65,31 @@ impl Exchange {
             Some(_) => Incoming::default(),
             None => hooks.incoming(&parts.headers),
         };
-        let rejected =
-            [incoming.parent_rejected, incoming.state_rejected, incoming.request_rejected, incoming.format_rejected];
+        let is_trusted = outer.is_none() && hooks.trusts(&parts);
+        let (baggage, baggage_rejected) = match hooks.baggage(&parts.headers) {
+            Ok(baggage) => (baggage, None),
+            Err(error) => (Variables::default(), Some(error)),
+        };
+        if is_trusted {
+            outside.variables.append(baggage.into_fields());
+        }
+        let rejected = [
+            incoming.parent_rejected,
+            incoming.state_rejected,
+            incoming.request_rejected,
+            incoming.format_rejected,
+            baggage_rejected,
+        ];
         let (context, upstream) = match &outer {
             Some(_) => Default::default(),
-            None if hooks.trusts(&parts) => (incoming.context.or(outside.context), TraceContext::default()),
+            None if is_trusted => (incoming.context.or(outside.context), TraceContext::default()),
             None => (outside.context, incoming.context),
         };
         let route = hooks.route(&parts);
         let added = hooks.request_fields(&parts);
         let head = RequestHead::new(&parts, &added.fields);
         // The hook's fields come last, so that they hide a variable of the same name.
-        outside.variables = outside.variables.without(SPAN_NAMES);
+        outside.variables = outside.variables.without(NO_VARIABLES);
         outside.variables.append(added.fields);
         let (parent, outer_id) = outer.as_ref().map(|outer| (outer.span.id(), outer.request_id.clone())).unzip();
         let sent = || context.request_id().map(str::to_owned);
@@ -191,7 +204,8 @@ impl Exchange {
             return;
         }
         let level = self.hooks.level(&finished);
-        let [traceparent_rejected, tracestate_rejected, request_id_rejected, trace_header_rejected] = &request.rejected;
+        let [traceparent_rejected, tracestate_rejected, request_id_rejected, trace_header_rejected, baggage_rejected] =
+            &request.rejected;
         let user_agent = request.head.user_agent();
         // The layer's own error is the line's.
         let passed_on = response.error.as_ref();
@@ -224,6 +238,7 @@ impl Exchange {
                     tracestate_rejected,
                     request_id_rejected,
                     trace_header_rejected,
+                    baggage_rejected,
                     upstream_request_id = request.upstream.request_id(),
                     upstream_trace_id = request.upstream.trace_id().map(field::display),
                     upstream_span_id = request.upstream.span_id().map(field::display),

@@ -9,7 +9,8 @@ use tracing::{Level, Span};
 
 use super::finished::Finished;
 use crate::context::read_request_id;
-use crate::propagate::{Format, Incoming};
+use crate::error::Error;
+use crate::propagate::{Format, Incoming, Variables, from_baggage};
 use crate::record::{FieldValue, add_undeclared, discard};
 use crate::values::{Source, UndeclaredFields};
 
@@ -30,7 +31,10 @@ pub struct Fields {
 }
 
 /// The fields of the request's span.
-pub(super) const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
+const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
+
+/// Variables of these names are not those of a request.
+pub(super) const NO_VARIABLES: &[&str] = &["request_id", "method", "route", "traceparent", "tracestate", "trace_id"];
 
 /// The fields of the request's line. The span's fields are among them, because a field of an event hides one of the span.
 /// `error` is not: the layer rarely has one.
@@ -55,6 +59,7 @@ const LINE_NAMES: &[&str] = &[
     "tracestate_rejected",
     "request_id_rejected",
     "trace_header_rejected",
+    "baggage_rejected",
     "upstream_request_id",
     "upstream_trace_id",
     "upstream_span_id",
@@ -104,6 +109,8 @@ pub(super) struct Hooks {
     /// The header for the trace's id in responses.
     pub(super) trace_id: Option<HeaderName>,
     pub(super) formats: Arc<[Format]>,
+    /// The members of the caller's baggage that become fields.
+    pub(super) baggage: Arc<[String]>,
     pub(super) trust_when: Option<Arc<TrustWhen>>,
     pub(super) route: Option<Arc<Route>>,
     pub(super) on_request: Option<Arc<OnRequest>>,
@@ -120,6 +127,7 @@ impl Default for Hooks {
             request_id,
             trace_id: None,
             formats: Arc::new([Format::W3c]),
+            baggage: Arc::default(),
             trust_when: None,
             route: None,
             on_request: None,
@@ -154,6 +162,14 @@ impl Hooks {
         let header = |name: &str| headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
         let name = self.request_id.as_str();
         Incoming::read(&self.formats, name, header)
+    }
+
+    /// Parses the caller's baggage.
+    pub(super) fn baggage(&self, headers: &HeaderMap) -> Result<Variables, Error> {
+        match self.baggage.is_empty() {
+            true => Ok(Variables::default()),
+            false => from_baggage(&self.baggage, headers.get_all("baggage")),
+        }
     }
 
     /// Returns whether the caller's ids may be continued; a hook that panics means no.

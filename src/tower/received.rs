@@ -23,8 +23,9 @@ pub(super) struct ReceivedRequest {
     pub(super) path: String,
     pub(super) route: Option<String>,
     pub(super) request_id: String,
-    /// Why the caller's `traceparent`, `tracestate`, request id and other trace headers were rejected.
-    pub(super) rejected: [Option<String>; 4],
+    /// Why the caller's `traceparent`, `tracestate`, request id and other trace headers, and the baggage, were
+    /// rejected.
+    pub(super) rejected: [Option<String>; 5],
     /// The ids of a caller that is not trusted.
     pub(super) upstream: TraceContext,
     pub(super) head: RequestHead,
@@ -40,7 +41,7 @@ impl ReceivedRequest {
         head: RequestHead,
         route: Option<String>,
         request_id: String,
-        rejected: [Option<Error>; 4],
+        rejected: [Option<Error>; 5],
     ) -> Self {
         Self {
             method: parts.method.clone(),

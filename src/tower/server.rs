@@ -80,9 +80,18 @@ impl ServerLayer {
         self
     }
 
+    /// Makes these members of the caller's W3C `baggage` fields of the request; none by default.
+    ///
+    /// The values are decoded and cut to 256 bytes. Malformed baggage is ignored, and `baggage_rejected` in the line says
+    /// why. [`ClientLayer::baggage`](super::ClientLayer::baggage) sends them on.
+    pub fn baggage(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Arc::make_mut(&mut self.hooks).baggage = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets a hook that tells whose ids are continued; by default, everyone's are.
     ///
-    /// A request that is not trusted gets its own trace and request id. The caller's ids are fields of its line:
+    /// A request that is not trusted gets its own trace and request id, and no baggage. The caller's ids are fields of its line:
     /// `upstream_request_id`, `upstream_trace_id` and `upstream_span_id`.
     ///
     /// ```

@@ -13,7 +13,6 @@ mod encode;
 mod error_chain;
 mod field_value;
 mod owned_value;
-#[cfg(feature = "tower")]
 mod percent;
 mod tag;
 mod text;
@@ -31,7 +30,6 @@ pub(crate) use bytes::text;
 pub(crate) use decode::{FieldNames, Fields, Key, Raw, first_value_of, plain_name, values_of};
 pub(crate) use encode::{FieldBytes, append, merge, put, put_long, put_name, put_named, put_raw, with_bytes};
 pub(crate) use field_value::Source;
-#[cfg(feature = "tower")]
 pub(crate) use percent::percent_decoded;
 pub(crate) use tag::{BACKTRACE, HELD_BACK_MARK, MAX_INDEX, THREAD, TRUNCATED, value_tag};
 pub(crate) use text::prefix;

@@ -1,21 +1,23 @@
 //! Whose ids a server continues, in which formats, and what it answers with.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use axum::routing::{any, get};
 use http_body_util::Empty;
 use serde_json::json;
 use spanline::propagate::Format;
 use spanline::tower::{ClientLayer, ServerLayer};
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 use tower_layer::Layer;
 use tracing::info;
 
 use crate::support::http::{PARENT, TRACE, lines, request, send, text};
 
-fn with_headers(path: &str, headers: &[(&'static str, &'static str)]) -> http::Request<axum::body::Body> {
+fn with_headers(path: &str, headers: &[(&'static str, &'static str)]) -> Request<Body> {
     let mut request = request("GET", path);
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_static(value));
@@ -103,14 +105,14 @@ fn a_client_sends_the_formats_it_is_told_and_removes_stale_headers() {
     let sent = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&sent);
     lines(|| async move {
-        let service = tower::service_fn(move |request: http::Request<Empty<axum::body::Bytes>>| {
+        let service = service_fn(move |request: Request<Empty<Bytes>>| {
             record.lock().unwrap().push(request.headers().clone());
-            async { Ok::<_, std::convert::Infallible>(http::Response::new(())) }
+            async { Ok::<_, Infallible>(Response::new(())) }
         });
         let client = ClientLayer::new().formats([Format::B3Multi, Format::Datadog]).layer(service);
         let request = || {
             let stale = [("x-b3-flags", "1"), ("x-datadog-tags", "stale"), ("traceparent", "not ours")];
-            let mut request = http::Request::get("/").body(Empty::new()).unwrap();
+            let mut request = Request::get("/").body(Empty::new()).unwrap();
             stale
                 .iter()
                 .for_each(|(name, value)| drop(request.headers_mut().insert(*name, HeaderValue::from_static(value))));
@@ -130,4 +132,44 @@ fn a_client_sends_the_formats_it_is_told_and_removes_stale_headers() {
     assert!(!headers.contains_key("x-b3-flags") && headers["traceparent"] == "not ours");
     assert_eq!(headers["x-datadog-trace-id"], 0xa3ce_929d_0e0e_4736_u64.to_string());
     assert_eq!(headers["x-datadog-tags"], "_dd.p.tid=4bf92f3577b34da6");
+}
+
+#[test]
+fn allowed_baggage_is_in_every_line_and_goes_on() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&sent);
+    let lines = lines(|| async move {
+        let service = service_fn(move |request: Request<Empty<Bytes>>| {
+            let values =
+                request.headers().get_all("baggage").into_iter().map(|value| value.to_str().unwrap().to_owned());
+            record.lock().unwrap().push(values.collect::<Vec<_>>());
+            async { Ok::<_, Infallible>(Response::new(())) }
+        });
+        let client = ClientLayer::new().baggage(["tenant"]).layer(service);
+        let handler = move || async move {
+            info!("handling");
+            let request = Request::get("/").header("baggage", "own=1").body(Empty::new()).unwrap();
+            client.oneshot(request).await.unwrap();
+        };
+        let layer = ServerLayer::new().baggage(["tenant", "method", "request_id", "trace_id"]);
+        let layer = layer.trust_when(|request| request.uri.path() != "/outside");
+        let app = Router::new().fallback(any(handler)).layer(layer);
+        let forged = format!("tenant=ac%20me,method=x,request_id=forged,trace_id={TRACE},other=1");
+        for path in ["/", "/outside"] {
+            let mut request = request("GET", path);
+            request.headers_mut().insert("baggage", HeaderValue::try_from(&forged).unwrap());
+            send(app.clone(), request).await;
+        }
+        send(app, with_headers("/", &[("baggage", "tenant")])).await;
+    });
+    let tenants: Vec<_> = lines.iter().map(|line| line["tenant"].as_str()).collect();
+    assert_eq!(tenants, [Some("ac me"), Some("ac me"), None, None, None, None]);
+    for line in &lines {
+        assert!(line["method"] == "GET" && line["request_id"] != "forged" && line["trace_id"] != TRACE, "{line}");
+        assert!(line.get("other").is_none() && line.get("fields").is_none(), "{line}");
+    }
+    assert_eq!(text(&lines[5], "baggage_rejected"), "baggage `tenant`: a member has no `=`");
+    let sent = sent.lock().unwrap();
+    assert_eq!(sent[0], ["own=1", "tenant=ac%20me"]);
+    assert_eq!((&sent[1], &sent[2]), (&vec!["own=1".to_owned()], &vec!["own=1".to_owned()]));
 }

@@ -1,5 +1,6 @@
 //! Context: ids, inherited fields, variables, HTTP, and the flight recorder.
 
+pub(crate) mod baggage;
 pub(crate) mod close_lines;
 pub(crate) mod deep_spans;
 pub(crate) mod field_values;
