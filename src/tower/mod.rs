@@ -20,6 +20,7 @@
 
 mod body;
 mod client;
+mod client_log;
 mod exchange;
 mod finished;
 mod future;
@@ -37,6 +38,7 @@ mod variable;
 
 pub use body::LoggedBody;
 pub use client::{Client, ClientLayer, inject};
+pub use client_log::{LoggedClient, LoggedClientFuture, LoggedClientLayer};
 pub use finished::Finished;
 pub use future::ResponseFuture;
 pub use hooks::Fields;

@@ -7,6 +7,8 @@ pub(crate) mod field_values;
 pub(crate) mod flight_recorder;
 pub(crate) mod flight_recorder_limits;
 #[cfg(feature = "axum")]
+pub(crate) mod http_client;
+#[cfg(feature = "axum")]
 pub(crate) mod http_endings;
 #[cfg(feature = "axum")]
 pub(crate) mod http_hooks;
