@@ -86,7 +86,17 @@ impl Plan {
         for (work, steps) in [(Work::W1e, 100_000), (Work::W2, 100_000), (Work::W1c, 20_000)] {
             self.add(Kind::Bursts, Point::null(work), steps, steps, 7, &peers);
         }
-        for (work, steps) in [(Work::W0, 1_000_000), (Work::W3, 300_000), (Work::W4, 20_000)] {
+        let of_spans = [
+            (Work::W0, 1_000_000),
+            (Work::W3, 300_000),
+            (Work::W4, 20_000),
+            (Work::Poll, 10_000),
+            (Work::Span, 100_000),
+            (Work::SpanInside, 100_000),
+            (Work::Record, 50_000),
+            (Work::Turns, 50_000),
+        ];
+        for (work, steps) in of_spans {
             // Without a filter nothing is disabled.
             let peers: Vec<_> = TRACING.into_iter().filter(|peer| work != Work::W0 || *peer != "floor-empty").collect();
             self.add(Kind::Bursts, Point::null(work), steps, steps, 7, &peers);

@@ -92,6 +92,16 @@ pub enum Work {
     W3,
     /// An instrumented future, polled twenty times, with two events.
     W4,
+    /// An instrumented future, polled a hundred times, with one event.
+    Poll,
+    /// A span opened and closed.
+    Span,
+    /// The same inside the two spans.
+    SpanInside,
+    /// A field recorded on a span, and an event inside it.
+    Record,
+    /// A thousand spans in turn, each entered for one event.
+    Turns,
     /// W1e inside ten spans.
     Deep,
     /// W1e while ten thousand other spans are open.
@@ -121,6 +131,11 @@ impl Work {
             Self::W2 => "W2",
             Self::W3 => "W3",
             Self::W4 => "W4",
+            Self::Poll => "poll",
+            Self::Span => "span",
+            Self::SpanInside => "span-inside",
+            Self::Record => "record",
+            Self::Turns => "turns",
             Self::Deep => "W1e-10-spans",
             Self::Open => "W1e-10000-open",
             Self::Request => "request",
@@ -136,12 +151,12 @@ impl Work {
     /// Lines that one step logs.
     pub fn lines(self) -> u64 {
         match self {
-            Self::W0 | Self::W3 | Self::Nothing => 0,
+            Self::W0 | Self::W3 | Self::Span | Self::SpanInside | Self::Nothing => 0,
             Self::W1c => EVENTS_PER_CYCLE,
             Self::W4 => 2,
             Self::Request => EVENTS_PER_REQUEST,
             Self::W1e | Self::W2 | Self::Deep | Self::Open | Self::Schemas | Self::Edits => 1,
-            Self::LogRecord | Self::Text | Self::Quotes => 1,
+            Self::Poll | Self::Record | Self::Turns | Self::LogRecord | Self::Text | Self::Quotes => 1,
         }
     }
 }

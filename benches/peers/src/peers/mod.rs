@@ -138,10 +138,19 @@ pub fn measure_step<P: Peer, M: Measure>(peer: &P, work: Work, measure: M) -> M:
         Work::W1c => measure.run(|| peer.w1c()),
         Work::W2 => measure.run(|| peer.w2()),
         Work::W3 => tracing_calls::beside_a_span(|span| measure.run(|| tracing_calls::enter_and_leave(span))),
-        Work::W4 => measure.run(tracing_calls::instrumented_future),
+        Work::W4 => measure.run(|| tracing_calls::instrumented_future(20, &[5, 15])),
+        Work::Poll => measure.run(|| tracing_calls::instrumented_future(100, &[50])),
+        Work::Span => measure.run(tracing_calls::open_and_close),
+        Work::SpanInside => peer.inside(|_| measure.run(tracing_calls::open_and_close)),
+        Work::Record => tracing_calls::beside_a_span(|span| measure.run(|| tracing_calls::record(span))),
+        Work::Turns => {
+            let spans = tracing_calls::others(1_000);
+            let mut turns = spans.iter().cycle();
+            measure.run(|| turns.next().into_iter().for_each(tracing_calls::turn))
+        }
         Work::Deep => peer.inside(|context| tracing_calls::deeper(|| measure.run(|| peer.w1e(context)))),
         Work::Open => {
-            let _others = tracing_calls::others();
+            let _others = tracing_calls::others(10_000);
             peer.inside(|context| measure.run(|| peer.w1e(context)))
         }
         Work::Request => measure.run(tracing_calls::whole_request),

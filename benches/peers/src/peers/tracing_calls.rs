@@ -11,9 +11,6 @@ use tracing::{Instrument, Span, debug, info, info_span};
 use super::{Peer, Sink, Subscribed};
 use crate::work::{EVENTS_PER_CYCLE, EVENTS_PER_REQUEST, TARGET, order, query, request};
 
-const POLLS: u32 = 20;
-const OTHER_SPANS: usize = 10_000;
-
 impl<T: Subscribed> Peer for T {
     type Context = ();
 
@@ -112,8 +109,26 @@ pub(super) fn deeper<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// Spans of other requests, open all the while.
-pub(super) fn others() -> Vec<Span> {
-    (0..OTHER_SPANS).map(|_| request_span()).collect()
+pub(super) fn others(count: usize) -> Vec<Span> {
+    (0..count).map(|_| request_span()).collect()
+}
+
+/// Logs in a span.
+#[inline]
+pub(super) fn turn(span: &Span) {
+    span.in_scope(event);
+}
+
+#[inline]
+pub(super) fn open_and_close() {
+    drop(black_box(db_span()));
+}
+
+/// Records a field on a span, and logs in it.
+#[inline]
+pub(super) fn record(span: &Span) {
+    span.record("method", black_box("PUT"));
+    span.in_scope(event);
 }
 
 /// Opens a span, logs in it, records how it went and closes it.
@@ -156,25 +171,29 @@ pub(super) fn long_text(text: &str) {
     info!(target: TARGET, text, "order loaded");
 }
 
-/// Opens a span around a future, polls it to its end and closes the span.
+/// Opens a span around a future, polls it to its end and closes the span. `events`: the polls at which it logs.
 #[inline]
-pub(super) fn instrumented_future() {
-    let mut future = pin!(Steps(0).instrument(request_span()));
+pub(super) fn instrumented_future(polls: u32, events: &[u32]) {
+    let mut future = pin!(Steps { done: 0, polls, events }.instrument(request_span()));
     let mut context = Context::from_waker(Waker::noop());
     while future.as_mut().poll(&mut context).is_pending() {}
 }
 
-/// Is ready at the last of its polls, and logs at two of them.
-struct Steps(u32);
+/// Is ready at the last of its polls, and logs at some.
+struct Steps<'e> {
+    done: u32,
+    polls: u32,
+    events: &'e [u32],
+}
 
-impl Future for Steps {
+impl Future for Steps<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        self.0 += 1;
-        if matches!(self.0, 5 | 15) {
+        self.done += 1;
+        if self.events.contains(&self.done) {
             event();
         }
-        if self.0 < POLLS { Poll::Pending } else { Poll::Ready(()) }
+        if self.done < self.polls { Poll::Pending } else { Poll::Ready(()) }
     }
 }

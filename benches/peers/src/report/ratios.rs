@@ -84,6 +84,15 @@ impl Ratios<'_> {
         self.floor("W1c, nothing written", null(Work::W1c), "floor-filtered", 2.5);
         self.floor("W3", null(Work::W3), "floor-filtered", 1.5);
         self.floor("W4", null(Work::W4), "floor-filtered", 2.5);
+        for (title, work, bound) in [
+            ("W3", Work::W3, 0.9),
+            ("poll", Work::Poll, 0.5),
+            ("span", Work::Span, 0.8),
+            ("span inside", Work::SpanInside, 0.75),
+        ] {
+            self.floor(title, null(work), FMT, bound);
+        }
+        self.floor("turns", null(Work::Turns), "floor-filtered", 3.0);
         self.floor("W0, a disabled call site", null(Work::W0), "floor-filtered", 1.1);
         let worker = self.results.of(OURS, Point::null(Work::W1e), "worker_per_line");
         let by_hand = self.results.of("floor-hand", Point::null(Work::W1e), "caller_mean");
