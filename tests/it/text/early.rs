@@ -147,12 +147,14 @@ fn the_crates_functions_find_the_log_behind_the_early_layer() {
             assert!(spanline::propagate::context().is_some());
             info!("inside");
         });
+        spanline::with("tenant", "acme").in_scope(|| info!("with a variable"));
         guard.handle().set_filter("warn").unwrap();
         info!("hidden");
         guard.handle().set_filter("info").unwrap();
         std::thread::spawn(|| info!("shown")).join().unwrap();
         end(guard, &memory);
-        assert_eq!(messages(&memory), ["inside", "shown"]);
+        assert_eq!(messages(&memory), ["inside", "with a variable", "shown"]);
+        assert_eq!(parsed(&memory)[1]["tenant"], "acme");
         let line = &parsed(&memory)[0];
         assert_eq!((&line["early"], &line["late"]), (&1.into(), &2.into()), "{line}");
     });
