@@ -23,9 +23,7 @@ pub struct Profile {
     pub(crate) batch: Batching,
     pub(crate) own_targets: Vec<String>,
     pub(crate) own_threads: Option<OwnThreads>,
-    pub(crate) wants_columns: bool,
-    /// The field whose value the sink wants with each line.
-    pub(crate) column_field: Option<String>,
+    pub(crate) columns: Wanted,
     pub(crate) is_plain: bool,
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
@@ -52,6 +50,14 @@ pub(crate) struct ClockUse {
     pub(crate) acts: bool,
 }
 
+/// The columns that a sink wants with each line.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    pub(crate) ids: bool,
+    /// A field whose value it wants besides.
+    pub(crate) field: Option<String>,
+}
+
 impl Default for Batching {
     fn default() -> Self {
         Self { lines: usize::MAX, bytes: usize::MAX, linger: Duration::ZERO }
@@ -69,8 +75,7 @@ impl Profile {
             batch: Batching::default(),
             own_targets: Vec::new(),
             own_threads: None,
-            wants_columns: false,
-            column_field: None,
+            columns: Wanted::default(),
             is_plain: false,
             logs_nothing: false,
             schema: None,
@@ -116,14 +121,14 @@ impl Profile {
 
     /// Sets that each line comes with its [`Columns`](super::Columns): trace, span and request id.
     pub fn columns(mut self) -> Self {
-        self.wants_columns = true;
+        self.columns.ids = true;
         self
     }
 
     /// Sets that each line comes with its [`Columns`](super::Columns), and with the value of a field as
     /// [`Columns::field`](super::Columns::field).
     pub fn field(mut self, name: impl Into<String>) -> Self {
-        self.column_field = Some(name.into());
+        self.columns.field = Some(name.into());
         self.columns()
     }
 

@@ -25,7 +25,7 @@ use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Qu
 use crate::record::{Clock, Statics};
 use crate::redaction::Redactor;
 use crate::schema::Schema;
-use crate::sink::{Batching, Control, OwnThreads, Sink, is_client_thread, next_owner};
+use crate::sink::{Batching, Control, OwnThreads, Sink, Wanted, is_client_thread, next_owner};
 
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. A thread
 /// that logs waits this long for it, and then writes its lines itself.
@@ -70,10 +70,8 @@ pub(crate) struct LaneConfig {
     pub(crate) acts_by_clock: bool,
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
-    /// The sink wants the ids of each line.
-    pub(crate) wants_columns: bool,
-    /// A field whose value it wants with them.
-    pub(crate) column_field: Option<String>,
+    /// What the sink wants with each line.
+    pub(crate) columns: Wanted,
     /// Tells which records the output takes, where it does not take all.
     pub(crate) record_filter: Option<RecordFilter>,
     /// Lines equal to the one before are only counted.

@@ -18,7 +18,7 @@ use crate::queue::{Batch, Block, Head, Loss, WorkerCounts};
 use crate::record::{Clock, Record, Statics, Value, discard, notice_metadata, put_named};
 use crate::redaction::Redactor;
 use crate::schema::Schema;
-use crate::sink::{Columns, Lines};
+use crate::sink::{Columns, Lines, Wanted};
 
 /// Tells whether an output takes a record.
 pub(crate) type RecordFilter = Box<dyn FnMut(&Record<'_>) -> bool + Send>;
@@ -35,10 +35,8 @@ pub(super) struct Renderer {
     pub(super) shared_statics: Arc<ArcSwap<Statics>>,
     pub(super) clock: Clock,
     pub(super) max_line_bytes: usize,
-    /// The sink wants the ids of each line.
-    pub(super) wants_columns: bool,
-    /// A field whose value it wants with them.
-    pub(super) column_field: Option<String>,
+    /// What the sink wants with each line.
+    pub(super) columns: Wanted,
 }
 
 /// Records that are being rendered, and what becomes of them.
@@ -152,8 +150,8 @@ impl Renderer {
             return end;
         }
         let length = lines.end_line(level, time, Some(meta), false);
-        if self.wants_columns {
-            lines.add_columns(columns(&record, self.column_field.as_deref()));
+        if self.columns.ids {
+            lines.add_columns(columns(&record, self.columns.field.as_deref()));
         }
         length
     }
@@ -231,7 +229,6 @@ impl Renderer {
         };
         let rendered = catch_unwind(AssertUnwindSafe(|| {
             let mut record = record;
-            let column_field = self.column_field.as_deref();
             if let Some(redactor) = &mut self.redactor {
                 redactor.pass(&mut record, SAMPLE_CUT_BYTES);
             }
@@ -240,7 +237,7 @@ impl Renderer {
             if lines.len() - start > self.max_line_bytes {
                 shorten::render_shortened(&mut *self.schema, record, lines, self.max_line_bytes);
             }
-            self.wants_columns.then(|| columns(&record, column_field))
+            self.columns.ids.then(|| columns(&record, self.columns.field.as_deref()))
         }));
         let columns = match rendered {
             Ok(columns) => columns,
