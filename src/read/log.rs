@@ -7,12 +7,13 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::dated;
 use super::lines::Lines;
 use super::numbered::{self, Numbered};
 use super::open::{failed, is_same, open, unexpected};
 use super::segment::{Segment, Stored};
 use crate::error::Error;
-use crate::rotation::{Compression, Segment as Position, SegmentNames};
+use crate::rotation::{Compression, PathPattern, Segment as Position, SegmentNames};
 
 /// A listing that a rotation disturbs is repeated this often.
 const ATTEMPTS: u32 = 16;
@@ -29,6 +30,8 @@ pub struct Log {
 enum Files {
     /// The active file and its segments.
     All(Arc<SegmentNames>),
+    /// The files of all periods.
+    Dated(Arc<PathPattern>),
     /// Only this closed segment.
     Closed(Arc<SegmentNames>, Position, Compression),
     /// Only this compressed file, which is no segment by its name.
@@ -42,7 +45,8 @@ impl Log {
     /// Opens the log at `path`, the path that the program writes to, for example `logs/orders.log`.
     ///
     /// The active file may be missing while closed segments exist. The path of one closed segment, or of any file that
-    /// ends in `.gz` or `.zst`, opens this file alone. Symbolic links are followed.
+    /// ends in `.gz` or `.zst`, opens this file alone. A path with a date, such as `logs/%Y/%m/app-%d.log`, opens the files
+    /// of all periods. Symbolic links are followed.
     ///
     /// # Errors
     /// There is no such log, the path leads to a directory or a FIFO, or the directory cannot be read.
@@ -63,7 +67,11 @@ impl Log {
         let Some(name) = path.file_name().and_then(OsStr::to_str) else {
             return Err(invalid("expected a path with a file name in UTF-8"));
         };
+        let pattern = PathPattern::parse(&path).ok().flatten().filter(|_| found.is_none());
         let files = match SegmentNames::of_segment(name) {
+            _ if pattern.is_some() => {
+                pattern.map_or_else(|| Files::Single(Compression::Plain), |it| Files::Dated(it.into()))
+            }
             Some((names, position, compression)) if found.is_some() => {
                 Files::Closed(Arc::new(names), position, compression)
             }
@@ -81,6 +89,13 @@ impl Log {
         Ok(log)
     }
 
+    /// Returns the log whose active file is at `path`.
+    pub(super) fn of_file(path: PathBuf) -> Self {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let files = Files::All(Arc::new(SegmentNames::new(name)));
+        Self { path, files }
+    }
+
     /// Returns the active file's path, or the path of the one file that was opened.
     pub fn path(&self) -> &Path {
         &self.path
@@ -96,6 +111,7 @@ impl Log {
     pub fn segments(&self) -> Result<Vec<Segment>, Error> {
         let names = match &self.files {
             Files::All(names) => names,
+            Files::Dated(pattern) => return dated::segments(pattern),
             files => {
                 let stored = fs::symlink_metadata(&self.path).map(|metadata| Stored::of(&metadata)).unwrap_or_default();
                 let path = self.path.clone();
@@ -104,7 +120,7 @@ impl Log {
                     Files::Closed(names, position, compression) => {
                         Segment::closed(path, Arc::clone(names), *position, *compression, stored)
                     }
-                    Files::All(_) => return Ok(Vec::new()),
+                    Files::All(_) | Files::Dated(_) => return Ok(Vec::new()),
                 }]);
             }
         };

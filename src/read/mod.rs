@@ -28,6 +28,7 @@
 //! # }
 //! ```
 
+mod dated;
 mod decode;
 mod lines;
 mod log;

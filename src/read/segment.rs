@@ -11,7 +11,7 @@ use super::lines::Lines;
 use super::open::{failed, open, read_at};
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::rotation::{Compression, Segment as Position, SegmentNames};
+use crate::rotation::{Compression, Label, Segment as Position, SegmentNames};
 
 /// One file of a log, as it was when it was listed: the active file or a closed segment.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ enum Role {
     Active(Option<Arc<File>>),
     /// Stays open, as a rotation gives it another number. `None` if it could not be opened.
     Numbered(Option<Arc<File>>),
+    /// Was the active file of a period that has ended.
+    Ended(Label, Option<Arc<File>>),
     /// Its compression, and with it its name, may change.
     Closed(Arc<SegmentNames>, Position),
     /// A compressed file that is no segment by its name.
@@ -69,6 +71,13 @@ impl Segment {
 
     pub(super) fn numbered(path: PathBuf, compression: Compression, file: Option<Arc<File>>, stored: Stored) -> Self {
         Self { path, compression, stored, role: Role::Numbered(file) }
+    }
+
+    /// Makes the active file that of a period that has ended.
+    pub(super) fn end(&mut self, label: Label) {
+        if let Role::Active(file) = &mut self.role {
+            self.role = Role::Ended(label, file.take());
+        }
     }
 
     pub(super) fn single(path: PathBuf, compression: Compression, stored: Stored) -> Self {
@@ -98,7 +107,11 @@ impl Segment {
     /// Returns what it covers, as its name says: the first moment of its period on a wall clock in the log's zone, such as
     /// `2026-11-20`; `None` for the active file and for numbered segments.
     pub fn period(&self) -> Option<String> {
-        self.position().and_then(|position| position.label).map(|label| label.to_string())
+        let label = match &self.role {
+            Role::Ended(label, _) => Some(*label),
+            _ => self.position().and_then(|position| position.label),
+        };
+        label.map(|label| label.to_string())
     }
 
     /// Returns when it was last written to, as of the listing; compression does not change that.
@@ -120,7 +133,7 @@ impl Segment {
     /// The file cannot be opened, it has been removed since it was listed, or the feature that decompresses it is not
     /// enabled.
     pub fn open(&self) -> Result<Reader, Error> {
-        if let Role::Active(Some(file)) | Role::Numbered(Some(file)) = &self.role {
+        if let Role::Active(Some(file)) | Role::Numbered(Some(file)) | Role::Ended(_, Some(file)) = &self.role {
             let source = Box::new(Shared { file: Arc::clone(file), offset: 0 });
             let source = decoder(self.compression, source, &self.path)?;
             return Ok(Reader { path: self.path.clone(), source });

@@ -55,13 +55,17 @@ impl Period {
 
     /// Returns the label of the period that `time` belongs to.
     pub(super) fn label<Z: TimeZone>(self, time: DateTime<Utc>, zone: &Z) -> Label {
-        let precision = match self.minutes() {
+        Label::of(self.start_of(time, zone), self.precision(), zone)
+    }
+
+    /// Returns the parts of a date that tell its periods apart.
+    pub(super) fn precision(self) -> Precision {
+        match self.minutes() {
             Some(minutes) if minutes.is_multiple_of(60) => Precision::Hour,
             Some(_) => Precision::Minute,
             None if self == Self::Monthly => Precision::Month,
             None => Precision::Day,
-        };
-        Label::of(self.start_of(time, zone), precision, zone)
+        }
     }
 
     /// Returns its length, if that is part of a day.

@@ -9,6 +9,7 @@
 mod boundaries;
 mod label;
 mod name;
+mod path_pattern;
 mod period;
 mod retention;
 mod schedule;
@@ -18,6 +19,7 @@ mod tracing_appender;
 pub(crate) use label::Label;
 pub use name::Compression;
 pub(crate) use name::{Segment, SegmentNames};
+pub(crate) use path_pattern::{Found, PathPattern};
 pub use period::Period;
 pub(crate) use retention::Retention;
 pub(crate) use schedule::{Calendar, PeriodState, Schedule, Zone};

@@ -291,7 +291,7 @@ impl ActiveFile {
 
     /// Releases the shared lock of a closed segment. Closing the file does not suffice: a forked process may have
     /// inherited the lock.
-    pub(super) fn release(self) {
+    pub(super) fn release(&self) {
         let _ = self.file.get().and_then(File::unlock);
     }
 
@@ -335,6 +335,7 @@ mod tests {
             calendar: Calendar::default(),
             new_files,
             attributes: new_files.attributes(),
+            period_of: None,
             is_lazy: false,
             link: None,
             is_strict: false,

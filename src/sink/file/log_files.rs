@@ -31,6 +31,8 @@ pub(super) struct LogFiles {
     pub(super) names: SegmentNames,
     /// What a segment is called after.
     pub(super) calendar: Calendar,
+    /// A time in the period whose file this is, where the path has a date.
+    pub(super) period_of: Option<Timestamp>,
     /// Settings of new files.
     pub(super) new_files: NewFiles,
     /// What new files get: as set, or as the active file has it.
@@ -153,7 +155,7 @@ impl LogFiles {
     }
 
     /// Returns why a file with a segment's name is left alone.
-    fn distrust(segment: Segment, entry: &Entry) -> Option<String> {
+    pub(super) fn distrust(segment: Segment, entry: &Entry) -> Option<String> {
         let no_room = || "its number or year leaves no room for a successor".to_owned();
         entry.distrust(Links::Any).or_else(|| (!segment.leaves_room()).then(no_room))
     }
@@ -306,7 +308,7 @@ impl LogFiles {
 impl LogFiles {
     /// Returns when a segment was closed: its last write, which compression keeps. If that is in the future, the clock was
     /// ahead then, or the file was copied; its name tells instead.
-    fn closed_at(&self, segment: Segment, files: &[SegmentFile], now: Option<Timestamp>) -> Timestamp {
+    pub(super) fn closed_at(&self, segment: Segment, files: &[SegmentFile], now: Option<Timestamp>) -> Timestamp {
         let modified = files.iter().map(|file| file.entry.modified).min().unwrap_or_default();
         let is_past = |time: &Timestamp| now.is_none_or(|now| *time <= now);
         let named =

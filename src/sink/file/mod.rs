@@ -9,6 +9,9 @@
 //!
 //! With [`numbered`](RollingFile::numbered), segments are called `orders.log.1` and so on, as `numbered` describes.
 //!
+//! Where the path has a date, `logs/%Y/%m/app-%d.log`, each period has a separate file, which keeps its name:
+//! `log_writer` begins it, and `dated` finds all of them.
+//!
 //! # When files roll
 //! A file rotates before the line that would exceed [`rotate_bytes`](RollingFile::rotate_bytes), before the first line
 //! of a new [`Period`](crate::sink::Period), or on demand, whichever comes first. An empty file never rotates, and a
@@ -59,10 +62,13 @@
 mod active_file;
 mod codec;
 mod compressor;
+mod dated;
 mod directory;
+mod durable;
 mod failed;
 mod kept;
 mod log_files;
+mod log_writer;
 mod newest_link;
 mod numbered;
 mod path_mistake;
@@ -72,5 +78,6 @@ mod rolling_file;
 mod rotating_writer;
 #[cfg(feature = "tracing-appender")]
 mod tracing_appender;
+mod turn;
 
 pub use rolling_file::RollingFile;

@@ -34,6 +34,12 @@ impl NewestLink {
         Ok(Self { directory: Arc::new(directory), name: name.to_owned(), target })
     }
 
+    /// Returns the same link to another file.
+    pub(super) fn to(&self, active: &Path) -> Self {
+        let target = active.strip_prefix(self.directory.path()).unwrap_or(active).to_owned();
+        Self { target, ..self.clone() }
+    }
+
     /// Makes the link lead to the file.
     pub(super) fn place(&self) -> Result<(), Error> {
         let path = self.directory.path().join(&self.name);

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Component, Path};
 
+use crate::rotation::PathPattern;
+
 /// Returns what to write instead of `path`; `None` for a path that may be meant.
 pub(super) fn path_mistake(path: &Path) -> Option<String> {
     let text = path.to_str()?;
@@ -22,7 +24,9 @@ pub(super) fn path_mistake(path: &Path) -> Option<String> {
     if text.starts_with('~') && parts.clone().next() == Some("~") {
         return Some("only a shell expands `~`; expected the whole path, such as from the variable `HOME`".to_owned());
     }
-    if let Some(variable) = parts.clone().find(|part| is_variable(part)) {
+    let is_dated = matches!(PathPattern::parse(path), Ok(Some(_)));
+    let is_wrong = |part: &&str| is_variable(part) && !(is_dated && part.starts_with('%'));
+    if let Some(variable) = parts.clone().find(is_wrong) {
         return Some(format!(
             "only a shell expands `{}`; expected the whole path, such as from `std::env::var`",
             variable.escape_debug()
@@ -30,10 +34,10 @@ pub(super) fn path_mistake(path: &Path) -> Option<String> {
     }
     // The name of a temporary directory may have any letters.
     let has_letters = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.contains("YYYY"));
-    let dated = parts.any(|part| ["%Y", "%F", "%D", "{date}"].iter().any(|pattern| part.contains(pattern)));
+    let dated = parts.any(|part| ["%F", "%D", "{date}"].iter().any(|pattern| part.contains(pattern)));
     (has_letters || dated).then(|| {
-        "the name has a pattern for the date, which is not expanded; write a plain name and `daily()`, which gives \
-         closed files their time"
+        "the name has a pattern for the date, which is not expanded; write `%Y-%m-%d` and `daily()`, or a plain name and \
+         `daily()`, which gives closed files their date"
             .to_owned()
     })
 }
@@ -43,7 +47,10 @@ fn is_variable(part: &str) -> bool {
     let name = |text: &str| text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     match (part.strip_prefix('$'), part.strip_prefix('%')) {
         (Some(rest), _) => name(rest.strip_prefix('{').unwrap_or(rest)),
-        (_, Some(rest)) => rest.split_once('%').is_some_and(|(variable, _)| name(variable) && variable.len() > 1),
+        (_, Some(rest)) => rest.split_once('%').is_some_and(|(variable, _)| {
+            let is_word = variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            name(variable) && is_word && variable.len() > 1
+        }),
         _ => false,
     }
 }
@@ -64,15 +71,26 @@ mod tests {
             ("logs/${APP}.log", "`${APP}.log`"),
             ("%APPDATA%/a.log", "`%APPDATA%`"),
             ("file:///var/log/a.log", "`/var/log/a.log`"),
-            ("logs/a-%Y-%m-%d.log", "`daily()`"),
+            ("logs/a-%F.log", "`%Y-%m-%d` and `daily()`"),
             ("logs/a-{date}.log", "`daily()`"),
+            ("%APPDATA%/a-%Y.log", "`%APPDATA%`"),
         ] {
             let text = path_mistake(Path::new(path)).expect(path);
             assert!(text.contains(advice), "{text}");
         }
-        for path in
-            ["a.log", "./-", "logs/~a.log", "./~/a.log", "a$b.log", "100%.log", "%41%.log", "/var/log/a.log", "$"]
-        {
+        for path in [
+            "a.log",
+            "./-",
+            "logs/~a.log",
+            "./~/a.log",
+            "a$b.log",
+            "100%.log",
+            "%41%.log",
+            "/var/log/a.log",
+            "$",
+            "%Y-%m-%d.log",
+            "%Y_%m.log",
+        ] {
             assert_eq!(path_mistake(Path::new(path)), None, "{path}");
         }
     }

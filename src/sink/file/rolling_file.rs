@@ -1,7 +1,7 @@
 //! The sink [`RollingFile`]: its settings, and the sink's protocol.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +10,14 @@ use chrono::Weekday;
 use super::directory::{Attributes, Directory, NewFiles};
 use super::failed::failed;
 use super::log_files::LogFiles;
+use super::log_writer::LogWriter;
 use super::newest_link::NewestLink;
 use super::path_mistake::path_mistake;
 use super::rotating_writer::RotatingWriter;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
-use crate::rotation::{Calendar, Compression, Period, Retention, SegmentNames, Zone};
+use crate::record::Timestamp;
+use crate::rotation::{Calendar, Compression, PathPattern, Period, Retention, SegmentNames, Zone};
 use crate::sink::{Control, Lines, Next, Profile, Sink};
 
 /// How long the end of the log waits for compression; the next start does the rest.
@@ -53,7 +55,7 @@ pub struct RollingFile {
     is_strict: bool,
     /// In a forked child: the directory that the parent holds.
     place: Option<Arc<Directory>>,
-    writer: Option<RotatingWriter>,
+    writer: Option<LogWriter>,
 }
 
 impl RollingFile {
@@ -66,6 +68,10 @@ impl RollingFile {
     pub const MAX_NUMBERED_FILES: usize = 1000;
 
     /// Creates a file without limits, which never rotates. Does not open it yet.
+    ///
+    /// The path may have a date, in the parts `%Y`, `%m`, `%d`, `%H` and `%M`: `logs/%Y/%m/app-%d.log`, with `daily()`. Then
+    /// each period has a separate file, and nothing is renamed. The parts must tell the periods apart. `%%` stands for one
+    /// `%` there.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -265,7 +271,7 @@ impl RollingFile {
     }
 
     /// Opens the file.
-    fn open(&self) -> Result<RotatingWriter, Error> {
+    fn open(&self) -> Result<LogWriter, Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
         if self.rotate_bytes == Some(0) {
             return invalid("rotate_bytes is 0 B; expected at least 1 B");
@@ -295,6 +301,37 @@ impl RollingFile {
             return invalid(&format!("file_mode is {mode:04o}; expected bits of {:04o} only", Attributes::MODE_MASK));
         }
         let path = std::path::absolute(&self.path).map_err(failed("open", &self.path))?;
+        let pattern = match PathPattern::parse(&path) {
+            Err(mistake) => return invalid(&mistake),
+            Ok(pattern) => pattern,
+        };
+        let Some(pattern) = pattern else {
+            return Ok(LogWriter::new(RotatingWriter::open(self.files(&path)?, self.rotate_bytes)?));
+        };
+        if let Some(mistake) = pattern.mistake(self.calendar.period) {
+            return invalid(&mistake);
+        }
+        if self.is_numbered {
+            return invalid("numbered is set, but files with a date in their path keep their names; remove it");
+        }
+        if self.compression != Compression::Plain {
+            let form = self.compression;
+            return invalid(&format!(
+                "{form} is set, but files with a date in their path are not compressed; remove it"
+            ));
+        }
+        if self.place.as_ref().is_some_and(|place| place.has_other_root()) {
+            let why = "the process has changed its root since it was forked; expected the same root";
+            return Err(Error::retry(format!("open {}: {why}", self.path.display())));
+        }
+        let now = Timestamp::now();
+        let files = self.files(&pattern.path(self.calendar.label(now)))?;
+        LogWriter::open_dated(files, pattern, self.rotate_bytes, now)
+    }
+
+    /// Returns the files of the log at `path`, which is absolute. Opens the directory.
+    fn files(&self, path: &Path) -> Result<LogFiles, Error> {
+        let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
         let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else {
             return invalid("the path has no file name in UTF-8; expected a file, such as `logs/orders.log`");
         };
@@ -317,23 +354,23 @@ impl RollingFile {
         };
         let names = SegmentNames::new(name);
         let names = if self.is_numbered { names.numbered() } else { names };
-        let files = LogFiles {
+        Ok(LogFiles {
             active_path: directory.path().join(name),
             directory,
             names,
             calendar: self.calendar,
             new_files: self.new_files,
             attributes: self.new_files.attributes(),
+            period_of: None,
             is_lazy: self.is_lazy,
             link,
             is_strict: self.is_strict,
             retention: self.retention,
             compression: self.compression,
-        };
-        RotatingWriter::open(files, self.rotate_bytes)
+        })
     }
 
-    fn opened(&mut self) -> Result<&mut RotatingWriter, Error> {
+    fn opened(&mut self) -> Result<&mut LogWriter, Error> {
         let writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.open()?,
@@ -345,7 +382,7 @@ impl RollingFile {
 impl Sink for RollingFile {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         // What is wrong with the path now may be repaired later: no line is given up for it, unless no file can hold it.
-        let next = self.opened().and_then(|writer| writer.write(lines).map(|()| writer.next()));
+        let next = self.opened().and_then(|log| log.write(lines).map(|()| log.next()));
         next.map_err(Error::into_retry)
     }
 
@@ -353,19 +390,22 @@ impl Sink for RollingFile {
         if control == Control::Open {
             self.writer = None;
             // A log whose file cannot be opened does not start.
-            return self.opened().map(RotatingWriter::await_line).map_err(Error::into_invalid);
+            return self.opened().map(|log| log.writer.await_line()).map_err(Error::into_invalid);
         }
         if control == Control::Forked {
             // Closing the file does not release the parent's lock on it. The child has no compression thread.
-            self.place = self.writer.take().map(|writer| Arc::clone(writer.directory())).or(self.place.take());
+            self.place = self.writer.take().map(|log| Arc::clone(log.writer.directory())).or(self.place.take());
             return Ok(());
         }
-        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let Some(log) = &mut self.writer else { return Ok(()) };
+        if let Control::Tick(now) = control {
+            return log.tick(now);
+        }
+        let writer = &mut log.writer;
         let result = match control {
             Control::Sync => writer.sync(),
             Control::Reopen => writer.reopen(),
             Control::Rotate => writer.rotate_now(),
-            Control::Tick(now) => writer.tick(now),
             Control::Close => writer.finish(FINISH),
             _ => Ok(()),
         };

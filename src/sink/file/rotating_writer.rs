@@ -3,7 +3,6 @@
 //! Before: [`RollingFile`](super::RollingFile) passes lines on. After: [`ActiveFile`] appends them. Between rotations,
 //! a run of lines is written in one call.
 
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::Arc;
@@ -11,7 +10,8 @@ use std::time::Duration;
 
 use super::active_file::ActiveFile;
 use super::compressor::Compressor;
-use super::directory::{Directory, Links};
+use super::directory::Directory;
+use super::durable::Durable;
 use super::failed::failed;
 use super::kept::Kept;
 use super::log_files::{DirectoryListing, DirectoryLock, LogFiles, SegmentFile};
@@ -26,35 +26,24 @@ use crate::sink::{Line, Lines, Next};
 /// After a failed rotation, the old file is written to for this long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
 
-/// What was last made durable.
-#[derive(Debug)]
-struct Durable {
-    /// The newest segment at that time.
-    newest: Option<Segment>,
-    /// Files were created or renamed since then.
-    moved: bool,
-    /// What was written since then.
-    kept: Kept,
-}
-
 #[derive(Debug)]
 pub(super) struct RotatingWriter {
-    files: Arc<LogFiles>,
-    active: ActiveFile,
-    schedule: Schedule,
+    pub(super) files: Arc<LogFiles>,
+    pub(super) active: ActiveFile,
+    pub(super) schedule: Schedule,
     rotate_bytes: Option<u64>,
     /// The time of the latest line or tick.
-    now: Option<Timestamp>,
+    pub(super) now: Option<Timestamp>,
     /// A rotation was requested and is still to be done.
     wanted: bool,
     /// When a rotation failed; cleared by the next success.
     failed_at: Option<Timestamp>,
     /// To be reported once all lines are written.
-    problems: Problems,
+    pub(super) problems: Problems,
     /// What the next segment must follow, also when all were removed.
-    newest: Option<Segment>,
+    pub(super) newest: Option<Segment>,
     prune_time: PruneTime,
-    durable: Durable,
+    pub(super) durable: Durable,
     compressor: Compressor,
 }
 
@@ -106,6 +95,10 @@ impl RotatingWriter {
             }
             let size = self.active.settle(lines).map_err(failed("write to", &self.files.active_path))?;
             if self.is_due(size, lines) && !self.is_waiting(time) {
+                if self.files.period_of.is_some() && self.is_over(time) {
+                    // The caller begins the file of the next period.
+                    return Ok(());
+                }
                 self.attempt_rotation(time);
                 continue;
             }
@@ -171,7 +164,7 @@ impl RotatingWriter {
     }
 
     /// Returns whether the program has closed a descriptor. Each is checked before its number is used again.
-    fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self) -> bool {
         self.active.is_lost() | self.files.directory.is_lost()
     }
 
@@ -218,7 +211,7 @@ impl RotatingWriter {
     }
 
     /// Makes the file stay without a line, unless it is to be created with one.
-    fn keep_empty(&mut self) {
+    pub(super) fn keep_empty(&mut self) {
         if !self.files.is_lazy {
             self.active.keep();
         }
@@ -238,75 +231,6 @@ impl RotatingWriter {
                 Arc::make_mut(&mut self.files).attributes = attributes;
             }
         }
-    }
-
-    /// Makes everything durable that was written.
-    ///
-    /// # Errors
-    /// After a sync of data that failed, the lines since the last one are written again to a new segment. If they are no
-    /// longer in memory, or that fails too, the error is [`Error::not_durable`].
-    pub(super) fn sync(&mut self) -> Result<(), Error> {
-        if self.is_lost() {
-            self.reopen()?;
-        }
-        let Err(error) = self.sync_data()? else {
-            self.durable.kept.settle();
-            self.durable.kept.is_hopeless = false;
-            return Ok(());
-        };
-        let again = self.durable.kept.take().map(|bytes| self.write_again(&bytes));
-        self.durable.kept.settle();
-        self.durable.kept.is_hopeless |= matches!(again, Some(Err(_)));
-        match again {
-            Some(Ok(())) => {
-                let what = "the lines that it covered were written again to a new segment";
-                self.problems.failed(Error::retry(format!("{error:#}; {what}")));
-                Ok(())
-            }
-            Some(Err(second)) => Err(Error::not_durable(format!(
-                "{error:#}; lines may not survive a power cut: writing them again failed: {second:#}"
-            ))),
-            None => Err(Error::not_durable(format!(
-                "{error:#}; lines may not survive a power cut: they are no longer in memory"
-            ))),
-        }
-    }
-
-    /// Syncs the files, and the directory if names have changed. The inner error is that of a file's data.
-    fn sync_data(&mut self) -> Result<Result<(), Error>, Error> {
-        if let Err(error) = self.active.sync() {
-            return Ok(Err(failed("sync", &self.files.active_path)(error)));
-        }
-        if self.durable.moved {
-            let listing = self.files.list()?;
-            let is_new = |segment: &Segment| segment.is_numbered() || Some(*segment) > self.durable.newest;
-            for (segment, _) in listing.closed.iter().filter(|(segment, _)| is_new(segment)) {
-                // A compressed segment was made durable before it got its name.
-                let name = self.files.names.segment(*segment, Compression::Plain);
-                if let Ok(file) = self.files.directory.open_file(&name, Links::Any)
-                    && let Err(error) = file.get().and_then(File::sync_data)
-                {
-                    return Ok(Err(failed("sync", &self.files.path(&name))(error)));
-                }
-            }
-            self.sync_directory(listing.newest)?;
-        }
-        Ok(Ok(()))
-    }
-
-    fn sync_directory(&mut self, newest: Option<Segment>) -> Result<(), Error> {
-        self.files.directory.sync().map_err(failed("sync", self.files.directory.path()))?;
-        (self.durable.newest, self.durable.moved) = (newest, false);
-        Ok(())
-    }
-
-    /// Begins a new segment with lines that could not be made durable where they are.
-    fn write_again(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        if self.active.len().map_err(failed("inspect", &self.files.active_path))? > 0 {
-            self.rotate(self.now.or(self.active.modified()).unwrap_or_default())?;
-        }
-        self.active.write_again(bytes).map_err(failed("write to", &self.files.active_path))?;
-        self.sync_directory(self.newest)
     }
 
     /// Waits for the compression of closed segments, for `limit` at most. A log that did not start, or that no line came
@@ -347,6 +271,9 @@ impl RotatingWriter {
         self.problems.set(Condition::LeftAlone, self.files.left_alone(listing));
         self.newest = listing.newest.into_iter().chain(self.newest).reduce(Segment::highest);
         let written = self.active.len().is_ok_and(|len| len > 0);
+        if self.files.period_of.is_some() {
+            return self.schedule.begin(self.files.period_of);
+        }
         let newest = listing.newest.and_then(|newest| self.files.calendar.start(newest.label?));
         let known = || if self.schedule.is_endless() { self.active.begun() } else { self.active.modified() };
         let time = if written { known().max(newest) } else { None };
@@ -356,6 +283,10 @@ impl RotatingWriter {
     /// Returns whether a rotation is due before the first line.
     fn is_due(&mut self, size: u64, lines: &Lines) -> bool {
         let Some(line) = lines.iter().next().filter(|_| lines.at_line_start()) else { return false };
+        if self.files.period_of.is_some() {
+            let is_other = self.schedule.state_at(line.time) != PeriodState::Current;
+            return is_other || (size > 0 && (self.wanted || !self.fits(size, &line)));
+        }
         if size == 0 || self.schedule.state_at(line.time) == PeriodState::ClockSteppedBack {
             self.schedule.begin(Some(line.time));
         }
@@ -392,12 +323,12 @@ impl RotatingWriter {
     }
 
     /// Returns whether a rotation failed recently, by the time of lines, which arrive out of order.
-    fn is_waiting(&self, time: Timestamp) -> bool {
+    pub(super) fn is_waiting(&self, time: Timestamp) -> bool {
         let since = |at: Timestamp| time.as_nanos().saturating_sub(at.as_nanos());
         self.failed_at.is_some_and(|at| (-RETRY_NANOS..RETRY_NANOS).contains(&since(at)))
     }
 
-    fn postpone(&mut self, error: Error, time: Timestamp) {
+    pub(super) fn postpone(&mut self, error: Error, time: Timestamp) {
         self.failed_at = Some(time);
         self.problems.failed(error);
     }
@@ -417,7 +348,7 @@ impl RotatingWriter {
 
     /// Closes the active file under a new name, unless another process has done so, and opens a new one. Removes and
     /// compresses what is due. Lists the directory once, which is most of the work when there are many segments.
-    fn rotate(&mut self, time: Timestamp) -> Result<(), Error> {
+    pub(super) fn rotate(&mut self, time: Timestamp) -> Result<(), Error> {
         let lock = self.files.lock()?;
         self.problems.set(Condition::NoLocks, self.files.missing_locks(&lock));
         let mut listing = match self.active.is_at(&self.files) && self.active.is_in(&self.files) {
@@ -443,7 +374,7 @@ impl RotatingWriter {
         before.release();
         self.newest = Some(segment);
         self.durable.moved = true;
-        self.schedule.begin(Some(time));
+        self.schedule.begin(self.files.period_of.or(Some(time)));
         Ok(listing)
     }
 

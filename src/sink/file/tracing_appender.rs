@@ -27,7 +27,8 @@ impl RollingFile {
     ///
     /// The settings of `tracing_appender`'s builder are calls here. `max_log_files(n)` counts the active file, so it
     /// becomes [`keep_files(n - 1)`](RollingFile::keep_files). `filename_suffix("log")` becomes part of the prefix.
-    /// `latest_symlink` is not needed: the active file keeps its name.
+    /// `latest_symlink` is not needed: the active file keeps its name. For `logs/orders.log.2026-11-20`, write to
+    /// `logs/orders.log.%Y-%m-%d`.
     ///
     /// # Examples
     /// ```

@@ -10,7 +10,7 @@ use spanline::RollingFile;
 use spanline::sink::{Control, Lines, Sink};
 use tracing::Level;
 
-use crate::support::log_directory::{NOON, Play, at, compressing, lines};
+use crate::support::log_directory::{NOON, Play, at, compressing, later, lines};
 
 /// What the child process does; see [`child`].
 const ROLE: &str = "SPANLINE_ROTATE_ROLE";
@@ -54,6 +54,7 @@ fn child_process() {
         "modes" => rotate_once(log),
         #[cfg(unix)]
         "modes_set" => rotate_once(log.file_mode(0o644).directory_mode(0o711)),
+        "one_of_two_dated" => write_dated(log.daily().rotate_bytes(2_000)),
         "write_until_killed" => write_until_killed(log),
         "one_of_four" => write_as_one_of_four(log),
         "numbered_until_killed" => write_until_killed(log.keep_files(1000).numbered()),
@@ -82,6 +83,20 @@ fn write_until_killed(log: RollingFile) {
             println!("wrote {n}");
         }
     }
+}
+
+/// Writes a file for each of ten days.
+fn write_dated(log: RollingFile) {
+    let mut log = log.open();
+    let id = number("ID");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    for n in 0..1000 {
+        let mut batch = lines(&[&format!("process {id} line {n}")], later(at(NOON), n * 864));
+        while !batch.is_empty() {
+            let _ = log.write(&mut batch);
+        }
+    }
+    log.close();
 }
 
 fn write_as_one_of_four(log: RollingFile) {

@@ -7,6 +7,7 @@ pub(crate) mod child_process;
 #[cfg(feature = "gzip")]
 pub(crate) mod compression;
 pub(crate) mod damaged_logs;
+pub(crate) mod dated_paths;
 pub(crate) mod durability;
 pub(crate) mod failed_sync;
 pub(crate) mod full_disk;

@@ -35,6 +35,18 @@ impl Directory {
         Ok(Self { path: path.to_owned() })
     }
 
+    pub(in super::super) fn enter(&self, name: &str) -> io::Result<Self> {
+        let path = self.path.join(name);
+        match fs::symlink_metadata(&path)?.is_dir() {
+            true => Ok(Self { path }),
+            false => Err(ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    pub(in super::super) fn remove_directory(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir(self.path.join(name))
+    }
+
     pub(in super::super) fn path(&self) -> &Path {
         &self.path
     }

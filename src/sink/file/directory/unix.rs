@@ -42,6 +42,17 @@ impl Directory {
         Ok(Self { descriptor, path: path.to_owned(), root: root()? })
     }
 
+    /// Opens the directory `name` in it. A link is not followed.
+    pub(in super::super) fn enter(&self, name: &str) -> io::Result<Self> {
+        let descriptor = Descriptor::new(walk::below(self.fd()?, name)?)?;
+        Ok(Self { descriptor, path: self.path.join(name), root: self.root })
+    }
+
+    /// Removes the directory `name` in it, which must be empty.
+    pub(in super::super) fn remove_directory(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(self.fd()?, name, AtFlags::REMOVEDIR)?)
+    }
+
     /// Returns the path at which it was opened.
     pub(in super::super) fn path(&self) -> &Path {
         &self.path

@@ -54,6 +54,11 @@ pub(super) fn open(path: &Path, mode: u32) -> io::Result<OwnedFd> {
     open_at(at.as_fd(), OsStr::new("."), HOLD)
 }
 
+/// Opens the directory `name` in `at`, without following a link.
+pub(super) fn below(at: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    open_at(at, OsStr::new(name), HOLD)
+}
+
 enum Step {
     Entered(OwnedFd),
     Link(PathBuf),

@@ -1,0 +1,113 @@
+//! Writes to one file that keeps its name, or to a file for each period.
+//!
+//! Where the path has a date, a new period's first line begins the file of that period, and nothing is renamed. Each file
+//! has a [`RotatingWriter`]. A file that cannot be begun is tried again ten seconds later, and lines continue in the old
+//! one. A line of an earlier period continues the file of that period if the clock was set back by more than a minute.
+
+use std::sync::Arc;
+
+use super::log_files::LogFiles;
+use super::prune_time::PruneTime;
+use super::rotating_writer::RotatingWriter;
+use crate::error::Error;
+use crate::record::Timestamp;
+use crate::rotation::{PathPattern, Retention};
+use crate::sink::{Lines, Next};
+
+/// The writer of a log.
+#[derive(Debug)]
+pub(super) struct LogWriter {
+    pub(super) writer: RotatingWriter,
+    dated: Option<Dated>,
+}
+
+/// What a log with a date in its path has beside the writer of the current file.
+#[derive(Debug)]
+struct Dated {
+    pattern: Arc<PathPattern>,
+    retention: Retention,
+    rotate_bytes: Option<u64>,
+    now: Option<Timestamp>,
+    prune_time: PruneTime,
+}
+
+impl LogWriter {
+    /// Creates the writer of a log whose file keeps its name.
+    pub(super) fn new(writer: RotatingWriter) -> Self {
+        Self { writer, dated: None }
+    }
+
+    /// Opens the file of the period that `time` belongs to. Its settings are those of `files`.
+    pub(super) fn open_dated(
+        mut files: LogFiles,
+        pattern: PathPattern,
+        rotate_bytes: Option<u64>,
+        time: Timestamp,
+    ) -> Result<Self, Error> {
+        // It applies to the files of all periods together.
+        let retention = std::mem::take(&mut files.retention);
+        let pattern = Arc::new(pattern);
+        let prune_time = PruneTime::new(retention.age.is_some());
+        let path = pattern.path(files.calendar.label(time));
+        let writer = RotatingWriter::open(files.at(&path, time)?, rotate_bytes)?;
+        let mut log = Self { writer, dated: Some(Dated { pattern, retention, rotate_bytes, now: None, prune_time }) };
+        log.prune();
+        Ok(log)
+    }
+
+    pub(super) fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        loop {
+            let time = lines.iter().next().filter(|_| lines.at_line_start()).map(|line| line.time);
+            if let Some(time) = time.filter(|time| self.dated.is_some() && self.writer.is_over(*time)) {
+                self.turn_to(time);
+            }
+            let newest = self.writer.newest;
+            let written = self.writer.write(lines);
+            if self.dated.is_some() && self.writer.newest != newest {
+                self.prune();
+            }
+            if written.is_err() || lines.is_empty() {
+                return written;
+            }
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
+        if let Some(dated) = &mut self.dated {
+            dated.now = Some(now);
+            if dated.prune_time.is_due(now) {
+                self.prune();
+            }
+        }
+        self.writer.tick(now)
+    }
+
+    /// Returns when the writer has to be called although no line comes.
+    pub(super) fn next(&self) -> Next {
+        self.dated.as_ref().map_or_else(|| self.writer.next(), |dated| dated.prune_time.next(dated.now))
+    }
+
+    /// Begins the file of another period. If that fails, lines continue in the old one.
+    fn turn_to(&mut self, time: Timestamp) {
+        let Some(dated) = &mut self.dated else { return };
+        dated.now = Some(dated.now.map_or(time, |now| now.max(time)));
+        match self.writer.turn_to(&dated.pattern, dated.rotate_bytes, time) {
+            Ok(()) => self.prune(),
+            Err(error) => self.writer.postpone(error, time),
+        }
+    }
+
+    /// Removes the segments of all periods that are beyond a limit.
+    fn prune(&mut self) {
+        let Some(dated) = &mut self.dated else { return };
+        let pruned = match dated.retention.is_unlimited() {
+            true => Ok(None),
+            false => self.writer.files.prune_dated(&dated.pattern, &dated.retention, dated.now),
+        };
+        let expiry = pruned.unwrap_or_else(|error| {
+            self.writer.problems.failed(error);
+            None
+        });
+        dated.prune_time.looked(dated.now, expiry);
+    }
+}
