@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -126,7 +126,7 @@ fn promise_28_numbered_segments_are_compressed_under_the_number_that_they_have_t
     // A crash left one temporary file. Another process still writes the other.
     fs::write(dir.join(".orders.log.4000000000.gz.tmp"), "stray").unwrap();
     fs::write(dir.join(".orders.log.4000000001.gz.tmp"), "under way").unwrap();
-    let other = File::open(dir.join(".orders.log.4000000001.gz.tmp")).unwrap();
+    let other = fs::File::open(dir.join(".orders.log.4000000001.gz.tmp")).unwrap();
     other.lock().unwrap();
     let mut log = numbered(&dir).gzip().open();
     ["a", "b", "c", "d", "e"].iter().for_each(|text| log.put(text, NOON));
