@@ -109,6 +109,9 @@ impl NamedValue<'_, '_> {
 
 impl<'v> VisitValue<'v> for NamedValue<'_, '_> {
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), log::kv::Error> {
+        #[cfg(feature = "log-serde")]
+        self.capture.named_data(self.name, &record::json(&value), &value);
+        #[cfg(not(feature = "log-serde"))]
         self.capture.named_text(self.name, &value);
         Ok(())
     }

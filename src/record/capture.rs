@@ -102,6 +102,28 @@ impl<'b> Capture<'b> {
         self.end_text();
     }
 
+    /// Adds a field that no call site declares: data as JSON, or a text. `json` writes the value as JSON, where a text is a
+    /// string. `text` is used only if that does not fit.
+    #[cfg(feature = "log-serde")]
+    pub(crate) fn named_data(&mut self, name: &str, json: &dyn fmt::Debug, text: &dyn fmt::Display) {
+        let start = self.out().len();
+        put_name(self.out(), name);
+        let tag = self.out().len();
+        self.text_or_json(json);
+        if self.truncated > 0 {
+            self.out().truncate(start);
+            self.truncated = 0;
+            return self.named_text(name, text);
+        }
+        let (kind, written) = (self.out().get(tag).copied(), self.out().get(tag + 5..).unwrap_or_default());
+        if kind == Some(value_tag::JSON)
+            && let Ok(text) = serde_json::from_slice::<String>(written)
+        {
+            self.out().truncate(tag);
+            put_long(self.out(), value_tag::STR, text.as_bytes());
+        }
+    }
+
     /// Adds a field that no call site declares: an error with its sources.
     pub(crate) fn named_error(&mut self, name: &str, value: &(dyn Error + 'static)) {
         put_name(self.out(), name);

@@ -234,6 +234,30 @@ fn key_values_of_a_record_are_fields_with_their_types() {
     });
 }
 
+#[cfg(feature = "log-serde")]
+#[test]
+fn key_values_that_are_data_are_nested() {
+    #[derive(Debug, serde::Serialize)]
+    struct Order {
+        id: u64,
+        items: Vec<&'static str>,
+    }
+
+    child(this_test!(), &[], || {
+        let memory = Memory::new();
+        let guard = spanline::builder().output(Output::new(memory.clone())).init().unwrap();
+        let order = Order { id: 7, items: vec!["tea"] };
+        log::info!(order:serde, numbers:sval = vec![1, 2], none:serde = None::<u8>, name:serde = "a"; "data");
+        log::info!(order:?, text:% = "{\"no\":\"data\"}", password:serde = order; "texts");
+        guard.close().unwrap();
+        let [data, texts] = &parsed(&memory)[..] else { panic!("{:?}", memory.lines()) };
+        assert_eq!(data["order"], json!({ "id": 7, "items": ["tea"] }));
+        assert_eq!((&data["numbers"], &data["name"]), (&json!([1, 2]), &json!("a")));
+        assert_eq!(texts["order"], r#"Order { id: 7, items: ["tea"] }"#);
+        assert_eq!((&texts["text"], &texts["password"]), (&json!(r#"{"no":"data"}"#), &json!("<redacted>")));
+    });
+}
+
 #[test]
 fn hostile_key_values_do_no_harm() {
     struct Panics;
