@@ -163,7 +163,10 @@ impl Builder {
             Ok(())
         });
         let state = filter::FilterSet { global, outputs: filters, below, own_targets, context_level, held_back: held };
-        let filters = early.map_or_else(|| Arc::new(Filters::new(state.clone())), |early| Arc::clone(&early.filters));
+        let filters = early.map_or_else(
+            || Arc::new(Filters::new(state.clone(), Arc::clone(&complaints))),
+            |early| Arc::clone(&early.filters),
+        );
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
         let for_otel = Arc::clone(&complaints);

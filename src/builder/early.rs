@@ -65,7 +65,7 @@ pub fn early(bytes: impl Into<ByteSize>) -> Result<Early, Error> {
     let core = Core {
         serial: Core::next_serial(),
         outputs: Outputs::new(Vec::new()),
-        filters: Arc::new(Filters::new(everything())),
+        filters: Arc::new(Filters::new(everything(), Arc::default())),
         clock: Clock::default(),
         ids: IdSource::default(),
         max_record_bytes: max_bytes.min(usize::try_from(Builder::DEFAULT_MAX_LINE_BYTES).unwrap_or(max_bytes)) / 2,
@@ -83,7 +83,7 @@ pub fn early(bytes: impl Into<ByteSize>) -> Result<Early, Error> {
         registry: layer::HostRegistry::default(),
     };
     // Those of the log, later. The early core has others, whose call sites are not mistaken for the log's.
-    let filters = Arc::new(Filters::new(everything()));
+    let filters = Arc::new(Filters::new(everything(), Arc::default()));
     let layer = EarlyLayer::new(core, max_bytes);
     let filter = CallsiteFilter(Arc::clone(&filters));
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(layer.clone()).with(filter));

@@ -1,6 +1,6 @@
 //! The filters of one layer, and what tracing asks them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
@@ -12,6 +12,7 @@ use tracing_subscriber::layer::{Context, Filter, Layer};
 use super::compiled::removed;
 use super::directives::Directives;
 use super::filter_set::{FilterSet, check_bound};
+use crate::complaint::Complaints;
 use crate::context::is_hidden;
 use crate::error::Error;
 use crate::sync;
@@ -25,7 +26,11 @@ pub(crate) struct Filters {
     filters: ArcSwap<FilterSet>,
     generation: AtomicU64,
     /// Whether this layer serves the `log` crate, whose level then follows.
-    serves_log: std::sync::atomic::AtomicBool,
+    serves_log: AtomicBool,
+    /// Whether the layer has been told that it is in a registry.
+    is_installed: AtomicBool,
+    /// Says why the layer logs nothing.
+    complaints: Arc<Complaints>,
 }
 
 /// Numbers the generations of all layers, so that a result cached for one layer never serves another.
@@ -41,12 +46,34 @@ pub(crate) fn hold_changes() -> MutexGuard<'static, ()> {
 }
 
 impl Filters {
-    pub(crate) fn new(filters: FilterSet) -> Self {
+    pub(crate) fn new(filters: FilterSet, complaints: Arc<Complaints>) -> Self {
         Self {
             filters: ArcSwap::from_pointee(filters),
             generation: AtomicU64::new(next_generation()),
             serves_log: false.into(),
+            is_installed: false.into(),
+            complaints,
         }
+    }
+
+    /// Must be called when the layer is added to a registry.
+    pub(crate) fn set_installed(&self) {
+        self.is_installed.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether the layer was added to a registry; complains if not. A registry that asks it all the same gives it
+    /// no id for its filter, without which tracing-subscriber cannot call it: its debug builds panic.
+    fn is_installed(&self) -> bool {
+        let is_installed = self.is_installed.load(Ordering::Relaxed);
+        if !is_installed {
+            self.complaints.say_once(
+                "reload",
+                "nothing is logged: `reload::Handle::reload` has put the layer into a registry that exists already, \
+                 which gives its filter no id; add the layer when the registry is built, with `with(layer)`, and change \
+                 its filters with `Guard::handle` and `Handle::set_filter`",
+            );
+        }
+        is_installed
     }
 
     /// Returns a number that changes with each change of a filter. It is unique among all layers of the process.
@@ -178,11 +205,11 @@ impl<S> Filter<S> for CallsiteFilter {
     }
 
     fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
-        self.interest(meta)
+        if self.0.is_installed() { self.interest(meta) } else { Interest::never() }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.max_level())
+        Some(if self.0.is_installed() { self.max_level() } else { LevelFilter::OFF })
     }
 }
 

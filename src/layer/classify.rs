@@ -50,6 +50,14 @@ impl Core {
 
     #[cold]
     fn classify(&self, meta: &'static Metadata<'static>) -> CallSite {
+        if self.registry.take_hidden() {
+            self.outputs.complain("reload", || {
+                "the layer is inside a wrapper such as `reload::Layer`, which hides it and its filter: other layers may \
+                 lose events that this one does not take, `SpanExt` has no effect, and `propagate::context` finds \
+                 nothing; add the layer itself to the registry, and change its filters with `Handle::set_filter`"
+                    .to_owned()
+            });
+        }
         let names = |name: &str| meta.fields().iter().any(|field| field.name() == name);
         let is_log = is_of_log(meta);
         let is_hidden = is_hidden(meta);

@@ -45,6 +45,7 @@ where
 {
     fn on_layer(&mut self, _: &mut S) {
         self.core.registry.set_type::<S>();
+        self.core.filters.set_installed();
     }
 
     fn on_register_dispatch(&self, subscriber: &Dispatch) {

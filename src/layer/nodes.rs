@@ -1,6 +1,7 @@
 //! The nodes of a span in its registry, and the registry that a layer sits on.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
@@ -9,6 +10,7 @@ use tracing::span::Id;
 use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use super::layer::Layer;
 use crate::context::{Node, keep};
 
 /// A span's nodes, one for each layer in the registry (usually one), each with the serial of its layer's core.
@@ -49,6 +51,8 @@ pub(crate) struct HostRegistry {
     find: OnceLock<Find>,
     /// The subscriber that both are part of.
     subscriber: OnceLock<WeakDispatch>,
+    /// Whether a wrapper hides the layer in it, until that is reported.
+    is_hidden: AtomicBool,
 }
 
 impl fmt::Debug for HostRegistry {
@@ -76,6 +80,13 @@ impl HostRegistry {
 
     pub(super) fn set_subscriber(&self, subscriber: &Dispatch) {
         let _ = self.subscriber.set(subscriber.downgrade());
+        self.is_hidden.store(Layer::of(subscriber).is_none(), Ordering::Relaxed);
+    }
+
+    /// Returns once whether a wrapper hides the layer. The caller may complain: tracing holds no lock, as it does while it
+    /// registers the subscriber.
+    pub(super) fn take_hidden(&self) -> bool {
+        self.is_hidden.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn find(&self) -> Option<Find> {

@@ -15,12 +15,10 @@ use tracing::{Event, Subscriber, info, info_span};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, reload};
 
 use super::trace_context::{PARENT, TRACE};
-#[cfg(feature = "tower")]
-use crate::support::stage::Said;
-use crate::support::stage::{fixed, parsed};
+use crate::support::stage::{Said, fixed, parsed};
 
 /// A layer with the filter `filter`.
 fn log<S>(filter: &str) -> (impl Layer<S> + use<S>, Guard, Memory)
@@ -234,9 +232,11 @@ fn a_filter_that_hides_requests_is_reported_once() {
 }
 
 #[test]
-fn a_reloadable_layer_logs() {
-    let (layer, guard, memory) = log("info");
-    let (layer, handle) = tracing_subscriber::reload::Layer::new(layer);
+fn a_layer_in_a_wrapper_that_hides_it_logs_with_a_complaint() {
+    let (memory, said) = (Memory::new(), Said::default());
+    let builder = fixed().on_complaint(said.hook()).output(Output::new(memory.clone()));
+    let (layer, guard) = builder.build().unwrap();
+    let (layer, handle) = reload::Layer::new(layer);
     with_default(tracing_subscriber::registry().with(layer), || {
         info!("first");
         info_span!("request").in_scope(|| info!("second"));
@@ -244,4 +244,33 @@ fn a_reloadable_layer_logs() {
     drop(handle);
     guard.close().unwrap();
     assert_eq!(parsed(&memory).len(), 2);
+    let said = said.all();
+    assert!(
+        said.len() == 1 && said[0].contains("`reload::Layer`") && said[0].contains("Handle::set_filter"),
+        "{said:?}"
+    );
+}
+
+/// No layer, of the type of `_`.
+fn none_like<L>(_: &L) -> Option<L> {
+    None
+}
+
+/// Such a layer has no filter id, and tracing-subscriber panics when it calls it.
+#[test]
+fn a_layer_that_is_reloaded_into_a_registry_is_refused_with_a_complaint() {
+    let (memory, said) = (Memory::new(), Said::default());
+    let builder = fixed().on_complaint(said.hook()).output(Output::new(memory.clone()));
+    let (layer, guard) = builder.build::<tracing_subscriber::Registry>().unwrap();
+    let (place, handle) = reload::Layer::new(none_like(&layer));
+    with_default(tracing_subscriber::registry().with(place), || {
+        info!("before");
+        handle.reload(Some(layer)).unwrap();
+        info!("behind");
+        info_span!("request").in_scope(|| info!("in a span"));
+    });
+    guard.close().unwrap();
+    assert_eq!(memory.lines(), [""; 0]);
+    let said = said.all();
+    assert!(said.len() == 1 && said[0].contains("with(layer)") && said[0].contains("Handle::set_filter"), "{said:?}");
 }
