@@ -23,6 +23,7 @@ mod client;
 mod client_log;
 mod exchange;
 mod finished;
+mod flush;
 mod future;
 mod hooks;
 #[cfg(feature = "axum")]
@@ -40,6 +41,7 @@ pub use body::LoggedBody;
 pub use client::{Client, ClientLayer, inject};
 pub use client_log::{LoggedClient, LoggedClientFuture, LoggedClientLayer};
 pub use finished::Finished;
+pub use flush::{FlushLayer, Flushed, FlushedFuture};
 pub use future::ResponseFuture;
 pub use hooks::Fields;
 pub use outcome::Outcome;

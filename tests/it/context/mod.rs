@@ -10,6 +10,8 @@ pub(crate) mod flight_recorder_limits;
 pub(crate) mod http_client;
 #[cfg(feature = "axum")]
 pub(crate) mod http_endings;
+#[cfg(feature = "tower")]
+pub(crate) mod http_flush;
 #[cfg(feature = "axum")]
 pub(crate) mod http_hooks;
 #[cfg(feature = "axum")]
