@@ -15,6 +15,8 @@ pub(crate) mod http_flush;
 #[cfg(feature = "axum")]
 pub(crate) mod http_hooks;
 #[cfg(feature = "axum")]
+pub(crate) mod http_layers;
+#[cfg(feature = "axum")]
 pub(crate) mod http_levels;
 #[cfg(feature = "axum")]
 pub(crate) mod http_lines;
