@@ -10,7 +10,6 @@ use crate::error::Error;
 pub(crate) struct Incoming {
     pub(crate) context: TraceContext,
     pub(crate) parent_rejected: Option<Error>,
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only a server reports it"))]
     pub(crate) state_rejected: Option<Error>,
     /// The first rejected header of another format than W3C.
     pub(crate) format_rejected: Option<Error>,

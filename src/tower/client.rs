@@ -26,9 +26,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 fn inject_as(headers: &mut HeaderMap, formats: &[Format], request_id: &HeaderName) {
     let Some(context) = crate::propagate::context() else { return };
+    let is_written = |format: &&Format| context.span_id().is_some() || !format.needs_span();
     if context.trace_id().is_some() {
         // What is there already, such as a state, belongs to another trace.
-        formats.iter().flat_map(|format| format.headers()).for_each(|name| drop(headers.remove(*name)));
+        let names = formats.iter().filter(is_written).flat_map(|format| format.headers());
+        names.for_each(|name| drop(headers.remove(*name)));
     }
     context.inject_in(formats, |name, value| {
         if let Ok(value) = HeaderValue::from_str(value) {

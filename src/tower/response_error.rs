@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The error behind a response. In the response's extensions, it becomes the `error` of the request's line, with its chain
 /// of sources.
 ///
-/// A handler that passes on its error needs no ERROR line of its own.
+/// A handler that passes on its error need not log it.
 ///
 /// ```
 /// use spanline::tower::ResponseError;

@@ -44,6 +44,12 @@ impl Format {
         }
     }
 
+    /// Returns whether it is not written where only the trace is known.
+    #[cfg(feature = "tower")]
+    pub(crate) fn needs_span(self) -> bool {
+        !matches!(self, Self::CloudTrace | Self::XRay | Self::Datadog)
+    }
+
     /// Reads the ids. `W3c` is read elsewhere, because it has more than ids.
     pub(in super::super) fn read(self, headers: &Headers<'_>) -> Found {
         let only = |read: fn(&str) -> Found| headers[0].map_or(Ok(None), read);

@@ -104,10 +104,8 @@ fn a_trace_layer_inside_has_the_ids_and_adds_an_error_unless_it_is_told_not_to()
 fn a_stream_logs_in_its_request() {
     let lines = lines(|| async {
         let streams = || async {
-            let mut is_over = false;
             body_then(move || {
                 info!("streaming");
-                is_over = true;
                 std::task::Poll::Ready(None)
             })
         };

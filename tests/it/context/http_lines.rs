@@ -17,7 +17,7 @@ use tracing::{Span, info, info_span};
 
 use crate::support::http::{PARENT, TRACE, lines, request, send, text};
 
-/// A handler that adds fields in each way, below a span of its own.
+/// A handler that adds fields in each way, inside its own span.
 #[tracing::instrument(fields(shown = Empty))]
 async fn handle() {
     Span::current().record("shown", "in the handler only");

@@ -120,7 +120,9 @@ fn a_client_sends_the_formats_it_is_told_and_removes_stale_headers() {
         };
         client.clone().oneshot(request()).await.unwrap();
         let context = spanline::propagate::TraceContext::from_traceparent(PARENT).unwrap();
-        context.instrument(client.oneshot(request())).await.unwrap();
+        context.instrument(client.clone().oneshot(request())).await.unwrap();
+        // A trace without a span has no headers of B3.
+        spanline::with("trace_id", TRACE).instrument(client.oneshot(request())).await.unwrap();
     });
     let sent = sent.lock().unwrap();
     assert_eq!(sent[0]["x-b3-flags"], "1", "outside any span, nothing changes");
@@ -131,6 +133,9 @@ fn a_client_sends_the_formats_it_is_told_and_removes_stale_headers() {
     );
     assert!(!headers.contains_key("x-b3-flags") && headers["traceparent"] == "not ours");
     assert_eq!(headers["x-datadog-trace-id"], 0xa3ce_929d_0e0e_4736_u64.to_string());
+    assert_eq!(headers["x-datadog-tags"], "_dd.p.tid=4bf92f3577b34da6");
+    let headers = &sent[2];
+    assert!(headers["x-b3-flags"] == "1" && !headers.contains_key("x-b3-traceid"), "{headers:?}");
     assert_eq!(headers["x-datadog-tags"], "_dd.p.tid=4bf92f3577b34da6");
 }
 
