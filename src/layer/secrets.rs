@@ -17,7 +17,7 @@ use crate::record::{ADDED, Capture, FieldValue, Value, plain_name};
 #[cfg(feature = "log")]
 use crate::record::{Fields, Key, Scratch, text};
 use crate::redact::Rules;
-use crate::values::{Source, UndeclaredFields};
+use crate::values::{CarriedFields, Source};
 
 /// The number of fields that have their own bit. One more bit stands for all fields after them.
 const BITS: usize = 52;
@@ -148,7 +148,7 @@ impl SpecialCapture<'_, '_> {
 
     /// Captures the fields that a value carries.
     fn carried(&mut self, value: &dyn fmt::Debug) {
-        for (name, value) in UndeclaredFields::from_value(value).iter() {
+        for (name, value) in CarriedFields::of(value).iter() {
             let replacement = self.rules.and_then(|rules| replacement(rules, name, &value));
             self.replaced += u64::from(replacement.is_some());
             self.capture.named(name, &replacement.map_or(value, Value::Str));

@@ -34,4 +34,4 @@ pub(crate) use percent::percent_decoded;
 pub(crate) use tag::{BACKTRACE, HELD_BACK_MARK, MAX_INDEX, THREAD, TRUNCATED, value_tag};
 pub(crate) use text::prefix;
 pub(crate) use time::Clock;
-pub(crate) use undeclared::UndeclaredFields;
+pub(crate) use undeclared::{CarriedFields, UndeclaredFields};

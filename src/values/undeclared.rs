@@ -6,6 +6,7 @@
 
 use std::fmt::{self, Write};
 
+use smallvec::SmallVec;
 use tracing::field::{DisplayValue, display};
 
 use super::bytes::text;
@@ -71,27 +72,43 @@ impl UndeclaredFields {
         (!self.is_empty()).then(|| display(self))
     }
 
-    /// Reads fields from the value of a declared field, at a call site of this crate.
-    pub(crate) fn from_value(value: &dyn fmt::Debug) -> Self {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        named(&self.encoded)
+    }
+}
+
+fn named(encoded: &[u8]) -> impl Iterator<Item = (&str, Value<'_>)> {
+    Fields::new(encoded).filter_map(|(key, value)| match key {
+        Key::Name(name) => Some((text(name), value)),
+        _ => None,
+    })
+}
+
+/// The fields that the value of a declared field carries. Those of most requests need no further memory.
+#[derive(Debug, Default)]
+pub(crate) struct CarriedFields(SmallVec<[u8; 256]>);
+
+impl CarriedFields {
+    /// Reads them, at a call site of this crate.
+    pub(crate) fn of(value: &dyn fmt::Debug) -> Self {
         let mut fields = Self::default();
-        let _ = write!(Encoded(&mut fields.encoded), "{value:-?}");
+        let _ = write!(fields, "{value:-?}");
         fields
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
-        Fields::new(&self.encoded).filter_map(|(key, value)| match key {
-            Key::Name(name) => Some((text(name), value)),
-            _ => None,
-        })
+        named(&self.0)
     }
 }
 
 /// Takes bytes, each as one character.
-struct Encoded<'a>(&'a mut Vec<u8>);
-
-impl Write for Encoded<'_> {
+impl Write for CarriedFields {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend(text.chars().map(|char| u8::try_from(char).unwrap_or_default()));
+        if text.is_ascii() {
+            self.0.extend_from_slice(text.as_bytes());
+        } else {
+            self.0.extend(text.chars().map(|char| u8::try_from(char).unwrap_or_default()));
+        }
         Ok(())
     }
 }
@@ -106,7 +123,11 @@ impl fmt::Debug for UndeclaredFields {
 impl fmt::Display for UndeclaredFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.sign_minus() {
-            return self.encoded.iter().try_for_each(|byte| f.write_char(char::from(*byte)));
+            let mut runs = self.encoded.chunk_by(|one, next| one.is_ascii() == next.is_ascii());
+            return runs.try_for_each(|run| match std::str::from_utf8(run) {
+                Ok(text) if text.is_ascii() => f.write_str(text),
+                _ => run.iter().try_for_each(|byte| f.write_char(char::from(*byte))),
+            });
         }
         for (index, (name, value)) in self.iter().enumerate() {
             let gap = if index == 0 { "" } else { " " };
@@ -131,7 +152,7 @@ mod tests {
         fields.put("attempt", &Value::U64(u64::MAX));
         fields.put("raw", &Value::Bytes(&[0, 127, 128, 255]));
         let value = fields.as_value().expect("there are fields");
-        let read = UndeclaredFields::from_value(&value);
+        let read = CarriedFields::of(&value);
         assert_eq!(read.iter().collect::<Vec<_>>(), fields.iter().collect::<Vec<_>>());
         assert_eq!(format!("{value:?}"), "tenant=ä\u{ff}€ attempt=18446744073709551615 raw=Bytes([0, 127, 128, 255])");
         assert!(UndeclaredFields::default().as_value().is_none());

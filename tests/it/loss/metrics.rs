@@ -42,6 +42,7 @@ fn expected(metrics: &spanline::metrics::Metrics) -> BTreeMap<Key, f64> {
             let label = ("level", label.as_str());
             put("lines_emitted_total", &[label], output.emitted.level(level) as f64);
             put("lines_written_total", &[label], output.written.level(level) as f64);
+            put("lines_filtered_total", &[label], output.filtered.level(level) as f64);
             put("lines_queued", &[label], output.queued.level(level) as f64);
             put("lines_taken_over_total", &[label], output.taken_over.level(level) as f64);
             put("lines_in_flight", &[label], output.in_flight.level(level) as f64);
