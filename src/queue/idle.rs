@@ -78,6 +78,11 @@ impl Idle {
         Wait::Sleep(Some(left))
     }
 
+    /// Returns how to wait with a loss to report: it is reported once no more is lost.
+    pub(super) fn wait_to_report(&self) -> Wait {
+        Wait::Poll(SHORT_LINGER)
+    }
+
     /// Notes that a wait for `waited` brought no line.
     pub(super) fn found_nothing(&mut self, waited: Wait) {
         if matches!(waited, Wait::Poll(_)) {

@@ -61,7 +61,7 @@ impl Queue {
                 }
                 idle.found_nothing(waited);
             }
-            let wait = idle.wait();
+            let wait = if state.books.losses.need_no_notice() { idle.wait() } else { idle.wait_to_report() };
             let (worker, longest) = match wait {
                 Wait::Poll(linger) => (WorkerState::Polling, Some(linger)),
                 Wait::Sleep(longest) => (WorkerState::Asleep, longest),

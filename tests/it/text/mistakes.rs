@@ -116,7 +116,7 @@ fn promise_54_a_setting_of_a_file_without_effect_is_an_error() {
         (RollingFile::new("$HOME/a.log"), "only a shell expands `$HOME`"),
         (RollingFile::new("${LOGS}/a.log"), "only a shell expands `${LOGS}`"),
         (RollingFile::new("logs/a-%Y-%m-%d.log"), "the path has a date, but no period is set; add `daily()`"),
-        (RollingFile::new("logs/a-YYYY-MM-DD.log"), "write a plain name and `daily()`"),
+        (RollingFile::new("logs/a-YYYY-MM-DD.log"), "write `%Y-%m-%d` and `daily()`, or a plain name and `daily()`"),
         (RollingFile::new("file:///var/log/a.log"), "write the path alone: `/var/log/a.log`"),
     ] {
         let said = refusal(log);
