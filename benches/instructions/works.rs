@@ -33,7 +33,7 @@ pub(crate) const WORKS: [Work; 21] = [
     Work::new("turns_100", "100 spans in turn, each with an event", 1746.0, Part::Caller(turns::<100>, 1)),
     Work::new("turns_10000", "10,000 spans in turn, each with an event", 2374.0, Part::Caller(turns::<10_000>, 1))
         .in_few(20_000),
-    Work::new("deep", "a span in all before, a record on the first", 28_830.0, Part::Caller(deep, 1)),
+    Work::new("deep", "a span in all before, a record on the first", 64_770.0, Part::Caller(deep, 1)),
     Work::new("w1e_line", "worker: line in a known context", 1899.0, Part::Worker { of: "w1e", lines: 1 }),
     Work::new("w2_line", "worker: line outside spans", 1715.0, Part::Worker { of: "w2", lines: 1 }),
     Work::new("w1c_line", "worker: line of w1c", 2776.0, Part::Worker { of: "w1c", lines: EVENTS_PER_CYCLE }),
