@@ -62,8 +62,12 @@ impl Idle {
         self.trims > 0
     }
 
-    /// Returns how to wait for the next line.
-    pub(super) fn wait(&mut self) -> Wait {
+    /// Returns how to wait for the next line. `is_waited_for`: a line or a loss is there already, perhaps since the worker
+    /// was busy, so nothing wakes it for that.
+    pub(super) fn wait(&mut self, is_waited_for: bool) -> Wait {
+        if self.sleeps && is_waited_for {
+            return Wait::Poll(SHORT_LINGER);
+        }
         if !self.sleeps {
             return Wait::Poll(if self.is_busy() { MIN_LINGER } else { self.linger });
         }
@@ -76,11 +80,6 @@ impl Idle {
             return Wait::Trim;
         }
         Wait::Sleep(Some(left))
-    }
-
-    /// Returns how to wait with a loss to report: it is reported once no more is lost.
-    pub(super) fn wait_to_report(&self) -> Wait {
-        Wait::Poll(SHORT_LINGER)
     }
 
     /// Notes that a wait for `waited` brought no line.
@@ -120,7 +119,7 @@ mod tests {
         let end = distance * count;
         while now < end {
             wakeups += 1;
-            let wait = idle.wait();
+            let wait = idle.wait(false);
             match wait {
                 Wait::Poll(time) => now += time,
                 Wait::Sleep(_) => now = now.max(next),
@@ -160,12 +159,13 @@ mod tests {
     #[test]
     fn between_lines_a_second_apart_the_worker_sleeps() {
         let mut idle = Idle::new();
-        while let wait @ Wait::Poll(_) = idle.wait() {
+        while let wait @ Wait::Poll(_) = idle.wait(false) {
             idle.found_nothing(wait);
         }
         idle.takes(300);
-        assert_eq!(idle.wait(), Wait::Poll(MAX_LINGER));
+        assert_eq!(idle.wait(false), Wait::Poll(MAX_LINGER));
         idle.found_nothing(Wait::Poll(MAX_LINGER));
-        assert!(matches!(idle.wait(), Wait::Sleep(Some(_))));
+        assert!(matches!(idle.wait(false), Wait::Sleep(Some(_))));
+        assert_eq!(idle.wait(true), Wait::Poll(SHORT_LINGER), "what came before the sleep is not left lying");
     }
 }

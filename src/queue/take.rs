@@ -55,13 +55,14 @@ impl Queue {
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
+            let is_waited_for = !(pending.is_empty() && state.books.losses.need_no_notice());
             if let Some(waited) = waited {
-                if !(pending.is_empty() && state.books.losses.need_no_notice()) {
+                if is_waited_for {
                     break;
                 }
                 idle.found_nothing(waited);
             }
-            let wait = if state.books.losses.need_no_notice() { idle.wait() } else { idle.wait_to_report() };
+            let wait = idle.wait(is_waited_for);
             let (worker, longest) = match wait {
                 Wait::Poll(linger) => (WorkerState::Polling, Some(linger)),
                 Wait::Sleep(longest) => (WorkerState::Asleep, longest),

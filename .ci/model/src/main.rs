@@ -158,11 +158,11 @@ impl Lane {
                 engine.delivered.add(line);
                 let bytes = block.bytes_of(at, at + 1);
                 released += bytes;
-                self.queue.release(bytes, &[], None, 0);
+                self.queue.release(bytes, queue::Gone::default(), None, 0);
             }
             self.queue.give_back(block);
         }
-        self.queue.release(batch.bytes().saturating_sub(released), &[], None, 0);
+        self.queue.release(batch.bytes().saturating_sub(released), queue::Gone::default(), None, 0);
         let done = orders.into_iter().map(|order| (order, Ok(()))).collect();
         self.queue.batch_done(&queue::WorkerCounts::default(), done, Some(total));
     }
