@@ -9,7 +9,7 @@ use tracing::Metadata;
 
 use super::lane::Lane;
 use super::pump::Resolved;
-use super::repeats::{Repeats, Report};
+use super::repeats::{Repeats, Shown, put_suppressed};
 use super::shorten;
 use crate::context::{Bound, Context};
 use crate::limit::{SAMPLE_CUT_BYTES, Summary};
@@ -98,25 +98,28 @@ impl Renderer {
     fn render_one(&mut self, index: usize, to: &mut Rendering<'_>) -> usize {
         let Some((entry, bytes)) = to.block.get(index) else { return to.lines.len() };
         let (level, time) = (entry.head.level(), entry.time);
-        if let (Some(repeats), Head::Event { meta, is_log }) = (&mut self.repeats, entry.head)
-            && !repeats.is_last((meta, is_log), bytes, to.batch.context(entry))
-        {
-            let report = repeats.take(None);
-            self.render_report(report, to.lines, to.counts);
-        }
-        let lines = &mut *to.lines;
         let (meta, is_log) = match entry.head {
             Head::Line(_) => {
-                lines.buffer().extend_from_slice(bytes);
-                return lines.end_line(level, time, None, false);
+                to.lines.buffer().extend_from_slice(bytes);
+                return to.lines.end_line(level, time, None, false);
             }
             Head::Event { meta, is_log } => (meta, is_log),
         };
+        let bound = to.batch.context(entry);
+        let mut is_repeated = false;
+        if let Some(repeats) = &mut self.repeats {
+            is_repeated = repeats.is_last((meta, is_log), bytes, bound);
+            if !is_repeated {
+                let report = repeats.take(None);
+                self.render_report(report, to.lines, to.counts);
+            }
+        }
+        let lines = &mut *to.lines;
         let mut record = Record {
             meta,
             time,
             fields: bytes,
-            context: to.batch.context(entry).map(Bound::context),
+            context: bound.map(Bound::context),
             statics: &self.statics,
             is_log,
             max_value_bytes: usize::MAX,
@@ -130,8 +133,8 @@ impl Renderer {
             return lines.len();
         }
         if let Some(repeats) = &mut self.repeats {
-            let bound = to.batch.context(entry);
-            if repeats.count((meta, is_log), bytes, bound, time) {
+            if is_repeated {
+                repeats.count(time);
                 to.resolved.repeated.add(level, 1);
                 return lines.len();
             }
@@ -183,16 +186,13 @@ impl Renderer {
     /// Renders how many lines of a call site were suppressed, as a line of that call site.
     pub(super) fn render_repeats(&mut self, summary: &Summary, lines: &mut Lines, counts: &mut WorkerCounts) {
         let mut fields = summary.sample.clone();
-        put_named(&mut fields, "suppressed", &Value::U64(summary.lines));
-        put_named(&mut fields, "reason", &Value::Str(summary.reason.as_str()));
-        put_named(&mut fields, "first", &Value::Str(&summary.first.to_string()));
-        put_named(&mut fields, "last", &Value::Str(&summary.last.to_string()));
+        put_suppressed(&mut fields, summary.lines, summary.reason, summary.first, summary.last);
         self.render_own((summary.meta, summary.is_log), &fields, None, lines, counts);
     }
 
     /// Renders how often the line before was repeated, as a line of its call site and context.
-    fn render_report(&mut self, report: Option<Report>, lines: &mut Lines, counts: &mut WorkerCounts) {
-        if let Some(Report { meta, is_log, fields, context }) = report {
+    fn render_report(&mut self, report: Option<Shown>, lines: &mut Lines, counts: &mut WorkerCounts) {
+        if let Some(Shown { meta, is_log, fields, context }) = report {
             self.render_own((meta, is_log), &fields, context.as_ref(), lines, counts);
         }
     }
@@ -200,8 +200,7 @@ impl Renderer {
     /// Renders how often the line before was repeated, if that is due. Returns whether it did. `is_urgent`: it is due in any
     /// case.
     pub(super) fn render_due_report(&mut self, is_urgent: bool, lines: &mut Lines, counts: &mut WorkerCounts) -> bool {
-        let now = (!is_urgent).then(Instant::now);
-        let report = self.repeats.as_mut().and_then(|repeats| repeats.take(now));
+        let report = self.repeats.as_mut().and_then(|repeats| repeats.take((!is_urgent).then(Instant::now)));
         let is_due = report.is_some();
         self.render_report(report, lines, counts);
         is_due

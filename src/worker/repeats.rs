@@ -18,17 +18,17 @@ const REPORT_AFTER: Duration = Duration::from_secs(1);
 /// The line before, and how often it was repeated.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    last: Option<Last>,
+    last: Option<Shown>,
     run: Option<Run>,
 }
 
-/// The line that was written last.
-#[derive(Debug)]
-struct Last {
-    meta: &'static Metadata<'static>,
-    is_log: bool,
-    fields: Vec<u8>,
-    context: Option<Bound>,
+/// A line that is written: the last one, or a report of its repeats.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) meta: &'static Metadata<'static>,
+    pub(super) is_log: bool,
+    pub(super) fields: Vec<u8>,
+    pub(super) context: Option<Bound>,
 }
 
 /// Lines equal to it that were not written.
@@ -38,15 +38,6 @@ struct Run {
     first: Timestamp,
     last: Timestamp,
     report_at: Instant,
-}
-
-/// A run to be reported.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) meta: &'static Metadata<'static>,
-    pub(super) is_log: bool,
-    pub(super) fields: Vec<u8>,
-    pub(super) context: Option<Bound>,
 }
 
 impl Repeats {
@@ -66,22 +57,12 @@ impl Repeats {
         })
     }
 
-    /// Returns whether a record is equal to the one before, and then counts it.
-    pub(super) fn count(
-        &mut self,
-        (meta, is_log): (&'static Metadata<'static>, bool),
-        fields: &[u8],
-        context: Option<&Bound>,
-        time: Timestamp,
-    ) -> bool {
-        let is_equal = self.is_last((meta, is_log), fields, context);
-        if is_equal {
-            let start = || Run { lines: 0, first: time, last: time, report_at: after(Instant::now(), REPORT_AFTER) };
-            let run = self.run.get_or_insert_with(start);
-            run.lines += 1;
-            (run.first, run.last) = (run.first.min(time), run.last.max(time));
-        }
-        is_equal
+    /// Counts a record that is equal to the one before.
+    pub(super) fn count(&mut self, time: Timestamp) {
+        let start = || Run { lines: 0, first: time, last: time, report_at: after(Instant::now(), REPORT_AFTER) };
+        let run = self.run.get_or_insert_with(start);
+        run.lines += 1;
+        (run.first, run.last) = (run.first.min(time), run.last.max(time));
     }
 
     /// Takes over a record that is being written. The run before has been [taken](Self::take).
@@ -91,22 +72,18 @@ impl Repeats {
         fields: &[u8],
         context: Option<&Bound>,
     ) {
-        let last = self.last.get_or_insert_with(|| Last { meta, is_log, fields: Vec::new(), context: None });
+        let last = self.last.get_or_insert_with(|| Shown { meta, is_log, fields: Vec::new(), context: None });
         (last.meta, last.is_log, last.context) = (meta, is_log, context.cloned());
         last.fields.clear();
         last.fields.extend_from_slice(fields);
     }
 
     /// Takes out what there is to report. `now`: only if it is due.
-    pub(super) fn take(&mut self, now: Option<Instant>) -> Option<Report> {
+    pub(super) fn take(&mut self, now: Option<Instant>) -> Option<Shown> {
         let run = self.run.take_if(|run| now.is_none_or(|now| now >= run.report_at))?;
-        let Last { meta, is_log, fields, context } = self.last.as_ref()?;
-        let mut fields = fields.clone();
-        put_named(&mut fields, "suppressed", &Value::U64(run.lines));
-        put_named(&mut fields, "reason", &Value::Str(Reason::Repeated.as_str()));
-        put_named(&mut fields, "first", &Value::Str(&run.first.to_string()));
-        put_named(&mut fields, "last", &Value::Str(&run.last.to_string()));
-        Some(Report { meta, is_log: *is_log, fields, context: context.clone() })
+        let mut report = self.last.clone()?;
+        put_suppressed(&mut report.fields, run.lines, Reason::Repeated, run.first, run.last);
+        Some(report)
     }
 
     /// Returns when there is something to report.
@@ -118,4 +95,12 @@ impl Repeats {
     pub(super) fn start_afresh(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Adds how many lines were suppressed, why, and from when to when.
+pub(super) fn put_suppressed(fields: &mut Vec<u8>, lines: u64, reason: Reason, first: Timestamp, last: Timestamp) {
+    put_named(fields, "suppressed", &Value::U64(lines));
+    put_named(fields, "reason", &Value::Str(reason.as_str()));
+    put_named(fields, "first", &Value::Str(&first.to_string()));
+    put_named(fields, "last", &Value::Str(&last.to_string()));
 }
