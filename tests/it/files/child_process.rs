@@ -1,10 +1,11 @@
 //! The other side of the tests of this chapter that need a second process.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use spanline::RollingFile;
 use spanline::sink::{Control, Lines, Sink};
@@ -24,6 +25,44 @@ pub(crate) fn child(role: &str, path: &Path) -> Command {
         .env(ROLE, role)
         .env(PATH, path);
     command
+}
+
+/// Runs `count` processes at once, each of which writes `each` lines.
+pub(crate) fn run_together(role: &str, path: &Path, count: usize, each: usize) {
+    let start = |id: usize| {
+        let mut command = child(role, path);
+        command.env("ID", id.to_string()).env("EACH", each.to_string()).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut children: Vec<Child> = (0..count).map(start).collect();
+    // All wait for their input to end, so that none has finished before the last one starts.
+    children.iter_mut().for_each(|child| drop(child.stdin.take()));
+    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
+}
+
+/// Checks that `lines` are those of `count` processes, `each` of each in order, and no others.
+pub(crate) fn assert_lines_of(lines: &[String], count: usize, each: usize) {
+    let mut next = BTreeMap::new();
+    for line in lines {
+        let parts = line.strip_prefix("process ").and_then(|rest| rest.split_once(" line "));
+        let Some((id, n)) = parts else { panic!("a line of nobody's: {line:?}") };
+        let expected = next.entry(id.to_owned()).or_insert(0);
+        assert_eq!(n.trim_end_matches('.').parse::<usize>().unwrap(), *expected, "{line}");
+        *expected += 1;
+    }
+    assert_eq!(next.into_values().collect::<Vec<_>>(), vec![each; count]);
+}
+
+/// Runs a process that writes lines from number `first` on, and kills it once it has told `count` times how far it is.
+/// Returns the last number told.
+pub(crate) fn told_until_killed(role: &str, path: &Path, first: usize, count: usize) -> usize {
+    let mut child = child(role, path).env("FIRST", first.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let numbers = said.by_ref().filter_map(|line| line.unwrap().strip_prefix("wrote ")?.parse().ok());
+    let told = numbers.take(count).last().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    told
 }
 
 #[test]
@@ -88,9 +127,9 @@ fn write_until_killed(log: RollingFile) {
 /// Writes a file for each of ten days.
 fn write_dated(log: RollingFile) {
     let mut log = log.open();
-    let id = number("ID");
+    let (id, each) = (number("ID"), number("EACH") as i64);
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    for n in 0..1000 {
+    for n in 0..each {
         let mut batch = lines(&[&format!("process {id} line {n}")], later(at(NOON), n * 864));
         while !batch.is_empty() {
             let _ = log.write(&mut batch);

@@ -2,12 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::io::Write;
 
 use spanline::sink::{Control, Sink};
 
-use crate::files::child_process::child;
+use crate::files::child_process::told_until_killed;
 use crate::support::log_directory::{Dir, NOON, Play, compressing};
 
 #[test]
@@ -71,16 +70,7 @@ fn promise_28_a_killed_process_leaves_every_line_once() {
     let dir = Dir::new();
     let mut known = 0;
     for kill_after in [1, 3, 10, 30, 60, 100] {
-        let mut child = child("write_until_killed", &dir.path())
-            .env("FIRST", known.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-        let numbers = said.by_ref().filter_map(|line| line.unwrap().strip_prefix("wrote ")?.parse().ok());
-        let told: usize = numbers.take(kill_after).last().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let told = told_until_killed("write_until_killed", &dir.path(), known, kill_after);
         known = dir.count();
         assert!(known > told, "{known} lines, {told} told");
     }

@@ -1,17 +1,16 @@
 //! Paths with a date: each period has a separate file.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use spanline::RollingFile;
 use spanline::read::{self, Log};
 use spanline::sink::{Control, Sink};
 
-use crate::files::child_process::child;
+use crate::files::child_process::{assert_lines_of, child, run_together};
+use crate::files::reading::texts;
 use crate::support::log_directory::{Dir, NOON, Play, at, later, read, refusal, set_written};
 
 fn dated(dir: &Dir) -> RollingFile {
@@ -38,12 +37,7 @@ fn files(dir: &Dir) -> Vec<String> {
 }
 
 fn lines(dir: &Dir) -> Vec<String> {
-    let mut lines = Log::open(dir.join("%Y/%m/app-%d.log")).unwrap().lines().unwrap();
-    let mut read = Vec::new();
-    while let Some(line) = lines.next_line().unwrap() {
-        read.push(String::from_utf8(line.to_vec()).unwrap());
-    }
-    read
+    texts(&mut Log::open(dir.join("%Y/%m/app-%d.log")).unwrap().lines().unwrap())
 }
 
 #[test]
@@ -223,21 +217,6 @@ fn promise_27_a_path_tells_apart_hours_that_a_clock_shows_twice() {
 #[test]
 fn promise_26_two_processes_on_one_dated_path_lose_and_tear_nothing() {
     let dir = Dir::new();
-    let start = |id: usize| {
-        let mut command = child("one_of_two_dated", &dir.join("%Y/%m/app-%d.log"));
-        command.env("ID", id.to_string()).stdin(Stdio::piped()).stdout(Stdio::null());
-        command.spawn().unwrap()
-    };
-    let mut children: Vec<Child> = (0..2).map(start).collect();
-    children.iter_mut().for_each(|child| drop(child.stdin.take()));
-    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
-    let mut next = BTreeMap::new();
-    for line in lines(&dir) {
-        let parts = line.strip_prefix("process ").and_then(|rest| rest.split_once(" line "));
-        let Some((id, n)) = parts else { panic!("a line of nobody's: {line:?}") };
-        let expected = next.entry(id.to_owned()).or_insert(0);
-        assert_eq!(n.parse::<usize>().unwrap(), *expected, "{line}");
-        *expected += 1;
-    }
-    assert_eq!(next.into_values().collect::<Vec<_>>(), [1000; 2]);
+    run_together("one_of_two_dated", &dir.join("%Y/%m/app-%d.log"), 2, 1000);
+    assert_lines_of(&lines(&dir), 2, 1000);
 }

@@ -1,17 +1,15 @@
 //! Segments called `.1`, `.2` and so on.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use spanline::RollingFile;
 use spanline::read::Log;
 use spanline::sink::{Control, Sink};
 
-use crate::files::child_process::child;
+use crate::files::child_process::{assert_lines_of, run_together, told_until_killed};
+use crate::files::reading::texts;
 use crate::support::log_directory::{Dir, NOON, Play, at, compressing, read, refusal};
 
 fn numbered(dir: &Dir) -> RollingFile {
@@ -30,12 +28,7 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// All lines, as the reader returns them.
 fn lines(dir: &Dir) -> Vec<String> {
-    let mut lines = Log::open(dir.path()).unwrap().lines().unwrap();
-    let mut read = Vec::new();
-    while let Some(line) = lines.next_line().unwrap() {
-        read.push(String::from_utf8(line.to_vec()).unwrap());
-    }
-    read
+    texts(&mut Log::open(dir.path()).unwrap().lines().unwrap())
 }
 
 #[test]
@@ -158,23 +151,8 @@ fn promise_28_a_numbered_segment_that_a_crash_left_twice_is_there_once() {
 fn promise_26_four_processes_number_the_segments_of_one_path() {
     const EACH: usize = 3_000;
     let dir = Dir::new();
-    let start = |id: usize| {
-        let mut command = child("one_of_four_numbered", &dir.path());
-        command.env("ID", id.to_string()).env("EACH", EACH.to_string()).stdin(Stdio::piped()).stdout(Stdio::null());
-        command.spawn().unwrap()
-    };
-    let mut children: Vec<Child> = (0..4).map(start).collect();
-    children.iter_mut().for_each(|child| drop(child.stdin.take()));
-    assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
-    let mut next = BTreeMap::new();
-    for line in lines(&dir) {
-        let parts = line.strip_prefix("process ").and_then(|rest| rest.split_once(" line "));
-        let Some((id, n)) = parts else { panic!("a line of nobody's: {line:?}") };
-        let expected = next.entry(id.to_owned()).or_insert(0);
-        assert_eq!(n.trim_end_matches('.').parse::<usize>().unwrap(), *expected, "{line}");
-        *expected += 1;
-    }
-    assert_eq!(next.into_values().collect::<Vec<_>>(), [EACH; 4]);
+    run_together("one_of_four_numbered", &dir.path(), 4, EACH);
+    assert_lines_of(&lines(&dir), 4, EACH);
     assert!(segments(&dir).len() > 20, "{:?}", dir.names());
 }
 
@@ -183,16 +161,7 @@ fn promise_28_a_killed_process_leaves_every_line_of_numbered_segments_once() {
     let dir = Dir::new();
     let mut known = 0;
     for kill_after in [1, 3, 10, 30, 60] {
-        let mut child = child("numbered_until_killed", &dir.path())
-            .env("FIRST", known.to_string())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-        let numbers = said.by_ref().filter_map(|line| line.unwrap().strip_prefix("wrote ")?.parse().ok());
-        let told: usize = numbers.take(kill_after).last().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let told = told_until_killed("numbered_until_killed", &dir.path(), known, kill_after);
         let lines = lines(&dir);
         assert_eq!(lines, (0..lines.len()).map(|n| format!("line {n}")).collect::<Vec<_>>());
         known = lines.len();

@@ -11,7 +11,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::support::child::{child, stdout_lines};
 use crate::support::ledger::{LEVELS, balance};
-use crate::support::stage::{fixed, parsed};
+use crate::support::stage::{fixed, messages, parsed};
 use crate::support::strict;
 
 fn log_each_level() {
@@ -20,10 +20,6 @@ fn log_each_level() {
     info!("info");
     debug!("debug");
     trace!("trace");
-}
-
-fn messages(memory: &Memory) -> Vec<String> {
-    parsed(memory).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Runs `run` under a log, and returns the counters of its outputs.

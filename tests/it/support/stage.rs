@@ -49,6 +49,11 @@ pub(crate) fn parsed(memory: &Memory) -> Vec<Value> {
     memory.lines().iter().map(|line| strict::line(line)).collect()
 }
 
+/// The messages of the lines.
+pub(crate) fn messages(memory: &Memory) -> Vec<String> {
+    parsed(memory).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
+}
+
 /// A call site made while the test runs: name, target and fields may be anything. It is never freed.
 #[derive(Debug)]
 pub(crate) struct Site(OnceLock<Metadata<'static>>);

@@ -9,7 +9,7 @@ use tracing::{Level, debug, error, info, info_span, trace, warn};
 
 use crate::support::child::{child, stdout_lines};
 use crate::support::ledger::{Line, all_told, balance, log, read};
-use crate::support::stage::parsed;
+use crate::support::stage::{messages, parsed};
 use crate::support::strict;
 
 const BYTES: u64 = 1 << 20;
@@ -22,10 +22,6 @@ fn end(guard: Guard, memory: &Memory) -> OutputMetrics {
     balance(&output, &memory.text());
     all_told(&output, &memory.text());
     output
-}
-
-fn messages(memory: &Memory) -> Vec<String> {
-    parsed(memory).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

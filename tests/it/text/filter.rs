@@ -13,12 +13,8 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::support::child::{child, stdout_lines};
-use crate::support::stage::{fixed, lines_of, parsed};
+use crate::support::stage::{fixed, lines_of, messages, parsed};
 use crate::support::strict;
-
-fn messages(memory: &Memory) -> Vec<String> {
-    parsed(memory).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
-}
 
 fn log_each_level() {
     error!("error");

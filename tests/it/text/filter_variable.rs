@@ -8,7 +8,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 
 use crate::support::child::{child, stdout_lines};
-use crate::support::stage::{Said, parsed};
+use crate::support::stage::{Said, messages};
 use crate::support::wait::PATIENCE;
 
 fn log_each_level() {
@@ -20,10 +20,6 @@ fn log_each_level() {
 }
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-
-fn messages(memory: &Memory) -> Vec<String> {
-    parsed(memory).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect()
-}
 
 /// What the variable has, what the complaint says (nothing where there is none), and how many levels are logged. The
 /// filter of the program is `warn`.
