@@ -418,8 +418,9 @@ const FOLLOWED: [u8; 256] = {
         followed[byte] = match byte as u8 {
             b' ' => kind::NAME | kind::SPECIAL | kind::SCHEME | kind::COMMAND,
             b'0'..=b'9' | b'_' | b'-' => kind::NAME | kind::SPECIAL | kind::PREFIX,
-            b'.' => kind::PREFIX | kind::NAME,
-            b'?' | b'!' | b'#' | b'$' | b'@' | b'~' | b'^' | b'|' | b'+' | b'[' => 0,
+            b'.' => kind::PREFIX | kind::NAME | kind::SPECIAL,
+            // The secret may come before the word: `… is your login code!`
+            b'?' | b'!' | b'#' | b'$' | b'@' | b'~' | b'^' | b'|' | b'+' | b'[' => kind::SPECIAL,
             _ => kind::NAME | kind::SPECIAL,
         };
         byte += 1;

@@ -491,6 +491,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_code_before_its_name_is_found_whatever_ends_the_sentence() {
+        let rules = Redact::new().values().rules().expect("rules");
+        for end in ["", ".", "!", "?", ",", ")", " #2", "|", "+"] {
+            let text = format!("748291 is your login code{end}");
+            let expected = format!("<redacted> is your login code{end}");
+            assert_eq!(scan(&rules, &text, false).as_deref(), Some(expected.as_str()));
+            assert!(!is_harmless(&rules, &text), "{text}");
+        }
+    }
+
     /// Returns whether a text is judged harmless, joined with others.
     fn is_harmless(rules: &Rules, text: &str) -> bool {
         let joined = format!("\0\0\0\0{text}\0\0\0\0password");
