@@ -1,6 +1,6 @@
 //! Events that are logged before `init`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use spanline::metrics::{OutputMetrics, Reason};
 use spanline::sink::Memory;
@@ -11,8 +11,12 @@ use crate::support::child::{child, stdout_lines};
 use crate::support::ledger::{Line, all_told, balance, log, read};
 use crate::support::stage::{messages, parsed};
 use crate::support::strict;
+use crate::support::wait::until;
 
 const BYTES: u64 = 1 << 20;
+
+/// Times in lines have this precision.
+const MICROSECOND: Duration = Duration::from_micros(1);
 
 /// Ends the log; its books balance.
 fn end(guard: Guard, memory: &Memory) -> OutputMetrics {
@@ -36,7 +40,8 @@ fn early_events_are_delivered_in_order_with_their_times_spans_and_the_filter_of_
         });
         log::warn!(target: "config", key = "port"; "unknown key");
         trace!("hidden by the filter");
-        std::thread::sleep(Duration::from_millis(2));
+        let logged = SystemTime::now();
+        until("the clock to show another microsecond", || logged.elapsed().is_ok_and(|passed| passed >= MICROSECOND));
         let memory = Memory::new();
         let builder = spanline::builder().service("orders").static_field("env", "test").filter("debug");
         let guard = builder.early(early).output(Output::new(memory.clone())).init().unwrap();
