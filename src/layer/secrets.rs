@@ -13,7 +13,7 @@ use tracing::field::{Field, Visit};
 use super::call_site::CallSite;
 use super::core::Core;
 use crate::context::VARIABLES;
-use crate::record::{ADDED, Capture, FieldValue, Value, plain_name};
+use crate::record::{ADDED, Capture, FieldValue, OTEL_FIELDS, Value, plain_name};
 #[cfg(feature = "log")]
 use crate::record::{Fields, Key, Scratch, text};
 use crate::redact::Rules;
@@ -141,6 +141,11 @@ impl SpecialCapture<'_, '_> {
         self.is_secret(field) && !self.rules.is_some_and(|rules| rules.is_count(plain_name(field.name())))
     }
 
+    /// Returns whether a field of this crate's own call sites is only for another layer.
+    fn is_for_others(&self, field: &Field) -> bool {
+        self.carries && OTEL_FIELDS.contains(&field.name())
+    }
+
     fn replace(&mut self, field: &Field) {
         self.replaced += 1;
         self.capture.record_str(field, self.rules.map_or("", Rules::replacement));
@@ -178,18 +183,35 @@ impl Visit for SpecialCapture<'_, '_> {
     }
 
     redacting! {
-        is_secret: record_str: &str,
-        record_bytes: &[u8],
+        is_secret: record_bytes: &[u8],
         record_error: &(dyn Error + 'static),
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if self.is_secret(field) {
+            self.replace(field);
+        } else if !self.is_for_others(field) {
+            self.capture.record_str(field, value);
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if self.carries && [VARIABLES, ADDED].contains(&field.name()) {
             self.carried(value);
+        } else if self.is_for_others(field) {
+            // Its text is not formatted.
         } else if self.is_secret(field) {
             self.replace(field);
         } else {
             self.capture.record_debug(field, value);
+        }
+    }
+
+    #[cfg(all(feature = "valuable", tracing_unstable))]
+    fn record_value(&mut self, field: &Field, value: valuable::Value<'_>) {
+        match self.is_secret(field) {
+            true => self.replace(field),
+            false => self.capture.record_value(field, value),
         }
     }
 

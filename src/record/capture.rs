@@ -375,6 +375,32 @@ impl Visit for Capture<'_> {
         self.text_or_json(value);
         self.end_text();
     }
+
+    /// A single value is captured like any other; a structure is nested data.
+    #[cfg(all(feature = "valuable", tracing_unstable))]
+    fn record_value(&mut self, field: &Field, value: valuable::Value<'_>) {
+        use valuable::Value;
+
+        match value {
+            Value::Bool(value) => self.record_bool(field, value),
+            Value::Char(value) => self.record_str(field, value.encode_utf8(&mut [0; 4])),
+            Value::F32(value) => self.record_f64(field, value.into()),
+            Value::F64(value) => self.record_f64(field, value),
+            Value::I8(value) => self.record_i64(field, value.into()),
+            Value::I16(value) => self.record_i64(field, value.into()),
+            Value::I32(value) => self.record_i64(field, value.into()),
+            Value::I64(value) => self.record_i64(field, value),
+            Value::I128(value) => self.record_i128(field, value),
+            Value::U8(value) => self.record_u64(field, value.into()),
+            Value::U16(value) => self.record_u64(field, value.into()),
+            Value::U32(value) => self.record_u64(field, value.into()),
+            Value::U64(value) => self.record_u64(field, value),
+            Value::U128(value) => self.record_u128(field, value),
+            Value::String(value) => self.record_str(field, value),
+            Value::Error(value) => self.record_error(field, value),
+            value => self.record_debug(field, &json(&valuable_serde::Serializable::new(value))),
+        }
+    }
 }
 
 /// Takes text up to a limit and refuses the rest.

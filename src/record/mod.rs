@@ -33,7 +33,7 @@ pub(crate) use crate::values::{
 };
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
-pub(crate) use own::{ADDED, PANICS, REQUESTS, is_own, notice_metadata, panic_metadata};
+pub(crate) use own::{ADDED, OTEL_FIELDS, PANICS, REQUESTS, is_own, notice_metadata, panic_metadata};
 pub(crate) use repeated::repeats_names;
 pub(crate) use scratch::{Grant, Scratch, start_afresh};
 pub(crate) use statics::Statics;

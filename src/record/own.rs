@@ -12,6 +12,9 @@ pub(crate) const REQUESTS: &str = "spanline::http";
 /// The field of these spans and lines that has what the hooks add.
 pub(crate) const ADDED: &str = "added";
 
+/// The fields of these spans that only tracing-opentelemetry reads.
+pub(crate) const OTEL_FIELDS: [&str; 2] = ["otel.kind", "otel.name"];
+
 /// The target of panics.
 pub(crate) const PANICS: &str = "panic";
 
