@@ -24,6 +24,7 @@ pages! {
     faq = "faq.md";
     features = "features.md";
     filters = "filters.md";
+    frameworks = "frameworks.md";
     getting_started = "getting-started.md";
     lines = "lines.md";
     loss = "loss.md";

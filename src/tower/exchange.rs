@@ -4,17 +4,23 @@
 //! there is a line in every case.
 
 use std::fmt::{self, Display};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, Method, Request, response};
+use http::{HeaderMap, HeaderValue, Method, Response, request, response};
 use http_body::Body;
+use tracing::instrument::Instrument;
 use tracing::{Level, Span, field};
 
+use super::body::LoggedBody;
 use super::finished::Finished;
 use super::hooks::{Hooks, NO_VARIABLES};
+#[cfg(feature = "opentelemetry")]
+use super::otel;
 use super::outcome::Outcome;
-use super::received::ReceivedRequest;
+use super::received::{ReceivedRequest, RequestBytes};
 use super::reported::Reported;
 use super::request_head::RequestHead;
 use super::sent::SentResponse;
@@ -27,10 +33,36 @@ use crate::values::prefix;
 /// A method is cut to this many bytes; the usual ones are far shorter.
 const MAX_METHOD_BYTES: usize = 32;
 
-/// One request and its response.
-pub(super) struct Exchange {
+/// One request and its response, for servers that are not made of `tower` services.
+///
+/// [`ServerLayer::begin`](super::ServerLayer::begin) opens its span. [`handle`](Self::handle) runs the handler in it.
+/// [`respond`](Self::respond) takes the response and adds the ids to its headers, and [`finish`](Self::finish) logs the
+/// request's line. An exchange that is dropped without `finish` logs its line too: `cancelled` without a response,
+/// `panicked` if the handler has panicked, `completed` if all bytes that the response declares were added, else `aborted`.
+///
+/// # Examples
+/// ```
+/// use http::{Request, Response};
+/// use spanline::tower::{Outcome, ServerLayer};
+///
+/// # async fn handler() -> String { String::new() }
+/// async fn serve(layer: &ServerLayer, request: Request<String>) -> Response<String> {
+///     let (mut head, _body) = request.into_parts();
+///     let mut exchange = layer.begin(&mut head);
+///     let text = exchange.handle(handler()).await;
+///     let (mut head, text) = Response::new(text).into_parts();
+///     exchange.respond(&mut head, Some(text.len() as u64));
+///     exchange.add_bytes(text.len());
+///     exchange.finish(Outcome::Completed, None);
+///     Response::from_parts(head, text)
+/// }
+/// ```
+pub struct Exchange {
     hooks: Arc<Hooks>,
+    /// The span in which the handler runs.
     scope: Scope,
+    /// The request's span, which may be around that one.
+    server_span: Span,
     began: Instant,
     request: ReceivedRequest,
     response: SentResponse,
@@ -46,6 +78,17 @@ impl fmt::Debug for Exchange {
     }
 }
 
+/// The name of the request's span in OpenTelemetry: `GET /orders/{id}`.
+struct SpanName<'a>(&'a Method, Option<&'a str>);
+
+impl Display for SpanName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(method, route) = self;
+        write!(f, "{}", prefix(method.as_str(), MAX_METHOD_BYTES))?;
+        route.map_or(Ok(()), |route| write!(f, " {route}"))
+    }
+}
+
 /// Marks a request that a layer already handles. A second layer inside continues it.
 #[derive(Clone)]
 struct OuterExchange {
@@ -55,17 +98,16 @@ struct OuterExchange {
 }
 
 impl Exchange {
-    /// Opens the span of a request.
-    pub(super) fn begin<B: Body + 'static>(hooks: &Arc<Hooks>, request: Request<B>) -> (Self, Request<B>) {
+    /// Opens the span of a request. `bytes`: the size of its body.
+    pub(super) fn begin(hooks: &Arc<Hooks>, parts: &mut request::Parts, bytes: RequestBytes) -> Self {
         let began = Instant::now();
-        let (mut parts, mut body) = request.into_parts();
         let outer = parts.extensions.get::<OuterExchange>().cloned();
         let mut outside = Outside::current();
         let incoming = match &outer {
             Some(_) => Incoming::default(),
             None => hooks.incoming(&parts.headers),
         };
-        let is_trusted = outer.is_none() && hooks.trusts(&parts);
+        let is_trusted = outer.is_none() && hooks.trusts(parts);
         let (baggage, baggage_rejected) = match hooks.baggage(&parts.headers) {
             Ok(baggage) => (baggage, None),
             Err(error) => (Variables::default(), Some(error)),
@@ -85,9 +127,9 @@ impl Exchange {
             None if is_trusted => (incoming.context.or(outside.context), TraceContext::default()),
             None => (outside.context, incoming.context),
         };
-        let route = hooks.route(&parts);
-        let added = hooks.request_fields(&parts);
-        let head = RequestHead::new(&parts, &added.fields);
+        let route = hooks.route(parts);
+        let added = hooks.request_fields(parts);
+        let head = RequestHead::new(parts, &added.fields);
         // The hook's fields come last, so that they hide a variable of the same name.
         outside.variables = outside.variables.without(NO_VARIABLES);
         outside.variables.append(added.fields);
@@ -105,43 +147,82 @@ impl Exchange {
             method = prefix(parts.method.as_str(), MAX_METHOD_BYTES),
             route,
             added = outside.variables.as_value(),
+            // For tracing-opentelemetry. A second layer's span is no other server's.
+            otel.kind = (cfg!(feature = "opentelemetry") && outer.is_none()).then_some("server"),
+            otel.name = cfg!(feature = "opentelemetry").then(|| field::display(SpanName(&parts.method, route.as_deref()))),
         );
         if span.is_disabled() {
             complain_of_hidden_request();
         }
-        #[cfg(feature = "opentelemetry")]
-        context.adopt_for(&span);
-        let span = hooks.inner_span(&parts, span);
-        let reported = outer.map(|outer| outer.reported).unwrap_or_default();
-        parts.extensions.insert(OuterExchange {
-            span: span.clone(),
-            request_id: request_id.clone(),
-            reported: reported.clone(),
-        });
-        let mut received = ReceivedRequest::new(&parts, &mut body, head, route, request_id, rejected);
+        let mut received = ReceivedRequest::new(parts, bytes, head, route, request_id.clone(), rejected);
         received.upstream = upstream;
         if hooks.ask_for_headers() {
             received.headers = parts.headers.clone();
         }
-        let exchange = Self {
+        #[cfg(feature = "opentelemetry")]
+        {
+            context.adopt_for(&span);
+            otel::describe_request(&span, &received);
+        }
+        let inner = hooks.inner_span(parts, &span);
+        let reported = outer.map(|outer| outer.reported).unwrap_or_default();
+        parts.extensions.insert(OuterExchange { span: inner.clone(), request_id, reported: reported.clone() });
+        Self {
             hooks: Arc::clone(hooks),
-            scope: Scope::of(span),
+            scope: Scope::of(inner),
+            server_span: span,
             began,
             request: received,
             response: SentResponse::default(),
             in_service: false,
             is_finished: false,
             reported,
-        };
-        (exchange, Request::from_parts(parts, body))
+        }
     }
 
-    pub(super) fn span(&self) -> &Span {
+    /// Returns the span in which the handler runs.
+    pub fn span(&self) -> &Span {
         self.scope.span()
     }
 
-    /// Runs code of the service in the request's span.
-    pub(super) fn run<T>(&mut self, code: impl FnOnce() -> T) -> T {
+    /// Returns the request's id.
+    pub fn request_id(&self) -> &str {
+        &self.request.request_id
+    }
+
+    /// Sets the matched route, such as `/orders/{id}`, in the request's span: later lines have it as `route`.
+    ///
+    /// It is for frameworks that match the route after the request has begun. A route should have few distinct values, so it
+    /// is not the path. An empty route changes nothing.
+    pub fn set_route(&mut self, route: impl Into<String>) {
+        let route = route.into();
+        if route.is_empty() {
+            return;
+        }
+        self.server_span.record("route", &route);
+        #[cfg(feature = "opentelemetry")]
+        {
+            let name = SpanName(&self.request.method, Some(&route));
+            self.server_span.record("otel.name", field::display(name));
+            otel::describe_route(&self.server_span, &route);
+        }
+        self.request.route = Some(route);
+    }
+
+    /// Runs a handler in the request's span.
+    pub async fn handle<F: Future>(&mut self, handler: F) -> F::Output {
+        let mut handler = pin!(handler.instrument(self.span().clone()));
+        poll_fn(|context| {
+            self.enter_service();
+            let polled = handler.as_mut().poll(context);
+            self.leave_service();
+            polled
+        })
+        .await
+    }
+
+    /// Runs code of the service in the request's span, such as the step of a body.
+    pub fn run<T>(&mut self, code: impl FnOnce() -> T) -> T {
         self.enter_service();
         let result = self.span().in_scope(code);
         self.leave_service();
@@ -160,8 +241,11 @@ impl Exchange {
         self.reported.leave();
     }
 
-    /// Remembers the response and adds the request's id to its headers.
-    pub(super) fn respond(&mut self, parts: &mut response::Parts, exact_bytes: Option<u64>) {
+    /// Takes the head of the response, and adds the request's id to its headers. `exact_bytes`: the size of the body, if it
+    /// is known.
+    ///
+    /// A [`ResponseError`](super::ResponseError) among its extensions is the error of the request's line.
+    pub fn respond(&mut self, parts: &mut response::Parts, exact_bytes: Option<u64>) {
         let added = self.hooks.response_fields(parts);
         self.response.begin(parts, exact_bytes, added);
         if self.hooks.ask_for_headers() {
@@ -178,12 +262,18 @@ impl Exchange {
         }
     }
 
+    /// Takes a response. Its body finishes the exchange when it ends.
+    pub fn into_response<B: Body>(self, response: Response<B>) -> Response<LoggedBody<B>> {
+        LoggedBody::respond(response, Some(self))
+    }
+
     /// Returns whether HTTP forbids a body for this response, whatever the service returned.
     pub(super) fn has_no_body(&self) -> bool {
         self.request.method == Method::HEAD || self.response.is_bodiless()
     }
 
-    pub(super) fn add_bytes(&mut self, bytes: usize) {
+    /// Counts bytes of the response's body that were handed over to the server.
+    pub fn add_bytes(&mut self, bytes: usize) {
         self.response.add_bytes(bytes);
     }
 
@@ -191,13 +281,15 @@ impl Exchange {
         self.response.take_grpc_status(headers);
     }
 
-    /// Logs the request's line, once.
-    pub(super) fn finish(&mut self, outcome: Outcome, error: Option<&dyn Display>) {
+    /// Logs the request's line, once. `error`: why the service or the body has failed.
+    pub fn finish(&mut self, outcome: Outcome, error: Option<&dyn Display>) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
         let latency = self.began.elapsed();
         let (request, response) = (&self.request, &self.response);
+        #[cfg(feature = "opentelemetry")]
+        otel::describe_end(&self.server_span, response, outcome);
         let is_reported = self.reported.is_reported();
         let finished = Finished { request, response, outcome, latency, error, is_reported };
         if !self.hooks.wants(&finished) {
@@ -265,7 +357,7 @@ impl Drop for Exchange {
         let outcome = match self.response.status {
             _ if self.in_service => Outcome::Panicked,
             None => Outcome::Cancelled,
-            Some(_) if self.response.is_complete() => Outcome::Completed,
+            Some(_) if self.has_no_body() || self.response.is_complete() => Outcome::Completed,
             Some(_) => Outcome::Aborted,
         };
         self.finish(outcome, None);

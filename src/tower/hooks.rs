@@ -178,10 +178,10 @@ impl Hooks {
     }
 
     /// Returns the span that the program opens inside the request's span, else the request's span.
-    pub(super) fn inner_span(&self, parts: &request::Parts, request: Span) -> Span {
+    pub(super) fn inner_span(&self, parts: &request::Parts, request: &Span) -> Span {
         let opened = self.span.as_ref().and_then(|hook| request.in_scope(|| caught(|| hook(parts))));
         // A disabled span is no place for lines.
-        opened.filter(|span| !span.is_disabled()).unwrap_or(request)
+        opened.filter(|span| !span.is_disabled()).unwrap_or_else(|| request.clone())
     }
 
     pub(super) fn request_fields(&self, parts: &request::Parts) -> Fields {

@@ -28,6 +28,8 @@ mod future;
 mod hooks;
 #[cfg(feature = "axum")]
 mod in_axum;
+#[cfg(feature = "opentelemetry")]
+mod otel;
 mod outcome;
 mod received;
 mod reported;
@@ -40,6 +42,7 @@ mod variable;
 pub use body::LoggedBody;
 pub use client::{Client, ClientLayer, inject};
 pub use client_log::{LoggedClient, LoggedClientFuture, LoggedClientLayer};
+pub use exchange::Exchange;
 pub use finished::Finished;
 pub use flush::{FlushLayer, Flushed, FlushedFuture};
 pub use future::ResponseFuture;

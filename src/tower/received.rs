@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{HeaderMap, Method, request};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Version, request};
 use http_body::Body;
 
 #[cfg(feature = "axum")]
@@ -35,9 +36,9 @@ pub(super) struct ReceivedRequest {
 }
 
 impl ReceivedRequest {
-    pub(super) fn new<B: Body + 'static>(
+    pub(super) fn new(
         parts: &request::Parts,
-        body: &mut B,
+        bytes: RequestBytes,
         head: RequestHead,
         route: Option<String>,
         request_id: String,
@@ -51,7 +52,7 @@ impl ReceivedRequest {
             upstream: TraceContext::default(),
             rejected: rejected.map(|error| error.map(|error| error.to_string())),
             head,
-            bytes: RequestBytes::of(body),
+            bytes,
             headers: HeaderMap::new(),
         }
     }
@@ -68,12 +69,20 @@ pub(super) enum RequestBytes {
 }
 
 impl RequestBytes {
-    fn of<B: Body + 'static>(body: &mut B) -> Self {
+    /// Returns the size of a body. `body` counts its bytes from now on, if it can.
+    pub(super) fn of<B: Body + 'static>(body: &mut B) -> Self {
         #[cfg(feature = "axum")]
         if let Some(counted) = in_axum::count(body) {
             return Self::Counted(counted);
         }
         Self::Declared(body.size_hint().exact())
+    }
+
+    /// Returns the size that the headers declare. Without a size, an HTTP/1 request has no body unless it is chunked.
+    pub(super) fn declared(head: &request::Parts) -> Self {
+        let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let may_be_unsized = head.version > Version::HTTP_11 || head.headers.contains_key(TRANSFER_ENCODING);
+        Self::Declared(length.or((!may_be_unsized).then_some(0)))
     }
 
     pub(super) fn known(&self) -> Option<u64> {

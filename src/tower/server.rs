@@ -15,6 +15,7 @@ use super::exchange::Exchange;
 use super::finished::Finished;
 use super::future::ResponseFuture;
 use super::hooks::{Fields, Hooks};
+use super::received::RequestBytes;
 use crate::propagate::Format;
 
 /// A layer that gives each request a span with its ids, and logs a line when it has finished.
@@ -59,6 +60,14 @@ impl ServerLayer {
     /// Makes a layer that logs every request.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Opens the span of a request, for servers that are not made of `tower` services. The layer's settings apply.
+    ///
+    /// The size of the request's body is the one that the headers declare.
+    pub fn begin(&self, head: &mut request::Parts) -> Exchange {
+        let bytes = RequestBytes::declared(head);
+        Exchange::begin(&self.hooks, head, bytes)
     }
 
     /// Sets the header with the request's id, in requests and responses; `x-request-id` by default.
@@ -208,8 +217,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut exchange, request) = Exchange::begin(&self.hooks, request);
-        let future = exchange.run(|| self.inner.call(request));
+        let (mut head, mut body) = request.into_parts();
+        let mut exchange = Exchange::begin(&self.hooks, &mut head, RequestBytes::of(&mut body));
+        let future = exchange.run(|| self.inner.call(Request::from_parts(head, body)));
         ResponseFuture::new(future, exchange)
     }
 }

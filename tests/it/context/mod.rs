@@ -10,6 +10,8 @@ pub(crate) mod flight_recorder_limits;
 pub(crate) mod http_client;
 #[cfg(feature = "axum")]
 pub(crate) mod http_endings;
+#[cfg(feature = "axum")]
+pub(crate) mod http_exchanges;
 #[cfg(feature = "tower")]
 pub(crate) mod http_flush;
 #[cfg(feature = "axum")]
@@ -29,6 +31,8 @@ pub(crate) mod inherited_spans;
 pub(crate) mod neighbours;
 #[cfg(feature = "opentelemetry")]
 pub(crate) mod otel;
+#[cfg(all(feature = "axum", feature = "opentelemetry"))]
+pub(crate) mod otel_requests;
 pub(crate) mod recorded_fields;
 pub(crate) mod scopes;
 pub(crate) mod span_lines;

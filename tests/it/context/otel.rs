@@ -155,7 +155,7 @@ fn a_request_is_in_the_trace_of_its_caller_for_opentelemetry_too() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         drop(runtime.block_on(service.oneshot(request)).unwrap());
     });
-    let (_, trace, id, parent) = exported(&spans, "request");
+    let (_, trace, id, parent) = exported(&spans, "GET");
     assert_eq!((lines.len(), trace.as_str(), parent.as_str()), (2, &PARENT[3..35], &PARENT[36..52]));
     for line in &lines {
         assert_eq!((&line["trace_id"], &line["span_id"]), (&json!(trace), &json!(id)));
