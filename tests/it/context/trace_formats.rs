@@ -116,14 +116,15 @@ fn the_header_of_google_cloud_is_read() {
         Some("ffffffffffffffff"),
         false,
     );
-    assert_read(Format::CloudTrace, &header(trace), trace, None, true);
+    for without_span in ["", "/", "/;o=1", "/;o=", ";o=1", ";o="] {
+        assert_read(Format::CloudTrace, &header(&format!("{trace}{without_span}")), trace, None, true);
+    }
     assert_read(Format::CloudTrace, &header("105445aa7843bc8bf206b12000100000/0;o=1"), trace, None, true);
     assert_rejected(
         Format::CloudTrace,
         &[
             "",
             "1/1",
-            "105445aa7843bc8bf206b12000100000/",
             "105445aa7843bc8bf206b12000100000/+1",
             "105445aa7843bc8bf206b12000100000/18446744073709551616",
             "105445aa7843bc8bf206b12000100000/1;o=2",
