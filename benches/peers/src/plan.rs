@@ -48,6 +48,9 @@ pub struct Task {
 
 pub const CYCLES_PER_S: u64 = 20_000;
 
+/// A fifth of what the slow disk can do, one line at a time.
+pub const SLOW_PER_S: u64 = 200;
+
 /// The loggers that lose nothing by design, and `emit`, which has no such form.
 const LOGGERS: [&str; 7] = ["spanline", "fmt-json", "json-subscriber", "bunyan", "emit", "logforth", "slog"];
 const TRACING: [&str; 6] = ["spanline", "fmt-json", "json-subscriber", "bunyan", "floor-empty", "floor-filtered"];
@@ -60,6 +63,8 @@ pub fn plan(quick: bool) -> Vec<Task> {
     plan.caller();
     plan.full_speed();
     plan.paced();
+    plan.slow_disk();
+    plan.uneven();
     plan.counts();
     plan.documented();
     plan.tasks
@@ -95,6 +100,7 @@ impl Plan {
             (Work::SpanInside, 100_000),
             (Work::Record, 50_000),
             (Work::Turns, 50_000),
+            (Work::Request, 20_000),
         ];
         for (work, steps) in of_spans {
             // Without a filter nothing is disabled.
@@ -110,6 +116,7 @@ impl Plan {
     fn full_speed(&mut self) {
         let mut peers = LOGGERS.to_vec();
         peers.extend(["fmt-json-lossy", "fmt-json-list", "spanline-two", "floor-hand-buffer"]);
+        peers.extend(["spanline-sync", "fmt-json-sync"]);
         // Far more calls than the longest queue holds: what counts is what comes after that.
         for (threads, calls) in [(1, 1_000_000), (4, 400_000)] {
             let point = Point::file(Work::W1e).threads(threads);
@@ -119,6 +126,22 @@ impl Plan {
         let mut peers = LOGGERS.to_vec();
         peers.push("floor-hand-buffer");
         self.add(Kind::Calls, Point::file(Work::W1c), 40_000, 8_000, 5, &peers);
+    }
+
+    /// A slow disk: what the caller feels of it.
+    fn slow_disk(&mut self) {
+        let slow = ["spanline-slow", "spanline-sync-slow", "fmt-json-slow", "fmt-json-sync-slow"];
+        self.add(Kind::Calls, Point::file(Work::W1e).paced(SLOW_PER_S), 600, 100, 3, &slow);
+    }
+
+    /// What other threads feel of one that logs large texts, and how often a worker wakes up for few lines.
+    fn uneven(&mut self) {
+        let peers = ["spanline", "fmt-json", "json-subscriber"];
+        self.add(Kind::Calls, Point::null(Work::Large).paced(10_000), 50_000, 10_000, 5, &peers);
+        for (per_s, lines, quick_lines) in [(10, 50, 20), (1, 5, 2)] {
+            let point = Point::file(Work::W1e).paced(per_s);
+            self.add(Kind::Trickle, point, lines, quick_lines, 3, &["spanline", "fmt-json"]);
+        }
     }
 
     /// At a pace into a file, as services log.

@@ -18,7 +18,7 @@ pub fn workers_cpu_nanos() -> u64 {
     workers().iter().map(spent).sum()
 }
 
-/// How often spanline's workers were switched to or away from.
+/// How often workers were switched to or away from.
 pub fn workers_switches() -> u64 {
     let switches = |task: &PathBuf| {
         let status = fs::read_to_string(task.join("status")).expect("status of a thread");
@@ -28,10 +28,14 @@ pub fn workers_switches() -> u64 {
     workers().iter().map(switches).sum()
 }
 
+/// How the names of the workers of spanline and tracing-appender begin.
+const WORKERS: [&str; 2] = ["spanline-", "tracing-append"];
+
 fn workers() -> Vec<PathBuf> {
     let tasks = fs::read_dir("/proc/self/task").expect("/proc").map(|task| task.expect("a thread").path());
-    let is_worker =
-        |task: &PathBuf| fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("spanline-"));
+    let is_worker = |task: &PathBuf| {
+        fs::read_to_string(task.join("comm")).is_ok_and(|name| WORKERS.iter().any(|of| name.starts_with(of)))
+    };
     let workers: Vec<_> = tasks.filter(is_worker).collect();
     assert!(!workers.is_empty(), "no worker is running");
     workers

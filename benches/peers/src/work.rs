@@ -73,6 +73,12 @@ pub fn quotes() -> &'static str {
     black_box(&TEXT)
 }
 
+/// A text of 256 KiB.
+pub fn large() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| "0123456789abcdef".repeat(16_384));
+    black_box(&TEXT)
+}
+
 fn filled(part: &str) -> String {
     part.repeat(4096 / part.len())
 }
@@ -118,6 +124,8 @@ pub enum Work {
     Text,
     /// An event with 4 KiB of quotes.
     Quotes,
+    /// W1e while another thread logs a text of 256 KiB every 300 µs.
+    Large,
     /// Nothing at all: what the measuring costs.
     Nothing,
 }
@@ -144,6 +152,7 @@ impl Work {
             Self::LogRecord => "log-record",
             Self::Text => "text",
             Self::Quotes => "quotes",
+            Self::Large => "large",
             Self::Nothing => "nothing",
         }
     }
@@ -155,7 +164,7 @@ impl Work {
             Self::W1c => EVENTS_PER_CYCLE,
             Self::W4 => 2,
             Self::Request => EVENTS_PER_REQUEST,
-            Self::W1e | Self::W2 | Self::Deep | Self::Open | Self::Schemas | Self::Edits => 1,
+            Self::W1e | Self::W2 | Self::Deep | Self::Open | Self::Schemas | Self::Edits | Self::Large => 1,
             Self::Poll | Self::Record | Self::Turns | Self::LogRecord | Self::Text | Self::Quotes => 1,
         }
     }

@@ -57,6 +57,25 @@ pub(super) fn worker_cost<P: Peer>(peer: P, load: Load) -> Vec<Sample> {
     vec![sample("worker_per_line", nanos, "ns")]
 }
 
+/// Of a worker that gets a line now and then: twice as many switches as wake-ups, if nothing else takes the processor from
+/// it.
+pub(super) fn trickle_switches<P: Peer>(peer: &P, per_s: u64, lines: u64) -> Vec<Sample> {
+    let every = Duration::from_secs(1) / per_s as u32;
+    let logged = |lines| {
+        peer.inside(|context| {
+            (0..lines).for_each(|_| {
+                peer.w1e(context);
+                std::thread::sleep(every);
+            });
+        });
+    };
+    logged(per_s.min(lines));
+    let before = proc::workers_switches();
+    logged(lines);
+    let switches = (proc::workers_switches() - before) as f64;
+    vec![sample("switches_per_s", switches * per_s as f64 / lines as f64, "switches/s")]
+}
+
 /// Of a worker that has nothing to do.
 pub(super) fn idle_switches<P: Peer>(peer: &P, lines: u64, watched: Duration) -> Vec<Sample> {
     peer.inside(|context| (0..lines).for_each(|_| peer.w1e(context)));

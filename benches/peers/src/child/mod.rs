@@ -37,6 +37,8 @@ pub enum Kind {
     Worker,
     /// Context switches of spanline's idle workers, during one second per step.
     Idle,
+    /// Context switches of a worker a second, while lines come at a rate.
+    Trickle,
     /// Whether the lines say what they have to.
     Check,
 }
@@ -120,6 +122,7 @@ pub fn measure<P: Peer>(spec: &Spec) -> Vec<Sample> {
         Kind::Allocations => counts::allocations(peer, load),
         Kind::Worker => counts::worker_cost(peer, load),
         Kind::Idle => counts::idle_switches(&peer, WARM_UP, Duration::from_secs(spec.steps)),
+        Kind::Trickle => counts::trickle_switches(&peer, spec.rate.expect("a rate"), spec.steps),
         Kind::Check => {
             peer.inside(|context| (0..check::LINES).for_each(|_| peer.w1e(context)));
             peer.finish();

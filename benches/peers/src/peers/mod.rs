@@ -8,18 +8,23 @@ mod emit;
 mod floor_hand;
 mod floor_layer;
 mod fmt_json;
+mod fmt_json_sync;
 mod json_subscriber;
 mod logforth;
 mod slog;
+mod slow;
 pub mod spanline;
+mod spanline_sync;
 mod tracing_calls;
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::child::{self, Spec};
-use crate::work::{Work, quotes, text};
+use crate::work::{Work, large, quotes, text};
 
 /// Where a peer's lines go.
 #[derive(Clone, Debug)]
@@ -93,6 +98,12 @@ pub static PEERS: &[Entry] = &[
     entry::<fmt_json::FmtJson>("fmt-json"),
     entry::<fmt_json::FmtJsonLossy>("fmt-json-lossy"),
     entry::<fmt_json::FmtJsonList>("fmt-json-list"),
+    entry::<spanline_sync::Synchronous>("spanline-sync"),
+    entry::<fmt_json_sync::Synchronous>("fmt-json-sync"),
+    entry::<spanline_sync::OnSlowDisk>("spanline-slow"),
+    entry::<fmt_json_sync::OnSlowDisk>("fmt-json-slow"),
+    entry::<spanline_sync::SynchronousOnSlowDisk>("spanline-sync-slow"),
+    entry::<fmt_json_sync::SynchronousOnSlowDisk>("fmt-json-sync-slow"),
     entry::<json_subscriber::JsonSubscriber>("json-subscriber"),
     entry::<bunyan::Bunyan>("bunyan"),
     entry::<emit::Emit>("emit"),
@@ -130,6 +141,25 @@ pub trait Measure {
     fn run(self, step: impl FnMut()) -> Self::Output;
 }
 
+/// The pause of the thread that logs large texts.
+const BETWEEN_LARGE: Duration = Duration::from_micros(300);
+
+/// Runs `body` while another thread logs large texts.
+fn beside_large_texts<R>(body: impl FnOnce() -> R) -> R {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                tracing_calls::long_text(large());
+                std::thread::sleep(BETWEEN_LARGE);
+            }
+        });
+        let result = body();
+        is_over.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
 /// Measures a step of `work`, inside what belongs around it.
 pub fn measure_step<P: Peer, M: Measure>(peer: &P, work: Work, measure: M) -> M::Output {
     match work {
@@ -157,6 +187,7 @@ pub fn measure_step<P: Peer, M: Measure>(peer: &P, work: Work, measure: M) -> M:
         Work::LogRecord => measure.run(tracing_calls::log_record),
         Work::Text => measure.run(|| tracing_calls::long_text(text())),
         Work::Quotes => measure.run(|| tracing_calls::long_text(quotes())),
+        Work::Large => beside_large_texts(|| peer.inside(|context| measure.run(|| peer.w1e(context)))),
         Work::Nothing => measure.run(|| ()),
     }
 }

@@ -10,7 +10,7 @@ use spanline::{Error, Guard, Output, Overflow, RollingFile};
 use super::{Sink, Subscribed};
 
 /// Longer than any wait for room can take: a line is never refused.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// One output: a rolling file, the queue of 8 MiB, the default schema.
 pub struct Spanline {
@@ -102,7 +102,7 @@ impl Subscribed for Edited {
     }
 }
 
-fn output(sink: &Sink, file: &str) -> Output {
+pub(super) fn output(sink: &Sink, file: &str) -> Output {
     let output = match sink {
         Sink::Null => Output::new(Nowhere),
         Sink::Files(directory) => Output::new(RollingFile::new(Path::join(directory, file))),
@@ -110,7 +110,7 @@ fn output(sink: &Sink, file: &str) -> Output {
     output.overflow(Overflow::Block { max_wait: MAX_WAIT })
 }
 
-fn subscribe(outputs: Vec<Output>) -> Guard {
+pub(super) fn subscribe(outputs: Vec<Output>) -> Guard {
     let builder = spanline::builder().filter("info");
     outputs.into_iter().fold(builder, |builder, output| builder.output(output)).init().expect("a log")
 }

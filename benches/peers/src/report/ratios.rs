@@ -3,7 +3,7 @@
 use super::number;
 use super::table::markdown;
 use crate::peers::spanline::{EDITED, SCHEMAS, TEMPLATE};
-use crate::plan::{CYCLES_PER_S, Point};
+use crate::plan::{CYCLES_PER_S, Point, SLOW_PER_S};
 use crate::results::Results;
 use crate::work::Work;
 
@@ -68,12 +68,44 @@ impl Ratios<'_> {
             }
         }
         self.times_cheaper("W1c at 20,000 cycles/s, p50", w1c, "call_p50", 10.0, 4.0);
+        let large = Point::null(Work::Large).paced(10_000);
+        self.times_cheaper("W1e beside texts of 256 KiB, p99.9", large, "call_p999", 3.0, 3.0);
+        self.synchronous();
         self.times_more("lines/s into a file, 1 thread", w1e, 14.0, 5.0);
         self.times_more("lines/s into a file, 4 threads", w1e.threads(4), 7.0, 4.0);
         let lost = [1, 4].map(|threads| self.results.of(OURS, w1e.threads(threads), "lines_lost"));
         let lost = lost.into_iter().flatten().reduce(f64::max);
         self.row("lines lost meanwhile", lost, AtMost(0.0), " lines");
         self
+    }
+
+    /// Beside the form of fmt-json that writes on the calling thread, on this disk and on a slow one.
+    fn synchronous(&mut self) {
+        let w1e = Point::file(Work::W1e);
+        let lines = |peer, threads| self.results.of(peer, w1e.threads(threads), "lines_per_s");
+        let slow = |peer| self.results.of(peer, w1e.paced(SLOW_PER_S), "call_p50");
+        let rows = [
+            (
+                "lines/s, 1 thread: spanline-sync / fmt-json-sync",
+                ratio(lines("spanline-sync", 1), lines("fmt-json-sync", 1)),
+                1.0,
+            ),
+            (
+                "lines/s, 4 threads: spanline-sync / fmt-json-sync",
+                ratio(lines("spanline-sync", 4), lines("fmt-json-sync", 4)),
+                1.0,
+            ),
+            ("lines/s, 1 thread: spanline / fmt-json-sync", ratio(lines(OURS, 1), lines("fmt-json-sync", 1)), 4.0),
+            (
+                "slow disk, p50: fmt-json-sync / spanline",
+                ratio(slow("fmt-json-sync-slow"), slow("spanline-slow")),
+                100.0,
+            ),
+            ("slow disk, p50: fmt-json / spanline", ratio(slow("fmt-json-slow"), slow("spanline-slow")), 3.0),
+        ];
+        for (what, value, bound) in rows {
+            self.row(what, value, AtLeast(bound), "×");
+        }
     }
 
     fn floors(mut self) -> Self {
@@ -113,6 +145,7 @@ impl Ratios<'_> {
         let allocations = |peer, work| of(peer, Point::file(work), "allocations_caller");
         let bare = allocations("floor-empty", Work::W1c);
         let for_a_span = allocations(OURS, Work::W1c).zip(bare).map(|(ours, bare)| (ours - bare) / 2.0);
+        let share_of_request = mean(Work::Request).map(|nanos| nanos / 1e6 * 100.0);
         let rows = [
             ("second output, W1e at 100,000/s, p50 / one output", second(w1e.paced(100_000)), AtMost(1.25), "×"),
             ("second output, W1e full speed, p50 / one output", second(w1e), AtMost(1.25), "×"),
@@ -123,6 +156,9 @@ impl Ratios<'_> {
             ("line in the file, 10/s, p99", of(OURS, w1e.paced(10), "reach_p99"), AtMost(10.0), " ms"),
             ("line in the file, 1,000/s, p99", of(OURS, w1e.paced(1_000), "reach_p99"), AtMost(10.0), " ms"),
             ("context switches of the idle worker", of(OURS, w1e, "idle_switches"), AtMost(0.0), ""),
+            ("switches of the worker at 10 lines/s", of(OURS, w1e.paced(10), "switches_per_s"), AtMost(40.0), " /s"),
+            ("switches of the worker at 1 line/s", of(OURS, w1e.paced(1), "switches_per_s"), AtMost(6.0), " /s"),
+            ("a request's logging, of a request of 1 ms", share_of_request, AtMost(0.25), " %"),
             ("resident, 1 thread", of(OURS, w1e, "resident_peak"), AtMost(MAX_RESIDENT_MIB), " MiB"),
             ("resident, 4 threads", of(OURS, w1e.threads(4), "resident_peak"), AtMost(MAX_RESIDENT_MIB), " MiB"),
         ];

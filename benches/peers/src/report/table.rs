@@ -2,7 +2,7 @@
 
 use super::number;
 use crate::peers::PEERS;
-use crate::plan::{CYCLES_PER_S, Point};
+use crate::plan::{CYCLES_PER_S, Point, SLOW_PER_S};
 use crate::results::Results;
 use crate::work::Work;
 
@@ -60,6 +60,7 @@ pub fn tables(results: &Results) -> String {
                 mean("span inside", Work::SpanInside),
                 mean("record", Work::Record),
                 mean("turns", Work::Turns),
+                mean("request", Work::Request),
                 mean("10 spans", Work::Deep),
                 mean("10,000 open", Work::Open),
             ],
@@ -86,6 +87,17 @@ pub fn tables(results: &Results) -> String {
         ("The same, texts of 4 KiB beyond ASCII", full(Point::file(Work::Text))),
         ("The same, 4 KiB of quotes", full(Point::file(Work::Quotes))),
         ("From the call into the file at 10/s and at 1,000/s, ms", reach(10).chain(reach(1_000)).collect()),
+        ("A disk that takes 1 ms for a write, W1e at 200/s, ns a call", calls(w1e.paced(SLOW_PER_S)).collect()),
+        (
+            "W1e at 10,000/s while another thread logs 256 KiB every 300 µs, nothing written, ns a call",
+            calls(Point::null(Work::Large).paced(10_000)).collect(),
+        ),
+        (
+            "The worker's context switches a second, with 10 lines and with 1 line a second",
+            [10, 1]
+                .map(|per_s| column(if per_s == 10 { "10/s" } else { "1/s" }, w1e.paced(per_s), "switches_per_s"))
+                .into(),
+        ),
         (
             "Allocations for each event (W1e) and cycle (W1c)",
             allocations("W1e caller", "W1e all", Work::W1e)
