@@ -13,6 +13,7 @@ use super::install;
 use super::log_crate;
 use crate::byte_size::ByteSize;
 use crate::context::IdSource;
+use crate::control::before_the_end;
 use crate::error::Error;
 use crate::filter::{CallsiteFilter, Directives, FilterSet, Filters};
 use crate::layer::{self, Core, EarlyLayer};
@@ -28,7 +29,7 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// The events that were logged before the log exists, for [`Builder::early`].
 ///
-/// If it is dropped, because the program ends before it has a log, its lines are written to stderr.
+/// If it is dropped, or the process exits before it has a log, its lines are written to stderr.
 #[derive(Debug)]
 #[must_use = "give it to `Builder::early`; if it is dropped, what was logged so far goes to stderr"]
 pub struct Early {
@@ -93,6 +94,8 @@ pub fn early(bytes: impl Into<ByteSize>) -> Result<Early, Error> {
     #[cfg(feature = "log")]
     filters.serve_log();
     layer.register_for_forks();
+    let at_exit = Early { layer: layer.clone(), filters: Arc::clone(&filters) };
+    before_the_end(|| drop(at_exit));
     Ok(Early { layer, filters })
 }
 

@@ -15,5 +15,5 @@ mod static_fields;
 
 pub use guard::Guard;
 pub use handle::Handle;
-pub(crate) use shutdown::Deadlines;
+pub(crate) use shutdown::{Deadlines, before_the_end};
 pub(crate) use static_fields::StaticFields;

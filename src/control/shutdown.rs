@@ -65,6 +65,20 @@ pub(super) fn watch(log: &Arc<Log>) {
     logs.retain(|log| log.strong_count() > 0);
     logs.push(Arc::downgrade(log));
     drop(logs);
+    watch_process();
+}
+
+/// What to do before all logs end.
+static BEFORE_THE_END: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+
+/// Sets what to do before all logs end, because the process does.
+pub(crate) fn before_the_end(run: impl FnOnce() + Send + 'static) {
+    *sync::lock(&BEFORE_THE_END) = Some(Box::new(run));
+    watch_process();
+}
+
+/// Installs the hooks of the process, once.
+fn watch_process() {
     static HOOKS: Once = Once::new();
     HOOKS.call_once(|| {
         fork::register_statics(statics());
@@ -95,6 +109,9 @@ fn all() -> Vec<Arc<Log>> {
 
 /// Ends all logs that have not ended.
 pub(super) fn end_all() {
+    // A child of a fork may find it locked by a thread that it does not have.
+    let before = sync::try_lock(&BEFORE_THE_END).and_then(|mut before| before.take());
+    before.into_iter().for_each(|before| before());
     end(&all());
 }
 

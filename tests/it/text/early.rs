@@ -9,6 +9,7 @@ use tracing::{Level, debug, error, info, info_span, trace, warn};
 
 use crate::support::child::{child, stdout_lines};
 use crate::support::ledger::{Line, all_told, balance, log, read};
+use crate::support::process::{Running, child_command, is_child};
 use crate::support::stage::{messages, parsed};
 use crate::support::strict;
 use crate::support::wait::until;
@@ -141,6 +142,20 @@ fn a_program_that_ends_before_it_has_a_log_writes_its_early_lines_to_stderr() {
         stderr.lines().any(|line| line.starts_with('{') && line.contains("the configuration is missing")),
         "{stderr}"
     );
+}
+
+#[test]
+fn a_program_that_exits_before_it_has_a_log_writes_its_early_lines_to_stderr() {
+    if is_child() {
+        let _early = spanline::early(BYTES).unwrap();
+        warn!("the arguments are wrong");
+        std::process::exit(3);
+    }
+    let mut child = Running::start(child_command(this_test!()));
+    let (status, stderr) = (child.wait(), child.stderr());
+    assert_eq!(status.code(), Some(3), "{stderr}");
+    let lines = stderr.lines().filter(|line| line.starts_with('{') && line.contains("the arguments are wrong"));
+    assert_eq!(lines.count(), 1, "{stderr}");
 }
 
 #[test]
