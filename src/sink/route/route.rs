@@ -8,6 +8,7 @@
 //! when a line was written in part does its file come first. The memory of kept lines is that of the queue.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error as _;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ use crate::sync::after;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Failures are reported this often.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// The descriptors that an open file may take: of the file, its directory and its lock.
+const DESCRIPTORS: u64 = 3;
 
 /// A limit of open files beyond this would be that of the process.
 const MAX_OPEN_FILES: usize = 16 * 1024;
@@ -83,6 +87,36 @@ struct Failures {
     reported: Option<Instant>,
     /// To be reported.
     error: Option<Error>,
+}
+
+/// Returns the number of descriptors that the process may have, if it is limited.
+fn descriptor_limit() -> Option<u64> {
+    #[cfg(unix)]
+    return rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    None
+}
+
+/// Returns whether an error says that the process, or the system, has no more descriptors.
+fn is_out_of_descriptors(error: &Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            if let Some(code) = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error) {
+                return [Errno::MFILE, Errno::NFILE].contains(&Errno::from_raw_os_error(code));
+            }
+            cause = inner.source();
+        }
+        false
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
 }
 
 /// Consecutive lines for one file.
@@ -181,7 +215,8 @@ impl Route {
     /// Sets how many files are open at most, besides the default one: 1 to 16,384, [`Self::DEFAULT_OPEN_FILES`] by default.
     ///
     /// Closing and opening costs a sync and some calls, so choose it larger than the number of values that are busy at
-    /// once. Each open file takes up to three descriptors.
+    /// once. Each open file takes up to three descriptors. More files than the process may have descriptors for are an error
+    /// of `init` and `build`. If the process runs out of them later, fewer files are open from then on.
     pub fn open_files(mut self, files: usize) -> Self {
         self.limits.open_files = files;
         self
@@ -208,6 +243,15 @@ impl Route {
         }
         if !(1..=MAX_OPEN_FILES).contains(open_files) {
             return Err(Error::invalid(format!("open_files is {open_files}; expected 1 to {MAX_OPEN_FILES}")));
+        }
+        if let Some(limit) = descriptor_limit().filter(|limit| (*open_files as u64) * DESCRIPTORS > *limit)
+            && *open_files != Self::DEFAULT_OPEN_FILES
+        {
+            let needed = (*open_files as u64) * DESCRIPTORS;
+            return Err(Error::invalid(format!(
+                "open_files is {open_files}, which may take {needed} descriptors, and this process may have {limit}; use \
+                 fewer, or raise the limit (`ulimit -n`, `LimitNOFILE=`)"
+            )));
         }
         if idle.is_zero() {
             return Err(Error::invalid("idle is zero; expected a time such as five minutes"));
@@ -250,25 +294,34 @@ impl Route {
                 path.unwrap_or_default().display()
             )));
         }
-        file.control(Control::Open).map_err(Error::into_retry)?;
+        if value.is_some() {
+            self.make_room(self.limits.open_files, now);
+        }
+        while let Err(error) = file.control(Control::Open) {
+            // The program needs descriptors, too: the log is content with fewer files from now on.
+            let fewer = self.files.len() / 4 * 3;
+            if !is_out_of_descriptors(&error) || self.files.is_empty() {
+                return Err(error.into_retry());
+            }
+            self.limits.open_files = fewer.max(1);
+            self.make_room(fewer + 1, now);
+            self.failures.report(error.into_retry(), now);
+        }
         if let Some(time) = self.now {
             file.control(Control::Tick(time))?;
         }
         // It says with its first call when it has something to do.
         let open = OpenFile { file, used: now, call_at: Some(now) };
         match value {
-            Some(value) => {
-                self.make_room(now);
-                self.files.insert(value.into(), open);
-            }
+            Some(value) => drop(self.files.insert(value.into(), open)),
             None => self.default = Some(open),
         }
         Ok(())
     }
 
-    /// Closes the file that was used longest ago, if there is no room for another.
-    fn make_room(&mut self, now: Instant) {
-        while self.files.len() >= self.limits.open_files {
+    /// Closes the files that were used longest ago, until there is room for another among `open_files`.
+    fn make_room(&mut self, open_files: usize, now: Instant) {
+        while self.files.len() >= open_files {
             let Some(oldest) = self.files.iter().min_by_key(|(_, open)| open.used).map(|(value, _)| value.clone())
             else {
                 return;

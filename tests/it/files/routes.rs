@@ -11,6 +11,7 @@ use spanline::{Guard, Output, RollingFile};
 use tracing::{Dispatch, error, info, info_span};
 use tracing_subscriber::Registry;
 
+use crate::support::child::child;
 use crate::support::faults::{built, within};
 use crate::support::stage::fixed;
 use crate::support::strict;
@@ -147,6 +148,32 @@ fn few_files_are_open_and_no_line_is_lost_when_many_values_take_turns() {
 }
 
 #[cfg(target_os = "linux")]
+/// The log takes what it can get, and leaves some for the program.
+#[cfg(unix)]
+#[test]
+fn a_process_without_descriptors_loses_no_line_and_can_still_open_a_file() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    child(this_test!(), &[], || {
+        let directory = tempfile::tempdir().unwrap();
+        let few = rustix::process::Rlimit { current: Some(60), ..getrlimit(Resource::Nofile) };
+        setrlimit(Resource::Nofile, few).unwrap();
+        let too_many = spanline::builder().output(Output::new(route(directory.path()).open_files(1_000)));
+        let error = format!("{:#}", too_many.build::<Registry>().err().unwrap());
+        assert!(error.contains("open_files is 1000") && error.contains("this process may have 60"), "{error}");
+
+        let (dispatch, guard) = log_to(route(directory.path()));
+        within(&dispatch, || (0..300).for_each(|seq| info!(tenant = seq % 100, seq, "line")));
+        guard.handle().flush(PATIENCE).unwrap();
+        fs::File::open(directory.path()).unwrap();
+        let output = end(guard);
+        assert_eq!(output.written.total(), 300, "{output:?}");
+        // The report of it is in the default file.
+        let all: usize = files(directory.path()).into_values().map(|lines| lines.len()).sum();
+        assert_eq!(all, 300);
+    });
+}
+
 #[test]
 fn an_idle_file_is_closed_without_another_line_and_opened_again_by_one() {
     let directory = tempfile::tempdir().unwrap();
