@@ -26,12 +26,12 @@ pub struct Fields {
     /// The request id that the hook has set.
     pub(super) request_id: Option<String>,
     takes_id: bool,
-    /// The names of the layer's own fields.
-    own_names: &'static [&'static str],
+    /// The names of the layer's fields that the hook may use.
+    may_use: &'static [&'static str],
 }
 
-/// The fields of the request's span.
-const SPAN_NAMES: &[&str] = &["request_id", "method", "route"];
+/// What `on_request` may replace in the request's line.
+const REPLACEABLE: [&str; 4] = ["user_agent", "host", "scheme", "http_version"];
 
 /// Variables of these names are not those of a request.
 pub(super) const NO_VARIABLES: &[&str] = &["request_id", "method", "route", "traceparent", "tracestate", "trace_id"];
@@ -80,7 +80,7 @@ impl Fields {
                 return;
             }
         }
-        if self.own_names.contains(&name) {
+        if LINE_NAMES.contains(&name) && !self.may_use.contains(&name) {
             add_undeclared(&mut self.fields, &format!("{name}_"), &value);
         } else {
             add_undeclared(&mut self.fields, name, &value);
@@ -185,13 +185,13 @@ impl Hooks {
     }
 
     pub(super) fn request_fields(&self, parts: &request::Parts) -> Fields {
-        let fields = Fields { takes_id: true, own_names: SPAN_NAMES, ..Fields::default() };
+        let fields = Fields { takes_id: true, may_use: &REPLACEABLE, ..Fields::default() };
         filled(fields, self.on_request.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields)))
     }
 
     pub(super) fn response_fields(&self, parts: &response::Parts) -> UndeclaredFields {
-        let fields = Fields { own_names: LINE_NAMES, ..Fields::default() };
-        filled(fields, self.on_response.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields))).fields
+        filled(Fields::default(), self.on_response.as_ref().map(|hook| |fields: &mut Fields| hook(parts, fields)))
+            .fields
     }
 
     /// Returns whether a hook may ask for the headers when the request has finished.
