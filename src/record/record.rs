@@ -108,6 +108,15 @@ impl<'a> Record<'a> {
         Some(values_of(self.fields, self.meta, name).last()?.truncated_to(self.max_value_bytes))
     }
 
+    /// Returns the value that a line shows for a field: that of the event, else of the innermost span or context variable
+    /// that has it, else of a static field.
+    pub fn lookup(&self, name: &str) -> Option<Value<'a>> {
+        let of_spans = || self.context.as_ref()?.spans().find_map(|span| span.last_field(name));
+        let is_static = |(other, _): &(&str, Value<'a>)| *other == name;
+        let of_log = || Some(self.static_fields().filter(is_static).last()?.1);
+        self.field(name).or_else(of_spans).or_else(of_log)
+    }
+
     /// Returns the event's own fields in the order of the call site, `message` included.
     ///
     /// Where an event uses a name again (`a = 1, a = 2`), the last keeps it and the others have a number: `a_2`. Of several

@@ -267,16 +267,9 @@ fn columns(record: &Record<'_>, field: Option<&str>) -> Columns {
         let mut spans = context.into_iter().flat_map(Context::spans);
         spans.find_map(|span| span.fields().find(|(name, _)| *name == "request_id").and_then(|(_, id)| text_of(id)))
     });
-    columns.field = field.and_then(|name| value_of(record, name)).and_then(text_of);
+    columns.field = field.and_then(|name| record.lookup(name)).and_then(text_of);
     columns.log_target = record.is_log.then(|| record.target().into());
     columns
-}
-
-/// Returns the value of a field: that of the event, else of the innermost span that has it, else a static one.
-fn value_of<'a>(record: &Record<'a>, name: &str) -> Option<Value<'a>> {
-    let of_spans = || record.context()?.spans().find_map(|span| span.last_field(name));
-    let is_static = |(other, _): &(&str, Value<'a>)| *other == name;
-    record.field(name).or_else(of_spans).or_else(|| Some(record.static_fields().filter(is_static).last()?.1))
 }
 
 fn text_of(value: Value<'_>) -> Option<Box<str>> {
