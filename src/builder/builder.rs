@@ -98,7 +98,8 @@ impl Builder {
 
     /// Adds two outputs that share the levels: lines below `level` go to stdout, `level` and above to stderr.
     ///
-    /// Each line is written once. A stream that is a terminal gets [`Console`](crate::schema::Console) lines, any other
+    /// Each line is written once, unless [`Handle::set_output_filter`](crate::Handle::set_output_filter) lowers the level of
+    /// `stderr` later. A stream that is a terminal gets [`Console`](crate::schema::Console) lines, any other
     /// JSON. For other settings, add the two outputs with [`Output::below`] and [`Output::output_filter`].
     ///
     /// # Examples

@@ -98,8 +98,8 @@ impl Output {
     /// text, with their control characters escaped.
     ///
     /// This holds for messages, fields, errors and backtraces, of events and of spans. What remains is what a terminal
-    /// would show. A sequence without an end hides no text. Nested JSON and bytes are not changed, and neither are lines
-    /// of an [`Appender`](crate::Appender).
+    /// would show. A sequence without an end hides no text. Nested JSON and bytes are not changed. For an
+    /// [`Appender`](crate::Appender), whose lines are not changed either, this is an error.
     pub fn strip_ansi(mut self) -> Self {
         self.strips_ansi = true;
         self

@@ -65,6 +65,9 @@ impl Output {
                 "an appender gets lines with their times, which are never equal; remove `deduplicate`",
             ));
         }
+        if self.strips_ansi {
+            return Err(Error::invalid("the lines of an appender are not changed; remove `strip_ansi`"));
+        }
         if self.journal_prefix.is_some() {
             return Err(Error::invalid(
                 "an appender has no priorities; remove `journal_prefix`, and let the formatter write them",

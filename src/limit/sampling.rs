@@ -33,7 +33,7 @@ pub struct Sampling {
 impl Sampling {
     /// Logs the first line of a call site, and then one in `lines`.
     ///
-    /// Of traces, it keeps those with a low hash of their id. The hash depends on nothing else, so all services with the
+    /// With [`of_traces`](Self::of_traces), it keeps traces with a low hash of their id. The hash depends on nothing else, so all services with the
     /// same share keep the same traces. A smaller share is a part of a larger one.
     pub fn one_in(lines: u64) -> Self {
         Self { rule: Rule::OneIn(lines), below: Level::WARN, of_traces: false }
@@ -41,7 +41,7 @@ impl Sampling {
 
     /// Logs up to `burst` lines of a call site at once, and then one for each `every` that passes.
     ///
-    /// Of traces, it keeps as many new ones. A trace is decided once, at its outermost span in this process, so other
+    /// With [`of_traces`](Self::of_traces), it keeps up to `burst` new traces at once, and then one for each `every`. A trace is decided once, at its outermost span in this process, so other
     /// services may decide differently.
     pub fn token_bucket(burst: u64, every: Duration) -> Self {
         Self { rule: Rule::TokenBucket { burst, every }, below: Level::WARN, of_traces: false }

@@ -49,7 +49,11 @@ impl Index<&str> for Fields {
     #[expect(clippy::panic, reason = "it fails a test; `get` does not panic")]
     fn index(&self, name: &str) -> &OwnedValue {
         let names = || self.iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        self.get(name).unwrap_or_else(|| panic!("no field `{name}`; expected one of: {}", names()))
+        // No closure: it would hide the place of the caller.
+        match self.get(name) {
+            Some(value) => value,
+            None => panic!("no field `{name}`; expected one of: {}", names()),
+        }
     }
 }
 

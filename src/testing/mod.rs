@@ -20,8 +20,8 @@
 //! assert_eq!(log[0].context.fields["request_id"], "r-1");
 //! ```
 //!
-//! The page [*Testing*](crate::docs::testing) has more. All levels of all targets are captured. Secrets are redacted, as in any log. An inner capture takes its lines from an
-//! outer one.
+//! The page [*Testing*](crate::docs::testing) has more. All levels of all targets are captured. Secrets are
+//! redacted, as in any log. What an inner capture has, an outer one has not.
 //!
 //! # Threads and tasks
 //!

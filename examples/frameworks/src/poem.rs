@@ -3,9 +3,11 @@
 use std::net::TcpListener;
 
 use ::poem::error::InternalServerError;
+use ::poem::http::header::CONTENT_LENGTH;
 use ::poem::listener::TcpAcceptor;
 use ::poem::web::Path;
 use ::poem::{Endpoint, EndpointExt, IntoResponse, PathPattern, Request, Response, Route, Server, get, handler};
+use http_body::Body;
 use spanline::tower::{ResponseError, ServerLayer};
 use tracing::info;
 
@@ -25,7 +27,12 @@ pub async fn logged(layer: ServerLayer, next: impl Endpoint, request: Request) -
         }
     };
     response.data::<PathPattern>().into_iter().for_each(|route| exchange.set_route(&*route.0));
-    Ok(exchange.into_response(http::Response::from(response)).into())
+    let logged = exchange.into_response(http::Response::from(response));
+    let bytes = logged.body().size_hint().exact();
+    let mut response = Response::from(logged);
+    // poem forgets the size of such a body.
+    bytes.into_iter().for_each(|bytes| drop(response.headers_mut().insert(CONTENT_LENGTH, bytes.into())));
+    Ok(response)
 }
 
 #[handler]

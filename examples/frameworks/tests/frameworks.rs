@@ -46,6 +46,7 @@ fn get(address: SocketAddr, path: &str, request_id: &str) -> (u16, Option<String
             .header("x-request-id", request_id)
             .header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"));
         let response = request.send().await.expect("a response");
+        assert!(response.content_length().is_some(), "{path}: no size");
         let id = response.headers().get("x-request-id").map(|id| id.to_str().expect("a text").to_owned());
         (response.status().as_u16(), id, response.text().await.expect("a body"))
     })

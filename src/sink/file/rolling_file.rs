@@ -214,7 +214,8 @@ impl RollingFile {
 
     /// Keeps a symbolic link at `path` that leads to the file that is being written.
     ///
-    /// It is placed when the file is opened, and replaced at once where it leads elsewhere. Anything at `path` that is no
+    /// It is placed when the file is opened, and replaced at once where it leads elsewhere. It leads to no file while there
+    /// is none: before the first line of a [`lazy`](Self::lazy) log, and after a log without lines. Anything at `path` that is no
     /// symbolic link of the process's own user is left alone, and an error when the log is built.
     #[cfg(unix)]
     pub fn link(mut self, path: impl Into<PathBuf>) -> Self {
