@@ -47,6 +47,25 @@ fn hooks_add_fields_and_choose_what_is_logged() {
 }
 
 #[test]
+fn a_field_of_the_request_with_a_name_of_its_line_is_in_all_lines_under_another() {
+    let lines = lines(|| async {
+        let layer = ServerLayer::new().on_request(|_, fields| {
+            fields.add("status", "mine");
+            fields.add("path", "mine");
+            fields.add("message", "mine");
+        });
+        let app = Router::new().route("/", get(|| async { info!("handling") })).layer(layer);
+        send(app, request("GET", "/")).await;
+    });
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let added = [&line["status_"], &line["path_"], &line["message_"]];
+        assert_eq!(added, [&json!("mine"), &json!("mine"), &json!("mine")], "{line}");
+    }
+    assert_eq!((&lines[1]["status"], &lines[1]["path"]), (&json!(200), &json!("/")));
+}
+
+#[test]
 fn fields_of_hooks_do_not_replace_those_of_the_layer() {
     let lines = lines(|| async {
         let layer = ServerLayer::new()
