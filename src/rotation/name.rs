@@ -20,8 +20,8 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
 }
 
-/// No log keeps this many numbered segments.
-const MAX_NUMBER: u64 = 1 << 32;
+/// No log keeps more numbered segments, so a file with a higher number, such as a date, is none.
+const MAX_NUMBER: u64 = 1000;
 
 /// How the bytes of a segment are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -70,6 +70,13 @@ impl PathPattern {
                 pattern.parts.push(pieces);
             }
         }
+        let is_taken =
+            |pair: &[Piece]| matches!(pair, [Piece::Field(Field::Hour), Piece::Text(text)] if text.starts_with('b'));
+        if pattern.parts.iter().any(|pieces| pieces.windows(2).any(is_taken)) {
+            return Err(
+                "a `b` behind `%H` marks an hour that the clock shows twice; put another character between".to_owned()
+            );
+        }
         Ok(Some(pattern))
     }
 
@@ -216,6 +223,8 @@ mod tests {
         for path in ["/logs/orders.log", "/logs/100%.log", "/logs/%41%.log", "/logs/%%.log"] {
             assert_eq!(PathPattern::parse(Path::new(path)), Ok(None), "{path}");
         }
+        let hour = PathPattern::parse(Path::new("/logs/%Y-%m-%dT%Hbatch.log")).unwrap_err();
+        assert!(hour.contains("`b` behind `%H`"), "{hour}");
         for path in ["/logs/%Y-%j.log", "/logs/%Y%", "/%q/%Y.log"] {
             let error = PathPattern::parse(Path::new(path)).unwrap_err();
             assert!(error.contains("expected `%Y`, `%m`, `%d`, `%H` or `%M`"), "{error}");

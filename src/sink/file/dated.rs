@@ -66,8 +66,8 @@ impl LogFiles {
         let removable = self.removable(pattern, now).map_err(failed("list", pattern.base()))?;
         let closed: Vec<_> = removable.iter().map(|segment| (segment.closed_at, segment.bytes)).collect();
         let surplus = retention.surplus(&closed, now);
-        let mut result = Ok(retention.expiry(closed.get(surplus..).unwrap_or_default()));
-        for segment in removable.into_iter().take(surplus) {
+        let mut result = Ok(retention.expiry(&closed, &surplus));
+        for segment in surplus.iter().filter_map(|place| removable.get(*place)) {
             let Place { directory, name, .. } = &segment.place;
             let removed = segment.remove().map_err(failed("remove", &directory.path().join(name)));
             result = result.and_then(|expiry| removed.map(|()| expiry));

@@ -300,8 +300,9 @@ impl LogFiles {
             })
             .collect();
         let surplus = self.retention.surplus(&closed, now);
-        let expiry = self.retention.expiry(closed.get(surplus..).unwrap_or_default());
-        (listing.closed.keys().take(surplus).copied().collect(), expiry)
+        let expiry = self.retention.expiry(&closed, &surplus);
+        let is_surplus = |(place, segment): (usize, &Segment)| surplus.binary_search(&place).ok().map(|_| *segment);
+        (listing.closed.keys().enumerate().filter_map(is_surplus).collect(), expiry)
     }
 }
 
