@@ -38,7 +38,8 @@ pub fn from_baggage<K: AsRef<str>, V: AsRef<[u8]>>(
     let (mut variables, mut members, mut bytes) = (Variables::default(), 0, 0);
     for header in headers {
         let header = header.as_ref();
-        let reject = |why| Err(malformed(BAGGAGE, header, why));
+        // Its members may be secrets of other programs, so the error does not show them.
+        let reject = |why| Err(malformed(BAGGAGE, b"", why));
         bytes += header.len();
         if bytes > MAX_BYTES {
             return reject("it is longer than 8192 bytes");

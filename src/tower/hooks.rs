@@ -36,7 +36,7 @@ const REPLACEABLE: [&str; 4] = ["user_agent", "host", "scheme", "http_version"];
 /// Variables of these names are not those of a request.
 pub(super) const NO_VARIABLES: &[&str] = &["request_id", "method", "route", "traceparent", "tracestate", "trace_id"];
 
-/// The fields of the request's line. The span's fields are among them, because a field of an event hides one of the span.
+/// The fields of the request's line, and those that name its trace. The span's fields are among them, because a field of an event hides one of the span.
 /// `error` is not: the layer rarely has one.
 const LINE_NAMES: &[&str] = &[
     "request_id",
@@ -63,7 +63,15 @@ const LINE_NAMES: &[&str] = &[
     "upstream_request_id",
     "upstream_trace_id",
     "upstream_span_id",
+    "traceparent",
+    "tracestate",
+    "trace_id",
 ];
+
+/// Returns whether the layer has a field of this name.
+pub(super) fn is_own_name(name: &str) -> bool {
+    LINE_NAMES.contains(&name)
+}
 
 impl Fields {
     /// Adds a field; the last duplicate wins, and `None` adds nothing.
@@ -80,7 +88,7 @@ impl Fields {
                 return;
             }
         }
-        if LINE_NAMES.contains(&name) && !self.may_use.contains(&name) {
+        if is_own_name(name) && !self.may_use.contains(&name) {
             add_undeclared(&mut self.fields, &format!("{name}_"), &value);
         } else {
             add_undeclared(&mut self.fields, name, &value);
