@@ -179,7 +179,9 @@ impl Kept {
     /// Pushes all lines to the outputs that want them. Returns, for each, the outputs that the caller has to deliver.
     fn push<'a>(self, core: &'a Core) -> impl Iterator<Item = u64> + 'a {
         for EarlyLoss { target, level, lines, first, last } in self.losses {
-            for lane in core.outputs.in_mask(core.filters.mask(&target, level)) {
+            // Where the target is not known, each output may have wanted the lines.
+            let mask = if target.is_empty() { u64::MAX } else { core.filters.mask(&target, level) };
+            for lane in core.outputs.in_mask(mask) {
                 lane.queue.refuse(Reason::QueueFull, level, 1, first);
                 lane.queue.refuse(Reason::QueueFull, level, lines - 1, last);
             }
