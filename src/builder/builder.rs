@@ -138,7 +138,8 @@ impl Builder {
 
     /// Sets a hook for the log's complaints about itself, which otherwise go to stderr.
     ///
-    /// Each reason is reported at most once in ten seconds.
+    /// Each reason is reported at most once in ten seconds. The hook runs on the thread that has something to complain of,
+    /// also while the log ends, and must not block.
     pub fn on_complaint(mut self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.complaints = Complaints::to(Box::new(hook));
         self

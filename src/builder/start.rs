@@ -1,6 +1,5 @@
 //! Starts one output: its name, its file, its lane.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use crate::record::{Clock, Statics};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::{Flat, WithPrefix};
+use crate::sink::resolved;
 use crate::time_zone;
 use crate::worker::{Evidence, Lane, LaneConfig};
 
@@ -214,15 +214,10 @@ pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
         }
         seen.push(known);
     }
-    Ok(())
-}
-
-/// The path without links and detours, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match (path.canonicalize(), path.parent().map(Path::canonicalize), path.file_name()) {
-        (Ok(whole), ..) => whole,
-        (_, Some(Ok(directory)), Some(name)) => directory.join(name),
-        _ => path,
+    for output in outputs {
+        let own = output.profile.path.as_deref().map(resolved);
+        let others = || seen.iter().filter(|path| Some(*path) != own.as_ref()).cloned().collect();
+        output.profile.avoids.iter().for_each(|paths| drop(paths.set(others())));
     }
+    Ok(())
 }

@@ -51,7 +51,7 @@ pub use writer::Writer;
 
 pub(crate) use lines::{CHUNK_BYTES, Offer};
 pub(crate) use own_thread::{enter as enter_thread, is_client_thread, next_owner, owner_of_thread};
-pub(crate) use profile::{Batching, Wanted};
+pub(crate) use profile::{Batching, Wanted, resolved};
 
 use crate::error::Error;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::own_thread::OwnThreads;
@@ -29,6 +30,8 @@ pub struct Profile {
     pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
     pub(crate) clock: ClockUse,
+    /// Gets the files of the other outputs, for a sink whose files are known only later.
+    pub(crate) avoids: Option<Arc<OnceLock<Vec<PathBuf>>>>,
     /// Whether systemd's journal reads the stream; `None` for what is no standard stream.
     pub(crate) is_journal: Option<bool>,
 }
@@ -80,6 +83,7 @@ impl Profile {
             logs_nothing: false,
             schema: None,
             clock: ClockUse::default(),
+            avoids: None,
             is_journal: None,
         }
     }
@@ -138,6 +142,12 @@ impl Profile {
         self
     }
 
+    /// Asks for the files of the other outputs.
+    pub(crate) fn avoids(mut self, paths: &Arc<OnceLock<Vec<PathBuf>>>) -> Self {
+        self.avoids = Some(Arc::clone(paths));
+        self
+    }
+
     /// Sets whether systemd's journal reads the standard stream that the sink writes.
     pub(crate) fn journal(mut self, is_journal: bool) -> Self {
         self.is_journal = Some(is_journal);
@@ -166,6 +176,16 @@ impl Profile {
     pub(crate) fn plain(mut self) -> Self {
         self.is_plain = true;
         self.logs_nothing()
+    }
+}
+
+/// Returns the path of a file without links and detours, as far as it exists.
+pub(crate) fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (path.canonicalize(), path.parent().map(Path::canonicalize), path.file_name()) {
+        (Ok(whole), ..) => whole,
+        (_, Some(Ok(directory)), Some(name)) => directory.join(name),
+        _ => path,
     }
 }
 

@@ -5,17 +5,20 @@
 //!
 //! # On failure
 //! Lines of a file that fails are kept in flight, and are offered again a moment later. Those of other files go on. Only
-//! when a line was written in part does its file come first. The memory of kept lines is that of the queue.
+//! when a line was written in part does its file come first. The memory of kept lines is that of the queue. While other
+//! files are written, only some may be kept: one value, which anybody may have sent, must not fill the queue of all.
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::names;
 use crate::error::Error;
 use crate::record::Timestamp;
-use crate::sink::{Control, Line, Lines, Next, Profile, RollingFile, Sink};
+use crate::sink::{Control, Line, Lines, Next, Profile, RollingFile, Sink, resolved};
 use crate::sync::after;
 
 /// A file that failed is tried again after this time.
@@ -25,6 +28,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// The descriptors that an open file may take: of the file, its directory and its lock.
 const DESCRIPTORS: u64 = 3;
+
+/// Lines that wait for files that fail have at most this many bytes while other files are written. More are rejected.
+const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// A limit of open files beyond this would be that of the process.
 const MAX_OPEN_FILES: usize = 16 * 1024;
@@ -61,6 +67,8 @@ pub struct Route {
     default: Option<OpenFile>,
     files: HashMap<Box<str>, OpenFile>,
     failures: Failures,
+    /// The files of other outputs.
+    others: Arc<OnceLock<Vec<PathBuf>>>,
     /// The time of the last batch.
     now: Option<Timestamp>,
 }
@@ -83,6 +91,10 @@ struct OpenFile {
 struct Failures {
     /// The values whose lines are in flight.
     values: HashSet<Option<Box<str>>>,
+    /// The bytes of those lines.
+    kept_bytes: usize,
+    /// Whether another file was written since.
+    others_go_on: bool,
     retry_at: Option<Instant>,
     reported: Option<Instant>,
     /// To be reported.
@@ -121,15 +133,18 @@ fn is_out_of_descriptors(error: &Error) -> bool {
 
 /// Consecutive lines for one file.
 struct Run {
+    /// The safe name for the value.
     value: Option<Box<str>>,
     bytes: usize,
+    /// The first line.
+    begin: u64,
     /// The first line behind it.
     end: u64,
 }
 
 impl Run {
     /// Returns the lines at the cursor that have the same value.
-    fn first(lines: &Lines) -> Option<Self> {
+    fn first(lines: &Lines, default_name: &str) -> Option<Self> {
         fn value<'a>(line: &Line<'a>) -> Option<&'a str> {
             line.columns.and_then(|columns| columns.field.as_deref())
         }
@@ -143,7 +158,8 @@ impl Run {
                 None => break u64::MAX,
             }
         };
-        Some(Self { value: of_run.map(Box::from), bytes, end })
+        let value = of_run.map(|value| names::file_name(value, default_name).into());
+        Some(Self { value, bytes, begin: first.id, end })
     }
 }
 
@@ -200,6 +216,7 @@ impl Route {
             default: None,
             files: HashMap::new(),
             failures: Failures::default(),
+            others: Arc::default(),
             now: None,
         }
     }
@@ -282,10 +299,16 @@ impl Route {
         if is_open {
             return Ok(());
         }
-        let default_name = &self.limits.default_name;
-        let name = value.map_or_else(|| default_name.clone(), |value| names::file_name(value, default_name));
-        let mut file = (self.make)(&name);
+        let mut file = (self.make)(value.unwrap_or(&self.limits.default_name));
         let path = file.profile().path;
+        let is_others = |path: &PathBuf| self.others.get().is_some_and(|others| others.contains(&resolved(path)));
+        if let Some(path) = path.as_ref().filter(|path| value.is_some() && is_others(path)) {
+            return Err(Error::rejected(format!(
+                "a value of `{}` has the file {} of another output; give the route a directory for itself",
+                self.field,
+                path.display()
+            )));
+        }
         let others = self.files.values().chain(&self.default).map(|open| open.file.profile().path);
         if path.is_some() && others.into_iter().any(|other| other == path) {
             return Err(Error::rejected(format!(
@@ -382,14 +405,23 @@ impl Sink for Route {
         if self.failures.retry_at.is_some_and(|at| at <= now) {
             self.failures.retry_at = None;
             self.failures.values.clear();
+            (self.failures.kept_bytes, self.failures.others_go_on) = (0, false);
             lines.give_back(..);
         }
-        while let Some(run) = Run::first(lines) {
+        while let Some(run) = Run::first(lines, &self.limits.default_name) {
             if self.failures.values.contains(&run.value) {
                 lines.hand_over(run.bytes);
+                self.failures.kept_bytes += run.bytes;
+                if self.failures.others_go_on && self.failures.kept_bytes > MAX_KEPT_BYTES {
+                    lines.reject(run.begin..run.end, "its file cannot be written, and too many lines wait for it");
+                    self.failures.kept_bytes -= run.bytes;
+                }
                 continue;
             }
-            let Err(error) = self.write_run(&run, lines, now) else { continue };
+            let Err(error) = self.write_run(&run, lines, now) else {
+                self.failures.others_go_on = !self.failures.values.is_empty();
+                continue;
+            };
             if !error.is_retryable() || !lines.at_line_start() {
                 return Err(error);
             }
@@ -421,6 +453,7 @@ impl Sink for Route {
             .field(&self.field)
             .local_time(default.clock.is_local)
             .by_clock(default.clock.acts)
+            .avoids(&self.others)
             .logs_nothing();
         match default.path {
             Some(path) => profile.path(path),

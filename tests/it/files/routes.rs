@@ -32,7 +32,8 @@ fn files(directory: &Path) -> BTreeMap<String, Vec<u64>> {
     let logs = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "log"));
     logs.map(|entry| {
         let text = fs::read_to_string(entry.path()).unwrap();
-        let lines = text.lines().map(|line| strict::line(line)["seq"].as_u64().unwrap()).collect();
+        // Notices have no number.
+        let lines = text.lines().filter_map(|line| strict::line(line)["seq"].as_u64()).collect();
         (entry.file_name().into_string().unwrap(), lines)
     })
     .collect()
@@ -257,6 +258,49 @@ fn values_with_one_path_are_rejected_and_reported() {
     let output = end(guard);
     assert_eq!((output.written.total(), output.dropped.reason(Reason::Rejected).total()), (1, 1));
     assert!(output.last_error.is_some_and(|error| error.contains("two values of `tenant`")));
+}
+
+/// A client chooses the values, so it could choose the file of another output, with its retention.
+#[test]
+fn a_value_with_the_file_of_another_output_is_rejected() {
+    let directory = tempfile::tempdir().unwrap();
+    let audit = Output::new(RollingFile::new(directory.path().join("audit.log"))).output_filter("off");
+    let builder = fixed().on_complaint(|_| ()).output(audit).output(Output::new(route(directory.path())).name("route"));
+    let (dispatch, guard) = built(builder);
+    within(&dispatch, || {
+        info!(tenant = "audit", seq = 0, "line");
+        info!(tenant = "acme", seq = 1, "line");
+    });
+    let handle = guard.handle();
+    guard.close().unwrap();
+    let metrics = handle.metrics();
+    let output = metrics.output("route").unwrap();
+    assert_eq!((output.written.total(), output.dropped.reason(Reason::Rejected).total()), (1, 1));
+    assert!(output.last_error.as_ref().is_some_and(|error| error.contains("of another output")), "{output:?}");
+    assert!(files(directory.path()).get("audit.log").is_none_or(Vec::is_empty));
+}
+
+/// One value whose file cannot be written does not fill the queue of all.
+#[cfg(unix)]
+#[test]
+fn a_value_whose_file_cannot_be_written_does_not_stop_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", directory.path().join("victim.log")).unwrap();
+    let (dispatch, guard) = log_to(route(directory.path()));
+    let text = "x".repeat(10_000);
+    within(&dispatch, || {
+        for seq in 0..400 {
+            info!(tenant = "victim", seq, text, "line");
+            info!(tenant = "good", seq, "line");
+            if seq % 100 == 0 {
+                let _ = guard.handle().flush(Duration::from_millis(1));
+            }
+        }
+        until("the good lines to be written", || guard.handle().metrics().outputs[0].written.total() == 400);
+    });
+    let rejected = || guard.handle().metrics().outputs[0].dropped.reason(Reason::Rejected).total();
+    until("most lines of the victim to be rejected", || rejected() > 200);
+    assert_eq!(files(directory.path())["good.log"].len(), 400);
 }
 
 #[test]
