@@ -278,8 +278,9 @@ mod tests {
         }
         // Oldest first.
         assert!(Segment::numbered(2) < Segment::numbered(1));
+        assert!(!Segment::numbered(20_261_121).leaves_room());
         assert!(Segment::numbered(1).leaves_room() && !Segment::numbered(u64::MAX).leaves_room());
-        assert_eq!(names.longest(Compression::Gzip), ".app.log.4294967296.gz.tmp".len());
+        assert_eq!(names.longest(Compression::Gzip), ".app.log.1000.gz.tmp".len());
     }
 
     #[test]
