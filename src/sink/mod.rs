@@ -31,7 +31,11 @@ mod memory;
 mod next;
 mod own_thread;
 mod profile;
+#[cfg(feature = "net")]
+mod reconnect;
 mod route;
+#[cfg(feature = "net")]
+mod secret;
 mod stdio;
 mod writer;
 
@@ -46,6 +50,8 @@ pub use next::Next;
 pub use own_thread::{OwnThread, OwnThreads};
 pub use profile::Profile;
 pub use route::Route;
+#[cfg(feature = "net")]
+pub use secret::Secret;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 
