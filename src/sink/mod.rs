@@ -24,6 +24,7 @@
 mod async_sink;
 mod closure;
 mod control;
+mod directory;
 mod failure;
 mod file;
 mod lines;

@@ -83,7 +83,9 @@ mod tests {
         let secret = Secret::file(&path);
         let missing = format!("{:#}", secret.read().unwrap_err());
         assert!(missing.contains("token"), "{missing}");
-        for (content, expected) in [("hunter2\n", "hunter2"), ("hunter2", "hunter2"), ("hunter 2 \r\n", "hunter 2 "), ("\n\n", "\n")] {
+        for (content, expected) in
+            [("hunter2\n", "hunter2"), ("hunter2", "hunter2"), ("hunter 2 \r\n", "hunter 2 "), ("\n\n", "\n")]
+        {
             std::fs::write(&path, content).unwrap();
             assert_eq!(secret.read().unwrap(), expected);
         }

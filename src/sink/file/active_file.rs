@@ -18,13 +18,13 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::thread;
 use std::time::Duration;
 
-use super::directory::{Directory, Entry, HeldFile, Identity, Links, await_writes, try_exclusive, try_shared};
 use super::failed::failed;
 use super::kept::Kept;
 use super::log_files::LogFiles;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::sink::Lines;
+use crate::sink::directory::{Directory, Entry, HeldFile, Identity, Links, await_writes, try_exclusive, try_shared};
 
 /// Another process may be inspecting or renaming the file: this many attempts, a quarter of a second in all.
 const ATTEMPTS: u32 = 250;
@@ -322,9 +322,9 @@ mod tests {
 
     use tracing::Level;
 
-    use super::super::directory::NewFiles;
     use super::*;
     use crate::rotation::{Calendar, Compression, Retention, SegmentNames};
+    use crate::sink::directory::NewFiles;
 
     fn log_files(directory: &Path) -> LogFiles {
         let new_files = NewFiles { mode: None, group: None, default_mode: 0o600, directory_mode: 0o750 };

@@ -13,13 +13,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::codec::{self, Comparison};
-use super::directory::{Directory, HeldFile, Links};
 use super::failed::failed;
 use super::log_files::{DirectoryListing, LogFiles, SegmentFile};
 use crate::error::Error;
 use crate::process;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, Segment};
+use crate::sink::directory::{Directory, HeldFile, Links};
 use crate::sync;
 
 /// What could not be compressed, for example because another process used it, is tried again after this time.

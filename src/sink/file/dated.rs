@@ -5,12 +5,12 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::directory::{Directory, Links, try_exclusive};
 use super::failed::failed;
 use super::log_files::{LogFiles, SegmentFile};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Found, Label, PathPattern, Retention, Segment, SegmentNames};
+use crate::sink::directory::{Directory, Links, try_exclusive};
 
 /// The file of each period, oldest first.
 type Periods = BTreeMap<Label, Place>;

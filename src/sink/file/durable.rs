@@ -2,12 +2,12 @@
 
 use std::fs::File;
 
-use super::directory::Links;
 use super::failed::failed;
 use super::kept::Kept;
 use super::rotating_writer::RotatingWriter;
 use crate::error::Error;
 use crate::rotation::{Compression, Segment};
+use crate::sink::directory::Links;
 
 /// What was last made durable.
 #[derive(Debug)]

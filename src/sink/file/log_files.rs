@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::directory::{Attributes, Directory, Entry, HeldFile, Identity, Links, NewFiles, lacks_locks};
 use super::failed::failed;
 use super::newest_link::NewestLink;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Calendar, Compression, Label, Retention, Segment, SegmentNames};
+use crate::sink::directory::{Attributes, Directory, Entry, HeldFile, Identity, Links, NewFiles, lacks_locks};
 
 /// How often and how long the lock file is waited for: a second in all.
 const LOCK_ATTEMPTS: u32 = 200;

@@ -47,7 +47,7 @@
 //! program deleted, renamed or truncated is noticed with the next batch. Missing directories are created again.
 //!
 //! # Other users
-//! `directory` holds the log's directory open, and decides which files may be used. `docs/security.md` is the threat
+//! `sink::directory` holds the log's directory open, and decides which files may be used. `docs/security.md` is the threat
 //! model.
 //!
 //! # Troubleshooting
@@ -63,7 +63,6 @@ mod active_file;
 mod codec;
 mod compressor;
 mod dated;
-mod directory;
 mod durable;
 mod failed;
 mod kept;

@@ -6,9 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::directory::Directory;
 use super::failed::failed;
 use crate::error::Error;
+use crate::sink::directory::Directory;
 
 /// Where the link is, and where it leads.
 #[derive(Clone, Debug)]

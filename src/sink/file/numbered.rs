@@ -6,11 +6,11 @@
 
 use std::io;
 
-use super::directory::Identity;
 use super::failed::failed;
 use super::log_files::{DirectoryListing, DirectoryLock, LogFiles, SegmentFile};
 use crate::error::Error;
 use crate::rotation::{Label, Segment};
+use crate::sink::directory::Identity;
 
 impl LogFiles {
     /// Returns the place of the segment that is closed next, which follows `newest` and covers what `label` says.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use chrono::Weekday;
 
-use super::directory::{Attributes, Directory, NewFiles};
 use super::failed::failed;
 use super::log_files::LogFiles;
 use super::log_writer::LogWriter;
@@ -18,6 +17,7 @@ use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Calendar, Compression, PathPattern, Period, Retention, SegmentNames, Zone};
+use crate::sink::directory::{Attributes, Directory, NewFiles};
 use crate::sink::{Control, Lines, Next, Profile, Sink};
 
 /// How long the end of the log waits for compression; the next start does the rest.

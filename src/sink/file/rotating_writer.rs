@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::active_file::ActiveFile;
 use super::compressor::Compressor;
-use super::directory::Directory;
 use super::durable::Durable;
 use super::failed::failed;
 use super::kept::Kept;
@@ -21,6 +20,7 @@ use super::prune_time::PruneTime;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, PeriodState, Schedule, Segment};
+use crate::sink::directory::Directory;
 use crate::sink::{Line, Lines, Next};
 
 /// After a failed rotation, the old file is written to for this long before the next attempt.
