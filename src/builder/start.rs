@@ -174,6 +174,7 @@ impl Output {
             batching: self.profile.batch,
             own_threads: self.profile.own_threads,
             is_plain: self.profile.is_plain,
+            spools: self.profile.spools,
             acts_by_clock: self.profile.clock.acts,
             logs_nothing: self.profile.logs_nothing,
             record_filter: self.record_filter,

@@ -23,6 +23,48 @@ pub(crate) struct Delivered {
     resent: AtomicU64,
     /// The time of the first undelivered line, in nanoseconds; `NO_LINE` before one was delivered.
     next_time: AtomicI64,
+    spool: SpoolState,
+}
+
+/// What a spool has on disk.
+#[derive(Debug)]
+pub(crate) struct SpoolState {
+    bytes: AtomicU64,
+    /// When it began to hold lines; `NO_LINE` while it holds none.
+    since: AtomicI64,
+    /// Bytes of lines that were written from it.
+    replayed_bytes: AtomicU64,
+}
+
+impl Default for SpoolState {
+    fn default() -> Self {
+        Self { bytes: AtomicU64::new(0), since: AtomicI64::new(NO_LINE), replayed_bytes: AtomicU64::new(0) }
+    }
+}
+
+impl SpoolState {
+    #[cfg(feature = "spool")]
+    pub(crate) fn set(&self, bytes: u64, since: Option<Timestamp>, replayed_bytes: u64) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.since.store(since.map_or(NO_LINE, Timestamp::as_nanos), Ordering::Relaxed);
+        self.replayed_bytes.store(replayed_bytes, Ordering::Relaxed);
+    }
+
+    /// Returns the bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns since when it holds lines.
+    pub(crate) fn since(&self) -> Option<Timestamp> {
+        let nanos = self.since.load(Ordering::Relaxed);
+        (nanos != NO_LINE).then(|| Timestamp::from_nanos(nanos))
+    }
+
+    /// Returns the bytes of lines that were written from it.
+    pub(crate) fn replayed_bytes(&self) -> u64 {
+        self.replayed_bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// The counts of one moment.
@@ -45,6 +87,7 @@ impl Default for Delivered {
             taken_over: Count::default(),
             resent: AtomicU64::new(0),
             next_time: AtomicI64::new(NO_LINE),
+            spool: SpoolState::default(),
         }
     }
 }
@@ -96,6 +139,11 @@ impl Delivered {
         self.spooled.add(lines);
     }
 
+    /// Returns what a spool has on disk.
+    pub(crate) fn spool_state(&self) -> &SpoolState {
+        &self.spool
+    }
+
     /// Counts lines that were sent once more.
     pub(crate) fn resend(&self, lines: u64) {
         self.resent.store(self.resent.load(Ordering::Relaxed) + lines, Ordering::Relaxed);
@@ -118,6 +166,10 @@ impl Delivered {
         [&self.written, &self.in_flight, &self.spooled, &self.taken_over].into_iter().for_each(Count::reset);
         self.resent.store(0, Ordering::Relaxed);
         self.set_next_time(None);
+        let SpoolState { bytes, since, replayed_bytes } = &self.spool;
+        bytes.store(0, Ordering::Relaxed);
+        since.store(NO_LINE, Ordering::Relaxed);
+        replayed_bytes.store(0, Ordering::Relaxed);
     }
 }
 

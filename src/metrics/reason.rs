@@ -28,12 +28,16 @@ pub enum Reason {
     Sampled,
     /// It was equal to the line before: [`Output::deduplicate`](crate::Output::deduplicate).
     Repeated,
+    /// The sink's spool on disk was full.
+    SpoolFull,
+    /// A file of the sink's spool was damaged.
+    Damaged,
     /// The sink's client logged it because the sink delivered lines, on a thread that it shares with the program.
     Echo,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Reason; 12] = [
+    pub(crate) const ALL: [Reason; 14] = [
         Reason::QueueFull,
         Reason::Shed,
         Reason::TooLarge,
@@ -45,6 +49,8 @@ impl Reason {
         Reason::RateLimited,
         Reason::Sampled,
         Reason::Repeated,
+        Reason::SpoolFull,
+        Reason::Damaged,
         Reason::Echo,
     ];
 
@@ -62,6 +68,8 @@ impl Reason {
             Reason::RateLimited => "rate_limited",
             Reason::Sampled => "sampled",
             Reason::Repeated => "repeated",
+            Reason::SpoolFull => "spool_full",
+            Reason::Damaged => "damaged",
             Reason::Echo => "echo",
         }
     }

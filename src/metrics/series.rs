@@ -50,7 +50,7 @@ pub(super) struct Sample {
     pub(super) number: Number,
 }
 
-pub(super) const SERIES: [Series; 24] = [
+pub(super) const SERIES: [Series; 27] = [
     Series {
         name: "spanline_lines_emitted_total",
         help: "Lines meant for the output: each event that passed its filters, or was held back from it.",
@@ -98,6 +98,24 @@ pub(super) const SERIES: [Series; 24] = [
         help: "Lines in the output's spool, still to be written.",
         unit: Unit::Lines,
         values: Values::GaugeByLevel(|output| output.spooled),
+    },
+    Series {
+        name: "spanline_spooled_bytes",
+        help: "Bytes of the output's spool on disk.",
+        unit: Unit::Bytes,
+        values: Values::Gauge(|output| output.spooled_bytes as f64),
+    },
+    Series {
+        name: "spanline_spooling_seconds",
+        help: "How long the output's spool has held lines; zero when it holds none.",
+        unit: Unit::Seconds,
+        values: Values::Gauge(|output| output.spooling_for.as_ref().map_or(0.0, Duration::as_secs_f64)),
+    },
+    Series {
+        name: "spanline_replayed_bytes_total",
+        help: "Bytes of lines written from the output's spool.",
+        unit: Unit::Bytes,
+        values: Values::Count(|output| output.replayed_bytes),
     },
     Series {
         name: "spanline_lines_resent_total",

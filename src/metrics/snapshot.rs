@@ -28,6 +28,12 @@ pub struct OutputMetrics {
     pub in_flight: ByLevel,
     /// Lines on disk, in the output's spool, still to be written.
     pub spooled: ByLevel,
+    /// Bytes of the spool on disk.
+    pub spooled_bytes: u64,
+    /// How long the spool has held lines, by the log's own clock. `None` while it holds none.
+    pub spooling_for: Option<Duration>,
+    /// Bytes of lines that were written from the spool. The increase in a second is the rate of the replay.
+    pub replayed_bytes: u64,
     /// Lines that were sent again because they were not acknowledged. The other counts have them once.
     pub resent: u64,
     /// Lines [held back](crate::Builder::flight_recorder) and not released: still in memory, freed with their request,

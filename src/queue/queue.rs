@@ -12,6 +12,7 @@ use super::overflow::Overflow;
 use super::wakeups::Wakeups;
 use crate::metrics::{ByLevel, Delivered, OutputMetrics, Reason};
 use crate::record::Timestamp;
+use crate::sync::Instant;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, try_lock};
 
 /// One output's queue.
@@ -95,6 +96,16 @@ impl Queue {
 
     /// Returns the counters, and the time of the oldest queued record. Takes the lock once, and allocates nothing under
     /// it.
+    /// Returns since when the sink's spool holds lines.
+    pub(crate) fn spooling_since(&self) -> Option<Timestamp> {
+        self.delivered.spool_state().since()
+    }
+
+    /// Returns until when the end of the log waits for the worker, if it shows no progress.
+    pub(crate) fn ends_at(&self) -> Option<Instant> {
+        self.lock().life.ending.map(|ending| ending.deadline())
+    }
+
     pub(crate) fn metrics(&self) -> (OutputMetrics, Option<Timestamp>) {
         let state = self.lock();
         let State { buffer, books, .. } = &*state;
@@ -118,6 +129,8 @@ impl Queue {
             queued: unfinished.minus(counts.in_flight),
             in_flight: counts.in_flight,
             spooled: counts.spooled,
+            spooled_bytes: self.delivered.spool_state().bytes(),
+            replayed_bytes: self.delivered.spool_state().replayed_bytes(),
             resent: self.delivered.resent(),
             held_back: held_back.minus(books.released),
             released: books.released,

@@ -37,6 +37,8 @@ mod reconnect;
 mod route;
 #[cfg(feature = "net")]
 mod secret;
+#[cfg(feature = "spool")]
+mod spool;
 mod stdio;
 mod writer;
 
@@ -53,6 +55,8 @@ pub use profile::Profile;
 pub use route::Route;
 #[cfg(feature = "net")]
 pub use secret::Secret;
+#[cfg(feature = "spool")]
+pub use spool::Spool;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 

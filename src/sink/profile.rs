@@ -26,6 +26,8 @@ pub struct Profile {
     pub(crate) own_threads: Option<OwnThreads>,
     pub(crate) columns: Wanted,
     pub(crate) is_plain: bool,
+    /// It moves lines to disk when memory gets short.
+    pub(crate) spools: bool,
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
@@ -80,6 +82,7 @@ impl Profile {
             own_threads: None,
             columns: Wanted::default(),
             is_plain: false,
+            spools: false,
             logs_nothing: false,
             schema: None,
             clock: ClockUse::default(),

@@ -20,6 +20,8 @@ pub(super) struct Delivery {
     max_bytes: usize,
     /// The sink takes lines at once and keeps none in flight.
     is_plain: bool,
+    /// The sink moves lines to disk when memory gets short.
+    pub(super) spools: bool,
     /// The sink is open. A sink that could not connect at the start is opened before its first line.
     pub(super) is_open: bool,
     /// The sink has ended, until it is reopened.
@@ -78,6 +80,7 @@ impl Delivery {
             used_bytes: 0,
             max_bytes,
             is_plain,
+            spools: false,
             is_open,
             is_closed: false,
             moved_last: Instant::now(),
@@ -135,7 +138,14 @@ impl Delivery {
 
     /// Returns whether the budget has room for more rendered lines.
     pub(super) fn may_render(&self) -> bool {
-        self.lines.is_done() || self.used_bytes <= self.max_bytes
+        self.lines.is_done() || self.used_bytes <= self.max_bytes || (self.spools && !self.lines.has_offered())
+    }
+
+    /// Tells a sink that moves lines to disk when it has to.
+    pub(super) fn set_pressure(&mut self, ends_at: impl FnOnce() -> Option<Instant>) {
+        if self.spools {
+            self.lines.set_pressure(self.used_bytes > self.max_bytes / 2, ends_at());
+        }
     }
 
     /// Returns how far the current chunk may grow in one render.

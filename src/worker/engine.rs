@@ -81,6 +81,7 @@ impl Engine {
         lines.set_service(statics.service.as_deref().map(Arc::from));
         let mut delivery =
             Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open);
+        delivery.spools = config.spools;
         if config.acts_by_clock {
             delivery.schedule.call_by(Instant::now());
         }

@@ -22,7 +22,7 @@ use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
 use crate::process;
 use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
-use crate::record::{Clock, Statics};
+use crate::record::{Clock, Statics, Timestamp};
 use crate::redaction::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Batching, Control, OwnThreads, Sink, Wanted, is_client_thread, next_owner};
@@ -66,6 +66,8 @@ pub(crate) struct LaneConfig {
     pub(crate) own_threads: Option<OwnThreads>,
     /// Delivering causes no events and takes lines at once.
     pub(crate) is_plain: bool,
+    /// The sink moves lines to disk when memory gets short.
+    pub(crate) spools: bool,
     /// The sink is called once without lines, to say when it has something to do.
     pub(crate) acts_by_clock: bool,
     /// Delivering lines causes no events.
@@ -328,11 +330,12 @@ impl Lane {
 
     pub(crate) fn metrics(&self) -> OutputMetrics {
         let (metrics, oldest) = self.queue.metrics();
-        let oldest_queued = oldest.map(|oldest| {
-            let nanos = self.clock.now().as_nanos().saturating_sub(oldest.as_nanos());
+        let ago = |time: Timestamp| {
+            let nanos = self.clock.now().as_nanos().saturating_sub(time.as_nanos());
             Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
-        });
-        OutputMetrics { name: self.name.clone(), oldest_queued, ..metrics }
+        };
+        let spooling_for = self.queue.spooling_since().map(ago);
+        OutputMetrics { name: self.name.clone(), oldest_queued: oldest.map(ago), spooling_for, ..metrics }
     }
 
     /// Asks the sink for something; the ticket is for [`Queue::wait_done`].

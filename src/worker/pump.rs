@@ -109,6 +109,7 @@ impl Engine {
         let delivery = &mut self.delivery;
         let offer = delivery.offer();
         delivery.lines.offer(offer);
+        delivery.set_pressure(|| lane.queue.ends_at());
         let ahead = delivery.schedule.ahead();
         delivery.schedule.clear();
         let (before, progress) = (delivery.lines.standing(), delivery.lines.progress());
@@ -127,10 +128,15 @@ impl Engine {
             delivery.moved_last = Instant::now();
             delivery.attempts.moved();
         }
+        let reports = delivery.lines.take_reports();
         let (mut lost, reason) = delivery.lines.take_dropped();
         dropped.append(&mut lost);
         if let Some(reason) = reason {
             self.report(lane, &Error::rejected(reason));
+        }
+        for report in reports {
+            self.counts.retries += u64::from(report.is_retryable());
+            self.report(lane, &report);
         }
         self.sync_if_due(lane);
         match result {

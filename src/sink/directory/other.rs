@@ -97,6 +97,11 @@ impl Directory {
         }
     }
 
+    #[cfg(feature = "spool")]
+    pub(in super::super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
     pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
         let removed = self.inspect(name).and_then(|entry| entry.check(Links::Any));
         match removed.and_then(|()| fs::remove_file(self.path.join(name))) {

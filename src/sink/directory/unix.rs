@@ -160,6 +160,13 @@ impl Directory {
         }
     }
 
+    /// Renames a file, in place of what is at `to`.
+    #[cfg(feature = "spool")]
+    pub(in super::super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+        let fd = self.fd()?;
+        Ok(rustix::fs::renameat(fd, from, fd, to)?)
+    }
+
     /// Removes a file of this user, unless it is gone already.
     pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
         match self.inspect(name).and_then(|entry| entry.check(Links::Any)) {

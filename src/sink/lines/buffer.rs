@@ -5,9 +5,11 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 use super::chunk::{Chunk, Entry, State};
 use super::line::{Iter, Line};
+use crate::error::Error;
 use crate::metrics::{Delivered, DroppedLine};
 
 /// Rendered lines, each ending in a newline, offered to a sink in order.
@@ -44,6 +46,9 @@ pub struct Lines {
     pub(super) context: SinkContext,
 }
 
+/// The first id of lines that come from a spool: no output has as many others.
+pub(in crate::sink) const REPLAYED: u64 = 1 << 63;
+
 /// A place among the lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
@@ -62,6 +67,8 @@ pub(super) struct Changes {
     pub(super) dropped: Vec<DroppedLine>,
     /// Why it rejected the last of them.
     pub(super) reject_reason: Option<String>,
+    /// What went wrong without ending the call.
+    pub(super) reports: Vec<Error>,
     /// The first id that was handed over in this call.
     pub(super) handed_from: Option<u64>,
     /// How many lines were given back in the current call.
@@ -75,11 +82,15 @@ pub(super) struct Changes {
 pub(super) struct SinkContext {
     pub(super) waker: Waker,
     pub(super) service: Option<Arc<str>>,
+    /// The queue is more than half full.
+    pub(super) is_crowded: bool,
+    /// The log is being shut down. What is not written or spooled then is dropped.
+    pub(super) ends_at: Option<Instant>,
 }
 
 impl Default for SinkContext {
     fn default() -> Self {
-        Self { waker: Waker::noop().clone(), service: None }
+        Self { waker: Waker::noop().clone(), service: None, is_crowded: false, ends_at: None }
     }
 }
 
@@ -236,6 +247,10 @@ impl Lines {
             Unbounded => u64::MAX,
         };
         let last = self.chunks.back().map_or(0, Chunk::end_id);
+        // What a sink knows of lines in another buffer names none of these.
+        if end < u64::MAX && end > REPLAYED && last < REPLAYED {
+            return 0..0;
+        }
         first.max(self.oldest)..end.min(last)
     }
 

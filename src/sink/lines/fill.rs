@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 use tracing::{Level, Metadata};
 
 use super::buffer::{Lines, Position};
 use super::chunk::{Chunk, Entry, State};
 use super::line::Columns;
+use crate::error::Error;
 use crate::metrics::{ByLevel, DroppedLine, Reason};
 use crate::record::Timestamp;
 
@@ -31,6 +33,16 @@ impl Lines {
 
     pub(crate) fn set_waker(&mut self, waker: Waker) {
         self.context.waker = waker;
+    }
+
+    /// Tells the sink whether the queue is more than half full, and until when it has time.
+    pub(crate) fn set_pressure(&mut self, is_crowded: bool, ends_at: Option<Instant>) {
+        (self.context.is_crowded, self.context.ends_at) = (is_crowded, ends_at);
+    }
+
+    /// Takes out what went wrong without ending the call.
+    pub(crate) fn take_reports(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.changes.reports)
     }
 
     pub(crate) fn set_service(&mut self, service: Option<Arc<str>>) {

@@ -24,6 +24,9 @@ pub struct Line<'a> {
     pub target: Option<&'a str>,
     /// The ids, where the sink asked for them with [`Profile::columns`](super::super::Profile::columns).
     pub columns: Option<&'a Columns>,
+    /// Written by the log about itself, or the rest of a dropped line: no book counts it.
+    #[cfg_attr(not(feature = "spool"), allow(dead_code))]
+    pub(crate) is_notice: bool,
 }
 
 /// What a database wants to know of a line besides its text.
@@ -61,6 +64,7 @@ impl<'a> Line<'a> {
             time: entry.time,
             target: log_target.or_else(|| entry.meta.map(|meta| meta.target())),
             columns,
+            is_notice: entry.counted() == 0,
         }
     }
 }

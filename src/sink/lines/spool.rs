@@ -4,15 +4,60 @@
 //! became of them. The worker does not see those lines again.
 
 use std::ops::RangeBounds;
+#[cfg(feature = "spool")]
+use std::sync::Arc;
+#[cfg(feature = "spool")]
+use std::time::Instant;
 
 use tracing::Level;
 
 use super::buffer::Lines;
+#[cfg(feature = "spool")]
+use super::buffer::REPLAYED;
 use super::chunk::State;
+#[cfg(feature = "spool")]
+use crate::error::Error;
+#[cfg(feature = "spool")]
+use crate::metrics::Delivered;
 use crate::metrics::{ByLevel, DroppedLine, Reason};
 use crate::record::Timestamp;
 
 impl Lines {
+    /// Returns an empty buffer for lines from the spool. Their ids are those of no other lines.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn replayed(delivered: Arc<Delivered>, context: &Self) -> Self {
+        let mut lines = Self::counted(delivered);
+        lines.chunks.iter_mut().for_each(|chunk| chunk.first_id = REPLAYED);
+        (lines.untouched, lines.oldest) = (REPLAYED, REPLAYED);
+        lines.context.waker = context.context.waker.clone();
+        lines.context.service.clone_from(&context.context.service);
+        lines
+    }
+
+    /// Reports what went wrong without ending the call.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn report(&mut self, error: Error) {
+        self.changes.reports.push(error);
+    }
+
+    /// Returns whether the queue is more than half full.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn is_crowded(&self) -> bool {
+        self.context.is_crowded
+    }
+
+    /// Returns when lines that are not written or spooled are dropped, because the log is being shut down.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn ends_at(&self) -> Option<Instant> {
+        self.context.ends_at
+    }
+
+    /// Notes what the spool has on disk and what it has sent of it, for the metrics.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn set_spool(&self, bytes: u64, since: Option<Timestamp>, replayed_bytes: u64) {
+        self.delivered.spool_state().set(bytes, since, replayed_bytes);
+    }
+
     /// Says that lines, offered or in flight, are in a spool now. Returns how many of them count, by level: notices and the
     /// rest of a line that was dropped do not, and [`spooled_written`](Self::spooled_written) may not count them either.
     pub fn spool(&mut self, ids: impl RangeBounds<u64>) -> ByLevel {

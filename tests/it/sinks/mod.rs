@@ -16,6 +16,8 @@ pub(crate) mod profile;
 pub(crate) mod protocol;
 pub(crate) mod routes;
 pub(crate) mod spool;
+#[cfg(feature = "spool")]
+pub(crate) mod spooling;
 pub(crate) mod static_fields;
 pub(crate) mod synchronous;
 pub(crate) mod terminals;

@@ -1,0 +1,130 @@
+//! Which process has which spool: a lock file for each.
+//!
+//! `<owner>.lock` is locked while its process lives. The system releases the lock when the process ends, however that
+//! happens. Whoever gets the lock of another owner takes over its segments, and removes the lock file last.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::frame::Cursor;
+use super::segment::{Place, Segment};
+use super::settings::Limits;
+use super::store::Store;
+use crate::metrics::ByLevel;
+use crate::record::Timestamp;
+
+/// A name can be taken: this many attempts.
+const ATTEMPTS: u32 = 16;
+
+impl Store {
+    /// Begins a spool in a directory, and takes over those that ended processes have left.
+    pub(super) fn open(mut disk: Box<dyn Disk>, limits: Limits) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let owner = new_owner();
+            if let Some(lock) = disk.lock(&format!("{owner}.lock"))? {
+                let mut store = Self::new(disk, limits, owner, lock);
+                store.take_over()?;
+                return Ok(store);
+            }
+        }
+        Err(io::Error::new(ErrorKind::ResourceBusy, "another program takes the lock of each new file"))
+    }
+
+    /// Takes over what ended processes have left, oldest first. Only while there are no lines.
+    fn take_over(&mut self) -> io::Result<()> {
+        let names = self.disk.names()?;
+        let own = Arc::clone(&self.owner);
+        let owners: BTreeSet<&str> = names.iter().filter_map(|name| owner_of(name)).collect();
+        for owner in owners.into_iter().filter(|owner| **owner != *own) {
+            let lock = match self.disk.lock(&format!("{owner}.lock")) {
+                Ok(Some(lock)) => lock,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.problem("take over", &format!("{owner}.lock"), error);
+                    continue;
+                }
+            };
+            // Another process may have finished it since.
+            let names = self.disk.names()?;
+            let mut places: Vec<_> = names.iter().filter_map(|name| Place::parse(name)).collect();
+            places.retain(|place| *place.owner == *owner);
+            places.sort_by_key(|place| place.number);
+            let cursor = self.read_cursor(owner);
+            let owner: Arc<str> = owner.into();
+            for name in names.iter().filter(|name| name.starts_with(&*owner) && name.ends_with(".tmp")) {
+                self.disk.remove(name)?;
+            }
+            let is_done = |place: &Place| cursor.as_ref().is_some_and(|cursor| place.number < cursor.segment);
+            for place in places.extract_if(.., |place| is_done(place)) {
+                self.disk.remove(&place.name())?;
+            }
+            if places.is_empty() {
+                self.disk.remove(&format!("{owner}.cursor"))?;
+                self.disk.remove(&format!("{owner}.lock"))?;
+                continue;
+            }
+            for place in places {
+                self.segments.push_back(Segment::found(self.next_key, place));
+                self.next_key += 1;
+            }
+            self.cursors.extend(cursor.map(|cursor| (Arc::clone(&owner), cursor)));
+            self.locks.push((owner, lock));
+            self.names_changed();
+        }
+        Ok(())
+    }
+
+    fn read_cursor(&mut self, owner: &str) -> Option<Cursor> {
+        let name = format!("{owner}.cursor");
+        let mut text = vec![0; 256];
+        let read = self.disk.open(&name).and_then(|mut file| file.read_at(0, &mut text));
+        match read.and_then(|read| Cursor::parse(text.get(..read).unwrap_or_default())) {
+            Ok(cursor) => Some(cursor),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => {
+                self.problem("read", &name, error);
+                None
+            }
+        }
+    }
+
+    /// Counts the lines of the next segment that was taken over. `None`: all are counted.
+    pub(super) fn scan_next(&mut self) -> Option<ByLevel> {
+        let segment = self.segments.iter_mut().find(|segment| !segment.reading.is_scanned)?;
+        let cursor = self.cursors.iter().find(|(owner, _)| *owner == segment.place.owner).map(|(_, cursor)| cursor);
+        let scanned = segment.scan(&mut *self.disk, cursor);
+        // It is not tried again: a segment that cannot be read has no lines.
+        segment.reading.is_scanned = true;
+        let (lines, name) = (segment.lines, segment.place.name());
+        if let Err(error) = scanned {
+            self.problem("take over", &name, error);
+        }
+        self.begin_first();
+        Some(lines)
+    }
+}
+
+impl Store {
+    /// Returns whether segments were taken over whose lines are not counted yet.
+    pub(super) fn has_unscanned(&self) -> bool {
+        self.segments.iter().any(|segment| !segment.reading.is_scanned)
+    }
+}
+
+/// Returns whose file it is.
+fn owner_of(name: &str) -> Option<&str> {
+    let (owner, _) = name.split_once(['.', '-'])?;
+    let is_owner = owner.len() == 20 && owner.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_ours = [".lock", ".seg", ".cursor", ".tmp"].iter().any(|end| name.ends_with(end));
+    (is_owner && is_ours).then_some(owner)
+}
+
+/// Returns a name that sorts by the time, in 20 hex digits.
+fn new_owner() -> Arc<str> {
+    let nanos = u64::try_from(Timestamp::now().as_nanos()).unwrap_or(0);
+    let random = RandomState::new().hash_one(nanos) as u16;
+    format!("{nanos:016x}{random:04x}").into()
+}
