@@ -26,7 +26,11 @@ mod closure;
 mod control;
 mod directory;
 mod failure;
+#[cfg(feature = "spool")]
+mod fallback;
 mod file;
+#[cfg(feature = "spool")]
+mod inner;
 mod lines;
 mod memory;
 mod next;
@@ -46,6 +50,8 @@ pub use crate::rotation::Period;
 pub use async_sink::{Async, AsyncSink, Batch};
 pub use chrono::Weekday;
 pub use control::Control;
+#[cfg(feature = "spool")]
+pub use fallback::Fallback;
 pub use file::RollingFile;
 pub use lines::{Columns, Iter, Line, Lines};
 pub use memory::Memory;

@@ -13,3 +13,15 @@ pub enum Next {
     /// are left that the sink has not taken, it is not called earlier, except for an order or by its waker.
     Later(Instant),
 }
+
+#[cfg(feature = "spool")]
+impl Next {
+    /// Returns it, or `Later` at `at` if that is earlier.
+    pub(super) fn or_at(self, at: Option<Instant>) -> Self {
+        match (self, at) {
+            (Self::Later(next), Some(at)) => Self::Later(next.min(at)),
+            (Self::Done, Some(at)) => Self::Later(at),
+            (next, _) => next,
+        }
+    }
+}

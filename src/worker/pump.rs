@@ -128,7 +128,7 @@ impl Engine {
             delivery.moved_last = Instant::now();
             delivery.attempts.moved();
         }
-        let reports = delivery.lines.take_reports();
+        let (reports, remarks) = delivery.lines.take_reports();
         let (mut lost, reason) = delivery.lines.take_dropped();
         dropped.append(&mut lost);
         if let Some(reason) = reason {
@@ -138,6 +138,7 @@ impl Engine {
             self.counts.retries += u64::from(report.is_retryable());
             self.report(lane, &report);
         }
+        remarks.iter().for_each(|remark| lane.complain(remark, remark));
         self.sync_if_due(lane);
         match result {
             Ok(Ok(next)) => self.answered(lane, next, has_moved, got_ahead, dropped),

@@ -69,6 +69,8 @@ pub(super) struct Changes {
     pub(super) reject_reason: Option<String>,
     /// What went wrong without ending the call.
     pub(super) reports: Vec<Error>,
+    /// What the user is to know besides, each text a complaint.
+    pub(super) remarks: Vec<String>,
     /// The first id that was handed over in this call.
     pub(super) handed_from: Option<u64>,
     /// How many lines were given back in the current call.

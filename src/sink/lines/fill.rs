@@ -40,9 +40,9 @@ impl Lines {
         (self.context.is_crowded, self.context.ends_at) = (is_crowded, ends_at);
     }
 
-    /// Takes out what went wrong without ending the call.
-    pub(crate) fn take_reports(&mut self) -> Vec<Error> {
-        std::mem::take(&mut self.changes.reports)
+    /// Takes out what went wrong without ending the call, and what the user is to know besides.
+    pub(crate) fn take_reports(&mut self) -> (Vec<Error>, Vec<String>) {
+        (std::mem::take(&mut self.changes.reports), std::mem::take(&mut self.changes.remarks))
     }
 
     pub(crate) fn set_service(&mut self, service: Option<Arc<str>>) {

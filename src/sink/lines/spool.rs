@@ -40,6 +40,12 @@ impl Lines {
         self.changes.reports.push(error);
     }
 
+    /// Tells the user something that is no failure, in a complaint.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn remark(&mut self, text: impl Into<String>) {
+        self.changes.remarks.push(text.into());
+    }
+
     /// Returns whether the queue is more than half full.
     #[cfg(feature = "spool")]
     pub(in crate::sink) fn is_crowded(&self) -> bool {

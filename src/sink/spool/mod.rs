@@ -1,7 +1,7 @@
 //! Lines on disk while a sink does not take them. The page `docs/spool.md` is for users; `frame` has the format.
 //!
 //! # Types
-//! [`Spool`] is the sink. It decides when lines go to disk and when they come back. `Inner` is the wrapped sink and the pause
+//! [`Spool`] is the sink. It decides when lines go to disk and when they come back. `sink::inner` has the wrapped sink and the pause
 //! after its failures. `Store` is the queue on disk: a list of `Segment`s, each a file of frames, behind the trait `Disk`.
 //! `Replay` has lines that were read back, in a buffer of its kind of [`Lines`](super::Lines), and offers them to the sink.
 //!
@@ -31,11 +31,13 @@
 //!
 //! Source: Vector's disk buffer v2 (checksummed records, a ledger of acknowledged ones, a model test with faults).
 
+mod builder;
 mod disk;
 mod frame;
-mod inner;
+mod protocol;
 mod reader;
 mod replay;
+mod room;
 mod segment;
 mod settings;
 #[allow(clippy::module_inception, reason = "the folder and the sink have one name")]

@@ -141,8 +141,10 @@ impl Replay {
             self.limit = self.limit.map(|limit| limit.saturating_mul(2)).filter(|limit| !self.lines.fewer_than(*limit));
         }
         let oldest = if self.lines.is_done() { u64::MAX } else { self.lines.oldest_id() };
-        while let Some((_, position)) = self.positions.pop_front_if(|(id, _)| *id < oldest) {
-            store.acknowledge(position);
+        while self.positions.front().is_some_and(|(id, _)| *id < oldest) {
+            if let Some((_, position)) = self.positions.pop_front() {
+                store.acknowledge(position);
+            }
         }
     }
 

@@ -1,4 +1,22 @@
-//! The limits of a spool.
+//! What the user has set, and the limits that follow.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::byte_size::ByteSize;
+use crate::sink::Batching;
+
+/// What the user has set.
+pub(super) struct Settings {
+    pub(super) path: PathBuf,
+    pub(super) max_bytes: ByteSize,
+    pub(super) drops_newest: bool,
+    pub(super) patience: Duration,
+    pub(super) sync_interval: Duration,
+    pub(super) replay_bytes: ByteSize,
+    pub(super) is_optional: bool,
+    pub(super) batch: Batching,
+}
 
 /// The limits of a spool.
 #[derive(Clone, Copy, Debug)]

@@ -1,22 +1,20 @@
 //! The sink [`Spool`]: when lines go to disk, and when they come back.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::disk::{Disk, Folder};
-use super::inner::{Calling, Inner};
 use super::replay::Replay;
-use super::settings::Limits;
+use super::settings::{Limits, Settings};
 use super::store::{Put, Store};
-use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::metrics::{ByLevel, Reason};
 use crate::record::Timestamp;
-use crate::sink::{Batching, Control, Lines, Next, Profile, Sink};
+use crate::sink::inner::{Calling, Inner};
+use crate::sink::{Control, Lines, Next};
 use crate::sync::after;
 
 /// A disk that has failed is tried again after this time.
-const DISK_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const DISK_PAUSE: Duration = Duration::from_secs(1);
 
 /// So much is written to disk at a time.
 const WRITE_BYTES: usize = 256 << 10;
@@ -42,41 +40,37 @@ const MAX_PANICS: u32 = 3;
 /// # let _ = output;
 /// ```
 pub struct Spool {
-    settings: Settings,
-    inner: Inner,
-    store: Option<Store>,
-    replay: Option<Replay>,
-    phase: Phase,
+    pub(super) settings: Settings,
+    pub(super) inner: Inner,
+    pub(super) store: Option<Store>,
+    pub(super) replay: Option<Replay>,
+    pub(super) phase: Phase,
     /// When the sink got ahead last, or lines came after a time without any.
-    moved: Instant,
+    pub(super) moved: Instant,
     /// The last call has left lines that the sink did not take.
-    has_left: bool,
-    /// When the disk is tried again.
-    disk_at: Option<Instant>,
-    sync_at: Option<Instant>,
-    /// The directory could not be used at the start. What ended processes have left in it waits.
-    is_unopened: bool,
-    reports: Vec<Error>,
-    now: Option<Timestamp>,
+    pub(super) has_left: bool,
+    pub(super) timing: Timing,
+    pub(super) reports: Vec<Error>,
+    pub(super) now: Option<Timestamp>,
     #[cfg(test)]
-    fake: Option<super::tests::FakeDisk>,
+    pub(super) fake: Option<super::tests::FakeDisk>,
 }
 
-/// What the user has set.
-struct Settings {
-    path: PathBuf,
-    max_bytes: ByteSize,
-    drops_newest: bool,
-    patience: Duration,
-    sync_interval: Duration,
-    replay_bytes: ByteSize,
-    is_optional: bool,
-    batch: Batching,
+/// When the disk is used again.
+#[derive(Debug, Default)]
+pub(super) struct Timing {
+    /// When it is tried again after a failure.
+    pub(super) disk_at: Option<Instant>,
+    sync_at: Option<Instant>,
+    /// The directory could not be used at the start. What ended processes have left in it waits.
+    pub(super) is_unopened: bool,
+    /// The directory was opened once: nothing more is taken over.
+    has_taken_over: bool,
 }
 
 /// Where new lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// To the sink.
     Direct,
     /// To disk, from the id `from` on. Those before it are delivered first.
@@ -84,95 +78,8 @@ enum Phase {
 }
 
 impl Spool {
-    /// The default of [`max_bytes`](Self::max_bytes).
-    pub const DEFAULT_MAX_BYTES: u64 = 256 << 20;
-    /// The smallest value of [`max_bytes`](Self::max_bytes): 16 segments of 64 KiB.
-    pub const MIN_MAX_BYTES: u64 = 1 << 20;
-    /// The default of [`patience`](Self::patience): a restart of a server takes longer, a slow answer does not.
-    pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(1);
-    /// The default of [`sync_interval`](Self::sync_interval).
-    pub const DEFAULT_SYNC_INTERVAL: Duration = Duration::from_millis(500);
-    /// The default of [`replay_bytes_per_second`](Self::replay_bytes_per_second).
-    pub const DEFAULT_REPLAY_BYTES_PER_SECOND: u64 = 16 << 20;
-
-    /// Wraps a sink. Lines that it does not take go to files in `directory`, which is created if it is missing.
-    ///
-    /// Each destination needs a separate directory. Processes that send to the same destination can share one.
-    pub fn new(directory: impl Into<PathBuf>, sink: impl Sink) -> Self {
-        let settings = Settings {
-            path: directory.into(),
-            max_bytes: ByteSize::new(Self::DEFAULT_MAX_BYTES),
-            drops_newest: false,
-            patience: Self::DEFAULT_PATIENCE,
-            sync_interval: Self::DEFAULT_SYNC_INTERVAL,
-            replay_bytes: ByteSize::new(Self::DEFAULT_REPLAY_BYTES_PER_SECOND),
-            is_optional: false,
-            batch: sink.profile().batch,
-        };
-        Self {
-            settings,
-            inner: Inner::new(Box::new(sink)),
-            store: None,
-            replay: None,
-            phase: Phase::Direct,
-            moved: Instant::now(),
-            has_left: false,
-            disk_at: None,
-            sync_at: None,
-            is_unopened: false,
-            reports: Vec::new(),
-            now: None,
-            #[cfg(test)]
-            fake: None,
-        }
-    }
-
-    /// Sets how many bytes the spool may take on disk: [`Self::DEFAULT_MAX_BYTES`] by default, at least
-    /// [`Self::MIN_MAX_BYTES`].
-    ///
-    /// When it is full, the oldest lines are dropped, those of WARN and ERROR last.
-    pub fn max_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
-        self.settings.max_bytes = bytes.into();
-        self
-    }
-
-    /// Drops the newest lines when the spool is full, in place of the oldest. New lines of WARN and ERROR then replace the
-    /// newest less severe ones on disk.
-    pub fn drop_newest(mut self) -> Self {
-        self.settings.drops_newest = true;
-        self
-    }
-
-    /// Sets how long lines wait in memory for a sink that does not take them: [`Self::DEFAULT_PATIENCE`] by default. They go
-    /// to disk earlier when the queue is half full, and during a shutdown.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.settings.patience = patience;
-        self
-    }
-
-    /// Sets how long lines are on disk before they are synced: [`Self::DEFAULT_SYNC_INTERVAL`] by default. A power cut loses
-    /// those of the last interval. With zero, each write is synced.
-    pub fn sync_interval(mut self, interval: Duration) -> Self {
-        self.settings.sync_interval = interval;
-        self
-    }
-
-    /// Sets how many bytes in a second are sent from the disk, beyond those that come to it meanwhile:
-    /// [`Self::DEFAULT_REPLAY_BYTES_PER_SECOND`] by default.
-    pub fn replay_bytes_per_second(mut self, bytes: impl Into<ByteSize>) -> Self {
-        self.settings.replay_bytes = bytes.into();
-        self
-    }
-
-    /// Starts the log without a spool if the directory cannot be used. One complaint reports it, and the directory is tried
-    /// again when lines have to go to disk. By default, building the log fails.
-    pub fn optional(mut self) -> Self {
-        self.settings.is_optional = true;
-        self
-    }
-
-    /// Opens the directory, and takes over what ended processes have left.
-    fn open_store(&mut self) -> Result<(), Error> {
+    /// Opens the directory. The first time, takes over what ended processes have left.
+    pub(super) fn open_store(&mut self) -> Result<(), Error> {
         #[cfg(test)]
         if let Some(fake) = self.fake.clone() {
             return Ok(self.use_disk(Box::new(fake))?);
@@ -189,24 +96,24 @@ impl Spool {
     fn use_disk(&mut self, disk: Box<dyn Disk>) -> std::io::Result<()> {
         let max_bytes = self.settings.max_bytes.as_u64();
         let limits = Limits { max_bytes, drops_newest: self.settings.drops_newest };
-        self.store = Some(Store::open(disk, limits)?);
-        self.is_unopened = false;
+        self.store = Some(Store::open(disk, limits, !self.timing.has_taken_over)?);
+        (self.timing.is_unopened, self.timing.has_taken_over) = (false, true);
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         self.settings.max_bytes.within("max_bytes", Self::MIN_MAX_BYTES, 1 << 50)?;
         self.settings.replay_bytes.within("replay_bytes_per_second", 1 << 10, 1 << 40)?;
         Ok(())
     }
 
     /// Opens the store where it is needed: in a forked child, after the end of the log, or after a failure.
-    fn has_store(&mut self, now: Instant) -> bool {
-        if self.store.is_none() && self.disk_at.is_none_or(|at| at <= now) {
-            self.disk_at = None;
+    pub(super) fn has_store(&mut self, now: Instant) -> bool {
+        if self.store.is_none() && self.timing.disk_at.is_none_or(|at| at <= now) {
+            self.timing.disk_at = None;
             if let Err(error) = self.open_store() {
                 self.reports.push(error);
-                self.disk_at = Some(after(now, DISK_PAUSE));
+                self.timing.disk_at = Some(after(now, DISK_PAUSE));
             }
         }
         self.store.is_some()
@@ -230,11 +137,11 @@ impl Spool {
     }
 
     /// Offers new lines to the sink. `None`: they have to go to disk.
-    fn direct(&mut self, lines: &mut Lines, now: Instant) -> Result<Option<Next>, Error> {
+    pub(super) fn direct(&mut self, lines: &mut Lines, now: Instant) -> Result<Option<Next>, Error> {
         if lines.is_done() {
             self.moved = now;
         }
-        if self.has_to_spool(lines, now) && self.has_store(now) && self.disk_at.is_none_or(|at| at <= now) {
+        if self.has_to_spool(lines, now) && self.has_store(now) && self.timing.disk_at.is_none_or(|at| at <= now) {
             return Ok(None);
         }
         let give_up = after(self.moved, self.time_left(lines)).max(after(now, Duration::from_millis(1)));
@@ -264,26 +171,26 @@ impl Spool {
             }
         }
         let retry = self.inner.retry_at().filter(|_| !lines.is_done());
-        if self.has_to_spool(lines, now) && self.has_store(now) && self.disk_at.is_none_or(|at| at <= now) {
+        if self.has_to_spool(lines, now) && self.has_store(now) && self.timing.disk_at.is_none_or(|at| at <= now) {
             return Ok(None);
         }
         Ok(Some(Next::Later(retry.map_or(wait, |retry| retry.min(wait)))))
     }
 
-    fn begin(&mut self, lines: &mut Lines) {
+    pub(super) fn begin(&mut self, lines: &mut Lines) {
         let first = lines.first_offered_id();
         let torn = if lines.at_line_start() { 0 } else { first + 1 };
         let in_flight = lines.iter_in_flight().last().map_or(0, |line| line.id + 1);
         let since = self.now.unwrap_or_else(Timestamp::now);
         self.phase = Phase::Spooling { from: first.max(torn).max(in_flight), since };
         let path = self.settings.path.display();
-        lines.report(Error::retry(format!("lines go to the spool {path} until the sink takes them again")));
+        lines.remark(format!("lines go to the spool {path} until the sink takes them again"));
     }
 
     /// Writes the offered lines from the id `from` on to disk.
     fn keep(&mut self, lines: &mut Lines, from: u64, now: Instant) {
         let Some(store) = &mut self.store else { return };
-        if self.disk_at.is_some_and(|at| at > now) {
+        if self.timing.disk_at.is_some_and(|at| at > now) {
             return;
         }
         let mut is_left = true;
@@ -321,7 +228,7 @@ impl Spool {
                             lines.spooled_dropped(Reason::SpoolFull, level, count, time.unwrap_or_default());
                         }
                     }
-                    self.disk_at = None;
+                    self.timing.disk_at = None;
                     if let Some(replay) = self.replay.as_mut().filter(|_| bytes > 0) {
                         replay.came(bytes);
                     }
@@ -332,7 +239,7 @@ impl Spool {
                 store.rotate();
             }
             if let Some(error) = failed {
-                self.disk_at = Some(after(now, DISK_PAUSE));
+                self.timing.disk_at = Some(after(now, DISK_PAUSE));
                 store.problem("write to", "", error);
                 is_left = false;
             }
@@ -384,14 +291,10 @@ impl Spool {
             lines.report(error);
             return self.inner.retry_at().map_or(Next::Done, Next::Later);
         }
-        let paced;
-        match replay.fill(store, now) {
-            Ok(at) => paced = at,
-            Err(error) => {
-                store.problem("read from", "", error);
-                paced = Some(after(now, DISK_PAUSE));
-            }
-        }
+        let paced = replay.fill(store, now).unwrap_or_else(|error| {
+            store.problem("read from", "", error);
+            Some(after(now, DISK_PAUSE))
+        });
         let mut next = Next::Done;
         if !replay.is_done() {
             replay.offer();
@@ -417,17 +320,18 @@ impl Spool {
                 }
             }
         }
-        if next != Next::More && std::mem::take(&mut self.inner.is_unflushed) {
-            if let Err(error) = self.inner.control(Control::Flush) {
-                lines.report(error);
-            }
+        if next != Next::More
+            && std::mem::take(&mut self.inner.is_unflushed)
+            && let Err(error) = self.inner.control(Control::Flush)
+        {
+            lines.report(error);
         }
         store.tidy(replay.is_read && replay.is_done());
-        earlier(next, paced)
+        next.or_at(paced)
     }
 
     /// Everything that happens while lines are on disk.
-    fn spool(&mut self, lines: &mut Lines, from: u64, now: Instant) -> Next {
+    pub(super) fn spool(&mut self, lines: &mut Lines, from: u64, now: Instant) -> Next {
         self.keep(lines, from, now);
         // Before the sink is called, which may panic.
         self.report(lines);
@@ -437,37 +341,37 @@ impl Spool {
         if let Some(store) = &mut self.store {
             let is_unsynced = store.is_unsynced();
             let interval = self.settings.sync_interval;
-            let due = is_unsynced.then(|| *self.sync_at.get_or_insert_with(|| after(now, interval)));
+            let due = is_unsynced.then(|| *self.timing.sync_at.get_or_insert_with(|| after(now, interval)));
             if due.is_some_and(|due| due <= now) {
-                self.sync_at = None;
+                self.timing.sync_at = None;
                 if let Err(error) = store.sync() {
                     store.problem("sync", "", error);
-                    self.sync_at = Some(after(now, interval.max(DISK_PAUSE)));
+                    self.timing.sync_at = Some(after(now, interval.max(DISK_PAUSE)));
                 }
             }
-            self.sync_at = self.sync_at.filter(|_| store.is_unsynced());
-            next = earlier(next, self.sync_at);
+            self.timing.sync_at = self.timing.sync_at.filter(|_| store.is_unsynced());
+            next = next.or_at(self.timing.sync_at);
         }
         let is_empty = self.store.as_ref().is_none_or(Store::is_empty);
         let is_sent = self.replay.as_ref().is_none_or(Replay::is_done);
         if is_empty && is_sent && !is_first {
             self.phase = Phase::Direct;
             (self.moved, self.has_left) = (now, false);
-            if self.disk_at.is_none() {
+            if self.timing.disk_at.is_none() {
                 let path = self.settings.path.display();
-                lines.report(Error::retry(format!("all lines of the spool {path} are sent")));
+                lines.remark(format!("all lines of the spool {path} are sent"));
             }
             if lines.has_offered() && next == Next::Done {
                 next = Next::More;
             }
         }
-        let next = earlier(next, self.disk_at.filter(|_| lines.has_offered()));
+        let next = next.or_at(self.timing.disk_at.filter(|_| lines.has_offered()));
         // The worker takes it for a failure when lines are left.
         if next == Next::Done && lines.has_offered() { Next::Later(after(now, DISK_PAUSE)) } else { next }
     }
 
     /// Counts what was taken over. Returns whether there may be more.
-    fn count_taken_over(&mut self, lines: &mut Lines) -> bool {
+    pub(super) fn count_taken_over(&mut self, lines: &mut Lines) -> bool {
         let Some(taken) = self.store.as_mut().and_then(Store::scan_next) else { return false };
         for (level, count) in taken.levels() {
             lines.take_over(level, count);
@@ -479,7 +383,7 @@ impl Spool {
     }
 
     /// Reports what the store has lost, and what went wrong.
-    fn report(&mut self, lines: &mut Lines) {
+    pub(super) fn report(&mut self, lines: &mut Lines) {
         for error in self.reports.drain(..) {
             lines.report(error);
         }
@@ -498,7 +402,7 @@ impl Spool {
         lines.set_spool(bytes, since, self.replay.as_ref().map_or(0, Replay::written_bytes));
     }
 
-    fn after_panic(&mut self, lines: &mut Lines) {
+    pub(super) fn after_panic(&mut self, lines: &mut Lines) {
         let Some((calling, panics)) = self.inner.take_panic() else { return };
         if calling == Calling::Replayed
             && let Some(replay) = &mut self.replay
@@ -513,115 +417,16 @@ impl Spool {
         }
     }
 
-    /// In a forked child: the spool is the parent's.
-    fn forget(&mut self) {
+    /// Lets go of the spool. In a forked child, it is the parent's.
+    pub(super) fn forget(&mut self) {
         (self.store, self.replay, self.phase) = (None, None, Phase::Direct);
-        (self.disk_at, self.sync_at, self.has_left, self.is_unopened) = (None, None, false, false);
+        (self.timing.disk_at, self.timing.sync_at, self.has_left, self.timing.is_unopened) = (None, None, false, false);
     }
 
-    fn sync(&mut self) -> Result<(), Error> {
+    pub(super) fn sync(&mut self) -> Result<(), Error> {
         let path = self.settings.path.display();
         let synced = self.store.as_mut().filter(|store| store.is_unsynced()).map_or(Ok(()), Store::sync);
         synced.map_err(|error| Error::io(format!("sync the spool {path}"), error))
-    }
-}
-
-impl Sink for Spool {
-    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
-        let now = Instant::now();
-        self.after_panic(lines);
-        if self.is_unopened {
-            self.has_store(now);
-        }
-        if self.count_taken_over(lines) {
-            self.report(lines);
-            return Ok(Next::More);
-        }
-        let mut result = Ok(Next::Done);
-        if self.phase == Phase::Direct {
-            match self.direct(lines, now) {
-                Ok(None) => self.begin(lines),
-                Ok(Some(next)) => result = Ok(next),
-                Err(error) => result = Err(error),
-            }
-        }
-        if self.store.as_ref().is_some_and(Store::has_unscanned) {
-            result = Ok(Next::More);
-        } else if let Phase::Spooling { from, .. } = self.phase {
-            result = Ok(self.spool(lines, from, now));
-        }
-        let result = result.map(|next| earlier(next, self.disk_at.filter(|_| self.is_unopened)));
-        self.report(lines);
-        result
-    }
-
-    fn control(&mut self, control: Control) -> Result<(), Error> {
-        match control {
-            Control::Open => {
-                self.check()?;
-                if let Err(error) = self.open_store() {
-                    if !self.settings.is_optional {
-                        return Err(error.into_invalid());
-                    }
-                    (self.is_unopened, self.disk_at) = (true, Some(after(Instant::now(), DISK_PAUSE)));
-                    self.reports.push(error);
-                }
-                match self.inner.open(Instant::now()) {
-                    Err(error) if error.is_retryable() => self.reports.push(error),
-                    opened => opened?,
-                }
-                Ok(())
-            }
-            // What is on disk is handed to the system.
-            Control::Flush if self.phase != Phase::Direct => Ok(()),
-            Control::Sync => {
-                self.sync()?;
-                if self.phase == Phase::Direct { self.inner.control(control) } else { Ok(()) }
-            }
-            Control::Reopen => {
-                self.inner.revive();
-                self.disk_at = None;
-                self.inner.control(control)
-            }
-            Control::Forked => {
-                self.forget();
-                self.inner.control(control)
-            }
-            Control::Close => {
-                let synced = self.sync();
-                let closed = self.inner.control(control);
-                if let Some(mut store) = self.store.take_if(|store| store.is_empty()) {
-                    store.remove_lock();
-                }
-                synced.and(closed)
-            }
-            Control::Tick(time) => {
-                self.now = Some(time);
-                self.inner.control(control)
-            }
-            control => self.inner.control(control),
-        }
-    }
-
-    fn profile(&self) -> Profile {
-        let mut profile = self.inner.sink.profile().by_clock(true);
-        (profile.is_plain, profile.spools) = (false, true);
-        profile
-    }
-}
-
-impl std::fmt::Debug for Spool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Spool").field("path", &self.settings.path).field("phase", &self.phase).finish_non_exhaustive()
-    }
-}
-
-/// Returns `next`, or `Later` at `at` if that is earlier.
-fn earlier(next: Next, at: Option<Instant>) -> Next {
-    match (next, at) {
-        (Next::Later(next), Some(at)) => Next::Later(next.min(at)),
-        (Next::Done, Some(at)) => Next::Later(at),
-        (next, _) => next,
     }
 }
 
@@ -634,14 +439,14 @@ mod tests {
         /// Uses a disk of the tests, once it can be used.
         pub(in super::super) fn open_with(&mut self, disk: &FakeDisk) {
             self.fake = Some(disk.clone());
-            self.is_unopened = true;
+            self.timing.is_unopened = true;
             let _ = self.open_store();
         }
 
         /// No failure is waited for.
         pub(in super::super) fn make_ready(&mut self) {
             self.inner.revive();
-            self.disk_at = None;
+            self.timing.disk_at = None;
         }
 
         pub(in super::super) fn store(&self) -> Option<&Store> {

@@ -20,13 +20,15 @@ use crate::record::Timestamp;
 const ATTEMPTS: u32 = 16;
 
 impl Store {
-    /// Begins a spool in a directory, and takes over those that ended processes have left.
-    pub(super) fn open(mut disk: Box<dyn Disk>, limits: Limits) -> io::Result<Self> {
+    /// Begins a spool in a directory. With `takes_over`, takes over those that ended processes have left.
+    pub(super) fn open(mut disk: Box<dyn Disk>, limits: Limits, takes_over: bool) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
             let owner = new_owner();
             if let Some(lock) = disk.lock(&format!("{owner}.lock"))? {
                 let mut store = Self::new(disk, limits, owner, lock);
-                store.take_over()?;
+                if takes_over {
+                    store.take_over()?;
+                }
                 return Ok(store);
             }
         }

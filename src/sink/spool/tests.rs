@@ -272,7 +272,7 @@ impl Process {
             self.lines.offer(Offer::ALL);
             let (spool, lines) = (&mut self.spool, &mut self.lines);
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| spool.write(lines)));
-            self.reports.extend(self.lines.take_reports().into_iter().map(|error| format!("{error:#}")));
+            self.reports.extend(self.lines.take_reports().0.into_iter().map(|error| format!("{error:#}")));
             let (dropped, _) = self.lines.take_dropped();
             self.lost += dropped.iter().map(|line| line.lines).sum::<u64>();
             more += 1;

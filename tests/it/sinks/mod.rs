@@ -4,6 +4,8 @@ pub(crate) mod acknowledge;
 pub(crate) mod appender;
 pub(crate) mod echo;
 pub(crate) mod echo_limit;
+#[cfg(feature = "spool")]
+pub(crate) mod fallback;
 #[cfg(unix)]
 pub(crate) mod fork;
 pub(crate) mod genuine_lines;

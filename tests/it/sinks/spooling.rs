@@ -145,6 +145,9 @@ fn an_outage_longer_than_the_queue_loses_nothing_and_keeps_the_order() {
         assert_eq!(server.received(), (0..20_100).collect::<Vec<_>>());
         stage.until("the spool to be empty", |books| books.spooling_for.is_none() && books.spooled_bytes == 0);
         assert!(files(folder.path()).iter().all(|name| name.ends_with(".lock")), "{:?}", files(folder.path()));
+        for switch in ["lines go to the spool", "are sent"] {
+            assert!(stage.complaints.all().iter().any(|text| text.contains(switch)), "{:?}", stage.complaints.all());
+        }
         let books = stage.close();
         assert_eq!((books.dropped.total(), books.spooled.total()), (0, 0));
         assert!(files(folder.path()).is_empty());

@@ -1,15 +1,15 @@
-//! The sink behind a spool: whether it is open, and when it is called again after a failure.
+//! A sink inside another one: whether it is open, and when it is called again after a failure.
 
 use std::time::{Duration, Instant};
 
+use super::{Control, Lines, Next, Sink};
 use crate::error::Error;
-use crate::sink::{Control, Lines, Next, Sink};
 use crate::sync::after;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// The sink behind a spool.
+/// A sink inside another one.
 pub(super) struct Inner {
     pub(super) sink: Box<dyn Sink>,
     is_open: bool,

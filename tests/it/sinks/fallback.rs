@@ -1,0 +1,166 @@
+//! The sink `Fallback`: a second sink while the first one fails.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use spanline::sink::{Fallback, Lines, Memory, Next, Sink};
+use spanline::{Error, Output, RollingFile};
+use tracing::Level;
+
+use crate::sinks::peer::balanced;
+use crate::support::faults::{Complaints, built, panic_quietly, within};
+use crate::support::ledger::{log, read};
+use crate::support::wait::{PATIENCE, until};
+
+/// What the first sink does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum How {
+    #[default]
+    Takes,
+    /// Takes a part of the first line, and then fails.
+    Tears,
+    /// Takes lines, and acknowledges none.
+    Holds,
+    Fails,
+    Waits,
+    Panics,
+}
+
+#[derive(Clone, Default)]
+struct First(Arc<Mutex<(How, Vec<u8>)>>);
+
+impl First {
+    fn set(&self, how: How) {
+        self.0.lock().unwrap().0 = how;
+    }
+
+    /// The numbers of the whole lines that it took.
+    fn numbers(&self) -> Vec<u64> {
+        numbers(&String::from_utf8(self.0.lock().unwrap().1.clone()).unwrap())
+    }
+}
+
+fn numbers(text: &str) -> Vec<u64> {
+    read(text).iter().filter(|line| !line.is_notice()).map(|line| line.seq).collect()
+}
+
+impl Sink for First {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        let mut state = self.0.lock().unwrap();
+        let bytes = lines.iter().flat_map(|line| line.bytes).copied().collect::<Vec<_>>();
+        match state.0 {
+            How::Takes => {
+                lines.acknowledge(..);
+                lines.advance(bytes.len());
+                state.1.extend(bytes);
+                Ok(Next::Done)
+            }
+            How::Tears => {
+                lines.advance(bytes.len().min(7));
+                Err(Error::retry("reset"))
+            }
+            How::Holds => {
+                lines.hand_over(bytes.len());
+                Ok(Next::Done)
+            }
+            How::Fails => Err(Error::retry("away")),
+            How::Waits => Ok(Next::Later(std::time::Instant::now() + PATIENCE)),
+            How::Panics => {
+                drop(state);
+                panic_quietly()
+            }
+        }
+    }
+}
+
+#[test]
+fn each_line_is_in_one_of_both_sinks_whatever_the_first_one_does() {
+    for how in [How::Fails, How::Tears, How::Holds, How::Waits, How::Panics] {
+        let (first, second, complaints) = (First::default(), Memory::new(), Complaints::default());
+        let fallback = Fallback::new(first.clone(), second.clone()).patience(Duration::from_millis(20));
+        let builder = spanline::builder().filter("trace").on_complaint(complaints.hook());
+        let (dispatch, guard) = built(builder.output(Output::new(fallback).name("out")));
+        let handle = guard.handle();
+        let mut next = 0;
+        let mut log_some = || {
+            within(&dispatch, || (next..next + 50).for_each(|seq| log(Level::INFO, 0, seq)));
+            next += 50;
+        };
+        log_some();
+        handle.flush(PATIENCE).unwrap();
+        assert_eq!(first.numbers(), (0..50).collect::<Vec<_>>());
+        for _ in 0..3 {
+            first.set(how);
+            let before = numbers(&second.text()).len();
+            log_some();
+            until("lines in the second sink", || numbers(&second.text()).len() == before + 50);
+            first.set(How::Takes);
+            let before = first.numbers().len();
+            let mut logged = 0;
+            // Until the pause after the failures is over.
+            until("lines in the first sink", || {
+                log_some();
+                logged += 50;
+                handle.flush(PATIENCE).unwrap();
+                first.numbers().len() > before
+            });
+        }
+        guard.close().unwrap();
+        let books = balanced(&handle.metrics());
+        let (in_first, in_second) = (first.numbers(), numbers(&second.text()));
+        assert_eq!((books.written.total(), books.dropped.total()), (next, 0), "{how:?}");
+        assert!(in_first.is_sorted() && in_second.is_sorted(), "{how:?}");
+        let mut all = [in_first, in_second].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..next).collect::<Vec<_>>(), "{how:?}");
+        let said = complaints.all();
+        for switch in ["second sink until", "takes lines again"] {
+            assert!(said.iter().any(|text| text.contains(switch)), "{how:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_file_as_the_second_sink_rotates_and_takes_what_is_left_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = First::default();
+    first.set(How::Holds);
+    let file = RollingFile::new(folder.path().join("it.log")).rotate_bytes(1 << 20).keep_for(Duration::from_secs(3600));
+    let fallback = Fallback::new(first, file).patience(PATIENCE);
+    let output = Output::new(fallback).name("out");
+    let builder = spanline::builder().filter("trace").on_complaint(|_| {}).output(output);
+    let (dispatch, guard) = built(builder.shutdown_timeout(Duration::from_secs(2), PATIENCE));
+    within(&dispatch, || (0..100).for_each(|seq| log(Level::INFO, 0, seq)));
+    let handle = guard.handle();
+    guard.close().unwrap();
+    let text = std::fs::read_to_string(folder.path().join("it.log")).unwrap();
+    assert_eq!(numbers(&text), (0..100).collect::<Vec<_>>());
+    assert_eq!(balanced(&handle.metrics()).written.total(), 100);
+}
+
+#[test]
+fn a_line_that_the_first_sink_rejects_does_not_go_to_the_second() {
+    let mut script = VecDeque::from([(); 3]);
+    let first = move |lines: &mut Lines| match lines.first() {
+        Some(line)
+            if line.bytes.windows(8).any(|part| part == b"\"seq\":7,") || line.bytes.ends_with(b"\"seq\":7}\n") =>
+        {
+            script.pop_front();
+            Err(Error::rejected("seven"))
+        }
+        Some(line) => {
+            lines.advance(line.bytes.len());
+            Ok(Next::Done)
+        }
+        None => Ok(Next::Done),
+    };
+    let second = Memory::new();
+    let builder = spanline::builder().filter("trace").on_complaint(|_| {});
+    let (dispatch, guard) = built(builder.output(Output::new(Fallback::new(first, second.clone())).name("out")));
+    within(&dispatch, || (0..20).for_each(|seq| log(Level::INFO, 0, seq)));
+    let handle = guard.handle();
+    guard.close().unwrap();
+    let books = balanced(&handle.metrics());
+    assert_eq!((books.written.total(), books.dropped.total(), second.text().as_str()), (19, 1, ""));
+}
