@@ -27,11 +27,24 @@ install_tools() {
     command -v valgrind >/dev/null || missing+=(valgrind)   # instruction counts
     command -v logrotate >/dev/null || missing+=(logrotate) # rotation by another program
     command -v npm >/dev/null || missing+=(nodejs npm)      # the viewers of bunyan and pino
+    command -v openssl >/dev/null || missing+=(openssl)     # certificates of the tests
+    command -v rsyslogd >/dev/null || PATH=$PATH:/usr/sbin command -v rsyslogd >/dev/null || missing+=(rsyslog)
+    # What syslog-ng needs: its own package conflicts with that of rsyslog, so it is only unpacked.
+    [[ -x $target/syslog-ng/usr/sbin/syslog-ng ]] ||
+        missing+=(libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0)
     if ((${#missing[@]})); then
         apt-get update
         apt-get install --yes --no-install-recommends "${missing[@]}"
     fi
     mkdir -p "$target"
+    if [[ ! -x $target/syslog-ng/usr/sbin/syslog-ng ]]; then
+        local unpacked
+        unpacked=$(mktemp -d)
+        (cd "$unpacked" && apt-get download syslog-ng-core && dpkg -x syslog-ng-core_*.deb syslog-ng)
+        rm -rf "$target/syslog-ng"
+        mv "$unpacked/syslog-ng" "$target/syslog-ng"
+        rm -rf "$unpacked"
+    fi
     if [[ ! -x $target/bunyan/node_modules/.bin/bunyan ]]; then
         npm install --silent --no-audit --no-fund --prefix "$target/bunyan" bunyan@1.8.15
     fi

@@ -36,6 +36,7 @@ pages! {
     secrets = "secrets.md";
     security = "security.md";
     spool = "spool.md";
+    sinks = "sinks.md";
     testing = "testing.md";
     when_things_go_wrong = "when-things-go-wrong.md";
     your_own_sink = "your-own-sink.md";

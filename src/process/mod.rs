@@ -6,6 +6,8 @@ mod arrivals;
 #[cfg(unix)]
 mod descriptor;
 mod hooks;
+#[cfg(all(target_os = "linux", feature = "net"))]
+mod outgoing;
 #[cfg(all(unix, feature = "signals"))]
 mod semaphore;
 #[cfg(unix)]
@@ -17,6 +19,8 @@ pub(crate) use arrivals::Arrivals;
 #[cfg(unix)]
 pub(crate) use descriptor::{Descriptor, Identity};
 pub(crate) use hooks::{Held, Hooks, watch};
+#[cfg(all(target_os = "linux", feature = "net"))]
+pub(crate) use outgoing::outgoing_bytes;
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) use signals::is_ignored;
 pub(crate) use threads::{spawn, without_write_signals};

@@ -56,6 +56,8 @@ mod plain;
 mod resolved_fields;
 mod span_fields;
 mod style;
+#[cfg(feature = "syslog")]
+mod syslog;
 mod table;
 mod template;
 mod time_format;
@@ -86,6 +88,8 @@ pub use level::LevelFormat;
 pub use palette::Palette;
 pub use span_fields::SpanFields;
 pub use style::Style;
+#[cfg(feature = "syslog")]
+pub(crate) use syslog::{SyslogFormat, SyslogMessage, SyslogSettings};
 pub use table::{BuiltIn, Keys, NAMES, built_in, by_name};
 pub use template::Template;
 pub use time_format::{Rfc3339, TimeFormat};

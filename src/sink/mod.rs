@@ -33,6 +33,8 @@ mod file;
 mod inner;
 mod lines;
 mod memory;
+#[cfg(feature = "net")]
+mod net;
 mod next;
 mod own_thread;
 mod profile;
@@ -55,6 +57,14 @@ pub use fallback::Fallback;
 pub use file::RollingFile;
 pub use lines::{Columns, Iter, Line, Lines};
 pub use memory::Memory;
+#[cfg(feature = "tls")]
+pub use net::Tls;
+#[cfg(all(feature = "net", unix))]
+pub use net::Unix;
+#[cfg(feature = "syslog")]
+pub use net::{Facility, Syslog};
+#[cfg(feature = "net")]
+pub use net::{Tcp, Udp};
 pub use next::Next;
 pub use own_thread::{OwnThread, OwnThreads};
 pub use profile::Profile;

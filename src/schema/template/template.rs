@@ -11,6 +11,7 @@ use crate::schema::Schema;
 use crate::schema::color::{Color, auto_color};
 use crate::schema::edit::Edits;
 use crate::schema::engine::{Brackets, Engine, Layout, Mark, Parts, Place, Spelling, Stage, Syntax, TOP, Takes, UNDER};
+use crate::schema::host::program_name;
 use crate::schema::level::LevelFormat;
 use crate::schema::palette::Palette;
 use crate::schema::plain::{PLAIN, put_plain};
@@ -185,13 +186,6 @@ impl Options {
 /// The names of what `{fields}` shows besides fields: a user's field of such a name is marked.
 const KEYS: [&str; 9] =
     ["message", "error", "request_id", "truncated", "original_bytes", "held_back", "backtrace", "trace_id", "span_id"];
-
-/// Returns the program's name.
-fn program_name() -> String {
-    let path = std::env::args_os().next().unwrap_or_default();
-    let name = std::path::Path::new(&path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    name.strip_suffix(std::env::consts::EXE_SUFFIX).map(str::to_owned).unwrap_or(name)
-}
 
 /// A description in the making.
 struct Lines {

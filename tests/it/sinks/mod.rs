@@ -2,10 +2,14 @@
 
 pub(crate) mod acknowledge;
 pub(crate) mod appender;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod datagrams;
 pub(crate) mod echo;
 pub(crate) mod echo_limit;
 #[cfg(feature = "spool")]
 pub(crate) mod fallback;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod external;
 #[cfg(unix)]
 pub(crate) mod fork;
 pub(crate) mod genuine_lines;
@@ -13,13 +17,27 @@ pub(crate) mod hostile;
 pub(crate) mod isolation;
 pub(crate) mod journal;
 pub(crate) mod logging_sinks;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod outages;
 pub(crate) mod peer;
 pub(crate) mod profile;
 pub(crate) mod protocol;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod reconnects;
 pub(crate) mod routes;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod server;
 pub(crate) mod spool;
 #[cfg(feature = "spool")]
 pub(crate) mod spooling;
 pub(crate) mod static_fields;
 pub(crate) mod synchronous;
+#[cfg(all(feature = "syslog", feature = "tls", target_os = "linux"))]
+pub(crate) mod syslog;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod tcp;
 pub(crate) mod terminals;
+#[cfg(all(feature = "tls", target_os = "linux"))]
+pub(crate) mod tls;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod unix_streams;

@@ -1,0 +1,197 @@
+//! What the sinks of connections share: connects, and connects again.
+
+use std::time::{Duration, Instant};
+
+use super::super::reconnect::Reconnect;
+use super::super::{Control, Lines, Next};
+use super::connection::Connection;
+use super::framing::Framing;
+use super::peer::Peer;
+use super::stream::{Socket, Stream};
+#[cfg(feature = "tls")]
+use super::tls::{Tls, TlsStream};
+use crate::error::Error;
+
+/// How long a peer may take to let the sink connect, and how long it may do nothing while lines wait for it.
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The start of a log waits no longer than this for a server.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Where to connect to.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    Tcp {
+        address: String,
+        default_port: Option<u16>,
+    },
+    #[cfg(unix)]
+    Unix(std::path::PathBuf),
+}
+
+/// Sends lines over connections.
+pub(super) struct StreamSink {
+    pub(super) target: Target,
+    pub(super) framing: Framing,
+    pub(super) is_acknowledged: bool,
+    pub(super) timeout: Duration,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Tls>,
+    /// The server of `target`, once it was parsed.
+    peer: Option<Peer>,
+    connection: Option<Connection>,
+    reconnect: Reconnect,
+    /// A line was written on the last connection.
+    has_delivered: bool,
+    /// The start of the log has tried to connect.
+    was_opened: bool,
+}
+
+impl StreamSink {
+    pub(super) fn new(target: Target) -> Self {
+        Self {
+            target,
+            framing: Framing::default(),
+            is_acknowledged: false,
+            timeout: DEFAULT_TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
+            peer: None,
+            connection: None,
+            reconnect: Reconnect::default(),
+            has_delivered: true,
+            was_opened: false,
+        }
+    }
+
+    pub(super) fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        if self.connection.is_none() {
+            // Those of a connection that an order has ended.
+            lines.give_back(..);
+            if lines.is_empty() {
+                return Ok(Next::Done);
+            }
+            if let Some(at) = self.reconnect.wait(Instant::now()) {
+                return Ok(Next::Later(at));
+            }
+            self.connect(self.timeout)?;
+        }
+        let Some(connection) = &mut self.connection else { return Ok(Next::Done) };
+        let result = connection.exchange(lines, self.timeout);
+        if std::mem::take(&mut connection.has_delivered) {
+            self.reconnect.succeeded();
+            self.has_delivered = true;
+        }
+        result.map_err(|error| {
+            self.connection = None;
+            self.reconnect.failed(Instant::now());
+            error.of(&self.shown())
+        })
+    }
+
+    pub(super) fn control(&mut self, control: Control) -> Result<(), Error> {
+        match control {
+            Control::Open => self.open(),
+            Control::Reopen => {
+                if let Some(mut connection) = self.connection.take() {
+                    connection.end();
+                    self.has_delivered = true;
+                }
+                self.reconnect.hurry();
+                Ok(())
+            }
+            Control::Flush => {
+                self.reconnect.hurry();
+                Ok(())
+            }
+            Control::Close => {
+                self.reconnect.hurry();
+                self.connection.iter_mut().for_each(Connection::end);
+                Ok(())
+            }
+            Control::Forked => {
+                // Closes this process's copy of the descriptor, of which the other side notices nothing.
+                self.connection = None;
+                self.reconnect = Reconnect::default();
+                self.peer.iter_mut().for_each(Peer::forked);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the settings, and tries once to connect. The log starts without a server.
+    fn open(&mut self) -> Result<(), Error> {
+        if self.was_opened {
+            return Ok(());
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            tls.check()?;
+        }
+        match &self.target {
+            Target::Tcp { address, default_port } => self.peer = Some(Peer::parse(address, *default_port)?),
+            #[cfg(unix)]
+            Target::Unix(path) => {
+                super::unix::check(path)?;
+            }
+        }
+        self.was_opened = true;
+        self.connect(self.timeout.min(OPEN_TIMEOUT))
+    }
+
+    fn connect(&mut self, timeout: Duration) -> Result<(), Error> {
+        match self.stream(timeout) {
+            Ok(stream) => {
+                let is_probing = !std::mem::replace(&mut self.has_delivered, false);
+                self.connection = Some(Connection::new(stream, self.framing, self.is_acknowledged, is_probing));
+                Ok(())
+            }
+            Err(error) => {
+                self.reconnect.failed(Instant::now());
+                Err(error)
+            }
+        }
+    }
+
+    fn stream(&mut self, timeout: Duration) -> Result<Box<dyn Stream>, Error> {
+        match &self.target {
+            Target::Tcp { address, default_port } => {
+                let peer = match &mut self.peer {
+                    Some(peer) => peer,
+                    None => self.peer.insert(Peer::parse(address, *default_port)?),
+                };
+                let stream = peer.connect(timeout)?;
+                #[cfg(feature = "tls")]
+                if let Some(tls) = &self.tls {
+                    return Ok(Box::new(
+                        TlsStream::new(stream, tls, peer.host()).map_err(|error| error.of(&peer.to_string()))?,
+                    ));
+                }
+                Ok(Box::new(Socket::from(stream)))
+            }
+            #[cfg(unix)]
+            Target::Unix(path) => Ok(Box::new(Socket::from(super::unix::connect(path)?))),
+        }
+    }
+
+    fn shown(&self) -> String {
+        match &self.target {
+            Target::Tcp { address, .. } => self.peer.as_ref().map_or_else(|| address.clone(), Peer::to_string),
+            #[cfg(unix)]
+            Target::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
+impl StreamSink {
+    /// Shows the settings. The address may hold a password until it was parsed.
+    pub(super) fn fmt_as(&self, name: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct(name)
+            .field("peer", &self.peer.as_ref().map(Peer::to_string))
+            .field("framing", &self.framing)
+            .field("acknowledged", &self.is_acknowledged)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
