@@ -219,7 +219,10 @@ impl Connection {
         }
         if let Arrivals::Kernel { marks, .. } = &mut self.arrivals {
             let mut settled = 0;
-            while let Some((_, arrived)) = marks.pop_front_if(|(since, _)| now.duration_since(*since) >= SETTLE) {
+            while let Some(&(since, arrived)) = marks.front()
+                && now.duration_since(since) >= SETTLE
+            {
+                marks.pop_front();
                 settled = arrived;
             }
             self.settle_up_to(settled, lines);

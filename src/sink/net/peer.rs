@@ -60,6 +60,7 @@ impl Peer {
         Ok(Self { host: host.to_owned(), port, answer: None, threads: OwnThreads::new() })
     }
 
+    #[cfg(feature = "tls")]
     pub(super) fn host(&self) -> &str {
         &self.host
     }

@@ -73,7 +73,7 @@ pub struct Syslog {
 }
 
 enum Transport {
-    Stream(StreamSink),
+    Stream(Box<StreamSink>),
     Datagram(DatagramSink),
 }
 
@@ -104,7 +104,7 @@ impl Syslog {
         let mut sink = StreamSink::new(Target::Tcp { address: address.into(), default_port: Some(6514) });
         sink.tls = Some(tls);
         sink.framing = Framing::OctetCount;
-        Self::new(Transport::Stream(sink))
+        Self::new(Transport::Stream(Box::new(sink)))
     }
 
     /// Sends datagrams to this machine's `/dev/log`, as RFC 3164 without the host: what daemons expect there.
@@ -128,7 +128,7 @@ impl Syslog {
     fn stream(target: Target) -> Self {
         let mut sink = StreamSink::new(target);
         sink.framing = Framing::OctetCount;
-        Self::new(Transport::Stream(sink))
+        Self::new(Transport::Stream(Box::new(sink)))
     }
 
     fn new(transport: Transport) -> Self {

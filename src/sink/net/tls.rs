@@ -230,7 +230,10 @@ impl Stream for TlsStream {
 
     fn arrived(&mut self) -> u64 {
         let sent = self.socket.arrived();
-        while let Some((_, taken)) = self.marks.pop_front_if(|(end, _)| *end <= sent) {
+        while let Some(&(end, taken)) = self.marks.front()
+            && end <= sent
+        {
+            self.marks.pop_front();
             self.arrived = taken;
         }
         self.arrived

@@ -30,14 +30,14 @@ use crate::error::Error;
 pub struct Unix(Kind);
 
 enum Kind {
-    Stream(StreamSink),
+    Stream(Box<StreamSink>),
     Datagram(DatagramSink),
 }
 
 impl Unix {
     /// Creates a sink that connects to a socket of streams.
     pub fn stream(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::Stream(StreamSink::new(Target::Unix(path.into()))))
+        Self(Kind::Stream(Box::new(StreamSink::new(Target::Unix(path.into())))))
     }
 
     /// Creates a sink that sends each line as a datagram, without a newline.
