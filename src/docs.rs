@@ -20,6 +20,7 @@ pages! {
     comparison = "comparison.md";
     configuration_in_code = "configuration-in-code.md";
     context = "context.md";
+    databases = "databases.md";
     failures = "failures.md";
     faq = "faq.md";
     features = "features.md";

@@ -17,6 +17,8 @@ use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
+#[cfg(feature = "sqlite")]
+use crate::schema::Rows;
 use crate::schema::{Flat, WithPrefix};
 use crate::sink::resolved;
 use crate::time_zone;
@@ -47,7 +49,8 @@ impl Output {
     ///
     /// # Errors
     /// A limit is out of bounds, or the sink cannot be opened; its path and the cause are in the error. Also if the
-    /// output has a filter or a `journal_prefix`, which cannot apply to lines that another formatter makes.
+    /// output has a filter or a `journal_prefix`, which cannot apply to lines that another formatter makes, or writes
+    /// to a database.
     pub fn appender(self) -> Result<(Appender, Guard), Error> {
         if self.filter.is_some() {
             return Err(Error::invalid(
@@ -71,6 +74,12 @@ impl Output {
         if self.journal_prefix.is_some() {
             return Err(Error::invalid(
                 "an appender has no priorities; remove `journal_prefix`, and let the formatter write them",
+            ));
+        }
+        #[cfg(feature = "sqlite")]
+        if self.profile.rows.is_some() {
+            return Err(Error::invalid(
+                "an appender gets lines without columns, which a database needs; log to it with spanline's layer",
             ));
         }
         let uses_local_time = self.uses_local_time();
@@ -98,6 +107,10 @@ impl Output {
     }
 
     pub(super) fn wants_thread(&self) -> bool {
+        #[cfg(feature = "sqlite")]
+        if self.profile.rows.as_ref().is_some_and(Rows::wants_thread) {
+            return true;
+        }
         let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
         schema.is_some_and(|schema| schema.wants_thread())
     }
@@ -161,6 +174,10 @@ impl Output {
         let mut schema = self.edits.on(schema);
         if is_prefixed {
             schema = Box::new(WithPrefix::new(schema));
+        }
+        #[cfg(feature = "sqlite")]
+        if let Some(rows) = &self.profile.rows {
+            schema = rows.around(schema);
         }
         schema.terminal(self.profile.is_terminal);
         Lane::start(LaneConfig {

@@ -54,6 +54,8 @@ mod object;
 mod palette;
 mod plain;
 mod resolved_fields;
+#[cfg(feature = "sqlite")]
+mod rows;
 mod span_fields;
 mod style;
 #[cfg(feature = "syslog")]
@@ -86,6 +88,8 @@ pub(crate) use flat::is_reserved;
 pub(crate) use journal::WithPrefix;
 pub use level::LevelFormat;
 pub use palette::Palette;
+#[cfg(feature = "sqlite")]
+pub(crate) use rows::{Cell, Column, Rows};
 pub use span_fields::SpanFields;
 pub use style::Style;
 #[cfg(feature = "syslog")]

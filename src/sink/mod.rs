@@ -45,6 +45,8 @@ mod route;
 mod secret;
 #[cfg(feature = "spool")]
 mod spool;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod stdio;
 mod writer;
 
@@ -73,6 +75,8 @@ pub use route::Route;
 pub use secret::Secret;
 #[cfg(feature = "spool")]
 pub use spool::Spool;
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::own_thread::OwnThreads;
+#[cfg(feature = "sqlite")]
+use crate::schema::Rows;
 use crate::schema::Schema;
 
 /// Describes a sink to its output. [`Sink::profile`](super::Sink::profile) returns it once, when the log is built.
@@ -31,6 +33,9 @@ pub struct Profile {
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
+    /// The columns that the output's schema is rendered into, for databases.
+    #[cfg(feature = "sqlite")]
+    pub(crate) rows: Option<Rows>,
     pub(crate) clock: ClockUse,
     /// Gets the files of the other outputs, for a sink whose files are known only later.
     pub(crate) avoids: Option<Arc<OnceLock<Vec<PathBuf>>>>,
@@ -85,6 +90,8 @@ impl Profile {
             spools: false,
             logs_nothing: false,
             schema: None,
+            #[cfg(feature = "sqlite")]
+            rows: None,
             clock: ClockUse::default(),
             avoids: None,
             is_journal: None,
@@ -148,6 +155,13 @@ impl Profile {
     /// Asks for the files of the other outputs.
     pub(crate) fn avoids(mut self, paths: &Arc<OnceLock<Vec<PathBuf>>>) -> Self {
         self.avoids = Some(Arc::clone(paths));
+        self
+    }
+
+    /// Sets that the sink takes rows: the output's schema renders one of their columns.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn rows(mut self, rows: Rows) -> Self {
+        self.rows = Some(rows);
         self
     }
 

@@ -66,7 +66,7 @@ impl Placed<'_> {
 
 impl<'a> Parts<'a> {
     /// Returns the parts of a record for members that read only the record.
-    pub(super) fn bare(record: &'a Record<'a>) -> Self {
+    pub(in crate::schema) fn bare(record: &'a Record<'a>) -> Self {
         Self {
             record,
             level: record.level().into(),

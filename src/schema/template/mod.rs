@@ -9,4 +9,6 @@ mod template;
 mod time_text;
 mod write;
 
+#[cfg(feature = "sqlite")]
+pub(super) use part::Part;
 pub use template::Template;

@@ -8,12 +8,14 @@ use crate::record::{Record, Value};
 use crate::schema::engine::{Mark, Parts, Stage, headline};
 use crate::schema::json::{self, Form};
 use crate::schema::level::LevelFormat;
+#[cfg(feature = "sqlite")]
+use crate::schema::level::LineLevel;
 use crate::schema::plain::{put_plain, put_text};
 use crate::schema::time_format::Zone;
 
 /// What a placeholder names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(in crate::schema) enum Part {
     Time,
     Level,
     Target,
@@ -140,6 +142,19 @@ impl Part {
             Self::Removed => return None,
         }
         Some(Written::Text)
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Part {
+    /// Appends the value as a column of a table has it; returns false if the record has none.
+    pub(in crate::schema) fn put_column(&self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {
+        let mut parts = Parts::bare(record);
+        if *self == Self::Level {
+            parts.level = LineLevel::of(record);
+        }
+        let with = Setting { zone: Zone::Utc, process: String::new(), level: LevelFormat::Upper };
+        self.put(&parts, &with, None, out).is_some()
     }
 }
 

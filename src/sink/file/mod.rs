@@ -66,6 +66,8 @@ mod dated;
 mod durable;
 mod failed;
 mod kept;
+#[cfg(feature = "sqlite")]
+mod library_file;
 mod log_files;
 mod log_writer;
 mod newest_link;
@@ -79,4 +81,6 @@ mod rotating_writer;
 mod tracing_appender;
 mod turn;
 
+#[cfg(feature = "sqlite")]
+pub(super) use library_file::LibraryFile;
 pub use rolling_file::RollingFile;

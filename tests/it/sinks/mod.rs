@@ -30,6 +30,8 @@ pub(crate) mod server;
 pub(crate) mod spool;
 #[cfg(feature = "spool")]
 pub(crate) mod spooling;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 pub(crate) mod static_fields;
 pub(crate) mod synchronous;
 #[cfg(all(feature = "syslog", feature = "tls", target_os = "linux"))]

@@ -1,0 +1,248 @@
+//! The connection to the database: opening it, its checks, and one transaction for each batch.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior};
+
+use super::table::Table;
+use crate::error::Error;
+use crate::schema::Cell;
+use crate::sink::file::LibraryFile;
+use crate::sink::{Line, Lines};
+
+/// How long a call waits for a lock that another process holds. The worker then offers the lines again.
+pub(super) const BUSY: Duration = Duration::from_millis(200);
+
+/// Marks a database as one of spanline: `span` in ASCII.
+const APPLICATION_ID: i32 = 0x7370_616e;
+
+/// The version of the table. Increased when an older spanline could not use it.
+const VERSION: i32 = 1;
+
+/// SQLite cuts the `-wal` file back to this size, after a burst or a long read.
+const WAL_BYTES: u32 = 16 << 20;
+
+/// The files beside the database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// A database, open.
+#[derive(Debug)]
+pub(super) struct Database {
+    /// `None` only while it is dropped.
+    connection: Option<Connection>,
+    pub(super) file: LibraryFile,
+    /// The process that opened it. No other may use or close it.
+    process: u32,
+    insert: String,
+}
+
+impl Database {
+    /// Opens the database; creates it with its table if it is missing.
+    ///
+    /// # Errors
+    /// An invalid setting, if the file is no database for this table. A retryable error, if the system refuses, or another
+    /// process holds a lock.
+    pub(super) fn open(path: &Path, table: &Table) -> Result<Self, Error> {
+        let file = LibraryFile::prepare(path, &BESIDE)?;
+        let failed = |error| failed(&format!("open {}", path.display()), error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(file.path(), flags | OpenFlags::SQLITE_OPEN_NOFOLLOW);
+        let connection = opened.map_err(failed)?;
+        let database = Self { connection: Some(connection), file, process: std::process::id(), insert: table.insert() };
+        database.set_up(path, table).map_err(|error| match error {
+            SetUp::Sql(error) => failed(error),
+            SetUp::Other(error) => error,
+        })?;
+        if !database.file.is_there() {
+            let why = "another program replaces it; expected a file that stays";
+            return Err(Error::retry(format!("open {}: {why}", path.display())));
+        }
+        Ok(database)
+    }
+
+    fn set_up(&self, path: &Path, table: &Table) -> Result<(), SetUp> {
+        let connection = self.connection()?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        let invalid = |error: Error| SetUp::Other(error.of(&format!("open {}", path.display())));
+        // Nothing is changed in a database of another program.
+        let is_new = self.check(table).map_err(|error| error.map(invalid))?;
+        if is_new {
+            // Only possible before the first table.
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
+        let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if !mode.eq_ignore_ascii_case("wal") {
+            let why = "its file system has no shared memory, which WAL needs; use a local disk";
+            return Err(invalid(Error::invalid(why)));
+        }
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+        let transaction = Transaction::begin(connection)?;
+        // Another process may have created it in the meantime.
+        self.check(table).map_err(|error| error.map(invalid))?;
+        connection.execute_batch(&table.create())?;
+        let found = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
+        if found("application_id")? != APPLICATION_ID || found("user_version")? != VERSION {
+            connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+            connection.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Checks whether the table may be in this database. Returns whether the database is empty.
+    fn check(&self, table: &Table) -> Result<bool, SetUp> {
+        let connection = self.connection()?;
+        let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0));
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let (application, version) = (number("application_id")?, number("user_version")?);
+        let is_empty = count("SELECT count(*) FROM sqlite_schema")? == 0;
+        if application != APPLICATION_ID && (application != 0 || version != 0 || !is_empty) {
+            let why = "the database belongs to another program; expected one of spanline, or no file; use another path";
+            return Err(SetUp::Other(Error::invalid(why)));
+        }
+        if application == APPLICATION_ID && version > VERSION {
+            return Err(SetUp::Other(Error::invalid(format!(
+                "a newer spanline made the database (version {version}; expected at most {VERSION}); update this program, or \
+                 use another path"
+            ))));
+        }
+        let mut columns = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        let names = columns.query_map([&table.name], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        if !names.is_empty() {
+            table.check(&names).map_err(SetUp::Other)?;
+        }
+        Ok(is_empty)
+    }
+
+    /// Returns the connection.
+    pub(super) fn connection(&self) -> rusqlite::Result<&Connection> {
+        // It is there until the drop.
+        self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)
+    }
+
+    /// Inserts the lines that are offered, in one transaction. Returns how many bytes they have.
+    pub(super) fn insert(&self, lines: &Lines, table: &Table) -> rusqlite::Result<usize> {
+        let connection = self.connection()?;
+        let transaction = Transaction::begin(connection)?;
+        let mut bytes = 0;
+        {
+            let mut insert = connection.prepare(&self.insert)?;
+            for line in lines.iter() {
+                bytes += line.bytes.len();
+                match table.rows.cells(line.bytes) {
+                    Some(cells) => {
+                        for (place, cell) in (1..).zip(cells) {
+                            bind(&mut insert, place, cell)?;
+                        }
+                    }
+                    None => bind_line(&mut insert, table, &line)?,
+                }
+                insert.raw_execute()?;
+            }
+        }
+        transaction.commit()?;
+        Ok(bytes)
+    }
+}
+
+/// Closes the connection, unless it is another process's: there, closing it could remove files that are in use.
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.process != std::process::id()
+        {
+            std::mem::forget(connection);
+        }
+    }
+}
+
+/// A transaction that writes. It is rolled back unless it is committed.
+pub(super) struct Transaction<'c>(rusqlite::Transaction<'c>);
+
+impl<'c> Transaction<'c> {
+    /// Begins it with the lock for writing. Later, another process could have come first.
+    pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map(Self)
+    }
+
+    pub(super) fn commit(self) -> rusqlite::Result<()> {
+        self.0.commit()
+    }
+}
+
+enum SetUp {
+    Sql(rusqlite::Error),
+    Other(Error),
+}
+
+impl SetUp {
+    fn map(self, with: impl FnOnce(Error) -> Self) -> Self {
+        match self {
+            Self::Sql(_) => self,
+            Self::Other(error) => with(error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for SetUp {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Binds a value of a row.
+fn bind(insert: &mut Statement<'_>, place: usize, cell: Cell<'_>) -> rusqlite::Result<()> {
+    match cell {
+        Cell::Null => insert.raw_bind_parameter(place, rusqlite::types::Null),
+        Cell::Number(number) => insert.raw_bind_parameter(place, number),
+        Cell::Text(text) => match std::str::from_utf8(text) {
+            Ok(text) => insert.raw_bind_parameter(place, text),
+            Err(_) => insert.raw_bind_parameter(place, &*String::from_utf8_lossy(text)),
+        },
+    }
+}
+
+/// Binds a line that is no row: what is known of it besides its text.
+fn bind_line(insert: &mut Statement<'_>, table: &Table, line: &Line<'_>) -> rusqlite::Result<()> {
+    for (place, column) in (1..).zip(table.rows.columns()) {
+        let time;
+        let text = if column.is_time() {
+            time = line.time.to_string();
+            Some(time.as_bytes())
+        } else if column.is_level() {
+            Some(line.level.as_str().as_bytes())
+        } else if column.is_line() {
+            Some(line.bytes.strip_suffix(b"\n").unwrap_or(line.bytes))
+        } else {
+            None
+        };
+        bind(insert, place, text.map_or(Cell::Null, Cell::Text))?;
+    }
+    Ok(())
+}
+
+/// Adds to an error of SQLite what failed. What is no database can only be a mistake; everything else can be retried.
+pub(super) fn failed(doing: &str, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            Error::invalid(format!("{doing}: it is no SQLite database; expected one, or no file; use another path"))
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::retry(format!("{doing}: another connection has locked it")).with_source(error)
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            let advice = "move it away and recover it with `sqlite3 … .recover`";
+            Error::retry(format!("{doing}: the database is damaged; {advice}")).with_source(error)
+        }
+        _ => Error::retry(doing).with_source(error),
+    }
+}
+
+/// Returns whether the same connection may succeed later.
+pub(super) fn is_passing(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory};
+    matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | OutOfMemory))
+}
