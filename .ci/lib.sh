@@ -32,6 +32,7 @@ install_tools() {
     # What syslog-ng needs: its own package conflicts with that of rsyslog, so it is only unpacked.
     [[ -x $target/syslog-ng/usr/sbin/syslog-ng ]] ||
         missing+=(libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0)
+    compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql) # the server of `sink::Postgres`
     command -v sqlite3 >/dev/null || missing+=(sqlite3)     # the database of `sink::Sqlite`
     if ((${#missing[@]})); then
         apt-get update

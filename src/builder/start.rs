@@ -17,7 +17,7 @@ use crate::queue::Overflow;
 use crate::record::{Clock, Statics};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::schema::Rows;
 use crate::schema::{Flat, WithPrefix};
 use crate::sink::resolved;
@@ -76,7 +76,7 @@ impl Output {
                 "an appender has no priorities; remove `journal_prefix`, and let the formatter write them",
             ));
         }
-        #[cfg(feature = "sqlite")]
+        #[cfg(any(feature = "postgres", feature = "sqlite"))]
         if self.profile.rows.is_some() {
             return Err(Error::invalid(
                 "an appender gets lines without columns, which a database needs; log to it with spanline's layer",
@@ -107,7 +107,7 @@ impl Output {
     }
 
     pub(super) fn wants_thread(&self) -> bool {
-        #[cfg(feature = "sqlite")]
+        #[cfg(any(feature = "postgres", feature = "sqlite"))]
         if self.profile.rows.as_ref().is_some_and(Rows::wants_thread) {
             return true;
         }
@@ -175,7 +175,7 @@ impl Output {
         if is_prefixed {
             schema = Box::new(WithPrefix::new(schema));
         }
-        #[cfg(feature = "sqlite")]
+        #[cfg(any(feature = "postgres", feature = "sqlite"))]
         if let Some(rows) = &self.profile.rows {
             schema = rows.around(schema);
         }

@@ -54,7 +54,7 @@ mod object;
 mod palette;
 mod plain;
 mod resolved_fields;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod rows;
 mod span_fields;
 mod style;
@@ -88,7 +88,7 @@ pub(crate) use flat::is_reserved;
 pub(crate) use journal::WithPrefix;
 pub use level::LevelFormat;
 pub use palette::Palette;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use rows::{Cell, Column, Rows};
 pub use span_fields::SpanFields;
 pub use style::Style;

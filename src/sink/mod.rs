@@ -37,6 +37,8 @@ mod memory;
 mod net;
 mod next;
 mod own_thread;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod profile;
 #[cfg(feature = "net")]
 mod reconnect;
@@ -69,6 +71,8 @@ pub use net::{Facility, Syslog};
 pub use net::{Tcp, Udp};
 pub use next::Next;
 pub use own_thread::{OwnThread, OwnThreads};
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 pub use profile::Profile;
 pub use route::Route;
 #[cfg(feature = "net")]

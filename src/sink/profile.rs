@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::own_thread::OwnThreads;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::schema::Rows;
 use crate::schema::Schema;
 
@@ -34,7 +34,7 @@ pub struct Profile {
     pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
     /// The columns that the output's schema is rendered into, for databases.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) rows: Option<Rows>,
     pub(crate) clock: ClockUse,
     /// Gets the files of the other outputs, for a sink whose files are known only later.
@@ -90,7 +90,7 @@ impl Profile {
             spools: false,
             logs_nothing: false,
             schema: None,
-            #[cfg(feature = "sqlite")]
+            #[cfg(any(feature = "postgres", feature = "sqlite"))]
             rows: None,
             clock: ClockUse::default(),
             avoids: None,
@@ -159,7 +159,7 @@ impl Profile {
     }
 
     /// Sets that the sink takes rows: the output's schema renders one of their columns.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn rows(mut self, rows: Rows) -> Self {
         self.rows = Some(rows);
         self

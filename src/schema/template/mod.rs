@@ -9,6 +9,6 @@ mod template;
 mod time_text;
 mod write;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) use part::Part;
 pub use template::Template;

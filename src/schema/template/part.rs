@@ -8,7 +8,7 @@ use crate::record::{Record, Value};
 use crate::schema::engine::{Mark, Parts, Stage, headline};
 use crate::schema::json::{self, Form};
 use crate::schema::level::LevelFormat;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::schema::level::LineLevel;
 use crate::schema::plain::{put_plain, put_text};
 use crate::schema::time_format::Zone;
@@ -145,7 +145,7 @@ impl Part {
     }
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 impl Part {
     /// Appends the value as a column of a table has it; returns false if the record has none.
     pub(in crate::schema) fn put_column(&self, record: &Record<'_>, out: &mut Vec<u8>) -> bool {

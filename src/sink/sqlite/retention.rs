@@ -19,8 +19,9 @@ const CALL: Duration = Duration::from_millis(20);
 /// The pause between calls while there is more to delete: other processes get their turn.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How often to look for rows that are too old.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often to look for rows that are too old: a hundred times in the time that they are kept, within these limits.
+const LOOKS: u32 = 100;
+const LOOK_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// Free pages that stay for new lines, and how many others one step gives back.
 const RESERVE_PAGES: u64 = 256;
@@ -56,7 +57,7 @@ impl Retention {
             let has_more = self.step(database, table, now, limit)?;
             self.is_behind = has_more;
             if !has_more {
-                self.look_at = self.age.map(|_| after(begun, LOOK_EVERY));
+                self.look_at = self.age.map(|age| after(begun, (age / LOOKS).clamp(LOOK_EVERY[0], LOOK_EVERY[1])));
                 return Ok(());
             }
             if begun.elapsed() >= CALL {

@@ -20,6 +20,8 @@ pub(crate) mod logging_sinks;
 #[cfg(all(feature = "net", target_os = "linux"))]
 pub(crate) mod outages;
 pub(crate) mod peer;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod profile;
 pub(crate) mod protocol;
 #[cfg(all(feature = "net", target_os = "linux"))]

@@ -13,6 +13,8 @@ pub(crate) mod growth;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod log_directory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod sample;
 #[cfg(target_os = "linux")]

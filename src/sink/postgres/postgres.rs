@@ -1,0 +1,279 @@
+//! The sink [`Postgres`]: its settings, and the sink's protocol.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use super::address::Address;
+use super::copy::put_row;
+use super::session::{Failed, Session, failed};
+use super::table::Table;
+use crate::error::Error;
+use crate::schema::Rows;
+use crate::sink::reconnect::Reconnect;
+use crate::sink::{Control, Lines, Next, OwnThreads, Profile, Secret, Sink};
+
+/// A batch has this many lines at most.
+const BATCH_LINES: usize = 10_000;
+/// A batch has this many bytes at most.
+const BATCH_BYTES: usize = 4 << 20;
+/// How long the worker waits for more lines: a transaction waits for the server's disk, even for a single line.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// Writes lines to a table of a PostgreSQL database.
+///
+/// The table is `log`, with the columns of [`columns`](Self::columns). It must exist, unless
+/// [`create_table`](Self::create_table) is set. `line` is the line as the output's schema renders it.
+///
+/// A line is written when its transaction is committed. The page [*Databases*](crate::docs::databases) has the details.
+///
+/// # Errors
+/// Building the log fails for an impossible setting. It does not wait for the server: if that cannot be reached, or lacks
+/// the table, this is reported, and the lines wait.
+///
+/// # Examples
+/// ```no_run
+/// use spanline::Output;
+/// use spanline::sink::{Postgres, Secret};
+///
+/// let database = Postgres::new("postgres://app@db.example/orders")
+///     .password(Secret::file("/run/secrets/database"))
+///     .create_table();
+/// let guard = spanline::builder().output(Output::new(database)).init()?;
+/// # Ok::<(), spanline::Error>(())
+/// ```
+#[must_use = "a database does nothing until it is given to an output"]
+pub struct Postgres {
+    url: String,
+    password: Option<Secret>,
+    table: String,
+    columns: Vec<String>,
+    creates: bool,
+    timeout: Duration,
+    threads: OwnThreads,
+    connection: Connection,
+}
+
+/// What is known of the server.
+#[derive(Default)]
+struct Connection {
+    checked: Option<(Address, Table)>,
+    session: Option<Session>,
+    reconnect: Reconnect,
+    /// Names this sink in this process at the server.
+    sender: String,
+    /// The number of the last batch.
+    batch: u64,
+    /// The batch that may be committed: its number, and the id of its last line.
+    unknown: Option<(u64, u64)>,
+}
+
+impl Postgres {
+    /// The name of the table.
+    pub const DEFAULT_TABLE: &'static str = "log";
+
+    /// How long connecting and each batch may take.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// Creates a sink for the database at `url`: `postgres://user@host:5432/database`. Does not connect yet.
+    ///
+    /// Parameters follow after `?`, such as `sslmode=disable`. Without `sslmode`, TLS is required unless the host is
+    /// `localhost`, a loopback address or a Unix socket. The certificate must be valid for the host, by the system's roots.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            password: None,
+            table: Self::DEFAULT_TABLE.to_owned(),
+            columns: Rows::DEFAULT.map(str::to_owned).to_vec(),
+            creates: false,
+            timeout: Self::DEFAULT_TIMEOUT,
+            threads: OwnThreads::new(),
+            connection: Connection::default(),
+        }
+    }
+
+    /// Sets the password, in place of one in the URL. It is read for each connection.
+    pub fn password(mut self, password: Secret) -> Self {
+        self.password = Some(password);
+        self
+    }
+
+    /// Sets the name of the table, with or without its schema: `audit.log`.
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = name.into();
+        self
+    }
+
+    /// Sets the columns, in this order: any of `time`, `level`, `target`, `module`, `file`, `line_number`, `thread`,
+    /// `message`, `service`, `trace_id`, `span_id`, `request_id` and `line`. `field:customer_id` is the field of that name:
+    /// of the event, else of the innermost span that has it, else a static one.
+    ///
+    /// The default is `time`, `level`, `target`, `message`, `service`, `trace_id`, `request_id`, `line`. Without `line`,
+    /// what no column has is not stored.
+    pub fn columns<T: Into<String>>(mut self, columns: impl IntoIterator<Item = T>) -> Self {
+        self.columns = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Creates the table with its indices, and a small table `…_senders`, where they are missing. With that table, no line
+    /// is delivered twice when a connection is lost.
+    pub fn create_table(mut self) -> Self {
+        self.creates = true;
+        self
+    }
+
+    /// Sets how long connecting and each batch may take; the default is [`Self::DEFAULT_TIMEOUT`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    fn check(&self) -> Result<(Address, Table), Error> {
+        if self.timeout.as_millis() == 0 {
+            return Err(Error::invalid("timeout is zero; expected at least 1 ms, such as 5 s"));
+        }
+        Ok((Address::parse(&self.url)?, Table::new(&self.table, &self.columns)?))
+    }
+
+    /// Connects if that is due.
+    fn connect(&mut self) -> Result<(), Error> {
+        if self.connection.session.as_ref().is_some_and(Session::is_foreign) || self.connection.sender.is_empty() {
+            self.start_afresh();
+        }
+        if self.connection.checked.is_none() {
+            self.connection.checked = Some(self.check()?);
+        }
+        let Some((address, table)) = &self.connection.checked else { return Ok(()) };
+        if self.connection.session.is_none() {
+            let password = self.password.as_ref().map(Secret::read).transpose()?;
+            let (password, sender) = (password.as_deref(), &*self.connection.sender);
+            let (limit, threads) = (self.timeout, &self.threads);
+            let session = Session::connect(address, password, table, self.creates, sender, limit, threads)?;
+            self.connection.session = Some(session);
+        }
+        Ok(())
+    }
+
+    /// Becomes another sender, without a connection.
+    fn start_afresh(&mut self) {
+        let random = || RandomState::new().hash_one(std::process::id());
+        let checked = self.connection.checked.take();
+        let sender = format!("{:016x}{:016x}", random(), random());
+        self.connection = Connection { checked, sender, ..Connection::default() };
+    }
+
+    /// Sends the lines that are offered.
+    fn deliver(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        self.connect()?;
+        let connection = &mut self.connection;
+        let (Some((address, table)), Some(session)) = (&connection.checked, &connection.session) else { return Ok(()) };
+        if let Some((batch, last_id)) = connection.unknown {
+            let query = table.last_batch(&connection.sender);
+            if session.has_senders && session.last_batch(&query, address, &self.threads)? >= batch {
+                let committed = lines.iter().take_while(|line| line.id <= last_id).map(|line| line.bytes.len()).sum();
+                lines.advance(committed);
+            }
+            connection.unknown = None;
+        }
+        let mut rows = Vec::with_capacity(lines.as_bytes().len() + lines.as_bytes().len() / 8);
+        let (mut bytes, mut last_id) = (0, None);
+        for line in lines.iter() {
+            put_row(&mut rows, &table.rows, &line);
+            bytes += line.bytes.len();
+            last_id = Some(line.id);
+        }
+        let Some(last_id) = last_id else { return Ok(()) };
+        let batch = connection.batch + 1;
+        let begin = if session.has_senders { table.begin(&connection.sender, batch) } else { "BEGIN".to_owned() };
+        let doing = format!("write to {address}");
+        match session.copy(&begin, rows, &self.threads) {
+            Ok(()) => {
+                connection.batch = batch;
+                lines.advance(bytes);
+                Ok(())
+            }
+            Err(Failed::Refused(error)) => {
+                let code = error.code().map(|code| code.code()).unwrap_or_default();
+                Err(Error::rejected(format!("{doing}: the server refuses a value of this line (SQLSTATE {code})")))
+            }
+            Err(Failed::Before(error)) => Err(failed(&doing, &error)),
+            Err(Failed::Late) => Err(Error::retry(format!("{doing}: no answer within {:?}", self.timeout))),
+            Err(Failed::Unknown(why)) => {
+                connection.batch = batch;
+                connection.unknown = Some((batch, last_id));
+                Err(Error::retry(format!("{doing}: the connection was lost during a commit: {why}")))
+            }
+        }
+    }
+}
+
+impl Sink for Postgres {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        let now = Instant::now();
+        if let Some(at) = self.connection.reconnect.wait(now) {
+            return Ok(Next::Later(at));
+        }
+        match self.deliver(lines) {
+            Ok(()) => {
+                self.connection.reconnect.succeeded();
+                Ok(Next::Done)
+            }
+            Err(error) if error.is_rejected() => Err(error),
+            Err(error) => {
+                self.connection.session = None;
+                self.connection.reconnect.failed(Instant::now());
+                Err(error.into_retry())
+            }
+        }
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        match control {
+            // The worker connects: the program does not wait for the server.
+            Control::Open => {
+                self.connection.checked = Some(self.check()?);
+                Ok(())
+            }
+            Control::Reopen => {
+                self.connection.session = None;
+                self.connection.reconnect.hurry();
+                Ok(())
+            }
+            Control::Flush | Control::Close => {
+                self.connection.reconnect.hurry();
+                Ok(())
+            }
+            Control::Forked => {
+                self.start_afresh();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn profile(&self) -> Profile {
+        let profile = Profile::new("postgres")
+            .batch(BATCH_LINES, BATCH_BYTES, LINGER)
+            .own_threads(&self.threads)
+            // The first call connects.
+            .by_clock(true)
+            .logs_nothing();
+        match Rows::new(&self.columns) {
+            Ok(rows) => profile.rows(rows),
+            // Opening it reports that.
+            Err(_) => profile,
+        }
+    }
+}
+
+/// Shows the table, and where the server is.
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("address", &Address::parse(&self.url).ok())
+            .field("password", &self.password)
+            .field("table", &self.table)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}
