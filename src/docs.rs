@@ -27,6 +27,7 @@ pages! {
     filters = "filters.md";
     frameworks = "frameworks.md";
     getting_started = "getting-started.md";
+    http_sinks = "http-sinks.md";
     lines = "lines.md";
     loss = "loss.md";
     monitoring = "monitoring.md";

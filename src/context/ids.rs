@@ -42,7 +42,7 @@ impl TraceId {
     }
 
     /// Returns the number, most significant byte first.
-    #[cfg(feature = "opentelemetry")]
+    #[cfg(any(feature = "opentelemetry", feature = "otlp"))]
     pub(crate) fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
@@ -81,7 +81,7 @@ impl SpanId {
     }
 
     /// Returns the number, most significant byte first.
-    #[cfg(feature = "opentelemetry")]
+    #[cfg(any(feature = "opentelemetry", feature = "otlp"))]
     pub(crate) fn bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()
     }

@@ -51,6 +51,8 @@ mod journal;
 pub mod json;
 mod level;
 mod object;
+#[cfg(feature = "otlp")]
+mod otel_protobuf;
 mod palette;
 mod plain;
 mod resolved_fields;
@@ -87,6 +89,8 @@ pub use edit::Edits;
 pub(crate) use flat::is_reserved;
 pub(crate) use journal::WithPrefix;
 pub use level::LevelFormat;
+#[cfg(feature = "otlp")]
+pub(crate) use otel_protobuf::{OtelLine, OtelProtobuf};
 pub use palette::Palette;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) use rows::{Cell, Column, Rows};

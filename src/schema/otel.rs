@@ -49,7 +49,7 @@ const LINE_KEYS: Keys = Keys {
 };
 
 /// The attributes written here. A user's field with such a name is under the attribute `fields`.
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "request_id",
     "exception.message",
     "exception.stacktrace",
@@ -88,7 +88,7 @@ const NESTED: Syntax = Syntax { between: Cow::Borrowed(",\"value\":{\"kvlistValu
 const ANY: Form = Form::Own(|value, out| put_any(out, value));
 
 /// Each level of nested JSON takes up to four levels of OTLP, and common readers stop at 128.
-const MAX_DEPTH: usize = 24;
+pub(super) const MAX_DEPTH: usize = 24;
 
 impl Otel {
     /// Creates the schema. A line is a whole `LogsData` with resource and scope, as the collector's file receiver reads
@@ -218,12 +218,12 @@ impl Schema for Otel {
 }
 
 /// Returns the name of an attribute: the specification forbids empty names.
-fn attribute_name(name: &str) -> Cow<'_, str> {
+pub(super) fn attribute_name(name: &str) -> Cow<'_, str> {
     if name.is_empty() { Cow::Owned("_".to_owned()) } else { Cow::Borrowed(name) }
 }
 
 /// Returns the name of a static field among the attributes of the resource.
-fn resource_name(name: &str) -> Cow<'_, str> {
+pub(super) fn resource_name(name: &str) -> Cow<'_, str> {
     match name {
         "version" => Cow::Owned("service.version".to_owned()),
         "env" => Cow::Owned("deployment.environment.name".to_owned()),
@@ -302,7 +302,7 @@ fn put_severity(out: &mut Vec<u8>, level: LineLevel) -> bool {
 }
 
 /// Returns the class of a request's failure: its outcome, or the status of the server's error.
-fn error_of_request(parts: &Parts<'_>) -> Option<Cow<'static, str>> {
+pub(super) fn error_of_request(parts: &Parts<'_>) -> Option<Cow<'static, str>> {
     match (parts.of_request("outcome")?.as_str()?, parts.of_request("status")) {
         (outcome @ ("panicked" | "service_error" | "body_error"), _) => Some(outcome.to_owned().into()),
         (_, Some(Value::U64(status))) if status >= 500 => Some(status.to_string().into()),

@@ -31,6 +31,8 @@ mod fallback;
 mod file;
 #[cfg(feature = "spool")]
 mod inner;
+#[cfg(feature = "http")]
+mod http;
 mod lines;
 mod memory;
 #[cfg(feature = "net")]
@@ -59,6 +61,10 @@ pub use control::Control;
 #[cfg(feature = "spool")]
 pub use fallback::Fallback;
 pub use file::RollingFile;
+#[cfg(feature = "http")]
+pub use http::Http;
+#[cfg(feature = "otlp")]
+pub use http::Otlp;
 pub use lines::{Columns, Iter, Line, Lines};
 pub use memory::Memory;
 #[cfg(feature = "tls")]

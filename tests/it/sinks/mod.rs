@@ -14,11 +14,21 @@ pub(crate) mod external;
 pub(crate) mod fork;
 pub(crate) mod genuine_lines;
 pub(crate) mod hostile;
+#[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
+pub(crate) mod http;
+#[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
+pub(crate) mod http_outages;
+#[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
+pub(crate) mod http_presets;
+#[cfg(all(feature = "otlp", feature = "zstd", feature = "prometheus"))]
+pub(crate) mod http_servers;
 pub(crate) mod isolation;
 pub(crate) mod journal;
 pub(crate) mod logging_sinks;
 #[cfg(all(feature = "net", target_os = "linux"))]
 pub(crate) mod outages;
+#[cfg(all(feature = "otlp", feature = "zstd", feature = "prometheus"))]
+pub(crate) mod otlp;
 pub(crate) mod peer;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;

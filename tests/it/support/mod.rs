@@ -11,6 +11,8 @@ pub(crate) mod golden;
 pub(crate) mod growth;
 #[cfg(feature = "axum")]
 pub(crate) mod http;
+#[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
+pub(crate) mod http_server;
 pub(crate) mod ledger;
 pub(crate) mod log_directory;
 #[cfg(feature = "postgres")]
