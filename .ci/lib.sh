@@ -26,6 +26,7 @@ install_tools() {
     command -v c++ >/dev/null || missing+=(g++)             # the fuzzer
     command -v valgrind >/dev/null || missing+=(valgrind)   # instruction counts
     command -v logrotate >/dev/null || missing+=(logrotate) # rotation by another program
+    [[ -x /lib/systemd/systemd-journal-remote ]] || missing+=(systemd-journal-remote) # judges `Journald`
     command -v npm >/dev/null || missing+=(nodejs npm)      # the viewers of bunyan and pino
     command -v openssl >/dev/null || missing+=(openssl)     # certificates of the tests
     command -v rsyslogd >/dev/null || PATH=$PATH:/usr/sbin command -v rsyslogd >/dev/null || missing+=(rsyslog)

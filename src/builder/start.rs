@@ -82,6 +82,12 @@ impl Output {
                 "an appender gets lines without columns, which a database needs; log to it with spanline's layer",
             ));
         }
+        if self.profile.is_schema_fixed {
+            return Err(Error::invalid(
+                "an appender gets lines that another formatter makes, and this sink takes only its own; log to it with \
+                 spanline's layer",
+            ));
+        }
         let uses_local_time = self.uses_local_time();
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
@@ -170,6 +176,10 @@ impl Output {
                 return Err(Error::invalid(wrong).of_output(&name));
             }
         };
+        if self.profile.is_schema_fixed && self.schema.is_some() {
+            let wrong = "the sink takes only lines of its own schema; remove `Output::schema`";
+            return Err(Error::invalid(wrong).of_output(&name));
+        }
         let schema = self.schema.or(self.profile.schema).unwrap_or_else(|| Box::new(Flat::new()));
         let mut schema = self.edits.on(schema);
         if is_prefixed {

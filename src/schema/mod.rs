@@ -48,6 +48,8 @@ mod edit;
 mod engine;
 mod host;
 mod journal;
+#[cfg(all(target_os = "linux", feature = "journald"))]
+mod journal_entry;
 pub mod json;
 mod level;
 mod object;
@@ -88,6 +90,8 @@ pub use custom::{Custom, Members};
 pub use edit::Edits;
 pub(crate) use flat::is_reserved;
 pub(crate) use journal::WithPrefix;
+#[cfg(all(target_os = "linux", feature = "journald"))]
+pub(crate) use journal_entry::JournalEntry;
 pub use level::LevelFormat;
 #[cfg(feature = "otlp")]
 pub(crate) use otel_protobuf::{OtelLine, OtelProtobuf};

@@ -33,6 +33,8 @@ mod file;
 mod inner;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(all(target_os = "linux", feature = "journald"))]
+mod journald;
 mod lines;
 mod memory;
 #[cfg(feature = "net")]
@@ -65,6 +67,8 @@ pub use file::RollingFile;
 pub use http::Http;
 #[cfg(feature = "otlp")]
 pub use http::Otlp;
+#[cfg(all(target_os = "linux", feature = "journald"))]
+pub use journald::Journald;
 pub use lines::{Columns, Iter, Line, Lines};
 pub use memory::Memory;
 #[cfg(feature = "tls")]

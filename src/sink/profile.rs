@@ -36,6 +36,8 @@ pub struct Profile {
     /// The columns that the output's schema is rendered into, for databases.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) rows: Option<Rows>,
+    /// No other schema makes what the sink takes.
+    pub(crate) is_schema_fixed: bool,
     pub(crate) clock: ClockUse,
     /// Gets the files of the other outputs, for a sink whose files are known only later.
     pub(crate) avoids: Option<Arc<OnceLock<Vec<PathBuf>>>>,
@@ -92,6 +94,7 @@ impl Profile {
             schema: None,
             #[cfg(any(feature = "postgres", feature = "sqlite"))]
             rows: None,
+            is_schema_fixed: false,
             clock: ClockUse::default(),
             avoids: None,
             is_journal: None,
@@ -163,6 +166,13 @@ impl Profile {
     pub(crate) fn rows(mut self, rows: Rows) -> Self {
         self.rows = Some(rows);
         self
+    }
+
+    /// Sets the only schema whose lines the sink takes. An output that sets another one is an error.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sinks beyond this machine have one"))]
+    pub(crate) fn fixed_schema(mut self, schema: impl Schema) -> Self {
+        self.is_schema_fixed = true;
+        self.schema(schema)
     }
 
     /// Sets whether systemd's journal reads the standard stream that the sink writes.

@@ -24,6 +24,8 @@ pub(crate) mod http_presets;
 pub(crate) mod http_servers;
 pub(crate) mod isolation;
 pub(crate) mod journal;
+#[cfg(all(target_os = "linux", feature = "journald"))]
+pub(crate) mod journald;
 pub(crate) mod logging_sinks;
 #[cfg(all(feature = "net", target_os = "linux"))]
 pub(crate) mod outages;
