@@ -67,7 +67,9 @@ impl StreamSink {
     pub(super) fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
         if self.connection.is_none() {
             // Those of a connection that an order has ended.
-            lines.give_back(..);
+            if lines.in_flight() > 0 {
+                lines.give_back(..);
+            }
             if lines.is_empty() {
                 return Ok(Next::Done);
             }

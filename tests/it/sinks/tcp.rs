@@ -41,11 +41,6 @@ impl Stage {
         within(&self.dispatch, || numbers.for_each(|seq| log(Level::INFO, 0, seq)));
     }
 
-    #[track_caller]
-    pub(crate) fn flush(&self) {
-        self.guard.handle().flush(PATIENCE).unwrap();
-    }
-
     /// Ends the log, which writes everything. Returns the books, which balance.
     #[track_caller]
     pub(crate) fn close(self) -> OutputMetrics {
