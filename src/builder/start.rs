@@ -77,7 +77,7 @@ impl Output {
             ));
         }
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
-        if self.profile.rows.is_some() {
+        if self.profile.columns.rows.is_some() {
             return Err(Error::invalid(
                 "an appender gets lines without columns, which a database needs; log to it with spanline's layer",
             ));
@@ -114,7 +114,7 @@ impl Output {
 
     pub(super) fn wants_thread(&self) -> bool {
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
-        if self.profile.rows.as_ref().is_some_and(Rows::wants_thread) {
+        if self.profile.columns.rows.as_ref().is_some_and(Rows::wants_thread) {
             return true;
         }
         let schema = self.schema.as_ref().or(self.profile.schema.as_ref());
@@ -186,7 +186,7 @@ impl Output {
             schema = Box::new(WithPrefix::new(schema));
         }
         #[cfg(any(feature = "postgres", feature = "sqlite"))]
-        if let Some(rows) = &self.profile.rows {
+        if let Some(rows) = &self.profile.columns.rows {
             schema = rows.around(schema);
         }
         schema.terminal(self.profile.is_terminal);

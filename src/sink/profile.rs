@@ -33,9 +33,6 @@ pub struct Profile {
     /// Delivering lines causes no events.
     pub(crate) logs_nothing: bool,
     pub(crate) schema: Option<Box<dyn Schema>>,
-    /// The columns that the output's schema is rendered into, for databases.
-    #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    pub(crate) rows: Option<Rows>,
     /// No other schema makes what the sink takes.
     pub(crate) is_schema_fixed: bool,
     pub(crate) clock: ClockUse,
@@ -68,6 +65,9 @@ pub(crate) struct Wanted {
     pub(crate) ids: bool,
     /// A field whose value it wants besides.
     pub(crate) field: Option<String>,
+    /// The columns of a row, for databases. The output's schema renders one of them.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(crate) rows: Option<Rows>,
 }
 
 impl Default for Batching {
@@ -92,8 +92,6 @@ impl Profile {
             spools: false,
             logs_nothing: false,
             schema: None,
-            #[cfg(any(feature = "postgres", feature = "sqlite"))]
-            rows: None,
             is_schema_fixed: false,
             clock: ClockUse::default(),
             avoids: None,
@@ -164,7 +162,7 @@ impl Profile {
     /// Sets that the sink takes rows: the output's schema renders one of their columns.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn rows(mut self, rows: Rows) -> Self {
-        self.rows = Some(rows);
+        self.columns.rows = Some(rows);
         self
     }
 

@@ -10,7 +10,7 @@ use super::table::{KEY, Table};
 use crate::record::Timestamp;
 use crate::sync::after;
 
-/// A step deletes at least so many rows, and twice as many as the last batch had, so it gets ahead of new lines.
+/// A step deletes at most this many rows, or twice as many as the last batch had, so it gets ahead of new lines.
 const STEP_ROWS: usize = 1_000;
 
 /// Steps go on for this long in one call.

@@ -46,6 +46,8 @@ pub(crate) mod spool;
 pub(crate) mod spooling;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite_retention;
 pub(crate) mod static_fields;
 pub(crate) mod synchronous;
 #[cfg(all(feature = "syslog", feature = "tls", target_os = "linux"))]

@@ -4,14 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::Value;
 use spanline::metrics::OutputMetrics;
-use spanline::record::Timestamp;
 use spanline::schema::{Edits, Logfmt};
 use spanline::sink::{Memory, Sqlite};
 use spanline::{Builder, Output, Overflow};
@@ -20,7 +17,7 @@ use tracing::Level;
 use crate::support::faults::{Complaints, built, within};
 use crate::support::fork::{fork, wait};
 use crate::support::ledger::{LEVELS, log};
-use crate::support::log_directory::{at, later, mode, set_mode};
+use crate::support::log_directory::{at, mode, set_mode};
 use crate::support::process::{Running, child_behind, child_command, child_done, is_child};
 use crate::support::sample::tries;
 use crate::support::users::{ATTACKER, give, is_root};
@@ -28,7 +25,7 @@ use crate::support::wait::{PATIENCE, until};
 
 const FOLDER: &str = "SPANLINE_IT_FOLDER";
 
-fn to(database: Sqlite) -> Builder {
+pub(super) fn to(database: Sqlite) -> Builder {
     let output = Output::new(database).overflow(Overflow::Block { max_wait: PATIENCE });
     spanline::builder().filter("trace").on_complaint(|_| {}).output(output).shutdown_timeout(PATIENCE, PATIENCE)
 }
@@ -66,12 +63,12 @@ fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
 }
 
 #[track_caller]
-fn one(path: &Path, sql: &str) -> String {
+pub(super) fn one(path: &Path, sql: &str) -> String {
     query(path, sql).remove(0).remove(0)
 }
 
 /// Returns the numbers of a thread's lines, in the order of the rows.
-fn numbers(path: &Path, thread: u64) -> Vec<u64> {
+pub(super) fn numbers(path: &Path, thread: u64) -> Vec<u64> {
     let sql = format!("SELECT line ->> '$.seq' FROM log WHERE line ->> '$.thread' = {thread} ORDER BY id");
     query(path, &sql).into_iter().map(|row| row[0].parse().unwrap()).collect()
 }
@@ -424,45 +421,6 @@ fn a_full_disk_costs_no_line_once_there_is_space_again() {
     let mut command = child_behind("unshare", &["-m", "sh", "-c", mounted, "sh"], this_test!());
     command.current_dir(folder.path());
     Running::start(command).finish();
-}
-
-#[test]
-fn rows_that_are_too_old_are_deleted_also_without_new_lines() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("orders.db");
-    let start = at("2026-11-20T00:00:00Z");
-    let now = Arc::new(AtomicI64::new(start.as_nanos()));
-    let clock = Arc::clone(&now);
-    let builder = to(Sqlite::new(&path).keep_for(Duration::from_secs(100)));
-    let (dispatch, guard) = built(builder.clock(move || Timestamp::from_nanos(clock.load(Ordering::Relaxed))));
-    within(&dispatch, || (0..5_000).for_each(|seq| log(Level::INFO, 0, seq)));
-    now.store(later(start, 80).as_nanos(), Ordering::Relaxed);
-    within(&dispatch, || (0..10).for_each(|seq| log(Level::INFO, 1, seq)));
-    guard.handle().flush(PATIENCE).unwrap();
-    assert_eq!(one(&path, "SELECT count(*) FROM log"), "5010");
-    now.store(later(start, 101).as_nanos(), Ordering::Relaxed);
-    until("the old rows to be gone", || one(&path, "SELECT count(*) FROM log") == "10");
-    assert_eq!(numbers(&path, 1), (0..10).collect::<Vec<_>>());
-    until("the free pages to be given back", || one(&path, "PRAGMA freelist_count").parse::<u64>().unwrap() <= 256);
-    guard.close().unwrap();
-    assert_eq!(one(&path, "PRAGMA integrity_check"), "ok");
-}
-
-#[test]
-fn a_database_stays_within_keep_bytes_and_keeps_the_newest_lines() {
-    const BYTES: u64 = 1 << 20;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("orders.db");
-    let books =
-        logged(to(Sqlite::new(&path).keep_bytes(BYTES)), || (0..30_000).for_each(|seq| log(Level::INFO, 0, seq)));
-    assert_eq!(books.written.total(), 30_000);
-    let found = numbers(&path, 0);
-    let first = 30_000 - found.len() as u64;
-    assert!(found.iter().copied().eq(first..30_000) && found.len() > 500, "{} lines", found.len());
-    let number = |name: &str| one(&path, &format!("PRAGMA {name}")).parse::<u64>().unwrap();
-    let used = (number("page_count") - number("freelist_count")) * number("page_size");
-    assert!(used <= BYTES, "{used}");
-    assert_eq!(one(&path, "PRAGMA integrity_check"), "ok");
 }
 
 #[test]
