@@ -19,6 +19,7 @@ const PLAIN_DATA: &[(&str, &str)] = &[
     ("Output", "one field per setting"),
     ("LaneConfig", "one field per setting of an output, on its way to the worker"),
     ("Settings", "one field per setting"),
+    ("Profile", "one field per property of a sink, each with a setter"),
     ("RollingFile", "one field per setting, until the file is open"),
 ];
 

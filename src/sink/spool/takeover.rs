@@ -1,7 +1,7 @@
 //! Which process has which spool: a lock file for each.
 //!
 //! `<owner>.lock` is locked while its process lives. The system releases the lock when the process ends, however that
-//! happens. Whoever gets the lock of another owner takes over its segments, and removes the lock file last.
+//! happens. The process that gets the lock of another owner takes over its segments. It removes the lock file last.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};

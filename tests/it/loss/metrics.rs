@@ -60,6 +60,9 @@ fn expected(metrics: &spanline::metrics::Metrics) -> BTreeMap<Key, f64> {
         put("written_bytes_total", &[], output.written_bytes as f64);
         put("notices_total", &[], output.notices as f64);
         put("lines_resent_total", &[], output.resent as f64);
+        put("spooled_bytes", &[], output.spooled_bytes as f64);
+        put("spooling_seconds", &[], output.spooling_for.unwrap_or_default().as_secs_f64());
+        put("replayed_bytes_total", &[], output.replayed_bytes as f64);
         put("retries_total", &[], output.retries as f64);
         put("panics_total", &[], output.panics as f64);
         put("syncs_total", &[], output.syncs as f64);
