@@ -46,6 +46,7 @@ pub(in crate::sink) enum Verdict {
     /// Each line has its result, except that lines after the last one are written.
     Each(Vec<Item>),
     /// This many lines were rejected, and the server does not say which. The others are written.
+    #[cfg(feature = "otlp")]
     Partly {
         rejected: u64,
         why: String,

@@ -9,7 +9,9 @@ use super::address::Address;
 use super::api::{Api, Batch, Item, Origin, Response, Verdict};
 use super::client::{Answer, Client, Request};
 use super::plain::Plain;
-use super::settings::{Auth, Compression, Settings};
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use super::settings::Compression;
+use super::settings::{Auth, Settings};
 use crate::error::Error;
 use crate::sink::reconnect::Reconnect;
 use crate::sink::{Control, Lines, Next, OwnThreads, Profile, Secret, Sink};
@@ -235,7 +237,8 @@ impl Http {
         self.wrong.get_or_insert(error);
     }
 
-    pub(in crate::sink) fn compression(self, compression: Compression) -> Self {
+    #[cfg(any(feature = "gzip", feature = "zstd"))]
+    pub(super) fn compression(self, compression: Compression) -> Self {
         self.set(|settings| settings.compression = compression)
     }
 
@@ -276,6 +279,7 @@ impl Http {
         match verdict {
             Verdict::Written => lines.acknowledge(first..=last),
             Verdict::Each(items) => return self.settle_each(lines, sent, items, &response),
+            #[cfg(feature = "otlp")]
             Verdict::Partly { rejected, why } => {
                 // The server does not say which: the last ones stand for them.
                 let at = sent.ids.len().saturating_sub(usize::try_from(rejected).unwrap_or(usize::MAX));
