@@ -37,8 +37,8 @@ pages! {
     schemas = "schemas.md";
     secrets = "secrets.md";
     security = "security.md";
-    spool = "spool.md";
     sinks = "sinks.md";
+    spool = "spool.md";
     testing = "testing.md";
     when_things_go_wrong = "when-things-go-wrong.md";
     your_own_sink = "your-own-sink.md";

@@ -29,10 +29,10 @@ mod failure;
 #[cfg(feature = "spool")]
 mod fallback;
 mod file;
-#[cfg(feature = "spool")]
-mod inner;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "spool")]
+mod inner;
 #[cfg(all(target_os = "linux", feature = "journald"))]
 mod journald;
 mod lines;
@@ -47,7 +47,7 @@ mod profile;
 #[cfg(feature = "net")]
 mod reconnect;
 mod route;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "http", feature = "postgres"))]
 mod secret;
 #[cfg(feature = "spool")]
 mod spool;
@@ -85,7 +85,7 @@ pub use own_thread::{OwnThread, OwnThreads};
 pub use postgres::Postgres;
 pub use profile::Profile;
 pub use route::Route;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "http", feature = "postgres"))]
 pub use secret::Secret;
 #[cfg(feature = "spool")]
 pub use spool::Spool;

@@ -11,11 +11,11 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::directory::{Directory, Identity, Links};
 use super::failed::failed;
 use super::path_mistake::path_mistake;
 use super::rolling_file::RollingFile;
 use crate::error::Error;
+use crate::sink::directory::{Directory, Identity, Links};
 
 /// A file that a library opens by its path.
 #[derive(Debug)]

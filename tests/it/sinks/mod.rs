@@ -6,10 +6,10 @@ pub(crate) mod appender;
 pub(crate) mod datagrams;
 pub(crate) mod echo;
 pub(crate) mod echo_limit;
-#[cfg(feature = "spool")]
-pub(crate) mod fallback;
 #[cfg(all(feature = "net", target_os = "linux"))]
 pub(crate) mod external;
+#[cfg(feature = "spool")]
+pub(crate) mod fallback;
 #[cfg(unix)]
 pub(crate) mod fork;
 pub(crate) mod genuine_lines;
@@ -27,10 +27,10 @@ pub(crate) mod journal;
 #[cfg(all(target_os = "linux", feature = "journald"))]
 pub(crate) mod journald;
 pub(crate) mod logging_sinks;
-#[cfg(all(feature = "net", target_os = "linux"))]
-pub(crate) mod outages;
 #[cfg(all(feature = "otlp", feature = "zstd", feature = "prometheus"))]
 pub(crate) mod otlp;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub(crate) mod outages;
 pub(crate) mod peer;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;

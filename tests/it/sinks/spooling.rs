@@ -126,7 +126,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn an_outage_longer_than_the_queue_loses_nothing_and_keeps_the_order() {
+fn promise_42_an_outage_longer_than_the_queue_loses_nothing_and_keeps_the_order() {
     for acknowledges in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let server = Server { acknowledges, ..Server::away() };
@@ -155,7 +155,7 @@ fn an_outage_longer_than_the_queue_loses_nothing_and_keeps_the_order() {
 }
 
 #[test]
-fn a_shutdown_leaves_all_lines_on_disk_and_the_next_process_delivers_them() {
+fn promise_42_a_shutdown_leaves_all_lines_on_disk_and_the_next_process_delivers_them() {
     let folder = tempfile::tempdir().unwrap();
     // The patience alone would be longer than the shutdown.
     let patient = Spool::new(folder.path().join("spool"), Server::away()).patience(PATIENCE);
@@ -173,7 +173,7 @@ fn a_shutdown_leaves_all_lines_on_disk_and_the_next_process_delivers_them() {
 }
 
 #[test]
-fn exactly_one_of_several_processes_takes_over_a_spool() {
+fn promise_42_exactly_one_of_several_processes_takes_over_a_spool() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::new(spool(folder.path(), &Server::away()));
     stage.log(0..300);
@@ -212,7 +212,7 @@ fn log_until_killed() {
 }
 
 #[test]
-fn sigkill_takes_nothing_from_the_spool() {
+fn promise_42_sigkill_takes_nothing_from_the_spool() {
     let name = this_test!();
     if is_child() {
         return log_until_killed();
@@ -243,7 +243,7 @@ fn sigkill_takes_nothing_from_the_spool() {
 }
 
 #[test]
-fn a_damaged_frame_costs_one_line_and_is_counted() {
+fn promise_42_a_damaged_frame_costs_one_line_and_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::new(spool(folder.path(), &Server::away()));
     stage.log(0..100);
