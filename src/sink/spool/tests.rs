@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::metrics::Delivered;
 use crate::record::Timestamp;
 use crate::sink::{Control, Lines, Next, Offer, Sink};
+use crate::sync::lock;
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ fn number(line: &[u8]) -> u64 {
 
 impl Sink for PeerSink {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
-        let mut peer = self.0.lock().unwrap();
+        let mut peer = lock(&self.0);
         let bytes: usize = lines.iter().map(|line| line.bytes.len()).sum();
         let numbers: Vec<_> = lines.iter().map(|line| number(line.bytes)).collect();
         let ids: Vec<_> = lines.iter_in_flight().map(|line| line.id).take(peer.acknowledges).collect();
@@ -145,9 +146,9 @@ impl World {
                 self.call();
             }
             Step::Call => self.call(),
-            Step::Receives(how) => self.peer.lock().unwrap().receives = how,
+            Step::Receives(how) => lock(&self.peer).receives = how,
             Step::Acknowledge(count) => {
-                self.peer.lock().unwrap().acknowledges = usize::from(count);
+                lock(&self.peer).acknowledges = usize::from(count);
                 self.call();
             }
             Step::Sync => {
@@ -201,7 +202,7 @@ impl World {
         (0..3).for_each(|_| self.call());
         let _ = self.process.spool.control(Control::Close);
         let is_usable = !self.disk.is_broken();
-        let panics = self.peer.lock().unwrap().receives == Receives::Panics;
+        let panics = lock(&self.peer).receives == Receives::Panics;
         assert!(!is_usable || panics || self.process.lines.is_done(), "lines are left in memory at the end");
         self.restart();
     }
@@ -210,7 +211,7 @@ impl World {
     fn heal(&mut self) {
         self.disk.set_full(false);
         self.disk.set_unwritable(false);
-        self.peer.lock().unwrap().receives = Receives::AtOnce;
+        lock(&self.peer).receives = Receives::AtOnce;
         for _ in 0..1_000 {
             self.call();
             let counts = self.process.delivered.counts();
@@ -225,7 +226,7 @@ impl World {
         self.process.lost = 0;
         // Lines that were dropped can come back when their removal is undone.
         let is_any_order = self.has_power_cut || self.lost > 0;
-        let received = &self.peer.lock().unwrap().received;
+        let received = &lock(&self.peer).received;
         let mut seen = BTreeSet::new();
         let mut newest = None;
         for number in received {
@@ -360,7 +361,7 @@ fn a_healthy_sink_leaves_the_disk_alone() {
         world.step(&Step::Log { lines: 20, bytes: 100, level: 2 });
     }
     assert_eq!(world.disk.operations(), names);
-    assert_eq!(world.peer.lock().unwrap().received.len(), 2_000);
+    assert_eq!(lock(&world.peer).received.len(), 2_000);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::super::disk::{Disk, DiskFile};
+use crate::sync::lock;
 
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct FakeDisk(Arc<Mutex<State>>);
@@ -36,7 +37,7 @@ struct FakeFile {
 
 impl FakeDisk {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        lock(&self.0)
     }
 
     pub(super) fn set_full(&self, is_full: bool) {
@@ -86,7 +87,7 @@ impl FakeDisk {
             content.bytes.truncate(content.synced + unsynced * usize::from(kept) / 256);
             content.synced = content.bytes.len();
         }
-        if kept % 2 == 0 {
+        if kept.is_multiple_of(2) {
             state.names = state.durable_names.clone();
         }
         state.durable_names = state.names.clone();
