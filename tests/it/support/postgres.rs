@@ -15,7 +15,7 @@ use crate::support::users::is_root;
 use crate::support::wait::until;
 
 /// The password of the user `postgres`.
-pub(crate) const PASSWORD: &str = "hunter2 ist keins";
+pub(crate) const PASSWORD: &str = "hunter2 is none";
 
 pub(crate) struct Server {
     folder: TempDir,
