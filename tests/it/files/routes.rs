@@ -302,6 +302,10 @@ fn a_value_whose_file_cannot_be_written_does_not_stop_the_others() {
     until("most lines of the victim to be rejected", || rejected() > 200);
     let good = fs::read_to_string(directory.path().join("good.log")).unwrap();
     assert_eq!(good.lines().count(), 400);
+    // What still waits is written once the link is gone.
+    fs::remove_file(directory.path().join("victim.log")).unwrap();
+    let output = end(guard);
+    assert_eq!(output.written.total() + output.dropped.reason(Reason::Rejected).total(), 800, "{output:?}");
 }
 
 #[test]
