@@ -4,7 +4,6 @@
 
 use std::fmt::Write;
 
-use super::incoming::malformed;
 use super::variables::Variables;
 use crate::error::Error;
 use crate::layer::with_current;
@@ -39,7 +38,7 @@ pub fn from_baggage<K: AsRef<str>, V: AsRef<[u8]>>(
     for header in headers {
         let header = header.as_ref();
         // Its members may be secrets of other programs, so the error does not show them.
-        let reject = |why| Err(malformed(BAGGAGE, b"", why));
+        let reject = |why| Err(Error::invalid(format!("{BAGGAGE}: {why}")));
         bytes += header.len();
         if bytes > MAX_BYTES {
             return reject("it is longer than 8192 bytes");

@@ -116,8 +116,5 @@ const SHOWN_BYTES: usize = 64;
 pub(super) fn malformed(name: &str, value: &[u8], why: &str) -> Error {
     let shown = value.get(..SHOWN_BYTES).unwrap_or(value);
     let more = if shown.len() < value.len() { "…" } else { "" };
-    if value.is_empty() {
-        return Error::invalid(format!("{name}: {why}"));
-    }
     Error::invalid(format!("{name} `{}{more}`: {why}", shown.escape_ascii()))
 }

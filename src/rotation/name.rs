@@ -20,8 +20,11 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
 }
 
-/// No log keeps more numbered segments, so a file with a higher number, such as a date, is none.
-const MAX_NUMBER: u64 = 1000;
+/// No log keeps this many numbered segments.
+const MAX_NUMBER: u64 = 1 << 32;
+
+/// A closed file with a higher number, such as the date 20261120, is no segment of a log.
+const MAX_CLOSED_NUMBER: u64 = 1_000_000;
 
 /// How the bytes of a segment are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +80,11 @@ impl Segment {
             Some(label) => label.leaves_room() && self.sequence < MAX_SEQUENCE,
             None => u64::MAX - self.sequence <= MAX_NUMBER,
         }
+    }
+
+    /// Returns whether a closed file of this name can be a segment. A number may be a date.
+    pub(crate) fn is_made_by_a_log(self) -> bool {
+        self.leaves_room() && (self.label.is_some() || u64::MAX - self.sequence <= MAX_CLOSED_NUMBER)
     }
 
     /// Returns the segment with the next sequence.
@@ -278,9 +286,9 @@ mod tests {
         }
         // Oldest first.
         assert!(Segment::numbered(2) < Segment::numbered(1));
-        assert!(!Segment::numbered(20_261_121).leaves_room());
+        assert!(!Segment::numbered(20_261_121).is_made_by_a_log() && Segment::numbered(1000).is_made_by_a_log());
         assert!(Segment::numbered(1).leaves_room() && !Segment::numbered(u64::MAX).leaves_room());
-        assert_eq!(names.longest(Compression::Gzip), ".app.log.1000.gz.tmp".len());
+        assert_eq!(names.longest(Compression::Gzip), ".app.log.4294967296.gz.tmp".len());
     }
 
     #[test]
