@@ -177,7 +177,7 @@ impl Output {
             }
         };
         if self.profile.is_schema_fixed && self.schema.is_some() {
-            let wrong = "the sink takes only lines of its own schema; remove `Output::schema`";
+            let wrong = "the sink brings the only schema that it takes; remove `Output::schema`";
             return Err(Error::invalid(wrong).of_output(&name));
         }
         let schema = self.schema.or(self.profile.schema).unwrap_or_else(|| Box::new(Flat::new()));

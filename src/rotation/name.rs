@@ -82,9 +82,10 @@ impl Segment {
         }
     }
 
-    /// Returns whether a closed file of this name can be a segment. A number may be a date.
-    pub(crate) fn is_made_by_a_log(self) -> bool {
-        self.leaves_room() && (self.label.is_some() || u64::MAX - self.sequence <= MAX_CLOSED_NUMBER)
+    /// Returns whether the number of a closed file is too high for a segment, as a date is.
+    pub(crate) fn may_be_a_date(self) -> bool {
+        let number = u64::MAX - self.sequence;
+        self.label.is_none() && (MAX_CLOSED_NUMBER..=MAX_NUMBER).contains(&number)
     }
 
     /// Returns the segment with the next sequence.
@@ -286,7 +287,7 @@ mod tests {
         }
         // Oldest first.
         assert!(Segment::numbered(2) < Segment::numbered(1));
-        assert!(!Segment::numbered(20_261_121).is_made_by_a_log() && Segment::numbered(1000).is_made_by_a_log());
+        assert!(Segment::numbered(20_261_121).may_be_a_date() && !Segment::numbered(1000).may_be_a_date());
         assert!(Segment::numbered(1).leaves_room() && !Segment::numbered(u64::MAX).leaves_room());
         assert_eq!(names.longest(Compression::Gzip), ".app.log.4294967296.gz.tmp".len());
     }

@@ -121,8 +121,9 @@ impl LogFiles {
         let mut listing = DirectoryListing::default();
         self.directory.each_name(|name| {
             let temporary = self.names.parse_temporary(name);
+            let closed = self.names.parse(name).filter(|(segment, _)| !segment.may_be_a_date());
             let Some((segment, compression)) =
-                self.names.parse(name).or_else(|| temporary.map(|segment| (segment, Compression::Plain)))
+                closed.or_else(|| temporary.map(|segment| (segment, Compression::Plain)))
             else {
                 return Ok(());
             };
@@ -132,7 +133,7 @@ impl LogFiles {
             };
             if let Some(why) = Self::distrust(segment, &entry) {
                 listing.taken.insert(segment);
-                if entry.is_own() && segment.is_made_by_a_log() {
+                if entry.is_own() && segment.leaves_room() {
                     // A directory of this user, for example: no attack, and no segment either.
                     listing.follow(segment);
                 } else {
@@ -157,7 +158,7 @@ impl LogFiles {
     /// Returns why a file with a segment's name is left alone.
     pub(super) fn distrust(segment: Segment, entry: &Entry) -> Option<String> {
         let no_room = || "its number or year leaves no room for a successor".to_owned();
-        entry.distrust(Links::Any).or_else(|| (!segment.is_made_by_a_log()).then(no_room))
+        entry.distrust(Links::Any).or_else(|| (!segment.leaves_room()).then(no_room))
     }
 
     /// Returns the place of the segment that is closed next.
