@@ -167,7 +167,7 @@ impl Profile {
     }
 
     /// Sets the only schema whose lines the sink takes. An output that sets another one is an error.
-    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sinks beyond this machine have one"))]
+    #[cfg(all(target_os = "linux", feature = "journald"))]
     pub(crate) fn fixed_schema(mut self, schema: impl Schema) -> Self {
         self.is_schema_fixed = true;
         self.schema(schema)

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spanline::metrics::OutputMetrics;
 use spanline::sink::{Control, Lines, Next, Profile, Sink, Spool};
-use spanline::{Error, Guard, Output};
+use spanline::{Error, Guard, Output, Overflow};
 use tracing::{Dispatch, Level};
 
 use crate::sinks::peer::balanced;
@@ -106,7 +106,15 @@ impl Stage {
     }
 
     fn until(&self, what: &str, fact: impl Fn(&OutputMetrics) -> bool) {
-        until(what, || fact(&self.books()));
+        let begun = Instant::now();
+        loop {
+            let books = self.books();
+            if fact(&books) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "not in time: {what}: {books:#?}, {:?}", self.complaints.all());
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
     }
 
     fn close(self) -> OutputMetrics {
@@ -130,12 +138,10 @@ fn promise_42_an_outage_longer_than_the_queue_loses_nothing_and_keeps_the_order(
     for acknowledges in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let server = Server { acknowledges, ..Server::away() };
-        let stage = Stage::new(spool(folder.path(), &server));
-        for start in (0..20_000).step_by(200) {
-            stage.log(start..start + 200);
-            // A program that logs no faster than the disk takes it.
-            stage.until("the queue to be taken", |books| books.queued_bytes < 128 << 10);
-        }
+        // A program that logs no faster than the disk takes it.
+        let output = Output::new(spool(folder.path(), &server)).queue_bytes(256_u64 << 10);
+        let stage = Stage::of(output.overflow(Overflow::Block { max_wait: PATIENCE }));
+        stage.log(0..20_000);
         stage.until("all to be on disk", |books| books.spooled.total() == 20_000);
         let books = stage.books();
         assert!(books.spooled_bytes > 2_000_000 && books.spooling_for.is_some(), "{books:#?}");
