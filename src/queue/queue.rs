@@ -12,8 +12,7 @@ use super::overflow::Overflow;
 use super::wakeups::Wakeups;
 use crate::metrics::{ByLevel, Delivered, OutputMetrics, Reason};
 use crate::record::Timestamp;
-use crate::sync::Instant;
-use crate::sync::{Condvar, Mutex, MutexGuard, lock, try_lock};
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard, lock, try_lock};
 
 /// One output's queue.
 #[derive(Debug)]
@@ -94,8 +93,6 @@ impl Queue {
         state.books.progress.finished(&self.delivered)
     }
 
-    /// Returns the counters, and the time of the oldest queued record. Takes the lock once, and allocates nothing under
-    /// it.
     /// Returns since when the sink's spool holds lines.
     pub(crate) fn spooling_since(&self) -> Option<Timestamp> {
         self.delivered.spool_state().since()
@@ -106,6 +103,8 @@ impl Queue {
         self.lock().life.ending.map(|ending| ending.deadline())
     }
 
+    /// Returns the counters, and the time of the oldest queued record. Takes the lock once, and allocates nothing under
+    /// it.
     pub(crate) fn metrics(&self) -> (OutputMetrics, Option<Timestamp>) {
         let state = self.lock();
         let State { buffer, books, .. } = &*state;
