@@ -116,7 +116,8 @@ impl Builder {
     /// Sets the maximum length of a line: 256 bytes to 1 GiB, [`Self::DEFAULT_MAX_LINE_BYTES`] by default.
     ///
     /// Values are cut so that the line fits. The service and the static fields are never cut: if they take more than
-    /// half of the limit, `init` and `build` return an error.
+    /// half of the limit as JSON, `init` and `build` return an error. Only a line of the log about itself may be longer,
+    /// where nothing of it would be left.
     pub fn max_line_bytes(mut self, bytes: impl Into<ByteSize>) -> Self {
         self.max_line_bytes = bytes.into();
         self

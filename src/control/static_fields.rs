@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::record::{OwnedValue, Statics};
 use crate::redact::Rules;
 use crate::redaction;
-use crate::schema;
+use crate::schema::{self, json};
 
 /// The static fields of one log. Clones are the same fields.
 #[derive(Clone, Debug)]
@@ -75,12 +75,25 @@ fn check_name(name: &str) -> Result<(), Error> {
 /// # Errors
 /// The static part of a line takes too much of it.
 fn check_length(statics: &Statics, max_line_bytes: usize) -> Result<(), Error> {
-    let fixed = statics.bytes();
+    let fixed = bytes_of(statics);
     if fixed > max_line_bytes / 2 {
         return Err(Error::invalid(format!(
-            "the service and the static fields have {fixed} bytes, more than half of max_line_bytes ({max_line_bytes}); \
+            "the service and the static fields have {fixed} bytes as JSON, more than half of max_line_bytes ({max_line_bytes}); \
              shorten them or raise the limit"
         )));
     }
     Ok(())
+}
+
+/// Returns the bytes that each line spends on them as JSON, without the key of the service.
+fn bytes_of(statics: &Statics) -> usize {
+    let mut text = Vec::new();
+    json::put_str(&mut text, statics.service.as_deref().unwrap_or_default());
+    for (name, value) in &statics.fields {
+        json::put_str(&mut text, name);
+        if let Some(value) = value.as_value() {
+            json::put_value(&mut text, &value);
+        }
+    }
+    text.len()
 }

@@ -23,10 +23,4 @@ impl Statics {
             self.fields.push((name.to_owned(), value));
         }
     }
-
-    /// Returns the bytes that each line spends on them, without the log's own keys.
-    pub(crate) fn bytes(&self) -> usize {
-        let fields = self.fields.iter().map(|(name, value)| name.len() + value.text_bytes());
-        self.service.as_ref().map_or(0, String::len) + fields.sum::<usize>()
-    }
 }

@@ -47,14 +47,6 @@ impl OwnedValue {
             Repr::Json(json) => Value::Json(json),
         })
     }
-
-    /// Returns how many bytes the value has as text.
-    pub(crate) fn text_bytes(&self) -> usize {
-        self.as_value().map_or(0, |value| match value.to_text() {
-            Some(text) => text.len(),
-            None => value.text_bytes(),
-        })
-    }
 }
 
 impl From<Value<'_>> for OwnedValue {

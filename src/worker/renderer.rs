@@ -235,11 +235,17 @@ impl Renderer {
             self.schema.render(&record, lines.buffer());
             if lines.len() - start > self.max_line_bytes {
                 shorten::render_shortened(&mut *self.schema, record, lines, self.max_line_bytes);
+                if lines.len() == start {
+                    // What is left is bounded: the log's own text, or a sample that was cut, and the static fields.
+                    self.schema.render(&record, lines.buffer());
+                }
             }
-            self.columns.ids.then(|| columns(&record, self.columns.field.as_deref()))
+            (lines.len() > start).then(|| self.columns.ids.then(|| columns(&record, self.columns.field.as_deref())))
         }));
         let columns = match rendered {
-            Ok(columns) => columns,
+            Ok(Some(columns)) => columns,
+            // The schema has no line for it.
+            Ok(None) => return,
             Err(payload) => {
                 discard(payload);
                 lines.discard_unended();

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::json;
+use spanline::metrics::Reason;
 use spanline::record::Record;
 use spanline::schema::{Flat, NAMES, Schema, by_name};
 use spanline::sink::Memory;
 use spanline::{Output, SpanExt};
 use tracing::subscriber::with_default;
-use tracing::{error, info, info_span};
+use tracing::{Level, error, info, info_span};
 use tracing_subscriber::prelude::*;
 
-use crate::support::stage::{fixed, text_of};
+use crate::support::stage::{Site, fixed, parsed, text_of};
 use crate::support::strict;
 
 const LIMIT: usize = 20_000;
@@ -123,4 +125,21 @@ fn a_long_line_is_rendered_four_times_more_at_most() {
         let count = count.load(Ordering::Relaxed);
         assert!((2..=5).contains(&count), "{what}: {count}");
     }
+}
+
+/// What is lost is reported even where no line has room for the report.
+#[test]
+fn promise_17_a_notice_that_cannot_be_shortened_to_the_limit_is_longer() {
+    let (memory, service) = (Memory::new(), "s".repeat(120));
+    let builder = fixed().service(&service).max_line_bytes(256).output(Output::new(memory.clone()));
+    let (layer, guard) = builder.build().unwrap();
+    let target = "t".repeat(200);
+    let site = Site::event(&target, Level::INFO, &["message"]);
+    with_default(tracing_subscriber::registry().with(layer), || site.log(&[Some(&"too long")]));
+    let handle = guard.handle();
+    guard.close().unwrap();
+    let output = handle.metrics().outputs.remove(0);
+    assert_eq!((output.emitted.total(), output.dropped.reason(Reason::Rejected).total(), output.notices), (1, 1, 1));
+    let lines = parsed(&memory);
+    assert_eq!((&lines[0]["dropped"], &lines[0]["reason"], lines.len()), (&json!(1), &json!("rejected"), 1));
 }

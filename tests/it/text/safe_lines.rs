@@ -423,6 +423,9 @@ fn promise_30_static_fields_that_leave_no_room_in_a_line_are_an_error() {
         built.map(drop).map_err(|error| error.to_string())
     };
     let error = build(fixed().service("s".repeat(100)).static_field("motd", "x".repeat(500))).unwrap_err();
-    assert!(error.contains("static fields") && error.contains("604 bytes"), "{error}");
+    assert!(error.contains("static fields") && error.contains("610 bytes"), "{error}");
+    // What counts is their length in the line.
+    let error = build(fixed().service("\x1b".repeat(100))).unwrap_err();
+    assert!(error.contains("602 bytes"), "{error}");
     build(fixed().service("orders").static_field("motd", "x".repeat(400))).unwrap();
 }
