@@ -170,7 +170,7 @@ impl Builder {
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
         let for_otel = Arc::clone(&complaints);
-        let guard = Guard::new(self.deadlines, complaints, lanes.clone(), Some(Arc::clone(&filters)), Some(statics));
+        let mut guard = Guard::new(self.deadlines, complaints, lanes.clone());
         started?;
         if early.is_some() {
             filters.change(|filters| *filters = state.clone());
@@ -196,6 +196,7 @@ impl Builder {
             diagnostics: extras,
             registry: layer::HostRegistry::default(),
         });
+        guard.control(&core, statics);
         if log_panics {
             layer::listen(&core);
         }

@@ -102,7 +102,7 @@ impl Output {
             held: None,
         };
         let lane = self.start(name, None, &common)?;
-        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)], None, None);
+        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)]);
         complain_of_time_zone(&guard, uses_local_time);
         Ok((Appender::new(lane, clock), guard))
     }

@@ -50,7 +50,7 @@ impl<'a> Context<'a> {
 
     /// Returns the names of the spans that are not hidden, innermost first.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<'a> {
-        self.nodes().filter(|node| node.ids.is_shown()).map(|node| node.meta.name())
+        self.nodes().filter(|node| node.is_shown()).map(|node| node.meta.name())
     }
 
     pub(super) fn view(&self, node: &'a Node) -> SpanView<'a> {

@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tracing::Metadata;
 
 use super::context::Context;
+use super::hidden::METADATA;
 use super::ids::{IdSource, SpanId, TraceId};
+#[cfg(feature = "opentelemetry")]
+use super::otel::OtelIds;
 use super::recorded::{Recorded, Version};
 use super::span_ids::SpanIds;
 use super::spare_nodes;
 use super::timing::Timing;
 use super::trace_decision::TraceDecision;
 use super::trace_fields::{named_traces, trace_fields};
-#[cfg(feature = "opentelemetry")]
-use super::{hidden::METADATA, otel::OtelIds};
 use crate::values::{FieldBytes, Fields};
 
 /// A span and those around it are small together up to this: a handful, or one with long fields.
@@ -54,6 +55,8 @@ pub(super) struct Flags {
     is_harmless: [AtomicBool; 2],
     /// Lines were held back for the request that starts here.
     pub(super) holds_back: AtomicBool,
+    /// The ids are of a span in another program, which is not shown.
+    is_elsewhere: bool,
     /// Whether the lines of the trace are kept, at its outermost span.
     trace_decision: TraceDecision,
 }
@@ -92,6 +95,15 @@ impl Node {
         if let Some(node) = Arc::get_mut(&mut node).filter(|_| is_outside) {
             let named = trace_fields(Fields::new(&node.fields), meta);
             node.flags.is_outside_traces = named_traces(&named).next().is_none();
+        }
+        node
+    }
+
+    /// Returns the context of a record that another program made.
+    pub(crate) fn elsewhere(trace: Option<TraceId>, span: Option<SpanId>) -> Arc<Self> {
+        let mut node = Self::open(&METADATA, None, &[], false, trace, span);
+        if let Some(node) = Arc::get_mut(&mut node) {
+            node.flags.is_elsewhere = true;
         }
         node
     }
@@ -191,6 +203,12 @@ impl Node {
         self.flags.chain_bytes <= SMALL_BYTES
     }
 
+    /// Returns whether the span is shown; a hidden one is not.
+    #[inline]
+    pub(crate) fn is_shown(&self) -> bool {
+        self.ids.made_span().is_some() && !self.flags.is_elsewhere
+    }
+
     pub(crate) fn serial(&self) -> u64 {
         self.serial
     }
@@ -262,11 +280,6 @@ impl Node {
     /// Stores OpenTelemetry's ids of the span; the first answer stays.
     pub(crate) fn set_otel(&self, ids: Option<OtelIds>) {
         self.ids.set_otel(ids);
-    }
-
-    /// Returns whether the span is shown; a hidden one is not.
-    pub(crate) fn is_shown(&self) -> bool {
-        self.ids.is_shown()
     }
 }
 

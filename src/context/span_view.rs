@@ -44,7 +44,7 @@ impl<'a> SpanView<'a> {
     ///
     /// Its fields count, but [`Context::names`](super::Context::names) omits it.
     pub fn is_hidden(&self) -> bool {
-        !self.node.ids.is_shown()
+        !self.node.is_shown()
     }
 
     /// Returns the span's fields: those it was opened with, in order and with their values at the time of the event, then

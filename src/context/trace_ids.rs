@@ -74,6 +74,6 @@ impl Context<'_> {
     /// Returns OpenTelemetry's ids of the innermost span.
     #[cfg(feature = "opentelemetry")]
     pub(super) fn otel_ids(&self) -> Option<&super::otel::OtelIds> {
-        self.nodes().find(|node| node.ids.is_shown())?.ids.otel()
+        self.nodes().find(|node| node.is_shown())?.ids.otel()
     }
 }

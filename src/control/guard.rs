@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handle::Handle;
+use super::handle::{Handle, LayerParts};
 use super::shutdown::{self, Deadlines, Log};
 use super::static_fields::StaticFields;
 use crate::complaint::Complaints;
 use crate::error::Error;
-use crate::filter::Filters;
+use crate::layer::Core;
 use crate::worker::Lane;
 
 /// Ends the log when it is dropped: everything logged before is written, within the deadline.
@@ -31,8 +31,8 @@ use crate::worker::Lane;
 #[must_use = "the log ends when the guard is dropped: bind it to a name such as `_guard`"]
 pub struct Guard {
     log: Arc<Log>,
-    filters: Option<Arc<Filters>>,
-    static_fields: Option<StaticFields>,
+    /// `None` for an appender.
+    layer: Option<LayerParts>,
     ended: bool,
 }
 
@@ -44,17 +44,16 @@ impl Guard {
     /// The default time that dropping the guard waits in total, 25 s: below the 30 s after which containers are killed.
     pub const DEFAULT_SHUTDOWN_CAP: Duration = Deadlines::DEFAULT.cap;
 
-    /// Guards `lanes`. An appender has neither filters nor static fields.
-    pub(crate) fn new(
-        deadlines: Deadlines,
-        complaints: Arc<Complaints>,
-        lanes: Vec<Arc<Lane>>,
-        filters: Option<Arc<Filters>>,
-        static_fields: Option<StaticFields>,
-    ) -> Self {
+    /// Guards `lanes`.
+    pub(crate) fn new(deadlines: Deadlines, complaints: Arc<Complaints>, lanes: Vec<Arc<Lane>>) -> Self {
         let log = Arc::new(Log { lanes, complaints, deadlines });
         shutdown::watch(&log);
-        Self { log, filters, static_fields, ended: false }
+        Self { log, layer: None, ended: false }
+    }
+
+    /// Takes what its handles need of a layer.
+    pub(crate) fn control(&mut self, core: &Arc<Core>, static_fields: StaticFields) {
+        self.layer = Some(LayerParts { core: Arc::clone(core), static_fields });
     }
 
     /// Complains about a setting that has no effect.
@@ -69,7 +68,7 @@ impl Guard {
 
     /// Returns a handle, which controls the log while it runs.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.log.lanes.clone(), self.filters.clone(), self.static_fields.clone())
+        Handle::new(self.log.lanes.clone(), self.layer.clone())
     }
 
     /// Ends the log now, as dropping the guard does, and reports what was left.

@@ -9,9 +9,10 @@ use super::static_fields::StaticFields;
 use crate::advice::unknown;
 use crate::error::Error;
 use crate::filter::{FilterSetting, Filters, IntoFilter};
+use crate::layer::Core;
 use crate::metrics::Metrics;
 use crate::queue::Command;
-use crate::record::OwnedValue;
+use crate::record::{OwnedValue, Relayed};
 use crate::sync::after;
 use crate::worker::Lane;
 
@@ -19,19 +20,20 @@ use crate::worker::Lane;
 #[derive(Clone)]
 pub struct Handle {
     lanes: Vec<Arc<Lane>>,
-    /// `None` for an appender, whose lines the other formatter filters.
-    filters: Option<Arc<Filters>>,
-    /// `None` for an appender, whose lines have none.
-    static_fields: Option<StaticFields>,
+    /// `None` for an appender, whose lines another formatter filters and makes.
+    layer: Option<LayerParts>,
+}
+
+/// What the log of a layer has, and that of an appender has not.
+#[derive(Clone)]
+pub(super) struct LayerParts {
+    pub(super) core: Arc<Core>,
+    pub(super) static_fields: StaticFields,
 }
 
 impl Handle {
-    pub(super) fn new(
-        lanes: Vec<Arc<Lane>>,
-        filters: Option<Arc<Filters>>,
-        static_fields: Option<StaticFields>,
-    ) -> Self {
-        Self { lanes, filters, static_fields }
+    pub(super) fn new(lanes: Vec<Arc<Lane>>, layer: Option<LayerParts>) -> Self {
+        Self { lanes, layer }
     }
 
     /// Waits until all outputs have handed everything logged before, by any thread, to the system.
@@ -174,12 +176,48 @@ impl Handle {
     /// ```
     pub fn set_static_field(&self, name: impl AsRef<str>, value: impl Into<OwnedValue>) -> Result<(), Error> {
         let none = || Error::invalid("an appender has no static fields; add them to the formatter that writes to it");
-        self.static_fields.as_ref().ok_or_else(none)?.set(name.as_ref(), value.into())
+        self.layer.as_ref().ok_or_else(none)?.static_fields.set(name.as_ref(), value.into())
+    }
+
+    /// Logs a record that another program made, with its own time, service and ids.
+    ///
+    /// It goes to each output whose filter wants it, and is redacted, cut and rendered like an event. Rate limits,
+    /// sampling and the flight recorder do not concern it. A receiver of logs answers its sender after
+    /// [`flush`](Self::flush): then everything relayed before has been handed over, or is counted as dropped.
+    ///
+    /// # Errors
+    /// An output did not take the record, because its queue is full beyond its [`Overflow`](crate::Overflow) or because
+    /// it has ended. Its books have the loss; other outputs may have taken the record. An appender takes none.
+    ///
+    /// # Blocking
+    /// As logging an event does: only under [`Overflow::Block`](crate::Overflow::Block).
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::record::{Relayed, Timestamp, TraceId};
+    /// use tracing::Level;
+    ///
+    /// # let (_layer, guard) = spanline::builder().build::<tracing_subscriber::Registry>()?;
+    /// let mut record = Relayed::new(Level::WARN, Timestamp::now())
+    ///     .service("payments")
+    ///     .target("payments::card")
+    ///     .message("card declined")
+    ///     .field("order", 1234);
+    /// if let Some(trace) = TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736") {
+    ///     record = record.trace_id(trace);
+    /// }
+    /// guard.handle().relay(&record)?;
+    /// # Ok::<(), spanline::Error>(())
+    /// ```
+    pub fn relay(&self, record: &Relayed<'_>) -> Result<(), Error> {
+        let none =
+            || Error::invalid("an appender takes ready lines; write the record to it, or relay it to a layer's log");
+        self.layer.as_ref().ok_or_else(none)?.core.relay(record)
     }
 
     /// Complains once about levels that the filters ask for and that are not compiled in.
     pub(super) fn complain_of_levels(&self) {
-        let removed = self.filters.as_ref().and_then(|filters| filters.removed());
+        let removed = self.filters().ok().and_then(Filters::removed);
         if let (Some(text), Some(lane)) = (removed, self.lanes.first()) {
             lane.complaints.say_once("compiled levels", &text);
         }
@@ -187,7 +225,7 @@ impl Handle {
 
     fn filters(&self) -> Result<&Filters, Error> {
         let none = || Error::invalid("an appender has no filter; set one on the layer that writes to it");
-        self.filters.as_deref().ok_or_else(none)
+        self.layer.as_ref().map(|layer| &*layer.core.filters).ok_or_else(none)
     }
 
     /// Returns a snapshot of all counters.

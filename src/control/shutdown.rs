@@ -127,7 +127,7 @@ pub(super) fn complain(reason: &str, text: &str) {
 #[cfg(all(unix, feature = "signals"))]
 pub(super) fn reopen_all() {
     for log in all() {
-        let handle = super::Handle::new(log.lanes.clone(), None, None);
+        let handle = super::Handle::new(log.lanes.clone(), None);
         if let Err(error) = handle.reopen(REOPEN_TIMEOUT) {
             log.complaints.say("reopen", &format!("cannot reopen the files on SIGHUP: {error:#}"));
         }

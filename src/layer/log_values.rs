@@ -12,10 +12,7 @@ use tracing::Metadata;
 use super::call_site::CallSite;
 use super::core::Core;
 use crate::names::Names;
-use crate::record::{self, Capture, Scratch};
-
-/// The prefix for a key-value whose name is taken by the record itself, such as `log.target` or `message`.
-const TAKEN_PREFIX: &str = "kv.";
+use crate::record::{self, Capture, Scratch, TAKEN_PREFIX};
 
 thread_local! {
     /// The captured key-values; taken out while in use. Empty for a record without key-values.

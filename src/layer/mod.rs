@@ -31,6 +31,7 @@ mod otel;
 #[cfg(feature = "opentelemetry")]
 mod otel_ids;
 mod panics;
+mod relay;
 mod secrets;
 mod slow_path;
 mod span_cache;

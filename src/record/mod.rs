@@ -14,6 +14,7 @@ mod kind;
 mod own;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod record;
+mod relayed;
 mod repeated;
 mod scratch;
 mod statics;
@@ -26,6 +27,7 @@ pub use crate::values::{ErrorChain, FieldValue, OwnedValue, Timestamp, Value};
 pub use json::{Json, json};
 pub use kind::Kind;
 pub use record::Record;
+pub use relayed::Relayed;
 pub use thread::Thread;
 
 pub(crate) use crate::values::{
@@ -33,7 +35,10 @@ pub(crate) use crate::values::{
 };
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
-pub(crate) use own::{ADDED, OTEL_FIELDS, PANICS, REQUESTS, is_own, notice_metadata, panic_metadata};
+pub(crate) use own::{
+    ADDED, OTEL_FIELDS, PANICS, REQUESTS, SERVICE, TAKEN_PREFIX, is_own, notice_metadata, panic_metadata,
+    relayed_metadata,
+};
 pub(crate) use repeated::repeats_names;
 pub(crate) use scratch::{Grant, Scratch, start_afresh};
 pub(crate) use statics::Statics;

@@ -15,6 +15,15 @@ pub(crate) const ADDED: &str = "added";
 /// The fields of these spans that only tracing-opentelemetry reads.
 pub(crate) const OTEL_FIELDS: [&str; 2] = ["otel.kind", "otel.name"];
 
+/// The target of records of other programs that name none.
+pub(crate) const DEFAULT_TARGET: &str = "relayed";
+
+/// The field of such a record that has its service.
+pub(crate) const SERVICE: &str = "log.service";
+
+/// The prefix for a field whose name is taken by a record of the `log` crate itself, such as `log.target` or `message`.
+pub(crate) const TAKEN_PREFIX: &str = "kv.";
+
 /// The target of panics.
 pub(crate) const PANICS: &str = "panic";
 
@@ -23,6 +32,32 @@ static NOTICE_METADATA: Metadata<'static> = metadata("notice", "spanline", Level
 
 static PANIC: OwnSite = OwnSite(panic_metadata);
 static PANIC_METADATA: Metadata<'static> = metadata("panic", PANICS, Level::ERROR, &PANIC);
+
+static RELAYED: OwnSite = OwnSite(|| &RELAYED_METADATA[2]);
+static RELAYED_METADATA: [Metadata<'static>; 5] = [
+    metadata("relayed", DEFAULT_TARGET, Level::ERROR, &RELAYED),
+    metadata("relayed", DEFAULT_TARGET, Level::WARN, &RELAYED),
+    metadata("relayed", DEFAULT_TARGET, Level::INFO, &RELAYED),
+    metadata("relayed", DEFAULT_TARGET, Level::DEBUG, &RELAYED),
+    metadata("relayed", DEFAULT_TARGET, Level::TRACE, &RELAYED),
+];
+
+/// Returns the call site of all records of a level that other programs made. Such a record has what differs among its
+/// fields, like a record of the `log` crate, and also its service.
+pub(crate) fn relayed_metadata(level: Level) -> &'static Metadata<'static> {
+    match level {
+        Level::ERROR => &RELAYED_METADATA[0],
+        Level::WARN => &RELAYED_METADATA[1],
+        Level::INFO => &RELAYED_METADATA[2],
+        Level::DEBUG => &RELAYED_METADATA[3],
+        Level::TRACE => &RELAYED_METADATA[4],
+    }
+}
+
+/// Returns whether a call site is that of records of other programs.
+pub(super) fn is_relayed(meta: &Metadata<'_>) -> bool {
+    meta.callsite() == Identifier(&RELAYED)
+}
 
 /// Returns the call site of lines that the log writes about itself: a WARN with target `spanline`.
 pub(crate) fn notice_metadata() -> &'static Metadata<'static> {

@@ -5,7 +5,7 @@ use std::fmt;
 use tracing::{Level, Metadata};
 
 use super::kind::Kind;
-use super::own::is_own;
+use super::own::{SERVICE, is_own, is_relayed};
 use super::statics::Statics;
 use super::thread::Thread;
 use crate::context::{Context, SpanMoment};
@@ -109,12 +109,13 @@ impl<'a> Record<'a> {
     }
 
     /// Returns the value that a line shows for a field: that of the event, else of the innermost span or context variable
-    /// that has it, else of a static field.
+    /// that has it, else of a static field. `service` is also the [service](Self::service).
     pub fn lookup(&self, name: &str) -> Option<Value<'a>> {
         let of_spans = || self.context.as_ref()?.spans().find_map(|span| span.last_field(name));
         let is_static = |(other, _): &(&str, Value<'a>)| *other == name;
         let of_log = || Some(self.static_fields().filter(is_static).last()?.1);
-        self.field(name).or_else(of_spans).or_else(of_log)
+        let of_service = || self.service().filter(|_| name == "service").map(Value::Str);
+        self.field(name).or_else(of_spans).or_else(of_log).or_else(of_service)
     }
 
     /// Returns the event's own fields in the order of the call site, `message` included.
@@ -182,9 +183,15 @@ impl<'a> Record<'a> {
         self.statics.holds_back && Fields::new(self.fields).any(|(key, _)| key == Key::HeldBack)
     }
 
-    /// Returns the service's name, set in the builder.
+    /// Returns the service's name: of a [relayed](crate::Handle::relay) record its own, else the one set in the builder.
     pub fn service(&self) -> Option<&'a str> {
-        self.statics.service.as_deref()
+        let own = if self.is_relayed() { self.log_text(SERVICE) } else { None };
+        own.or(self.statics.service.as_deref())
+    }
+
+    /// Returns whether another program made the record.
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.is_log && is_relayed(self.meta)
     }
 
     /// Returns the fields that every line has, unless the event or its context has a field of the same name.

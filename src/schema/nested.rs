@@ -189,7 +189,7 @@ const LOG_NAMES: [&str; 4] = ["log.target", "log.module_path", "log.file", "log.
 /// Appends what `fmt` writes for a record of the `log` crate.
 fn put_log(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
     let record = parts.record;
-    if !record.is_log {
+    if !record.is_log || record.is_relayed() {
         return false;
     }
     let texts =

@@ -52,6 +52,8 @@ pub(crate) struct SyslogMessage {
     second: (i64, String),
     /// What comes between the time and the message's id; empty until it is known.
     header: String,
+    /// The service in the header.
+    service: Option<String>,
 }
 
 /// RFC 5424's limits of the parts of a header.
@@ -95,12 +97,14 @@ impl SyslogMessage {
             clock: ClockText::new(String::new(), " ", Rfc3339::micros().into()),
             second: (i64::MIN, String::new()),
             header: String::new(),
+            service: None,
         }
     }
 
     /// Prepares what comes between the time and the message's id.
     fn prepare_header(&mut self, record: &Record<'_>) {
         let SyslogSettings { format, app_name, .. } = &self.settings;
+        self.service = record.service().map(ToOwned::to_owned);
         let app_name = app_name.as_deref().or(record.service()).map_or_else(program_name, ToOwned::to_owned);
         let app_name = printable(&app_name, MAX_APP_NAME);
         let (host, process) = (hostname(), std::process::id().to_string());
@@ -192,7 +196,7 @@ fn digits<'a, const DIGITS: usize>(digits: Option<[u8; DIGITS]>) -> Option<Cow<'
 
 impl Schema for SyslogMessage {
     fn render(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
-        if self.header.is_empty() {
+        if self.header.is_empty() || self.service.as_deref() != record.service() {
             self.prepare_header(record);
         }
         let priority = u64::from(self.settings.facility) * 8 + LineLevel::of(record).syslog();

@@ -4,7 +4,7 @@
 //! length grows with the *weight* of the texts, their length as escaped JSON. So a line without texts and the whole line
 //! tell where to cut, and each further attempt corrects the last.
 
-use crate::record::{Fields, Key, Record, Value, put_named};
+use crate::record::{Fields, Key, Record, SERVICE, Value, put_named};
 use crate::schema::Schema;
 use crate::sink::Lines;
 
@@ -68,6 +68,9 @@ fn render_message(schema: &mut dyn Schema, mut record: Record<'_>, out: &mut Vec
     }
     if record.is_log {
         put_named(&mut fields, "log.target", &Value::Str(record.target()));
+    }
+    if let Some(service) = record.service().filter(|_| record.is_relayed()) {
+        put_named(&mut fields, SERVICE, &Value::Str(service));
     }
     let limit = record.max_value_bytes;
     if render(schema, Record { fields: &fields, context: None, ..record }, limit, out) > max_bytes {

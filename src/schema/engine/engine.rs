@@ -445,7 +445,7 @@ impl Run<'_, '_> {
                 let parts = self.event_parts(*mark, plan)?;
                 (*mark != Mark::Error || parts.error.is_some()) && put(&parts, &mut Vec::new())
             }
-            Stage::CallSite if self.record.is_log => put(&Parts::bare(self.record), &mut Vec::new()),
+            Stage::CallSite | Stage::Service if self.record.is_log => put(&Parts::bare(self.record), &mut Vec::new()),
             _ => false,
         };
         Some(!is_there && (slot.fits)(value))

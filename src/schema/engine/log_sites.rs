@@ -3,7 +3,7 @@
 
 use super::layout::Put;
 use super::parts::Parts;
-use crate::record::{Record, Value, put_named};
+use crate::record::{Record, SERVICE, Value, put_named};
 
 /// The fields of two records that come from different places.
 pub(super) struct LogSites([Vec<u8>; 2]);
@@ -12,7 +12,7 @@ impl LogSites {
     pub(super) fn new() -> Self {
         Self([("a", 1), ("b", 2)].map(|(text, line)| {
             let mut fields = Vec::new();
-            for name in ["log.target", "log.module_path", "log.file"] {
+            for name in ["log.target", "log.module_path", "log.file", SERVICE] {
                 put_named(&mut fields, name, &Value::Str(text));
             }
             put_named(&mut fields, "log.line", &Value::U64(line));

@@ -242,7 +242,7 @@ impl Plan {
                             self.ops.push(Op::Event(*number, *mark));
                         }
                         Member::Value { stage: Stage::Event(_), .. } => self.push_slot(*number),
-                        Member::Value { stage: Stage::CallSite, put, .. }
+                        Member::Value { stage: Stage::CallSite | Stage::Service, put, .. }
                             if log_sites.as_ref().is_some_and(|sites| sites.change(put, record)) =>
                         {
                             self.ops.push(Op::Event(*number, Mark::Any));

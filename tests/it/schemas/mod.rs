@@ -12,6 +12,7 @@ mod levels;
 mod logfmt;
 mod panicking;
 mod published;
+mod relayed;
 #[cfg(feature = "axum")]
 mod requests;
 mod static_fields;
