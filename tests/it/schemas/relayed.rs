@@ -93,7 +93,7 @@ fn relayed_records_of_several_services_do_not_mix_in_any_schema() {
 }
 
 #[test]
-fn a_relayed_record_has_the_ids_and_the_service_of_its_own_program() {
+fn a_relayed_record_keeps_its_ids_and_its_service() {
     let (trace, span) = (TraceId::parse(TRACE).unwrap(), SpanId::parse(SPAN).unwrap());
     let lines = lines(fixed().service("collector"), |handle| {
         handle.relay(&order().service("payments").trace_id(trace).span_id(span)).unwrap();
