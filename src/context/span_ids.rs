@@ -32,12 +32,6 @@ impl SpanIds {
         self.span
     }
 
-    /// Returns whether the span is shown; a hidden one is not.
-    #[inline]
-    pub(super) fn is_shown(&self) -> bool {
-        self.span.is_some()
-    }
-
     /// Returns the span's id; a hidden span has none.
     #[inline]
     pub(super) fn span(&self) -> Option<SpanId> {
@@ -84,6 +78,6 @@ impl SpanIds {
 
     /// Stores OpenTelemetry's answer; the first one stays.
     pub(super) fn set_otel(&self, ids: Option<OtelIds>) {
-        let _ = self.otel.set(ids.filter(|_| self.is_shown()).map(Box::new));
+        let _ = self.otel.set(ids.filter(|_| self.span.is_some()).map(Box::new));
     }
 }

@@ -1,0 +1,9 @@
+//! The parts of the integration tests that start a PostgreSQL server.
+#![allow(dead_code)]
+
+#[path = "../../../tests/it/support/postgres.rs"]
+pub(crate) mod postgres;
+#[path = "../../../tests/it/support/users.rs"]
+pub(crate) mod users;
+#[path = "../../../tests/it/support/wait.rs"]
+pub(crate) mod wait;
