@@ -8,6 +8,8 @@
 //! 2. The line is pushed to the queue of each output in its mask.
 //! 3. An output without a worker is delivered by the calling thread.
 //!
+//! The first output of a line's mask counts the event for the whole log, so that each event counts once.
+//!
 //! A mask has one bit for each output, in the builder's order.
 
 use std::sync::Arc;
@@ -46,6 +48,11 @@ impl Outputs {
         }
     }
 
+    /// Passes each output in a mask to `count`, and whether it is the first, which counts the event for the log.
+    pub(crate) fn count(&self, mask: u64, mut count: impl FnMut(&Lane, bool)) {
+        self.in_mask(mask).enumerate().for_each(|(place, lane)| count(lane, place == 0));
+    }
+
     /// Returns the outputs in a mask, each with its bit.
     #[inline]
     fn bits(&self, mask: u64) -> impl Iterator<Item = (usize, &Arc<Lane>)> {
@@ -75,17 +82,20 @@ impl Outputs {
     /// Pushes to each output in `mask`, and returns the outputs that the caller has to deliver.
     #[inline]
     pub(crate) fn push(&self, mask: u64, push: Push<'_>) -> u64 {
-        self.push_by(mask, |lane| lane.queue.push(push))
+        self.push_by(mask, |lane, is_first| lane.queue.push(push, is_first))
     }
 
-    /// Pushes by `push` to each output in `mask`, and returns the outputs that the caller has to deliver.
+    /// Pushes by `push` to each output in `mask`, and returns the outputs that the caller has to deliver. `push` learns
+    /// whether the output is the first.
     #[inline]
-    pub(crate) fn push_by(&self, mask: u64, push: impl Fn(&Lane) -> Pushed) -> u64 {
+    pub(crate) fn push_by(&self, mask: u64, push: impl Fn(&Lane, bool) -> Pushed) -> u64 {
         let mut to_deliver = 0;
+        let mut is_first = true;
         for (bit, lane) in self.bits(mask) {
-            if push(lane) == Pushed::DeliverYourself {
+            if push(lane, is_first) == Pushed::DeliverYourself {
                 to_deliver |= 1 << bit;
             }
+            is_first = false;
         }
         to_deliver
     }
@@ -104,14 +114,13 @@ impl Outputs {
     /// On a thread of the log: returns the outputs in `mask` that may take the line. The others count it as lost.
     #[cold]
     fn refuse_own(&self, mask: u64, line: &Line<'_>) -> u64 {
-        let mut others = 0;
-        for (bit, lane) in self.bits(mask) {
-            if lane.refuses_own() {
-                lane.queue.refuse(Reason::OwnThread, line.head.level(), 1, line.time);
-            } else {
-                others |= 1 << bit;
-            }
-        }
+        let refuses = self.bits(mask).filter(|(_, lane)| lane.refuses_own());
+        let refusing = refuses.fold(0, |refusing, (bit, _)| refusing | 1 << bit);
+        let others = mask & !refusing;
+        self.count(refusing, |lane, is_first| {
+            // The event counts in an output that takes it, if there is one.
+            lane.queue.refuse(Reason::OwnThread, line.head.level(), 1, line.time, is_first && others == 0);
+        });
         others
     }
 }

@@ -9,6 +9,7 @@ use super::shutdown::{self, Deadlines, Log};
 use super::static_fields::StaticFields;
 use crate::complaint::Complaints;
 use crate::error::Error;
+use crate::fork;
 use crate::layer::Core;
 use crate::worker::Lane;
 
@@ -53,7 +54,9 @@ impl Guard {
 
     /// Takes what its handles need of a layer.
     pub(crate) fn control(&mut self, core: &Arc<Core>, static_fields: StaticFields) {
-        self.layer = Some(LayerParts { core: Arc::clone(core), static_fields });
+        let services = Arc::default();
+        fork::register(&services);
+        self.layer = Some(LayerParts { core: Arc::clone(core), static_fields, services });
     }
 
     /// Complains about a setting that has no effect.

@@ -10,7 +10,7 @@ use crate::advice::unknown;
 use crate::error::Error;
 use crate::filter::{FilterSetting, Filters, IntoFilter};
 use crate::layer::Core;
-use crate::metrics::Metrics;
+use crate::metrics::{ByLevel, Metrics, Services};
 use crate::queue::Command;
 use crate::record::{OwnedValue, Relayed};
 use crate::sync::after;
@@ -29,6 +29,7 @@ pub struct Handle {
 pub(super) struct LayerParts {
     pub(super) core: Arc<Core>,
     pub(super) static_fields: StaticFields,
+    pub(super) services: Arc<Services>,
 }
 
 impl Handle {
@@ -212,7 +213,8 @@ impl Handle {
     pub fn relay(&self, record: &Relayed<'_>) -> Result<(), Error> {
         let none =
             || Error::invalid("an appender takes ready lines; write the record to it, or relay it to a layer's log");
-        self.layer.as_ref().ok_or_else(none)?.core.relay(record)
+        let LayerParts { core, services, .. } = self.layer.as_ref().ok_or_else(none)?;
+        core.relay(record, services)
     }
 
     /// Complains once about levels that the filters ask for and that are not compiled in.
@@ -233,7 +235,13 @@ impl Handle {
     /// It is cheap enough to take every second. It takes each queue's lock once, to copy some numbers, and allocates
     /// only the snapshot. The numbers of one output are consistent. Those of two outputs are not of the same instant.
     pub fn metrics(&self) -> Metrics {
-        Metrics { outputs: self.lanes.iter().map(|lane| lane.metrics()).collect() }
+        let outputs: Vec<_> = self.lanes.iter().map(|lane| lane.metrics()).collect();
+        let events = outputs.iter().fold(ByLevel::default(), |events, output| events.plus(output.events));
+        let services = match &self.layer {
+            Some(LayerParts { static_fields, services, .. }) => services.with_own(&static_fields.service(), events),
+            None => Services::default().with_own("", events),
+        };
+        Metrics { services, outputs }
     }
 
     /// Gives the order to all outputs before it waits, so that they work in parallel.

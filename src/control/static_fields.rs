@@ -36,6 +36,11 @@ impl StaticFields {
         &self.shared
     }
 
+    /// Returns the service's name; empty if there is none.
+    pub(super) fn service(&self) -> String {
+        self.shared.load().service.clone().unwrap_or_default()
+    }
+
     /// Sets a field, or removes it if the value is absent.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ pub(crate) enum Rank {
     RateLimits,
     /// Lines that are held back.
     HeldBack,
+    /// Counts of other services.
+    Services,
     /// Recording on spans.
     SpanRecords,
     /// The list of logs.

@@ -181,18 +181,18 @@ impl Kept {
         for EarlyLoss { target, level, lines, first, last } in self.losses {
             // Where the target is not known, each output may have wanted the lines.
             let mask = if target.is_empty() { u64::MAX } else { core.filters.mask(&target, level) };
-            for lane in core.outputs.in_mask(mask) {
-                lane.queue.refuse(Reason::QueueFull, level, 1, first);
-                lane.queue.refuse(Reason::QueueFull, level, lines - 1, last);
-            }
+            core.outputs.count(mask, |lane, is_first| {
+                lane.queue.refuse(Reason::QueueFull, level, 1, first, is_first);
+                lane.queue.refuse(Reason::QueueFull, level, lines - 1, last, is_first);
+            });
         }
         self.lines.into_iter().map(|EarlyLine { meta, is_log, time, fields, context }| {
             let target = if is_log { log_target(meta, &fields) } else { meta.target() };
             let mask = core.filters.mask(target, *meta.level());
-            core.outputs.in_mask(mask).for_each(|lane| lane.queue.hold_back(*meta.level()));
+            core.outputs.count(mask, |lane, is_first| lane.queue.hold_back(*meta.level(), is_first));
             let head = Head::Event { meta, is_log };
             let push = Push { head, time, bytes: &fields, context: None, may_wait: false };
-            core.outputs.push_by(mask, |lane| lane.queue.push_held_back(push, context.as_ref()))
+            core.outputs.push_by(mask, |lane, _| lane.queue.push_held_back(push, context.as_ref()))
         })
     }
 }

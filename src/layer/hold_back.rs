@@ -21,7 +21,7 @@ impl Core {
         let to_deliver = released | self.outputs.push(mask, push);
         // Lines of the log's own threads are never held back.
         if site.has(CallSite::HELD_BACK) && push.may_wait {
-            self.hold_back(held_lines, node, &push);
+            self.hold_back(held_lines, node, &push, mask == 0);
         }
         to_deliver
     }
@@ -34,13 +34,14 @@ impl Core {
             for (line, bound) in taken.lines() {
                 let head = Head::Event { meta: line.meta, is_log: line.is_log };
                 let push = Push { head, time: line.time, bytes: line.bytes, context: None, may_wait };
-                to_deliver |= self.outputs.push_by(line.mask & mask, |lane| lane.queue.push_held_back(push, bound));
+                to_deliver |= self.outputs.push_by(line.mask & mask, |lane, _| lane.queue.push_held_back(push, bound));
             }
         }
         to_deliver
     }
 
-    fn hold_back(&self, held_lines: &HeldLines, node: &Arc<Node>, push: &Push<'_>) {
+    /// `is_new`: no output has counted the event.
+    fn hold_back(&self, held_lines: &HeldLines, node: &Arc<Node>, push: &Push<'_>, is_new: bool) {
         let Head::Event { meta, is_log } = push.head else { return };
         let mask = if is_log {
             self.filters.held_back_mask(log_target(meta, push.bytes), *meta.level())
@@ -50,7 +51,7 @@ impl Core {
         if mask == 0 {
             return;
         }
-        self.outputs.in_mask(mask).for_each(|lane| lane.queue.hold_back(*meta.level()));
+        self.outputs.count(mask, |lane, is_first| lane.queue.hold_back(*meta.level(), is_first && is_new));
         let line = HeldLine { meta, is_log, time: push.time, bytes: push.bytes, mask };
         held_lines.add(node, &line, &mut |level, mask| {
             self.outputs.in_mask(mask).for_each(|lane| lane.queue.evict(level));

@@ -33,7 +33,7 @@ impl Core {
     /// Counts a line that is suppressed in the outputs of `mask`, and wakes the workers that have to report it.
     pub(super) fn count_suppressed(&self, verdict: Verdict, level: Level, mask: u64) {
         if let Verdict::Suppress { reason, first_for } = verdict {
-            self.outputs.in_mask(mask).for_each(|lane| lane.queue.suppress(reason, level));
+            self.outputs.count(mask, |lane, is_first| lane.queue.suppress(reason, level, is_first));
             if first_for != 0 {
                 self.outputs.in_mask(first_for).for_each(|lane| lane.queue.wake_worker());
             }

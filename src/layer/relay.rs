@@ -10,6 +10,7 @@ use super::core::Core;
 use super::this_thread::with_scratch;
 use crate::context::Node;
 use crate::error::Error;
+use crate::metrics::Services;
 use crate::names::Names;
 use crate::outputs::Line;
 use crate::queue::{Head, Push, Pushed};
@@ -20,7 +21,7 @@ impl Core {
     ///
     /// # Errors
     /// An output did not take it. Its books have the loss.
-    pub(crate) fn relay(&self, record: &Relayed<'_>) -> Result<(), Error> {
+    pub(crate) fn relay(&self, record: &Relayed<'_>, services: &Services) -> Result<(), Error> {
         let wanted = self.filters.mask(record.target, record.level);
         if wanted == 0 {
             return Ok(());
@@ -37,9 +38,11 @@ impl Core {
             let line = Line { head: Head::Event { meta, is_log: true }, time: record.time, bytes: scratch.bytes() };
             let to_deliver = self.outputs.submit(wanted, line, |mask, push| {
                 refused.set(mask != wanted);
+                let service = record.service.filter(|_| mask == wanted);
+                service.iter().for_each(|service| services.count(service, record.level));
                 let push = Push { context: node.as_ref(), ..push };
-                self.outputs.push_by(mask, |lane| {
-                    let pushed = lane.queue.push(push);
+                self.outputs.push_by(mask, |lane, is_first| {
+                    let pushed = lane.queue.push(push, is_first && service.is_none());
                     refused.set(refused.get() || pushed == Pushed::Refused);
                     pushed
                 })

@@ -62,6 +62,17 @@ pub(crate) fn of_level<T>(all: &[T; 5], level: Level) -> &T {
     }
 }
 
+/// The level's name in metrics.
+pub(super) fn name_of(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
 pub(super) const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
 
 #[inline]

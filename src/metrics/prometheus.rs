@@ -4,14 +4,15 @@
 
 use std::fmt::{self, Write};
 
-use super::series::{Number, SERIES, Sample, Series};
+use super::series::{EVENTS, Number, SERIES, Sample, Series};
 use super::{Metrics, OutputMetrics};
 
 impl Metrics {
     /// Renders the counters for a Prometheus scrape, to be answered as `text/plain; version=0.0.4`.
     ///
-    /// Each name begins with `spanline_` and has the label `output`. Counts of lines also have `level`, and
-    /// `spanline_lines_dropped_total` has `reason`. All combinations exist from the start.
+    /// Each name begins with `spanline_`. `spanline_events_total` has the labels `service` and `level`, all others have
+    /// `output`. Counts of lines also have `level`, and `spanline_lines_dropped_total` has `reason`. All combinations
+    /// exist from the start.
     /// [`last_error`](OutputMetrics::last_error) is omitted, because it is text.
     ///
     /// # Examples
@@ -30,14 +31,33 @@ impl Metrics {
             // Writing to a `String` cannot fail.
             let _ = put_series(&mut text, series, &self.outputs);
         }
+        let _ = put_events(&mut text, self);
         text
     }
 }
 
-fn put_series(text: &mut String, series: &Series, outputs: &[OutputMetrics]) -> fmt::Result {
+fn put_events(text: &mut String, metrics: &Metrics) -> fmt::Result {
+    put_head(text, &EVENTS)?;
+    let mut result = Ok(());
+    metrics.events(|service, level, count| {
+        let mut put = || {
+            write!(text, "{}{{service=\"", EVENTS.name)?;
+            put_escaped(text, service);
+            writeln!(text, "\",level=\"{level}\"}} {count}")
+        };
+        result = result.and_then(|()| put());
+    });
+    result
+}
+
+fn put_head(text: &mut String, series: &Series) -> fmt::Result {
     let kind = if series.is_counter() { "counter" } else { "gauge" };
     writeln!(text, "# HELP {} {}", series.name, series.help)?;
-    writeln!(text, "# TYPE {} {kind}", series.name)?;
+    writeln!(text, "# TYPE {} {kind}", series.name)
+}
+
+fn put_series(text: &mut String, series: &Series, outputs: &[OutputMetrics]) -> fmt::Result {
+    put_head(text, series)?;
     for output in outputs {
         let mut result = Ok(());
         series.samples(output, |sample| result = result.and_then(|()| put_sample(text, series.name, output, sample)));

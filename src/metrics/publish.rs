@@ -3,13 +3,13 @@
 use ::metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 
 use super::Metrics;
-use super::series::{Number, SERIES, Series, Unit};
+use super::series::{EVENTS, Number, SERIES, Series, Unit};
 
 impl Metrics {
     /// Passes the counters to the recorder of the `metrics` facade, with descriptions and units.
     ///
     /// Counts of lines and bytes are absolute counters; all others are gauges. The names are those of the Prometheus
-    /// text, such as `spanline_lines_dropped_total`, with the labels `output`, `level` and `reason`.
+    /// text, such as `spanline_lines_dropped_total`, with the labels `output`, `level`, `reason` and `service`.
     ///
     /// The log does not call this. Call it from a task every few seconds, or before the exporter renders what it has
     /// gathered. Rare calls lose nothing, because the values are absolute. Without a recorder, the call does nothing.
@@ -42,6 +42,11 @@ impl Metrics {
                 });
             }
         }
+        describe(&EVENTS);
+        self.events(|service, level, count| {
+            let labels = vec![Label::new("service", service.to_owned()), Label::from_static_parts("level", level)];
+            counter!(EVENTS.name, labels).absolute(count);
+        });
     }
 }
 

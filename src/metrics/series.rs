@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use tracing::Level;
-
-use super::by_level::LEVELS;
-use super::{ByLevel, OutputMetrics, Reason};
+use super::by_level::{LEVELS, name_of};
+use super::{ByLevel, Metrics, OutputMetrics, Reason};
 
 /// One series.
 pub(super) struct Series {
@@ -34,6 +32,8 @@ pub(super) enum Values {
     CountByReason(fn(&OutputMetrics, Reason) -> ByLevel),
     Gauge(fn(&OutputMetrics) -> f64),
     GaugeByLevel(fn(&OutputMetrics) -> ByLevel),
+    /// Of services, not of outputs.
+    Events,
 }
 
 #[derive(Clone, Copy)]
@@ -49,6 +49,14 @@ pub(super) struct Sample {
     pub(super) level: Option<&'static str>,
     pub(super) number: Number,
 }
+
+/// The events of each service, with the labels `service` and `level`.
+pub(super) const EVENTS: Series = Series {
+    name: "spanline_events_total",
+    help: "Events that at least one output was meant to have, each once.",
+    unit: Unit::Events,
+    values: Values::Events,
+};
 
 pub(super) const SERIES: [Series; 27] = [
     Series {
@@ -217,14 +225,14 @@ pub(super) const SERIES: [Series; 27] = [
 
 impl Series {
     pub(super) fn is_counter(&self) -> bool {
-        matches!(self.values, Values::Count(_) | Values::CountByLevel(_) | Values::CountByReason(_))
+        !matches!(self.values, Values::Gauge(_) | Values::GaugeByLevel(_))
     }
 
     /// Passes each value of one output to `to`.
     pub(super) fn samples(&self, output: &OutputMetrics, mut to: impl FnMut(Sample)) {
         let mut by_level = |reason: Option<Reason>, lines: ByLevel, number: fn(u64) -> Number| {
             for level in LEVELS {
-                to(Sample { reason, level: Some(label(level)), number: number(lines.level(level)) });
+                to(Sample { reason, level: Some(name_of(level)), number: number(lines.level(level)) });
             }
         };
         match self.values {
@@ -232,6 +240,7 @@ impl Series {
             Values::Gauge(gauge) => to(Sample { reason: None, level: None, number: Number::Gauge(gauge(output)) }),
             Values::CountByLevel(lines) => by_level(None, lines(output), Number::Count),
             Values::GaugeByLevel(lines) => by_level(None, lines(output), |lines| Number::Gauge(lines as f64)),
+            Values::Events => {}
             Values::CountByReason(lines) => {
                 Reason::ALL.into_iter().for_each(|reason| by_level(Some(reason), lines(output, reason), Number::Count));
             }
@@ -239,12 +248,11 @@ impl Series {
     }
 }
 
-fn label(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warn",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        Level::TRACE => "trace",
+impl Metrics {
+    /// Passes each value of [`EVENTS`] to `to`: service, level, count.
+    pub(super) fn events(&self, mut to: impl FnMut(&str, &'static str, u64)) {
+        for service in &self.services {
+            LEVELS.into_iter().for_each(|level| to(&service.service, name_of(level), service.events.level(level)));
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The counters as users read them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::by_level::ByLevel;
+use super::by_level::{ByLevel, LEVELS, name_of};
 use super::dropped::Dropped;
 
 /// The counters of one output.
@@ -13,6 +14,8 @@ pub struct OutputMetrics {
     pub name: String,
     /// Lines meant for the output: each event that passed its filters or was held back from it.
     pub emitted: ByLevel,
+    /// Those of `emitted` that no output before this one was meant to have.
+    pub(crate) events: ByLevel,
     /// Lines that an earlier process left in the output's spool.
     pub taken_over: ByLevel,
     /// Lines that the sink has written. The docs of each sink say what that means.
@@ -81,18 +84,72 @@ pub struct OutputMetrics {
     pub last_error: Option<String>,
 }
 
+/// The events of one service.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ServiceMetrics {
+    /// The service's name; empty for a log without one.
+    pub service: String,
+    /// Events that at least one output was meant to have: see [`Metrics::by_service_level`].
+    pub events: ByLevel,
+}
+
 /// A snapshot of all counters, from [`Handle::metrics`](crate::Handle::metrics).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Metrics {
     /// One entry for each output, in the order of the builder.
     pub outputs: Vec<OutputMetrics>,
+    /// One entry for each service, by name.
+    pub services: Vec<ServiceMetrics>,
 }
 
 impl Metrics {
     /// Returns the counters of the output with this name.
     pub fn output(&self, name: &str) -> Option<&OutputMetrics> {
         self.outputs.iter().find(|output| output.name == name)
+    }
+
+    /// Returns the number of events by service and level: `{"payment-service.info": 2, …}`, including zeros.
+    ///
+    /// Each event counts once, however many outputs it is meant for. It counts if it is part of
+    /// [`emitted`](OutputMetrics::emitted) of at least one output: if an output's filter wants it, or if it is held back.
+    /// With one output, the counts are those of its `emitted`.
+    ///
+    /// The lines of spans and panics, those of an appender, and events that were kept before `init` count too. So do events
+    /// that a rate limit, sampling or a full queue drops: they happened. A line that is released later does not count
+    /// again. Notices and lines that an earlier process left in a spool do not count.
+    ///
+    /// The keys of a log without a [`service`](crate::Builder::service) are the levels alone.
+    ///
+    /// # Examples
+    /// ```
+    /// use tracing_subscriber::prelude::*;
+    ///
+    /// # let memory = spanline::sink::Memory::new();
+    /// let (layer, guard) = spanline::builder()
+    ///     .service("payment-service")
+    ///     # .output(spanline::Output::new(memory))
+    ///     .build()?;
+    /// # let subscriber = tracing_subscriber::registry().with(layer);
+    /// # tracing::subscriber::with_default(subscriber, || {
+    /// tracing::info!("paid");
+    /// tracing::info!("paid");
+    /// # });
+    /// let counts = guard.handle().metrics().by_service_level();
+    /// assert_eq!(counts["payment-service.info"], 2);
+    /// assert_eq!(counts["payment-service.error"], 0);
+    /// # Ok::<(), spanline::Error>(())
+    /// ```
+    pub fn by_service_level(&self) -> BTreeMap<String, u64> {
+        let key = |service: &str, level| match service {
+            "" => name_of(level).to_owned(),
+            name => format!("{name}.{}", name_of(level)),
+        };
+        let of_service = |ServiceMetrics { service, events }: &ServiceMetrics| {
+            LEVELS.map(|level| (key(service, level), events.level(level)))
+        };
+        self.services.iter().flat_map(of_service).collect()
     }
 
     /// Returns the number of lines that all outputs dropped.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tracing::Level;
 
+use super::emitted::Emitted;
 use super::losses::Losses;
 use crate::metrics::{ByLevel, Delivered, DeliveredCounts, Dropped, Reason};
 use crate::record::Timestamp;
@@ -14,7 +15,7 @@ use crate::record::Timestamp;
 /// One output's counts.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    pub(super) emitted: ByLevel,
+    pub(super) emitted: Emitted<ByLevel>,
     /// Lines that were held back and were pushed later.
     pub(super) released: ByLevel,
     pub(super) dropped: Dropped,

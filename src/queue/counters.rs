@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::Level;
 
+use super::emitted::Emitted;
 use crate::metrics::{ByLevel, of_level};
 
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     /// Emitted and dropped in one step, so that the books balance at every moment.
-    pub(super) rate_limited: LevelCounter,
+    pub(super) rate_limited: Emitted<LevelCounter>,
     /// The same for lines that sampling left out.
-    pub(super) sampled: LevelCounter,
+    pub(super) sampled: Emitted<LevelCounter>,
     /// All lines that were ever held back, including those released since.
-    pub(super) held_back: LevelCounter,
+    pub(super) held_back: Emitted<LevelCounter>,
     /// Those of them that gave way to others.
     pub(super) evicted: LevelCounter,
     /// Values that were not captured, because their names are secret.
@@ -32,8 +33,8 @@ impl Counters {
 
     /// Starts again at zero, in a forked child.
     pub(super) fn reset(&self) {
-        let all = [&self.rate_limited, &self.sampled, &self.held_back, &self.evicted];
-        all.into_iter().for_each(LevelCounter::reset);
+        let emitted = [&self.rate_limited, &self.sampled, &self.held_back].map(Emitted::parts);
+        emitted.into_iter().flatten().chain([&self.evicted]).for_each(LevelCounter::reset);
         self.redacted.store(0, Ordering::Relaxed);
     }
 }
@@ -41,6 +42,12 @@ impl Counters {
 /// A counter for each level.
 #[derive(Debug, Default)]
 pub(super) struct LevelCounter([AtomicU64; 5]);
+
+impl Emitted<LevelCounter> {
+    pub(super) fn by_level(&self) -> Emitted<ByLevel> {
+        Emitted { first: self.first.by_level(), again: self.again.by_level() }
+    }
+}
 
 impl LevelCounter {
     pub(super) fn add_one(&self, level: Level) {

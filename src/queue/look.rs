@@ -84,7 +84,7 @@ mod tests {
             for _ in 0..part {
                 let bytes = vec![b'a'; length(pushed)];
                 let (head, time) = (Head::Line(Level::ERROR), Timestamp::from_nanos(pushed as i64));
-                queue.push(Push { head, time, bytes: &bytes, context: None, may_wait: false });
+                queue.push(Push { head, time, bytes: &bytes, context: None, may_wait: false }, true);
                 pushed += 1;
             }
             let see = |(entry, bytes): (&Entry, &[u8])| seen.push((entry.time.as_nanos() as usize, bytes.len()));

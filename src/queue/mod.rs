@@ -20,6 +20,7 @@ mod block;
 mod books;
 mod buffer;
 mod counters;
+mod emitted;
 mod end;
 mod entry;
 mod fork;

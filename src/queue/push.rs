@@ -30,37 +30,43 @@ pub(crate) enum Pushed {
 const LONG_BYTES: usize = 8 * 1024;
 
 impl Queue {
-    /// Adds one record: one copy into the pending batch, under one lock.
+    /// Adds one record: one copy into the pending batch, under one lock. `is_first`: no other output counts the event.
     ///
     /// # Blocking
     /// Waits for room only under [`Overflow::Block`]. The lock itself is never held across I/O.
     #[inline]
-    pub(crate) fn push(&self, push: Push<'_>) -> Pushed {
+    pub(crate) fn push(&self, push: Push<'_>, is_first: bool) -> Pushed {
         if push.bytes.len() > LONG_BYTES {
-            return self.push_long(push);
+            return self.push_long(push, is_first);
         }
-        self.push_as(push, None, None)
+        self.push_as(push, is_first, None, None)
     }
 
     /// Adds one long record, which is copied before the lock is taken: other threads do not wait for it.
     #[cold]
-    fn push_long(&self, push: Push<'_>) -> Pushed {
+    fn push_long(&self, push: Push<'_>, is_first: bool) -> Pushed {
         let mut granted = Grant::default();
         // All threads together may have no more memory for copies. It is then copied under the lock.
         let copy = granted.grow(push.bytes.len()).then(|| push.bytes.to_vec());
-        self.push_as(push, None, copy)
+        self.push_as(push, is_first, None, copy)
     }
 
-    /// Adds a line that was held back, with the context that it had then. Never waits.
+    /// Adds a line that was held back, with the context that it had then. It was counted then. Never waits.
     #[cold]
     pub(crate) fn push_held_back(&self, push: Push<'_>, bound: Option<&Bound>) -> Pushed {
-        self.push_as(push, Some(bound), None)
+        self.push_as(push, false, Some(bound), None)
     }
 
     /// Adds one record. `held_back`: the context of a line that was held back, if it had one. `copy`: its bytes, if they
     /// have been copied already.
     #[inline(always)]
-    fn push_as(&self, push: Push<'_>, held_back: Option<Option<&Bound>>, copy: Option<Vec<u8>>) -> Pushed {
+    fn push_as(
+        &self,
+        push: Push<'_>,
+        is_first: bool,
+        held_back: Option<Option<&Bound>>,
+        copy: Option<Vec<u8>>,
+    ) -> Pushed {
         let level = push.head.level();
         let mut state = self.lock();
         let mut give_up = None;
@@ -92,7 +98,7 @@ impl Queue {
         };
         // Counted only when its fate is known, so that the books balance while a call waits.
         let books = &mut state.books;
-        let counted = if held_back.is_some() { &mut books.released } else { &mut books.emitted };
+        let counted = if held_back.is_some() { &mut books.released } else { books.emitted.part_mut(is_first) };
         counted.add(level, 1);
         let (place, epoch) = match placed {
             Ok(placed) => placed,
@@ -129,11 +135,11 @@ impl Queue {
         state
     }
 
-    /// Counts records that were refused before they came here.
-    pub(crate) fn refuse(&self, reason: Reason, level: Level, lines: u64, time: Timestamp) {
+    /// Counts records that were refused before they came here. `is_first`: no other output counts them.
+    pub(crate) fn refuse(&self, reason: Reason, level: Level, lines: u64, time: Timestamp, is_first: bool) {
         if lines > 0 {
             let mut state = self.lock();
-            state.books.emitted.add(level, lines);
+            state.books.emitted.part_mut(is_first).add(level, lines);
             state.books.drop_lines(reason, level, lines, time);
         }
     }
@@ -152,15 +158,15 @@ impl Queue {
         }
     }
 
-    /// Counts a line that a rate limit or sampling has suppressed.
-    pub(crate) fn suppress(&self, reason: Reason, level: Level) {
+    /// Counts a line that a rate limit or sampling has suppressed. `is_first`: no other output counts it.
+    pub(crate) fn suppress(&self, reason: Reason, level: Level, is_first: bool) {
         let Counters { rate_limited, sampled, .. } = &self.counters;
-        (if reason == Reason::Sampled { sampled } else { rate_limited }).add_one(level);
+        (if reason == Reason::Sampled { sampled } else { rate_limited }).part(is_first).add_one(level);
     }
 
-    /// Counts a line that is held back.
-    pub(crate) fn hold_back(&self, level: Level) {
-        self.counters.held_back.add_one(level);
+    /// Counts a line that is held back. `is_first`: no other output counts it.
+    pub(crate) fn hold_back(&self, level: Level, is_first: bool) {
+        self.counters.held_back.part(is_first).add_one(level);
     }
 
     /// Counts a line that was held back and gave way to another.

@@ -119,8 +119,11 @@ impl Queue {
         } else {
             books.progress.oldest_taken(&self.delivered)
         };
+        let emitted = books.emitted.plus(limited).plus(sampled).plus(held_back);
+        let (limited, sampled, held_back) = (limited.all(), sampled.all(), held_back.all());
         let metrics = OutputMetrics {
-            emitted: books.emitted.plus(limited).plus(sampled).plus(held_back),
+            emitted: emitted.all(),
+            events: emitted.first,
             taken_over: counts.taken_over,
             written: counts.written,
             dropped: books.dropped.plus(Reason::RateLimited, limited).plus(Reason::Sampled, sampled),

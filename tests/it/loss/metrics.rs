@@ -20,7 +20,7 @@ fn lossy(with: impl FnOnce(&Handle)) {
     let lossy =
         Output::new(Writer::new(file.clone())).name("file").overflow(Overflow::DropNewest).queue_bytes(16 << 10);
     let hostile = Output::new(Memory::new()).name(HOSTILE).output_filter("error");
-    let (dispatch, guard) = built(spanline::builder().filter("trace").output(lossy).output(hostile));
+    let (dispatch, guard) = built(spanline::builder().service(HOSTILE).filter("trace").output(lossy).output(hostile));
     within(&dispatch, || (0..1_000).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq)));
     within(&dispatch, || tracing::error!(password = 1, "redacted"));
     with(&guard.handle());
@@ -31,6 +31,11 @@ fn lossy(with: impl FnOnce(&Handle)) {
 /// What the snapshot has under each name, worked out anew.
 fn expected(metrics: &spanline::metrics::Metrics) -> BTreeMap<Key, f64> {
     let mut all = BTreeMap::new();
+    for (name, count) in metrics.by_service_level() {
+        let (service, level) = name.rsplit_once('.').unwrap();
+        let labels = [("service", service), ("level", level)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        all.insert(("spanline_events_total".to_owned(), labels.into()), count as f64);
+    }
     for output in &metrics.outputs {
         let mut put = |name: &str, labels: &[(&str, &str)], value: f64| {
             let labels = labels.iter().copied().chain([("output", output.name.as_str())]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod books;
 pub(crate) mod early_end;
+pub(crate) mod events;
 pub(crate) mod flush;
 pub(crate) mod flush_async;
 pub(crate) mod load;

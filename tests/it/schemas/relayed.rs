@@ -172,3 +172,16 @@ fn lines_of_many(names: &[String]) -> Vec<serde_json::Value> {
         handle.relay(&record).unwrap();
     })
 }
+
+#[test]
+fn a_relayed_record_counts_once_for_its_own_service() {
+    let builder = fixed().service("collector").output(Output::new(Memory::new())).output(Output::new(Memory::new()));
+    let (_layer, guard) = builder.build::<Registry>().unwrap();
+    let handle = guard.handle();
+    for record in [order().service("payments"), order().service("payments"), order().service("orders"), order()] {
+        handle.relay(&record).unwrap();
+    }
+    let counts = handle.metrics().by_service_level();
+    let warnings = ["payments.warn", "orders.warn", "collector.warn"].map(|name| counts[name]);
+    assert_eq!((warnings, counts["payments.error"]), ([2, 1, 1], 0));
+}
