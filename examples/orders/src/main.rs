@@ -2,11 +2,12 @@
 //!
 //! The services listen on free loopback ports. Clients call `orders`, which calls `stock`, which calls `warehouse`. This
 //! program sends them a few hundred requests and logs to stdout and to a rotating file. It reports the results on stderr,
-//! with the lines of one trace through all three services. `--schema` sets the format of stdout, and `--help` lists the
-//! other options. `--chaos` breaks things under the log instead, and shows that every lost line is counted.
+//! with the lines of one trace through all three services. `--schema` sets the format of stdout, `--to` sends the lines
+//! to a server or a database, and `--help` lists the other options. `--chaos` breaks things under the log instead, and
+//! shows that every lost line is counted.
 //!
 //! This file sets up the log and ends it. [`services`] handle requests and pass the context on. [`db`] is a layer below.
-//! [`summary`] reads the log back. [`chaos`] covers full disks, closed and stuck pipes, moved files and SIGKILL.
+//! [`destination`] makes the outputs of `--to`. [`summary`] reads the log back. [`chaos`] covers full disks, closed and stuck pipes, moved files and SIGKILL.
 
 #![expect(clippy::disallowed_methods, reason = "stdout carries the log, so the summary goes to stderr")]
 
@@ -14,6 +15,7 @@
 mod chaos;
 mod client;
 mod db;
+mod destination;
 mod services;
 mod summary;
 
@@ -56,6 +58,9 @@ struct Args {
     /// The same as `--schema console`
     #[arg(long, conflicts_with = "schema")]
     console: bool,
+    /// Send the lines there, too; may be repeated
+    #[arg(long, value_name = "URL", long_help = format!("Send the lines there, too; may be repeated\n\n{}", destination::FORMS))]
+    to: Vec<String>,
     /// Keep serving afterwards, until Ctrl-C
     #[arg(long)]
     serve: bool,
@@ -85,7 +90,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Sets up two outputs, each with its own queue and worker.
+/// Sets up two outputs and those of `--to`, each with its own queue and worker.
 fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
     // This run shows all lines, so a full queue makes its callers wait. A service that prefers losing DEBUG lines to
     // waiting keeps the default, `Overflow::Shed`.
@@ -97,7 +102,11 @@ fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
     let file = RollingFile::new(args.log_dir.join("orders.log")).rotate_bytes(128 << 10).keep_files(10_000);
     let file = Output::new(file).name("file").overflow(overflow);
 
-    spanline::builder()
+    let others: Vec<_> = args.to.iter().map(|url| destination::output(url)).collect::<Result<_, _>>()?;
+    let builder = others.into_iter().fold(spanline::builder().output(stdout).output(file), |builder, other| {
+        builder.output(other.overflow(overflow))
+    });
+    builder
         // Every line has it, so the summary can tell this run from earlier ones.
         .static_field("run", run)
         .filter("info")
@@ -105,8 +114,6 @@ fn start_log(args: &Args, run: &str) -> Result<Guard, spanline::Error> {
         .flight_recorder(FlightRecorder::new("orders=debug"))
         // Fields such as `password` are redacted by default; this also searches texts for secrets.
         .redact(Redact::new().values())
-        .output(stdout)
-        .output(file)
         .init()
 }
 

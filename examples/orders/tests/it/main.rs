@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod destinations;
 mod requests;
 #[path = "../../../../tests/it/support/strict.rs"]
 mod strict;
