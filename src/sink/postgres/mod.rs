@@ -15,8 +15,8 @@
 //! The client library runs on a runtime of one thread, the worker, and only during a call. Each call has one deadline. So a
 //! server that is stuck blocks the worker for that long, whatever it is doing.
 //!
-//! `address` reads the URL, `table` has the SQL, `copy` encodes rows, `session` is one connection, and `postgres` has the
-//! settings and the sink's protocol.
+//! `address` reads the URL, `table` has the SQL, `copy` encodes rows, `session` is one connection, `upkeep` makes partitions
+//! and deletes old rows, and `postgres` has the settings and the sink's protocol.
 
 mod address;
 mod copy;
@@ -24,5 +24,6 @@ mod copy;
 mod postgres;
 mod session;
 mod table;
+mod upkeep;
 
 pub use postgres::Postgres;

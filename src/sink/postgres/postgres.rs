@@ -8,6 +8,7 @@ use super::address::Address;
 use super::copy::put_row;
 use super::session::{Failed, Session, failed};
 use super::table::Table;
+use super::upkeep::Upkeep;
 use crate::error::Error;
 use crate::schema::Rows;
 use crate::sink::reconnect::Reconnect;
@@ -52,6 +53,7 @@ pub struct Postgres {
     timeout: Duration,
     threads: OwnThreads,
     connection: Connection,
+    upkeep: Upkeep,
 }
 
 /// What is known of the server.
@@ -89,6 +91,7 @@ impl Postgres {
             timeout: Self::DEFAULT_TIMEOUT,
             threads: OwnThreads::new(),
             connection: Connection::default(),
+            upkeep: Upkeep::default(),
         }
     }
 
@@ -122,6 +125,25 @@ impl Postgres {
         self
     }
 
+    /// Creates the table as [`create_table`](Self::create_table) does, with a partition for each day in UTC.
+    ///
+    /// Partitions are called `log_20261130`. They are created two days ahead, and when a line of another day comes, from a
+    /// year ago to a week ahead. The partition `log_other` has all other times. The table must not exist without
+    /// partitions. PostgreSQL 12 or later is needed.
+    pub fn partitioned_by_day(mut self) -> Self {
+        self.upkeep.by_day = true;
+        self.create_table()
+    }
+
+    /// Keeps rows that are at most this old, by their time. Older ones are deleted in small steps, also without new lines.
+    ///
+    /// With [`partitioned_by_day`](Self::partitioned_by_day), a day's partition is dropped when all of it is too old.
+    /// Without [`create_table`](Self::create_table), the user needs the rights `SELECT` and `DELETE`.
+    pub fn keep_for(mut self, age: Duration) -> Self {
+        self.upkeep.age = Some(age);
+        self
+    }
+
     /// Sets how long connecting and each batch may take; the default is [`Self::DEFAULT_TIMEOUT`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -132,7 +154,16 @@ impl Postgres {
         if self.timeout.as_millis() == 0 {
             return Err(Error::invalid("timeout is zero; expected at least 1 ms, such as 5 s"));
         }
-        Ok((Address::parse(&self.url)?, Table::new(&self.table, &self.columns)?))
+        let table = Table::new(&self.table, &self.columns, self.upkeep.by_day)?;
+        if !table.rows.columns().iter().any(|column| column.is_time()) {
+            let settings = [("partitioned_by_day", self.upkeep.by_day), ("keep_for", self.upkeep.age.is_some())];
+            if let Some((setting, _)) = settings.into_iter().find(|(_, is_set)| *is_set) {
+                return Err(Error::invalid(format!(
+                    "{setting} is set, but there is no column `time`; add it, or remove {setting}"
+                )));
+            }
+        }
+        Ok((Address::parse(&self.url)?, table))
     }
 
     /// Connects if that is due.
@@ -150,6 +181,7 @@ impl Postgres {
             let (limit, threads) = (self.timeout, &self.threads);
             let session = Session::connect(address, password, table, self.creates, sender, limit, threads)?;
             self.connection.session = Some(session);
+            self.upkeep.connected();
         }
         Ok(())
     }
@@ -175,14 +207,17 @@ impl Postgres {
             }
             connection.unknown = None;
         }
+        let execute = |sql: &str| session.execute(sql, address, &self.threads);
+        self.upkeep.make_partitions(lines, table, execute)?;
         let mut rows = Vec::with_capacity(lines.as_bytes().len() + lines.as_bytes().len() / 8);
-        let (mut bytes, mut last_id) = (0, None);
+        let (mut count, mut bytes, mut last_id) = (0, 0, None);
         for line in lines.iter() {
             put_row(&mut rows, &table.rows, &line);
+            count += 1;
             bytes += line.bytes.len();
             last_id = Some(line.id);
         }
-        let Some(last_id) = last_id else { return Ok(()) };
+        let Some(last_id) = last_id else { return self.upkeep.delete(0, table, execute) };
         let batch = connection.batch + 1;
         let begin = if session.has_senders { table.begin(&connection.sender, batch) } else { "BEGIN".to_owned() };
         let doing = format!("write to {address}");
@@ -190,7 +225,7 @@ impl Postgres {
             Ok(()) => {
                 connection.batch = batch;
                 lines.advance(bytes);
-                Ok(())
+                self.upkeep.delete(count, table, execute)
             }
             Err(Failed::Refused(error)) => {
                 let code = error.code().map(|code| code.code()).unwrap_or_default();
@@ -216,7 +251,9 @@ impl Sink for Postgres {
         match self.deliver(lines) {
             Ok(()) => {
                 self.connection.reconnect.succeeded();
-                Ok(Next::Done)
+                // The lines are written: what the upkeep could not do is only reported.
+                self.upkeep.take_complaint().map_or(Ok(()), Err)?;
+                Ok(self.upkeep.next().map_or(Next::Done, Next::Later))
             }
             Err(error) if error.is_rejected() => Err(error),
             Err(error) => {
@@ -241,6 +278,10 @@ impl Sink for Postgres {
             }
             Control::Flush | Control::Close => {
                 self.connection.reconnect.hurry();
+                Ok(())
+            }
+            Control::Tick(now) => {
+                self.upkeep.now = Some(now);
                 Ok(())
             }
             Control::Forked => {

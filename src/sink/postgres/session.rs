@@ -12,6 +12,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
 use super::table::Table;
+use super::upkeep::Answer;
 use crate::error::Error;
 use crate::sink::OwnThreads;
 
@@ -36,6 +37,14 @@ pub(super) enum Failed {
     /// It may be committed.
     Unknown(String),
     Late,
+}
+
+/// Why a statement was not executed.
+pub(super) enum Trouble {
+    /// The server refuses it, and the connection goes on.
+    Refused(Error),
+    /// The connection cannot be used any more.
+    Lost(Error),
 }
 
 impl Session {
@@ -109,6 +118,20 @@ impl Session {
                 runtime.shutdown_background();
                 Err(Error::retry(format!("connect to {address}: no answer within {limit:?}")))
             }
+        }
+    }
+
+    /// Executes statements, as one transaction.
+    pub(super) fn execute(&self, sql: &str, address: &Address, threads: &OwnThreads) -> Answer {
+        let doing = format!("ask {address}");
+        let Some((client, runtime)) = &self.parts else { return Err(Trouble::Lost(Error::retry(doing))) };
+        match run(runtime, self.limit, threads, client.simple_query(sql)) {
+            None => Err(Trouble::Lost(Error::retry(format!("{doing}: no answer within {:?}", self.limit)))),
+            Some(Err(error)) if error.as_db_error().is_some() && !client.is_closed() => {
+                Err(Trouble::Refused(failed(&doing, &error)))
+            }
+            Some(Err(error)) => Err(Trouble::Lost(failed(&doing, &error))),
+            Some(Ok(answer)) => Ok(answer),
         }
     }
 
@@ -229,6 +252,10 @@ pub(super) fn failed(doing: &str, error: &tokio_postgres::Error) -> Error {
     let advice = match error.code().map(|code| code.code()) {
         Some("42P01") => "; create the table, or set `create_table`",
         Some("42703") => "; add the column to the table, or set `columns`",
+        Some("42P17") if text(error).contains("is not partitioned") => {
+            "; rename it, set another name with `table`, or remove `partitioned_by_day`"
+        }
+        Some("42501") => "; grant the right to this user",
         _ => "",
     };
     Error::retry(format!("{doing}: {}{advice}", text(error)))

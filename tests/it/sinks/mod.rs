@@ -34,6 +34,8 @@ pub(crate) mod outages;
 pub(crate) mod peer;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres_upkeep;
 pub(crate) mod profile;
 pub(crate) mod protocol;
 #[cfg(all(feature = "net", target_os = "linux"))]
