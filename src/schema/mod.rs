@@ -57,6 +57,8 @@ mod object;
 mod otel_protobuf;
 mod palette;
 mod plain;
+#[cfg(feature = "otlp")]
+pub(crate) mod protobuf;
 mod resolved_fields;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod rows;

@@ -48,6 +48,19 @@ const LINE_KEYS: Keys = Keys {
     fields: None,
 };
 
+/// The attributes of a request's lines, each with the field that it has the value of.
+pub(super) const REQUEST_FIELDS: [(&str, &str); 9] = [
+    ("http.request.method", "method"),
+    ("http.response.status_code", "status"),
+    ("http.route", "route"),
+    ("url.path", "path"),
+    ("url.scheme", "scheme"),
+    ("network.protocol.version", "http_version"),
+    ("user_agent.original", "user_agent"),
+    ("http.request.body.size", "request_bytes"),
+    ("http.response.body.size", "response_bytes"),
+];
+
 /// The attributes written here. A user's field with such a name is under the attribute `fields`.
 pub(super) const KEYS: &[&str] = &[
     "request_id",
@@ -150,17 +163,7 @@ impl Options {
                     .syntax(ATTRIBUTES)
                     .request("request_id", ATTRIBUTES.form)
                     .error_texts("exception.message", "exception.type", "exception.stacktrace")
-                    .request_fields(&[
-                        ("http.request.method", "method"),
-                        ("http.response.status_code", "status"),
-                        ("http.route", "route"),
-                        ("url.path", "path"),
-                        ("url.scheme", "scheme"),
-                        ("network.protocol.version", "http_version"),
-                        ("user_agent.original", "user_agent"),
-                        ("http.request.body.size", "request_bytes"),
-                        ("http.response.body.size", "response_bytes"),
-                    ])
+                    .request_fields(&REQUEST_FIELDS)
                     .request_field("http.server.request.duration", "latency_us", micros_as_seconds)
                     .request_member("error.type", &[], |parts, out| {
                         let error = error_of_request(parts);
@@ -231,13 +234,26 @@ pub(super) fn resource_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Appends the event's name: the one that the program gave it, or that of the convention for panics.
-fn put_event_name(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
-    let name = match parts.record.site_kind() {
+/// Returns the event's name: the one that the program gave it, or that of the convention for panics.
+pub(super) fn event_name<'p>(parts: &Parts<'p>) -> Option<&'p str> {
+    match parts.record.site_kind() {
         Kind::Panic => Some("exception"),
         _ => parts.record.event_name(),
-    };
-    name.is_some_and(|name| {
+    }
+}
+
+/// Passes the attributes of the resource to `put`: the service and the static fields, each name once.
+pub(super) fn each_of_resource(parts: &Parts<'_>, mut put: impl FnMut(&str, &Value<'_>)) {
+    let service = parts.service.map(|service| ("service.name".into(), Value::Str(service)));
+    let statics = last_of_each(parts.record.static_fields()).map(|(name, value)| (resource_name(name), value));
+    let all: Vec<_> = service.into_iter().chain(statics).collect();
+    let mut names = Names::default();
+    all.iter().filter(|(name, _)| names.add(&**name)).for_each(|(name, value)| put(name, value));
+}
+
+/// Appends the event's name.
+fn put_event_name(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
+    event_name(parts).is_some_and(|name| {
         out.extend_from_slice(b",\"eventName\":");
         json::put_str(out, name);
         true
@@ -255,19 +271,15 @@ fn put_scope(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
 /// Ends the scope, and appends the resource; returns true.
 fn put_resource(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(b"}],\"resource\":{\"attributes\":");
-    let service = parts.service.map(|service| ("service.name".into(), Value::Str(service)));
-    let statics = last_of_each(parts.record.static_fields()).map(|(name, value)| (resource_name(name), value));
-    let all: Vec<_> = service.into_iter().chain(statics).collect();
-    let mut names = Names::default();
     let mut separator = b'[';
-    for (name, value) in all.iter().filter(|(name, _)| names.add(&**name)) {
+    each_of_resource(parts, |name, value| {
         let start = out.len();
         ATTRIBUTES.put_key(name, out);
         ATTRIBUTES.form.put(value, out);
         if let Some(first) = out.get_mut(start) {
             *first = std::mem::replace(&mut separator, b',');
         }
-    }
+    });
     out.extend_from_slice(if separator == b'[' { b"[]}}]}" } else { b"]}}]}" });
     true
 }

@@ -18,10 +18,12 @@ use super::engine::{
 };
 use super::json::{self, Form, Json, Tree};
 use super::object::is_reserved;
-use super::otel::{KEYS, MAX_DEPTH, attribute_name, error_of_request, resource_name};
+use super::otel::{
+    KEYS, MAX_DEPTH, REQUEST_FIELDS, attribute_name, each_of_resource, error_of_request, event_name, resource_name,
+};
+use super::protobuf::{put_bytes, put_varint, take, take_bytes, take_varint, varint_bytes};
 use super::resolved_fields::Origin;
-use crate::names::{Names, last_of_each};
-use crate::record::{Kind, Record, Value};
+use crate::record::{Record, Value};
 
 /// Field numbers with their wire types.
 mod tag {
@@ -125,26 +127,12 @@ fn layout(record: &Record<'_>) -> Layout {
         .syntax(Syntax::unnamed(BODY, ANY))
         .message("", ANY)
         .members(Stage::CallSite, |parts, out| {
-            let name = match parts.record.site_kind() {
-                Kind::Panic => Some("exception"),
-                _ => parts.record.event_name(),
-            };
-            name.is_some_and(|name| put_field(out, tag::EVENT_NAME, name.as_bytes()))
+            event_name(parts).is_some_and(|name| put_field(out, tag::EVENT_NAME, name.as_bytes()))
         })
         .syntax(ATTRIBUTES)
         .request("request_id", ATTRIBUTES.form)
         .error_texts("exception.message", "exception.type", "exception.stacktrace")
-        .request_fields(&[
-            ("http.request.method", "method"),
-            ("http.response.status_code", "status"),
-            ("http.route", "route"),
-            ("url.path", "path"),
-            ("url.scheme", "scheme"),
-            ("network.protocol.version", "http_version"),
-            ("user_agent.original", "user_agent"),
-            ("http.request.body.size", "request_bytes"),
-            ("http.response.body.size", "response_bytes"),
-        ])
+        .request_fields(&REQUEST_FIELDS)
         .request_field("http.server.request.duration", "latency_us", micros_as_seconds)
         .request_member("error.type", &[], |parts, out| {
             error_of_request(parts).is_some_and(|error| ANY.put(&Value::Str(&error), out))
@@ -245,15 +233,9 @@ fn put_message(fields: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
 
 /// Appends the resource: the service and the static fields; returns true.
 fn put_resource(parts: &Parts<'_>, out: &mut Vec<u8>) -> bool {
-    let service = parts.service.map(|service| ("service.name".into(), Value::Str(service)));
-    let statics = last_of_each(parts.record.static_fields()).map(|(name, value)| (resource_name(name), value));
-    let all: Vec<_> = service.into_iter().chain(statics).collect();
-    let mut names = Names::default();
-    let mut resource = Vec::new();
-    for (name, value) in all.iter().filter(|(name, _)| names.add(&**name)) {
-        put_attribute(&mut resource, tag::ITEM, name, |out| put_any(out, value));
-    }
-    put_field(out, tag::RESOURCE, &resource)
+    let mut message = Vec::new();
+    each_of_resource(parts, |name, value| put_attribute(&mut message, tag::ITEM, name, |out| put_any(out, value)));
+    put_field(out, tag::RESOURCE, &message)
 }
 
 /// Appends a `KeyValue`. `put` appends its value with the value's length.
@@ -349,45 +331,4 @@ fn put_field(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) -> bool {
     out.push(tag);
     put_bytes(out, bytes);
     true
-}
-
-/// Appends bytes behind their length.
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn varint_bytes(number: u64) -> usize {
-    (64 - (number | 1).leading_zeros() as usize).div_ceil(7)
-}
-
-fn take<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
-    let (taken, rest) = bytes.split_at_checked(count)?;
-    *bytes = rest;
-    Some(taken)
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for place in 0..10 {
-        let byte = *take(bytes, 1)?.first()?;
-        number |= u64::from(byte & 0x7f) << (7 * place);
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-fn take_bytes<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let length = take_varint(bytes)?;
-    take(bytes, usize::try_from(length).ok()?)
 }

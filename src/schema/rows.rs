@@ -1,16 +1,19 @@
 //! Rows for databases: a schema around another one. The worker offers its rows as lines, and no line is parsed back.
 //!
 //! A row has its columns in their order, each with a length of 4 bytes in front (little-endian), or [`NULL`], and a newline
-//! at the end. A number is 8 bytes, little-endian; everything else is text. The form is private: only sinks that asked for it with [`Profile::rows`](crate::sink::Profile) read it, with [`Rows::cells`].
+//! at the end. A number is 8 bytes, little-endian; everything else is text. The form is private: only
+//! sinks that asked for it with [`Profile::rows`](crate::sink::Profile) read it, with [`Rows::each_cell`].
 //!
 //! The column `line` is the line as the output's schema renders it, with the output's edits. The others are text as
 //! [`Template`](super::Template) writes it: no raw control characters, so they are safe for terminals.
+
+use tracing::Level;
 
 use super::clock::ClockText;
 use super::template::Part;
 use super::{Rfc3339, Schema};
 use crate::error::Error;
-use crate::record::Record;
+use crate::record::{Record, Timestamp};
 
 /// The length of a column without a value.
 const NULL: u32 = u32::MAX;
@@ -108,11 +111,38 @@ impl Rows {
     }
 
     /// Reads a row. `None` unless it is exactly one, as for a line that no schema has rendered.
-    pub(crate) fn cells<'a>(&'a self, row: &'a [u8]) -> Option<Cells<'a>> {
+    fn cells<'a>(&'a self, row: &'a [u8]) -> Option<Cells<'a>> {
         let cells = Cells { columns: self.0.iter(), rest: row };
         let mut check = cells.clone();
         let count = check.by_ref().count();
         (count == self.0.len() && check.rest == b"\n").then_some(cells)
+    }
+
+    /// Passes the values of a line to `put`, each with its place: those of its row or, for a line that no schema has
+    /// rendered, what is known of it besides its text.
+    ///
+    /// # Errors
+    /// The first one of `put`.
+    pub(crate) fn each_cell<E>(
+        &self,
+        line: &[u8],
+        time: Timestamp,
+        level: Level,
+        mut put: impl FnMut(usize, Cell<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(mut cells) = self.cells(line) {
+            return cells.try_fold(0, |place, cell| put(place, cell).map(|()| place + 1)).map(drop);
+        }
+        let time = time.to_string();
+        self.0.iter().enumerate().try_for_each(|(place, column)| {
+            let text = match column.content {
+                Content::Time => Some(time.as_bytes()),
+                Content::Text(Part::Level) => Some(level.as_str().as_bytes()),
+                Content::Line => Some(line.strip_suffix(b"\n").unwrap_or(line)),
+                _ => None,
+            };
+            put(place, text.map_or(Cell::Null, Cell::Text))
+        })
     }
 }
 
@@ -148,11 +178,6 @@ impl Column {
         self.content == Content::Line
     }
 
-    /// Returns whether it holds the level.
-    pub(crate) fn is_level(&self) -> bool {
-        self.content == Content::Text(Part::Level)
-    }
-
     /// Returns whether it holds the id of a trace or a request, by which lines are looked up.
     pub(crate) fn is_id(&self) -> bool {
         self.content == Content::Text(Part::TraceId)
@@ -162,7 +187,7 @@ impl Column {
 
 /// The values of a row, in the order of the columns.
 #[derive(Clone, Debug)]
-pub(crate) struct Cells<'a> {
+struct Cells<'a> {
     columns: std::slice::Iter<'a, Column>,
     rest: &'a [u8],
 }

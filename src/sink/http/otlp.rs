@@ -12,6 +12,7 @@ use super::address::decoded;
 use super::api::{Api, Batch, Origin, Response, Verdict, by_status, each_line};
 use super::settings::Compression;
 use crate::error::Error;
+use crate::schema::protobuf::{put_varint, take, take_bytes, take_varint, varint_bytes};
 use crate::schema::{Otel, OtelLine, OtelProtobuf, Schema};
 use crate::sink::{Control, Lines, Next, Profile, Secret, Sink};
 
@@ -215,18 +216,13 @@ fn scope_bytes(lines: &[OtelLine<'_>]) -> usize {
 
 /// Returns the bytes of a field with its tag and length.
 fn sized(bytes: usize) -> usize {
-    let bits = usize::BITS - (bytes | 1).leading_zeros();
-    1 + bits.div_ceil(7) as usize + bytes
+    1 + varint_bytes(bytes as u64) + bytes
 }
 
 /// Appends the tag and the length of a field.
-fn put_head(out: &mut Vec<u8>, tag: u8, mut bytes: usize) {
+fn put_head(out: &mut Vec<u8>, tag: u8, bytes: usize) {
     out.push(tag);
-    while bytes >= 0x80 {
-        out.push(bytes as u8 | 0x80);
-        bytes >>= 7;
-    }
-    out.push(bytes as u8);
+    put_varint(out, bytes as u64);
 }
 
 /// Reads `ExportLogsServiceResponse.partial_success`.
@@ -255,36 +251,15 @@ enum Field<'b> {
 
 /// Takes one field of a message.
 fn field<'b>(bytes: &mut &'b [u8]) -> Option<(u64, Field<'b>)> {
-    let tag = number(bytes)?;
+    let tag = take_varint(bytes)?;
     let value = match tag & 7 {
-        0 => Field::Number(number(bytes)?),
+        0 => Field::Number(take_varint(bytes)?),
         1 => Field::Bytes(take(bytes, 8)?),
-        2 => {
-            let length = number(bytes)?;
-            Field::Bytes(take(bytes, usize::try_from(length).ok()?)?)
-        }
+        2 => Field::Bytes(take_bytes(bytes)?),
         5 => Field::Bytes(take(bytes, 4)?),
         _ => return None,
     };
     Some((tag >> 3, value))
-}
-
-fn number(bytes: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for place in 0..10 {
-        let byte = *take(bytes, 1)?.first()?;
-        number |= u64::from(byte & 0x7f) << (7 * place);
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
-}
-
-fn take<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
-    let (taken, rest) = bytes.split_at_checked(count)?;
-    *bytes = rest;
-    Some(taken)
 }
 
 /// Lines of the schema `Otel`: each is a whole request with one record.

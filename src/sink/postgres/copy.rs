@@ -2,35 +2,17 @@
 //!
 //! Source: PostgreSQL 15, *COPY*, File Formats. A tab ends a column, a newline a row, `\N` is NULL.
 
+use std::convert::Infallible;
+
 use crate::schema::{Cell, Rows};
 use crate::sink::Line;
 
 /// Appends the row of a line.
 pub(super) fn put_row(out: &mut Vec<u8>, rows: &Rows, line: &Line<'_>) {
-    match rows.cells(line.bytes) {
-        Some(cells) => {
-            for (place, cell) in cells.enumerate() {
-                put_cell(out, place, cell);
-            }
-        }
-        // A line that no schema has rendered: what is known of it besides its text.
-        None => {
-            for (place, column) in rows.columns().iter().enumerate() {
-                let time;
-                let text = if column.is_time() {
-                    time = line.time.to_string();
-                    Some(time.as_bytes())
-                } else if column.is_level() {
-                    Some(line.level.as_str().as_bytes())
-                } else if column.is_line() {
-                    Some(line.bytes.strip_suffix(b"\n").unwrap_or(line.bytes))
-                } else {
-                    None
-                };
-                put_cell(out, place, text.map_or(Cell::Null, Cell::Text));
-            }
-        }
-    }
+    let Ok(()) = rows.each_cell(line.bytes, line.time, line.level, |place, cell| {
+        put_cell(out, place, cell);
+        Ok::<_, Infallible>(())
+    });
     out.push(b'\n');
 }
 

@@ -8,8 +8,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior}
 use super::table::Table;
 use crate::error::Error;
 use crate::schema::Cell;
+use crate::sink::Lines;
 use crate::sink::file::LibraryFile;
-use crate::sink::{Line, Lines};
 
 /// How long a call waits for a lock that another process holds. The worker then offers the lines again.
 pub(super) const BUSY: Duration = Duration::from_millis(200);
@@ -132,14 +132,8 @@ impl Database {
             let mut insert = connection.prepare(&self.insert)?;
             for line in lines.iter() {
                 bytes += line.bytes.len();
-                match table.rows.cells(line.bytes) {
-                    Some(cells) => {
-                        for (place, cell) in (1..).zip(cells) {
-                            bind(&mut insert, place, cell)?;
-                        }
-                    }
-                    None => bind_line(&mut insert, table, &line)?,
-                }
+                let put = |place, cell: Cell<'_>| bind(&mut insert, place + 1, cell);
+                table.rows.each_cell(line.bytes, line.time, line.level, put)?;
                 insert.raw_execute()?;
             }
         }
@@ -203,25 +197,6 @@ fn bind(insert: &mut Statement<'_>, place: usize, cell: Cell<'_>) -> rusqlite::R
             Err(_) => insert.raw_bind_parameter(place, &*String::from_utf8_lossy(text)),
         },
     }
-}
-
-/// Binds a line that is no row: what is known of it besides its text.
-fn bind_line(insert: &mut Statement<'_>, table: &Table, line: &Line<'_>) -> rusqlite::Result<()> {
-    for (place, column) in (1..).zip(table.rows.columns()) {
-        let time;
-        let text = if column.is_time() {
-            time = line.time.to_string();
-            Some(time.as_bytes())
-        } else if column.is_level() {
-            Some(line.level.as_str().as_bytes())
-        } else if column.is_line() {
-            Some(line.bytes.strip_suffix(b"\n").unwrap_or(line.bytes))
-        } else {
-            None
-        };
-        bind(insert, place, text.map_or(Cell::Null, Cell::Text))?;
-    }
-    Ok(())
 }
 
 /// Adds to an error of SQLite what failed. What is no database can only be a mistake; everything else can be retried.
