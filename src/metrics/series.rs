@@ -79,7 +79,7 @@ pub(super) const SERIES: [Series; 27] = [
     },
     Series {
         name: "spanline_lines_filtered_total",
-        help: "Lines that the output's record filter refused.",
+        help: "Lines that the output's record filter refused, or that a level of a fallback left out.",
         unit: Unit::Lines,
         values: Values::CountByLevel(|output| output.filtered),
     },

@@ -22,8 +22,8 @@ pub struct OutputMetrics {
     pub written: ByLevel,
     /// Lines lost, by reason.
     pub dropped: Dropped,
-    /// Lines that the output's [record filter](crate::Output::record_filter) refused. They are not dropped: the output was
-    /// not meant to have them.
+    /// Lines that the output's [record filter](crate::Output::record_filter) refused, or that a level of
+    /// `sink::Fallback` left out. They are not dropped: the output was not meant to have them.
     pub filtered: ByLevel,
     /// Lines that wait, or that were offered to the sink and not taken.
     pub queued: ByLevel,

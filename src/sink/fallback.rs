@@ -6,8 +6,10 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Level;
+
 use super::inner::{Calling, Inner};
-use super::{Control, Lines, Next, Profile, Sink};
+use super::{Control, Line, Lines, Next, Profile, Sink};
 use crate::error::Error;
 use crate::sync::after;
 
@@ -31,8 +33,12 @@ use crate::sync::after;
 pub struct Fallback {
     first: Inner,
     second: Box<dyn Sink>,
+    first_level: Option<Level>,
+    second_level: Option<Level>,
     patience: Duration,
     uses_second: bool,
+    /// Lines that the second sink was not meant to have, since the first one failed.
+    left_out: usize,
     /// When the first sink got ahead last, or lines came after a time without any.
     moved: Instant,
     /// When the second sink wants to be called, also without lines.
@@ -50,8 +56,11 @@ impl Fallback {
         Self {
             first: Inner::new(Box::new(first)),
             second: Box::new(second),
+            first_level: None,
+            second_level: None,
             patience: Self::DEFAULT_PATIENCE,
             uses_second: false,
+            left_out: 0,
             moved: Instant::now(),
             second_at,
             reports: Vec::new(),
@@ -65,6 +74,32 @@ impl Fallback {
         self
     }
 
+    /// Sets the level of the lines that the first sink gets: this one and those that are more severe. All by default.
+    ///
+    /// Others are left out until its failure is noticed: they count as
+    /// [`filtered`](crate::metrics::OutputMetrics::filtered).
+    pub fn first_level(mut self, level: Level) -> Self {
+        self.first_level = Some(level);
+        self
+    }
+
+    /// Sets the level of the lines that the second sink gets: this one and those that are more severe. All by default.
+    ///
+    /// Others are left out while the first sink fails: they count as
+    /// [`filtered`](crate::metrics::OutputMetrics::filtered), and the complaint at the end of the failure has their number.
+    ///
+    /// ```
+    /// # use spanline::RollingFile;
+    /// # use spanline::sink::{Fallback, Memory};
+    /// # let server = Memory::new();
+    /// let sink = Fallback::new(server, RollingFile::new("logs/orders.log")).second_level(tracing::Level::WARN);
+    /// # let _ = spanline::Output::new(sink);
+    /// ```
+    pub fn second_level(mut self, level: Level) -> Self {
+        self.second_level = Some(level);
+        self
+    }
+
     /// Calls the first sink. Returns what it asks for and whether it got ahead.
     fn call_first(&mut self, lines: &mut Lines, now: Instant) -> Result<(Next, bool), Error> {
         self.first.open(now)?;
@@ -74,6 +109,7 @@ impl Fallback {
     }
 
     fn use_first(&mut self, lines: &mut Lines, now: Instant) -> Result<Option<Next>, Error> {
+        leave_out(lines, self.first_level, u64::MAX);
         if lines.is_done() {
             self.moved = now;
         }
@@ -108,36 +144,95 @@ impl Fallback {
         lines.give_back(..);
         // The second sink gets whole lines.
         lines.rewind_line();
-        self.uses_second = true;
+        (self.uses_second, self.left_out) = (true, 0);
         lines.report(error);
-        lines.remark("lines go to the second sink until the first one takes them again");
+        lines.remark(match self.second_level {
+            None => "lines go to the second sink until the first one takes them again".to_owned(),
+            Some(level) => format!(
+                "lines of {level} and above go to the second sink until the first one takes lines again, others are left \
+                 out"
+            ),
+        });
+    }
+
+    fn switch_back(&mut self, lines: &mut Lines, now: Instant) {
+        (self.uses_second, self.moved) = (false, now);
+        lines.remark(match self.left_out {
+            0 => "the first sink takes lines again".to_owned(),
+            count => format!("the first sink takes lines again; {count} lines were left out meanwhile"),
+        });
     }
 
     fn use_second(&mut self, lines: &mut Lines, now: Instant) -> Result<Next, Error> {
-        if lines.in_flight() == 0 && lines.has_offered() && lines.at_line_start() && self.first.is_ready(now) {
-            match self.call_first(lines, now) {
-                Ok((next, true)) => {
-                    (self.uses_second, self.moved) = (false, now);
-                    lines.remark("the first sink takes lines again");
-                    return Ok(next);
-                }
-                Ok((_, false)) => self.first.failed(now),
-                // About a line: it takes the others.
-                Err(error) if error.is_rejected() => {
-                    (self.uses_second, self.moved) = (false, now);
-                    return Err(error);
-                }
-                Err(error) => {
-                    lines.give_back(..);
-                    lines.report(error);
-                }
-            }
-            lines.rewind_line();
+        if let Some(next) = self.try_first(lines, now)? {
+            return Ok(next);
         }
-        let next = self.second.write(lines)?;
+        self.write_second(lines, u64::MAX)
+    }
+
+    /// Passes lines before the id `end` to the second sink.
+    fn write_second(&mut self, lines: &mut Lines, end: u64) -> Result<Next, Error> {
+        self.left_out += leave_out(lines, self.second_level, end);
+        let next = lines.until(end, |lines| self.second.write(lines))?;
         self.second_at = None;
         Ok(next)
     }
+
+    /// Tries the first sink again, if it is ready for that. Returns what it asks for if it takes lines.
+    fn try_first(&mut self, lines: &mut Lines, now: Instant) -> Result<Option<Next>, Error> {
+        let may_begin = |lines: &Lines| lines.in_flight() == 0 && lines.has_offered() && lines.at_line_start();
+        if !may_begin(lines) || !self.first.is_ready(now) {
+            return Ok(None);
+        }
+        // It gets no line that its level leaves out, and the second sink gets those in their order.
+        let level = self.first_level;
+        let first = lines.iter().find(|line| line.is_notice || passes(line.level, level)).map(|line| line.id);
+        let Some(first) = first else { return Ok(None) };
+        if lines.first().is_some_and(|line| line.id < first) {
+            self.write_second(lines, first)?;
+            if !may_begin(lines) || lines.first().is_none_or(|line| line.id != first) {
+                return Ok(None);
+            }
+        }
+        let end = lines.iter().find(|line| !line.is_notice && !passes(line.level, level)).map(|line| line.id);
+        match lines.until(end.unwrap_or(u64::MAX), |lines| self.call_first(lines, now)) {
+            Ok((next, true)) => {
+                self.switch_back(lines, now);
+                return Ok(Some(next));
+            }
+            Ok((_, false)) => self.first.failed(now),
+            // About a line: it takes the others.
+            Err(error) if error.is_rejected() => {
+                self.switch_back(lines, now);
+                return Err(error);
+            }
+            Err(error) => {
+                lines.give_back(..);
+                lines.report(error);
+            }
+        }
+        lines.rewind_line();
+        Ok(None)
+    }
+}
+
+/// Whether a line goes to a sink of a level.
+fn passes(line: Level, of_sink: Option<Level>) -> bool {
+    of_sink.is_none_or(|level| line <= level)
+}
+
+/// Leaves out offered lines before the id `end` that a level does not let pass. Returns how many.
+///
+/// What the log writes about itself passes. So does the rest of a line that was taken in part.
+fn leave_out(lines: &mut Lines, level: Option<Level>, end: u64) -> usize {
+    if level.is_none() {
+        return 0;
+    }
+    let begun = (!lines.at_line_start()).then(|| lines.first().map(|line| line.id)).flatten();
+    let is_out = |line: &Line<'_>| !line.is_notice && !passes(line.level, level) && Some(line.id) != begun;
+    let out: Vec<_> = lines.iter().take_while(|line| line.id < end).filter(is_out).map(|line| line.id).collect();
+    out.iter().for_each(|id| lines.leave_out(*id..=*id));
+    out.len()
 }
 
 impl Sink for Fallback {

@@ -87,6 +87,7 @@ impl Engine {
         let notices = dropped.iter().filter(|line| line.is_notice).count();
         self.counts.notices = self.counts.notices.saturating_sub(notices as u64);
         let lines = &mut self.delivery.lines;
+        let filtered = filtered.plus(lines.take_left_out());
         if lines.is_done() {
             lines.clear(2 * CHUNK_BYTES);
         }

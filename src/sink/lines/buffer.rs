@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::chunk::{Chunk, Entry, State};
 use super::line::{Iter, Line};
 use crate::error::Error;
-use crate::metrics::{Delivered, DroppedLine};
+use crate::metrics::{ByLevel, Delivered, DroppedLine};
 
 /// Rendered lines, each ending in a newline, offered to a sink in order.
 ///
@@ -65,6 +65,8 @@ pub(super) struct Changes {
     pub(super) written_bytes: u64,
     /// Lines that the sink rejected, or dropped from its spool.
     pub(super) dropped: Vec<DroppedLine>,
+    /// Lines that the sink was not meant to have.
+    pub(super) left_out: ByLevel,
     /// Why it rejected the last of them.
     pub(super) reject_reason: Option<String>,
     /// What went wrong without ending the call.

@@ -244,6 +244,11 @@ impl Lines {
         if self.changes.given_back > 0 { self.changes.given_back } else { self.visible() }
     }
 
+    /// Takes out the count of lines that the sink was not meant to have.
+    pub(crate) fn take_left_out(&mut self) -> ByLevel {
+        std::mem::take(&mut self.changes.left_out)
+    }
+
     /// Takes out the lines that the sink dropped, and why it rejected the last of them.
     pub(crate) fn take_dropped(&mut self) -> (Vec<DroppedLine>, Option<String>) {
         (std::mem::take(&mut self.changes.dropped), self.changes.reject_reason.take())

@@ -79,6 +79,28 @@ impl Lines {
         spooled
     }
 
+    /// Says that the sink is not meant to have offered lines: they count as filtered.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn leave_out(&mut self, ids: impl RangeBounds<u64>) {
+        let mut left_out = ByLevel::default();
+        self.finish(ids, |entry, _| {
+            let is_offered = entry.state == State::Offered;
+            left_out.add(entry.level, u64::from(is_offered) * entry.counted());
+            is_offered.then_some(0)
+        });
+        self.changes.left_out = self.changes.left_out.plus(left_out);
+        self.settle();
+    }
+
+    /// Says that the sink is not meant to have lines from the spool.
+    #[cfg(feature = "spool")]
+    pub(in crate::sink) fn spooled_left_out(&mut self, lines: ByLevel) {
+        let lines = ByLevel::of(|level| self.most_spooled(level, lines.level(level)));
+        self.delivered.unspool(lines);
+        self.changes.left_out = self.changes.left_out.plus(lines);
+        self.changes.steps += u64::from(lines.total() > 0);
+    }
+
     /// Says that an earlier process left lines in the spool.
     pub fn take_over(&mut self, level: Level, lines: u64) {
         self.delivered.take_over(of(level, lines));

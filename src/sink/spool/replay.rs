@@ -117,6 +117,7 @@ impl Replay {
 
     /// Moves what the sink has done to the books and to the disk.
     pub(super) fn settle(&mut self, store: &mut Store, outer: &mut Lines) {
+        outer.spooled_left_out(self.lines.take_left_out());
         let (dropped, reason) = self.lines.take_dropped();
         for line in dropped.into_iter().filter(|line| !line.is_notice) {
             outer.spooled_dropped(line.reason, line.level, line.lines, line.time);

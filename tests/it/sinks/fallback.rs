@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use spanline::sink::{Fallback, Lines, Memory, Next, Sink};
+use spanline::sink::{Fallback, Lines, Memory, Next, Sink, Spool};
 use spanline::{Error, Output, RollingFile};
 use tracing::Level;
 
 use crate::sinks::peer::balanced;
 use crate::support::faults::{Complaints, built, panic_quietly, within};
-use crate::support::ledger::{log, read};
+use crate::support::ledger::{LEVELS, log, read};
 use crate::support::wait::{PATIENCE, until};
 
 /// What the first sink does.
@@ -163,4 +163,117 @@ fn a_line_that_the_first_sink_rejects_does_not_go_to_the_second() {
     guard.close().unwrap();
     let books = balanced(&handle.metrics());
     assert_eq!((books.written.total(), books.dropped.total(), second.text().as_str()), (19, 1, ""));
+}
+
+/// Logs lines of all levels in turn.
+fn log_all(from: u64, to: u64) {
+    (from..to).for_each(|seq| log(LEVELS[seq as usize % 5], 0, seq));
+}
+
+/// Returns whether the line of a number is of WARN or above.
+fn is_severe(seq: &u64) -> bool {
+    seq % 5 < 2
+}
+
+#[test]
+fn while_the_first_sink_fails_the_second_gets_the_lines_of_its_level_and_the_others_count_as_filtered() {
+    for how in [How::Fails, How::Tears, How::Holds, How::Waits, How::Panics] {
+        let (first, second, complaints) = (First::default(), Memory::new(), Complaints::default());
+        let fallback = Fallback::new(first.clone(), second.clone()).patience(Duration::from_millis(20));
+        let output = Output::new(fallback.second_level(Level::WARN)).name("out");
+        let builder = spanline::builder().filter("trace").on_complaint(complaints.hook());
+        let (dispatch, guard) = built(builder.output(output));
+        let handle = guard.handle();
+        let books = || handle.metrics().outputs.remove(0);
+        within(&dispatch, || log_all(0, 50));
+        handle.flush(PATIENCE).unwrap();
+        assert_eq!((first.numbers(), books().filtered.total()), ((0..50).collect(), 0));
+        first.set(how);
+        within(&dispatch, || log_all(50, 100));
+        until("lines in the second sink", || numbers(&second.text()).len() == 20);
+        until("the others to be counted", || books().filtered.total() == 30);
+        first.set(How::Takes);
+        let mut next = 100;
+        until("lines in the first sink", || {
+            within(&dispatch, || log_all(next, next + 5));
+            next += 5;
+            handle.flush(PATIENCE).unwrap();
+            first.numbers().len() > 50
+        });
+        guard.close().unwrap();
+        let books = balanced(&handle.metrics());
+        let (in_first, in_second) = (first.numbers(), numbers(&second.text()));
+        assert!(in_first.is_sorted() && in_second.is_sorted() && in_second.iter().all(is_severe), "{how:?}");
+        assert_eq!((books.dropped.total(), books.queued.total()), (0, 0), "{how:?}");
+        assert_eq!(books.written.total(), (in_first.len() + in_second.len()) as u64, "{how:?}");
+        assert_eq!(books.filtered.total(), next - books.written.total(), "{how:?}");
+        assert_eq!((books.filtered.level(Level::ERROR), books.filtered.level(Level::WARN)), (0, 0), "{how:?}");
+        let missing = (0..next).filter(|seq| !in_first.contains(seq) && !in_second.contains(seq)).collect::<Vec<_>>();
+        assert!(missing.iter().all(|seq| !is_severe(seq)), "{how:?}: {missing:?}");
+        let said = complaints.all().join("\n");
+        let told = format!("{} lines were left out meanwhile", books.filtered.total());
+        assert!(said.contains("lines of WARN and above go to the second sink") && said.contains(&told), "{said}");
+    }
+}
+
+#[test]
+fn the_first_sink_gets_the_lines_of_its_level_and_the_second_all_of_them() {
+    let (first, second) = (First::default(), Memory::new());
+    let fallback = Fallback::new(first.clone(), second.clone()).first_level(Level::WARN);
+    let builder = spanline::builder().filter("trace").on_complaint(|_| {});
+    let (dispatch, guard) = built(builder.output(Output::new(fallback).name("out")));
+    let handle = guard.handle();
+    // The first line of each batch is one that the first sink does not get.
+    let log_some = |from: u64| {
+        within(&dispatch, || log_all(from + 2, from + 52));
+        handle.flush(PATIENCE).unwrap();
+    };
+    log_some(0);
+    assert_eq!(first.numbers(), (2..52).filter(is_severe).collect::<Vec<_>>());
+    assert_eq!(handle.metrics().outputs[0].filtered.total(), 30);
+    first.set(How::Fails);
+    log_some(50);
+    assert_eq!(numbers(&second.text()), (52..102).filter(is_severe).collect::<Vec<_>>(), "it has just failed");
+    log_some(100);
+    assert_eq!(numbers(&second.text())[20..], (102..152).collect::<Vec<_>>());
+    first.set(How::Takes);
+    let mut next = 150;
+    until("lines in the first sink", || {
+        log_some(next);
+        next += 50;
+        first.numbers().len() > 20
+    });
+    guard.close().unwrap();
+    let books = balanced(&handle.metrics());
+    let (in_first, in_second) = (first.numbers(), numbers(&second.text()));
+    assert!(in_first.iter().all(is_severe) && in_first.is_sorted() && in_second.is_sorted());
+    let is_in_one = |seq: &u64| in_first.contains(seq) != in_second.contains(seq);
+    assert!((2..next + 2).filter(is_severe).all(|seq| is_in_one(&seq)), "each severe line is in one of both");
+    assert_eq!(books.written.total(), (in_first.len() + in_second.len()) as u64);
+    assert_eq!((books.filtered.total(), books.dropped.total()), (next - books.written.total(), 0));
+}
+
+#[test]
+fn lines_of_a_spool_that_the_second_sink_is_not_meant_to_have_count_as_filtered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (First::default(), First::default());
+    first.set(How::Fails);
+    second.set(How::Fails);
+    let fallback = Fallback::new(first, second.clone()).second_level(Level::WARN);
+    let spool = Spool::new(folder.path().join("spool"), fallback);
+    let builder = spanline::builder().filter("trace").on_complaint(|_| {});
+    let (dispatch, guard) = built(builder.output(Output::new(spool).name("out")));
+    let handle = guard.handle();
+    within(&dispatch, || log_all(0, 100));
+    until("lines on disk", || handle.metrics().outputs[0].spooled.total() > 0);
+    second.set(How::Takes);
+    until("all lines to be somewhere", || {
+        let books = handle.metrics().outputs.remove(0);
+        books.written.total() + books.filtered.total() == 100
+    });
+    guard.close().unwrap();
+    let books = balanced(&handle.metrics());
+    assert_eq!((books.spooled.total(), books.queued.total(), books.dropped.total()), (0, 0, 0), "{books:#?}");
+    assert_eq!((books.written.total(), books.filtered.total()), (40, 60), "{books:#?}");
+    assert_eq!(second.numbers(), (0..100).filter(is_severe).collect::<Vec<_>>());
 }

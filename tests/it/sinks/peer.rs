@@ -318,8 +318,8 @@ pub(crate) fn balanced(metrics: &Metrics) -> OutputMetrics {
     for level in LEVELS {
         let come = output.emitted.level(level) + output.taken_over.level(level);
         let dropped: u64 = output.dropped.reasons().map(|(_, by_level)| by_level.level(level)).sum();
-        let counts = [output.written, output.queued, output.in_flight, output.held_back, output.spooled];
-        let gone: u64 = counts.iter().map(|count| count.level(level)).sum();
+        let kept = [output.queued, output.in_flight, output.held_back, output.spooled];
+        let gone: u64 = [output.written, output.filtered].iter().chain(&kept).map(|count| count.level(level)).sum();
         assert_eq!(come, dropped + gone, "{level}: {output:#?}");
     }
     output.clone()

@@ -14,16 +14,19 @@ fn a_server_of_tcp_gets_the_lines_of_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
-    let received = thread::spawn(move || {
-        let mut text = String::new();
-        server.accept().unwrap().0.read_to_string(&mut text).unwrap();
-        text
+    let (ran, received) = thread::scope(|scope| {
+        let received = scope.spawn(|| {
+            let mut text = String::new();
+            server.accept().unwrap().0.read_to_string(&mut text).unwrap();
+            text
+        });
+        let ran = run(&format!("\"$0\" --to tcp://{address}"), directory.path());
+        (ran, received.join().unwrap())
     });
-    let ran = run(&format!("\"$0\" --to tcp://{address}"), directory.path());
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     let (file, _) = in_files(&directory.path().join("logs"), None);
     check(&file, 400, None);
-    assert_eq!(sorted(&lines(&received.join().unwrap())), sorted(&file));
+    assert_eq!(sorted(&lines(&received)), sorted(&file));
     assert!(ran.stderr.contains(&format!("tcp: {} lines written, 0 dropped,", file.len())), "{}", ran.stderr);
 }
 
