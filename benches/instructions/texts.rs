@@ -10,9 +10,9 @@ use crate::works::{Part, Work};
 /// Texts of the real world, and what looking for secrets in one of their bytes may cost. Each is the field of an event,
 /// and has no secret.
 pub(crate) const TEXTS: [Text; 5] = [
-    Text::new("url", "url_line", URL, url, 6.9),
+    Text::new("url", "url_line", URL, url, 7.0),
     Text::new("user_agent", "user_agent_line", USER_AGENT, user_agent, 6.1),
-    Text::new("sql", "sql_line", SQL, sql, 6.4),
+    Text::new("sql", "sql_line", SQL, sql, 6.5),
     Text::new("trace", "trace_line", TRACE, trace, 5.3),
     Text::new("json", "json_line", JSON, json, 16.6),
 ];
