@@ -136,8 +136,13 @@ impl Fallback {
             self.switch(lines, Error::retry("the first sink takes and acknowledges nothing"));
             return Ok(None);
         }
+        Ok(Some(self.within_patience(lines, asked, patience)))
+    }
+
+    /// Returns what the first sink asks for, and no later than its patience ends for lines that it has.
+    fn within_patience(&self, lines: &Lines, asked: Next, patience: Duration) -> Next {
         let is_moving = asked == Next::Done && lines.has_offered();
-        Ok(Some(if is_moving { asked } else { asked.or_at(Some(after(self.moved, patience))) }))
+        if lines.is_done() || is_moving { asked } else { asked.or_at(Some(after(self.moved, patience))) }
     }
 
     fn switch(&mut self, lines: &mut Lines, error: Error) {
@@ -198,7 +203,7 @@ impl Fallback {
         match lines.until(end.unwrap_or(u64::MAX), |lines| self.call_first(lines, now)) {
             Ok((next, true)) => {
                 self.switch_back(lines, now);
-                return Ok(Some(next));
+                return Ok(Some(self.within_patience(lines, next, self.patience)));
             }
             Ok((_, false)) => self.first.failed(now),
             // About a line: it takes the others.

@@ -211,8 +211,11 @@ fn while_the_first_sink_fails_the_second_gets_the_lines_of_its_level_and_the_oth
         let missing = (0..next).filter(|seq| !in_first.contains(seq) && !in_second.contains(seq)).collect::<Vec<_>>();
         assert!(missing.iter().all(|seq| !is_severe(seq)), "{how:?}: {missing:?}");
         let said = complaints.all().join("\n");
-        let told = format!("{} lines were left out meanwhile", books.filtered.total());
-        assert!(said.contains("lines of WARN and above go to the second sink") && said.contains(&told), "{said}");
+        assert!(said.contains("lines of WARN and above go to the second sink"), "{said}");
+        let told = said.lines().filter_map(|text| text.strip_suffix(" lines were left out meanwhile"));
+        let told: u64 = told.map(|text| text.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+        // On a slow machine, there may be several switches, and one with equal numbers is reported once.
+        assert!((1..=books.filtered.total()).contains(&told), "{told}: {said}");
     }
 }
 
@@ -231,16 +234,17 @@ fn the_first_sink_gets_the_lines_of_its_level_and_the_second_all_of_them() {
     log_some(0);
     assert_eq!(first.numbers(), (2..52).filter(is_severe).collect::<Vec<_>>());
     assert_eq!(handle.metrics().outputs[0].filtered.total(), 30);
+    // The failure is noticed with a line that both get.
     first.set(How::Fails);
-    log_some(50);
-    assert_eq!(numbers(&second.text()), (52..102).filter(is_severe).collect::<Vec<_>>(), "it has just failed");
-    log_some(100);
-    assert_eq!(numbers(&second.text())[20..], (102..152).collect::<Vec<_>>());
+    within(&dispatch, || log(Level::ERROR, 0, 55));
+    handle.flush(PATIENCE).unwrap();
+    log_some(55);
+    assert_eq!(numbers(&second.text()), [55].into_iter().chain(57..107).collect::<Vec<_>>());
     first.set(How::Takes);
-    let mut next = 150;
+    let (mut next, mut logged) = (105, 101);
     until("lines in the first sink", || {
         log_some(next);
-        next += 50;
+        (next, logged) = (next + 50, logged + 50);
         first.numbers().len() > 20
     });
     guard.close().unwrap();
@@ -248,9 +252,10 @@ fn the_first_sink_gets_the_lines_of_its_level_and_the_second_all_of_them() {
     let (in_first, in_second) = (first.numbers(), numbers(&second.text()));
     assert!(in_first.iter().all(is_severe) && in_first.is_sorted() && in_second.is_sorted());
     let is_in_one = |seq: &u64| in_first.contains(seq) != in_second.contains(seq);
-    assert!((2..next + 2).filter(is_severe).all(|seq| is_in_one(&seq)), "each severe line is in one of both");
+    let severe = (2..52).chain([55]).chain(57..next + 2).filter(is_severe);
+    assert!(severe.into_iter().all(|seq| is_in_one(&seq)), "each severe line is in one of both");
     assert_eq!(books.written.total(), (in_first.len() + in_second.len()) as u64);
-    assert_eq!((books.filtered.total(), books.dropped.total()), (next - books.written.total(), 0));
+    assert_eq!((books.filtered.total(), books.dropped.total()), (logged - books.written.total(), 0));
 }
 
 #[test]
@@ -276,4 +281,21 @@ fn lines_of_a_spool_that_the_second_sink_is_not_meant_to_have_count_as_filtered(
     assert_eq!((books.spooled.total(), books.queued.total(), books.dropped.total()), (0, 0, 0), "{books:#?}");
     assert_eq!((books.written.total(), books.filtered.total()), (40, 60), "{books:#?}");
     assert_eq!(second.numbers(), (0..100).filter(is_severe).collect::<Vec<_>>());
+}
+
+#[test]
+fn lines_that_the_first_sink_holds_after_a_failure_go_to_the_second_without_another_line() {
+    let (first, second) = (First::default(), Memory::new());
+    first.set(How::Fails);
+    let fallback = Fallback::new(first.clone(), second.clone()).patience(Duration::from_millis(20));
+    let builder = spanline::builder().filter("trace").on_complaint(|_| {});
+    let (dispatch, guard) = built(builder.output(Output::new(fallback).name("out")));
+    within(&dispatch, || log(Level::INFO, 0, 0));
+    until("a line in the second sink", || numbers(&second.text()).len() == 1);
+    first.set(How::Holds);
+    for seq in 1..5 {
+        within(&dispatch, || log(Level::INFO, 0, seq));
+        until("the line in the second sink", || numbers(&second.text()).len() as u64 == seq + 1);
+    }
+    guard.close().unwrap();
 }

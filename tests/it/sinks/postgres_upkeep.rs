@@ -110,8 +110,10 @@ fn a_partition_is_dropped_when_all_of_its_day_is_too_old() {
     let kept = || sink(&server).partitioned_by_day().keep_for(Duration::from_secs(3 * 86_400));
     let books = log_on(kept(), 0, [0, -10, -300]);
     assert_eq!(books.dropped.total(), 0);
+    let (_, guard) = built(Times::default().to(kept(), 0));
     // Three days before noon is noon of day -3, whose afternoon is kept.
     until("old rows to go", || rows(&server).split(' ').count() == 4);
+    guard.close().unwrap();
     let mut found: Vec<_> = rows(&server).split(' ').map(str::to_owned).collect();
     found.sort();
     assert_eq!(found, ["log_20261117|1", "log_20261118|1", "log_20261119|1", "log_20261120|2"]);
