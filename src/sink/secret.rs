@@ -1,7 +1,9 @@
 //! Passwords, tokens and keys in the settings of sinks. They appear in no text that the log writes.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Error;
@@ -17,6 +19,9 @@ use crate::error::Error;
 /// ```
 #[derive(Clone)]
 pub struct Secret(Arc<Place>);
+
+/// A larger file holds something else.
+const MAX_BYTES: u64 = 64 << 10;
 
 enum Place {
     Text(String),
@@ -49,8 +54,8 @@ impl Secret {
         match &*self.0 {
             Place::Text(text) => Ok(text.clone()),
             Place::File(path) => {
-                let failed = |error| Error::io(format!("read the secret in {}", path.display()), error);
-                let text = std::fs::read_to_string(path).map_err(failed)?;
+                let text =
+                    read(path).map_err(|error| Error::io(format!("read the secret in {}", path.display()), error))?;
                 let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
                 Ok(line.unwrap_or(&text).to_owned())
             }
@@ -59,6 +64,22 @@ impl Secret {
             }
         }
     }
+}
+
+/// Reads a file that holds a secret.
+fn read(path: &Path) -> io::Result<String> {
+    // The thread would wait for the other end of a FIFO, and a device may have no end.
+    let metadata = std::fs::metadata(path)?;
+    let why = if !metadata.is_file() {
+        "it is not a regular file"
+    } else if metadata.len() > MAX_BYTES {
+        "it has more than 64 KiB"
+    } else {
+        let mut text = String::new();
+        File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
+        return Ok(text);
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("{why}; expected a file with nothing but the secret")))
 }
 
 /// Shows where the secret comes from.
@@ -92,6 +113,22 @@ mod tests {
         // It is no text: the error says so without it.
         std::fs::write(&path, b"hunter2\xff").unwrap();
         assert!(!format!("{:#}", secret.read().unwrap_err()).contains("hunter2"));
+        std::fs::write(&path, vec![b'a'; 64 << 10]).unwrap();
+        assert_eq!(secret.read().unwrap().len(), 64 << 10);
+        // No secret, or none that ends.
+        std::fs::write(&path, vec![b'a'; 65 << 10]).unwrap();
+        assert!(format!("{:#}", secret.read().unwrap_err()).contains("64 KiB"));
+        for other in [folder.path(), Path::new("/dev/zero")] {
+            assert!(Secret::file(other).read().unwrap_err().is_retryable());
+        }
+        #[cfg(unix)]
+        {
+            let pipe = folder.path().join("pipe");
+            let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+            assert!(
+                made.success() && format!("{:#}", Secret::file(&pipe).read().unwrap_err()).contains("regular file")
+            );
+        }
         assert_eq!(Secret::text("hunter2").read().unwrap(), "hunter2");
         assert!(!format!("{:?}", Secret::text("hunter2")).contains("hunter2"));
         let unset = Secret::variable("SPANLINE_TEST_OF_NO_SUCH_VARIABLE");

@@ -31,12 +31,24 @@ impl Address {
             return Err(wrong(&format!("the URL's scheme is {scheme}")));
         }
         let authority = uri.authority().ok_or_else(|| wrong("the URL names no host"))?.as_str();
+        // A password with one of `/?#` ends the authority early: its rest would be taken for a path, and shown.
+        let is_early = url.matches('@').count() > authority.matches('@').count();
+        if is_early || authority.matches('@').count() > 1 {
+            return Err(wrong(
+                "the URL has an @ that does not end a user and a password; write %40 for one, and %2F, %3F and \
+                 %23 for /, ? and # in a password",
+            ));
+        }
         let (credentials, host) = match authority.rsplit_once('@') {
             Some((credentials, host)) => (Some(credentials), host),
             None => (None, authority),
         };
         if host.is_empty() || host.starts_with(':') {
             return Err(wrong("the URL names no host"));
+        }
+        let port = host.rsplit_once(']').map_or(host, |(_, port)| port).split_once(':').map(|(_, port)| port);
+        if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+            return Err(wrong("the URL has no port from 1 to 65535 behind its host"));
         }
         let credentials = credentials.map(|text| {
             let (user, password) = text.split_once(':').unwrap_or((text, ""));
@@ -90,6 +102,13 @@ impl Address {
         url
     }
 
+    /// Returns the values in the query, as they are and decoded.
+    pub(super) fn query_values(&self) -> impl Iterator<Item = String> + '_ {
+        let parts = self.query.as_deref().unwrap_or_default().split('&');
+        let values = parts.map(|part| part.split_once('=').map_or(part, |(_, value)| value));
+        values.flat_map(|value| [value.to_owned(), decoded(value)])
+    }
+
     /// Returns the address as a text may show it.
     pub(super) fn shown(&self) -> String {
         format!("{}{}", self.origin, self.path)
@@ -107,7 +126,7 @@ pub(super) fn shown_target(target: &str) -> String {
         }
         None => target.rsplit_once('@').map_or(target, |(_, rest)| rest).to_owned(),
     };
-    super::client::printable(&shown)
+    super::shown::printable(&shown)
 }
 
 /// Encodes a value of a query.
@@ -165,9 +184,28 @@ mod tests {
 
     #[test]
     fn what_is_no_url_of_http_is_an_error_that_does_not_show_it() {
-        for url in ["", "collector", "ftp://ada:hunter2@host/", "http://:80/", "http://ada:hunter2 @host/", "/path"] {
+        for url in [
+            "",
+            "collector",
+            "ftp://ada:hunter2@host/",
+            "http://:80/",
+            "http://ada:hunter2 @host/",
+            "/path",
+            // A character of the password ends it.
+            "http://ada:hunter2/3@host/",
+            "http://ada:1/hunter2@host/",
+            "http://ada:1?hunter2@host/",
+            "http://ada:1#hunter2@host/",
+            "http://ada:h@hunter2@host/",
+            "http://ada:hunter2",
+            "http://[::1]:hunter2/",
+            "http://[::1]hunter2/",
+        ] {
             let error = Address::parse(url).unwrap_err();
             assert!(error.is_invalid() && !format!("{error:#}").contains("hunter2"), "{url}: {error:#}");
+        }
+        for url in ["http://[::1]/", "http://[::1]:80/", "http://host:65535/a%40b", "http://ada:h%40%2F@host:1/"] {
+            assert!(Address::parse(url).is_ok(), "{url}");
         }
     }
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Instant;
 
+use super::shown::Hidden;
 use crate::schema::Schema;
 use crate::sink::Lines;
 
@@ -33,10 +34,21 @@ impl Origin {
 }
 
 /// What the server has answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::sink) struct Response {
     pub(in crate::sink) status: u16,
     pub(in crate::sink) body: Vec<u8>,
+    pub(in crate::sink) hidden: Hidden,
+}
+
+impl Response {
+    /// Returns the beginning of a text of the server as others may see it.
+    pub(in crate::sink) fn shown(&self, text: &str) -> String {
+        const MOST_CHARS: usize = 300;
+        // A secret across the first end is not shown; one across the second is hidden before.
+        let start: String = text.trim().chars().take(8 * MOST_CHARS).collect();
+        self.hidden.shown(&start).chars().take(MOST_CHARS).collect()
+    }
 }
 
 /// What became of a batch.
@@ -132,10 +144,8 @@ pub(super) fn rejected_at(at: usize, lines: usize, why: &str) -> Verdict {
 
 /// Returns the status, and the beginning of what the server says about it.
 pub(in crate::sink) fn said(response: &Response) -> String {
-    const MOST_CHARS: usize = 300;
-    let text = String::from_utf8_lossy(&response.body);
-    let text: String = text.trim().chars().take(MOST_CHARS).collect();
-    let text = super::client::printable(&text);
+    const MOST_BYTES: usize = 16 << 10;
+    let text = response.shown(&String::from_utf8_lossy(response.body.get(..MOST_BYTES).unwrap_or(&response.body)));
     if text.is_empty() { format!("status {}", response.status) } else { format!("status {}: {text}", response.status) }
 }
 

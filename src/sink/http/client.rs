@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use ureq::http::{HeaderMap, Response as Incoming, header};
+use ureq::http::{HeaderMap, HeaderValue, Response as Incoming, header};
 use ureq::{Agent, Body};
 
 use super::address::{Address, shown_target};
 use super::api::Response;
 use super::settings::{Auth, Compression, Settings};
+use super::shown::Hidden;
 use crate::error::Error;
 use crate::process;
 use crate::sink::OwnThreads;
@@ -24,6 +25,9 @@ use crate::sync::after;
 
 /// The longest answer that is read. One of a bulk request names each line.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
+
+/// The most that is shown of the cause of a failure.
+const MOST_CAUSE_CHARS: usize = 300;
 
 /// How often a server is asked whether it has stored a batch.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -144,11 +148,8 @@ impl Exchange {
         {
             result = self.await_stored(response);
         }
-        let mut result = result;
-        if let Ok(response) = &mut result
-            && !(200..300).contains(&response.status)
-        {
-            self.hide_secrets(response);
+        if let Ok(response) = &mut result {
+            response.hidden = self.hidden();
         }
         body.clear();
         Answer { result, retry_after, body }
@@ -172,17 +173,23 @@ impl Exchange {
                 }
                 Err(error) => {
                     let is_broken = is_broken(&error);
-                    return Err(Failure { error: self.error(error), is_broken });
+                    let error = self.error(error);
+                    // They may be the cause, and be right by the next time.
+                    self.secrets = None;
+                    return Err(Failure { error, is_broken });
                 }
                 Ok((head, mut response)) => {
-                    if response.status == 401 && !has_new_secrets {
+                    // Some servers answer 403 to a token that they do not know.
+                    if matches!(response.status, 401 | 403) && !has_new_secrets {
                         let before = self.secrets.take();
                         has_new_secrets = self.read_secrets()? != before.as_deref().unwrap_or_default();
                         if has_new_secrets {
                             continue;
                         }
                     }
-                    *retry_after = retry_after_of(&head);
+                    if !(200..300).contains(&response.status) {
+                        *retry_after = retry_after_of(&head);
+                    }
                     if let (300..=399, Some(target)) = (response.status, head.get(header::LOCATION)) {
                         let target = shown_target(&String::from_utf8_lossy(target.as_bytes()));
                         response.body = format!("redirected to {target}; set this URL if it is right").into_bytes();
@@ -240,7 +247,7 @@ impl Exchange {
         {
             return Err(ureq::Error::from(error));
         }
-        Ok((head, Response { status, body }))
+        Ok((head, Response { status, body, hidden: Hidden::default() }))
     }
 
     /// Asks the server until it has stored a batch.
@@ -302,33 +309,26 @@ impl Exchange {
         Ok(self.secrets.as_deref().unwrap_or_default())
     }
 
-    /// A server may repeat what it was sent.
-    fn hide_secrets(&self, response: &mut Response) {
-        let headers = self.secrets.iter().flatten().chain(&self.settings.headers);
-        for (_, value) in headers {
-            let value = value.rsplit(' ').next().unwrap_or(value);
-            let secret = value.as_bytes();
-            if secret.len() >= 4
-                && let Ok(text) = std::str::from_utf8(&response.body)
-                && text.contains(value)
-            {
-                response.body = text.replace(value, "***").into_bytes();
-            }
-        }
+    /// Returns what no text may show.
+    fn hidden(&self) -> Hidden {
+        Hidden::new(self.secrets.iter().flatten().chain(&self.settings.headers), self.settings.secrets())
     }
 
-    /// Describes a failure. The cause of ureq shows no URL, as it was given none with a password.
+    /// Describes a failure. The server, or a proxy, may have made a part of the cause.
     fn error(&self, error: ureq::Error) -> Error {
         let doing = format!("send lines to {}", self.settings.address.shown());
-        match error {
-            ureq::Error::Io(error) => Error::io(doing, error),
+        let cause = match error {
+            ureq::Error::Io(error) => return Error::io(doing, error),
             ureq::Error::Timeout(_) => {
-                Error::io(doing, io::Error::new(ErrorKind::TimedOut, format!("no answer in time: {error}")))
+                return Error::io(doing, io::Error::new(ErrorKind::TimedOut, format!("no answer in time: {error}")));
             }
-            // The server's own text.
-            ureq::Error::ConnectProxyFailed(why) => Error::retry(doing).with_source(printable(&why)),
-            error => Error::retry(doing).with_source(printable(&error.to_string())),
-        }
+            // One of this sink, about a secret.
+            ureq::Error::Other(error) => return Error::retry(doing).with_source(error),
+            ureq::Error::ConnectProxyFailed(why) => why,
+            error => error.to_string(),
+        };
+        let cause: String = self.hidden().shown(&cause).chars().take(MOST_CAUSE_CHARS).collect();
+        Error::retry(doing).with_source(cause)
     }
 
     /// Returns the body compressed, if that is set.
@@ -357,7 +357,14 @@ fn failure(why: impl Into<String>) -> Failure {
 /// Reads a secret, and makes a header of it.
 fn header_of(auth: &Auth) -> Result<(String, String), Error> {
     match auth {
-        Auth::Header { name, before, secret } => Ok((name.clone(), format!("{before}{}", secret.read()?))),
+        Auth::Header { name, before, secret } => {
+            let value = format!("{before}{}", secret.read()?);
+            if HeaderValue::from_str(&value).is_err() {
+                let what = format!("{secret:?} for the header {name} has characters that no header may have");
+                return Err(Error::retry(format!("{what}; expected one line of text")));
+            }
+            Ok((name.clone(), value))
+        }
         Auth::Basic { user, password } => {
             let text = BASE64_STANDARD.encode(format!("{user}:{}", password.read()?));
             Ok(("Authorization".to_owned(), format!("Basic {text}")))
@@ -381,9 +388,4 @@ fn retry_after_of(head: &HeaderMap) -> Option<Duration> {
     let at = chrono::DateTime::parse_from_rfc2822(text).ok()?;
     let now = crate::record::Timestamp::now().to_datetime();
     (at.to_utc() - now).to_std().ok()
-}
-
-/// Returns a server's text without control characters.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }

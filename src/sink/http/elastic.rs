@@ -69,8 +69,10 @@ impl Api for Elastic {
             return Verdict::Retry("the answer is no JSON; expected that of the bulk API".to_owned());
         };
         match (answer.get("errors").and_then(Value::as_bool), answer.get("items").and_then(Value::as_array)) {
-            (Some(false), _) => Verdict::Written,
-            (_, Some(items)) if items.len() == lines => Verdict::Each(items.iter().map(item_of).collect()),
+            (_, Some(items)) if items.len() == lines => {
+                Verdict::Each(items.iter().map(|item| item_of(item, response)).collect())
+            }
+            (Some(false), None) => Verdict::Written,
             _ => Verdict::Retry("the answer does not name each line; expected that of the bulk API".to_owned()),
         }
     }
@@ -81,14 +83,19 @@ impl Api for Elastic {
 }
 
 /// Returns what became of one line.
-fn item_of(item: &Value) -> Item {
+fn item_of(item: &Value, response: &Response) -> Item {
     let result = item.get("create").unwrap_or(&Value::Null);
     let status = result.get("status").and_then(Value::as_u64).unwrap_or(500);
     let text = |name| result.pointer(name).and_then(Value::as_str).unwrap_or_default();
-    let why = || super::client::printable(&format!("{status} {}: {}", text("/error/type"), text("/error/reason")));
-    match status {
-        200..=299 | 409 => Item::Written,
-        429 | 500.. => Item::Retry(why()),
-        _ => Item::Rejected(why()),
+    let why = || response.shown(&format!("{status} {}: {}", text("/error/type"), text("/error/reason")));
+    let status = u16::try_from(status).unwrap_or(500);
+    if status == 409 {
+        return Item::Written;
+    }
+    // A status about the index or the rights is no fault of the line.
+    match by_status(&Response { status, ..Response::default() }) {
+        Verdict::Written => Item::Written,
+        Verdict::Rejected(_) => Item::Rejected(why()),
+        _ => Item::Retry(why()),
     }
 }

@@ -226,7 +226,6 @@ impl Http {
     }
 
     /// Sends bodies of another API.
-    #[cfg(feature = "otlp")]
     pub(super) fn api(mut self, api: impl Api + 'static) -> Self {
         self.api = Box::new(api);
         self

@@ -20,6 +20,7 @@ mod loki;
 mod otlp;
 mod plain;
 mod settings;
+mod shown;
 mod splunk_hec;
 
 pub use http_sink::Http;

@@ -198,7 +198,7 @@ impl Api for Protobuf {
 
     fn judge(&mut self, response: &Response, _: usize) -> Verdict {
         match by_status(response) {
-            Verdict::Written => partial_success(&response.body).unwrap_or(Verdict::Written),
+            Verdict::Written => partial_success(response).unwrap_or(Verdict::Written),
             verdict => verdict,
         }
     }
@@ -226,22 +226,25 @@ fn put_head(out: &mut Vec<u8>, tag: u8, bytes: usize) {
 }
 
 /// Reads `ExportLogsServiceResponse.partial_success`.
-fn partial_success(mut body: &[u8]) -> Option<Verdict> {
+fn partial_success(response: &Response) -> Option<Verdict> {
+    let mut body = &*response.body;
     let mut partial: &[u8] = &[];
     while let Some((number, value)) = field(&mut body) {
         if let (1, Field::Bytes(bytes)) = (number, value) {
             partial = bytes;
         }
     }
-    let (mut rejected, mut why) = (0, String::new());
+    let (mut rejected, mut why) = (0_i64, String::new());
     while let Some((number, value)) = field(&mut partial) {
         match (number, value) {
-            (1, Field::Number(lines)) => rejected = lines,
-            (2, Field::Bytes(text)) => why = super::client::printable(&String::from_utf8_lossy(text)),
+            (1, Field::Number(lines)) => rejected = lines.cast_signed(),
+            (2, Field::Bytes(text)) => why = response.shown(&String::from_utf8_lossy(text)),
             _ => {}
         }
     }
-    (rejected > 0).then_some(Verdict::Partly { rejected, why })
+    // No server rejects a negative number of lines.
+    let rejected = u64::try_from(rejected).ok().filter(|rejected| *rejected > 0)?;
+    Some(Verdict::Partly { rejected, why })
 }
 
 enum Field<'b> {
@@ -316,7 +319,7 @@ impl Api for JsonLines {
             rejected.and_then(|number| number.as_u64().or_else(|| number.as_str()?.parse().ok())).unwrap_or(0);
         let why =
             answer.pointer("/partialSuccess/errorMessage").and_then(serde_json::Value::as_str).unwrap_or_default();
-        if rejected > 0 { Verdict::Partly { rejected, why: super::client::printable(why) } } else { Verdict::Written }
+        if rejected > 0 { Verdict::Partly { rejected, why: response.shown(why) } } else { Verdict::Written }
     }
 
     fn schema(&self) -> Option<Box<dyn Schema>> {
@@ -375,8 +378,11 @@ mod tests {
     #[test]
     fn a_partial_success_names_the_number_of_lines() {
         let body = [0x0a, 7, 0x08, 3, 0x12, 3, b'w', b'h', b'y'];
+        let partial_success =
+            |body: &[u8]| super::partial_success(&Response { status: 200, body: body.to_vec(), ..Response::default() });
         assert_eq!(partial_success(&body), Some(Verdict::Partly { rejected: 3, why: "why".to_owned() }));
-        for none in [&[][..], &[0x0a, 0], &[0x0a, 2, 0x08, 0], &[0xff], &[0x0a, 200, 1]] {
+        let negative = [&[0x0a, 11, 0x08][..], &[0xff; 9], &[1]].concat();
+        for none in [&[][..], &[0x0a, 0], &[0x0a, 2, 0x08, 0], &[0xff], &[0x0a, 200, 1], &negative] {
             assert_eq!(partial_success(none), None);
         }
     }

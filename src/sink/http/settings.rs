@@ -98,19 +98,34 @@ impl Settings {
             Auth::Basic { .. } => None,
         });
         for name in self.headers.iter().map(|(name, _)| name).chain(of_auth) {
-            let wrong =
-                |error| Error::invalid(format!("{name:?} is no name of a header")).with_source(format!("{error}"));
+            let wrong = |error| {
+                let what = format!("{:?} is no name of a header", shown_name(name));
+                Error::invalid(format!("{what}; expected one such as X-Api-Key, and its value apart"))
+                    .with_source(format!("{error}"))
+            };
             HeaderName::from_bytes(name.as_bytes()).map_err(wrong)?;
         }
         for (name, value) in &self.headers {
-            let wrong =
-                |_| Error::invalid(format!("the value of the header {name} has characters that no header may have"));
+            let wrong = |_| {
+                Error::invalid(format!(
+                    "the value of the header {name} has characters that no header may have; expected one line of text"
+                ))
+            };
             HeaderValue::from_str(value).map_err(wrong)?;
         }
         if self.timeout.is_zero() || self.connect_timeout.is_zero() {
             return Err(Error::invalid("the timeout of requests is zero; expected a longer one, such as 10 s"));
         }
         Ok(())
+    }
+
+    /// Returns what the URLs have that no text may show.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let proxy = self.proxy.iter().flat_map(|(url, address)| {
+            let credentials = Address::parse(url).ok().and_then(|(_, credentials)| credentials);
+            address.query_values().chain(credentials.map(|(_, password)| password))
+        });
+        self.address.query_values().chain(proxy).collect()
     }
 
     /// Makes the client, with the certificates that the files hold now.
@@ -148,7 +163,7 @@ impl Settings {
 /// Shows no value of a header, and no secret.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| shown_name(name)).collect();
         f.debug_struct("Settings")
             .field("address", &self.address.shown())
             .field("headers", &headers)
@@ -165,9 +180,19 @@ impl fmt::Debug for Settings {
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Header { name, secret, .. } => f.debug_tuple("Header").field(name).field(secret).finish(),
+            Self::Header { name, secret, .. } => {
+                f.debug_tuple("Header").field(&shown_name(name)).field(secret).finish()
+            }
             Self::Basic { password, .. } => f.debug_tuple("Basic").field(password).finish(),
         }
+    }
+}
+
+/// Returns a header's name as a text may show it. What follows in one that is none may be the header's value.
+fn shown_name(name: &str) -> String {
+    match name.split_once(|char: char| !(char.is_ascii_alphanumeric() || "-_".contains(char))) {
+        Some((start, _)) if HeaderName::from_bytes(name.as_bytes()).is_err() => format!("{start}…"),
+        _ => name.to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Http;
-use super::api::{Api, Batch, Origin, Response, Verdict, by_status, each_line, said};
+use super::api::{Api, Batch, Item, Origin, Response, Verdict, by_status, each_line, said};
 use super::settings::{Acknowledgements, Auth};
 use crate::schema::{Schema, Splunk};
 use crate::sink::{Lines, Secret};
@@ -18,7 +18,10 @@ const ACK_PATH: &str = "/services/collector/ack";
 /// Splunk's documentation tells clients to wait five minutes before they send events again.
 const ACK_TIMEOUT: Duration = Duration::from_secs(300);
 
-struct SplunkHec;
+struct SplunkHec {
+    /// A line is written when it is indexed.
+    is_acknowledged: bool,
+}
 
 impl Http {
     /// Sends lines to Splunk's HTTP Event Collector, as [`Splunk`]. The URL's path is `/services/collector/event` unless it
@@ -35,7 +38,7 @@ impl Http {
     /// ```
     pub fn splunk_hec(url: impl AsRef<str>, token: Secret) -> Self {
         let auth = Auth::Header { name: "Authorization".to_owned(), before: "Splunk ", secret: token };
-        Self::with(url.as_ref(), SplunkHec, |address| address.or_path(PATH)).authorize(auth)
+        Self::with(url.as_ref(), SplunkHec { is_acknowledged: false }, |address| address.or_path(PATH)).authorize(auth)
     }
 
     /// Makes a line written only when Splunk has indexed it. Enable *indexer acknowledgement* for the token.
@@ -49,7 +52,7 @@ impl Http {
         let instance = self.instance();
         let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| instance.get(part).unwrap_or_default().to_owned());
         let channel = parts.join("-");
-        let sink = self.header("X-Splunk-Request-Channel", channel.clone());
+        let sink = self.api(SplunkHec { is_acknowledged: true }).header("X-Splunk-Request-Channel", channel.clone());
         sink.set(|settings| {
             let address = settings.address.at_path(ACK_PATH).with_query(format!("channel={channel}"));
             settings.acknowledgements = Some(Acknowledgements { address, timeout: ACK_TIMEOUT });
@@ -79,8 +82,10 @@ impl Api for SplunkHec {
         // The collector names the first event that it cannot read, and has taken those before it.
         if let (400, Some(6 | 12 | 13 | 15), Some(at)) =
             (response.status, number("code"), number("invalid-event-number"))
+            && let Some(at) = usize::try_from(at).ok().filter(|at| *at < lines)
         {
-            return super::api::rejected_at(usize::try_from(at).unwrap_or(lines), lines, &said(response));
+            let verdict = super::api::rejected_at(at, lines, &said(response));
+            return if self.is_acknowledged { unless_indexed(verdict) } else { verdict };
         }
         match number("code") {
             // No data channel, no index, a disabled token: settings.
@@ -92,4 +97,14 @@ impl Api for SplunkHec {
     fn schema(&self) -> Option<Box<dyn Schema>> {
         Some(Box::new(Splunk::new()))
     }
+}
+
+/// The answer has no id to ask for: whether the lines before the refused one are indexed stays unknown.
+fn unless_indexed(verdict: Verdict) -> Verdict {
+    let Verdict::Each(items) = verdict else { return verdict };
+    let unless = |item| match item {
+        Item::Written => Item::Retry("another event of the batch is refused".to_owned()),
+        item => item,
+    };
+    Verdict::Each(items.into_iter().map(unless).collect())
 }

@@ -14,6 +14,8 @@ pub(crate) mod fallback;
 pub(crate) mod fork;
 pub(crate) mod genuine_lines;
 pub(crate) mod hostile;
+#[cfg(all(feature = "otlp", feature = "zstd", feature = "prometheus", target_os = "linux"))]
+pub(crate) mod hostile_servers;
 #[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
 pub(crate) mod http;
 #[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
