@@ -378,12 +378,11 @@ mod tests {
     #[test]
     fn a_partial_success_names_the_number_of_lines() {
         let body = [0x0a, 7, 0x08, 3, 0x12, 3, b'w', b'h', b'y'];
-        let partial_success =
-            |body: &[u8]| super::partial_success(&Response { status: 200, body: body.to_vec(), ..Response::default() });
-        assert_eq!(partial_success(&body), Some(Verdict::Partly { rejected: 3, why: "why".to_owned() }));
+        let read = |body: &[u8]| partial_success(&Response { status: 200, body: body.to_vec(), ..Response::default() });
+        assert_eq!(read(&body), Some(Verdict::Partly { rejected: 3, why: "why".to_owned() }));
         let negative = [&[0x0a, 11, 0x08][..], &[0xff; 9], &[1]].concat();
         for none in [&[][..], &[0x0a, 0], &[0x0a, 2, 0x08, 0], &[0xff], &[0x0a, 200, 1], &negative] {
-            assert_eq!(partial_success(none), None);
+            assert_eq!(read(none), None);
         }
     }
 }
