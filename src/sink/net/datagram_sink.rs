@@ -16,8 +16,8 @@ use super::peer::Peer;
 use crate::error::Error;
 use crate::sync::after;
 
-/// How long a look-up may take, and at the start of the log.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a call waits for a look-up, and at the start of the log. A look-up that takes longer goes on.
+const TIMEOUT: Duration = Duration::from_secs(1);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A name is looked up again after this time.

@@ -1,12 +1,14 @@
 //! A server by its name and port: finds its addresses, and connects to one of them.
 //!
 //! A name is looked up anew for each connection, so a server that moves is found. The system's look-up may take long and has
-//! no timeout, so a thread does it. At most one such thread exists for each sink.
+//! no timeout, and a server may not answer at all, so a thread looks up and connects. At most one such thread exists for each
+//! sink. A caller waits a moment for it, and asks again later: the worker is never held.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::super::own_thread::OwnThreads;
@@ -21,6 +23,8 @@ pub(super) struct Peer {
     port: u16,
     /// The answer of a look-up that takes longer than its caller has waited.
     answer: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
+    /// The connection of an attempt that takes longer than its caller has waited.
+    attempt: Option<Receiver<Result<TcpStream, Error>>>,
     threads: OwnThreads,
 }
 
@@ -31,9 +35,10 @@ impl Peer {
     /// An [invalid](Error::is_invalid) one that says what was expected. It does not repeat what could be a password.
     pub(super) fn parse(address: &str, default_port: Option<u16>) -> Result<Self, Error> {
         let expected = if default_port.is_some() { "host or host:port" } else { "host:port" };
-        if address.contains(['@', '/']) {
+        if address.contains(['@', '/', '?', '#', '=']) {
             return Err(Error::invalid(format!(
-                "the address of a server has '@' or '/'; expected {expected}, without a scheme, a user or a path"
+                "the address of a server has one of '@', '/', '?', '#' and '='; expected {expected}, without a scheme, a user, \
+                 a path or a token"
             )));
         }
         let invalid = |what: &str| {
@@ -57,7 +62,7 @@ impl Peer {
         if host.is_empty() || host.contains(char::is_whitespace) {
             return Err(invalid("no host"));
         }
-        Ok(Self { host: host.to_owned(), port, answer: None, threads: OwnThreads::new() })
+        Ok(Self { host: host.to_owned(), port, answer: None, attempt: None, threads: OwnThreads::new() })
     }
 
     #[cfg(feature = "tls")]
@@ -86,9 +91,7 @@ impl Peer {
             None => self.look_up().map_err(|error| Error::io(format!("look up {}", self.host), error))?,
         };
         match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Ok(found)) if !found.is_empty() => Ok(found),
-            Ok(Ok(_)) => Err(Error::retry(format!("look up {}: it has no address", self.host))),
-            Ok(Err(error)) => Err(Error::io(format!("look up {}", self.host), error)),
+            Ok(found) => found_of(&self.host, found),
             Err(RecvTimeoutError::Timeout) => {
                 self.answer = Some(answer);
                 Err(Error::retry(format!("look up {}: no answer", self.host)))
@@ -109,35 +112,84 @@ impl Peer {
         Ok(answer)
     }
 
-    /// Connects to the first address that answers.
+    /// Connects to the first address that answers, in at most `timeout`, which all addresses share. `None`: not yet. The
+    /// next call goes on, and `waker` is woken when it should come.
     ///
     /// # Blocking
-    /// For `timeout` at most, which all addresses share.
+    /// For `wait` at most.
     ///
     /// # Errors
     /// A retryable one, about the last address.
-    pub(super) fn connect(&mut self, timeout: Duration) -> Result<TcpStream, Error> {
-        let deadline = after(Instant::now(), timeout);
-        let addresses = self.addresses(deadline)?;
-        let mut failed = Error::retry(format!("connect to {self}: no time is left"));
-        for (tried, address) in addresses.iter().enumerate() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-            if share.is_zero() {
-                break;
+    pub(super) fn connect(
+        &mut self,
+        timeout: Duration,
+        wait: Duration,
+        waker: Option<Waker>,
+    ) -> Result<Option<TcpStream>, Error> {
+        let attempt = match self.attempt.take() {
+            Some(attempt) => attempt,
+            None => self.begin(timeout, waker).map_err(|error| Error::io(format!("connect to {self}"), error))?,
+        };
+        match attempt.recv_timeout(wait) {
+            Ok(connected) => connected.map(Some),
+            Err(RecvTimeoutError::Timeout) => {
+                self.attempt = Some(attempt);
+                Ok(None)
             }
-            match connect_to(address, share) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failed = Error::io(format!("connect to {self} at {address}"), error),
-            }
+            Err(RecvTimeoutError::Disconnected) => Err(Error::retry(format!("connect to {self}: it failed"))),
         }
-        Err(failed)
+    }
+
+    /// Starts an attempt to connect.
+    fn begin(&self, timeout: Duration, waker: Option<Waker>) -> io::Result<Receiver<Result<TcpStream, Error>>> {
+        let (sender, attempt) = sync_channel(1);
+        let (host, port, shown, threads) = (self.host.clone(), self.port, self.to_string(), self.threads.clone());
+        process::spawn("spanline-connect", move || {
+            threads.mark_thread();
+            let begun = Instant::now();
+            let found = match host.parse::<IpAddr>() {
+                Ok(ip) => Ok(vec![SocketAddr::new(ip, port)]),
+                Err(_) => found_of(&host, (host.as_str(), port).to_socket_addrs().map(Iterator::collect)),
+            };
+            let connected = found.and_then(|addresses| connect_to_one(&addresses, after(begun, timeout), &shown));
+            let _ = sender.send(connected);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        })?;
+        Ok(attempt)
     }
 
     /// Forgets the parent's thread, in a forked child.
     pub(super) fn forked(&mut self) {
-        self.answer = None;
+        (self.answer, self.attempt) = (None, None);
     }
+}
+
+/// Returns the addresses that a look-up has found.
+fn found_of(host: &str, found: io::Result<Vec<SocketAddr>>) -> Result<Vec<SocketAddr>, Error> {
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(Error::retry(format!("look up {host}: it has no address"))),
+        Err(error) => Err(Error::io(format!("look up {host}"), error)),
+    }
+}
+
+/// Connects to the first address that answers.
+fn connect_to_one(addresses: &[SocketAddr], deadline: Instant, shown: &str) -> Result<TcpStream, Error> {
+    let mut failed = Error::retry(format!("connect to {shown}: no time is left"));
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        if share.is_zero() {
+            break;
+        }
+        match connect_to(address, share) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = Error::io(format!("connect to {shown} at {address}"), error),
+        }
+    }
+    Err(failed)
 }
 
 fn connect_to(address: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
@@ -178,8 +230,12 @@ mod tests {
             let error = shown(wrong, None).unwrap_err();
             assert!(error.is_invalid() && error.to_string().contains("expected host:port"), "{error}");
         }
-        let error = shown("tcp://user:hunter2@collector:1", None).unwrap_err();
-        assert!(error.is_invalid() && !error.to_string().contains("hunter2"), "{error}");
+        for secret in
+            ["tcp://user:hunter2@collector:1", "collector:1?token=hunter2", "collector:1#hunter2", "token=hunter2"]
+        {
+            let error = shown(secret, None).unwrap_err();
+            assert!(error.is_invalid() && !error.to_string().contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the sinks of connections share: connects, and connects again.
 
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::super::reconnect::Reconnect;
@@ -11,12 +12,19 @@ use super::stream::{Socket, Stream};
 #[cfg(feature = "tls")]
 use super::tls::{Tls, TlsStream};
 use crate::error::Error;
+use crate::sync::after;
 
 /// How long a peer may take to let the sink connect, and how long it may do nothing while lines wait for it.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The start of a log waits no longer than this for a server.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A call waits this long for a connection. Then the worker waits, which looks after orders meanwhile.
+const CONNECT_WAIT: Duration = Duration::from_millis(100);
+
+/// It is looked for this often, in case that the attempt was begun without a waker.
+const CONNECT_LOOK: Duration = Duration::from_millis(100);
 
 /// Where to connect to.
 #[derive(Clone, Debug)]
@@ -76,9 +84,12 @@ impl StreamSink {
             if let Some(at) = self.reconnect.wait(Instant::now()) {
                 return Ok(Next::Later(at));
             }
-            self.connect(self.timeout)?;
+            self.connect(CONNECT_WAIT, Some(lines.waker()))?;
         }
-        let Some(connection) = &mut self.connection else { return Ok(Next::Done) };
+        // The attempt to connect wakes the worker.
+        let Some(connection) = &mut self.connection else {
+            return Ok(Next::Later(after(Instant::now(), CONNECT_LOOK)));
+        };
         let result = connection.exchange(lines, self.timeout);
         if std::mem::take(&mut connection.has_delivered) {
             self.reconnect.succeeded();
@@ -139,12 +150,18 @@ impl StreamSink {
             }
         }
         self.was_opened = true;
-        self.connect(self.timeout.min(OPEN_TIMEOUT))
+        self.connect(self.timeout.min(OPEN_TIMEOUT), None)?;
+        if self.connection.is_none() {
+            return Err(Error::retry(format!("connect to {}: no answer yet", self.shown())));
+        }
+        Ok(())
     }
 
-    fn connect(&mut self, timeout: Duration) -> Result<(), Error> {
-        match self.stream(timeout) {
-            Ok(stream) => {
+    /// Connects. An attempt that takes longer than `wait` goes on.
+    fn connect(&mut self, wait: Duration, waker: Option<Waker>) -> Result<(), Error> {
+        match self.stream(wait, waker) {
+            Ok(None) => Ok(()),
+            Ok(Some(stream)) => {
                 let is_probing = !std::mem::replace(&mut self.has_delivered, false);
                 self.connection = Some(Connection::new(stream, self.framing, self.is_acknowledged, is_probing));
                 Ok(())
@@ -156,24 +173,23 @@ impl StreamSink {
         }
     }
 
-    fn stream(&mut self, timeout: Duration) -> Result<Box<dyn Stream>, Error> {
+    fn stream(&mut self, wait: Duration, waker: Option<Waker>) -> Result<Option<Box<dyn Stream>>, Error> {
         match &self.target {
             Target::Tcp { address, default_port } => {
                 let peer = match &mut self.peer {
                     Some(peer) => peer,
                     None => self.peer.insert(Peer::parse(address, *default_port)?),
                 };
-                let stream = peer.connect(timeout)?;
+                let Some(stream) = peer.connect(self.timeout, wait, waker)? else { return Ok(None) };
                 #[cfg(feature = "tls")]
                 if let Some(tls) = &self.tls {
-                    return Ok(Box::new(
-                        TlsStream::new(stream, tls, peer.host()).map_err(|error| error.of(&peer.to_string()))?,
-                    ));
+                    let stream = TlsStream::new(stream, tls, peer.host());
+                    return Ok(Some(Box::new(stream.map_err(|error| error.of(&peer.to_string()))?)));
                 }
-                Ok(Box::new(Socket::from(stream)))
+                Ok(Some(Box::new(Socket::from(stream))))
             }
             #[cfg(unix)]
-            Target::Unix(path) => Ok(Box::new(Socket::from(super::unix::connect(path)?))),
+            Target::Unix(path) => Ok(Some(Box::new(Socket::from(super::unix::connect(path)?)))),
         }
     }
 

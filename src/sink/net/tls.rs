@@ -161,6 +161,9 @@ pub(super) struct TlsStream {
 /// Records are kept small, so that those waiting for the socket stay few.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// A peer may send records without content for ever. After this many reads, a call returns.
+const MAX_PULLS: usize = 64;
+
 impl TlsStream {
     /// Begins a connection. `host`: the server's name, unless the settings have another.
     pub(super) fn new(stream: TcpStream, tls: &Tls, host: &str) -> Result<Self, Error> {
@@ -211,7 +214,7 @@ impl Stream for TlsStream {
 
     /// A peer that has ended TLS may still have unread bytes, which the connection itself then tells.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        for _ in 0..MAX_PULLS {
             let is_ended = match self.tls.reader().read(buffer) {
                 Ok(0) => true,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => false,
@@ -226,6 +229,7 @@ impl Stream for TlsStream {
             };
             self.push()?;
         }
+        Err(ErrorKind::WouldBlock.into())
     }
 
     fn arrived(&mut self) -> u64 {
