@@ -12,8 +12,9 @@
 //! twice.
 //!
 //! # Blocking
-//! The client library runs on a runtime of one thread, the worker, and only during a call. Each call has one deadline. So a
-//! server that is stuck blocks the worker for that long, whatever it is doing.
+//! The client library runs on a runtime of one thread, the worker, and only during a call. A call ends after a tenth of a
+//! second, and the next one goes on with what runs: connecting, asking, or a batch, whose lines are in flight meanwhile. Each
+//! of them has a deadline. So a server that is stuck holds up no order, and a spool around the sink gets its turn.
 //!
 //! `address` reads the URL, `table` has the SQL, `copy` encodes rows, `session` is one connection, `upkeep` makes partitions
 //! and deletes old rows, and `postgres` has the settings and the sink's protocol.

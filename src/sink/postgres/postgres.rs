@@ -2,22 +2,26 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::address::Address;
 use super::copy::put_row;
-use super::session::{Failed, Session, failed};
+use super::session::{Done, Failed, Session, failed};
 use super::table::Table;
 use super::upkeep::Upkeep;
 use crate::error::Error;
 use crate::schema::Rows;
 use crate::sink::reconnect::Reconnect;
 use crate::sink::{Control, Lines, Next, OwnThreads, Profile, Secret, Sink};
+use crate::sync::after;
 
 /// A batch has this many lines at most.
 const BATCH_LINES: usize = 10_000;
 /// A batch has this many bytes at most.
 const BATCH_BYTES: usize = 4 << 20;
+/// A call waits this long for the server. Then the worker looks after orders, and calls again.
+const CALL: Duration = Duration::from_millis(100);
 /// How long the worker waits for more lines: a transaction waits for the server's disk, even for a single line.
 const LINGER: Duration = Duration::from_millis(100);
 
@@ -66,8 +70,10 @@ struct Connection {
     sender: String,
     /// The number of the last batch.
     batch: u64,
-    /// The batch that may be committed: its number, and the id of its last line.
-    unknown: Option<(u64, u64)>,
+    /// The batch that is on its way: its number, and the ids of its first and last line.
+    sent: Option<(u64, RangeInclusive<u64>)>,
+    /// The batch that may be committed, in the same way.
+    unknown: Option<(u64, RangeInclusive<u64>)>,
 }
 
 impl Postgres {
@@ -166,24 +172,23 @@ impl Postgres {
         Ok((Address::parse(&self.url)?, table))
     }
 
-    /// Connects if that is due.
+    /// Begins to connect.
     fn connect(&mut self) -> Result<(), Error> {
-        if self.connection.session.as_ref().is_some_and(Session::is_foreign) || self.connection.sender.is_empty() {
-            self.start_afresh();
-        }
         if self.connection.checked.is_none() {
             self.connection.checked = Some(self.check()?);
         }
         let Some((address, table)) = &self.connection.checked else { return Ok(()) };
-        if self.connection.session.is_none() {
-            let password = self.password.as_ref().map(Secret::read).transpose()?;
-            let (password, sender) = (password.as_deref(), &*self.connection.sender);
-            let (limit, threads) = (self.timeout, &self.threads);
-            let session = Session::connect(address, password, table, self.creates, sender, limit, threads)?;
-            self.connection.session = Some(session);
-            self.upkeep.connected();
-        }
+        let password = self.password.as_ref().map(Secret::read).transpose()?;
+        let (password, sender) = (password.as_deref(), &*self.connection.sender);
+        let session = Session::begin(address, password, table, self.creates, sender, self.timeout, &self.threads)?;
+        self.connection.session = Some(session);
         Ok(())
+    }
+
+    /// Ends the connection. The batch on its way may be committed.
+    fn disconnect(&mut self) {
+        self.connection.session = None;
+        self.connection.unknown = self.connection.sent.take().or(self.connection.unknown.take());
     }
 
     /// Becomes another sender, without a connection.
@@ -194,39 +199,93 @@ impl Postgres {
         self.connection = Connection { checked, sender, ..Connection::default() };
     }
 
-    /// Sends the lines that are offered.
-    fn deliver(&mut self, lines: &mut Lines) -> Result<(), Error> {
-        self.connect()?;
-        let connection = &mut self.connection;
-        let (Some((address, table)), Some(session)) = (&connection.checked, &connection.session) else { return Ok(()) };
-        if let Some((batch, last_id)) = connection.unknown {
-            let query = table.last_batch(&connection.sender);
-            if session.has_senders && session.last_batch(&query, address, &self.threads)? >= batch {
-                let committed = lines.iter().take_while(|line| line.id <= last_id).map(|line| line.bytes.len()).sum();
-                lines.advance(committed);
+    /// Does what is to be done next, for a short time.
+    fn deliver(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        let end = after(Instant::now(), CALL);
+        loop {
+            let connection = &mut self.connection;
+            if let Some(session) = connection.session.as_mut().filter(|session| session.is_running()) {
+                let now = Instant::now();
+                match session.wait(end.saturating_duration_since(now), &self.threads) {
+                    None => return Ok(Next::Later(now)),
+                    Some(done) => self.settle(lines, done)?,
+                }
+                continue;
             }
-            connection.unknown = None;
+            let (Some(session), Some((address, table))) = (&mut connection.session, &connection.checked) else {
+                self.connect()?;
+                continue;
+            };
+            match &connection.unknown {
+                Some(_) if session.has_senders => session.ask(table.last_batch(&connection.sender), address),
+                Some(_) => connection.unknown = None,
+                None => match self.upkeep.due(lines, table).filter(|_| lines.ends_at().is_none()) {
+                    Some(task) => session.keep_up(task, address),
+                    None if lines.is_empty() => return Ok(self.upkeep.next().map_or(Next::Done, Next::Later)),
+                    None => self.send(lines),
+                },
+            }
         }
-        let execute = |sql: &str| session.execute(sql, address, &self.threads);
-        self.upkeep.make_partitions(lines, table, execute)?;
+    }
+
+    /// Begins to send the lines that are offered.
+    fn send(&mut self, lines: &mut Lines) {
+        let connection = &mut self.connection;
+        let (Some((_, table)), Some(session)) = (&connection.checked, &mut connection.session) else { return };
         let mut rows = Vec::with_capacity(lines.as_bytes().len() + lines.as_bytes().len() / 8);
-        let (mut count, mut bytes, mut last_id) = (0, 0, None);
+        let (mut count, mut bytes, mut ids) = (0, 0, None);
         for line in lines.iter() {
             put_row(&mut rows, &table.rows, &line);
             count += 1;
             bytes += line.bytes.len();
-            last_id = Some(line.id);
+            let first = ids.map_or(line.id, |ids: RangeInclusive<u64>| *ids.start());
+            ids = Some(first..=line.id);
         }
-        let Some(last_id) = last_id else { return self.upkeep.delete(0, table, execute) };
+        let Some(ids) = ids else { return };
         let batch = connection.batch + 1;
         let begin = if session.has_senders { table.begin(&connection.sender, batch) } else { "BEGIN".to_owned() };
+        session.copy(begin, rows);
+        self.upkeep.last_rows = count;
+        connection.sent = Some((batch, ids));
+        lines.hand_over(bytes);
+    }
+
+    /// Acts on what came of it.
+    fn settle(&mut self, lines: &mut Lines, done: Done) -> Result<(), Error> {
+        let connection = &mut self.connection;
+        let Some((address, _)) = &connection.checked else { return Ok(()) };
         let doing = format!("write to {address}");
-        match session.copy(&begin, rows, &self.threads) {
-            Ok(()) => {
-                connection.batch = batch;
-                lines.advance(bytes);
-                self.upkeep.delete(count, table, execute)
+        let result = match done {
+            Done::Connected => {
+                self.upkeep.connected();
+                return Ok(());
             }
+            Done::KeptUp(report) => {
+                // The lines are written, or will be: what was refused is only reported.
+                self.upkeep.done(report)?.into_iter().for_each(|error| lines.report(error));
+                return Ok(());
+            }
+            Done::Failed(error) => return Err(error),
+            Done::Asked(last) => {
+                if let Some((batch, ids)) = connection.unknown.take().filter(|(batch, _)| *batch <= last) {
+                    connection.batch = connection.batch.max(batch);
+                    lines.acknowledge(ids);
+                }
+                return Ok(());
+            }
+            Done::Copied(result) => result,
+        };
+        let Some((batch, ids)) = connection.sent.take() else { return Ok(()) };
+        if result.is_ok() {
+            connection.batch = batch;
+            connection.reconnect.succeeded();
+            lines.acknowledge(ids);
+            return Ok(());
+        }
+        lines.give_back(ids.clone());
+        match result {
+            Ok(()) => Ok(()),
+            // The text of the server may have a value, which is in the log only where the line is.
             Err(Failed::Refused(error)) => {
                 let code = error.code().map(|code| code.code()).unwrap_or_default();
                 Err(Error::rejected(format!("{doing}: the server refuses a value of this line (SQLSTATE {code})")))
@@ -235,7 +294,7 @@ impl Postgres {
             Err(Failed::Late) => Err(Error::retry(format!("{doing}: no answer within {:?}", self.timeout))),
             Err(Failed::Unknown(why)) => {
                 connection.batch = batch;
-                connection.unknown = Some((batch, last_id));
+                connection.unknown = Some((batch, ids));
                 Err(Error::retry(format!("{doing}: the connection was lost during a commit: {why}")))
             }
         }
@@ -244,24 +303,26 @@ impl Postgres {
 
 impl Sink for Postgres {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
-        let now = Instant::now();
-        if let Some(at) = self.connection.reconnect.wait(now) {
-            return Ok(Next::Later(at));
+        if self.connection.session.as_ref().is_some_and(Session::is_foreign) || self.connection.sender.is_empty() {
+            self.start_afresh();
         }
-        match self.deliver(lines) {
-            Ok(()) => {
-                self.connection.reconnect.succeeded();
-                // The lines are written: what the upkeep could not do is only reported.
-                self.upkeep.take_complaint().map_or(Ok(()), Err)?;
-                Ok(self.upkeep.next().map_or(Next::Done, Next::Later))
+        if self.connection.session.is_none() {
+            // Those of a connection that an order has ended.
+            if lines.in_flight() > 0 {
+                lines.give_back(..);
             }
-            Err(error) if error.is_rejected() => Err(error),
-            Err(error) => {
-                self.connection.session = None;
-                self.connection.reconnect.failed(Instant::now());
-                Err(error.into_retry())
+            if let Some(at) = self.connection.reconnect.wait(Instant::now()) {
+                return Ok(Next::Later(at));
             }
         }
+        self.deliver(lines).map_err(|error| {
+            if error.is_rejected() {
+                return error;
+            }
+            self.disconnect();
+            self.connection.reconnect.failed(Instant::now());
+            error.into_retry()
+        })
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
@@ -272,7 +333,7 @@ impl Sink for Postgres {
                 Ok(())
             }
             Control::Reopen => {
-                self.connection.session = None;
+                self.disconnect();
                 self.connection.reconnect.hurry();
                 Ok(())
             }

@@ -1,31 +1,61 @@
 //! One connection to the server, and the runtime that it lives on.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{Handle, Runtime};
+use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
 use super::table::Table;
-use super::upkeep::Answer;
+use super::upkeep::{Report, Task};
 use crate::error::Error;
 use crate::sink::OwnThreads;
 
-/// A connection that is logged in.
+/// A connection, and what runs on it.
 pub(super) struct Session {
     /// `None` only while it is dropped.
-    parts: Option<(Client, Runtime)>,
+    parts: Option<Parts>,
     limit: Duration,
     /// The process that connected. No other may use or close the connection.
     process: u32,
     copy: String,
     /// Whether batches are counted at the server.
     pub(super) has_senders: bool,
+}
+
+struct Parts {
+    /// What runs, and goes on in the next call.
+    running: Option<Running>,
+    /// `None` until it is logged in.
+    client: Option<Arc<Client>>,
+    runtime: Runtime,
+}
+
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What the future ends with.
+enum Outcome {
+    Connected { client: Client, has_senders: bool },
+    Done(Done),
+}
+
+/// What came of it.
+pub(super) enum Done {
+    Connected,
+    /// The number of the last batch that was committed.
+    Asked(u64),
+    Copied(Result<(), Failed>),
+    KeptUp(Report),
+    /// Nothing was sent.
+    Failed(Error),
 }
 
 /// How far a batch came.
@@ -39,17 +69,9 @@ pub(super) enum Failed {
     Late,
 }
 
-/// Why a statement was not executed.
-pub(super) enum Trouble {
-    /// The server refuses it, and the connection goes on.
-    Refused(Error),
-    /// The connection cannot be used any more.
-    Lost(Error),
-}
-
 impl Session {
-    /// Connects, logs in, and prepares the table.
-    pub(super) fn connect(
+    /// Begins to connect, to log in, and to prepare the table.
+    pub(super) fn begin(
         address: &Address,
         password: Option<&str>,
         table: &Table,
@@ -73,119 +95,167 @@ impl Session {
             config.application_name("spanline");
         }
         let tls = if address.uses_tls() { Some(tls(address)?) } else { None };
-        let handle = runtime.handle().clone();
-        let connect = async {
-            let client = match tls {
-                Some(tls) => {
-                    let (client, connection) = config.connect(tls).await?;
-                    handle.spawn(connection);
-                    client
-                }
-                None => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    handle.spawn(connection);
-                    client
-                }
-            };
-            let limit = limit.as_millis();
-            client
-                .batch_execute(&format!(
-                    "SET client_min_messages = warning; SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
-                     SET idle_in_transaction_session_timeout = {limit}"
-                ))
-                .await?;
-            if creates {
-                client.batch_execute(&table.create()).await?;
-            }
-            let found = client.simple_query(&table.has_senders()).await?;
-            let has_senders = found.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_)));
-            if has_senders {
-                client.batch_execute(&table.enter(sender)).await?;
-            }
-            Ok::<_, tokio_postgres::Error>((client, has_senders))
+        let prepare = Prepare {
+            create: creates.then(|| table.create()),
+            has_senders: table.has_senders(),
+            enter: table.enter(sender),
+            limit,
         };
-        let connected = run(&runtime, limit, threads, connect);
-        match connected {
-            Some(Ok((client, has_senders))) => {
-                let process = std::process::id();
-                Ok(Self { parts: Some((client, runtime)), limit, process, copy: table.copy(), has_senders })
-            }
-            Some(Err(error)) => {
-                runtime.shutdown_background();
-                Err(failed(&format!("connect to {address}"), &error))
-            }
-            None => {
-                runtime.shutdown_background();
-                Err(Error::retry(format!("connect to {address}: no answer within {limit:?}")))
-            }
-        }
-    }
-
-    /// Executes statements, as one transaction.
-    pub(super) fn execute(&self, sql: &str, address: &Address, threads: &OwnThreads) -> Answer {
-        let doing = format!("ask {address}");
-        let Some((client, runtime)) = &self.parts else { return Err(Trouble::Lost(Error::retry(doing))) };
-        match run(runtime, self.limit, threads, client.simple_query(sql)) {
-            None => Err(Trouble::Lost(Error::retry(format!("{doing}: no answer within {:?}", self.limit)))),
-            Some(Err(error)) if error.as_db_error().is_some() && !client.is_closed() => {
-                Err(Trouble::Refused(failed(&doing, &error)))
-            }
-            Some(Err(error)) => Err(Trouble::Lost(failed(&doing, &error))),
-            Some(Ok(answer)) => Ok(answer),
-        }
-    }
-
-    /// Returns the number of the last batch that was committed.
-    pub(super) fn last_batch(&self, query: &str, address: &Address, threads: &OwnThreads) -> Result<u64, Error> {
-        let doing = format!("ask {address} for the last batch");
-        let Some((client, runtime)) = &self.parts else { return Err(Error::retry(doing)) };
-        match run(runtime, self.limit, threads, client.simple_query(query)) {
-            None => Err(Error::retry(format!("{doing}: no answer within {:?}", self.limit))),
-            Some(Err(error)) => Err(failed(&doing, &error)),
-            Some(Ok(messages)) => Ok(messages
-                .iter()
-                .find_map(|message| match message {
-                    SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-                    _ => None,
-                })
-                .unwrap_or(0)),
-        }
-    }
-
-    /// Sends rows in one transaction.
-    pub(super) fn copy(&self, begin: &str, rows: Vec<u8>, threads: &OwnThreads) -> Result<(), Failed> {
-        let Some((client, runtime)) = &self.parts else { return Err(Failed::Late) };
-        let is_committing = std::sync::atomic::AtomicBool::new(false);
-        let send = async {
-            client.batch_execute(begin).await.map_err(Failed::Before)?;
-            let copied = async {
-                let mut copy = pin!(client.copy_in(&self.copy).await?);
-                copy.send(bytes::Bytes::from(rows)).await?;
-                copy.finish().await
-            };
-            if let Err(error) = copied.await {
-                let is_refused = error.code().is_some_and(|code| matches!(code.code().get(..2), Some("22" | "23")));
-                if !is_refused {
-                    return Err(Failed::Before(error));
-                }
-                return match client.batch_execute("ROLLBACK").await {
-                    Ok(()) => Err(Failed::Refused(error)),
-                    Err(error) => Err(Failed::Before(error)),
+        let (handle, doing) = (runtime.handle().clone(), format!("connect to {address}"));
+        let running = async move {
+            let connect = async {
+                let client = match tls {
+                    Some(tls) => {
+                        let (client, connection) = config.connect(tls).await?;
+                        handle.spawn(connection);
+                        client
+                    }
+                    None => {
+                        let (client, connection) = config.connect(NoTls).await?;
+                        handle.spawn(connection);
+                        client
+                    }
                 };
+                let has_senders = prepare.run(&client).await?;
+                Ok((client, has_senders))
+            };
+            match timeout(limit, connect).await {
+                Ok(Ok((client, has_senders))) => Outcome::Connected { client, has_senders },
+                Ok(Err(error)) => Outcome::Done(Done::Failed(failed(&doing, &error))),
+                Err(_) => Outcome::Done(Done::Failed(Error::retry(format!("{doing}: no answer within {limit:?}")))),
             }
-            is_committing.store(true, std::sync::atomic::Ordering::Relaxed);
-            client.batch_execute("COMMIT").await.map_err(|error| Failed::Unknown(text(&error)))
         };
-        match run(runtime, self.limit, threads, send) {
-            Some(result) => result,
-            None if is_committing.into_inner() => Err(Failed::Unknown(format!("no answer within {:?}", self.limit))),
-            None => Err(Failed::Late),
+        let parts = Parts { running: Some(Box::pin(running)), client: None, runtime };
+        let process = std::process::id();
+        Ok(Self { parts: Some(parts), limit, process, copy: table.copy(), has_senders: false })
+    }
+
+    /// Returns whether something runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.parts.as_ref().is_some_and(|parts| parts.running.is_some())
+    }
+
+    /// Waits for what runs. `None`: it goes on in the next call.
+    ///
+    /// # Blocking
+    /// For `wait` at most.
+    pub(super) fn wait(&mut self, wait: Duration, threads: &OwnThreads) -> Option<Done> {
+        let parts = self.parts.as_mut()?;
+        let running = parts.running.as_mut()?;
+        let outcome = run(&parts.runtime, wait, threads, running)?;
+        parts.running = None;
+        Some(match outcome {
+            Outcome::Connected { client, has_senders } => {
+                parts.client = Some(Arc::new(client));
+                self.has_senders = has_senders;
+                Done::Connected
+            }
+            Outcome::Done(done) => done,
+        })
+    }
+
+    /// Begins to ask for the number of the last batch that was committed.
+    pub(super) fn ask(&mut self, query: String, address: &Address) {
+        let (limit, doing) = (self.limit, format!("ask {address} for the last batch"));
+        self.start(|client| async move {
+            let asked = match timeout(limit, client.simple_query(&query)).await {
+                Err(_) => Err(Error::retry(format!("{doing}: no answer within {limit:?}"))),
+                Ok(Err(error)) => Err(failed(&doing, &error)),
+                Ok(Ok(messages)) => Ok(messages
+                    .iter()
+                    .find_map(|message| match message {
+                        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+                        _ => None,
+                    })
+                    .unwrap_or(0)),
+            };
+            asked.map_or_else(Done::Failed, Done::Asked)
+        });
+    }
+
+    /// Begins to send rows in one transaction.
+    pub(super) fn copy(&mut self, begin: String, rows: Vec<u8>) {
+        let (limit, copy) = (self.limit, self.copy.clone());
+        self.start(|client| async move {
+            let is_committing = AtomicBool::new(false);
+            let send = async {
+                client.batch_execute(&begin).await.map_err(Failed::Before)?;
+                let copied = async {
+                    let mut copy = pin!(client.copy_in(&copy).await?);
+                    copy.send(bytes::Bytes::from(rows)).await?;
+                    copy.finish().await
+                };
+                if let Err(error) = copied.await {
+                    if !error.code().is_some_and(|code| is_about_a_row(code.code())) {
+                        return Err(Failed::Before(error));
+                    }
+                    return match client.batch_execute("ROLLBACK").await {
+                        Ok(()) => Err(Failed::Refused(error)),
+                        Err(error) => Err(Failed::Before(error)),
+                    };
+                }
+                is_committing.store(true, Ordering::Relaxed);
+                client.batch_execute("COMMIT").await.map_err(|error| Failed::Unknown(text(&error)))
+            };
+            Done::Copied(match timeout(limit, send).await {
+                Ok(result) => result,
+                Err(_) if is_committing.load(Ordering::Relaxed) => {
+                    Err(Failed::Unknown(format!("no answer within {limit:?}")))
+                }
+                Err(_) => Err(Failed::Late),
+            })
+        });
+    }
+
+    /// Begins to look after the table.
+    pub(super) fn keep_up(&mut self, task: Task, address: &Address) {
+        let (limit, doing) = (self.limit, format!("ask {address}"));
+        self.start(|client| async move { Done::KeptUp(task.run(&client, limit, &doing).await) });
+    }
+
+    /// Starts something on a connection that is logged in.
+    fn start<F: Future<Output = Done> + Send + 'static>(&mut self, run: impl FnOnce(Arc<Client>) -> F) {
+        if let Some(parts) = &mut self.parts
+            && let Some(client) = &parts.client
+        {
+            let done = run(Arc::clone(client));
+            parts.running = Some(Box::pin(async move { Outcome::Done(done.await) }));
         }
     }
 
     /// Returns whether the process has forked since.
     pub(super) fn is_foreign(&self) -> bool {
         self.process != std::process::id()
+    }
+}
+
+/// What follows the login.
+struct Prepare {
+    create: Option<String>,
+    has_senders: String,
+    enter: String,
+    limit: Duration,
+}
+
+impl Prepare {
+    /// Returns whether batches are counted at the server.
+    async fn run(&self, client: &Client) -> Result<bool, tokio_postgres::Error> {
+        let limit = self.limit.as_millis();
+        client
+            .batch_execute(&format!(
+                "SET client_min_messages = warning; SET statement_timeout = {limit}; SET lock_timeout = {limit}; \
+                 SET idle_in_transaction_session_timeout = {limit}"
+            ))
+            .await?;
+        if let Some(create) = &self.create {
+            client.batch_execute(create).await?;
+        }
+        let found = client.simple_query(&self.has_senders).await?;
+        let has_senders = found.iter().any(|message| matches!(message, SimpleQueryMessage::Row(_)));
+        if has_senders {
+            client.batch_execute(&self.enter).await?;
+        }
+        Ok(has_senders)
     }
 }
 
@@ -196,8 +266,12 @@ impl Drop for Session {
         let is_foreign = self.is_foreign();
         match self.parts.take() {
             Some(parts) if is_foreign => std::mem::forget(parts),
-            Some((client, runtime)) => {
-                drop(client);
+            Some(Parts { running, client, runtime }) => {
+                // The futures need the runtime when they are dropped.
+                {
+                    let _inside = runtime.enter();
+                    drop((running, client));
+                }
                 runtime.shutdown_background();
             }
             None => {}
@@ -205,14 +279,9 @@ impl Drop for Session {
     }
 }
 
-/// Runs a future for a limited time; `None` if that was too short.
-fn run<T: Send>(
-    runtime: &Runtime,
-    limit: Duration,
-    threads: &OwnThreads,
-    future: impl Future<Output = T> + Send,
-) -> Option<T> {
-    let limited = async { tokio::time::timeout(limit, future).await.ok() };
+/// Polls a future for a limited time; `None` if that was too short.
+fn run(runtime: &Runtime, wait: Duration, threads: &OwnThreads, running: &mut Running) -> Option<Outcome> {
+    let limited = async { timeout(wait, running).await.ok() };
     if Handle::try_current().is_err() {
         return runtime.block_on(limited);
     }
@@ -224,6 +293,12 @@ fn run<T: Send>(
         });
         run.join().unwrap_or_default()
     })
+}
+
+/// Returns whether a SQLSTATE is about a row: its values, a constraint, a view's check, a limit such as the size of an
+/// index's entry, or an exception that a trigger raises.
+fn is_about_a_row(code: &str) -> bool {
+    matches!(code.get(..2), Some("22" | "23" | "44" | "54")) || code == "P0001"
 }
 
 fn tls(address: &Address) -> Result<MakeRustlsConnect, Error> {

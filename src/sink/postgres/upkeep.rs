@@ -10,15 +10,18 @@
 //! A partition is dropped as a whole. Rows of all other tables are deleted in short steps.
 //!
 //! A step that the server refuses, such as one that a reader's lock delays, is reported and tried again later. The lines
-//! do not wait for it.
+//! do not wait for it longer than for a lock.
+//!
+//! [`Upkeep`] decides on a [`Task`], which runs on the connection like a batch, and learns from its [`Report`].
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::SimpleQueryMessage;
+use tokio::time::timeout;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::session::Trouble;
+use super::session::failed;
 use super::table::Table;
 use crate::error::Error;
 use crate::record::Timestamp;
@@ -57,13 +60,33 @@ pub(super) struct Upkeep {
     wanted: BTreeSet<i64>,
     make_at: Option<Instant>,
     look_at: Option<Instant>,
-    /// The last step left rows to delete.
-    is_behind: bool,
-    complaint: Option<Error>,
+    /// How many rows the last batch had.
+    pub(super) last_rows: usize,
 }
 
-/// What the server answers to a statement.
-pub(super) type Answer = Result<Vec<SimpleQueryMessage>, Trouble>;
+/// What is to be done at the server.
+pub(super) enum Task {
+    /// Makes partitions: each with its day and its statement.
+    Make(Vec<(i64, String)>),
+    /// Drops the partitions that are too old, and deletes at most `limit` other rows.
+    Delete { table: Table, by_day: bool, oldest: Timestamp, limit: usize },
+}
+
+/// What was done.
+pub(super) enum Report {
+    /// The days that have a partition now.
+    Made(Vec<i64>, Result<(), Trouble>),
+    /// Whether there may be more to delete.
+    Deleted(Result<bool, Trouble>),
+}
+
+/// Why a statement was not executed.
+pub(super) enum Trouble {
+    /// The server refuses it, and the connection goes on.
+    Refused(Error),
+    /// The connection cannot be used any more.
+    Lost(Error),
+}
 
 impl Upkeep {
     /// Forgets what is known of the server: it may be another one.
@@ -71,18 +94,15 @@ impl Upkeep {
         self.known.clear();
     }
 
-    /// Makes partitions, as far as they are missing: for the days of lines, and ahead. `run` executes a statement.
-    ///
-    /// # Errors
-    /// The connection is lost.
-    pub(super) fn make_partitions(
-        &mut self,
-        lines: &Lines,
-        table: &Table,
-        run: impl Fn(&str) -> Answer,
-    ) -> Result<(), Error> {
+    /// Returns what is to be done before lines are sent.
+    pub(super) fn due(&mut self, lines: &Lines, table: &Table) -> Option<Task> {
+        self.partitions(lines, table).or_else(|| self.deletion(table))
+    }
+
+    /// Returns the partitions that are missing: for the days of lines, and ahead.
+    fn partitions(&mut self, lines: &Lines, table: &Table) -> Option<Task> {
         if !self.by_day {
-            return Ok(());
+            return None;
         }
         let today = day_of(self.now());
         let days = self.days(today);
@@ -97,56 +117,58 @@ impl Upkeep {
             }
         }
         self.wanted.extend((today..today + AHEAD).filter(|day| !self.known.contains(day)));
-        let now = Instant::now();
-        if self.make_at.is_some_and(|at| at > now) {
-            return Ok(());
+        if self.wanted.is_empty() || self.make_at.is_some_and(|at| at > Instant::now()) {
+            return None;
         }
-        for _ in 0..PARTITIONS {
-            let Some(day) = self.wanted.first().copied() else { break };
-            match run(&table.make_partition(start_of(day), start_of(day + 1))) {
-                Ok(_) => {
-                    self.wanted.remove(&day);
-                    self.known.insert(day);
-                }
-                Err(trouble) => {
-                    self.make_at = Some(after(now, AGAIN));
-                    return self.note(trouble, "make a partition");
-                }
-            }
-        }
-        Ok(())
+        let make = |day: &i64| (*day, table.make_partition(start_of(*day), start_of(*day + 1)));
+        Some(Task::Make(self.wanted.iter().take(PARTITIONS).map(make).collect()))
     }
 
-    /// Deletes old rows, for a short time. `lines`: how many were just written.
+    /// Returns the next step of deletion, if it is due.
+    fn deletion(&mut self, table: &Table) -> Option<Task> {
+        let age = self.age?;
+        if self.look_at.is_some_and(|at| at > Instant::now()) {
+            return None;
+        }
+        let (oldest, limit) = (before(self.now(), age), STEP_ROWS.max(2 * self.last_rows));
+        Some(Task::Delete { table: table.clone(), by_day: self.by_day, oldest, limit })
+    }
+
+    /// Takes note of what was done. Returns what the server refused.
     ///
     /// # Errors
     /// The connection is lost.
-    pub(super) fn delete(&mut self, lines: usize, table: &Table, run: impl Fn(&str) -> Answer) -> Result<(), Error> {
-        let Some(age) = self.age else { return Ok(()) };
-        let begun = Instant::now();
-        if !self.is_behind && self.look_at.is_some_and(|at| at > begun) {
-            return Ok(());
-        }
-        let oldest = before(self.now(), age);
-        let (next, trouble) = match self.step(oldest, STEP_ROWS.max(2 * lines), table, run) {
-            Ok(true) => (PAUSE, None),
-            Ok(false) => ((age / LOOKS).clamp(LOOK_EVERY[0], LOOK_EVERY[1]), None),
-            Err(trouble) => (AGAIN, Some(trouble)),
+    pub(super) fn done(&mut self, report: Report) -> Result<Option<Error>, Error> {
+        let now = Instant::now();
+        let (result, doing) = match report {
+            Report::Made(days, result) => {
+                self.wanted.retain(|day| !days.contains(day));
+                self.known.extend(days);
+                self.make_at = result.is_err().then(|| after(now, AGAIN));
+                (result, "make a partition")
+            }
+            Report::Deleted(result) => {
+                let look_every = self.age.unwrap_or_default() / LOOKS;
+                let next = match &result {
+                    Ok(true) => PAUSE,
+                    Ok(false) => look_every.clamp(LOOK_EVERY[0], LOOK_EVERY[1]),
+                    Err(_) => AGAIN,
+                };
+                self.look_at = Some(after(now, next));
+                (result.map(drop), "delete old lines")
+            }
         };
-        self.is_behind = next == PAUSE;
-        self.look_at = Some(after(begun, next));
-        trouble.map_or(Ok(()), |trouble| self.note(trouble, "delete old lines"))
+        match result {
+            Ok(()) => Ok(None),
+            Err(Trouble::Refused(error)) => Ok(Some(error.of(doing))),
+            Err(Trouble::Lost(error)) => Err(error.of(doing)),
+        }
     }
 
     /// Returns when the sink is called without lines; `None` for never.
     pub(super) fn next(&self) -> Option<Instant> {
         let make_at = (!self.wanted.is_empty()).then(|| self.make_at.unwrap_or_else(Instant::now));
         self.look_at.into_iter().chain(make_at).min()
-    }
-
-    /// Returns what the server refused, once.
-    pub(super) fn take_complaint(&mut self) -> Option<Error> {
-        self.complaint.take()
     }
 
     fn now(&self) -> Timestamp {
@@ -158,42 +180,68 @@ impl Upkeep {
         let kept = self.age.map_or(LATE, |age| i64::try_from(age.as_nanos()).unwrap_or(i64::MAX) / DAY_NANOS);
         today - kept.min(LATE)..=today + EARLY
     }
+}
+
+impl Task {
+    /// Executes it. `doing`: the beginning of an error. Each statement may take `limit`.
+    pub(super) async fn run(self, client: &Client, limit: Duration, doing: &str) -> Report {
+        let server = Server { client, limit, doing };
+        match self {
+            Self::Make(partitions) => {
+                let mut made = Vec::new();
+                for (day, sql) in partitions {
+                    if let Err(trouble) = server.execute(&sql).await {
+                        return Report::Made(made, Err(trouble));
+                    }
+                    made.push(day);
+                }
+                Report::Made(made, Ok(()))
+            }
+            Self::Delete { table, by_day, oldest, limit } => {
+                Report::Deleted(server.delete(&table, by_day, oldest, limit).await)
+            }
+        }
+    }
+}
+
+/// A connection on which a task runs.
+struct Server<'a> {
+    client: &'a Client,
+    limit: Duration,
+    doing: &'a str,
+}
+
+impl Server<'_> {
+    /// Executes statements, as one transaction.
+    async fn execute(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
+        let Self { client, limit, doing } = self;
+        match timeout(*limit, client.simple_query(sql)).await {
+            Err(_) => Err(Trouble::Lost(Error::retry(format!("{doing}: no answer within {limit:?}")))),
+            Ok(Err(error)) if error.as_db_error().is_some() && !client.is_closed() => {
+                Err(Trouble::Refused(failed(doing, &error)))
+            }
+            Ok(Err(error)) => Err(Trouble::Lost(failed(doing, &error))),
+            Ok(Ok(answer)) => Ok(answer),
+        }
+    }
 
     /// Drops the partitions that are too old, and deletes at most `limit` other rows. Returns whether there may be more.
-    fn step(
-        &mut self,
-        oldest: Timestamp,
-        limit: usize,
-        table: &Table,
-        run: impl Fn(&str) -> Answer,
-    ) -> Result<bool, Trouble> {
-        let leaf = if self.by_day {
-            for name in texts(&run(&table.partitions())?) {
+    async fn delete(&self, table: &Table, by_day: bool, oldest: Timestamp, limit: usize) -> Result<bool, Trouble> {
+        let leaf = if by_day {
+            for name in texts(&self.execute(&table.partitions()).await?) {
                 let day = table.start_of_partition(name).map(day_of);
                 if let Some(day) = day.filter(|day| start_of(day + 1) <= oldest) {
-                    run(&table.drop_partition(start_of(day)))?;
-                    self.known.remove(&day);
+                    self.execute(&table.drop_partition(start_of(day))).await?;
                 }
             }
             table.other().to_owned()
         } else {
-            let found = run(&table.with_old_rows(oldest))?;
+            let found = self.execute(&table.with_old_rows(oldest)).await?;
             let Some(leaf) = texts(&found).next() else { return Ok(false) };
             leaf.to_owned()
         };
-        let deleted = run(&table.delete(&leaf, oldest, limit))?;
+        let deleted = self.execute(&table.delete(&leaf, oldest, limit)).await?;
         Ok(deleted.iter().any(|message| matches!(message, SimpleQueryMessage::CommandComplete(1..))))
-    }
-
-    /// Keeps what the server refused, to report it.
-    fn note(&mut self, trouble: Trouble, doing: &str) -> Result<(), Error> {
-        match trouble {
-            Trouble::Refused(error) => {
-                self.complaint = Some(error.of(doing));
-                Ok(())
-            }
-            Trouble::Lost(error) => Err(error.of(doing)),
-        }
     }
 }
 

@@ -216,6 +216,12 @@ pub(super) fn failed(doing: &str, error: rusqlite::Error) -> Error {
     }
 }
 
+/// Returns whether a row itself is refused: by a constraint or a trigger that the table's owner has added.
+pub(super) fn is_refused(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
+}
+
 /// Returns whether the same connection may succeed later.
 pub(super) fn is_passing(error: &rusqlite::Error) -> bool {
     use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory};

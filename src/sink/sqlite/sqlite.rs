@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::database::{Database, failed, is_passing};
+use super::database::{Database, failed, is_passing, is_refused};
 use super::retention::Retention;
 use super::table::Table;
 use crate::byte_size::ByteSize;
@@ -144,6 +144,14 @@ impl Sqlite {
         let (database, table) = self.opened()?;
         match database.insert(lines, table) {
             Ok(bytes) => lines.advance(bytes),
+            // The worker offers fewer lines, down to the one that is refused. SQLite's text may show a part of it.
+            Err(error) if is_refused(&error) => {
+                let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+                let path = self.path.display();
+                return Err(Error::rejected(format!(
+                    "write to {path}: the table refuses this line (SQLite code {code})"
+                )));
+            }
             Err(error) => {
                 if !is_passing(&error) {
                     self.open = None;
@@ -168,7 +176,8 @@ impl Sink for Sqlite {
         let count = lines.iter().count();
         if count > 0 {
             // What is wrong with the path now may be repaired later.
-            self.insert(lines).map_err(|error| if error.is_closed() { error } else { error.into_retry() })?;
+            self.insert(lines)
+                .map_err(|error| if error.is_closed() || error.is_rejected() { error } else { error.into_retry() })?;
         }
         // The lines are written: an error here is only reported.
         self.prune(count)?;

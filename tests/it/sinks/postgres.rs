@@ -303,3 +303,110 @@ fn promise_41_a_server_that_never_answers_delays_no_other_output_and_no_shutdown
     assert_eq!(error.unwritten_lines(), Some(100), "{error:?}");
     assert!(begun.elapsed() < PATIENCE);
 }
+
+/// By a limit of an index, a trigger, a check and a view: each costs its row alone.
+#[test]
+fn each_way_to_refuse_a_row_costs_only_that_row() {
+    let Some(server) = Server::start() else { return };
+    server.sql(
+        "CREATE TABLE log (id bigserial, time timestamptz, level text, target text, message text CHECK (message <> 'checked'), line json);\
+         CREATE INDEX messages ON log (message);\
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN IF NEW.message = 'raised' THEN RAISE EXCEPTION 'no hunter2'; END IF; RETURN NEW; END $$;\
+         CREATE TRIGGER refuse BEFORE INSERT ON log FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    // An entry of an index has 2,704 bytes at most. What repeats would be compressed.
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        format!("{state:016x}")
+    };
+    let long: String = (0..1_000).map(|_| random()).collect();
+    let database = Postgres::new(server.url()).password(Secret::text(PASSWORD));
+    let complaints = Complaints::default();
+    let builder = to(database.columns(["time", "level", "target", "message", "line"])).on_complaint(complaints.hook());
+    let books = logged(builder, || {
+        for seq in 0..60_u64 {
+            match seq {
+                11 => tracing::info!(seq, "checked"),
+                22 => tracing::info!(seq, "raised"),
+                33 => tracing::info!(seq, "{long}"),
+                _ => log(Level::INFO, 0, seq),
+            }
+        }
+    });
+    let rejected = books.dropped.reason(Reason::Rejected).total();
+    assert_eq!((books.written.total(), rejected), (57, 3), "{books:#?} {complaints:?}");
+    assert_eq!(numbers(&server), (0..60).filter(|seq| ![11, 22, 33].contains(seq)).collect::<Vec<_>>());
+    assert!(!format!("{complaints:?}{books:?}").contains("hunter2"), "{complaints:?}");
+}
+
+#[test]
+fn an_order_to_connect_anew_while_a_batch_is_on_its_way_repeats_no_line() {
+    let Some(server) = Server::start() else { return };
+    let (dispatch, guard) = built(to(sink(&server.url())));
+    let logs = |numbers: std::ops::Range<u64>| within(&dispatch, || numbers.for_each(|seq| log(Level::INFO, 0, seq)));
+    let books = || guard.handle().metrics().outputs.remove(0);
+    logs(0..10);
+    guard.handle().flush(PATIENCE).unwrap();
+    for round in 1..=5 {
+        server.signal(Signal::STOP);
+        logs(round * 10..round * 10 + 10);
+        until("lines on their way", || books().in_flight.total() == 10);
+        let begun = Instant::now();
+        guard.handle().reopen(PATIENCE).unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(3), "the order waited {:?}", begun.elapsed());
+        server.signal(Signal::CONT);
+        guard.handle().flush(PATIENCE).unwrap();
+    }
+    let books = books();
+    guard.close().unwrap();
+    assert_eq!((books.written.total(), books.dropped.total()), (60, 0), "{books:#?}");
+    assert_eq!(numbers(&server), (0..60).collect::<Vec<_>>());
+}
+
+/// Also with a batch on its way, which the parent alone finishes.
+#[test]
+fn promise_21_a_forked_child_has_its_own_connection_and_the_parent_keeps_its_own() {
+    use crate::support::fork::{fork, wait};
+    if !is_child() {
+        Running::start(child_command(this_test!())).finish();
+        return;
+    }
+    let Some(server) = Server::start() else { child_done() };
+    let (dispatch, guard) = built(to(sink(&server.url())));
+    let logs = |numbers: std::ops::Range<u64>| within(&dispatch, || numbers.for_each(|seq| log(Level::INFO, 0, seq)));
+    let written = || guard.handle().metrics().outputs[0].written.total();
+    logs(0..10);
+    guard.handle().flush(PATIENCE).unwrap();
+    let child = fork(|| {
+        logs(1_000..1_005);
+        guard.handle().flush(PATIENCE).unwrap();
+        assert_eq!(written(), 5);
+    });
+    logs(10..20);
+    guard.handle().flush(PATIENCE).unwrap();
+    assert_eq!(wait(child), 0);
+    server.signal(Signal::STOP);
+    logs(20..30);
+    until("lines on their way", || guard.handle().metrics().outputs[0].in_flight.total() == 10);
+    let child = fork(|| {
+        logs(2_000..2_005);
+        guard.handle().flush(PATIENCE).unwrap();
+        assert_eq!(written(), 5);
+    });
+    server.signal(Signal::CONT);
+    logs(30..40);
+    guard.handle().flush(PATIENCE).unwrap();
+    assert_eq!(wait(child), 0);
+    logs(40..50);
+    guard.handle().flush(PATIENCE).unwrap();
+    let books = guard.handle().metrics().outputs.remove(0);
+    assert_eq!((books.written.total(), books.resent), (50, 0), "{books:#?}");
+    guard.close().unwrap();
+    let (children, parent): (Vec<_>, Vec<_>) = numbers(&server).into_iter().partition(|seq| *seq >= 1_000);
+    assert_eq!(parent, (0..50).collect::<Vec<_>>());
+    assert_eq!(children, (1_000..1_005).chain(2_000..2_005).collect::<Vec<_>>());
+    drop(server);
+    child_done()
+}
