@@ -20,8 +20,6 @@ pub(super) struct Inner {
     /// A call runs; it is still set after one that panicked.
     calling: Option<Calling>,
     panics: u32,
-    /// Lines of the spool were written that no flush has covered.
-    pub(super) is_unflushed: bool,
 }
 
 /// What the sink was offered.
@@ -33,16 +31,7 @@ pub(super) enum Calling {
 
 impl Inner {
     pub(super) fn new(sink: Box<dyn Sink>) -> Self {
-        Self {
-            sink,
-            is_open: false,
-            is_closed: false,
-            pause: FIRST_PAUSE,
-            retry_at: None,
-            calling: None,
-            panics: 0,
-            is_unflushed: false,
-        }
+        Self { sink, is_open: false, is_closed: false, pause: FIRST_PAUSE, retry_at: None, calling: None, panics: 0 }
     }
 
     /// Opens it, if it is not open.

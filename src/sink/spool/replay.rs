@@ -115,8 +115,8 @@ impl Replay {
         self.lines.offer(Offer { bytes: self.batch.bytes, lines });
     }
 
-    /// Moves what the sink has done to the books and to the disk.
-    pub(super) fn settle(&mut self, store: &mut Store, outer: &mut Lines) {
+    /// Moves what the sink has done to the books.
+    pub(super) fn settle(&mut self, outer: &mut Lines) {
         outer.spooled_left_out(self.lines.take_left_out());
         let (dropped, reason) = self.lines.take_dropped();
         for line in dropped.into_iter().filter(|line| !line.is_notice) {
@@ -141,12 +141,27 @@ impl Replay {
         if new.total() > 0 && self.limit.is_some() {
             self.limit = self.limit.map(|limit| limit.saturating_mul(2)).filter(|limit| !self.lines.fewer_than(*limit));
         }
-        let oldest = if self.lines.is_done() { u64::MAX } else { self.lines.oldest_id() };
-        while self.positions.front().is_some_and(|(id, _)| *id < oldest) {
+    }
+
+    /// Returns whether the disk has lines that are done.
+    pub(super) fn has_done(&self) -> bool {
+        self.positions.front().is_some_and(|(id, _)| *id < self.first_open())
+    }
+
+    /// Gives up the lines on disk that are done. The sink was flushed: until then, it may have lines in a buffer of its own,
+    /// which the end of the process would lose.
+    pub(super) fn release(&mut self, store: &mut Store) {
+        let open = self.first_open();
+        while self.positions.front().is_some_and(|(id, _)| *id < open) {
             if let Some((_, position)) = self.positions.pop_front() {
                 store.acknowledge(position);
             }
         }
+    }
+
+    /// Returns the id of the first line that is not done.
+    fn first_open(&self) -> u64 {
+        if self.lines.is_done() { u64::MAX } else { self.lines.oldest_id() }
     }
 
     /// The sink rejects what it was offered: half of it is offered next, and a single line is dropped.

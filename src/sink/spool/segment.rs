@@ -133,7 +133,7 @@ impl Segment {
         while let Some(length) = reader.find(file, &salt, bytes)? {
             match frame::body(reader.frame(length), &salt, reader.offset()) {
                 Some(Body::Line(line)) => {
-                    index = line.index + 1;
+                    index = line.index.saturating_add(1);
                     last_time = line.time;
                     if reader.offset() >= start {
                         valid.add(line.level, u64::from(!line.is_notice));
@@ -151,7 +151,7 @@ impl Segment {
             Some(all) => at_least(all.minus(self.reading.done), valid),
             None => {
                 // Frames are missing whose level nobody knows.
-                let missing = u64::from(index - first_index).saturating_sub(frames);
+                let missing = u64::from(index.saturating_sub(first_index)).saturating_sub(frames);
                 let mut lines = valid;
                 lines.add(tracing::Level::INFO, missing);
                 lines

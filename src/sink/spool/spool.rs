@@ -299,10 +299,9 @@ impl Spool {
         if !replay.is_done() {
             replay.offer();
             let result = self.inner.call(&mut replay.lines, Calling::Replayed, now);
-            replay.settle(store, lines);
+            replay.settle(lines);
             match result {
                 Ok(asked) => {
-                    self.inner.is_unflushed = true;
                     let is_left = replay.lines.has_offered();
                     next = if is_left && replay.lines.is_empty() { Next::More } else { asked };
                     let is_more = !is_left && !replay.is_read && paced.is_none() && replay.lines.in_flight() == 0;
@@ -310,7 +309,7 @@ impl Spool {
                 }
                 Err(error) if error.is_rejected() => {
                     replay.rejected(lines, error);
-                    replay.settle(store, lines);
+                    replay.settle(lines);
                     next = Next::More;
                 }
                 Err(error) => {
@@ -320,11 +319,14 @@ impl Spool {
                 }
             }
         }
-        if next != Next::More
-            && std::mem::take(&mut self.inner.is_unflushed)
-            && let Err(error) = self.inner.control(Control::Flush)
-        {
-            lines.report(error);
+        if replay.has_done() {
+            match self.inner.control(Control::Flush) {
+                Ok(()) => replay.release(store),
+                Err(error) => {
+                    lines.report(error);
+                    next = next.or_at(Some(after(now, DISK_PAUSE)));
+                }
+            }
         }
         store.tidy(replay.is_read && replay.is_done());
         next.or_at(paced)
@@ -411,9 +413,7 @@ impl Spool {
             if panics.is_multiple_of(MAX_PANICS) {
                 replay.give_up_line(lines, Reason::Panicked);
             }
-            if let Some(store) = &mut self.store {
-                replay.settle(store, lines);
-            }
+            replay.settle(lines);
         }
     }
 

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use super::disk::Disk;
+use super::disk::{Disk, DiskFile};
 use super::frame::Cursor;
 use super::segment::{Place, Segment};
 use super::settings::Limits;
@@ -35,47 +35,50 @@ impl Store {
         Err(io::Error::new(ErrorKind::ResourceBusy, "another program takes the lock of each new file"))
     }
 
-    /// Takes over what ended processes have left, oldest first. Only while there are no lines.
+    /// Takes over what ended processes have left, oldest first. Only while there are no lines. What cannot be used is left
+    /// where it is, and reported: a file that somebody has put there does not keep the log from starting.
     fn take_over(&mut self) -> io::Result<()> {
         let names = self.disk.names()?;
         let own = Arc::clone(&self.owner);
         let owners: BTreeSet<&str> = names.iter().filter_map(|name| owner_of(name)).collect();
         for owner in owners.into_iter().filter(|owner| **owner != *own) {
-            let lock = match self.disk.lock(&format!("{owner}.lock")) {
-                Ok(Some(lock)) => lock,
-                Ok(None) => continue,
-                Err(error) => {
-                    self.problem("take over", &format!("{owner}.lock"), error);
-                    continue;
-                }
-            };
-            // Another process may have finished it since.
-            let names = self.disk.names()?;
-            let mut places: Vec<_> = names.iter().filter_map(|name| Place::parse(name)).collect();
-            places.retain(|place| *place.owner == *owner);
-            places.sort_by_key(|place| place.number);
-            let cursor = self.read_cursor(owner);
-            let owner: Arc<str> = owner.into();
-            for name in names.iter().filter(|name| name.starts_with(&*owner) && name.ends_with(".tmp")) {
-                self.disk.remove(name)?;
+            match self.disk.lock(&format!("{owner}.lock")) {
+                Ok(Some(lock)) => self.take_over_from(owner, lock)?,
+                Ok(None) => {}
+                Err(error) => self.problem("take over", &format!("{owner}.lock"), error),
             }
-            let is_done = |place: &Place| cursor.as_ref().is_some_and(|cursor| place.number < cursor.segment);
-            for place in places.extract_if(.., |place| is_done(place)) {
-                self.disk.remove(&place.name())?;
-            }
-            if places.is_empty() {
-                self.disk.remove(&format!("{owner}.cursor"))?;
-                self.disk.remove(&format!("{owner}.lock"))?;
-                continue;
-            }
-            for place in places {
-                self.segments.push_back(Segment::found(self.next_key, place));
-                self.next_key += 1;
-            }
-            self.cursors.extend(cursor.map(|cursor| (Arc::clone(&owner), cursor)));
-            self.locks.push((owner, lock));
-            self.names_changed();
         }
+        Ok(())
+    }
+
+    /// Takes over the segments of an owner, whose lock this is.
+    fn take_over_from(&mut self, owner: &str, lock: Box<dyn DiskFile>) -> io::Result<()> {
+        // Another process may have finished it since.
+        let names = self.disk.names()?;
+        let mut places: Vec<_> = names.iter().filter_map(|name| Place::parse(name)).collect();
+        places.retain(|place| *place.owner == *owner);
+        places.sort_by_key(|place| place.number);
+        let cursor = self.read_cursor(owner);
+        let owner: Arc<str> = owner.into();
+        for name in names.iter().filter(|name| name.starts_with(&*owner) && name.ends_with(".tmp")) {
+            self.remove(name);
+        }
+        let is_done = |place: &Place| cursor.as_ref().is_some_and(|cursor| place.number < cursor.segment);
+        for place in places.extract_if(.., |place| is_done(place)) {
+            self.remove(&place.name());
+        }
+        if places.is_empty() {
+            self.remove(&format!("{owner}.cursor"));
+            self.remove(&format!("{owner}.lock"));
+            return Ok(());
+        }
+        for place in places {
+            self.segments.push_back(Segment::found(self.next_key, place));
+            self.next_key += 1;
+        }
+        self.cursors.extend(cursor.map(|cursor| (Arc::clone(&owner), cursor)));
+        self.locks.push((owner, lock));
+        self.names_changed();
         Ok(())
     }
 
@@ -95,14 +98,21 @@ impl Store {
 
     /// Counts the lines of the next segment that was taken over. `None`: all are counted.
     pub(super) fn scan_next(&mut self) -> Option<ByLevel> {
-        let segment = self.segments.iter_mut().find(|segment| !segment.reading.is_scanned)?;
+        let at = self.segments.iter().position(|segment| !segment.reading.is_scanned)?;
+        let segment = self.segments.get_mut(at)?;
         let cursor = self.cursors.iter().find(|(owner, _)| *owner == segment.place.owner).map(|(_, cursor)| cursor);
         let scanned = segment.scan(&mut *self.disk, cursor);
-        // It is not tried again: a segment that cannot be read has no lines.
         segment.reading.is_scanned = true;
-        let (lines, name) = (segment.lines, segment.place.name());
+        let (lines, place) = (segment.lines, segment.place.clone());
         if let Err(error) = scanned {
-            self.problem("take over", &name, error);
+            // What is no segment has no lines, and is removed. What cannot be read stays: it must not hold up the others.
+            if error.kind() != ErrorKind::InvalidData {
+                self.segments.remove(at);
+                if !self.segments.iter().any(|segment| segment.place.owner == place.owner) {
+                    self.locks.retain(|(of, _)| *of != place.owner);
+                }
+            }
+            self.problem("take over", &place.name(), error);
         }
         self.begin_first();
         Some(lines)

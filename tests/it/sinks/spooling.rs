@@ -294,3 +294,151 @@ fn files_are_private_and_a_directory_that_cannot_be_used_fails_the_start_or_is_r
     assert!(stage.complaints.all().iter().any(|text| text.contains("file/spool")), "{:?}", stage.complaints.all());
     stage.close();
 }
+
+/// What others, or an accident, may leave in the directory. It is reported, delays no line and keeps no log from starting.
+#[cfg(unix)]
+#[test]
+fn promise_42_what_is_planted_in_the_directory_delays_no_line() {
+    use std::os::unix::fs::symlink;
+    const OTHER: &str = "0123456789abcdef0123";
+    let mkfifo = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    let make_directory = |path: &Path| std::fs::create_dir(path).unwrap();
+    let make_link = |path: &Path| symlink("/dev/zero", path).unwrap();
+    let make_linked = |path: &Path| {
+        let other = path.with_extension("second");
+        std::fs::write(&other, "private").unwrap();
+        std::fs::hard_link(&other, path).unwrap();
+    };
+    type Plant<'a> = (&'a str, &'a dyn Fn(&Path));
+    let plants: [Plant<'_>; 4] = [
+        ("a FIFO", &mkfifo),
+        ("a directory", &make_directory),
+        ("a link", &make_link),
+        ("a second name", &make_linked),
+    ];
+    let names = ["lock", "cursor", "cursor.tmp"].map(|end| format!("{OTHER}.{end}"));
+    let names = names.into_iter().chain(["seg", "seg.tmp"].map(|end| format!("{OTHER}-0000000100000000.{end}")));
+    for name in names {
+        for (what, plant) in &plants {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("spool")).unwrap();
+            plant(&folder.path().join("spool").join(&name));
+            // A spool that an ended process has left, later in the order.
+            let stage = Stage::new(spool(folder.path(), &Server::away()));
+            stage.log(0..20);
+            stage.close();
+            let server = Server::default();
+            let stage = Stage::new(spool(folder.path(), &server));
+            stage.log(20..30);
+            stage.until(&format!("all lines beside {what} at {name}"), |books| books.written.total() == 30);
+            assert_eq!(server.received(), (0..30).collect::<Vec<_>>(), "{what} at {name}");
+            let reported = stage.complaints.all().iter().any(|text| text.contains(OTHER));
+            assert!(reported || *what == "a second name", "{what} at {name}: {:?}", stage.complaints.all());
+            assert_eq!(stage.close().dropped.total(), 0, "{what} at {name}");
+        }
+    }
+}
+
+/// Cut at any byte, or with a bit turned anywhere, a segment costs its own lines, each of which is counted.
+#[test]
+fn promise_42_a_cut_or_turned_bit_anywhere_loses_no_line_of_another_spool() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::new(spool(folder.path(), &Server::away()));
+    stage.log(0..20);
+    stage.close();
+    let name = files(folder.path()).into_iter().find(|name| name.ends_with(".seg")).unwrap();
+    let whole = std::fs::read(folder.path().join("spool").join(&name)).unwrap();
+    let step = whole.len() / tries(40, 2_000).min(whole.len());
+    for at in (0..whole.len()).step_by(step) {
+        for is_cut in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("spool")).unwrap();
+            let mut bytes = whole.clone();
+            if is_cut {
+                bytes.truncate(at);
+            } else {
+                bytes[at] ^= 1 << (at % 8);
+            }
+            std::fs::write(folder.path().join("spool").join(&name), bytes).unwrap();
+            let server = Server::default();
+            let stage = Stage::new(spool(folder.path(), &server));
+            stage.log(1_000..1_010);
+            stage.until("its own lines", |books| {
+                server.received().iter().filter(|seq| **seq >= 1_000).count() == 10 && books.spooled.total() == 0
+            });
+            let received = server.received();
+            assert!(received.is_sorted(), "{at} {is_cut}: {received:?}");
+            let least = if is_cut { 0 } else { 19 };
+            let old = received.iter().filter(|seq| **seq < 1_000).count();
+            assert!(old >= least || at < 64, "{at} {is_cut}: {received:?}");
+            let books = stage.close();
+            assert_eq!(books.taken_over.total(), old as u64 + books.dropped.total(), "{at} {is_cut}: {books:#?}");
+        }
+    }
+}
+
+/// A sink that keeps lines in a buffer until it is flushed.
+struct Buffering {
+    server: Server,
+    buffer: Vec<u64>,
+    folder: PathBuf,
+    /// The least number of lines on disk, beside those that were flushed.
+    seen: Arc<Mutex<Vec<(usize, usize)>>>,
+}
+
+impl Sink for Buffering {
+    fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        if self.server.is_away.load(Ordering::SeqCst) {
+            return Err(Error::retry("the server is away"));
+        }
+        let numbers = lines.iter().filter_map(|line| {
+            let value: serde_json::Value = serde_json::from_slice(line.bytes).unwrap();
+            value["seq"].as_u64()
+        });
+        self.buffer.extend(numbers);
+        lines.advance(lines.iter().map(|line| line.bytes.len()).sum());
+        // What the end of the process would leave.
+        let segments = std::fs::read_dir(self.folder.join("spool")).unwrap();
+        let segments =
+            segments.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|end| end == "seg"));
+        self.seen.lock().unwrap().push((segments.count(), self.buffer.len()));
+        Ok(Next::Done)
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        if control == Control::Flush {
+            self.server.received.lock().unwrap().append(&mut self.buffer);
+        }
+        Ok(())
+    }
+
+    fn profile(&self) -> Profile {
+        Profile::new("buffering").logs_nothing()
+    }
+}
+
+#[test]
+fn promise_42_lines_stay_on_disk_until_a_sink_that_buffers_them_is_flushed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::away();
+    let seen = Arc::default();
+    let sink = Buffering {
+        server: server.clone(),
+        buffer: Vec::new(),
+        folder: folder.path().to_owned(),
+        seen: Arc::clone(&seen),
+    };
+    let spool = Spool::new(folder.path().join("spool"), sink).patience(Duration::ZERO).max_bytes(1_u64 << 20);
+    let stage = Stage::of(Output::new(spool).overflow(Overflow::Block { max_wait: PATIENCE }));
+    // Several segments of 64 KiB.
+    stage.log(0..3_000);
+    stage.until("all to be on disk", |books| books.spooled.total() == 3_000);
+    server.comes_back();
+    stage.until("all to be written", |books| books.written.total() == 3_000 && books.spooling_for.is_none());
+    assert_eq!(server.received(), (0..3_000).collect::<Vec<_>>());
+    // Each segment has fewer than 1,000 lines: those in the buffer are in the segments that are left.
+    for (segments, buffered) in seen.lock().unwrap().iter() {
+        assert!(segments * 1_000 >= *buffered, "{segments} segments for {buffered} lines");
+    }
+    stage.close();
+}
