@@ -234,14 +234,17 @@ impl Queue {
     }
 
     /// Waits between two tries of a write. Returns false when it is time to give up. `moved_last`: when something was
-    /// last written.
+    /// last written. `hears_reopen`: an order to reopen the sink ends the pause.
     ///
     /// # Blocking
     /// For `pause`, or shorter while the log shuts down.
-    pub(crate) fn pause(&self, pause: Duration, moved_last: Instant) -> bool {
+    pub(crate) fn pause(&self, pause: Duration, moved_last: Instant, hears_reopen: bool) -> bool {
         let begun = Instant::now();
         let mut state = self.lock();
         loop {
+            if hears_reopen && state.orders.has_reopen() && !state.life.is_over() {
+                return true;
+            }
             let longest = match state.life.phase {
                 Phase::Running | Phase::Forked => pause,
                 Phase::Closing | Phase::Ending | Phase::Ended => pause.min(LONGEST_PAUSE_AT_END),

@@ -24,14 +24,16 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 impl Engine {
     /// Delivers a batch, then the notices of losses, and carries out the orders.
     pub(crate) fn deliver<'a>(mut engine: Turn<'a>, taken: Taken, lane: &'a Lane) -> Turn<'a> {
-        let Taken { mut batch, mut losses, orders, last, woken, total } = taken;
+        let Taken { mut batch, mut losses, mut orders, last, woken, total } = taken;
         let _echo = Echo::enter(batch.is_echo());
         engine.is_under_way = true;
         engine.taken = total;
         engine.delivery.moved_last = Instant::now();
         engine.delivery.schedule.is_woken |= woken;
         engine.prepare(&batch, lane);
-        let is_urgent = last || !orders.is_empty() || lane.queue.is_synchronous();
+        let has_orders = !orders.is_empty();
+        let is_urgent = last || has_orders || lane.queue.is_synchronous();
+        engine.reopens = orders.extract_if(.., |order| order.command == Command::Reopen).collect();
         let first_id = engine.delivery.lines.end_id();
         engine.judge(&batch, is_urgent);
         let mut released = 0;
@@ -54,10 +56,9 @@ impl Engine {
         }
         let is_reported = {
             let this = &mut *engine;
-            let is_asked = last || !orders.is_empty();
-            this.renderer.render_due_report(is_asked, &mut this.delivery.lines, &mut this.counts)
+            this.renderer.render_due_report(last || has_orders, &mut this.delivery.lines, &mut this.counts)
         };
-        let repeats = engine.repeats(lane, last, batch.is_empty() || !orders.is_empty());
+        let repeats = engine.repeats(lane, last, batch.is_empty() || has_orders);
         for summary in &repeats {
             if engine.delivery.lines.len() >= CHUNK_BYTES {
                 engine = Self::pump(engine, lane, Resolved::default(), is_urgent);
@@ -130,7 +131,12 @@ impl Engine {
     }
 
     /// Flushes, syncs and carries out orders after a batch; later, where they wait for lines in flight.
-    fn finish_batch(&mut self, batch: Batch, orders: Vec<Order>, lane: &Lane, finish: Finish) {
+    fn finish_batch(&mut self, batch: Batch, mut orders: Vec<Order>, lane: &Lane, finish: Finish) {
+        if self.delivery.lines.has_offered() {
+            self.hurry(&orders, lane);
+        }
+        orders.append(&mut self.reopens);
+        orders.sort_by_key(|order| order.ticket);
         let is_done = self.delivery.lines.is_done();
         let flushes = orders.iter().any(|order| matches!(order.command, Command::Flush | Command::Sync));
         if !flushes && (!finish.is_nothing || self.syncing.is_flush_due()) {
@@ -238,9 +244,31 @@ impl Engine {
             self.delivery.attempts.moved();
             lane.queue.unpark();
         }
-        // It may have lines to give back.
-        self.delivery.schedule.is_woken |= self.delivery.lines.in_flight() > 0;
+        // It may have lines to give back, or take those that it did not take before.
+        self.delivery.schedule.is_woken |= !self.delivery.lines.is_done();
         result
+    }
+
+    /// The sink does not take lines, for which orders wait: it is told that somebody waits. An order to reopen it does not
+    /// wait at all.
+    fn hurry(&mut self, orders: &[Order], lane: &Lane) {
+        self.reopen_early(lane);
+        if orders.iter().any(|order| order.command == Command::Flush) {
+            // The flush that counts follows the lines.
+            let _ = self.control(Control::Flush);
+            self.delivery.schedule.is_woken = true;
+        }
+    }
+
+    /// Reopens the sink before the lines that precede the orders, which it does not take. Returns whether there was one.
+    pub(super) fn reopen_early(&mut self, lane: &Lane) -> bool {
+        let mut reopens = std::mem::take(&mut self.reopens);
+        reopens.append(&mut lane.queue.take_reopens());
+        let is_any = !reopens.is_empty();
+        if is_any {
+            self.carry_out_early(reopens, lane);
+        }
+        is_any
     }
 
     /// Waits until acknowledgements have made room for more lines, as the budget is used up.

@@ -25,7 +25,7 @@ impl Engine {
             engine.report(lane, error);
             let pause = backoff.failed();
             let goes_on;
-            (engine, goes_on) = lane.rest(engine, || lane.queue.pause(pause, begun));
+            (engine, goes_on) = lane.rest(engine, || lane.queue.pause(pause, begun, false));
             if !goes_on {
                 break;
             }

@@ -14,7 +14,7 @@ use super::syncing::Syncing;
 use crate::error::Error;
 use crate::limit::Summary;
 use crate::metrics::Delivered;
-use crate::queue::{Batch, WorkerCounts};
+use crate::queue::{Batch, Order, WorkerCounts};
 use crate::record::discard;
 use crate::sink::{Control, Lines};
 
@@ -39,6 +39,8 @@ pub(crate) struct Engine {
     pub(super) is_under_way: bool,
     /// This is a forked child, and the schema and the sink were not told yet.
     pub(super) is_forked: bool,
+    /// Orders of the current batch to reopen the sink. They follow its lines, unless the sink does not take these.
+    pub(super) reopens: Vec<Order>,
 }
 
 /// The engine, held.
@@ -107,6 +109,7 @@ impl Engine {
             looked: Instant::now(),
             is_under_way: false,
             is_forked: false,
+            reopens: Vec::new(),
         }
     }
 

@@ -54,9 +54,13 @@ impl Engine {
                 Then::Pause(pause) => {
                     engine.counts.retries += 1;
                     lane.queue.report(&engine.counts);
+                    if engine.reopen_early(lane) {
+                        continue;
+                    }
                     let moved_last = engine.delivery.moved_last;
                     let goes_on;
-                    (engine, goes_on) = lane.rest(engine, || lane.queue.pause(pause, moved_last));
+                    (engine, goes_on) = lane.rest(engine, || lane.queue.pause(pause, moved_last, true));
+                    engine.reopen_early(lane);
                     if !goes_on {
                         gives_up = true;
                         break;

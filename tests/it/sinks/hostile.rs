@@ -78,6 +78,35 @@ fn promise_40_reopen_reaches_a_sink_whose_lines_in_flight_fill_the_queue() {
 }
 
 #[test]
+fn promise_40_reopen_and_flush_reach_a_sink_that_takes_no_lines() {
+    for end in [End::Retry, End::Later(600_000)] {
+        let stage = Stage::new(Peer::default());
+        stage.peer.always([Step::End(end)]);
+        stage.log(0..5);
+        for _ in 0..3 {
+            until("a call", || stage.peer.calls() > 0);
+            // It is called at once, too.
+            let calls = stage.peer.calls();
+            stage.handle.reopen(PATIENCE).unwrap();
+            assert!(stage.peer.with(|state| state.controls.contains(&Control::Reopen)), "{end:?}");
+            until("another call", || stage.peer.calls() > calls);
+        }
+        stage.peer.always([Step::End(End::Later(600_000))]);
+        stage.handle.reopen(PATIENCE).unwrap();
+        stage.peer.with(|state| state.controls.clear());
+        let calls = stage.peer.calls();
+        assert!(stage.handle.flush(Duration::from_millis(50)).is_err());
+        until("a flush", || stage.peer.with(|state| state.controls.contains(&Control::Flush)));
+        until("another call", || stage.peer.calls() > calls);
+        stage.peer.always([Step::Write(usize::MAX)]);
+        stage.handle.reopen(PATIENCE).unwrap();
+        stage.handle.flush(PATIENCE).unwrap();
+        stage.until("all", |books| books.written.total() == 5);
+        stage.guard.close().unwrap();
+    }
+}
+
+#[test]
 fn promise_40_a_late_line_that_is_handed_over_again_and_again_does_not_hold_its_thread() {
     for end in [End::Retry, End::Later(1)] {
         let stage = Stage::new(Peer::default());
