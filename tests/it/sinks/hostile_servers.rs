@@ -11,7 +11,7 @@ use spanline::metrics::Reason;
 use spanline::sink::{Http, Otlp, Secret, Tcp};
 
 use crate::sinks::http::{Stage, numbers, quick};
-use crate::support::http_server::{Server, Step};
+use crate::support::http_server::{Request, Server, Step};
 use crate::support::process::{Running, child_command, child_done, is_child};
 use crate::support::sample::is_long;
 use crate::support::wait::{PATIENCE, until};
@@ -191,13 +191,15 @@ fn promise_41_no_answer_of_a_server_costs_a_line_or_more_memory_than_its_limit()
 #[test]
 fn promise_44_no_text_of_a_server_brings_a_secret_into_the_log() {
     const SECRETS: [&str; 5] = ["hunter2-token", "hunter2-pass", "hunter2-query", "hunter2-header", "aHVudGVy"];
-    fn echo(request: &crate::support::http_server::Request) -> String {
+    type Answer = fn(&Request) -> (u16, String);
+    type Preset = fn(&str, Secret) -> Output;
+    fn echo(request: &Request) -> String {
         let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         // What `Basic` encodes.
         let password = if headers.iter().any(|header| header.contains("Basic")) { "hunter2-pass" } else { "" };
         format!("{} {} {password}", request.line, headers.join(" "))
     }
-    let by: [(&str, fn(&crate::support::http_server::Request) -> (u16, String)); 5] = [
+    let by: [(&str, Answer); 5] = [
         ("a failure", |request| (500, echo(request))),
         ("a refusal", |request| (403, echo(request))),
         ("one that is no text", |request| (500, format!("\u{1}{}", echo(request)))),
@@ -230,7 +232,7 @@ fn promise_44_no_text_of_a_server_brings_a_secret_into_the_log() {
     let partial = r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"with hunter2-token"}}"#;
     let clickhouse = "Code: 27. DB::Exception: with hunter2-token";
     let token = || Secret::text("hunter2-token");
-    let sinks: [(&str, fn(&str, Secret) -> Output); 3] = [
+    let sinks: [(&str, Preset); 3] = [
         (items, |url, token| Output::new(quick(Http::elastic(url, "logs")).bearer(token))),
         (partial, |url, token| Output::new(Otlp::new(url).json().requests(|http| quick(http).bearer(token)))),
         (clickhouse, |url, token| Output::new(quick(Http::clickhouse(url, "logs")).bearer(token))),

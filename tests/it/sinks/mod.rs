@@ -42,6 +42,16 @@ pub(crate) mod profile;
 pub(crate) mod protocol;
 #[cfg(all(feature = "net", target_os = "linux"))]
 pub(crate) mod reconnects;
+#[cfg(all(
+    feature = "otlp",
+    feature = "zstd",
+    feature = "prometheus",
+    feature = "postgres",
+    feature = "sqlite",
+    feature = "spool",
+    target_os = "linux"
+))]
+pub(crate) mod restarts;
 pub(crate) mod routes;
 #[cfg(all(feature = "net", target_os = "linux"))]
 pub(crate) mod server;
@@ -53,6 +63,8 @@ pub(crate) mod sqlite;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite_retention;
 pub(crate) mod static_fields;
+#[cfg(all(feature = "otlp", feature = "postgres", feature = "spool", feature = "tls", target_os = "linux"))]
+pub(crate) mod stuck;
 pub(crate) mod synchronous;
 #[cfg(all(feature = "syslog", feature = "tls", target_os = "linux"))]
 pub(crate) mod syslog;
