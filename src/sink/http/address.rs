@@ -46,8 +46,12 @@ impl Address {
         if host.is_empty() || host.starts_with(':') {
             return Err(wrong("the URL names no host"));
         }
-        let port = host.rsplit_once(']').map_or(host, |(_, port)| port).split_once(':').map(|(_, port)| port);
-        if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        let behind = match host.rsplit_once(']') {
+            Some((_, behind)) => behind,
+            None => host.find(':').and_then(|at| host.get(at..)).unwrap_or_default(),
+        };
+        let port = behind.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).filter(|port| *port > 0);
+        if !behind.is_empty() && port.is_none() {
             return Err(wrong("the URL has no port from 1 to 65535 behind its host"));
         }
         let credentials = credentials.map(|text| {

@@ -161,7 +161,7 @@ pub(super) struct TlsStream {
 /// Records are kept small, so that those waiting for the socket stay few.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// A peer may send records without content for ever. After this many reads, a call returns.
+/// A peer may send records without content and without end. After this many reads, a call returns.
 const MAX_PULLS: usize = 64;
 
 impl TlsStream {

@@ -148,8 +148,8 @@ impl Replay {
         self.positions.front().is_some_and(|(id, _)| *id < self.first_open())
     }
 
-    /// Gives up the lines on disk that are done. The sink was flushed: until then, it may have lines in a buffer of its own,
-    /// which the end of the process would lose.
+    /// Removes the lines that are done from the disk. The sink was flushed: until then, it may have them in a buffer, which
+    /// the end of the process would lose.
     pub(super) fn release(&mut self, store: &mut Store) {
         let open = self.first_open();
         while self.positions.front().is_some_and(|(id, _)| *id < open) {
