@@ -20,7 +20,7 @@ use crate::support::wait::{PATIENCE, until};
 type Fault = fn(&mut TcpStream) -> std::io::Result<()>;
 
 /// Sends a text again and again.
-fn for_ever(stream: &mut TcpStream, text: &str) -> std::io::Result<()> {
+fn endlessly(stream: &mut TcpStream, text: &str) -> std::io::Result<()> {
     let text = text.repeat(1 + 16_384 / text.len());
     loop {
         stream.write_all(text.as_bytes())?;
@@ -36,28 +36,28 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 /// Each of them, and whether its status alone says that the batch is stored.
 const FAULTS: &[(&str, bool, Fault)] = &[
-    ("a flood of 103", false, |stream| for_ever(stream, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")),
-    ("a flood of 100", false, |stream| for_ever(stream, "HTTP/1.1 100 Continue\r\n\r\n")),
+    ("a flood of 103", false, |stream| endlessly(stream, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")),
+    ("a flood of 100", false, |stream| endlessly(stream, "HTTP/1.1 100 Continue\r\n\r\n")),
     ("101", false, |stream| {
         stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")?;
         wait(stream)
     }),
     ("headers without end", false, |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
-        for_ever(stream, "X-More: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n")
+        endlessly(stream, "X-More: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n")
     }),
     ("one header without end", false, |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nX-Long: ")?;
-        for_ever(stream, "0123456789")
+        endlessly(stream, "0123456789")
     }),
-    ("a status line without end", false, |stream| for_ever(stream, "HTTP/1.1 200 ")),
+    ("a status line without end", false, |stream| endlessly(stream, "HTTP/1.1 200 ")),
     ("a body without end", true, |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
-        for_ever(stream, "0123456789")
+        endlessly(stream, "0123456789")
     }),
     ("chunks without end", true, |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-        for_ever(stream, "4\r\nabcd\r\n")
+        endlessly(stream, "4\r\nabcd\r\n")
     }),
     ("a chunk of an impossible size", true, |stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nabc")?;
@@ -82,7 +82,7 @@ const FAULTS: &[(&str, bool, Fault)] = &[
         stream.write_all(b"HTTP/7.0 200 OK\r\nContent-Length: 0\r\n\r\n")?;
         wait(stream)
     }),
-    ("nulls", false, |stream| for_ever(stream, "\0\0\0\0")),
+    ("nulls", false, |stream| endlessly(stream, "\0\0\0\0")),
     ("a redirect to a file", false, |stream| {
         stream.write_all(b"HTTP/1.1 307 Away\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n")?;
         wait(stream)
@@ -336,7 +336,7 @@ fn promise_41_wrong_acknowledgements_lose_no_line() {
         }),
         ("beyond", |stream, stored| stream.write_all(&(stored + 1_000).to_be_bytes())),
         ("the largest", |stream, _| stream.write_all(&u32::MAX.to_be_bytes())),
-        ("a flood of zeros", |stream, _| for_ever(stream, "\0\0\0\0")),
+        ("a flood of zeros", |stream, _| endlessly(stream, "\0\0\0\0")),
         ("half a number", |stream, stored| {
             stream.write_all(&stored.to_be_bytes()[..3])?;
             stream.shutdown(std::net::Shutdown::Both)

@@ -61,6 +61,8 @@ pub(crate) mod spooling;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 #[cfg(feature = "sqlite")]
+pub(crate) mod sqlite_refusals;
+#[cfg(feature = "sqlite")]
 pub(crate) mod sqlite_retention;
 pub(crate) mod static_fields;
 #[cfg(all(feature = "otlp", feature = "postgres", feature = "spool", feature = "tls", target_os = "linux"))]

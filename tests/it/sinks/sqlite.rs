@@ -31,7 +31,7 @@ pub(super) fn to(database: Sqlite) -> Builder {
 }
 
 /// Logs what `run` logs.
-fn logged(builder: Builder, run: impl FnOnce()) -> OutputMetrics {
+pub(super) fn logged(builder: Builder, run: impl FnOnce()) -> OutputMetrics {
     let (dispatch, guard) = built(builder);
     within(&dispatch, run);
     guard.handle().flush(PATIENCE).unwrap();
@@ -470,36 +470,4 @@ fn a_forked_child_leaves_the_database_of_its_parent_alone() {
     let mut command = child_command(this_test!());
     command.env(FOLDER, folder.path());
     Running::start(command).finish();
-}
-
-/// By a check, a unique index and a trigger of the database's owner: each costs its row alone.
-#[test]
-fn a_row_that_the_table_refuses_costs_only_its_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("log.db");
-    logged(to(Sqlite::new(&path)), || log(Level::INFO, 0, 0));
-    let owner = open(&path);
-    owner
-        .execute_batch(
-            "CREATE UNIQUE INDEX once ON log (message) WHERE message <> 'line';\
-             CREATE TRIGGER refuse BEFORE INSERT ON log WHEN NEW.message = 'raised' \
-             BEGIN SELECT RAISE(ABORT, 'no hunter2'); END",
-        )
-        .unwrap();
-    drop(owner);
-    let complaints = Complaints::default();
-    let books = logged(to(Sqlite::new(&path)).on_complaint(complaints.hook()), || {
-        for seq in 1..50_u64 {
-            match seq {
-                11 | 33 => tracing::info!(thread = 0_u64, seq, "twice"),
-                22 => tracing::info!(thread = 0_u64, seq, "raised"),
-                _ => log(Level::INFO, 0, seq),
-            }
-        }
-    });
-    let rejected = books.dropped.reason(spanline::metrics::Reason::Rejected).total();
-    assert_eq!((books.written.total(), rejected), (47, 2), "{books:#?} {:?}", complaints.all());
-    assert_eq!(numbers(&path, 0), (0..50).filter(|seq| ![22, 33].contains(seq)).collect::<Vec<_>>());
-    assert!(complaints.all().iter().any(|text| text.contains("the table refuses this line")), "{:?}", complaints.all());
-    assert!(!format!("{complaints:?}{books:?}").contains("hunter2"), "{:?}", complaints.all());
 }
