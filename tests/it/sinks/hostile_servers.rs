@@ -151,7 +151,7 @@ fn resident() -> u64 {
     peak.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// In a process of its own: its memory is measured.
+/// In another process, whose memory is measured.
 #[test]
 fn promise_41_no_answer_of_a_server_costs_a_line_or_more_memory_than_its_limit() {
     if !is_child() {
