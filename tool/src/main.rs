@@ -3,6 +3,8 @@
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
 //! stderr, and goes on with the rest.
 
+#[allow(dead_code, unused_imports)]
+mod collect;
 mod commands;
 mod escape;
 mod once;

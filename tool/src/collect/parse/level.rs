@@ -1,0 +1,134 @@
+//! The levels of lines: their names and numbers.
+//!
+//! The names are those of the library's schemas and their synonyms: syslog's keywords (RFC 5424), Python's `logging`,
+//! Serilog, zap, log4j and `java.util.logging`.
+
+use tracing::Level;
+
+/// The level of a line. The library has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineLevel {
+    Trace,
+    Debug,
+    Info,
+    Notice,
+    Warn,
+    Error,
+    Critical,
+    Alert,
+    Fatal,
+    Emergency,
+}
+
+/// How a number stands for a level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Not at all: the same number means different levels in different loggers.
+    #[default]
+    Unknown,
+    /// 10 (TRACE) to 60 (FATAL).
+    Bunyan,
+    /// 10 (DEBUG) to 50 (CRITICAL).
+    Python,
+    /// 7 (DEBUG) to 0 (EMERGENCY).
+    Syslog,
+}
+
+impl LineLevel {
+    /// Returns the level that has a name, in any case.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        // Longer than all names below.
+        if name.len() > 16 {
+            return None;
+        }
+        Some(match name.to_ascii_lowercase().as_str() {
+            "trace" | "verbose" | "finest" | "finer" => Self::Trace,
+            "debug" | "dbg" | "fine" => Self::Debug,
+            "info" | "information" | "informational" => Self::Info,
+            "notice" => Self::Notice,
+            "warn" | "warning" => Self::Warn,
+            "error" | "err" | "severe" => Self::Error,
+            "critical" | "crit" => Self::Critical,
+            "alert" => Self::Alert,
+            "fatal" | "panic" | "dpanic" => Self::Fatal,
+            "emergency" | "emerg" => Self::Emergency,
+            _ => return None,
+        })
+    }
+
+    /// Returns the level that a number stands for. A number between two levels is not read.
+    pub(super) fn numbered(number: &str, numbers: Numbers) -> Option<Self> {
+        let number: u8 = number.parse().ok()?;
+        Some(match (numbers, number) {
+            (Numbers::Bunyan, 10) => Self::Trace,
+            (Numbers::Bunyan, 20) | (Numbers::Python, 10) | (Numbers::Syslog, 7) => Self::Debug,
+            (Numbers::Bunyan, 30) | (Numbers::Python, 20) | (Numbers::Syslog, 6) => Self::Info,
+            (Numbers::Python, 25) | (Numbers::Syslog, 5) => Self::Notice,
+            (Numbers::Bunyan, 40) | (Numbers::Python, 30) | (Numbers::Syslog, 4) => Self::Warn,
+            (Numbers::Bunyan, 50) | (Numbers::Python, 40) | (Numbers::Syslog, 3) => Self::Error,
+            (Numbers::Python, 50) | (Numbers::Syslog, 2) => Self::Critical,
+            (Numbers::Syslog, 1) => Self::Alert,
+            (Numbers::Bunyan, 60) => Self::Fatal,
+            (Numbers::Syslog, 0) => Self::Emergency,
+            (Numbers::Python, 5) => Self::Trace,
+            _ => return None,
+        })
+    }
+
+    /// Returns the level of OpenTelemetry's severity, and whether the number says no more than that.
+    pub(super) fn of_otel(number: u64) -> Option<(Self, bool)> {
+        Some(match number {
+            1..=4 => (Self::Trace, number == 1),
+            5..=8 => (Self::Debug, number == 5),
+            10 => (Self::Notice, true),
+            9..=12 => (Self::Info, number == 9),
+            13..=16 => (Self::Warn, number == 13),
+            18 => (Self::Critical, true),
+            19 => (Self::Alert, true),
+            17..=20 => (Self::Error, number == 17),
+            21..=24 => (Self::Fatal, number == 21),
+            _ => return None,
+        })
+    }
+
+    /// Returns the nearest level of `tracing`.
+    pub(super) fn tracing(self) -> Level {
+        match self {
+            Self::Trace => Level::TRACE,
+            Self::Debug => Level::DEBUG,
+            Self::Info | Self::Notice => Level::INFO,
+            Self::Warn => Level::WARN,
+            Self::Error | Self::Critical | Self::Alert | Self::Fatal | Self::Emergency => Level::ERROR,
+        }
+    }
+
+    /// Returns the name of a level that `tracing` lacks.
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Notice => Some("NOTICE"),
+            Self::Critical => Some("CRITICAL"),
+            Self::Alert => Some("ALERT"),
+            Self::Fatal => Some("FATAL"),
+            Self::Emergency => Some("EMERGENCY"),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_any_case_and_numbers_only_where_they_are_known() {
+        assert_eq!(LineLevel::named("Warning"), Some(LineLevel::Warn));
+        assert_eq!(LineLevel::named("INFO"), Some(LineLevel::Info));
+        assert_eq!(LineLevel::named("loud"), None);
+        assert_eq!(LineLevel::numbered("20", Numbers::Bunyan), Some(LineLevel::Debug));
+        assert_eq!(LineLevel::numbered("20", Numbers::Python), Some(LineLevel::Info));
+        assert_eq!(LineLevel::numbered("20", Numbers::Unknown), None);
+        assert_eq!(LineLevel::numbered("35", Numbers::Python), None);
+        assert_eq!(LineLevel::of_otel(22), Some((LineLevel::Fatal, false)));
+        assert_eq!(LineLevel::of_otel(0), None);
+    }
+}

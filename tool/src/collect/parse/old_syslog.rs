@@ -1,0 +1,128 @@
+//! The older syslog: RFC 3164, which describes what programs happened to send.
+//!
+//! After the priority comes a time without a year and a zone, or one in RFC 3339 (rsyslog), or none. Then the host, which
+//! messages of `/dev/log` lack, and the tag: `name[pid]:`. The year is the one that makes the time nearest to `now`, and the
+//! zone that of this machine, as other receivers do it.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeZone};
+use spanline::record::Timestamp;
+
+use super::field::Field;
+use super::incoming::Incoming;
+use super::syslog::put;
+use super::time;
+
+const NANOS: i64 = 1_000_000_000;
+
+/// Reads what follows the priority. `has_priority`: without one, a text that begins with no time is only a text.
+pub(super) fn read<Z: TimeZone>(text: &str, has_priority: bool, now: Timestamp, zone: &Z) -> Incoming {
+    let mut incoming = Incoming::new(now);
+    let mut rest = text;
+    let time = time_of(text, now, zone);
+    if let Some((time, behind)) = time {
+        incoming.time = time;
+        rest = behind;
+    }
+    let is_syslog = has_priority || time.is_some();
+    if is_syslog && let Some((tag, behind)) = tag(rest) {
+        tag.put(&mut incoming);
+        rest = behind;
+    } else if time.is_some()
+        && let Some((host, behind)) = word(rest)
+    {
+        put(&mut incoming, "hostname", host);
+        rest = behind;
+        if let Some((tag, behind)) = tag(rest) {
+            tag.put(&mut incoming);
+            rest = behind;
+        }
+    }
+    incoming.message = (!rest.is_empty()).then(|| rest.to_owned());
+    incoming
+}
+
+/// The program and its process.
+struct Tag<'t> {
+    name: &'t str,
+    process: Option<&'t str>,
+}
+
+impl Tag<'_> {
+    fn put(self, incoming: &mut Incoming) {
+        incoming.service = Some(self.name.to_owned());
+        match self.process.map(|process| (process, process.parse::<u64>())) {
+            Some((process, Ok(number))) if number.to_string() == process => incoming.push("pid", Field::U64(number)),
+            Some((process, _)) => incoming.push("procid", process),
+            None => {}
+        }
+    }
+}
+
+/// Tags are longer than the 32 characters of the RFC, but not much.
+const MAX_TAG: usize = 128;
+
+/// Reads `name[pid]: ` or `name: `, and returns the text behind it.
+fn tag(text: &str) -> Option<(Tag<'_>, &str)> {
+    let end = text.find([':', '[', ' ']).filter(|end| (1..=MAX_TAG).contains(end))?;
+    let (name, behind) = text.split_at_checked(end)?;
+    if let Some(behind) = behind.strip_prefix(':') {
+        // `http://…` and `10:15` are no tags.
+        let message = if behind.is_empty() { behind } else { behind.strip_prefix(' ')? };
+        return Some((Tag { name, process: None }, message));
+    }
+    let (process, behind) = behind.strip_prefix('[')?.split_once(']')?;
+    let is_process = !process.is_empty() && process.len() <= MAX_TAG && !process.contains([' ', '[']);
+    let behind = behind.strip_prefix(':').unwrap_or(behind);
+    let message = if behind.is_empty() { behind } else { behind.strip_prefix(' ')? };
+    is_process.then_some((Tag { name, process: Some(process) }, message))
+}
+
+/// Returns the first word and what is behind its space.
+fn word(text: &str) -> Option<(&str, &str)> {
+    let (word, behind) = text.split_once(' ').unwrap_or((text, ""));
+    (!word.is_empty()).then_some((word, behind))
+}
+
+/// Reads the time at the beginning; returns what is behind it and its space.
+fn time_of<'t, Z: TimeZone>(text: &'t str, now: Timestamp, zone: &Z) -> Option<(Timestamp, &'t str)> {
+    if let Some((first, behind)) = word(text)
+        && let Some(time) = time::of_text(first, zone).filter(|time| time.is_exact)
+    {
+        return Some((time.at, behind));
+    }
+    // Cisco marks times of a clock that is not synchronized.
+    let text = text.strip_prefix(['*', '.']).unwrap_or(text);
+    let month = MONTHS.iter().zip(1..).find(|(name, _)| text.get(..3) == Some(**name))?.1;
+    let rest = text.get(3..)?.strip_prefix(' ')?;
+    let (day, rest) = word(rest.strip_prefix(' ').unwrap_or(rest))?;
+    let day: u32 = day.parse().ok().filter(|_| day.len() <= 2 && !day.starts_with('+'))?;
+    // Cisco may add the year.
+    let (year, rest) = match rest.split_at_checked(4) {
+        Some((year, behind)) if behind.starts_with(' ') => (year.parse::<i32>().ok(), behind.strip_prefix(' ')?),
+        _ => (None, rest),
+    };
+    let clock = rest.get(..8)?;
+    let (part, is_exact, rest) = time::fraction(rest.get(8..)?)?;
+    let rest = rest.strip_prefix(':').unwrap_or(rest);
+    let rest = if rest.is_empty() { rest } else { rest.strip_prefix(' ').filter(|_| is_exact)? };
+    let in_year = |year| {
+        let naive: NaiveDateTime = time::time_of_day(NaiveDate::from_ymd_opt(year, month, day)?, clock)?;
+        time::in_zone(naive, zone).checked_mul(NANOS)?.checked_add(part).map(Timestamp::from_nanos)
+    };
+    let at = match year {
+        Some(year) => in_year(year)?,
+        None => nearest(now, in_year)?,
+    };
+    Some((at, rest))
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Returns the time that is nearest to now among those of the years around it.
+fn nearest(now: Timestamp, in_year: impl Fn(i32) -> Option<Timestamp>) -> Option<Timestamp> {
+    let today: DateTime<_> = now.to_datetime();
+    let year = today.checked_add_days(Days::new(1)).unwrap_or(today).year();
+    // The 29th of February is in one of four years, or of eight.
+    let years = (year - 8..=year + 8).filter_map(in_year);
+    years.min_by_key(|time| time.as_nanos().abs_diff(now.as_nanos()))
+}
