@@ -295,7 +295,7 @@ impl Dialect {
         let complete =
             |marks: &&[&str]| marks.iter().map(|mark| place(mark)).try_fold(0, |last, at| Some(at?.max(last)));
         let found = DIALECTS.iter().filter(|dialect| has_number || !dialect.has_numbers_only).filter_map(|dialect| {
-            let first = dialect.marks.iter().filter_map(|marks| complete(marks)).min()?;
+            let first = dialect.marks.iter().filter_map(complete).min()?;
             Some((first, dialect))
         });
         found.min_by_key(|(first, _)| *first).map_or(&ANY, |(_, dialect)| dialect)

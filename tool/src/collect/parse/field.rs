@@ -47,6 +47,16 @@ impl Field {
         }
     }
 
+    /// Returns how much memory the value takes beside itself.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Json(text) => text.capacity(),
+            Self::Bytes(bytes) => bytes.capacity(),
+            Self::Error(error) => error.memory_bytes(),
+            Self::Bool(_) | Self::I64(_) | Self::U64(_) | Self::F64(_) => 0,
+        }
+    }
+
     /// Returns the value as the library takes it.
     pub(super) fn value(&self) -> FieldValue<'_> {
         match self {

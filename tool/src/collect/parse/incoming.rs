@@ -49,7 +49,7 @@ impl Incoming {
     }
 
     /// Creates a record without content.
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             time: now,
             level: Level::INFO,
@@ -63,8 +63,16 @@ impl Incoming {
     }
 
     /// Adds a field.
-    pub(super) fn push(&mut self, name: impl Into<String>, value: impl Into<Field>) {
+    pub(crate) fn push(&mut self, name: impl Into<String>, value: impl Into<Field>) {
         self.fields.push((name.into(), value.into()));
+    }
+
+    /// Returns how much memory the record takes. That of a line with many short fields is a multiple of the line's size.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let texts = [Some(&self.target), self.message.as_ref(), self.service.as_ref()];
+        let texts: usize = texts.into_iter().flatten().map(String::capacity).sum();
+        let fields: usize = self.fields.iter().map(|(name, value)| name.capacity() + value.memory_bytes()).sum();
+        size_of::<Self>() + texts + fields + self.fields.capacity() * size_of::<(String, Field)>()
     }
 
     /// Sets the level. A level that `tracing` lacks also becomes the field `level_name`, which the library's schemas show.

@@ -118,27 +118,37 @@ impl<'l> Line<'l> {
         incoming.service = self.take(keys.service, name);
         incoming.trace_id = self.take(keys.trace, |value| read_trace(value, dialect.has_decimal_ids));
         incoming.span_id = self.take(keys.span, |value| read_span(value, dialect.has_decimal_ids));
+        self.put_fields(&mut incoming);
+        level.into_iter().for_each(|level| incoming.set_level(level));
+        incoming
+    }
+
+    /// Adds all members that are nothing else as fields.
+    fn put_fields(&self, incoming: &mut Incoming) {
         let has_request = self.parts.iter().any(|part| part.name == REQUEST_ID);
-        let request = self.find(keys.request, |_| (!has_request).then_some(())).map(|(place, ())| place);
-        let has_message = self.parts.iter().any(|part| part.key == "message" && part.inside.is_empty());
+        let request = self.find(self.dialect.keys.request, |_| (!has_request).then_some(())).map(|(place, ())| place);
+        let has_message = self.top("message").is_some();
+        let error_message =
+            self.top("error").and_then(|error| error.members().find(|(key, _)| key == "message")?.1.string());
         for (place, part) in self.parts.iter().enumerate() {
             if part.is_used || self.is_redundant(part, incoming.service.as_deref()) {
                 continue;
             }
-            let name = if request == Some(place) { &Cow::Borrowed(REQUEST_ID) } else { &part.name };
-            let is_under = part.inside == "fields" && has_message && TEXTS.contains(&&**name);
+            let is_under = |key: &str| part.inside == "fields" && part.key == key;
+            // `Nested` has an error with its sources at the top, too.
+            if is_under("error") && error_message.is_some() && part.value.string() == error_message {
+                continue;
+            }
             let value = match part.value.first() {
-                b'"' if is_under => Some(Field::Json(part.value.text().to_owned())),
-                b'{' if name == "error" && !is_under => error(part.value),
+                b'"' if has_message && TEXTS.into_iter().any(is_under) => {
+                    Some(Field::Json(part.value.text().to_owned()))
+                }
+                b'{' if part.name == "error" && !(has_message && is_under("error")) => error(part.value),
                 _ => None,
             };
-            let value = value.unwrap_or_else(|| Field::of_json(part.value));
-            incoming.push(&**name, value);
+            let name = if request == Some(place) { REQUEST_ID } else { &part.name };
+            incoming.push(name, value.unwrap_or_else(|| Field::of_json(part.value)));
         }
-        if let Some(level) = level {
-            incoming.set_level(level);
-        }
-        incoming
     }
 
     /// Reads the first member of the keys that can be read. `read` also returns whether it has read all that the member
@@ -159,6 +169,11 @@ impl<'l> Line<'l> {
             let place = self.parts.iter().position(|part| is_it(&part))?;
             Some((place, read(self.parts.get(place)?.value)?))
         })
+    }
+
+    /// Returns the first member of a key that is in no object.
+    fn top(&self, key: &str) -> Option<Json<'l>> {
+        self.parts.iter().find(|part| part.key == key && part.inside.is_empty()).map(|part| part.value)
     }
 
     /// Returns whether a member says nothing that the record does not.

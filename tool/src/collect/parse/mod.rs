@@ -27,6 +27,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use field::Field;
 pub(crate) use incoming::Incoming;
 pub(crate) use json::json;
 pub(crate) use otlp_json::otlp_json;

@@ -77,14 +77,9 @@ impl Origin {
         self.fields.push((format!("otel.scope.{name}"), value.into()));
     }
 
-    /// Returns what its fields take in a record, roughly.
-    fn bytes(&self) -> usize {
-        let value = |value: &Field| match value {
-            Field::Text(text) | Field::Json(text) => text.len(),
-            Field::Bytes(bytes) => bytes.len(),
-            _ => 0,
-        };
-        self.fields.iter().map(|(name, field)| size_of::<(String, Field)>() + name.len() + value(field)).sum()
+    /// Returns how much memory its fields take in each record.
+    fn memory_bytes(&self) -> usize {
+        self.fields.iter().map(|(name, value)| size_of::<(String, Field)>() + name.len() + value.memory_bytes()).sum()
     }
 }
 
@@ -95,7 +90,7 @@ impl Records {
 
     /// Adds a record.
     pub(super) fn add(&mut self, record: LogRecord, resource: &Origin, scope: &Origin) -> Result<(), Refused> {
-        let of_origin = size_of::<Incoming>() + resource.bytes() + scope.bytes();
+        let of_origin = size_of::<Incoming>() + resource.memory_bytes() + scope.memory_bytes();
         self.bytes = self.bytes.saturating_add(of_origin);
         if self.all.len() >= MAX_RECORDS || self.bytes > MAX_BYTES {
             return Err(Refused::TooLarge);

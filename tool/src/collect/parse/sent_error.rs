@@ -38,6 +38,14 @@ impl SentError {
     }
 }
 
+impl SentError {
+    /// Returns how much memory the error takes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let texts = self.message.capacity() + self.type_name.as_ref().map_or(0, String::capacity);
+        size_of::<Self>() + texts + self.source.as_ref().map_or(0, |source| source.memory_bytes())
+    }
+}
+
 /// Returns whether the library would find the name.
 fn is_name(text: &str) -> bool {
     let is_part = |part: &str| {

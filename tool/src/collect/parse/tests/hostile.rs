@@ -119,6 +119,9 @@ fn time_grows_with_the_size_and_no_faster() {
         let input = input(200_000);
         assert!(slowest(&|| read_all(input.as_bytes())) < 20, "{}", &input[..40]);
     }
+    let errors = "\"error\":\"a\",".repeat(100_000);
+    let line = format!("{{\"fields\":{{{errors}\"error\":{{}}}},{errors}\"error\":{{\"message\":\"a\"}}}}");
+    assert!(slowest(&|| assert_eq!(read(&line).fields.len(), 200_002)) < 20);
     let line = many(100_000);
     assert!(slowest(&|| assert_eq!(read(&line).fields.len(), 100_000)) < 20);
 }

@@ -13,6 +13,7 @@ mod golden;
 mod hostile;
 mod loggers;
 mod otlp;
+mod own_sinks;
 mod relay;
 mod syslog;
 
