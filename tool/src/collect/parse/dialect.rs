@@ -5,7 +5,7 @@
 //!
 //! Sources: the schemas of the library; tracing-subscriber's `fmt/format/json.rs`; zap's `config.go`; Go's `log/slog`;
 //! Serilog's compact format, <https://github.com/serilog/serilog-formatting-compact>; Python's `LogRecord` attributes and
-//! python-json-logger; Log4j's `JsonLayout`; logstash-logback-encoder; hclog's `intlogger.go`.
+//! python-json-logger; Loguru's `serialize`; Log4j's `JsonLayout`; logstash-logback-encoder; hclog's `intlogger.go`.
 
 use super::level::Numbers;
 
@@ -92,7 +92,7 @@ const ANY: Dialect = Dialect {
 
 /// The dialects.
 #[rustfmt::skip]
-static DIALECTS: [Dialect; 13] = [
+static DIALECTS: [Dialect; 14] = [
     // `Flat`, `Nested`, and tracing-subscriber's own.
     Dialect {
         marks: &[&["timestamp", "level", "target"]],
@@ -256,9 +256,25 @@ static DIALECTS: [Dialect; 13] = [
         numbers: Numbers::Python,
         ..ANY
     },
+    // Loguru.
+    Dialect {
+        marks: &[&["text", "record"]],
+        keys: Keys {
+            time: &["record>time"],
+            level: &["record>level"],
+            message: &["record>message"],
+            target: &["record>name"],
+            service: &[],
+            trace: &[],
+            span: &[],
+            request: &[],
+        },
+        objects: &[plain("record")],
+        ..ANY
+    },
     // `Bunyan`, and bunyan.
     Dialect {
-        marks: &[&["v", "name", "level", "time"]],
+        marks: &[&["v", "name", "level", "time"], &["name", "hostname", "pid", "level"]],
         has_numbers_only: true,
         keys: NODE,
         numbers: Numbers::Bunyan,

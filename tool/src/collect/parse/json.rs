@@ -105,13 +105,7 @@ impl<'l> Line<'l> {
         if let Some(at) = self.take(keys.time, time).or_else(|| self.take(&["instant"], read_instant)) {
             incoming.time = at;
         }
-        let level = self.take(keys.level, |value| {
-            let level = match value.string() {
-                Some(name) => LineLevel::named(&name),
-                None => LineLevel::numbered(value.text(), dialect.numbers),
-            };
-            Some((level?, true))
-        });
+        let level = self.take(keys.level, |value| read_level(value, dialect));
         incoming.message = self.take(keys.message, |value| Some((value.string()?.into_owned(), true)));
         let name = |value: Json<'_>| Some((value.string().filter(|text| !text.is_empty())?.into_owned(), true));
         incoming.target = self.take(keys.target, name).unwrap_or_default();
@@ -195,8 +189,22 @@ impl Dialect {
     }
 }
 
-/// Reads a time: a number, a text of a number, or a date.
+/// Reads a level: a name, a number, or Loguru's object with a name.
+fn read_level(value: Json<'_>, dialect: &Dialect) -> Option<(LineLevel, bool)> {
+    if let Some(name) = value.string() {
+        return Some((LineLevel::named(&name)?, true));
+    }
+    if let Some((_, name)) = value.members().find(|(key, _)| key == "name") {
+        return Some((LineLevel::named(&name.string()?)?, false));
+    }
+    Some((LineLevel::numbered(value.text(), dialect.numbers)?, true))
+}
+
+/// Reads a time: a number, a text of a number, a date, or Loguru's object with one.
 fn read_time<Z: TimeZone>(value: Json<'_>, zone: &Z) -> Option<Time> {
+    if let Some((_, repr)) = value.members().find(|(key, _)| key == "repr") {
+        return Some(Time { is_exact: false, ..time::of_text(&repr.string()?, zone)? });
+    }
     if value.is_number() {
         return time::of_number(value.text());
     }

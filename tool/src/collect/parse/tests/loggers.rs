@@ -99,11 +99,17 @@ fn loggers_of_python_and_node_are_read() {
         "WARN app hi - - -",
         "user=u",
     );
+    // loguru
+    check(
+        r#"{"text":"x","record":{"level":{"icon":"-","name":"WARNING","no":30},"message":"hi","name":"__main__","time":{"repr":"2026-11-20 10:15:38.123154+00:00","timestamp":1.5}}}"#,
+        "WARN __main__ hi - - -",
+        r#"text=x level={"icon":"-","name":"WARNING","no":30} time={"repr":"2026-11-20 10:15:38.123154+00:00","timestamp":1.5}"#,
+    );
     // bunyan, pino, winston
     check(
         r#"{"name":"orders","hostname":"h","pid":1,"component":"db","level":60,"msg":"hi","time":"2026-11-20T10:15:38.123Z","v":0}"#,
         "ERROR db hi orders - -",
-        "hostname=h pid=1 v=0 level_name=FATAL",
+        "hostname=h pid=1 level_name=FATAL",
     );
     check(
         r#"{"level":35,"time":1795169738123,"pid":1,"hostname":"h","name":"orders","msg":"hi","reqId":7}"#,
