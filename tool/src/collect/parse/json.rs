@@ -1,7 +1,7 @@
 //! JSON lines: those of every JSON schema of the library, and those of other loggers.
 //!
 //! A line that [`Flat`](spanline::schema::Flat) wrote of a record is written again byte for byte: times, order, errors, nested
-//! values and all digits. What the log adds to the lines of its own program has no place in a record of another one:
+//! values and all digits. What a log adds to lines has no place in the record of another program:
 //!
 //! - The fields of spans and the static fields are fields of the record. They move before `service`.
 //! - `spans`, `truncated`, `original_bytes`, `held_back`, `backtrace`, `event_name` and `thread_name` are keys that no sender can
@@ -65,13 +65,36 @@ struct Part<'l> {
 struct Line<'l> {
     dialect: &'static Dialect,
     parts: Vec<Part<'l>>,
+    seen: Seen,
+}
+
+/// The keys that a line may have. Most keys that are looked for are not there.
+#[derive(Clone, Copy, Default)]
+struct Seen(u64);
+
+impl Seen {
+    fn bit(key: &str) -> u64 {
+        let first = key.as_bytes().first().copied().unwrap_or_default();
+        1 << ((key.len() * 5 + usize::from(first)) % 64)
+    }
+
+    fn add(&mut self, key: &str) {
+        self.0 |= Self::bit(key);
+    }
+
+    fn may_have(self, key: &str) -> bool {
+        self.0 & Self::bit(key) != 0
+    }
 }
 
 impl<'l> Line<'l> {
     /// Takes a line apart.
     fn of(root: Json<'l>) -> Self {
         let members: Vec<_> = root.members().collect();
+        let mut seen = Seen::default();
+        members.iter().for_each(|(key, _)| seen.add(key));
         let place = |name: &str| members.iter().position(|(key, _)| key == name);
+        let place = |name: &str| if seen.may_have(name) { place(name) } else { None };
         let level = place("level").and_then(|place| members.get(place));
         let dialect = Dialect::of(place, level.is_some_and(|(_, value)| value.is_number()));
         let mut parts = Vec::with_capacity(members.len() + 8);
@@ -80,6 +103,7 @@ impl<'l> Line<'l> {
             // An empty one would vanish.
             if let Some(object) = object.filter(|_| value.members().next().is_some()) {
                 parts.extend(value.members().map(|(key, value)| {
+                    seen.add(&key);
                     let name = if object.is_named { format!("{}.{key}", object.key).into() } else { key.clone() };
                     Part { inside: object.key, name, key, value, is_used: false }
                 }));
@@ -91,7 +115,7 @@ impl<'l> Line<'l> {
             };
             parts.push(Part { inside: "", name, key, value, is_used: false });
         }
-        Self { dialect, parts }
+        Self { dialect, parts, seen }
     }
 
     fn read<Z: TimeZone>(mut self, now: Timestamp, zone: &Z) -> Incoming {
@@ -159,6 +183,9 @@ impl<'l> Line<'l> {
     fn find<T>(&self, keys: &[&str], read: impl Fn(Json<'_>) -> Option<T>) -> Option<(usize, T)> {
         keys.iter().find_map(|key| {
             let (inside, key) = key.split_once('>').unwrap_or(("", key));
+            if !self.seen.may_have(key) {
+                return None;
+            }
             let is_it = |part: &&Part<'_>| !part.is_used && part.key == key && part.inside == inside;
             let place = self.parts.iter().position(|part| is_it(&part))?;
             Some((place, read(self.parts.get(place)?.value)?))

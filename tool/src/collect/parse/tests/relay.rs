@@ -104,7 +104,7 @@ fn a_line_of_another_program_keeps_all_its_members() {
         let parsed = |line: &str| -> serde_json::Map<String, serde_json::Value> { serde_json::from_str(line).unwrap() };
         let (before, after) = (parsed(&line), parsed(&once));
         for (key, value) in before.iter().filter(|(key, _)| *key != "fields") {
-            // The library marks what is named like the fields of its own `log` records.
+            // The library marks what is named like fields of `log` records.
             let marked = format!("kv.{key}");
             let found = after.get(key).or_else(|| after.get("fields")?.get(key)).or_else(|| after.get(&marked));
             assert_eq!(found, Some(value), "{key} of {line} in {once}");
