@@ -28,6 +28,7 @@ install_tools() {
     command -v logrotate >/dev/null || missing+=(logrotate) # rotation by another program
     [[ -x /lib/systemd/systemd-journal-remote ]] || missing+=(systemd-journal-remote) # judges `Journald`
     command -v npm >/dev/null || missing+=(nodejs npm)      # the viewers of bunyan and pino
+    command -v logger >/dev/null || missing+=(bsdutils)     # a sender of syslog
     command -v openssl >/dev/null || missing+=(openssl)     # certificates of the tests
     command -v rsyslogd >/dev/null || PATH=$PATH:/usr/sbin command -v rsyslogd >/dev/null || missing+=(rsyslog)
     # What syslog-ng needs: its own package conflicts with that of rsyslog, so it is only unpacked.

@@ -1,9 +1,9 @@
-//! `spanline`: lists and reads the logs that the library `spanline` writes.
+//! `spanline`: lists and reads the logs that the library `spanline` writes, and receives lines from other programs.
 //!
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
 //! stderr, and goes on with the rest.
 
-#[allow(dead_code, unused_imports)]
+#[cfg(feature = "collect")]
 mod collect;
 mod commands;
 mod escape;
@@ -18,7 +18,7 @@ use clap::Parser;
 use commands::Command;
 use report::Report;
 
-/// List and read logs
+/// List, read and receive logs
 #[derive(Parser)]
 #[command(name = "spanline", version, after_help = report::EXIT_STATUS)]
 struct Args {
@@ -32,7 +32,8 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(answer) => return report.answer(&answer),
     };
-    let mut output = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    // Without the lock, which would stop everything else that writes to stdout.
+    let mut output = BufWriter::with_capacity(64 << 10, io::stdout());
     let written = args.command.run(&mut output, &mut report).and_then(|()| output.flush());
     report.end(written)
 }

@@ -1,6 +1,8 @@
 //! The commands: a file and a variant for each.
 
 mod cat;
+#[cfg(feature = "collect")]
+mod collect;
 mod ls;
 
 use std::io::{self, Write};
@@ -12,6 +14,8 @@ use crate::report::Report;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Cat(cat::Args),
+    #[cfg(feature = "collect")]
+    Collect(collect::Args),
     Ls(ls::Args),
 }
 
@@ -20,6 +24,8 @@ impl Command {
     pub(crate) fn run(self, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
         match self {
             Self::Cat(args) => cat::run(&args, output, report),
+            #[cfg(feature = "collect")]
+            Self::Collect(args) => collect::run(&args, report),
             Self::Ls(args) => ls::run(&args, output, report),
         }
     }

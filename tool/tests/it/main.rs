@@ -1,8 +1,20 @@
 //! The binary as its users run it: its output, its errors and its exit statuses.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod cat;
+#[cfg(all(unix, feature = "collect"))]
+mod collect_limits;
+#[cfg(all(unix, feature = "collect"))]
+mod collect_listeners;
+#[cfg(all(unix, feature = "collect"))]
+mod collect_outages;
+#[cfg(all(unix, feature = "collect"))]
+mod collect_outputs;
+#[cfg(all(unix, feature = "collect"))]
+mod collect_security;
+#[cfg(all(unix, feature = "collect"))]
+mod collect_support;
 mod ls;
 mod usage;
 

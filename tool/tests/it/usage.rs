@@ -21,8 +21,8 @@ fn help_lists_every_command_and_the_exit_statuses() {
     let done = Dir::new().run(&["--help"]);
     assert_eq!((done.status, done.stderr.as_str()), (0, ""));
     for expected in [
-        "cat   Print the lines of logs, oldest first",
-        "ls    List the files of logs, oldest first",
+        "Print the lines of logs, oldest first",
+        "List the files of logs, oldest first",
         "0  everything was done",
         "1  something could not be read or written; stderr says what",
         "2  the command line is wrong",

@@ -1,0 +1,169 @@
+//! Datagrams: each is a line. Nobody waits for them, and no sender hears of them.
+//!
+//! The system keeps those that come while outputs are busy, in a large buffer, and drops more. It counts them, where it
+//! does, and so does the report.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spanline::record::Timestamp;
+use tokio::sync::mpsc;
+
+use super::batch::{Batch, Format};
+use super::counts::Counts;
+use super::kernel_drops;
+use super::server::Shared;
+use super::splitter::Frame;
+use super::writer::Outcome;
+
+/// The largest datagram.
+const MAX_DATAGRAM: usize = 64 << 10;
+
+/// The system's buffer, as far as it allows.
+pub(super) const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// How often the system is asked how much it has dropped.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A socket of datagrams.
+pub(super) enum Socket {
+    Udp(tokio::net::UdpSocket),
+    #[cfg(unix)]
+    Unix {
+        socket: tokio::net::UnixDatagram,
+        /// Removes the path at the end.
+        _file: super::unix_socket::SocketFile,
+    },
+}
+
+impl Socket {
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<SocketAddr>)> {
+        match self {
+            Self::Udp(socket) => socket.recv_from(buffer).await.map(|(length, from)| (length, Some(from))),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => socket.recv_from(buffer).await.map(|(length, _)| (length, None)),
+        }
+    }
+
+    fn try_receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<SocketAddr>)> {
+        match self {
+            Self::Udp(socket) => socket.try_recv_from(buffer).map(|(length, from)| (length, Some(from))),
+            #[cfg(unix)]
+            Self::Unix { socket, .. } => socket.try_recv_from(buffer).map(|(length, _)| (length, None)),
+        }
+    }
+}
+
+/// Receives until the end. `at`: the socket's address, if the system counts what it drops there.
+pub(super) async fn serve(socket: Socket, at: Option<SocketAddr>, format: Format, shared: Arc<Shared>) {
+    let (batches, waiting) = mpsc::channel(1);
+    let receiving =
+        Receiver { socket, format, buffer: vec![0; MAX_DATAGRAM], shared: Arc::clone(&shared) }.receive(batches);
+    let mut lost = Lost { at, known: 0 };
+    tokio::select! {
+        ((), ()) = async { tokio::join!(receiving, write(waiting, &shared)) } => {}
+        () = lost.watch(&shared.counts) => {}
+    }
+    lost.look(&shared.counts);
+}
+
+async fn write(mut batches: mpsc::Receiver<Batch>, shared: &Shared) {
+    while let Some(mut batch) = batches.recv().await {
+        while let Outcome::NotWritten(again) = shared.writer.write(batch).await {
+            if shared.stop.deadline().is_some_and(|end| end <= std::time::Instant::now()) {
+                return;
+            }
+            batch = again;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+struct Receiver {
+    socket: Socket,
+    format: Format,
+    buffer: Vec<u8>,
+    shared: Arc<Shared>,
+}
+
+impl Receiver {
+    async fn receive(mut self, batches: mpsc::Sender<Batch>) {
+        let mut stop = self.shared.stop.clone();
+        loop {
+            let received = tokio::select! {
+                biased;
+                () = stop.begins() => break,
+                received = self.socket.receive(&mut self.buffer) => received,
+            };
+            self.take(received, &batches).await;
+        }
+        // What the system has by now.
+        while let Ok(received) = self.socket.try_receive(&mut self.buffer) {
+            self.take(Ok(received), &batches).await;
+            if stop.deadline().is_none_or(|end| end <= std::time::Instant::now()) {
+                break;
+            }
+        }
+    }
+
+    /// Takes a datagram, and all that are there behind it.
+    async fn take(&mut self, mut received: io::Result<(usize, Option<SocketAddr>)>, batches: &mpsc::Sender<Batch>) {
+        let turn = self.shared.memory.turn().await;
+        let mut batch = Batch::default();
+        let now = Timestamp::now();
+        while let Ok((length, from)) = received {
+            self.add(&mut batch, length, from, now);
+            if batch.is_full() {
+                break;
+            }
+            received = self.socket.try_receive(&mut self.buffer);
+        }
+        if batch.records.is_empty() {
+            // An error of a socket that never connects is about another's datagram.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            return;
+        }
+        batch.take_memory(&self.shared.memory).await;
+        drop(turn);
+        batch.count_in(&self.shared.counts);
+        let _ = batches.send(batch).await;
+    }
+
+    fn add(&mut self, batch: &mut Batch, length: usize, from: Option<SocketAddr>, now: Timestamp) {
+        let bytes = self.buffer.get(..length).unwrap_or_default();
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        if bytes.is_empty() {
+            return;
+        }
+        self.shared.senders.saw(from.map(|from| from.ip()));
+        let kept = bytes.get(..self.shared.limits.max_line_bytes).unwrap_or(bytes);
+        let original_bytes = (kept.len() < bytes.len()).then_some(bytes.len() as u64);
+        let sender = from.map_or_else(|| "a Unix socket".to_owned(), |from| from.to_string());
+        batch.add(&Frame { bytes: kept, original_bytes }, self.format, &sender, now);
+    }
+}
+
+/// What the system has dropped of one socket.
+struct Lost {
+    at: Option<SocketAddr>,
+    known: u64,
+}
+
+impl Lost {
+    /// Asks the system from time to time.
+    async fn watch(&mut self, counts: &Counts) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.look(counts);
+        }
+    }
+
+    fn look(&mut self, counts: &Counts) {
+        if let Some(dropped) = self.at.and_then(kernel_drops::dropped) {
+            counts.datagrams_lost.add(dropped.saturating_sub(self.known));
+            self.known = dropped.max(self.known);
+        }
+    }
+}

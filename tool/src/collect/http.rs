@@ -1,0 +1,45 @@
+//! Lines over HTTP/1.1: one connection.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use super::requests;
+use super::server::Shared;
+use super::stream::Stream;
+
+/// The most bytes of a request's head.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Serves one connection to its end.
+pub(super) async fn serve(stream: Box<dyn Stream>, sender: String, address: Option<IpAddr>, shared: Arc<Shared>) {
+    let sender: Arc<str> = sender.into();
+    let mut stop = shared.stop.clone();
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(shared.limits.line_timeout).max_buf_size(MAX_HEAD);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let (shared, sender) = (Arc::clone(&shared), Arc::clone(&sender));
+        async move {
+            let (answer, has_lines) = requests::answer(request, &sender, &shared).await;
+            if has_lines {
+                shared.senders.saw(address);
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // Its end is that of the connection. What a request had is answered, or is not acknowledged.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = stop.begins() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}

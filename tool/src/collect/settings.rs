@@ -1,0 +1,34 @@
+//! The command line of `spanline collect`.
+
+use std::time::Duration;
+
+use super::address::Address;
+use super::bytes::duration;
+use super::limits::Limits;
+use super::outputs::Writing;
+use super::reporter::Form;
+use super::security::Security;
+
+/// The command line of `spanline collect`.
+#[derive(clap::Args)]
+pub(crate) struct Settings {
+    /// Where to listen: a scheme and an address
+    ///
+    /// tcp, tls, udp, unix and unixgram take JSON lines; length32, length32+tls and length32+unix take frames and
+    /// acknowledge them; syslog+tcp, syslog+tls, syslog+udp, syslog+unix and syslog+unixgram take syslog; http and https take
+    /// NDJSON and OTLP. Examples: length32://127.0.0.1:5171, syslog+udp://127.0.0.1:514, unix:/run/collect.sock.
+    #[arg(long = "listen", short, value_name = "ADDRESS", required = true)]
+    pub(super) listen: Vec<Address>,
+    #[command(flatten)]
+    pub(super) writing: Writing,
+    #[command(flatten)]
+    pub(super) security: Security,
+    #[command(flatten)]
+    pub(super) limits: Limits,
+    /// How reports on stderr look
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    pub(super) report: Form,
+    /// How often to report what was received
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
+    pub(super) report_every: Duration,
+}

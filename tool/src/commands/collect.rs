@@ -1,0 +1,22 @@
+//! `spanline collect`: receives lines from other programs.
+
+use std::io;
+
+use crate::collect::{self, Settings};
+use crate::report::Report;
+
+/// Receive lines from other programs, and write them to files or databases
+///
+/// Takes JSON lines, length-prefixed frames, syslog, and OTLP over HTTP. A sender that waits for an answer gets it when its
+/// lines are written. Beyond this machine, senders need TLS and a token or a certificate. SIGTERM and Ctrl-C write what has
+/// arrived; a second one ends at once.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    settings: Box<Settings>,
+}
+
+pub(super) fn run(args: &Args, report: &mut Report) -> io::Result<()> {
+    report.check(collect::run(&args.settings));
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Outputs that refuse lines, or go away.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::collect_support::{Collector, acknowledged, connect, frame, post};
+
+/// A server that speaks ClickHouse's protocol. It refuses each insert with a row whose message is `poison`.
+#[derive(Clone, Default)]
+struct ClickHouse {
+    rows: Arc<Mutex<Vec<String>>>,
+    /// It answers 503.
+    is_down: Arc<AtomicBool>,
+}
+
+impl ClickHouse {
+    fn start(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, server) = (listener.local_addr().unwrap(), self.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let server = server.clone();
+                std::thread::spawn(move || server.serve(&stream.unwrap()));
+            }
+        });
+        address
+    }
+
+    fn serve(&self, stream: &TcpStream) {
+        let mut reader = BufReader::new(stream);
+        loop {
+            let (mut length, mut line) = (0, String::new());
+            while reader.read_line(&mut line).is_ok_and(|bytes| bytes > 2) {
+                if let Some((name, value)) = line.split_once(':')
+                    && name.eq_ignore_ascii_case("content-length")
+                {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            if line.is_empty() {
+                return;
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            let body = String::from_utf8(body).unwrap();
+            let (status, text) = if self.is_down.load(Ordering::Relaxed) {
+                ("503 Service Unavailable", "")
+            } else if body.contains(r#""message":"poison""#) {
+                ("400 Bad Request", "Code: 27. DB::Exception: Cannot parse input")
+            } else {
+                self.rows.lock().unwrap().extend(body.lines().map(str::to_owned));
+                ("200 OK", "")
+            };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+            if { stream }.write_all(answer.as_bytes()).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Returns how many rows have a message.
+    fn count(&self, message: &str) -> usize {
+        let part = format!(r#""message":"{message}"#);
+        self.rows.lock().unwrap().iter().filter(|row| row.contains(&part)).count()
+    }
+}
+
+/// Its sender would send it again without an end.
+#[test]
+fn a_line_that_an_output_rejects_is_set_aside_and_the_others_are_written() {
+    let server = ClickHouse::default();
+    let to = format!("clickhouse://{}/log", server.start());
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--listen", "length32://127.0.0.1:0", "--to", &to, "--to", "files:logs"];
+    let mut collector = Collector::start(folder.path(), &args);
+    let mut sender = connect(collector.at(0));
+    let lines = ["one", "two", "poison", "three", "four", "five"];
+    let frames = lines.map(|message| frame(&format!(r#"{{"message":"{message}"}}"#)));
+    sender.write_all(&frames.concat()).unwrap();
+    assert_eq!(acknowledged(&mut sender, 6), 6);
+    let report = collector.stop();
+    assert_eq!((&report["rejected"], &report["written"]), (&1.into(), &6.into()), "{report}");
+    for message in ["one", "two", "three", "four", "five", "refused a line: an output does not take it"] {
+        assert!(server.count(message) > 0, "{message} is missing");
+    }
+    assert_eq!(server.count("poison"), 0);
+}
+
+#[test]
+fn promise_50_all_outputs_have_what_is_acknowledged() {
+    let server = ClickHouse::default();
+    server.is_down.store(true, Ordering::Relaxed);
+    let to = format!("clickhouse://{}/log", server.start());
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--listen", "http://127.0.0.1:0", "--to", &to, "--to", "files:logs", "--write-timeout", "500ms"];
+    let mut collector = Collector::start(folder.path(), &args);
+    let at = collector.at(0);
+    for _ in 0..3 {
+        let answer = post(at, "/", &[], b"{\"message\":\"line\"}");
+        assert_eq!(answer.status, 503, "the file has it, and the database has not");
+    }
+    server.is_down.store(false, Ordering::Relaxed);
+    super::collect_support::until("the database takes lines again", || {
+        post(at, "/", &[], b"{\"message\":\"line\"}").status == 200
+    });
+    assert!(server.count("line") > 0);
+    collector.stop();
+}
