@@ -17,6 +17,7 @@ macro_rules! pages {
 }
 
 pages! {
+    collect = "collect.md";
     comparison = "comparison.md";
     configuration_in_code = "configuration-in-code.md";
     context = "context.md";
