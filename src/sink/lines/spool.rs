@@ -6,7 +6,7 @@
 use std::ops::RangeBounds;
 #[cfg(feature = "spool")]
 use std::sync::Arc;
-#[cfg(feature = "spool")]
+#[cfg(any(feature = "postgres", feature = "spool"))]
 use std::time::Instant;
 
 use tracing::Level;
@@ -15,7 +15,7 @@ use super::buffer::Lines;
 #[cfg(feature = "spool")]
 use super::buffer::REPLAYED;
 use super::chunk::State;
-#[cfg(feature = "spool")]
+#[cfg(any(feature = "postgres", feature = "spool"))]
 use crate::error::Error;
 #[cfg(feature = "spool")]
 use crate::metrics::Delivered;
@@ -35,7 +35,7 @@ impl Lines {
     }
 
     /// Reports what went wrong without ending the call.
-    #[cfg(feature = "spool")]
+    #[cfg(any(feature = "postgres", feature = "spool"))]
     pub(in crate::sink) fn report(&mut self, error: Error) {
         self.changes.reports.push(error);
     }
@@ -53,7 +53,7 @@ impl Lines {
     }
 
     /// Returns when lines that are not written or spooled are dropped, because the log is being shut down.
-    #[cfg(feature = "spool")]
+    #[cfg(any(feature = "postgres", feature = "spool"))]
     pub(in crate::sink) fn ends_at(&self) -> Option<Instant> {
         self.context.ends_at
     }
