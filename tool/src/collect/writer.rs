@@ -34,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The pause after a flush that has failed at once.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// A service with a longer name counts as beyond the limit.
+const MAX_SERVICE_BYTES: usize = 200;
+
 /// The service of records whose service is beyond the limit.
 const OTHER_SERVICE: &str = "other";
 
@@ -177,7 +180,8 @@ impl Outputs {
         if self.services.contains(service) {
             return;
         }
-        if self.services.len() < self.limits.max_services {
+        // A file cannot have a longer name.
+        if service.len() <= MAX_SERVICE_BYTES && self.services.len() < self.limits.max_services {
             self.services.insert(service.clone());
         } else if let Some(service) = record.service.replace(OTHER_SERVICE.into()) {
             record.fields.push(("original_service".into(), service.as_str().into()));
