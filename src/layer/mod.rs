@@ -33,6 +33,7 @@ mod otel_ids;
 mod panics;
 mod relay;
 mod secrets;
+mod services;
 mod slow_path;
 mod span_cache;
 mod span_ext;
@@ -57,6 +58,7 @@ pub(crate) use otel::Otel;
 #[cfg(feature = "tower")]
 pub(crate) use panics::panics_logged;
 pub(crate) use panics::{is_looking, listen, log_panic};
+pub(crate) use services::Services;
 #[cfg(feature = "tower")]
 pub(crate) use span_ext::set_request_variable;
 pub(crate) use span_lines::SpanLines;

@@ -7,10 +7,10 @@
 use std::cell::Cell;
 
 use super::core::Core;
+use super::services::Services;
 use super::this_thread::with_scratch;
 use crate::context::Node;
 use crate::error::Error;
-use crate::metrics::Services;
 use crate::names::Names;
 use crate::outputs::Line;
 use crate::queue::{Head, Push, Pushed};

@@ -1,9 +1,9 @@
 //! Counters: lines that came in, lines that went out, and lines that were lost, with the reason.
 //!
 //! The books balance at every moment: for each output and level,
-//! `emitted + taken_over = written + dropped + filtered + queued + in_flight + held_back + spooled`. `services` counts
-//! each event once, by service. For monitoring systems, `series` names the same numbers, and `prometheus` and `publish`
-//! export them.
+//! `emitted + taken_over = written + dropped + filtered + queued + in_flight + held_back + spooled`. [`Metrics`] also
+//! counts each event once, by service. For monitoring systems, `series` names the same numbers, and `prometheus` and
+//! `publish` export them.
 
 mod by_level;
 mod delivered;
@@ -16,7 +16,6 @@ mod publish;
 mod reason;
 #[cfg(any(feature = "metrics", feature = "prometheus"))]
 mod series;
-mod services;
 mod snapshot;
 
 pub use by_level::ByLevel;
@@ -27,4 +26,3 @@ pub use snapshot::{Metrics, OutputMetrics, ServiceMetrics};
 pub(crate) use by_level::of_level;
 pub(crate) use delivered::{Delivered, DeliveredCounts};
 pub(crate) use dropped_line::DroppedLine;
-pub(crate) use services::Services;

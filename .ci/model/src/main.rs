@@ -12,7 +12,7 @@ mod direct_mapped;
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src/error.rs"]
 mod error;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../../src/metrics/mod.rs"]
 mod metrics;
 #[allow(dead_code, unused_imports)]
@@ -131,7 +131,7 @@ impl Lane {
         (bytes[0], bytes[1]) = (caller, number);
         let time = Timestamp::from_nanos(0);
         let push = Push { head: Head::Line(level), time, bytes: &bytes, context: None, may_wait: true };
-        let pushed = self.queue.push(push);
+        let pushed = self.queue.push(push, true);
         if pushed == Pushed::DeliverYourself {
             self.deliver_here();
         }

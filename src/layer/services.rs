@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use tracing::Level;
 
-use super::{ByLevel, ServiceMetrics};
 use crate::fork::{AtFork, Paused, Rank};
+use crate::metrics::{ByLevel, ServiceMetrics};
 use crate::sync;
 
 /// The number of other services that are told apart. What a peer sends must not take memory or make series without limit.
