@@ -152,7 +152,6 @@ fn cases() -> Vec<(&'static str, Option<&'static str>, Measure)> {
         ("Http, NDJSON", None, http(|url| Http::new(url))),
         ("Http::loki", Some("tracing-loki"), http(|url| Http::loki(url, [("env", "prod")]))),
         ("tracing-loki", None, Box::new(|time| Some(peers::loki(time)))),
-        ("Http::elastic", None, http(|url| Http::elastic(url, "logs"))),
         ("Http::clickhouse", None, http(|url| Http::clickhouse(url, "logs"))),
         ("Otlp, protobuf", Some("opentelemetry-otlp"), otlp(|url| Otlp::new(url))),
         ("opentelemetry-otlp", None, Box::new(|time| Some(peers::otlp(time)))),

@@ -57,6 +57,7 @@ pub fn syslog(time: Duration) -> Figures {
         process: "bench".into(),
         pid: 42,
     };
+    log::set_max_level(log::LevelFilter::Info);
     let logger = syslog::BasicLogger::new(syslog::tcp(formatter, server.address).expect("a connection"));
     let begun = Instant::now();
     let (end, mut logged) = (begun + time, 0_u64);
