@@ -5,7 +5,7 @@ step() {
     local begun=$SECONDS
     printf '\n== %s\n' "$*"
     "$@"
-    printf -- '-- %s s, %s s in all\n' $((SECONDS - begun)) "$SECONDS"
+    printf -- '-- %s s, %s s in all, %s free on the disk\n' $((SECONDS - begun)) "$SECONDS" "$(df --output=avail -h . | tail -1)"
 }
 
 target=${CARGO_TARGET_DIR:-target}
@@ -13,6 +13,9 @@ target=${CARGO_TARGET_DIR:-target}
 # The seed of all random choices in this run: the commit, unless SEED says otherwise.
 seed=${SEED:-$((16#$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)))}
 export PROPTEST_RNG_SEED=$seed FUZZ_SEED=$((seed % 2147483647))
+
+# The files of incremental builds would take more of the disk than all else, and no step here builds twice.
+export CARGO_INCREMENTAL=0
 
 # Some tests do less on a machine that lacks something. Here, they fail.
 export CI=1
