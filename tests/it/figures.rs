@@ -1,18 +1,18 @@
 //! Figures in README and docs: each comes from a command, and those that a test can know are right.
 
 use std::fs;
-use std::path::Path;
 
 use spanline::{ByteSize, FlightRecorder, Guard, Output, Overflow};
 
+use crate::support::places::root;
+
 fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
-        .unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// README and all pages, with their paths.
 fn pages() -> Vec<(String, String)> {
-    let docs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let docs = fs::read_dir(root().join("docs")).unwrap();
     let docs = docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().into_string().unwrap()));
     let all = docs.filter(|path| path.ends_with(".md")).chain(["README.md".to_owned()]);
     all.map(|path| (read(&path), path)).map(|(text, path)| (path, text)).collect()

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+
+use crate::support::places::root;
 
 /// Lines of a file without its unit tests.
 const MAX_LINES: usize = 500;
@@ -63,10 +64,6 @@ impl File {
     }
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
@@ -78,7 +75,7 @@ fn files(folder: &str, extensions: &[&str]) -> Vec<File> {
     for entry in entries.map(Result::unwrap) {
         let name = entry.file_name().into_string().unwrap();
         let path = format!("{folder}/{name}");
-        let extension = Path::new(&name).extension().map_or("", |extension| extension.to_str().unwrap());
+        let extension = std::path::Path::new(&name).extension().map_or("", |extension| extension.to_str().unwrap());
         if entry.file_type().unwrap().is_dir() && name != "target" {
             found.extend(files(&path, extensions));
         } else if extensions.contains(&extension) {
@@ -290,11 +287,25 @@ fn every_sink_schema_and_feature_is_documented() {
     for name in schemas.chain(sinks) {
         assert!(pages.contains(name), "{name} is neither in the README nor in docs/");
     }
-    let manifest = read("Cargo.toml");
-    let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
     let page = read("docs/features.md");
-    for (name, _) in features.lines().filter_map(|line| line.split_once(" = ")).filter(|(name, _)| *name != "default") {
+    for name in features("Cargo.toml").iter().filter(|name| *name != "default") {
         assert!(page.contains(&format!("| `{name}` |")), "feature {name} is not in docs/features.md");
+    }
+}
+
+/// Returns the names of the features in a manifest.
+fn features(manifest: &str) -> BTreeSet<String> {
+    let manifest = read(manifest);
+    let features = manifest.split("[features]").nth(1).unwrap().split("\n[").next().unwrap();
+    features.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn the_tests_have_the_features_of_the_library() {
+    assert_eq!(features("tests/Cargo.toml"), features("Cargo.toml"));
+    let manifest = read("tests/Cargo.toml");
+    for name in features("Cargo.toml").iter().filter(|name| *name != "default") {
+        assert!(manifest.contains(&format!("\"spanline/{name}\"]")), "{name} does not turn on the library's");
     }
 }
 

@@ -29,6 +29,7 @@ use spanline::sink::Memory;
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
+use crate::support::places::target;
 use crate::support::stage::fixed;
 use crate::support::strict;
 
@@ -57,8 +58,7 @@ fn read(lines: &[String]) -> Vec<Value> {
 
 /// Returns a viewer that the gate installs; `None` where it is not installed and this is not the gate.
 fn viewer(path: &str) -> Option<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let viewer = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(target).join(path);
+    let viewer = target().join(path);
     (viewer.exists() || std::env::var_os("CI").is_some()).then_some(viewer)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -16,12 +16,13 @@ use crate::sinks::otlp::{decoded, records};
 use crate::support::faults::{built, within};
 use crate::support::http_server::Server;
 use crate::support::ledger::log;
+use crate::support::places::target;
 use crate::support::stage::Said;
 use crate::support::wait::until;
 
 /// Returns a program of `.ci/run`'s tools. Without it, the test fails there and is left out elsewhere.
 fn tool(path: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(path);
+    let path = target().join(path);
     if path.exists() {
         return Some(path);
     }

@@ -11,6 +11,7 @@ use super::external::{Program, find, lines_of, until_listens};
 use super::tcp::Stage;
 use super::tls::{certificates, verified};
 use crate::support::faults::within;
+use crate::support::places::target;
 use crate::support::wait::until;
 
 fn free_port() -> u16 {
@@ -19,8 +20,8 @@ fn free_port() -> u16 {
 
 /// Starts syslog-ng. `source`: what it listens to. Each message becomes a line, parsed.
 fn syslog_ng(folder: &Path, source: &str) -> Option<Program> {
-    let unpacked = format!("{}/target/syslog-ng", env!("CARGO_MANIFEST_DIR"));
-    let binary = find("syslog-ng", &[&format!("{unpacked}/usr/sbin")])?;
+    let unpacked = target().join("syslog-ng/usr/sbin");
+    let binary = find("syslog-ng", &[&unpacked.display().to_string()])?;
     let root = binary.ancestors().nth(3).unwrap().to_owned();
     let libraries = root.join("usr/lib");
     let modules = libraries.join("syslog-ng/3.38");

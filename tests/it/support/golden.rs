@@ -4,14 +4,13 @@
 //! into `<name>.txt`. Where colours matter, `Console` also renders it into `<name>.color.txt`, with `␛` for the escape
 //! character.
 
-use std::path::PathBuf;
-
 use spanline::schema::{Color, Console, Flat};
 use spanline::sink::Memory;
 use spanline::{Builder, Output};
 use tracing::subscriber::with_default;
 use tracing_subscriber::prelude::*;
 
+use crate::support::places::root;
 use crate::support::stage::fixed;
 use crate::support::strict;
 
@@ -82,7 +81,7 @@ impl Golden {
 
 #[track_caller]
 pub(crate) fn compare(file: &str, is: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+    let path = root().join("tests/golden").join(file);
     if std::env::var_os("SPANLINE_BLESS").is_some() {
         std::fs::write(&path, is).unwrap();
         return;

@@ -15,6 +15,7 @@ pub(crate) mod http;
 pub(crate) mod http_server;
 pub(crate) mod ledger;
 pub(crate) mod log_directory;
+pub(crate) mod places;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod process;
