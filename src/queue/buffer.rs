@@ -10,8 +10,9 @@ use super::spare::Spare;
 use crate::context::Bound;
 use crate::metrics::Reason;
 
-/// The part of the budget that stays free while the sink has lines in flight, so that rendering does not exceed it.
-const RESERVED_PART: usize = 8;
+/// The part of the budget that callers leave free while the sink has lines in flight. Rendering goes on in it: a sink that
+/// hears of its lines only after a while would be idle until then.
+const RESERVED_PART: usize = 4;
 
 /// Records and their memory, bounded in bytes.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Buffer {
     pub(super) spare: Spare,
     /// Bytes accounted for: records that are pending, records that were taken but not resolved, and `retained`.
     used: usize,
-    /// Bytes of rendered lines that the sink has not finished, and room to render more.
+    /// Bytes of rendered lines that the sink has not finished.
     retained: usize,
     max_bytes: usize,
 }
@@ -45,9 +46,14 @@ impl Buffer {
         self.used > self.max_bytes / 2
     }
 
-    /// Whether a quarter is free.
+    /// Whether a quarter of what callers may use is free.
     pub(super) fn has_much_room(&self) -> bool {
-        self.used <= self.max_bytes / 4 * 3
+        self.used <= self.callers_bytes() / 4 * 3
+    }
+
+    /// Returns how much may be in use after a caller has added a record.
+    fn callers_bytes(&self) -> usize {
+        if self.retained == 0 { self.max_bytes } else { self.max_bytes - self.max_bytes / RESERVED_PART }
     }
 
     /// Returns why there is no room for a record of `cost` bytes; `None` when there is.
@@ -69,7 +75,7 @@ impl Buffer {
         if self.used == 0 {
             return None;
         }
-        if after > self.max_bytes || self.pending.is_full() {
+        if after > self.callers_bytes() || self.pending.is_full() {
             return Some(Reason::QueueFull);
         }
         let limit = match (overflow, push.head.level()) {
@@ -99,16 +105,10 @@ impl Buffer {
         self.used = self.used.saturating_sub(bytes);
     }
 
-    /// Accounts for `bytes` of rendered lines, in place of earlier ones, and reserves room to render more.
+    /// Accounts for `bytes` of rendered lines, in place of earlier ones.
     pub(super) fn retain(&mut self, bytes: usize) {
-        let retained = if bytes == 0 { 0 } else { bytes + self.max_bytes / RESERVED_PART };
-        self.used = (self.used - self.retained).saturating_add(retained);
-        self.retained = retained;
-    }
-
-    /// Returns the bytes in use, without those that are reserved.
-    pub(super) fn used_without_reserve(&self) -> usize {
-        self.used - if self.retained == 0 { 0 } else { self.max_bytes / RESERVED_PART }
+        self.used = (self.used - self.retained).saturating_add(bytes);
+        self.retained = bytes;
     }
 
     /// Takes out all memory, for the caller to free without the lock.

@@ -137,7 +137,7 @@ impl Queue {
             held_back: held_back.minus(books.released),
             released: books.released,
             evicted: self.counters.evicted.by_level(),
-            queued_bytes: buffer.used_without_reserve() as u64,
+            queued_bytes: buffer.used() as u64,
             max_queued_bytes: buffer.max_bytes() as u64,
             written_bytes: worker.written_bytes,
             notices: worker.notices,

@@ -6,7 +6,7 @@ use super::backoff::Backoff;
 use crate::sink::{Batching, CHUNK_BYTES, Lines, Offer, Sink};
 use crate::sync::after;
 
-/// A queue's part that one render may take when lines are kept in memory: so much may be rendered beyond the budget.
+/// A queue's part that one render may take when lines are kept in memory, and that is free before it.
 const RENDER_PART: usize = 16;
 
 /// One sink at work.
@@ -138,7 +138,9 @@ impl Delivery {
 
     /// Returns whether the budget has room for more rendered lines.
     pub(super) fn may_render(&self) -> bool {
-        self.lines.is_done() || self.used_bytes <= self.max_bytes || (self.spools && !self.lines.has_offered())
+        self.lines.is_done()
+            || self.used_bytes <= self.max_bytes - self.max_bytes / RENDER_PART
+            || (self.spools && !self.lines.has_offered())
     }
 
     /// Tells a sink that moves lines to disk when it has to.
