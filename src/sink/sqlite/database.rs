@@ -20,8 +20,13 @@ const APPLICATION_ID: i32 = 0x7370_616e;
 /// The version of the table. Increased when an older spanline could not use it.
 const VERSION: i32 = 1;
 
-/// SQLite cuts the `-wal` file back to this size, after a burst or a long read.
+/// The `-wal` file goes to the database when it has this size: often enough for its readers, and seldom enough for the
+/// disk. SQLite cuts it back to this size, after a burst or a long read.
 const WAL_BYTES: u32 = 16 << 20;
+
+/// The size of a new database's pages. Of SQLite's own, 4 KiB, few rows fill one: they cost a third more time. Larger ones
+/// cost a quiet log more writes.
+const PAGE_BYTES: u32 = 8 << 10;
 
 /// The files beside the database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -70,6 +75,7 @@ impl Database {
         let is_new = self.check(table).map_err(|error| error.map(invalid))?;
         if is_new {
             // Only possible before the first table.
+            connection.pragma_update(None, "page_size", PAGE_BYTES)?;
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
         let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -79,6 +85,8 @@ impl Database {
         }
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "journal_size_limit", WAL_BYTES)?;
+        let page: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        connection.pragma_update(None, "wal_autocheckpoint", WAL_BYTES / page.max(512))?;
         let transaction = Transaction::begin(connection)?;
         // Another process may have created it in the meantime.
         self.check(table).map_err(|error| error.map(invalid))?;
