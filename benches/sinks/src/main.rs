@@ -125,6 +125,51 @@ fn postgres(time: Duration) -> Option<Figures> {
     Some(ours(sink, time, || server.sql("SELECT count(*) FROM log").parse().expect("a number")))
 }
 
+/// The columns of both databases.
+const COLUMNS: &str = "time, level, target, message, service, trace_id, request_id, line";
+
+/// How fast SQLite itself makes such rows, in the same table and the same transactions: the limit of any program.
+fn sqlite_alone(time: Duration) -> Option<Figures> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("log.db");
+    ours(Sqlite::new(&path), Duration::ZERO, || 0);
+    let database = rusqlite::Connection::open(&path).expect("a database");
+    let settings = "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 2048";
+    database.execute_batch(settings).expect("settings");
+    let insert = format!(
+        "INSERT INTO log ({COLUMNS}) WITH RECURSIVE numbers(n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM numbers \
+         WHERE n < ?1 + 9999) SELECT printf('2030-01-01T%016dZ', n), level, target, message, service, trace_id, \
+         request_id, one.line FROM numbers, (SELECT * FROM log WHERE id = 1) AS one"
+    );
+    let mut insert = database.prepare(&insert).expect("a statement");
+    let (begun, mut logged) = (Instant::now(), 0);
+    while begun.elapsed() < time {
+        logged += insert.execute([logged as i64]).expect("rows") as u64;
+    }
+    Some(Figures { logged, arrived: logged, seconds: begun.elapsed().as_secs_f64() })
+}
+
+/// How fast PostgreSQL itself makes such rows, without a client.
+fn postgres_alone(time: Duration) -> Option<Figures> {
+    let server = support::postgres::Server::start()?;
+    let password = Secret::text(support::postgres::PASSWORD);
+    ours(Postgres::new(server.url()).password(password).create_table(), Duration::ZERO, || 0);
+    let count = || server.sql("SELECT count(*) FROM log").parse::<u64>().expect("a number");
+    let before = count();
+    let seconds = time.as_secs_f64();
+    let begun = Instant::now();
+    server.sql(&format!(
+        "DO $$ DECLARE stop timestamptz := clock_timestamp() + interval '{seconds} s'; done bigint := 0; \
+         BEGIN WHILE clock_timestamp() < stop LOOP \
+         INSERT INTO log ({COLUMNS}) SELECT time + n * interval '1 us', level, target, message, service, trace_id, \
+         request_id, line FROM generate_series(done, done + 9999) n, (SELECT * FROM log ORDER BY id LIMIT 1) one; \
+         COMMIT; done := done + 10000; END LOOP; END $$"
+    ));
+    let seconds = begun.elapsed().as_secs_f64();
+    let arrived = count() - before;
+    Some(Figures { logged: arrived, arrived, seconds })
+}
+
 /// The measurements: a name, what is measured, and the peer's name for one of ours with the same task.
 fn cases() -> Vec<(&'static str, Option<&'static str>, Measure)> {
     let tcp: Measure = Box::new(|time| {
@@ -156,8 +201,10 @@ fn cases() -> Vec<(&'static str, Option<&'static str>, Measure)> {
         ("Otlp, protobuf", Some("opentelemetry-otlp"), otlp(|url| Otlp::new(url))),
         ("opentelemetry-otlp", None, Box::new(|time| Some(peers::otlp(time)))),
         ("Otlp, JSON", None, otlp(|url| Otlp::new(url).json())),
-        ("Sqlite", None, Box::new(sqlite)),
-        ("Postgres", None, Box::new(postgres)),
+        ("Sqlite", Some("SQLite alone"), Box::new(sqlite)),
+        ("SQLite alone", None, Box::new(sqlite_alone)),
+        ("Postgres", Some("PostgreSQL alone"), Box::new(postgres)),
+        ("PostgreSQL alone", None, Box::new(postgres_alone)),
     ]
 }
 
