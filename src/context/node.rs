@@ -1,5 +1,6 @@
 //! One span: its call site, its fields, its ids, and the span around it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,7 +17,7 @@ use super::spare_nodes;
 use super::timing::Timing;
 use super::trace_decision::TraceDecision;
 use super::trace_fields::{named_traces, trace_fields};
-use crate::values::{FieldBytes, Fields};
+use crate::values::{FieldBytes, Fields, Value, values_of};
 
 /// A span and those around it are small together up to this: a handful, or one with long fields.
 const SMALL_BYTES: u16 = 4096;
@@ -34,6 +35,8 @@ pub(crate) struct Node {
     recorded: Recorded,
     /// Present when the span logs lines of its life.
     timing: Option<Box<Timing>>,
+    /// Whether it is inside a span that a question was about: the question's stamp, and the answer in the lowest bit.
+    inside: AtomicU64,
     pub(super) flags: Flags,
 }
 
@@ -129,6 +132,7 @@ impl Node {
             node.parent = parent;
             node.ids = SpanIds::new(span_id, made_trace);
             node.recorded.begin(own_bytes);
+            *node.inside.get_mut() = 0;
             node.flags = Flags { names_trace, chain_bytes, ..Flags::default() };
             node.fields.extend_from_slice(fields);
         }
@@ -144,6 +148,7 @@ impl Node {
             ids: SpanIds::new(None, None),
             recorded: Recorded::default(),
             timing: None,
+            inside: AtomicU64::new(0),
             flags: Flags::default(),
             fields: FieldBytes::new(),
         })
@@ -225,6 +230,43 @@ impl Node {
     /// Returns the span and the spans around it, innermost first.
     pub(super) fn chain(&self) -> impl Iterator<Item = &Node> {
         std::iter::successors(Some(self), |node| node.parent.as_deref())
+    }
+
+    /// Returns whether the span, or one around it, `matches`.
+    pub(crate) fn is_inside(&self, matches: impl Fn(&Node) -> bool) -> bool {
+        self.chain().any(matches)
+    }
+
+    /// The same for a question that is asked often. `stamp`: changes whenever the answer may change, and is not 0.
+    #[inline]
+    pub(crate) fn is_inside_remembered(&self, stamp: u64, matches: impl Fn(&Node) -> bool) -> bool {
+        self.remembered(stamp).unwrap_or_else(|| self.find_out(stamp, matches))
+    }
+
+    #[inline]
+    fn remembered(&self, stamp: u64) -> Option<bool> {
+        let inside = self.inside.load(Ordering::Relaxed);
+        (inside >> 1 == stamp).then_some(inside & 1 == 1)
+    }
+
+    #[cold]
+    fn find_out(&self, stamp: u64, matches: impl Fn(&Node) -> bool) -> bool {
+        let mut answers = self.chain().map(|node| match node.remembered(stamp) {
+            Some(answer) => ControlFlow::Break(answer),
+            None if matches(node) => ControlFlow::Break(true),
+            None => ControlFlow::Continue(()),
+        });
+        let answer = answers.find_map(|answer| answer.break_value()).unwrap_or(false);
+        self.inside.store(stamp << 1 | u64::from(answer), Ordering::Relaxed);
+        answer
+    }
+
+    /// Passes on the newest value of a field of the span.
+    pub(crate) fn with_value<T>(&self, name: &str, run: impl FnOnce(Option<Value<'_>>) -> T) -> T {
+        let latest = self.latest();
+        let newest = |fields| values_of(fields, self.meta, name).last();
+        let recorded = latest.as_ref().and_then(|latest| newest(&latest.fields));
+        run(recorded.or_else(|| newest(&self.fields)))
     }
 
     /// Returns the span's clock, if it logs a line when it closes.

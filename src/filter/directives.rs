@@ -7,6 +7,8 @@ use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
+use super::in_context::InContext;
+
 /// A level for each of some targets, and one for all others.
 ///
 /// `hyper` stands for the target `hyper` and for those below it, such as `hyper::client`. `hyper*` stands for every
@@ -19,8 +21,10 @@ pub(crate) struct Directives {
     paths: Levels,
     /// Beginnings of targets.
     prefixes: Levels,
-    /// The most verbose of all levels.
+    /// The most verbose of these levels.
     max: Option<LevelFilter>,
+    /// The levels inside some spans.
+    in_context: Vec<InContext>,
 }
 
 /// The levels of targets, sorted.
@@ -45,9 +49,23 @@ impl Directives {
         self.others = Some(level);
     }
 
+    /// Adds a level for the events inside some spans.
+    pub(super) fn add_in_context(&mut self, directive: InContext) {
+        self.in_context.push(directive);
+    }
+
+    /// Returns the levels inside some spans.
+    pub(super) fn in_context(&self) -> &[InContext] {
+        &self.in_context
+    }
+
     /// Returns whether nothing is set.
     pub(crate) fn is_empty(&self) -> bool {
-        self.others.is_none() && self.paths.levels.is_empty() && self.prefixes.levels.is_empty()
+        !self.names_targets() && self.in_context.is_empty()
+    }
+
+    fn names_targets(&self) -> bool {
+        self.others.is_some() || !self.paths.levels.is_empty() || !self.prefixes.levels.is_empty()
     }
 
     /// Returns whether a level is set for all other targets.
@@ -60,11 +78,16 @@ impl Directives {
         base.others = self.others.or(base.others);
         base.paths.add(self.paths);
         base.prefixes.add(self.prefixes);
+        base.in_context.extend(self.in_context);
         base.finished()
     }
 
-    /// Works out the most verbose level, once all levels are set.
+    /// Works out the most verbose level, once all levels are set. A level inside some spans adds to the others: without
+    /// any other, these are at INFO.
     pub(super) fn finished(mut self) -> Self {
+        if !self.in_context.is_empty() && !self.names_targets() {
+            self.others = Some(LevelFilter::INFO);
+        }
         let levels = self.paths.levels.values().chain(self.prefixes.levels.values()).copied();
         self.max = levels.chain(self.others).max();
         self
@@ -75,7 +98,14 @@ impl Directives {
         level <= self.level_of(target)
     }
 
-    /// Returns the most verbose level that passes, of any target.
+    /// Returns whether events of this target and level pass outside or inside some spans. `is_inside`: whether they are
+    /// inside the spans of a directive.
+    pub(super) fn enables_where(&self, target: &str, level: Level, is_inside: impl Fn(&InContext) -> bool) -> bool {
+        let enables = |directive: &InContext| directive.enables(level) && is_inside(directive);
+        self.enables(target, level) || self.in_context.iter().any(enables)
+    }
+
+    /// Returns the most verbose level that passes, of any target, outside the spans of directives.
     pub(crate) fn max_level(&self) -> LevelFilter {
         self.max.unwrap_or(LevelFilter::OFF)
     }

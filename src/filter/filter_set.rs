@@ -1,9 +1,11 @@
 //! The filters in force, and the outputs that they let an event pass to.
 
-use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
 
 use super::directives::Directives;
+use super::in_context::InContext;
+use crate::context::Node;
 use crate::error::Error;
 
 /// The filters in force.
@@ -35,6 +37,11 @@ impl FilterSet {
         }
     }
 
+    /// Returns whether some such event is written or held back.
+    pub(super) fn wants_events(&self, target: &str, level: Level) -> bool {
+        self.mask_in_any(target, level) != 0 || self.held_back_mask(target, level) != 0
+    }
+
     /// Returns whether spans of this target and level are seen, and so hand down their fields and ids.
     ///
     /// The outputs' own filters have no say: what a line inherits would else depend on the other outputs. `has_id`: the
@@ -48,20 +55,28 @@ impl FilterSet {
 
     /// Returns whether there are lines that could inherit something.
     pub(super) fn sees_any_span(&self) -> bool {
-        self.max_level() != LevelFilter::OFF
+        self.max_level() != LevelFilter::OFF || self.in_context().next().is_some()
+    }
+
+    /// Returns whether a directive names spans of this call site.
+    pub(super) fn names_span(&self, meta: &Metadata<'_>) -> bool {
+        self.sees_any_span() && self.in_context().any(|directive| directive.names(meta))
     }
 
     /// Returns the most verbose level of which some span is seen.
     pub(super) fn max_span_level(&self) -> LevelFilter {
-        match self.max_level() {
-            LevelFilter::OFF => LevelFilter::OFF,
-            _ => self.global.as_ref().map_or(LevelFilter::OFF, Directives::max_level).max(self.context_level),
+        match self.sees_any_span() {
+            false => LevelFilter::OFF,
+            true if self.in_context().any(|directive| directive.span.is_some()) => LevelFilter::TRACE,
+            true => self.global.as_ref().map_or(LevelFilter::OFF, Directives::max_level).max(self.context_level),
         }
     }
 
     /// Returns the most verbose level of which some event is written or held back.
     pub(super) fn max_event_level(&self) -> LevelFilter {
+        let inside = self.in_context().map(|directive| directive.level).max();
         let wanted = self.max_level();
+        let wanted = inside.map_or(wanted, |inside| wanted.max(inside));
         match &self.held_back {
             Some((held_back, _)) if wanted != LevelFilter::OFF => wanted.max(held_back.max_level()),
             _ => wanted,
@@ -70,11 +85,32 @@ impl FilterSet {
 
     /// Returns the outputs that want events of this target and level, one bit for each.
     pub(super) fn mask(&self, target: &str, level: Level) -> u64 {
-        if self.global.as_ref().is_some_and(|global| !global.enables(target, level)) {
+        self.mask_where(target, level, |directives| directives.enables(target, level))
+    }
+
+    /// The same for events inside `node`.
+    pub(super) fn mask_in(&self, target: &str, level: Level, node: &Node) -> u64 {
+        let is_inside = |directive: &InContext| node.is_inside(|node| directive.matches(node));
+        self.mask_where(target, level, |directives| directives.enables_where(target, level, is_inside))
+    }
+
+    /// Returns the outputs that want such events inside the spans of all directives.
+    pub(super) fn mask_in_any(&self, target: &str, level: Level) -> u64 {
+        self.mask_where(target, level, |directives| directives.enables_where(target, level, |_| true))
+    }
+
+    /// Returns all directives for events inside some spans.
+    pub(super) fn in_context(&self) -> impl Iterator<Item = &InContext> {
+        let all = self.global.iter().chain(self.outputs.iter().flatten());
+        all.flat_map(Directives::in_context)
+    }
+
+    fn mask_where(&self, target: &str, level: Level, enables: impl Fn(&Directives) -> bool) -> u64 {
+        if self.global.as_ref().is_some_and(|global| !enables(global)) {
             return 0;
         }
         let wants = |own: &Option<Directives>| match own {
-            Some(own) => own.enables(target, level),
+            Some(own) => enables(own),
             None => self.global.is_some() || level <= Level::INFO,
         };
         let is_own =
@@ -115,7 +151,7 @@ pub(crate) fn check_bound(own: Option<&Directives>, below: Option<Level>) -> Res
 }
 
 /// Whether `target` is `path` or a module below it.
-fn covers(path: &str, target: &str) -> bool {
+pub(super) fn covers(path: &str, target: &str) -> bool {
     target.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 

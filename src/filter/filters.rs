@@ -13,7 +13,7 @@ use super::compiled::removed;
 use super::directives::Directives;
 use super::filter_set::{FilterSet, check_bound};
 use crate::complaint::Complaints;
-use crate::context::is_hidden;
+use crate::context::{Node, epoch, is_hidden};
 use crate::error::Error;
 use crate::sync;
 
@@ -25,6 +25,8 @@ pub(crate) const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"
 pub(crate) struct Filters {
     filters: ArcSwap<FilterSet>,
     generation: AtomicU64,
+    /// Changes with the directives for events inside some spans; zero without any.
+    context_stamp: AtomicU64,
     /// Whether this layer serves the `log` crate, whose level then follows.
     serves_log: AtomicBool,
     /// Whether the layer has been told that it is in a registry.
@@ -39,6 +41,11 @@ fn next_generation() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Returns a new stamp for the answers that spans remember.
+fn context_stamp(filters: &FilterSet) -> u64 {
+    if filters.in_context().next().is_some() { next_generation() } else { 0 }
+}
+
 /// Allows one change at a time. Of two concurrent rebuilds, the one with the older result could be the last to store it.
 pub(crate) fn hold_changes() -> MutexGuard<'static, ()> {
     static CHANGING: Mutex<()> = Mutex::new(());
@@ -47,9 +54,11 @@ pub(crate) fn hold_changes() -> MutexGuard<'static, ()> {
 
 impl Filters {
     pub(crate) fn new(filters: FilterSet, complaints: Arc<Complaints>) -> Self {
+        let context_stamp = AtomicU64::new(context_stamp(&filters));
         Self {
             filters: ArcSwap::from_pointee(filters),
             generation: AtomicU64::new(next_generation()),
+            context_stamp,
             serves_log: false.into(),
             is_installed: false.into(),
             complaints,
@@ -87,6 +96,36 @@ impl Filters {
         self.filters.load().mask(target, level)
     }
 
+    /// Returns the outputs that would want such events inside the spans of all directives.
+    pub(crate) fn mask_in_any(&self, target: &str, level: Level) -> u64 {
+        self.filters.load().mask_in_any(target, level)
+    }
+
+    /// Returns whether a directive lets events of this level pass inside some spans, of any target.
+    pub(crate) fn has_level_in_context(&self, level: Level) -> bool {
+        self.filters.load().in_context().any(|directive| directive.enables(level))
+    }
+
+    /// Returns the outputs that want such events inside `node`.
+    #[cold]
+    pub(crate) fn mask_in(&self, target: &str, level: Level, node: &Node) -> u64 {
+        self.filters.load().mask_in(target, level, node)
+    }
+
+    /// Returns whether a directive names the span or one around it. The span remembers the answer.
+    #[inline]
+    pub(crate) fn matches(&self, node: &Node) -> bool {
+        // A new one is stored after the new filters.
+        let stamp = self.context_stamp.load(Ordering::Acquire);
+        if stamp == 0 {
+            return false;
+        }
+        // Neither decreases, so the sum is new when the filters or any recorded values are.
+        node.is_inside_remembered(stamp + epoch(), |node| {
+            self.filters.load().in_context().any(|directive| directive.matches(node))
+        })
+    }
+
     /// Returns the outputs from which events of this target and level are held back, one bit for each.
     pub(crate) fn held_back_mask(&self, target: &str, level: Level) -> u64 {
         self.filters.load().held_back_mask(target, level)
@@ -112,8 +151,7 @@ impl Filters {
     /// Returns whether events of this target and level are written or held back.
     #[cfg(feature = "log")]
     pub(crate) fn wants_events(&self, target: &str, level: Level) -> bool {
-        let filters = self.filters.load();
-        filters.mask(target, level) != 0 || filters.held_back_mask(target, level) != 0
+        self.filters.load().wants_events(target, level)
     }
 
     /// Checks that an event passes both a new filter of an output and the output's upper bound.
@@ -141,9 +179,12 @@ impl Filters {
         let (target, level) = (meta.target(), *meta.level());
         if meta.is_span() {
             let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
-            return if is_hidden(meta) { filters.sees_any_span() } else { filters.sees_span(target, level, has_id()) };
+            return match is_hidden(meta) {
+                true => filters.sees_any_span(),
+                false => filters.sees_span(target, level, has_id()) || filters.names_span(meta),
+            };
         }
-        filters.mask(target, level) != 0 || filters.held_back_mask(target, level) != 0
+        filters.wants_events(target, level)
     }
 
     /// Changes filters for all events that begin after this returns.
@@ -154,6 +195,7 @@ impl Filters {
             change(&mut filters);
             Arc::new(filters)
         });
+        self.context_stamp.store(context_stamp(&self.filters.load()), Ordering::Release);
         self.generation.store(next_generation(), Ordering::Release);
         self.rebuild_interests();
         if self.serves_log.load(Ordering::Relaxed) {

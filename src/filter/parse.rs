@@ -1,12 +1,14 @@
 //! The one parser of directives, and its advice about what is none.
 //!
-//! A directive is a level, for all targets; `target=level`; or a target alone, at TRACE. A word that only a slip or
-//! another library's name separates from a level is a mistake. As a target, it would hide everything else.
+//! A directive is a level, for all targets; `target=level`; a target alone, at TRACE; or one with spans and fields, which
+//! `parse_context` reads. A word that only a slip or another library's name separates from a level is a mistake. As a
+//! target, it would hide everything else.
 
 use tracing::level_filters::LevelFilter;
 
 use super::directives::Directives;
 use super::level::{level, meant};
+use super::parse_context::{read_in_context, split};
 use crate::advice::quoted;
 use crate::error::Error;
 
@@ -39,17 +41,19 @@ pub(crate) struct Lenient {
 /// Parses directives and leaves out those with a mistake.
 pub(crate) fn parse_leniently(text: &str) -> Lenient {
     let mut lenient = Lenient { directives: Directives::default(), mistakes: 0, first: None };
-    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
-        match read(directive) {
-            Ok((None, level)) => lenient.directives.set_others(level),
-            Ok((Some(target), level)) => lenient.directives.set(target, level),
-            Err(why) => {
-                lenient.mistakes += 1;
+    for directive in split(text).map(str::trim).filter(|directive| !directive.is_empty()) {
+        let result = match directive.contains(['[', ']', '{', '}']) {
+            true => read_in_context(directive).map(|found| lenient.directives.add_in_context(found)),
+            false => match read(directive) {
+                Ok((None, level)) => Ok(lenient.directives.set_others(level)),
+                Ok((Some(target), level)) => Ok(lenient.directives.set(target, level)),
                 // Advice costs more than a look, and is read once.
-                lenient
-                    .first
-                    .get_or_insert_with(|| format!("filter directive {}: {}", quoted(directive), why.advice()));
-            }
+                Err(why) => Err(if lenient.first.is_none() { why.advice() } else { String::new() }),
+            },
+        };
+        if let Err(advice) = result {
+            lenient.mistakes += 1;
+            lenient.first.get_or_insert_with(|| format!("filter directive {}: {advice}", quoted(directive)));
         }
     }
     lenient.directives = lenient.directives.finished();
@@ -59,8 +63,6 @@ pub(crate) fn parse_leniently(text: &str) -> Lenient {
 /// What is wrong with a directive.
 #[derive(Clone, Copy, Debug)]
 enum Mistake<'a> {
-    /// A span or a field.
-    Brackets,
     Quotes(&'a str),
     Separator(&'a str),
     WhiteSpace(&'a str),
@@ -88,9 +90,6 @@ enum Mistake<'a> {
 
 /// Reads one directive: a target, if it names one, and a level.
 fn read(directive: &str) -> Result<(Option<&str>, LevelFilter), Mistake<'_>> {
-    if directive.contains(['[', ']', '{', '}']) {
-        return Err(Mistake::Brackets);
-    }
     if directive.contains(['"', '\'', '`']) {
         return Err(Mistake::Quotes(directive));
     }
@@ -161,7 +160,6 @@ impl Mistake<'_> {
     /// Returns what is wrong and what to write.
     fn advice(self) -> String {
         match self {
-            Self::Brackets => "directives for spans and fields are not supported; expected `target=level`".to_owned(),
             Self::Quotes(text) => {
                 format!("the quotes are part of the text; write {}", quoted(&text.replace(['"', '\'', '`'], "")))
             }
@@ -255,7 +253,7 @@ mod tests {
             ("/needle", "patterns for messages are not supported"),
             ("orders=debug/needle", "patterns for messages are not supported"),
             ("or*ders=debug", "only at the end of a target, as in `or*=debug`"),
-            ("[span]=debug", "spans and fields are not supported"),
+            ("[span=debug", "the `]` is missing"),
             ("--verbose", "neither a level nor a target"),
             ("7", "neither a level nor a target"),
         ] {
@@ -289,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_first_mistake_is_named_and_the_others_are_counted() {
-        let lenient = parse_leniently("info,orders=loud,[span]=debug,db=debug,");
+        let lenient = parse_leniently("info,orders=loud,[span=debug],db=debug,");
         assert_eq!(lenient.mistakes, 2);
         assert!(lenient.first.expect("a mistake").contains("orders=loud"));
         assert!(lenient.directives.enables("db", Level::DEBUG) && lenient.directives.enables("x", Level::INFO));

@@ -95,7 +95,11 @@ impl Core {
         let is_held_back = diagnostics.held_lines.is_some()
             && !releases
             && (is_log || self.filters.held_back_mask(target, level) != 0);
+        let most = self.filters.mask_in_any(target, level);
+        let is_in_context =
+            most & !self.filters.mask(target, level) != 0 || (is_log && self.filters.has_level_in_context(level));
         u64::from(level <= diagnostics.backtrace) * CallSite::BACKTRACE
+            + u64::from(is_in_context) * CallSite::IN_CONTEXT
             + u64::from(releases) * CallSite::RELEASES
             + u64::from(is_held_back) * CallSite::HELD_BACK
             + u64::from(repeats_names(meta)) * CallSite::REPEATS_NAMES

@@ -10,7 +10,7 @@ use super::nodes::HostRegistry;
 #[cfg(feature = "opentelemetry")]
 use super::otel::Otel;
 use super::this_thread::{capture_thread, with_scratch};
-use crate::context::IdSource;
+use crate::context::{IdSource, Node};
 use crate::filter::Filters;
 use crate::limit::Limiter;
 use crate::outputs::Outputs;
@@ -68,6 +68,18 @@ impl Core {
     #[cold]
     pub(super) fn outputs_of_log(&self, meta: &'static Metadata<'static>, fields: &[u8]) -> u64 {
         self.filters.mask(log_target(meta, fields), *meta.level())
+    }
+
+    /// The same inside a span that a directive names.
+    #[cold]
+    pub(super) fn outputs_of_log_in(
+        &self,
+        meta: &'static Metadata<'static>,
+        fields: &[u8],
+        node: Option<&Arc<Node>>,
+    ) -> u64 {
+        let Some(node) = node else { return self.outputs_of_log(meta, fields) };
+        self.filters.mask_in(log_target(meta, fields), *meta.level(), node)
     }
 }
 

@@ -21,7 +21,7 @@ impl Core {
         let to_deliver = released | self.outputs.push(mask, push);
         // Lines of the log's own threads are never held back.
         if site.has(CallSite::HELD_BACK) && push.may_wait {
-            self.hold_back(held_lines, node, &push, mask == 0);
+            self.hold_back(held_lines, node, &push, mask);
         }
         to_deliver
     }
@@ -40,18 +40,18 @@ impl Core {
         to_deliver
     }
 
-    /// `is_new`: no output has counted the event.
-    fn hold_back(&self, held_lines: &HeldLines, node: &Arc<Node>, push: &Push<'_>, is_new: bool) {
+    /// `taken`: the outputs that have the event already.
+    fn hold_back(&self, held_lines: &HeldLines, node: &Arc<Node>, push: &Push<'_>, taken: u64) {
         let Head::Event { meta, is_log } = push.head else { return };
         let mask = if is_log {
             self.filters.held_back_mask(log_target(meta, push.bytes), *meta.level())
         } else {
             self.held_back_mask(meta)
-        };
+        } & !taken;
         if mask == 0 {
             return;
         }
-        self.outputs.count(mask, |lane, is_first| lane.queue.hold_back(*meta.level(), is_first && is_new));
+        self.outputs.count(mask, |lane, is_first| lane.queue.hold_back(*meta.level(), is_first && taken == 0));
         let line = HeldLine { meta, is_log, time: push.time, bytes: push.bytes, mask };
         held_lines.add(node, &line, &mut |level, mask| {
             self.outputs.in_mask(mask).for_each(|lane| lane.queue.evict(level));

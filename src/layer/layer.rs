@@ -133,7 +133,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, registry: Context<'_, S>) {
         let site = self.core.call_site(event.metadata());
-        if site.outputs == 0 && !site.has(CallSite::LOG | CallSite::HELD_BACK) {
+        if site.outputs == 0 && !site.has(CallSite::LOG | CallSite::HELD_BACK | CallSite::IN_CONTEXT) {
             return;
         }
         if site.has(CallSite::SLOW_PATH) {
@@ -186,7 +186,13 @@ impl Layer {
                 if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.sample_for)) {
                     limiter.store_sample(origin, bytes);
                 }
-                let mask = if is_log { core.outputs_of_log(meta, bytes) } else { site.outputs };
+                let mask = match passed {
+                    _ if !is_log => site.outputs,
+                    Some(passed) if passed.is_in_context => {
+                        self.with_node(event, registry, |node| core.outputs_of_log_in(meta, bytes, node))
+                    }
+                    _ => core.outputs_of_log(meta, bytes),
+                };
                 let time = passed.map_or_else(|| core.clock.now(), |passed| passed.time);
                 let line = Line { head: Head::Event { meta, is_log }, time, bytes };
                 let to_deliver = core.outputs.submit(

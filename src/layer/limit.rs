@@ -20,6 +20,14 @@ pub(super) struct Passed {
     pub(super) time: Timestamp,
     /// Set for the last event before the limit. Its message becomes the summary's sample.
     pub(super) sample_for: Option<Origin>,
+    /// It is inside a span that a directive names.
+    pub(super) is_in_context: bool,
+}
+
+impl Passed {
+    pub(super) fn at(time: Timestamp) -> Self {
+        Self { time, sample_for: None, is_in_context: false }
+    }
 }
 
 impl Core {
@@ -52,7 +60,7 @@ impl Core {
     ) -> Option<Passed> {
         let meta = event.metadata();
         let time = self.clock.now();
-        let passed = Some(Passed { time, sample_for: None });
+        let passed = Some(Passed::at(time));
         // Lines of the log's own threads are not limited: a summary could cause the next line without end.
         if worker::own_lane().is_some() {
             return passed;
@@ -74,7 +82,7 @@ impl Core {
         };
         match verdict {
             Verdict::Log => passed,
-            Verdict::LogLast => Some(Passed { time, sample_for: Some(origin) }),
+            Verdict::LogLast => Some(Passed { sample_for: Some(origin), ..Passed::at(time) }),
             Verdict::Suppress { .. } => {
                 self.count_suppressed(verdict, *meta.level(), mask);
                 None

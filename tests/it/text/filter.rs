@@ -60,7 +60,7 @@ fn each_output_has_its_own_filter() {
 
 #[test]
 fn promise_30_a_bad_directive_is_an_error_that_names_it() {
-    for bad in ["orders=loud", "[span]=debug", "=info", "a b=info"] {
+    for bad in ["orders=loud", "[span=debug", "=info", "a b=info"] {
         let directives = format!("info,{bad}");
         let global = spanline::builder().filter(&directives).output(Output::new(Memory::new())).build::<Registry>();
         let own = spanline::builder().output(Output::new(Memory::new()).output_filter(&directives)).build::<Registry>();

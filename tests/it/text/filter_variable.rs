@@ -61,11 +61,11 @@ const VARIABLES: &[(&str, &str, usize)] = &[
     ("=debug", "for all targets, write `debug`", 2),
     ("RUST_LOG=debug", "write `debug`", 2),
     ("/needle", "patterns for messages are not supported", 2),
-    ("[span]=debug", "spans and fields are not supported", 2),
+    ("[span=debug", "the `]` is missing", 2),
     ("--verbose", "neither a level nor a target", 2),
     // What is right applies. If it names no level for all targets, it applies over the filter of the program.
     ("debug,/needle", "patterns for messages are not supported", 4),
-    ("info,it=loud,[span]=debug", "(2 mistakes in all)", 3),
+    ("info,it=loud,[span=debug", "(2 mistakes in all)", 3),
     ("warning,it=debug", "did you mean `warn`?", 4),
     ("warning,another_crate=trace", "did you mean `warn`?", 2),
 ];
