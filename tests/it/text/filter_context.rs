@@ -252,6 +252,30 @@ fn filters_change_while_requests_log() {
     assert_eq!(details.iter().filter(|line| !is_asked_for(line)).count(), 0);
 }
 
+/// A hook sets the field that the directive names, for callers that know the secret.
+#[cfg(feature = "tower")]
+#[test]
+fn a_header_grants_detail_to_its_request_alone() {
+    let layer = spanline::tower::ServerLayer::new().on_request(|request, fields| {
+        if request.headers.get("x-log-detail").is_some_and(|asked| asked == "s3same") {
+            fields.add("detail", true);
+        }
+    });
+    let serve = |asked: Option<&str>| {
+        let mut request = http::Request::get("/orders");
+        if let Some(asked) = asked {
+            request = request.header("x-log-detail", asked);
+        }
+        let (mut head, ()) = request.body(()).unwrap().into_parts();
+        let mut exchange = layer.begin(&mut head);
+        exchange.run(|| info_span!("handler").in_scope(|| debug!("detail for {asked:?}")));
+    };
+    let logged = logged("info,spanline::http=off,[request{detail=true}]=debug", || {
+        [None, Some("guess"), Some("s3same"), None].into_iter().for_each(serve);
+    });
+    assert_eq!(logged, ["detail for Some(\"s3same\")"]);
+}
+
 #[cfg(feature = "log")]
 #[test]
 fn records_of_the_log_crate_follow_the_context() {
