@@ -273,7 +273,11 @@ fn a_header_grants_detail_to_its_request_alone() {
     let logged = logged("info,spanline::http=off,[request{detail=true}]=debug", || {
         [None, Some("guess"), Some("s3same"), None].into_iter().for_each(serve);
     });
-    assert_eq!(logged, ["detail for Some(\"s3same\")"]);
+    assert_eq!(
+        logged,
+        ["detail for Some(\"s3same\")", "request finished"],
+        "a directive inside a span overrides `off`"
+    );
 }
 
 #[cfg(feature = "log")]
