@@ -302,16 +302,19 @@ impl RotatingWriter {
     }
 
     /// Returns how many bytes to write in one call: the first line, or the rest of it, and the lines that go with it.
+    ///
+    /// Lines in several chunks, as after a failure, take a call for each chunk.
     fn run(&self, size: u64, lines: &Lines) -> usize {
+        let most = lines.as_bytes().len();
         let unlimited = self.failed_at.is_some() || (self.rotate_bytes.is_none() && self.schedule.is_endless());
         if unlimited && lines.at_line_start() {
-            return lines.as_bytes().len();
+            return most;
         }
         let mut run = 0;
         for line in lines.iter() {
             let goes_on = unlimited
                 || (self.fits(size + run as u64, &line) && self.schedule.state_at(line.time) == PeriodState::Current);
-            if run > 0 && !goes_on {
+            if run > 0 && (!goes_on || run + line.bytes.len() > most) {
                 break;
             }
             run += line.bytes.len();

@@ -242,6 +242,29 @@ fn a_file_that_cannot_be_written_delays_no_other_and_gets_its_lines_later() {
     assert_eq!((output.written.total(), output.dropped.total()), (30, 0));
 }
 
+/// The lines that wait are in several chunks of memory. A file that rotates took the first chunk and never the others.
+#[test]
+fn many_lines_of_a_file_that_could_not_be_written_get_there_once_it_can() {
+    let directory = tempfile::tempdir().unwrap();
+    let blocked = directory.path().join("blocked.log");
+    fs::create_dir(&blocked).unwrap();
+    let folder = directory.path().to_owned();
+    let route = Route::by_field("tenant", move |tenant| {
+        RollingFile::new(folder.join(format!("{tenant}.log"))).rotate_bytes(64 << 20)
+    });
+    let (dispatch, guard) = log_to(route);
+    let handle = guard.handle();
+    let text = "x".repeat(10_000);
+    within(&dispatch, || (0..100).for_each(|seq| info!(tenant = "blocked", seq, text = text.as_str(), "line")));
+    until("the file has failed", || {
+        handle.metrics().outputs[0].last_error.as_deref().is_some_and(|error| error.contains("blocked.log"))
+    });
+    fs::remove_dir(&blocked).unwrap();
+    handle.flush(PATIENCE).unwrap();
+    assert_eq!(files(directory.path())["blocked.log"], (0..100).collect::<Vec<_>>());
+    assert_eq!(end(guard).dropped.total(), 0);
+}
+
 #[test]
 fn values_with_one_path_are_rejected_and_reported() {
     let directory = tempfile::tempdir().unwrap();
