@@ -145,7 +145,7 @@ async fn connection(accepted: Accepted, _open: Open, protocol: Protocol, carrier
     let reading = |framing, format| Reading { framing, format };
     match protocol {
         Protocol::Http => http::serve(stream, sender, address, shared).await,
-        Protocol::Json => stream::serve(stream, reading(Framing::Newline, Format::Json), sender, shared).await,
+        Protocol::Json => stream::serve(stream, reading(Framing::LinesOrLength32, Format::Json), sender, shared).await,
         Protocol::Length32 => stream::serve(stream, reading(Framing::Length32, Format::Json), sender, shared).await,
         Protocol::Syslog => stream::serve(stream, reading(Framing::Syslog, Format::Syslog), sender, shared).await,
     }

@@ -24,6 +24,7 @@ mod bytes;
 mod connections;
 mod counts;
 mod datagrams;
+mod documents;
 mod http;
 mod kernel_drops;
 mod limits;

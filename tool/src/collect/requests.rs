@@ -1,4 +1,4 @@
-//! Requests with lines: `POST /` and `/logs` with NDJSON, `POST /v1/logs` with OTLP.
+//! Requests with lines: `POST /` and `/logs` with NDJSON or an array, `POST /v1/logs` with OTLP.
 //!
 //! The answer 200 means that all outputs have written the lines. Otherwise it is 503 with `Retry-After`, and the sender
 //! sends them again.
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::batch::{Batch, Format};
 use super::bodies::{self, Coding, Unread};
+use super::documents;
 use super::limits::Limits;
 use super::parse;
 use super::server::Shared;
@@ -29,6 +30,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// What a body holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    /// Or JSON in another form.
     Ndjson,
     OtlpProtobuf,
     OtlpJson,
@@ -142,11 +144,11 @@ fn batch(kind: Kind, bytes: &[u8], max_line: usize, sender: &str) -> Result<Batc
         Kind::OtlpProtobuf => batch.extend(parse::otlp_protobuf(bytes, now)?, bytes.len()),
         Kind::OtlpJson => batch.extend(parse::otlp_json(bytes, now)?, bytes.len()),
         Kind::Ndjson => {
-            for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+            documents::each(bytes, |line| {
                 let kept = line.get(..max_line).unwrap_or(line);
                 let original_bytes = (kept.len() < line.len()).then_some(line.len() as u64);
                 batch.add(&Frame { bytes: kept, original_bytes }, Format::Json, sender, now);
-            }
+            });
         }
     }
     Ok(batch)

@@ -15,8 +15,10 @@ const READ_BYTES: usize = 64 << 10;
 /// How a stream shows where a frame ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// By a newline.
+    /// By a newline, or by a NUL behind a JSON object or a message of syslog: GELF and Python's `SysLogHandler` send that.
     Newline,
+    /// By a newline, or by its length as for [`Framing::Length32`], which the first byte shows: no text begins with a NUL.
+    LinesOrLength32,
     /// By its length, as four bytes in network order in front of it.
     Length32,
     /// By its length, as digits and a space in front of it.
@@ -85,12 +87,9 @@ impl Splitter {
     /// # Errors
     /// What comes next is no frame, and nothing after it can be read.
     pub(super) fn next(&mut self) -> Result<Option<Frame<'_>>, NoFrame> {
-        if self.framing == Framing::Syslog {
-            match self.unread() {
-                [] => return Ok(None),
-                [b'1'..=b'9', ..] => self.framing = Framing::OctetCount,
-                _ => self.framing = Framing::Newline,
-            }
+        if matches!(self.framing, Framing::Syslog | Framing::LinesOrLength32) {
+            let Some(framing) = self.shown() else { return Ok(None) };
+            self.framing = framing;
         }
         if self.framing == Framing::Newline {
             return Ok(self.next_line());
@@ -119,6 +118,24 @@ impl Splitter {
         let kept = bytes.get(..self.max_bytes).unwrap_or(bytes);
         let all = bytes.len() as u64 + skipped;
         Some(Frame { bytes: kept, original_bytes: (all > kept.len() as u64).then_some(all) })
+    }
+
+    /// Returns the framing that the first bytes show; `None` if more are needed.
+    fn shown(&self) -> Option<Framing> {
+        let unread = self.unread();
+        let first = *unread.first()?;
+        if self.framing == Framing::LinesOrLength32 {
+            return Some(if first == 0 { Framing::Length32 } else { Framing::Newline });
+        }
+        if !first.is_ascii_digit() || first == b'0' {
+            return Some(Framing::Newline);
+        }
+        // A text may begin with a date.
+        match unread.iter().find(|byte| !byte.is_ascii_digit()) {
+            Some(b' ') => Some(Framing::OctetCount),
+            None if unread.len() <= MAX_DIGITS => None,
+            _ => Some(Framing::Newline),
+        }
     }
 
     fn unread(&self) -> &[u8] {
@@ -165,7 +182,9 @@ impl Splitter {
 
     fn next_line(&mut self) -> Option<Frame<'_>> {
         let unread = self.unread();
-        let newline = unread.iter().skip(self.scanned).position(|byte| *byte == b'\n');
+        let ends_by_nul = matches!(unread.first(), Some(b'{' | b'<'));
+        let is_end = |byte: &u8| *byte == b'\n' || (*byte == 0 && ends_by_nul);
+        let newline = unread.iter().skip(self.scanned).position(is_end);
         let Some(newline) = newline.map(|at| at + self.scanned) else {
             self.skip();
             self.scanned = self.unread().len();
@@ -234,6 +253,25 @@ mod tests {
         assert_split(Framing::Length32, b"\0\0\0\x01a\0\0\0\0\0\0\0\x02b\n", &[("a", None), ("", None), ("b\n", None)]);
         assert_split(Framing::Syslog, b"3 <1>5 <1>ab4 <1>\n", &[("<1>", None), ("<1>ab", None), ("<1>\n", None)]);
         assert_split(Framing::Syslog, b"<1>a\n12 <2>\n", &[("<1>a", None), ("12 <2>", None)]);
+        assert_split(Framing::LinesOrLength32, b"\0\0\0\x01a\0\0\0\x02b\n", &[("a", None), ("b\n", None)]);
+        assert_split(Framing::LinesOrLength32, b"a\n\0b\n", &[("a", None), ("\0b", None)]);
+    }
+
+    /// Python's `SysLogHandler` ends messages so over TCP, and GELF's senders their objects.
+    #[test]
+    fn a_nul_ends_a_message_and_an_object() {
+        assert_split(
+            Framing::Syslog,
+            b"<1>a\0<2>b\0\n<3>\nc",
+            &[("<1>a", None), ("<2>b", None), ("", None), ("<3>", None), ("c", None)],
+        );
+        assert_split(Framing::LinesOrLength32, b"{}\0{1}\0", &[("{}", None), ("{1}", None)]);
+        assert_split(Framing::Newline, b"a\0b\n", &[("a\0b", None)]);
+    }
+
+    #[test]
+    fn a_text_that_begins_with_a_date_is_no_count() {
+        assert_split(Framing::Syslog, b"2026-1\n1\n", &[("2026-1", None), ("1", None)]);
     }
 
     #[test]
@@ -252,7 +290,7 @@ mod tests {
         for (framing, bytes) in [
             (Framing::Length32, &b"GET / HTTP/1.1\r\n"[..]),
             (Framing::Syslog, b"1 a<1>b"),
-            (Framing::Syslog, b"123456789 a"),
+            (Framing::OctetCount, b"123456789 a"),
         ] {
             assert!(split(framing, 8, bytes, 3).1, "{bytes:?}");
         }

@@ -14,6 +14,8 @@ mod collect_outputs;
 #[cfg(all(unix, feature = "collect"))]
 mod collect_security;
 #[cfg(all(unix, feature = "collect"))]
+mod collect_senders;
+#[cfg(all(unix, feature = "collect"))]
 mod collect_support;
 mod ls;
 mod usage;

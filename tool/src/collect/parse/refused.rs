@@ -68,6 +68,11 @@ impl fmt::Display for Refused {
 fn is_pickle(bytes: &[u8]) -> bool {
     /// How dictionaries, lists, tuples and objects begin in protocols 0 and 1.
     const OLD: [&[u8]; 7] = [b"(dp", b"(lp", b"(tp", b"(i", b"}q", b"]q", b"ccopy_reg\n"];
+    // `DatagramHandler` and `SocketHandler` put the length in front.
+    let bytes = match bytes.split_first_chunk() {
+        Some((length, pickle)) if u32::from_be_bytes(*length) as usize == pickle.len() => pickle,
+        _ => bytes,
+    };
     matches!(bytes, [0x80, 0..=5, ..]) || OLD.iter().any(|start| bytes.starts_with(start))
 }
 
@@ -78,11 +83,12 @@ mod tests {
     #[test]
     fn pickles_of_all_protocols_are_told_apart() {
         // `pickle.dumps({"msg": "x"}, protocol)`, and how logging's SocketHandler sends: protocol 1.
-        let pickles: [&[u8]; 4] = [
+        let pickles: [&[u8]; 5] = [
             b"(dp0\nVmsg\np1\nVx\np2\ns.",
             b"}q\0X\x03\0\0\0msgq\x01X\x01\0\0\0xq\x02s.",
             b"\x80\x02}q\0.",
             b"\x80\x05.",
+            b"\0\0\0\x07}q\0X\x03s.",
         ];
         for pickle in pickles {
             assert_eq!(Refused::of_broken(pickle), Refused::Pickle);
