@@ -18,12 +18,20 @@ Exit status:
 #[derive(Default)]
 pub(crate) struct Report {
     has_failed: bool,
+    is_misuse: bool,
 }
 
 impl Report {
     /// Returns the result's value, or reports its error.
     pub(crate) fn check<T, E: Error>(&mut self, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.failure(&with_sources(&error))).ok()
+    }
+
+    /// Reports a command line that is wrong, though the parser took it.
+    #[cfg(feature = "collect")]
+    pub(crate) fn misuse(&mut self, error: &dyn Error) {
+        self.failure(&with_sources(error));
+        self.is_misuse = true;
     }
 
     /// Reports a failure.
@@ -57,7 +65,7 @@ impl Report {
         {
             self.failure(&format!("write to stdout: {error}"));
         }
-        ExitCode::from(u8::from(self.has_failed))
+        ExitCode::from(if self.is_misuse { USAGE_ERROR } else { u8::from(self.has_failed) })
     }
 }
 

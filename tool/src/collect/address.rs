@@ -65,6 +65,16 @@ const SCHEMES: [(&str, Protocol, Carrier); 15] = [
     ("https", Protocol::Http, Carrier::Tls),
 ];
 
+/// Words that other programs have for such addresses, and the schemes here.
+const MEANT: [(&str, &str); 6] = [
+    ("syslog", "`syslog+udp` or `syslog+tcp`"),
+    ("otlp", "`http`, which takes OTLP at /v1/logs"),
+    ("grpc", "`http`, which takes OTLP without gRPC"),
+    ("gelf", "`tcp` or `udp`, which take GELF"),
+    ("tcp+tls", "`tls`"),
+    ("http+tls", "`https`"),
+];
+
 impl Address {
     /// Returns whether only programs of this machine reach it.
     pub(super) fn is_local(&self) -> bool {
@@ -88,6 +98,9 @@ impl FromStr for Address {
         let Some((scheme, rest)) = text.split_once(':') else {
             return Err(Error::invalid(format!("no scheme; {expected}")));
         };
+        if let Some((_, meant)) = MEANT.into_iter().find(|(word, _)| *word == scheme) {
+            return Err(Error::invalid(format!("unknown scheme `{scheme}`; did you mean {meant}?")));
+        }
         let names = SCHEMES.map(|(name, ..)| name);
         let Some((scheme, protocol, carrier)) = SCHEMES.into_iter().find(|(name, ..)| *name == scheme) else {
             return Err(Error::invalid(unknown("scheme", scheme, &names)));
@@ -102,6 +115,14 @@ impl FromStr for Address {
             let example = format!("expected an address and a port, such as {scheme}://127.0.0.1:5170");
             let rest = rest.strip_prefix("//").ok_or_else(|| Error::invalid(example.clone()))?;
             let host = rest.strip_suffix('/').unwrap_or(rest);
+            if host.contains('/') {
+                let example =
+                    format!("expected no path, only an address and a port, such as {scheme}://127.0.0.1:5170");
+                return Err(Error::invalid(match protocol {
+                    Protocol::Http => format!("{example}; it takes requests at /, /logs and /v1/logs"),
+                    _ => example,
+                }));
+            }
             let mut found = host
                 .to_socket_addrs()
                 .map_err(|error| Error::invalid(format!("{host:?} is no address: {error}; {example}")))?;
@@ -152,6 +173,9 @@ mod tests {
             ("tcp:127.0.0.1:5170", "such as tcp://127.0.0.1:5170"),
             ("tcp://127.0.0.1", "expected an address and a port"),
             ("udp://127.0.0.1:99999", "expected an address and a port"),
+            ("syslog://127.0.0.1:514", "did you mean `syslog+udp` or `syslog+tcp`?"),
+            ("otlp://127.0.0.1:4318", "did you mean `http`, which takes OTLP at /v1/logs?"),
+            ("http://127.0.0.1:4318/v1/logs", "expected no path"),
             ("unix:", "no path; expected one such as unix:/run/collect.sock"),
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();

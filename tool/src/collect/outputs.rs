@@ -1,5 +1,6 @@
 //! Where received lines go: `files:logs`, `console`, `sqlite:log.db`, `postgres://…`, `clickhouse://…`.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -93,6 +94,17 @@ impl Target {
         Ok(Self::ClickHouse { url: format!("{scheme}://{server}/"), user, table: table.to_owned() })
     }
 
+    /// Returns what kind of output it is.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Files(_) => "files",
+            Self::Console => "console",
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+            Self::ClickHouse { .. } => "clickhouse",
+        }
+    }
+
     fn output(&self, writing: &Writing) -> Output {
         match self {
             Self::Files(folder) => {
@@ -101,14 +113,14 @@ impl Target {
                     let file = RollingFile::new(folder.join(format!("{service}.log")));
                     file.daily().rotate_bytes(rotate_bytes).keep_files(keep_files).gzip()
                 });
-                Output::new(route.open_files(writing.open_files)).name("files")
+                Output::new(route.open_files(writing.open_files))
             }
-            Self::Console => Output::new(Stdout::new()).schema(Console::new()).name("console"),
-            Self::Sqlite(path) => Output::new(Sqlite::new(path)).name("sqlite"),
+            Self::Console => Output::new(Stdout::new()).schema(Console::new().service()),
+            Self::Sqlite(path) => Output::new(Sqlite::new(path)),
             Self::Postgres(url) => {
                 let sink = Postgres::new(url).create_table();
                 let password = writing.password_file.as_ref().map(Secret::file);
-                Output::new(password.into_iter().fold(sink, Postgres::password)).name("postgres")
+                Output::new(password.into_iter().fold(sink, Postgres::password))
             }
             Self::ClickHouse { url, user, table } => {
                 let sink = Http::clickhouse(url, table);
@@ -116,7 +128,7 @@ impl Target {
                     (Some(user), Some(file)) => sink.basic(user, Secret::file(file)),
                     _ => sink,
                 };
-                Output::new(sink).name("clickhouse")
+                Output::new(sink)
             }
         }
     }
@@ -125,13 +137,36 @@ impl Target {
 /// Shows no URL: it may have a password.
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Files(_) => "files",
-            Self::Console => "console",
-            Self::Sqlite(_) => "sqlite",
-            Self::Postgres(_) => "postgres",
-            Self::ClickHouse { .. } => "clickhouse",
-        })
+        f.write_str(self.kind())
+    }
+}
+
+impl Writing {
+    /// Checks what can be checked without opening anything.
+    ///
+    /// # Errors
+    /// Says what to write.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let targets = self.targets()?;
+        let consoles = targets.iter().filter(|target| matches!(target, Target::Console)).count();
+        if consoles > 1 {
+            return Err(Error::invalid("--to console is there twice; lines would be printed twice"));
+        }
+        let takes_password =
+            |target: &Target| matches!(target, Target::Postgres(_) | Target::ClickHouse { user: Some(_), .. });
+        if self.password_file.is_some() && !targets.iter().any(takes_password) {
+            return Err(Error::invalid(
+                "--password-file: no output takes a password; expected --to postgres://user@host/database or \
+                 clickhouse://user@host:8123/table",
+            ));
+        }
+        Ok(())
+    }
+
+    fn targets(&self) -> Result<Vec<Target>, Error> {
+        // Not by the parser of the command line, which would repeat a password.
+        let parse = |to: &String| to.parse::<Target>().map_err(|error| Error::invalid(format!("--to: {error}")));
+        self.to.iter().map(parse).collect()
     }
 }
 
@@ -158,11 +193,13 @@ pub(super) fn start(writing: &Writing, limits: &Limits, reporter: &Reporter) -> 
         .max_line_bytes(max_line.min(1 << 30))
         .shutdown_timeout(limits.shutdown_timeout, limits.shutdown_timeout)
         .on_complaint(move |complaint| reporter.pass_on(complaint));
-    for to in &writing.to {
-        // Not by the parser of the command line, which would repeat a password.
-        let target = to.parse::<Target>().map_err(|error| Error::invalid(format!("--to: {error}")))?;
+    let mut kinds = HashMap::new();
+    for target in writing.targets()? {
         let wait = Overflow::Block { max_wait: MAX_WAIT.min(limits.write_timeout) };
-        builder = builder.output(target.output(writing).queue_bytes(queue).overflow(wait));
+        let number: &mut u32 = kinds.entry(target.kind()).or_default();
+        *number += 1;
+        let name = if *number == 1 { target.kind().to_owned() } else { format!("{}-{number}", target.kind()) };
+        builder = builder.output(target.output(writing).name(name).queue_bytes(queue).overflow(wait));
     }
     let (layer, guard) = builder.build::<Registry>()?;
     Ok(Log { guard, _layer: Box::new(layer) })

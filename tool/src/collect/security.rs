@@ -76,6 +76,22 @@ impl Security {
         }
     }
 
+    /// Refuses a setting that no address has a use for: whoever set it counts on it.
+    ///
+    /// # Errors
+    /// Says which one, and what would use it.
+    pub(super) fn check_use(&self, addresses: &[Address]) -> Result<(), Error> {
+        if self.token_file.is_some() && !addresses.iter().any(|address| address.protocol == Protocol::Http) {
+            return Err(Error::invalid("--token-file: no listener takes a token; only http:// and https:// do"));
+        }
+        if self.tls_cert.is_some() && !addresses.iter().any(|address| address.carrier == Carrier::Tls) {
+            return Err(Error::invalid(
+                "--tls-cert: no listener uses TLS; expected tls://, length32+tls://, syslog+tls:// or https://",
+            ));
+        }
+        Ok(())
+    }
+
     /// Reads the files.
     ///
     /// # Errors

@@ -53,9 +53,6 @@ pub(super) struct Shared {
 /// # Errors
 /// A setting is wrong, a socket or an output cannot be opened, or lines were not written at the end.
 pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
-    for address in &settings.listen {
-        settings.security.check(address)?;
-    }
     let checks = settings.security.read()?;
     let counts = Arc::<Counts>::default();
     let reporter = Reporter::new(settings.report, Arc::clone(&counts));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use spanline::Error;
+
 use super::address::Address;
 use super::bytes::duration;
 use super::limits::Limits;
@@ -31,4 +33,18 @@ pub(crate) struct Settings {
     /// How often to report what was received
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = duration)]
     pub(super) report_every: Duration,
+}
+
+impl Settings {
+    /// Checks what the parser of the command line does not see.
+    ///
+    /// # Errors
+    /// Says what to write.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        for address in &self.listen {
+            self.security.check(address)?;
+        }
+        self.security.check_use(&self.listen)?;
+        self.writing.check()
+    }
 }

@@ -17,6 +17,9 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, report: &mut Report) -> io::Result<()> {
-    report.check(collect::run(&args.settings));
+    match args.settings.check() {
+        Ok(()) => drop(report.check(collect::run(&args.settings))),
+        Err(error) => report.misuse(&error),
+    }
     Ok(())
 }

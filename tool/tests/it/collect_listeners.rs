@@ -269,6 +269,10 @@ fn lines_go_to_a_database_and_to_the_console() {
         "console",
         "--to",
         "sqlite:log.db",
+        "--to",
+        "files:first",
+        "--to",
+        "files:second",
     ]);
     drop(out);
     let mut collector = Collector::spawn(command.current_dir(folder.path()));
@@ -277,7 +281,12 @@ fn lines_go_to_a_database_and_to_the_console() {
         .unwrap();
     collector.stop();
     let printed = fs::read_to_string(folder.path().join("out")).unwrap();
-    assert!(printed.contains("one") && printed.contains("two"), "{printed}");
+    let is_printed =
+        |text: &str, service: &str| printed.lines().any(|line| line.contains(text) && line.contains(service));
+    assert!(is_printed("one", "service=a") && is_printed("two", "service=b"), "{printed}");
+    for files in ["first", "second"] {
+        assert_eq!(messages(&folder.path().join(files), "a"), ["one"]);
+    }
     let Some(sqlite) = find("sqlite3") else { return };
     let mut query = Command::new(sqlite);
     let rows = query.arg(folder.path().join("log.db")).arg("select message, service from log order by id").output();

@@ -54,7 +54,7 @@ fn beyond_this_machine_a_listener_without_tls_is_refused() {
         ("tls://127.0.0.1:0", "add --tls-cert and --tls-key"),
     ] {
         let (status, said) = refused(dir.path(), &["--listen", listen, "--to", "console"]);
-        assert!(status == 1 && said.contains(part), "{listen}: {said}");
+        assert!(status == 2 && said.contains(part), "{listen}: {said}");
     }
     if !certificates(dir.path()) {
         return;
@@ -78,7 +78,7 @@ fn wrong_settings_are_errors_that_say_what_to_write() {
     for (args, status, part) in [
         (&["--to", "console"][..], 2, "--listen"),
         (&["--listen", "tpc://127.0.0.1:0", "--to", "console"], 2, "did you mean `tcp`?"),
-        (&["--listen", "http://127.0.0.1:0", "--to", "consol"], 1, "did you mean `console`?"),
+        (&["--listen", "http://127.0.0.1:0", "--to", "consol"], 2, "did you mean `console`?"),
         (&["--listen", "http://127.0.0.1:0"], 2, "--to"),
         (&[listen[0], listen[1], "--to", "console", "--max-line-bytes", "1"], 2, "expected 1 KiB to 1 GiB"),
         (&[listen[0], listen[1], "--to", "console", "--line-timeout", "5"], 2, "30s"),
@@ -86,10 +86,31 @@ fn wrong_settings_are_errors_that_say_what_to_write() {
         (&[listen[0], listen[1], "--to", "console", "--token-file", "missing"], 1, "missing"),
         (&[listen[0], listen[1], "--to", "console", "--token-file", "short"], 1, "at least 16"),
         (&[listen[0], listen[1], "--to", "console", "--tls-cert", "short"], 2, "--tls-key"),
-        (&[listen[0], listen[1], "--to", "console", "--tls-cert", "short", "--tls-key", "short"], 1, "short"),
+        (
+            &["--listen", "https://127.0.0.1:0", "--to", "console", "--tls-cert", "short", "--tls-key", "short"],
+            1,
+            "short",
+        ),
+        (
+            &[listen[0], listen[1], "--to", "console", "--tls-cert", "short", "--tls-key", "short"],
+            2,
+            "no listener uses TLS",
+        ),
+        (
+            &["--listen", "tcp://127.0.0.1:0", "--to", "console", "--token-file", "short"],
+            2,
+            "only http:// and https:// do",
+        ),
+        (&[listen[0], listen[1], "--to", "console", "--password-file", "short"], 2, "no output takes a password"),
+        (
+            &[listen[0], listen[1], "--to", "clickhouse://h:1/t", "--password-file", "short"],
+            2,
+            "clickhouse://user@host",
+        ),
+        (&[listen[0], listen[1], "--to", "console", "--to", "console"], 2, "there twice"),
         (&[listen[0], listen[1], "--to", "files:short"], 1, "short"),
-        (&[listen[0], listen[1], "--to", "kafka://user:hunter2@host"], 1, "expected one of: files"),
-        (&[listen[0], listen[1], "--to", "clickhouse://user:hunter2@host"], 1, "clickhouse://user@host:8123/table"),
+        (&[listen[0], listen[1], "--to", "kafka://user:hunter2@host"], 2, "expected one of: files"),
+        (&[listen[0], listen[1], "--to", "clickhouse://user:hunter2@host"], 2, "clickhouse://user@host:8123/table"),
         (&[listen[0], listen[1], "--to", "postgres://user:hunter2@host:port/x"], 1, "postgres"),
         (&[listen[0], listen[1], "--to", "sqlite:short"], 1, "short"),
     ] {
