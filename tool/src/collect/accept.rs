@@ -20,6 +20,9 @@ use super::stream::{self, Reading, Stream};
 /// The pause after the system has refused a connection, because descriptors are used up for example.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long connections that wait to be accepted are taken at the end.
+const BACKLOG: Duration = Duration::from_secs(1);
+
 /// A sender that the system takes for gone is asked after this time, so that its connection ends.
 #[cfg(unix)]
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -105,6 +108,16 @@ pub(super) async fn serve(listener: Accepting, address: Address, shared: Arc<Sha
                 }
             }
             (None, _) => break,
+        }
+    }
+    // What the system has accepted by now counts as written for its sender.
+    let begun = Instant::now();
+    while begun.elapsed() < BACKLOG
+        && let Ok((Some(room), Ok(accepted))) =
+            timeout(PAUSE, async { (shared.connections.room().await, listener.accept().await) }).await
+    {
+        if let Some(open) = shared.connections.open(room, accepted.address()) {
+            tasks.spawn(connection(accepted, open, address.protocol, address.carrier, Arc::clone(&shared)));
         }
     }
     // Senders see at once that it is gone, and find the next one.

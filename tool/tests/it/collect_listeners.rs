@@ -120,6 +120,22 @@ fn a_receiver_that_ends_in_good_order_loses_nothing_of_plain_connections() {
     assert_eq!(next, LINES);
 }
 
+/// Their systems have taken what they sent. Only those were read that the receiver had accepted before the signal.
+#[test]
+fn connections_that_wait_to_be_accepted_at_the_end_are_read() {
+    let stage = Stage::new();
+    let mut collector = stage.start(&["tcp://127.0.0.1:0"]);
+    kill_process(collector.pid(), Signal::STOP).unwrap();
+    for number in 0..100 {
+        let mut sender = connect(collector.at(0));
+        sender.write_all(format!("{{\"message\":\"{number}\"}}\n").as_bytes()).unwrap();
+    }
+    kill_process(collector.pid(), Signal::TERM).unwrap();
+    kill_process(collector.pid(), Signal::CONT).unwrap();
+    assert!(collector.wait().success());
+    assert_eq!(messages(&stage.logs(), "default").len(), 100);
+}
+
 #[test]
 fn a_unix_socket_is_its_users_and_replaces_only_a_dead_one() {
     let stage = Stage::new();
