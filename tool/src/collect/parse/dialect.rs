@@ -92,7 +92,7 @@ const ANY: Dialect = Dialect {
 
 /// The dialects.
 #[rustfmt::skip]
-static DIALECTS: [Dialect; 14] = [
+static DIALECTS: [Dialect; 16] = [
     // `Flat`, `Nested`, and tracing-subscriber's own.
     Dialect {
         marks: &[&["timestamp", "level", "target"]],
@@ -287,6 +287,37 @@ static DIALECTS: [Dialect; 14] = [
         has_numbers_only: true,
         keys: NODE,
         numbers: Numbers::Bunyan,
+        ..ANY
+    },
+    // `journalctl -o json`.
+    Dialect {
+        marks: &[&["MESSAGE", "__REALTIME_TIMESTAMP"]],
+        keys: Keys {
+            time: &["_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"],
+            level: &["PRIORITY"],
+            message: &["MESSAGE"],
+            target: &["TARGET"],
+            service: &["SYSLOG_IDENTIFIER", "_SYSTEMD_UNIT"],
+            trace: &["TRACE_ID"],
+            span: &["SPAN_ID"],
+            request: &["REQUEST_ID"],
+        },
+        numbers: Numbers::Syslog,
+        ..ANY
+    },
+    // syslog-ng's `$(format-json --scope rfc5424)`.
+    Dialect {
+        marks: &[&["MESSAGE", "PROGRAM"], &["MESSAGE", "ISODATE"]],
+        keys: Keys {
+            time: &["ISODATE", "DATE"],
+            level: &["PRIORITY", "LEVEL"],
+            message: &["MESSAGE"],
+            target: &[],
+            service: &["PROGRAM"],
+            trace: TRACE,
+            span: SPAN,
+            request: REQUEST,
+        },
         ..ANY
     },
     // Pino that names its levels.

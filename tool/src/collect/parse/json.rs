@@ -219,7 +219,9 @@ impl Dialect {
 /// Reads a level: a name, a number, or Loguru's object with a name.
 fn read_level(value: Json<'_>, dialect: &Dialect) -> Option<(LineLevel, bool)> {
     if let Some(name) = value.string() {
-        return Some((LineLevel::named(&name)?, true));
+        // The journal's numbers are texts.
+        let level = LineLevel::named(&name).or_else(|| LineLevel::numbered(&name, dialect.numbers))?;
+        return Some((level, true));
     }
     if let Some((_, name)) = value.members().find(|(key, _)| key == "name") {
         return Some((LineLevel::named(&name.string()?)?, false));

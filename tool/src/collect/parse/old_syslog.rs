@@ -23,6 +23,12 @@ pub(super) fn read<Z: TimeZone>(text: &str, has_priority: bool, now: Timestamp, 
         incoming.time = time;
         rest = behind;
     }
+    // nginx leaves the host out while it does not know it, and the space behind it in.
+    if time.is_some()
+        && let Some(behind) = rest.strip_prefix(' ').filter(|behind| tag(behind).is_some())
+    {
+        rest = behind;
+    }
     let is_syslog = has_priority || time.is_some();
     if is_syslog && let Some((tag, behind)) = tag(rest) {
         tag.put(&mut incoming);

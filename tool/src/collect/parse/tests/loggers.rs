@@ -28,6 +28,24 @@ fn tracing_subscribers_json_is_read() {
 }
 
 #[test]
+fn lines_of_the_journal_and_of_syslog_ng_are_read() {
+    // `journalctl -o json`, with some of its fields
+    check(
+        r#"{"_HOSTNAME":"h","PRIORITY":"4","__REALTIME_TIMESTAMP":"1795169738123456","SYSLOG_IDENTIFIER":"sshd","_PID":"7","MESSAGE":"hi"}"#,
+        "WARN  hi sshd - -",
+        "_HOSTNAME=h _PID=7",
+    );
+    // `$(format-json --scope rfc5424 --key ISODATE)`
+    let line = r#"{"PROGRAM":"sshd","PRIORITY":"notice","PID":"7","MESSAGE":"hi","ISODATE":"2026-11-20T11:15:38+01:00","HOST":"h"}"#;
+    let incoming = read(line);
+    assert_eq!(
+        (incoming.head().as_str(), incoming.shown().as_str()),
+        ("INFO  hi sshd - -", "PID=7 HOST=h level_name=NOTICE")
+    );
+    assert_eq!(incoming.time.as_nanos() / 1_000_000_000, AT.as_nanos() / 1_000_000_000);
+}
+
+#[test]
 fn loggers_of_go_are_read() {
     // zap
     check(

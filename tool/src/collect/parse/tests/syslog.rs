@@ -70,6 +70,7 @@ fn messages_of_rfc_3164_are_read() {
         ("<12>2026-11-20T11:15:38.123456+01:00 host orders: hi", "WARN  hi orders - -", "facility=1 hostname=host"),
         ("<14>*Nov 20 2026 11:15:38.123: %SYS-5: x", "INFO  x %SYS-5 - -", "facility=1"),
         ("<14>Nov 20 11:15:38 host", "INFO  - - - -", "facility=1 hostname=host"),
+        ("<14>Nov 20 11:15:38  nginx: hi", "INFO  hi nginx - -", "facility=1"),
     ];
     for (message, head, fields) in all {
         check(message, true, head, fields);
