@@ -49,6 +49,18 @@ pub(crate) struct Limits {
     pub(super) shutdown_timeout: Duration,
 }
 
+impl Limits {
+    /// Returns how long connections and the writer may take at the end.
+    pub(super) fn receiving_at_end(&self) -> Duration {
+        self.shutdown_timeout.saturating_sub(self.writing_at_end())
+    }
+
+    /// Returns how long the outputs may take behind that. They have nothing left to do unless one is stuck.
+    pub(super) fn writing_at_end(&self) -> Duration {
+        self.shutdown_timeout / 4
+    }
+}
+
 fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=100_000) => Ok(count),

@@ -33,7 +33,7 @@ pub(crate) struct Writing {
     /// Bytes of a file, after which `files` starts the next one; it does so every day, too
     #[arg(long, value_name = "BYTES", default_value = "100MiB")]
     rotate_bytes: ByteSize,
-    /// Files of each service that `files` keeps
+    /// Closed files of each service that `files` keeps, besides the one that grows
     #[arg(long, value_name = "COUNT", default_value_t = 14)]
     keep_files: usize,
     /// Files that `files` has open at once
@@ -191,7 +191,7 @@ pub(super) fn start(writing: &Writing, limits: &Limits, reporter: &Reporter) -> 
         .filter_variable(None)
         .without_log()
         .max_line_bytes(max_line.min(1 << 30))
-        .shutdown_timeout(limits.shutdown_timeout, limits.shutdown_timeout)
+        .shutdown_timeout(limits.writing_at_end(), limits.writing_at_end())
         .on_complaint(move |complaint| reporter.pass_on(complaint));
     let mut kinds = HashMap::new();
     for target in writing.targets()? {

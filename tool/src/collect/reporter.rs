@@ -53,8 +53,18 @@ impl Reporter {
 
     /// Says what was received so far.
     pub(super) fn received(&self) {
+        self.report("waiting");
+    }
+
+    /// Says what was received in all.
+    pub(super) fn ended(&self) {
+        self.report("not written");
+    }
+
+    /// `unwritten`: what lines are that no output has written.
+    fn report(&self, unwritten: &str) {
         match self.form {
-            Form::Text => say(&self.sentence()),
+            Form::Text => say(&self.sentence(unwritten)),
             Form::Json => say(&self.object()),
             Form::None => {}
         }
@@ -89,19 +99,19 @@ impl Reporter {
         }
     }
 
-    fn sentence(&self) -> String {
+    fn sentence(&self, unwritten: &str) -> String {
         let counts = &self.counts;
         let of = |number: u64, one: &str, many: &str| {
             format!("{} {}", grouped(number), if number == 1 { one } else { many })
         };
         let (lines, senders) = (counts.received.now(), counts.senders.now());
         let mut text = format!("received {} from {}", of(lines, "line", "lines"), of(senders, "sender", "senders"));
-        let unwritten = lines.saturating_sub(counts.written.now());
+        let open = lines.saturating_sub(counts.written.now());
         for (number, what) in [
             (counts.refused.now(), "refused"),
             (counts.truncated.now(), "cut"),
             (counts.rejected.now(), "rejected by an output"),
-            (unwritten, "not written"),
+            (open, unwritten),
             (counts.turned_away.now(), "connections or requests turned away"),
             (counts.datagrams_lost.now(), "datagrams lost"),
         ] {
@@ -145,14 +155,14 @@ mod tests {
     fn a_report_says_what_was_received_and_what_is_wrong() {
         let counts = Arc::new(Counts::default());
         let reporter = Reporter::new(Form::Text, Arc::clone(&counts));
-        assert_eq!(reporter.sentence(), "received 0 lines from 0 senders");
+        assert_eq!(reporter.sentence("waiting"), "received 0 lines from 0 senders");
         counts.received.add(1204);
         counts.written.add(1204);
         counts.senders.add(3);
-        assert_eq!(reporter.sentence(), "received 1,204 lines from 3 senders");
+        assert_eq!(reporter.sentence("waiting"), "received 1,204 lines from 3 senders");
         counts.refused.add(2);
         counts.received.add(1);
-        assert_eq!(reporter.sentence(), "received 1,205 lines from 3 senders; 2 refused; 1 not written");
+        assert_eq!(reporter.sentence("waiting"), "received 1,205 lines from 3 senders; 2 refused; 1 waiting");
         let object: serde_json::Value = serde_json::from_str(&reporter.object()).unwrap();
         assert_eq!((object["received"].as_u64(), object["written"].as_u64()), (Some(1205), Some(1204)));
     }

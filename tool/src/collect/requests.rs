@@ -51,6 +51,7 @@ pub(super) async fn answer(request: Request<Incoming>, sender: &str, shared: &Ar
         Err(Refusal(status, text)) => {
             if !status.is_server_error() {
                 shared.counts.turned_away.add(1);
+                shared.reporter.complain("request", &format!("answered {} to {sender}: {text}", status.as_u16()));
             }
             (error(status, &text), false)
         }

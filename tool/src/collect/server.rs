@@ -62,7 +62,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
     let log = outputs::start(&settings.writing, &settings.limits, &reporter)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::io("start threads", error))?;
-    let (stopper, stop) = stop(settings.limits.shutdown_timeout);
+    let (stopper, stop) = stop(settings.limits.receiving_at_end());
     let stopper = Arc::new(stopper);
     let limits = settings.limits.clone();
     let (writer, writing) = Writer::new(Outputs {
@@ -106,7 +106,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
     let outputs = runtime.block_on(writing).unwrap_or(Ok(()));
     runtime.shutdown_timeout(ABORT);
     let written = log.guard.close();
-    reporter.received();
+    reporter.ended();
     result.and(outputs).and(written)
 }
 

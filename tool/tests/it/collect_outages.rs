@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spanline::Output;
 use spanline::sink::Tcp;
@@ -161,6 +161,20 @@ fn promise_50_the_librarys_own_sink_loses_nothing_through_a_restart() {
 }
 
 /// A full disk: nothing is acknowledged, and nothing is lost once there is room.
+/// Each half of the end took the whole time, so that supervisors killed the receiver.
+#[test]
+fn the_end_takes_no_longer_than_its_timeout_while_an_output_is_stuck() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--listen", "tcp://127.0.0.1:0", "--to", "postgres://x@127.0.0.1:1/x", "--shutdown-timeout", "8s"];
+    let args = [&args[..], &["--report-every", "10ms"]].concat();
+    let mut collector = Collector::start(folder.path(), &args);
+    connect(collector.at(0)).write_all(b"{\"message\":\"line\"}\n").unwrap();
+    until("the line is received", || collector.reports().any(|report| report["received"] == 1));
+    let begun = Instant::now();
+    assert_eq!(collector.terminate().code(), Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(14), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn promise_50_nothing_is_acknowledged_that_no_output_has_written() {
     let folder = tempfile::tempdir().unwrap();

@@ -139,6 +139,7 @@ fn http_senders_need_the_token_and_the_receiver_never_shows_it() {
     assert!(delivers(sink, Duration::from_secs(30)));
     let report = collector.stop();
     assert_eq!((&report["received"], &report["turned_away"]), (&2.into(), &4.into()));
+    assert!(collector.said().concat().contains("answered 401 to 127.0.0.1:"), "{:?}", collector.said());
     assert!(!collector.said().concat().contains(TOKEN));
 }
 
