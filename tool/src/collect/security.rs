@@ -76,7 +76,7 @@ impl Security {
         }
     }
 
-    /// Refuses a setting that no address has a use for: whoever set it counts on it.
+    /// Refuses a setting that no address uses: the operator counts on it.
     ///
     /// # Errors
     /// Says which one, and what would use it.

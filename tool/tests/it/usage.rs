@@ -31,6 +31,16 @@ fn help_lists_every_command_and_the_exit_statuses() {
     }
 }
 
+#[cfg(feature = "collect")]
+#[test]
+fn the_help_of_collect_has_examples_and_its_exit_statuses() {
+    for flag in ["-h", "--help"] {
+        let done = Dir::new().run(&["collect", flag]);
+        assert_eq!((done.status, done.stderr.as_str()), (0, ""));
+        assert!(done.stdout.contains("--to console\n") && done.stdout.contains("  0  ended by"), "{}", done.stdout);
+    }
+}
+
 /// A shell puts in file names for `*`. One may look like an option.
 #[test]
 fn no_argument_controls_the_terminal() {
