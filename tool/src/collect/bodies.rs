@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flate2::read::MultiGzDecoder;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -33,6 +33,8 @@ pub(super) enum Unread {
 pub(super) enum Coding {
     Identity,
     Gzip,
+    /// In the format of zlib, as RFC 9110 has it.
+    Deflate,
     Zstd,
 }
 
@@ -42,6 +44,7 @@ impl Coding {
         match header.unwrap_or_default().trim_ascii().to_ascii_lowercase().as_slice() {
             b"" | b"identity" => Some(Self::Identity),
             b"gzip" | b"x-gzip" => Some(Self::Gzip),
+            b"deflate" => Some(Self::Deflate),
             b"zstd" => Some(Self::Zstd),
             _ => None,
         }
@@ -84,11 +87,22 @@ pub(super) fn decompress(bytes: Vec<u8>, coding: Coding, max_bytes: usize) -> Re
     match coding {
         Coding::Identity => Ok(bytes),
         Coding::Gzip => read_up_to(MultiGzDecoder::new(bytes.as_slice()), max_bytes),
+        Coding::Deflate => read_up_to(ZlibDecoder::new(bytes.as_slice()), max_bytes),
         Coding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes.as_slice()).map_err(|_| Unread::Broken)?;
             decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(|_| Unread::Broken)?;
             read_up_to(decoder, max_bytes)
         }
+    }
+}
+
+/// Returns what a compressed datagram holds, up to `max_bytes`. Senders of GELF compress without saying so. `None` if it is
+/// not compressed, or cannot be read.
+pub(super) fn inflated(datagram: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
+    match datagram {
+        [0x1f, 0x8b, ..] => read_up_to(MultiGzDecoder::new(datagram), max_bytes).ok(),
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => read_up_to(ZlibDecoder::new(datagram), max_bytes).ok(),
+        _ => None,
     }
 }
 
@@ -110,12 +124,30 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn zlib(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_datagram_is_inflated_within_its_limit() {
+        let text = b"{\"short_message\":\"hi\"}".repeat(10);
+        for compressed in [gzip(&text), zlib(&text)] {
+            assert_eq!(inflated(&compressed, text.len()).as_ref(), Some(&text));
+            assert_eq!(inflated(&compressed, text.len() - 1), None);
+            assert_eq!(inflated(&compressed[..compressed.len() - 1], text.len()), None);
+        }
+        assert_eq!(inflated(b"{}", 100), None);
+    }
+
     #[test]
     fn a_body_is_decompressed_as_its_header_says() {
         let text = b"{}\n".repeat(1000);
         for (coding, bytes) in [
             (Coding::Identity, text.clone()),
             (Coding::Gzip, gzip(&text)),
+            (Coding::Deflate, zlib(&text)),
             (Coding::Zstd, zstd::encode_all(text.as_slice(), 3).unwrap()),
         ] {
             assert_eq!(decompress(bytes, coding, text.len()), Ok(text.clone()), "{coding:?}");

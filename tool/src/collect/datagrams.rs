@@ -12,6 +12,7 @@ use spanline::record::Timestamp;
 use tokio::sync::mpsc;
 
 use super::batch::{Batch, Format};
+use super::bodies;
 use super::counts::Counts;
 use super::kernel_drops;
 use super::server::Shared;
@@ -133,12 +134,15 @@ impl Receiver {
 
     fn add(&mut self, batch: &mut Batch, length: usize, from: Option<SocketAddr>, now: Timestamp) {
         let bytes = self.buffer.get(..length).unwrap_or_default();
+        let max_bytes = self.shared.limits.max_line_bytes;
+        let inflated = if self.format == Format::Json { bodies::inflated(bytes, max_bytes) } else { None };
+        let bytes = inflated.as_deref().unwrap_or(bytes);
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         if bytes.is_empty() {
             return;
         }
         self.shared.senders.saw(from.map(|from| from.ip()));
-        let kept = bytes.get(..self.shared.limits.max_line_bytes).unwrap_or(bytes);
+        let kept = bytes.get(..max_bytes).unwrap_or(bytes);
         let original_bytes = (kept.len() < bytes.len()).then_some(bytes.len() as u64);
         let sender = from.map_or_else(|| "a Unix socket".to_owned(), |from| from.to_string());
         batch.add(&Frame { bytes: kept, original_bytes }, self.format, &sender, now);

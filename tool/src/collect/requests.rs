@@ -68,7 +68,10 @@ async fn write(request: Request<Incoming>, sender: &str, shared: &Arc<Shared>) -
     }
     let kind = kind(&head.method, head.uri.path(), &head.headers)?;
     let Some(coding) = Coding::of(value(header::CONTENT_ENCODING)) else {
-        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected Content-Encoding identity, gzip or zstd");
+        return refusal(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "expected Content-Encoding identity, gzip, deflate or zstd",
+        );
     };
     let limits = &shared.limits;
     let length = value(header::CONTENT_LENGTH).and_then(|length| std::str::from_utf8(length).ok()?.parse::<u64>().ok());

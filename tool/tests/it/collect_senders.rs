@@ -100,6 +100,20 @@ fn text_and_level(record: &serde_json::Value) -> (String, String) {
     (text("message"), text("level"))
 }
 
+/// Python's graypy compresses datagrams, as most senders of GELF do.
+#[test]
+fn a_compressed_datagram_of_gelf_is_a_record() {
+    let mut stage = Stage::start(&["udp://127.0.0.1:0"]);
+    let text = br#"{"version":"1.1","host":"h","short_message":"hi","level":4,"_service":"shop"}"#;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.send_to(&encoder.finish().unwrap(), stage.collector.at(0)).unwrap();
+    let logs = stage.logs();
+    until("it is written", || messages(&logs, "shop") == ["hi"]);
+    assert_eq!(stage.collector.stop()["refused"], 0);
+}
+
 /// Senders of GELF over TCP do so.
 #[test]
 fn a_nul_ends_an_object() {
