@@ -28,6 +28,12 @@ const NEWLINE: u8 = 0x1e;
 /// The journal ignores a field with a longer name.
 const MAX_NAME_BYTES: usize = 64;
 
+/// The journal discards an entry with more than 1,024 fields, without a word to the sender.
+const MAX_FIELDS: usize = 1000;
+
+/// The field of those beyond, each on a line. Only an entry that the journal would discard has it.
+const MORE: &[u8] = b"MORE_FIELDS";
+
 /// Comes before the name of a user's field that the journal would refuse, or take for another.
 const PREFIX: &str = "F_";
 
@@ -35,7 +41,7 @@ const PREFIX: &str = "F_";
 const NAMES: &str = "TIMESTAMP MESSAGE PRIORITY TARGET EVENT_NAME ERROR ERROR_TYPE STACK CODE_FILE CODE_LINE CODE_FUNC \
     CODE_MODULE THREAD_NAME SERVICE REQUEST_ID TRACE_ID SPAN_ID PARENT_SPAN_ID SPANS TRUNCATED ORIGINAL_BYTES HELD_BACK \
     MESSAGE_ID ERRNO INVOCATION_ID USER_INVOCATION_ID SYSLOG_FACILITY SYSLOG_IDENTIFIER SYSLOG_PID SYSLOG_TIMESTAMP \
-    SYSLOG_RAW DOCUMENTATION TID UNIT USER_UNIT OBJECT_PID";
+    SYSLOG_RAW DOCUMENTATION TID UNIT USER_UNIT OBJECT_PID MORE_FIELDS";
 
 /// Fields, each on a line.
 const FIELDS: Syntax = Syntax {
@@ -96,12 +102,7 @@ impl Schema for JournalEntry {
         let identifier = &self.identifier;
         self.entry.clear();
         self.engine.render(record, &mut self.entry, || layout(identifier.clone()));
-        for (number, field) in self.entry.split(|byte| *byte == b'\n').enumerate() {
-            if number > 0 {
-                out.push(b'\n');
-            }
-            put_field(field, out);
-        }
+        put_entry(&self.entry, out);
     }
 
     fn edit(&mut self, edits: &Edits) -> bool {
@@ -114,12 +115,46 @@ impl Schema for JournalEntry {
     }
 }
 
+/// Appends the entry that the engine has written.
+fn put_entry(entry: &[u8], out: &mut Vec<u8>) {
+    let fields = || entry.split(|byte| *byte == b'\n');
+    let count = fields().count();
+    let is_more = |number: usize| count > MAX_FIELDS && number >= MAX_FIELDS - 2 && number + 1 < count;
+    let mut more = Vec::new();
+    for (number, field) in fields().enumerate() {
+        if is_more(number) {
+            if !more.is_empty() {
+                more.push(b'\n');
+            }
+            // A newline of a value must not look like the end of a field.
+            field.iter().for_each(|byte| match *byte {
+                NEWLINE => more.extend_from_slice(b"\\n"),
+                byte => more.push(byte),
+            });
+            continue;
+        }
+        if !more.is_empty() {
+            out.push(b'\n');
+            put_long(MORE, &std::mem::take(&mut more), out);
+        }
+        if number > 0 {
+            out.push(b'\n');
+        }
+        put_field(field, out);
+    }
+}
+
 /// Appends a field without its last newline.
 fn put_field(field: &[u8], out: &mut Vec<u8>) {
     let at = field.iter().position(|byte| *byte == b'=').filter(|_| field.contains(&NEWLINE));
     let Some((name, value)) = at.and_then(|at| Some((field.get(..at)?, field.get(at + 1..)?))) else {
         return out.extend_from_slice(field);
     };
+    put_long(name, value, out);
+}
+
+/// Appends a field whose value has newlines.
+fn put_long(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.push(b'\n');
     out.extend_from_slice(&(value.len() as u64).to_le_bytes());
@@ -182,5 +217,17 @@ mod tests {
         out.clear();
         put_field(b"MESSAGE=a=b", &mut out);
         assert_eq!(out, b"MESSAGE=a=b");
+    }
+
+    #[test]
+    fn fields_beyond_the_journals_limit_are_lines_of_one_field() {
+        let entry = |count: usize| (0..count).map(|at| format!("F{at}=a\x1eb")).collect::<Vec<_>>().join("\n");
+        let mut out = Vec::new();
+        put_entry(entry(MAX_FIELDS).as_bytes(), &mut out);
+        assert!(!out.windows(MORE.len()).any(|part| part == MORE));
+        out.clear();
+        put_entry(entry(MAX_FIELDS + 1).as_bytes(), &mut out);
+        let more = b"\nMORE_FIELDS\n\x13\0\0\0\0\0\0\0F998=a\\nb\nF999=a\\nb\nF1000\n\x03\0\0\0\0\0\0\0a\nb";
+        assert!(out.ends_with(more), "{}", out.escape_ascii());
     }
 }

@@ -27,6 +27,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 ///
 /// A field is in upper case there: `tenant` is `TENANT`, and `journalctl TENANT=acme` finds its lines. A name that the journal
 /// or spanline gives a meaning, or that begins with a digit or `_`, gets the prefix `F_`. The output's schema is the sink's.
+/// The journal discards entries with more than 1,024 fields: those beyond 1,000 are lines of the field `MORE_FIELDS`.
 ///
 /// A line counts as written once it is in the queue of the journal's socket. It survives a restart of the journal, because
 /// systemd keeps the socket. It does not survive the end of the machine: see `SyncIntervalSec` in `journald.conf(5)`.
