@@ -4,10 +4,20 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
+
+/// How long to wait for another process that binds a socket in the same directory.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+
+/// The pause before the directory is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A socket's path. It is removed when this is dropped, unless another file is there by then.
 #[derive(Debug)]
@@ -36,7 +46,7 @@ fn bind<S>(path: &Path, bind: impl FnOnce(&Path) -> io::Result<S>) -> io::Result
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Of two processes that find the same dead socket, only one replaces it.
     let folder = open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    flock(&folder, FlockOperation::LockExclusive)?;
+    lock(&folder)?;
     remove_dead(path)?;
     // The process has no other thread yet that makes files.
     let before = rustix::process::umask(Mode::from_raw_mode(0o177));
@@ -51,6 +61,32 @@ fn bind<S>(path: &Path, bind: impl FnOnce(&Path) -> io::Result<S>) -> io::Result
     Ok((bound, SocketFile { path: path.to_owned(), identity: (file.dev(), file.ino()), _held: held }))
 }
 
+/// Locks a directory. Anybody who can read it can lock it, so the wait has an end.
+fn lock(folder: &OwnedFd) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match flock(folder, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < MAX_WAIT => thread::sleep(PAUSE),
+            Err(Errno::WOULDBLOCK) => {
+                let what = "another process has locked the directory; expected one that only this user can read";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, what));
+            }
+            locked => return Ok(locked?),
+        }
+    }
+}
+
+/// Connects to a stream socket, without waiting for a process that accepts nothing.
+fn connect_stream(path: &Path) -> Result<(), Errno> {
+    let socket = net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    ioctl_fionbio(&socket, true)?;
+    match net::connect(&socket, &SocketAddrUnix::new(path)?) {
+        // Its queue is full.
+        Err(Errno::WOULDBLOCK | Errno::INPROGRESS) => Ok(()),
+        connected => connected,
+    }
+}
+
 /// Removes a socket that no process listens at.
 fn remove_dead(path: &Path) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
@@ -61,10 +97,10 @@ fn remove_dead(path: &Path) -> io::Result<()> {
         return Err(io::Error::other("expected a socket or nothing there, found another kind of file"));
     }
     let datagram = || UnixDatagram::unbound().and_then(|socket| socket.connect(path));
-    let connected = match UnixStream::connect(path) {
+    let connected = match connect_stream(path) {
         // It is a socket of datagrams.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error()) => datagram(),
-        connected => connected.map(drop),
+        Err(Errno::PROTOTYPE) => datagram(),
+        connected => connected.map_err(io::Error::from),
     };
     match connected {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
@@ -114,6 +150,23 @@ mod tests {
             assert_eq!(datagrams(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
             drop((living, new));
         }
+        // Nor does it wait for one that accepts nothing, or for a directory that another user has locked.
+        let full = folder.path().join("full");
+        let _full = UnixListener::bind(&full).unwrap();
+        let mut waiting = Vec::new();
+        while waiting.len() < 1 << 14 {
+            let socket = net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+            ioctl_fionbio(&socket, true).unwrap();
+            if net::connect(&socket, &SocketAddrUnix::new(&*full).unwrap()).is_err() {
+                break;
+            }
+            waiting.push(socket);
+        }
+        assert_eq!(listen(&full).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        let locked = open(folder.path(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        flock(&locked, FlockOperation::LockExclusive).unwrap();
+        assert!(listen(&folder.path().join("new")).unwrap_err().to_string().contains("locked the directory"));
+        drop(locked);
         fs::write(&path, "mine").unwrap();
         assert!(listen(&path).unwrap_err().to_string().contains("another kind of file"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
