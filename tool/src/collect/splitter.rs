@@ -94,6 +94,10 @@ impl Splitter {
         if self.framing == Framing::Newline {
             return Ok(self.next_line());
         }
+        // Some senders end a counted message with a newline, too.
+        while self.framing == Framing::OctetCount && self.length.is_none() && self.unread().first() == Some(&b'\n') {
+            self.at += 1;
+        }
         if self.length.is_none() {
             let Some((length, header)) = self.header()? else { return Ok(None) };
             if length > MAX_LENGTH {
@@ -157,7 +161,6 @@ impl Splitter {
                 let length = unread.iter().take(digits).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
                 Ok(Some((length, digits + 1)))
             }
-            // Some senders end a counted message with a newline, too.
             Some(_) => Err(no_frame),
         }
     }
@@ -252,6 +255,7 @@ mod tests {
         );
         assert_split(Framing::Length32, b"\0\0\0\x01a\0\0\0\0\0\0\0\x02b\n", &[("a", None), ("", None), ("b\n", None)]);
         assert_split(Framing::Syslog, b"3 <1>5 <1>ab4 <1>\n", &[("<1>", None), ("<1>ab", None), ("<1>\n", None)]);
+        assert_split(Framing::Syslog, b"3 <1>\n5 <1>ab\n\n", &[("<1>", None), ("<1>ab", None)]);
         assert_split(Framing::Syslog, b"<1>a\n12 <2>\n", &[("<1>a", None), ("12 <2>", None)]);
         assert_split(Framing::LinesOrLength32, b"\0\0\0\x01a\0\0\0\x02b\n", &[("a", None), ("b\n", None)]);
         assert_split(Framing::LinesOrLength32, b"a\n\0b\n", &[("a", None), ("\0b", None)]);
