@@ -19,13 +19,31 @@ pub(crate) fn escaped(path: &Path) -> String {
 pub(crate) fn escaped_text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
-        if char.is_control() || is_layout(char) {
+        if controls(char) {
             escaped.extend(char.escape_default());
         } else {
             escaped.push(char);
         }
     }
     escaped
+}
+
+/// Returns JSON with the same characters escaped as JSON has it.
+#[cfg(feature = "collect")]
+pub(crate) fn escaped_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for char in json.chars() {
+        if controls(char) {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(char));
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
+}
+
+fn controls(char: char) -> bool {
+    char.is_control() || is_layout(char)
 }
 
 /// Returns whether a character sets the direction of text or ends a line.
@@ -42,6 +60,15 @@ mod tests {
         assert_eq!(escaped_text("\x1b[2J\r\n\t\x7f\u{9b}"), "\\u{1b}[2J\\r\\n\\t\\u{7f}\\u{9b}");
         assert_eq!(escaped_text("a\u{202e}b\u{2066}c\u{2028}"), "a\\u{202e}b\\u{2066}c\\u{2028}");
         assert_eq!(escaped_text("größe 日志 \\ \"x\" 👩‍💻"), "größe 日志 \\ \"x\" 👩‍💻");
+    }
+
+    #[cfg(feature = "collect")]
+    #[test]
+    fn escaped_json_has_the_same_meaning() {
+        let value = serde_json::json!({ "problem": "\x1b[2J\n\u{7f}\u{9b}\u{202e}\u{2028} größe \\ \"x\"" });
+        let escaped = escaped_json(&value.to_string());
+        assert!(!escaped.chars().any(controls), "{escaped}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
     }
 
     #[cfg(unix)]

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::address::Address;
 use super::bytes::grouped;
 use super::counts::{Count, Counts};
-use crate::escape::escaped_text;
+use crate::escape::{escaped_json, escaped_text};
 
 /// Problems of one kind are reported this often.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -46,7 +46,7 @@ impl Reporter {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         match self.form {
             Form::Text => say(&format!("listening on {}", addresses.join(", "))),
-            Form::Json => say(&json!({ "listening": addresses }).to_string()),
+            Form::Json => print(&escaped_json(&json!({ "listening": addresses }).to_string())),
             Form::None => {}
         }
     }
@@ -65,7 +65,7 @@ impl Reporter {
     fn report(&self, unwritten: &str) {
         match self.form {
             Form::Text => say(&self.sentence(unwritten)),
-            Form::Json => say(&self.object()),
+            Form::Json => print(&self.object()),
             Form::None => {}
         }
     }
@@ -95,7 +95,7 @@ impl Reporter {
     pub(super) fn pass_on(&self, what: &str) {
         match self.form {
             Form::Text | Form::None => say(&format!("spanline: {what}")),
-            Form::Json => say(&json!({ "problem": what }).to_string()),
+            Form::Json => print(&escaped_json(&json!({ "problem": what }).to_string())),
         }
     }
 
@@ -141,10 +141,14 @@ impl Reporter {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "reports go to stderr, as lines may go to stdout")]
 fn say(line: &str) {
+    print(&escaped_text(line));
+}
+
+#[expect(clippy::disallowed_methods, reason = "reports go to stderr, as lines may go to stdout")]
+fn print(line: &str) {
     // Without a reader of stderr, the receiver goes on.
-    let _ = writeln!(io::stderr(), "{}", escaped_text(line));
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]
