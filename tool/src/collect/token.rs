@@ -1,12 +1,17 @@
 //! The token that senders over HTTP show.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use spanline::Error;
 
 /// A shorter token could be guessed.
 const MIN_BYTES: usize = 16;
+
+/// A larger file holds something else, and a device may have no end.
+const MAX_BYTES: u64 = 4 << 10;
 
 /// A secret. It appears in no text.
 #[derive(Clone)]
@@ -19,9 +24,11 @@ impl Token {
     /// The file cannot be read, or is no token.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let wrong = |what: String| Error::invalid(format!("--token-file {}: {what}", path.display()));
-        let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let mut text = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text));
+        read.map_err(|error| wrong(error.to_string()))?;
         let token = text.trim_ascii();
-        if token.len() < MIN_BYTES || !token.iter().all(u8::is_ascii_graphic) {
+        if text.len() as u64 == MAX_BYTES || token.len() < MIN_BYTES || !token.iter().all(u8::is_ascii_graphic) {
             let expected = format!("expected a token of at least {MIN_BYTES} printable characters without spaces");
             return Err(wrong(format!("{expected}, such as `openssl rand -hex 32` makes")));
         }
