@@ -89,25 +89,27 @@ pub(super) async fn serve(listener: Accepting, address: Address, shared: Arc<Sha
         let accepted = tokio::select! {
             biased;
             () = stop.begins() => break,
-            accepted = async {
-                let room = shared.connections.room().await;
-                (room, listener.accept().await)
-            } => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            (Some(room), Ok(accepted)) => {
+            Ok(accepted) => {
+                // Only a connection takes room: a listener without one would keep it from the others.
+                let room = tokio::select! {
+                    () = stop.begins() => break,
+                    room = shared.connections.room() => room,
+                };
+                let Some(room) = room else { break };
                 if let Some(open) = shared.connections.open(room, accepted.address()) {
                     tasks.spawn(connection(accepted, open, address.protocol, address.carrier, Arc::clone(&shared)));
                 }
             }
-            (_, Err(error)) => {
+            Err(error) => {
                 // A sender that is gone already is no problem.
                 if error.kind() != io::ErrorKind::ConnectionAborted {
                     shared.reporter.complain("accept", &format!("accept on {address}: {error}"));
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-            (None, _) => break,
         }
     }
     // What the system has accepted by now counts as written for its sender.

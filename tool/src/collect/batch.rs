@@ -67,12 +67,36 @@ impl Batch {
         self.push(refused::set_aside(why, bytes, sender, now), bytes.len());
     }
 
-    /// Adds records that were parsed already. `bytes`: the size of their body.
-    pub(super) fn extend(&mut self, records: Vec<Incoming>, bytes: usize) {
-        self.lines += records.len() as u64;
-        self.bytes += bytes;
-        self.memory_bytes += records.iter().map(Incoming::memory_bytes).sum::<usize>();
-        self.records.extend(records);
+    /// Makes a batch of all records of a request. `bytes`: the size of its body.
+    pub(super) fn of_request(records: Vec<Incoming>, bytes: usize) -> Self {
+        let memory_bytes = records.iter().map(Incoming::memory_bytes).sum();
+        Self { lines: records.len() as u64, bytes, memory_bytes, records, ..Self::default() }
+    }
+
+    /// Splits a batch into parts that can be handed over at once, each with its part of the memory.
+    pub(super) fn parts(self) -> impl Iterator<Item = Self> + Send {
+        let Self { records, bytes, refused, truncated, torn, mut memory, .. } = self;
+        let each = bytes / records.len().max(1);
+        // The first part has what cannot be divided.
+        let mut undivided = Some((bytes - each * records.len(), refused, truncated, torn));
+        let mut records = records.into_iter();
+        std::iter::from_fn(move || {
+            let mut part = Self::default();
+            while !part.is_full()
+                && let Some(record) = records.next()
+            {
+                part.push(record, each);
+            }
+            if part.lines == 0 {
+                return None;
+            }
+            if let Some((bytes, refused, truncated, torn)) = undivided.take() {
+                part.bytes += bytes;
+                (part.refused, part.truncated, part.torn) = (refused, truncated, torn);
+            }
+            part.memory = memory.as_mut().and_then(|all| all.split(part.memory_bytes.min(all.num_permits())));
+            Some(part)
+        })
     }
 
     fn push(&mut self, record: Incoming, bytes: usize) {
@@ -115,20 +139,48 @@ pub(super) struct Memory {
     /// How many senders parse at once. What they parse counts only when it is there, because it can be much more memory than
     /// the text of it.
     parsing: Arc<Semaphore>,
+    turns: usize,
 }
 
 impl Memory {
     pub(super) fn new(max_bytes: usize) -> Self {
-        let processors = thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            bytes: Arc::new(Semaphore::new(max_bytes)),
-            max_bytes,
-            parsing: Arc::new(Semaphore::new(processors.clamp(2, 16))),
-        }
+        let turns = thread::available_parallelism().map_or(2, usize::from).clamp(2, 16);
+        Self { bytes: Arc::new(Semaphore::new(max_bytes)), max_bytes, parsing: Arc::new(Semaphore::new(turns)), turns }
     }
 
     /// Waits for the turn to parse. It lasts until the memory is taken.
     pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.parsing).acquire_owned().await.ok()
+    }
+
+    /// Waits for the turn to parse so many bytes at once. Larger ones leave fewer turns to others.
+    pub(super) async fn turn_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let turns = (1 + bytes / BATCH_BYTES).min(self.turns);
+        Arc::clone(&self.parsing).acquire_many_owned(u32::try_from(turns).unwrap_or(1)).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_batch_have_all_that_it_has() {
+        let memory = Memory::new(64 << 20);
+        let record = || Incoming::new(Timestamp::from_nanos(0));
+        let mut batch = Batch::of_request((0..5000).map(|_| record()).collect(), 10_001);
+        (batch.refused, batch.truncated) = (7, 3);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(batch.take_memory(&memory));
+        let (taken, held) = (memory.max_bytes - memory.bytes.available_permits(), batch.memory_bytes);
+        let parts: Vec<_> = batch.parts().collect();
+        let sum = |of: fn(&Batch) -> u64| parts.iter().map(of).sum::<u64>();
+        assert_eq!(parts.len(), 3);
+        assert_eq!((sum(|part| part.lines), sum(|part| part.bytes as u64)), (5000, 10_001));
+        assert_eq!((sum(|part| part.refused), sum(|part| part.truncated)), (7, 3));
+        assert_eq!((taken, memory.max_bytes - memory.bytes.available_permits()), (held, held));
+        drop(parts);
+        assert_eq!(memory.bytes.available_permits(), memory.max_bytes);
+        assert_eq!(Batch::default().parts().count(), 0);
     }
 }

@@ -54,7 +54,26 @@ impl Coding {
 /// A body, and the memory that it takes.
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
-    _memory: Vec<OwnedSemaphorePermit>,
+    memory: Option<OwnedSemaphorePermit>,
+}
+
+impl Body {
+    /// Puts what the body was decompressed to in its place. Its memory counts from then on.
+    ///
+    /// # Errors
+    /// The bodies of all requests take too much memory.
+    pub(super) fn replace(&mut self, bytes: Vec<u8>, memory: &Arc<Semaphore>) -> Result<(), Unread> {
+        self.memory = None;
+        self.bytes = bytes;
+        self.memory = Some(room(memory, self.bytes.len())?);
+        Ok(())
+    }
+}
+
+/// Takes memory, if there is enough. A slow body keeps its memory, so nobody waits for it.
+fn room(memory: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Unread> {
+    let permits = u32::try_from(bytes).map_err(|_| Unread::TooLarge)?;
+    Arc::clone(memory).try_acquire_many_owned(permits).map_err(|_| Unread::NoMemory)
 }
 
 /// Reads a body as it was sent.
@@ -68,18 +87,21 @@ pub(super) async fn read(
 }
 
 async fn read_all(mut body: Incoming, max_bytes: usize, memory: &Arc<Semaphore>) -> Result<Body, Unread> {
-    let (mut bytes, mut taken) = (Vec::new(), Vec::new());
+    let (mut bytes, mut taken): (_, Option<OwnedSemaphorePermit>) = (Vec::new(), None);
     while let Some(frame) = body.frame().await {
         let Ok(part) = frame.map_err(|_| Unread::Ended)?.into_data() else { continue };
         if bytes.len() + part.len() > max_bytes {
             return Err(Unread::TooLarge);
         }
-        let permits = u32::try_from(part.len()).map_err(|_| Unread::TooLarge)?;
-        // A slow body keeps its memory, so nobody waits for it.
-        taken.push(Arc::clone(memory).try_acquire_many_owned(permits).map_err(|_| Unread::NoMemory)?);
+        let more = room(memory, part.len())?;
+        match &mut taken {
+            // A sender may send each byte as a chunk.
+            Some(taken) => taken.merge(more),
+            None => taken = Some(more),
+        }
         bytes.extend_from_slice(&part);
     }
-    Ok(Body { bytes, _memory: taken })
+    Ok(Body { bytes, memory: taken })
 }
 
 /// Decompresses bytes, up to `max_bytes`.

@@ -7,28 +7,61 @@
 
 use serde::de::IgnoredAny;
 
-/// Calls `each` with every document of a body. What is no JSON is among them, by lines.
-pub(super) fn each(body: &[u8], mut each: impl FnMut(&[u8])) {
-    match values_of(body) {
-        Some(values) => values.flatten().for_each(each),
-        None => {
-            let lines = body.split(|byte| *byte == b'\n');
-            lines.filter(|line| !line.trim_ascii().is_empty()).for_each(&mut each);
+/// Finds the documents of one body, one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Documents {
+    /// Where the next one begins, or what is before it.
+    at: usize,
+    /// `None`: each line is one, also those that are no JSON.
+    values: Option<Form>,
+}
+
+/// What surrounds the values.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    is_array: bool,
+    /// None was found yet.
+    is_first: bool,
+}
+
+impl Documents {
+    /// Finds out what a body consists of.
+    pub(super) fn of(body: &[u8]) -> Self {
+        values_of(body).unwrap_or(Self { at: 0, values: None })
+    }
+
+    /// Returns the next document of the body, which must be the same in each call.
+    pub(super) fn next<'b>(&mut self, body: &'b [u8]) -> Option<&'b [u8]> {
+        if let Some(form) = &mut self.values {
+            let mut values = Values { rest: body.get(self.at..)?.trim_ascii_end(), form: *form };
+            let found = values.next()?.ok()?;
+            *form = values.form;
+            self.at = found.as_ptr_range().end.addr() - body.as_ptr().addr();
+            return Some(found);
+        }
+        loop {
+            let rest = body.get(self.at..).filter(|rest| !rest.is_empty())?;
+            let line = rest.split(|byte| *byte == b'\n').next()?;
+            self.at += line.len() + 1;
+            if !line.trim_ascii().is_empty() {
+                return Some(line);
+            }
         }
     }
 }
 
-/// Returns the values of a body that is JSON and no NDJSON.
-fn values_of(body: &[u8]) -> Option<Values<'_>> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
-    let values = match body.first()? {
-        b'[' => Values { rest: body.get(1..)?, is_array: true, is_first: true },
-        b'{' if !is_value(body.split(|byte| *byte == b'\n').next()?) => {
-            Values { rest: body, is_array: false, is_first: true }
-        }
+/// Returns where the values of a body begin that is JSON and no NDJSON.
+fn values_of(body: &[u8]) -> Option<Documents> {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    let is_array = match text.first()? {
+        b'[' => true,
+        b'{' if !is_value(text.split(|byte| *byte == b'\n').next()?) => false,
         _ => return None,
     };
-    values.clone().all(|value| value.is_ok()).then_some(values)
+    let form = Form { is_array, is_first: true };
+    let mut values = Values { rest: text.get(usize::from(is_array)..)?.trim_ascii_end(), form };
+    let at = body.len() - text.len() + usize::from(is_array);
+    values.all(|value| value.is_ok()).then_some(Documents { at, values: Some(form) })
 }
 
 fn is_value(line: &[u8]) -> bool {
@@ -36,11 +69,9 @@ fn is_value(line: &[u8]) -> bool {
 }
 
 /// The elements of an array, or values one after the other.
-#[derive(Clone)]
 struct Values<'b> {
     rest: &'b [u8],
-    is_array: bool,
-    is_first: bool,
+    form: Form,
 }
 
 /// A body that is not what its beginning says.
@@ -49,15 +80,15 @@ struct Broken;
 impl<'b> Values<'b> {
     /// Moves to the next value of an array. Returns whether there is one.
     fn separate(&mut self) -> Result<bool, Broken> {
-        let is_first = std::mem::replace(&mut self.is_first, false);
+        let is_first = std::mem::replace(&mut self.form.is_first, false);
         self.rest = self.rest.trim_ascii_start();
-        if !self.is_array {
+        if !self.form.is_array {
             return Ok(!self.rest.is_empty());
         }
         match self.rest.split_first() {
             Some((b']', behind)) => {
                 self.rest = behind.trim_ascii_start();
-                self.is_array = false;
+                self.form.is_array = false;
                 if self.rest.is_empty() { Ok(false) } else { Err(Broken) }
             }
             Some((b',', behind)) if !is_first => {
@@ -86,7 +117,7 @@ impl<'b> Iterator for Values<'b> {
     fn next(&mut self) -> Option<Self::Item> {
         let value = self.separate().and_then(|is_there| if is_there { self.value().map(Some) } else { Ok(None) });
         if value.is_err() {
-            (self.rest, self.is_array) = (&[], false);
+            (self.rest, self.form.is_array) = (&[], false);
         }
         value.transpose()
     }
@@ -99,9 +130,10 @@ mod tests {
     use super::*;
 
     fn documents(body: &str) -> Vec<String> {
-        let mut found = Vec::new();
-        each(body.as_bytes(), |document| found.push(String::from_utf8_lossy(document).into_owned()));
-        found
+        let body = body.as_bytes();
+        let mut documents = Documents::of(body);
+        let found = std::iter::from_fn(|| documents.next(body));
+        found.map(|document| String::from_utf8_lossy(document).into_owned()).collect()
     }
 
     #[test]

@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use super::patience::Patience;
 use super::requests;
 use super::server::Shared;
 use super::stream::Stream;
@@ -20,8 +21,9 @@ const MAX_HEAD: usize = 64 << 10;
 pub(super) async fn serve(stream: Box<dyn Stream>, sender: String, address: Option<IpAddr>, shared: Arc<Shared>) {
     let sender: Arc<str> = sender.into();
     let mut stop = shared.stop.clone();
+    let longest = shared.limits.line_timeout;
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(shared.limits.line_timeout).max_buf_size(MAX_HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(longest).max_buf_size(MAX_HEAD);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (shared, sender) = (Arc::clone(&shared), Arc::clone(&sender));
         async move {
@@ -32,6 +34,7 @@ pub(super) async fn serve(stream: Box<dyn Stream>, sender: String, address: Opti
             Ok::<_, Infallible>(answer)
         }
     });
+    let stream = Patience::new(stream, longest);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     // Its end is that of the connection. What a request had is answered, or is not acknowledged.

@@ -32,6 +32,7 @@ mod listener;
 mod nearest;
 mod outputs;
 mod parse;
+mod patience;
 mod refused;
 mod reporter;
 mod requests;

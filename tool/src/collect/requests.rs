@@ -14,8 +14,8 @@ use spanline::record::Timestamp;
 use tokio::time::timeout;
 
 use super::batch::{Batch, Format};
-use super::bodies::{self, Coding, Unread};
-use super::documents;
+use super::bodies::{self, Body, Coding, Unread};
+use super::documents::Documents;
 use super::limits::Limits;
 use super::parse;
 use super::server::Shared;
@@ -80,32 +80,8 @@ async fn write(request: Request<Incoming>, sender: &str, shared: &Arc<Shared>) -
     }
     let body = bodies::read(body, limits.max_body_bytes, limits.line_timeout, &shared.bodies).await;
     let body = body.or_else(|why| unread(why, limits))?;
-    let Ok(turn) = timeout(limits.write_timeout, shared.memory.turn()).await else {
-        return unread(Unread::NoMemory, limits);
-    };
-    let (max_body, max_line, from) = (limits.max_body_bytes, limits.max_line_bytes, sender.to_owned());
-    let parsed = tokio::task::spawn_blocking(move || {
-        let bytes = bodies::decompress(body.bytes, coding, max_body);
-        bytes.map(|bytes| batch(kind, &bytes, max_line, &from))
-    });
-    let Ok(parsed) = parsed.await else {
-        return refusal(StatusCode::BAD_REQUEST, "the body cannot be read");
-    };
-    let mut batch = match parsed.or_else(|why| unread(why, limits))? {
-        Ok(batch) => batch,
-        Err(why) => return refusal(StatusCode::BAD_REQUEST, why.to_string()),
-    };
-    let (lines, refused) = (batch.lines, batch.refused());
-    if lines > 0 {
-        if timeout(limits.write_timeout, batch.take_memory(&shared.memory)).await.is_err() {
-            return unread(Unread::NoMemory, limits);
-        }
-        drop(turn);
-        batch.count_in(&shared.counts);
-        if !matches!(shared.writer.write(batch).await, Outcome::Written) {
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, "an output has not written the lines; send them again");
-        }
-    }
+    let source = source(kind, body, coding, sender, shared).await?;
+    let (lines, refused) = source.write(shared).await?;
     Ok(match kind {
         // An ExportLogsServiceResponse without fields: everything was taken.
         Kind::OtlpProtobuf => reply(StatusCode::OK, "application/x-protobuf", ""),
@@ -140,22 +116,115 @@ fn kind(method: &Method, path: &str, headers: &HeaderMap) -> Result<Kind, Refusa
     }
 }
 
-/// Parses a body.
-fn batch(kind: Kind, bytes: &[u8], max_line: usize, sender: &str) -> Result<Batch, parse::Refused> {
-    let now = Timestamp::now();
-    let mut batch = Batch::default();
-    match kind {
-        Kind::OtlpProtobuf => batch.extend(parse::otlp_protobuf(bytes, now)?, bytes.len()),
-        Kind::OtlpJson => batch.extend(parse::otlp_json(bytes, now)?, bytes.len()),
-        Kind::Ndjson => {
-            documents::each(bytes, |line| {
-                let kept = line.get(..max_line).unwrap_or(line);
-                let original_bytes = (kept.len() < line.len()).then_some(line.len() as u64);
-                batch.add(&Frame { bytes: kept, original_bytes }, Format::Json, sender, now);
-            });
+/// Decompresses a body.
+async fn source(kind: Kind, mut body: Body, coding: Coding, sender: &str, shared: &Shared) -> Result<Source, Refusal> {
+    let limits = &shared.limits;
+    if coding != Coding::Identity {
+        let Ok(_turn) = timeout(limits.write_timeout, shared.memory.turn()).await else {
+            return unread(Unread::NoMemory, limits);
+        };
+        let (bytes, max_body) = (std::mem::take(&mut body.bytes), limits.max_body_bytes);
+        let bytes = tokio::task::spawn_blocking(move || bodies::decompress(bytes, coding, max_body)).await;
+        let replaced = bytes.unwrap_or(Err(Unread::Broken)).and_then(|bytes| body.replace(bytes, &shared.bodies));
+        replaced.or_else(|why| unread(why, limits))?;
+    }
+    let max_line = limits.max_line_bytes;
+    Ok(Source { kind, body, documents: None, is_done: false, max_line, sender: sender.to_owned() })
+}
+
+/// A body that is parsed piece by piece: records can be much larger than their text.
+struct Source {
+    kind: Kind,
+    body: Body,
+    /// Set once the body was looked at.
+    documents: Option<Documents>,
+    is_done: bool,
+    max_line: usize,
+    sender: String,
+}
+
+impl Source {
+    /// Writes all lines, and parses the next ones meanwhile. Returns how many there were, and how many are no records.
+    async fn write(self, shared: &Shared) -> Result<(u64, u64), Refusal> {
+        let (mut lines, mut refused) = (0, 0);
+        let (mut batch, mut source) = self.next(shared).await?;
+        loop {
+            (lines, refused) = (lines + batch.lines, refused + batch.refused());
+            let next = async {
+                match source {
+                    Some(source) => source.next(shared).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (written, next) = tokio::join!(write_all(batch, shared), next);
+            written?;
+            match next? {
+                Some(next) => (batch, source) = next,
+                None => return Ok((lines, refused)),
+            }
         }
     }
-    Ok(batch)
+
+    /// Parses what is handed over at once, and takes memory for it. Returns also what is left.
+    async fn next(mut self, shared: &Shared) -> Result<(Batch, Option<Self>), Refusal> {
+        let limits = &shared.limits;
+        let bytes = if self.kind == Kind::Ndjson { 0 } else { self.body.bytes.len() };
+        let Ok(turn) = timeout(limits.write_timeout, shared.memory.turn_for(bytes)).await else {
+            return unread(Unread::NoMemory, limits);
+        };
+        let parsed = tokio::task::spawn_blocking(move || {
+            let batch = self.parse();
+            (batch, (!self.is_done).then_some(self))
+        });
+        let Ok((parsed, left)) = parsed.await else {
+            return refusal(StatusCode::BAD_REQUEST, "the body cannot be read");
+        };
+        let mut batch = parsed.or_else(|why| refusal(StatusCode::BAD_REQUEST, why.to_string()))?;
+        if timeout(limits.write_timeout, batch.take_memory(&shared.memory)).await.is_err() {
+            return unread(Unread::NoMemory, limits);
+        }
+        drop(turn);
+        Ok((batch, left))
+    }
+
+    /// Parses the next lines, or a whole request of OTLP.
+    fn parse(&mut self) -> Result<Batch, parse::Refused> {
+        let now = Timestamp::now();
+        let bytes = &self.body.bytes;
+        let records = match self.kind {
+            Kind::Ndjson => {
+                let mut batch = Batch::default();
+                let documents = self.documents.get_or_insert_with(|| Documents::of(bytes));
+                while !batch.is_full() {
+                    let Some(line) = documents.next(bytes) else {
+                        self.is_done = true;
+                        break;
+                    };
+                    let kept = line.get(..self.max_line).unwrap_or(line);
+                    let original_bytes = (kept.len() < line.len()).then_some(line.len() as u64);
+                    batch.add(&Frame { bytes: kept, original_bytes }, Format::Json, &self.sender, now);
+                }
+                return Ok(batch);
+            }
+            Kind::OtlpProtobuf => parse::otlp_protobuf(bytes, now)?,
+            Kind::OtlpJson => parse::otlp_json(bytes, now)?,
+        };
+        let batch = Batch::of_request(records, bytes.len());
+        // Its records have it.
+        self.is_done = true;
+        Ok(batch)
+    }
+}
+
+/// Writes a batch, in parts if it is large.
+async fn write_all(batch: Batch, shared: &Shared) -> Result<(), Refusal> {
+    for part in batch.parts() {
+        part.count_in(&shared.counts);
+        if !matches!(shared.writer.write(part).await, Outcome::Written) {
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "an output has not written the lines; send them again");
+        }
+    }
+    Ok(())
 }
 
 fn unread<T>(why: Unread, limits: &Limits) -> Result<T, Refusal> {

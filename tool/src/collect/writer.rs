@@ -177,7 +177,8 @@ impl Outputs {
     /// Bounds the number of files that senders can make.
     fn bound_service(&mut self, record: &mut Incoming) {
         let Some(service) = &record.service else { return };
-        if self.services.contains(service) {
+        // Those of the receiver have a file always. A batch may come again.
+        if [OTHER_SERVICE, refused::SERVICE].contains(&&**service) || self.services.contains(service) {
             return;
         }
         // A file cannot have a longer name.

@@ -1,6 +1,6 @@
 //! Hostile, broken and greedy senders: each limit, and that others go on.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, UdpSocket};
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,6 +23,21 @@ impl Stage {
 
     fn logs(&self) -> PathBuf {
         self.folder.path().join("logs")
+    }
+
+    /// Asserts that the receiver has never used more memory.
+    #[track_caller]
+    fn assert_peak(&self, mebibytes: u64) {
+        #[cfg(target_os = "linux")]
+        {
+            let status = format!("/proc/{}/status", self.collector.pid().as_raw_nonzero());
+            let status = std::fs::read_to_string(status).unwrap();
+            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+            let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+            assert!(kib < mebibytes << 10, "it has used {kib} KiB");
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = mebibytes;
     }
 }
 
@@ -145,7 +160,7 @@ fn a_sender_that_never_ends_its_line_is_closed_and_an_idle_one_too() {
             match slow.read(&mut [0; 4096]) {
                 Ok(0) => true,
                 Ok(_) => false,
-                Err(error) => !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+                Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
             }
         });
     }
@@ -217,6 +232,16 @@ fn connections_beyond_the_limit_of_an_address_are_closed_and_beyond_that_of_all_
     drop(first);
     assert_eq!(acknowledged(&mut waiting, 1), 1);
     stage.collector.stop();
+
+    // A listener without connections takes no room from another.
+    let args = ["--listen", "length32://127.0.0.1:0", "--listen", "length32://127.0.0.1:0", "--max-connections", "1"];
+    let mut stage = Stage::start(&args);
+    for listener in [1, 0, 1] {
+        let mut sender = connect(stage.collector.at(listener));
+        sender.write_all(&frame(r#"{"message":"x"}"#)).unwrap();
+        assert_eq!(acknowledged(&mut sender, 1), 1);
+    }
+    stage.collector.stop();
 }
 
 #[test]
@@ -232,15 +257,63 @@ fn a_decompression_bomb_is_refused_within_its_limit() {
     }
     let plain = post(stage.collector.at(0), "/", &[], &vec![b'\n'; (1 << 20) + 1]);
     assert_eq!(plain.status, 413);
-    #[cfg(target_os = "linux")]
-    {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", stage.collector.pid().as_raw_nonzero())).unwrap();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-        assert!(kib < 128 << 10, "it has used {kib} KiB");
-    }
+    stage.assert_peak(128);
     assert_eq!(stage.collector.stop()["turned_away"], 3);
+}
+
+/// Each of these is far larger as records than as text.
+#[test]
+fn promise_50_a_request_of_many_small_parts_takes_no_more_memory_than_the_limits() {
+    let gzip = |bytes: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        gzip.write_all(bytes).unwrap();
+        gzip.finish().unwrap()
+    };
+    let mut stage = Stage::start(&["--listen", "http://127.0.0.1:0", "--write-timeout", "30s"]);
+    let at = stage.collector.at(0);
+    let refused = post(at, "/", &[("Content-Encoding", "gzip")], &gzip(&b"x\n".repeat(150_000)));
+    assert!(refused.status == 200 && refused.body.contains(r#""refused":150000"#), "{refused:?}");
+
+    // 8 million attributes of two bytes, in one record and in its resource; and as JSON.
+    let field = |number: u8, bytes: &[u8]| {
+        let mut length = Vec::new();
+        let mut left = bytes.len();
+        while left > 127 {
+            length.push((left & 127) as u8 | 128);
+            left >>= 7;
+        }
+        [&[number << 3 | 2], &length[..], &[left as u8], bytes].concat()
+    };
+    let attributes = |key: u8| [key, 0].repeat(8_000_000);
+    let json = format!(
+        r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"attributes":[{}{{}}]}}]}}]}}]}}"#,
+        "{},".repeat(5_000_000)
+    );
+    let protobuf = ("Content-Type", "application/x-protobuf");
+    for (kind, body) in [
+        (protobuf, field(1, &field(2, &field(2, &attributes(0x32))))),
+        (protobuf, field(1, &field(1, &attributes(0x0a)))),
+        (protobuf, field(1, &field(2, &field(1, &[0x20, 1].repeat(8_000_000))))),
+        (("Content-Type", "application/json"), json.into_bytes()),
+    ] {
+        let refused = post(at, "/v1/logs", &[kind, ("Content-Encoding", "gzip")], &gzip(&body));
+        assert!(refused.status == 400 && refused.body.contains("64 MiB"), "{refused:?}");
+    }
+    stage.assert_peak(256);
+    let report = stage.collector.stop();
+    assert_eq!((&report["written"], &report["refused"]), (&150_000.into(), &150_000.into()));
+}
+
+/// It would keep its connection for good.
+#[test]
+fn a_sender_that_reads_no_answers_is_closed() {
+    let mut stage = Stage::start(&["--listen", "http://127.0.0.1:0", "--line-timeout", "300ms"]);
+    let mut sender = connect(stage.collector.at(0));
+    let requests = b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    // Answers fill both buffers long before that. Then writing waits, until the receiver hangs up.
+    let closed = (0..100_000).find_map(|_| sender.write_all(&requests).err()).unwrap();
+    assert!(matches!(closed.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{closed}");
+    stage.collector.stop();
 }
 
 #[test]
@@ -254,12 +327,16 @@ fn hostile_service_names_are_safe_file_names_and_their_number_is_bounded() {
         sender.write_all(&frame(&line.to_string())).unwrap();
     }
     assert_eq!(acknowledged(&mut sender, 8), 8);
+    // What is set aside has its file however many services there are.
+    sender.write_all(&frame("no record")).unwrap();
+    assert_eq!(acknowledged(&mut sender, 9), 9);
     stage.collector.stop();
+    assert_eq!(records(&stage.logs(), "refused").0[0]["content"], "no record");
     let files = std::fs::read_dir(stage.logs()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let files: Vec<String> = files.collect();
     let is_safe = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"~-_.".contains(&byte));
     assert!(files.iter().all(is_safe), "{files:?}");
-    assert!(files.len() <= 7, "{files:?}");
+    assert!(files.len() <= 8, "{files:?}");
     let (others, _) = records(&stage.logs(), "other");
     for other in [&*long, "seventh"] {
         assert!(others.iter().any(|record| record["original_service"] == other), "{others:?} {files:?}");

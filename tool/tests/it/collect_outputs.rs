@@ -109,3 +109,30 @@ fn promise_50_all_outputs_have_what_is_acknowledged() {
     assert!(server.count("line") > 0);
     collector.stop();
 }
+
+/// Each attempt bounds the names of services again.
+#[test]
+fn a_line_of_a_service_beyond_the_limit_is_the_same_after_many_attempts() {
+    let server = ClickHouse::default();
+    server.is_down.store(true, Ordering::Relaxed);
+    let to = format!("clickhouse://{}/log", server.start());
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--listen", "tcp://127.0.0.1:0", "--to", &to, "--write-timeout", "100ms", "--max-services", "1"];
+    let mut collector = Collector::start(folder.path(), &args);
+    let mut senders: Vec<_> = (0..4).map(|_| connect(collector.at(0))).collect();
+    for (number, sender) in senders.iter_mut().enumerate() {
+        writeln!(sender, r#"{{"service":"service-{number}","message":"line"}}"#).unwrap();
+    }
+    // Some wait for their turn, and are offered again.
+    let begun = std::time::Instant::now();
+    super::collect_support::until("attempts have failed", || begun.elapsed().as_secs() >= 2);
+    server.is_down.store(false, Ordering::Relaxed);
+    super::collect_support::until("all lines are written", || server.count("line") >= 4);
+    collector.stop();
+    let rows = server.rows.lock().unwrap();
+    let others: Vec<_> = rows.iter().filter(|row| row.contains("original_service")).collect();
+    assert!(others.len() >= 3, "{rows:?}");
+    for row in others {
+        assert!(row.contains("service-") && row.matches("original_service").count() == 1, "{row}");
+    }
+}

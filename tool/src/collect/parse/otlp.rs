@@ -17,8 +17,8 @@ use super::text::Tree;
 /// The most records of a request.
 const MAX_RECORDS: usize = 100_000;
 
-/// The most memory of a request's records, each with the attributes of its resource and scope. A small request could
-/// otherwise become very large.
+/// The most memory of a request's records, each with its attributes and those of its resource and scope. A small request
+/// could otherwise become very large.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
 /// Attributes of values may be nested this deep, which is about half as deep as the readers of protobuf go.
@@ -63,18 +63,24 @@ pub(super) struct Records {
 
 impl Origin {
     /// Adds an attribute of a resource.
-    pub(super) fn add_of_resource(&mut self, name: String, value: Field) {
+    pub(super) fn add_of_resource(&mut self, name: String, value: Field, records: &mut Records) -> Result<(), Refused> {
         match value {
             Field::Text(service) if name == "service.name" && !service.is_empty() && self.name.is_none() => {
                 self.name = Some(service);
+                Ok(())
             }
-            value => self.fields.push((name, value)),
+            value => records.put(&mut self.fields, name, value),
         }
     }
 
     /// Adds an attribute of a scope.
-    pub(super) fn add_of_scope(&mut self, name: &str, value: impl Into<Field>) {
-        self.fields.push((format!("otel.scope.{name}"), value.into()));
+    pub(super) fn add_of_scope(
+        &mut self,
+        name: &str,
+        value: impl Into<Field>,
+        records: &mut Records,
+    ) -> Result<(), Refused> {
+        records.put(&mut self.fields, format!("otel.scope.{name}"), value.into())
     }
 
     /// Returns how much memory its fields take in each record.
@@ -88,11 +94,23 @@ impl Records {
         Self { now, all: Vec::new(), bytes: 0 }
     }
 
+    /// Adds a field to those of a record, a resource or a scope.
+    pub(super) fn put(&mut self, fields: &mut Fields, name: String, value: Field) -> Result<(), Refused> {
+        self.take(size_of::<(String, Field)>() + name.capacity() + value.memory_bytes())?;
+        fields.push((name, value));
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), Refused> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > MAX_BYTES { Err(Refused::TooLarge) } else { Ok(()) }
+    }
+
     /// Adds a record.
     pub(super) fn add(&mut self, record: LogRecord, resource: &Origin, scope: &Origin) -> Result<(), Refused> {
         let of_origin = size_of::<Incoming>() + resource.memory_bytes() + scope.memory_bytes();
-        self.bytes = self.bytes.saturating_add(of_origin);
-        if self.all.len() >= MAX_RECORDS || self.bytes > MAX_BYTES {
+        self.take(of_origin)?;
+        if self.all.len() >= MAX_RECORDS {
             return Err(Refused::TooLarge);
         }
         self.all.push(record.into_incoming(resource, scope, self.now));

@@ -39,7 +39,7 @@ pub(super) fn line(root: Json<'_>, now: Timestamp) -> Option<Incoming> {
             all.next().filter(|_| all.next().is_none() && root.members().count() == 1)
         }
         "timeUnixNano" | "observedTimeUnixNano" => {
-            let mut record = read_record(root).ok()?;
+            let mut record = read_record(root, &mut Records::new(now)).ok()?;
             let (mut resource, mut scope) = (Origin::default(), Origin::default());
             record.fields.retain_mut(|(name, value)| match value {
                 Field::Text(text) if name == "service.name" && !text.is_empty() => {
@@ -77,19 +77,24 @@ fn read_resource_logs(logs: Json<'_>, records: &mut Records) -> Result<(), Refus
                         "attributes" => {
                             for item in items(value)? {
                                 let (name, value) = read_attribute(item)?;
-                                resource.add_of_resource(name, value);
+                                resource.add_of_resource(name, value, records)?;
                             }
                         }
                         "droppedAttributesCount" if integer(value)? != 0 => {
                             let count = Field::U64(integer(value)?);
-                            resource.fields.push(("otel.resource.dropped_attributes_count".to_owned(), count));
+                            resource.add_of_resource(
+                                "otel.resource.dropped_attributes_count".to_owned(),
+                                count,
+                                records,
+                            )?;
                         }
                         _ => {}
                     }
                 }
             }
             "schemaUrl" if !text(value)?.is_empty() => {
-                resource.fields.push(("otel.resource.schema_url".to_owned(), Field::Text(text(value)?.into_owned())));
+                let url = Field::Text(text(value)?.into_owned());
+                resource.add_of_resource("otel.resource.schema_url".to_owned(), url, records)?;
             }
             _ => {}
         }
@@ -106,34 +111,35 @@ fn read_scope_logs(logs: Json<'_>, resource: &Origin, records: &mut Records) -> 
     let mut scope = Origin::default();
     for (key, value) in present(logs)? {
         match &*key {
-            "scope" => read_scope(value, &mut scope)?,
-            "schemaUrl" if !text(value)?.is_empty() => scope.add_of_scope("schema_url", &*text(value)?),
+            "scope" => read_scope(value, &mut scope, records)?,
+            "schemaUrl" if !text(value)?.is_empty() => scope.add_of_scope("schema_url", &*text(value)?, records)?,
             _ => {}
         }
     }
     for (key, value) in present(logs)? {
         if key == "logRecords" {
             for record in items(value)? {
-                records.add(read_record(record)?, resource, &scope)?;
+                let record = read_record(record, records)?;
+                records.add(record, resource, &scope)?;
             }
         }
     }
     Ok(())
 }
 
-fn read_scope(json: Json<'_>, scope: &mut Origin) -> Result<(), Refused> {
+fn read_scope(json: Json<'_>, scope: &mut Origin, records: &mut Records) -> Result<(), Refused> {
     for (key, value) in present(json)? {
         match &*key {
             "name" => scope.name = Some(text(value)?.into_owned()),
-            "version" if !text(value)?.is_empty() => scope.add_of_scope("version", &*text(value)?),
+            "version" if !text(value)?.is_empty() => scope.add_of_scope("version", &*text(value)?, records)?,
             "attributes" => {
                 for item in items(value)? {
                     let (name, value) = read_attribute(item)?;
-                    scope.add_of_scope(&name, value);
+                    scope.add_of_scope(&name, value, records)?;
                 }
             }
             "droppedAttributesCount" if integer(value)? != 0 => {
-                scope.add_of_scope("dropped_attributes_count", Field::U64(integer(value)?));
+                scope.add_of_scope("dropped_attributes_count", Field::U64(integer(value)?), records)?;
             }
             _ => {}
         }
@@ -141,7 +147,7 @@ fn read_scope(json: Json<'_>, scope: &mut Origin) -> Result<(), Refused> {
     Ok(())
 }
 
-fn read_record(json: Json<'_>) -> Result<LogRecord, Refused> {
+fn read_record(json: Json<'_>, records: &mut Records) -> Result<LogRecord, Refused> {
     let mut record = LogRecord::default();
     for (key, value) in present(json)? {
         match &*key {
@@ -149,13 +155,14 @@ fn read_record(json: Json<'_>) -> Result<LogRecord, Refused> {
             "observedTimeUnixNano" => record.observed_time = integer(value)?,
             "severityNumber" => match severity(value) {
                 Some(number) => record.severity = number,
-                None => record.fields.push(("severity_number".to_owned(), Field::of_json(value))),
+                None => records.put(&mut record.fields, "severity_number".to_owned(), Field::of_json(value))?,
             },
             "severityText" => record.severity_text = text(value)?.into_owned(),
             "body" => record.body = Some(read_any(value)?),
             "attributes" => {
                 for item in items(value)? {
-                    record.fields.push(read_attribute(item)?);
+                    let (name, value) = read_attribute(item)?;
+                    records.put(&mut record.fields, name, value)?;
                 }
             }
             "droppedAttributesCount" => record.dropped_attributes = integer(value)?,
@@ -163,7 +170,7 @@ fn read_record(json: Json<'_>) -> Result<LogRecord, Refused> {
             "traceId" => record.trace_id = text(value)?.into_owned(),
             "spanId" => record.span_id = text(value)?.into_owned(),
             "eventName" => record.event_name = text(value)?.into_owned(),
-            _ => record.fields.push((key.into_owned(), Field::of_json(value))),
+            _ => records.put(&mut record.fields, key.into_owned(), Field::of_json(value))?,
         }
     }
     Ok(record)

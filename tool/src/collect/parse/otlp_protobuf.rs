@@ -34,13 +34,13 @@ fn read_resource_logs(message: &[u8], records: &mut Records) -> Result<(), Refus
     // Members may come in any order.
     for field in Message(message) {
         match field? {
-            (1, value) => read_resource(value.bytes()?, &mut resource)?,
+            (1, value) => read_resource(value.bytes()?, &mut resource, records)?,
             (3, value) => schema = value.text()?,
             _ => {}
         }
     }
     if !schema.is_empty() {
-        resource.fields.push(("otel.resource.schema_url".to_owned(), schema.into()));
+        resource.add_of_resource("otel.resource.schema_url".to_owned(), schema.into(), records)?;
     }
     for field in Message(message) {
         if let (2, value) = field? {
@@ -50,16 +50,16 @@ fn read_resource_logs(message: &[u8], records: &mut Records) -> Result<(), Refus
     Ok(())
 }
 
-fn read_resource(message: &[u8], resource: &mut Origin) -> Result<(), Refused> {
+fn read_resource(message: &[u8], resource: &mut Origin, records: &mut Records) -> Result<(), Refused> {
     for field in Message(message) {
         match field? {
             (1, value) => {
                 let (name, value) = read_attribute(value.bytes()?)?;
-                resource.add_of_resource(name, value);
+                resource.add_of_resource(name, value, records)?;
             }
             (2, value) if value.varint()? != 0 => {
                 let count = Field::U64(value.varint()?);
-                resource.fields.push(("otel.resource.dropped_attributes_count".to_owned(), count));
+                resource.add_of_resource("otel.resource.dropped_attributes_count".to_owned(), count, records)?;
             }
             _ => {}
         }
@@ -72,33 +72,34 @@ fn read_scope_logs(message: &[u8], resource: &Origin, records: &mut Records) -> 
     let mut schema = "";
     for field in Message(message) {
         match field? {
-            (1, value) => read_scope(value.bytes()?, &mut scope)?,
+            (1, value) => read_scope(value.bytes()?, &mut scope, records)?,
             (3, value) => schema = value.text()?,
             _ => {}
         }
     }
     if !schema.is_empty() {
-        scope.add_of_scope("schema_url", schema);
+        scope.add_of_scope("schema_url", schema, records)?;
     }
     for field in Message(message) {
         if let (2, value) = field? {
-            records.add(read_record(value.bytes()?)?, resource, &scope)?;
+            let record = read_record(value.bytes()?, records)?;
+            records.add(record, resource, &scope)?;
         }
     }
     Ok(())
 }
 
-fn read_scope(message: &[u8], scope: &mut Origin) -> Result<(), Refused> {
+fn read_scope(message: &[u8], scope: &mut Origin, records: &mut Records) -> Result<(), Refused> {
     for field in Message(message) {
         match field? {
             (1, value) => scope.name = Some(value.text()?.to_owned()),
-            (2, value) if !value.text()?.is_empty() => scope.add_of_scope("version", value.text()?),
+            (2, value) if !value.text()?.is_empty() => scope.add_of_scope("version", value.text()?, records)?,
             (3, value) => {
                 let (name, value) = read_attribute(value.bytes()?)?;
-                scope.add_of_scope(&name, value);
+                scope.add_of_scope(&name, value, records)?;
             }
             (4, value) if value.varint()? != 0 => {
-                scope.add_of_scope("dropped_attributes_count", Field::U64(value.varint()?));
+                scope.add_of_scope("dropped_attributes_count", Field::U64(value.varint()?), records)?;
             }
             _ => {}
         }
@@ -106,7 +107,7 @@ fn read_scope(message: &[u8], scope: &mut Origin) -> Result<(), Refused> {
     Ok(())
 }
 
-fn read_record(message: &[u8]) -> Result<LogRecord, Refused> {
+fn read_record(message: &[u8], records: &mut Records) -> Result<LogRecord, Refused> {
     let mut record = LogRecord { fields: Fields::with_capacity(8), ..LogRecord::default() };
     for field in Message(message) {
         match field? {
@@ -114,7 +115,10 @@ fn read_record(message: &[u8]) -> Result<LogRecord, Refused> {
             (2, value) => record.severity = value.varint()?,
             (3, value) => record.severity_text = value.text()?.to_owned(),
             (5, value) => record.body = Some(read_any(value.bytes()?)?),
-            (6, value) => record.fields.push(read_attribute(value.bytes()?)?),
+            (6, value) => {
+                let (name, value) = read_attribute(value.bytes()?)?;
+                records.put(&mut record.fields, name, value)?;
+            }
             (7, value) => record.dropped_attributes = value.varint()?,
             (8, value) => record.flags = value.fixed32()?.into(),
             (9, value) => record.trace_id = hex(value.bytes()?),
