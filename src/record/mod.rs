@@ -36,7 +36,7 @@ pub(crate) use crate::values::{
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
 pub(crate) use own::{
-    ADDED, OTEL_FIELDS, PANICS, REQUESTS, SERVICE, TAKEN_PREFIX, is_own, notice_metadata, panic_metadata,
+    ADDED, OTEL_FIELDS, PANICS, REQUESTS, SERVICE, TAKEN_PREFIX, is_own, is_relayed, notice_metadata, panic_metadata,
     relayed_metadata,
 };
 pub(crate) use repeated::repeats_names;

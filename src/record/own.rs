@@ -55,7 +55,7 @@ pub(crate) fn relayed_metadata(level: Level) -> &'static Metadata<'static> {
 }
 
 /// Returns whether a call site is that of records of other programs.
-pub(super) fn is_relayed(meta: &Metadata<'_>) -> bool {
+pub(crate) fn is_relayed(meta: &Metadata<'_>) -> bool {
     meta.callsite() == Identifier(&RELAYED)
 }
 

@@ -24,6 +24,8 @@ pub struct Relayed<'a> {
 
 impl<'a> Relayed<'a> {
     /// Creates a record of a level and a time, with the target `relayed`.
+    ///
+    /// The time may be any. A [`RollingFile`](crate::RollingFile) rotates by when the record arrives.
     pub fn new(level: Level, time: Timestamp) -> Self {
         let (target, fields) = (DEFAULT_TARGET, Vec::new());
         Self { level, time, target, service: None, message: None, trace: None, span: None, fields }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::log_files::LogFiles;
 use super::prune_time::PruneTime;
-use super::rotating_writer::RotatingWriter;
+use super::rotating_writer::{RotatingWriter, file_time};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{PathPattern, Retention};
@@ -19,6 +19,8 @@ use crate::sink::{Lines, Next};
 pub(super) struct LogWriter {
     pub(super) writer: RotatingWriter,
     dated: Option<Dated>,
+    /// The time of the last tick.
+    clock: Option<Timestamp>,
 }
 
 /// What a log with a date in its path has beside the writer of the current file.
@@ -34,7 +36,7 @@ struct Dated {
 impl LogWriter {
     /// Creates the writer of a log whose file keeps its name.
     pub(super) fn new(writer: RotatingWriter) -> Self {
-        Self { writer, dated: None }
+        Self { writer, dated: None, clock: None }
     }
 
     /// Opens the file of the period that `time` belongs to. Its settings are those of `files`.
@@ -50,19 +52,22 @@ impl LogWriter {
         let prune_time = PruneTime::new(retention.age.is_some());
         let path = pattern.path(files.calendar.label(time));
         let writer = RotatingWriter::open(files.at(&path, time)?, rotate_bytes)?;
-        let mut log = Self { writer, dated: Some(Dated { pattern, retention, rotate_bytes, now: None, prune_time }) };
+        let dated = Dated { pattern, retention, rotate_bytes, now: None, prune_time };
+        let mut log = Self { writer, dated: Some(dated), clock: None };
         log.prune();
         Ok(log)
     }
 
     pub(super) fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        let clock = self.clock.unwrap_or_else(Timestamp::now);
         loop {
-            let time = lines.iter().next().filter(|_| lines.at_line_start()).map(|line| line.time);
+            let line = lines.iter().next().filter(|_| lines.at_line_start());
+            let time = line.map(|line| file_time(&line, clock));
             if let Some(time) = time.filter(|time| self.dated.is_some() && self.writer.is_over(*time)) {
                 self.turn_to(time);
             }
             let newest = self.writer.newest;
-            let written = self.writer.write(lines);
+            let written = self.writer.write(lines, clock);
             if self.dated.is_some() && self.writer.newest != newest {
                 self.prune();
             }
@@ -73,6 +78,7 @@ impl LogWriter {
     }
 
     pub(super) fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.clock = Some(now);
         if let Some(dated) = &mut self.dated {
             dated.now = Some(now);
             if dated.prune_time.is_due(now) {

@@ -26,6 +26,12 @@ use crate::sink::{Line, Lines, Next};
 /// After a failed rotation, the old file is written to for this long before the next attempt.
 const RETRY_NANOS: i64 = 10_000_000_000;
 
+/// Returns the time by which a line belongs to a file: when it happened. For a record of another program that is when it
+/// arrived, because times that anybody may send must not close files, and so remove older ones.
+pub(super) fn file_time(line: &Line<'_>, clock: Timestamp) -> Timestamp {
+    if line.is_relayed { clock } else { line.time }
+}
+
 #[derive(Debug)]
 pub(super) struct RotatingWriter {
     pub(super) files: Arc<LogFiles>,
@@ -86,15 +92,16 @@ impl RotatingWriter {
         &self.files.directory
     }
 
-    pub(super) fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+    /// `clock`: what the time is now.
+    pub(super) fn write(&mut self, lines: &mut Lines, clock: Timestamp) -> Result<(), Error> {
         while !lines.is_empty() {
-            let time = lines.iter().next().map_or_else(Timestamp::default, |line| line.time);
+            let time = lines.iter().next().map_or(clock, |line| file_time(&line, clock));
             self.at(time);
             if !self.active.awaits_rest() {
                 self.follow()?;
             }
             let size = self.active.settle(lines).map_err(failed("write to", &self.files.active_path))?;
-            if self.is_due(size, lines) && !self.is_waiting(time) {
+            if self.is_due(size, lines, clock) && !self.is_waiting(time) {
                 if self.files.period_of.is_some() && self.is_over(time) {
                     // The caller begins the file of the next period.
                     return Ok(());
@@ -102,7 +109,7 @@ impl RotatingWriter {
                 self.attempt_rotation(time);
                 continue;
             }
-            let run = self.run(size, lines);
+            let run = self.run(size, lines, clock);
             if let Err(error) = self.active.append(lines, run, &mut self.durable.kept) {
                 self.make_room(error, time)?;
             }
@@ -281,19 +288,20 @@ impl RotatingWriter {
     }
 
     /// Returns whether a rotation is due before the first line.
-    fn is_due(&mut self, size: u64, lines: &Lines) -> bool {
+    fn is_due(&mut self, size: u64, lines: &Lines, clock: Timestamp) -> bool {
         let Some(line) = lines.iter().next().filter(|_| lines.at_line_start()) else { return false };
+        let time = file_time(&line, clock);
         if self.files.period_of.is_some() {
-            let is_other = self.schedule.state_at(line.time) != PeriodState::Current;
+            let is_other = self.schedule.state_at(time) != PeriodState::Current;
             return is_other || (size > 0 && (self.wanted || !self.fits(size, &line)));
         }
-        if size == 0 || self.schedule.state_at(line.time) == PeriodState::ClockSteppedBack {
-            self.schedule.begin(Some(line.time));
+        if size == 0 || self.schedule.state_at(time) == PeriodState::ClockSteppedBack {
+            self.schedule.begin(Some(time));
         }
         if size == 0 {
             self.wanted = false;
         }
-        self.wanted || !self.fits(size, &line) || self.schedule.state_at(line.time) == PeriodState::Over
+        self.wanted || !self.fits(size, &line) || self.schedule.state_at(time) == PeriodState::Over
     }
 
     fn fits(&self, size: u64, line: &Line<'_>) -> bool {
@@ -304,7 +312,7 @@ impl RotatingWriter {
     /// Returns how many bytes to write in one call: the first line, or the rest of it, and the lines that go with it.
     ///
     /// Lines in several chunks, as after a failure, take a call for each chunk.
-    fn run(&self, size: u64, lines: &Lines) -> usize {
+    fn run(&self, size: u64, lines: &Lines, clock: Timestamp) -> usize {
         let most = lines.as_bytes().len();
         let unlimited = self.failed_at.is_some() || (self.rotate_bytes.is_none() && self.schedule.is_endless());
         if unlimited && lines.at_line_start() {
@@ -313,7 +321,8 @@ impl RotatingWriter {
         let mut run = 0;
         for line in lines.iter() {
             let goes_on = unlimited
-                || (self.fits(size + run as u64, &line) && self.schedule.state_at(line.time) == PeriodState::Current);
+                || (self.fits(size + run as u64, &line)
+                    && self.schedule.state_at(file_time(&line, clock)) == PeriodState::Current);
             if run > 0 && (!goes_on || run + line.bytes.len() > most) {
                 break;
             }

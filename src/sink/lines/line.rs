@@ -4,7 +4,7 @@ use tracing::Level;
 
 use super::buffer::Lines;
 use super::chunk::{Chunk, Entry, State};
-use crate::record::{SpanId, Timestamp, TraceId};
+use crate::record::{SpanId, Timestamp, TraceId, is_relayed};
 
 /// One rendered line, or what is left of it.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,8 @@ pub struct Line<'a> {
     pub target: Option<&'a str>,
     /// The ids, where the sink asked for them with [`Profile::columns`](super::super::Profile::columns).
     pub columns: Option<&'a Columns>,
+    /// Another program made the record, and says when.
+    pub(crate) is_relayed: bool,
     /// Written by the log about itself, or the rest of a dropped line: no book counts it.
     #[cfg_attr(not(feature = "spool"), allow(dead_code))]
     pub(crate) is_notice: bool,
@@ -64,6 +66,7 @@ impl<'a> Line<'a> {
             time: entry.time,
             target: log_target.or_else(|| entry.meta.map(|meta| meta.target())),
             columns,
+            is_relayed: entry.meta.is_some_and(is_relayed),
             is_notice: entry.counted() == 0,
         }
     }

@@ -74,6 +74,7 @@ impl Stored<'_> {
             time: self.time,
             target: self.columns.log_target.as_deref(),
             columns: Some(&self.columns),
+            is_relayed: false,
             is_notice: self.is_notice,
         }
     }

@@ -3,12 +3,15 @@
 
 use std::fs;
 
-use spanline::RollingFile;
+use spanline::record::{Relayed, Timestamp};
 use spanline::sink::{Control, Sink, Weekday};
+use spanline::{Output, RollingFile};
 use tracing::Level;
+use tracing_subscriber::Registry;
 
 use crate::files::child_process::child;
 use crate::support::log_directory::{Dir, NOON, Play, at, later, lines, refusal, set_written};
+use crate::support::stage::fixed;
 
 #[test]
 fn rotates_before_the_line_that_would_pass_the_size() {
@@ -36,6 +39,27 @@ fn rotates_with_the_first_line_of_a_new_period() {
     assert_eq!(dir.closed(), ["before\n", "at midnight\na little late\nafter\n"]);
     assert_eq!(dir.segments()[0], "orders.2026-11-20-000001.log");
     assert_eq!(dir.active(), "next day\n");
+}
+
+/// Anybody may send any time: lines of two days, one after the other, would close a file each and remove all older ones.
+#[test]
+fn times_of_relayed_records_close_no_files_and_remove_none() {
+    let times =
+        [i64::MIN, i64::MAX, 0, 1_795_000_000_000_000_000, 1_795_500_000_000_000_000].map(Timestamp::from_nanos);
+    for dated in [false, true] {
+        let dir = Dir::new();
+        let log = if dated { RollingFile::new(dir.join("orders.%Y-%m-%d.log")) } else { dir.log() };
+        let log = log.daily().keep_files(1).keep_for(std::time::Duration::from_secs(86_400));
+        let (_layer, guard) = fixed().output(Output::new(log)).build::<Registry>().unwrap();
+        for time in times.iter().cycle().take(50) {
+            guard.handle().relay(&Relayed::new(Level::INFO, *time).message("line")).unwrap();
+            guard.handle().flush(crate::support::wait::PATIENCE).unwrap();
+        }
+        guard.close().unwrap();
+        let names: Vec<_> = dir.names().into_iter().filter(|name| !name.starts_with('.')).collect();
+        let [name] = &names[..] else { panic!("{names:?}") };
+        assert_eq!(fs::read_to_string(dir.join(name)).unwrap().lines().count(), 50);
+    }
 }
 
 #[test]

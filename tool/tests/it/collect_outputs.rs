@@ -136,3 +136,22 @@ fn a_line_of_a_service_beyond_the_limit_is_the_same_after_many_attempts() {
         assert!(row.contains("service-") && row.matches("original_service").count() == 1, "{row}");
     }
 }
+
+/// Whoever sends lines of two days in turn would otherwise close a file with each, and remove those of all others.
+#[test]
+fn times_of_senders_close_no_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--listen", "length32://127.0.0.1:0", "--to", "files:logs", "--keep-files", "1"];
+    let mut collector = Collector::start(folder.path(), &args);
+    let mut sender = connect(collector.at(0));
+    for number in 1..=40 {
+        let day = 1 + number % 9;
+        let line = format!(r#"{{"service":"orders","time":"202{day}-01-01T00:00:00Z","message":"{number}"}}"#);
+        sender.write_all(&frame(&line)).unwrap();
+        let mut count = [0; 4];
+        sender.read_exact(&mut count).unwrap();
+        assert_eq!(u32::from_be_bytes(count), number);
+    }
+    collector.stop();
+    assert_eq!(super::collect_support::messages(&folder.path().join("logs"), "orders").len(), 40);
+}
