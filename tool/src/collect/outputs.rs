@@ -47,6 +47,13 @@ pub(crate) struct Writing {
     pub(super) sync: bool,
 }
 
+impl Writing {
+    /// Returns whether an output has a file for each service.
+    pub(super) fn has_files(&self) -> bool {
+        self.to.iter().any(|to| to.starts_with("files:"))
+    }
+}
+
 /// One output. Its text may hold a password.
 #[derive(Clone)]
 enum Target {

@@ -75,6 +75,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
         is_behind: false,
         left: (0, (0, 0)),
         has_failed: false,
+        has_files: settings.writing.has_files(),
         services: HashSet::new(),
     });
     let writing = runtime.spawn_blocking(writing);

@@ -5,6 +5,8 @@
 //!
 //! - An output that is stuck, or whose queue is full, leaves the batches unwritten. Until a flush succeeds, no further
 //!   record is relayed: what is sent again does not pile up in queues.
+//! - Where each service has a file, lines are relayed service by service: a sender of many services would make each line open
+//!   and close a file, and all others wait for that.
 //! - An output that does not take a line for good, such as a database that refuses a value, must not stop its sender for good.
 //!   The batches are relayed again in halves until that line is found. A record about it is written in its place.
 
@@ -95,6 +97,8 @@ pub(super) struct Outputs {
     pub(super) left: (u64, (u64, u64)),
     /// The last attempt has failed.
     pub(super) has_failed: bool,
+    /// An output has a file for each service.
+    pub(super) has_files: bool,
     /// The services with a file.
     pub(super) services: HashSet<String>,
 }
@@ -149,7 +153,12 @@ impl Outputs {
         for record in group.iter_mut().flat_map(|job| &mut job.batch.records) {
             self.bound_service(record);
         }
-        let all = self.attempt(group.iter().flat_map(|job| &job.batch.records));
+        let mut records: Vec<_> = group.iter().flat_map(|job| &job.batch.records).collect();
+        if self.has_files {
+            // Each file is opened once, however the services of lines take turns.
+            records.sort_by_key(|record| &record.service);
+        }
+        let all = self.attempt(records.into_iter());
         self.has_failed = all.is_err();
         for job in group {
             let result = match all {
