@@ -6,7 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spanline::record::Timestamp;
 use tokio::sync::mpsc;
@@ -24,6 +24,9 @@ const MAX_DATAGRAM: usize = 64 << 10;
 
 /// The system's buffer, as far as it allows.
 pub(super) const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// What a datagram takes of the system's buffer at least, besides its bytes.
+const OVERHEAD: usize = 512;
 
 /// How often the system is asked how much it has dropped.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -73,7 +76,7 @@ pub(super) async fn serve(socket: Socket, at: Option<SocketAddr>, format: Format
 async fn write(mut batches: mpsc::Receiver<Batch>, shared: &Shared) {
     while let Some(mut batch) = batches.recv().await {
         while let Outcome::NotWritten(again) = shared.writer.write(batch).await {
-            if shared.stop.deadline().is_some_and(|end| end <= std::time::Instant::now()) {
+            if shared.stop.deadline().is_some_and(|end| end <= Instant::now()) {
                 return;
             }
             batch = again;
@@ -100,22 +103,31 @@ impl Receiver {
             };
             self.take(received, &batches).await;
         }
-        // What the system has by now.
-        while let Ok(received) = self.socket.try_receive(&mut self.buffer) {
-            self.take(Ok(received), &batches).await;
-            if stop.deadline().is_none_or(|end| end <= std::time::Instant::now()) {
-                break;
-            }
+        // What the system has by now. More may come without an end, and the outputs need some time, too.
+        let reserve = self.shared.limits.shutdown_timeout / 4;
+        let last = stop.deadline().and_then(|end| end.checked_sub(reserve)).unwrap_or_else(Instant::now);
+        let mut left = 2 * RECEIVE_BUFFER;
+        while left > 0
+            && Instant::now() < last
+            && let Ok(received) = self.socket.try_receive(&mut self.buffer)
+        {
+            left = left.saturating_sub(self.take(Ok(received), &batches).await);
         }
     }
 
-    /// Takes a datagram, and all that are there behind it.
-    async fn take(&mut self, mut received: io::Result<(usize, Option<SocketAddr>)>, batches: &mpsc::Sender<Batch>) {
+    /// Takes a datagram, and all that are there behind it. Returns what they took of the system's buffer, at least.
+    async fn take(
+        &mut self,
+        mut received: io::Result<(usize, Option<SocketAddr>)>,
+        batches: &mpsc::Sender<Batch>,
+    ) -> usize {
+        let mut taken = 0;
         let turn = self.shared.memory.turn().await;
         let mut batch = Batch::default();
         let now = Timestamp::now();
         while let Ok((length, from)) = received {
             self.add(&mut batch, length, from, now);
+            taken += OVERHEAD + length;
             if batch.is_full() {
                 break;
             }
@@ -124,12 +136,13 @@ impl Receiver {
         if batch.records.is_empty() {
             // An error of a socket that never connects is about another's datagram.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            return;
+            return taken;
         }
         batch.take_memory(&self.shared.memory).await;
         drop(turn);
         batch.count_in(&self.shared.counts);
         let _ = batches.send(batch).await;
+        taken
     }
 
     fn add(&mut self, batch: &mut Batch, length: usize, from: Option<SocketAddr>, now: Timestamp) {
