@@ -28,6 +28,8 @@ pub(super) async fn serve(stream: Box<dyn Stream>, sender: String, address: Opti
     let mut stop = shared.stop.clone();
     let longest = shared.limits.line_timeout;
     let mut builder = http1::Builder::new();
+    // A sender may close its direction behind its last request, and read the answer.
+    builder.half_close(true);
     builder.timer(TokioTimer::new()).header_read_timeout(longest).max_buf_size(MAX_HEAD);
     let requests = Arc::new(());
     let open = Arc::downgrade(&requests);

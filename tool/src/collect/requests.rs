@@ -66,6 +66,10 @@ async fn write(request: Request<Incoming>, sender: &str, shared: &Arc<Shared>) -
     {
         return refusal(StatusCode::UNAUTHORIZED, "expected the header Authorization with Bearer and the token");
     }
+    // Any page that somebody on this machine visits can send such requests here.
+    if shared.checks.token.is_none() && head.headers.contains_key(header::ORIGIN) {
+        return refusal(StatusCode::FORBIDDEN, "expected a sender that is no browser, or the token; add --token-file");
+    }
     let kind = kind(&head.method, head.uri.path(), &head.headers)?;
     let Some(coding) = Coding::of(value(header::CONTENT_ENCODING)) else {
         return refusal(
