@@ -27,6 +27,14 @@ impl Token {
         let mut text = Vec::new();
         let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text));
         read.map_err(|error| wrong(error.to_string()))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let is_open_to_all = |file: std::fs::Metadata| file.permissions().mode() & 0o002 != 0;
+            if std::fs::metadata(path).is_ok_and(is_open_to_all) {
+                return Err(wrong("anybody may write to it, and so choose the token; expected mode 0600".to_owned()));
+            }
+        }
         let token = text.trim_ascii();
         if text.len() as u64 == MAX_BYTES || token.len() < MIN_BYTES || !token.iter().all(u8::is_ascii_graphic) {
             let expected = format!("expected a token of at least {MIN_BYTES} printable characters without spaces");
@@ -71,6 +79,15 @@ mod tests {
         let path = folder.path().join("token");
         std::fs::write(&path, "0123456789abcdef\n").unwrap();
         assert!(Token::read(&path).is_ok());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let chmod = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            chmod(0o666);
+            let error = Token::read(&path).unwrap_err().to_string();
+            assert!(error.contains("anybody may write to it") && !error.contains("0123456789"), "{error}");
+            chmod(0o600);
+        }
         for wrong in ["", "hunter2\n", "0123456789 abcdef"] {
             std::fs::write(&path, wrong).unwrap();
             let error = Token::read(&path).unwrap_err().to_string();
