@@ -153,7 +153,7 @@ impl Memory {
         Arc::clone(&self.parsing).acquire_owned().await.ok()
     }
 
-    /// Waits for the turn to parse so many bytes at once. Larger ones leave fewer turns to others.
+    /// Waits for the turn to parse `bytes` at once. More bytes leave fewer turns to others.
     pub(super) async fn turn_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let turns = (1 + bytes / BATCH_BYTES).min(self.turns);
         Arc::clone(&self.parsing).acquire_many_owned(u32::try_from(turns).unwrap_or(1)).await.ok()

@@ -137,7 +137,7 @@ fn a_line_of_a_service_beyond_the_limit_is_the_same_after_many_attempts() {
     }
 }
 
-/// Whoever sends lines of two days in turn would otherwise close a file with each, and remove those of all others.
+/// Lines of two days in turn would otherwise close a file each, and remove those of all other senders.
 #[test]
 fn times_of_senders_close_no_files() {
     let folder = tempfile::tempdir().unwrap();
