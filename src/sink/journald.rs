@@ -108,6 +108,13 @@ impl Sink for Journald {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return Err(Error::io(format!("the journal at {} takes no lines", self.path.display()), error));
                 }
+                // The others follow.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {
+                    return Err(Error::rejected(format!(
+                        "the journal takes no line of {} bytes: {error}",
+                        line.bytes.len()
+                    )));
+                }
                 Err(error) => return Err(self.failed("write to the journal at", error)),
             }
             self.reconnect.succeeded();
@@ -147,7 +154,14 @@ fn send(socket: &UnixDatagram, entry: &[u8]) -> io::Result<()> {
     match socket.send(entry) {
         Ok(sent) if sent < entry.len() => Err(io::Error::other("the journal took part of an entry")),
         Ok(_) => Ok(()),
-        Err(error) if is_too_large(&error) => send_file(socket, &sealed(entry)?),
+        Err(error) if is_too_large(&error) => {
+            // Where a sandbox forbids files in memory, that does not change.
+            let named = |error: io::Error| match error.kind() {
+                ErrorKind::PermissionDenied => io::Error::new(ErrorKind::Unsupported, error),
+                _ => error,
+            };
+            send_file(socket, &sealed(entry).map_err(named)?)
+        }
         Err(error) => Err(error),
     }
 }

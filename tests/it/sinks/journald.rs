@@ -18,6 +18,9 @@ use tempfile::TempDir;
 use tracing::{Dispatch, error, info, info_span, warn};
 use tracing_subscriber::prelude::*;
 
+use crate::support::child::child;
+#[cfg(target_os = "linux")]
+use crate::support::seccomp::refuse;
 use crate::support::stage::{fixed, messages};
 use crate::support::wait::{PATIENCE, until};
 
@@ -201,6 +204,30 @@ fn a_line_that_is_too_large_for_a_datagram_comes_in_a_sealed_file() {
     assert_eq!(value(&journal.next(), "MESSAGE"), text);
     assert_eq!(value(&journal.next(), "MESSAGE"), "small");
     guard.close().unwrap();
+}
+
+/// As in a sandbox that forbids files in memory: a line that needs one is lost, which is counted, and holds up no other.
+#[cfg(target_os = "linux")]
+#[test]
+fn promise_41_a_line_that_the_system_cannot_pass_on_does_not_hold_up_the_others() {
+    child(this_test!(), &[], || {
+        refuse(libc::SYS_memfd_create, None, libc::EPERM);
+        let mut journal = Journal::start();
+        let (subscriber, guard) = start(fixed().max_line_bytes(8 << 20_u64).output(Output::new(journal.sink())));
+        let large = "x".repeat(4 << 20);
+        tracing::dispatcher::with_default(&subscriber, || {
+            info!("before");
+            info!(large, "large");
+            info!("after");
+        });
+        let before = journal.next();
+        let after = journal.next();
+        assert_eq!((value(&before, "MESSAGE"), value(&after, "MESSAGE")), ("before", "after"));
+        guard.handle().flush(PATIENCE).unwrap();
+        let books = guard.handle().metrics().outputs.remove(0);
+        assert_eq!((books.written.total(), books.dropped.total()), (2, 1), "{books:#?}");
+        guard.close().unwrap();
+    });
 }
 
 #[test]
