@@ -42,11 +42,17 @@ pub(crate) struct Lenient {
 pub(crate) fn parse_leniently(text: &str) -> Lenient {
     let mut lenient = Lenient { directives: Directives::default(), mistakes: 0, first: None };
     for directive in split(text).map(str::trim).filter(|directive| !directive.is_empty()) {
+        let set = &mut lenient.directives;
         let result = match directive.contains(['[', ']', '{', '}']) {
-            true => read_in_context(directive).map(|found| lenient.directives.add_in_context(found)),
+            true => read_in_context(directive).map(|found| set.add_in_context(found)),
             false => match read(directive) {
-                Ok((None, level)) => Ok(lenient.directives.set_others(level)),
-                Ok((Some(target), level)) => Ok(lenient.directives.set(target, level)),
+                Ok((target, level)) => {
+                    match target {
+                        Some(target) => set.set(target, level),
+                        None => set.set_others(level),
+                    }
+                    Ok(())
+                }
                 // Advice costs more than a look, and is read once.
                 Err(why) => Err(if lenient.first.is_none() { why.advice() } else { String::new() }),
             },
