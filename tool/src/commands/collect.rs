@@ -11,7 +11,7 @@ Examples:
   spanline collect --listen syslog+udp://127.0.0.1:514 --listen http://127.0.0.1:4318 --to files:logs --to sqlite:log.db
 
 Exit status:
-  0  ended by SIGTERM or Ctrl-C, and everything was written
+  0  ended by SIGTERM or Ctrl-C; everything that was acknowledged is written
   1  something could not be opened or written; stderr says what
   2  the command line is wrong";
 
