@@ -19,6 +19,7 @@ macro_rules! pages {
 pages! {
     collect = "collect.md";
     comparison = "comparison.md";
+    configuration = "configuration.md";
     configuration_in_code = "configuration-in-code.md";
     context = "context.md";
     databases = "databases.md";

@@ -29,12 +29,12 @@ use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
 
 /// The mask of outputs has this many bits.
-const MAX_OUTPUTS: usize = 64;
+pub(super) const MAX_OUTPUTS: usize = 64;
 
 /// A shorter line could not hold the log's own keys.
-const MIN_LINE_BYTES: u64 = 256;
+pub(super) const MIN_LINE_BYTES: u64 = 256;
 /// A record's offsets have 32 bits.
-const MAX_LINE_BYTES: u64 = 1 << 30;
+pub(super) const MAX_LINE_BYTES: u64 = 1 << 30;
 
 impl Builder {
     /// Starts the log and returns its layer, for your own registry.
@@ -46,6 +46,17 @@ impl Builder {
     /// A directive is bad, a limit is out of bounds, two outputs have the same name or the same file, or a sink cannot
     /// be opened; its path and the cause are in the error.
     pub fn build<S>(self) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        #[cfg(feature = "config")]
+        let this = self.complete_settings()?;
+        #[cfg(not(feature = "config"))]
+        let this = self;
+        this.build_complete()
+    }
+
+    fn build_complete<S>(self) -> Result<(impl tracing_subscriber::Layer<S> + use<S>, Guard), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -69,7 +80,15 @@ impl Builder {
     ///
     /// # Errors
     /// As [`build`](Self::build). Also if a global subscriber or a logger is already installed; no file is then opened.
-    pub fn init(mut self) -> Result<Guard, Error> {
+    pub fn init(self) -> Result<Guard, Error> {
+        #[cfg(feature = "config")]
+        let this = self.complete_settings()?;
+        #[cfg(not(feature = "config"))]
+        let this = self;
+        this.init_complete()
+    }
+
+    fn init_complete(mut self) -> Result<Guard, Error> {
         if let Some(early) = self.integrations.early.take() {
             self.filters.read_from("RUST_LOG");
             self.diagnostics.log_panics.get_or_insert(true);
@@ -177,6 +196,10 @@ impl Builder {
         }
         if let Some(wrong) = wrong_variable {
             guard.complain("filter variable", &wrong);
+        }
+        #[cfg(feature = "config")]
+        for note in &self.integrations.configured.notes {
+            guard.complain("configuration", note);
         }
         start::complain_of_time_zone(&guard, uses_local_time);
         #[cfg(all(unix, feature = "signals"))]

@@ -11,8 +11,9 @@ use super::settings::{Diagnostics, FilterSettings, Integrations, RateLimits};
 use crate::byte_size::ByteSize;
 use crate::complaint::Complaints;
 use crate::context::IdSource;
-use crate::control::{Deadlines, Guard};
-use crate::error::Error;
+use crate::control::Deadlines;
+#[cfg(doc)]
+use crate::control::Guard;
 use crate::record::{Clock, OwnedValue, Statics, Timestamp};
 use crate::redact::Redact;
 use crate::sink::{Stderr, Stdout};
@@ -53,20 +54,6 @@ pub fn builder() -> Builder {
         diagnostics: Diagnostics::default(),
         integrations: Integrations::default(),
     }
-}
-
-/// Installs a log with the twelve-factor defaults.
-///
-/// It writes JSON lines to stdout, or [`Console`](crate::schema::Console) lines if stdout is a terminal. `RUST_LOG`
-/// filters them. Without it, INFO and above are logged.
-///
-/// The log ends when the guard is dropped: keep it until the end of `main`. If it is not dropped, the log ends with the
-/// process; see [`Guard`].
-///
-/// # Errors
-/// A global subscriber or a logger of the `log` crate is already installed.
-pub fn init() -> Result<Guard, Error> {
-    builder().init()
 }
 
 impl Builder {

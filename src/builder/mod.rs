@@ -3,12 +3,14 @@
 //! [`Builder`] and [`Output`] hold the settings, and `settings` groups them by purpose. The setters are in a file for
 //! each group: `filters`, `rate_limits`, `diagnostics`, `integrations`, `redact`. `assemble` checks the settings and
 //! starts the log; `start` starts one output; `install` makes the log the process's own, and `early`
-//! keeps what comes before. Setters accept any value: `init` and `build` check the limits and refuse
+//! keeps what comes before. `configured` has what a text or the program sets last. Setters accept any value: `init` and `build` check the limits and refuse
 //! a value that is out of bounds.
 
 mod assemble;
 #[expect(clippy::module_inception, reason = "the file holds the type that the folder is about")]
 mod builder;
+#[cfg(feature = "config")]
+mod configured;
 mod diagnostics;
 mod early;
 mod filters;
@@ -22,6 +24,8 @@ mod redact;
 mod settings;
 mod start;
 
-pub use builder::{Builder, builder, init};
+pub use builder::{Builder, builder};
+#[cfg(feature = "config")]
+pub(crate) use configured::{Configured, Source};
 pub use early::{Early, early};
 pub use output::{JournalPrefix, Output};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
+#[cfg(feature = "config")]
+use super::configured::Configured;
 use super::early::Early;
 use crate::advice::quoted;
 #[cfg(all(unix, feature = "signals"))]
@@ -183,6 +185,9 @@ pub(super) struct Integrations {
     pub(super) log: bool,
     /// What was logged before.
     pub(super) early: Option<Early>,
+    /// What completes the settings.
+    #[cfg(feature = "config")]
+    pub(super) configured: Configured,
     #[cfg(feature = "opentelemetry")]
     pub(super) opentelemetry: bool,
     #[cfg(all(unix, feature = "signals"))]
@@ -194,6 +199,8 @@ impl Default for Integrations {
         Self {
             log: true,
             early: None,
+            #[cfg(feature = "config")]
+            configured: Configured::default(),
             #[cfg(feature = "opentelemetry")]
             opentelemetry: false,
             #[cfg(all(unix, feature = "signals"))]

@@ -1,5 +1,6 @@
 //! Starts one output: its name, its file, its lane.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +26,9 @@ use crate::time_zone;
 use crate::worker::{Evidence, Lane, LaneConfig};
 
 /// A smaller queue could not hold a few lines.
-const MIN_QUEUE_BYTES: u64 = 4 << 10;
+pub(super) const MIN_QUEUE_BYTES: u64 = 4 << 10;
 /// A queue's offsets have 32 bits.
-const MAX_QUEUE_BYTES: u64 = 1 << 30;
+pub(super) const MAX_QUEUE_BYTES: u64 = 1 << 30;
 
 /// What all outputs of a log share.
 pub(super) struct Common<'a> {
@@ -226,11 +227,11 @@ pub(super) fn complain_of_time_zone(guard: &Guard, is_used: bool) {
     }
 }
 
-/// Checks that no two outputs write to one file: they would mix their lines and rotate it under each other.
+/// Returns the paths that outputs write to.
 ///
 /// # Errors
-/// Names the path.
-pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
+/// Two outputs write to one file.
+pub(super) fn different_paths(outputs: &[Output]) -> Result<Vec<PathBuf>, Error> {
     let mut seen = Vec::new();
     for path in outputs.iter().filter_map(|output| output.profile.path.as_deref()) {
         let known = resolved(path);
@@ -242,6 +243,15 @@ pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
         }
         seen.push(known);
     }
+    Ok(seen)
+}
+
+/// Checks that no two outputs write to one file: they would mix their lines and rotate it under each other.
+///
+/// # Errors
+/// Names the path.
+pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
+    let seen = different_paths(outputs)?;
     for output in outputs {
         let own = output.profile.path.as_deref().map(resolved);
         let others = || seen.iter().filter(|path| Some(*path) != own.as_ref()).cloned().collect();

@@ -46,6 +46,19 @@ pub(crate) struct Watch {
     pub(crate) reopen: bool,
 }
 
+impl Watch {
+    /// # Errors
+    /// SIGHUP is to end the process and to reopen its files.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.end_at_hangup && self.reopen {
+            let text =
+                "SIGHUP cannot both end the process and reopen its files: remove flush_on_sighup or reopen_on_sighup";
+            return Err(Error::invalid(text));
+        }
+        Ok(())
+    }
+}
+
 fn watched() -> MutexGuard<'static, Watch> {
     sync::lock(&WATCHED)
 }
@@ -63,12 +76,12 @@ fn watched() -> MutexGuard<'static, Watch> {
 /// thread.
 pub(crate) fn watch(wanted: Watch) -> Result<(), Error> {
     let mut watched = watched();
-    let (ends, reopens) = (wanted.end_at_hangup || watched.end_at_hangup, wanted.reopen || watched.reopen);
-    if ends && reopens {
-        let text =
-            "SIGHUP cannot both end the process and reopen its files: remove flush_on_sighup or reopen_on_sighup";
-        return Err(Error::invalid(text));
+    Watch {
+        end: false,
+        end_at_hangup: wanted.end_at_hangup || watched.end_at_hangup,
+        reopen: wanted.reopen || watched.reopen,
     }
+    .check()?;
     if wanted.end && !watched.end {
         watch_for_the_end(&ENDING).map_err(|error| Error::io("cannot watch for SIGTERM, SIGINT and SIGQUIT", error))?;
         watched.end = true;

@@ -76,10 +76,19 @@ impl FlightRecorder {
     /// # Errors
     /// A directive is bad, or a limit is out of bounds.
     pub(crate) fn start(self) -> Result<(Directives, Level, HeldLines), Error> {
+        let (all, each) = self.sizes()?;
+        let filter = self.filter.parse().map_err(|error| error.of("flight_recorder"))?;
+        Ok((filter, self.release_at, HeldLines::new(all, each)))
+    }
+
+    /// Returns the memory of all requests, and of one.
+    ///
+    /// # Errors
+    /// A limit is out of bounds.
+    pub(crate) fn sizes(&self) -> Result<(usize, usize), Error> {
         let all = self.memory_bytes.within("FlightRecorder::memory_bytes", MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)?;
         let setting = "FlightRecorder::memory_bytes_per_request";
         let each = self.memory_bytes_per_request.within(setting, MIN_MEMORY_BYTES, MAX_MEMORY_BYTES_PER_REQUEST)?;
-        let filter = self.filter.parse().map_err(|error| error.of("flight_recorder"))?;
-        Ok((filter, self.release_at, HeldLines::new(all, each)))
+        Ok((all, each))
     }
 }

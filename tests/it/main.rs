@@ -13,6 +13,8 @@ macro_rules! this_test {
 }
 
 mod api;
+#[cfg(all(feature = "config", feature = "http", feature = "postgres", feature = "spool"))]
+mod config;
 mod context;
 mod figures;
 mod files;

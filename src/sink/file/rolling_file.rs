@@ -271,8 +271,11 @@ impl RollingFile {
         self.rotate_bytes.is_some() || self.calendar.period.is_some()
     }
 
-    /// Opens the file.
-    fn open(&self) -> Result<LogWriter, Error> {
+    /// Checks what can be known without a look at the directory.
+    ///
+    /// # Errors
+    /// Settings that do not fit together, or that no file can have.
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
         if self.rotate_bytes == Some(0) {
             return invalid("rotate_bytes is 0 B; expected at least 1 B");
@@ -301,6 +304,13 @@ impl RollingFile {
         if let Some(mode) = self.new_files.mode.filter(|mode| mode & !Attributes::MODE_MASK != 0) {
             return invalid(&format!("file_mode is {mode:04o}; expected bits of {:04o} only", Attributes::MODE_MASK));
         }
+        Ok(())
+    }
+
+    /// Opens the file.
+    fn open(&self) -> Result<LogWriter, Error> {
+        self.check()?;
+        let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
         let path = std::path::absolute(&self.path).map_err(failed("open", &self.path))?;
         let pattern = match PathPattern::parse(&path) {
             Err(mistake) => return invalid(&mistake),

@@ -232,6 +232,15 @@ impl Http {
     }
 
     /// Notes a setting that is wrong, unless another one is.
+    /// Checks the settings, without a connection.
+    #[cfg(feature = "config")]
+    pub(crate) fn check_settings(&self) -> Result<(), Error> {
+        match &self.wrong {
+            Some(error) => Err(Error::invalid(format!("{error:#}"))),
+            None => self.settings.check(),
+        }
+    }
+
     pub(super) fn fail(&mut self, error: Error) {
         self.wrong.get_or_insert(error);
     }

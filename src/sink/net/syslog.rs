@@ -211,7 +211,7 @@ impl Syslog {
     }
 
     /// Checks the name of the element: RFC 5424's `SD-NAME`.
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let name = &self.settings.element;
         let is_plain = name.bytes().all(|byte| byte.is_ascii_graphic() && !b"=]\"".contains(&byte));
         let is_own = name.split_once('@').is_some_and(|(name, number)| {

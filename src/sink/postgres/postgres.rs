@@ -156,6 +156,12 @@ impl Postgres {
         self
     }
 
+    /// Checks the settings, without a connection.
+    #[cfg(feature = "config")]
+    pub(crate) fn check_settings(&self) -> Result<(), Error> {
+        self.check().map(drop)
+    }
+
     fn check(&self) -> Result<(Address, Table), Error> {
         if self.timeout.as_millis() == 0 {
             return Err(Error::invalid("timeout is zero; expected at least 1 ms, such as 5 s"));

@@ -247,7 +247,7 @@ impl Route {
 
     /// # Errors
     /// A limit is out of bounds, or the default name is not safe.
-    fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         let Limits { default_name, open_files, idle } = &self.limits;
         if self.field.is_empty() {
             return Err(Error::invalid("the field of a route has no name; expected one such as `tenant`"));

@@ -101,7 +101,7 @@ impl Spool {
         Ok(())
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         self.settings.max_bytes.within("max_bytes", Self::MIN_MAX_BYTES, 1 << 50)?;
         self.settings.replay_bytes.within("replay_bytes_per_second", 1 << 10, 1 << 40)?;
         Ok(())

@@ -109,6 +109,12 @@ impl Sqlite {
         self
     }
 
+    /// Checks the settings, without the file.
+    #[cfg(feature = "config")]
+    pub(crate) fn check_settings(&self) -> Result<(), Error> {
+        self.checked_table().map(drop)
+    }
+
     fn checked_table(&self) -> Result<Table, Error> {
         let table = Table::new(&self.table, &self.columns)?;
         if self.retention.age.is_some() && !table.rows.columns().iter().any(|column| column.is_time()) {

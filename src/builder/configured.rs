@@ -1,0 +1,162 @@
+//! What completes the settings of a builder when the log starts: a text, and what the program forces.
+//!
+//! `config` reads the text. It imports this module, not the other way round: the builder calls what `config` has left here.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::assemble::{MAX_LINE_BYTES, MAX_OUTPUTS, MIN_LINE_BYTES};
+use super::builder::Builder;
+use super::output::Output;
+use super::start::{MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, different_paths};
+use crate::control::StaticFields;
+use crate::error::Error;
+use crate::filter::check_bound;
+use crate::redact::Redact;
+use crate::settings::Registered;
+
+/// Where the text is.
+#[derive(Debug)]
+pub(crate) enum Source {
+    File(PathBuf),
+    Toml(String),
+    Json(String),
+    /// `SPANLINE_CONFIG` names the file.
+    Variable,
+}
+
+/// What completes the settings.
+#[derive(Default)]
+pub(crate) struct Configured {
+    pub(crate) source: Option<Source>,
+    /// The environment that the program selects.
+    pub(crate) environment: Option<String>,
+    /// A file that other users can write to is accepted.
+    pub(crate) allows_writers: bool,
+    pub(crate) registered: Registered,
+    pub(crate) forced: Vec<Force>,
+    /// Applies the text.
+    pub(crate) apply: Option<Apply>,
+    /// Complaints about the text, for the running log.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Settings that no text overrides.
+pub(crate) type Force = Box<dyn FnOnce(Builder) -> Builder + Send>;
+
+type Apply = fn(Builder, Configured) -> Result<Builder, Error>;
+
+impl fmt::Debug for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configured").field("environment", &self.environment).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(crate) fn configured(&mut self) -> &mut Configured {
+        &mut self.integrations.configured
+    }
+
+    /// Applies the text, and what the program forces.
+    ///
+    /// # Errors
+    /// The text has mistakes, or cannot be read.
+    pub(super) fn complete_settings(mut self) -> Result<Self, Error> {
+        let mut configured = std::mem::take(self.configured());
+        let forced = std::mem::take(&mut configured.forced);
+        let builder = match configured.apply {
+            Some(apply) => apply(self, configured)?,
+            None => self,
+        };
+        Ok(forced.into_iter().fold(builder, |builder, force| force(builder)))
+    }
+
+    /// Takes out the output with this name; the sink's own name counts where none was set.
+    pub(crate) fn take_output(&mut self, name: &str) -> Option<Output> {
+        let at = self.outputs.iter().position(|output| output.name.as_ref().unwrap_or(&output.profile.name) == name)?;
+        Some(self.outputs.remove(at))
+    }
+
+    /// Returns what is wrong with the settings of the whole log, each with its key. Nothing is opened.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, Error)> {
+        let mut mistakes = Vec::new();
+        let mut check = |key, result: Result<(), Error>| mistakes.extend(result.err().map(|error| (key, error)));
+        let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES);
+        let bytes = max_line_bytes.as_ref().copied().unwrap_or(usize::MAX);
+        check("max_line_bytes", max_line_bytes.map(drop));
+        check("static_fields", StaticFields::new(self.statics.clone(), self.redact.rules().as_ref(), bytes).map(drop));
+        check("rate_limit", self.rate_limits.limiter().map(drop));
+        check("output", different_paths(&self.outputs).map(drop));
+        if self.outputs.len() > MAX_OUTPUTS {
+            let outputs = self.outputs.len();
+            check("output", Err(Error::invalid(format!("{outputs} outputs; expected at most {MAX_OUTPUTS}"))));
+        }
+        #[cfg(all(unix, feature = "signals"))]
+        check("reopen_on_sighup", self.integrations.signals.check());
+        mistakes
+    }
+
+    pub(crate) fn redact_settings(&self) -> Redact {
+        self.redact.clone()
+    }
+
+    /// Returns what `shutdown_timeout` has set.
+    pub(crate) fn shutdown_waits(&self) -> (Duration, Duration) {
+        (self.deadlines.timeout, self.deadlines.cap)
+    }
+
+    pub(crate) fn takes_log(mut self, takes: bool) -> Self {
+        self.integrations.log = takes;
+        self
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn takes_opentelemetry(mut self, takes: bool) -> Self {
+        self.integrations.opentelemetry = takes;
+        self
+    }
+}
+
+#[cfg(all(unix, feature = "signals"))]
+impl Builder {
+    pub(crate) fn flushes_on_signals(mut self, flushes: bool) -> Self {
+        self.integrations.signals.end = flushes;
+        self
+    }
+
+    pub(crate) fn flushes_on_sighup(mut self, flushes: bool) -> Self {
+        self.integrations.signals.end_at_hangup = flushes;
+        self
+    }
+
+    pub(crate) fn reopens_on_sighup(mut self, reopens: bool) -> Self {
+        self.integrations.signals.reopen = reopens;
+        self
+    }
+}
+
+impl Output {
+    /// Returns what is wrong with the settings, each with its key. Nothing is opened.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, Error)> {
+        let size = self.queue_bytes.within("queue_bytes", MIN_QUEUE_BYTES, MAX_QUEUE_BYTES).map(drop);
+        let filter = self.filter.clone().and_then(|filter| filter.parse().ok());
+        let bound = check_bound(filter.as_ref(), self.below);
+        let wait = match self.synchronous {
+            Some(wait) if wait.is_zero() => Err(Error::invalid("synchronous is zero; expected a longer wait")),
+            _ => Ok(()),
+        };
+        let all = [("queue_bytes", size), ("below", bound), ("synchronous", wait)];
+        all.into_iter().filter_map(|(key, result)| Some((key, result.err()?))).collect()
+    }
+
+    pub(crate) fn deduplicates(mut self, deduplicates: bool) -> Self {
+        self.deduplicates = deduplicates;
+        self
+    }
+
+    pub(crate) fn strips_ansi(mut self, strips: bool) -> Self {
+        self.strips_ansi = strips;
+        self
+    }
+}

@@ -1,0 +1,27 @@
+//! The shortest way to a log: [`init`].
+
+#[cfg(feature = "config")]
+use crate::builder::Builder;
+#[cfg(not(feature = "config"))]
+use crate::builder::builder;
+use crate::control::Guard;
+use crate::error::Error;
+
+/// Installs a log with the twelve-factor defaults.
+///
+/// It writes JSON lines to stdout, or [`Console`](crate::schema::Console) lines if stdout is a terminal. `RUST_LOG`
+/// filters them. Without it, INFO and above are logged. With the feature `config`, the file that the variable
+/// `SPANLINE_CONFIG` names can set everything else.
+///
+/// The log ends when the guard is dropped: keep it until the end of `main`. If it is not dropped, the log ends with the
+/// process; see [`Guard`].
+///
+/// # Errors
+/// A global subscriber or a logger of the `log` crate is already installed, or the file has mistakes.
+pub fn init() -> Result<Guard, Error> {
+    #[cfg(feature = "config")]
+    let builder = Builder::from_env();
+    #[cfg(not(feature = "config"))]
+    let builder = builder();
+    builder.init()
+}

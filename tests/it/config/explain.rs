@@ -1,0 +1,80 @@
+//! What the tool prints: values with their sources, and mistakes in all environments.
+#![cfg(all(
+    target_os = "linux",
+    feature = "http",
+    feature = "journald",
+    feature = "opentelemetry",
+    feature = "otlp",
+    feature = "postgres",
+    feature = "signals",
+    feature = "spool",
+    feature = "sqlite",
+    feature = "syslog",
+    feature = "tls"
+))]
+
+use std::fs;
+
+use spanline::config;
+
+use super::model::schema;
+
+#[test]
+fn promise_44_explain_shows_every_value_in_force_with_its_source_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spanline.toml");
+    let text = "\
+service = 'orders'
+filter = 'info'
+[output.file]
+sink = { file = 'app.log', keep_files = 7, rotate = 'daily' }
+[output.db]
+sink = { postgres = 'postgres://app:hunter2@db/logs', password = { env = 'PGPASSWORD' } }
+[output.http]
+sink = { http = 'https://host/?key=hunter2', headers = { X-Key = 'hunter2' } }
+[env.prod]
+filter = 'warn'
+output.file.sink.keep_files = 30
+";
+    fs::write(&path, text).unwrap();
+    let explained = config::explain(Some(&path), Some("prod")).unwrap();
+    let found = |key: &str| {
+        let row = explained.iter().find(|row| row.key == key).unwrap_or_else(|| panic!("{key} is not explained"));
+        (row.value.clone(), row.source.rsplit('/').next().unwrap().to_owned())
+    };
+    let is =
+        |key: &str, value: &str, source: &str| assert_eq!(found(key), (value.to_owned(), source.to_owned()), "{key}");
+    is("service", "\"orders\"", "spanline.toml:1");
+    is("filter", "\"warn\"", "spanline.toml:10 [env.prod]");
+    is("output.file.sink.keep_files", "30", "spanline.toml:11 [env.prod]");
+    is("output.file.sink.rotate", "\"daily\"", "spanline.toml:4");
+    is("output.file.queue_bytes", "8 MiB", "default");
+    is("max_line_bytes", "1 MiB", "default");
+    is("output.db.sink.password", "{ env = \"PGPASSWORD\" }", "spanline.toml:6");
+    assert!(!format!("{explained:?}").contains("hunter2"));
+    // Each key of the whole log and of its outputs has a row.
+    let schema = schema();
+    for key in schema["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|key| !["env", "output", "$schema"].contains(&key.as_str()))
+    {
+        assert!(explained.iter().any(|row| row.key == *key), "{key}");
+    }
+}
+
+#[test]
+fn a_check_reads_each_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spanline.toml");
+    let text = "service = 'orders'\noutput.a.sink = 'stdout'\n[env.prod]\nfliter = 'warn'\n[env.test]\noutput.a.sink = 'stdot'\n";
+    fs::write(&path, text).unwrap();
+    let message = config::check(&path).unwrap_err().to_string();
+    assert!(
+        message.contains("has 2 mistakes") && message.contains(":4:1: ") && message.contains(":6:17: "),
+        "{message}"
+    );
+    let message = config::check(folder.path().join("missing.toml")).unwrap_err().to_string();
+    assert!(message.contains("missing.toml"), "{message}");
+}
