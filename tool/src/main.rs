@@ -1,4 +1,5 @@
-//! `spanline`: lists and reads the logs that the library `spanline` writes, and receives lines from other programs.
+//! `spanline`: lists and reads the logs that the library `spanline` writes, receives lines from other programs, and checks
+//! files that describe a log.
 //!
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
 //! stderr, and goes on with the rest.
@@ -18,7 +19,7 @@ use clap::Parser;
 use commands::Command;
 use report::Report;
 
-/// List, read and receive logs
+/// List, read, receive and configure logs
 #[derive(Parser)]
 #[command(name = "spanline", version, after_help = report::EXIT_STATUS)]
 struct Args {

@@ -42,6 +42,16 @@ impl Report {
         let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
     }
 
+    /// Reports the mistakes in a file, one a line, each behind its place.
+    #[cfg(feature = "config")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
+    pub(crate) fn mistakes(&mut self, text: &str) {
+        self.has_failed = true;
+        for line in text.lines() {
+            let _ = writeln!(io::stderr(), "{}", escaped_text(line));
+        }
+    }
+
     /// Prints the parser's answer to a command line that names no command: the help, or what is wrong.
     #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn answer(self, answer: &clap::Error) -> ExitCode {

@@ -3,6 +3,8 @@
 mod cat;
 #[cfg(feature = "collect")]
 mod collect;
+#[cfg(feature = "config")]
+mod config;
 mod ls;
 
 use std::io::{self, Write};
@@ -16,6 +18,8 @@ pub(crate) enum Command {
     Cat(cat::Args),
     #[cfg(feature = "collect")]
     Collect(collect::Args),
+    #[cfg(feature = "config")]
+    Config(config::Args),
     Ls(ls::Args),
 }
 
@@ -26,6 +30,8 @@ impl Command {
             Self::Cat(args) => cat::run(&args, output, report),
             #[cfg(feature = "collect")]
             Self::Collect(args) => collect::run(&args, report),
+            #[cfg(feature = "config")]
+            Self::Config(args) => config::run(&args, output, report),
             Self::Ls(args) => ls::run(&args, output, report),
         }
     }

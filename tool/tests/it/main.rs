@@ -17,6 +17,8 @@ mod collect_security;
 mod collect_senders;
 #[cfg(all(unix, feature = "collect"))]
 mod collect_support;
+#[cfg(feature = "config")]
+mod config;
 mod ls;
 mod usage;
 
