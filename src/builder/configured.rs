@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::assemble::{MAX_LINE_BYTES, MAX_OUTPUTS, MIN_LINE_BYTES};
 use super::builder::Builder;
-use super::output::Output;
+use super::output::{JournalPrefix, Output};
 use super::start::{MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, different_paths};
 use crate::control::StaticFields;
 use crate::error::Error;
@@ -148,6 +148,11 @@ impl Output {
         };
         let all = [("queue_bytes", size), ("below", bound), ("synchronous", wait)];
         all.into_iter().filter_map(|(key, result)| Some((key, result.err()?))).collect()
+    }
+
+    pub(crate) fn prefixes(mut self, when: Option<JournalPrefix>) -> Self {
+        self.journal_prefix = when;
+        self
     }
 
     pub(crate) fn deduplicates(mut self, deduplicates: bool) -> Self {

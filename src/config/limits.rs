@@ -59,16 +59,13 @@ pub(super) fn redact(section: &mut Section<'_>, base: Redact) -> Redact {
     let keep = "Names that are not secret, whatever the list says.";
     let values = "Also searches all texts for secrets, by their shape.";
     let last_four = "Shows the last four characters of card numbers and long tokens.";
-    let base = match section.bool(Key::new("default_names", Kind::Bool, "true", default_names)) {
-        Some(false) => Redact::none(),
-        _ => base,
-    };
     section
         .on(base)
+        .bool("default_names", "true", default_names, Redact::default_names)
         .texts("names", "none", "More names that are secret.", Redact::names)
         .texts("keep", "none", keep, |redact, names| names.into_iter().fold(redact, Redact::keep))
-        .flag("values", values, Redact::values)
-        .flag("last_four", last_four, Redact::last_four)
+        .bool("values", "false", values, Redact::scans_values)
+        .bool("last_four", "false", last_four, Redact::shows_last_four)
         .text("replacement", "<redacted>", "What stands for a secret.", Redact::replacement)
         .done()
 }

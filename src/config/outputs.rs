@@ -28,7 +28,8 @@ pub(super) fn output(name: &str, base: Option<Output>, section: &mut Section<'_>
     let below = "Takes only lines that are less severe.";
     let strip = "Removes terminal sequences from texts, such as colours.";
     let synchronous = "Makes each call that logs wait until its line is written, at most this long.";
-    let prefixes = [("if_journal", JournalPrefix::IfJournal), ("always", JournalPrefix::Always)];
+    let prefixes =
+        [("never", None), ("if_journal", Some(JournalPrefix::IfJournal)), ("always", Some(JournalPrefix::Always))];
     let prefix = "When lines begin with the priority that systemd's journal reads.";
     let output = section
         .on(output)
@@ -41,7 +42,7 @@ pub(super) fn output(name: &str, base: Option<Output>, section: &mut Section<'_>
             Output::deduplicates,
         )
         .bool("strip_ansi", "false", strip, Output::strips_ansi)
-        .word("journal_prefix", "never", &prefixes, prefix, Output::journal_prefix)
+        .word("journal_prefix", "never", &prefixes, prefix, Output::prefixes)
         .with(overflow)
         .duration("synchronous", "none", synchronous, Output::synchronous)
         .with(durability)

@@ -134,6 +134,28 @@ impl Redact {
         self
     }
 
+    /// Adds the default names, or removes them and leaves the others.
+    #[cfg(feature = "config")]
+    pub(crate) fn default_names(mut self, are_secret: bool) -> Self {
+        self.names.retain(|name| !names::DEFAULT.contains(&name.as_str()));
+        if are_secret {
+            self.names.extend(names::DEFAULT.map(str::to_owned));
+        }
+        self
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn scans_values(mut self, scans: bool) -> Self {
+        self.values = scans;
+        self
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn shows_last_four(mut self, shows: bool) -> Self {
+        self.last_four = shows;
+        self
+    }
+
     /// Returns the compiled rules; `None` when there is nothing to redact.
     pub(crate) fn rules(&self) -> Option<Arc<Rules>> {
         let names = SecretNames::new(&self.names, &self.keep);

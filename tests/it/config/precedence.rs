@@ -141,6 +141,14 @@ fn names_to_redact_add_to_those_of_the_program() {
     let line = &parsed(&memory)[0];
     let hidden = ["iban", "shoe_size", "password"].map(|key| line[key] == "<redacted>");
     assert_eq!((hidden, &line["user"]), ([true; 3], &"ada".into()), "{line}");
+    // Without the default names, those of the program stay.
+    let (builder, memory) = with_memory(&format!("redact = {{ default_names = false, values = false }}\n{MEMORY}"));
+    run(builder.redact(spanline::Redact::new().name("shoe_size").values()), || {
+        info!(shoe_size = 43, password = "hunter2", "Bearer abcdefghijklmnopqrstuvwxyz0123456789");
+    });
+    let line = &parsed(&memory)[0];
+    assert_eq!((&line["shoe_size"], &line["password"]), (&"<redacted>".into(), &"hunter2".into()), "{line}");
+    assert!(line["message"].as_str().unwrap().contains("abcdef"), "{line}");
 }
 
 #[test]
