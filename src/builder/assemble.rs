@@ -29,7 +29,7 @@ use crate::sink::{Sink, Stdout};
 use crate::worker::Lane;
 
 /// The mask of outputs has this many bits.
-pub(super) const MAX_OUTPUTS: usize = 64;
+pub(crate) const MAX_OUTPUTS: usize = 64;
 
 /// A shorter line could not hold the log's own keys.
 pub(super) const MIN_LINE_BYTES: u64 = 256;

@@ -24,6 +24,8 @@ mod redact;
 mod settings;
 mod start;
 
+#[cfg(feature = "config")]
+pub(crate) use assemble::MAX_OUTPUTS;
 pub use builder::{Builder, builder};
 #[cfg(feature = "config")]
 pub(crate) use configured::{Configured, Source};

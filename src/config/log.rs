@@ -3,7 +3,7 @@
 use tracing::level_filters::LevelFilter;
 
 use super::{limits, outputs, schemas};
-use crate::builder::Builder;
+use crate::builder::{Builder, MAX_OUTPUTS};
 use crate::settings::{Key, Kind, Section, Value, expand};
 
 /// Settings that only code can make, each with the reason. The page lists them.
@@ -105,6 +105,12 @@ fn filter_variable(builder: Builder, section: &mut Section<'_>) -> Builder {
 fn output(builder: Builder, section: &mut Section<'_>) -> Builder {
     let mut builder = Some(builder);
     let key = Key::new("output", Kind::Named("output"), "stdout", "The outputs, each with its name: `[output.file]`.");
+    let count = section.table().get("output").and_then(|node| node.table()).map_or(0, |table| table.0.len());
+    if count > MAX_OUTPUTS {
+        section.ask(key);
+        section.mistake("output", format!("{count} outputs; expected at most {MAX_OUTPUTS}"));
+        return builder.unwrap_or_else(crate::builder::builder);
+    }
     section.each(key, |name, section| {
         let Some(mut log) = builder.take() else { return };
         let base = log.take_output(name);

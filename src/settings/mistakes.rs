@@ -59,11 +59,14 @@ impl Text {
             format!("{}:{line}:{column}: {key}{}", self.name, mistake.message)
         };
         let mut lines: Vec<String> = mistakes.iter().take(MAX_SHOWN).map(shown).collect();
-        if let Some(more) = mistakes.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
-            lines.push(format!("and {more} more"));
+        if mistakes.len() > MAX_SHOWN {
+            lines.push("and more".to_owned());
         }
         match lines.as_slice() {
             [only] => Error::invalid(only.as_str()),
+            _ if mistakes.len() > MAX_SHOWN => {
+                Error::invalid(format!("{} has more than {MAX_SHOWN} mistakes:\n{}", self.name, lines.join("\n")))
+            }
             _ => Error::invalid(format!("{} has {} mistakes:\n{}", self.name, mistakes.len(), lines.join("\n"))),
         }
     }

@@ -274,6 +274,9 @@ impl<'a> Section<'a> {
             _ => return self.walk.mistake(node.place, path, wrong(node, &expected)),
         };
         for (path, name, node) in items {
+            if self.walk.is_full() {
+                return;
+            }
             match node.table() {
                 Some(table) => within(table, node.place, &path, self.walk, |section| read(name, section)),
                 None => self.walk.mistake(node.place, path, wrong(node, "a table")),
@@ -288,6 +291,9 @@ impl<'a> Section<'a> {
             return;
         }
         for member in table.0.iter().filter(|member| !known.contains(&member.name.as_str())) {
+            if walk.is_full() {
+                return;
+            }
             let message = unknown("key", &member.name, known.iter().copied(), &[]);
             walk.mistake(member.place, format!("{path}{}", spelled(&member.name)), message);
         }

@@ -7,6 +7,9 @@ use super::mistakes::Mistake;
 use super::own::{MakeSchema, MakeSink};
 use super::tree::Place;
 
+/// A text with more mistakes is no configuration; the rest is not read.
+const MAX_MISTAKES: usize = 1000;
+
 /// What all sections of one walk share.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
@@ -54,7 +57,14 @@ impl Walk {
     }
 
     pub(crate) fn mistake(&mut self, place: Place, key: impl Into<String>, message: impl Into<String>) {
-        self.mistakes.push(Mistake::new(place, key, message));
+        if !self.is_full() {
+            self.mistakes.push(Mistake::new(place, key, message));
+        }
+    }
+
+    /// Returns whether the limit of mistakes is reached, so that no others are looked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.mistakes.len() >= MAX_MISTAKES
     }
 }
 

@@ -78,3 +78,24 @@ fn a_check_reads_each_environment() {
     let message = config::check(folder.path().join("missing.toml")).unwrap_err().to_string();
     assert!(message.contains("missing.toml"), "{message}");
 }
+
+#[test]
+fn the_file_of_the_page_has_no_mistakes() {
+    let page = config::page();
+    let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spanline.toml");
+    fs::write(&path, text).unwrap();
+    config::check(&path).unwrap();
+    let explained = config::explain(Some(&path), Some("prod")).unwrap();
+    let schema = explained.iter().find(|row| row.key == "output.console.schema").unwrap();
+    assert_eq!(schema.value, "\"flat\"");
+    // As the page shows them.
+    fs::write(&path, "service = 'orders'\n\nfliter = 'info'\n\n\n\n[output.file]\nsink = 'stdout'\nschema   = 'esc'")
+        .unwrap();
+    let found = config::check(&path).unwrap_err().to_string().replace(&path.display().to_string(), "spanline.toml");
+    let shown = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    for (found, shown) in found.lines().zip(shown.lines()) {
+        assert!(found.starts_with(shown.trim_end_matches('…')), "{found}\n{shown}");
+    }
+}

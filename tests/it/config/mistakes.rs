@@ -90,6 +90,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("static_fields.a = '${'", "static_fields.a: `${` without `}`"),
     ("static_fields.a = []", "static_fields.a: found a list; expected a text, a number, true or false"),
+    ("sampling = 1", "1:12: sampling: found a number; expected a list of tables"),
     ("rate_limit = { lines = 0, period = '1 s' }", "rate_limit: allows no line"),
     ("rate_limit = { lines = 1 }", "rate_limit.period: `period` is missing; expected a duration"),
     ("sampling = [{ burst = 1 }]", "sampling[0]: expected either `one_in`, or `burst` and `every`"),
@@ -238,10 +239,14 @@ fn deep_and_large_texts_are_refused_and_do_no_harm() {
     assert!(refused(Builder::from_json(deep)).to_string().contains("nested too deeply"));
     let deep = format!("a = {}1{}", "[".repeat(300_000), "]".repeat(300_000));
     assert!(refused(Builder::from_toml(deep)).is_invalid());
+    let many = format!("sampling = [{}]", "{},".repeat(200_000));
+    assert!(refused(Builder::from_toml(many)).to_string().starts_with("configuration has more than 100 mistakes"));
+    let many: String = (0..20_000).map(|number| format!("output.o{number}.sink = 'stdout'\n")).collect();
+    assert!(refused(Builder::from_toml(many)).to_string().contains("output: 20000 outputs; expected at most 64"));
     let many: String = (0..20_000).map(|number| format!("key_{number} = 1\n")).collect();
     let message = refused(Builder::from_toml(many)).to_string();
     assert!(
-        message.ends_with("and 19900 more") && message.starts_with("configuration has 20000 mistakes"),
+        message.ends_with("\nand more") && message.starts_with("configuration has more than 100 mistakes"),
         "{}",
         message.len()
     );
