@@ -193,3 +193,37 @@ fn open(name: &str, place: Place, table: &Table, at: Place, path: &str, walk: &m
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_there_once_and_each_alias_stands_for_one() {
+        let names: Vec<&str> = all().map(|kind| kind.name).collect();
+        assert!(names.iter().all(|name| names.iter().filter(|other| *other == name).count() == 1));
+        assert!(ALIASES.iter().all(|(alias, name)| !names.contains(alias) && names.contains(name)));
+    }
+
+    #[test]
+    fn a_sink_whose_feature_is_off_is_known_and_its_feature_is_named() {
+        let missing = all().filter(|kind| kind.open.is_none()).map(|kind| (kind.name, kind.feature));
+        for (name, feature) in missing {
+            let texts = [format!("output.a.sink = {{ {name} = 'x' }}"), format!("output.a.sink = '{name}'")];
+            for text in texts {
+                let builder = crate::Builder::from_toml(text);
+                let error = builder.build::<tracing_subscriber::Registry>().err().unwrap().to_string();
+                let expected = format!("output.a.sink: the sink `{name}` needs the feature `{feature}` of spanline");
+                assert!(error.contains(&expected), "{error}");
+            }
+        }
+    }
+
+    #[cfg(not(feature = "signals"))]
+    #[test]
+    fn a_setting_whose_feature_is_off_is_refused_and_its_feature_is_named() {
+        let builder = crate::Builder::from_toml("flush_on_signals = true");
+        let error = builder.build::<tracing_subscriber::Registry>().err().unwrap().to_string();
+        assert!(error.contains("1:20: flush_on_signals: needs the feature `signals` of spanline"), "{error}");
+    }
+}
