@@ -215,6 +215,8 @@ pub(super) struct Read {
 /// Mistakes of syntax. Other mistakes are in the result.
 pub(super) fn read(text: &Text, environment: Option<&str>, mut walk: Walk, builder: Builder) -> Result<Read, Error> {
     let mut table: Table = text.parse()?;
+    // Where a JSON file names its schema, for editors.
+    table.take("$schema");
     let names_kind = |name: &str| {
         matches!(name, "name" | "template") || sinks::is_built_in(name) || walk.registered.sink(name).is_some()
     };

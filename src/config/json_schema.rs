@@ -22,7 +22,8 @@ pub fn json_schema() -> String {
         }
     }
     definitions.insert("sink".to_owned(), sink());
-    definitions.insert("schema".to_owned(), schema());
+    let schema = schema(&definitions);
+    definitions.insert("schema".to_owned(), schema);
     definitions.insert("secret".to_owned(), secret());
     if let Some(Value::Object(properties)) = root.get_mut("properties") {
         // An overlay has the keys of the whole, except `env`.
@@ -103,28 +104,42 @@ fn of_kind(kind: &Kind) -> Value {
     }
 }
 
-/// A sink: a name, or the table of one.
+/// A sink: a name, or a table that names one. A table without a known name is a sink of the program, or changes a part of
+/// a sink in an overlay.
 fn sink() -> Value {
     let built = || sinks::all().filter(|kind| kind.open.is_some());
     let names: Vec<_> = built().filter(|kind| kind.stands_alone).map(|kind| kind.name).collect();
     let tables = built().map(|kind| reference(&format!("sink {}", kind.name)));
-    // An overlay changes a part of a sink, without its name.
-    let all: Vec<Value> =
-        std::iter::once(json!({ "enum": names })).chain(tables).chain([json!({ "type": "object" })]).collect();
+    let named: Vec<Value> = built().map(|kind| json!({ "required": [kind.name] })).collect();
+    let other = json!({ "type": "object", "not": { "anyOf": named } });
+    let all: Vec<Value> = std::iter::once(json!({ "enum": names })).chain(tables).chain([other]).collect();
     json!({ "anyOf": all })
 }
 
-/// A schema: a name, or a table with the name, options and edits.
-fn schema() -> Value {
+/// A schema: a name, or a table with the name, its options and edits. A table without a known name is a schema of the
+/// program, or changes a part of a schema in an overlay.
+fn schema(definitions: &Map<String, Value>) -> Value {
     let names = SCHEMAS.map(|(name, ..)| name);
-    json!({ "anyOf": [
-        { "enum": names },
-        { "type": "object", "properties": {
-            "name": { "enum": names },
-            "template": { "type": "string" },
-            "edits": reference("edits"),
-        } },
-    ] })
+    let with = |section: &str, key: &str, value: Value| {
+        let mut table = definitions.get(section).cloned().unwrap_or_default();
+        if let Some(Value::Object(properties)) = table.get_mut("properties") {
+            properties.insert(key.to_owned(), value);
+            properties.insert("edits".to_owned(), reference("edits"));
+        }
+        if let Some(table) = table.as_object_mut() {
+            table.insert("required".to_owned(), json!([key]));
+        }
+        table
+    };
+    let tables = SCHEMAS.iter().map(|(name, section, _)| with(section, "name", json!({ "const": name })));
+    let template = with("schema template", "template", json!({ "type": "string" }));
+    let other = json!({
+        "type": "object",
+        "properties": { "name": { "type": "string", "not": { "enum": names } } },
+        "not": { "required": ["template"] },
+    });
+    let all: Vec<Value> = std::iter::once(json!({ "type": "string" })).chain(tables).chain([template, other]).collect();
+    json!({ "anyOf": all, "examples": names })
 }
 
 fn secret() -> Value {

@@ -259,7 +259,7 @@ fn each_sink_and_schema_of_the_library_has_a_section() {
     for name in spanline::schema::NAMES {
         let section = if ["compact", "pretty"].contains(&name) { "console" } else { name };
         assert!(sections.contains_key(&format!("schema {section}")), "schema {name}");
-        assert!(schema["$defs"]["schema"]["anyOf"][0]["enum"].as_array().unwrap().contains(&name.into()));
+        assert!(schema["$defs"]["schema"]["examples"].as_array().unwrap().contains(&name.into()));
     }
     let exported = fs::read_to_string(root().join("src/sink/mod.rs")).unwrap();
     let exported = exported.lines().filter(|line| line.starts_with("pub use"));

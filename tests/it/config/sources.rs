@@ -124,7 +124,7 @@ fn toml_and_json_say_the_same() {
         at("toml.log").display()
     );
     let json = format!(
-        "{{\"service\": \"orders\", \"output\": {{\"a\": {{\"sink\": {{\"file\": \"{}\"}}}}}}, \"static_fields\": {{\"n\": 1, \"f\": 1.5, \"b\": true}}}}",
+        "{{\"$schema\": \"docs/configuration.schema.json\", \"service\": \"orders\", \"output\": {{\"a\": {{\"sink\": {{\"file\": \"{}\"}}}}}}, \"static_fields\": {{\"n\": 1, \"f\": 1.5, \"b\": true}}}}",
         at("json.log").display()
     );
     fs::write(at("a.toml"), toml).unwrap();
