@@ -13,7 +13,14 @@ macro_rules! this_test {
 }
 
 mod api;
-#[cfg(all(feature = "config", feature = "http", feature = "postgres", feature = "spool"))]
+#[cfg(all(
+    feature = "config",
+    feature = "http",
+    feature = "postgres",
+    feature = "spool",
+    feature = "sqlite",
+    feature = "syslog"
+))]
 mod config;
 mod context;
 mod figures;

@@ -10,7 +10,8 @@
     feature = "spool",
     feature = "sqlite",
     feature = "syslog",
-    feature = "tls"
+    feature = "tls",
+    feature = "zstd"
 ))]
 
 use std::fs;

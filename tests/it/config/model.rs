@@ -11,7 +11,8 @@
     feature = "spool",
     feature = "sqlite",
     feature = "syslog",
-    feature = "tls"
+    feature = "tls",
+    feature = "zstd"
 ))]
 
 use std::collections::BTreeSet;
