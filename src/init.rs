@@ -20,8 +20,14 @@ use crate::error::Error;
 /// A global subscriber or a logger of the `log` crate is already installed, or the file has mistakes.
 pub fn init() -> Result<Guard, Error> {
     #[cfg(feature = "config")]
-    let builder = Builder::from_env();
+    return Builder::from_env().init();
     #[cfg(not(feature = "config"))]
-    let builder = builder();
-    builder.init()
+    {
+        let guard = builder().init()?;
+        if std::env::var_os("SPANLINE_CONFIG").is_some_and(|path| !path.is_empty()) {
+            let text = "SPANLINE_CONFIG has no effect: the program is built without the feature `config` of spanline";
+            guard.complain("configuration", text);
+        }
+        Ok(guard)
+    }
 }

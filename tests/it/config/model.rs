@@ -17,14 +17,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 use spanline::config;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::support::places::root;
 
 pub(super) fn schema() -> Value {
     serde_json::from_str(&config::json_schema()).unwrap()

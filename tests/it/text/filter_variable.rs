@@ -163,3 +163,15 @@ fn promise_54_a_name_that_no_variable_can_have_is_an_error() {
         assert!(error.is_invalid() && error.to_string().contains("no variable can be called"), "{error}");
     }
 }
+
+#[cfg(not(feature = "config"))]
+#[test]
+fn promise_54_init_complains_of_a_file_that_it_cannot_read() {
+    let output = child(this_test!(), &[("SPANLINE_CONFIG", "spanline.toml")], || {
+        let _guard = spanline::init().unwrap();
+    });
+    if let Some(output) = output {
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().filter(|line| line.contains("SPANLINE_CONFIG has no effect")).count(), 1, "{said}");
+    }
+}
