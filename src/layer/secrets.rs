@@ -20,7 +20,7 @@ use crate::redact::Rules;
 use crate::values::{CarriedFields, Source};
 
 /// The number of fields that have their own bit. One more bit stands for all fields after them.
-const BITS: usize = 52;
+const BITS: usize = (u64::BITS - 1 - CallSite::SECRET_FIELDS) as usize;
 
 impl Core {
     /// Returns the bits of a call site's secret fields.
