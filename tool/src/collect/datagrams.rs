@@ -63,14 +63,15 @@ impl Socket {
 /// Receives until the end. `at`: the socket's address, if the system counts what it drops there.
 pub(super) async fn serve(socket: Socket, at: Option<SocketAddr>, format: Format, shared: Arc<Shared>) {
     let (batches, waiting) = mpsc::channel(1);
-    let receiving =
-        Receiver { socket, format, buffer: vec![0; MAX_DATAGRAM], shared: Arc::clone(&shared) }.receive(batches);
+    // The system knows what it has dropped of a socket only while that is open.
+    let mut receiver = Receiver { socket, format, buffer: vec![0; MAX_DATAGRAM], shared: Arc::clone(&shared) };
     let mut lost = Lost { at, known: 0 };
     tokio::select! {
-        ((), ()) = async { tokio::join!(receiving, write(waiting, &shared)) } => {}
+        ((), ()) = async { tokio::join!(receiver.receive(batches), write(waiting, &shared)) } => {}
         () = lost.watch(&shared.counts) => {}
     }
     lost.look(&shared.counts);
+    drop(receiver);
 }
 
 async fn write(mut batches: mpsc::Receiver<Batch>, shared: &Shared) {
@@ -93,7 +94,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    async fn receive(mut self, batches: mpsc::Sender<Batch>) {
+    async fn receive(&mut self, batches: mpsc::Sender<Batch>) {
         let mut stop = self.shared.stop.clone();
         loop {
             let received = tokio::select! {

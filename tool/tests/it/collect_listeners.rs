@@ -1,5 +1,6 @@
 //! Each kind of listener with a real sender.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
@@ -111,13 +112,9 @@ fn a_receiver_that_ends_in_good_order_loses_nothing_of_plain_connections() {
     collector.stop();
     let (records, torn) = records(&logs, "orders");
     assert_eq!(torn, 0);
-    let mut next = 0;
-    for record in records {
-        let number = record["number"].as_u64().unwrap();
-        assert!(number <= next, "{number} came before {next}");
-        next = next.max(number + 1);
-    }
-    assert_eq!(next, LINES);
+    // A connection that waits at the end is read beside the one before it, so only each connection has its order.
+    let arrived: BTreeSet<u64> = records.iter().map(|record| record["number"].as_u64().unwrap()).collect();
+    assert_eq!(arrived, (0..LINES).collect());
 }
 
 /// Their systems have taken what they sent. Only those were read that the receiver had accepted before the signal.
