@@ -94,9 +94,11 @@ pub(super) async fn serve(listener: Accepting, address: Address, shared: Arc<Sha
         match accepted {
             Ok(accepted) => {
                 // Only a connection takes room: a listener without one would keep it from the others.
+                // Its sender takes what it has sent for written, so the end alone is no reason to drop it.
                 let room = tokio::select! {
-                    () = stop.begins() => break,
+                    biased;
                     room = shared.connections.room() => room,
+                    () = stop.begins() => None,
                 };
                 let Some(room) = room else { break };
                 if let Some(open) = shared.connections.open(room, accepted.address()) {

@@ -26,7 +26,7 @@ use super::reporter::Reporter;
 use super::security::Checks;
 use super::senders::Senders;
 use super::settings::Settings;
-use super::stop::{Stop, stop};
+use super::stop::{Signals, Stop, stop};
 use super::writer::{Outputs, Writer};
 
 /// How long tasks may take to end when the time is up.
@@ -93,14 +93,13 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
     };
     let every = settings.report_every;
     let result = runtime.block_on(async move {
+        // Before anybody hears that it listens, and may end it.
+        let signals = Signals::new().map_err(|error| Error::io("wait for signals", error))?;
         let serving = serve(listeners, Arc::new(shared), every);
         tokio::pin!(serving);
         tokio::select! {
             result = &mut serving => result,
-            result = stopper.obey_signals() => {
-                result.map_err(|error| Error::io("wait for signals", error))?;
-                serving.await
-            }
+            () = stopper.obey(signals) => serving.await,
         }
     });
     // Without senders, it ends when it has written what it has.

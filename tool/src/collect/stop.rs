@@ -56,25 +56,25 @@ impl Stopper {
     }
 
     /// Begins the end at the first signal, and ends the process at the second.
-    pub(super) async fn obey_signals(&self) -> std::io::Result<()> {
-        let mut signals = Signals::new()?;
+    pub(super) async fn obey(&self, mut signals: Signals) {
         signals.next().await;
         self.begin();
         signals.next().await;
         kill();
-        Ok(())
     }
 }
 
+/// The signals that end it. Once made, they no longer end the process by themselves.
 #[cfg(unix)]
-struct Signals {
+pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    /// Needs a runtime.
+    pub(super) fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
@@ -88,11 +88,11 @@ impl Signals {
 }
 
 #[cfg(not(unix))]
-struct Signals(());
+pub(super) struct Signals(());
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self(()))
     }
 
