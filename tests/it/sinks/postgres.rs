@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -182,25 +183,31 @@ fn the_log_is_built_inside_a_runtime() {
 #[test]
 fn every_line_arrives_once_and_in_order_through_kills_and_stops() {
     let Some(mut server) = Server::start() else { return };
-    let lines = tries(6_000, 30_000) as u64;
+    let least = tries(6_000, 30_000) as u64;
     let away = Duration::from_millis(tries(200, 2_000) as u64);
+    // A server that takes long to start must not miss the lines.
+    let is_over = AtomicBool::new(false);
     let memory = Memory::new();
     let builder = to(sink(&server.url()).timeout(Duration::from_secs(1))).output(Output::new(memory.clone()));
     let (dispatch, guard) = built(builder);
     let retries = || guard.handle().metrics().outputs[0].retries;
-    std::thread::scope(|scope| {
+    let lines = std::thread::scope(|scope| {
         let logs = scope.spawn(|| {
             within(&dispatch, || {
                 let begun = Instant::now();
-                for seq in 0..lines {
+                for seq in 0.. {
+                    if seq >= least && is_over.load(Ordering::SeqCst) {
+                        return seq;
+                    }
                     log(Level::INFO, 0, seq);
                     // 3,000 lines/s.
                     let due = begun + Duration::from_micros(333 * seq);
                     std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
                 }
-            });
+                0
+            })
         });
-        let logged = |share: u64| until("lines", || memory.lines().len() as u64 >= lines * share / 5);
+        let logged = |share: u64| until("lines", || memory.lines().len() as u64 >= least * share / 5);
         for share in [1, 3] {
             logged(share);
             server.kill();
@@ -218,7 +225,8 @@ fn every_line_arrives_once_and_in_order_through_kills_and_stops() {
                 server.signal(Signal::CONT);
             }
         }
-        logs.join().unwrap();
+        is_over.store(true, Ordering::SeqCst);
+        logs.join().unwrap()
     });
     guard.handle().flush(PATIENCE).unwrap();
     let books = guard.handle().metrics().outputs.remove(0);
@@ -236,12 +244,12 @@ fn lose_a_commit(listener: &TcpListener, port: u16) {
     while let Ok((mut client, _)) = listener.accept() {
         let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
         let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-        let lost = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let lost = std::sync::Arc::new(AtomicBool::new(false));
         let is_lost = lost.clone();
         let returns = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = answers.read(&mut bytes) {
-                if is_lost.load(std::sync::atomic::Ordering::SeqCst) || back.write_all(&bytes[..count]).is_err() {
+                if is_lost.load(Ordering::SeqCst) || back.write_all(&bytes[..count]).is_err() {
                     break;
                 }
             }
@@ -251,7 +259,7 @@ fn lose_a_commit(listener: &TcpListener, port: u16) {
         while let Ok(count @ 1..) = client.read(&mut bytes) {
             if loses && bytes[..count].ends_with(b"COMMIT\0") {
                 loses = false;
-                lost.store(true, std::sync::atomic::Ordering::SeqCst);
+                lost.store(true, Ordering::SeqCst);
             }
             if server.write_all(&bytes[..count]).is_err() {
                 break;
