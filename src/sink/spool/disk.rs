@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::sink::RollingFile;
 use crate::sink::directory::{Directory, HeldFile, Links};
@@ -21,6 +22,8 @@ pub(super) trait Disk: Send {
     fn sync_names(&mut self) -> io::Result<()>;
     /// Creates or opens a file, and locks it until it is dropped. `None`: another process holds it.
     fn lock(&mut self, name: &str) -> io::Result<Option<Box<dyn DiskFile>>>;
+    /// Waits for a moment, in which a lock may be released.
+    fn wait_for_locks(&self) {}
     /// Returns where it is, for messages.
     fn path(&self) -> PathBuf;
 }
@@ -35,6 +38,9 @@ pub(super) trait DiskFile: Send {
     fn truncate(&mut self, bytes: u64) -> io::Result<()>;
     fn sync(&mut self) -> io::Result<()>;
 }
+
+/// A process that ended a moment ago may have a child between `fork` and `exec`, which has its locks, too.
+const LOCK_WAIT: Duration = Duration::from_millis(50);
 
 /// A directory of the file system, under the rules of log files.
 #[derive(Debug)]
@@ -95,6 +101,10 @@ impl Disk for Folder {
             return Ok(None);
         }
         Ok(Some(Box::new(file)))
+    }
+
+    fn wait_for_locks(&self) {
+        std::thread::park_timeout(LOCK_WAIT);
     }
 
     fn path(&self) -> PathBuf {

@@ -41,11 +41,19 @@ impl Store {
         let names = self.disk.names()?;
         let own = Arc::clone(&self.owner);
         let owners: BTreeSet<&str> = names.iter().filter_map(|name| owner_of(name)).collect();
+        let mut has_waited = false;
         for owner in owners.into_iter().filter(|owner| **owner != *own) {
-            match self.disk.lock(&format!("{owner}.lock")) {
+            let name = format!("{owner}.lock");
+            let mut locked = self.disk.lock(&name);
+            // Once for all of them: most belong to processes that live.
+            if matches!(locked, Ok(None)) && !std::mem::replace(&mut has_waited, true) {
+                self.disk.wait_for_locks();
+                locked = self.disk.lock(&name);
+            }
+            match locked {
                 Ok(Some(lock)) => self.take_over_from(owner, lock)?,
                 Ok(None) => {}
-                Err(error) => self.problem("take over", &format!("{owner}.lock"), error),
+                Err(error) => self.problem("take over", &name, error),
             }
         }
         Ok(())

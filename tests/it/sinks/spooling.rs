@@ -339,6 +339,32 @@ fn promise_42_what_is_planted_in_the_directory_delays_no_line() {
     }
 }
 
+/// A child between `fork` and `exec` has the locks of its parent, which may just have ended.
+#[test]
+fn promise_42_a_lock_that_is_held_for_a_moment_leaves_no_line_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::new(spool(folder.path(), &Server::away()));
+    stage.log(0..20);
+    stage.close();
+    let names = std::fs::read_dir(folder.path().join("spool")).unwrap().map(|entry| entry.unwrap().path());
+    let name = names.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock")).unwrap();
+    let lock = std::fs::File::options().write(true).open(name).unwrap();
+    lock.lock().unwrap();
+    let server = Server::default();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // It is held for this long: that is the fault.
+            std::thread::park_timeout(Duration::from_millis(10));
+            drop(lock);
+        });
+        let stage = Stage::new(spool(folder.path(), &server));
+        stage.log(20..30);
+        stage.until("all lines", |books| books.written.total() == 30);
+        stage.close();
+    });
+    assert_eq!(server.received(), (0..30).collect::<Vec<_>>());
+}
+
 /// Cut at any byte, or with a bit turned anywhere, a segment costs its own lines, each of which is counted.
 #[test]
 fn promise_42_a_cut_or_turned_bit_anywhere_loses_no_line_of_another_spool() {
