@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::texts::{ESCAPED, TEXTS};
 use crate::uses::{USES, Use};
-use crate::works::{Part, REDACTED, WORKS, Work};
+use crate::works::{ASKED, BESIDE_ASKED, Part, REDACTED, WORKS, Work};
 
 /// Room for all that is logged while the worker stands still, twice: a queue more than half full wakes its worker.
 const QUEUE_BYTES: u64 = 64 << 20;
@@ -78,6 +78,9 @@ pub(crate) fn count_all() -> Vec<(Run, Count)> {
         if REDACTED.iter().any(|(name, _)| *name == work.name) {
             runs.extend(["open", "redacted"].map(|layer| Run { layer, work }));
         }
+        if BESIDE_ASKED.iter().any(|(name, _)| *name == work.name) {
+            runs.push(Run { layer: "asked", work });
+        }
         if !matches!(work.part, Part::Worker { .. }) {
             runs.push(Run { layer: "floor", work });
         }
@@ -135,6 +138,7 @@ pub(crate) fn run(layer: &str, work: &Work, times: u32) {
         _ => Redact::new(),
     };
     let builder = spanline::builder().redact(redact).shutdown_timeout(patience, patience).on_complaint(|_| {});
+    let builder = if layer == "asked" { builder.filter(ASKED) } else { builder };
     let (guard, gates) = gated(builder, outputs, is_layer, Use::of(work));
     operation(times);
     assert_eq!(guard.handle().metrics().dropped(), 0, "the queue is too small");

@@ -30,7 +30,7 @@ use std::process::{Command, ExitCode, Stdio};
 use counting::{count_all, run};
 use texts::{ESCAPED, TEXTS, Text};
 use uses::{USES, Use};
-use works::{Part, REDACTED, WORKS, Work};
+use works::{BESIDE_ASKED, Part, REDACTED, WORKS, Work};
 
 /// What a bare registry takes may be multiplied by this: promise 35, for 5,000 and for 15,000 spans in one another.
 const DEEP: f64 = 3.0;
@@ -95,6 +95,16 @@ fn compare() -> ExitCode {
         println!("{name:16} {:44} {open:9.1} {redacted:9.1} {ratio:9.3}", work.what);
         if ratio > most {
             wrong.push(format!("{name}: redaction costs {ratio:.3} of what it does without, above {most}"));
+        }
+    }
+    println!("{:16} {:44} {:>9} {:>9} {:>9}", "detail of another", "", "without", "more", "limit");
+    for (name, most) in BESIDE_ASKED {
+        let work = Work::named(name);
+        let (Some(without), Some(asked)) = (count_of("ours", work), count_of("asked", work)) else { continue };
+        let more = asked - without;
+        println!("{name:16} {:44} {without:9.1} {more:9.1} {most:9.1}", work.what);
+        if more > most {
+            wrong.push(format!("{name}: a directive for another request costs {more:.1} instructions, above {most}"));
         }
     }
     println!("{:16} {:44} {:>9} {:>9} {:>9}", "each byte", "", "bytes", "count", "limit");

@@ -199,8 +199,9 @@ fn cases() -> Vec<(&'static str, Option<&'static str>, Measure)> {
         ("tracing-loki", None, Box::new(|time| Some(peers::loki(time)))),
         ("Http::clickhouse", None, http(|url| Http::clickhouse(url, "logs"))),
         ("Otlp, protobuf", Some("opentelemetry-otlp"), otlp(|url| Otlp::new(url))),
-        ("opentelemetry-otlp", None, Box::new(|time| Some(peers::otlp(time)))),
-        ("Otlp, JSON", None, otlp(|url| Otlp::new(url).json())),
+        ("opentelemetry-otlp", None, Box::new(|time| Some(peers::otlp(time, true)))),
+        ("Otlp, JSON", Some("opentelemetry-otlp, simple"), otlp(|url| Otlp::new(url).json())),
+        ("opentelemetry-otlp, simple", None, Box::new(|time| Some(peers::otlp(time, false)))),
         ("Sqlite", Some("SQLite alone"), Box::new(sqlite)),
         ("SQLite alone", None, Box::new(sqlite_alone)),
         ("Postgres", Some("PostgreSQL alone"), Box::new(postgres)),
@@ -225,10 +226,10 @@ fn main() {
         let at = cases.iter().position(|(name, ..)| *name == wanted)?;
         medians[at].map(Figures::rate)
     };
-    println!("{:20} {:>12} {:>10}   ratio", "", "lines/s", "arrived");
+    println!("{:26} {:>12} {:>10}   ratio", "", "lines/s", "arrived");
     for ((name, peer, _), figures) in cases.iter().zip(&medians) {
         let Some(figures) = figures else {
-            println!("{name:20} {:>12}", "no server");
+            println!("{name:26} {:>12}", "no server");
             continue;
         };
         let share = 100.0 * figures.arrived as f64 / figures.logged as f64;

@@ -31,15 +31,21 @@ pub fn loki(time: Duration) -> Figures {
     Figures { logged, arrived: server.arrived.lines.load(Ordering::Relaxed), seconds }
 }
 
-/// OpenTelemetry's logs over HTTP, in batches from a thread. Its processor drops what its queue has no room for.
-pub fn otlp(time: Duration) -> Figures {
+/// OpenTelemetry's logs over HTTP. `in_batches`: from a thread, whose queue drops what it has no room for. Otherwise each
+/// line is a request of the calling thread, and none is lost.
+pub fn otlp(time: Duration, in_batches: bool) -> Figures {
     let server = Server::http();
     let exporter = LogExporter::builder()
         .with_http()
         .with_endpoint(format!("http://{}/v1/logs", server.address))
         .build()
         .expect("an exporter");
-    let provider = SdkLoggerProvider::builder().with_batch_exporter(exporter).build();
+    let provider = SdkLoggerProvider::builder();
+    let provider = if in_batches {
+        provider.with_batch_exporter(exporter).build()
+    } else {
+        provider.with_simple_exporter(exporter).build()
+    };
     let layer = OpenTelemetryTracingBridge::new(&provider);
     let begun = Instant::now();
     let logged = tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || crate::log_for(time));
