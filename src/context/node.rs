@@ -1,6 +1,5 @@
 //! One span: its call site, its fields, its ids, and the span around it.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -251,12 +250,9 @@ impl Node {
 
     #[cold]
     fn find_out(&self, stamp: u64, matches: impl Fn(&Node) -> bool) -> bool {
-        let mut answers = self.chain().map(|node| match node.remembered(stamp) {
-            Some(answer) => ControlFlow::Break(answer),
-            None if matches(node) => ControlFlow::Break(true),
-            None => ControlFlow::Continue(()),
-        });
-        let answer = answers.find_map(|answer| answer.break_value()).unwrap_or(false);
+        let mut chain = self.chain();
+        let answer = chain.find_map(|node| node.remembered(stamp).or_else(|| matches(node).then_some(true)));
+        let answer = answer.unwrap_or(false);
         self.inside.store(stamp << 1 | u64::from(answer), Ordering::Relaxed);
         answer
     }

@@ -1,5 +1,5 @@
-//! The slow path of events: repeats are limited, traces sampled, a backtrace is added, lines are held back or released, names repeat, or a
-//! directive follows the spans.
+//! The slow path of events: repeats are limited, traces sampled, a backtrace is added, lines are held back or released,
+//! names repeat, or a directive follows the spans.
 //!
 //! One test of a call site's flags leads here. All other events pay nothing for it.
 
