@@ -10,7 +10,6 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::outputs::{Line, Outputs};
 use crate::queue::Head;
 use crate::values::Clock;
-use crate::worker::Lane;
 
 /// Writes ready-made lines off the calling thread, in place of `tracing_appender::non_blocking`.
 ///
@@ -31,7 +30,7 @@ use crate::worker::Lane;
 #[derive(Clone)]
 pub struct Appender {
     /// Exactly one.
-    outputs: Outputs,
+    outputs: Arc<Outputs>,
     clock: Clock,
 }
 
@@ -39,8 +38,8 @@ pub struct Appender {
 const OUTPUT: u64 = 1;
 
 impl Appender {
-    pub(crate) fn new(lane: Arc<Lane>, clock: Clock) -> Self {
-        Self { outputs: Outputs::new(vec![lane]), clock }
+    pub(crate) fn new(outputs: Arc<Outputs>, clock: Clock) -> Self {
+        Self { outputs, clock }
     }
 
     fn line(&self, level: Level) -> LineWriter<'_> {
@@ -50,7 +49,7 @@ impl Appender {
 
 impl fmt::Debug for Appender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.outputs.in_mask(OUTPUT).next().map(|lane| &lane.name);
+        let name = self.outputs.first().in_mask(OUTPUT).next().map(|lane| &lane.name);
         f.debug_struct("Appender").field("output", &name).finish_non_exhaustive()
     }
 }
@@ -93,8 +92,9 @@ impl Drop for LineWriter<'_> {
         }
         let Appender { outputs, clock } = self.appender;
         let line = Line { head: Head::Line(self.level), time: clock.now(), bytes: &self.bytes };
-        let to_deliver = outputs.submit(OUTPUT, line, |mask, push| outputs.push(mask, push));
-        outputs.deliver(to_deliver);
+        let places = outputs.first();
+        let to_deliver = places.submit(OUTPUT, line, |mask, push| places.push(mask, push));
+        places.deliver(to_deliver);
     }
 }
 

@@ -106,6 +106,8 @@ mod worker;
 pub use appender::{Appender, LineWriter};
 pub use builder::{Builder, Early, JournalPrefix, Output, builder, early};
 pub use byte_size::ByteSize;
+#[cfg(feature = "config")]
+pub use control::Reloaded;
 pub use control::{Guard, Handle};
 pub use error::Error;
 pub use filter::IntoFilter;

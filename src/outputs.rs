@@ -10,18 +10,66 @@
 //!
 //! The first output of a line's mask counts the event for the whole log, so that each event counts once.
 //!
-//! A mask has one bit for each output, in the builder's order.
+//! A mask has one bit for each output: its *place*. The builder's outputs have the first ones, in its order. An output
+//! that is added later gets a free place, or that of the output which it replaces.
+//!
+//! # Changes
+//!
+//! A mask and the outputs that it means must be of one moment. A call site that was looked up before the first change
+//! means the outputs that the log began with, which stay in memory. Logging an event reads them without a check. After a
+//! change, call sites carry a flag, and [`Outputs::with`] looks up the mask again beside the outputs of that moment. An
+//! output that a late caller still has takes its line although it has ended: the caller then writes the line itself.
+//!
+//! The alternative was to load the outputs for each event through `arc_swap`. That costs each event of each program some
+//! thirty instructions, for a change that few programs make.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
 
+use arc_swap::ArcSwap;
+
+use crate::fork::{AtFork, Paused, Rank};
 use crate::metrics::Reason;
 use crate::queue::{Head, Push, Pushed};
+use crate::sync;
 use crate::values::Timestamp;
 use crate::worker::{self, Lane};
 
 /// The outputs of one log.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    /// Those that the log began with.
+    first: Places,
+    /// Those that it has now.
+    current: ArcSwap<Places>,
+    /// How often they were changed.
+    changes: AtomicU64,
+    /// Those that were removed, and have not ended.
+    leaving: Mutex<Leaving>,
+    /// A change is over.
+    changed: Condvar,
+    /// The captured texts of one record are cut to this many bytes.
+    max_record_bytes: AtomicUsize,
+    /// Whether an output asked for the logging thread.
+    wants_thread: AtomicBool,
+}
+
+/// Outputs by place.
 #[derive(Clone, Debug)]
-pub(crate) struct Outputs(Vec<Arc<Lane>>);
+pub(crate) struct Places(Vec<Option<Arc<Lane>>>);
+
+/// What changes of the outputs have left to do.
+#[derive(Debug, Default)]
+struct Leaving {
+    lanes: Vec<Arc<Lane>>,
+    /// A thread changes the outputs.
+    is_changing: bool,
+}
+
+/// The right to change the outputs. One thread has it at a time.
+#[derive(Debug)]
+pub(crate) struct Change<'a>(&'a Outputs);
 
 /// A captured line, before its context is known.
 #[derive(Clone, Copy, Debug)]
@@ -32,20 +80,170 @@ pub(crate) struct Line<'a> {
 }
 
 impl Outputs {
-    pub(crate) fn new(lanes: Vec<Arc<Lane>>) -> Self {
-        Self(lanes)
+    pub(crate) fn new(lanes: Vec<Arc<Lane>>, max_record_bytes: usize, wants_thread: bool) -> Self {
+        let first = Places(lanes.into_iter().map(Some).collect());
+        Self {
+            current: ArcSwap::from_pointee(first.clone()),
+            first,
+            changes: AtomicU64::new(0),
+            leaving: Mutex::default(),
+            changed: Condvar::new(),
+            max_record_bytes: AtomicUsize::new(max_record_bytes),
+            wants_thread: AtomicBool::new(wants_thread),
+        }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    /// Returns the outputs that masks mean which were looked up before the first change.
+    #[inline(always)]
+    pub(crate) fn first(&self) -> &Places {
+        &self.first
+    }
+
+    /// Returns whether the outputs were ever changed.
+    pub(crate) fn have_changed(&self) -> bool {
+        self.changes.load(Ordering::Acquire) != 0
+    }
+
+    /// Runs `run` with a mask and the outputs that it means. `look_up` returns the mask by the filters in force.
+    pub(crate) fn with<M, T>(&self, look_up: impl Fn() -> M, run: impl FnOnce(&Places, M) -> T) -> T {
+        let mask = look_up();
+        // New outputs are there before the filters that name them.
+        if !self.have_changed() {
+            return run(&self.first, mask);
+        }
+        loop {
+            let changes = self.changes.load(Ordering::Acquire);
+            let places = self.current.load();
+            let mask = look_up();
+            if self.changes.load(Ordering::Acquire) == changes {
+                return run(&places, mask);
+            }
+        }
+    }
+
+    /// Returns the outputs in order of their places.
+    pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.current.load().iter().cloned().collect()
+    }
+
+    /// Returns all outputs that have not ended, also those that were removed.
+    pub(crate) fn lanes_to_end(&self) -> Vec<Arc<Lane>> {
+        let leaving = sync::lock(&self.leaving).lanes.clone();
+        let current = self.lanes();
+        let is_elsewhere = |lane: &Arc<Lane>| !current.iter().any(|other| Arc::ptr_eq(lane, other));
+        leaving.into_iter().filter(is_elsewhere).chain(current.iter().cloned()).collect()
+    }
+
+    /// Returns the place of the output with this name.
+    pub(crate) fn place_of(&self, name: &str) -> Option<usize> {
+        self.current.load().place_of(name)
+    }
+
+    #[inline]
+    pub(crate) fn max_record_bytes(&self) -> usize {
+        self.max_record_bytes.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn wants_thread(&self) -> bool {
+        self.wants_thread.load(Ordering::Relaxed)
     }
 
     /// Complains about the use of the log, not about an output.
     #[cold]
     pub(crate) fn complain(&self, reason: &str, text: impl FnOnce() -> String) {
-        if let Some(lane) = self.0.first() {
+        if let Some(lane) = self.first.iter().next() {
             lane.complaints.say(reason, &text());
         }
+    }
+
+    /// Waits until no other thread changes the outputs, and begins a change.
+    pub(crate) fn change(&self) -> Change<'_> {
+        let mut leaving = sync::lock(&self.leaving);
+        while leaving.is_changing {
+            leaving = sync::wait(&self.changed, leaving);
+        }
+        leaving.is_changing = true;
+        Change(self)
+    }
+
+    /// Forgets an output that has left and has ended.
+    pub(crate) fn has_left(&self, lane: &Arc<Lane>) {
+        sync::lock(&self.leaving).lanes.retain(|other| !Arc::ptr_eq(lane, other));
+    }
+}
+
+impl Change<'_> {
+    /// Returns the outputs as they are now.
+    pub(crate) fn places(&self) -> Places {
+        Places::clone(&self.0.current.load())
+    }
+
+    /// Makes room for the records of new outputs. Their queue holds `queue_bytes`.
+    pub(crate) fn allow(&self, queue_bytes: usize, wants_thread: bool) {
+        self.0.max_record_bytes.fetch_min(queue_bytes / 2, Ordering::Relaxed);
+        self.0.wants_thread.fetch_or(wants_thread, Ordering::Relaxed);
+    }
+
+    /// Replaces the outputs. Of those that are no longer there, each has to be ended and then to be [forgotten](Outputs::has_left).
+    ///
+    /// The filters follow: they may name a new output only after this call, and no longer a removed one before it.
+    pub(crate) fn store(&self, places: &Places) {
+        let mut leaving = sync::lock(&self.0.leaving);
+        let before = self.0.current.swap(Arc::new(places.clone()));
+        self.0.changes.fetch_add(1, Ordering::Release);
+        let is_gone = |lane: &&Arc<Lane>| !places.iter().any(|other| Arc::ptr_eq(lane, other));
+        leaving.lanes.extend(before.iter().filter(is_gone).cloned());
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        sync::lock(&self.0.leaving).is_changing = false;
+        self.0.changed.notify_one();
+    }
+}
+
+/// A child has only the thread that forked: no change is under way, and what was to leave has the parent's lines.
+impl AtFork for Outputs {
+    fn rank(&self) -> Rank {
+        Rank::Outputs
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        let mut leaving = sync::lock(&self.leaving);
+        Box::new(move || *leaving = Leaving::default())
+    }
+}
+
+impl Places {
+    /// Returns the outputs in order of their places.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.0.iter().flatten()
+    }
+
+    pub(crate) fn at(&self, place: usize) -> Option<&Arc<Lane>> {
+        self.0.get(place)?.as_ref()
+    }
+
+    /// Puts an output into a place, or none; the places before it exist.
+    pub(crate) fn set(&mut self, place: usize, lane: Option<Arc<Lane>>) {
+        if self.0.len() <= place {
+            self.0.resize(place + 1, None);
+        }
+        if let Some(at) = self.0.get_mut(place) {
+            *at = lane;
+        }
+    }
+
+    /// Returns the place of the output with this name.
+    pub(crate) fn place_of(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|lane| lane.as_ref().is_some_and(|lane| lane.name == name))
+    }
+
+    /// Returns the first place behind all outputs.
+    pub(crate) fn end(&self) -> usize {
+        self.0.len()
     }
 
     /// Passes each output in a mask to `count`, and whether it is the first, which counts the event for the log.
@@ -56,7 +254,8 @@ impl Outputs {
     /// Returns the outputs in a mask, each with its bit.
     #[inline]
     fn bits(&self, mask: u64) -> impl Iterator<Item = (usize, &Arc<Lane>)> {
-        self.0.iter().enumerate().filter(move |(bit, _)| mask >> bit & 1 == 1)
+        let wanted = self.0.iter().enumerate().filter(move |(bit, _)| mask >> bit & 1 == 1);
+        wanted.filter_map(|(bit, lane)| Some((bit, lane.as_ref()?)))
     }
 
     /// Returns the outputs in a mask.

@@ -8,17 +8,20 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::builder::Builder;
+use super::change::OutputFilters;
 use super::early::Early;
 use super::install;
 #[cfg(feature = "log")]
 use super::log_crate;
 use super::output::Output;
-use super::start::{self, Common};
+use super::start;
+#[cfg(feature = "config")]
+use crate::control::Started;
 #[cfg(all(unix, feature = "signals"))]
 use crate::control::signals;
 use crate::control::{Guard, StaticFields};
 use crate::error::Error;
-use crate::filter::{self, CallsiteFilter, FilterSetting, Filters};
+use crate::filter::{self, CallsiteFilter, Filters};
 #[cfg(feature = "opentelemetry")]
 use crate::layer::Otel;
 use crate::layer::{self, Core, Layer};
@@ -26,7 +29,7 @@ use crate::limit::Share;
 use crate::outputs::Outputs;
 use crate::schema::Console;
 use crate::sink::{Sink, Stdout};
-use crate::worker::Lane;
+use crate::worker::{Common, Lane};
 
 /// The mask of outputs has this many bits.
 pub(crate) const MAX_OUTPUTS: usize = 64;
@@ -134,8 +137,12 @@ impl Builder {
     /// `early`: what was installed before, whose serial and filters the log takes over.
     fn start(mut self, early: Option<&Early>) -> Result<(Layer, CallsiteFilter, Guard), Error> {
         let context_level = self.filters.context_level;
+        #[cfg(feature = "config")]
+        let filter_variable = self.filters.variable();
         let (global, wrong_variable) = self.filters.global()?;
         let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES)?;
+        #[cfg(feature = "config")]
+        let has_default_output = self.outputs.is_empty();
         if self.outputs.is_empty() {
             self.outputs.push(default_output());
         }
@@ -156,32 +163,33 @@ impl Builder {
         let smallest_queue = usize::try_from(smallest_queue).unwrap_or(usize::MAX);
         let uses_local_time = self.outputs.iter().any(Output::uses_local_time);
         let wants_thread = self.outputs.iter().any(Output::wants_thread);
-        let mut filters = Vec::new();
-        let mut own_targets = Vec::new();
-        let mut below = Vec::new();
+        let mut filters = filter::FilterSet {
+            global,
+            outputs: Vec::new(),
+            below: Vec::new(),
+            own_targets: Vec::new(),
+            context_level,
+            held_back: held,
+        };
         let mut lanes: Vec<Arc<Lane>> = Vec::new();
         let common = Common {
             max_line_bytes,
-            statics: statics.shared(),
-            clock: &self.clock,
-            complaints: &complaints,
-            evidence: &Arc::default(),
-            rules: rules.as_ref(),
-            held: extras.held_lines.as_ref(),
+            statics: Arc::clone(statics.shared()),
+            clock: self.clock.clone(),
+            complaints: Arc::clone(&complaints),
+            evidence: Arc::default(),
+            rules: rules.clone(),
+            held: extras.held_lines.clone(),
         };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
-            let name = output.name_among(&lanes)?;
-            let filter = output.filter.take().map(FilterSetting::parse).transpose();
-            let filter = filter.map_err(|error| error.of_output(&name))?;
-            filter::check_bound(filter.as_ref(), output.below).map_err(|error| error.of_output(&name))?;
-            filters.push(filter);
-            below.push(output.below);
-            own_targets.push(output.take_own_targets());
+            let name = output.name_among(&lanes.iter())?;
+            let OutputFilters { own, below, own_targets } = output.take_filters(&name)?;
+            filters.put(lanes.len(), own, below, &own_targets);
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
-            lanes.push(output.start(name, limit, &common)?);
+            lanes.push(output.start(name, limit, None, &common)?);
             Ok(())
         });
-        let state = filter::FilterSet { global, outputs: filters, below, own_targets, context_level, held_back: held };
+        let state = filters;
         let filters = early.map_or_else(
             || Arc::new(Filters::new(state.clone(), Arc::clone(&complaints))),
             |early| Arc::clone(&early.filters),
@@ -189,7 +197,8 @@ impl Builder {
         // Workers run already: if a later output fails, dropping the guard ends them.
         #[cfg(feature = "opentelemetry")]
         let for_otel = Arc::clone(&complaints);
-        let mut guard = Guard::new(self.deadlines, complaints, lanes.clone());
+        let outputs = Arc::new(Outputs::new(lanes, max_line_bytes.min(smallest_queue / 2), wants_thread));
+        let guard = Guard::new(self.deadlines, complaints, Arc::clone(&outputs));
         started?;
         if early.is_some() {
             filters.change(|filters| *filters = state.clone());
@@ -206,12 +215,10 @@ impl Builder {
         signals::watch(self.integrations.signals)?;
         let core = Arc::new(Core {
             serial: early.map_or_else(Core::next_serial, |early| early.layer.serial()),
-            outputs: Outputs::new(lanes),
+            outputs,
             filters: Arc::clone(&filters),
             clock: self.clock,
             ids: self.ids,
-            max_record_bytes: max_line_bytes.min(smallest_queue / 2),
-            wants_thread,
             limiter,
             #[cfg(feature = "opentelemetry")]
             otel: self.integrations.opentelemetry.then(|| Otel::new(for_otel)),
@@ -219,7 +226,27 @@ impl Builder {
             diagnostics: extras,
             registry: layer::HostRegistry::default(),
         });
-        guard.control(&core, statics);
+        #[cfg(feature = "config")]
+        let configuration = self.integrations.configured.running.inspect(|running| {
+            running.started(Started {
+                outputs: core.outputs.lanes().iter().map(|lane| lane.name.clone()).collect(),
+                has_default_output,
+                filter_variable,
+                forces_filter: self.integrations.configured.forces_filter,
+                forced_fields: self.integrations.configured.forced_fields,
+            });
+        });
+        guard.control(
+            &core,
+            statics,
+            common,
+            #[cfg(feature = "config")]
+            configuration,
+        );
+        #[cfg(feature = "config")]
+        if self.integrations.configured.watches {
+            guard.handle().configuration()?.watch(guard.weak())?;
+        }
         if log_panics {
             layer::listen(&core);
         }
@@ -227,7 +254,8 @@ impl Builder {
     }
 }
 
-fn default_output() -> Output {
+/// Returns the output of a log without any.
+pub(crate) fn default_output() -> Output {
     standard(Stdout::new())
 }
 

@@ -4,17 +4,22 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::assemble::{MAX_LINE_BYTES, MAX_OUTPUTS, MIN_LINE_BYTES};
-use super::builder::Builder;
+use super::builder::{Builder, builder};
 use super::output::{JournalPrefix, Output};
+use super::settings::{FilterSettings, Variable};
 use super::start::{MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, different_paths};
-use crate::control::StaticFields;
+use crate::byte_size::ByteSize;
+use crate::control::{Configuration, StaticFields};
 use crate::error::Error;
-use crate::filter::check_bound;
+use crate::filter::{Directives, FilterSetting, check_bound};
+use crate::record::{OwnedValue, Statics};
 use crate::redact::Redact;
 use crate::settings::Registered;
+use crate::sink::Memory;
 
 /// Where the text is.
 #[derive(Debug)]
@@ -40,6 +45,31 @@ pub(crate) struct Configured {
     pub(crate) apply: Option<Apply>,
     /// Complaints about the text, for the running log.
     pub(crate) notes: Vec<String>,
+    /// The file is watched.
+    pub(crate) watches: bool,
+    /// What changes the running log.
+    pub(crate) running: Option<Arc<dyn Configuration>>,
+    /// What is forced, which the running log has to know.
+    pub(super) forces_filter: bool,
+    pub(super) forced_fields: Vec<String>,
+}
+
+/// What the program's code has set, as far as it matters when the running log changes.
+#[derive(Debug)]
+pub(crate) struct Program {
+    statics: Statics,
+    filter: Option<FilterSetting>,
+    /// Its outputs by name, each with its own filter.
+    pub(crate) outputs: Vec<(String, Option<FilterSetting>)>,
+    max_line_bytes: ByteSize,
+    redact: Redact,
+}
+
+/// A global filter, and the variable that it comes from.
+#[derive(Debug)]
+pub(crate) struct GlobalFilter {
+    pub(crate) directives: Option<Directives>,
+    pub(crate) variable: Option<String>,
 }
 
 /// Settings that no text overrides.
@@ -64,18 +94,84 @@ impl Builder {
     /// The text has mistakes, or cannot be read.
     pub(super) fn complete_settings(mut self) -> Result<Self, Error> {
         let mut configured = std::mem::take(self.configured());
+        self.configured().watches = configured.watches;
         let forced = std::mem::take(&mut configured.forced);
         let builder = match configured.apply {
             Some(apply) => apply(self, configured)?,
             None => self,
         };
-        Ok(forced.into_iter().fold(builder, |builder, force| force(builder)))
+        Ok(builder.force_all(forced))
+    }
+
+    /// Calls the setters of forced settings, and notes which they are.
+    fn force_all(mut self, forced: Vec<Force>) -> Self {
+        let filter = self.filters.global.take();
+        let fields = std::mem::take(&mut self.statics.fields);
+        let mut this = forced.into_iter().fold(self, |builder, force| force(builder));
+        let forces_filter = this.filters.global.is_some();
+        let forced_fields = this.statics.fields.iter().map(|(name, _)| name.clone()).collect();
+        if !forces_filter {
+            this.filters.global = filter;
+        }
+        this.statics.fields.splice(..0, fields);
+        let configured = this.configured();
+        (configured.forces_filter, configured.forced_fields) = (forces_filter, forced_fields);
+        this
+    }
+
+    /// Returns what the program's code has set.
+    pub(crate) fn program(&self) -> Program {
+        let name = |output: &Output| output.name.as_ref().unwrap_or(&output.profile.name).clone();
+        Program {
+            statics: self.statics.clone(),
+            filter: self.filters.global.clone(),
+            outputs: self.outputs.iter().map(|output| (name(output), output.filter.clone())).collect(),
+            max_line_bytes: self.max_line_bytes,
+            redact: self.redact.clone(),
+        }
+    }
+
+    /// Returns a builder that stands for the program's code. `outputs`: the names of the outputs that the code has set up.
+    pub(crate) fn standing_for(program: &Program, outputs: &[String]) -> Self {
+        let filter_of = |name: &String| program.outputs.iter().find(|(known, _)| known == name)?.1.clone();
+        let stand_in = |name: &String| {
+            let output = Output::new(Memory::new()).name(name.clone());
+            Output { filter: filter_of(name), ..output }
+        };
+        let mut builder = builder();
+        builder.statics = program.statics.clone();
+        builder.filters.global.clone_from(&program.filter);
+        builder.outputs = outputs.iter().map(stand_in).collect();
+        builder.max_line_bytes = program.max_line_bytes;
+        builder.redact = program.redact.clone();
+        builder
+    }
+
+    pub(crate) fn static_fields(&self) -> &[(String, OwnedValue)] {
+        &self.statics.fields
+    }
+
+    /// Returns the global filter as a log that starts now would have it. `variable`: the one that overrides it.
+    ///
+    /// # Errors
+    /// A directive has a mistake.
+    pub(crate) fn global_filter(self, variable: Option<&str>) -> Result<GlobalFilter, Error> {
+        let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let set = variable.filter(is_set).map(str::to_owned);
+        let variable = set.clone().map_or(Variable::Ignored, Variable::Named);
+        let (directives, _) = FilterSettings { variable, ..self.filters }.global()?;
+        Ok(GlobalFilter { directives, variable: set })
     }
 
     /// Takes out the output with this name; the sink's own name counts where none was set.
     pub(crate) fn take_output(&mut self, name: &str) -> Option<Output> {
         let at = self.outputs.iter().position(|output| output.name.as_ref().unwrap_or(&output.profile.name) == name)?;
         Some(self.outputs.remove(at))
+    }
+
+    pub(crate) fn watches(mut self, watches: bool) -> Self {
+        self.configured().watches = watches;
+        self
     }
 
     /// Returns what is wrong with the settings of the whole log, each with its key. Nothing is opened.
@@ -130,6 +226,11 @@ impl Builder {
         self
     }
 
+    pub(crate) fn reloads_on_sighup(mut self, reloads: bool) -> Self {
+        self.integrations.signals.reload = reloads;
+        self
+    }
+
     pub(crate) fn reopens_on_sighup(mut self, reopens: bool) -> Self {
         self.integrations.signals.reopen = reopens;
         self
@@ -148,6 +249,14 @@ impl Output {
         };
         let all = [("queue_bytes", size), ("below", bound), ("synchronous", wait)];
         all.into_iter().filter_map(|(key, result)| Some((key, result.err()?))).collect()
+    }
+
+    /// Takes the own filter.
+    ///
+    /// # Errors
+    /// A directive has a mistake.
+    pub(crate) fn parsed_filter(self) -> Result<Option<Directives>, Error> {
+        self.filter.map(FilterSetting::parse).transpose()
     }
 
     pub(crate) fn prefixes(mut self, when: Option<JournalPrefix>) -> Self {

@@ -63,14 +63,13 @@ pub struct Early {
 pub fn early(bytes: impl Into<ByteSize>) -> Result<Early, Error> {
     let max_bytes = bytes.into().within("early", MIN_BYTES, MAX_BYTES)?;
     install::check_vacant(true)?;
+    let max_record_bytes = max_bytes.min(usize::try_from(Builder::DEFAULT_MAX_LINE_BYTES).unwrap_or(max_bytes)) / 2;
     let core = Core {
         serial: Core::next_serial(),
-        outputs: Outputs::new(Vec::new()),
+        outputs: Arc::new(Outputs::new(Vec::new(), max_record_bytes, false)),
         filters: Arc::new(Filters::new(everything(), Arc::default())),
         clock: Clock::default(),
         ids: IdSource::default(),
-        max_record_bytes: max_bytes.min(usize::try_from(Builder::DEFAULT_MAX_LINE_BYTES).unwrap_or(max_bytes)) / 2,
-        wants_thread: false,
         limiter: None,
         #[cfg(feature = "opentelemetry")]
         otel: None,

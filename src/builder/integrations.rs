@@ -28,7 +28,7 @@ impl Builder {
     /// programs that end with their terminal.
     ///
     /// # Errors
-    /// `init` and `build` refuse it together with [`reopen_on_sighup`](Self::reopen_on_sighup).
+    /// `init` and `build` refuse it together with [`reopen_on_sighup`](Self::reopen_on_sighup), and with `reload_on_sighup`.
     #[cfg(all(unix, feature = "signals"))]
     pub fn flush_on_sighup(mut self) -> Self {
         self.integrations.signals.end_at_hangup = true;
@@ -40,6 +40,32 @@ impl Builder {
     #[cfg(all(unix, feature = "signals"))]
     pub fn reopen_on_sighup(mut self) -> Self {
         self.integrations.signals.reopen = true;
+        self
+    }
+
+    /// Reloads the configuration file on SIGHUP, as [`Handle::reload`](crate::Handle::reload) does, and then makes all
+    /// outputs of the process reopen their files.
+    ///
+    /// # Errors
+    /// `init` and `build` refuse it together with [`flush_on_sighup`](Self::flush_on_sighup).
+    #[cfg(all(unix, feature = "signals", feature = "config"))]
+    pub fn reload_on_sighup(mut self) -> Self {
+        self.integrations.signals.reload = true;
+        self
+    }
+
+    /// Watches the file, and reloads when it changes, as [`Handle::reload`](crate::Handle::reload) does.
+    ///
+    /// An editor that renames a new file over the old one is seen, and a link that leads to another file, as those of a
+    /// ConfigMap in Kubernetes do. A thread looks every two seconds. With the feature `watch`, the system also reports
+    /// changes, which takes effect after a tenth of a second. Each reload, and each that fails, is a line with the target
+    /// `spanline::control`; a failure is also a complaint, once for each version of the file.
+    ///
+    /// # Errors
+    /// `init` and `build` refuse it if there is no file.
+    #[cfg(feature = "config")]
+    pub fn watch(mut self) -> Self {
+        self.configured().watches = true;
         self
     }
 

@@ -9,6 +9,7 @@
 mod assemble;
 #[expect(clippy::module_inception, reason = "the file holds the type that the folder is about")]
 mod builder;
+mod change;
 #[cfg(feature = "config")]
 mod configured;
 mod diagnostics;
@@ -25,9 +26,11 @@ mod settings;
 mod start;
 
 #[cfg(feature = "config")]
-pub(crate) use assemble::MAX_OUTPUTS;
+pub(crate) use assemble::{MAX_OUTPUTS, default_output};
 pub use builder::{Builder, builder};
 #[cfg(feature = "config")]
-pub(crate) use configured::{Configured, Source};
+pub(crate) use change::OutputChanges;
+#[cfg(feature = "config")]
+pub(crate) use configured::{Configured, Program, Source};
 pub use early::{Early, early};
 pub use output::{JournalPrefix, Output};

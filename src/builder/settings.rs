@@ -45,6 +45,15 @@ impl Default for FilterSettings {
 }
 
 impl FilterSettings {
+    /// Returns the variable that overrides the filter.
+    #[cfg(feature = "config")]
+    pub(super) fn variable(&self) -> Option<String> {
+        match &self.variable {
+            Variable::Named(name) => Some(name.clone()),
+            Variable::Unset | Variable::Ignored => None,
+        }
+    }
+
     /// Reads the filter from `name`, unless the program has chosen a variable, or none.
     pub(super) fn read_from(&mut self, name: &str) {
         if let Variable::Unset = self.variable {

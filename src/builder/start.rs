@@ -4,44 +4,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
 use super::builder::Builder;
 use super::output::{JournalPrefix, Output};
 use crate::appender::Appender;
 use crate::complaint::Complaints;
 use crate::control::{Deadlines, Guard};
 use crate::error::Error;
-use crate::flight_recorder::HeldLines;
 use crate::limit::Share;
+use crate::outputs::Outputs;
 use crate::queue::Overflow;
-use crate::record::{Clock, Statics};
-use crate::redact::Rules;
+use crate::record::Clock;
 use crate::redaction::Redactor;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::schema::Rows;
 use crate::schema::{Flat, WithPrefix};
 use crate::sink::resolved;
 use crate::time_zone;
-use crate::worker::{Evidence, Lane, LaneConfig};
+use crate::worker::{Common, Lane, LaneConfig};
 
 /// A smaller queue could not hold a few lines.
 pub(super) const MIN_QUEUE_BYTES: u64 = 4 << 10;
 /// A queue's offsets have 32 bits.
 pub(super) const MAX_QUEUE_BYTES: u64 = 1 << 30;
-
-/// What all outputs of a log share.
-pub(super) struct Common<'a> {
-    pub(super) max_line_bytes: usize,
-    pub(super) statics: &'a Arc<ArcSwap<Statics>>,
-    pub(super) clock: &'a Clock,
-    pub(super) complaints: &'a Arc<Complaints>,
-    pub(super) evidence: &'a Arc<Evidence>,
-    /// The redaction rules, if there are any.
-    pub(super) rules: Option<&'a Arc<Rules>>,
-    /// The flight recorder's memory, if there is one.
-    pub(super) held: Option<&'a Arc<HeldLines>>,
-}
 
 impl Output {
     /// Makes a writer for another formatter, in place of `tracing_appender::non_blocking`.
@@ -92,25 +76,26 @@ impl Output {
         let uses_local_time = self.uses_local_time();
         let complaints = Arc::new(Complaints::default());
         let clock = Clock::default();
-        let name = self.name_among(&[])?;
+        let name = self.name_among(&std::iter::empty())?;
         let common = Common {
             max_line_bytes: usize::try_from(Builder::DEFAULT_MAX_LINE_BYTES).unwrap_or(usize::MAX),
-            statics: &Arc::default(),
-            clock: &clock,
-            complaints: &complaints,
-            evidence: &Arc::default(),
+            statics: Arc::default(),
+            clock: clock.clone(),
+            complaints: Arc::clone(&complaints),
+            evidence: Arc::default(),
             rules: None,
             held: None,
         };
-        let lane = self.start(name, None, &common)?;
-        let guard = Guard::new(Deadlines::default(), complaints, vec![Arc::clone(&lane)]);
+        let lane = self.start(name, None, None, &common)?;
+        let outputs = Arc::new(Outputs::new(vec![lane], common.max_line_bytes, false));
+        let guard = Guard::new(Deadlines::default(), complaints, Arc::clone(&outputs));
         complain_of_time_zone(&guard, uses_local_time);
-        Ok((Appender::new(lane, clock), guard))
+        Ok((Appender::new(outputs, clock), guard))
     }
 
-    /// Takes out the targets whose events must not reach this output.
-    pub(super) fn take_own_targets(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.profile.own_targets)
+    /// Tells the sink which files the other outputs write to.
+    pub(super) fn avoid(&self, others: &[PathBuf]) {
+        self.profile.avoids.iter().for_each(|paths| drop(paths.set(others.to_vec())));
     }
 
     pub(super) fn wants_thread(&self) -> bool {
@@ -133,8 +118,11 @@ impl Output {
     }
 
     /// The name that was set, or one after the sink that no other output has.
-    pub(super) fn name_among(&self, others: &[Arc<Lane>]) -> Result<String, Error> {
-        let taken = |name: &str| others.iter().any(|other| other.name == name);
+    pub(super) fn name_among<'a>(
+        &self,
+        others: &(impl Iterator<Item = &'a Arc<Lane>> + Clone),
+    ) -> Result<String, Error> {
+        let taken = |name: &str| others.clone().any(|other| other.name == name);
         match &self.name {
             Some(name) if taken(name) => {
                 Err(Error::invalid(format!("two outputs are called `{name}`; give one of them another name")))
@@ -152,11 +140,17 @@ impl Output {
         }
     }
 
-    /// Opens the sink and starts the worker.
+    /// Opens the sink and starts the worker, which waits for the end of `predecessor`.
     ///
     /// # Errors
     /// A limit is out of bounds, or the sink cannot be opened.
-    pub(super) fn start(self, name: String, limit: Option<Share>, common: &Common<'_>) -> Result<Arc<Lane>, Error> {
+    pub(super) fn start(
+        self,
+        name: String,
+        limit: Option<Share>,
+        predecessor: Option<Arc<Lane>>,
+        common: &Common,
+    ) -> Result<Arc<Lane>, Error> {
         let max_bytes = self.queue_bytes.within("queue_bytes", MIN_QUEUE_BYTES, MAX_QUEUE_BYTES);
         let max_bytes = max_bytes.map_err(|error| error.of_output(&name))?;
         if self.synchronous == Some(Duration::ZERO) {
@@ -208,14 +202,11 @@ impl Output {
             record_filter: self.record_filter,
             deduplicates: self.deduplicates,
             columns: self.profile.columns,
-            max_line_bytes: common.max_line_bytes,
-            statics: Arc::clone(common.statics),
-            clock: common.clock.clone(),
-            complaints: Arc::clone(common.complaints),
-            evidence: Arc::clone(common.evidence),
             limit,
-            redactor: Redactor::new(common.rules, self.strips_ansi),
-            held: common.held.cloned(),
+            redactor: Redactor::new(common.rules.as_ref(), self.strips_ansi),
+            path: self.profile.path.as_deref().map(resolved),
+            predecessor,
+            common: common.clone(),
         })
     }
 }
@@ -254,8 +245,7 @@ pub(super) fn check_paths(outputs: &[Output]) -> Result<(), Error> {
     let seen = different_paths(outputs)?;
     for output in outputs {
         let own = output.profile.path.as_deref().map(resolved);
-        let others = || seen.iter().filter(|path| Some(*path) != own.as_ref()).cloned().collect();
-        output.profile.avoids.iter().for_each(|paths| drop(paths.set(others())));
+        output.avoid(&seen.iter().filter(|path| Some(*path) != own.as_ref()).cloned().collect::<Vec<_>>());
     }
     Ok(())
 }

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::running::Running;
 use super::source::{self, CONFIG, ENVIRONMENT};
 use super::{log, sinks};
 use crate::builder::{Builder, Configured, Source, builder};
 use crate::error::Error;
 use crate::filter::IntoFilter;
 use crate::schema::Schema;
-use crate::settings::{MakeSchema, MakeSink, Place, Section, Selected, Settings, Table, Text, Walk, complaint, select};
+use crate::settings::{
+    MakeSchema, MakeSink, Place, Registered, Section, Selected, Settings, Table, Text, Walk, complaint, select,
+};
 use crate::sink::Sink;
 
 impl Builder {
@@ -165,37 +168,81 @@ fn from(source: Source) -> Builder {
     builder
 }
 
+/// Where the texts of a log come from, and what they can name.
+#[derive(Debug)]
+pub(super) struct Origin {
+    source: Option<Source>,
+    environment: Option<String>,
+    allows_writers: bool,
+    registered: Registered,
+}
+
+impl Origin {
+    /// Returns the file; `None` if the text is not in one.
+    ///
+    /// # Errors
+    /// The environment's name would change the directory, or the variable is not UTF-8.
+    pub(super) fn path(&self) -> Result<Option<PathBuf>, Error> {
+        let environment = self.environment.as_deref();
+        match &self.source {
+            Some(Source::File(path)) => match path.to_str() {
+                Some(text) => source::path(text, environment).map(Some),
+                None => Ok(Some(path.clone())),
+            },
+            Some(Source::Variable) => {
+                source::variable(CONFIG)?.map(|path| source::path(&path, environment)).transpose()
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the text; `None` if there is none.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not trusted.
+    pub(super) fn text(&self) -> Result<Option<Text>, Error> {
+        let inline = |text: &String, is_json| Text { name: "configuration".to_owned(), text: text.clone(), is_json };
+        match &self.source {
+            Some(Source::Toml(text)) => Ok(Some(inline(text, false))),
+            Some(Source::Json(text)) => Ok(Some(inline(text, true))),
+            Some(Source::Variable) => {
+                let text = self.path()?.map(|path| source::read(&path, self.allows_writers)).transpose();
+                text.map_err(|error| error.of(CONFIG))
+            }
+            _ => self.path()?.map(|path| source::read(&path, self.allows_writers)).transpose(),
+        }
+    }
+
+    /// Reads a text on top of `builder`.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub(super) fn read(&self, text: &Text, builder: Builder) -> Result<Read, Error> {
+        let walk = Walk { registered: self.registered.clone(), ..Walk::default() };
+        read(text, self.environment.as_deref(), walk, builder)
+    }
+}
+
 /// Applies the text that `configured` names.
-fn apply(mut builder: Builder, mut configured: Configured) -> Result<Builder, Error> {
-    let environment = match configured.environment.take() {
+fn apply(mut builder: Builder, configured: Configured) -> Result<Builder, Error> {
+    let environment = match configured.environment {
         Some(name) => Some(name),
         None => source::variable(ENVIRONMENT)?,
     };
-    let environment = environment.as_deref();
-    let Some(source) = configured.source.take() else { return Ok(builder) };
-    let inline = |text, is_json| Text { name: "configuration".to_owned(), text, is_json };
-    let text = match source {
-        Source::Toml(text) => inline(text, false),
-        Source::Json(text) => inline(text, true),
-        Source::File(path) => {
-            let path = match path.to_str() {
-                Some(text) => source::path(text, environment)?,
-                None => path,
-            };
-            source::read(&path, configured.allows_writers)?
+    let Configured { source, allows_writers, registered, .. } = configured;
+    let origin = Origin { source, environment, allows_writers, registered };
+    let program = builder.program();
+    let mut table = Table::default();
+    if let Some(text) = origin.text()? {
+        let read = origin.read(&text, builder)?;
+        builder = read.builder.ok_or_else(|| text.error(read.walk.mistakes))?;
+        if let Some(undefined) = read.selected.undefined.filter(|_| read.has_environments) {
+            builder.configured().notes.push(complaint(&text.name, &undefined, read.selected.name.as_deref()));
         }
-        Source::Variable => match source::variable(CONFIG)? {
-            Some(path) => source::read(&source::path(&path, environment)?, configured.allows_writers)
-                .map_err(|error| error.of(CONFIG))?,
-            None => return Ok(builder),
-        },
-    };
-    let walk = Walk { registered: std::mem::take(&mut configured.registered), ..Walk::default() };
-    let mut read = read(&text, environment, walk, builder)?;
-    builder = read.builder.take().ok_or_else(|| text.error(std::mem::take(&mut read.walk.mistakes)))?;
-    if let Some(undefined) = read.selected.undefined.filter(|_| read.has_environments) {
-        builder.configured().notes.push(complaint(&text.name, &undefined, read.selected.name.as_deref()));
+        table = read.table;
     }
+    let running = Running::new(origin, program, table, builder.static_fields());
+    builder.configured().running = Some(Arc::new(running));
     Ok(builder)
 }
 
@@ -205,6 +252,8 @@ pub(super) struct Read {
     pub(super) builder: Option<Builder>,
     pub(super) walk: Walk,
     pub(super) selected: Selected,
+    /// The text with its overlay.
+    pub(super) table: Table,
     /// The text has overlays.
     has_environments: bool,
 }
@@ -228,5 +277,5 @@ pub(super) fn read(text: &Text, environment: Option<&str>, mut walk: Walk, build
     let builder = log::log(&mut section, builder);
     section.finish();
     let builder = walk.mistakes.is_empty().then_some(builder);
-    Ok(Read { builder, walk, selected, has_environments })
+    Ok(Read { builder, walk, selected, table, has_environments })
 }

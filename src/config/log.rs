@@ -61,6 +61,7 @@ pub(super) fn log(section: &mut Section<'_>, builder: Builder) -> Builder {
                 None => builder,
             }
         })
+        .bool("watch", "false", "Reloads this file when it changes.", Builder::watches)
         .bool("log", "true", "Whether records of the `log` crate are taken.", Builder::takes_log)
         .with(|builder, section| match section.count::<u64>(Key::new("id_seed", Kind::Count, "random", seed)) {
             Some(seed) => builder.id_seed(seed),
@@ -166,6 +167,7 @@ fn integrations(section: &mut Section<'_>, builder: Builder) -> Builder {
     let flush = "Writes the queued lines on SIGTERM, SIGINT and SIGQUIT.";
     let hangup = "Writes the queued lines on SIGHUP.";
     let reopen = "Reopens files on SIGHUP.";
+    let reload = "Reads this file again on SIGHUP, and reopens files.";
     let otel = "Takes ids from the layer of `tracing-opentelemetry`.";
     #[cfg(all(unix, feature = "signals"))]
     let builder = section
@@ -173,9 +175,15 @@ fn integrations(section: &mut Section<'_>, builder: Builder) -> Builder {
         .bool("flush_on_signals", "false", flush, Builder::flushes_on_signals)
         .bool("flush_on_sighup", "false", hangup, Builder::flushes_on_sighup)
         .bool("reopen_on_sighup", "false", reopen, Builder::reopens_on_sighup)
+        .bool("reload_on_sighup", "false", reload, Builder::reloads_on_sighup)
         .done();
     #[cfg(not(all(unix, feature = "signals")))]
-    for (name, doc) in [("flush_on_signals", flush), ("flush_on_sighup", hangup), ("reopen_on_sighup", reopen)] {
+    for (name, doc) in [
+        ("flush_on_signals", flush),
+        ("flush_on_sighup", hangup),
+        ("reopen_on_sighup", reopen),
+        ("reload_on_sighup", reload),
+    ] {
         super::words::refuse_without(section, Key::new(name, Kind::Bool, "false", doc), "signals");
     }
     let key = Key::new("opentelemetry", Kind::Bool, "false", otel);

@@ -33,11 +33,13 @@ mod log;
 mod net;
 mod outputs;
 mod page;
+mod running;
 mod schema_options;
 mod schemas;
 mod sections;
 mod sinks;
 mod source;
+mod watch;
 mod words;
 #[cfg(feature = "spool")]
 mod wrappers;

@@ -18,6 +18,8 @@ pub(super) fn statics() -> Vec<Arc<dyn AtFork>> {
         Arc::new(CaptureBuffers),
         #[cfg(all(unix, feature = "signals"))]
         Arc::new(Signals),
+        #[cfg(feature = "config")]
+        Arc::new(WatchedFiles),
     ]
 }
 
@@ -102,6 +104,25 @@ impl AtFork for Signals {
 
     fn child_logs(&self) {
         super::signals::watch_in_child();
+    }
+}
+
+/// Watched configuration files. The parent's threads that watch them do not exist in the child.
+#[cfg(feature = "config")]
+struct WatchedFiles;
+
+#[cfg(feature = "config")]
+impl AtFork for WatchedFiles {
+    fn rank(&self) -> Rank {
+        Rank::Lockless
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        keep(())
+    }
+
+    fn child_logs(&self) {
+        shutdown::watch_files_in_child();
     }
 }
 

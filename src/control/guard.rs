@@ -1,17 +1,22 @@
 //! The guard: the log ends when it is dropped.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+#[cfg(feature = "config")]
+use super::configuration::Configuration;
 use super::handle::{Handle, LayerParts};
+#[cfg(feature = "config")]
+use super::shutdown::WeakLog;
 use super::shutdown::{self, Deadlines, Log};
 use super::static_fields::StaticFields;
 use crate::complaint::Complaints;
 use crate::error::Error;
 use crate::fork;
 use crate::layer::Core;
-use crate::worker::Lane;
+use crate::outputs::Outputs;
+use crate::worker::Common;
 
 /// Ends the log when it is dropped: everything logged before is written, within the deadline.
 ///
@@ -32,8 +37,6 @@ use crate::worker::Lane;
 #[must_use = "the log ends when the guard is dropped: bind it to a name such as `_guard`"]
 pub struct Guard {
     log: Arc<Log>,
-    /// `None` for an appender.
-    layer: Option<LayerParts>,
     ended: bool,
 }
 
@@ -45,18 +48,41 @@ impl Guard {
     /// The default time that dropping the guard waits in total, 25 s: below the 30 s after which containers are killed.
     pub const DEFAULT_SHUTDOWN_CAP: Duration = Deadlines::DEFAULT.cap;
 
-    /// Guards `lanes`.
-    pub(crate) fn new(deadlines: Deadlines, complaints: Arc<Complaints>, lanes: Vec<Arc<Lane>>) -> Self {
-        let log = Arc::new(Log { lanes, complaints, deadlines });
+    /// Guards the outputs of a log.
+    pub(crate) fn new(deadlines: Deadlines, complaints: Arc<Complaints>, outputs: Arc<Outputs>) -> Self {
+        fork::register(&outputs);
+        let log = Arc::new(Log { outputs, layer: OnceLock::new(), complaints, deadlines });
         shutdown::watch(&log);
-        Self { log, layer: None, ended: false }
+        Self { log, ended: false }
     }
 
     /// Takes what its handles need of a layer.
-    pub(crate) fn control(&mut self, core: &Arc<Core>, static_fields: StaticFields) {
+    pub(crate) fn control(
+        &self,
+        core: &Arc<Core>,
+        static_fields: StaticFields,
+        common: Common,
+        #[cfg(feature = "config")] configuration: Option<Arc<dyn Configuration>>,
+    ) {
         let services = Arc::default();
         fork::register(&services);
-        self.layer = Some(LayerParts { core: Arc::clone(core), static_fields, services });
+        let deadlines = self.log.deadlines;
+        let parts = LayerParts {
+            core: Arc::clone(core),
+            static_fields,
+            services,
+            common,
+            deadlines,
+            #[cfg(feature = "config")]
+            configuration,
+        };
+        let _ = self.log.layer.set(parts);
+    }
+
+    /// Returns a way to the log that does not keep it alive.
+    #[cfg(feature = "config")]
+    pub(crate) fn weak(&self) -> WeakLog {
+        WeakLog(Arc::downgrade(&self.log))
     }
 
     /// Complains about a setting that has no effect.
@@ -71,7 +97,7 @@ impl Guard {
 
     /// Returns a handle, which controls the log while it runs.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.log.lanes.clone(), self.layer.clone())
+        self.log.handle()
     }
 
     /// Ends the log now, as dropping the guard does, and reports what was left.
@@ -95,7 +121,7 @@ impl Guard {
     /// ```
     pub fn close(mut self) -> Result<(), Error> {
         match self.end("when `Guard::close` was called") {
-            0 => self.log.lanes.iter().try_for_each(|lane| lane.durable()),
+            0 => self.log.outputs.lanes().iter().try_for_each(|lane| lane.durable()),
             lines => Err(Error::unwritten(lines)),
         }
     }
@@ -105,7 +131,7 @@ impl Guard {
         if std::mem::replace(&mut self.ended, true) {
             return 0;
         }
-        self.log.lanes.iter().for_each(|lane| lane.ended(how));
+        self.log.outputs.lanes_to_end().iter().for_each(|lane| lane.ended(how));
         shutdown::end(std::slice::from_ref(&self.log))
     }
 }
@@ -119,6 +145,6 @@ impl Drop for Guard {
 /// Prints the outputs' names and counts.
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard").field("outputs", &self.log.lanes).finish_non_exhaustive()
+        f.debug_struct("Guard").field("outputs", &self.log.outputs.lanes()).finish_non_exhaustive()
     }
 }

@@ -4,37 +4,60 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "config")]
+use super::configuration::Configuration;
 use super::flush_future::FlushFuture;
+use super::shutdown::Deadlines;
 use super::static_fields::StaticFields;
 use crate::advice::unknown;
 use crate::error::Error;
 use crate::filter::{FilterSetting, Filters, IntoFilter};
 use crate::layer::{Core, Services};
 use crate::metrics::{ByLevel, Metrics};
+use crate::outputs::Outputs;
 use crate::queue::Command;
 use crate::record::{OwnedValue, Relayed};
 use crate::sync::after;
-use crate::worker::Lane;
+use crate::worker::Common;
 
 /// Controls a running log. Clones control the same log.
 #[derive(Clone)]
 pub struct Handle {
-    lanes: Vec<Arc<Lane>>,
+    outputs: Arc<Outputs>,
     /// `None` for an appender, whose lines another formatter filters and makes.
     layer: Option<LayerParts>,
 }
 
 /// What the log of a layer has, and that of an appender has not.
-#[derive(Clone)]
-pub(super) struct LayerParts {
-    pub(super) core: Arc<Core>,
+#[derive(Clone, Debug)]
+pub(crate) struct LayerParts {
+    pub(crate) core: Arc<Core>,
     pub(super) static_fields: StaticFields,
     pub(super) services: Arc<Services>,
+    /// What further outputs share with the others.
+    pub(crate) common: Common,
+    /// How long the end of an output may take.
+    pub(crate) deadlines: Deadlines,
+    /// What a text can change the log by.
+    #[cfg(feature = "config")]
+    pub(crate) configuration: Option<Arc<dyn Configuration>>,
 }
 
 impl Handle {
-    pub(super) fn new(lanes: Vec<Arc<Lane>>, layer: Option<LayerParts>) -> Self {
-        Self { lanes, layer }
+    pub(super) fn new(outputs: Arc<Outputs>, layer: Option<LayerParts>) -> Self {
+        Self { outputs, layer }
+    }
+
+    pub(crate) fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// Returns what a layer has. `lacks` completes "an appender".
+    ///
+    /// # Errors
+    /// It is an appender's handle.
+    pub(crate) fn layer(&self, lacks: &str) -> Result<&LayerParts, Error> {
+        self.layer.as_ref().ok_or_else(|| Error::invalid(format!("an appender {lacks}")))
     }
 
     /// Waits until all outputs have handed everything logged before, by any thread, to the system.
@@ -81,7 +104,7 @@ impl Handle {
     /// ```
     #[must_use = "the outputs flush, but only awaiting the future shows when they are done"]
     pub fn flush_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        FlushFuture::new(&self.lanes, Command::Flush)
+        FlushFuture::new(&self.outputs.lanes(), Command::Flush)
     }
 
     /// Syncs as [`sync`](Self::sync) does, for async code; see [`flush_async`](Self::flush_async).
@@ -90,7 +113,7 @@ impl Handle {
     /// As [`flush_async`](Self::flush_async).
     #[must_use = "the outputs sync, but only awaiting the future shows when they are done"]
     pub fn sync_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        FlushFuture::new(&self.lanes, Command::Sync)
+        FlushFuture::new(&self.outputs.lanes(), Command::Sync)
     }
 
     /// Makes all sinks close and reopen their files, after another program has renamed them.
@@ -142,16 +165,9 @@ impl Handle {
     pub fn set_output_filter(&self, output: &str, filter: impl IntoFilter) -> Result<(), Error> {
         let directives = FilterSetting::new(filter).parse()?;
         let filters = self.filters()?;
-        let at = self.lanes.iter().position(|lane| lane.name == output);
-        let at = at.ok_or_else(|| {
-            Error::invalid(unknown("output", output, self.lanes.iter().map(|lane| lane.name.as_str()), &[]))
-        })?;
+        let at = self.outputs.place_of(output).ok_or_else(|| self.unknown_output(output))?;
         filters.check_bound(at, &directives).map_err(|error| error.of_output(output))?;
-        filters.change(|state| {
-            if let Some(own) = state.outputs.get_mut(at) {
-                *own = Some(directives.clone());
-            }
-        });
+        filters.change(|state| state.set_own(at, Some(directives.clone())));
         self.complain_of_levels();
         Ok(())
     }
@@ -176,8 +192,8 @@ impl Handle {
     /// # Ok::<(), spanline::Error>(())
     /// ```
     pub fn set_static_field(&self, name: impl AsRef<str>, value: impl Into<OwnedValue>) -> Result<(), Error> {
-        let none = || Error::invalid("an appender has no static fields; add them to the formatter that writes to it");
-        self.layer.as_ref().ok_or_else(none)?.static_fields.set(name.as_ref(), value.into())
+        let layer = self.layer("has no static fields; add them to the formatter that writes to it")?;
+        layer.static_fields.set(name.as_ref(), value.into())
     }
 
     /// Logs a record that another program made, with its own time, service and ids.
@@ -211,23 +227,28 @@ impl Handle {
     /// # Ok::<(), spanline::Error>(())
     /// ```
     pub fn relay(&self, record: &Relayed<'_>) -> Result<(), Error> {
-        let none =
-            || Error::invalid("an appender takes ready lines; write the record to it, or relay it to a layer's log");
-        let LayerParts { core, services, .. } = self.layer.as_ref().ok_or_else(none)?;
+        let LayerParts { core, services, .. } =
+            self.layer("takes ready lines; write the record to it, or relay it to a layer's log")?;
         core.relay(record, services)
     }
 
     /// Complains once about levels that the filters ask for and that are not compiled in.
     pub(super) fn complain_of_levels(&self) {
         let removed = self.filters().ok().and_then(Filters::removed);
-        if let (Some(text), Some(lane)) = (removed, self.lanes.first()) {
-            lane.complaints.say_once("compiled levels", &text);
+        if let Some(text) = removed {
+            self.complain_once("compiled levels", &text);
+        }
+    }
+
+    /// Complains about the log.
+    pub(crate) fn complain_once(&self, reason: &str, text: &str) {
+        if let Some(layer) = &self.layer {
+            layer.common.complaints.say_once(reason, text);
         }
     }
 
     fn filters(&self) -> Result<&Filters, Error> {
-        let none = || Error::invalid("an appender has no filter; set one on the layer that writes to it");
-        self.layer.as_ref().map(|layer| &*layer.core.filters).ok_or_else(none)
+        self.layer("has no filter; set one on the layer that writes to it").map(|layer| &*layer.core.filters)
     }
 
     /// Returns a snapshot of all counters.
@@ -235,7 +256,7 @@ impl Handle {
     /// It is cheap enough to take every second. It takes each queue's lock once, to copy some numbers, and allocates
     /// only the snapshot. The numbers of one output are consistent. Those of two outputs are not of the same instant.
     pub fn metrics(&self) -> Metrics {
-        let outputs: Vec<_> = self.lanes.iter().map(|lane| lane.metrics()).collect();
+        let outputs: Vec<_> = self.outputs.lanes().iter().map(|lane| lane.metrics()).collect();
         let events = outputs.iter().fold(ByLevel::default(), |events, output| events.plus(output.events));
         let services = match &self.layer {
             Some(LayerParts { static_fields, services, .. }) => services.with_own(&static_fields.service(), events),
@@ -244,10 +265,17 @@ impl Handle {
         Metrics { services, outputs }
     }
 
+    pub(crate) fn unknown_output(&self, name: &str) -> Error {
+        let lanes = self.outputs.lanes();
+        Error::invalid(unknown("output", name, lanes.iter().map(|lane| lane.name.as_str()), &[]))
+    }
+
     /// Gives the order to all outputs before it waits, so that they work in parallel.
     fn order(&self, command: Command, timeout: Duration) -> Result<(), Error> {
         let deadline = after(Instant::now(), timeout);
-        let tickets: Vec<_> = self.lanes.iter().map(|lane| (lane, lane.order(command))).collect();
+        // Those that leave have lines, too, which were logged before.
+        let lanes = self.outputs.lanes_to_end();
+        let tickets: Vec<_> = lanes.iter().map(|lane| (lane, lane.order(command))).collect();
         let mut result = Ok(());
         for (lane, ticket) in tickets {
             let done = ticket.and_then(|ticket| lane.queue.wait_done(ticket, deadline));
@@ -260,6 +288,6 @@ impl Handle {
 /// Prints the outputs' names and counts.
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("outputs", &self.lanes).finish_non_exhaustive()
+        f.debug_struct("Handle").field("outputs", &self.outputs.lanes()).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,8 @@
 //! static fields, and reads the counters. `shutdown` ends the log whichever way the process ends. `signals` starts that for SIGTERM and
 //! its like. All of them act on the lanes that the builder started.
 
+#[cfg(feature = "config")]
+mod configuration;
 mod flush_future;
 mod fork_statics;
 mod guard;
@@ -13,7 +15,14 @@ pub(crate) mod shutdown;
 pub(crate) mod signals;
 mod static_fields;
 
+#[cfg(feature = "config")]
+pub use configuration::Reloaded;
+#[cfg(feature = "config")]
+pub(crate) use configuration::{Configuration, NewText, Started};
 pub use guard::Guard;
 pub use handle::Handle;
-pub(crate) use shutdown::{Deadlines, before_the_end};
+pub(crate) use handle::LayerParts;
+#[cfg(feature = "config")]
+pub(crate) use shutdown::WeakLog;
+pub(crate) use shutdown::{Deadlines, before_the_end, wait_ended};
 pub(crate) use static_fields::StaticFields;

@@ -6,13 +6,15 @@
 //! `exit`.
 
 use std::panic::PanicHookInfo;
-use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, Weak};
 use std::time::Duration;
 
 use super::fork_statics::statics;
+use super::handle::{Handle, LayerParts};
 use crate::complaint::Complaints;
 use crate::fork;
 use crate::layer;
+use crate::outputs::Outputs;
 use crate::process::{self, Hooks};
 use crate::sync;
 use crate::worker::{self, Lane};
@@ -46,7 +48,9 @@ impl Default for Deadlines {
 /// Everything that ends together.
 #[derive(Debug)]
 pub(crate) struct Log {
-    pub(super) lanes: Vec<Arc<Lane>>,
+    pub(super) outputs: Arc<Outputs>,
+    /// Set once for the log of a layer; an appender's has none.
+    pub(super) layer: OnceLock<LayerParts>,
     pub(super) complaints: Arc<Complaints>,
     pub(super) deadlines: Deadlines,
 }
@@ -123,11 +127,45 @@ pub(super) fn complain(reason: &str, text: &str) {
     }
 }
 
-/// Makes the sinks of all logs reopen their files.
-#[cfg(all(unix, feature = "signals"))]
-pub(super) fn reopen_all() {
+/// A log, for threads that end with it.
+#[cfg(feature = "config")]
+#[derive(Clone, Debug)]
+pub(crate) struct WeakLog(pub(super) Weak<Log>);
+
+#[cfg(feature = "config")]
+impl WeakLog {
+    /// Returns a handle while the log exists.
+    pub(crate) fn handle(&self) -> Option<Handle> {
+        self.0.upgrade().map(|log| log.handle())
+    }
+}
+
+/// In a forked child that logs: watches the files of all logs that the parent watches.
+#[cfg(feature = "config")]
+pub(super) fn watch_files_in_child() {
     for log in all() {
-        let handle = super::Handle::new(log.lanes.clone(), None);
+        if let Ok(configuration) = log.handle().configuration() {
+            configuration.watch_in_child(WeakLog(Arc::downgrade(&log)));
+        }
+    }
+}
+
+impl Log {
+    pub(super) fn handle(&self) -> Handle {
+        Handle::new(Arc::clone(&self.outputs), self.layer.get().cloned())
+    }
+}
+
+/// Makes the sinks of all logs reopen their files. `reloads`: those with a configuration read it again before.
+#[cfg(all(unix, feature = "signals"))]
+pub(super) fn reopen_all(reloads: bool) {
+    for log in all() {
+        let handle = log.handle();
+        #[cfg(feature = "config")]
+        if reloads && handle.configuration().is_ok() {
+            handle.reload_and_report("SIGHUP");
+        }
+        let _ = reloads;
         if let Err(error) = handle.reopen(REOPEN_TIMEOUT) {
             log.complaints.say("reopen", &format!("cannot reopen the files on SIGHUP: {error:#}"));
         }
@@ -140,21 +178,32 @@ pub(super) fn reopen_all() {
 /// Waits until everything is written or the deadline has passed. One of the log's own threads does not wait, because it
 /// cannot wait for itself. The workers still write the queued lines if the process lives long enough.
 pub(super) fn end(logs: &[Arc<Log>]) -> u64 {
-    let lanes = || logs.iter().flat_map(|log| log.lanes.iter().map(move |lane| (log, lane)));
-    lanes().for_each(|(log, lane)| lane.close(log.deadlines.timeout, log.deadlines.cap));
+    let mut lanes = Vec::new();
+    for log in logs {
+        let of_log = log.outputs.lanes_to_end();
+        of_log.iter().for_each(|lane| lane.close(log.deadlines.timeout, log.deadlines.cap));
+        lanes.extend(of_log);
+    }
+    wait_ended(lanes)
+}
+
+/// Waits until outputs have ended, and returns how many lines were not written in time.
+///
+/// # Blocking
+/// As [`end`].
+pub(crate) fn wait_ended(mut open: Vec<Arc<Lane>>) -> u64 {
     if worker::own_lane().is_some() {
         return 0;
     }
     // All outputs in parallel: a stuck one does not use up the time of a slow one.
-    let mut open: Vec<_> = lanes().collect();
     let mut left = 0;
     while !open.is_empty() {
         // Waits for the first output; the others are only checked.
         let mut wait = POLL_INTERVAL;
-        open.retain(|(log, lane)| {
+        open.retain(|lane| {
             let Some(lines) = lane.queue.wait_ended(std::mem::take(&mut wait)) else { return true };
             if lines > 0 {
-                log.complaints.say(
+                lane.complaints.say(
                     &format!("{} end", lane.name),
                     &format!("output {}: {lines} lines were not written in time", lane.name),
                 );
@@ -178,7 +227,7 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
         // that reports it is on its way.
         let logs = sync::try_lock(&LOGS).map(|logs| logs.iter().filter_map(Weak::upgrade).collect());
         let logs: Vec<_> = logs.unwrap_or_default();
-        logs.iter().flat_map(|log| &log.lanes).for_each(|lane| lane.queue.try_wake_worker());
+        logs.iter().flat_map(|log| log.outputs.lanes()).for_each(|lane| lane.queue.try_wake_worker());
     }
 }
 

@@ -33,7 +33,10 @@ const START_TIMEOUT: Duration = Duration::from_millis(100);
 static AT_ONCE: AtomicBool = AtomicBool::new(true);
 
 /// The signals that this process watches for.
-static WATCHED: Mutex<Watch> = Mutex::new(Watch { end: false, end_at_hangup: false, reopen: false });
+static WATCHED: Mutex<Watch> = Mutex::new(Watch { end: false, end_at_hangup: false, reopen: false, reload: false });
+
+/// SIGHUP also reads the configuration again.
+static RELOADS: AtomicBool = AtomicBool::new(false);
 
 /// The signals to watch for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,16 +47,22 @@ pub(crate) struct Watch {
     pub(crate) end_at_hangup: bool,
     /// SIGHUP, to reopen files.
     pub(crate) reopen: bool,
+    /// SIGHUP, to read the configuration again, and then to reopen files.
+    pub(crate) reload: bool,
 }
 
 impl Watch {
     /// # Errors
     /// SIGHUP is to end the process and to reopen its files.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.end_at_hangup && self.reopen {
-            let text =
-                "SIGHUP cannot both end the process and reopen its files: remove flush_on_sighup or reopen_on_sighup";
-            return Err(Error::invalid(text));
+        if self.end_at_hangup && (self.reopen || self.reload) {
+            let (what, other) = match self.reload {
+                true => ("reload its configuration", "reload_on_sighup"),
+                false => ("reopen its files", "reopen_on_sighup"),
+            };
+            return Err(Error::invalid(format!(
+                "SIGHUP cannot both end the process and {what}: remove flush_on_sighup or {other}"
+            )));
         }
         Ok(())
     }
@@ -72,7 +81,7 @@ fn watched() -> MutexGuard<'static, Watch> {
 /// As [`serve`].
 ///
 /// # Errors
-/// SIGHUP is to end the process and to reopen its files, or the system refused to register a handler or to start the
+/// SIGHUP is to end the process and to do something else, or the system refused to register a handler or to start the
 /// thread.
 pub(crate) fn watch(wanted: Watch) -> Result<(), Error> {
     let mut watched = watched();
@@ -80,6 +89,7 @@ pub(crate) fn watch(wanted: Watch) -> Result<(), Error> {
         end: false,
         end_at_hangup: wanted.end_at_hangup || watched.end_at_hangup,
         reopen: wanted.reopen || watched.reopen,
+        reload: wanted.reload || watched.reload,
     }
     .check()?;
     if wanted.end && !watched.end {
@@ -90,8 +100,10 @@ pub(crate) fn watch(wanted: Watch) -> Result<(), Error> {
         watch_for_the_end(&[SIGHUP]).map_err(|error| Error::io("cannot watch for SIGHUP", error))?;
         watched.end_at_hangup = true;
     }
-    if wanted.reopen && !watched.reopen {
-        serve("sighup", &[SIGHUP], || {}, |_| shutdown::reopen_all())
+    RELOADS.fetch_or(wanted.reload, Ordering::Relaxed);
+    watched.reload |= wanted.reload;
+    if (wanted.reopen || wanted.reload) && !watched.reopen {
+        serve("sighup", &[SIGHUP], || {}, |_| shutdown::reopen_all(RELOADS.load(Ordering::Relaxed)))
             .map_err(|error| Error::io("cannot watch for SIGHUP", error))?;
         watched.reopen = true;
     }

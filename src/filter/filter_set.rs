@@ -26,6 +26,25 @@ pub(crate) struct FilterSet {
 }
 
 impl FilterSet {
+    /// Sets all filters of the output at a place.
+    pub(crate) fn put(&mut self, place: usize, own: Option<Directives>, below: Option<Level>, own_targets: &[String]) {
+        if self.outputs.len() <= place {
+            self.outputs.resize_with(place + 1, || Some(Directives::from(LevelFilter::OFF)));
+        }
+        self.below.resize(self.below.len().max(place + 1), None);
+        self.own_targets.resize(self.own_targets.len().max(place + 1), Vec::new());
+        self.set_own(place, own);
+        self.below.get_mut(place).into_iter().for_each(|at| *at = below);
+        self.own_targets.get_mut(place).into_iter().for_each(|at| *at = own_targets.to_vec());
+    }
+
+    /// Sets the own filter of the output at a place.
+    pub(crate) fn set_own(&mut self, place: usize, own: Option<Directives>) {
+        if let Some(at) = self.outputs.get_mut(place) {
+            *at = own;
+        }
+    }
+
     /// Returns the outputs from which events of this target and level are held back: those that do not want them, but
     /// would get the event that releases them.
     pub(super) fn held_back_mask(&self, target: &str, level: Level) -> u64 {

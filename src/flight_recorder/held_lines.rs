@@ -115,6 +115,13 @@ impl HeldLines {
         Some(taken)
     }
 
+    /// Forgets outputs that are gone. Lines that are held back for them only stay until their request ends.
+    pub(crate) fn forget(&self, mask: u64) {
+        for shard in &self.shards {
+            sync::lock(shard).0.values_mut().for_each(|ring| ring.forget(mask));
+        }
+    }
+
     /// Drops the lines of a request whose span has closed.
     pub(crate) fn discard(&self, serial: u64) {
         drop(self.remove(serial));

@@ -90,6 +90,11 @@ impl Ring {
         self.push(Entry { meta: line.meta, is_log: line.is_log, time: line.time, mask: line.mask, context: 0, bytes });
     }
 
+    /// Removes outputs from all lines.
+    pub(super) fn forget(&mut self, mask: u64) {
+        self.entries.iter_mut().for_each(|entry| entry.mask &= !mask);
+    }
+
     /// Adds an entry with the last context.
     fn push(&mut self, entry: Entry) {
         let context = (self.first_context + self.contexts.len() as u64).saturating_sub(1);

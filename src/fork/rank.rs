@@ -7,6 +7,8 @@
 pub(crate) enum Rank {
     /// A change of filters, which calls other layers of the program.
     FilterChanges,
+    /// A change of outputs.
+    Outputs,
     /// The list of participants. From here on, no thread takes an engine, and no participant is added.
     Participants,
     /// Engines, which write. They are waited for with a limit.

@@ -45,15 +45,22 @@ impl CallSite {
     pub(super) const REPEATS_NAMES: u64 = 512;
     /// An event that some output takes only inside the spans of a directive.
     pub(super) const IN_CONTEXT: u64 = 1024;
+    /// An event of a log whose outputs were changed: the outputs that it means are looked up with it.
+    pub(super) const OUTPUTS_CHANGED: u64 = 2048;
     /// A call site of this crate with a field whose value carries fields that it does not declare. It is the bit below
     /// those of secret fields, so that one comparison finds both.
-    pub(super) const CARRIES_FIELDS: u64 = 2048;
+    pub(super) const CARRIES_FIELDS: u64 = 4096;
     /// From this bit on, one bit for each secret field; see `secrets`.
-    pub(super) const SECRET_FIELDS: u32 = 12;
+    pub(super) const SECRET_FIELDS: u32 = 13;
 
     /// The flags of events that take the slow path.
-    pub(super) const SLOW_PATH: u64 =
-        Self::LIMITED | Self::BACKTRACE | Self::HELD_BACK | Self::RELEASES | Self::REPEATS_NAMES | Self::IN_CONTEXT;
+    pub(super) const SLOW_PATH: u64 = Self::LIMITED
+        | Self::BACKTRACE
+        | Self::HELD_BACK
+        | Self::RELEASES
+        | Self::REPEATS_NAMES
+        | Self::IN_CONTEXT
+        | Self::OUTPUTS_CHANGED;
 
     /// Returns whether any of these flags is set.
     #[inline(always)]

@@ -72,7 +72,10 @@ impl Core {
             + u64::from(is_hidden || is_of_requests(meta)) * CallSite::CARRIES_FIELDS
             + diagnostics
             + self.secret_fields(meta, is_log);
-        CallSite { outputs: self.filters.mask(meta.target(), *meta.level()), flags }
+        let outputs = self.filters.mask(meta.target(), *meta.level());
+        // Asked after the filters, which name a new output later than it is there.
+        let have_changed = meta.is_event() && self.outputs.have_changed();
+        CallSite { outputs, flags: flags + u64::from(have_changed) * CallSite::OUTPUTS_CHANGED }
     }
 
     fn span_flags(&self, meta: &Metadata<'_>, is_hidden: bool) -> u64 {

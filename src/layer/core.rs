@@ -22,14 +22,10 @@ use crate::redact::Rules;
 pub(crate) struct Core {
     /// Unique in the process. It tells the nodes of several layers in one registry apart.
     pub(crate) serial: u64,
-    pub(crate) outputs: Outputs,
+    pub(crate) outputs: Arc<Outputs>,
     pub(crate) filters: Arc<Filters>,
     pub(crate) clock: Clock,
     pub(crate) ids: IdSource,
-    /// The captured texts of one record are cut to this many bytes.
-    pub(crate) max_record_bytes: usize,
-    /// Whether an output asked for the logging thread.
-    pub(crate) wants_thread: bool,
     /// Limits repeats, if there are limits.
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Present when the ids are OpenTelemetry's.
@@ -54,8 +50,8 @@ impl Core {
         with_scratch(
             #[inline(always)]
             |scratch| {
-                let mut line = Capture::new(scratch, self.max_record_bytes);
-                if self.wants_thread {
+                let mut line = Capture::new(scratch, self.outputs.max_record_bytes());
+                if self.outputs.wants_thread() {
                     capture_thread(&mut line);
                 }
                 capture(&mut line);

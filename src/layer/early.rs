@@ -144,7 +144,7 @@ impl EarlyLayer {
         // Threads that log now wait for the lock, so the lines of each thread stay in order.
         let _ = slot.late.set(layer);
         drop(kept);
-        core.outputs.deliver(to_deliver);
+        core.outputs.first().deliver(to_deliver);
     }
 
     /// Captures an event, and keeps it if there is room.
@@ -181,7 +181,7 @@ impl Kept {
         for EarlyLoss { target, level, lines, first, last } in self.losses {
             // Where the target is not known, each output may have wanted the lines.
             let mask = if target.is_empty() { u64::MAX } else { core.filters.mask(&target, level) };
-            core.outputs.count(mask, |lane, is_first| {
+            core.outputs.first().count(mask, |lane, is_first| {
                 lane.queue.refuse(Reason::QueueFull, level, 1, first, is_first);
                 lane.queue.refuse(Reason::QueueFull, level, lines - 1, last, is_first);
             });
@@ -189,10 +189,10 @@ impl Kept {
         self.lines.into_iter().map(|EarlyLine { meta, is_log, time, fields, context }| {
             let target = if is_log { log_target(meta, &fields) } else { meta.target() };
             let mask = core.filters.mask(target, *meta.level());
-            core.outputs.count(mask, |lane, is_first| lane.queue.hold_back(*meta.level(), is_first));
+            core.outputs.first().count(mask, |lane, is_first| lane.queue.hold_back(*meta.level(), is_first));
             let head = Head::Event { meta, is_log };
             let push = Push { head, time, bytes: &fields, context: None, may_wait: false };
-            core.outputs.push_by(mask, |lane, _| lane.queue.push_held_back(push, context.as_ref()))
+            core.outputs.first().push_by(mask, |lane, _| lane.queue.push_held_back(push, context.as_ref()))
         })
     }
 }

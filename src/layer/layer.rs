@@ -21,7 +21,7 @@ use super::span_cache;
 use super::this_thread::with_scratch;
 use crate::context::{Node, SpanMoment};
 use crate::filter::answer_like;
-use crate::outputs::Line;
+use crate::outputs::{Line, Places};
 use crate::queue::{Head, Push};
 use crate::record::{Capture, backtrace};
 
@@ -35,7 +35,7 @@ pub struct Layer {
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Layer").field("outputs", &self.core.outputs.len()).finish_non_exhaustive()
+        f.debug_struct("Layer").field("outputs", &self.core.outputs.lanes().len()).finish_non_exhaustive()
     }
 }
 
@@ -58,7 +58,7 @@ where
         let meta = attributes.metadata();
         let site = core.call_site(meta);
         with_scratch(|scratch| {
-            let mut capture = Capture::new(scratch, core.max_record_bytes);
+            let mut capture = Capture::new(scratch, core.outputs.max_record_bytes());
             core.capture(site, site.outputs, &mut capture, |visitor| attributes.record(visitor));
             let Some(span) = registry.span(id) else { return };
             let parent = span.parent().and_then(|parent| {
@@ -101,7 +101,7 @@ where
             let node = cached.or_else(|| registry.span(id).and_then(|span| node_of(&span, core.serial)));
             if let Some(node) = node {
                 let site = core.call_site(node.meta());
-                let mut capture = Capture::new(scratch, core.max_record_bytes);
+                let mut capture = Capture::new(scratch, core.outputs.max_record_bytes());
                 core.capture(site, site.outputs, &mut capture, |visitor| values.record(visitor));
                 node.record(scratch.bytes());
             }
@@ -139,7 +139,7 @@ where
         if site.has(CallSite::SLOW_PATH) {
             self.log_on_slow_path(event, &registry, site);
         } else {
-            self.log(event, &registry, site, None);
+            self.log(event, &registry, site, None, self.core.outputs.first());
         }
     }
 }
@@ -149,12 +149,18 @@ impl Layer {
         Self { core }
     }
 
-    /// Captures an event and submits it to the outputs that want it.
+    /// Captures an event and submits it to the outputs that want it. `places`: the outputs that the call site's mask means.
     ///
     /// It is compiled twice: for the slow path, where `passed` is set, and for all other events.
     #[inline(always)]
-    pub(super) fn log<S>(&self, event: &Event<'_>, registry: &Context<'_, S>, site: CallSite, passed: Option<Passed>)
-    where
+    pub(super) fn log<S>(
+        &self,
+        event: &Event<'_>,
+        registry: &Context<'_, S>,
+        site: CallSite,
+        passed: Option<Passed>,
+        places: &Places,
+    ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let core = &self.core;
@@ -186,29 +192,63 @@ impl Layer {
                 if let (Some(limiter), Some(origin)) = (&core.limiter, passed.and_then(|passed| passed.sample_for)) {
                     limiter.store_sample(origin, bytes);
                 }
-                let mask = match passed {
-                    _ if !is_log => site.outputs,
-                    Some(passed) if passed.is_in_context => {
-                        self.with_node(event, registry, |node| core.outputs_of_log_in(meta, bytes, node))
-                    }
-                    _ => core.outputs_of_log(meta, bytes),
-                };
                 let time = passed.map_or_else(|| core.clock.now(), |passed| passed.time);
                 let line = Line { head: Head::Event { meta, is_log }, time, bytes };
-                let to_deliver = core.outputs.submit(
-                    mask,
-                    line,
-                    #[inline(always)]
-                    |mask, push| {
-                        self.with_node(event, registry, |node| match passed {
-                            None => core.outputs.push(mask, Push { context: node, ..push }),
-                            Some(_) => core.push_or_hold_back(site, mask, Push { context: node, ..push }),
-                        })
-                    },
-                );
-                core.outputs.deliver(to_deliver);
+                if is_log {
+                    return self.submit_log(event, registry, site, passed, line);
+                }
+                self.submit(event, registry, site, passed, line, (places, site.outputs));
             },
         );
+    }
+
+    /// Submits a line to the outputs of a mask.
+    #[inline(always)]
+    fn submit<S>(
+        &self,
+        event: &Event<'_>,
+        registry: &Context<'_, S>,
+        site: CallSite,
+        passed: Option<Passed>,
+        line: Line<'_>,
+        (places, mask): (&Places, u64),
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let to_deliver = places.submit(
+            mask,
+            line,
+            #[inline(always)]
+            |mask, push| {
+                self.with_node(event, registry, |node| match passed {
+                    None => places.push(mask, Push { context: node, ..push }),
+                    Some(_) => self.core.push_or_hold_back(places, site, mask, Push { context: node, ..push }),
+                })
+            },
+        );
+        places.deliver(to_deliver);
+    }
+
+    /// Submits a record of the `log` crate, whose target is among its fields.
+    #[inline(never)]
+    fn submit_log<S>(
+        &self,
+        event: &Event<'_>,
+        registry: &Context<'_, S>,
+        site: CallSite,
+        passed: Option<Passed>,
+        line: Line<'_>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let (core, meta) = (&self.core, event.metadata());
+        let mask = || match passed {
+            Some(passed) if passed.is_in_context => {
+                self.with_node(event, registry, |node| core.outputs_of_log_in(meta, line.bytes, node))
+            }
+            _ => core.outputs_of_log(meta, line.bytes),
+        };
+        core.outputs.with(mask, |places, mask| self.submit(event, registry, site, passed, line, (places, mask)));
     }
 
     /// Runs `run` with the node of the span that an event is in; with `None` outside any span.

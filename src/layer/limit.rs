@@ -11,6 +11,7 @@ use super::core::Core;
 use crate::context::{Bound, Node, epoch};
 use crate::filter::Filters;
 use crate::limit::{Limiter, Origin, Verdict};
+use crate::outputs::Places;
 use crate::record::Timestamp;
 use crate::worker;
 
@@ -39,11 +40,11 @@ impl Core {
     }
 
     /// Counts a line that is suppressed in the outputs of `mask`, and wakes the workers that have to report it.
-    pub(super) fn count_suppressed(&self, verdict: Verdict, level: Level, mask: u64) {
+    pub(super) fn count_suppressed(verdict: Verdict, level: Level, places: &Places, mask: u64) {
         if let Verdict::Suppress { reason, first_for } = verdict {
-            self.outputs.count(mask, |lane, is_first| lane.queue.suppress(reason, level, is_first));
+            places.count(mask, |lane, is_first| lane.queue.suppress(reason, level, is_first));
             if first_for != 0 {
-                self.outputs.in_mask(first_for).for_each(|lane| lane.queue.wake_worker());
+                places.in_mask(first_for).for_each(|lane| lane.queue.wake_worker());
             }
         }
     }
@@ -56,6 +57,7 @@ impl Core {
         limiter: &Limiter,
         event: &Event<'_>,
         site: CallSite,
+        places: &Places,
         drops_trace: impl FnOnce(Timestamp) -> bool,
     ) -> Option<Passed> {
         let meta = event.metadata();
@@ -84,7 +86,7 @@ impl Core {
             Verdict::Log => passed,
             Verdict::LogLast => Some(Passed { sample_for: Some(origin), ..Passed::at(time) }),
             Verdict::Suppress { .. } => {
-                self.count_suppressed(verdict, *meta.level(), mask);
+                Self::count_suppressed(verdict, *meta.level(), places, mask);
                 None
             }
         }

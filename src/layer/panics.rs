@@ -19,7 +19,7 @@ use super::core::Core;
 use super::span_cache;
 use super::this_thread;
 use crate::context::Node;
-use crate::outputs::Line;
+use crate::outputs::{Line, Places};
 use crate::process;
 use crate::queue::{Head, Push};
 #[cfg(feature = "tower")]
@@ -79,7 +79,11 @@ pub(crate) fn log_panic(panic: &PanicHookInfo<'_>, aborts: bool) {
 
 impl Core {
     fn log_panic(self: &Arc<Self>, panic: &PanicHookInfo<'_>) {
-        let mask = self.filters.mask(PANICS, Level::ERROR);
+        self.outputs
+            .with(|| self.filters.mask(PANICS, Level::ERROR), |places, mask| self.log_panic_to(places, mask, panic));
+    }
+
+    fn log_panic_to(self: &Arc<Self>, places: &Places, mask: u64, panic: &PanicHookInfo<'_>) {
         if mask == 0 {
             return;
         }
@@ -90,8 +94,8 @@ impl Core {
             |bytes| {
                 let head = Head::Event { meta: panic_metadata(), is_log: true };
                 let line = Line { head, time: self.clock.now(), bytes };
-                self.outputs.submit(mask, line, |mask, push| {
-                    self.push_or_hold_back(site, mask, Push { context: node.as_ref(), ..push })
+                places.submit(mask, line, |mask, push| {
+                    self.push_or_hold_back(places, site, mask, Push { context: node.as_ref(), ..push })
                 })
             },
         );
@@ -101,8 +105,8 @@ impl Core {
         }
         if to_deliver != 0 {
             // Only user code can write the line, so this thread must not.
-            let core = Arc::clone(self);
-            on_helper_thread(DELIVERY_TIMEOUT, move || core.outputs.deliver(to_deliver));
+            let places = places.clone();
+            on_helper_thread(DELIVERY_TIMEOUT, move || places.deliver(to_deliver));
         }
     }
 
@@ -111,7 +115,7 @@ impl Core {
         let payload = panic.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("Box<dyn Any>");
-        if !self.wants_thread {
+        if !self.outputs.wants_thread() {
             this_thread::capture_thread(capture);
         }
         capture.named("message", &Value::Str(text));

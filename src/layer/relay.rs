@@ -12,7 +12,7 @@ use super::this_thread::with_scratch;
 use crate::context::Node;
 use crate::error::Error;
 use crate::names::Names;
-use crate::outputs::Line;
+use crate::outputs::{Line, Places};
 use crate::queue::{Head, Push, Pushed};
 use crate::record::{Capture, Relayed, SERVICE, TAKEN_PREFIX, Value, relayed_metadata};
 
@@ -22,7 +22,13 @@ impl Core {
     /// # Errors
     /// An output did not take it. Its books have the loss.
     pub(crate) fn relay(&self, record: &Relayed<'_>, services: &Services) -> Result<(), Error> {
-        let wanted = self.filters.mask(record.target, record.level);
+        self.outputs.with(
+            || self.filters.mask(record.target, record.level),
+            |places, wanted| self.relay_to(places, wanted, record, services),
+        )
+    }
+
+    fn relay_to(&self, places: &Places, wanted: u64, record: &Relayed<'_>, services: &Services) -> Result<(), Error> {
         if wanted == 0 {
             return Ok(());
         }
@@ -31,23 +37,23 @@ impl Core {
         let node = has_ids.then(|| Node::elsewhere(record.trace, record.span));
         let refused = Cell::new(false);
         with_scratch(|scratch| {
-            let mut capture = Capture::new(scratch, self.max_record_bytes);
+            let mut capture = Capture::new(scratch, self.outputs.max_record_bytes());
             if !self.capture_relayed(record, &mut capture) {
                 capture.tell_names_apart(meta);
             }
             let line = Line { head: Head::Event { meta, is_log: true }, time: record.time, bytes: scratch.bytes() };
-            let to_deliver = self.outputs.submit(wanted, line, |mask, push| {
+            let to_deliver = places.submit(wanted, line, |mask, push| {
                 refused.set(mask != wanted);
                 let service = record.service.filter(|_| mask == wanted);
                 service.iter().for_each(|service| services.count(service, record.level));
                 let push = Push { context: node.as_ref(), ..push };
-                self.outputs.push_by(mask, |lane, is_first| {
+                places.push_by(mask, |lane, is_first| {
                     let pushed = lane.queue.push(push, is_first && service.is_none());
                     refused.set(refused.get() || pushed == Pushed::Refused);
                     pushed
                 })
             });
-            self.outputs.deliver(to_deliver);
+            places.deliver(to_deliver);
         });
         if refused.get() {
             return Err(Error::retry("an output did not take the record: its queue is full, or it has ended"));

@@ -72,7 +72,8 @@ impl Core {
         if values == 0 {
             return;
         }
-        self.outputs.in_mask(mask).for_each(|lane| lane.queue.count_redacted(values));
+        self.outputs
+            .with(|| mask, |places, mask| places.in_mask(mask).for_each(|lane| lane.queue.count_redacted(values)));
     }
 
     /// Captures a context variable, or the replacement of a secret one.

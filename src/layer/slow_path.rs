@@ -1,8 +1,9 @@
 //! The slow path of events: repeats are limited, traces sampled, a backtrace is added, lines are held back or released,
-//! names repeat, or a directive follows the spans.
+//! names repeat, a directive follows the spans, or the log's outputs were changed.
 //!
 //! One test of a call site's flags leads here. All other events pay nothing for it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use tracing::{Event, Subscriber};
@@ -26,21 +27,27 @@ impl Layer {
             // Lines are held back for requests only, and directives follow spans.
             return;
         }
-        let is_in_context = site.has(CallSite::IN_CONTEXT)
-            && self.with_node(event, registry, |node| node.is_some_and(|node| core.filters.matches(node)));
-        let site = if is_in_context { self.inside(event, registry, site) } else { site };
-        if site.outputs == 0 && !site.has(CallSite::LOG | CallSite::HELD_BACK) {
-            return;
-        }
-        let passed = match &core.limiter {
-            Some(limiter) if site.has(CallSite::LIMITED) => core.judge(limiter, event, site, |time| {
-                self.with_node(event, registry, |node| core.drops_trace(limiter, node, time))
-            }),
-            _ => Some(Passed::at(core.clock.now())),
+        let known = Cell::new(Some(site));
+        let look_up = || {
+            let site = known.take().unwrap_or_else(|| core.call_site(event.metadata()));
+            let is_inside = site.has(CallSite::IN_CONTEXT)
+                && self.with_node(event, registry, |node| node.is_some_and(|node| core.filters.matches(node)));
+            (if is_inside { self.inside(event, registry, site) } else { site }, is_inside)
         };
-        if let Some(passed) = passed {
-            self.log(event, registry, site, Some(Passed { is_in_context, ..passed }));
-        }
+        core.outputs.with(look_up, |places, (site, is_in_context)| {
+            if site.outputs == 0 && !site.has(CallSite::LOG | CallSite::HELD_BACK) {
+                return;
+            }
+            let passed = match &core.limiter {
+                Some(limiter) if site.has(CallSite::LIMITED) => core.judge(limiter, event, site, places, |time| {
+                    self.with_node(event, registry, |node| core.drops_trace(limiter, node, time))
+                }),
+                _ => Some(Passed::at(core.clock.now())),
+            };
+            if let Some(passed) = passed {
+                self.log(event, registry, site, Some(Passed { is_in_context, ..passed }), places);
+            }
+        });
     }
 
     /// Returns the call site with the outputs that want the event inside its spans.

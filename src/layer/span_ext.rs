@@ -75,10 +75,10 @@ fn set_variable(
         !climbs || !found.is_empty()
     });
     with_scratch(|scratch| {
-        let mut capture = Capture::new(scratch, layer.core.max_record_bytes);
+        let mut capture = Capture::new(scratch, layer.core.outputs.max_record_bytes());
         layer.core.capture_variable(&mut capture, name, value);
         // One value may take nearly all that a record may have.
-        let (update, max_bytes) = (scratch.bytes(), 2 * layer.core.max_record_bytes);
+        let (update, max_bytes) = (scratch.bytes(), 2 * layer.core.outputs.max_record_bytes());
         let is_full =
             |(_, node): &&(u64, Arc<Node>)| choose(node).is_some_and(|node| !node.record_up_to(update, max_bytes));
         if !update.is_empty() && found.iter().filter(is_full).count() > 0 {

@@ -9,11 +9,12 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::core::Core;
 use super::layer::Layer;
 use crate::context::{Node, SpanMoment, SpanMoments, Timing};
 use crate::filter::Directives;
 use crate::limit::{Origin, Verdict};
-use crate::outputs::Line;
+use crate::outputs::{Line, Places};
 use crate::queue::{Head, Push};
 use crate::record::Value;
 
@@ -53,9 +54,17 @@ impl Layer {
 
     /// Logs the line of a span's moment, if the span has such lines.
     pub(super) fn log_moment(&self, node: &Arc<Node>, timing: &Timing, moment: SpanMoment) {
+        let filters = &self.core.filters;
+        let meta: &'static Metadata<'static> = node.meta();
+        self.core.outputs.with(
+            || filters.mask(meta.target(), *meta.level()),
+            |places, mask| self.log_moment_to(places, mask, node, timing, moment),
+        );
+    }
+
+    fn log_moment_to(&self, places: &Places, mask: u64, node: &Arc<Node>, timing: &Timing, moment: SpanMoment) {
         let core = &self.core;
         let meta: &'static Metadata<'static> = node.meta();
-        let mask = core.filters.mask(meta.target(), *meta.level());
         if mask == 0 || !timing.logs(moment) {
             return;
         }
@@ -64,7 +73,7 @@ impl Layer {
             if core.drops_trace(limiter, Some(node), time) {
                 let verdict = limiter.suppress_trace(Origin { meta, log: None }, mask, time);
                 if let Verdict::Suppress { .. } = verdict {
-                    return core.count_suppressed(verdict, *meta.level(), mask);
+                    return Core::count_suppressed(verdict, *meta.level(), places, mask);
                 }
             }
         }
@@ -78,9 +87,9 @@ impl Layer {
             },
             |bytes| {
                 let line = Line { head: Head::Event { meta, is_log: false }, time: core.clock.now(), bytes };
-                let push = |mask, push| core.outputs.push(mask, Push { context: Some(node), ..push });
-                let to_deliver = core.outputs.submit(mask, line, push);
-                core.outputs.deliver(to_deliver);
+                let push = |mask, push| places.push(mask, Push { context: Some(node), ..push });
+                let to_deliver = places.submit(mask, line, push);
+                places.deliver(to_deliver);
             },
         );
     }

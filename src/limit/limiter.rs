@@ -327,6 +327,18 @@ impl Limiter {
         }
     }
 
+    /// Forgets what was suppressed in an output that is gone.
+    pub(crate) fn forget(&self, place: usize) {
+        let bit = 1 << place;
+        self.due.fetch_and(!bit, Ordering::Relaxed);
+        self.open.fetch_and(!bit, Ordering::Relaxed);
+        for shard in &self.shards {
+            let mut shard = sync::lock(shard);
+            let of_place = shard.0.iter_mut().flatten().flatten().filter_map(|site| site.unreported.get_mut(place));
+            of_place.for_each(|unreported| *unreported = Default::default());
+        }
+    }
+
     /// Stops suppressing lines.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);

@@ -138,6 +138,17 @@ impl Queue {
         Some(self.abandon(state))
     }
 
+    /// Waits until the worker has ended, or is no longer waited for.
+    ///
+    /// # Blocking
+    /// Until then: others end the log, or the output, with a deadline.
+    pub(crate) fn await_end(&self) {
+        let mut state = self.lock();
+        while state.life.has_worker() {
+            state = wait_timeout(&self.room, state, LOOK_EVERY);
+        }
+    }
+
     /// Tells the others that the unwritten lines were reported.
     pub(crate) fn end_reported(&self) {
         self.lock().life.reporting_until = None;

@@ -36,8 +36,8 @@ pub(crate) use crate::values::{
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
 pub(crate) use own::{
-    ADDED, OTEL_FIELDS, PANICS, REQUESTS, SERVICE, TAKEN_PREFIX, is_own, is_relayed, notice_metadata, panic_metadata,
-    relayed_metadata,
+    ADDED, OTEL_FIELDS, PANICS, REQUESTS, SERVICE, TAKEN_PREFIX, control_metadata, is_control, is_own, is_relayed,
+    notice_metadata, panic_metadata, relayed_metadata,
 };
 pub(crate) use repeated::repeats_names;
 pub(crate) use scratch::{Grant, Scratch, start_afresh};

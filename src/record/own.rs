@@ -30,6 +30,9 @@ pub(crate) const PANICS: &str = "panic";
 static NOTICE: OwnSite = OwnSite(notice_metadata);
 static NOTICE_METADATA: Metadata<'static> = metadata("notice", "spanline", Level::WARN, &NOTICE);
 
+static CONTROL: OwnSite = OwnSite(control_metadata);
+static CONTROL_METADATA: Metadata<'static> = metadata("control", "spanline::control", Level::INFO, &CONTROL);
+
 static PANIC: OwnSite = OwnSite(panic_metadata);
 static PANIC_METADATA: Metadata<'static> = metadata("panic", PANICS, Level::ERROR, &PANIC);
 
@@ -62,6 +65,16 @@ pub(crate) fn is_relayed(meta: &Metadata<'_>) -> bool {
 /// Returns the call site of lines that the log writes about itself: a WARN with target `spanline`.
 pub(crate) fn notice_metadata() -> &'static Metadata<'static> {
     &NOTICE_METADATA
+}
+
+/// Returns the call site of changes that control makes: an INFO with target `spanline::control`.
+pub(crate) fn control_metadata() -> &'static Metadata<'static> {
+    &CONTROL_METADATA
+}
+
+/// Returns whether a call site is that of changes that control makes. No filter refuses them.
+pub(crate) fn is_control(meta: &Metadata<'_>) -> bool {
+    meta.callsite() == Identifier(&CONTROL)
 }
 
 /// Returns the call site of all panics: an ERROR with target `panic`.

@@ -22,7 +22,7 @@ mod words;
 
 pub(crate) use expand::expand;
 pub(crate) use kind::{Key, Kind};
-pub(crate) use mistakes::Text;
+pub(crate) use mistakes::{Mistake, Text};
 pub(crate) use overlay::{Selected, complaint, names as environments, select};
 pub use own::Settings;
 pub(crate) use own::{MakeSchema, MakeSink};

@@ -57,6 +57,12 @@ impl Table {
         self.member(name).map(|member| &member.node)
     }
 
+    /// Returns whether both have the same members, in any order.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let has = |member: &Member| other.get(&member.name).is_some_and(|node| node.is_same(&member.node));
+        self.0.len() == other.0.len() && self.0.iter().all(has)
+    }
+
     /// Takes a member out.
     pub(crate) fn take(&mut self, name: &str) -> Option<Node> {
         let at = self.0.iter().position(|member| member.name == name)?;
@@ -65,6 +71,21 @@ impl Table {
 }
 
 impl Node {
+    /// Returns whether both have the same value, wherever they stand.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Text(one), Value::Text(other)) => one == other,
+            (Value::Integer(one), Value::Integer(other)) => one == other,
+            (Value::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),
+            (Value::Bool(one), Value::Bool(other)) => one == other,
+            (Value::List(one), Value::List(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.is_same(other))
+            }
+            (Value::Table(one), Value::Table(other)) => one.is_same(other),
+            _ => false,
+        }
+    }
+
     /// Returns what kind of value it is, for an error.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {

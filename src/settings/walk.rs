@@ -34,7 +34,7 @@ pub(crate) struct Row {
 }
 
 /// The sinks and schemas of the program, by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Registered {
     pub(crate) sinks: Vec<(String, MakeSink)>,
     pub(crate) schemas: Vec<(String, MakeSchema)>,

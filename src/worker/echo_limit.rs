@@ -106,6 +106,12 @@ impl Rest {
     }
 }
 
+impl Drop for EchoLimit {
+    fn drop(&mut self) {
+        self.evidence.lock().remove_output(self.output);
+    }
+}
+
 impl EchoLimit {
     pub(super) fn new(evidence: Arc<Evidence>, holds_back: bool) -> Self {
         let output = evidence.lock().add_output();

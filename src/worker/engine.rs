@@ -78,8 +78,8 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     pub(super) fn new(config: LaneConfig, mut lines: Lines, is_open: bool) -> Self {
-        let may_echo = !config.logs_nothing && config.synchronous.is_none() && !config.clock.is_custom();
-        let statics = config.statics.load_full();
+        let may_echo = !config.logs_nothing && config.synchronous.is_none() && !config.common.clock.is_custom();
+        let statics = config.common.statics.load_full();
         lines.set_service(statics.service.as_deref().map(Arc::from));
         let mut delivery =
             Delivery::new(config.sink, lines, config.batching, config.queue_bytes, config.is_plain, is_open);
@@ -88,7 +88,7 @@ impl Engine {
             delivery.schedule.call_by(Instant::now());
         }
         Self {
-            echo_limit: may_echo.then(|| EchoLimit::new(config.evidence, statics.holds_back)),
+            echo_limit: may_echo.then(|| EchoLimit::new(config.common.evidence, statics.holds_back)),
             delivery,
             renderer: Renderer {
                 schema: config.schema,
@@ -96,9 +96,9 @@ impl Engine {
                 record_filter: config.record_filter,
                 repeats: config.deduplicates.then(Repeats::default),
                 statics,
-                shared_statics: config.statics,
-                clock: config.clock,
-                max_line_bytes: config.max_line_bytes,
+                shared_statics: config.common.statics,
+                clock: config.common.clock,
+                max_line_bytes: config.common.max_line_bytes,
                 columns: config.columns,
             },
             syncing: Syncing::new(config.durability),

@@ -75,6 +75,8 @@ pub(super) struct Findings {
     opened: u64,
     /// By the number of the output.
     outputs: Vec<Deliveries>,
+    /// The numbers of outputs that were removed.
+    free: Vec<usize>,
     sites: HashMap<Site, Standing, AddressKeys>,
     /// When the last probe began.
     probed: i64,
@@ -97,6 +99,13 @@ struct Deliveries {
     loud: HashMap<Site, Count, AddressKeys>,
     /// In how many batches confirmed call sites have used their trust.
     spent: HashMap<Site, Count, AddressKeys>,
+}
+
+impl Deliveries {
+    fn new() -> Self {
+        let closes = Closing { time: i64::MIN, at: Instant::now() };
+        Self { closes, batch: 0, loud: HashMap::default(), spent: HashMap::default() }
+    }
 }
 
 /// When the last window closes, by the clock of the lines and by the system's.
@@ -165,13 +174,17 @@ pub(super) enum Finding {
 impl Findings {
     /// Adds an output, and returns its number.
     pub(super) fn add_output(&mut self) -> usize {
-        self.outputs.push(Deliveries {
-            closes: Closing { time: i64::MIN, at: Instant::now() },
-            batch: 0,
-            loud: HashMap::default(),
-            spent: HashMap::default(),
-        });
+        if let Some(number) = self.free.pop() {
+            return number;
+        }
+        self.outputs.push(Deliveries::new());
         self.outputs.len() - 1
+    }
+
+    /// Removes an output. The next one gets its number.
+    pub(super) fn remove_output(&mut self, number: usize) {
+        self.outputs.get_mut(number).into_iter().for_each(|output| *output = Deliveries::new());
+        self.free.push(number);
     }
 
     /// Opens the window of an output, or keeps it open.

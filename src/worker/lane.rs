@@ -1,6 +1,7 @@
 //! One output at work: what its worker, the threads that log and its handles share.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ use crate::metrics::{Delivered, OutputMetrics};
 use crate::process;
 use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
 use crate::record::{Clock, Statics, Timestamp};
+use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Batching, Control, OwnThreads, Sink, Wanted, is_client_thread, next_owner};
@@ -43,6 +45,8 @@ pub(crate) struct Lane {
     /// The sink has started threads.
     has_own_threads: bool,
     pub(crate) name: String,
+    /// The file that the sink writes to.
+    pub(crate) path: Option<PathBuf>,
     pub(crate) queue: Queue,
     engine: Arc<EngineLock>,
     pub(crate) complaints: Arc<Complaints>,
@@ -55,6 +59,22 @@ pub(crate) struct Lane {
     ended: OnceLock<(Instant, &'static str)>,
     /// What the last sync left that may not survive a power cut.
     not_durable: OnceLock<String>,
+}
+
+/// What all outputs of a log share.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) max_line_bytes: usize,
+    /// A handle may replace them.
+    pub(crate) statics: Arc<ArcSwap<Statics>>,
+    pub(crate) clock: Clock,
+    pub(crate) complaints: Arc<Complaints>,
+    /// What the outputs know of lines that their sinks cause.
+    pub(crate) evidence: Arc<Evidence>,
+    /// The redaction rules, if there are any.
+    pub(crate) rules: Option<Arc<Rules>>,
+    /// The flight recorder's memory, if there is one.
+    pub(crate) held: Option<Arc<HeldLines>>,
 }
 
 /// What a lane is made of.
@@ -83,17 +103,14 @@ pub(crate) struct LaneConfig {
     pub(crate) synchronous: Option<Duration>,
     pub(crate) durability: Durability,
     pub(crate) queue_bytes: usize,
-    pub(crate) max_line_bytes: usize,
-    /// A handle may replace them.
-    pub(crate) statics: Arc<ArcSwap<Statics>>,
-    pub(crate) clock: Clock,
-    pub(crate) complaints: Arc<Complaints>,
-    /// What the outputs know of lines that their sinks cause.
-    pub(crate) evidence: Arc<Evidence>,
     pub(crate) limit: Option<Share>,
     /// Takes the secrets out of texts, where that is wanted.
     pub(crate) redactor: Option<Redactor>,
-    pub(crate) held: Option<Arc<HeldLines>>,
+    /// The file that the sink writes to.
+    pub(crate) path: Option<PathBuf>,
+    /// The output that this one replaces. Its lines are written first.
+    pub(crate) predecessor: Option<Arc<Lane>>,
+    pub(crate) common: Common,
 }
 
 impl Lane {
@@ -106,7 +123,8 @@ impl Lane {
             Err(error) if error.is_retryable() => Some(error),
             opened => opened.map(|()| None)?,
         };
-        fork::register(&config.evidence);
+        let predecessor = config.predecessor.take();
+        fork::register(&config.common.evidence);
         let delivered = Arc::<Delivered>::default();
         let waker = Arc::<SinkWaker>::default();
         let mut lines = Engine::lines(Arc::clone(&delivered));
@@ -116,11 +134,12 @@ impl Lane {
             id,
             has_own_threads: config.own_threads.is_some(),
             queue: Queue::new(config.overflow, config.synchronous, config.queue_bytes, delivered),
-            complaints: Arc::clone(&config.complaints),
+            complaints: Arc::clone(&config.common.complaints),
             name: config.name.clone(),
-            clock: config.clock.clone(),
+            path: config.path.take(),
+            clock: config.common.clock.clone(),
             limit: config.limit.clone(),
-            held: config.held.clone(),
+            held: config.common.held.clone(),
             ended: OnceLock::new(),
             not_durable: OnceLock::new(),
             engine: Arc::new(EngineLock::new(id, Engine::new(config, lines, failed.is_none()))),
@@ -130,7 +149,7 @@ impl Lane {
             lane.complain("failed", &format!("not open yet: {error:#}"));
         }
         lane.register_for_forks();
-        lane.start_worker()?;
+        lane.start_worker(predecessor)?;
         Ok(lane)
     }
 
@@ -142,9 +161,15 @@ impl Lane {
         self.held.iter().for_each(fork::register);
     }
 
-    fn start_worker(self: &Arc<Self>) -> Result<(), Error> {
+    /// Starts the worker. It begins when that of `predecessor` has ended.
+    fn start_worker(self: &Arc<Self>, predecessor: Option<Arc<Self>>) -> Result<(), Error> {
         let worker = Arc::clone(self);
-        process::spawn(format!("spanline-{}", self.name), move || worker.run())
+        let run = move || {
+            predecessor.iter().for_each(|predecessor| predecessor.queue.await_end());
+            drop(predecessor);
+            worker.run();
+        };
+        process::spawn(format!("spanline-{}", self.name), run)
             .map_err(|error| Error::io(format!("cannot start the worker thread of output {}", self.name), error))
     }
 
@@ -250,7 +275,7 @@ impl Lane {
             let engine = match self.queue.deliverer() {
                 Deliverer::Worker => return self.await_worker(),
                 Deliverer::NewWorker => {
-                    match self.start_worker() {
+                    match self.start_worker(None) {
                         Ok(()) => self.queue.await_worker(WORKER_START),
                         Err(error) => {
                             self.complain("no worker", &format!("{error:#}; threads that log write their own lines"));

@@ -36,7 +36,6 @@ mod syncing;
 mod waker;
 
 pub use durability::Durability;
-pub(crate) use evidence::Evidence;
-pub(crate) use lane::{Lane, LaneConfig};
+pub(crate) use lane::{Common, Lane, LaneConfig};
 pub(crate) use own_thread::own_lane;
 pub(crate) use renderer::RecordFilter;

@@ -15,7 +15,7 @@ use crate::context::{Bound, Context};
 use crate::limit::{SAMPLE_CUT_BYTES, Summary};
 use crate::metrics::{DroppedLine, Reason};
 use crate::queue::{Batch, Block, Head, Loss, WorkerCounts};
-use crate::record::{Clock, Record, Statics, Value, discard, notice_metadata, put_named};
+use crate::record::{Clock, Record, Statics, Value, discard, is_control, notice_metadata, put_named};
 use crate::redaction::Redactor;
 use crate::schema::Schema;
 use crate::sink::{Columns, Lines, Wanted};
@@ -128,7 +128,7 @@ impl Renderer {
         if let Some(redactor) = &mut self.redactor {
             redactor.pass(&mut record, usize::MAX);
         }
-        if self.record_filter.as_mut().is_some_and(|takes| !takes(&record)) {
+        if self.record_filter.as_mut().is_some_and(|takes| !takes(&record) && !is_control(record.meta)) {
             to.resolved.filtered.add(level, 1);
             return lines.len();
         }

@@ -5,5 +5,6 @@ mod keys;
 mod mistakes;
 mod model;
 mod precedence;
+mod reload;
 mod sinks;
 mod sources;
