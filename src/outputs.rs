@@ -65,6 +65,8 @@ struct Leaving {
     lanes: Vec<Arc<Lane>>,
     /// A thread changes the outputs.
     is_changing: bool,
+    /// A thread waits until the outputs have ended, and releases them.
+    has_thread: bool,
 }
 
 /// The right to change the outputs. One thread has it at a time.
@@ -128,10 +130,11 @@ impl Outputs {
 
     /// Returns all outputs that have not ended, also those that were removed.
     pub(crate) fn lanes_to_end(&self) -> Vec<Arc<Lane>> {
-        let leaving = sync::lock(&self.leaving).lanes.clone();
+        let leaving = self.leaving();
         let current = self.lanes();
         let is_elsewhere = |lane: &Arc<Lane>| !current.iter().any(|other| Arc::ptr_eq(lane, other));
-        leaving.into_iter().filter(is_elsewhere).chain(current.iter().cloned()).collect()
+        let works = |lane: &Arc<Lane>| lane.queue.has_worker();
+        leaving.into_iter().filter(is_elsewhere).filter(works).chain(current.iter().cloned()).collect()
     }
 
     /// Returns the place of the output with this name.
@@ -167,9 +170,29 @@ impl Outputs {
         Change(self)
     }
 
-    /// Forgets an output that has left and has ended.
-    pub(crate) fn has_left(&self, lane: &Arc<Lane>) {
-        sync::lock(&self.leaving).lanes.retain(|other| !Arc::ptr_eq(lane, other));
+    /// Returns the outputs that were removed, and are not released.
+    pub(crate) fn leaving(&self) -> Vec<Arc<Lane>> {
+        sync::lock(&self.leaving).lanes.clone()
+    }
+
+    /// Returns whether there are such outputs, and no thread that releases them. The caller becomes it.
+    pub(crate) fn begin_to_release(&self) -> bool {
+        let mut leaving = sync::lock(&self.leaving);
+        !leaving.lanes.is_empty() && !std::mem::replace(&mut leaving.has_thread, true)
+    }
+
+    /// No thread can release them now.
+    pub(crate) fn cannot_release(&self) {
+        sync::lock(&self.leaving).has_thread = false;
+    }
+
+    /// Forgets removed outputs for which `is_over` holds. Returns whether there are others; otherwise, the thread that
+    /// releases them has to end.
+    pub(crate) fn release(&self, mut is_over: impl FnMut(&Arc<Lane>) -> bool) -> bool {
+        let mut leaving = sync::lock(&self.leaving);
+        leaving.lanes.retain(|lane| !is_over(lane));
+        leaving.has_thread = !leaving.lanes.is_empty();
+        leaving.has_thread
     }
 }
 
@@ -185,7 +208,8 @@ impl Change<'_> {
         self.0.wants_thread.fetch_or(wants_thread, Ordering::Relaxed);
     }
 
-    /// Replaces the outputs. Of those that are no longer there, each has to be ended and then to be [forgotten](Outputs::has_left).
+    /// Replaces the outputs. The end of those that are no longer there has to be begun, and then their
+    /// [release](Outputs::release).
     ///
     /// The filters follow: they may name a new output only after this call, and no longer a removed one before it.
     pub(crate) fn store(&self, places: &Places) {

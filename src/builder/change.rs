@@ -8,13 +8,11 @@ use tracing::level_filters::LevelFilter;
 use super::assemble::MAX_OUTPUTS;
 use super::output::Output;
 use super::start::{MAX_QUEUE_BYTES, different_paths};
-use crate::control::{Handle, LayerParts, wait_ended};
+use crate::control::{self, Handle, LayerParts, wait_ended};
 use crate::error::Error;
 use crate::filter::{self, Directives, FilterSetting};
 use crate::limit::Share;
 use crate::outputs::{Change, Places};
-#[cfg(feature = "config")]
-use crate::process;
 use crate::sink::resolved;
 use crate::time_zone;
 use crate::worker::{Lane, own_lane};
@@ -97,14 +95,14 @@ impl Handle {
         let removed = vec![name.to_owned()];
         let changes = OutputChanges { removed, ..OutputChanges::default() };
         let leaving = self.change_outputs(&self.outputs().change(), changes)?;
-        match self.await_leaving(&leaving) {
+        match control::await_end(self.outputs(), &leaving) {
             0 => Ok(()),
             lines => Err(Error::unwritten(lines)),
         }
     }
 
-    /// Changes outputs and their filters, all or nothing. Returns the outputs that leave, and whose end has begun: the
-    /// caller has to [wait for it](Self::await_leaving).
+    /// Changes outputs and their filters, all or nothing. Returns the outputs that leave, and whose end has begun.
+    /// The caller has to see to their release.
     pub(crate) fn change_outputs(&self, change: &Change<'_>, changes: OutputChanges) -> Result<Vec<Arc<Lane>>, Error> {
         let layer = self.layer("has exactly one output; make another appender")?;
         if own_lane().is_some() {
@@ -149,27 +147,6 @@ impl Handle {
         leaving.iter().for_each(|lane| lane.queue.close(layer.deadlines.timeout, layer.deadlines.cap));
         Ok(leaving)
     }
-
-    /// Waits for the end of outputs that leave. Returns how many lines were not written in time.
-    pub(crate) fn await_leaving(&self, leaving: &[Arc<Lane>]) -> u64 {
-        let left = wait_ended(leaving.to_vec());
-        leaving.iter().for_each(|lane| self.outputs().has_left(lane));
-        left
-    }
-
-    /// Waits for the end of outputs that leave, on another thread.
-    #[cfg(feature = "config")]
-    pub(crate) fn leave_later(&self, leaving: &[Arc<Lane>]) {
-        let (handle, lanes) = (self.clone(), leaving.to_vec());
-        if !leaving.is_empty()
-            && process::spawn("spanline-leave", move || {
-                handle.await_leaving(&lanes);
-            })
-            .is_err()
-        {
-            self.await_leaving(leaving);
-        }
-    }
 }
 
 /// Starts outputs. If one cannot start, those before it end.
@@ -186,6 +163,7 @@ fn start_all(
         match start_one(output, places, removed, replaces, &started, layer) {
             Ok(one) => started.push(one),
             Err(error) => {
+                // They have no lines.
                 let lanes: Vec<_> = started.into_iter().map(|Started { lane, .. }| lane).collect();
                 lanes.iter().for_each(|lane| lane.queue.close(layer.deadlines.timeout, layer.deadlines.cap));
                 wait_ended(lanes);

@@ -12,7 +12,7 @@ use super::apply::{Origin, Read};
 use super::log::AT_RUN_TIME;
 use super::watch;
 use crate::builder::{Builder, OutputChanges, Program, default_output};
-use crate::control::{Configuration, Handle, NewText, Reloaded, Started, WeakLog};
+use crate::control::{self, Configuration, Handle, NewText, Reloaded, Started, WeakLog};
 use crate::error::Error;
 use crate::record::OwnedValue;
 use crate::settings::{Mistake, Node, Place, Table, Text};
@@ -147,8 +147,8 @@ impl Configuration for Running {
         }
         let Difference { mut reloaded, outputs: changes, .. } = difference;
         if !changes.is_empty() {
-            let leaving = handle.change_outputs(&change, changes)?;
-            handle.leave_later(&leaving);
+            handle.change_outputs(&change, changes)?;
+            control::release_later(handle.outputs());
         }
         for (name, value) in new_fields {
             // The walk has checked them: what the handle has added since may be too long.

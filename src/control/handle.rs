@@ -48,7 +48,7 @@ impl Handle {
         Self { outputs, layer }
     }
 
-    pub(crate) fn outputs(&self) -> &Outputs {
+    pub(crate) fn outputs(&self) -> &Arc<Outputs> {
         &self.outputs
     }
 

@@ -10,6 +10,7 @@ mod flush_future;
 mod fork_statics;
 mod guard;
 mod handle;
+mod leaving;
 pub(crate) mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) mod signals;
@@ -22,6 +23,9 @@ pub(crate) use configuration::{Configuration, NewText, Started};
 pub use guard::Guard;
 pub use handle::Handle;
 pub(crate) use handle::LayerParts;
+pub(crate) use leaving::await_end;
+#[cfg(feature = "config")]
+pub(crate) use leaving::release_later;
 #[cfg(feature = "config")]
 pub(crate) use shutdown::WeakLog;
 pub(crate) use shutdown::{Deadlines, before_the_end, wait_ended};

@@ -201,19 +201,29 @@ pub(crate) fn wait_ended(mut open: Vec<Arc<Lane>>) -> u64 {
         // Waits for the first output; the others are only checked.
         let mut wait = POLL_INTERVAL;
         open.retain(|lane| {
-            let Some(lines) = lane.queue.wait_ended(std::mem::take(&mut wait)) else { return true };
-            if lines > 0 {
-                lane.complaints.say(
-                    &format!("{} end", lane.name),
-                    &format!("output {}: {lines} lines were not written in time", lane.name),
-                );
-            }
-            lane.queue.end_reported();
-            left += lines;
-            false
+            let ended = has_ended(lane, std::mem::take(&mut wait));
+            left += ended.unwrap_or(0);
+            ended.is_none()
         });
     }
     left
+}
+
+/// Waits for the end of an output, whose end has begun. Once it has ended, reports and returns the lines that were not
+/// written in time.
+///
+/// # Blocking
+/// For `nap` at most.
+pub(super) fn has_ended(lane: &Lane, nap: Duration) -> Option<u64> {
+    let lines = lane.queue.wait_ended(nap)?;
+    if lines > 0 {
+        lane.complaints.say(
+            &format!("{} end", lane.name),
+            &format!("output {}: {lines} lines were not written in time", lane.name),
+        );
+    }
+    lane.queue.end_reported();
+    Some(lines)
 }
 
 fn on_panic(panic: &PanicHookInfo<'_>) {

@@ -138,6 +138,11 @@ impl Queue {
         Some(self.abandon(state))
     }
 
+    /// Returns whether the worker has not ended, and is waited for.
+    pub(crate) fn has_worker(&self) -> bool {
+        self.lock().life.has_worker()
+    }
+
     /// Waits until the worker has ended, or is no longer waited for.
     ///
     /// # Blocking

@@ -16,7 +16,7 @@ use crate::limit::Summary;
 use crate::metrics::Delivered;
 use crate::queue::{Batch, Order, WorkerCounts};
 use crate::record::discard;
-use crate::sink::{Control, Lines};
+use crate::sink::{Control, Lines, Next, Sink};
 
 /// While lines keep coming, the engine looks this often for call sites with suppressed lines to report.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +41,15 @@ pub(crate) struct Engine {
     pub(super) is_forked: bool,
     /// Orders of the current batch to reopen the sink. They follow its lines, unless the sink does not take these.
     pub(super) reopens: Vec<Order>,
+}
+
+/// In place of a sink that was dropped.
+struct Released;
+
+impl Sink for Released {
+    fn write(&mut self, _: &mut Lines) -> Result<Next, Error> {
+        Err(Error::closed("the output was removed"))
+    }
 }
 
 /// The engine, held.
@@ -138,6 +147,12 @@ impl Engine {
     /// Returns an empty batch.
     pub(crate) fn spare(&mut self) -> Batch {
         self.spare.take()
+    }
+
+    /// Takes out the sink, for good.
+    pub(super) fn release(&mut self) -> Box<dyn Sink> {
+        self.delivery.is_closed = true;
+        std::mem::replace(&mut self.delivery.sink, Box::new(Released))
     }
 
     /// Gives back memory that a burst took.

@@ -1,6 +1,7 @@
 //! One output at work: what its worker, the threads that log and its handles share.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::Waker;
@@ -23,7 +24,7 @@ use crate::limit::Share;
 use crate::metrics::{Delivered, OutputMetrics};
 use crate::process;
 use crate::queue::{Command, Deliverer, Idle, LATE_PATIENCE, Overflow, Pushed, Queue};
-use crate::record::{Clock, Statics, Timestamp};
+use crate::record::{Clock, Statics, Timestamp, discard};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Schema;
@@ -329,6 +330,19 @@ impl Lane {
         if own_lane().is_none() && !self.queue.wait_settled() {
             self.complain("overdue", "a synchronous line was not written in time; it stays queued");
         }
+    }
+
+    /// Drops the sink of an output that has ended, unless a thread is stuck in it. What is still logged to it is counted as
+    /// dropped. Returns whether it did.
+    pub(crate) fn release(&self) -> bool {
+        let Some(mut engine) = self.engine.try_lock() else { return false };
+        let sink = engine.release();
+        drop(engine);
+        self.queue.park();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(sink))) {
+            discard(payload);
+        }
+        true
     }
 
     /// Begins the end of the log: see [`Queue::close`].

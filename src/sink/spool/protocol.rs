@@ -15,6 +15,7 @@ impl Sink for Spool {
         if self.timing.is_unopened {
             self.has_store(now);
         }
+        let look_at = if self.phase == Phase::Direct { self.look_for_others(now) } else { None };
         if self.count_taken_over(lines) {
             self.report(lines);
             return Ok(Next::More);
@@ -32,7 +33,10 @@ impl Sink for Spool {
         } else if let Phase::Spooling { from, .. } = self.phase {
             result = Ok(self.spool(lines, from, now));
         }
-        let result = result.map(|next| next.or_at(self.timing.disk_at.filter(|_| self.timing.is_unopened)));
+        let result = result.map(|next| {
+            next.or_at(self.timing.disk_at.filter(|_| self.timing.is_unopened))
+                .or_at(look_at.filter(|_| !lines.has_offered()))
+        });
         self.report(lines);
         result
     }

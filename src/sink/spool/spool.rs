@@ -64,9 +64,14 @@ pub(super) struct Timing {
     sync_at: Option<Instant>,
     /// The directory could not be used at the start. What ended processes have left in it waits.
     pub(super) is_unopened: bool,
-    /// The directory was opened once: nothing more is taken over.
+    /// The directory was opened once.
     has_taken_over: bool,
+    /// When it looks again for what ended processes have left. `None`: at the next call.
+    look_at: Option<Instant>,
 }
+
+/// How often a spool without lines looks for what ended processes have left.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Where new lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,6 +375,19 @@ impl Spool {
         let next = next.or_at(self.timing.disk_at.filter(|_| lines.has_offered()));
         // The worker takes it for a failure when lines are left.
         if next == Next::Done && lines.has_offered() { Next::Later(after(now, DISK_PAUSE)) } else { next }
+    }
+
+    /// Takes over what processes have left that ended since it last looked, and outputs of this one that were replaced.
+    /// Returns when it looks again.
+    pub(super) fn look_for_others(&mut self, now: Instant) -> Option<Instant> {
+        let store = self.store.as_mut().filter(|store| store.is_empty())?;
+        if self.timing.look_at.is_none_or(|at| at <= now) {
+            self.timing.look_at = Some(after(now, LOOK_EVERY));
+            if let Err(error) = store.take_over() {
+                store.problem("look into", "", error);
+            }
+        }
+        self.timing.look_at
     }
 
     /// Counts what was taken over. Returns whether there may be more.

@@ -37,7 +37,7 @@ impl Store {
 
     /// Takes over what ended processes have left, oldest first. Only while there are no lines. What cannot be used is left
     /// where it is, and reported: a file that somebody has put there does not keep the log from starting.
-    fn take_over(&mut self) -> io::Result<()> {
+    pub(super) fn take_over(&mut self) -> io::Result<()> {
         let names = self.disk.names()?;
         let own = Arc::clone(&self.owner);
         let owners: BTreeSet<&str> = names.iter().filter_map(|name| owner_of(name)).collect();

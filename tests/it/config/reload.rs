@@ -295,6 +295,33 @@ fn watch_without_a_file_is_an_error() {
     assert!(error.to_string().contains("watch has no effect"), "{error}");
 }
 
+/// The server is down when its output is replaced. The old output's lines go to disk, and the new one sends them.
+#[test]
+#[cfg(all(feature = "spool", feature = "net"))]
+fn lines_that_a_replaced_spool_has_kept_are_sent_by_its_successor() {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = |bytes: u64| {
+        let spool = format!("spool = 'DIR/spool', patience = '10 ms', sink = {{ tcp = '{address}' }}");
+        format!("[output.a]\nsink = {{ {spool} }}\nqueue_bytes = {bytes}\n")
+    };
+    let stage = Stage::new(&text(1 << 20));
+    (0..100).for_each(|number| stage.log(&number.to_string()));
+    assert_eq!(stage.reload(&text(1 << 21)).0, ["output.a"]);
+    (100..200).for_each(|number| stage.log(&number.to_string()));
+    let server = TcpListener::bind(address).unwrap();
+    let (connection, _) = server.accept().unwrap();
+    let mut found = Vec::new();
+    for line in BufReader::new(connection).lines().take(200) {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        found.push(line["message"].as_str().unwrap().parse::<u32>().unwrap());
+    }
+    assert_eq!(found, (0..200).collect::<Vec<_>>());
+    stage.guard.close().unwrap();
+}
+
 /// The text of one of many configurations. All take every INFO.
 fn text(number: u64) -> String {
     let schema = ["flat", "nested", "flat"][(number % 3) as usize];

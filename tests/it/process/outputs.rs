@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use crate::support::faults::{Faulty, Gate, built, sink, within};
 use crate::support::ledger::read;
 use crate::support::stage::messages;
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{PATIENCE, until};
 
 const MAX_OUTPUTS: usize = 64;
 
@@ -127,6 +127,23 @@ fn a_removed_output_that_is_stuck_reports_its_lines_and_delays_no_other() {
     guard.handle().flush(PATIENCE).unwrap();
     assert_eq!(messages(&other).len(), 11);
     gate.open();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_file_of_a_removed_output_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    let output = Output::new(RollingFile::new(&path)).name("a");
+    let (_dispatch, guard) = built(spanline::builder().output(output).output(memory("other").1));
+    let is_open = || {
+        let links =
+            std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| entry.unwrap().path().read_link().ok());
+        links.into_iter().any(|link| link == path)
+    };
+    assert!(is_open());
+    guard.handle().remove_output("a").unwrap();
+    until("the file is closed", || !is_open());
 }
 
 /// Each line is in exactly one of the files that were there: an output is swapped for another thousands of times.
