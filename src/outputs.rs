@@ -29,6 +29,8 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use crate::advice::unknown;
+use crate::error::Error;
 use crate::fork::{AtFork, Paused, Rank};
 use crate::metrics::Reason;
 use crate::queue::{Head, Push, Pushed};
@@ -137,11 +139,6 @@ impl Outputs {
         leaving.into_iter().filter(is_elsewhere).filter(works).chain(current.iter().cloned()).collect()
     }
 
-    /// Returns the place of the output with this name.
-    pub(crate) fn place_of(&self, name: &str) -> Option<usize> {
-        self.current.load().place_of(name)
-    }
-
     #[inline]
     pub(crate) fn max_record_bytes(&self) -> usize {
         self.max_record_bytes.load(Ordering::Relaxed)
@@ -150,6 +147,21 @@ impl Outputs {
     #[inline]
     pub(crate) fn wants_thread(&self) -> bool {
         self.wants_thread.load(Ordering::Relaxed)
+    }
+
+    /// Returns the names of the outputs, in the order of their bits.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.current.load().iter().map(|lane| lane.name.clone()).collect()
+    }
+
+    /// Returns the bit of the output with this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn bit_of(&self, name: &str) -> Result<usize, Error> {
+        let places = self.current.load();
+        let names = places.iter().map(|lane| lane.name.as_str());
+        places.place_of(name).ok_or_else(|| Error::invalid(unknown("output", name, names, &[])))
     }
 
     /// Complains about the use of the log, not about an output.
@@ -242,7 +254,7 @@ impl AtFork for Outputs {
 
 impl Places {
     /// Returns the outputs in order of their places.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Lane>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Lane>> + Clone {
         self.0.iter().flatten()
     }
 

@@ -93,13 +93,11 @@ impl Builder {
 
     fn init_complete(mut self) -> Result<Guard, Error> {
         if let Some(early) = self.integrations.early.take() {
-            self.filters.read_from("RUST_LOG");
-            self.diagnostics.log_panics.get_or_insert(true);
+            self.read_environment();
             return self.complete(&early);
         }
         install::check_vacant(self.integrations.log)?;
-        self.filters.read_from("RUST_LOG");
-        self.diagnostics.log_panics.get_or_insert(true);
+        self.read_environment();
         #[cfg(feature = "log")]
         let (takes_log, max_bytes) = (self.integrations.log, self.max_line_bytes.as_u64());
         let (layer, filter, guard) = self.start(None)?;
@@ -121,6 +119,14 @@ impl Builder {
         Ok(guard)
     }
 
+    /// Sets what `init` has by default and `build` has not.
+    fn read_environment(&mut self) {
+        self.filters.read_from("RUST_LOG");
+        self.diagnostics.log_panics.get_or_insert(true);
+        #[cfg(feature = "control")]
+        self.integrations.control.get_or_insert(true);
+    }
+
     /// Starts the log, and makes it serve what `early` has installed.
     pub(super) fn complete(self, early: &Early) -> Result<Guard, Error> {
         if !self.integrations.log {
@@ -139,7 +145,7 @@ impl Builder {
         let context_level = self.filters.context_level;
         #[cfg(feature = "config")]
         let filter_variable = self.filters.variable();
-        let (global, wrong_variable) = self.filters.global()?;
+        let (global, filter_source, wrong_variable) = self.filters.global()?;
         let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES)?;
         #[cfg(feature = "config")]
         let has_default_output = self.outputs.is_empty();
@@ -240,6 +246,7 @@ impl Builder {
             &core,
             statics,
             common,
+            &filter_source,
             #[cfg(feature = "config")]
             configuration,
         );
@@ -247,11 +254,26 @@ impl Builder {
         if self.integrations.configured.watches {
             guard.handle().configuration()?.watch(guard.weak())?;
         }
+        #[cfg(feature = "control")]
+        if self.integrations.control == Some(true) {
+            open_control(&guard);
+        }
         if log_panics {
             layer::listen(&core);
         }
         Ok((Layer::new(core), CallsiteFilter(filters), guard))
     }
+}
+
+#[cfg(all(unix, feature = "control"))]
+fn open_control(guard: &Guard) {
+    guard.handle().open_control();
+}
+
+#[cfg(all(not(unix), feature = "control"))]
+fn open_control(guard: &Guard) {
+    guard
+        .complain("control socket", "no control socket: it is not available on this system, which has no Unix sockets");
 }
 
 /// Returns the output of a log without any.

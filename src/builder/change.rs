@@ -110,10 +110,10 @@ impl Handle {
         }
         let OutputChanges { new, replaces, removed, filters: own_filters } = changes;
         let mut places = change.places();
-        let place_of = |name: &str| self.outputs().place_of(name).ok_or_else(|| self.unknown_output(name));
-        let removed = removed.iter().map(|name| place_of(name)).collect::<Result<Vec<_>, _>>()?;
-        let own_filters = own_filters.into_iter().map(|(name, own)| Ok((place_of(&name)?, own)));
-        let own_filters = own_filters.collect::<Result<Vec<_>, Error>>()?;
+        let place_of = |name: &str| self.outputs().bit_of(name);
+        let removed_names = removed;
+        let removed = removed_names.iter().map(|name| place_of(name)).collect::<Result<Vec<_>, _>>()?;
+        own_filters.iter().try_for_each(|(name, _)| place_of(name).map(drop))?;
         let smallest_queue = new.iter().map(Output::queue_size).min().unwrap_or(MAX_QUEUE_BYTES);
         let wants_thread = new.iter().any(Output::wants_thread);
         if new.iter().any(Output::uses_local_time)
@@ -133,13 +133,12 @@ impl Handle {
             places.set(*place, Some(Arc::clone(lane)));
         }
         change.store(&places);
-        layer.core.filters.change(|filters| {
+        let of_started = started.iter().map(|started| (started.lane.name.as_str(), &started.filters.own));
+        let configured = of_started.chain(own_filters.iter().map(|(name, own)| (name.as_str(), own)));
+        self.filter_control()?.change_outputs(&removed_names, configured, |filters| {
             removed.iter().for_each(|place| filters.put(*place, Some(Directives::from(LevelFilter::OFF)), None, &[]));
             for Started { place, filters: OutputFilters { own, below, own_targets }, .. } in &started {
                 filters.put(*place, own.clone(), *below, own_targets);
-            }
-            for (place, own) in &own_filters {
-                filters.set_own(*place, own.clone());
             }
         });
         removed.iter().for_each(|place| places.set(*place, None));

@@ -97,7 +97,13 @@ impl Builder {
         self.configured().watches = configured.watches;
         let forced = std::mem::take(&mut configured.forced);
         let builder = match configured.apply {
-            Some(apply) => apply(self, configured)?,
+            Some(apply) => {
+                let own = self.filters.global.take();
+                let mut builder = apply(self, configured)?;
+                builder.filters.is_configured = builder.filters.global.is_some();
+                builder.filters.global = builder.filters.global.take().or(own);
+                builder
+            }
             None => self,
         };
         Ok(builder.force_all(forced))
@@ -159,7 +165,7 @@ impl Builder {
         let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let set = variable.filter(is_set).map(str::to_owned);
         let variable = set.clone().map_or(Variable::Ignored, Variable::Named);
-        let (directives, _) = FilterSettings { variable, ..self.filters }.global()?;
+        let (directives, _, _) = FilterSettings { variable, ..self.filters }.global()?;
         Ok(GlobalFilter { directives, variable: set })
     }
 

@@ -23,6 +23,7 @@ impl Builder {
     /// they apply over this default.
     pub fn filter(mut self, filter: impl IntoFilter) -> Self {
         self.filters.global = Some(FilterSetting::new(filter));
+        self.filters.is_configured = false;
         self
     }
 

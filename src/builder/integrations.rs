@@ -9,6 +9,18 @@ impl Builder {
         self
     }
 
+    /// Sets whether the log has a control socket, through which [`spanline`](crate::docs::control) asks about it and changes
+    /// it.
+    ///
+    /// By default, `init` opens one, and `build` does not. The variable `SPANLINE_CONTROL` sets its directory, or switches it
+    /// off: `SPANLINE_CONTROL=off`. Only the process's own user and root have access. No port is opened. If the socket cannot be
+    /// opened, one complaint says why. On Windows, it is not available.
+    #[cfg(feature = "control")]
+    pub fn control(mut self, offers: bool) -> Self {
+        self.integrations.control = Some(offers);
+        self
+    }
+
     /// Writes the queued lines on SIGTERM, SIGINT and SIGQUIT before the signal ends the process.
     ///
     /// The process then ends by the signal's default action, so that its parent sees the usual exit status. Process 1

@@ -26,6 +26,8 @@ pub(super) struct FilterSettings {
     /// What overrides it.
     pub(super) variable: Variable,
     pub(super) context_level: LevelFilter,
+    /// A text has set the one for all outputs.
+    pub(super) is_configured: bool,
 }
 
 /// The environment variable that overrides the global filter.
@@ -40,7 +42,7 @@ pub(super) enum Variable {
 
 impl Default for FilterSettings {
     fn default() -> Self {
-        Self { global: None, variable: Variable::default(), context_level: LevelFilter::INFO }
+        Self { global: None, variable: Variable::default(), context_level: LevelFilter::INFO, is_configured: false }
     }
 }
 
@@ -54,6 +56,15 @@ impl FilterSettings {
         }
     }
 
+    /// Returns where the filter comes from that is set without the variable.
+    fn source_of_global(&self) -> &'static str {
+        match &self.global {
+            None => "default",
+            Some(_) if self.is_configured => "configuration",
+            Some(_) => "builder",
+        }
+    }
+
     /// Reads the filter from `name`, unless the program has chosen a variable, or none.
     pub(super) fn read_from(&mut self, name: &str) {
         if let Variable::Unset = self.variable {
@@ -61,13 +72,14 @@ impl FilterSettings {
         }
     }
 
-    /// Returns the global filter, and a complaint about mistakes in the variable.
+    /// Returns the global filter, where it comes from, and a complaint about mistakes in the variable.
     ///
     /// # Errors
     /// The filter that was set in code has a mistake, or no variable can have the name.
-    pub(super) fn global(self) -> Result<(Option<Directives>, Option<String>), Error> {
+    pub(super) fn global(self) -> Result<(Option<Directives>, String, Option<String>), Error> {
+        let source = self.source_of_global().to_owned();
         let default = self.global.map(FilterSetting::parse).transpose().map_err(|error| error.of("filter"))?;
-        let Variable::Named(name) = self.variable else { return Ok((default, None)) };
+        let Variable::Named(name) = self.variable else { return Ok((default, source, None)) };
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(Error::invalid(format!(
                 "filter_variable: no variable can be called {}; expected a name, such as `ORDERS_LOG`",
@@ -76,27 +88,32 @@ impl FilterSettings {
         }
         let text = match std::env::var(&name) {
             Ok(text) => text,
-            Err(VarError::NotPresent) => return Ok((default, None)),
+            Err(VarError::NotPresent) => return Ok((default, source, None)),
             Err(VarError::NotUnicode(_)) => {
-                return Ok((default, Some(format!("{name} is not UTF-8; the default filter applies"))));
+                return Ok((default, source, Some(format!("{name} is not UTF-8; the default filter applies"))));
             }
         };
         let Lenient { directives, mistakes, first } = filter::parse_leniently(&text);
+        let variable = format!("the variable {name}");
         let Some(first) = first else {
-            return Ok(if directives.is_empty() { (default, None) } else { (Some(directives), None) });
+            return Ok(match directives.is_empty() {
+                true => (default, source, None),
+                false => (Some(directives), variable, None),
+            });
         };
         let others = match mistakes {
             1 => String::new(),
             all => format!(" ({all} mistakes in all)"),
         };
-        let (applies, filter) = match directives {
-            none if none.is_empty() => ("the default filter", default),
-            whole if whole.names_all() => ("the rest", Some(whole)),
-            part => ("the rest, over the default filter,", {
-                Some(part.over(default.unwrap_or(Directives::from(LevelFilter::INFO))))
-            }),
+        let (applies, filter, source) = match directives {
+            none if none.is_empty() => ("the default filter", default, source),
+            whole if whole.names_all() => ("the rest", Some(whole), variable),
+            part => {
+                let over = part.over(default.unwrap_or(Directives::from(LevelFilter::INFO)));
+                ("the rest, over the default filter,", Some(over), variable)
+            }
         };
-        Ok((filter, Some(format!("{name}: {first}{others}. Until then, {applies} applies"))))
+        Ok((filter, source, Some(format!("{name}: {first}{others}. Until then, {applies} applies"))))
     }
 }
 
@@ -197,6 +214,9 @@ pub(super) struct Integrations {
     /// What completes the settings.
     #[cfg(feature = "config")]
     pub(super) configured: Configured,
+    /// The log has a control socket. `None`: with `init`, and not with `build`.
+    #[cfg(feature = "control")]
+    pub(super) control: Option<bool>,
     #[cfg(feature = "opentelemetry")]
     pub(super) opentelemetry: bool,
     #[cfg(all(unix, feature = "signals"))]
@@ -210,6 +230,8 @@ impl Default for Integrations {
             early: None,
             #[cfg(feature = "config")]
             configured: Configured::default(),
+            #[cfg(feature = "control")]
+            control: None,
             #[cfg(feature = "opentelemetry")]
             opentelemetry: false,
             #[cfg(all(unix, feature = "signals"))]

@@ -186,6 +186,11 @@ fn integrations(section: &mut Section<'_>, builder: Builder) -> Builder {
     ] {
         super::words::refuse_without(section, Key::new(name, Kind::Bool, "false", doc), "signals");
     }
+    let key = Key::new("control", Kind::Bool, "true with `init`", "Offers a control socket, see the page on control.");
+    #[cfg(feature = "control")]
+    let builder = section.bool(key).into_iter().fold(builder, Builder::control);
+    #[cfg(not(feature = "control"))]
+    super::words::refuse_without(section, key, "control");
     let key = Key::new("opentelemetry", Kind::Bool, "false", otel);
     #[cfg(feature = "opentelemetry")]
     let builder = section.bool(key).into_iter().fold(builder, Builder::takes_opentelemetry);

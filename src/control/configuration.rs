@@ -8,6 +8,7 @@ use super::handle::Handle;
 use super::shutdown::WeakLog;
 use crate::error::Error;
 use crate::filter::Directives;
+use crate::record::FieldValue;
 
 /// What a log was started from, and can be changed by.
 pub(crate) trait Configuration: fmt::Debug + Send + Sync {
@@ -93,23 +94,29 @@ impl Handle {
         {
             layer.common.complaints.say("reload", &format!("{cause}: the configuration is not reloaded: {error:#}"));
         }
-        self.announce_reload(cause, &reloaded);
+        self.announce_reload(vec![("by", cause.into())], &reloaded);
     }
 
-    /// Logs a line about a reload, unless nothing has changed.
-    pub(crate) fn announce_reload(&self, cause: &str, reloaded: &Result<Reloaded, Error>) {
+    /// Logs a line about a reload, unless nothing has changed. `by`: fields that say who asked for it.
+    pub(super) fn announce_reload<'a>(
+        &self,
+        by: Vec<(&'a str, FieldValue<'a>)>,
+        reloaded: &'a Result<Reloaded, Error>,
+    ) {
+        let mut fields = by;
         let Ok(layer) = self.layer("has no configuration") else { return };
         match reloaded {
             Ok(reloaded) if *reloaded == Reloaded::default() => {}
             Ok(reloaded) => {
                 let (changed, masked) = (reloaded.changed.join(", "), reloaded.masked.join(", "));
-                let mut fields = vec![("by", cause.into()), ("changed", changed.into())];
+                fields.push(("changed", changed.into()));
                 fields.extend((!masked.is_empty()).then(|| ("masked", masked.into())));
                 layer.core.announce("configuration reloaded", &fields);
             }
             Err(error) => {
                 let error = format!("{error:#}");
-                layer.core.announce("configuration not reloaded", &[("by", cause.into()), ("error", error.into())]);
+                fields.push(("error", error.into()));
+                layer.core.announce("configuration not reloaded", &fields);
             }
         }
     }
@@ -123,9 +130,9 @@ impl Handle {
         if is_forced {
             return Ok(Some("the program".to_owned()));
         }
-        self.layer("has no filter")?.core.filters.change(|filters| filters.global = global.cloned());
+        let is_masked = self.filter_control()?.set_configured(global, "configuration");
         self.complain_of_levels();
-        Ok(None)
+        Ok(is_masked.then(|| "control".to_owned()))
     }
 
     /// Returns what changes by a text.

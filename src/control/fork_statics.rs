@@ -16,6 +16,7 @@ pub(super) fn statics() -> Vec<Arc<dyn AtFork>> {
         Arc::new(Logs),
         Arc::new(Ids),
         Arc::new(CaptureBuffers),
+        Arc::new(ControlThreads),
         #[cfg(all(unix, feature = "signals"))]
         Arc::new(Signals),
         #[cfg(feature = "config")]
@@ -85,6 +86,23 @@ impl AtFork for CaptureBuffers {
 
     fn pause(&self, _: Instant) -> Paused<'_> {
         Box::new(record::start_afresh)
+    }
+}
+
+/// Control. The parent's threads do not exist in the child.
+struct ControlThreads;
+
+impl AtFork for ControlThreads {
+    fn rank(&self) -> Rank {
+        Rank::Lockless
+    }
+
+    fn pause(&self, _: Instant) -> Paused<'_> {
+        Box::new(|| {})
+    }
+
+    fn child_logs(&self) {
+        shutdown::control_in_child();
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 #[cfg(feature = "config")]
 use super::configuration::Configuration;
+use super::filter_control::FilterControl;
 use super::handle::{Handle, LayerParts};
 #[cfg(feature = "config")]
 use super::shutdown::WeakLog;
@@ -56,21 +57,28 @@ impl Guard {
         Self { log, ended: false }
     }
 
-    /// Takes what its handles need of a layer.
+    /// Takes what its handles need of a layer. `filter_source`: where the global filter is configured.
     pub(crate) fn control(
         &self,
         core: &Arc<Core>,
         static_fields: StaticFields,
         common: Common,
+        filter_source: &str,
         #[cfg(feature = "config")] configuration: Option<Arc<dyn Configuration>>,
     ) {
         let services = Arc::default();
         fork::register(&services);
+        let filters = Arc::new(FilterControl::new(Arc::clone(core), filter_source));
+        fork::register(&filters);
+        let thread = Arc::default();
+        fork::register(&thread);
         let deadlines = self.log.deadlines;
         let parts = LayerParts {
             core: Arc::clone(core),
             static_fields,
             services,
+            filters,
+            thread,
             common,
             deadlines,
             #[cfg(feature = "config")]

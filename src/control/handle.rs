@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "config")]
 use super::configuration::Configuration;
+use super::filter_control::FilterControl;
 use super::flush_future::FlushFuture;
 use super::shutdown::Deadlines;
 use super::static_fields::StaticFields;
-use crate::advice::unknown;
+use super::thread::ControlThread;
 use crate::error::Error;
-use crate::filter::{FilterSetting, Filters, IntoFilter};
+use crate::filter::{FilterSetting, IntoFilter};
 use crate::layer::{Core, Services};
 use crate::metrics::{ByLevel, Metrics};
 use crate::outputs::Outputs;
@@ -23,9 +24,9 @@ use crate::worker::Common;
 /// Controls a running log. Clones control the same log.
 #[derive(Clone)]
 pub struct Handle {
-    outputs: Arc<Outputs>,
+    pub(super) outputs: Arc<Outputs>,
     /// `None` for an appender, whose lines another formatter filters and makes.
-    layer: Option<LayerParts>,
+    pub(super) layer: Option<LayerParts>,
 }
 
 /// What the log of a layer has, and that of an appender has not.
@@ -34,6 +35,8 @@ pub(crate) struct LayerParts {
     pub(crate) core: Arc<Core>,
     pub(super) static_fields: StaticFields,
     pub(super) services: Arc<Services>,
+    pub(super) filters: Arc<FilterControl>,
+    pub(super) thread: Arc<ControlThread>,
     /// What further outputs share with the others.
     pub(crate) common: Common,
     /// How long the end of an output may take.
@@ -138,7 +141,8 @@ impl Handle {
         self.order(Command::Rotate, timeout)
     }
 
-    /// Replaces the global filter, for events that begin after this call returns.
+    /// Replaces the global filter, for events that begin after this call returns, until
+    /// [`reset_filter`](Self::reset_filter).
     ///
     /// If `init` installed the log for the `log` crate, that crate's level follows. A span that was disabled when it
     /// was opened stays disabled: its events inherit nothing from it.
@@ -151,10 +155,7 @@ impl Handle {
     /// Takes time for each directive and for each call site of the program. Meanwhile, other threads keep logging at call sites
     /// that they have used before.
     pub fn set_filter(&self, filter: impl IntoFilter) -> Result<(), Error> {
-        let directives = FilterSetting::new(filter).parse()?;
-        self.filters()?.change(|state| state.global = Some(directives.clone()));
-        self.complain_of_levels();
-        Ok(())
+        self.control_filter(None, FilterSetting::new(filter), None)
     }
 
     /// Replaces the filter of one output.
@@ -163,13 +164,7 @@ impl Handle {
     /// As [`set_filter`](Self::set_filter). No output has that name, or no event passes both the filter and the output's
     /// [upper bound](crate::Output::below).
     pub fn set_output_filter(&self, output: &str, filter: impl IntoFilter) -> Result<(), Error> {
-        let directives = FilterSetting::new(filter).parse()?;
-        let filters = self.filters()?;
-        let at = self.outputs.place_of(output).ok_or_else(|| self.unknown_output(output))?;
-        filters.check_bound(at, &directives).map_err(|error| error.of_output(output))?;
-        filters.change(|state| state.set_own(at, Some(directives.clone())));
-        self.complain_of_levels();
-        Ok(())
+        self.control_filter(Some(output), FilterSetting::new(filter), None)
     }
 
     /// Sets a field of every line, or replaces one of that name; an absent value, such as `None::<u64>`, removes it.
@@ -234,7 +229,7 @@ impl Handle {
 
     /// Complains once about levels that the filters ask for and that are not compiled in.
     pub(super) fn complain_of_levels(&self) {
-        let removed = self.filters().ok().and_then(Filters::removed);
+        let removed = self.layer.as_ref().and_then(|layer| layer.core.filters.removed());
         if let Some(text) = removed {
             self.complain_once("compiled levels", &text);
         }
@@ -245,10 +240,6 @@ impl Handle {
         if let Some(layer) = &self.layer {
             layer.common.complaints.say_once(reason, text);
         }
-    }
-
-    fn filters(&self) -> Result<&Filters, Error> {
-        self.layer("has no filter; set one on the layer that writes to it").map(|layer| &*layer.core.filters)
     }
 
     /// Returns a snapshot of all counters.
@@ -263,11 +254,6 @@ impl Handle {
             None => Services::default().with_own("", events),
         };
         Metrics { services, outputs }
-    }
-
-    pub(crate) fn unknown_output(&self, name: &str) -> Error {
-        let lanes = self.outputs.lanes();
-        Error::invalid(unknown("output", name, lanes.iter().map(|lane| lane.name.as_str()), &[]))
     }
 
     /// Gives the order to all outputs before it waits, so that they work in parallel.

@@ -2,10 +2,15 @@
 //!
 //! [`Guard`] owns the log and ends it. [`Handle`] flushes, syncs, reopens and rotates the outputs, changes filters and
 //! static fields, and reads the counters. `shutdown` ends the log whichever way the process ends. `signals` starts that for SIGTERM and
-//! its like. All of them act on the lanes that the builder started.
+//! its like. `filters` has the filters by their sources, and `thread` reverts those that are set for a time. `socket` lets
+//! other processes of the same user do all this. All of them act on the lanes that the builder started.
 
+mod by;
 #[cfg(feature = "config")]
 mod configuration;
+mod filter_control;
+mod filter_state;
+mod filters;
 mod flush_future;
 mod fork_statics;
 mod guard;
@@ -14,7 +19,10 @@ mod leaving;
 pub(crate) mod shutdown;
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) mod signals;
+#[cfg(all(unix, feature = "control"))]
+mod socket;
 mod static_fields;
+mod thread;
 
 #[cfg(feature = "config")]
 pub use configuration::Reloaded;

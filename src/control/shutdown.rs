@@ -55,6 +55,13 @@ pub(crate) struct Log {
     pub(super) deadlines: Deadlines,
 }
 
+impl Log {
+    /// Ends the thread of control, and removes its socket.
+    fn end_control(&self) {
+        self.layer.get().into_iter().for_each(|layer| layer.thread.end());
+    }
+}
+
 /// The logs whose guard was leaked or not dropped yet.
 static LOGS: Mutex<Vec<Weak<Log>>> = Mutex::new(Vec::new());
 
@@ -105,6 +112,15 @@ fn watch_process() {
             }));
         }
     });
+}
+
+/// In a forked child that logs: starts the threads of control that its parent has.
+pub(super) fn control_in_child() {
+    for log in all() {
+        if let Some(layer) = log.layer.get() {
+            layer.thread.start_in_child(&log.handle());
+        }
+    }
 }
 
 fn all() -> Vec<Arc<Log>> {
@@ -178,6 +194,7 @@ pub(super) fn reopen_all(reloads: bool) {
 /// Waits until everything is written or the deadline has passed. One of the log's own threads does not wait, because it
 /// cannot wait for itself. The workers still write the queued lines if the process lives long enough.
 pub(super) fn end(logs: &[Arc<Log>]) -> u64 {
+    logs.iter().for_each(|log| log.end_control());
     let mut lanes = Vec::new();
     for log in logs {
         let of_log = log.outputs.lanes_to_end();

@@ -41,6 +41,14 @@ impl StaticFields {
         self.shared.load().service.clone().unwrap_or_default()
     }
 
+    /// Returns a field that is a text.
+    #[cfg(all(unix, feature = "control"))]
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let shared = self.shared.load();
+        let (_, value) = shared.fields.iter().find(|(own, _)| own == name)?;
+        value.as_value()?.as_str().map(str::to_owned)
+    }
+
     /// Sets a field, or removes it if the value is absent.
     ///
     /// # Errors

@@ -59,6 +59,17 @@ impl Directives {
         &self.in_context
     }
 
+    /// Returns the level of all other targets, if one is set.
+    pub(super) fn others(&self) -> Option<LevelFilter> {
+        self.others
+    }
+
+    /// Returns each target with its level: first the paths, then the beginnings, for which the second value is true.
+    pub(super) fn targets(&self) -> impl Iterator<Item = (&str, bool, LevelFilter)> {
+        let paths = self.paths.levels.iter().map(|(target, level)| (target.as_str(), false, *level));
+        paths.chain(self.prefixes.levels.iter().map(|(target, level)| (target.as_str(), true, *level)))
+    }
+
     /// Returns whether nothing is set.
     pub(crate) fn is_empty(&self) -> bool {
         !self.names_targets() && self.in_context.is_empty()
@@ -80,6 +91,21 @@ impl Directives {
         base.prefixes.add(self.prefixes);
         base.in_context.extend(self.in_context);
         base.finished()
+    }
+
+    /// Adds the directives of `other` for events inside some spans, and no other of it.
+    pub(crate) fn with_context_of(mut self, other: &Self) -> Self {
+        self.in_context.extend(other.in_context.iter().cloned());
+        self.finished()
+    }
+
+    /// Returns only the directives for events inside some spans; `None` if there are none, or others too.
+    #[cfg(feature = "control")]
+    pub(crate) fn for_context_only(self) -> Option<Self> {
+        // INFO is what a text without other directives has.
+        let is_bare = matches!(self.others, None | Some(LevelFilter::INFO));
+        let is_only = is_bare && self.paths.levels.is_empty() && self.prefixes.levels.is_empty();
+        (is_only && !self.in_context.is_empty()).then(|| Self { in_context: self.in_context, ..Self::default() })
     }
 
     /// Works out the most verbose level, once all levels are set. A level inside some spans adds to the others: without

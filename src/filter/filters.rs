@@ -91,6 +91,11 @@ impl Filters {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Returns the filters in force.
+    pub(crate) fn current(&self) -> Arc<FilterSet> {
+        self.filters.load_full()
+    }
+
     /// Returns the outputs that want events of this target and level, one bit for each.
     pub(crate) fn mask(&self, target: &str, level: Level) -> u64 {
         self.filters.load().mask(target, level)

@@ -10,6 +10,7 @@
 
 mod compiled;
 mod directives;
+mod display;
 mod filter_set;
 mod filters;
 mod in_context;

@@ -122,6 +122,17 @@ impl HeldLines {
         }
     }
 
+    /// Takes out the lines of all requests, oldest request first.
+    #[cfg(all(unix, feature = "control"))]
+    pub(crate) fn take_all(&self) -> Vec<Ring> {
+        let mut all = BTreeMap::new();
+        for shard in 0..SHARDS {
+            all.extend(self.hold_shard(shard).map(|mut shard| std::mem::take(&mut shard.0)).into_iter().flatten());
+        }
+        all.values().for_each(|ring: &Ring| self.account(ring.memory(), 0));
+        all.into_values().collect()
+    }
+
     /// Drops the lines of a request whose span has closed.
     pub(crate) fn discard(&self, serial: u64) {
         drop(self.remove(serial));

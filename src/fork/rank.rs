@@ -15,6 +15,10 @@ pub(crate) enum Rank {
     Engines,
     /// Lines that wait for the log, and then for its queues.
     EarlyLines,
+    /// Filters by their sources.
+    FilterState,
+    /// The control socket, and the thread that serves it.
+    Control,
     /// Queues.
     Queues,
     /// The evidence of echoes.

@@ -27,6 +27,35 @@ impl Core {
         to_deliver
     }
 
+    /// Returns whether some detail is held back.
+    #[cfg(all(unix, feature = "control"))]
+    pub(crate) fn holds_back(&self) -> bool {
+        self.diagnostics.held_lines.is_some()
+    }
+
+    /// Pushes what all requests have held back. Returns the number of lines.
+    #[cfg(all(unix, feature = "control"))]
+    pub(crate) fn release_all(&self) -> u64 {
+        self.outputs.with(|| (), |places, ()| self.release_all_to(places))
+    }
+
+    #[cfg(all(unix, feature = "control"))]
+    fn release_all_to(&self, places: &Places) -> u64 {
+        let mut released = 0;
+        let rings = self.diagnostics.held_lines.iter().flat_map(|held_lines| held_lines.take_all());
+        for mut ring in rings {
+            let mut to_deliver = 0;
+            for (line, bound) in ring.lines() {
+                let head = Head::Event { meta: line.meta, is_log: line.is_log };
+                let push = Push { head, time: line.time, bytes: line.bytes, context: None, may_wait: false };
+                to_deliver |= places.push_by(line.mask, |lane, _| lane.queue.push_held_back(push, bound));
+                released += 1;
+            }
+            places.deliver(to_deliver);
+        }
+        released
+    }
+
     /// `taken`: the outputs that have the event already.
     fn hold_back(&self, places: &Places, held_lines: &HeldLines, node: &Arc<Node>, push: &Push<'_>, taken: u64) {
         let Head::Event { meta, is_log } = push.head else { return };

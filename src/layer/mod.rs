@@ -11,10 +11,6 @@
 //! that need more take the slow path: repeats are limited (`limit`), backtraces are added, lines are held back or
 //! released (`hold_back`). `early` keeps events that come before the log.
 
-#[cfg_attr(
-    not(feature = "config"),
-    expect(dead_code, reason = "only changes of the log's configuration are announced")
-)]
 mod announce;
 mod call_site;
 mod classify;

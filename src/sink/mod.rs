@@ -94,6 +94,8 @@ pub use sqlite::Sqlite;
 pub use stdio::{Stderr, Stdout};
 pub use writer::Writer;
 
+#[cfg(all(unix, feature = "control"))]
+pub(crate) use directory::SocketDirectory;
 pub(crate) use lines::{CHUNK_BYTES, Offer};
 pub(crate) use own_thread::{enter as enter_thread, is_client_thread, next_owner, owner_of_thread};
 pub(crate) use profile::{Batching, Wanted, resolved};

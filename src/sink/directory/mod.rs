@@ -21,6 +21,8 @@ mod create;
 mod held_file;
 #[cfg(not(unix))]
 mod other;
+#[cfg(all(unix, feature = "control"))]
+mod sockets;
 mod trust;
 #[cfg(unix)]
 mod unix;
@@ -31,6 +33,8 @@ pub(super) use attributes::{Attributes, NewFiles};
 pub(super) use held_file::HeldFile;
 #[cfg(not(unix))]
 pub(super) use other::{Directory, Identity, await_writes, lacks_locks, try_exclusive, try_shared};
+#[cfg(all(unix, feature = "control"))]
+pub(crate) use sockets::SocketDirectory;
 pub(super) use trust::{Entry, Links};
 #[cfg(unix)]
 pub(super) use unix::{Directory, Identity, await_writes, lacks_locks, try_exclusive, try_shared};

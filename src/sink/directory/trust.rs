@@ -39,6 +39,7 @@ pub(super) enum Kind {
     File,
     Directory,
     Link,
+    Socket,
     Other,
 }
 
@@ -54,7 +55,9 @@ impl Entry {
         match self.kind {
             Kind::Link => Some("it is a symbolic link; expected a regular file or nothing at this path".into()),
             Kind::Directory => Some("it is a directory; expected a regular file or nothing at this path".into()),
-            Kind::Other => Some("it is not a regular file; expected one, or nothing at this path".into()),
+            Kind::Socket | Kind::Other => {
+                Some("it is not a regular file; expected one, or nothing at this path".into())
+            }
             Kind::File if self.owner != own => Some(format!(
                 "it belongs to another user (uid {}); expected a file of this process's own user (uid {own}), or nothing \
                  at this path",

@@ -231,7 +231,7 @@ impl Directory {
         Ok(rustix::fs::renameat(fd, from, fd, to)?)
     }
 
-    fn unlink(&self, name: &str) -> io::Result<()> {
+    pub(super) fn unlink(&self, name: &str) -> io::Result<()> {
         match rustix::fs::unlinkat(self.fd()?, name, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(()),
             removed => Ok(removed?),
@@ -247,6 +247,19 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    /// Sets the mode of what is at `name`.
+    #[cfg(feature = "control")]
+    pub(super) fn set_mode(&self, name: &str, mode: Mode) -> io::Result<()> {
+        Ok(rustix::fs::chmodat(self.fd()?, name, mode, AtFlags::empty())?)
+    }
+
+    /// Returns the path of its descriptor.
+    #[cfg(all(target_os = "linux", feature = "control"))]
+    pub(super) fn through_descriptor(&self) -> io::Result<PathBuf> {
+        use std::os::fd::AsRawFd;
+        Ok(PathBuf::from(format!("/proc/self/fd/{}", self.fd()?.as_raw_fd())))
     }
 
     /// Makes the directory's entries durable.
@@ -304,6 +317,7 @@ pub(super) fn entry(stat: &Stat) -> Entry {
             FileType::RegularFile => Kind::File,
             FileType::Directory => Kind::Directory,
             FileType::Symlink => Kind::Link,
+            FileType::Socket => Kind::Socket,
             _ => Kind::Other,
         },
         owner: stat.st_uid,

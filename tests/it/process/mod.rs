@@ -1,5 +1,7 @@
 //! The process: exit, fork, signals, panics.
 
+#[cfg(feature = "control")]
+pub(crate) mod control;
 pub(crate) mod descriptors;
 pub(crate) mod exit;
 pub(crate) mod fork;

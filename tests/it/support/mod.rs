@@ -2,6 +2,8 @@
 
 pub(crate) mod any;
 pub(crate) mod child;
+#[cfg(all(unix, feature = "control"))]
+pub(crate) mod control;
 pub(crate) mod failed;
 pub(crate) mod faults;
 #[cfg(unix)]

@@ -5,6 +5,7 @@ pub(crate) mod early;
 pub(crate) mod errors;
 pub(crate) mod filter;
 pub(crate) mod filter_context;
+pub(crate) mod filter_times;
 pub(crate) mod filter_variable;
 pub(crate) mod golden;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,524 @@
+//! Promise 46: only the process's own user and root control it; hostile peers change nothing and delay nobody; each change
+//! is a line, and ends by itself.
+#![cfg(all(target_os = "linux", feature = "control"))]
+#![allow(unsafe_code)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::support::control::{Services, ask_at, connect, request, send, serve, set_filter};
+use crate::support::fork::{fork, wait};
+use crate::support::process::{Running, file, how, is_child};
+use crate::support::users::{ATTACKER, SERVICE, as_user, give, is_root, may_play_users};
+use crate::support::wait::{PATIENCE, until};
+
+fn identify() -> Value {
+    request("identify", json!({}))
+}
+
+fn parsed(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// The lines about changes.
+fn changes(text: &str) -> Vec<Value> {
+    let mut lines = parsed(text);
+    lines.retain(|line| line["target"] == "spanline::control");
+    lines
+}
+
+fn has_level(text: &str, level: &str) -> bool {
+    text.contains(&format!("\"level\":\"{level}\",\"target\":\""))
+}
+
+#[test]
+fn promise_46_five_processes_change_their_level_within_a_second_and_revert_by_themselves() {
+    if is_child() {
+        return serve(spanline::builder());
+    }
+    let services = Services::new();
+    let names = ["a", "b", "c", "d", "e"];
+    let test = this_test!();
+    let children = names.map(|name| services.start(test, name));
+    let pids = children.each_ref().map(|child| child.0.id());
+    let lengths = || names.map(|name| services.text(name).len());
+    for pid in pids {
+        let answer = services.ask(pid, &set_filter("error"));
+        assert_eq!(
+            (&answer["ok"], &answer["filter"], &answer["source"]),
+            (&true.into(), &"error".into(), &"control".into())
+        );
+    }
+    let answered = Instant::now();
+    // What was logged before may still be queued.
+    pids.iter().for_each(|pid| assert_eq!(services.ask(*pid, &request("flush", json!({})))["ok"], true));
+    let after = lengths();
+    assert!(answered.elapsed() < PATIENCE);
+    until("they log", || lengths().iter().zip(after).all(|(now, after)| *now > after + 2_000));
+    for (name, after) in names.iter().zip(after) {
+        let text = services.text(name);
+        let new = parsed(&text[after..text.rfind('\n').unwrap() + 1]);
+        assert!(new.iter().all(|line| line["level"] == "ERROR"), "{name}");
+    }
+    for pid in pids {
+        let asked =
+            request("set_filter", json!({ "filter": "debug", "for_seconds": 2, "reason": "look \"into\"\nit" }));
+        let answer = services.ask(pid, &asked);
+        assert!(answer["until"].is_string() && answer["by"]["reason"] == "look \"into\"\nit", "{answer}");
+        assert_eq!(answer["configured"], json!({ "filter": "info", "source": "builder" }));
+    }
+    // Whoever asked is gone. They log DEBUG lines, and then INFO lines, as configured.
+    until("it reverts", || pids.iter().all(|pid| services.ask(*pid, &identify())["source"] == "builder"));
+    for name in names {
+        services.stop(name);
+    }
+    for (child, name) in children.into_iter().zip(names) {
+        let mut child = child;
+        assert!(child.wait().success());
+        let text = services.text(name);
+        assert!(has_level(&text, "DEBUG"), "{name}");
+        let lines = changes(&text);
+        let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+        assert_eq!(messages, ["filter set", "filter set", "filter reverted"]);
+        let set = &lines[1];
+        assert_eq!((&set["filter"], &set["reason"]), (&"debug".into(), &"look \"into\"\nit".into()));
+        assert_eq!(set["by_uid"], rustix::process::geteuid().as_raw());
+        assert_eq!(set["by_pid"], std::process::id());
+        assert!(set["by_command"].is_string() && set["until"].is_string(), "{set}");
+        assert_eq!((&lines[2]["filter"], &lines[2]["reverted"]), (&"info".into(), &"debug".into()));
+        // Each number is there once: nothing is lost.
+        let errors = parsed(&text).into_iter().filter(|line| line["level"] == "ERROR");
+        assert!(errors.enumerate().all(|(number, line)| line["number"] == number as u64), "{name}");
+    }
+    assert_eq!(services.sockets(), [""; 0], "the sockets end with their logs");
+}
+
+/// Runs a service and `act` on its socket, then asks that it is as before.
+fn unharmed(test: &str, act: impl FnOnce(&Services, u32)) {
+    let services = Services::new();
+    let child = services.start(test, "a");
+    let pid = child.0.id();
+    let before = services.ask(pid, &identify());
+    act(&services, pid);
+    let begun = Instant::now();
+    assert_eq!(services.ask(pid, &identify()), before);
+    assert!(begun.elapsed() < PATIENCE);
+    assert!(changes(&services.text("a")[..services.text("a").rfind('\n').unwrap() + 1]).is_empty());
+    services.stop("a");
+    let mut child = child;
+    assert!(child.wait().success());
+}
+
+#[test]
+fn promise_46_garbage_and_requests_of_any_length_change_nothing() {
+    if is_child() {
+        return serve(spanline::builder());
+    }
+    unharmed(this_test!(), |services, pid| {
+        let socket = services.socket(pid);
+        let filter = set_filter("debug").to_string();
+        for bad in [
+            "",
+            "x",
+            "{}",
+            "\u{1b}[2J",
+            "{\"version\":1,\"request\":\"set_filter\",\"filter\":\"debug\",\"filter\":\"debug\"}",
+            "{\"version\":1,\"request\":\"set_filter\",\"filter\":\"dbug\"}",
+            "{\"version\":1,\"request\":\"set_filter\",\"filter\":\"debug\",\"for_seconds\":0}",
+            "{\"version\":1,\"request\":\"set_filter\",\"filter\":\"debug\",\"output\":\"nowhere\"}",
+            "{\"version\":1,\"request\":\"detail\",\"filter\":\"debug\"}",
+            "{\"version\":1,\"request\":\"release\"}",
+            "{\"version\":1,\"request\":\"reload\"}",
+            &filter.replace('1', "2"),
+            &format!("{filter}{filter}"),
+        ] {
+            let answer = send(&connect(&socket), bad.as_bytes());
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            assert!(answer["ok"] == false && answer["error"].is_string(), "{bad}: {answer}");
+        }
+        // A request of a gigabyte: the connection is closed long before.
+        let mut stream = connect(&socket);
+        let megabyte = vec![b'x'; 1 << 20];
+        let sent = (0..1024).take_while(|_| stream.write_all(&megabyte).is_ok()).count();
+        assert!(sent < 8, "{sent} MiB were taken");
+        // The same as a configuration, which may be longer.
+        let mut stream = connect(&socket);
+        stream.write_all(b"{\"version\":1,\"request\":\"config\",\"text\":\"").unwrap();
+        let sent = (0..1024).take_while(|_| stream.write_all(&megabyte).is_ok()).count();
+        assert!(sent < 8, "{sent} MiB were taken");
+        // A request without an end, and bytes that are no text.
+        connect(&socket).write_all(filter.as_bytes()).unwrap();
+        assert!(send(&connect(&socket), b"\xff\xfe\0").contains("not UTF-8"));
+    });
+}
+
+#[test]
+fn promise_46_idle_and_slow_peers_keep_nobody_out() {
+    if is_child() {
+        return serve(spanline::builder());
+    }
+    unharmed(this_test!(), |services, pid| {
+        let socket = services.socket(pid);
+        // Peers that ask for much and read nothing.
+        let slow: Vec<UnixStream> = (0..8)
+            .map(|_| {
+                let mut stream = connect(&socket);
+                stream.set_nonblocking(true).unwrap();
+                let metrics = format!("{}\n", request("metrics", json!({})));
+                while stream.write_all(metrics.as_bytes()).is_ok() {}
+                stream
+            })
+            .collect();
+        let address = rustix::net::SocketAddrUnix::new(&socket).unwrap();
+        let mut idle = Vec::new();
+        for _ in 0..10_000 {
+            let made = rustix::net::socket_with(
+                rustix::net::AddressFamily::UNIX,
+                rustix::net::SocketType::STREAM,
+                rustix::net::SocketFlags::NONBLOCK,
+                None,
+            );
+            let Ok(stream) = made else { break };
+            let _ = rustix::net::connect(&stream, &address);
+            idle.push(stream);
+        }
+        assert!(idle.len() > 500, "{} connections", idle.len());
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().count();
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        assert!(threads < 10 && descriptors < 60, "{threads} threads, {descriptors} descriptors");
+        // The backlog may be full for a moment.
+        until("a request is answered", || {
+            UnixStream::connect(&socket).is_ok_and(|stream| {
+                stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                send(&stream, identify().to_string().as_bytes()).contains("\"ok\":true")
+            })
+        });
+        let before = services.text("a").len();
+        until("it logs", || services.text("a").len() > before);
+        drop((slow, idle));
+    });
+}
+
+#[test]
+fn promise_46_another_user_has_no_control() {
+    if is_child() {
+        match how().as_str() {
+            "attack" => {
+                let socket = std::env::var_os("SPANLINE_IT_SOCKET").unwrap();
+                let stream = UnixStream::connect(socket).unwrap();
+                let answer = send(&stream, set_filter("trace").to_string().as_bytes());
+                assert_eq!(answer, "", "a foreign user got an answer");
+                return;
+            }
+            _ => return serve(spanline::builder()),
+        }
+    }
+    if !may_play_users(this_test!()) {
+        return;
+    }
+    let services = Services::new();
+    give(services.0.path(), SERVICE);
+    fs::set_permissions(services.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = services.command(this_test!(), "a");
+    let child = Running::start({
+        as_user(&mut command, SERVICE);
+        command
+    });
+    until("it logs", || services.text("a").lines().count() > 2);
+    let pid = child.0.id();
+    let socket = services.socket(pid);
+    assert_eq!(fs::metadata(services.control()).unwrap().permissions().mode() & 0o7777, 0o700);
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o7777, 0o600);
+    let test = this_test!();
+    let attack = || {
+        let mut command = services.command(test, "attack");
+        command.env("SPANLINE_IT_HOW", "attack").env("SPANLINE_IT_SOCKET", &socket).stderr(Stdio::piped());
+        as_user(&mut command, ATTACKER);
+        let mut attacker = Running::start(command);
+        (attacker.wait().success(), attacker.stderr())
+    };
+    let (_, error) = attack();
+    assert!(error.contains("Permission denied"), "{error}");
+    // Even if the file system lets the peer through, its credentials do not.
+    fs::set_permissions(services.control(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    let (success, error) = attack();
+    assert!(success, "{error}");
+    // Root may.
+    assert_eq!(ask_at(&socket, &identify())["filter"], "info");
+}
+
+#[test]
+fn promise_46_planted_directories_links_and_sockets_are_not_used() {
+    if is_child() {
+        return serve(spanline::builder());
+    }
+    let services = Services::new();
+    let (test, control) = (this_test!(), services.control());
+    let start = |expected: &str| {
+        let mut command = services.command(test, "a");
+        command.stderr(Stdio::piped());
+        let mut child = Running::start(command);
+        services.stop("a");
+        assert!(child.wait().success());
+        let stderr = child.stderr();
+        assert_eq!(stderr.matches("no control socket").count(), usize::from(!expected.is_empty()), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    };
+    let open = |mode| fs::set_permissions(&control, fs::Permissions::from_mode(mode)).unwrap();
+    fs::create_dir(&control).unwrap();
+    open(0o777);
+    start("other users can write to it");
+    open(0o1777);
+    start("other users can write to it");
+    open(0o755);
+    start("");
+    fs::remove_dir(&control).unwrap();
+    fs::write(&control, "").unwrap();
+    start("no control socket");
+    fs::remove_file(&control).unwrap();
+    if is_root() {
+        fs::create_dir(&control).unwrap();
+        open(0o700);
+        give(&control, ATTACKER);
+        start("it belongs to uid 40401");
+        fs::remove_dir(&control).unwrap();
+        let target = services.0.path().join("target");
+        fs::create_dir(&target).unwrap();
+        symlink(&target, &control).unwrap();
+        give(&control, ATTACKER);
+        start("no control socket");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
+        fs::remove_file(&control).unwrap();
+    }
+    // What others have left stays, whatever it is called.
+    fs::create_dir(&control).unwrap();
+    open(0o700);
+    let gone = 4_000_000;
+    fs::write(control.join(format!("orders.{gone}.sock")), "a file").unwrap();
+    symlink("/etc/passwd", control.join(format!("link.{gone}.sock"))).unwrap();
+    let alive = UnixListener::bind(control.join(format!("alive.{gone}.sock"))).unwrap();
+    if is_root() {
+        drop(UnixListener::bind(control.join(format!("foreign.{gone}.sock"))).unwrap());
+        give(&control.join(format!("foreign.{gone}.sock")), ATTACKER);
+    }
+    drop(UnixListener::bind(control.join(format!("stale.{gone}.sock"))).unwrap());
+    drop(UnixListener::bind(control.join("other.sock")).unwrap());
+    start("");
+    let mut expected = vec!["alive.4000000.sock", "link.4000000.sock", "orders.4000000.sock", "other.sock"];
+    if is_root() {
+        expected.insert(1, "foreign.4000000.sock");
+    }
+    assert_eq!(services.sockets(), expected);
+    drop(alive);
+}
+
+#[test]
+fn promise_46_a_socket_that_a_killed_process_leaves_is_removed_by_the_next() {
+    if is_child() {
+        return serve(spanline::builder());
+    }
+    let services = Services::new();
+    let mut killed = services.start(this_test!(), "a");
+    let left = services.socket(killed.0.id());
+    killed.0.kill().unwrap();
+    killed.0.wait().unwrap();
+    assert!(left.exists());
+    assert_eq!(UnixStream::connect(&left).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
+    let next = services.start(this_test!(), "b");
+    assert_eq!(services.sockets(), [format!("orders.{}.sock", next.0.id())]);
+}
+
+#[test]
+fn promise_46_a_forked_child_has_its_own_socket_once_it_logs() {
+    if is_child() {
+        let guard = spanline::builder()
+            .service("orders")
+            .filter("info")
+            .output(spanline::Output::new(file()).name("file"))
+            .init()
+            .unwrap();
+        let control = std::path::PathBuf::from(std::env::var_os("SPANLINE_CONTROL").unwrap());
+        let of = |pid: u32| control.join(format!("orders.{pid}.sock"));
+        let own = of(std::process::id());
+        let peer = connect(&own);
+        let child = fork(|| {
+            let descriptors = sockets_of_this_process();
+            // Only the end of the connection that this test has made: the socket and its peers are the parent's.
+            assert_eq!(descriptors, 1, "{descriptors}");
+            assert!(!of(std::process::id()).exists());
+            tracing::info!("the child logs");
+            until("it has a socket", || of(std::process::id()).exists());
+            let answer = ask_at(&of(std::process::id()), &set_filter("error"));
+            assert_eq!(answer["filter"], "error");
+            assert_eq!(ask_at(&of(std::process::id()), &identify())["pid"], std::process::id());
+        });
+        assert_eq!(wait(child), 0);
+        let silent = fork(|| assert!(!of(std::process::id()).exists()));
+        assert_eq!(wait(silent), 0);
+        assert!(send(&peer, identify().to_string().as_bytes()).contains("\"filter\":\"info\""));
+        assert_eq!(ask_at(&own, &identify())["pid"], std::process::id());
+        drop(guard);
+        assert_eq!(fs::read_dir(&control).unwrap().count(), 0);
+        return;
+    }
+    let services = Services::new();
+    let mut command = services.command(this_test!(), "a");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command).finish();
+}
+
+fn sockets_of_this_process() -> usize {
+    let descriptors =
+        fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    descriptors.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
+/// The daemon's way: it closes all descriptors.
+#[test]
+fn promise_52_a_program_that_closes_all_descriptors_has_its_socket_again() {
+    if is_child() {
+        let guard = spanline::builder().service("orders").output(spanline::Output::new(file())).init().unwrap();
+        // SAFETY: nothing that is open is used afterwards, except by the log, which checks its own.
+        (3..200).for_each(|number| {
+            unsafe { libc::close(number) };
+        });
+        let control = std::path::PathBuf::from(std::env::var_os("SPANLINE_CONTROL").unwrap());
+        let own = control.join(format!("orders.{}.sock", std::process::id()));
+        // The thread notices it when a peer comes.
+        until("it answers again", || {
+            UnixStream::connect(&own).is_ok_and(|stream| {
+                stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+                send(&stream, identify().to_string().as_bytes()).contains("\"ok\":true")
+            })
+        });
+        drop(guard);
+        assert_eq!(fs::read_dir(&control).unwrap().count(), 0);
+        return;
+    }
+    let services = Services::new();
+    let mut command = services.command(this_test!(), "a");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command).finish();
+}
+
+#[test]
+fn promise_46_orders_detail_and_metrics_come_through_the_socket() {
+    if is_child() {
+        let recorder = spanline::FlightRecorder::new("debug");
+        let guard = spanline::builder()
+            .service("orders")
+            .filter("info")
+            .flight_recorder(recorder)
+            .output(spanline::Output::new(file()).name("file"))
+            .init()
+            .unwrap();
+        let control = std::path::PathBuf::from(std::env::var_os("SPANLINE_CONTROL").unwrap());
+        let own = control.join(format!("orders.{}.sock", std::process::id()));
+        let ask = |name: &str, rest: Value| {
+            let answer = ask_at(&own, &request(name, rest));
+            assert_eq!(answer["ok"], true, "{answer}");
+            answer
+        };
+        let request = tracing::info_span!("request", request_id = "r-42");
+        request.in_scope(|| tracing::debug!("held back"));
+        assert_eq!(ask("release", json!({}))["released"], 1);
+        let detail = r#"[{request_id="r-42"}]=debug"#;
+        let answer = ask("detail", json!({ "filter": detail, "for_seconds": 1 }));
+        assert_eq!(answer["filter"], format!("info,{detail}"));
+        assert_eq!(answer["details"][0]["filter"], detail);
+        request.in_scope(|| tracing::debug!("detail"));
+        tracing::info_span!("request", request_id = "r-43").in_scope(|| tracing::debug!("other"));
+        until("it reverts", || ask("identify", json!({}))["details"] == json!([]));
+        for order in ["flush", "reopen", "rotate"] {
+            ask(order, json!({}));
+        }
+        let metrics = ask("metrics", json!({}));
+        assert_eq!(metrics["outputs"][0]["name"], "file");
+        assert!(metrics["outputs"][0]["written"]["info"].as_u64().unwrap() >= 3, "{metrics}");
+        ask("set_filter", json!({ "filter": "warn", "output": "file" }));
+        assert_eq!(guard.handle().output_filter("file").unwrap().as_deref(), Some("warn"));
+        let answer = ask("reset_filter", json!({}));
+        assert_eq!(answer["outputs"][0]["filter"], Value::Null);
+        return drop(guard);
+    }
+    let services = Services::new();
+    let mut command = services.command(this_test!(), "a");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::start(command).finish();
+    let text: String = fs::read_dir(services.0.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file() && path.extension().is_some_and(|extension| extension == "log"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for (message, is_there) in [("held back", true), ("detail", true), ("other", false)] {
+        assert_eq!(text.contains(&format!("\"message\":\"{message}\"")), is_there, "{message}\n{text}");
+    }
+    let mut messages: Vec<_> = changes(&text).iter().map(|line| line["message"].as_str().unwrap().to_owned()).collect();
+    messages.sort();
+    let expected = [
+        "detail reverted",
+        "detail set",
+        "files reopened",
+        "files rotated",
+        "filter reset",
+        "filter reset",
+        "filter set",
+        "held-back lines released",
+    ];
+    assert_eq!(messages, expected);
+}
+
+#[test]
+fn promise_46_no_socket_without_a_wish_for_one() {
+    if is_child() {
+        match how().as_str() {
+            "build" => {
+                let (_layer, guard) = spanline::builder().build::<tracing_subscriber::Registry>().unwrap();
+                return drop(guard);
+            }
+            "refused" => return serve(spanline::builder().control(false)),
+            _ => return serve(spanline::builder()),
+        }
+    }
+    let services = Services::new();
+    services.stop("a");
+    for (how, variable) in [("build", None), ("refused", None), ("off", Some("off"))] {
+        let mut command = services.command(this_test!(), "a");
+        command.env("SPANLINE_IT_HOW", how);
+        if let Some(value) = variable {
+            command.env("SPANLINE_CONTROL", value);
+        }
+        assert!(Running::start(command).wait().success(), "{how}");
+        assert!(!Path::new(&services.control()).exists(), "{how}");
+    }
+}
+
+/// A stopped process answers later, and nobody waits for it but who asks.
+#[test]
+fn promise_46_a_stopped_process_carries_out_nothing_until_it_goes_on() {
+    if is_child() {
+        return serve(spanline::builder());
+    }
+    let services = Services::new();
+    let child = services.start(this_test!(), "a");
+    let pid = Pid::from_raw(i32::try_from(child.0.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let mut stream = connect(&services.socket(child.0.id()));
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert_eq!(send(&stream, set_filter("error").to_string().as_bytes()), "");
+    kill_process(pid, Signal::CONT).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = [0; 1 << 12];
+    let bytes = stream.read(&mut answer).unwrap();
+    assert!(String::from_utf8_lossy(&answer[..bytes]).contains("\"ok\":true"));
+}
