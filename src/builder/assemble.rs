@@ -102,7 +102,7 @@ impl Builder {
         let (takes_log, max_bytes) = (self.integrations.log, self.max_line_bytes.as_u64());
         let (layer, filter, guard) = self.start(None)?;
         #[cfg(feature = "log")]
-        let filters = Arc::clone(&filter.0);
+        let filters = Arc::clone(&filter.filters);
         // No other layer can be in this registry, so the filter applies to all of it: a per-layer filter looks up each span
         // that is entered or left.
         let dispatch = Dispatch::new(tracing_subscriber::registry().with(layer).with(filter));
@@ -261,7 +261,9 @@ impl Builder {
         if log_panics {
             layer::listen(&core);
         }
-        Ok((Layer::new(core), CallsiteFilter(filters), guard))
+        let layer = Layer::new(core);
+        let filter = layer.call_site_filter();
+        Ok((layer, filter, guard))
     }
 }
 

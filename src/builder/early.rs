@@ -15,7 +15,7 @@ use crate::byte_size::ByteSize;
 use crate::context::IdSource;
 use crate::control::before_the_end;
 use crate::error::Error;
-use crate::filter::{CallsiteFilter, Directives, FilterSet, Filters};
+use crate::filter::{Directives, FilterSet, Filters};
 use crate::layer::{self, Core, EarlyLayer};
 use crate::outputs::Outputs;
 use crate::record::Clock;
@@ -85,7 +85,7 @@ pub fn early(bytes: impl Into<ByteSize>) -> Result<Early, Error> {
     // Those of the log, later. The early core has others, whose call sites are not mistaken for the log's.
     let filters = Arc::new(Filters::new(everything(), Arc::default()));
     let layer = EarlyLayer::new(core, max_bytes);
-    let filter = CallsiteFilter(Arc::clone(&filters));
+    let filter = layer.call_site_filter(&filters);
     let subscriber = Dispatch::new(tracing_subscriber::registry().with(layer.clone()).with(filter));
     #[cfg(feature = "log")]
     log_crate::install(&filters, max_bytes)?;

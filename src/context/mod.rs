@@ -12,6 +12,7 @@ mod bound;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod context;
 mod epoch;
+mod granted;
 mod hidden;
 mod ids;
 mod node;
@@ -39,6 +40,8 @@ pub use span_view::SpanView;
 
 pub(crate) use bound::Bound;
 pub(crate) use epoch::{epoch, hold_records};
+#[cfg(feature = "tower")]
+pub(crate) use granted::Grant;
 #[cfg(test)]
 pub(crate) use hidden::hidden_meta;
 pub(crate) use hidden::{VARIABLES, is_hidden, open_hidden};

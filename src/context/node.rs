@@ -1,11 +1,12 @@
 //! One span: its call site, its fields, its ids, and the span around it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tracing::Metadata;
 
 use super::context::Context;
+use super::granted::Grant;
 use super::hidden::METADATA;
 use super::ids::{IdSource, SpanId, TraceId};
 #[cfg(feature = "opentelemetry")]
@@ -36,6 +37,8 @@ pub(crate) struct Node {
     timing: Option<Box<Timing>>,
     /// Whether it is inside a span that a question was about: the question's stamp, and the answer in the lowest bit.
     inside: AtomicU64,
+    /// Boxed: few spans have one.
+    pub(super) granted: OnceLock<Box<Arc<dyn Grant>>>,
     pub(super) flags: Flags,
 }
 
@@ -148,6 +151,7 @@ impl Node {
             recorded: Recorded::default(),
             timing: None,
             inside: AtomicU64::new(0),
+            granted: OnceLock::new(),
             flags: Flags::default(),
             fields: FieldBytes::new(),
         })
@@ -158,6 +162,7 @@ impl Node {
         let Some(node) = Arc::get_mut(&mut self) else { return (None, None) };
         let around = node.parent.take();
         node.timing = None;
+        node.granted = OnceLock::new();
         node.recorded.clear();
         if node.fields.spilled() {
             node.fields = FieldBytes::new();

@@ -75,6 +75,12 @@ impl Directives {
         !self.names_targets() && self.in_context.is_empty()
     }
 
+    /// Returns whether a directive names spans or their fields.
+    #[cfg(feature = "tower")]
+    pub(crate) fn names_spans(&self) -> bool {
+        !self.in_context.is_empty()
+    }
+
     fn names_targets(&self) -> bool {
         self.others.is_some() || !self.paths.levels.is_empty() || !self.prefixes.levels.is_empty()
     }

@@ -4,6 +4,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 
 use super::directives::Directives;
+use super::grants;
 use super::in_context::InContext;
 use crate::context::Node;
 use crate::error::Error;
@@ -56,9 +57,15 @@ impl FilterSet {
         }
     }
 
-    /// Returns whether some such event is written or held back.
+    /// Returns whether some such event is written or held back, in any span.
+    #[cfg(feature = "log")]
     pub(super) fn wants_events(&self, target: &str, level: Level) -> bool {
         self.mask_in_any(target, level) != 0 || self.held_back_mask(target, level) != 0
+    }
+
+    /// Returns whether such events are written or held back, whatever span they are in.
+    pub(super) fn is_wanted(&self, target: &str, level: Level) -> bool {
+        self.mask(target, level) != 0 || self.held_back_mask(target, level) != 0
     }
 
     /// Returns whether spans of this target and level are seen, and so hand down their fields and ids.
@@ -77,6 +84,26 @@ impl FilterSet {
         self.max_level() != LevelFilter::OFF || self.in_context().next().is_some()
     }
 
+    /// Returns the most verbose level that requests were granted. A log that sees no request grants nothing.
+    fn most_granted(&self) -> LevelFilter {
+        let most = grants::most_granted();
+        if most == LevelFilter::OFF || self.sees_any_span() { most } else { LevelFilter::OFF }
+    }
+
+    /// Returns whether spans of this level are seen inside the spans of some directive of the global filter, or of some
+    /// request that was granted detail.
+    pub(super) fn sees_span_in_any(&self, target: &str, level: Level) -> bool {
+        level <= self.most_granted()
+            || self.global.as_ref().is_some_and(|global| global.enables_where(target, level, |_| true))
+    }
+
+    /// Returns whether such spans are seen inside `node`: at the level of a directive or of a grant.
+    pub(super) fn sees_span_in(&self, target: &str, level: Level, node: &Node) -> bool {
+        let is_inside = |directive: &InContext| node.is_inside(|node| directive.matches(node));
+        node.is_granted_for(target, level)
+            || self.global.as_ref().is_some_and(|global| global.enables_where(target, level, is_inside))
+    }
+
     /// Returns whether a directive names spans of this call site.
     pub(super) fn names_span(&self, meta: &Metadata<'_>) -> bool {
         self.sees_any_span() && self.in_context().any(|directive| directive.names(meta))
@@ -87,7 +114,13 @@ impl FilterSet {
         match self.sees_any_span() {
             false => LevelFilter::OFF,
             true if self.in_context().any(|directive| directive.span.is_some()) => LevelFilter::TRACE,
-            true => self.global.as_ref().map_or(LevelFilter::OFF, Directives::max_level).max(self.context_level),
+            true => {
+                let global = self.global.as_ref();
+                let inside =
+                    global.iter().flat_map(|global| global.in_context()).map(|directive| directive.level).max();
+                let passing = global.map(Directives::max_level);
+                self.context_level.max(self.most_granted()).max(inside.max(passing).unwrap_or(LevelFilter::OFF))
+            }
         }
     }
 
@@ -95,7 +128,7 @@ impl FilterSet {
     pub(super) fn max_event_level(&self) -> LevelFilter {
         let inside = self.in_context().map(|directive| directive.level).max();
         let wanted = self.max_level();
-        let wanted = inside.map_or(wanted, |inside| wanted.max(inside));
+        let wanted = inside.map_or(wanted, |inside| wanted.max(inside)).max(self.most_granted());
         match &self.held_back {
             Some((held_back, _)) if wanted != LevelFilter::OFF => wanted.max(held_back.max_level()),
             _ => wanted,
@@ -104,18 +137,31 @@ impl FilterSet {
 
     /// Returns the outputs that want events of this target and level, one bit for each.
     pub(super) fn mask(&self, target: &str, level: Level) -> u64 {
-        self.mask_where(target, level, |directives| directives.enables(target, level))
+        self.mask_where(target, level, false, |directives| directives.enables(target, level))
     }
 
     /// The same for events inside `node`.
     pub(super) fn mask_in(&self, target: &str, level: Level, node: &Node) -> u64 {
         let is_inside = |directive: &InContext| node.is_inside(|node| directive.matches(node));
-        self.mask_where(target, level, |directives| directives.enables_where(target, level, is_inside))
+        let is_granted = node.is_granted_for(target, level);
+        self.mask_where(target, level, is_granted, |directives| directives.enables_where(target, level, is_inside))
     }
 
-    /// Returns the outputs that want such events inside the spans of all directives.
+    /// Returns the outputs that want such events inside the spans of all directives, or in a request that was granted all
+    /// that was ever granted.
     pub(super) fn mask_in_any(&self, target: &str, level: Level) -> u64 {
-        self.mask_where(target, level, |directives| directives.enables_where(target, level, |_| true))
+        let is_granted = level <= self.most_granted();
+        self.mask_where(target, level, is_granted, |directives| directives.enables_where(target, level, |_| true))
+    }
+
+    /// Returns whether a directive or a grant lets events of this level pass inside some spans, of any target.
+    pub(super) fn has_level_in_context(&self, level: Level) -> bool {
+        level <= self.most_granted() || self.in_context().any(|directive| directive.enables(level))
+    }
+
+    /// Returns whether some events may pass inside some spans only.
+    pub(super) fn has_context(&self) -> bool {
+        self.most_granted() != LevelFilter::OFF || self.in_context().next().is_some()
     }
 
     /// Returns all directives for events inside some spans.
@@ -124,13 +170,14 @@ impl FilterSet {
         all.flat_map(Directives::in_context)
     }
 
-    fn mask_where(&self, target: &str, level: Level, enables: impl Fn(&Directives) -> bool) -> u64 {
-        if self.global.as_ref().is_some_and(|global| !enables(global)) {
+    /// `is_granted`: the event passes the global filter, or takes the place of one.
+    fn mask_where(&self, target: &str, level: Level, is_granted: bool, enables: impl Fn(&Directives) -> bool) -> u64 {
+        if !is_granted && self.global.as_ref().is_some_and(|global| !enables(global)) {
             return 0;
         }
         let wants = |own: &Option<Directives>| match own {
             Some(own) => enables(own),
-            None => self.global.is_some() || level <= Level::INFO,
+            None => is_granted || self.global.is_some() || level <= Level::INFO,
         };
         let is_own =
             |bit: usize| self.own_targets.get(bit).is_some_and(|own| own.iter().any(|own| covers(own, target)));

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 use tracing::level_filters::LevelFilter;
-use tracing::subscriber::{Interest, NoSubscriber};
-use tracing::{Dispatch, Level, Metadata, Subscriber, dispatcher};
-use tracing_subscriber::layer::{Context, Filter, Layer};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Level, Metadata, dispatcher};
 
+use super::call_sites::{self, Parent, Wanted};
+use super::callsite_filter::CallsiteFilter;
 use super::compiled::removed;
 use super::directives::Directives;
 use super::filter_set::{FilterSet, check_bound};
@@ -25,7 +26,7 @@ pub(crate) const ID_FIELDS: [&str; 3] = ["request_id", "trace_id", "traceparent"
 pub(crate) struct Filters {
     filters: ArcSwap<FilterSet>,
     generation: AtomicU64,
-    /// Changes with the directives for events inside some spans; zero without any.
+    /// Changes with the directives for events inside some spans, and with grants; zero without any.
     context_stamp: AtomicU64,
     /// Whether this layer serves the `log` crate, whose level then follows.
     serves_log: AtomicBool,
@@ -43,7 +44,7 @@ fn next_generation() -> u64 {
 
 /// Returns a new stamp for the answers that spans remember.
 fn context_stamp(filters: &FilterSet) -> u64 {
-    if filters.in_context().next().is_some() { next_generation() } else { 0 }
+    if filters.has_context() { next_generation() } else { 0 }
 }
 
 /// Allows one change at a time. Of two concurrent rebuilds, the one with the older result could be the last to store it.
@@ -72,7 +73,7 @@ impl Filters {
 
     /// Returns whether the layer was added to a registry; complains if not. A registry that asks it all the same gives it
     /// no id for its filter, without which tracing-subscriber cannot call it: its debug builds panic.
-    fn is_installed(&self) -> bool {
+    pub(super) fn is_installed(&self) -> bool {
         let is_installed = self.is_installed.load(Ordering::Relaxed);
         if !is_installed {
             self.complaints.say_once(
@@ -108,7 +109,7 @@ impl Filters {
 
     /// Returns whether a directive lets events of this level pass inside some spans, of any target.
     pub(crate) fn has_level_in_context(&self, level: Level) -> bool {
-        self.filters.load().in_context().any(|directive| directive.enables(level))
+        self.filters.load().has_level_in_context(level)
     }
 
     /// Returns the outputs that want such events inside `node`.
@@ -117,7 +118,8 @@ impl Filters {
         self.filters.load().mask_in(target, level, node)
     }
 
-    /// Returns whether a directive names the span or one around it. The span remembers the answer.
+    /// Returns whether a directive names the span or one around it, or detail was granted to either. The span remembers
+    /// the answer.
     #[inline]
     pub(crate) fn matches(&self, node: &Node) -> bool {
         // A new one is stored after the new filters.
@@ -127,7 +129,7 @@ impl Filters {
         }
         // Neither decreases, so the sum is new when the filters or any recorded values are.
         node.is_inside_remembered(stamp + epoch(), |node| {
-            self.filters.load().in_context().any(|directive| directive.matches(node))
+            node.is_granted() || self.filters.load().in_context().any(|directive| directive.matches(node))
         })
     }
 
@@ -139,6 +141,11 @@ impl Filters {
     /// Returns the most verbose level of which some event is written or held back.
     pub(crate) fn max_event_level(&self) -> LevelFilter {
         self.filters.load().max_event_level()
+    }
+
+    /// Returns the most verbose level of which some span is seen.
+    pub(super) fn max_span_level(&self) -> LevelFilter {
+        self.filters.load().max_span_level()
     }
 
     /// Returns a complaint about levels that a filter asks for and that are not compiled in.
@@ -178,18 +185,42 @@ impl Filters {
         self.filters.load().sees_span(target, level, true)
     }
 
-    /// Returns whether the layer wants to see the call site.
-    fn wants(&self, meta: &Metadata<'_>) -> bool {
+    /// Returns when the layer wants to see the call site.
+    pub(super) fn wants(&self, meta: &Metadata<'_>) -> Wanted {
         let filters = self.filters.load();
         let (target, level) = (meta.target(), *meta.level());
-        if meta.is_span() {
+        let (always, inside) = if !meta.is_span() {
+            (filters.is_wanted(target, level), filters.mask_in_any(target, level) != 0)
+        } else if is_hidden(meta) {
+            (filters.sees_any_span(), false)
+        } else {
             let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
-            return match is_hidden(meta) {
-                true => filters.sees_any_span(),
-                false => filters.sees_span(target, level, has_id()) || filters.names_span(meta),
-            };
+            let always = filters.sees_span(target, level, has_id()) || filters.names_span(meta);
+            (always, filters.sees_span_in_any(target, level))
+        };
+        match (always, inside) {
+            (true, _) => Wanted::Always,
+            // Nothing follows that the layer could decide about.
+            (false, true) if call_sites::is_question(meta) => Wanted::Always,
+            (false, true) => Wanted::Inside,
+            (false, false) => Wanted::Never,
         }
-        filters.wants_events(target, level)
+    }
+
+    /// Returns whether spans of this call site are seen only inside others.
+    pub(crate) fn wants_span_inside(&self, meta: &Metadata<'_>) -> bool {
+        self.wants(meta) == Wanted::Inside
+    }
+
+    /// Returns whether such a span is seen inside `node`.
+    pub(crate) fn sees_span_in(&self, meta: &Metadata<'_>, node: &Node) -> bool {
+        self.filters.load().sees_span_in(meta.target(), *meta.level(), node)
+    }
+
+    /// Remembers where what a call site makes belongs to. `is_contextual`: in the current span.
+    pub(crate) fn learn_parent(&self, meta: &'static Metadata<'static>, is_contextual: bool) {
+        let parent = if is_contextual { Parent::Current } else { Parent::Named };
+        call_sites::remember_parent(self.generation(), meta, parent);
     }
 
     /// Changes filters for all events that begin after this returns.
@@ -211,7 +242,9 @@ impl Filters {
     /// Makes tracing ask again which call sites are wanted.
     fn rebuild_interests(&self) {
         let is_ours = |current: &Dispatch| {
-            current.downcast_ref::<CallsiteFilter>().is_some_and(|filter| std::ptr::eq(Arc::as_ptr(&filter.0), self))
+            current
+                .downcast_ref::<CallsiteFilter>()
+                .is_some_and(|filter| std::ptr::eq(Arc::as_ptr(&filter.filters), self))
         };
         if !dispatcher::get_default(is_ours) {
             // While the process has only one subscriber, tracing asks the calling thread's. If the layer is installed for a
@@ -227,49 +260,5 @@ impl Filters {
         self.serves_log.store(true, Ordering::Relaxed);
         #[cfg(feature = "log")]
         log::set_max_level(tracing_log::AsLog::as_log(&self.max_event_level()));
-    }
-}
-
-/// Hides what no output wants: as a filter from its layer, without silencing other layers; as a layer from the whole
-/// registry.
-#[derive(Debug)]
-pub(crate) struct CallsiteFilter(pub(crate) Arc<Filters>);
-
-impl CallsiteFilter {
-    fn interest(&self, meta: &Metadata<'_>) -> Interest {
-        if self.0.wants(meta) { Interest::always() } else { Interest::never() }
-    }
-
-    fn max_level(&self) -> LevelFilter {
-        let filters = self.0.filters.load();
-        filters.max_event_level().max(filters.max_span_level())
-    }
-}
-
-impl<S> Filter<S> for CallsiteFilter {
-    fn enabled(&self, meta: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.0.wants(meta)
-    }
-
-    fn callsite_enabled(&self, meta: &'static Metadata<'static>) -> Interest {
-        if self.0.is_installed() { self.interest(meta) } else { Interest::never() }
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(if self.0.is_installed() { self.max_level() } else { LevelFilter::OFF })
-    }
-}
-
-impl<S: Subscriber> Layer<S> for CallsiteFilter {
-    fn enabled(&self, meta: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.0.wants(meta)
-    }
-
-    fn register_callsite(&self, meta: &'static Metadata<'static>) -> Interest {
-        self.interest(meta)
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.max_level())
     }
 }

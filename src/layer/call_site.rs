@@ -43,7 +43,7 @@ impl CallSite {
     pub(super) const HIDDEN: u64 = 256;
     /// An event with fields of the same name.
     pub(super) const REPEATS_NAMES: u64 = 512;
-    /// An event that some output takes only inside the spans of a directive.
+    /// An event that some output takes only inside the spans of a directive or a grant, or a span that is seen only there.
     pub(super) const IN_CONTEXT: u64 = 1024;
     /// An event of a log whose outputs were changed: the outputs that it means are looked up with it.
     pub(super) const OUTPUTS_CHANGED: u64 = 2048;

@@ -82,7 +82,9 @@ impl Core {
         let logs_span = !is_hidden && !self.span_moments(meta).is_empty();
         let has_id = || meta.fields().iter().any(|field| ID_FIELDS.contains(&field.name()));
         let names_request = self.diagnostics.held_lines.is_some() && (is_hidden || has_id());
-        u64::from(logs_span) * CallSite::LOGS_SPAN + u64::from(names_request) * CallSite::NAMES_REQUEST
+        u64::from(logs_span) * CallSite::LOGS_SPAN
+            + u64::from(names_request) * CallSite::NAMES_REQUEST
+            + u64::from(self.filters.wants_span_inside(meta)) * CallSite::IN_CONTEXT
     }
 
     /// Returns the moments at which spans of a call site log a line.

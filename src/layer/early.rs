@@ -24,6 +24,7 @@ use super::layer::Layer;
 #[cfg(feature = "log")]
 use super::log_values;
 use crate::context::{Bound, Node, epoch};
+use crate::filter::{CallsiteFilter, Filters, FindNode};
 use crate::fork::{AtFork, Paused, Rank};
 use crate::metrics::Reason;
 use crate::queue::{Head, Push};
@@ -107,6 +108,11 @@ impl EarlyLayer {
             max_bytes,
             subscriber: OnceLock::new(),
         }))
+    }
+
+    /// Returns the filter that hides from the layer what the log does not want. `filters`: those of the log.
+    pub(crate) fn call_site_filter(&self, filters: &Arc<Filters>) -> CallsiteFilter {
+        CallsiteFilter::new(filters, Arc::clone(&self.0.early.core) as Arc<dyn FindNode>)
     }
 
     /// Returns the serial that the core of the log needs.

@@ -14,13 +14,13 @@ use super::core::Core;
 use super::limit::Passed;
 #[cfg(feature = "log")]
 use super::log_values;
-use super::nodes::{Nodes, node_of};
+use super::nodes::{Nodes, nearest_node, node_of};
 #[cfg(feature = "opentelemetry")]
 use super::otel_ids::active_otel_span;
 use super::span_cache;
 use super::this_thread::with_scratch;
 use crate::context::{Node, SpanMoment};
-use crate::filter::answer_like;
+use crate::filter::{answer_like, moved};
 use crate::outputs::{Line, Places};
 use crate::queue::{Head, Push};
 use crate::record::{Capture, backtrace};
@@ -57,13 +57,16 @@ where
         let core = &self.core;
         let meta = attributes.metadata();
         let site = core.call_site(meta);
+        if site.has(CallSite::IN_CONTEXT) && !self.shows_inside(attributes, id, &registry) {
+            return;
+        }
         with_scratch(|scratch| {
             let mut capture = Capture::new(scratch, core.outputs.max_record_bytes());
             core.capture(site, site.outputs, &mut capture, |visitor| attributes.record(visitor));
             let Some(span) = registry.span(id) else { return };
             let parent = span.parent().and_then(|parent| {
                 let cached = span_cache::with(core.serial, &parent.id(), Arc::clone);
-                cached.or_else(|| node_of(&parent, core.serial))
+                cached.or_else(|| nearest_node(&parent, core.serial))
             });
             let names_trace = site.has(CallSite::NAMES_TRACE);
             let mut node = if site.has(CallSite::HIDDEN) {
@@ -109,6 +112,7 @@ where
     }
 
     fn on_enter(&self, id: &Id, registry: Context<'_, S>) {
+        moved();
         #[cfg(feature = "opentelemetry")]
         if let Some(otel) = &self.core.otel {
             self.look_up_otel_ids(otel, id);
@@ -119,6 +123,7 @@ where
     }
 
     fn on_exit(&self, id: &Id, registry: Context<'_, S>) {
+        moved();
         if self.core.diagnostics.span_lines.is_some() {
             self.pass(id, &registry, SpanMoment::Exit);
         }
@@ -281,7 +286,7 @@ impl Layer {
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = registry.event_span(event) else { return self.node_around_filtered::<S>(event, registry) };
-        let node = node_of(&span, self.core.serial)?;
+        let Some(node) = node_of(&span, self.core.serial) else { return nearest_node(&span, self.core.serial) };
         if current == Some(&span.id()) {
             span_cache::remember(self.core.serial, &span.id(), &node);
         }
@@ -298,6 +303,6 @@ impl Layer {
         let id = event.parent().or_else(|| current.id().filter(|_| !event.is_root()))?;
         let subscriber = self.core.registry.subscriber()?;
         let span = subscriber.downcast_ref::<S>()?.span(id)?;
-        span.scope().find_map(|span| node_of(&span, self.core.serial))
+        nearest_node(&span, self.core.serial)
     }
 }

@@ -19,6 +19,7 @@ mod core;
 mod current;
 mod diagnostics;
 mod early;
+mod find_node;
 mod foreign_filter;
 mod hold_back;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
@@ -48,6 +49,8 @@ pub(crate) use self::core::Core;
 pub(crate) use current::with_current;
 pub(crate) use diagnostics::Diagnostics;
 pub(crate) use early::EarlyLayer;
+#[cfg(feature = "tower")]
+pub(crate) use find_node::grant;
 #[cfg(feature = "tower")]
 pub(crate) use foreign_filter::complain_of_hidden_request;
 pub(crate) use foreign_filter::open_context;

@@ -41,6 +41,15 @@ pub(super) fn node_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>, core: u64) -
     span.extensions().get::<Nodes>()?.of(core).cloned()
 }
 
+/// Returns the node of a span, or of the nearest one around it that has one. A span that a directive shows elsewhere has
+/// none.
+pub(super) fn nearest_node<'a, S>(span: &SpanRef<'a, S>, core: u64) -> Option<Arc<Node>>
+where
+    S: LookupSpan<'a>,
+{
+    span.scope().find_map(|span| node_of(&span, core))
+}
+
 /// Shows the nodes of a span, then those of the spans around it, until the function returns true.
 pub(super) type Find = fn(&Dispatch, &Id, &mut dyn FnMut(&Id, Option<&Nodes>) -> bool);
 

@@ -57,7 +57,10 @@ impl Layer {
         let filters = &self.core.filters;
         let meta: &'static Metadata<'static> = node.meta();
         self.core.outputs.with(
-            || filters.mask(meta.target(), *meta.level()),
+            || match filters.matches(node) {
+                true => filters.mask_in(meta.target(), *meta.level(), node),
+                false => filters.mask(meta.target(), *meta.level()),
+            },
             |places, mask| self.log_moment_to(places, mask, node, timing, moment),
         );
     }

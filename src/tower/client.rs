@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::detail::PassedDetail;
 use crate::propagate::{Format, to_baggage};
 
 /// Adds the current context to the headers of a request: `traceparent` with the current span as the parent, `tracestate`,
@@ -57,11 +58,12 @@ pub struct ClientLayer {
     request_id: HeaderName,
     formats: Arc<[Format]>,
     baggage: Arc<[String]>,
+    detail: Option<PassedDetail>,
 }
 
 impl Default for ClientLayer {
     fn default() -> Self {
-        Self { request_id: REQUEST_ID, formats: Arc::new([Format::W3c]), baggage: Arc::default() }
+        Self { request_id: REQUEST_ID, formats: Arc::new([Format::W3c]), baggage: Arc::default(), detail: None }
     }
 }
 
@@ -88,6 +90,25 @@ impl ClientLayer {
         self.baggage = keys.into_iter().map(Into::into).collect();
         self
     }
+
+    /// Sets a header that passes on the detail which the current request was granted, with the value that granted it; none
+    /// by default.
+    ///
+    /// Only services that may know that value should be called through this layer. Without a grant, nothing is sent. See
+    /// [`ServerLayer::detail_header`](super::ServerLayer::detail_header).
+    pub fn detail_header(self, name: HeaderName) -> Self {
+        self.detail_header_from(name, |value| Some(value.clone()))
+    }
+
+    /// The same with a value that the program makes from the one that granted the detail. `None` sends nothing.
+    pub fn detail_header_from(
+        mut self,
+        name: HeaderName,
+        make: impl Fn(&HeaderValue) -> Option<HeaderValue> + Send + Sync + 'static,
+    ) -> Self {
+        self.detail = Some(PassedDetail::new(name, make));
+        self
+    }
 }
 
 impl ClientLayer {
@@ -96,6 +117,9 @@ impl ClientLayer {
         let baggage = if self.baggage.is_empty() { None } else { to_baggage(&self.baggage) };
         if let Some(baggage) = baggage.and_then(|baggage| HeaderValue::try_from(baggage).ok()) {
             headers.append("baggage", baggage);
+        }
+        if let Some(detail) = &self.detail {
+            detail.inject(headers);
         }
     }
 }

@@ -164,6 +164,9 @@ impl Exchange {
             context.adopt_for(&span);
             otel::describe_request(&span, &received);
         }
+        if let Some(detail) = &hooks.detail {
+            detail.grant(parts, &span);
+        }
         let inner = hooks.inner_span(parts, &span);
         let reported = outer.map(|outer| outer.reported).unwrap_or_default();
         parts.extensions.insert(OuterExchange { span: inner.clone(), request_id, reported: reported.clone() });

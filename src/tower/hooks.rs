@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, request, response};
 use tracing::{Level, Span};
 
+use super::detail::DetailHeader;
 use super::finished::Finished;
 use crate::context::read_request_id;
 use crate::error::Error;
@@ -126,6 +127,7 @@ pub(super) struct Hooks {
     pub(super) span: Option<Arc<InnerSpan>>,
     pub(super) log_when: Option<Arc<LogWhen>>,
     pub(super) level: Option<Arc<LineLevel>>,
+    pub(super) detail: Option<DetailHeader>,
 }
 
 impl Default for Hooks {
@@ -143,6 +145,7 @@ impl Default for Hooks {
             span: None,
             log_when: None,
             level: None,
+            detail: None,
         }
     }
 }
@@ -226,6 +229,6 @@ fn filled(mut fields: Fields, hook: Option<impl FnOnce(&mut Fields)>) -> Fields 
     fields
 }
 
-fn caught<T>(hook: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn caught<T>(hook: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(hook)).map_err(discard).ok()
 }

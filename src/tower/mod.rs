@@ -21,6 +21,7 @@
 mod body;
 mod client;
 mod client_log;
+mod detail;
 mod exchange;
 mod finished;
 mod flush;
@@ -42,6 +43,7 @@ mod variable;
 pub use body::LoggedBody;
 pub use client::{Client, ClientLayer, inject};
 pub use client_log::{LoggedClient, LoggedClientFuture, LoggedClientLayer};
+pub use detail::Detail;
 pub use exchange::Exchange;
 pub use finished::Finished;
 pub use flush::{FlushLayer, Flushed, FlushedFuture};

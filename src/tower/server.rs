@@ -4,13 +4,14 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderName, Request, Response, request, response};
+use http::{HeaderName, HeaderValue, Request, Response, request, response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{Level, Span};
 
 use super::body::LoggedBody;
+use super::detail::{Detail, DetailHeader};
 use super::exchange::Exchange;
 use super::finished::Finished;
 use super::future::ResponseFuture;
@@ -110,6 +111,37 @@ impl ServerLayer {
     /// ```
     pub fn trust_when(mut self, hook: impl Fn(&request::Parts) -> bool + Send + Sync + 'static) -> Self {
         Arc::make_mut(&mut self.hooks).trust_when = Some(Arc::new(hook));
+        self
+    }
+
+    /// Sets a header by which a caller asks for more lines about its request; none by default.
+    ///
+    /// `check` gets the header's value, and grants [`Detail`] or nothing. Inside the request's span and all spans and tasks
+    /// below it, events and spans of that level are then logged as if the [global filter](crate::Builder::filter) let them
+    /// pass; an output's own filter stays. Other requests are unchanged. A value that is refused, a second value, and a
+    /// check that panics change nothing. The value is not logged, and is marked as sensitive in the request's headers.
+    ///
+    /// The first grant of a level makes the call sites up to that level ask, from then on, whether they are inside such a
+    /// request. Until then, the setting costs nothing.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use spanline::tower::{Detail, ServerLayer};
+    ///
+    /// # fn layer(secret: String) -> Result<ServerLayer, spanline::Error> {
+    /// let detail = Detail::new("debug,hyper=info")?;
+    /// let layer = ServerLayer::new().detail_header(HeaderName::from_static("x-log-detail"), move |value, _request| {
+    ///     (!secret.is_empty() && value == &secret).then(|| detail.clone())
+    /// });
+    /// # Ok(layer)
+    /// # }
+    /// ```
+    pub fn detail_header(
+        mut self,
+        name: HeaderName,
+        check: impl Fn(&HeaderValue, &request::Parts) -> Option<Detail> + Send + Sync + 'static,
+    ) -> Self {
+        Arc::make_mut(&mut self.hooks).detail = Some(DetailHeader::new(name, check));
         self
     }
 

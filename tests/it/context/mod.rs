@@ -8,6 +8,8 @@ pub(crate) mod flight_recorder;
 pub(crate) mod flight_recorder_limits;
 #[cfg(feature = "axum")]
 pub(crate) mod http_client;
+#[cfg(all(feature = "axum", feature = "log"))]
+pub(crate) mod http_detail;
 #[cfg(feature = "axum")]
 pub(crate) mod http_endings;
 #[cfg(feature = "axum")]

@@ -7,7 +7,7 @@ use spanline::sink::Memory;
 use spanline::{FlightRecorder, Output, SpanExt};
 use tracing::field::Empty;
 use tracing::subscriber::with_default;
-use tracing::{Span, debug, debug_span, error, info, info_span, trace, warn};
+use tracing::{Span, debug, debug_span, error, info, info_span, trace, trace_span, warn};
 use tracing_subscriber::prelude::*;
 
 use crate::support::child::child;
@@ -157,6 +157,98 @@ fn context_variables_and_spans_that_only_a_directive_shows_match() {
         }
     });
     assert_eq!(logged, ["variable", "batch 2"]);
+}
+
+/// What is logged under a filter that applies to the whole registry, as messages with a field.
+fn logged_by_init(filter: &str, field: &str, run: impl FnOnce()) -> Vec<(String, Value)> {
+    let memory = Memory::new();
+    let guard = spanline::builder().filter(filter).output(Output::new(memory.clone())).init().unwrap();
+    run();
+    drop(guard);
+    let message = |line: &Value| line["message"].as_str().unwrap().to_owned();
+    parsed(&memory).iter().map(|line| (message(line), line[field].clone())).collect()
+}
+
+#[test]
+fn spans_inside_a_matching_span_hand_down_their_fields_at_its_level() {
+    let log = || {
+        for id in 1..3 {
+            info_span!("request", id).in_scope(|| {
+                let load = debug_span!("load", table = "orders");
+                load.in_scope(|| {
+                    info!("info {id}");
+                    info_span!("row", table = "rows").in_scope(|| info!("row {id}"));
+                });
+                trace_span!("step", table = "steps").in_scope(|| info!("step {id}"));
+                load
+            });
+        }
+        debug_span!("outside", table = "none").in_scope(|| info!("outside"));
+    };
+    let expected = [
+        ("info 1", json!("orders")),
+        ("row 1", json!("rows")),
+        ("step 1", Value::Null),
+        ("info 2", Value::Null),
+        ("row 2", json!("rows")),
+        ("step 2", Value::Null),
+        ("outside", Value::Null),
+    ]
+    .map(|(message, table)| (message.to_owned(), table));
+    let filter = "info,[request{id=1}]=debug";
+    let lines = lines_of(fixed().filter(filter), log);
+    let message = |line: &Value| line["message"].as_str().unwrap().to_owned();
+    assert_eq!(lines.iter().map(|line| (message(line), line["table"].clone())).collect::<Vec<_>>(), expected);
+    // Events in a span that is not seen are inside the request all the same.
+    assert!(lines[..6].iter().all(|line| line["id"].is_u64()), "{lines:?}");
+    // Only the global filter says what lines inherit.
+    let own = Output::new(Memory::new()).output_filter(filter);
+    let lines = lines_of(fixed().filter("info").output(own), log);
+    assert!(lines[0].get("table").is_none());
+    child(this_test!(), &[], || assert_eq!(logged_by_init(filter, "table", log), expected));
+}
+
+#[test]
+fn what_names_its_parent_is_inside_that_span() {
+    child(this_test!(), &[], || {
+        let log = || {
+            let [one, two] = [1, 2].map(|id| info_span!("request", id));
+            for _ in 0..3 {
+                for (request, other) in [(&one, &two), (&two, &one)] {
+                    let _inside = request.enter();
+                    debug!(parent: other, "event");
+                    debug_span!(parent: other, "load").in_scope(|| debug!("in a span"));
+                    debug!(parent: None, "outside");
+                }
+                debug!(parent: &one, "event");
+            }
+        };
+        let logged = logged_by_init("info,[request{id=1}]=debug", "id", log);
+        let turn = [("event", 1), ("in a span", 1), ("event", 1)].map(|(text, id)| (text.to_owned(), json!(id)));
+        assert_eq!(logged, [&turn[..], &turn, &turn].concat());
+    });
+}
+
+/// The answer of a layer's filter must not fall on an event that an expression among the fields logs.
+#[test]
+fn an_event_that_is_logged_among_the_fields_of_another_is_not_lost() {
+    let logged = logged("info,[request{id=1}]=debug", || {
+        let load = || {
+            info!("loaded");
+            7
+        };
+        for id in 1..3 {
+            info_span!("request", id).in_scope(|| {
+                debug!(rows = load(), "detail");
+                debug_span!("span", rows = load()).in_scope(|| info!("in a span"));
+                let _ = tracing::event_enabled!(tracing::Level::DEBUG);
+                info!("after {id}");
+            });
+        }
+    });
+    let lines = |detail: &'static str| ["loaded", detail, "loaded", "in a span"];
+    let without_detail = ["loaded", "loaded", "in a span"];
+    assert_eq!(logged, [&lines("detail")[..], &["after 1"], &without_detail, &["after 2"]].concat());
 }
 
 #[test]
