@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tracing::Metadata;
 
 use super::context::Context;
+use super::epoch::recording;
 use super::granted::Grant;
 use super::hidden::METADATA;
 use super::ids::{IdSource, SpanId, TraceId};
@@ -264,6 +265,8 @@ impl Node {
 
     /// Passes on the newest value of a field of the span.
     pub(crate) fn with_value<T>(&self, name: &str, run: impl FnOnce(Option<Value<'_>>) -> T) -> T {
+        // A fork waits for it: the child finds no span locked, nor what `run` locks.
+        let _recording = recording();
         let latest = self.latest();
         let newest = |fields| values_of(fields, self.meta, name).last();
         let recorded = latest.as_ref().and_then(|latest| newest(&latest.fields));

@@ -5,6 +5,7 @@
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 
+use super::pattern::Pattern;
 use crate::context::Node;
 use crate::values::Value;
 
@@ -37,6 +38,8 @@ pub(super) enum Test {
     Text(String),
     /// A text that begins so.
     Prefix(String),
+    /// A text with a part that matches.
+    Pattern(Pattern),
 }
 
 impl InContext {
@@ -76,6 +79,7 @@ impl Test {
             }
             Self::Text(text) => is_text(value, |own| own == text),
             Self::Prefix(beginning) => is_text(value, |own| own.starts_with(beginning.as_str())),
+            Self::Pattern(pattern) => is_text(value, |own| pattern.is_in(own)),
         }
     }
 }

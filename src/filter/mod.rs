@@ -24,6 +24,7 @@ mod into_filter;
 mod level;
 mod parse;
 mod parse_context;
+mod pattern;
 
 pub(crate) use callsite_filter::{CallsiteFilter, FindNode};
 pub(crate) use directives::Directives;

@@ -1,12 +1,13 @@
 //! The parser of directives with spans and fields: `target[span{field=value,…}]=level`, in the syntax of `EnvFilter`.
 //!
 //! The target, the span's name and the fields may be missing. A value in quotes is exactly that text. `value*` is the
-//! beginning of a text. Without a level, it is TRACE.
+//! beginning of a text, `field=~"…"` a regular expression. Without a level, it is TRACE.
 
 use tracing::level_filters::LevelFilter;
 
 use super::in_context::{FieldTest, InContext, Test};
 use super::level::level;
+use super::pattern::Pattern;
 use crate::advice::quoted;
 
 /// More fields are a mistake.
@@ -142,6 +143,9 @@ fn read_field(field: &str) -> Result<FieldTest, String> {
 }
 
 fn read_value(name: &str, value: &str) -> Result<Test, String> {
+    if let Some(pattern) = value.strip_prefix('~') {
+        return read_pattern(name, pattern.trim_start()).map(Test::Pattern);
+    }
     let (value, is_beginning) = match value.strip_suffix('*') {
         Some(beginning) => (beginning, true),
         None => (value, false),
@@ -159,6 +163,22 @@ fn read_value(name: &str, value: &str) -> Result<Test, String> {
         }
         (None, true) => Ok(Test::Prefix(value.to_owned())),
         (None, false) => Ok(Test::Word { text: value.to_owned(), number: value.parse().ok() }),
+    }
+}
+
+/// Reads a regular expression in quotes. Of its backslashes, only one before a quote is not the expression's.
+fn read_pattern(name: &str, value: &str) -> Result<Pattern, String> {
+    match value.strip_prefix('"').map(|rest| rest.strip_suffix('"')) {
+        Some(Some(text)) => Pattern::new(text.replace("\\\"", "\"")),
+        Some(None) => Err(format!("the second quote of {} is missing, or not at its end", quoted(name))),
+        None => {
+            let (pattern, text) = (format!("{name}=~\"{value}\""), format!("{name}=\"~{value}\""));
+            Err(format!(
+                "a regular expression stands in quotes: write {}, or {} for that text",
+                quoted(&pattern),
+                quoted(&text)
+            ))
+        }
     }
 }
 
@@ -225,6 +245,7 @@ mod tests {
             ("[request{id=a'b}]=debug", "needs quotes"),
             ("[id=1]=debug", "fields stand in braces"),
             ("a*b[request]=debug", "not a target"),
+            ("[{id=~r-4}]=debug", "write `id=~\"r-4\"`, or `id=\"~r-4\"` for that text"),
         ] {
             let error = read_in_context(text).expect_err(text);
             assert!(error.contains(advice), "{text}: {error}");

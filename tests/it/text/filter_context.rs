@@ -105,6 +105,59 @@ fn a_directive_tests_target_name_and_every_field() {
     }
 }
 
+/// Whether the DEBUG event in a span with some fields is logged under a directive.
+#[cfg(feature = "regex")]
+fn is_asked_for(directive: &str) -> bool {
+    let log = || {
+        let span =
+            info_span!("request", path = "/orders/4711", user = 42, quote = "say \"[a,b]\"", user_agent = "curl/8");
+        span.in_scope(|| debug!("detail"));
+    };
+    !logged(&format!("info,{directive}=debug,db=warn"), log).is_empty()
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn a_regular_expression_matches_a_part_of_the_value() {
+    for yes in [
+        r#"[{path=~"orders"}]"#,
+        r#"[{path=~"^/orders/\d+$"}]"#,
+        r#"[request{path=~"^/(orders|carts)/[0-9]{4}$",user=42}]"#,
+        r#"[{user=~"^4[0-9]$"}]"#,
+        r#"[{quote=~"^say \"\[.,b\]\"$"}]"#,
+        r#"[{user_agent = ~ "(?i)CURL"}]"#,
+        r#"[{path=~""}]"#,
+    ] {
+        assert!(is_asked_for(yes), "{yes}");
+    }
+    for no in [
+        r#"[{path=~"^orders"}]"#,
+        r#"[{path=~"^/orders/\d{1,3}$"}]"#,
+        r#"[{path="^/orders"}]"#,
+        r#"[{path="~orders"}]"#,
+        r#"[{other=~""}]"#,
+        r#"[{user_agent=~"CURL"}]"#,
+    ] {
+        assert!(!is_asked_for(no), "{no}");
+    }
+    for (wrong, advice) in [
+        (r#"[{path=~"("}]"#, "the regular expression is not valid"),
+        (r#"[{path=~"(a{1000}){1000}"}]"#, "the regular expression is not valid"),
+        (r#"[{path=~orders}]"#, "a regular expression stands in quotes"),
+        (r#"[{path=~"a"b}]"#, "the second quote"),
+    ] {
+        let error = fixed().filter(wrong).build::<tracing_subscriber::Registry>().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains(advice), "{error}");
+    }
+}
+
+#[cfg(not(feature = "regex"))]
+#[test]
+fn a_regular_expression_needs_its_feature() {
+    let built = fixed().filter(r#"[{path=~"orders"}]=debug"#).build::<tracing_subscriber::Registry>();
+    assert!(built.map(|_| ()).unwrap_err().to_string().contains("the feature `regex`"));
+}
+
 #[test]
 fn a_directive_that_comes_later_finds_spans_that_are_open() {
     let memory = Memory::new();
