@@ -39,6 +39,7 @@ install_tools() {
         missing+=(libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0)
     compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql) # the server of `sink::Postgres`
     command -v sqlite3 >/dev/null || missing+=(sqlite3)     # the database of `sink::Sqlite`
+    command -v wrk >/dev/null || missing+=(wrk)             # the load beside requests with detail
     if ((${#missing[@]})); then
         apt-get update
         apt-get install --yes --no-install-recommends "${missing[@]}"

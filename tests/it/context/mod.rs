@@ -10,6 +10,8 @@ pub(crate) mod flight_recorder_limits;
 pub(crate) mod http_client;
 #[cfg(all(feature = "axum", feature = "log"))]
 pub(crate) mod http_detail;
+#[cfg(all(feature = "axum", unix))]
+pub(crate) mod http_detail_load;
 #[cfg(feature = "axum")]
 pub(crate) mod http_endings;
 #[cfg(feature = "axum")]
