@@ -51,6 +51,8 @@ impl fmt::Display for FieldTest {
             Test::Word { text, .. } => write!(f, "={text}"),
             Test::Text(text) => write!(f, "={}", Quoted(text)),
             Test::Prefix(beginning) => write!(f, "={}*", Quoted(beginning)),
+            // Its other backslashes are the expression's.
+            Test::Pattern(pattern) => write!(f, "=~\"{}\"", pattern.text().replace('"', "\\\"")),
         }
     }
 }
@@ -91,6 +93,10 @@ mod tests {
         ] {
             assert_eq!(parse(text).expect(text).to_string(), printed);
             assert_eq!(parse(printed).expect(printed).to_string(), printed);
+        }
+        #[cfg(feature = "regex")]
+        for text in [r#"info,[{a=~"^\d+\.x"}]=debug"#, r#"info,[{a=~"say \"hi\""}]=debug"#] {
+            assert_eq!(parse(text).expect(text).to_string(), text);
         }
         let targets = Targets::new().with_target("hyper", LevelFilter::OFF);
         assert_eq!(Directives::from(&targets).to_string(), "hyper=off");

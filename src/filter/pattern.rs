@@ -60,6 +60,10 @@ impl Pattern {
             .to_owned())
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Returns whether some part of a value matches.
     #[cfg(feature = "regex")]
     pub(super) fn is_in(&self, value: &str) -> bool {
