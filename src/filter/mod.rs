@@ -5,7 +5,7 @@
 //! the global filter and the output's own filter let it pass. The layer caches the result for a call site under a
 //! [generation](Filters::generation) that each change increments, so no event takes a lock.
 //!
-//! A directive can name spans and fields, and a request can be [granted](allow_grants) detail. tracing asks the
+//! A directive can name spans and fields, and a request can be granted detail (`grants`). tracing asks the
 //! [`CallsiteFilter`] about call sites that either alone could enable each time: whether the current span, or one around
 //! it, [matches](Filters::matches). The thread and each span remember the answer.
 

@@ -83,7 +83,8 @@ impl PartialEq for Pattern {
     }
 }
 
-#[cfg(all(test, feature = "regex"))]
+#[cfg(feature = "regex")]
+#[cfg(test)]
 mod tests {
     use super::*;
 
