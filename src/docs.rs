@@ -22,6 +22,7 @@ pages! {
     configuration = "configuration.md";
     configuration_in_code = "configuration-in-code.md";
     context = "context.md";
+    control = "control.md";
     databases = "databases.md";
     failures = "failures.md";
     faq = "faq.md";

@@ -11,7 +11,8 @@ use crate::error::Error;
 ///
 /// It writes JSON lines to stdout, or [`Console`](crate::schema::Console) lines if stdout is a terminal. `RUST_LOG`
 /// filters them. Without it, INFO and above are logged. With the feature `config`, the file that the variable
-/// `SPANLINE_CONFIG` names can set everything else.
+/// `SPANLINE_CONFIG` names can set everything else. With the feature `control`, it opens a [control
+/// socket](crate::docs::control); the variable `SPANLINE_CONTROL` switches that off.
 ///
 /// The log ends when the guard is dropped: keep it until the end of `main`. If it is not dropped, the log ends with the
 /// process; see [`Guard`].

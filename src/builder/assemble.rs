@@ -116,6 +116,11 @@ impl Builder {
             filters.serve_log();
         }
         guard.complain_of_levels();
+        #[cfg(not(feature = "control"))]
+        if std::env::var_os("SPANLINE_CONTROL").is_some_and(|value| !value.is_empty() && value != "off") {
+            let text = "SPANLINE_CONTROL has no effect: the program is built without the feature `control` of spanline";
+            guard.complain("control socket", text);
+        }
         Ok(guard)
     }
 

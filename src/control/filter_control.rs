@@ -276,3 +276,38 @@ impl AtFork for FilterControl {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread::sleep;
+
+    use super::*;
+    use crate::builder;
+    use crate::control::Handle;
+    use crate::filter::FilterSetting;
+
+    fn configure(handle: &Handle, filter: &str) -> bool {
+        let directives = FilterSetting::new(filter).parse().expect(filter);
+        handle.filter_control().expect("a layer's log").set_configured(Some(&directives), "a test")
+    }
+
+    /// What a reload does with the global filter.
+    #[test]
+    fn a_configured_filter_is_masked_while_control_holds() {
+        let built = builder().filter("info").build::<tracing_subscriber::Registry>();
+        let (_layer, guard) = built.expect("a log");
+        let handle = guard.handle();
+        assert!(!configure(&handle, "warn"));
+        assert_eq!(handle.filter(), "warn");
+        handle.set_filter_for("debug", Duration::from_millis(20)).expect("a time");
+        assert!(configure(&handle, "error") || handle.filter() == "error", "masked, unless the time is over");
+        while handle.filter() != "error" {
+            sleep(Duration::from_millis(1));
+        }
+        handle.set_filter("off").expect("a filter");
+        assert!(configure(&handle, "info"));
+        assert_eq!(handle.filter(), "off");
+        handle.reset_filter().expect("a layer's log");
+        assert_eq!(handle.filter(), "info");
+    }
+}

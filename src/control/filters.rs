@@ -11,8 +11,8 @@ use crate::filter::{Directives, FilterSetting, IntoFilter};
 impl Handle {
     /// Returns the global filter in force, as directives that parse again.
     ///
-    /// Without a global filter, it is `info`, which outputs without a filter of their own have. An appender takes all lines:
-    /// `trace`.
+    /// Without a global filter, it is `info`, which the outputs without a filter have. An appender takes all
+    /// lines: `trace`.
     pub fn filter(&self) -> String {
         let filters = self.filter_control().ok();
         filters.map_or_else(|| "trace".to_owned(), |filters| filters.read(|state| state.global_text()))

@@ -98,6 +98,9 @@ impl ControlThread {
                 (Some(Instant::now()), false)
             });
             if !self.wait(next, has_waited) {
+                // The end of the log does not wait for a busy thread.
+                #[cfg(all(unix, feature = "control"))]
+                self.socket.close_after_end();
                 return;
             }
         }

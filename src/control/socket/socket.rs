@@ -157,6 +157,13 @@ impl Socket {
         }
     }
 
+    /// Closes the socket if the log has ended.
+    pub(in super::super) fn close_after_end(&self) {
+        if self.is_closed.load(Ordering::Relaxed) {
+            self.close();
+        }
+    }
+
     /// Locks what is open. Only `wake` makes a thread let go of it that waits for peers.
     pub(in super::super) fn hold(&self) -> MutexGuard<'_, Option<Open>> {
         self.wake();

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "control")]
 pub(crate) mod control;
+#[cfg(feature = "control")]
+pub(crate) mod control_hostile;
 pub(crate) mod descriptors;
 pub(crate) mod exit;
 pub(crate) mod fork;
