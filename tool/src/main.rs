@@ -1,5 +1,5 @@
 //! `spanline`: lists and reads the logs that the library `spanline` writes, receives lines from other programs, and checks
-//! files that describe a log.
+//! files that describe a log. It also asks running processes about their logs, and changes them.
 //!
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
 //! stderr, and goes on with the rest.
@@ -7,6 +7,8 @@
 #[cfg(feature = "collect")]
 mod collect;
 mod commands;
+#[cfg(all(unix, feature = "control"))]
+mod control;
 mod escape;
 mod once;
 mod report;
@@ -19,7 +21,7 @@ use clap::Parser;
 use commands::Command;
 use report::Report;
 
-/// List, read, receive and configure logs
+/// List, read, receive, configure and control logs
 #[derive(Parser)]
 #[command(name = "spanline", version, after_help = report::EXIT_STATUS)]
 struct Args {

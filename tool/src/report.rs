@@ -42,6 +42,12 @@ impl Report {
         let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
     }
 
+    /// Notes a failure that the output shows.
+    #[cfg(all(unix, feature = "control"))]
+    pub(crate) fn fail(&mut self) {
+        self.has_failed = true;
+    }
+
     /// Reports the mistakes in a file, one a line, each behind its place.
     #[cfg(feature = "config")]
     #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]

@@ -42,6 +42,21 @@ enum Command {
         #[arg(long)]
         set: bool,
     },
+    /// Apply a file to running processes
+    ///
+    /// First, all of them check it. Only if all accept it, it is applied. It stays until a process reads its file again or
+    /// restarts.
+    #[cfg(all(unix, feature = "control"))]
+    Push {
+        /// A file in TOML, or in JSON if its name ends in `.json`
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Why, for the line in the log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        #[command(flatten)]
+        select: crate::control::Select,
+    },
     /// Print the JSON Schema of such files, for editors
     Schema,
 }
@@ -72,6 +87,8 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
             }
             Err(error) => report.mistakes(&format!("{error:#}")),
         },
+        #[cfg(all(unix, feature = "control"))]
+        Command::Push { file, reason, select } => super::push::run(file, reason.as_deref(), select, output, report)?,
         Command::Schema => output.write_all(config::json_schema().as_bytes())?,
     }
     Ok(())

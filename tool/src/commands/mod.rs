@@ -5,7 +5,25 @@ mod cat;
 mod collect;
 #[cfg(feature = "config")]
 mod config;
+#[cfg(all(unix, feature = "control"))]
+mod flush;
+#[cfg(all(unix, feature = "control"))]
+mod level;
 mod ls;
+#[cfg(all(unix, feature = "control"))]
+mod metrics;
+#[cfg(all(unix, feature = "control"))]
+mod ps;
+#[cfg(all(unix, feature = "config", feature = "control"))]
+mod push;
+#[cfg(all(unix, feature = "control"))]
+mod release;
+#[cfg(all(unix, feature = "control"))]
+mod reload;
+#[cfg(all(unix, feature = "control"))]
+mod reopen;
+#[cfg(all(unix, feature = "control"))]
+mod rotate;
 
 use std::io::{self, Write};
 
@@ -20,7 +38,23 @@ pub(crate) enum Command {
     Collect(collect::Args),
     #[cfg(feature = "config")]
     Config(config::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Flush(flush::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Level(level::Args),
     Ls(ls::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Metrics(metrics::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Ps(ps::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Release(release::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Reload(reload::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Reopen(reopen::Args),
+    #[cfg(all(unix, feature = "control"))]
+    Rotate(rotate::Args),
 }
 
 impl Command {
@@ -32,7 +66,23 @@ impl Command {
             Self::Collect(args) => collect::run(&args, report),
             #[cfg(feature = "config")]
             Self::Config(args) => config::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Flush(args) => flush::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Level(args) => level::run(&args, output, report),
             Self::Ls(args) => ls::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Metrics(args) => metrics::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Ps(args) => ps::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Release(args) => release::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Reload(args) => reload::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Reopen(args) => reopen::run(&args, output, report),
+            #[cfg(all(unix, feature = "control"))]
+            Self::Rotate(args) => rotate::run(&args, output, report),
         }
     }
 }

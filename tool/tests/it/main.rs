@@ -19,6 +19,8 @@ mod collect_senders;
 mod collect_support;
 #[cfg(feature = "config")]
 mod config;
+#[cfg(all(unix, feature = "control"))]
+mod control;
 mod ls;
 mod usage;
 

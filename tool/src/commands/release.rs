@@ -1,0 +1,29 @@
+//! `spanline release`: the order to running processes.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use crate::control::{Select, ask_all, finish, request};
+use crate::report::Report;
+
+/// Make running processes log the detail that their flight recorder holds back
+///
+/// A process without a flight recorder refuses.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Why, for the line in the log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    select: Select,
+}
+
+pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let processes = args.select.processes(report);
+    if processes.is_empty() {
+        return Ok(());
+    }
+    let replies = ask_all(&processes, &request("release", json!({ "reason": args.reason })));
+    finish(&replies, "released", args.select.json, output, report)
+}

@@ -1,0 +1,33 @@
+//! Which processes a command is for.
+
+use super::find::{Process, processes};
+use crate::report::Report;
+
+/// Which processes a command is for
+#[derive(clap::Args)]
+pub(crate) struct Select {
+    /// Only processes of this service
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// Only this process
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Print one JSON object per process, each on a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Select {
+    /// Returns the processes, sorted. None at all is a failure.
+    pub(crate) fn processes(&self, report: &mut Report) -> Vec<Process> {
+        let mut found = processes(report);
+        found.retain(|process| {
+            self.service.as_deref().is_none_or(|service| process.is_of(service))
+                && self.pid.is_none_or(|pid| process.pid == pid)
+        });
+        if found.is_empty() {
+            report.failure("no process found");
+        }
+        found
+    }
+}
