@@ -32,7 +32,7 @@ use arc_swap::ArcSwap;
 use crate::advice::unknown;
 use crate::error::Error;
 use crate::fork::{AtFork, Paused, Rank};
-use crate::metrics::Reason;
+use crate::metrics::{ByLevel, Reason};
 use crate::queue::{Head, Push, Pushed};
 use crate::sync;
 use crate::values::Timestamp;
@@ -69,6 +69,8 @@ struct Leaving {
     is_changing: bool,
     /// A thread waits until the outputs have ended, and releases them.
     has_thread: bool,
+    /// The events that released outputs have counted for the log.
+    events: ByLevel,
 }
 
 /// The right to change the outputs. One thread has it at a time.
@@ -202,9 +204,18 @@ impl Outputs {
     /// releases them has to end.
     pub(crate) fn release(&self, mut is_over: impl FnMut(&Arc<Lane>) -> bool) -> bool {
         let mut leaving = sync::lock(&self.leaving);
-        leaving.lanes.retain(|lane| !is_over(lane));
+        let Leaving { lanes, events, .. } = &mut *leaving;
+        for lane in lanes.extract_if(.., |lane| is_over(lane)) {
+            *events = events.plus(lane.metrics().events);
+        }
         leaving.has_thread = !leaving.lanes.is_empty();
         leaving.has_thread
+    }
+
+    /// Returns the events that removed outputs have counted for the log.
+    pub(crate) fn past_events(&self) -> ByLevel {
+        let leaving = sync::lock(&self.leaving);
+        leaving.lanes.iter().fold(leaving.events, |events, lane| events.plus(lane.metrics().events))
     }
 }
 

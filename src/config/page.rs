@@ -21,7 +21,7 @@ pub fn page() -> String {
     for (setting, why) in ONLY_IN_CODE {
         let _ = writeln!(page, "| `{setting}` | {why} |");
     }
-    page += "\n[configuration_in_code]: configuration-in-code.md\n[filters]: filters.md\n[schemas]: schemas.md\n[sinks]: sinks.md\n";
+    page += "\n[configuration_in_code]: configuration-in-code.md\n[control]: control.md\n[filters]: filters.md\n[schemas]: schemas.md\n[sinks]: sinks.md\n";
     page
 }
 

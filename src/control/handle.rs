@@ -14,7 +14,7 @@ use super::thread::ControlThread;
 use crate::error::Error;
 use crate::filter::{FilterSetting, IntoFilter};
 use crate::layer::{Core, Services};
-use crate::metrics::{ByLevel, Metrics};
+use crate::metrics::Metrics;
 use crate::outputs::Outputs;
 use crate::queue::Command;
 use crate::record::{OwnedValue, Relayed};
@@ -248,7 +248,7 @@ impl Handle {
     /// only the snapshot. The numbers of one output are consistent. Those of two outputs are not of the same instant.
     pub fn metrics(&self) -> Metrics {
         let outputs: Vec<_> = self.outputs.lanes().iter().map(|lane| lane.metrics()).collect();
-        let events = outputs.iter().fold(ByLevel::default(), |events, output| events.plus(output.events));
+        let events = outputs.iter().fold(self.outputs.past_events(), |events, output| events.plus(output.events));
         let services = match &self.layer {
             Some(LayerParts { static_fields, services, .. }) => services.with_own(&static_fields.service(), events),
             None => Services::default().with_own("", events),

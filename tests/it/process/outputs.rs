@@ -34,6 +34,8 @@ fn an_output_gets_the_lines_that_are_logged_while_it_is_there() {
     assert_eq!(messages(&first), ["before", "both"], "its lines are written when the call returns");
     log("second");
     assert_eq!(handle.metrics().outputs.len(), 1);
+    let events: u64 = handle.metrics().services.iter().map(|service| service.events.total()).sum();
+    assert_eq!(events, 3, "the log's own count does not go back");
     let (again, output) = memory("first");
     handle.add_output(output).unwrap();
     log("again");
@@ -80,7 +82,7 @@ fn what_cannot_be_added_or_removed_changes_nothing() {
     refused(handle.add_output(memory("b").1.output_filter("infos")), "infos");
     refused(handle.add_output(Output::new(file("a.log/b.log")).name("b")), "a.log");
     refused(handle.add_output(memory("b").1.queue_bytes(1)), "queue_bytes");
-    refused(handle.remove_output("frist"), "did you mean `first`?");
+    refused(handle.remove_output("first1"), "did you mean `first`?");
     within(&dispatch, || info!("line"));
     assert_eq!(handle.metrics().outputs.len(), 2);
     drop(guard);

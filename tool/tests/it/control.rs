@@ -181,7 +181,7 @@ fn a_process_that_does_not_answer_has_a_row_and_none_found_is_a_failure() {
     }
     let run = services.run(&["level", "dbug"]);
     assert!(run.stdout.contains("refused: filter directive `dbug`") && run.status == 1, "{run:?}");
-    let run = services.run(&["level", "debug", "--output", "flie", "--json"]);
+    let run = services.run(&["level", "debug", "--output", "file1", "--json"]);
     let rows = json(&run.stdout);
     assert!(rows.iter().all(|row| row["result"] == "refused"), "{rows:?}");
     assert!(rows[0]["error"].as_str().unwrap().contains("did you mean `file`"), "{rows:?}");
