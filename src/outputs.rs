@@ -25,6 +25,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::ThreadId;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -65,12 +66,14 @@ pub(crate) struct Places(Vec<Option<Arc<Lane>>>);
 #[derive(Debug, Default)]
 struct Leaving {
     lanes: Vec<Arc<Lane>>,
-    /// A thread changes the outputs.
-    is_changing: bool,
+    /// The thread that changes the outputs.
+    changing: Option<ThreadId>,
     /// A thread waits until the outputs have ended, and releases them.
     has_thread: bool,
     /// The events that released outputs have counted for the log.
     events: ByLevel,
+    /// The log has ended: its outputs stay as they are.
+    has_ended: bool,
 }
 
 /// The right to change the outputs. One thread has it at a time.
@@ -132,6 +135,12 @@ impl Outputs {
         self.current.load().iter().cloned().collect()
     }
 
+    /// Ends the changes of outputs, because the log ends. Returns those that have not ended.
+    pub(crate) fn end(&self) -> Vec<Arc<Lane>> {
+        sync::lock(&self.leaving).has_ended = true;
+        self.lanes_to_end()
+    }
+
     /// Returns all outputs that have not ended, also those that were removed.
     pub(crate) fn lanes_to_end(&self) -> Vec<Arc<Lane>> {
         let leaving = self.leaving();
@@ -175,13 +184,27 @@ impl Outputs {
     }
 
     /// Waits until no other thread changes the outputs, and begins a change.
-    pub(crate) fn change(&self) -> Change<'_> {
+    ///
+    /// # Errors
+    /// The log has ended, or this thread belongs to the log, or it changes the outputs already: a sink that is opened may
+    /// not change them.
+    pub(crate) fn change(&self) -> Result<Change<'_>, Error> {
+        if worker::own_lane().is_some() {
+            return Err(Error::own_thread("a thread of the log cannot change the log's outputs"));
+        }
+        let own = std::thread::current().id();
         let mut leaving = sync::lock(&self.leaving);
-        while leaving.is_changing {
+        while let Some(thread) = leaving.changing {
+            if thread == own {
+                return Err(Error::own_thread(
+                    "the outputs are being changed by this thread, which opens a sink for it",
+                ));
+            }
             leaving = sync::wait(&self.changed, leaving);
         }
-        leaving.is_changing = true;
-        Change(self)
+        leaving.check_end()?;
+        leaving.changing = Some(own);
+        Ok(Change(self))
     }
 
     /// Returns the outputs that were removed, and are not released.
@@ -206,16 +229,17 @@ impl Outputs {
         let mut leaving = sync::lock(&self.leaving);
         let Leaving { lanes, events, .. } = &mut *leaving;
         for lane in lanes.extract_if(.., |lane| is_over(lane)) {
-            *events = events.plus(lane.metrics().events);
+            *events = events.plus(lane.queue.metrics().0.events);
         }
         leaving.has_thread = !leaving.lanes.is_empty();
         leaving.has_thread
     }
 
-    /// Returns the events that removed outputs have counted for the log.
-    pub(crate) fn past_events(&self) -> ByLevel {
+    /// Returns the outputs, and the events that removed ones have counted for the log, both of one moment.
+    pub(crate) fn lanes_and_past_events(&self) -> (Vec<Arc<Lane>>, ByLevel) {
         let leaving = sync::lock(&self.leaving);
-        leaving.lanes.iter().fold(leaving.events, |events, lane| events.plus(lane.metrics().events))
+        let past = leaving.lanes.iter().fold(leaving.events, |events, lane| events.plus(lane.queue.metrics().0.events));
+        (self.lanes(), past)
     }
 }
 
@@ -235,18 +259,32 @@ impl Change<'_> {
     /// [release](Outputs::release).
     ///
     /// The filters follow: they may name a new output only after this call, and no longer a removed one before it.
-    pub(crate) fn store(&self, places: &Places) {
+    ///
+    /// # Errors
+    /// The log has ended meanwhile. Nothing has changed.
+    pub(crate) fn store(&self, places: &Places) -> Result<(), Error> {
         let mut leaving = sync::lock(&self.0.leaving);
+        leaving.check_end()?;
         let before = self.0.current.swap(Arc::new(places.clone()));
         self.0.changes.fetch_add(1, Ordering::Release);
         let is_gone = |lane: &&Arc<Lane>| !places.iter().any(|other| Arc::ptr_eq(lane, other));
         leaving.lanes.extend(before.iter().filter(is_gone).cloned());
+        Ok(())
+    }
+}
+
+impl Leaving {
+    fn check_end(&self) -> Result<(), Error> {
+        match self.has_ended {
+            true => Err(Error::closed("the log has ended, so its outputs stay as they are")),
+            false => Ok(()),
+        }
     }
 }
 
 impl Drop for Change<'_> {
     fn drop(&mut self) {
-        sync::lock(&self.0.leaving).is_changing = false;
+        sync::lock(&self.0.leaving).changing = None;
         self.0.changed.notify_one();
     }
 }
@@ -259,7 +297,7 @@ impl AtFork for Outputs {
 
     fn pause(&self, _: Instant) -> Paused<'_> {
         let mut leaving = sync::lock(&self.leaving);
-        Box::new(move || *leaving = Leaving::default())
+        Box::new(move || *leaving = Leaving { has_ended: leaving.has_ended, ..Leaving::default() })
     }
 }
 

@@ -197,7 +197,7 @@ impl Builder {
             let OutputFilters { own, below, own_targets } = output.take_filters(&name)?;
             filters.put(lanes.len(), own, below, &own_targets);
             let limit = limiter.clone().map(|limiter| Share { limiter, place: lanes.len() });
-            lanes.push(output.start(name, limit, None, &common)?);
+            lanes.push(output.start(name, limit, Vec::new(), &common)?);
             Ok(())
         });
         let state = filters;

@@ -8,14 +8,17 @@ use tracing::level_filters::LevelFilter;
 use super::assemble::MAX_OUTPUTS;
 use super::output::Output;
 use super::start::{MAX_QUEUE_BYTES, different_paths};
-use crate::control::{self, Handle, LayerParts, wait_ended};
+use crate::control::{self, Handle, LayerParts};
 use crate::error::Error;
 use crate::filter::{self, Directives, FilterSetting};
 use crate::limit::Share;
 use crate::outputs::{Change, Places};
 use crate::sink::resolved;
 use crate::time_zone;
-use crate::worker::{Lane, own_lane};
+use crate::worker::Lane;
+
+/// Why an appender's log cannot change its output: completes "an appender".
+const NO_CHANGE: &str = "has exactly one output; make another appender";
 
 /// What changes at once.
 #[derive(Debug, Default)]
@@ -76,8 +79,9 @@ impl Handle {
     /// # Ok::<(), spanline::Error>(())
     /// ```
     pub fn add_output(&self, output: Output) -> Result<(), Error> {
-        self.change_outputs(&self.outputs().change(), OutputChanges { new: vec![output], ..OutputChanges::default() })
-            .map(drop)
+        self.layer(NO_CHANGE)?;
+        let changes = OutputChanges { new: vec![output], ..OutputChanges::default() };
+        self.change_outputs(&self.outputs().change()?, changes).map(drop)
     }
 
     /// Removes an output, and ends it: what was logged before is written.
@@ -92,9 +96,9 @@ impl Handle {
     /// # Blocking
     /// Until the output has ended, as dropping the guard does.
     pub fn remove_output(&self, name: &str) -> Result<(), Error> {
-        let removed = vec![name.to_owned()];
-        let changes = OutputChanges { removed, ..OutputChanges::default() };
-        let leaving = self.change_outputs(&self.outputs().change(), changes)?;
+        self.layer(NO_CHANGE)?;
+        let changes = OutputChanges { removed: vec![name.to_owned()], ..OutputChanges::default() };
+        let leaving = self.change_outputs(&self.outputs().change()?, changes)?;
         match control::await_end(self.outputs(), &leaving) {
             0 => Ok(()),
             lines => Err(Error::unwritten(lines)),
@@ -104,15 +108,11 @@ impl Handle {
     /// Changes outputs and their filters, all or nothing. Returns the outputs that leave, and whose end has begun.
     /// The caller has to see to their release.
     pub(crate) fn change_outputs(&self, change: &Change<'_>, changes: OutputChanges) -> Result<Vec<Arc<Lane>>, Error> {
-        let layer = self.layer("has exactly one output; make another appender")?;
-        if own_lane().is_some() {
-            return Err(Error::own_thread("a thread of the log cannot change the log's outputs"));
-        }
-        let OutputChanges { new, replaces, removed, filters: own_filters } = changes;
+        let layer = self.layer(NO_CHANGE)?;
+        let OutputChanges { new, replaces, removed: removed_names, filters: own_filters } = changes;
         let mut places = change.places();
-        let place_of = |name: &str| self.outputs().bit_of(name);
-        let removed_names = removed;
-        let removed = removed_names.iter().map(|name| place_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let place_of = |name: &String| self.outputs().bit_of(name);
+        let removed = removed_names.iter().map(place_of).collect::<Result<Vec<_>, _>>()?;
         own_filters.iter().try_for_each(|(name, _)| place_of(name).map(drop))?;
         let smallest_queue = new.iter().map(Output::queue_size).min().unwrap_or(MAX_QUEUE_BYTES);
         let wants_thread = new.iter().any(Output::wants_thread);
@@ -121,18 +121,29 @@ impl Handle {
         {
             self.complain_once("time zone", &wrong);
         }
-        let started = start_all(new, &places, &removed, replaces, layer)?;
-        // Nothing fails from here on.
-        change.allow(usize::try_from(smallest_queue).unwrap_or(usize::MAX), wants_thread);
+        let names = new.iter().filter(|_| replaces).filter_map(|output| output.name.as_deref());
+        let replaced = names.filter_map(|name| places.place_of(name));
+        let going: Vec<_> = removed.iter().copied().chain(replaced).collect();
+        let mut starting = Starting { started: Vec::new(), layer };
+        let leaving = self.outputs().leaving();
+        different_paths(&new)?;
+        for output in new {
+            starting.start(output, Around { places: &places, going: &going, leaving: &leaving, replaces })?;
+        }
         let mut leaving: Vec<_> = removed.iter().filter_map(|place| places.at(*place)).cloned().collect();
-        for Started { place, lane, .. } in &started {
+        let mut added = Vec::new();
+        for Started { place, lane, .. } in &starting.started {
             match places.at(*place) {
                 Some(replaced) => leaving.push(Arc::clone(replaced)),
-                None => forget_place(layer, *place),
+                None => added.push(*place),
             }
             places.set(*place, Some(Arc::clone(lane)));
         }
-        change.store(&places);
+        added.iter().for_each(|place| forget_place(layer, *place));
+        change.allow(usize::try_from(smallest_queue).unwrap_or(usize::MAX), wants_thread);
+        change.store(&places)?;
+        // Nothing fails from here on.
+        let started = starting.keep();
         let of_started = started.iter().map(|started| (started.lane.name.as_str(), &started.filters.own));
         let configured = of_started.chain(own_filters.iter().map(|(name, own)| (name.as_str(), own)));
         self.filter_control()?.change_outputs(&removed_names, configured, |filters| {
@@ -142,73 +153,77 @@ impl Handle {
             }
         });
         removed.iter().for_each(|place| places.set(*place, None));
-        change.store(&places);
+        // At the end of the log, those that go end with all others.
+        let _ = change.store(&places);
         leaving.iter().for_each(|lane| lane.queue.close(layer.deadlines.timeout, layer.deadlines.cap));
         Ok(leaving)
     }
 }
 
-/// Starts outputs. If one cannot start, those before it end.
-fn start_all(
-    new: Vec<Output>,
-    places: &Places,
-    removed: &[usize],
-    replaces: bool,
-    layer: &LayerParts,
-) -> Result<Vec<Started>, Error> {
-    different_paths(&new)?;
-    let mut started: Vec<Started> = Vec::new();
-    for output in new {
-        match start_one(output, places, removed, replaces, &started, layer) {
-            Ok(one) => started.push(one),
-            Err(error) => {
-                // They have no lines.
-                let lanes: Vec<_> = started.into_iter().map(|Started { lane, .. }| lane).collect();
-                lanes.iter().for_each(|lane| lane.queue.close(layer.deadlines.timeout, layer.deadlines.cap));
-                wait_ended(lanes);
-                return Err(error);
-            }
-        }
-    }
-    Ok(started)
+/// Outputs that were started for a change. If it fails, they end.
+struct Starting<'a> {
+    started: Vec<Started>,
+    layer: &'a LayerParts,
 }
 
-fn start_one(
-    mut output: Output,
-    places: &Places,
-    removed: &[usize],
+/// What is there when an output starts.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    places: &'a Places,
+    /// The places whose outputs this change removes or replaces.
+    going: &'a [usize],
+    /// Outputs that earlier changes have removed, and that may still write.
+    leaving: &'a [Arc<Lane>],
     replaces: bool,
-    started: &[Started],
-    layer: &LayerParts,
-) -> Result<Started, Error> {
-    let wanted = output.name.clone();
-    let replaced = wanted.filter(|_| replaces).and_then(|name| places.place_of(&name));
-    let leaves = |place: usize| removed.contains(&place) || replaced == Some(place);
-    let stays = |place: &usize| !leaves(*place);
-    let others = (0..places.end()).filter(stays).filter_map(|place| places.at(place));
-    let others = others.chain(started.iter().map(|started| &started.lane));
-    let name = output.name_among(&others)?;
-    let path = output.profile.path.as_deref().map(resolved);
-    if let Some(path) = &path
-        && let Some(other) = others.clone().find(|other| other.path.as_ref() == Some(path))
-    {
-        let text = format!("the output {} writes to {}; use one output, or another file", other.name, path.display());
-        return Err(Error::invalid(text).of_output(&name));
+}
+
+impl Starting<'_> {
+    fn start(&mut self, mut output: Output, around: Around<'_>) -> Result<(), Error> {
+        let Around { places, going, leaving, replaces } = around;
+        let wanted = output.name.clone();
+        let replaced = wanted.filter(|_| replaces).and_then(|name| places.place_of(&name));
+        let stays = |place: &usize| !going.contains(place);
+        let others = (0..places.end()).filter(stays).filter_map(|place| places.at(place));
+        let others = others.chain(self.started.iter().map(|started| &started.lane));
+        let name = output.name_among(&others)?;
+        let path = output.profile.path.as_deref().map(resolved);
+        let has_path = |lane: &Arc<Lane>| path.is_some() && lane.path == path;
+        if let (Some(other), Some(path)) = (others.clone().find(|other| has_path(other)), &path) {
+            let path = path.display();
+            let text = format!("the output {} writes to {path}; use one output, or another file", other.name);
+            return Err(Error::invalid(text).of_output(&name));
+        }
+        output.avoid(&others.filter_map(|other| other.path.clone()).collect::<Vec<_>>());
+        let is_free =
+            |place: &usize| places.at(*place).is_none() && !self.started.iter().any(|started| started.place == *place);
+        // What an output that has gone leaves unsaid, its successor at that place could say.
+        let is_quiet = |place: &usize| is_free(place) && leaving.iter().all(|lane| lane.place() != Some(*place));
+        let place = replaced.or_else(|| (0..MAX_OUTPUTS).find(is_quiet)).or_else(|| (0..MAX_OUTPUTS).find(is_free));
+        let place =
+            place.ok_or_else(|| Error::invalid(format!("the log has {MAX_OUTPUTS} outputs; remove one first")))?;
+        // What has had the name or the file before writes first.
+        let of_file = going.iter().filter_map(|place| places.at(*place)).chain(leaving).filter(|lane| has_path(lane));
+        let mut predecessors: Vec<_> =
+            replaced.and_then(|place| places.at(place)).into_iter().chain(of_file).cloned().collect();
+        predecessors.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        let filters = output.take_filters(&name)?;
+        let limit = self.layer.core.limiter.clone().map(|limiter| Share { limiter, place });
+        let lane = output.start(name, limit, predecessors, &self.layer.common)?;
+        self.started.push(Started { place, lane, filters });
+        Ok(())
     }
-    output.avoid(&others.filter_map(|other| other.path.clone()).collect::<Vec<_>>());
-    let is_free = |place: &usize| places.at(*place).is_none() && !started.iter().any(|started| started.place == *place);
-    let place = replaced.or_else(|| (0..MAX_OUTPUTS).find(is_free));
-    let place = place.ok_or_else(|| Error::invalid(format!("the log has {MAX_OUTPUTS} outputs; remove one first")))?;
-    // What has gone before writes first, to the same name or the same file.
-    let before = replaced.or_else(|| {
-        let path = path.as_ref()?;
-        removed.iter().copied().find(|place| places.at(*place).is_some_and(|lane| lane.path.as_ref() == Some(path)))
-    });
-    let filters = output.take_filters(&name)?;
-    let limit = layer.core.limiter.clone().map(|limiter| Share { limiter, place });
-    let before = before.and_then(|place| places.at(place)).cloned();
-    let lane = output.start(name, limit, before, &layer.common)?;
-    Ok(Started { place, lane, filters })
+
+    /// Takes them out: the change has succeeded.
+    fn keep(mut self) -> Vec<Started> {
+        std::mem::take(&mut self.started)
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        let deadlines = self.layer.deadlines;
+        self.started.iter().for_each(|started| started.lane.queue.close(deadlines.timeout, deadlines.cap));
+    }
 }
 
 /// Drops what waits for the output that had this place before.

@@ -45,6 +45,8 @@ pub(crate) struct Configured {
     pub(crate) apply: Option<Apply>,
     /// Complaints about the text, for the running log.
     pub(crate) notes: Vec<String>,
+    /// The filter that the code has set.
+    pub(crate) own_filter: Option<FilterSetting>,
     /// The file is watched.
     pub(crate) watches: bool,
     /// What changes the running log.
@@ -58,7 +60,7 @@ pub(crate) struct Configured {
 #[derive(Debug)]
 pub(crate) struct Program {
     statics: Statics,
-    filter: Option<FilterSetting>,
+    pub(crate) filter: Option<FilterSetting>,
     /// Its outputs by name, each with its own filter.
     pub(crate) outputs: Vec<(String, Option<FilterSetting>)>,
     max_line_bytes: ByteSize,
@@ -70,6 +72,8 @@ pub(crate) struct Program {
 pub(crate) struct GlobalFilter {
     pub(crate) directives: Option<Directives>,
     pub(crate) variable: Option<String>,
+    /// Where it is set.
+    pub(crate) source: String,
 }
 
 /// Settings that no text overrides.
@@ -98,15 +102,21 @@ impl Builder {
         let forced = std::mem::take(&mut configured.forced);
         let builder = match configured.apply {
             Some(apply) => {
-                let own = self.filters.global.take();
-                let mut builder = apply(self, configured)?;
-                builder.filters.is_configured = builder.filters.global.is_some();
-                builder.filters.global = builder.filters.global.take().or(own);
-                builder
+                // The text's filter and that of the code are told apart.
+                configured.own_filter = self.filters.global.take();
+                let own = configured.own_filter.clone();
+                apply(self, configured)?.or_filter(own)
             }
             None => self,
         };
         Ok(builder.force_all(forced))
+    }
+
+    /// Takes this filter if the text has none.
+    pub(crate) fn or_filter(mut self, own: Option<FilterSetting>) -> Self {
+        self.filters.is_configured = self.filters.global.is_some();
+        self.filters.global = self.filters.global.or(own);
+        self
     }
 
     /// Calls the setters of forced settings, and notes which they are.
@@ -115,6 +125,7 @@ impl Builder {
         let fields = std::mem::take(&mut self.statics.fields);
         let mut this = forced.into_iter().fold(self, |builder, force| force(builder));
         let forces_filter = this.filters.global.is_some();
+        this.filters.is_forced = forces_filter;
         let forced_fields = this.statics.fields.iter().map(|(name, _)| name.clone()).collect();
         if !forces_filter {
             this.filters.global = filter;
@@ -125,12 +136,12 @@ impl Builder {
         this
     }
 
-    /// Returns what the program's code has set.
-    pub(crate) fn program(&self) -> Program {
+    /// Returns what the program's code has set. `filter`: its global filter.
+    pub(crate) fn program(&self, filter: Option<FilterSetting>) -> Program {
         let name = |output: &Output| output.name.as_ref().unwrap_or(&output.profile.name).clone();
         Program {
             statics: self.statics.clone(),
-            filter: self.filters.global.clone(),
+            filter,
             outputs: self.outputs.iter().map(|output| (name(output), output.filter.clone())).collect(),
             max_line_bytes: self.max_line_bytes,
             redact: self.redact.clone(),
@@ -146,7 +157,6 @@ impl Builder {
         };
         let mut builder = builder();
         builder.statics = program.statics.clone();
-        builder.filters.global.clone_from(&program.filter);
         builder.outputs = outputs.iter().map(stand_in).collect();
         builder.max_line_bytes = program.max_line_bytes;
         builder.redact = program.redact.clone();
@@ -165,8 +175,8 @@ impl Builder {
         let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let set = variable.filter(is_set).map(str::to_owned);
         let variable = set.clone().map_or(Variable::Ignored, Variable::Named);
-        let (directives, _, _) = FilterSettings { variable, ..self.filters }.global()?;
-        Ok(GlobalFilter { directives, variable: set })
+        let (directives, source, _) = FilterSettings { variable, ..self.filters }.global()?;
+        Ok(GlobalFilter { directives, variable: set, source })
     }
 
     /// Takes out the output with this name; the sink's own name counts where none was set.

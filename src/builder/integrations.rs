@@ -71,7 +71,7 @@ impl Builder {
     /// An editor that renames a new file over the old one is seen, and a link that leads to another file, as those of a
     /// ConfigMap in Kubernetes do. A thread looks every two seconds. With the feature `watch`, the system also reports
     /// changes, which takes effect after a tenth of a second. Each reload, and each that fails, is a line with the target
-    /// `spanline::control`; a failure is also a complaint, once for each version of the file.
+    /// `spanline::control`; a failure is also a complaint.
     ///
     /// # Errors
     /// `init` and `build` refuse it if there is no file.

@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::configured::Configured;
 use super::early::Early;
 use crate::advice::quoted;
+use crate::control::FORCED;
 #[cfg(all(unix, feature = "signals"))]
 use crate::control::signals;
 use crate::error::Error;
@@ -28,6 +29,8 @@ pub(super) struct FilterSettings {
     pub(super) context_level: LevelFilter,
     /// A text has set the one for all outputs.
     pub(super) is_configured: bool,
+    /// The program forces `global`.
+    pub(super) is_forced: bool,
 }
 
 /// The environment variable that overrides the global filter.
@@ -42,7 +45,13 @@ pub(super) enum Variable {
 
 impl Default for FilterSettings {
     fn default() -> Self {
-        Self { global: None, variable: Variable::default(), context_level: LevelFilter::INFO, is_configured: false }
+        Self {
+            global: None,
+            variable: Variable::default(),
+            context_level: LevelFilter::INFO,
+            is_configured: false,
+            is_forced: false,
+        }
     }
 }
 
@@ -60,6 +69,7 @@ impl FilterSettings {
     fn source_of_global(&self) -> &'static str {
         match &self.global {
             None => "default",
+            Some(_) if self.is_forced => FORCED,
             Some(_) if self.is_configured => "configuration",
             Some(_) => "builder",
         }

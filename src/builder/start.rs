@@ -86,7 +86,7 @@ impl Output {
             rules: None,
             held: None,
         };
-        let lane = self.start(name, None, None, &common)?;
+        let lane = self.start(name, None, Vec::new(), &common)?;
         let outputs = Arc::new(Outputs::new(vec![lane], common.max_line_bytes, false));
         let guard = Guard::new(Deadlines::default(), complaints, Arc::clone(&outputs));
         complain_of_time_zone(&guard, uses_local_time);
@@ -140,7 +140,7 @@ impl Output {
         }
     }
 
-    /// Opens the sink and starts the worker, which waits for the end of `predecessor`.
+    /// Opens the sink and starts the worker, which waits for the end of `predecessors`.
     ///
     /// # Errors
     /// A limit is out of bounds, or the sink cannot be opened.
@@ -148,7 +148,7 @@ impl Output {
         self,
         name: String,
         limit: Option<Share>,
-        predecessor: Option<Arc<Lane>>,
+        predecessors: Vec<Arc<Lane>>,
         common: &Common,
     ) -> Result<Arc<Lane>, Error> {
         let max_bytes = self.queue_bytes.within("queue_bytes", MIN_QUEUE_BYTES, MAX_QUEUE_BYTES);
@@ -205,7 +205,7 @@ impl Output {
             limit,
             redactor: Redactor::new(common.rules.as_ref(), self.strips_ansi),
             path: self.profile.path.as_deref().map(resolved),
-            predecessor,
+            predecessors,
             common: common.clone(),
         })
     }

@@ -229,9 +229,9 @@ fn apply(mut builder: Builder, configured: Configured) -> Result<Builder, Error>
         Some(name) => Some(name),
         None => source::variable(ENVIRONMENT)?,
     };
-    let Configured { source, allows_writers, registered, .. } = configured;
+    let Configured { source, allows_writers, registered, own_filter, .. } = configured;
     let origin = Origin { source, environment, allows_writers, registered };
-    let program = builder.program();
+    let program = builder.program(own_filter);
     let mut table = Table::default();
     if let Some(text) = origin.text()? {
         let read = origin.read(&text, builder)?;

@@ -85,6 +85,20 @@ impl Running {
     }
 }
 
+impl State {
+    /// Returns the state with the outputs that the program has added or removed since. `running`: the names of all.
+    fn now(&self, running: &[String]) -> Self {
+        let mut state = self.clone();
+        state.of_program.retain(|name| running.contains(name));
+        state.outputs.retain(|wanted| running.contains(&wanted.name));
+        for name in running.iter().filter(|name| !self.outputs.iter().any(|wanted| wanted.name == **name)) {
+            state.of_program.push(name.clone());
+            state.outputs.push(Wanted { name: name.clone(), by: By::Program });
+        }
+        state
+    }
+}
+
 impl Configuration for Running {
     fn started(&self, started: Started) {
         let mut state = State::clone(&self.state.load());
@@ -119,8 +133,8 @@ impl Configuration for Running {
     }
 
     fn change(&self, handle: &Handle, new: Option<NewText>) -> Result<Reloaded, Error> {
-        let change = handle.outputs().change();
-        let state = self.state.load_full();
+        let change = handle.outputs().change()?;
+        let state = self.state.load().now(&handle.outputs().names());
         let text = self.text(new.as_ref())?;
         let base = Builder::standing_for(&self.program, &state.of_program);
         let Read { builder, walk, table, .. } = self.origin.read(&text, base)?;
@@ -141,7 +155,8 @@ impl Configuration for Running {
             let filter = builder.take_output(name).map(|output| output.parsed_filter()).transpose()?.flatten();
             difference.outputs.filters.push((name.clone(), filter));
         }
-        let filter = builder.global_filter(state.started.filter_variable.as_deref())?;
+        let filter =
+            builder.or_filter(self.program.filter.clone()).global_filter(state.started.filter_variable.as_deref())?;
         if new.is_some_and(|new| new.is_check) {
             return Ok(difference.reloaded);
         }
@@ -156,13 +171,13 @@ impl Configuration for Running {
                 reloaded.masked.push(format!("static_fields.{name} ({error})"));
             }
         }
-        let masks = handle.configure_filter(filter.directives.as_ref(), state.started.forces_filter)?;
+        let masks = handle.configure_filter(filter.directives.as_ref(), &filter.source, state.started.forces_filter)?;
         let has_filter = reloaded.changed.iter().any(|key| key == "filter");
         if let Some(by) = masks.or(filter.variable).filter(|_| has_filter) {
             reloaded.changed.retain(|key| key != "filter");
             reloaded.masked.push(format!("filter ({by} overrides it)"));
         }
-        self.state.store(Arc::new(State { table, outputs, static_fields, ..State::clone(&state) }));
+        self.state.store(Arc::new(State { table, outputs, static_fields, ..state }));
         Ok(reloaded)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use crate::control::WeakLog;
@@ -63,7 +63,8 @@ pub(super) fn watch(path: &Path, log: WeakLog) -> Result<(), Error> {
 }
 
 fn follow(path: &Path, mut seen: Option<Version>, log: &WeakLog) {
-    let (sender, changes) = channel();
+    // One report is enough: it says that there is something to look at.
+    let (sender, changes) = sync_channel(1);
     // Its own sender keeps the channel open where the system reports nothing.
     let _reports = reports(path, sender.clone());
     let _open = sender;
@@ -71,7 +72,7 @@ fn follow(path: &Path, mut seen: Option<Version>, log: &WeakLog) {
         let _ = changes.recv_timeout(POLL);
         let Some(mut now) = Version::of(path).filter(|now| Some(*now) != seen) else { continue };
         for _ in 0..MOST_SETTLES {
-            settle(&changes);
+            std::thread::park_timeout(SETTLE);
             let later = Version::of(path).unwrap_or(now);
             if later == now {
                 break;
@@ -80,27 +81,17 @@ fn follow(path: &Path, mut seen: Option<Version>, log: &WeakLog) {
         }
         seen = Some(now);
         if let Some(handle) = log.handle() {
-            handle.reload_and_report("a change of the file");
-        }
-    }
-}
-
-/// Waits until nothing was reported for a while.
-fn settle(changes: &Receiver<()>) {
-    for _ in 0..MOST_SETTLES {
-        match changes.recv_timeout(SETTLE) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+            let _ = handle.reconfigure(None, vec![("by", "a change of the file".into())]);
         }
     }
 }
 
 /// Makes the system report changes around the file, while the result lives.
 #[cfg(feature = "watch")]
-fn reports(path: &Path, sender: Sender<()>) -> Option<notify::RecommendedWatcher> {
+fn reports(path: &Path, sender: SyncSender<()>) -> Option<notify::RecommendedWatcher> {
     use notify::{RecursiveMode, Watcher};
     let report = move |_| {
-        let _ = sender.send(());
+        let _ = sender.try_send(());
     };
     let mut watcher = notify::recommended_watcher(report).ok()?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -113,6 +104,6 @@ fn reports(path: &Path, sender: Sender<()>) -> Option<notify::RecommendedWatcher
 }
 
 #[cfg(not(feature = "watch"))]
-fn reports(_: &Path, _: Sender<()>) -> Option<()> {
+fn reports(_: &Path, _: SyncSender<()>) -> Option<()> {
     None
 }

@@ -3,12 +3,13 @@
 //! `config` implements it. It imports this module, not the other way round.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::handle::Handle;
 use super::shutdown::WeakLog;
 use crate::error::Error;
 use crate::filter::Directives;
-use crate::record::FieldValue;
+use crate::record::{FieldValue, discard};
 
 /// What a log was started from, and can be changed by.
 pub(crate) trait Configuration: fmt::Debug + Send + Sync {
@@ -82,29 +83,32 @@ impl Handle {
     /// # Blocking
     /// As long as it takes to read the file and to open new sinks. Waits for other changes of the outputs.
     pub fn reload(&self) -> Result<Reloaded, Error> {
-        self.configuration()?.change(self, None)
+        self.reconfigure(None, vec![("by", "program".into())])
     }
 
-    /// Reloads, and reports what has changed or what failed: in a line of the log, and a failure also as a complaint.
-    /// `cause`: what asked for it.
-    pub(crate) fn reload_and_report(&self, cause: &str) {
-        let reloaded = self.reload();
-        if let Err(error) = &reloaded
-            && let Ok(layer) = self.layer("has no configuration")
-        {
-            layer.common.complaints.say("reload", &format!("{cause}: the configuration is not reloaded: {error:#}"));
-        }
-        self.announce_reload(vec![("by", cause.into())], &reloaded);
-    }
-
-    /// Logs a line about a reload, unless nothing has changed. `by`: fields that say who asked for it.
-    pub(super) fn announce_reload<'a>(
+    /// Changes the log to a text, and reports that: in a line of the log, and a failure also as a complaint. `by`: the
+    /// fields that say who asked for it.
+    pub(crate) fn reconfigure<'a>(
         &self,
+        text: Option<NewText>,
         by: Vec<(&'a str, FieldValue<'a>)>,
-        reloaded: &'a Result<Reloaded, Error>,
-    ) {
-        let mut fields = by;
+    ) -> Result<Reloaded, Error> {
+        let configuration = self.configuration()?;
+        let is_check = text.as_ref().is_some_and(|text| text.is_check);
+        // It calls sinks, schemas and layers of the program.
+        let changed = catch_unwind(AssertUnwindSafe(|| configuration.change(self, text))).unwrap_or_else(|payload| {
+            discard(payload);
+            Err(Error::invalid("the program's own code panicked while the configuration was applied"))
+        });
+        if !is_check {
+            self.report(by, &changed);
+        }
+        changed
+    }
+
+    fn report<'a>(&self, by: Vec<(&'a str, FieldValue<'a>)>, reloaded: &'a Result<Reloaded, Error>) {
         let Ok(layer) = self.layer("has no configuration") else { return };
+        let mut fields = by;
         match reloaded {
             Ok(reloaded) if *reloaded == Reloaded::default() => {}
             Ok(reloaded) => {
@@ -114,8 +118,9 @@ impl Handle {
                 layer.core.announce("configuration reloaded", &fields);
             }
             Err(error) => {
-                let error = format!("{error:#}");
-                fields.push(("error", error.into()));
+                let text = format!("{error:#}");
+                layer.common.complaints.say("reload", &format!("the configuration is not reloaded: {text}"));
+                fields.push(("error", text.into()));
                 layer.core.announce("configuration not reloaded", &fields);
             }
         }
@@ -125,12 +130,13 @@ impl Handle {
     pub(crate) fn configure_filter(
         &self,
         global: Option<&Directives>,
+        source: &str,
         is_forced: bool,
     ) -> Result<Option<String>, Error> {
         if is_forced {
             return Ok(Some("the program".to_owned()));
         }
-        let is_masked = self.filter_control()?.set_configured(global, "configuration");
+        let is_masked = self.filter_control()?.set_configured(global, source);
         self.complain_of_levels();
         Ok(is_masked.then(|| "control".to_owned()))
     }

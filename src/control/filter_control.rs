@@ -15,6 +15,9 @@ use crate::layer::Core;
 use crate::record::FieldValue;
 use crate::sync::{self, after};
 
+/// The source of a filter that the program forces.
+pub(crate) const FORCED: &str = "forced by the program";
+
 /// The filters of one log by their sources.
 #[derive(Debug)]
 pub(crate) struct FilterControl {
@@ -63,6 +66,7 @@ impl FilterControl {
     /// # Errors
     /// No output has that name, or no event would pass the filter and the output's upper bound.
     pub(super) fn set(&self, directives: Directives, change: Change<'_>) -> Result<(), Error> {
+        self.check_force(change)?;
         let until = self.check(Some(&directives), change)?;
         if change.is_announced() {
             self.announce("filter set", change, until, Some(&directives.to_string()));
@@ -95,7 +99,7 @@ impl FilterControl {
 
     /// Replaces the configured global filter, for a reload. Returns whether it is masked: a filter that control has set stays
     /// in force until it is reset or its time is over.
-    #[cfg(feature = "config")]
+    #[cfg(any(test, feature = "config"))]
     pub(crate) fn set_configured(&self, filter: Option<&Directives>, source: &str) -> bool {
         let is_masked = self.with_scope(None, |scope| {
             scope.configured = filter.cloned();
@@ -158,6 +162,15 @@ impl FilterControl {
     /// Passes the state to `read`.
     pub(super) fn read<T>(&self, read: impl FnOnce(&FilterState) -> T) -> T {
         read(&self.hold())
+    }
+
+    /// # Errors
+    /// The program forces the filter of the whole log, and another process asks.
+    fn check_force(&self, change: Change<'_>) -> Result<(), Error> {
+        if change.output.is_none() && *change.by != By::Program && self.hold().global.source == FORCED {
+            return Err(Error::invalid("the program forces its filter, which only the program can change"));
+        }
+        Ok(())
     }
 
     /// Returns an error unless the change can be made, and when it reverts.
@@ -237,6 +250,7 @@ impl FilterControl {
     /// # Errors
     /// There are too many already, or others than such directives.
     pub(super) fn add_detail(&self, directives: Directives, change: Change<'_>) -> Result<(), Error> {
+        self.check_force(change)?;
         let until = self.check(None, change)?;
         let directives = directives.for_context_only().ok_or_else(|| {
             Error::invalid("expected directives for spans or fields alone, such as `[{request_id=\"r-42\"}]=debug`")

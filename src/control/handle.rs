@@ -107,7 +107,7 @@ impl Handle {
     /// ```
     #[must_use = "the outputs flush, but only awaiting the future shows when they are done"]
     pub fn flush_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        FlushFuture::new(&self.outputs.lanes(), Command::Flush)
+        FlushFuture::new(&self.outputs.lanes_to_end(), Command::Flush)
     }
 
     /// Syncs as [`sync`](Self::sync) does, for async code; see [`flush_async`](Self::flush_async).
@@ -116,7 +116,7 @@ impl Handle {
     /// As [`flush_async`](Self::flush_async).
     #[must_use = "the outputs sync, but only awaiting the future shows when they are done"]
     pub fn sync_async(&self) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        FlushFuture::new(&self.outputs.lanes(), Command::Sync)
+        FlushFuture::new(&self.outputs.lanes_to_end(), Command::Sync)
     }
 
     /// Makes all sinks close and reopen their files, after another program has renamed them.
@@ -247,8 +247,9 @@ impl Handle {
     /// It is cheap enough to take every second. It takes each queue's lock once, to copy some numbers, and allocates
     /// only the snapshot. The numbers of one output are consistent. Those of two outputs are not of the same instant.
     pub fn metrics(&self) -> Metrics {
-        let outputs: Vec<_> = self.outputs.lanes().iter().map(|lane| lane.metrics()).collect();
-        let events = outputs.iter().fold(self.outputs.past_events(), |events, output| events.plus(output.events));
+        let (lanes, past) = self.outputs.lanes_and_past_events();
+        let outputs: Vec<_> = lanes.iter().map(|lane| lane.metrics()).collect();
+        let events = outputs.iter().fold(past, |events, output| events.plus(output.events));
         let services = match &self.layer {
             Some(LayerParts { static_fields, services, .. }) => services.with_own(&static_fields.service(), events),
             None => Services::default().with_own("", events),

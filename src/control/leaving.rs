@@ -3,12 +3,15 @@
 //! A caller may have looked an output up just before it was removed, and log its line after the output has ended. It then
 //! writes the line itself, so the sink stays for the time of [`GRACE`]. One thread for each log waits for that.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::shutdown::{has_ended, wait_ended};
+use crate::metrics::Reason;
 use crate::outputs::Outputs;
 use crate::process;
+use crate::record::discard;
 use crate::sync::after;
 use crate::worker::Lane;
 
@@ -18,15 +21,16 @@ const GRACE: Duration = Duration::from_secs(1);
 const SHORTEST_NAP: Duration = Duration::from_millis(20);
 const LONGEST_NAP: Duration = Duration::from_secs(2);
 
-/// Waits for the end of outputs that were removed, and returns how many lines were not written in time. Their sinks are
-/// dropped later.
+/// Waits for the end of outputs that were removed, and returns how many lines were dropped because they were not written in
+/// time. Their sinks are dropped later.
 ///
 /// # Blocking
 /// As the end of a log.
 pub(crate) fn await_end(outputs: &Arc<Outputs>, lanes: &[Arc<Lane>]) -> u64 {
-    let left = wait_ended(lanes.to_vec());
+    wait_ended(lanes.to_vec());
     release_later(outputs);
-    left
+    // Not what the wait returns: another thread may have waited, too, and only one is told.
+    lanes.iter().map(|lane| lane.metrics().dropped.reason(Reason::Shutdown).total()).sum()
 }
 
 /// Waits for the end of all outputs that were removed, and drops their sinks, on another thread.
@@ -35,7 +39,14 @@ pub(crate) fn release_later(outputs: &Arc<Outputs>) {
         return;
     }
     let all = Arc::clone(outputs);
-    if process::spawn("spanline-leave", move || release_all(&all)).is_err() {
+    let run = move || {
+        // What it drops is the program's.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| release_all(&all))) {
+            discard(payload);
+            all.cannot_release();
+        }
+    };
+    if process::spawn("spanline-leave", run).is_err() {
         // The next removal tries again. Until then, the sinks stay, and the end of the log waits for them.
         outputs.cannot_release();
     }

@@ -28,6 +28,7 @@ mod thread;
 pub use configuration::Reloaded;
 #[cfg(feature = "config")]
 pub(crate) use configuration::{Configuration, NewText, Started};
+pub(crate) use filter_control::FORCED;
 pub use guard::Guard;
 pub use handle::Handle;
 pub(crate) use handle::LayerParts;
@@ -36,5 +37,5 @@ pub(crate) use leaving::await_end;
 pub(crate) use leaving::release_later;
 #[cfg(feature = "config")]
 pub(crate) use shutdown::WeakLog;
-pub(crate) use shutdown::{Deadlines, before_the_end, wait_ended};
+pub(crate) use shutdown::{Deadlines, before_the_end};
 pub(crate) use static_fields::StaticFields;

@@ -179,7 +179,7 @@ pub(super) fn reopen_all(reloads: bool) {
         let handle = log.handle();
         #[cfg(feature = "config")]
         if reloads && handle.configuration().is_ok() {
-            handle.reload_and_report("SIGHUP");
+            let _ = handle.reconfigure(None, vec![("by", "SIGHUP".into())]);
         }
         let _ = reloads;
         if let Err(error) = handle.reopen(REOPEN_TIMEOUT) {
@@ -197,7 +197,7 @@ pub(super) fn end(logs: &[Arc<Log>]) -> u64 {
     logs.iter().for_each(|log| log.end_control());
     let mut lanes = Vec::new();
     for log in logs {
-        let of_log = log.outputs.lanes_to_end();
+        let of_log = log.outputs.end();
         of_log.iter().for_each(|lane| lane.close(log.deadlines.timeout, log.deadlines.cap));
         lanes.extend(of_log);
     }
@@ -254,7 +254,7 @@ fn on_panic(panic: &PanicHookInfo<'_>) {
         // that reports it is on its way.
         let logs = sync::try_lock(&LOGS).map(|logs| logs.iter().filter_map(Weak::upgrade).collect());
         let logs: Vec<_> = logs.unwrap_or_default();
-        logs.iter().flat_map(|log| log.outputs.lanes()).for_each(|lane| lane.queue.try_wake_worker());
+        logs.iter().flat_map(|log| log.outputs.lanes_to_end()).for_each(|lane| lane.queue.try_wake_worker());
     }
 }
 

@@ -134,7 +134,7 @@ impl AtFork for ControlThread {
 
     fn pause(&self, _: Instant) -> Paused<'_> {
         #[cfg(all(unix, feature = "control"))]
-        let mut socket = self.socket.hold();
+        let mut socket = self.socket.hold_for_fork();
         let mut state = sync::lock(&self.state);
         Box::new(move || {
             state.runs = false;

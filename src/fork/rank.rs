@@ -7,10 +7,10 @@
 pub(crate) enum Rank {
     /// A change of filters, which calls other layers of the program.
     FilterChanges,
-    /// A change of outputs.
-    Outputs,
     /// The list of participants. From here on, no thread takes an engine, and no participant is added.
     Participants,
+    /// A change of outputs.
+    Outputs,
     /// Engines, which write. They are waited for with a limit.
     Engines,
     /// Lines that wait for the log, and then for its queues.

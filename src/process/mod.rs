@@ -8,7 +8,7 @@ mod descriptor;
 mod hooks;
 #[cfg(all(target_os = "linux", feature = "net"))]
 mod outgoing;
-#[cfg(all(unix, feature = "control", not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(all(unix, feature = "control"))]
 mod peer_user;
 #[cfg(all(unix, feature = "signals"))]
 mod semaphore;
@@ -23,7 +23,7 @@ pub(crate) use descriptor::{Descriptor, Identity};
 pub(crate) use hooks::{Held, Hooks, watch};
 #[cfg(all(target_os = "linux", feature = "net"))]
 pub(crate) use outgoing::outgoing_bytes;
-#[cfg(all(unix, feature = "control", not(any(target_os = "linux", target_os = "android"))))]
+#[cfg(all(unix, feature = "control"))]
 pub(crate) use peer_user::peer_user;
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) use signals::is_ignored;

@@ -143,14 +143,28 @@ impl Queue {
         self.lock().life.has_worker()
     }
 
-    /// Waits until the worker has ended, or is no longer waited for.
+    /// Waits, on the worker of this queue, until that of another one has ended: its lines come first. Not longer than there
+    /// is something to do.
     ///
     /// # Blocking
-    /// Until then: others end the log, or the output, with a deadline.
-    pub(crate) fn await_end(&self) {
-        let mut state = self.lock();
-        while state.life.has_worker() {
-            state = wait_timeout(&self.room, state, LOOK_EVERY);
+    /// Until then: others end the log, or the output, with a deadline. Progress of the other renews that of this queue.
+    pub(crate) fn await_end_of(&self, other: &Self) {
+        let mut seen = other.finished(&other.lock());
+        loop {
+            let state = other.lock();
+            let finished = other.finished(&state);
+            if !state.life.has_worker() {
+                return;
+            }
+            drop(state);
+            let mut state = self.lock();
+            if state.life.is_over() || (state.life.phase != Phase::Running && state.is_drained()) {
+                return;
+            }
+            if std::mem::replace(&mut seen, finished) != finished {
+                state.life.ending.iter_mut().for_each(Ending::renew);
+            }
+            drop(wait_timeout(&self.room, state, LOOK_EVERY));
         }
     }
 

@@ -107,12 +107,17 @@ impl Ending {
         self.deadline
     }
 
+    /// Begins the wait anew, within the cap.
+    pub(super) fn renew(&mut self) {
+        self.deadline = after(Instant::now(), self.patience).min(self.last);
+    }
+
     /// Whether there was no progress for too long. `finished`: how many lines are finished now.
     pub(super) fn is_overdue(&mut self, finished: u64) -> bool {
         let now = Instant::now();
         if finished != self.finished {
             self.finished = finished;
-            self.deadline = after(now, self.patience).min(self.last);
+            self.renew();
         }
         now >= self.deadline
     }

@@ -109,8 +109,8 @@ pub(crate) struct LaneConfig {
     pub(crate) redactor: Option<Redactor>,
     /// The file that the sink writes to.
     pub(crate) path: Option<PathBuf>,
-    /// The output that this one replaces. Its lines are written first.
-    pub(crate) predecessor: Option<Arc<Lane>>,
+    /// The outputs that this one replaces, or whose file it takes. Their lines are written first.
+    pub(crate) predecessors: Vec<Arc<Lane>>,
     pub(crate) common: Common,
 }
 
@@ -124,7 +124,7 @@ impl Lane {
             Err(error) if error.is_retryable() => Some(error),
             opened => opened.map(|()| None)?,
         };
-        let predecessor = config.predecessor.take();
+        let predecessors = std::mem::take(&mut config.predecessors);
         fork::register(&config.common.evidence);
         let delivered = Arc::<Delivered>::default();
         let waker = Arc::<SinkWaker>::default();
@@ -150,7 +150,7 @@ impl Lane {
             lane.complain("failed", &format!("not open yet: {error:#}"));
         }
         lane.register_for_forks();
-        lane.start_worker(predecessor)?;
+        lane.start_worker(predecessors)?;
         Ok(lane)
     }
 
@@ -162,12 +162,11 @@ impl Lane {
         self.held.iter().for_each(fork::register);
     }
 
-    /// Starts the worker. It begins when that of `predecessor` has ended.
-    fn start_worker(self: &Arc<Self>, predecessor: Option<Arc<Self>>) -> Result<(), Error> {
+    /// Starts the worker. It begins when those of `predecessors` have ended.
+    fn start_worker(self: &Arc<Self>, predecessors: Vec<Arc<Self>>) -> Result<(), Error> {
         let worker = Arc::clone(self);
         let run = move || {
-            predecessor.iter().for_each(|predecessor| predecessor.queue.await_end());
-            drop(predecessor);
+            predecessors.into_iter().for_each(|predecessor| worker.queue.await_end_of(&predecessor.queue));
             worker.run();
         };
         process::spawn(format!("spanline-{}", self.name), run)
@@ -276,7 +275,7 @@ impl Lane {
             let engine = match self.queue.deliverer() {
                 Deliverer::Worker => return self.await_worker(),
                 Deliverer::NewWorker => {
-                    match self.start_worker(None) {
+                    match self.start_worker(Vec::new()) {
                         Ok(()) => self.queue.await_worker(WORKER_START),
                         Err(error) => {
                             self.complain("no worker", &format!("{error:#}; threads that log write their own lines"));
@@ -354,6 +353,11 @@ impl Lane {
             // A forked child whose worker never came to run: nobody else would tell what was suppressed.
             let _ = self.order(Command::Flush);
         }
+    }
+
+    /// Returns its place among the outputs, if its repeats are limited.
+    pub(crate) fn place(&self) -> Option<usize> {
+        self.limit.as_ref().map(|share| share.place)
     }
 
     /// Whether this thread belongs to this lane.

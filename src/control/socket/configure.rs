@@ -32,13 +32,9 @@ fn change(handle: &Handle, config: Option<&Config>, by: &By) -> Result<Vec<Strin
         is_json: *is_json,
         is_check: !applies,
     });
-    let reloaded = handle.configuration()?.change(handle, text);
-    if config.is_none_or(|config| config.applies) {
-        let mut fields = Vec::new();
-        by.describe(&mut fields);
-        handle.announce_reload(fields, &reloaded);
-    }
-    reloaded.map(|reloaded| vec![reloaded.to_string()])
+    let mut fields = Vec::new();
+    by.describe(&mut fields);
+    handle.reconfigure(text, fields).map(|reloaded| vec![reloaded.to_string()])
 }
 
 #[cfg(not(feature = "config"))]

@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use super::super::by::Peer;
 
 /// The longest name of a program.
-#[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_COMMAND_CHARS: usize = 64;
 
 /// Returns the peer, if it may control this process: its own user, or root.
@@ -26,21 +25,12 @@ pub(super) fn trusted(stream: impl AsFd) -> io::Result<Peer> {
     Ok(peer)
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 fn peer(stream: impl AsFd) -> io::Result<Peer> {
-    let found = rustix::net::sockopt::socket_peercred(stream)?;
-    let pid = found.pid.as_raw_nonzero().get().unsigned_abs();
-    Ok(Peer { uid: found.uid.as_raw(), pid: Some(pid), command: command(pid), reason: None })
+    let (uid, pid) = crate::process::peer_user(stream)?;
+    Ok(Peer { uid, pid, command: pid.and_then(command), reason: None })
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn peer(stream: impl AsFd) -> io::Result<Peer> {
-    let uid = crate::process::peer_user(stream)?;
-    Ok(Peer { uid, pid: None, command: None, reason: None })
-}
-
-/// Returns the name of a process's program, as it calls itself.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// Returns the name of a process's program, as it calls itself. Only Linux has it there.
 fn command(pid: u32) -> Option<String> {
     let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
     let name = String::from_utf8_lossy(&name);

@@ -4,6 +4,7 @@
 //! nobody out.
 
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -15,6 +16,7 @@ use super::connection::{self, Connection, Found, IDLE};
 use super::credentials;
 use super::socket::{Open, Socket};
 use crate::fork;
+use crate::record::discard;
 
 /// More peers at once wait.
 const MAX_CONNECTIONS: usize = 16;
@@ -38,6 +40,8 @@ pub(in super::super) struct Server {
     pending: Vec<(u64, Pending)>,
     /// No peer is accepted before.
     paused_until: Option<Instant>,
+    /// The program has closed the socket, and it could not be opened again yet.
+    is_lost: bool,
 }
 
 /// A request, and who has sent it.
@@ -51,10 +55,22 @@ impl Socket {
     /// Waits for peers until `until`, or until it is interrupted, and serves those that ask. Returns false, at once, if
     /// there is no socket.
     pub(in super::super) fn serve(&self, server: &mut Server, until: Option<Instant>, handle: &Handle) -> bool {
+        if !self.may_open() {
+            return false;
+        }
         // The lock is held while the thread waits for peers.
         fork::let_pass();
         let mut held = self.lock();
         let asked = match &mut *held {
+            None if server.is_lost && self.may_open() => {
+                drop(held);
+                let pause = until.map_or(PAUSE, |until| PAUSE.min(until.saturating_duration_since(Instant::now())));
+                std::thread::park_timeout(pause);
+                server.is_lost = false;
+                self.open(handle);
+                server.is_lost = !self.is_open();
+                return true;
+            }
             None => return false,
             Some(open) => server.exchange(open, until),
         };
@@ -64,6 +80,7 @@ impl Socket {
                 let reopened = self.reopen(&mut held);
                 drop(held);
                 if let Err(error) = reopened {
+                    server.is_lost = true;
                     handle.complain("control socket", &format!("{error:#}"));
                 }
                 return true;
@@ -72,7 +89,14 @@ impl Socket {
         drop(held);
         let mut answers = Vec::new();
         for Asked { id, peer, request } in asked {
-            match request.map(|request| answer::answer(handle, peer, &request)) {
+            // It may call layers and sinks of the program.
+            let answered = request.map(|request| {
+                catch_unwind(AssertUnwindSafe(|| answer::answer(handle, peer, &request))).unwrap_or_else(|payload| {
+                    discard(payload);
+                    Answer::Ready(answer::refusal("the program's own code panicked while the request was carried out"))
+                })
+            });
+            match answered {
                 Ok(Answer::Ready(answer)) => answers.push((id, answer)),
                 Ok(Answer::Pending(pending)) => server.pending.push((id, pending)),
                 Err(why) => answers.push((id, answer::refusal(why))),
@@ -92,8 +116,12 @@ impl Socket {
 }
 
 impl Server {
-    /// Waits, and reads the requests that have arrived. `None`: the program has closed the socket.
+    /// Waits, and reads the requests that have arrived. `None`: the program has closed the socket, or its file is gone, so
+    /// that no peer could come any more.
     fn exchange(&mut self, open: &mut Open, until: Option<Instant>) -> Option<Vec<Asked>> {
+        if !open.is_reachable() {
+            return None;
+        }
         let now = Instant::now();
         open.connections.retain(|one| !(one.is_idle() && now.duration_since(one.since) > IDLE));
         let may_accept = self.paused_until.is_none_or(|paused| paused <= now) && open.has_room(now);
@@ -155,7 +183,7 @@ impl Server {
 
     /// Accepts the peers that wait, as far as there is room.
     fn accept(&mut self, open: &mut Open) {
-        while open.make_room(Instant::now()) {
+        loop {
             let Ok((listener, _)) = open.listener.get() else { return };
             let stream = match connection::accept(listener) {
                 Ok(stream) => stream,
@@ -166,6 +194,9 @@ impl Server {
                     return;
                 }
             };
+            if !open.make_room(Instant::now()) {
+                return;
+            }
             let trusted = stream.get().and_then(|(stream, _)| credentials::trusted(stream));
             if let Ok(peer) = trusted {
                 self.next_id += 1;

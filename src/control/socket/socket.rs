@@ -84,9 +84,9 @@ impl Socket {
 
     /// Opens the socket, unless it is open or not wanted. A failure is one complaint.
     pub(in super::super) fn open(&self, handle: &Handle) {
-        let Some(plan) = self.plan.get() else { return };
+        let Some(plan) = self.plan.get().filter(|_| self.may_open()) else { return };
         let mut open = self.hold();
-        if open.is_none() && !self.is_closed.load(Ordering::Relaxed) {
+        if open.is_none() && self.may_open() {
             match self.opened(plan) {
                 Ok(opened) => *open = Some(opened),
                 Err(error) => {
@@ -95,6 +95,15 @@ impl Socket {
                 }
             }
         }
+    }
+
+    /// Whether the log has not ended.
+    pub(super) fn may_open(&self) -> bool {
+        !self.is_closed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().is_some()
     }
 
     fn opened(&self, plan: &Plan) -> Result<Open, Error> {
@@ -170,9 +179,26 @@ impl Socket {
         sync::lock(&self.open)
     }
 
-    /// In a forked child: closes the parent's descriptors, and says nothing to its peers.
-    pub(in super::super) fn forget(&self, open: &mut Option<Open>) {
-        *open = None;
+    /// Locks what is open, for a fork. A program that has closed the descriptors cannot interrupt the thread: it is not
+    /// waited for.
+    pub(in super::super) fn hold_for_fork(&self) -> Option<MutexGuard<'_, Option<Open>>> {
+        let begun = Instant::now();
+        loop {
+            self.wake();
+            match sync::try_lock(&self.open) {
+                None if begun.elapsed() <= CLOSE_PATIENCE => std::thread::park_timeout(Duration::from_millis(1)),
+                open => return open,
+            }
+        }
+    }
+
+    /// In a forked child: closes the parent's descriptors, and says nothing to its peers. Without the lock, the child has no
+    /// socket.
+    pub(in super::super) fn forget(&self, open: &mut Option<MutexGuard<'_, Option<Open>>>) {
+        match open {
+            Some(open) => **open = None,
+            None => self.is_closed.store(true, Ordering::Relaxed),
+        }
         self.waker.store(None);
     }
 
@@ -192,6 +218,14 @@ impl Socket {
         }
         *open = Some(self.opened(plan)?);
         Ok(())
+    }
+}
+
+impl Open {
+    /// Whether the name still leads to this socket. Others clean up directories such as `/tmp`, and do not see that it is
+    /// in use.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.directory.leads_to(&self.name, self.identity)
     }
 }
 

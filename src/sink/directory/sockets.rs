@@ -64,6 +64,11 @@ impl SocketDirectory {
         made.map(|identity| (listener, identity))
     }
 
+    /// Returns whether a name leads to the socket that was made there.
+    pub(crate) fn leads_to(&self, name: &str, identity: Identity) -> bool {
+        self.0.leads_to(name, identity)
+    }
+
     /// Removes the socket that was made at `name`, and nothing else that has come there since.
     pub(crate) fn remove(&self, name: &str, identity: Identity) {
         if self.0.leads_to(name, identity) {
@@ -83,6 +88,7 @@ impl SocketDirectory {
     fn is_refused(&self, name: &str) -> bool {
         let connected = || {
             let socket = UnixListener::from(socket(AddressFamily::UNIX, SocketType::STREAM, None)?);
+            rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
             socket.set_nonblocking(true)?;
             io::Result::Ok(connect(&socket, &SocketAddrUnix::new(self.reach(name)?)?)?)
         };

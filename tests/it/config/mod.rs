@@ -6,5 +6,6 @@ mod mistakes;
 mod model;
 mod precedence;
 mod reload;
+mod reload_load;
 mod sinks;
 mod sources;

@@ -256,7 +256,7 @@ fn promise_46_orders_detail_and_metrics_come_through_the_socket() {
 }
 
 #[test]
-fn promise_46_no_socket_without_a_wish_for_one() {
+fn promise_46_there_is_no_socket_unless_the_program_offers_one() {
     if is_child() {
         match how().as_str() {
             "build" => {
@@ -278,6 +278,40 @@ fn promise_46_no_socket_without_a_wish_for_one() {
         assert!(Running::start(command).wait().success(), "{how}");
         assert!(!Path::new(&services.control()).exists(), "{how}");
     }
+}
+
+#[cfg(feature = "config")]
+#[test]
+fn promise_46_a_filter_that_the_program_forces_is_not_changed_from_outside() {
+    if is_child() {
+        return serve(spanline::builder().force_filter("info"));
+    }
+    let services = Services::new();
+    let child = services.start(this_test!(), "a");
+    let detail = request("detail", json!({ "filter": "[{id=1}]=trace", "for_seconds": 1 }));
+    for asked in [set_filter("trace"), detail] {
+        let answer = services.ask(child.0.id(), &asked);
+        assert_eq!(answer["ok"], false, "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains("the program forces its filter"), "{answer}");
+    }
+    let answer = services.ask(child.0.id(), &identify());
+    assert_eq!((&answer["filter"], &answer["source"]), (&"info".into(), &"forced by the program".into()));
+    let asked = request("set_filter", json!({ "filter": "error", "output": "file" }));
+    assert_eq!(services.ask(child.0.id(), &asked)["ok"], true, "an output can take less");
+}
+
+/// As a program that cleans `/tmp` does.
+#[test]
+fn promise_46_a_socket_whose_file_is_gone_is_made_again() {
+    if is_child() {
+        return serve(spanline::builder());
+    }
+    let services = Services::new();
+    let child = services.start(this_test!(), "a");
+    let socket = services.socket(child.0.id());
+    fs::remove_dir_all(services.control()).unwrap();
+    until("it is there again", || socket.exists());
+    assert_eq!(services.ask(child.0.id(), &set_filter("error"))["ok"], true);
 }
 
 /// Whether all threads of a process are stopped.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use spanline::sink::{Lines, Memory, Writer};
+use spanline::sink::{Control, Lines, Memory, Writer};
 use spanline::{Error, Output, Overflow, RollingFile};
 use tracing::{debug, info};
 
-use crate::support::faults::{Faulty, Gate, built, sink, within};
+use crate::support::faults::{Acts, Faulty, Gate, Taken, built, sink, within};
 use crate::support::ledger::read;
 use crate::support::stage::messages;
 use crate::support::wait::{PATIENCE, until};
@@ -87,6 +87,38 @@ fn what_cannot_be_added_or_removed_changes_nothing() {
     assert_eq!(handle.metrics().outputs.len(), 2);
     drop(guard);
     assert_eq!(messages(&first), ["line"]);
+}
+
+#[test]
+fn the_outputs_of_a_log_that_has_ended_stay_as_they_are() {
+    let (_, guard) = built(spanline::builder().output(memory("first").1));
+    let handle = guard.handle();
+    drop(guard);
+    let error = handle.add_output(memory("late").1).unwrap_err();
+    assert!(error.is_closed() && error.to_string().contains("the log has ended"), "{error}");
+    assert!(handle.remove_output("first").unwrap_err().is_closed());
+}
+
+#[test]
+fn a_sink_that_changes_the_outputs_while_it_opens_gets_an_error() {
+    let (_, guard) = built(spanline::builder().output(memory("first").1));
+    let handle = guard.handle();
+    let inner = handle.clone();
+    let taken = Taken::default();
+    let sink = Acts {
+        write: move |lines: &mut Lines| {
+            taken.all(lines);
+            Ok(())
+        },
+        control: move |control| match control {
+            Control::Open => inner.add_output(memory("inner").1),
+            _ => Ok(()),
+        },
+    };
+    let error = handle.add_output(Output::new(sink).name("outer")).unwrap_err();
+    assert!(error.to_string().contains("being changed by this thread"), "{error}");
+    handle.add_output(memory("later").1).unwrap();
+    assert_eq!(handle.metrics().outputs.len(), 2);
 }
 
 #[test]

@@ -12,9 +12,6 @@ use crate::report::Report;
 /// Waits until each sink has handed it to the system.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Why, for the line in the log
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
     #[command(flatten)]
     select: Select,
 }
@@ -24,6 +21,6 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
     if processes.is_empty() {
         return Ok(());
     }
-    let replies = ask_all(&processes, &request("flush", json!({ "reason": args.reason })));
+    let replies = ask_all(&processes, &request("flush", json!({})));
     finish(&replies, "flushed", args.select.json, output, report)
 }

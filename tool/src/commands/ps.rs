@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use crate::control::{Reply, Select, ask_all, print, request, table};
+use crate::control::{Reply, Select, ask_all, pid_of, print, request, table};
 use crate::report::Report;
 
 /// List the running processes and their filters
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
         return print(&replies, "running", output, report);
     }
     let rows = replies.iter().map(|(process, reply)| {
-        let (service, pid) = (process.service.clone(), process.pid.to_string());
+        let (service, pid) = (process.service.clone(), pid_of(process));
         match reply {
             Reply::Done(answer) => {
                 let text = |key: &str| answer[key].as_str().unwrap_or("-").to_owned();
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
             Reply::NoAnswer => vec![service, pid, "did not answer in 2 s".to_owned()],
         }
     });
-    // A problem is behind the table, whose columns it does not fit.
+    // Problems have a table that has room for their text.
     let (good, bad): (Vec<Vec<String>>, Vec<Vec<String>>) = rows.partition(|row| row.len() == HEADINGS.len());
     table(&HEADINGS, good, output)?;
     let is_bad = !bad.is_empty();

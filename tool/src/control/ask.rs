@@ -11,7 +11,7 @@ use super::find::Process;
 /// A process that takes longer is reported.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A longer answer is none of `spanline`.
+/// No process answers with more.
 const MAX_ANSWER_BYTES: u64 = 4 << 20;
 
 /// What a process has answered.
@@ -44,13 +44,17 @@ pub(crate) fn config_request(name: &str, text: &str, reason: Option<&str>, is_js
 
 /// Asks all processes, and returns their replies in the same order. Sockets of processes that are gone are removed, and have
 /// no reply.
-#[expect(clippy::disallowed_methods, reason = "the tool has no signals to keep away from its threads")]
 pub(crate) fn ask_all(processes: &[Process], request: &str) -> Vec<(Process, Reply)> {
     let (sender, replies) = channel();
     for (place, process) in processes.iter().cloned().enumerate() {
         let (sender, request) = (sender.clone(), request.to_owned());
+        let refused = sender.clone();
         // One that does not return ends with the tool.
-        std::thread::spawn(move || sender.send((place, ask(&process, &request))));
+        #[expect(clippy::disallowed_methods, reason = "the tool has no signals to keep away from its threads")]
+        let spawned = std::thread::Builder::new().spawn(move || sender.send((place, ask(&process, &request))));
+        if let Err(error) = spawned {
+            let _ = refused.send((place, Some(Reply::Refused(format!("the tool cannot ask it: {error}")))));
+        }
     }
     drop(sender);
     let deadline = Instant::now() + PATIENCE;

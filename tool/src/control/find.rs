@@ -4,11 +4,16 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::escape::escaped;
 use crate::report::Report;
+
+/// More sockets in one directory are not asked.
+const MAX_SOCKETS: usize = 1024;
 
 /// The variable that names the directory.
 const VARIABLE: &str = "SPANLINE_CONTROL";
@@ -38,6 +43,11 @@ struct Directory {
 }
 
 impl Process {
+    /// The uid of its user.
+    pub(crate) fn user(&self) -> u32 {
+        self.directory.owner
+    }
+
     /// Whether it is of the service with this name.
     pub(crate) fn is_of(&self, service: &str) -> bool {
         self.service == file_name_of(service)
@@ -78,8 +88,14 @@ impl Process {
 impl Directory {
     /// Opens a directory, if no other user than its owner can write to it, and the owner is this user. Root opens those of
     /// all users.
-    fn open(path: PathBuf) -> io::Result<Self> {
-        let held = File::open(&path)?;
+    ///
+    /// # Errors
+    /// It is another user's, or not what its name says. A FIFO or a link that another user has put there is not followed.
+    fn open(place: Place) -> io::Result<Self> {
+        let Place { path, owner, is_chosen, .. } = place;
+        let mut flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        flags.set(OFlags::NOFOLLOW, !is_chosen);
+        let held = File::from(rustix::fs::open(&path, flags, Mode::empty())?);
         let found = held.metadata()?;
         let own = rustix::process::geteuid();
         let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
@@ -88,6 +104,9 @@ impl Directory {
         }
         if found.uid() != own.as_raw() && !own.is_root() {
             return refuse(format!("it belongs to uid {}; expected this user (uid {})", found.uid(), own.as_raw()));
+        }
+        if let Some(owner) = owner.filter(|owner| *owner != found.uid()) {
+            return refuse(format!("it belongs to uid {}; expected uid {owner}, as its name says", found.uid()));
         }
         if found.mode() & OTHERS_WRITE != 0 {
             return refuse(format!("other users can write to it (mode {:04o})", found.mode() & 0o7777));
@@ -110,12 +129,26 @@ impl Directory {
     }
 }
 
-/// Returns all processes with a socket, sorted by service and pid. A directory that cannot be used is a failure.
-pub(crate) fn processes(report: &mut Report) -> Vec<Process> {
+/// A directory that may have sockets.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    path: PathBuf,
+    /// The uid in its name.
+    owner: Option<u32>,
+    /// The user has named it. Links are followed.
+    is_chosen: bool,
+    /// That it cannot be used is a failure.
+    is_needed: bool,
+}
+
+/// Returns all processes with a socket, sorted by service and pid. A directory that cannot be used is a failure. `of_all`:
+/// also those of other users, for root.
+pub(crate) fn processes(of_all: bool, report: &mut Report) -> Vec<Process> {
     let mut found = Vec::new();
-    for (path, is_needed) in directories() {
-        match Directory::open(path.clone()) {
-            Ok(directory) => found.extend(in_directory(&Arc::new(directory))),
+    for place in places(of_all) {
+        let Place { path, is_needed, .. } = place.clone();
+        match Directory::open(place) {
+            Ok(directory) => found.extend(in_directory(&Arc::new(directory)).take(MAX_SOCKETS)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if is_needed => report.failure(&format!("{}: {error}", escaped(&path))),
             Err(_) => {}
@@ -125,47 +158,47 @@ pub(crate) fn processes(report: &mut Report) -> Vec<Process> {
     found
 }
 
-/// Returns where sockets may be, and whether a problem there is a failure. Root looks at the directories of all users.
-fn directories() -> Vec<(PathBuf, bool)> {
+/// Returns where sockets may be. `of_all`: also for other users.
+fn places(of_all: bool) -> Vec<Place> {
     let variable = std::env::var_os(VARIABLE).filter(|value| !value.is_empty() && value != "off");
     if let Some(path) = variable {
-        return vec![(path.into(), true)];
+        return vec![Place { path: path.into(), owner: None, is_chosen: true, is_needed: true }];
     }
     let session = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let own = rustix::process::geteuid();
-    let temporary = PathBuf::from(format!("/tmp/spanline-{}", own.as_raw()));
-    let mut all: Vec<_> = session.map(|session| session.join("spanline")).into_iter().chain([temporary]).collect();
-    let needed = all.len();
-    if own.is_root() {
-        all.extend(names("/run/user").map(|user| Path::new("/run/user").join(user).join("spanline")));
-        all.extend(names("/tmp").filter(|name| is_of_user(name)).map(|name| Path::new("/tmp").join(name)));
+    let own = rustix::process::geteuid().as_raw();
+    // Anybody can create the second one: it must not stop the command where the first one is used.
+    let has_session = session.is_some();
+    let session = session.map(|session| Place { path: session.join("spanline"), is_needed: true, ..Place::default() });
+    let of_user = |path: PathBuf, user: u32| Place { path, owner: Some(user), ..Place::default() };
+    let temporary = of_user(format!("/tmp/spanline-{own}").into(), own);
+    let mut all: Vec<_> = session.into_iter().chain([Place { is_needed: !has_session, ..temporary }]).collect();
+    if of_all {
+        let users = names("/run/user").filter_map(|user| user.parse().ok());
+        all.extend(users.map(|user: u32| of_user(format!("/run/user/{user}/spanline").into(), user)));
+        let users = names("/tmp").filter_map(|name| name.strip_prefix("spanline-")?.parse().ok());
+        all.extend(users.map(|user: u32| of_user(format!("/tmp/spanline-{user}").into(), user)));
     }
-    let mut once = Vec::new();
-    for (place, path) in all.into_iter().enumerate() {
-        if !once.iter().any(|(known, _)| *known == path) {
-            once.push((path, place < needed));
+    let mut once: Vec<Place> = Vec::new();
+    for place in all {
+        if !once.iter().any(|known| known.path == place.path) {
+            once.push(place);
         }
     }
     once
 }
 
-fn is_of_user(name: &str) -> bool {
-    name.strip_prefix("spanline-").is_some_and(|user| user.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn names(directory: impl AsRef<Path>) -> impl Iterator<Item = String> {
+fn names(directory: impl AsRef<std::path::Path>) -> impl Iterator<Item = String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok())
 }
 
-fn in_directory(directory: &Arc<Directory>) -> Vec<Process> {
-    let named = names(directory.reach(".")).filter_map(|name| {
+fn in_directory(directory: &Arc<Directory>) -> impl Iterator<Item = Process> {
+    names(directory.reach(".")).filter_map(|name| {
         let (service, pid) = name.strip_suffix(".sock")?.rsplit_once('.')?;
         let service = service.split_once('~').map_or(service, |(service, _)| service).to_owned();
         let pid = pid.parse().ok()?;
         Some(Process { service, pid, name, directory: Arc::clone(directory) })
-    });
-    named.collect()
+    })
 }
 
 /// Returns a service's name as the library puts it into the name of a socket.

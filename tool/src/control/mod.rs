@@ -9,5 +9,5 @@ mod select;
 pub(crate) use ask::config_request;
 pub(crate) use ask::{Reply, ask_all, request};
 pub(crate) use find::Process;
-pub(crate) use rows::{finish, print, table};
+pub(crate) use rows::{finish, pid_of, print, table};
 pub(crate) use select::Select;

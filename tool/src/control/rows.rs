@@ -21,7 +21,7 @@ impl Reply {
     }
 
     fn json(&self, process: &Process, done: &str) -> Value {
-        let mut row = json!({ "service": process.service, "pid": process.pid });
+        let mut row = json!({ "service": process.service, "pid": process.pid, "uid": process.user() });
         match self {
             Self::Done(answer) => {
                 row["result"] = done.into();
@@ -57,11 +57,19 @@ pub(crate) fn finish(
             let remarks = answer["remarks"].as_array().into_iter().flatten().filter_map(Value::as_str);
             remarks.for_each(|remark| rest += &format!("; {remark}"));
         }
-        vec![process.service.clone(), process.pid.to_string(), rest]
+        vec![process.service.clone(), pid_of(process), rest]
     });
     table(&["SERVICE", "PID", "RESULT"], rows.collect(), output)?;
     judge(replies, report);
     Ok(())
+}
+
+/// Returns the process id, with the user of a process of another user: its name could be anybody's.
+pub(crate) fn pid_of(process: &Process) -> String {
+    match process.user() {
+        user if user == rustix::process::geteuid().as_raw() => process.pid.to_string(),
+        user => format!("{} (uid {user})", process.pid),
+    }
 }
 
 /// Prints a JSON object for each process.

@@ -12,6 +12,11 @@ pub(crate) struct Select {
     /// Only this process
     #[arg(long)]
     pid: Option<u32>,
+    /// Also processes of other users, as root
+    ///
+    /// Any user can offer a socket under the name of any service. The row tells whose it is.
+    #[arg(long)]
+    pub(crate) all_users: bool,
     /// Print one JSON object per process, each on a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -20,7 +25,7 @@ pub(crate) struct Select {
 impl Select {
     /// Returns the processes, sorted. None at all is a failure.
     pub(crate) fn processes(&self, report: &mut Report) -> Vec<Process> {
-        let mut found = processes(report);
+        let mut found = processes(self.all_users, report);
         found.retain(|process| {
             self.service.as_deref().is_none_or(|service| process.is_of(service))
                 && self.pid.is_none_or(|pid| process.pid == pid)
