@@ -28,6 +28,8 @@ pub(super) struct Segment {
     pub(super) start: u64,
     pub(super) reading: Reading,
     pub(super) is_sealed: bool,
+    /// Lines were written to it since it was last synced.
+    pub(super) is_unsynced: bool,
     pub(super) last_time: Timestamp,
 }
 
@@ -91,6 +93,7 @@ impl Segment {
             start: HEADER_BYTES as u64,
             reading: Reading::default(),
             is_sealed: true,
+            is_unsynced: false,
             last_time: Timestamp::from_nanos(0),
         }
     }

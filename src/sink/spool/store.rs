@@ -187,6 +187,7 @@ impl Store {
         active.index += frames;
         active.lines = active.lines.plus(lines);
         active.last_time = last_time.unwrap_or(active.last_time);
+        active.is_unsynced = true;
         self.unsynced.lines = true;
         Ok(())
     }
@@ -204,6 +205,7 @@ impl Store {
         });
         if ended.is_ok() {
             active.bytes += end.len() as u64;
+            active.is_unsynced = false;
         }
         if self.read_at != last {
             active.close();
@@ -240,6 +242,8 @@ impl Store {
         segment.bytes += frames.len() as u64;
         segment.is_sealed = true;
         let synced = segment.file(&mut *self.disk).and_then(DiskFile::sync);
+        segment.is_unsynced = synced.is_err();
+        self.unsynced.lines |= segment.is_unsynced;
         segment.close();
         let name = segment.place.name();
         self.segments.insert(own.unwrap_or(self.segments.len()), segment);
@@ -394,10 +398,12 @@ impl Store {
 
     /// Makes lines durable, and notes how far they are acknowledged.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced.lines
-            && let Some(active) = self.segments.back_mut().filter(|last| !last.is_sealed)
-        {
-            active.file(&mut *self.disk)?.sync()?;
+        if self.unsynced.lines {
+            // Also those that were sealed because of an error, and could not be synced then.
+            for segment in self.segments.iter_mut().filter(|segment| segment.is_unsynced) {
+                segment.file(&mut *self.disk)?.sync()?;
+                segment.is_unsynced = false;
+            }
         }
         self.unsynced.lines = false;
         if self.unsynced.names {

@@ -386,3 +386,22 @@ fn warnings_and_errors_are_dropped_last() {
         world.heal();
     }
 }
+
+/// A write that fails, and cannot be undone, seals the segment before it was synced.
+#[test]
+fn a_segment_that_a_failure_has_sealed_is_synced_later() {
+    let log = || Step::Log { lines: 1, bytes: 10, level: 0 };
+    run(
+        &[
+            Step::Receives(Receives::Nothing),
+            log(),
+            Step::Unwritable(true),
+            log(),
+            Step::Sync,
+            Step::Unwritable(false),
+            log(),
+            Step::PowerCut(0),
+        ],
+        false,
+    );
+}
