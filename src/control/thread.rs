@@ -72,6 +72,11 @@ impl ControlThread {
     pub(super) fn start_in_child(self: &Arc<Self>, handle: &Handle) {
         let has_due = handle.filter_control().is_ok_and(|filters| filters.next_due().is_some());
         #[cfg(all(unix, feature = "control"))]
+        if self.socket.is_wanted() {
+            // Here, and not on the new thread: a daemon may close all descriptors next, and use their numbers itself.
+            self.socket.open(handle);
+        }
+        #[cfg(all(unix, feature = "control"))]
         let has_due = has_due || self.socket.is_wanted();
         if has_due && let Err(error) = self.start(handle.clone()) {
             handle.complain("control thread", &format!("in the forked process: {error:#}"));

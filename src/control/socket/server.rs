@@ -40,7 +40,7 @@ pub(in super::super) struct Server {
     pending: Vec<(u64, Pending)>,
     /// No peer is accepted before.
     paused_until: Option<Instant>,
-    /// The program has closed the socket, and it could not be opened again yet.
+    /// The socket is lost, and not open again yet.
     is_lost: bool,
 }
 
@@ -74,17 +74,11 @@ impl Socket {
             None => return false,
             Some(open) => server.exchange(open, until),
         };
-        let asked = match asked {
-            Some(asked) => asked,
-            None => {
-                let reopened = self.reopen(&mut held);
-                drop(held);
-                if let Err(error) = reopened {
-                    server.is_lost = true;
-                    handle.complain("control socket", &format!("{error:#}"));
-                }
-                return true;
-            }
+        let Some(asked) = asked else {
+            // A daemon that has closed all descriptors goes on to use their numbers: nothing is opened meanwhile.
+            *held = None;
+            server.is_lost = true;
+            return true;
         };
         drop(held);
         let mut answers = Vec::new();

@@ -206,19 +206,6 @@ impl Socket {
     pub(super) fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         sync::lock(&self.open)
     }
-
-    /// Replaces a socket whose descriptors the program has closed.
-    pub(super) fn reopen(&self, open: &mut Option<Open>) -> Result<(), Error> {
-        let lost = open.take();
-        let Some(plan) = self.plan.get().filter(|_| !self.is_closed.load(Ordering::Relaxed)) else { return Ok(()) };
-        if let Some(lost) = lost
-            && let Ok(directory) = place::open(&plan.directory)
-        {
-            directory.remove(&lost.name, lost.identity);
-        }
-        *open = Some(self.opened(plan)?);
-        Ok(())
-    }
 }
 
 impl Open {

@@ -72,7 +72,10 @@ impl Database {
         connection.pragma_update(None, "trusted_schema", false)?;
         let invalid = |error: Error| SetUp::Other(error.of(&format!("open {}", path.display())));
         // Nothing is changed in a database of another program.
+        let snapshot = connection.unchecked_transaction()?;
+        // All of it is read at one moment: another process may be creating it.
         let is_new = self.check(table).map_err(|error| error.map(invalid))?;
+        drop(snapshot);
         if is_new {
             // Only possible before the first table.
             connection.pragma_update(None, "page_size", PAGE_BYTES)?;

@@ -377,11 +377,14 @@ fn two_processes_write_to_one_database() {
     let path = folder.path().join("orders.db");
     let mut command = child_command(this_test!());
     command.env(FOLDER, folder.path());
-    let child = Running::start(command);
+    let mut child = Running::start(command);
     let books = logged(to(Sqlite::new(&path)), || {
         let mut seq = 0;
         // Until the other has begun, and then as many as it writes.
         until("the child's lines", || {
+            if let Some(status) = child.0.try_wait().unwrap().filter(|status| !status.success()) {
+                panic!("the child: {status}\n{}", child.stderr());
+            }
             log(Level::INFO, 0, seq);
             seq += 1;
             folder.path().join("begun").exists()
