@@ -160,16 +160,16 @@ impl Outputs {
         self.wants_thread.load(Ordering::Relaxed)
     }
 
-    /// Returns the names of the outputs, in the order of their bits.
+    /// Returns the names of the outputs, in the order of their places.
     pub(crate) fn names(&self) -> Vec<String> {
         self.current.load().iter().map(|lane| lane.name.clone()).collect()
     }
 
-    /// Returns the bit of the output with this name.
+    /// Returns the place of the output with this name.
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn bit_of(&self, name: &str) -> Result<usize, Error> {
+    pub(crate) fn place_of(&self, name: &str) -> Result<usize, Error> {
         let places = self.current.load();
         let names = places.iter().map(|lane| lane.name.as_str());
         places.place_of(name).ok_or_else(|| Error::invalid(unknown("output", name, names, &[])))

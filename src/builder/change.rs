@@ -111,7 +111,7 @@ impl Handle {
         let layer = self.layer(NO_CHANGE)?;
         let OutputChanges { new, replaces, removed: removed_names, filters: own_filters } = changes;
         let mut places = change.places();
-        let place_of = |name: &String| self.outputs().bit_of(name);
+        let place_of = |name: &String| self.outputs().place_of(name);
         let removed = removed_names.iter().map(place_of).collect::<Result<Vec<_>, _>>()?;
         own_filters.iter().try_for_each(|(name, _)| place_of(name).map(drop))?;
         let smallest_queue = new.iter().map(Output::queue_size).min().unwrap_or(MAX_QUEUE_BYTES);

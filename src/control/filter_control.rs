@@ -130,7 +130,7 @@ impl FilterControl {
         let core = &self.core;
         core.filters.change(|filters| {
             change(filters);
-            self.hold().apply(filters, |name| core.outputs.bit_of(name).ok());
+            self.hold().apply(filters, |name| core.outputs.place_of(name).ok());
         });
     }
 
@@ -179,7 +179,7 @@ impl FilterControl {
     /// See [`set`](Self::set).
     fn check(&self, directives: Option<&Directives>, change: Change<'_>) -> Result<Option<Until>, Error> {
         if let Some(output) = change.output {
-            let bit = self.core.outputs.bit_of(output)?;
+            let bit = self.core.outputs.place_of(output)?;
             if let Some(directives) = directives {
                 let checked = self.core.filters.check_bound(bit, directives);
                 checked.map_err(|error| error.of_output(output))?;
@@ -201,7 +201,7 @@ impl FilterControl {
 
     fn with_scope<T>(&self, output: Option<&str>, change: impl FnOnce(&mut Scope) -> T) -> T {
         let in_force = || {
-            let bit = self.core.outputs.bit_of(output?).ok()?;
+            let bit = self.core.outputs.place_of(output?).ok()?;
             self.core.filters.current().outputs.get(bit).cloned().flatten()
         };
         let mut state = self.hold();
@@ -211,7 +211,7 @@ impl FilterControl {
     /// Makes the state take effect. The newest state does, also if another change follows at the same time.
     fn apply(&self) {
         let core = &self.core;
-        core.filters.change(|filters| self.hold().apply(filters, |name| core.outputs.bit_of(name).ok()));
+        core.filters.change(|filters| self.hold().apply(filters, |name| core.outputs.place_of(name).ok()));
     }
 
     fn configured_text(&self, output: Option<&str>, state: &mut FilterState) -> String {

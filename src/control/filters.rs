@@ -35,7 +35,7 @@ impl Handle {
     /// ```
     pub fn output_filter(&self, output: &str) -> Result<Option<String>, Error> {
         let filters = self.filter_control()?;
-        filters.core.outputs.bit_of(output)?;
+        filters.core.outputs.place_of(output)?;
         Ok(filters.read(|state| {
             let own = state.outputs.get(output).and_then(|scope| state.own(scope));
             own.as_ref().map(Directives::to_string)

@@ -62,7 +62,7 @@ impl Socket {
         fork::let_pass();
         let mut held = self.lock();
         let asked = match &mut *held {
-            None if server.is_lost && self.may_open() => {
+            None if server.is_lost => {
                 drop(held);
                 let pause = until.map_or(PAUSE, |until| PAUSE.min(until.saturating_duration_since(Instant::now())));
                 std::thread::park_timeout(pause);
