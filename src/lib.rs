@@ -92,6 +92,8 @@ mod redact;
 mod redaction;
 mod rotation;
 pub mod schema;
+#[cfg(feature = "sealed")]
+pub mod sealed;
 #[cfg(feature = "config")]
 mod settings;
 pub mod sink;

@@ -1,0 +1,118 @@
+//! The keys of batches. Each is used once, and the chain moves on after each block: what was sealed before cannot be opened
+//! with what the process still holds.
+
+use aes_gcm_siv::aead::{AeadInPlace, KeyInit};
+use aes_gcm_siv::{Aes256GcmSiv, Nonce, Tag};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::error::Error;
+
+/// A segment's secret, and each secret of fields.
+pub(super) type Secret = Zeroizing<[u8; 32]>;
+
+/// The bytes that make a key different from all others, also where a process was cloned.
+pub(super) type Fresh = [u8; 16];
+
+/// How many bytes AES adds.
+pub(super) const TAG_BYTES: usize = 16;
+
+/// The chain key of one block.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(super) struct ChainKey([u8; 32]);
+
+impl ChainKey {
+    /// Returns the chain key of a segment's first block.
+    pub(super) fn new(secret: &Secret) -> Self {
+        Self::extract(b"spanline/1/chain", secret)
+    }
+
+    /// Returns the key from which those of fields are derived.
+    pub(super) fn of_fields(secret: &Secret) -> Self {
+        Self::extract(b"spanline/1/field", secret)
+    }
+
+    fn extract(salt: &[u8], secret: &Secret) -> Self {
+        let (mut extracted, _) = Hkdf::<Sha256>::extract(Some(salt), secret.as_slice());
+        let key = Self(extracted.into());
+        extracted.as_mut_slice().zeroize();
+        key
+    }
+
+    /// Returns the chain key of the next block.
+    pub(super) fn next(&self) -> Self {
+        let mut next = Self([0; 32]);
+        self.expand(&[b"spanline/1/next"], &mut next.0);
+        next
+    }
+
+    /// Returns the cipher of a batch.
+    pub(super) fn batch(&self, fresh: &Fresh) -> BatchCipher {
+        self.cipher(b"spanline/1/batch", fresh)
+    }
+
+    /// Returns the cipher of a field's value.
+    pub(super) fn field(&self, fresh: &Fresh) -> BatchCipher {
+        self.cipher(b"spanline/1/field", fresh)
+    }
+
+    fn cipher(&self, label: &[u8], fresh: &Fresh) -> BatchCipher {
+        let mut bytes = Zeroizing::new([0; 44]);
+        self.expand(&[label, fresh], &mut *bytes);
+        let (key, nonce) = bytes.split_at(32);
+        BatchCipher { cipher: Aes256GcmSiv::new(key.into()), nonce: *Nonce::from_slice(nonce) }
+    }
+
+    fn expand(&self, labels: &[&[u8]], bytes: &mut [u8]) {
+        // It fails only for other lengths than those above: for less than 32 bytes of key, or 8 KiB of output.
+        let expanded = Hkdf::<Sha256>::from_prk(&self.0).map(|key| key.expand_multi_info(labels, bytes));
+        debug_assert!(matches!(expanded, Ok(Ok(()))));
+    }
+}
+
+/// Seals or opens one text.
+pub(super) struct BatchCipher {
+    cipher: Aes256GcmSiv,
+    nonce: Nonce,
+}
+
+impl BatchCipher {
+    /// Encrypts `text` in place, and appends the tag.
+    pub(super) fn seal(self, associated: &[u8], text: &mut Vec<u8>) -> Result<(), Error> {
+        let tag = self
+            .cipher
+            .encrypt_in_place_detached(&self.nonce, associated, text)
+            .map_err(|_| Error::rejected("seal lines: they are too long"))?;
+        text.extend_from_slice(&tag);
+        Ok(())
+    }
+
+    /// Decrypts `sealed` in place, and removes the tag. Returns whether it was sealed with this key and `associated`.
+    pub(super) fn open(self, associated: &[u8], sealed: &mut Vec<u8>) -> bool {
+        let Some(end) = sealed.len().checked_sub(TAG_BYTES) else { return false };
+        let tag = *Tag::from_slice(sealed.get(end..).unwrap_or_default());
+        sealed.truncate(end);
+        self.cipher.decrypt_in_place_detached(&self.nonce, associated, sealed, &tag).is_ok()
+    }
+}
+
+/// Fills bytes with random numbers of the kernel.
+pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(bytes)
+        .map_err(|error| Error::retry(format!("seal: the system has no random numbers ({error})")))
+}
+
+/// Returns a new secret.
+pub(super) fn new_secret() -> Result<Secret, Error> {
+    let mut secret = Zeroizing::new([0; 32]);
+    fill_random(&mut *secret)?;
+    Ok(secret)
+}
+
+/// Returns bytes that nothing else has.
+pub(super) fn fresh() -> Result<Fresh, Error> {
+    let mut fresh = [0; 16];
+    fill_random(&mut fresh)?;
+    Ok(fresh)
+}

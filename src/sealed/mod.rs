@@ -1,0 +1,25 @@
+//! Sealed logs: encrypted for recipients, and signed, so that a change shows. No I/O and no threads: the writer, the reader
+//! and fields use it.
+//!
+//! [*Sealed logs*](crate::docs::sealed) is the threat model, and [*The format of sealed files*](crate::docs::sealed_format)
+//! the format, byte by byte. This module implements no cryptography. It combines that of age, RustCrypto and dalek:
+//!
+//! - [`Recipients`] wraps a segment's secret with age, and [`Key`] unwraps it.
+//! - `chain` derives the keys of batches, and wipes what it no longer needs.
+//! - `signing` signs blocks, and certifies the next key.
+//! - `header` and `block` lay out bytes; `sealer` writes a segment, and `opener` reads one.
+//! - `audit` compares the segments of a log.
+
+mod block;
+mod chain;
+mod finding;
+mod header;
+mod key;
+mod opener;
+mod recipients;
+mod sealer;
+mod signing;
+
+pub use self::key::Key;
+pub use self::recipients::Recipients;
+pub use self::signing::{Signer, Verifier};
