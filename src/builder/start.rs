@@ -205,6 +205,8 @@ impl Output {
             limit,
             redactor: Redactor::new(common.rules.as_ref(), self.strips_ansi),
             path: self.profile.path.as_deref().map(resolved),
+            #[cfg(feature = "sealed")]
+            head: self.profile.head,
             predecessors,
             common: common.clone(),
         })

@@ -257,6 +257,19 @@ impl Handle {
         Metrics { services, outputs }
     }
 
+    /// Returns how far the chain of each sealed output has come: its name, and a head for `spanline verify --expect`.
+    ///
+    /// The files alone cannot show that their end was replaced or removed. A head that is kept elsewhere can.
+    #[cfg(feature = "sealed")]
+    pub fn seal_heads(&self) -> Vec<(String, String)> {
+        let (lanes, _) = self.outputs.lanes_and_past_events();
+        let heads = lanes.iter().filter_map(|lane| {
+            let head = (*crate::sync::lock(lane.head.as_ref()?))?;
+            Some((lane.name.clone(), head.to_string()))
+        });
+        heads.collect()
+    }
+
     /// Gives the order to all outputs before it waits, so that they work in parallel.
     fn order(&self, command: Command, timeout: Duration) -> Result<(), Error> {
         let deadline = after(Instant::now(), timeout);

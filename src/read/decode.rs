@@ -1,44 +1,81 @@
 //! Decompresses segments with the decoders that the crate's features include.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use crate::error::Error;
 use crate::rotation::Compression;
 
 /// The bytes of a file as they are stored.
-type Source = Box<dyn Read + Send>;
+pub(super) type Source = Box<dyn Read + Send>;
 
-/// Returns a reader of what `file` held before it was compressed.
+/// What a sealed file begins with.
+const SEALED: [u8; 16] = *b"spanline-sealed\n";
+
+/// What opens sealed files.
+#[cfg(feature = "sealed")]
+pub(super) type Key = crate::sealed::Key;
+
+/// What opens sealed files: nothing.
+#[cfg(not(feature = "sealed"))]
+#[derive(Clone, Debug)]
+pub(super) enum Key {}
+
+/// Returns a reader of the lines in `file`: decompressed, and opened with `key`. `is_live`: whether a writer has it open.
 ///
 /// # Errors
-/// Without the feature that it needs, the error names the feature.
-pub(super) fn decoder(compression: Compression, file: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+/// Without the feature that it needs, the error names the feature. A sealed file needs a key.
+pub(super) fn decoder(
+    compression: Compression,
+    file: Source,
+    path: &Path,
+    key: Option<&Key>,
+    is_live: impl FnOnce() -> bool,
+) -> Result<Source, Error> {
     match compression {
-        Compression::Plain => Ok(file),
+        Compression::Plain => plain(file, path, key, is_live),
         Compression::Gzip => gzip(file, path),
         Compression::Zstd => zstd(file, path),
     }
 }
 
+fn plain(mut file: Source, path: &Path, key: Option<&Key>, is_live: impl FnOnce() -> bool) -> Result<Source, Error> {
+    let mut start = Vec::with_capacity(SEALED.len());
+    file.by_ref().take(SEALED.len() as u64).read_to_end(&mut start).map_err(super::open::failed("read", path))?;
+    let is_sealed = start == SEALED;
+    let file = Box::new(Cursor::new(start).chain(file));
+    if is_sealed { sealed(file, path, key, is_live) } else { Ok(file) }
+}
+
+#[cfg(feature = "sealed")]
+fn sealed(file: Source, path: &Path, key: Option<&Key>, is_live: impl FnOnce() -> bool) -> Result<Source, Error> {
+    super::sealed::sealed(file, path, key, is_live())
+}
+
+#[cfg(not(feature = "sealed"))]
+fn sealed(_: Source, path: &Path, _: Option<&Key>, _: impl FnOnce() -> bool) -> Result<Source, Error> {
+    let path = path.display();
+    Err(Error::invalid(format!("open {path}: it is sealed; enable spanline's feature `sealed`, and pass its key")))
+}
+
 #[cfg(feature = "gzip")]
-fn gzip(file: Source, _: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn gzip(file: Source, _: &Path) -> Result<Source, Error> {
     Ok(Box::new(Decoder { compression: "gzip", source: flate2::read::MultiGzDecoder::new(file) }))
 }
 
 #[cfg(not(feature = "gzip"))]
-fn gzip(_: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn gzip(_: Source, path: &Path) -> Result<Source, Error> {
     Err(missing("gzip", path))
 }
 
 #[cfg(feature = "zstd")]
-fn zstd(file: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn zstd(file: Source, path: &Path) -> Result<Source, Error> {
     let source = zstd::stream::read::Decoder::new(file).map_err(super::open::failed("open", path))?;
     Ok(Box::new(Decoder { compression: "zstd", source }))
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstd(_: Source, path: &Path) -> Result<Box<dyn Read + Send>, Error> {
+fn zstd(_: Source, path: &Path) -> Result<Source, Error> {
     Err(missing("zstd", path))
 }
 

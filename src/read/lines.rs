@@ -4,8 +4,9 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::{fmt, vec};
 
+use super::decode::Key;
 use super::open::failed;
-use super::segment::Segment;
+use super::segment::{Segment, is_damage};
 use crate::error::Error;
 
 /// How much is read at once.
@@ -39,6 +40,7 @@ pub struct Lines {
     /// Is reported after the line that it cut short.
     failure: Option<Error>,
     max_line_bytes: usize,
+    key: Option<Key>,
 }
 
 impl Lines {
@@ -56,7 +58,15 @@ impl Lines {
             is_torn: false,
             failure: None,
             max_line_bytes: Self::DEFAULT_MAX_LINE_BYTES,
+            key: None,
         }
+    }
+
+    /// Sets the key that opens sealed segments.
+    #[cfg(feature = "sealed")]
+    pub fn key(mut self, key: &crate::sealed::Key) -> Self {
+        self.key = Some(key.clone());
+        self
     }
 
     /// Sets the longest line, in bytes without its newline; [`Self::DEFAULT_MAX_LINE_BYTES`] unless set.
@@ -80,7 +90,7 @@ impl Lines {
             }
             let Some(reader) = &mut self.reader else {
                 let Some(segment) = self.rest.next() else { return Ok(None) };
-                let opened = segment.open();
+                let opened = segment.open_with(self.key.as_ref());
                 self.segment = Some(segment);
                 let reader = opened?;
                 self.path = reader.path;
@@ -102,6 +112,7 @@ impl Lines {
                     )));
                 }
                 Ok(End::File) => self.reader = None,
+                Err(error) if is_damage(&error) => return Err(Error::rejected(error.to_string())),
                 Err(error) => {
                     self.reader = None;
                     self.failure = Some(failed("read", &self.path)(error));

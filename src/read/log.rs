@@ -159,6 +159,8 @@ impl Log {
             let are_older = numbered.last().is_some_and(|last| last.stored().written_at() < newest);
             let at = if are_older { 0 } else { segments.len() };
             segments.splice(at..at, numbered.into_iter().map(Numbered::into_segment));
+            #[cfg(feature = "sealed")]
+            segments.extend(self.of_children(names).map_err(failed("list", &self.directory()))?);
             segments.extend(
                 before.zip(file).map(|(metadata, file)| {
                     Segment::active(self.path.clone(), file.map(Arc::new), Stored::of(&metadata))
@@ -183,6 +185,22 @@ impl Log {
             Some(directory) if directory != Path::new("") => directory.to_owned(),
             _ => PathBuf::from("."),
         }
+    }
+
+    /// Returns the files that forked processes write to, or have left.
+    #[cfg(feature = "sealed")]
+    fn of_children(&self, names: &SegmentNames) -> io::Result<Vec<Segment>> {
+        let mut segments = Vec::new();
+        for entry in fs::read_dir(self.directory()).into_iter().flatten() {
+            let path = entry?.path();
+            let is_of_child = path.file_name().and_then(OsStr::to_str).is_some_and(|name| names.is_writer(name));
+            if let Some(file) = is_of_child.then(|| open(&path).ok()).flatten() {
+                let stored = Stored::of(&file.metadata()?);
+                segments.push(Segment::active(path, Some(Arc::new(file)), stored));
+            }
+        }
+        segments.sort_by_key(Segment::written_at);
+        Ok(segments)
     }
 
     /// Opens the active file, if there is one. An unreadable one is listed, too: reading it reports the error.
@@ -231,13 +249,21 @@ pub fn logs(directory: impl AsRef<Path>) -> Result<Vec<Log>, Error> {
             if directory.join(active).is_file() {
                 actives.insert(active.to_owned());
             }
-        } else if name.ends_with(".log") {
+        } else if name.ends_with(".log") && !is_of_child(name) {
             actives.insert(name.to_owned());
         }
     }
     let log =
         |active: String| Log { path: directory.join(&active), files: Files::All(Arc::new(SegmentNames::new(&active))) };
     Ok(actives.into_iter().map(log).collect())
+}
+
+/// Returns whether a file is one that a forked process writes to: it belongs to the log of its parent.
+fn is_of_child(name: &str) -> bool {
+    #[cfg(feature = "sealed")]
+    return SegmentNames::of_writer(name).is_some();
+    #[cfg(not(feature = "sealed"))]
+    return name.is_empty();
 }
 
 /// Returns the closed segments in `directory`.

@@ -14,6 +14,10 @@
 //! A line is any bytes up to a newline. It need not be JSON or UTF-8. A last line without a newline is returned as it
 //! is: it was torn by a crash, or its write is under way. Memory is bounded by [`Lines::max_line_bytes`].
 //!
+//! # Sealed logs
+//! With the feature `sealed`, `Lines::key` sets the key that opens the segments of a sealed log, and `verify` checks them.
+//! Damage is an error, and the next call returns what follows it.
+//!
 //! # Examples
 //! ```
 //! # fn main() -> Result<(), spanline::Error> {
@@ -34,9 +38,13 @@ mod lines;
 mod log;
 mod numbered;
 mod open;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod segment;
 
 pub use self::lines::Lines;
 pub use self::log::{Log, logs, segments};
+#[cfg(feature = "sealed")]
+pub use self::sealed::verify;
 pub use self::segment::{Reader, Segment};
 pub use crate::rotation::Compression;

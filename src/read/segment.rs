@@ -1,12 +1,12 @@
 //! One file of a log.
 
 use std::fmt;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::decode::decoder;
+use super::decode::{Key, Source, decoder};
 use super::lines::Lines;
 use super::open::{failed, open, read_at};
 use crate::error::Error;
@@ -125,7 +125,7 @@ impl Segment {
         self.position().map(|position| position.sequence)
     }
 
-    /// Opens it for reading, decompressed.
+    /// Opens it for reading, decompressed. A sealed segment needs a key: see [`lines`](Self::lines).
     ///
     /// Each call starts at the beginning. A segment that was compressed since it was listed is opened decompressed.
     ///
@@ -133,23 +133,54 @@ impl Segment {
     /// The file cannot be opened, it has been removed since it was listed, or the feature that decompresses it is not
     /// enabled.
     pub fn open(&self) -> Result<Reader, Error> {
-        if let Role::Active(Some(file)) | Role::Numbered(Some(file)) | Role::Ended(_, Some(file)) = &self.role {
+        self.open_with(None)
+    }
+
+    pub(super) fn open_with(&self, key: Option<&Key>) -> Result<Reader, Error> {
+        let (path, compression, source) = self.open_stored()?;
+        let source = decoder(compression, source, &path, key, || self.is_live())?;
+        Ok(Reader { path, source })
+    }
+
+    /// Opens it as it is stored. Returns where it was found.
+    fn open_stored(&self) -> Result<(PathBuf, Compression, Source), Error> {
+        if let Some(file) = self.held() {
             let source = Box::new(Shared { file: Arc::clone(file), offset: 0 });
-            let source = decoder(self.compression, source, &self.path)?;
-            return Ok(Reader { path: self.path.clone(), source });
+            return Ok((self.path.clone(), self.compression, source));
         }
         for (path, compression) in self.places() {
             match open(&path) {
-                Ok(file) => {
-                    let source = decoder(compression, Box::new(file), &path)?;
-                    return Ok(Reader { path, source });
-                }
+                Ok(file) => return Ok((path, compression, Box::new(file))),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(failed("open", &path)(error)),
             }
         }
         let path = self.path.display();
         Err(Error::retry(format!("open {path}: it was removed after it was listed; its lines are missing here")))
+    }
+
+    /// Opens it as it is stored.
+    #[cfg(feature = "sealed")]
+    pub(super) fn stored(&self) -> Result<Source, Error> {
+        self.open_stored().map(|(_, _, source)| source)
+    }
+
+    /// Returns the file that stays open.
+    fn held(&self) -> Option<&Arc<File>> {
+        match &self.role {
+            Role::Active(file) | Role::Numbered(file) | Role::Ended(_, file) => file.as_ref(),
+            Role::Closed(..) | Role::Single => None,
+        }
+    }
+
+    /// Returns whether the writer of a sealed file has it open: it holds the file's lock.
+    pub(super) fn is_live(&self) -> bool {
+        let Some(file) = self.held() else { return false };
+        let is_locked = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        if !is_locked {
+            let _ = file.unlock();
+        }
+        is_locked
     }
 
     /// Returns its lines.
@@ -191,6 +222,8 @@ impl Reader {
 impl Read for Reader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.source.read(bytes).map_err(|error| match error.kind() {
+            // It names the path, and has to be recognized.
+            _ if is_damage(&error) => error,
             // Callers try again by this kind alone.
             ErrorKind::Interrupted => error,
             kind => io::Error::new(kind, format!("read {}: {error}", self.path.display())),
@@ -202,6 +235,14 @@ impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// Returns whether an error is damage of a sealed file, behind which reading goes on.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    #[cfg(feature = "sealed")]
+    return error.get_ref().is_some_and(|inner| inner.is::<super::sealed::Damage>());
+    #[cfg(not(feature = "sealed"))]
+    return matches!(error.get_ref(), Some(_) if false);
 }
 
 /// Reads the shared active file from its beginning.

@@ -217,6 +217,31 @@ impl SegmentNames {
         format!(".{}.lock", self.active)
     }
 
+    /// Returns the name of the file that a forked process writes to until it is closed.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn writer(&self, process: u32) -> String {
+        format!("{}writer-{process}{}", self.prefix, self.suffix)
+    }
+
+    /// Returns the names of the log that the file of a forked process belongs to.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn of_writer(name: &str) -> Option<Self> {
+        let suffix = name.rfind('.').map_or("", |dot| &name[dot..]);
+        [suffix, ""].into_iter().find_map(|suffix| {
+            let (stem, _process) = name.strip_suffix(suffix)?.rsplit_once(".writer-")?;
+            let names = Self::new(&format!("{stem}{suffix}"));
+            names.is_writer(name).then_some(names)
+        })
+    }
+
+    /// Returns whether it is the name of a file that a forked process writes to.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn is_writer(&self, name: &str) -> bool {
+        let process =
+            || name.strip_prefix(&*self.prefix)?.strip_prefix("writer-")?.strip_suffix(&*self.suffix)?.parse().ok();
+        process().is_some_and(|process| self.writer(process) == name)
+    }
+
     /// Returns how long a name of this log can become, in bytes.
     pub(crate) fn longest(&self, compression: Compression) -> usize {
         let last = match self.is_numbered {

@@ -99,8 +99,7 @@ impl BatchCipher {
 
 /// Fills bytes with random numbers of the kernel.
 pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Error> {
-    getrandom::fill(bytes)
-        .map_err(|error| Error::retry(format!("seal: the system has no random numbers ({error})")))
+    getrandom::fill(bytes).map_err(|error| Error::retry(format!("seal: the system has no random numbers ({error})")))
 }
 
 /// Returns a new secret.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Blocks of a segment, with the numbers of their lines in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     pub(super) first: u32,
     pub(super) last: u32,
     /// The first line, and the one after the last.
@@ -13,7 +13,7 @@ pub(super) struct Blocks {
 
 /// What is wrong with a segment by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(crate) enum Finding {
     /// The header is not what its writer signed.
     Header,
     /// Bytes that are no block.
@@ -24,8 +24,6 @@ pub(super) enum Finding {
     Signature { position: u32 },
     /// It is signed, but was not sealed with this segment's secret.
     Forged { position: u32 },
-    /// It belongs to another segment.
-    Foreign { at: u64 },
     /// They are not there.
     Missing(Blocks),
     /// It stands after a later one.
@@ -42,11 +40,9 @@ pub(super) enum Finding {
     NoEnd { lines: u64 },
 }
 
-impl Finding {
-    /// Returns whether a crash explains it, or a writer that still writes.
-    pub(super) fn is_of_a_crash(&self) -> bool {
-        matches!(self, Self::Torn { .. } | Self::NoEnd { .. })
-    }
+/// Returns whether a crash explains it, or a writer that still writes.
+pub(crate) fn is_of_a_crash(finding: &Finding) -> bool {
+    matches!(finding, Finding::Torn { .. } | Finding::NoEnd { .. })
 }
 
 impl fmt::Display for Finding {
@@ -55,13 +51,18 @@ impl fmt::Display for Finding {
             Self::Header => write!(f, "the header was changed"),
             Self::Bytes { at, count } => write!(f, "{count} bytes at byte {at} are no block"),
             Self::Damaged { position, at } => write!(f, "block {position}, at byte {at}, was changed"),
-            Self::Signature { position } => write!(f, "the signature of block {position} was changed; its lines are intact"),
-            Self::Forged { position } => {
-                write!(f, "block {position} is forged: its signature is right, but its lines are not sealed with the segment's secret")
+            Self::Signature { position } => {
+                write!(f, "the signature of block {position} was changed; its lines are intact")
             }
-            Self::Foreign { at } => write!(f, "the block at byte {at} belongs to another segment"),
+            Self::Forged { position } => {
+                write!(
+                    f,
+                    "block {position} is forged: its signature is right, but its lines are not sealed with the segment's secret"
+                )
+            }
             Self::Missing(Blocks { first, last, lines: (from, to) }) => {
-                let which = if first == last { format!("block {first} is") } else { format!("blocks {first} to {last} are") };
+                let which =
+                    if first == last { format!("block {first} is") } else { format!("blocks {first} to {last} are") };
                 write!(f, "{which} missing, with {} lines", to.saturating_sub(*from))
             }
             Self::Moved { position } => write!(f, "block {position} stands after a later one"),

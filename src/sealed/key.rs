@@ -33,7 +33,9 @@ impl Key {
             return Err(Error::invalid("key: its file is sealed with a passphrase; pass the passphrase too"));
         }
         let file = age::IdentityFile::from_buffer(Cursor::new(text)).map_err(|error| {
-            Error::invalid(format!("key: expected lines with `AGE-SECRET-KEY-1…`, as `spanline keygen` writes them; {error}"))
+            Error::invalid(format!(
+                "key: expected lines with `AGE-SECRET-KEY-1…`, as `spanline keygen` writes them; {error}"
+            ))
         })?;
         let identities =
             file.into_identities().map_err(|error| Error::invalid(format!("key: {error}")).with_source(error))?;

@@ -10,9 +10,11 @@
 //! - `header` and `block` lay out bytes; `sealer` writes a segment, and `opener` reads one.
 //! - `audit` compares the segments of a log.
 
+mod audit;
 mod block;
 mod chain;
 mod finding;
+mod found;
 mod header;
 mod key;
 mod opener;
@@ -20,6 +22,12 @@ mod recipients;
 mod sealer;
 mod signing;
 
+pub(crate) use self::audit::Checked;
+pub use self::audit::{Checks, Report, Row, State};
+pub(crate) use self::finding::{Finding, is_of_a_crash};
+pub(crate) use self::found::inspect;
 pub use self::key::Key;
+pub(crate) use self::opener::{Item, Opener};
 pub use self::recipients::Recipients;
+pub(crate) use self::sealer::{Batch, Head, Sealer};
 pub use self::signing::{Signer, Verifier};

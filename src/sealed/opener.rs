@@ -17,6 +17,9 @@ const READ_BYTES: usize = 256 << 10;
 /// A block whose signature is wrong is tried this far ahead: its position may be wrong, too.
 const FAR: u32 = 4096;
 
+/// So many damaged blocks of one segment are compared with other segments.
+const MOST_FOREIGN: usize = 1000;
+
 /// Reads one segment.
 pub(crate) struct Opener<R> {
     source: Buffered<R>,
@@ -51,6 +54,8 @@ pub(super) struct Progress {
     pub(super) times: Option<(i64, i64)>,
     /// The highest retention mark in blocks.
     pub(super) removed: u64,
+    /// Damaged blocks, to find where they come from: place, digest, signature.
+    pub(super) foreign: Vec<(u64, Digest, [u8; SIGNATURE_BYTES])>,
     pub(super) is_ended: bool,
     is_finished: bool,
     waiting: Vec<Finding>,
@@ -125,6 +130,11 @@ impl<R: Read> Opener<R> {
         }
     }
 
+    /// Returns what is missing to open it, and for whom it is sealed.
+    pub(crate) fn needs_key(&self) -> String {
+        format!("expected a key, as `Lines::key` takes it{}", sealed_for(&self.header.header.recipients))
+    }
+
     /// Returns where the segment ends.
     pub(super) fn last(&self) -> Position {
         let digest = self.progress.seen.last_key_value().map_or(self.header.digest, |(_, digest)| *digest);
@@ -160,7 +170,8 @@ impl<R: Read> Opener<R> {
         }
         let block = self.source.unread().get(..bytes).unwrap_or_default();
         let (head_bytes, rest) = block.split_at(HEAD_BYTES);
-        let payload = rest.get(..head.payload_bytes as usize).unwrap_or_default();
+        let (payload, signature) = rest.split_at(head.payload_bytes as usize);
+        let signature = <[u8; SIGNATURE_BYTES]>::try_from(signature).ok();
         let is_known = self.progress.seen.contains_key(&head.position);
         let text = match head.kind {
             Kind::Lines if is_signed || head.position < self.progress.next.0.saturating_add(FAR) => {
@@ -188,6 +199,9 @@ impl<R: Read> Opener<R> {
         };
         if !is_intact {
             self.progress.waiting.push(Finding::Damaged { position: head.position, at });
+            self.progress
+                .foreign
+                .extend(signature.filter(|_| self.progress.foreign.len() < MOST_FOREIGN).map(|it| (at, digest, it)));
             self.progress.skip(&head);
             return Ok(None);
         }
@@ -339,7 +353,9 @@ impl Progress {
 
     /// Returns whether a block was missing so far.
     fn fill_gap(&mut self, position: u32) -> bool {
-        let Some(place) = self.gaps.iter().position(|gap| (gap.first..=gap.last).contains(&position)) else { return false };
+        let Some(place) = self.gaps.iter().position(|gap| (gap.first..=gap.last).contains(&position)) else {
+            return false;
+        };
         let gap = self.gaps.remove(place);
         // The numbers of lines between two missing blocks are not known: the first rest keeps them.
         let rests = [
@@ -408,10 +424,15 @@ fn find(bytes: &[u8]) -> Option<usize> {
 /// Returns why there is no whole header.
 fn truncated(bytes: &[u8]) -> String {
     let names = bytes.get(24..).map(|names| {
-        let length = bytes.get(18..20).and_then(|length| <[u8; 2]>::try_from(length).ok()).map_or(0, u16::from_be_bytes);
+        let length =
+            bytes.get(18..20).and_then(|length| <[u8; 2]>::try_from(length).ok()).map_or(0, u16::from_be_bytes);
         String::from_utf8_lossy(names.get(..usize::from(length)).unwrap_or(names)).into_owned()
     });
-    format!("its header is cut after {} bytes{}", bytes.len(), names.map(|names| sealed_for(&names)).unwrap_or_default())
+    format!(
+        "its header is cut after {} bytes{}",
+        bytes.len(),
+        names.map(|names| sealed_for(&names)).unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -473,7 +494,10 @@ mod tests {
         let joined = |places: &[usize]| places.iter().map(|place| parts[*place].clone()).collect::<Vec<_>>().concat();
         let check = |bytes: &[u8], text: &str, findings: &[&str]| {
             let found = opened(bytes, Some(&key));
-            assert_eq!((found.0.as_str(), found.1.iter().map(String::as_str).collect::<Vec<_>>()), (text, findings.to_vec()));
+            assert_eq!(
+                (found.0.as_str(), found.1.iter().map(String::as_str).collect::<Vec<_>>()),
+                (text, findings.to_vec())
+            );
         };
         let all = "line 0\nline 1\nline 2\nline 3\n";
         check(&joined(&[0, 1, 3, 4, 5]), "line 0\nline 2\nline 3\n", &["block 1 is missing, with 1 lines"]);
@@ -482,9 +506,11 @@ mod tests {
         let swapped = "line 0\nline 2\nline 1\nline 3\n";
         check(&joined(&[0, 1, 3, 2, 4, 5]), swapped, &["block 1 stands after a later one"]);
         check(&joined(&[0, 1, 2, 3, 4]), all, &["ended without a seal, 4 lines readable"]);
-        check(&[joined(&[0, 1]), other[2].clone(), joined(&[3, 4, 5])].concat(), "line 0\nline 2\nline 3\n", &[
-            &format!("block 1, at byte {}, was changed", parts[0].len() + parts[1].len()),
-        ]);
+        check(
+            &[joined(&[0, 1]), other[2].clone(), joined(&[3, 4, 5])].concat(),
+            "line 0\nline 2\nline 3\n",
+            &[&format!("block 1, at byte {}, was changed", parts[0].len() + parts[1].len())],
+        );
         check(&joined(&[0, 1, 2, 3, 4, 5, 3]), all, &["block 2 is there twice"]);
     }
 
@@ -526,8 +552,14 @@ mod tests {
         let whole = parts(&recipients, 1).concat();
         let names = recipients.names();
         let error = |bytes: &[u8]| Opener::new(bytes, Some(&other), "a.log").err().unwrap().to_string();
-        assert_eq!(error(&whole), format!("open a.log: this key is not one of its recipients; it is sealed for {names}"));
-        assert_eq!(error(&whole[..200]), format!("open a.log: its header is cut after 200 bytes; it is sealed for {names}"));
+        assert_eq!(
+            error(&whole),
+            format!("open a.log: this key is not one of its recipients; it is sealed for {names}")
+        );
+        assert_eq!(
+            error(&whole[..200]),
+            format!("open a.log: its header is cut after 200 bytes; it is sealed for {names}")
+        );
         let mut later = whole;
         later[17] = 2;
         let expected = "open a.log: it has version 2 of the format; this program reads up to 1; it is sealed for ";

@@ -132,5 +132,8 @@ fn mistake(word: &str) -> String {
     }
     let start: String = word.chars().take(16).collect();
     let rest = if word.chars().count() > 16 { "…" } else { "" };
-    format!("recipients: `{}{rest}` is no recipient; expected `age1…`, as `spanline keygen` prints it", start.escape_default())
+    format!(
+        "recipients: `{}{rest}` is no recipient; expected `age1…`, as `spanline keygen` prints it",
+        start.escape_default()
+    )
 }

@@ -199,8 +199,6 @@ impl Sealer {
             (Some(Pending::Begun(open)), segment) => {
                 *segment = Some(open);
                 self.number += 1;
-                // The key that has certified this segment.
-                self.before = None;
             }
             (Some(Pending::Block { chain_key, digest, lines, removed }), Some(open)) => {
                 (open.chain_key, open.digest) = (chain_key, digest);
@@ -208,6 +206,8 @@ impl Sealer {
                 open.lines += u64::from(lines);
                 self.next_line += u64::from(lines);
                 self.removed = removed;
+                // The key that has certified this segment.
+                self.before = None;
             }
             _ => {}
         }
@@ -221,9 +221,29 @@ impl Sealer {
         }
     }
 
-    /// Returns whether a segment is being written.
-    pub(crate) fn is_open(&self) -> bool {
-        self.segment.is_some()
+    /// The segment that was closed last is called `file` now, if that is its head.
+    pub(crate) fn renamed(&mut self, head: Head, file: &str) {
+        if let Some(before) = self.before.as_mut().filter(|before| before.position == head.0) {
+            before.name = file.to_owned();
+        }
+    }
+
+    /// Returns whether the segment has no block: its file may be removed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segment.as_ref().is_some_and(|open| open.position == 0)
+    }
+
+    /// The file of the segment that has no block is gone.
+    pub(crate) fn discard(&mut self) {
+        if self.is_empty() {
+            self.segment = None;
+            self.number -= 1;
+        }
+    }
+
+    /// Returns whether no segment was begun.
+    pub(crate) fn is_new(&self) -> bool {
+        self.number == 0
     }
 
     /// Returns whether the segment that is being written has a line.
@@ -246,7 +266,10 @@ impl Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer").field("recipients", &self.recipients).field("head", &self.head()).finish_non_exhaustive()
+        f.debug_struct("Sealer")
+            .field("recipients", &self.recipients)
+            .field("head", &self.head())
+            .finish_non_exhaustive()
     }
 }
 

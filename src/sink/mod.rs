@@ -98,6 +98,8 @@ pub use writer::Writer;
 pub(crate) use directory::SocketDirectory;
 pub(crate) use lines::{CHUNK_BYTES, Offer};
 pub(crate) use own_thread::{enter as enter_thread, is_client_thread, next_owner, owner_of_thread};
+#[cfg(feature = "sealed")]
+pub(crate) use profile::SharedHead;
 pub(crate) use profile::{Batching, Wanted, resolved};
 
 use crate::error::Error;

@@ -38,9 +38,16 @@ pub struct Profile {
     pub(crate) clock: ClockUse,
     /// Gets the files of the other outputs, for a sink whose files are known only later.
     pub(crate) avoids: Option<Arc<OnceLock<Vec<PathBuf>>>>,
+    /// How far the chain of a sealed log has come.
+    #[cfg(feature = "sealed")]
+    pub(crate) head: Option<SharedHead>,
     /// Whether systemd's journal reads the stream; `None` for what is no standard stream.
     pub(crate) is_journal: Option<bool>,
 }
+
+/// How far the chain of a sealed log has come; `None` before its first segment.
+#[cfg(feature = "sealed")]
+pub(crate) type SharedHead = Arc<std::sync::Mutex<Option<crate::sealed::Head>>>;
 
 /// How many lines a sink wants at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +102,8 @@ impl Profile {
             is_schema_fixed: false,
             clock: ClockUse::default(),
             avoids: None,
+            #[cfg(feature = "sealed")]
+            head: None,
             is_journal: None,
         }
     }
@@ -171,6 +180,13 @@ impl Profile {
     pub(crate) fn fixed_schema(mut self, schema: impl Schema) -> Self {
         self.is_schema_fixed = true;
         self.schema(schema)
+    }
+
+    /// Sets where the head of a sealed log is kept.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn sealed(mut self, head: &SharedHead) -> Self {
+        self.head = Some(Arc::clone(head));
+        self
     }
 
     /// Sets whether systemd's journal reads the standard stream that the sink writes.

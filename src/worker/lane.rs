@@ -28,6 +28,8 @@ use crate::record::{Clock, Statics, Timestamp, discard};
 use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Schema;
+#[cfg(feature = "sealed")]
+use crate::sink::SharedHead;
 use crate::sink::{Batching, Control, OwnThreads, Sink, Wanted, is_client_thread, next_owner};
 
 /// In a forked child a thread may hang as it starts, in a lock of the standard library's that the parent held. A thread
@@ -48,6 +50,9 @@ pub(crate) struct Lane {
     pub(crate) name: String,
     /// The file that the sink writes to.
     pub(crate) path: Option<PathBuf>,
+    /// How far the chain of a sealed log has come.
+    #[cfg(feature = "sealed")]
+    pub(crate) head: Option<SharedHead>,
     pub(crate) queue: Queue,
     engine: Arc<EngineLock>,
     pub(crate) complaints: Arc<Complaints>,
@@ -109,6 +114,8 @@ pub(crate) struct LaneConfig {
     pub(crate) redactor: Option<Redactor>,
     /// The file that the sink writes to.
     pub(crate) path: Option<PathBuf>,
+    #[cfg(feature = "sealed")]
+    pub(crate) head: Option<SharedHead>,
     /// The outputs that this one replaces, or whose file it takes. Their lines are written first.
     pub(crate) predecessors: Vec<Arc<Lane>>,
     pub(crate) common: Common,
@@ -138,6 +145,8 @@ impl Lane {
             complaints: Arc::clone(&config.common.complaints),
             name: config.name.clone(),
             path: config.path.take(),
+            #[cfg(feature = "sealed")]
+            head: config.head.take(),
             clock: config.common.clock.clone(),
             limit: config.limit.clone(),
             held: config.common.held.clone(),

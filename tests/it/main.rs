@@ -29,6 +29,8 @@ mod loss;
 mod process;
 mod repository;
 mod schemas;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod sinks;
 mod support;
 mod text;

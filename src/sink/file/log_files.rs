@@ -291,7 +291,11 @@ impl LogFiles {
     }
 
     /// Returns the segments beyond a limit, and when the next one will be too old.
-    fn surplus(&self, listing: &DirectoryListing, now: Option<Timestamp>) -> (Vec<Segment>, Option<Timestamp>) {
+    pub(super) fn surplus(
+        &self,
+        listing: &DirectoryListing,
+        now: Option<Timestamp>,
+    ) -> (Vec<Segment>, Option<Timestamp>) {
         let closed: Vec<_> = listing
             .closed
             .iter()

@@ -5,19 +5,25 @@
 //! one. A line of an earlier period continues the file of that period if the clock was set back by more than a minute.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::file_writer::FileWriter;
 use super::log_files::LogFiles;
 use super::prune_time::PruneTime;
 use super::rotating_writer::{RotatingWriter, file_time};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{PathPattern, Retention};
-use crate::sink::{Lines, Next};
+use crate::sink::directory::Directory;
+use crate::sink::{Control, Lines, Next};
+
+/// How long the end of the log waits for compression; the next start does the rest.
+const FINISH: Duration = Duration::from_secs(3);
 
 /// The writer of a log.
 #[derive(Debug)]
 pub(super) struct LogWriter {
-    pub(super) writer: RotatingWriter,
+    writer: RotatingWriter,
     dated: Option<Dated>,
     /// The time of the last tick.
     clock: Option<Timestamp>,
@@ -58,26 +64,7 @@ impl LogWriter {
         Ok(log)
     }
 
-    pub(super) fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
-        let clock = self.clock.unwrap_or_else(Timestamp::now);
-        loop {
-            let line = lines.iter().next().filter(|_| lines.at_line_start());
-            let time = line.map(|line| file_time(&line, clock));
-            if let Some(time) = time.filter(|time| self.dated.is_some() && self.writer.is_over(*time)) {
-                self.turn_to(time);
-            }
-            let newest = self.writer.newest;
-            let written = self.writer.write(lines, clock);
-            if self.dated.is_some() && self.writer.newest != newest {
-                self.prune();
-            }
-            if written.is_err() || lines.is_empty() {
-                return written;
-            }
-        }
-    }
-
-    pub(super) fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
+    fn tick(&mut self, now: Timestamp) -> Result<(), Error> {
         self.clock = Some(now);
         if let Some(dated) = &mut self.dated {
             dated.now = Some(now);
@@ -86,11 +73,6 @@ impl LogWriter {
             }
         }
         self.writer.tick(now)
-    }
-
-    /// Returns when the writer has to be called although no line comes.
-    pub(super) fn next(&self) -> Next {
-        self.dated.as_ref().map_or_else(|| self.writer.next(), |dated| dated.prune_time.next(dated.now))
     }
 
     /// Begins the file of another period. If that fails, lines continue in the old one.
@@ -115,5 +97,49 @@ impl LogWriter {
             None
         });
         dated.prune_time.looked(dated.now, expiry);
+    }
+}
+
+impl FileWriter for LogWriter {
+    fn write(&mut self, lines: &mut Lines) -> Result<(), Error> {
+        let clock = self.clock.unwrap_or_else(Timestamp::now);
+        loop {
+            let line = lines.iter().next().filter(|_| lines.at_line_start());
+            let time = line.map(|line| file_time(&line, clock));
+            if let Some(time) = time.filter(|time| self.dated.is_some() && self.writer.is_over(*time)) {
+                self.turn_to(time);
+            }
+            let newest = self.writer.newest;
+            let written = self.writer.write(lines, clock);
+            if self.dated.is_some() && self.writer.newest != newest {
+                self.prune();
+            }
+            if written.is_err() || lines.is_empty() {
+                return written;
+            }
+        }
+    }
+
+    fn next(&self) -> Next {
+        self.dated.as_ref().map_or_else(|| self.writer.next(), |dated| dated.prune_time.next(dated.now))
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), Error> {
+        match control {
+            Control::Tick(now) => self.tick(now),
+            Control::Sync => self.writer.sync(),
+            Control::Reopen => self.writer.reopen(),
+            Control::Rotate => self.writer.rotate_now(),
+            Control::Close => self.writer.finish(FINISH),
+            _ => Ok(()),
+        }
+    }
+
+    fn await_line(&mut self) {
+        self.writer.await_line();
+    }
+
+    fn directory(&self) -> &Arc<Directory> {
+        self.writer.directory()
     }
 }

@@ -65,6 +65,7 @@ mod compressor;
 mod dated;
 mod durable;
 mod failed;
+mod file_writer;
 mod kept;
 #[cfg(feature = "sqlite")]
 mod library_file;
@@ -77,6 +78,10 @@ mod problems;
 mod prune_time;
 mod rolling_file;
 mod rotating_writer;
+#[cfg(feature = "sealed")]
+mod sealed_chain;
+#[cfg(feature = "sealed")]
+mod sealed_writer;
 #[cfg(feature = "tracing-appender")]
 mod tracing_appender;
 mod turn;

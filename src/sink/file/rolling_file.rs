@@ -8,20 +8,22 @@ use std::time::Duration;
 use chrono::Weekday;
 
 use super::failed::failed;
+use super::file_writer::FileWriter;
 use super::log_files::LogFiles;
 use super::log_writer::LogWriter;
 use super::newest_link::NewestLink;
 use super::path_mistake::path_mistake;
 use super::rotating_writer::RotatingWriter;
+#[cfg(feature = "sealed")]
+use super::sealed_chain::Sealing;
+#[cfg(feature = "sealed")]
+use super::sealed_writer::{BATCH_BYTES, SealedWriter};
 use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Calendar, Compression, PathPattern, Period, Retention, SegmentNames, Zone};
 use crate::sink::directory::{Attributes, Directory, NewFiles};
 use crate::sink::{Control, Lines, Next, Profile, Sink};
-
-/// How long the end of the log waits for compression; the next start does the rest.
-const FINISH: Duration = Duration::from_secs(3);
 
 /// Writes lines to a file that rotates. Keeps, compresses and removes its old segments within limits.
 ///
@@ -47,7 +49,7 @@ pub struct RollingFile {
     rotate_bytes: Option<u64>,
     calendar: Calendar,
     retention: Retention,
-    compression: Compression,
+    storage: Storage,
     new_files: NewFiles,
     is_numbered: bool,
     is_lazy: bool,
@@ -55,7 +57,16 @@ pub struct RollingFile {
     is_strict: bool,
     /// In a forked child: the directory that the parent holds.
     place: Option<Arc<Directory>>,
-    writer: Option<LogWriter>,
+    writer: Option<Box<dyn FileWriter>>,
+}
+
+/// How files are stored.
+#[derive(Debug)]
+struct Storage {
+    /// That of closed segments.
+    compression: Compression,
+    #[cfg(feature = "sealed")]
+    sealing: Option<Sealing>,
 }
 
 impl RollingFile {
@@ -78,7 +89,11 @@ impl RollingFile {
             rotate_bytes: None,
             calendar: Calendar::default(),
             retention: Retention::default(),
-            compression: Compression::Plain,
+            storage: Storage {
+                compression: Compression::Plain,
+                #[cfg(feature = "sealed")]
+                sealing: None,
+            },
             new_files: NewFiles {
                 mode: None,
                 group: None,
@@ -193,14 +208,49 @@ impl RollingFile {
     /// Compresses closed segments with gzip, on a separate thread.
     #[cfg(feature = "gzip")]
     pub fn gzip(mut self) -> Self {
-        self.compression = Compression::Gzip;
+        self.storage.compression = Compression::Gzip;
         self
     }
 
     /// Compresses closed segments with zstd, on a separate thread.
     #[cfg(feature = "zstd")]
     pub fn zstd(mut self) -> Self {
-        self.compression = Compression::Zstd;
+        self.storage.compression = Compression::Zstd;
+        self
+    }
+
+    /// Seals the file: only `recipients` can read it, and each change shows. See [*Sealed logs*](crate::docs::sealed).
+    ///
+    /// Lines are written in batches of at most 64 KiB, after 100 ms at the latest: a crash loses at most these. A process
+    /// has the file for itself. Compression, [`numbered`](Self::numbered) and a date in the path are errors with it.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), spanline::Error> {
+    /// use spanline::RollingFile;
+    /// use spanline::sealed::Recipients;
+    ///
+    /// // The public half of a key that `spanline keygen` has made.
+    /// let auditors = Recipients::parse("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p")?;
+    /// let file = RollingFile::new("logs/audit.log").daily().seal_to(auditors);
+    /// # let _ = file;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "sealed")]
+    pub fn seal_to(mut self, recipients: crate::sealed::Recipients) -> Self {
+        let signer = self.storage.sealing.take().and_then(|sealing| sealing.signer);
+        self.storage.sealing = Some(Sealing { recipients, signer, head: Arc::default() });
+        self
+    }
+
+    /// Certifies the beginning of each chain of a sealed log, so that `spanline verify --verifier` tells it from one that
+    /// somebody else has begun. Has no effect before [`seal_to`](Self::seal_to).
+    #[cfg(feature = "sealed")]
+    pub fn sign_with(mut self, signer: crate::sealed::Signer) -> Self {
+        if let Some(sealing) = &mut self.storage.sealing {
+            sealing.signer = Some(signer);
+        }
         self
     }
 
@@ -298,6 +348,13 @@ impl RollingFile {
         if self.is_numbered && self.calendar.zone == Zone::Local && self.calendar.period.is_none() {
             return invalid("local_time is set, but numbered segments have no time in their name; remove it");
         }
+        #[cfg(feature = "sealed")]
+        if self.storage.sealing.is_some() && (self.is_numbered || self.storage.compression != Compression::Plain) {
+            let setting = if self.is_numbered { "numbered" } else { "compression" };
+            return invalid(&format!(
+                "{setting} is set, but sealed files are compressed and keep their names; remove it"
+            ));
+        }
         if let Some(mistake) = path_mistake(&self.path) {
             return invalid(&mistake);
         }
@@ -308,7 +365,7 @@ impl RollingFile {
     }
 
     /// Opens the file.
-    fn open(&self) -> Result<LogWriter, Error> {
+    fn open(&self) -> Result<Box<dyn FileWriter>, Error> {
         self.check()?;
         let invalid = |why: &str| Err(Error::invalid(format!("open {}: {why}", self.path.display())));
         let path = std::path::absolute(&self.path).map_err(failed("open", &self.path))?;
@@ -316,8 +373,20 @@ impl RollingFile {
             Err(mistake) => return invalid(&mistake),
             Ok(pattern) => pattern,
         };
+        #[cfg(feature = "sealed")]
+        if let Some(sealing) = &self.storage.sealing {
+            if pattern.is_some() {
+                return invalid(
+                    "seal_to is set, but the path has a date; expected a file that keeps its name, with `daily()`",
+                );
+            }
+            let is_child = self.place.is_some();
+            let writer = SealedWriter::open(self.files(&path)?, sealing.clone(), self.rotate_bytes, is_child)?;
+            return Ok(Box::new(writer));
+        }
         let Some(pattern) = pattern else {
-            return Ok(LogWriter::new(RotatingWriter::open(self.files(&path)?, self.rotate_bytes)?));
+            let writer = RotatingWriter::open(self.files(&path)?, self.rotate_bytes)?;
+            return Ok(Box::new(LogWriter::new(writer)));
         };
         if let Some(mistake) = pattern.mistake(self.calendar.period) {
             return invalid(&mistake);
@@ -325,8 +394,8 @@ impl RollingFile {
         if self.is_numbered {
             return invalid("numbered is set, but files with a date in their path keep their names; remove it");
         }
-        if self.compression != Compression::Plain {
-            let form = self.compression;
+        if self.storage.compression != Compression::Plain {
+            let form = self.storage.compression;
             return invalid(&format!(
                 "{form} is set, but files with a date in their path are not compressed; remove it"
             ));
@@ -337,7 +406,7 @@ impl RollingFile {
         }
         let now = Timestamp::now();
         let files = self.files(&pattern.path(self.calendar.label(now)))?;
-        LogWriter::open_dated(files, pattern, self.rotate_bytes, now)
+        Ok(Box::new(LogWriter::open_dated(files, pattern, self.rotate_bytes, now)?))
     }
 
     /// Returns the files of the log at `path`, which is absolute. Opens the directory.
@@ -377,11 +446,11 @@ impl RollingFile {
             link,
             is_strict: self.is_strict,
             retention: self.retention,
-            compression: self.compression,
+            compression: self.storage.compression,
         })
     }
 
-    fn opened(&mut self) -> Result<&mut LogWriter, Error> {
+    fn opened(&mut self) -> Result<&mut Box<dyn FileWriter>, Error> {
         let writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.open()?,
@@ -401,33 +470,29 @@ impl Sink for RollingFile {
         if control == Control::Open {
             self.writer = None;
             // A log whose file cannot be opened does not start.
-            return self.opened().map(|log| log.writer.await_line()).map_err(Error::into_invalid);
+            return self.opened().map(|log| log.await_line()).map_err(Error::into_invalid);
         }
         if control == Control::Forked {
             // Closing the file does not release the parent's lock on it. The child has no compression thread.
-            self.place = self.writer.take().map(|log| Arc::clone(log.writer.directory())).or(self.place.take());
+            self.place = self.writer.take().map(|log| Arc::clone(log.directory())).or(self.place.take());
             return Ok(());
         }
         let Some(log) = &mut self.writer else { return Ok(()) };
-        if let Control::Tick(now) = control {
-            return log.tick(now);
-        }
-        let writer = &mut log.writer;
-        let result = match control {
-            Control::Sync => writer.sync(),
-            Control::Reopen => writer.reopen(),
-            Control::Rotate => writer.rotate_now(),
-            Control::Close => writer.finish(FINISH),
-            _ => Ok(()),
-        };
+        let result = log.control(control);
         if matches!(control, Control::Reopen | Control::Rotate) {
-            writer.await_line();
+            log.await_line();
         }
         result
     }
 
     fn profile(&self) -> Profile {
         let is_local = self.calendar.zone == Zone::Local && self.rotates();
-        Profile::new("rollingfile").path(&self.path).local_time(is_local).by_clock(self.retention.age.is_some()).plain()
+        let profile = Profile::new("rollingfile").path(&self.path).local_time(is_local).plain();
+        let profile = profile.by_clock(self.retention.age.is_some());
+        #[cfg(feature = "sealed")]
+        if let Some(sealing) = &self.storage.sealing {
+            return profile.batch(usize::MAX, BATCH_BYTES, Duration::from_millis(100)).sealed(&sealing.head);
+        }
+        profile
     }
 }

@@ -24,7 +24,7 @@ use crate::sink::directory::Directory;
 use crate::sink::{Line, Lines, Next};
 
 /// After a failed rotation, the old file is written to for this long before the next attempt.
-const RETRY_NANOS: i64 = 10_000_000_000;
+pub(super) const RETRY_NANOS: i64 = 10_000_000_000;
 
 /// Returns the time by which a line belongs to a file: when it happened. For a record of another program that is when it
 /// arrived, because times that anybody may send must not close files, and so remove older ones.

@@ -1,0 +1,415 @@
+//! Compares the segments of a log: what is whole, what was changed, what is missing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Read;
+use std::str::FromStr;
+
+use super::finding::{Finding, is_of_a_crash};
+use super::header::{Certified, ChainId, Position, ReadHeader};
+use super::key::Key;
+use super::opener::{Item, Opener};
+use super::sealer::Head;
+use super::signing::{Checking, Digest, Purpose, SIGNATURE_BYTES, Verifier};
+use crate::error::Error;
+use crate::record::Timestamp;
+use crate::rotation::SegmentNames;
+
+/// What to check, beside that each file is as it was written.
+#[derive(Clone, Debug, Default)]
+pub struct Checks {
+    key: Option<Key>,
+    verifier: Option<Verifier>,
+    heads: Vec<Head>,
+}
+
+/// What a check of sealed files has found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// One row for each file, in the order in which they were given.
+    pub rows: Vec<Row>,
+    /// What is wrong with the log as a whole: files that are missing, heads that it does not agree with.
+    pub findings: Vec<String>,
+}
+
+/// One file.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Row {
+    /// The file's name.
+    pub file: String,
+    /// Its chain in hexadecimal, and its number there; `None` if it is no sealed file.
+    pub chain: Option<(String, u64)>,
+    /// The lines in intact blocks.
+    pub lines: u64,
+    /// The time of the first and of the last line in intact blocks.
+    pub times: Option<(Timestamp, Timestamp)>,
+    /// What its end looks like.
+    pub state: State,
+    /// What is wrong with it.
+    pub findings: Vec<String>,
+}
+
+/// What the end of a sealed file looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// Its writer has ended it, or the next segment vouches for its last block.
+    Sealed,
+    /// A writer has it open.
+    Open,
+    /// A crash ended it, or somebody has cut it: which of both cannot be seen.
+    Unsealed,
+    /// It is no sealed file, or has no readable header.
+    Unreadable,
+}
+
+/// A file to check.
+pub(crate) struct Checked<'a> {
+    pub(crate) name: String,
+    /// A writer has it open.
+    pub(crate) is_live: bool,
+    pub(crate) source: Box<dyn Read + Send + 'a>,
+}
+
+/// What was read of one file.
+struct Segment {
+    header: ReadHeader,
+    last: Position,
+    digests: Vec<Digest>,
+    removed: u64,
+    /// Damaged blocks: place, digest and signature.
+    foreign: Vec<(u64, Digest, [u8; SIGNATURE_BYTES])>,
+}
+
+impl Checks {
+    /// Checks signatures, order and completeness, without a key.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens all lines, too. This finds what an intruder has forged in the segment that was being written at that time.
+    pub fn key(mut self, key: &Key) -> Self {
+        self.key = Some(key.clone());
+        self
+    }
+
+    /// Accepts only chains that this signer has begun.
+    pub fn verifier(mut self, verifier: Verifier) -> Self {
+        self.verifier = Some(verifier);
+        self
+    }
+
+    /// Expects that the log agrees with a head that was kept elsewhere, as `Handle::seal_heads` returns it.
+    ///
+    /// # Errors
+    /// The text is no head.
+    pub fn expect(mut self, head: &str) -> Result<Self, Error> {
+        self.heads.push(head.parse()?);
+        Ok(self)
+    }
+
+    /// Checks the files of one log, in the order in which they were written.
+    pub(crate) fn check<'a>(&self, files: impl IntoIterator<Item = Checked<'a>>) -> Report {
+        let mut rows = Vec::new();
+        let mut segments = Vec::new();
+        for file in files {
+            let (row, segment) = self.read(file);
+            rows.push(row);
+            segments.push(segment);
+        }
+        let mut report = Report { rows, findings: Vec::new() };
+        self.compare(&segments, &mut report);
+        self.find_heads(&segments, &mut report);
+        report
+    }
+
+    /// Reads one file.
+    fn read(&self, file: Checked<'_>) -> (Row, Option<Segment>) {
+        let mut row = Row {
+            file: file.name.clone(),
+            chain: None,
+            lines: 0,
+            times: None,
+            state: State::Unreadable,
+            findings: Vec::new(),
+        };
+        let mut opener = match Opener::new(file.source, self.key.as_ref(), &file.name) {
+            Ok(opener) => opener,
+            Err(error) => {
+                row.findings.push(error.to_string());
+                return (row, None);
+            }
+        };
+        row.state = State::Sealed;
+        loop {
+            match opener.next_item() {
+                Ok(None) => break,
+                Ok(Some(Item::Lines(_))) => {}
+                Ok(Some(Item::Finding(finding))) if is_of_a_crash(&finding) => {
+                    row.state = if file.is_live { State::Open } else { State::Unsealed };
+                    if let Finding::Torn { .. } = finding
+                        && !file.is_live
+                    {
+                        row.findings.push(finding.to_string());
+                    }
+                }
+                Ok(Some(Item::Finding(finding))) => row.findings.push(finding.to_string()),
+                Err(error) => {
+                    row.findings.push(format!("read {}: {error}", file.name));
+                    row.state = State::Unreadable;
+                    break;
+                }
+            }
+        }
+        let header = opener.header.clone();
+        let progress = &opener.progress;
+        row.chain = Some((hex(&header.header.chain), header.header.number));
+        row.lines = progress.lines;
+        row.times = progress.times.map(|(from, to)| (Timestamp::from_nanos(from), Timestamp::from_nanos(to)));
+        let segment = Segment {
+            last: opener.last(),
+            digests: std::iter::once(header.digest).chain(progress.seen.values().copied()).collect(),
+            removed: header.header.removed.max(progress.removed),
+            foreign: progress.foreign.clone(),
+            header,
+        };
+        (row, Some(segment))
+    }
+
+    /// Compares each segment with the one that it names as its previous one.
+    fn compare(&self, segments: &[Option<Segment>], report: &mut Report) {
+        let mut places: HashMap<(ChainId, u64), usize> = HashMap::new();
+        for (place, segment) in segments.iter().enumerate() {
+            let Some(segment) = segment else { continue };
+            let header = &segment.header.header;
+            if let Some(first) = places.get(&(header.chain, header.number)).copied() {
+                let why = format!("it is a copy of {}, or was written in its place", file(report, first));
+                add(report, place, why);
+            } else {
+                places.insert((header.chain, header.number), place);
+            }
+        }
+        let trusted = |segment: &&Segment| self.is_begun_by_signer(segment, segments, &places);
+        let removed = segments.iter().flatten().filter(trusted).map(|segment| segment.removed).max().unwrap_or(0);
+        for (place, segment) in segments.iter().enumerate() {
+            let Some(segment) = segment else { continue };
+            if !self.is_begun_by_signer(segment, segments, &places) {
+                add(report, place, "its chain was not begun by the signer of this verifier".to_owned());
+            }
+            if let Some(why) = wrong_name(&segment.header.header.name, file(report, place)) {
+                add(report, place, why);
+            }
+            self.compare_previous(place, segment, segments, &places, removed, report);
+        }
+        Self::compare_order(segments, report);
+        Self::find_origins(segments, report);
+    }
+
+    fn compare_previous(
+        &self,
+        place: usize,
+        segment: &Segment,
+        segments: &[Option<Segment>],
+        places: &HashMap<(ChainId, u64), usize>,
+        removed: u64,
+        report: &mut Report,
+    ) {
+        let header = &segment.header.header;
+        let Some(named) = header.previous else {
+            if header.number > 0 {
+                add(report, place, "it names no previous segment, and is not the first of its chain".to_owned());
+            }
+            return;
+        };
+        let found = places.get(&(named.chain, named.number)).copied();
+        let previous = found.and_then(|found| Some((found, segments.get(found)?.as_ref()?)));
+        let Some((before, previous)) = previous else {
+            let names = SegmentNames::new(&header.name);
+            let number = names.parse(&header.previous_name).map(|(segment, _)| segment.sequence);
+            let is_alone = segments.len() == 1;
+            if !is_alone && number.is_none_or(|number| number > removed) {
+                let name = if header.previous_name.is_empty() { "a segment" } else { &*header.previous_name };
+                let finding = format!("{} is missing: {} follows it", shown(name), file(report, place));
+                report.findings.push(finding);
+            }
+            return;
+        };
+        if header.certified == Certified::ByPrevious && !segment.header.is_certified_by(&previous.header.header.key) {
+            add(report, place, format!("it is not certified by {}", file(report, before)));
+        }
+        let is_same_chain = named.chain == header.chain;
+        if is_same_chain && header.certified != Certified::ByPrevious {
+            add(report, place, format!("it has no certificate by {}", file(report, before)));
+        }
+        if previous.last.digest == named.digest {
+            // Its last block is what it was.
+            if let Some(row) = report.rows.get_mut(before).filter(|row| row.state == State::Unsealed) {
+                row.state = State::Sealed;
+            }
+        } else if previous.digests.contains(&named.digest) {
+            add(report, before, format!("something was added after {} was begun", file(report, place)));
+        } else {
+            add(report, before, format!("its end was removed or replaced: {} names another one", file(report, place)));
+        }
+        let name = file(report, before).to_owned();
+        if !header.previous_name.is_empty() && header.previous_name != name {
+            // A file that keeps the log's name until the next start.
+            let is_active = header.previous_name == header.name;
+            if !is_active {
+                add(
+                    report,
+                    before,
+                    format!("it was renamed: its writer closed it as {}", shown(&header.previous_name)),
+                );
+            }
+        }
+    }
+
+    /// Finds segments of one chain in another order than that in which they were written.
+    fn compare_order(segments: &[Option<Segment>], report: &mut Report) {
+        let mut last: HashMap<ChainId, u64> = HashMap::new();
+        for (place, segment) in segments.iter().enumerate() {
+            let Some(segment) = segment else { continue };
+            let header = &segment.header.header;
+            let highest = last.entry(header.chain).or_insert(header.number);
+            if header.number < *highest {
+                add(report, place, "it stands after a later segment of its chain".to_owned());
+            }
+            *highest = header.number.max(*highest);
+        }
+    }
+
+    /// Finds blocks that were moved from one segment to another.
+    fn find_origins(segments: &[Option<Segment>], report: &mut Report) {
+        let keys: Vec<_> = segments.iter().map(|segment| Checking::new(&segment.as_ref()?.header.header.key)).collect();
+        for (place, segment) in segments.iter().enumerate() {
+            for (at, digest, signature) in segment.iter().flat_map(|segment| &segment.foreign) {
+                let is_of =
+                    |key: &Option<Checking>| key.is_some_and(|key| key.accepts(Purpose::Block, digest, signature));
+                if let Some(origin) = keys.iter().position(is_of).filter(|origin| *origin != place) {
+                    add(report, place, format!("the block at byte {at} belongs to {}", file(report, origin)));
+                }
+            }
+        }
+    }
+
+    /// Returns whether a segment's chain was begun by the signer, if there is one to check.
+    fn is_begun_by_signer(
+        &self,
+        segment: &Segment,
+        segments: &[Option<Segment>],
+        places: &HashMap<(ChainId, u64), usize>,
+    ) -> bool {
+        let Some(verifier) = &self.verifier else { return true };
+        // Goes back to the first segment that is there. Its certificate is the signer's, or its predecessor was removed.
+        let mut current = segment;
+        for _ in 0..=segments.len() {
+            if current.header.is_certified_by_signer(verifier) {
+                return true;
+            }
+            let header = &current.header.header;
+            let before = header.number.checked_sub(1).and_then(|number| places.get(&(header.chain, number)));
+            let Some(before) = before.and_then(|before| segments.get(*before)?.as_ref()) else { return false };
+            if !current.header.is_certified_by(&before.header.header.key) {
+                return false;
+            }
+            current = before;
+        }
+        false
+    }
+
+    fn find_heads(&self, segments: &[Option<Segment>], report: &mut Report) {
+        for Head(head) in &self.heads {
+            let is_named = |segment: &&Segment| {
+                let header = &segment.header.header;
+                (header.chain, header.number) == (head.chain, head.number)
+            };
+            let segment = segments.iter().flatten().find(is_named);
+            match segment {
+                None => report.findings.push(format!("the segment of the head {} is not there", Head(*head))),
+                Some(segment) if segment.digests.contains(&head.digest) => {}
+                Some(_) => report.findings.push(format!("the log does not agree with the head {}", Head(*head))),
+            }
+        }
+    }
+}
+
+impl Report {
+    /// Returns whether nothing was changed, and nothing is missing.
+    pub fn is_whole(&self) -> bool {
+        let is_whole = |row: &Row| row.findings.is_empty() && matches!(row.state, State::Sealed | State::Open);
+        self.findings.is_empty() && self.rows.iter().all(is_whole)
+    }
+}
+
+/// `sealed`, `open`, `ended without a seal` or `unreadable`.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Sealed => "sealed",
+            Self::Open => "open",
+            Self::Unsealed => "ended without a seal",
+            Self::Unreadable => "unreadable",
+        })
+    }
+}
+
+impl FromStr for Head {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parse = || {
+            let mut parts = text.trim().strip_prefix("spanline-head:1:")?.split(':');
+            let (chain, number, digest) = (parts.next()?, parts.next()?, parts.next()?);
+            let (chain, digest) = (unhex(chain)?, unhex(digest)?);
+            parts.next().is_none().then_some(())?;
+            Some(Self(Position { chain, number: number.parse().ok()?, digest }))
+        };
+        parse().ok_or_else(|| {
+            let start: String = text.chars().take(40).collect();
+            Error::invalid(format!("head: expected `spanline-head:1:…`, found `{}`", start.escape_default()))
+        })
+    }
+}
+
+fn add(report: &mut Report, place: usize, finding: String) {
+    if let Some(row) = report.rows.get_mut(place)
+        && !row.findings.contains(&finding)
+    {
+        row.findings.push(finding);
+    }
+}
+
+fn file(report: &Report, place: usize) -> &str {
+    report.rows.get(place).map_or("", |row| &row.file)
+}
+
+/// Returns why a file's name is not one of its log.
+fn wrong_name(log: &str, file: &str) -> Option<String> {
+    let names = SegmentNames::new(log);
+    let is_of_log = file == log || names.is_writer(file) || names.parse(file).is_some();
+    (!is_of_log).then(|| format!("it was renamed, or belongs to another log: its writer's log is {}", shown(log)))
+}
+
+/// Returns text of a file, safe for terminals.
+fn shown(text: &str) -> String {
+    text.escape_debug().to_string()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    Some(bytes)
+}

@@ -1,0 +1,1 @@
+//! Sealed files through the library: rotation, retention, restarts, forks, faults.

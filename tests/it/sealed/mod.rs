@@ -1,0 +1,4 @@
+//! Sealed logs: files and fields.
+
+mod files;
+mod tamper;

@@ -1,0 +1,1 @@
+//! Promise 47: each change of a sealed log is found and named.
