@@ -38,6 +38,8 @@ pages! {
     performance = "performance.md";
     promises = "promises.md";
     schemas = "schemas.md";
+    sealed = "sealed.md";
+    sealed_format = "sealed-format.md";
     secrets = "secrets.md";
     security = "security.md";
     sinks = "sinks.md";

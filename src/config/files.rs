@@ -77,6 +77,8 @@ fn rolling(section: &mut Section<'_>, file: RollingFile) -> RollingFile {
         .duration("keep_for", "no limit", "How long to keep a segment.", RollingFile::keep_for)
         .bytes("keep_bytes", "no limit", "How many bytes the segments may take together.", RollingFile::keep_bytes)
         .with(compress)
+        .with(seal)
+        .with(sign)
         .flag("lazy", "Creates the file with the first line.", RollingFile::lazy)
         .path("link", "none", "A symbolic link that always leads to the newest file.", RollingFile::link)
         .mode("file_mode", "600", "The permissions of new files, in octal digits.", RollingFile::file_mode)
@@ -120,6 +122,51 @@ fn period(file: RollingFile, section: &mut Section<'_>, doc: &'static str) -> Ro
             file
         }
     }
+}
+
+/// Reads for whom the file is sealed.
+fn seal(file: RollingFile, section: &mut Section<'_>) -> RollingFile {
+    let doc = "Seals the file for these recipients, `age1…`; needs the feature `sealed`.";
+    match section.texts(Key::new("seal_to", Kind::Texts, "none", doc)) {
+        Some(recipients) => sealed(file, section, &recipients),
+        None => file,
+    }
+}
+
+#[cfg(feature = "sealed")]
+fn sealed(file: RollingFile, section: &mut Section<'_>, recipients: &[String]) -> RollingFile {
+    match crate::sealed::Recipients::parse(recipients.join("\n")) {
+        Ok(recipients) => file.seal_to(recipients),
+        Err(error) => {
+            section.refuse("seal_to", &error);
+            file
+        }
+    }
+}
+
+#[cfg(not(feature = "sealed"))]
+fn sealed(file: RollingFile, section: &mut Section<'_>, _: &[String]) -> RollingFile {
+    section.mistake("seal_to", words::needs_feature("sealed"));
+    file
+}
+
+/// Reads the signer of a sealed file.
+#[cfg(feature = "sealed")]
+fn sign(file: RollingFile, section: &mut Section<'_>) -> RollingFile {
+    let doc = "The signer that certifies each chain of a sealed file, as `spanline keygen --signer` makes it.";
+    let Some(secret) = section.secret(Key::new("sign_with", Kind::Secret, "none", doc)) else { return file };
+    match secret.read().and_then(crate::sealed::Signer::parse) {
+        Ok(signer) => file.sign_with(signer),
+        Err(error) => {
+            section.refuse("sign_with", &error);
+            file
+        }
+    }
+}
+
+#[cfg(not(feature = "sealed"))]
+fn sign(file: RollingFile, _: &mut Section<'_>) -> RollingFile {
+    file
 }
 
 fn compress(file: RollingFile, section: &mut Section<'_>) -> RollingFile {

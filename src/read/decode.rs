@@ -12,6 +12,9 @@ pub(super) type Source = Box<dyn Read + Send>;
 /// What a sealed file begins with.
 const SEALED: [u8; 16] = *b"spanline-sealed\n";
 
+/// What a sealed file whose beginning was cut off begins with. Text never has the first byte.
+const SEALED_BLOCK: [u8; 8] = *b"\xfesealed\n";
+
 /// What opens sealed files.
 #[cfg(feature = "sealed")]
 pub(super) type Key = crate::sealed::Key;
@@ -42,7 +45,7 @@ pub(super) fn decoder(
 fn plain(mut file: Source, path: &Path, key: Option<&Key>, is_live: impl FnOnce() -> bool) -> Result<Source, Error> {
     let mut start = Vec::with_capacity(SEALED.len());
     file.by_ref().take(SEALED.len() as u64).read_to_end(&mut start).map_err(super::open::failed("read", path))?;
-    let is_sealed = start == SEALED;
+    let is_sealed = start == SEALED || start.starts_with(&SEALED_BLOCK);
     let file = Box::new(Cursor::new(start).chain(file));
     if is_sealed { sealed(file, path, key, is_live) } else { Ok(file) }
 }

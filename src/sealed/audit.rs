@@ -243,10 +243,9 @@ impl Checks {
             add(report, place, format!("it has no certificate by {}", file(report, before)));
         }
         if previous.last.digest == named.digest {
-            // Its last block is what it was.
-            if let Some(row) = report.rows.get_mut(before).filter(|row| row.state == State::Unsealed) {
-                row.state = State::Sealed;
-            }
+            // The same writer went on, and only could not write the end. Another one has found what a crash, or somebody, left.
+            let row = report.rows.get_mut(before).filter(|row| is_same_chain && row.state == State::Unsealed);
+            row.into_iter().for_each(|row| row.state = State::Sealed);
         } else if previous.digests.contains(&named.digest) {
             add(report, before, format!("something was added after {} was begun", file(report, place)));
         } else {

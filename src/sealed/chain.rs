@@ -10,7 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::error::Error;
 
 /// A segment's secret, and each secret of fields.
-pub(super) type Secret = Zeroizing<[u8; 32]>;
+pub(crate) type Secret = Zeroizing<[u8; 32]>;
 
 /// The bytes that make a key different from all others, also where a process was cloned.
 pub(super) type Fresh = [u8; 16];

@@ -17,7 +17,7 @@ const READ_BYTES: usize = 256 << 10;
 /// A block whose signature is wrong is tried this far ahead: its position may be wrong, too.
 const FAR: u32 = 4096;
 
-/// So many damaged blocks of one segment are compared with other segments.
+/// The most damaged blocks of one segment that are compared with other segments.
 const MOST_FOREIGN: usize = 1000;
 
 /// Reads one segment.

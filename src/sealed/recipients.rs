@@ -1,12 +1,20 @@
 //! Who can open what is sealed.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::Arc;
 
-use age::secrecy::SecretString;
+use age::secrecy::{ExposeSecret, SecretString};
+use age_core::format::{FileKey, Stanza};
+use age_core::primitives::hkdf;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use chacha20poly1305::ChaCha20Poly1305;
+use chacha20poly1305::aead::{AeadInPlace, KeyInit};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::chain::{Secret, fill_random, fresh};
 use crate::error::Error;
 
 /// The work of a guess: 32 MiB of memory and about a tenth of a second. A segment that begins costs the worker the same.
@@ -53,8 +61,7 @@ impl Recipients {
             return Err(Error::invalid("recipients: expected at least one `age1…` text, found none"));
         }
         let recipients = Self { all };
-        // Some kinds may not stand beside others. This is known only when something is wrapped.
-        recipients.wrap(b"").map_err(Error::into_invalid)?;
+        recipients.check()?;
         Ok(recipients)
     }
 
@@ -83,19 +90,61 @@ impl Recipients {
 
     /// Returns an age file of `secret`.
     ///
+    /// Each recipient wraps the file's key by itself. The rest is what age's `Encryptor` does. That one leaves what it has
+    /// encrypted in memory that it frees, where an intruder could find it later.
+    ///
     /// # Errors
-    /// The kinds of recipients do not fit together, or the system has no random numbers.
-    pub(crate) fn wrap(&self, secret: &[u8]) -> Result<Vec<u8>, Error> {
-        let all = self.all.iter().map(|recipient| &*recipient.recipient as &dyn age::Recipient);
-        let encryptor = age::Encryptor::with_recipients(all)
-            .map_err(|error| Error::retry(format!("recipients: {error}")).with_source(error))?;
-        let wrap = || {
-            let mut writer = encryptor.wrap_output(Vec::new())?;
-            writer.write_all(secret)?;
-            writer.finish()
-        };
-        wrap().map_err(|error| Error::io("wrap a secret for the recipients", error))
+    /// The system has no random numbers, or a recipient cannot wrap.
+    pub(crate) fn wrap(&self, secret: &Secret) -> Result<Vec<u8>, Error> {
+        let key = FileKey::try_init_with_mut(|key| fill_random(key))?;
+        let mut file = String::from("age-encryption.org/v1\n");
+        for recipient in self.all.iter() {
+            let wrapped = recipient.recipient.wrap_file_key(&key).map_err(failed)?;
+            wrapped.0.iter().for_each(|stanza| push_stanza(&mut file, stanza));
+        }
+        file.push_str("---");
+        let expand = |salt: &[u8], label: &[u8]| Zeroizing::new(hkdf(salt, label, key.expose_secret()));
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&*expand(b"", b"header")).map_err(failed)?;
+        mac.update(file.as_bytes());
+        file.push(' ');
+        file.push_str(&BASE64_STANDARD_NO_PAD.encode(mac.finalize().into_bytes()));
+        file.push('\n');
+        let mut file = file.into_bytes();
+        let nonce = fresh()?;
+        file.extend_from_slice(&nonce);
+        // The only chunk of the payload is the last one.
+        let chunk_nonce = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let cipher = ChaCha20Poly1305::new((&*expand(&nonce, b"payload")).into());
+        let mut payload = secret.clone();
+        let tag = cipher.encrypt_in_place_detached(&chunk_nonce.into(), b"", &mut *payload).map_err(failed)?;
+        file.extend_from_slice(&*payload);
+        file.extend_from_slice(&tag);
+        Ok(file)
     }
+
+    /// Asks age whether the recipients may stand beside each other.
+    fn check(&self) -> Result<(), Error> {
+        let all = self.all.iter().map(|recipient| &*recipient.recipient as &dyn age::Recipient);
+        age::Encryptor::with_recipients(all).map(drop).map_err(|error| Error::invalid(format!("recipients: {error}")))
+    }
+}
+
+/// Adds a section of an age header: the file's key, wrapped for one recipient.
+fn push_stanza(file: &mut String, stanza: &Stanza) {
+    /// A body ends with a shorter line, which may be empty.
+    const LINE: usize = 64;
+    let words = std::iter::once(&stanza.tag).chain(&stanza.args).map(String::as_str).collect::<Vec<_>>();
+    let body = BASE64_STANDARD_NO_PAD.encode(&stanza.body);
+    file.push_str(&format!("-> {}\n", words.join(" ")));
+    let (lines, rest) = body.as_bytes().split_at(body.len() / LINE * LINE);
+    for line in lines.chunks(LINE).chain([rest]) {
+        file.push_str(&String::from_utf8_lossy(line));
+        file.push('\n');
+    }
+}
+
+fn failed(error: impl fmt::Display) -> Error {
+    Error::retry(format!("wrap a secret for the recipients: {error}"))
 }
 
 impl fmt::Debug for Recipients {

@@ -114,7 +114,7 @@ impl Sealer {
             certified,
             name: name.to_owned(),
             previous_name: before.map(|before| before.name.clone()).unwrap_or_default(),
-            wrapped: self.recipients.wrap(secret.as_slice())?,
+            wrapped: self.recipients.wrap(&secret)?,
         };
         let signer = signer.map(Signer::signing);
         let (bytes, digest) = header.encode(&key, previous_key.or(signer.as_ref()))?;

@@ -9,7 +9,7 @@ use super::section::Section;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::schema::Schema;
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
 use crate::sink::Secret;
 use crate::sink::Sink;
 
@@ -69,7 +69,7 @@ impl<'a, 'w> Settings<'a, 'w> {
     }
 
     /// Reads where a secret is: `{ env = "NAME" }` or `{ file = "path" }`.
-    #[cfg(any(feature = "http", feature = "postgres"))]
+    #[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
     pub fn secret(&mut self, key: &'static str) -> Option<Secret> {
         self.0.secret(described(key, Kind::Secret))
     }

@@ -10,12 +10,12 @@ use super::setters::On;
 use super::tree::{Member, Node, Place, Table, Value, key as spelled};
 use super::walk::{Row, Walk};
 use super::words;
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
 use crate::advice::quoted;
 use crate::advice::unknown;
 use crate::byte_size::ByteSize;
 use crate::error::Error;
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
 use crate::sink::Secret;
 
 /// One table. Each method reads one key, and adds a mistake if its value is wrong.
@@ -227,7 +227,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reads where a secret is.
-    #[cfg(any(feature = "http", feature = "postgres"))]
+    #[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
     pub(crate) fn secret(&mut self, key: Key) -> Option<Secret> {
         self.value(key, secret_of)
     }
@@ -333,7 +333,7 @@ fn text_of(node: &Node) -> Result<String, String> {
 
 /// # Errors
 /// The secret itself is there, which the error does not repeat, or something else.
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
 fn secret_of(node: &Node) -> Result<Secret, String> {
     let expected = Kind::Secret.expected();
     if node.text().is_some() {

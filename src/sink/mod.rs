@@ -47,7 +47,7 @@ mod profile;
 #[cfg(feature = "net")]
 mod reconnect;
 mod route;
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
 mod secret;
 #[cfg(feature = "spool")]
 mod spool;
@@ -85,7 +85,7 @@ pub use own_thread::{OwnThread, OwnThreads};
 pub use postgres::Postgres;
 pub use profile::Profile;
 pub use route::Route;
-#[cfg(any(feature = "http", feature = "postgres"))]
+#[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
 pub use secret::Secret;
 #[cfg(feature = "spool")]
 pub use spool::Spool;

@@ -61,8 +61,14 @@ pub(crate) struct Lane {
     pub(crate) limit: Option<Share>,
     /// Lines held back from this output and others, where some are.
     pub(super) held: Option<Arc<HeldLines>>,
+    end: End,
+}
+
+/// How an output has ended.
+#[derive(Debug, Default)]
+struct End {
     /// When the program ended the log by its guard, and how.
-    ended: OnceLock<(Instant, &'static str)>,
+    by_guard: OnceLock<(Instant, &'static str)>,
     /// What the last sync left that may not survive a power cut.
     not_durable: OnceLock<String>,
 }
@@ -150,8 +156,7 @@ impl Lane {
             clock: config.common.clock.clone(),
             limit: config.limit.clone(),
             held: config.common.held.clone(),
-            ended: OnceLock::new(),
-            not_durable: OnceLock::new(),
+            end: End::default(),
             engine: Arc::new(EngineLock::new(id, Engine::new(config, lines, failed.is_none()))),
         });
         waker.set(&lane);
@@ -246,23 +251,25 @@ impl Lane {
 
     /// Notes that lines which were to be durable are not, and that the log can no longer report it.
     pub(super) fn ended_not_durable(&self, why: &str) {
-        let _ = self.not_durable.set(format!("output {}: {why}", self.name));
+        let _ = self.end.not_durable.set(format!("output {}: {why}", self.name));
     }
 
     /// Returns an error if the last sync failed.
     pub(crate) fn durable(&self) -> Result<(), Error> {
-        self.not_durable.get().map_or(Ok(()), |why| Err(Error::not_durable(why)))
+        self.end.not_durable.get().map_or(Ok(()), |why| Err(Error::not_durable(why)))
     }
 
     /// Notes that the program ends the log by its guard. `how` completes "the log ended".
     pub(crate) fn ended(&self, how: &'static str) {
-        let _ = self.ended.set((Instant::now(), how));
+        let _ = self.end.by_guard.set((Instant::now(), how));
     }
 
     /// Complains once if the program still logs long after it has ended the log: each line then takes a slow path.
     #[cold]
     pub(crate) fn complain_of_end(&self) {
-        if let Some((at, how)) = self.ended.get().filter(|(at, _)| at.elapsed() > STILL_LOGS && own_lane().is_none()) {
+        if let Some((at, how)) =
+            self.end.by_guard.get().filter(|(at, _)| at.elapsed() > STILL_LOGS && own_lane().is_none())
+        {
             let text = format!(
                 "the log ended {} s ago, {how}, and the program still logs: each call now writes its own line; keep the \
                  guard until the end of `main`, bound to a name such as `_guard` (`let _ = …` drops it at once)",

@@ -17,7 +17,7 @@ use super::rotating_writer::RotatingWriter;
 #[cfg(feature = "sealed")]
 use super::sealed_chain::Sealing;
 #[cfg(feature = "sealed")]
-use super::sealed_writer::{BATCH_BYTES, SealedWriter};
+use super::sealed_writer::{BATCH_BYTES, HEAD_TARGET, SealedWriter};
 use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::record::Timestamp;
@@ -487,12 +487,14 @@ impl Sink for RollingFile {
 
     fn profile(&self) -> Profile {
         let is_local = self.calendar.zone == Zone::Local && self.rotates();
-        let profile = Profile::new("rollingfile").path(&self.path).local_time(is_local).plain();
+        let profile = Profile::new("rollingfile").path(&self.path).local_time(is_local);
         let profile = profile.by_clock(self.retention.age.is_some());
         #[cfg(feature = "sealed")]
         if let Some(sealing) = &self.storage.sealing {
-            return profile.batch(usize::MAX, BATCH_BYTES, Duration::from_millis(100)).sealed(&sealing.head);
+            let profile = profile.batch(usize::MAX, BATCH_BYTES, Duration::from_millis(100)).sealed(&sealing.head);
+            // The lines with its heads are for other outputs.
+            return profile.own_targets([HEAD_TARGET]);
         }
-        profile
+        profile.plain()
     }
 }

@@ -25,6 +25,9 @@ use crate::sink::{Control, Lines, Next};
 /// The most bytes of lines in a batch, unless one line has more.
 pub(super) const BATCH_BYTES: usize = 64 << 10;
 
+/// The target of the lines that name the head of each segment.
+pub(super) const HEAD_TARGET: &str = "spanline::sealed";
+
 /// What the end of a segment needs.
 const END_BYTES: u64 = 164;
 
@@ -118,7 +121,7 @@ impl SealedWriter {
                 Ok(None) if is_own => {
                     return Err(Error::retry(format!(
                         "open {}: another process writes this sealed log; a chain of segments has one writer: give each \
-                         process a path of its own",
+                         process another path",
                         path.display()
                     )));
                 }
@@ -234,7 +237,7 @@ impl SealedWriter {
             self.at(time);
             self.ready(time)?;
             if let Some(head) = self.chain.take_begun() {
-                tracing::info!(target: "spanline::sealed", %head, "a sealed segment begins");
+                tracing::info!(target: HEAD_TARGET, %head, "a sealed segment begins");
             }
             if !self.chain.has_lines() || self.schedule.state_at(time) == PeriodState::ClockSteppedBack {
                 self.schedule.begin(Some(time));

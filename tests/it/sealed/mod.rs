@@ -1,4 +1,5 @@
 //! Sealed logs: files and fields.
 
 mod files;
+mod kills;
 mod tamper;
