@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::control::{Select, ask_all, finish, request};
+use crate::control::{Select, request};
 use crate::report::Report;
 
 /// Change the level of running processes, for a while
@@ -52,10 +52,6 @@ Examples:
   spanline level --reset";
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let processes = args.select.processes(report);
-    if processes.is_empty() {
-        return Ok(());
-    }
     let Args { filter, output: of, time, reason, .. } = args;
     let for_seconds = time.map(|time| time.as_secs());
     let values = args.request.iter().map(|id| ("request_id", id.as_str()));
@@ -72,7 +68,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
             request("detail", json!({ "filter": directive, "for_seconds": for_seconds, "reason": reason }))
         }
     };
-    finish(&ask_all(&processes, &request), "applied", args.select.json, output, report)
+    args.select.order(&request, "applied", output, report)
 }
 
 /// Returns a value in the quotes of directives.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use crate::control::{Select, ask_all, finish, request};
+use crate::control::{Select, request};
 use crate::report::Report;
 
 /// Make running processes read their configuration again
@@ -20,10 +20,5 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let processes = args.select.processes(report);
-    if processes.is_empty() {
-        return Ok(());
-    }
-    let replies = ask_all(&processes, &request("reload", json!({ "reason": args.reason })));
-    finish(&replies, "reloaded", args.select.json, output, report)
+    args.select.order(&request("reload", json!({ "reason": args.reason })), "reloaded", output, report)
 }

@@ -1,6 +1,10 @@
-//! Which processes a command is for.
+//! Which processes a command is for, and a request to all of them.
 
+use std::io::{self, Write};
+
+use super::ask::ask_all;
 use super::find::{Process, processes};
+use super::rows::finish;
 use crate::report::Report;
 
 /// Which processes a command is for
@@ -34,5 +38,20 @@ impl Select {
             report.failure("no process found");
         }
         found
+    }
+
+    /// Asks the processes, and prints what has become of it. `done`: what an accepted request is called.
+    pub(crate) fn order(
+        &self,
+        request: &str,
+        done: &str,
+        output: &mut impl Write,
+        report: &mut Report,
+    ) -> io::Result<()> {
+        let processes = self.processes(report);
+        if processes.is_empty() {
+            return Ok(());
+        }
+        finish(&ask_all(&processes, request), done, self.json, output, report)
     }
 }
