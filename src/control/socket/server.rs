@@ -40,8 +40,8 @@ pub(in super::super) struct Server {
     pending: Vec<(u64, Pending)>,
     /// No peer is accepted before.
     paused_until: Option<Instant>,
-    /// The socket is lost, and not open again yet.
-    is_lost: bool,
+    /// The socket is lost, and is opened again then.
+    reopens_at: Option<Instant>,
 }
 
 /// A request, and who has sent it.
@@ -61,23 +61,25 @@ impl Socket {
         // The lock is held while the thread waits for peers.
         fork::let_pass();
         let mut held = self.lock();
-        let asked = match &mut *held {
-            None if server.is_lost => {
+        let asked = match (&mut *held, server.reopens_at) {
+            (None, Some(at)) => {
                 drop(held);
-                let pause = until.map_or(PAUSE, |until| PAUSE.min(until.saturating_duration_since(Instant::now())));
-                std::thread::park_timeout(pause);
-                server.is_lost = false;
-                self.open(handle);
-                server.is_lost = !self.is_open();
+                let wake = until.map_or(at, |until| until.min(at));
+                std::thread::park_timeout(wake.saturating_duration_since(Instant::now()));
+                // What is due at `until` does not open the socket earlier.
+                if Instant::now() >= at {
+                    self.open(handle);
+                    server.reopens_at = if self.is_open() { None } else { Some(Instant::now() + PAUSE) };
+                }
                 return true;
             }
-            None => return false,
-            Some(open) => server.exchange(open, until),
+            (None, None) => return false,
+            (Some(open), _) => server.exchange(open, until),
         };
         let Some(asked) = asked else {
             // A daemon that has closed all descriptors goes on to use their numbers: nothing is opened meanwhile.
             *held = None;
-            server.is_lost = true;
+            server.reopens_at = Some(Instant::now() + PAUSE);
             return true;
         };
         drop(held);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::control::{Services, ask_at, connect, request, send, serve, set_filter};
 use crate::support::fork::{fork, wait};
-use crate::support::process::{Running, file, how, is_child};
+use crate::support::process::{FILE, Running, file, how, is_child};
 use crate::support::wait::{PATIENCE, until};
 
 pub(super) fn identify() -> Value {
@@ -312,6 +312,30 @@ fn promise_46_a_socket_whose_file_is_gone_is_made_again() {
     fs::remove_dir_all(services.control()).unwrap();
     until("it is there again", || socket.exists());
     assert_eq!(services.ask(child.0.id(), &set_filter("error"))["ok"], true);
+}
+
+/// A daemon that has closed all descriptors goes on to use their numbers. A revert that is due meanwhile changes nothing.
+#[test]
+fn promise_46_a_lost_socket_is_made_again_a_second_later_whatever_is_due() {
+    if is_child() {
+        let log = std::path::PathBuf::from(std::env::var_os(FILE).unwrap());
+        let guard =
+            spanline::builder().service("orders").output(spanline::Output::new(file()).name("file")).init().unwrap();
+        while !log.with_extension("stop").exists() {
+            guard.handle().set_filter_for("debug", Duration::from_millis(10)).unwrap();
+            tracing::info!("a line");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        return;
+    }
+    let services = Services::new();
+    let child = services.start(this_test!(), "a");
+    let socket = services.socket(child.0.id());
+    let before = Instant::now();
+    fs::remove_dir_all(services.control()).unwrap();
+    until("it is there again", || socket.exists());
+    assert!(before.elapsed() >= Duration::from_secs(1), "{:?}", before.elapsed());
+    assert_eq!(services.ask(child.0.id(), &identify())["ok"], true);
 }
 
 /// Whether all threads of a process are stopped.
