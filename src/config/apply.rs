@@ -229,7 +229,11 @@ fn apply(mut builder: Builder, configured: Configured) -> Result<Builder, Error>
         Some(name) => Some(name),
         None => source::variable(ENVIRONMENT)?,
     };
-    let Configured { source, allows_writers, registered, own_filter, .. } = configured;
+    let Configured { mut source, allows_writers, registered, own_filter, .. } = configured;
+    if matches!(source, Some(Source::Variable)) && source::is_foreign(CONFIG) {
+        source = None;
+        builder.configured().notes.push(source::FOREIGN.to_owned());
+    }
     let origin = Origin { source, environment, allows_writers, registered };
     let program = builder.program(own_filter);
     let mut table = Table::default();

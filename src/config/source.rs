@@ -33,6 +33,20 @@ pub(super) fn variable(name: &str) -> Result<Option<String>, Error> {
     }
 }
 
+/// What is said about a variable that is [foreign](is_foreign).
+pub(super) const FOREIGN: &str = "SPANLINE_CONFIG is not used: the program has more rights than its user (it is setuid or \
+                                  setgid, or has file capabilities), and that user has set the variable";
+
+/// Returns whether a variable is set, and who started the program has fewer rights than it: the file of their choice would
+/// decide which files it writes.
+pub(super) fn is_foreign(name: &str) -> bool {
+    #[cfg(unix)]
+    let is_privileged = crate::process::is_privileged();
+    #[cfg(not(unix))]
+    let is_privileged = false;
+    is_privileged && std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
 /// Puts the environment into a path.
 ///
 /// # Errors

@@ -10,6 +10,8 @@ mod hooks;
 mod outgoing;
 #[cfg(all(unix, feature = "control"))]
 mod peer_user;
+#[cfg(all(unix, any(feature = "config", feature = "control")))]
+mod privileged;
 #[cfg(all(unix, feature = "signals"))]
 mod semaphore;
 #[cfg(unix)]
@@ -25,6 +27,8 @@ pub(crate) use hooks::{Held, Hooks, watch};
 pub(crate) use outgoing::outgoing_bytes;
 #[cfg(all(unix, feature = "control"))]
 pub(crate) use peer_user::peer_user;
+#[cfg(all(unix, any(feature = "config", feature = "control")))]
+pub(crate) use privileged::is_privileged;
 #[cfg(all(unix, feature = "signals"))]
 pub(crate) use signals::is_ignored;
 pub(crate) use threads::{spawn, without_write_signals};

@@ -60,11 +60,18 @@ impl Socket {
     /// Decides where the socket is to be, unless the variable switches it off. Returns whether it is wanted.
     ///
     /// # Errors
-    /// The system has no working directory for a relative path.
+    /// The process has more rights than its user. Who started it has chosen the variable, and could pass through the socket
+    /// as the same user. Or the system has no working directory for a relative path.
     pub(in super::super) fn plan(&self, service: String, started: Timestamp) -> Result<bool, Error> {
         let variable = std::env::var_os(place::VARIABLE).filter(|value| !value.is_empty());
         if variable.as_ref().is_some_and(|value| value == place::OFF) {
             return Ok(false);
+        }
+        if process::is_privileged() {
+            return Err(Error::invalid(
+                "no control socket: the program has more rights than its user (it is setuid or setgid, or has file \
+                 capabilities), and that user could use them; switch the socket off with `Builder::control(false)`",
+            ));
         }
         let directory = place::directory(variable)
             .map_err(|error| Error::io(format!("no control socket: {}", place::VARIABLE), error))?;

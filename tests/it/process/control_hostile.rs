@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::control::{changes, identify};
 use crate::support::control::{Services, ask_at, connect, request, send, serve, set_filter};
-use crate::support::process::{Running, how, is_child};
+use crate::support::process::{Running, child_of, how, is_child};
 use crate::support::users::{ATTACKER, SERVICE, as_user, give, is_root, may_play_users};
 use crate::support::wait::{PATIENCE, until};
 
@@ -168,6 +168,49 @@ fn promise_46_another_user_has_no_control() {
     assert!(success, "{error}");
     // Root may.
     assert_eq!(ask_at(&socket, &identify())["filter"], "info");
+}
+
+/// Not even if the user asks for it: the variables are that user's.
+#[test]
+fn promise_46_a_program_with_more_rights_than_its_user_has_no_socket() {
+    if is_child() {
+        #[cfg(feature = "config")]
+        return serve(spanline::Builder::from_env());
+        #[cfg(not(feature = "config"))]
+        return serve(spanline::builder());
+    }
+    if !may_play_users(this_test!()) {
+        return;
+    }
+    let services = Services::new();
+    let folder = services.0.path();
+    give(folder, SERVICE);
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::os::unix::fs::chown(&program, Some(0), Some(ATTACKER)).unwrap();
+    let config = folder.join("spanline.toml");
+    let planted = folder.join("planted.log");
+    fs::write(&config, format!("[output.planted]\nsink = {{ file = '{}' }}\n", planted.display())).unwrap();
+    give(&config, SERVICE);
+    for (mode, has_more_rights) in [(0o2755, true), (0o755, false)] {
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
+        let name = format!("{mode:o}");
+        let mut command = services.prepared(child_of(&program, this_test!()), &name);
+        command.env("SPANLINE_CONFIG", &config).stderr(Stdio::piped());
+        as_user(&mut command, SERVICE);
+        let mut child = Running::start(command);
+        until("it logs", || services.text(&name).lines().count() > 2);
+        assert_eq!(services.sockets().len(), usize::from(!has_more_rights), "{name}");
+        assert_eq!(planted.exists(), cfg!(feature = "config") && !has_more_rights, "{name}");
+        services.stop(&name);
+        assert!(child.wait().success());
+        let stderr = child.stderr();
+        let said = |text| stderr.matches(text).count();
+        assert_eq!(said("no control socket: the program has more rights"), usize::from(has_more_rights), "{stderr}");
+        let unused = usize::from(has_more_rights && cfg!(feature = "config"));
+        assert_eq!(said("SPANLINE_CONFIG is not used"), unused, "{stderr}");
+    }
 }
 
 #[test]

@@ -47,7 +47,11 @@ impl Services {
     }
 
     pub(crate) fn command(&self, test: &str, name: &str) -> Command {
-        let mut command = child_command(test);
+        self.prepared(child_command(test), name)
+    }
+
+    /// Prepares a child that serves.
+    pub(crate) fn prepared(&self, mut command: Command, name: &str) -> Command {
         command.env(FILE, self.log(name)).env(HOW, "").env("SPANLINE_CONTROL", self.control());
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         command

@@ -37,6 +37,13 @@ pub(crate) fn child_command(test: &str) -> Command {
     command
 }
 
+/// The same, by a copy of this program.
+pub(crate) fn child_of(program: &Path, test: &str) -> Command {
+    let mut command = Command::new(program);
+    as_child(&mut command, test);
+    command
+}
+
 /// The same, started by another program with its arguments.
 pub(crate) fn child_behind(program: &str, arguments: &[&str], test: &str) -> Command {
     let mut command = Command::new(program);
