@@ -1,9 +1,8 @@
 //! Sections of sinks on this machine: the standard streams, files and routes.
 
-use super::words;
-use crate::advice::quoted;
+use super::{words, zones};
 use crate::rotation::Period;
-use crate::settings::{Key, Kind, Place, Section, Table, Walk};
+use crate::settings::{Key, Kind, Place, Section, Table, Value, Walk};
 use crate::sink::{RollingFile, Route, Sink, Stderr, Stdout};
 
 pub(super) fn stdout(section: &mut Section<'_>) -> Box<dyn Sink> {
@@ -65,13 +64,15 @@ fn reread(table: &Table, file: RollingFile) -> RollingFile {
 /// Reads the keys of a file, besides its path.
 fn rolling(section: &mut Section<'_>, file: RollingFile) -> RollingFile {
     let rotate = "When to rotate: `minutely`, `every 15 minutes`, `hourly`, `every 6 hours`, `daily`, `daily at 03:00`, \
-                  `weekly`, `weekly on monday` or `monthly`; in UTC, or with `local` behind it in the \
-                  process's zone (`TZ`).";
+                  `weekly`, `weekly on monday` or `monthly`. Times are in UTC, with `local` behind them in the \
+                  process's zone (`TZ`), and with the name of a zone in that one: `daily at 03:00 Europe/Berlin` \
+                  (feature `time-zones`). `03:00 Europe/Berlin` is the same.";
     section
         .on(file)
         .bytes("rotate_bytes", "never", "Rotates before a line would make the file larger.", RollingFile::rotate_bytes)
         .with(|file, section| period(file, section, rotate))
         .flag("local_time", "Counts periods in the local time zone (`TZ`), not in UTC.", RollingFile::local_time)
+        .with(time_zone)
         .flag("numbered", "Names segments `app.log.1`, `app.log.2` …, newest first.", RollingFile::numbered)
         .usize("keep_files", "all", "How many segments to keep, besides the active file.", RollingFile::keep_files)
         .duration("keep_for", "no limit", "How long to keep a segment.", RollingFile::keep_for)
@@ -96,12 +97,7 @@ fn rolling(section: &mut Section<'_>, file: RollingFile) -> RollingFile {
 /// Reads when to rotate, with the zone of a time of day behind it.
 fn period(file: RollingFile, section: &mut Section<'_>, doc: &'static str) -> RollingFile {
     let Some(text) = section.text(Key::new("rotate", Kind::Form("daily at 03:00"), "never", doc)) else { return file };
-    let (text, zone) = match text.rsplit_once(' ') {
-        Some((text, zone)) if zone == "local" || zone == "UTC" || zone.contains('/') => {
-            (text.to_owned(), zone.to_owned())
-        }
-        _ => (text, String::new()),
-    };
+    let (text, zone) = with_zone(&text);
     let period = match text.parse::<Period>() {
         Ok(period) => period,
         Err(error) => {
@@ -110,16 +106,19 @@ fn period(file: RollingFile, section: &mut Section<'_>, doc: &'static str) -> Ro
         }
     };
     let is_own = zone == "local" || std::env::var("TZ").is_ok_and(|own| own.trim_start_matches(':') == zone);
-    match zone.as_str() {
-        "" | "UTC" => file.period(period),
+    match zone {
+        "" | "utc" | "UTC" => file.period(period),
         _ if is_own => file.period(period).local_time(),
         _ => {
-            let why = format!(
-                "the zone {} is not that of the process; set the variable TZ to it, and write `{text} local`",
-                quoted(&zone)
-            );
-            section.mistake("rotate", why);
-            file
+            if let Err(mistake) = zones::check(zone) {
+                let other = format!(", or set the variable TZ to it, and write `{text} local`");
+                let other = if cfg!(feature = "time-zones") { "" } else { &other };
+                section.mistake("rotate", format!("{mistake}{other}"));
+                return file;
+            }
+            #[cfg(feature = "time-zones")]
+            let file = file.time_zone(zone);
+            file.period(period)
         }
     }
 }
@@ -166,6 +165,30 @@ fn sign(file: RollingFile, section: &mut Section<'_>) -> RollingFile {
 
 #[cfg(not(feature = "sealed"))]
 fn sign(file: RollingFile, _: &mut Section<'_>) -> RollingFile {
+    file
+}
+
+/// Takes a period and the zone behind it apart; the zone is empty if there is none.
+fn with_zone(text: &str) -> (&str, &str) {
+    let is_period = |text: &str| text.parse::<Period>().is_ok();
+    match text.rsplit_once(' ') {
+        Some((period, zone)) if zone == "local" || zone.contains('/') => (period, zone),
+        Some((period, zone)) if !is_period(text) && is_period(period) => (period, zone),
+        _ => (text, ""),
+    }
+}
+
+/// Reads the zone of the file's times.
+fn time_zone(file: RollingFile, section: &mut Section<'_>) -> RollingFile {
+    let doc = "Counts periods by the clock of the zone with this name, such as `Europe/Berlin`: feature `time-zones`.";
+    let Some(_name) = zones::time_zone(section, "UTC", doc) else { return file };
+    let is_local = matches!(section.table().get("local_time").map(|node| &node.value), Some(Value::Bool(true)));
+    let rotate = section.table().get("rotate").and_then(|node| node.text()).unwrap_or_default();
+    if is_local || !with_zone(rotate).1.is_empty() {
+        section.mistake("time_zone", "another key sets the zone too; remove `local_time` and the zone of `rotate`");
+    }
+    #[cfg(feature = "time-zones")]
+    let file = file.time_zone(&_name);
     file
 }
 

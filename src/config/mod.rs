@@ -43,6 +43,7 @@ mod watch;
 mod words;
 #[cfg(feature = "spool")]
 mod wrappers;
+mod zones;
 
 pub use self::check::{Explained, check, explain};
 pub use self::json_schema::json_schema;

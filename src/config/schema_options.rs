@@ -2,6 +2,7 @@
 
 use tracing::Level;
 
+use super::zones;
 use crate::schema::{
     Bunyan, Color, Console, Datadog, Ecs, Flat, Gcp, Gelf, Lambda, Logfmt, Nested, Otel, Palette, Pino, Schema,
     SpanFields, Splunk, Style, Template,
@@ -223,6 +224,13 @@ pub(super) fn template(section: &mut Section<'_>, template: Template) -> Option<
                 Template::new("{message}").ok()?
             }
         },
+    };
+    let doc = "Writes the times of the zone with this name, such as `Europe/Berlin`: feature `time-zones`.";
+    let _name = zones::time_zone(section, "local", doc);
+    #[cfg(feature = "time-zones")]
+    let template = match _name {
+        Some(name) => template.time_zone(&name).ok()?,
+        None => template,
     };
     let schema = section
         .on(template)

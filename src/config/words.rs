@@ -1,5 +1,6 @@
 //! Values that several sections read: filters, permissions, levels of lines, times.
 
+use super::zones;
 use crate::advice::{quoted, unknown};
 use crate::error::Error;
 use crate::filter::FilterSetting;
@@ -72,9 +73,9 @@ impl<T> On<'_, '_, T> {
 
     /// Reads a time format that may be a number.
     pub(super) fn time(self, default: &'static str, set: impl FnOnce(T, TimeFormat) -> T) -> Self {
-        let doc = "How times are written: `millis`, `micros` or `nanos` of RFC 3339, with `local` or an offset such as \
-                   `+02:00` behind it for another zone than UTC; or `epoch_seconds`, `epoch_millis`, `epoch_micros`, \
-                   `epoch_nanos`.";
+        let doc = "How times are written: `millis`, `micros` or `nanos` of RFC 3339, with `local`, an offset such as \
+                   `+02:00` or a name such as `Europe/Berlin` (feature `time-zones`) behind it for another zone than \
+                   UTC; or `epoch_seconds`, `epoch_millis`, `epoch_micros`, `epoch_nanos`.";
         self.with(|target, section| match section.text(Key::new("time", Kind::Form("millis local"), default, doc)) {
             Some(text) => match EPOCHS.iter().find(|(name, _)| *name == text) {
                 Some((_, format)) => set(target, *format),
@@ -92,8 +93,8 @@ impl<T> On<'_, '_, T> {
 
     /// Reads a time format of RFC 3339.
     pub(super) fn rfc3339(self, set: impl FnOnce(T, Rfc3339) -> T) -> Self {
-        let doc = "How times are written: `millis`, `micros` or `nanos` of RFC 3339, with `local` or an offset such as \
-                   `+02:00` behind it for another zone than UTC.";
+        let doc = "How times are written: `millis`, `micros` or `nanos` of RFC 3339, with `local`, an offset such as \
+                   `+02:00` or a name such as `Europe/Berlin` (feature `time-zones`) behind it for another zone than UTC.";
         self.with(|target, section| match section.text(Key::new("time", Kind::Form("millis local"), "micros", doc)) {
             Some(text) => match rfc3339(&text, false) {
                 Ok(format) => set(target, format),
@@ -142,6 +143,12 @@ fn rfc3339(text: &str, may_be_epoch: bool) -> Result<Rfc3339, String> {
         Some(Zoned::Utc) => Ok(*format),
         Some(Zoned::Local) => Ok(format.local()),
         Some(Zoned::Minutes(minutes)) => format.offset_minutes(minutes).map_err(|error: Error| error.to_string()),
-        None => Err(format!("{} is no zone; expected `utc`, `local` or an offset such as `+02:00`", quoted(zone))),
+        None => {
+            zones::check(zone)
+                .map_err(|mistake| format!("{mistake}, or `utc`, `local` or an offset such as `+02:00`"))?;
+            #[cfg(feature = "time-zones")]
+            let format = &format.time_zone(zone).map_err(|error| error.to_string())?;
+            Ok(*format)
+        }
     }
 }

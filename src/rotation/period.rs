@@ -72,7 +72,7 @@ impl fmt::Display for Period {
 }
 
 /// Reads `minutely`, `every 15 minutes`, `hourly`, `every 6 hours`, `daily`, `daily at 03:30` (00:00 to 23:59), `weekly`,
-/// `weekly on monday` or `monthly`.
+/// `weekly on monday` or `monthly`. `03:30` alone is `daily at 03:30`.
 ///
 /// ```
 /// use spanline::sink::{Period, Weekday};
@@ -116,7 +116,7 @@ impl FromStr for Period {
 }
 
 fn daily_at(text: &str) -> Option<Period> {
-    let (hour, minute) = text.strip_prefix("daily at ")?.split_once(':')?;
+    let (hour, minute) = text.strip_prefix("daily at ").unwrap_or(text).split_once(':')?;
     let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_time = two_digits(hour) && two_digits(minute);
     let period = Period::DailyAt { hour: hour.parse().ok()?, minute: minute.parse().ok()? };
@@ -240,6 +240,7 @@ mod tests {
                 "{error}"
             );
         }
+        assert_eq!("03:30".parse::<Period>().unwrap(), Period::DailyAt { hour: 3, minute: 30 });
         assert_eq!("every 720 minutes".parse::<Period>().unwrap(), Period::Minutes(720));
     }
 }

@@ -5,6 +5,8 @@ use chrono::{DateTime, Local, TimeZone, Utc};
 use super::label::{Label, Precision};
 use super::period::Period;
 use crate::record::Timestamp;
+#[cfg(feature = "time-zones")]
+use crate::time_zone::NamedZone;
 
 /// Lines of several threads arrive slightly out of order. A time further back than this means that the clock stepped.
 const STEP_NANOS: i64 = 60_000_000_000;
@@ -15,6 +17,20 @@ pub(crate) enum Zone {
     #[default]
     Utc,
     Local,
+    #[cfg(feature = "time-zones")]
+    Named(NamedZone),
+}
+
+impl Zone {
+    /// Returns the setting of a file that has chosen it; `None` for the default.
+    pub(crate) fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Utc => None,
+            Self::Local => Some("local_time"),
+            #[cfg(feature = "time-zones")]
+            Self::Named(_) => Some("time_zone"),
+        }
+    }
 }
 
 /// How time is divided between segments.
@@ -49,6 +65,8 @@ impl Calendar {
         match self.zone {
             Zone::Utc => self.label_in(time, &Utc),
             Zone::Local => self.label_in(time, &Local),
+            #[cfg(feature = "time-zones")]
+            Zone::Named(zone) => self.label_in(time, &zone),
         }
     }
 
@@ -65,6 +83,8 @@ impl Calendar {
         let start = match self.zone {
             Zone::Utc => label.instant(&Utc),
             Zone::Local => label.instant(&Local),
+            #[cfg(feature = "time-zones")]
+            Zone::Named(zone) => label.instant(&zone),
         };
         start.map(Timestamp::from)
     }
@@ -90,6 +110,8 @@ impl Calendar {
         let end = match self.zone {
             Zone::Utc => self.period?.boundary_after(time, &Utc),
             Zone::Local => self.period?.boundary_after(time, &Local),
+            #[cfg(feature = "time-zones")]
+            Zone::Named(zone) => self.period?.boundary_after(time, &zone),
         };
         end?.timestamp_nanos_opt()
     }

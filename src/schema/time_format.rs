@@ -6,6 +6,8 @@ use chrono::{DateTime, FixedOffset, Local, TimeZone};
 
 use crate::error::Error;
 use crate::record::Timestamp;
+#[cfg(feature = "time-zones")]
+use crate::time_zone::{NamedZone, named};
 
 /// How a line spells its time.
 ///
@@ -43,6 +45,8 @@ pub(super) enum Zone {
     Utc,
     Local,
     Fixed(FixedOffset),
+    #[cfg(feature = "time-zones")]
+    Named(NamedZone),
 }
 
 impl Zone {
@@ -52,6 +56,12 @@ impl Zone {
             Error::invalid(format!("offset_minutes is {minutes}; expected less than a day: -1439 to 1439"))
         })?;
         Ok(Self::Fixed(offset))
+    }
+
+    /// Returns the zone with this name.
+    #[cfg(feature = "time-zones")]
+    pub(super) fn named(name: &str) -> Result<Self, Error> {
+        named(name).map(Self::Named).map_err(Error::invalid)
     }
 }
 
@@ -83,6 +93,16 @@ impl Rfc3339 {
     /// When the offset is a day or more.
     pub fn offset_minutes(mut self, minutes: i32) -> Result<Self, Error> {
         self.zone = Zone::offset_minutes(minutes)?;
+        Ok(self)
+    }
+
+    /// Writes the times of the zone with this name, such as `Europe/Berlin`, with their offset.
+    ///
+    /// # Errors
+    /// When there is no such zone; the error suggests the nearest one.
+    #[cfg(feature = "time-zones")]
+    pub fn time_zone(mut self, name: &str) -> Result<Self, Error> {
+        self.zone = Zone::named(name)?;
         Ok(self)
     }
 }
@@ -135,6 +155,8 @@ impl TimeFormat {
             Self::Rfc3339(Rfc3339 { zone: Zone::Utc, .. }) => (utc.format(SECOND).to_string(), "Z".to_owned()),
             Self::Rfc3339(Rfc3339 { zone: Zone::Local, .. }) => in_zone(&utc.with_timezone(&Local)),
             Self::Rfc3339(Rfc3339 { zone: Zone::Fixed(offset), .. }) => in_zone(&utc.with_timezone(&offset)),
+            #[cfg(feature = "time-zones")]
+            Self::Rfc3339(Rfc3339 { zone: Zone::Named(zone), .. }) => in_zone(&utc.with_timezone(&zone)),
             _ if time.as_nanos() < NANOS => return None,
             Self::EpochSeconds => (format!("{}.", time.as_nanos() / NANOS), String::new()),
             _ => ((time.as_nanos() / NANOS).to_string(), String::new()),

@@ -104,6 +104,16 @@ impl Template {
         Ok(self)
     }
 
+    /// Writes the times of the zone with this name, such as `Europe/Berlin`.
+    ///
+    /// # Errors
+    /// When there is no such zone; the error suggests the nearest one.
+    #[cfg(feature = "time-zones")]
+    pub fn time_zone(mut self, name: &str) -> Result<Self, Error> {
+        self.options.setting.zone = Zone::named(name)?;
+        Ok(self)
+    }
+
     /// Sets `{process}`, which is the program's name by default.
     #[must_use]
     pub fn process_name(mut self, name: impl Into<String>) -> Self {

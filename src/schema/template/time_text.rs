@@ -80,6 +80,8 @@ impl TimeText {
                 Zone::Utc => render(&self.chunks, &utc, texts),
                 Zone::Local => render(&self.chunks, &utc.with_timezone(&Local), texts),
                 Zone::Fixed(offset) => render(&self.chunks, &utc.with_timezone(&offset), texts),
+                #[cfg(feature = "time-zones")]
+                Zone::Named(zone) => render(&self.chunks, &utc.with_timezone(&zone), texts),
             }
             *last = Some(second);
         }

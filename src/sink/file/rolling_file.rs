@@ -48,6 +48,9 @@ pub struct RollingFile {
     path: PathBuf,
     rotate_bytes: Option<u64>,
     calendar: Calendar,
+    /// The zone that was set last does not exist.
+    #[cfg(feature = "time-zones")]
+    zone_mistake: Option<String>,
     retention: Retention,
     storage: Storage,
     new_files: NewFiles,
@@ -88,6 +91,8 @@ impl RollingFile {
             path: path.into(),
             rotate_bytes: None,
             calendar: Calendar::default(),
+            #[cfg(feature = "time-zones")]
+            zone_mistake: None,
             retention: Retention::default(),
             storage: Storage {
                 compression: Compression::Plain,
@@ -173,6 +178,22 @@ impl RollingFile {
     /// Begins periods by local time, and names segments by it; the default is UTC.
     pub fn local_time(mut self) -> Self {
         self.calendar.zone = Zone::Local;
+        self
+    }
+
+    /// Begins periods by the clock of the zone with this name, and names segments by it, whatever `TZ` is.
+    ///
+    /// # Examples
+    /// ```
+    /// # use spanline::RollingFile;
+    /// RollingFile::new("logs/orders.log").daily_at(3, 0).time_zone("Europe/Berlin");
+    /// ```
+    #[cfg(feature = "time-zones")]
+    pub fn time_zone(mut self, name: &str) -> Self {
+        match crate::time_zone::named(name) {
+            Ok(zone) => (self.calendar.zone, self.zone_mistake) = (Zone::Named(zone), None),
+            Err(mistake) => self.zone_mistake = Some(mistake),
+        }
         self
     }
 
@@ -336,8 +357,13 @@ impl RollingFile {
         if let Some(setting) = self.retention.name().filter(|_| !self.rotates()) {
             return invalid(&format!("{setting} is set but rotation is not; add `daily()` or `rotate_bytes(…)`"));
         }
-        if self.calendar.zone == Zone::Local && !self.rotates() {
-            return invalid("local_time is set but rotation is not; add `daily()` or `rotate_bytes(…)`, or remove it");
+        #[cfg(feature = "time-zones")]
+        if let Some(mistake) = &self.zone_mistake {
+            return invalid(&format!("time_zone: {mistake}"));
+        }
+        if let Some(setting) = self.calendar.zone.setting().filter(|_| !self.rotates()) {
+            let why = "is set but rotation is not; add `daily()` or `rotate_bytes(…)`, or remove it";
+            return invalid(&format!("{setting} {why}"));
         }
         let numbers = 1..=Self::MAX_NUMBERED_FILES;
         if self.is_numbered && !self.retention.files.is_some_and(|files| numbers.contains(&files)) {
@@ -345,8 +371,9 @@ impl RollingFile {
             let most = Self::MAX_NUMBERED_FILES;
             return invalid(&format!("numbered needs keep_files, which is {found}; expected 1 to {most} files"));
         }
-        if self.is_numbered && self.calendar.zone == Zone::Local && self.calendar.period.is_none() {
-            return invalid("local_time is set, but numbered segments have no time in their name; remove it");
+        let no_period = self.is_numbered && self.calendar.period.is_none();
+        if let Some(setting) = self.calendar.zone.setting().filter(|_| no_period) {
+            return invalid(&format!("{setting} is set, but numbered segments have no time in their name; remove it"));
         }
         #[cfg(feature = "sealed")]
         if self.storage.sealing.is_some() && (self.is_numbered || self.storage.compression != Compression::Plain) {

@@ -10,6 +10,7 @@
     feature = "spool",
     feature = "sqlite",
     feature = "syslog",
+    feature = "time-zones",
     feature = "tls",
     feature = "zstd"
 ))]

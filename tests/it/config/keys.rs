@@ -10,6 +10,7 @@
     feature = "spool",
     feature = "sqlite",
     feature = "syslog",
+    feature = "time-zones",
     feature = "tls",
     feature = "zstd"
 ))]
@@ -100,7 +101,7 @@ fn each_key_of_the_json_schema_can_be_set() {
                     table[own] = samples(&section["properties"][own], &schema).remove(0);
                 }
                 // What these need beside them.
-                if ["keep_files", "keep_for", "keep_bytes", "numbered", "local_time"]
+                if ["keep_files", "keep_for", "keep_bytes", "numbered", "local_time", "time_zone"]
                     .iter()
                     .any(|key| table.get(key).is_some())
                     && ["file", "route"].contains(&own)

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use spanline::{Builder, Error};
 use tracing_subscriber::Registry;
+#[cfg(feature = "time-zones")]
+use tracing_subscriber::layer::SubscriberExt;
 
 /// The error of a builder that must not start.
 #[track_caller]
@@ -10,7 +12,9 @@ fn refused(builder: Builder) -> Error {
     builder.build::<Registry>().err().expect("the configuration is refused")
 }
 
-/// Mistakes, each in a text with one line.
+const ZONES: bool = cfg!(feature = "time-zones");
+
+/// Mistakes, each with its text.
 const MISTAKES: &[(&str, &str)] = &[
     ("fliter = 'info'", "1:1: fliter: unknown key `fliter`; did you mean `filter`?"),
     ("filter = 'inof'", "1:10: filter: "),
@@ -62,7 +66,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "output.a = { sink = 'stdout', schema = { name = 'ecs', time = 'milis' } }",
         "output.a.schema.time: unknown time format `milis`; did you mean `millis`?",
     ),
-    ("output.a = { sink = 'stdout', schema = { name = 'ecs', time = 'millis Mars' } }", "`Mars` is no zone"),
+    (
+        "output.a = { sink = 'stdout', schema = { name = 'ecs', time = 'millis Mars' } }",
+        if ZONES { "unknown time zone `Mars`; expected" } else { "the zone `Mars` needs the feature `time-zones`" },
+    ),
     (
         "output.a = { sink = 'stdout', schema = { name = 'console', palette = { error = 'redd' } } }",
         "output.a.schema.palette.error: unknown style `redd`; did you mean `red`?",
@@ -143,8 +150,27 @@ const MISTAKES: &[(&str, &str)] = &[
     ("flush_on_sighup = true\nreopen_on_sighup = true", "2:20: reopen_on_sighup: SIGHUP cannot both"),
     (
         "output.a.sink = { file = 'x', rotate = 'daily at 03:00 Mars/Phobos' }",
-        "output.a.sink.rotate: the zone `Mars/Phobos` is not that of the process; set the variable TZ to it, and write \
-         `daily at 03:00 local`",
+        if ZONES {
+            "output.a.sink.rotate: unknown time zone `Mars/Phobos`; expected the name of a zone"
+        } else {
+            "build it with that feature, or set the variable TZ to it, and write `daily at 03:00 local`"
+        },
+    ),
+    (
+        "output.a.sink = { file = 'x', rotate = '03:00 Berlin' }",
+        if ZONES {
+            "1:40: output.a.sink.rotate: unknown time zone `Berlin`; did you mean `Europe/Berlin`?"
+        } else {
+            "1:40: output.a.sink.rotate: the zone `Berlin` needs the feature `time-zones`"
+        },
+    ),
+    (
+        "output.a.sink = { file = 'x', rotate = 'daily', time_zone = 'Europe/Berln' }",
+        if ZONES {
+            "output.a.sink.time_zone: unknown time zone `Europe/Berln`; did you mean `Europe/Berlin`?"
+        } else {
+            "output.a.sink.time_zone: the zone `Europe/Berln` needs the feature `time-zones`"
+        },
     ),
     ("env = 1", "1:7: env: found a number; expected a table for each environment"),
     ("env.prod = 1", "env.prod: found a number; expected a table of settings"),
@@ -198,12 +224,40 @@ queue_bytes = true
 
 #[test]
 fn a_time_of_day_can_have_a_zone() {
-    for rotate in ["daily at 03:00 local", "daily at 03:00 UTC", "weekly on monday local"] {
+    let named = ["03:00 Europe/Berlin", "daily at 03:00 Europe/Berlin", "weekly on monday Asia/Tokyo", "daily EST"];
+    let named = if ZONES { &named[..] } else { &[] };
+    let words = ["daily at 03:00 local", "daily at 03:00 UTC", "weekly on monday local", "03:00"];
+    for rotate in words.iter().chain(named) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let text = format!("output.a.sink = {{ file = '{}', rotate = '{rotate}' }}", path.display());
         let (_layer, guard) = Builder::from_toml(text).build::<Registry>().unwrap();
         guard.close().unwrap();
+    }
+}
+
+#[cfg(feature = "time-zones")]
+#[test]
+fn files_and_lines_can_have_a_named_zone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let file = path.display();
+    for sink in ["rotate = 'daily', time_zone = 'Europe/Berlin'", "rotate = 'hourly Europe/Berlin'"] {
+        for schema in
+            ["{ name = 'flat', time = 'millis Asia/Tokyo' }", "{ template = '{time:%:z}', time_zone = 'Asia/Tokyo' }"]
+        {
+            let text = format!("output.a = {{ sink = {{ file = '{file}', {sink} }}, schema = {schema} }}");
+            let (layer, guard) = Builder::from_toml(text).build::<Registry>().unwrap();
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || tracing::info!("a line"));
+            guard.close().unwrap();
+        }
+    }
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.lines().count() == 4 && text.lines().all(|line| line.contains("+09:00")), "{text}");
+    // The zone is set once.
+    for twice in ["rotate = 'daily UTC', time_zone = 'UTC'", "rotate = 'daily', local_time = true, time_zone = 'UTC'"] {
+        let message = refused(Builder::from_toml(format!("output.a.sink = {{ file = 'x', {twice} }}"))).to_string();
+        assert!(message.contains("output.a.sink.time_zone: another key sets the zone too"), "{message}");
     }
 }
 

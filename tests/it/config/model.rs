@@ -11,6 +11,7 @@
     feature = "spool",
     feature = "sqlite",
     feature = "syslog",
+    feature = "time-zones",
     feature = "tls",
     feature = "zstd"
 ))]

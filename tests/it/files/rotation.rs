@@ -235,6 +235,58 @@ fn a_period_that_does_not_divide_a_day_is_refused() {
     dir.log().local_time().rotate_bytes(2).open().close();
 }
 
+/// 2026-03-29 in Berlin: 02:00 becomes 03:00. 2026-10-25: 03:00 becomes 02:00 again.
+#[cfg(feature = "time-zones")]
+#[test]
+fn promise_27_a_named_zone_rotates_by_its_clock_also_when_daylight_saving_changes() {
+    let written = |log: fn(RollingFile) -> RollingFile, times: &[(&str, &str)]| {
+        let dir = Dir::new();
+        let mut log = log(dir.log()).time_zone("Europe/Berlin").open();
+        times.iter().for_each(|(text, time)| log.put(text, time));
+        log.close();
+        (dir.segments().join(" "), dir.closed(), dir.active())
+    };
+    // 02:30 does not exist on that day.
+    let times = [
+        ("a", "2026-03-28T12:00:00Z"),
+        ("b", "2026-03-29T00:59:59Z"),
+        ("c", "2026-03-29T01:00:00Z"),
+        ("d", "2026-03-30T00:29:59Z"),
+        ("e", "2026-03-30T00:30:00Z"),
+    ];
+    let (segments, closed, active) = written(|log| log.daily_at(2, 30), &times);
+    assert_eq!(segments, "orders.2026-03-28-000001.log orders.2026-03-29-000002.log");
+    assert_eq!((closed, active), (vec!["a\nb\n".to_owned(), "c\nd\n".to_owned()], "e\n".to_owned()));
+    // 02:30 exists twice, and counts once.
+    let times = [
+        ("a", "2026-10-25T00:29:59Z"),
+        ("b", "2026-10-25T00:30:00Z"),
+        ("c", "2026-10-25T01:30:00Z"),
+        ("d", "2026-10-26T01:30:00Z"),
+    ];
+    let (segments, closed, active) = written(|log| log.daily_at(2, 30), &times);
+    assert_eq!(segments, "orders.2026-10-24-000001.log orders.2026-10-25-000002.log");
+    assert_eq!((closed, active), (vec!["a\n".to_owned(), "b\nc\n".to_owned()], "d\n".to_owned()));
+    // The hour that the clock shows twice.
+    let times = [("a", "2026-10-25T00:10:00Z"), ("b", "2026-10-25T01:10:00Z"), ("c", "2026-10-25T02:00:00Z")];
+    let (segments, ..) = written(RollingFile::hourly, &times);
+    assert_eq!(segments, "orders.2026-10-25T02-000001.log orders.2026-10-25T02b-000002.log");
+    // The last call wins.
+    let (segments, ..) = written(|log| log.local_time().hourly(), &times);
+    assert!(segments.contains("2026-10-25T02b"), "{segments}");
+}
+
+#[cfg(feature = "time-zones")]
+#[test]
+fn an_unknown_zone_is_refused_with_the_nearest_one() {
+    let dir = Dir::new();
+    let error = refusal(dir.log().daily().time_zone("Europe/Berln"));
+    assert!(error.contains("time_zone: unknown time zone `Europe/Berln`; did you mean `Europe/Berlin`?"), "{error}");
+    let error = refusal(dir.log().time_zone("Europe/Berlin"));
+    assert!(error.contains("time_zone is set but rotation is not"), "{error}");
+    dir.log().daily().time_zone("Mars").time_zone("Europe/Berlin").open().close();
+}
+
 #[test]
 fn promise_27_clock_jumps_rotate_once_and_lose_nothing() {
     let dir = Dir::new();

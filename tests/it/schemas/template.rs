@@ -68,6 +68,22 @@ fn times_have_the_formats_of_chrono_in_any_zone() {
     assert!(template("{time}").offset_minutes(1440).is_err());
 }
 
+#[cfg(feature = "time-zones")]
+#[test]
+fn times_are_those_of_a_named_zone() {
+    assert_eq!(
+        line_of(template("{time:%d %H:%M %:z %Z}").time_zone("America/New_York").unwrap()),
+        "20 05:15 -05:00 EST"
+    );
+    let error = template("{time}").time_zone("America/NewYork").unwrap_err().to_string();
+    assert!(error.contains("did you mean `America/New_York`?"), "{error}");
+    let format = spanline::schema::Rfc3339::millis();
+    let flat = spanline::schema::Flat::new().time(format.time_zone("Europe/Berlin").unwrap());
+    let text = lines_by(flat, order_loaded).join("");
+    assert!(text.contains("\"timestamp\":\"2026-11-20T11:15:38.123+01:00\""), "{text}");
+    assert!(format.time_zone("Mars").unwrap_err().to_string().contains("unknown time zone `Mars`"));
+}
+
 #[test]
 fn values_are_padded_aligned_and_cut() {
     for (text, expected) in [
