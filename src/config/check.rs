@@ -6,7 +6,7 @@ use super::apply::read;
 use super::source;
 use crate::builder::builder;
 use crate::error::Error;
-use crate::settings::{Text, Walk, environments};
+use crate::settings::{Place, Text, Walk, environments};
 
 /// A setting, the value in force, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Explained {
     pub key: String,
     /// The value as TOML, or the default in words.
     pub value: String,
-    /// `default`, the place in the file, or the variable.
+    /// `default`, the place in the file, or the variable. A default may say where an overlay has unset the key.
     pub source: String,
 }
 
@@ -63,21 +63,38 @@ pub fn explain(path: Option<&Path>, environment: Option<&str>) -> Result<Vec<Exp
         return Err(text.error(read.walk.mistakes));
     }
     let overlay = read.selected.name.map_or(String::new(), |name| format!(" [env.{name}]"));
+    let unset = &read.selected.unset;
+    let place_of = |(_, place): &(String, Place)| {
+        let (line, _) = text.line_and_column(place.offset);
+        format!("default, unset by {}:{line}{overlay}", text.name)
+    };
+    let unset_at = |path: &str| {
+        let has = |(key, _): &&(String, Place)| path.strip_prefix(key.as_str()).is_some_and(is_below);
+        unset.iter().find(has).map(place_of)
+    };
     let mut rust_log = Some("RUST_LOG".to_owned());
     let mut explained: Vec<Explained> = Vec::new();
     for row in read.walk.rows {
+        let is_set = row.value.is_some();
         let (value, source) = match row.value {
             Some((value, place)) => {
                 let (line, _) = text.line_and_column(place.offset);
                 let overlay = if place.is_overlay { overlay.as_str() } else { "" };
                 (value, format!("{}:{line}{overlay}", text.name))
             }
-            None => (row.key.default.to_owned(), "default".to_owned()),
+            None => (row.key.default.to_owned(), unset_at(&row.path).unwrap_or_else(|| "default".to_owned())),
         };
-        if row.path == "filter_variable" && source != "default" {
+        if row.path == "filter_variable" && is_set {
             rust_log = value.strip_prefix('"').and_then(|name| name.strip_suffix('"')).map(str::to_owned);
         }
         explained.push(Explained { key: row.path, value, source });
+    }
+    // What is gone as a whole, such as an output, has no row.
+    for one @ (key, _) in unset {
+        let has = |setting: &Explained| setting.key.strip_prefix(key.as_str()).is_some_and(is_below);
+        if !explained.iter().any(has) {
+            explained.push(Explained { key: key.clone(), value: "none".to_owned(), source: place_of(one) });
+        }
     }
     if let Some(name) = rust_log
         && let Some(value) = source::variable(&name)?
@@ -86,6 +103,11 @@ pub fn explain(path: Option<&Path>, environment: Option<&str>) -> Result<Vec<Exp
         (filter.value, filter.source) = (format!("{value:?}"), format!("the variable {name}"));
     }
     Ok(explained)
+}
+
+/// Returns whether a key goes on like this below another one, or ends.
+fn is_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('.')
 }
 
 fn only_check() -> Walk {

@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 use super::schemas::SCHEMAS;
 use super::sections::{self, Described};
 use super::sinks;
-use crate::settings::{Kind, LEVELS, Row};
+use crate::settings::{Kind, LEVELS, Row, UNSET};
+
+const UNSET_DOC: &str = "Keys of the rest of the file that do not apply, each with those around it, such as \
+                         `output.file.schema` or `output.debug`. They are unset before the overlay sets anything.";
 
 /// Returns the JSON Schema of a configuration, as this build of spanline reads it.
 ///
@@ -27,7 +30,9 @@ pub fn json_schema() -> String {
     definitions.insert("secret".to_owned(), secret());
     if let Some(Value::Object(properties)) = root.get_mut("properties") {
         // An overlay has the keys of the whole, except `env`.
-        let overlay = properties.clone();
+        let mut overlay = properties.clone();
+        let unset = json!({ "type": "array", "items": { "type": "string" }, "description": UNSET_DOC });
+        overlay.insert(UNSET.to_owned(), unset);
         let overlay = json!({ "type": "object", "properties": overlay, "additionalProperties": false });
         definitions.insert("overlay".to_owned(), overlay);
         let env = json!({

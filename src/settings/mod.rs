@@ -17,13 +17,14 @@ mod section;
 mod setters;
 mod toml_text;
 mod tree;
+mod unset;
 mod walk;
 mod words;
 
 pub(crate) use expand::expand;
 pub(crate) use kind::{Key, Kind};
 pub(crate) use mistakes::{Mistake, Text};
-pub(crate) use overlay::{Selected, complaint, names as environments, select};
+pub(crate) use overlay::{Selected, UNSET, complaint, names as environments, select};
 pub use own::Settings;
 pub(crate) use own::{MakeSchema, MakeSink};
 pub(crate) use section::{LEVELS, Section, within};

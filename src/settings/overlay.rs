@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 
 use super::mistakes::Mistake;
-use super::tree::{Member, Place, Table, Value};
+use super::tree::{Member, Place, Table, Value, key};
+use super::unset;
 use crate::advice::quoted;
 
 /// The overlay that applies when none is selected, or one that the text does not define.
 const DEFAULT: &str = "default";
+
+/// The key of an overlay with what it takes away.
+pub(crate) const UNSET: &str = "unset";
 
 /// Keys whose tables are replaced as a whole if the overlay names another kind.
 const KINDS: [&str; 2] = ["sink", "schema"];
@@ -19,6 +23,8 @@ pub(crate) struct Selected {
     pub(crate) name: Option<String>,
     /// An environment was selected that the text does not define.
     pub(crate) undefined: Option<String>,
+    /// The keys that the overlay takes away, as errors spell them, each with its place in the list.
+    pub(crate) unset: Vec<(String, Place)>,
 }
 
 /// Takes the overlays out of `table`, and applies the one of `environment`.
@@ -58,7 +64,10 @@ pub(crate) fn select(
     let name = wanted.unwrap_or(DEFAULT);
     let Some(mut overlay) = env.take(name) else { return selected };
     overlay.mark_overlay();
-    if let Value::Table(overlay) = overlay.value {
+    if let Value::Table(mut overlay) = overlay.value {
+        if let Some(list) = overlay.take(UNSET) {
+            selected.unset = unset::unset(table, &list, &format!("env.{}.{UNSET}", key(name)), mistakes);
+        }
         merge(table, overlay, names_kind);
     }
     selected.name = Some(name.to_owned());

@@ -67,6 +67,45 @@ output.file.sink.keep_files = 30
 }
 
 #[test]
+fn explain_shows_what_an_overlay_has_unset() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spanline.toml");
+    let text = "\
+filter = 'debug'
+static_fields = { a = 1, b = 2 }
+[output.file]
+sink = { file = 'app.log', rotate = 'daily', keep_files = 7 }
+schema = 'ecs'
+[output.debug]
+sink = 'stdout'
+[env.prod]
+unset = [
+  'filter', 'output.debug',
+  'output.file.schema', 'output.file.sink.keep_files', 'static_fields.a',
+]
+output.file.schema = 'gcp'
+";
+    fs::write(&path, text).unwrap();
+    let explained = config::explain(Some(&path), Some("prod")).unwrap();
+    let is = |key: &str, value: &str, source: &str| {
+        let row = explained.iter().find(|row| row.key == key).unwrap_or_else(|| panic!("{key} is not explained"));
+        let found = row.source.replace(&folder.path().display().to_string(), "");
+        assert_eq!((row.value.as_str(), found.as_str()), (value, source), "{key}");
+    };
+    is("filter", "info", "default, unset by /spanline.toml:10 [env.prod]");
+    is("output.debug", "none", "default, unset by /spanline.toml:10 [env.prod]");
+    is("output.file.sink.keep_files", "all", "default, unset by /spanline.toml:11 [env.prod]");
+    is("output.file.sink.rotate", "\"daily\"", "/spanline.toml:4");
+    // Unset first, and set then.
+    is("output.file.schema", "\"gcp\"", "/spanline.toml:13 [env.prod]");
+    is("static_fields", "{ b = 2 }", "/spanline.toml:2");
+    assert!(!explained.iter().any(|row| row.key.starts_with("output.debug.")));
+    // Without the overlay, all of it applies.
+    let explained = config::explain(Some(&path), None).unwrap();
+    assert!(explained.iter().any(|row| row.key == "filter" && row.value == "\"debug\""));
+}
+
+#[test]
 fn a_check_reads_each_environment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spanline.toml");

@@ -172,6 +172,16 @@ const MISTAKES: &[(&str, &str)] = &[
             "output.a.sink.time_zone: the zone `Europe/Berln` needs the feature `time-zones`"
         },
     ),
+    ("env.default.unset = 'filter'", "1:21: env.default.unset: found a text; expected a list of keys"),
+    ("env.default.unset = [1]", "1:22: env.default.unset: found a number; expected a key with those around it"),
+    (
+        "filter = 'info'\nenv.default.unset = ['fliter']",
+        "2:22: env.default.unset: `fliter` is not set outside the environments, so it cannot be unset; did you mean \
+         `filter`?",
+    ),
+    ("env.default.unset = ['a = 1, b']", "env.default.unset: `a = 1, b` is no key; expected a key"),
+    ("env.default = { filter = 'info', unset = ['filter'] }", "`filter` is not set outside the environments"),
+    ("unset = ['filter']", "1:1: unset: unknown key `unset`"),
     ("env = 1", "1:7: env: found a number; expected a table for each environment"),
     ("env.prod = 1", "env.prod: found a number; expected a table of settings"),
     ("env.prod.env.prod = {}", "env.prod: an environment has no environments"),

@@ -133,6 +133,49 @@ output.a.schema = { name = 'flat' }
 }
 
 #[test]
+fn an_overlay_unsets_what_the_rest_of_the_file_sets() {
+    let text = "
+filter = 'debug'
+static_fields = { a = 1, 'b.c' = 2 }
+[output.a]
+sink = { memory = true }
+schema = { name = 'flat', edits = { remove = ['target'] } }
+[output.'other one']
+sink = 'stdout'
+[env.prod]
+unset = ['filter', 'output.a.schema.edits', 'output.\"other one\"', \"static_fields.'b.c'\"]
+[env.again]
+unset = ['static_fields', 'output.\"other one\"']
+static_fields.d = 3
+";
+    let (builder, memory) = with_memory(text);
+    // What the program sets applies again.
+    run(builder.filter("error").environment("prod"), each_level);
+    assert_eq!(messages(&memory), ["error"]);
+    let line = &parsed(&memory)[0];
+    assert!(line.get("target").is_some() && line["a"] == 1 && line.get("b.c").is_none(), "{line}");
+    let (builder, memory) = with_memory(text);
+    run(builder.environment("again"), || info!("x"));
+    let line = &parsed(&memory)[0];
+    assert!(line.get("target").is_none() && line["d"] == 3 && line.get("a").is_none(), "{line}");
+    // In JSON, keys are spelled in the same way.
+    let json = r#"{ "filter": "off", "output": { "memory": { "sink": { "memory": true } } }, "env": { "prod": { "unset": ["filter"] } } }"#;
+    let memory = Memory::new();
+    run(over(Builder::from_json(json), &memory).environment("prod"), each_level);
+    assert_eq!(messages(&memory).len(), 3);
+}
+
+#[test]
+fn many_keys_to_unset_take_linear_time() {
+    let count = 20_000;
+    let keys: String = (0..count).map(|number| format!("static_fields.key_{number} = 1\n")).collect();
+    let list: String = (0..count).map(|number| format!("'static_fields.key_{number}',")).collect();
+    let (builder, memory) = with_memory(&format!("{keys}{MEMORY}[env.prod]\nunset = [{list}]"));
+    run(builder.environment("prod"), || info!("x"));
+    assert!(parsed(&memory)[0].get("key_1").is_none());
+}
+
+#[test]
 fn names_to_redact_add_to_those_of_the_program() {
     let (builder, memory) = with_memory(&format!("redact.names = ['iban']\n{MEMORY}"));
     run(builder.redact(spanline::Redact::new().name("shoe_size")), || {
