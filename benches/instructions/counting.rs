@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::texts::{ESCAPED, TEXTS};
 use crate::uses::{USES, Use};
-use crate::works::{ASKED, BESIDE_ASKED, Part, REDACTED, WORKS, Work};
+use crate::works::{ASKED, BESIDE_ASKED, CHANGED, Part, REDACTED, WORKS, Work};
 
 /// Room for all that is logged while the worker stands still, twice: a queue more than half full wakes its worker.
 const QUEUE_BYTES: u64 = 64 << 20;
@@ -81,6 +81,9 @@ pub(crate) fn count_all() -> Vec<(Run, Count)> {
         if BESIDE_ASKED.iter().any(|(name, _)| *name == work.name) {
             runs.push(Run { layer: "asked", work });
         }
+        if CHANGED.iter().any(|(name, _)| *name == work.name) {
+            runs.push(Run { layer: "changed", work });
+        }
         if !matches!(work.part, Part::Worker { .. }) {
             runs.push(Run { layer: "floor", work });
         }
@@ -140,6 +143,11 @@ pub(crate) fn run(layer: &str, work: &Work, times: u32) {
     let builder = spanline::builder().redact(redact).shutdown_timeout(patience, patience).on_complaint(|_| {});
     let builder = if layer == "asked" { builder.filter(ASKED) } else { builder };
     let (guard, gates) = gated(builder, outputs, is_layer, Use::of(work));
+    if layer == "changed" {
+        let handle = guard.handle();
+        handle.add_output(Output::new(Null { gate: None }).name("once")).expect("one more");
+        handle.remove_output("once").expect("it is there");
+    }
     operation(times);
     assert_eq!(guard.handle().metrics().dropped(), 0, "the queue is too small");
     if drain {

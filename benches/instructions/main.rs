@@ -15,6 +15,8 @@
 //! The second may cost so much more than the first as [`REDACTED`] says. For [`TEXTS`], the difference is counted for each
 //! byte. For [`ESCAPED`], the whole line is counted for each byte, with nothing redacted.
 //!
+//! For [`CHANGED`], a log is counted whose outputs changed once.
+//!
 //! For [`USES`], what the documentation shows besides, the whole line is counted, with nothing redacted, and compared with
 //! as many bytes of the default schema's.
 
@@ -30,7 +32,7 @@ use std::process::{Command, ExitCode, Stdio};
 use counting::{count_all, run};
 use texts::{ESCAPED, TEXTS, Text};
 use uses::{USES, Use};
-use works::{BESIDE_ASKED, Part, REDACTED, WORKS, Work};
+use works::{BESIDE_ASKED, CHANGED, Part, REDACTED, WORKS, Work};
 
 /// What a bare registry takes may be multiplied by this: promise 35, for 5,000 and for 15,000 spans in one another.
 const DEEP: f64 = 3.0;
@@ -105,6 +107,18 @@ fn compare() -> ExitCode {
         println!("{name:16} {:44} {without:9.1} {more:9.1} {most:9.1}", work.what);
         if more > most {
             wrong.push(format!("{name}: a directive for another request costs {more:.1} instructions, above {most}"));
+        }
+    }
+    println!("{:16} {:44} {:>9} {:>9} {:>9}", "outputs changed", "", "without", "with", "ratio");
+    for (name, most) in CHANGED {
+        let work = Work::named(name);
+        let (Some(without), Some(changed)) = (count_of("ours", work), count_of("changed", work)) else { continue };
+        let ratio = changed / without;
+        println!("{name:16} {:44} {without:9.1} {changed:9.1} {ratio:9.3}", work.what);
+        if ratio > most {
+            wrong.push(format!(
+                "{name}: after a change of the outputs {ratio:.3} of what it costs before, above {most}"
+            ));
         }
     }
     println!("{:16} {:44} {:>9} {:>9} {:>9}", "each byte", "", "bytes", "count", "limit");

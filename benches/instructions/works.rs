@@ -54,6 +54,9 @@ pub(crate) const ASKED: &str = "info,[request{request_id=another}]=debug";
 pub(crate) const BESIDE_ASKED: [(&str, f64); 4] =
     [("w1e", 60.0), ("w0", 100.0), ("w0_inside", 100.0), ("w0_entered", 375.0)];
 
+/// How many times its instructions an event may take under the layer `changed`, whose outputs have changed once.
+pub(crate) const CHANGED: [(&str, f64); 3] = [("w1e", 1.24), ("w1e_two_outputs", 1.2), ("w2", 1.25)];
+
 /// Operations of most works in the shorter run.
 const OPERATIONS: u32 = 5_000;
 
