@@ -38,7 +38,7 @@ enum Command {
         /// The environment; by default, the one that SPANLINE_ENV names
         #[arg(long, value_name = "NAME")]
         env: Option<String>,
-        /// Only values that are not defaults
+        /// Only values that are not defaults, and those that an overlay has unset
         #[arg(long)]
         set: bool,
     },
