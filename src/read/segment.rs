@@ -242,7 +242,10 @@ pub(super) fn is_damage(error: &io::Error) -> bool {
     #[cfg(feature = "sealed")]
     return error.get_ref().is_some_and(|inner| inner.is::<super::sealed::Damage>());
     #[cfg(not(feature = "sealed"))]
-    return matches!(error.get_ref(), Some(_) if false);
+    return {
+        let _ = error;
+        false
+    };
 }
 
 /// Reads the shared active file from its beginning.

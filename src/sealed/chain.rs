@@ -5,12 +5,12 @@ use aes_gcm_siv::aead::{AeadInPlace, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce, Tag};
 use hkdf::Hkdf;
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
 
-/// A segment's secret, and each secret of fields.
-pub(crate) type Secret = Zeroizing<[u8; 32]>;
+/// A segment's secret, and each secret of fields. On the heap: moving it leaves no copy.
+pub(crate) type Secret = Box<Zeroizing<[u8; 32]>>;
 
 /// The bytes that make a key different from all others, also where a process was cloned.
 pub(super) type Fresh = [u8; 16];
@@ -19,8 +19,8 @@ pub(super) type Fresh = [u8; 16];
 pub(super) const TAG_BYTES: usize = 16;
 
 /// The chain key of one block.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub(super) struct ChainKey([u8; 32]);
+#[derive(Clone)]
+pub(super) struct ChainKey(Secret);
 
 impl ChainKey {
     /// Returns the chain key of a segment's first block.
@@ -34,17 +34,18 @@ impl ChainKey {
     }
 
     fn extract(salt: &[u8], secret: &Secret) -> Self {
+        let mut key = Box::new(Zeroizing::new([0; 32]));
         let (mut extracted, _) = Hkdf::<Sha256>::extract(Some(salt), secret.as_slice());
-        let key = Self(extracted.into());
+        key.copy_from_slice(&extracted);
         extracted.as_mut_slice().zeroize();
-        key
+        Self(key)
     }
 
     /// Returns the chain key of the next block.
     pub(super) fn next(&self) -> Self {
-        let mut next = Self([0; 32]);
-        self.expand(&[b"spanline/1/next"], &mut next.0);
-        next
+        let mut next = Box::new(Zeroizing::new([0; 32]));
+        self.expand(&[b"spanline/1/next"], next.as_mut_slice());
+        Self(next)
     }
 
     /// Returns the cipher of a batch.
@@ -66,7 +67,7 @@ impl ChainKey {
 
     fn expand(&self, labels: &[&[u8]], bytes: &mut [u8]) {
         // It fails only for other lengths than those above: for less than 32 bytes of key, or 8 KiB of output.
-        let expanded = Hkdf::<Sha256>::from_prk(&self.0).map(|key| key.expand_multi_info(labels, bytes));
+        let expanded = Hkdf::<Sha256>::from_prk(self.0.as_slice()).map(|key| key.expand_multi_info(labels, bytes));
         debug_assert!(matches!(expanded, Ok(Ok(()))));
     }
 }
@@ -104,8 +105,8 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Error> {
 
 /// Returns a new secret.
 pub(super) fn new_secret() -> Result<Secret, Error> {
-    let mut secret = Zeroizing::new([0; 32]);
-    fill_random(&mut *secret)?;
+    let mut secret = Box::new(Zeroizing::new([0; 32]));
+    fill_random(secret.as_mut_slice())?;
     Ok(secret)
 }
 
@@ -114,4 +115,26 @@ pub(super) fn fresh() -> Result<Fresh, Error> {
     let mut fresh = [0; 16];
     fill_random(&mut fresh)?;
     Ok(fresh)
+}
+
+/// Runs `work`, and overwrites the stack that it has used: the libraries leave parts of keys there.
+///
+/// What it returns must hold keys on the heap only.
+pub(super) fn without_traces<T>(work: impl FnOnce() -> T) -> T {
+    /// Its frames lie where [`wipe`] writes.
+    #[inline(never)]
+    fn run<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
+    /// More than signing and wrapping need.
+    #[inline(never)]
+    fn wipe() {
+        let mut bytes = [0_u8; 32 << 10];
+        std::hint::black_box(&mut bytes).zeroize();
+    }
+
+    let result = run(work);
+    wipe();
+    result
 }

@@ -10,6 +10,7 @@ use super::header::{NoHeader, Position, ReadHeader, sealed_for};
 use super::key::Key;
 use super::signing::{Checking, Digest, SIGNATURE_BYTES};
 use crate::error::Error;
+use zeroize::Zeroizing;
 
 /// How much is read at once.
 const READ_BYTES: usize = 256 << 10;
@@ -99,7 +100,8 @@ impl<R: Read> Opener<R> {
         source.skip(header.bytes);
         let secret = key.map(|key| key.unwrap(&header.header.wrapped)).transpose();
         let secret = secret.and_then(|secret| {
-            let secret = secret.map(|secret| <[u8; 32]>::try_from(secret.as_slice()).map(zeroize::Zeroizing::new));
+            let secret = secret
+                .map(|secret| <[u8; 32]>::try_from(secret.as_slice()).map(|secret| Box::new(Zeroizing::new(secret))));
             secret.transpose().map_err(|_| "its header holds no secret".to_owned())
         });
         let secret = secret.map_err(|why| invalid(format!("{why}{}", sealed_for(&header.header.recipients))))?;
@@ -394,7 +396,7 @@ impl<R: Read> Buffered<R> {
         Ok(inside.map_or(is_last, |place| place + MARK.len() == bytes))
     }
 
-    /// Reads until so many bytes are unread. Returns whether they are.
+    /// Reads until `count` bytes are unread. Returns whether there are that many.
     fn fill(&mut self, count: usize) -> io::Result<bool> {
         while self.bytes.len() - self.start < count {
             if self.start > 0 {

@@ -116,8 +116,8 @@ impl Recipients {
         let chunk_nonce = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         let cipher = ChaCha20Poly1305::new((&*expand(&nonce, b"payload")).into());
         let mut payload = secret.clone();
-        let tag = cipher.encrypt_in_place_detached(&chunk_nonce.into(), b"", &mut *payload).map_err(failed)?;
-        file.extend_from_slice(&*payload);
+        let tag = cipher.encrypt_in_place_detached(&chunk_nonce.into(), b"", payload.as_mut_slice()).map_err(failed)?;
+        file.extend_from_slice(payload.as_slice());
         file.extend_from_slice(&tag);
         Ok(file)
     }

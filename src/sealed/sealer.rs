@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::block::{BlockHead, Kind, block_digest};
-use super::chain::{ChainKey, fresh, new_secret};
+use super::chain::{ChainKey, fresh, new_secret, without_traces};
 use super::header::{Certified, ChainId, Header, Position};
 use super::recipients::Recipients;
 use super::signing::{Digest, Purpose, Signer, Signing};
@@ -52,7 +52,7 @@ struct Before {
 
 /// What is true as soon as the bytes returned last were written.
 enum Pending {
-    Begun(Open),
+    Begun(Box<Open>),
     Block { chain_key: ChainKey, digest: Digest, lines: u32, removed: u64 },
 }
 
@@ -93,6 +93,10 @@ impl Sealer {
 
     /// Returns the header of the next segment of the log `name`.
     pub(crate) fn begin(&mut self, name: &str, now: Timestamp) -> Result<Vec<u8>, Error> {
+        without_traces(|| self.make_header(name, now))
+    }
+
+    fn make_header(&mut self, name: &str, now: Timestamp) -> Result<Vec<u8>, Error> {
         let (key, secret) = (Signing::generate()?, new_secret()?);
         let before = self.before.as_ref();
         let previous_key = before.and_then(|before| before.key.as_ref());
@@ -119,7 +123,7 @@ impl Sealer {
         let signer = signer.map(Signer::signing);
         let (bytes, digest) = header.encode(&key, previous_key.or(signer.as_ref()))?;
         let open = Open { key, chain_key: ChainKey::new(&secret), position: 0, digest, lines: 0 };
-        self.pending = Some(Pending::Begun(open));
+        self.pending = Some(Pending::Begun(Box::new(open)));
         Ok(bytes)
     }
 
@@ -157,6 +161,17 @@ impl Sealer {
     }
 
     fn block(
+        &mut self,
+        kind: Kind,
+        payload: Vec<u8>,
+        lines: u32,
+        times: (i64, i64),
+        text_bytes: u32,
+    ) -> Result<Vec<u8>, Error> {
+        without_traces(|| self.make_block(kind, payload, lines, times, text_bytes))
+    }
+
+    fn make_block(
         &mut self,
         kind: Kind,
         mut payload: Vec<u8>,
@@ -197,7 +212,7 @@ impl Sealer {
     pub(crate) fn commit(&mut self) {
         match (self.pending.take(), &mut self.segment) {
             (Some(Pending::Begun(open)), segment) => {
-                *segment = Some(open);
+                *segment = Some(*open);
                 self.number += 1;
             }
             (Some(Pending::Block { chain_key, digest, lines, removed }), Some(open)) => {

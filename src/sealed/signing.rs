@@ -45,7 +45,7 @@ pub(super) fn digest(parts: &[&[u8]]) -> Digest {
 }
 
 /// A key that signs. It is wiped when it is dropped.
-pub(super) struct Signing(SigningKey);
+pub(super) struct Signing(Box<SigningKey>);
 
 impl Signing {
     pub(super) fn generate() -> Result<Self, Error> {
@@ -53,7 +53,7 @@ impl Signing {
     }
 
     fn of(secret: &Secret) -> Self {
-        Self(SigningKey::from_bytes(secret))
+        Self(Box::new(SigningKey::from_bytes(secret)))
     }
 
     pub(super) fn public(&self) -> [u8; 32] {
@@ -161,7 +161,7 @@ impl FromStr for Verifier {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let key = text.trim().strip_prefix(VERIFIER_PREFIX).and_then(decoded);
-        let key = key.map(|key| *key).filter(|key| Checking::new(key).is_some());
+        let key = key.map(|key| **key).filter(|key| Checking::new(key).is_some());
         key.map(|key| Self { key }).ok_or_else(|| {
             Error::invalid(format!(
                 "verifier: expected `{VERIFIER_PREFIX}…`, as `spanline keygen --signer` prints it; found `{}`",
@@ -185,5 +185,7 @@ impl fmt::Debug for Verifier {
 
 fn decoded(text: &str) -> Option<Secret> {
     let bytes = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?);
-    Some(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?))
+    let mut key = Box::new(Zeroizing::new([0; 32]));
+    (bytes.len() == key.len()).then(|| key.copy_from_slice(&bytes))?;
+    Some(key)
 }

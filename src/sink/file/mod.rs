@@ -74,6 +74,7 @@ mod log_writer;
 mod newest_link;
 mod numbered;
 mod path_mistake;
+mod periods;
 mod problems;
 mod prune_time;
 mod rolling_file;

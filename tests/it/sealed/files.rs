@@ -54,7 +54,7 @@ fn texts(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|number| format!("line {number}")).collect()
 }
 
-/// Writes each line in a batch of its own.
+/// Writes each line in a separate batch.
 fn put(log: &mut RollingFile, range: std::ops::Range<u32>) {
     texts(range).iter().for_each(|text| log.put(text, NOON));
 }
