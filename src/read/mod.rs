@@ -48,3 +48,5 @@ pub use self::log::{Log, logs, segments};
 pub use self::sealed::verify;
 pub use self::segment::{Reader, Segment};
 pub use crate::rotation::Compression;
+#[cfg(feature = "sealed")]
+pub use crate::sealed::open_field;

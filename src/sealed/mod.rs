@@ -7,16 +7,20 @@
 //! - [`Recipients`] wraps a segment's secret with age, and [`Key`] unwraps it.
 //! - `chain` derives the keys of batches, and wipes what it no longer needs.
 //! - `signing` signs blocks, and certifies the next key.
+//! - `field` seals and opens values of fields, and `line` opens all of a line.
 //! - `header` and `block` lay out bytes; `sealer` writes a segment, and `opener` reads one.
 //! - `audit` compares the segments of a log.
 
 mod audit;
 mod block;
 mod chain;
+mod field;
 mod finding;
 mod found;
 mod header;
 mod key;
+mod line;
+mod line_time;
 mod opener;
 mod recipients;
 mod sealer;
@@ -24,9 +28,12 @@ mod signing;
 
 pub(crate) use self::audit::Checked;
 pub use self::audit::{Checks, Report, Row, State};
+pub use self::field::{OpenedField, open_field};
+pub(crate) use self::field::{FAILED, FieldSealer, PREFIX, check as check_recipients};
 pub(crate) use self::finding::{Finding, is_of_a_crash};
 pub(crate) use self::found::inspect;
 pub use self::key::Key;
+pub use self::line::{LineOpener, OpenedLine};
 pub(crate) use self::opener::{Item, Opener};
 pub use self::recipients::Recipients;
 pub(crate) use self::sealer::{Batch, Head, Sealer};
