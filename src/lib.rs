@@ -94,6 +94,8 @@ mod rotation;
 pub mod schema;
 #[cfg(feature = "sealed")]
 pub mod sealed;
+#[cfg(feature = "sealed")]
+mod sealing;
 #[cfg(feature = "config")]
 mod settings;
 pub mod sink;
@@ -120,6 +122,8 @@ pub use limit::Sampling;
 pub use propagate::with;
 pub use queue::Overflow;
 pub use record::json;
+#[cfg(feature = "sealed")]
+pub use record::sealed;
 pub use redact::Redact;
 pub use sink::{RollingFile, Stderr, Stdout};
 pub use worker::Durability;

@@ -229,6 +229,9 @@ impl Forms {
                     let cut = fields.was_truncated() || text.len() >= cut_at;
                     if is_json { self.nested(text, key, meta, cut) } else { self.scan.text(&self.rules, text, cut) }
                 }
+                // It stays JSON, unless it was cut.
+                Raw::Sealed(text) if fields.was_truncated() => self.nested(text, key, meta, true),
+                Raw::Sealed(text) => self.scan.whole_json(&self.rules, text, key.name(meta).unwrap_or_default()),
                 Raw::Value(Value::Bool(_) | Value::F64(_)) => false,
                 Raw::Value(Value::U64(number)) => self.rules.is_card_number(number) && key != Key::Truncated,
                 Raw::Value(value) => self.other(key, &value, meta, fields.was_truncated()),
@@ -295,6 +298,7 @@ impl Forms {
         let text = &self.scan.out;
         match raw {
             Raw::Text(_) => put_raw(out, Raw::Text(text)),
+            Raw::Sealed(_) => put_raw(out, Raw::Sealed(text)),
             Raw::Value(Value::Bytes(_)) => put_raw(out, Raw::Value(Value::Bytes(text))),
             Raw::Value(Value::Error(_)) => put_raw(out, Raw::Value(Value::Error(ErrorChain::of(&self.chain)))),
             Raw::Value(Value::Json(_)) => match std::str::from_utf8(text) {

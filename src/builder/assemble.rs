@@ -168,8 +168,12 @@ impl Builder {
         self.statics.holds_back = self.diagnostics.flight_recorder.is_some();
         let (extras, held) = self.diagnostics.extras()?;
         let complaints = Arc::new(self.complaints);
-        let rules = self.redact.rules();
+        let rules = self.secrets.redact.rules();
         let statics = StaticFields::new(self.statics, rules.as_ref(), max_line_bytes)?;
+        #[cfg(feature = "sealed")]
+        let sealed = Arc::new(self.secrets.seal.fields(&self.secrets.redact)?);
+        #[cfg(feature = "sealed")]
+        let statics = statics.sealing(&sealed)?;
         let smallest_queue = self.outputs.iter().map(Output::queue_size).min().unwrap_or(Output::DEFAULT_QUEUE_BYTES);
         let smallest_queue = usize::try_from(smallest_queue).unwrap_or(usize::MAX);
         let uses_local_time = self.outputs.iter().any(Output::uses_local_time);
@@ -190,6 +194,8 @@ impl Builder {
             complaints: Arc::clone(&complaints),
             evidence: Arc::default(),
             rules: rules.clone(),
+            #[cfg(feature = "sealed")]
+            sealed,
             held: extras.held_lines.clone(),
         };
         let started: Result<(), Error> = self.outputs.into_iter().try_for_each(|mut output| {
@@ -220,6 +226,10 @@ impl Builder {
         #[cfg(feature = "config")]
         for note in &self.integrations.configured.notes {
             guard.complain("configuration", note);
+        }
+        #[cfg(feature = "sealed")]
+        if let Some(mistake) = self.secrets.seal.mistake(rules.as_deref()) {
+            guard.complain("sealed fields", &mistake);
         }
         start::complain_of_time_zone(&guard, uses_local_time);
         #[cfg(all(unix, feature = "signals"))]

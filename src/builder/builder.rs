@@ -7,7 +7,7 @@ use tracing::Level;
 
 use super::assemble::standard;
 use super::output::Output;
-use super::settings::{Diagnostics, FilterSettings, Integrations, RateLimits};
+use super::settings::{Diagnostics, FilterSettings, Integrations, RateLimits, Secrets};
 use crate::byte_size::ByteSize;
 use crate::complaint::Complaints;
 use crate::context::IdSource;
@@ -15,7 +15,6 @@ use crate::control::Deadlines;
 #[cfg(doc)]
 use crate::control::Guard;
 use crate::record::{Clock, OwnedValue, Statics, Timestamp};
-use crate::redact::Redact;
 use crate::sink::{Stderr, Stdout};
 
 /// Sets up the log.
@@ -29,7 +28,7 @@ pub struct Builder {
     pub(super) outputs: Vec<Output>,
     pub(super) max_line_bytes: ByteSize,
     pub(super) rate_limits: RateLimits,
-    pub(super) redact: Redact,
+    pub(super) secrets: Secrets,
     pub(super) clock: Clock,
     pub(super) ids: IdSource,
     pub(super) complaints: Complaints,
@@ -46,7 +45,7 @@ pub fn builder() -> Builder {
         outputs: Vec::new(),
         max_line_bytes: ByteSize::new(Builder::DEFAULT_MAX_LINE_BYTES),
         rate_limits: RateLimits::default(),
-        redact: Redact::new(),
+        secrets: Secrets::default(),
         clock: Clock::default(),
         ids: IdSource::default(),
         complaints: Complaints::default(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::assemble::{MAX_LINE_BYTES, MAX_OUTPUTS, MIN_LINE_BYTES};
 use super::builder::{Builder, builder};
 use super::output::{JournalPrefix, Output};
-use super::settings::{FilterSettings, Variable};
+use super::settings::{FilterSettings, Secrets, Variable};
 use super::start::{MAX_QUEUE_BYTES, MIN_QUEUE_BYTES, different_paths};
 use crate::byte_size::ByteSize;
 use crate::control::{Configuration, StaticFields};
@@ -64,7 +64,7 @@ pub(crate) struct Program {
     /// Its outputs by name, each with its own filter.
     pub(crate) outputs: Vec<(String, Option<FilterSetting>)>,
     max_line_bytes: ByteSize,
-    redact: Redact,
+    secrets: Secrets,
 }
 
 /// A global filter, and the variable that it comes from.
@@ -144,7 +144,7 @@ impl Builder {
             filter,
             outputs: self.outputs.iter().map(|output| (name(output), output.filter.clone())).collect(),
             max_line_bytes: self.max_line_bytes,
-            redact: self.redact.clone(),
+            secrets: self.secrets.clone(),
         }
     }
 
@@ -159,7 +159,7 @@ impl Builder {
         builder.statics = program.statics.clone();
         builder.outputs = outputs.iter().map(stand_in).collect();
         builder.max_line_bytes = program.max_line_bytes;
-        builder.redact = program.redact.clone();
+        builder.secrets = program.secrets.clone();
         builder
     }
 
@@ -197,7 +197,12 @@ impl Builder {
         let max_line_bytes = self.max_line_bytes.within("max_line_bytes", MIN_LINE_BYTES, MAX_LINE_BYTES);
         let bytes = max_line_bytes.as_ref().copied().unwrap_or(usize::MAX);
         check("max_line_bytes", max_line_bytes.map(drop));
-        check("static_fields", StaticFields::new(self.statics.clone(), self.redact.rules().as_ref(), bytes).map(drop));
+        check(
+            "static_fields",
+            StaticFields::new(self.statics.clone(), self.secrets.redact.rules().as_ref(), bytes).map(drop),
+        );
+        #[cfg(feature = "sealed")]
+        check("seal_fields", self.secrets.seal.check());
         check("rate_limit", self.rate_limits.limiter().map(drop));
         check("output", different_paths(&self.outputs).map(drop));
         if self.outputs.len() > MAX_OUTPUTS {
@@ -210,7 +215,7 @@ impl Builder {
     }
 
     pub(crate) fn redact_settings(&self) -> Redact {
-        self.redact.clone()
+        self.secrets.redact.clone()
     }
 
     /// Returns what `shutdown_timeout` has set.
@@ -287,6 +292,12 @@ impl Output {
 
     pub(crate) fn strips_ansi(mut self, strips: bool) -> Self {
         self.strips_ansi = strips;
+        self
+    }
+
+    #[cfg(feature = "sealed")]
+    pub(crate) fn unseals_fields(mut self, unseals: bool) -> Self {
+        self.unseals = unseals;
         self
     }
 }

@@ -37,6 +37,9 @@ pub struct Output {
     pub(super) schema: Option<Box<dyn Schema>>,
     pub(super) edits: Edits,
     pub(super) strips_ansi: bool,
+    /// Sealed fields are shown.
+    #[cfg(feature = "sealed")]
+    pub(super) unseals: bool,
     pub(super) journal_prefix: Option<JournalPrefix>,
     pub(super) filter: Option<FilterSetting>,
     /// Events of this level and above are too severe.
@@ -63,6 +66,8 @@ impl Output {
             schema: None,
             edits: Edits::new(),
             strips_ansi: false,
+            #[cfg(feature = "sealed")]
+            unseals: false,
             journal_prefix: None,
             filter: None,
             below: None,
@@ -102,6 +107,16 @@ impl Output {
     /// [`Appender`](crate::Appender), whose lines are not changed either, this is an error.
     pub fn strip_ansi(mut self) -> Self {
         self.strips_ansi = true;
+        self
+    }
+
+    /// Shows the values of sealed fields in this output: those of [`Builder::seal_fields`](crate::Builder::seal_fields), and
+    /// those from [`sealed`](crate::sealed()). By default, no output shows them.
+    ///
+    /// This is for an output that is protected otherwise, such as a file that is sealed as a whole.
+    #[cfg(feature = "sealed")]
+    pub fn unsealed_fields(mut self) -> Self {
+        self.unseals = true;
         self
     }
 

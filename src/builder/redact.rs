@@ -12,7 +12,7 @@ impl Builder {
     /// The setting holds for all outputs and schemas, including your own: they never receive the secret values. Lines
     /// of an [`Appender`](crate::Appender) come from another formatter and are not changed.
     pub fn redact(mut self, redact: Redact) -> Self {
-        self.redact = redact;
+        self.secrets.redact = redact;
         self
     }
 }

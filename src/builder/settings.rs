@@ -9,6 +9,8 @@ use tracing::level_filters::LevelFilter;
 #[cfg(feature = "config")]
 use super::configured::Configured;
 use super::early::Early;
+#[cfg(feature = "sealed")]
+use super::seal_fields::SealSettings;
 use crate::advice::quoted;
 use crate::control::FORCED;
 #[cfg(all(unix, feature = "signals"))]
@@ -18,6 +20,7 @@ use crate::filter::{self, Directives, FilterSetting, Lenient};
 use crate::flight_recorder::FlightRecorder;
 use crate::layer::{self, SpanLines};
 use crate::limit::{Limiter, Rule, Sampling};
+use crate::redact::Redact;
 
 /// Which events and spans are seen.
 #[derive(Debug)]
@@ -124,6 +127,24 @@ impl FilterSettings {
             }
         };
         Ok((filter, source, Some(format!("{name}: {first}{others}. Until then, {applies} applies"))))
+    }
+}
+
+/// Which values a line must not show.
+#[derive(Clone, Debug)]
+pub(super) struct Secrets {
+    pub(super) redact: Redact,
+    #[cfg(feature = "sealed")]
+    pub(super) seal: SealSettings,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self {
+            redact: Redact::new(),
+            #[cfg(feature = "sealed")]
+            seal: SealSettings::default(),
+        }
     }
 }
 

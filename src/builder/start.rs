@@ -18,6 +18,8 @@ use crate::redaction::Redactor;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::schema::Rows;
 use crate::schema::{Flat, WithPrefix};
+#[cfg(feature = "sealed")]
+use crate::sealing::Sealing;
 use crate::sink::resolved;
 use crate::time_zone;
 use crate::worker::{Common, Lane, LaneConfig};
@@ -84,6 +86,8 @@ impl Output {
             complaints: Arc::clone(&complaints),
             evidence: Arc::default(),
             rules: None,
+            #[cfg(feature = "sealed")]
+            sealed: Arc::default(),
             held: None,
         };
         let lane = self.start(name, None, Vec::new(), &common)?;
@@ -204,6 +208,8 @@ impl Output {
             columns: self.profile.columns,
             limit,
             redactor: Redactor::new(common.rules.as_ref(), self.strips_ansi),
+            #[cfg(feature = "sealed")]
+            sealing: Sealing::new(&common.sealed, self.unseals, common.max_line_bytes),
             path: self.profile.path.as_deref().map(resolved),
             #[cfg(feature = "sealed")]
             head: self.profile.head,

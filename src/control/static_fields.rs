@@ -9,6 +9,8 @@ use crate::record::{OwnedValue, Statics};
 use crate::redact::Rules;
 use crate::redaction;
 use crate::schema::{self, json};
+#[cfg(feature = "sealed")]
+use crate::sealing::SealedFields;
 
 /// The static fields of one log. Clones are the same fields.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct StaticFields {
     shared: Arc<ArcSwap<Statics>>,
     rules: Option<Arc<Rules>>,
     max_line_bytes: usize,
+    #[cfg(feature = "sealed")]
+    sealed: Arc<SealedFields>,
 }
 
 impl StaticFields {
@@ -28,7 +32,38 @@ impl StaticFields {
         statics.fields.iter().try_for_each(|(name, _)| check_name(name))?;
         check_length(&statics, max_line_bytes)?;
         statics.fields.iter_mut().for_each(|(name, value)| redact(rules, name, value));
-        Ok(Self { shared: Arc::new(ArcSwap::from_pointee(statics)), rules: rules.cloned(), max_line_bytes })
+        Ok(Self {
+            shared: Arc::new(ArcSwap::from_pointee(statics)),
+            rules: rules.cloned(),
+            max_line_bytes,
+            #[cfg(feature = "sealed")]
+            sealed: Arc::default(),
+        })
+    }
+
+    /// Sets which fields are sealed.
+    ///
+    /// # Errors
+    /// A static field is.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn sealing(self, sealed: &Arc<SealedFields>) -> Result<Self, Error> {
+        let this = Self { sealed: Arc::clone(sealed), ..self };
+        this.shared.load().fields.iter().try_for_each(|(name, _)| this.check_unsealed(name))?;
+        Ok(this)
+    }
+
+    /// # Errors
+    /// Fields of that name are sealed.
+    #[cfg(feature = "sealed")]
+    fn check_unsealed(&self, name: &str) -> Result<(), Error> {
+        let is_redacted = self.rules.as_ref().is_some_and(|rules| rules.is_secret(name));
+        if self.sealed.names.is_secret(name.as_bytes()) && !is_redacted {
+            return Err(Error::invalid(format!(
+                "`{name}` is a static field, and seal_fields seals fields of that name; a static field cannot be sealed; \
+                 remove one of them"
+            )));
+        }
+        Ok(())
     }
 
     /// Returns what the workers read.
@@ -55,6 +90,8 @@ impl StaticFields {
     /// The name is impossible, or the static part of a line would be too long. Nothing has changed then.
     pub(super) fn set(&self, name: &str, mut value: OwnedValue) -> Result<(), Error> {
         check_name(name)?;
+        #[cfg(feature = "sealed")]
+        self.check_unsealed(name)?;
         redact(self.rules.as_ref(), name, &mut value);
         let mut fits = Ok(());
         self.shared.rcu(|current| {

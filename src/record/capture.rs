@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
-use super::json;
+use super::json::{self, Written};
 use super::repeated::with_unique_names;
 use super::scratch::{SMALL_BYTES, Scratch};
 use super::type_name::TypeName;
@@ -250,18 +250,22 @@ impl<'b> Capture<'b> {
         refused == 0 && placeholder.is_none()
     }
 
-    /// Appends tag, length and text of a value. The text is JSON if [`Json`](json::Json) has written all of it.
+    /// Appends tag, length and text of a value. The text is JSON if [`Json`](json::Json) has written all of it, and is shown
+    /// only sealed if it is that of a value from [`sealed`](super::sealed()).
     #[inline]
     fn text_or_json(&mut self, value: &dyn fmt::Debug) {
         let tag = self.out().len();
         self.out().push(value_tag::STR);
-        json::forget_length();
+        let before = json::begin_value(value);
         let is_complete = self.formatted(|out| write!(out, "{value:?}"));
-        if is_complete
-            && json::take_length() == Some(self.out().len() - tag - 5)
-            && let Some(tag) = self.out().get_mut(tag)
-        {
-            *tag = value_tag::JSON;
+        let of_text = match json::replace_written(before) {
+            #[cfg(feature = "sealed")]
+            Written::ToSeal => value_tag::SEALED,
+            Written::Json(bytes) if is_complete && bytes == self.out().len() - tag - 5 => value_tag::JSON,
+            _ => return,
+        };
+        if let Some(tag) = self.out().get_mut(tag) {
+            *tag = of_text;
         }
     }
 

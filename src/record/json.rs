@@ -8,20 +8,41 @@ use serde::Serialize;
 use tracing::field::DisplayValue;
 
 thread_local! {
-    /// The length of the JSON text that [`Json`] wrote last on this thread.
-    ///
-    /// The capture is given only a `Debug`; this is how it tells JSON from other text.
-    static WRITTEN: Cell<Option<usize>> = const { Cell::new(None) };
+    /// What this thread's capture and the values that it formats tell each other. The capture is given only a `Debug`.
+    static WRITTEN: Cell<Written> = const { Cell::new(Written::Nothing) };
 }
 
-/// Forgets the length of the last JSON text.
-pub(super) fn forget_length() {
-    let _ = WRITTEN.try_with(|written| written.set(None));
+/// What a value that is being captured has written.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Written {
+    #[default]
+    Nothing,
+    /// Nothing yet. The value is at this address, and has this size.
+    #[cfg(feature = "sealed")]
+    Asked { address: usize, bytes: usize },
+    /// JSON of this length.
+    Json(usize),
+    /// JSON that is shown only sealed, maybe cut.
+    #[cfg(feature = "sealed")]
+    ToSeal,
 }
 
-/// Takes the length of the last JSON text.
-pub(super) fn take_length() -> Option<usize> {
-    WRITTEN.try_with(Cell::take).ok().flatten()
+/// Tells that a value is captured now. Returns what there was before: an event may be logged while a value is formatted.
+#[inline]
+pub(super) fn begin_value(value: &dyn fmt::Debug) -> Written {
+    #[cfg(feature = "sealed")]
+    let begin = Written::Asked { address: std::ptr::from_ref(value).cast::<()>() as usize, bytes: size_of_val(value) };
+    #[cfg(not(feature = "sealed"))]
+    let begin = Written::Nothing;
+    #[cfg(not(feature = "sealed"))]
+    let _ = value;
+    replace_written(begin)
+}
+
+/// Returns what the value has written, and puts `before` back.
+#[inline]
+pub(super) fn replace_written(before: Written) -> Written {
+    WRITTEN.try_with(|written| written.replace(before)).unwrap_or_default()
 }
 
 /// Logs a value as nested JSON instead of text.
@@ -46,10 +67,13 @@ pub struct Json<'a, T: ?Sized>(&'a T);
 
 impl<T: Serialize + ?Sized> fmt::Display for Json<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut writer = Adapter { f, written: 0 };
-        serde_json::to_writer(&mut writer, self.0).map_err(|_| fmt::Error)?;
-        let bytes = writer.written;
-        let _ = WRITTEN.try_with(|written| written.set(Some(bytes)));
+        let bytes = write_json(self.0, f)?;
+        match replace_written(Written::Json(bytes)) {
+            // The text remains one that is shown only sealed.
+            #[cfg(feature = "sealed")]
+            Written::ToSeal => drop(replace_written(Written::ToSeal)),
+            _ => {}
+        }
         Ok(())
     }
 }
@@ -58,6 +82,13 @@ impl<T: ?Sized> fmt::Debug for Json<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Json(..)")
     }
+}
+
+/// Writes a value as JSON. Returns the length of the text.
+pub(super) fn write_json<T: Serialize + ?Sized>(value: &T, f: &mut fmt::Formatter<'_>) -> Result<usize, fmt::Error> {
+    let mut writer = Adapter { f, written: 0 };
+    serde_json::to_writer(&mut writer, value).map_err(|_| fmt::Error)?;
+    Ok(writer.written)
 }
 
 /// Passes bytes on to a formatter. serde_json writes whole characters, so each piece is valid text.

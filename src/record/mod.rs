@@ -19,6 +19,8 @@ mod repeated;
 mod scratch;
 mod statics;
 mod thread;
+#[cfg(feature = "sealed")]
+mod to_seal;
 mod type_name;
 mod user_code;
 
@@ -29,9 +31,11 @@ pub use kind::Kind;
 pub use record::Record;
 pub use relayed::Relayed;
 pub use thread::Thread;
+#[cfg(feature = "sealed")]
+pub use to_seal::{ToSeal, sealed};
 
 pub(crate) use crate::values::{
-    Clock, Fields, HELD_BACK_MARK, Key, Raw, first_value_of, plain_name, put_named, put_raw, text,
+    Clock, Fields, HELD_BACK_MARK, Key, Raw, UNSEALED, first_value_of, plain_name, put_named, put_raw, text,
 };
 pub(crate) use backtrace::backtrace;
 pub(crate) use capture::{Capture, add_undeclared};
@@ -42,4 +46,6 @@ pub(crate) use own::{
 pub(crate) use repeated::repeats_names;
 pub(crate) use scratch::{Grant, Scratch, start_afresh};
 pub(crate) use statics::Statics;
+#[cfg(feature = "sealed")]
+pub(crate) use to_seal::any_to_seal;
 pub(crate) use user_code::{discard, is_formatting};

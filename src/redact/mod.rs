@@ -43,6 +43,10 @@ mod value;
 mod view;
 
 pub(crate) use ansi::{has_sequence, strip as strip_ansi};
+#[cfg(feature = "sealed")]
+pub(crate) use json::find_values;
+#[cfg(feature = "sealed")]
+pub(crate) use names::SecretNames;
 pub(crate) use rules::Rules;
 pub(crate) use scan::{MAX_KEPT_BYTES, Scan};
 pub use settings::Redact;

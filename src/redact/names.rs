@@ -111,8 +111,9 @@ pub(super) const DEFAULT: [&str; 91] = [
 /// Of a longer name, only this many bytes at its end are compared. Nobody writes such a name, but a text may hold one.
 pub(super) const MAX_NAME_BYTES: usize = 256;
 
+/// Names of fields, and paths into nested JSON, as [`Redact::name`](super::Redact::name) takes them.
 #[derive(Debug, Default)]
-pub(super) struct SecretNames {
+pub(crate) struct SecretNames {
     /// Joined words that a name may end with.
     endings: BTreeSet<Box<[u8]>>,
     /// What a name may end with, also inside a word.
@@ -128,7 +129,7 @@ pub(super) struct SecretNames {
 }
 
 impl SecretNames {
-    pub(super) fn new(names: &[String], keep: &[String]) -> Self {
+    pub(crate) fn new(names: &[String], keep: &[String]) -> Self {
         let mut all = Self::default();
         for name in names {
             let words = Words::of(name.as_bytes());
@@ -167,7 +168,7 @@ impl SecretNames {
         all
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.endings.is_empty() && self.stems.is_empty() && self.patterns.is_empty()
     }
 
@@ -187,7 +188,7 @@ impl SecretNames {
 
     /// Returns whether a field of that name, or at that dotted path, is secret.
     #[inline]
-    pub(super) fn is_secret(&self, name: &[u8]) -> bool {
+    pub(crate) fn is_secret(&self, name: &[u8]) -> bool {
         self.ending_filter.may_end(name) && self.is_listed(name)
     }
 

@@ -156,6 +156,12 @@ impl Redact {
         self
     }
 
+    /// Returns what stands for a secret.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn shown_replacement(&self) -> &str {
+        &self.replacement
+    }
+
     /// Returns the compiled rules; `None` when there is nothing to redact.
     pub(crate) fn rules(&self) -> Option<Arc<Rules>> {
         let names = SecretNames::new(&self.names, &self.keep);

@@ -11,7 +11,7 @@
 //! | `BACKTRACE` | not a field: the calls that led to the event |
 //! | `HELD_BACK` | not a field: the event was held back |
 //!
-//! Numbers have a payload of fixed size. Texts, bytes, errors and JSON start with their length (u32).
+//! Numbers have a payload of fixed size. Texts, bytes, errors, JSON and values to seal start with their length (u32).
 //!
 //! Reading never panics. Fields that end early end the iteration.
 
@@ -287,6 +287,7 @@ impl<'a> Fields<'a> {
             value_tag::BYTES => Value::Bytes(take_u32(&mut self.0)?),
             value_tag::ERROR => Value::Error(ErrorChain::of(take_u32(&mut self.0)?)),
             value_tag::JSON => Value::Json(text(take_u32(&mut self.0)?)),
+            value_tag::SEALED => return take_u32(&mut self.0).map(Raw::Sealed),
             _ => return None,
         }))
     }
@@ -306,15 +307,21 @@ impl<'a> Iterator for Fields<'a> {
 pub(crate) enum Raw<'a> {
     /// The bytes of a `str`. They are checked for UTF-8 only when that matters.
     Text(&'a [u8]),
+    /// The JSON of a value that is shown only sealed. Those who do not seal it see [`UNSEALED`].
+    Sealed(&'a [u8]),
     /// Any other value.
     Value(Value<'a>),
 }
+
+/// What stands for a value that is shown only sealed.
+pub(crate) const UNSEALED: &str = "sealed";
 
 impl<'a> Raw<'a> {
     #[inline]
     pub(crate) fn value(self) -> Value<'a> {
         match self {
             Raw::Text(bytes) => Value::Str(text(bytes)),
+            Raw::Sealed(_) => Value::Str(UNSEALED),
             Raw::Value(value) => value,
         }
     }
@@ -325,7 +332,7 @@ impl<'a> Raw<'a> {
             Raw::Value(Value::Bool(_)) => 1,
             Raw::Value(Value::I64(_) | Value::U64(_) | Value::F64(_)) => 1 + 8,
             Raw::Value(Value::I128(_) | Value::U128(_)) => 1 + 16,
-            Raw::Text(text) | Raw::Value(Value::Bytes(text)) => 5 + text.len(),
+            Raw::Text(text) | Raw::Sealed(text) | Raw::Value(Value::Bytes(text)) => 5 + text.len(),
             Raw::Value(Value::Str(text) | Value::Json(text)) => 5 + text.len(),
             Raw::Value(Value::Error(chain)) => 5 + chain.encoded().len(),
         }

@@ -29,6 +29,7 @@ pub(crate) fn put_name(out: &mut Vec<u8>, name: &str) {
 pub(crate) fn put_raw(out: &mut Vec<u8>, raw: Raw<'_>) {
     match raw {
         Raw::Text(text) => put_long(out, value_tag::STR, text),
+        Raw::Sealed(text) => put_long(out, value_tag::SEALED, text),
         Raw::Value(value) => put_value(out, &value),
     }
 }

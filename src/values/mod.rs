@@ -27,7 +27,7 @@ pub use time::Timestamp;
 pub use value::Value;
 
 pub(crate) use bytes::text;
-pub(crate) use decode::{FieldNames, Fields, Key, Raw, first_value_of, plain_name, values_of};
+pub(crate) use decode::{FieldNames, Fields, Key, Raw, UNSEALED, first_value_of, plain_name, values_of};
 pub(crate) use encode::{FieldBytes, append, merge, put, put_long, put_name, put_named, put_raw, with_bytes};
 pub(crate) use field_value::Source;
 pub(crate) use percent::percent_decoded;

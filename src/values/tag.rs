@@ -30,4 +30,6 @@ pub(crate) mod value_tag {
     pub(crate) const BYTES: u8 = 8;
     pub(crate) const ERROR: u8 = 9;
     pub(crate) const JSON: u8 = 10;
+    /// A text that is shown only sealed: JSON, unless it was cut.
+    pub(crate) const SEALED: u8 = 11;
 }

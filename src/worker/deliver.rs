@@ -117,6 +117,8 @@ impl Engine {
     fn prepare(&mut self, batch: &Batch, lane: &Lane) {
         if std::mem::take(&mut self.is_forked) {
             self.renderer.forget();
+            #[cfg(feature = "sealed")]
+            self.renderer.sealing.forked();
             if let Err(error) = self.control(Control::Forked) {
                 self.report(lane, &error);
             }
@@ -148,6 +150,8 @@ impl Engine {
             let found = redactor.take_found();
             self.counts.redacted += found;
         }
+        #[cfg(feature = "sealed")]
+        self.renderer.end_sealing(lane);
         self.spare.give_back(batch);
         self.is_under_way = false;
         let id = self.delivery.lines.end_id();

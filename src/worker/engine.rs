@@ -102,6 +102,8 @@ impl Engine {
             renderer: Renderer {
                 schema: config.schema,
                 redactor: config.redactor,
+                #[cfg(feature = "sealed")]
+                sealing: config.sealing,
                 record_filter: config.record_filter,
                 repeats: config.deduplicates.then(Repeats::default),
                 statics,
@@ -164,6 +166,8 @@ impl Engine {
     /// Returns when there is something to do although nothing comes: a call of the sink, a flush or a sync.
     pub(crate) fn due(&self) -> Option<Instant> {
         let repeats = self.renderer.repeats.as_ref().and_then(Repeats::due);
+        #[cfg(feature = "sealed")]
+        let repeats = repeats.into_iter().chain(self.renderer.sealing.due());
         self.syncing.due().into_iter().chain(self.delivery.due()).chain(repeats).min()
     }
 

@@ -29,6 +29,9 @@ use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Schema;
 #[cfg(feature = "sealed")]
+#[cfg(feature = "sealed")]
+use crate::sealing::{SealedFields, Sealing};
+#[cfg(feature = "sealed")]
 use crate::sink::SharedHead;
 use crate::sink::{Batching, Control, OwnThreads, Sink, Wanted, is_client_thread, next_owner};
 
@@ -85,6 +88,9 @@ pub(crate) struct Common {
     pub(crate) evidence: Arc<Evidence>,
     /// The redaction rules, if there are any.
     pub(crate) rules: Option<Arc<Rules>>,
+    /// Which fields are sealed.
+    #[cfg(feature = "sealed")]
+    pub(crate) sealed: Arc<SealedFields>,
     /// The flight recorder's memory, if there is one.
     pub(crate) held: Option<Arc<HeldLines>>,
 }
@@ -118,6 +124,9 @@ pub(crate) struct LaneConfig {
     pub(crate) limit: Option<Share>,
     /// Takes the secrets out of texts, where that is wanted.
     pub(crate) redactor: Option<Redactor>,
+    /// Seals fields.
+    #[cfg(feature = "sealed")]
+    pub(crate) sealing: Sealing,
     /// The file that the sink writes to.
     pub(crate) path: Option<PathBuf>,
     #[cfg(feature = "sealed")]

@@ -18,6 +18,8 @@ use crate::queue::{Batch, Block, Head, Loss, WorkerCounts};
 use crate::record::{Clock, Record, Statics, Value, discard, is_control, notice_metadata, put_named};
 use crate::redaction::Redactor;
 use crate::schema::Schema;
+#[cfg(feature = "sealed")]
+use crate::sealing::{Problem, Sealing, is_sealed};
 use crate::sink::{Columns, Lines, Wanted};
 
 /// Tells whether an output takes a record.
@@ -27,6 +29,8 @@ pub(crate) type RecordFilter = Box<dyn FnMut(&Record<'_>) -> bool + Send>;
 pub(super) struct Renderer {
     pub(super) schema: Box<dyn Schema>,
     pub(super) redactor: Option<Redactor>,
+    #[cfg(feature = "sealed")]
+    pub(super) sealing: Sealing,
     pub(super) record_filter: Option<RecordFilter>,
     /// Leaves out lines equal to the one before, where that is wanted.
     pub(super) repeats: Option<Repeats>,
@@ -66,6 +70,26 @@ impl Renderer {
     /// Makes the schema forget what it has prepared: the process id or a static field has changed.
     pub(super) fn forget(&mut self) {
         catch_unwind(AssertUnwindSafe(|| self.schema.forked())).unwrap_or_else(discard);
+    }
+
+    /// Reports values that could not be sealed, and wipes the secret if its time is over.
+    #[cfg(feature = "sealed")]
+    pub(super) fn end_sealing(&mut self, lane: &Lane) {
+        self.sealing.expire();
+        match self.sealing.take_problem() {
+            Some(Problem::Failed(error)) => {
+                lane.complain(
+                    "sealed nothing",
+                    &format!("`sealed:failed` stands for values that could not be sealed: {error:#}"),
+                );
+            }
+            Some(Problem::NoRecipients) => lane.complaints.say_once(
+                "sealed without recipients",
+                "values from `spanline::sealed` are redacted, because they have no recipients; set them with \
+                 `Builder::seal_fields`",
+            ),
+            None => {}
+        }
     }
 
     /// Renders records from `next` on until the chunk is full. Returns the first one not rendered.
@@ -128,6 +152,8 @@ impl Renderer {
         if let Some(redactor) = &mut self.redactor {
             redactor.pass(&mut record, usize::MAX);
         }
+        #[cfg(feature = "sealed")]
+        self.sealing.pass(&mut record);
         if self.record_filter.as_mut().is_some_and(|takes| !takes(&record) && !is_control(record.meta)) {
             to.resolved.filtered.add(level, 1);
             return lines.len();
@@ -231,6 +257,8 @@ impl Renderer {
             if let Some(redactor) = &mut self.redactor {
                 redactor.pass(&mut record, SAMPLE_CUT_BYTES);
             }
+            #[cfg(feature = "sealed")]
+            self.sealing.pass(&mut record);
             let start = lines.len();
             self.schema.render(&record, lines.buffer());
             if lines.len() - start > self.max_line_bytes {
@@ -273,7 +301,11 @@ fn columns(record: &Record<'_>, field: Option<&str>) -> Columns {
         let mut spans = context.into_iter().flat_map(Context::spans);
         spans.find_map(|span| span.fields().find(|(name, _)| *name == "request_id").and_then(|(_, id)| text_of(id)))
     });
-    columns.field = field.and_then(|name| record.lookup(name)).and_then(text_of);
+    let chosen = field.and_then(|name| record.lookup(name));
+    // A token names nothing: each line has another one.
+    #[cfg(feature = "sealed")]
+    let chosen = chosen.filter(|value| !is_sealed(value));
+    columns.field = chosen.and_then(text_of);
     columns.log_target = record.is_log.then(|| record.target().into());
     columns
 }

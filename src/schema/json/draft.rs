@@ -8,7 +8,7 @@
 use super::Form;
 use super::escape::{HIGH, put_escaped, unplain};
 use super::value::put_value;
-use crate::record::{Raw, Value};
+use crate::record::{Raw, UNSEALED, Value};
 
 /// Larger than the head and the fields of nearly every line; a longer line is flushed several times.
 const BYTES: usize = 768;
@@ -219,6 +219,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn put_raw(&mut self, raw: Raw<'_>) {
         match raw {
             Raw::Text(text) => self.put_text(text),
+            Raw::Sealed(_) => self.put_text(UNSEALED.as_bytes()),
             Raw::Value(value) => self.put_value(&value),
         }
     }

@@ -1,5 +1,6 @@
 //! Sealed logs: files and fields.
 
+mod fields;
 mod files;
 mod kills;
 mod tamper;
