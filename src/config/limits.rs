@@ -5,9 +5,13 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::words;
+#[cfg(feature = "sealed")]
+use crate::builder::SealSettings;
 use crate::flight_recorder::FlightRecorder;
 use crate::limit::Sampling;
 use crate::redact::Redact;
+#[cfg(feature = "sealed")]
+use crate::sealed::Recipients;
 use crate::settings::{Key, Kind, Section};
 
 /// Reads a limit: lines, and their period.
@@ -68,6 +72,33 @@ pub(super) fn redact(section: &mut Section<'_>, base: Redact) -> Redact {
         .bool("last_four", "false", last_four, Redact::shows_last_four)
         .text("replacement", "<redacted>", "What stands for a secret.", Redact::replacement)
         .done()
+}
+
+/// Reads which fields are sealed, on top of what the program has set.
+#[cfg(feature = "sealed")]
+pub(super) fn seal_fields(section: &mut Section<'_>, base: SealSettings) -> SealSettings {
+    let has_recipients = base.recipients.is_some();
+    let names = "Names of fields, and dotted paths into nested data, as in `redact`.";
+    let mut settings = section
+        .on(base)
+        .texts("names", "none", names, |settings, names| {
+            let names = settings.names.iter().cloned().chain(names).collect();
+            SealSettings { names, ..settings }
+        })
+        .done();
+    let doc = "Who can open the values: texts `age1…`. They take the place of those that the program has set.";
+    let key = Key::new("recipients", Kind::Texts, "the program's", doc);
+    match section.texts(key) {
+        Some(texts) => match Recipients::parse(texts.join("\n")) {
+            Ok(recipients) => settings.recipients = Some(recipients),
+            Err(error) => section.refuse("recipients", &error),
+        },
+        None if has_recipients || section.is_description() => {}
+        None => {
+            section.mistake("recipients", "missing; expected a list of texts `age1…`, as `spanline keygen` prints them")
+        }
+    }
+    settings
 }
 
 /// Reads which lines are held back.

@@ -48,6 +48,7 @@ pub(super) fn log(section: &mut Section<'_>, builder: Builder) -> Builder {
             let key = Key::new("redact", Kind::Section("redact"), "see there", "Which values are secret.");
             section.inner(key, |section| limits::redact(section, base)).into_iter().fold(builder, Builder::redact)
         })
+        .with(seal_fields)
         .done();
     let builder = diagnostics(section, builder);
     let builder = section
@@ -142,6 +143,24 @@ fn rate_limits(builder: Builder, section: &mut Section<'_>) -> Builder {
         builder = builder.sampling(sampling);
     }
     builder
+}
+
+fn seal_fields(builder: Builder, section: &mut Section<'_>) -> Builder {
+    let doc = "Which fields are sealed, and for whom.";
+    #[cfg(feature = "sealed")]
+    {
+        let key = Key::new("seal_fields", Kind::Section("seal_fields"), "none", doc);
+        let base = builder.seal_settings();
+        section.inner(key, |section| limits::seal_fields(section, base)).into_iter().fold(builder, Builder::seals)
+    }
+    #[cfg(not(feature = "sealed"))]
+    {
+        let key = Key::new("seal_fields", Kind::ValueMap, "none", doc);
+        if !section.walk().is_check && section.ask(key).is_some() {
+            section.mistake("seal_fields", super::words::needs_feature("sealed"));
+        }
+        builder
+    }
 }
 
 fn diagnostics(section: &mut Section<'_>, builder: Builder) -> Builder {

@@ -42,6 +42,7 @@ pub(super) fn output(name: &str, base: Option<Output>, section: &mut Section<'_>
             Output::deduplicates,
         )
         .bool("strip_ansi", "false", strip, Output::strips_ansi)
+        .with(unsealed_fields)
         .word("journal_prefix", "never", &prefixes, prefix, Output::prefixes)
         .with(overflow)
         .duration("synchronous", "none", synchronous, Output::synchronous)
@@ -65,6 +66,17 @@ fn schema(output: Output, section: &mut Section<'_>) -> Output {
     let chosen = schemas::read(node, &path, section.walk());
     let output = chosen.schema.into_iter().fold(output, Output::schema);
     chosen.edits.into_iter().fold(output, Output::edits)
+}
+
+fn unsealed_fields(output: Output, section: &mut Section<'_>) -> Output {
+    let key = Key::new("unsealed_fields", Kind::Bool, "false", "Shows the values of sealed fields.");
+    #[cfg(feature = "sealed")]
+    return section.bool(key).into_iter().fold(output, Output::unseals_fields);
+    #[cfg(not(feature = "sealed"))]
+    {
+        super::words::refuse_without(section, key, "sealed");
+        output
+    }
 }
 
 fn overflow(output: Output, section: &mut Section<'_>) -> Output {

@@ -79,6 +79,10 @@ pub(super) fn all() -> Vec<Described> {
         described("redact", |section| {
             let _ = limits::redact(section, Redact::new());
         }),
+        #[cfg(feature = "sealed")]
+        described("seal_fields", |section| {
+            let _ = limits::seal_fields(section, Default::default());
+        }),
         described("flight_recorder", |section| {
             let _ = limits::flight_recorder(section);
         }),
