@@ -29,7 +29,6 @@ use crate::redact::Rules;
 use crate::redaction::Redactor;
 use crate::schema::Schema;
 #[cfg(feature = "sealed")]
-#[cfg(feature = "sealed")]
 use crate::sealing::{SealedFields, Sealing};
 #[cfg(feature = "sealed")]
 use crate::sink::SharedHead;

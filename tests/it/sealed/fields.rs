@@ -11,7 +11,7 @@ use spanline::read::open_field;
 use spanline::schema::{Console, Edits, Template, by_name};
 use spanline::sealed::{Key, LineOpener, Recipients};
 use spanline::sink::Memory;
-use spanline::{Builder, Output, Redact, SpanExt};
+use spanline::{Builder, FlightRecorder, Output, Redact, SpanExt};
 use tracing::field::debug;
 use tracing::subscriber::with_default;
 use tracing::{error, info, info_span};
@@ -363,6 +363,60 @@ fn filters_see_tokens_and_neither_repeats_nor_panics_show_values() {
     guard.close().unwrap();
     let text = memory.text();
     assert!(text.contains("\"suppressed\":4") && !text.contains("panicked") && !text.contains("4929"), "{text}");
+}
+
+#[test]
+fn lines_that_were_held_back_or_suppressed_show_no_values() {
+    let (key, recipients) = pair();
+    let builder = sealing(&["card", "user.ssn", "error"], &recipients)
+        .filter("info")
+        .flight_recorder(FlightRecorder::new("trace"))
+        .rate_limit(2, std::time::Duration::from_secs(60));
+    let text = text_of(builder, || {
+        info_span!("request", request_id = 1, card = NUMBER).in_scope(|| {
+            tracing::debug!(card = NUMBER, paid = spanline::sealed(&CARD), "held back");
+            (0..5).for_each(|_| info!(card = NUMBER, "suppressed"));
+            log_values();
+        });
+    })
+    .join("\n");
+    assert!(text.contains("held back") && text.contains("\"suppressed\":3") && !text.contains("4929"), "{text}");
+    assert!(tokens(&text).iter().all(|token| open_field(&key, token).unwrap().value().contains("4929")));
+}
+
+/// The schemas of these sinks cannot be chosen.
+#[cfg(all(feature = "sqlite", feature = "syslog"))]
+#[test]
+fn neither_columns_of_a_database_nor_structured_data_show_values() {
+    let (key, recipients) = pair();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("orders.db");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(crate::support::wait::PATIENCE)).unwrap();
+    let syslog = spanline::sink::Syslog::udp(socket.local_addr().unwrap().to_string());
+    let builder = sealing(&["card", "user.ssn", "error"], &recipients)
+        .output(Output::new(spanline::sink::Sqlite::new(&path)))
+        .output(Output::new(syslog));
+    let (layer, guard) = builder.build().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), log_values);
+    guard.close().unwrap();
+    let mut written = Vec::new();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        written.extend(std::fs::read(file.unwrap().path()).unwrap());
+    }
+    let mut opener = LineOpener::new(key);
+    let mut packet = vec![0; 1 << 16];
+    for _ in 0..8 {
+        let bytes = socket.recv(&mut packet).unwrap();
+        let line = &packet[..bytes];
+        written.extend_from_slice(line);
+        let opened = opener.open_line(line);
+        let plain = String::from_utf8_lossy(&opened.line);
+        assert!(opened.findings.is_empty() && opened.opened > 0, "{:?}: {plain}", opened.findings);
+        assert!(plain.contains("4929"), "{plain}");
+    }
+    let text = String::from_utf8_lossy(&written);
+    assert!(!text.contains("4929") && text.matches("sealed:v1:").count() > 20);
 }
 
 #[test]
