@@ -174,7 +174,7 @@ impl Output {
 
     /// Further filters this output by what is in a record: its fields, those of the spans around it, and its metadata.
     ///
-    /// `takes` runs on the output's worker, after redaction and before the schema. So a refused line has been captured
+    /// `takes` runs on the output's worker, after redaction and sealing, and before the schema. So a refused line has been captured
     /// and queued; a level or a target costs less in [`output_filter`](Self::output_filter). Refused lines are counted as
     /// [`filtered`](crate::metrics::OutputMetrics::filtered), not as dropped, and nothing reports them. The log's notices
     /// pass. A line on which `takes` panics is dropped as [`panicked`](crate::metrics::Reason::Panicked).

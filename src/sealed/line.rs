@@ -79,16 +79,16 @@ impl LineOpener {
     pub fn open_line(&mut self, line: &[u8]) -> OpenedLine {
         let mut opened = OpenedLine::default();
         let (mut first, mut fresh): (Option<OpenedField>, Vec<Fresh>) = (None, Vec::new());
-        let (mut from, mut copied) = (0, 0);
-        let times = times_of(line);
-        while let Some(token) = Token::next(line, from) {
-            from = token.place.end;
+        let (mut copied, mut next) = (0, Token::next(line, 0));
+        let times = if next.is_some() { times_of(line) } else { Vec::new() };
+        while let Some(token) = next {
+            next = Token::next(line, token.place.end);
             let text = line.get(token.place.clone()).unwrap_or_default();
             let field = match self.tokens.open(std::str::from_utf8(text).unwrap_or_default()) {
                 Ok(field) => field,
                 Err(error) => {
-                    let key =
-                        token.key.map_or("a value".to_owned(), |key| format!("the value of {}", key.escape_debug()));
+                    let of = |key: &String| format!("the value of {}", key.escape_debug());
+                    let key = token.key.as_ref().map_or("a value".to_owned(), of);
                     opened.findings.push(format!("{key} cannot be opened: {error}"));
                     continue;
                 }
@@ -96,7 +96,7 @@ impl LineOpener {
             let is_of_line = first.as_ref().is_none_or(|first| first.is_of_line_of(&field));
             let is_in_time = times.is_empty() || times.iter().any(|time| time.is_of(field.time()));
             let was_seen = self.seen.contains(&field.fresh());
-            opened.findings.extend(finding(&field, token.key.as_deref(), is_of_line, is_in_time, was_seen));
+            opened.findings.extend(token.finding(&field, is_of_line, is_in_time, was_seen));
             opened.line.extend_from_slice(line.get(copied..token.replaced.start).unwrap_or_default());
             token.around.put(&shown(field.value()), &mut opened.line);
             copied = token.replaced.end;
@@ -126,30 +126,6 @@ impl std::fmt::Debug for LineOpener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LineOpener").field("seen", &self.seen.len()).finish_non_exhaustive()
     }
-}
-
-/// Returns what is wrong with the place of a value.
-fn finding(
-    field: &OpenedField,
-    key: Option<&str>,
-    is_of_line: bool,
-    is_in_time: bool,
-    was_seen: bool,
-) -> Option<String> {
-    let name = field.name().escape_debug();
-    if let Some(key) = key.filter(|key| !is_same_name(field.name(), key)) {
-        return Some(format!("the value of {name} was moved here: it stands under the name {}", key.escape_debug()));
-    }
-    let why = if !is_in_time {
-        format!("it is of {}", field.time())
-    } else if !is_of_line {
-        "the line's first sealed value is of another event".to_owned()
-    } else if was_seen {
-        "it stood in an earlier line, too".to_owned()
-    } else {
-        return None;
-    };
-    Some(format!("the value of {name} was moved here from another line: {why}"))
 }
 
 /// Returns whether a key may be that of a field: schemas nest dotted names, and change case and separators.
@@ -209,6 +185,32 @@ fn escaped(json: &str) -> String {
 }
 
 impl Token {
+    /// Returns what is wrong with the place of the value.
+    fn finding(&self, field: &OpenedField, is_of_line: bool, is_in_time: bool, was_seen: bool) -> Option<String> {
+        let name = field.name().escape_debug();
+        match &self.key {
+            Some(key) if !is_same_name(field.name(), key) => {
+                let key = key.escape_debug();
+                return Some(format!("the value of {name} was moved here: it stands under the name {key}"));
+            }
+            // Only in plain text, such as that of a template, a value has no name.
+            None if !matches!(self.around, Around::Text) && !RENAMED.contains(&field.name()) => {
+                return Some(format!("the value of {name} was moved here: it stands within a text or a list"));
+            }
+            _ => {}
+        }
+        let why = if !is_in_time {
+            format!("it is of {}", field.time())
+        } else if !is_of_line {
+            "the line's first sealed value is of another event".to_owned()
+        } else if was_seen {
+            "it stood in an earlier line, too".to_owned()
+        } else {
+            return None;
+        };
+        Some(format!("the value of {name} was moved here from another line: {why}"))
+    }
+
     /// Returns the next token from a place on.
     fn next(line: &[u8], from: usize) -> Option<Self> {
         let rest = line.get(from..)?;

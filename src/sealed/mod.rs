@@ -28,8 +28,8 @@ mod signing;
 
 pub(crate) use self::audit::Checked;
 pub use self::audit::{Checks, Report, Row, State};
-pub use self::field::{OpenedField, open_field};
 pub(crate) use self::field::{FAILED, FieldSealer, PREFIX, check as check_recipients};
+pub use self::field::{OpenedField, open_field};
 pub(crate) use self::finding::{Finding, is_of_a_crash};
 pub(crate) use self::found::inspect;
 pub use self::key::Key;

@@ -6,6 +6,7 @@
     feature = "opentelemetry",
     feature = "otlp",
     feature = "postgres",
+    feature = "sealed",
     feature = "signals",
     feature = "spool",
     feature = "sqlite",
@@ -22,6 +23,9 @@ use spanline::config;
 
 use super::model::schema;
 
+/// Made by `age-keygen`.
+const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
 /// Values for a key, by its schema.
 fn samples(schema: &Value, root: &Value) -> Vec<Value> {
     if let Some(reference) = schema["$ref"].as_str() {
@@ -31,6 +35,7 @@ fn samples(schema: &Value, root: &Value) -> Vec<Value> {
             "schema" => vec!["ecs".into()],
             "overflow" => vec![json!({ "block": "1 s" })],
             "durability" => vec![json!({ "interval": "1 s" }), json!({ "at_level": "warn" })],
+            "seal_fields" => vec![json!({ "names": ["card"], "recipients": [RECIPIENT] })],
             "sampling" => vec![json!({ "one_in": 2 }), json!({ "burst": 2, "every": "1 s", "below": "error" })],
             _ => samples(&root["$defs"][&name], root),
         };

@@ -3,4 +3,5 @@
 mod fields;
 mod files;
 mod kills;
+mod moved_fields;
 mod tamper;
