@@ -131,21 +131,11 @@ impl FilterSettings {
 }
 
 /// Which values a line must not show.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Secrets {
     pub(super) redact: Redact,
     #[cfg(feature = "sealed")]
     pub(super) seal: SealSettings,
-}
-
-impl Default for Secrets {
-    fn default() -> Self {
-        Self {
-            redact: Redact::new(),
-            #[cfg(feature = "sealed")]
-            seal: SealSettings::default(),
-        }
-    }
 }
 
 /// The limits of each call site.

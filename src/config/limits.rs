@@ -95,7 +95,8 @@ pub(super) fn seal_fields(section: &mut Section<'_>, base: SealSettings) -> Seal
         },
         None if has_recipients || section.is_description() => {}
         None => {
-            section.mistake("recipients", "missing; expected a list of texts `age1…`, as `spanline keygen` prints them")
+            section
+                .mistake("recipients", "missing; expected a list of texts `age1…`, as `spanline keygen` prints them");
         }
     }
     settings
