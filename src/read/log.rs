@@ -101,6 +101,17 @@ impl Log {
         &self.path
     }
 
+    /// Returns the path of the active file of the log that it belongs to, also for one closed segment.
+    #[cfg(feature = "sealed")]
+    pub fn active_path(&self) -> PathBuf {
+        let child = self.path.file_name().and_then(OsStr::to_str).and_then(SegmentNames::of_writer);
+        match (&self.files, child) {
+            (Files::Closed(names, ..), _) => self.path.with_file_name(names.active()),
+            (Files::All(_), Some(names)) => self.path.with_file_name(names.active()),
+            _ => self.path.clone(),
+        }
+    }
+
     /// Lists the segments in the order they were written: the closed ones, then the active file.
     ///
     /// Each call lists anew. The result is empty if all files have been removed. Where a segment exists both plain and

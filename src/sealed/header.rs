@@ -145,15 +145,15 @@ impl Header {
 impl ReadHeader {
     /// Reads a header at the start of `bytes`, which may have more.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, NoHeader> {
+        if !MAGIC.starts_with(bytes.get(..MAGIC.len()).unwrap_or(bytes)) {
+            return Err(NoHeader::Invalid("expected a sealed file, found other bytes at its start".to_owned()));
+        }
         let mut start = Fields(bytes);
-        let (Some(magic), Some(version), Some(recipients_bytes), Some(body_bytes)) =
+        let (Some(_magic), Some(version), Some(recipients_bytes), Some(body_bytes)) =
             (start.array::<16>(), start.u16(), start.u16(), start.u32())
         else {
             return Err(NoHeader::Incomplete(START_BYTES));
         };
-        if magic != MAGIC {
-            return Err(NoHeader::Invalid("expected a sealed file, found other bytes at its start".to_owned()));
-        }
         if version > VERSION {
             let why = format!("it has version {version} of the format; this program reads up to {VERSION}");
             let named = start.text(recipients_bytes.into()).map(|names| sealed_for(&names)).unwrap_or_default();

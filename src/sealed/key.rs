@@ -15,7 +15,7 @@ const MOST_PASSPHRASE_WORK: u8 = 20;
 /// Opens what was sealed for its recipient. Its `Debug` form does not show it.
 #[derive(Clone)]
 pub struct Key {
-    identities: Arc<[Box<dyn age::Identity + Send + Sync>]>,
+    identities: Arc<[Arc<dyn age::Identity + Send + Sync>]>,
 }
 
 impl Key {
@@ -42,15 +42,20 @@ impl Key {
         if identities.is_empty() {
             return Err(Error::invalid("key: expected a line with `AGE-SECRET-KEY-1…`, found none"));
         }
-        Ok(Self { identities: identities.into() })
+        Ok(Self { identities: identities.into_iter().map(Arc::from).collect() })
+    }
+
+    /// Makes a key that opens what any of `keys` opens.
+    pub fn any(keys: impl IntoIterator<Item = Self>) -> Self {
+        let identities = |key: Self| key.identities.iter().map(Arc::clone).collect::<Vec<_>>();
+        Self { identities: keys.into_iter().flat_map(identities).collect() }
     }
 
     /// Makes a key of a passphrase, for what was sealed with [`Recipients::passphrase`](super::Recipients::passphrase).
     pub fn passphrase(passphrase: impl Into<String>) -> Self {
         let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.into()));
         identity.set_max_work_factor(MOST_PASSPHRASE_WORK);
-        let identities: [Box<dyn age::Identity + Send + Sync>; 1] = [Box::new(identity)];
-        Self { identities: identities.into() }
+        Self { identities: Arc::new([Arc::new(identity)]) }
     }
 
     /// Opens a key file that `age --passphrase` has sealed, and reads its keys.
@@ -86,11 +91,21 @@ impl Key {
     pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
         /// More than a key file has. A secret has 32 bytes.
         const MOST_BYTES: u64 = 1 << 20;
-        let open = || {
+        // One by one: a wrong passphrase is an error, behind which age tries no other.
+        let open = |identity: &Arc<dyn age::Identity + Send + Sync>| {
             let decryptor = age::Decryptor::new_buffered(wrapped)?;
-            decryptor.decrypt(self.identities.iter().map(|identity| &**identity as &dyn age::Identity))
+            decryptor.decrypt(std::iter::once(&**identity as &dyn age::Identity))
         };
-        let reader = open().map_err(|error| match error {
+        let mut why = age::DecryptError::NoMatchingKeys;
+        let opened = self.identities.iter().find_map(|identity| match open(identity) {
+            Ok(reader) => Some(reader),
+            Err(age::DecryptError::NoMatchingKeys) => None,
+            Err(error) => {
+                why = error;
+                None
+            }
+        });
+        let reader = opened.ok_or_else(|| match why {
             age::DecryptError::NoMatchingKeys => "this key is not one of its recipients".to_owned(),
             error => error.to_string(),
         })?;

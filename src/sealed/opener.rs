@@ -134,7 +134,8 @@ impl<R: Read> Opener<R> {
 
     /// Returns what is missing to open it, and for whom it is sealed.
     pub(crate) fn needs_key(&self) -> String {
-        format!("expected a key, as `Lines::key` takes it{}", sealed_for(&self.header.header.recipients))
+        let advice = "expected a key: `Lines::key`, or the command `spanline open --key`";
+        format!("{advice}{}", sealed_for(&self.header.header.recipients))
     }
 
     /// Returns where the segment ends.
