@@ -1,5 +1,6 @@
 //! `spanline`: lists and reads the logs that the library `spanline` writes, receives lines from other programs, and checks
-//! files that describe a log. It also asks running processes about their logs, and changes them.
+//! files that describe a log. It also asks running processes about their logs, and changes them, and opens and checks sealed
+//! logs.
 //!
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
 //! stderr, and goes on with the rest.
@@ -12,6 +13,8 @@ mod control;
 mod escape;
 mod once;
 mod report;
+#[cfg(feature = "sealed")]
+mod sealed;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -21,7 +24,7 @@ use clap::Parser;
 use commands::Command;
 use report::Report;
 
-/// List, read, receive, configure and control logs
+/// List, read, check, receive, configure and control logs
 #[derive(Parser)]
 #[command(name = "spanline", version, after_help = report::EXIT_STATUS)]
 struct Args {

@@ -28,7 +28,7 @@ impl Report {
     }
 
     /// Reports a command line that is wrong, though the parser took it.
-    #[cfg(feature = "collect")]
+    #[cfg(any(feature = "collect", feature = "sealed"))]
     pub(crate) fn misuse(&mut self, error: &dyn Error) {
         self.failure(&with_sources(error));
         self.is_misuse = true;
@@ -42,8 +42,15 @@ impl Report {
         let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
     }
 
+    /// Tells what is not output and no failure.
+    #[cfg(feature = "sealed")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
+    pub(crate) fn note(&self, message: &str) {
+        let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
+    }
+
     /// Notes a failure that the output shows.
-    #[cfg(all(unix, feature = "control"))]
+    #[cfg(any(feature = "sealed", all(unix, feature = "control")))]
     pub(crate) fn fail(&mut self) {
         self.has_failed = true;
     }

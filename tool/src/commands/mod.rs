@@ -7,11 +7,15 @@ mod collect;
 mod config;
 #[cfg(all(unix, feature = "control"))]
 mod flush;
+#[cfg(feature = "sealed")]
+mod keygen;
 #[cfg(all(unix, feature = "control"))]
 mod level;
 mod ls;
 #[cfg(all(unix, feature = "control"))]
 mod metrics;
+#[cfg(feature = "sealed")]
+mod open;
 #[cfg(all(unix, feature = "control"))]
 mod ps;
 #[cfg(all(unix, feature = "config", feature = "control"))]
@@ -24,6 +28,8 @@ mod reload;
 mod reopen;
 #[cfg(all(unix, feature = "control"))]
 mod rotate;
+#[cfg(feature = "sealed")]
+mod verify;
 
 use std::io::{self, Write};
 
@@ -40,11 +46,15 @@ pub(crate) enum Command {
     Config(config::Args),
     #[cfg(all(unix, feature = "control"))]
     Flush(flush::Args),
+    #[cfg(feature = "sealed")]
+    Keygen(keygen::Args),
     #[cfg(all(unix, feature = "control"))]
     Level(level::Args),
     Ls(ls::Args),
     #[cfg(all(unix, feature = "control"))]
     Metrics(metrics::Args),
+    #[cfg(feature = "sealed")]
+    Open(open::Args),
     #[cfg(all(unix, feature = "control"))]
     Ps(ps::Args),
     #[cfg(all(unix, feature = "control"))]
@@ -55,6 +65,8 @@ pub(crate) enum Command {
     Reopen(reopen::Args),
     #[cfg(all(unix, feature = "control"))]
     Rotate(rotate::Args),
+    #[cfg(feature = "sealed")]
+    Verify(verify::Args),
 }
 
 impl Command {
@@ -68,11 +80,15 @@ impl Command {
             Self::Config(args) => config::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Flush(args) => flush::run(&args, output, report),
+            #[cfg(feature = "sealed")]
+            Self::Keygen(args) => keygen::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Level(args) => level::run(&args, output, report),
             Self::Ls(args) => ls::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Metrics(args) => metrics::run(&args, output, report),
+            #[cfg(feature = "sealed")]
+            Self::Open(args) => open::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Ps(args) => ps::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
@@ -83,6 +99,8 @@ impl Command {
             Self::Reopen(args) => reopen::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Rotate(args) => rotate::run(&args, output, report),
+            #[cfg(feature = "sealed")]
+            Self::Verify(args) => verify::run(&args, output, report),
         }
     }
 }

@@ -22,6 +22,12 @@ mod config;
 #[cfg(all(unix, feature = "control"))]
 mod control;
 mod ls;
+#[cfg(feature = "sealed")]
+mod sealed;
+#[cfg(feature = "sealed")]
+mod sealed_keys;
+#[cfg(feature = "sealed")]
+mod sealed_support;
 mod usage;
 
 use std::fs;

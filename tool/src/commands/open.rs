@@ -1,0 +1,97 @@
+//! `spanline open`: the lines of sealed logs, as they were before they were sealed.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use spanline::read::{self, Lines};
+use spanline::sealed::Key;
+
+use crate::once::Once;
+use crate::report::Report;
+use crate::sealed::KeyArgs;
+
+/// The longest line that a sealed segment can hold.
+const MOST_LINE_BYTES: usize = 64 << 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  spanline open logs/audit.log --key auditor.key
+  spanline open logs/audit.log --key-command 'pass show audit' | grep r-42
+
+Exit status:
+  0  every line was printed
+  1  something could not be read, is damaged, or has no key; stderr says what, and the rest was printed
+  2  the command line is wrong";
+
+/// Print the lines of sealed logs, oldest first
+///
+/// Prints all files of each log, as `cat` does, and opens the sealed ones. What is damaged is reported, and what follows it
+/// is printed. A file that a service is writing to is printed as far as it has come. Whether lines or files are missing is
+/// for `verify` to say.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// A log, such as `logs/audit.log`, or one file of it
+    #[arg(required = true, value_name = "FILE")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let key = match args.keys.key(report) {
+        Ok(key) => key,
+        Err(why) => {
+            report.failure(&why);
+            return Ok(());
+        }
+    };
+    let mut printer = Printer { output, key: key.as_ref(), is_torn: false };
+    let mut once = Once::default();
+    for path in &args.paths {
+        let segments = report.check(read::segments(path)).unwrap_or_default();
+        for segment in segments.iter().filter(|segment| once.is_first(segment)) {
+            let lines = segment.lines().max_line_bytes(MOST_LINE_BYTES);
+            printer.print(key.iter().fold(lines, Lines::key), report)?;
+        }
+    }
+    Ok(())
+}
+
+struct Printer<'a, W> {
+    output: &'a mut W,
+    key: Option<&'a Key>,
+    /// The last line printed has no newline.
+    is_torn: bool,
+}
+
+impl<W: Write> Printer<'_, W> {
+    /// Prints the lines of one segment, and reports what cannot be read between them.
+    fn print(&mut self, mut lines: Lines, report: &mut Report) -> io::Result<()> {
+        loop {
+            let line = match lines.next_line() {
+                Ok(Some(line)) => opened(line, self.key),
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    report.check::<(), _>(Err(error));
+                    continue;
+                }
+            };
+            if self.is_torn {
+                self.output.write_all(b"\n")?;
+            }
+            self.output.write_all(&line)?;
+            drop(line);
+            self.is_torn = lines.is_torn();
+            if !self.is_torn {
+                self.output.write_all(b"\n")?;
+            }
+        }
+    }
+}
+
+/// Returns a line as it is printed.
+fn opened<'a>(line: &'a [u8], _key: Option<&Key>) -> Cow<'a, [u8]> {
+    Cow::Borrowed(line)
+}

@@ -1,0 +1,9 @@
+//! What the commands for sealed logs share: where keys and other texts come from.
+
+mod keys;
+mod source;
+mod tokens;
+
+pub(crate) use self::keys::KeyArgs;
+pub(crate) use self::source::{Source, warn_of_readers};
+pub(crate) use self::tokens::texts;
