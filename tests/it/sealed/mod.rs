@@ -4,4 +4,6 @@ mod fields;
 mod files;
 mod kills;
 mod moved_fields;
+mod python;
 mod tamper;
+mod vectors;
