@@ -45,8 +45,8 @@ pub(crate) struct Args {
     /// Accept only chains that this signer has begun: the text of `keygen --signer`, or a file with it
     #[arg(long, value_name = "TEXT-or-FILE")]
     verifier: Option<String>,
-    /// Expect that the log still has this head: a text that the service has logged elsewhere, or a file with some. May be
-    /// given several times
+    /// Expect that the log still has this head: a text that the service has logged elsewhere, or a file with some, of which
+    /// the newest of each chain counts. May be given several times
     #[arg(long, value_name = "HEAD-or-FILE")]
     expect: Vec<String>,
     /// Print one JSON object for each log
@@ -108,11 +108,30 @@ fn checks(args: &Args, report: &Report) -> Result<Checks, String> {
         checks = checks.verifier(verifier);
     }
     for given in &args.expect {
-        for head in texts(given, "spanline-head:")? {
+        for head in newest(texts(given, "spanline-head:")?) {
             checks = checks.expect(&head).map_err(|error| format!("--expect: {error}"))?;
         }
     }
     Ok(checks)
+}
+
+/// Returns the heads of the newest segment of each chain. They vouch for what is before, and retention may have removed it.
+///
+/// The number decides, not the order: who can only add lines to the file cannot replace a head by an older one.
+fn newest(heads: Vec<String>) -> Vec<String> {
+    let place = |head: &str| {
+        let mut parts = head.split(':').skip(2);
+        let chain = parts.next()?.to_owned();
+        Some((chain, parts.next()?.parse::<u64>().ok()?))
+    };
+    let mut numbers = HashMap::new();
+    for (chain, number) in heads.iter().filter_map(|head| place(head)) {
+        let highest = numbers.entry(chain).or_insert(number);
+        *highest = number.max(*highest);
+    }
+    // What is no head is reported by those who parse it.
+    let is_newest = |head: &String| place(head).is_none_or(|(chain, number)| numbers.get(&chain) == Some(&number));
+    heads.into_iter().filter(is_newest).collect()
 }
 
 /// A log, or some of its files.

@@ -156,6 +156,32 @@ fn a_head_that_is_kept_elsewhere_shows_a_missing_end() {
 }
 
 #[test]
+fn of_kept_heads_the_newest_one_of_each_chain_counts() {
+    let sealed = Sealed::new();
+    let file = RollingFile::new(sealed.dir.path().join("audit.log"))
+        .seal_to(sealed.recipients())
+        .rotate_bytes(1 << 20)
+        .keep_files(2);
+    let writer = Writer::new(file);
+    let mut heads = Vec::new();
+    for line in ["1", "2", "3", "4", "5", "6"] {
+        writer.log(&[line]);
+        heads.push(writer.head());
+        writer.rotate();
+    }
+    writer.guard.close().unwrap();
+    let files = sealed.files("audit.log");
+    assert!(files.len() <= 3, "{files:?}");
+    // The order has no meaning.
+    heads.reverse();
+    sealed.dir.put("heads", heads.join("\n"));
+    let run = sealed.run(&["verify", "audit.log", "--expect", "heads"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    fs::remove_file(sealed.dir.path().join(&files[files.len() - 2])).unwrap();
+    assert_eq!(sealed.run(&["verify", "audit.log", "--expect", "heads"]).status, 1);
+}
+
+#[test]
 fn a_verifier_accepts_only_the_chains_of_its_signer() {
     let sealed = Sealed::new();
     let made = sealed.run(&["keygen", "--signer", "-o", "signer"]);
