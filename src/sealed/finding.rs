@@ -63,14 +63,19 @@ impl fmt::Display for Finding {
             Self::Missing(Blocks { first, last, lines: (from, to) }) => {
                 let which =
                     if first == last { format!("block {first} is") } else { format!("blocks {first} to {last} are") };
-                write!(f, "{which} missing, with {} lines", to.saturating_sub(*from))
+                write!(f, "{which} missing, with {}", counted(to.saturating_sub(*from)))
             }
             Self::Moved { position } => write!(f, "block {position} stands after a later one"),
             Self::Repeated { position } => write!(f, "block {position} is there twice"),
             Self::Replaced { position } => write!(f, "block {position} was replaced"),
             Self::AfterEnd { at } => write!(f, "the block at byte {at} stands after the end"),
             Self::Torn { at, count } => write!(f, "the last block, at byte {at}, is cut after {count} bytes"),
-            Self::NoEnd { lines } => write!(f, "ended without a seal, {lines} lines readable"),
+            Self::NoEnd { lines } => write!(f, "ended without a seal, {} readable", counted(*lines)),
         }
     }
+}
+
+/// Returns a number of lines as text.
+fn counted(lines: u64) -> String {
+    if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") }
 }

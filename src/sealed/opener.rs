@@ -503,7 +503,7 @@ mod tests {
             );
         };
         let all = "line 0\nline 1\nline 2\nline 3\n";
-        check(&joined(&[0, 1, 3, 4, 5]), "line 0\nline 2\nline 3\n", &["block 1 is missing, with 1 lines"]);
+        check(&joined(&[0, 1, 3, 4, 5]), "line 0\nline 2\nline 3\n", &["block 1 is missing, with 1 line"]);
         check(&joined(&[0, 1, 4, 5]), "line 0\nline 3\n", &["blocks 1 to 2 are missing, with 2 lines"]);
         check(&joined(&[0, 1, 2, 2, 3, 4, 5]), all, &["block 1 is there twice"]);
         let swapped = "line 0\nline 2\nline 1\nline 3\n";

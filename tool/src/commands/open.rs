@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use spanline::read::{self, Lines};
-use spanline::sealed::Key;
+use spanline::sealed::LineOpener;
 
 use crate::once::Once;
 use crate::report::Report;
@@ -26,7 +26,7 @@ Exit status:
 
 /// Print the lines of sealed logs, oldest first
 ///
-/// Prints all files of each log, as `cat` does, and opens the sealed ones. What is damaged is reported, and what follows it
+/// Prints all files of each log, as `cat` does, and opens the sealed ones, and sealed fields in plain lines too. What is damaged is reported, and what follows it
 /// is printed. A file that a service is writing to is printed as far as it has come. Whether lines or files are missing is
 /// for `verify` to say.
 #[derive(clap::Args)]
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
             return Ok(());
         }
     };
-    let mut printer = Printer { output, key: key.as_ref(), is_torn: false };
+    let mut printer = Printer { output, fields: key.clone().map(LineOpener::new), is_torn: false };
     let mut once = Once::default();
     for path in &args.paths {
         let segments = report.check(read::segments(path)).unwrap_or_default();
@@ -61,7 +61,8 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
 
 struct Printer<'a, W> {
     output: &'a mut W,
-    key: Option<&'a Key>,
+    /// Opens the sealed fields in a line.
+    fields: Option<LineOpener>,
     /// The last line printed has no newline.
     is_torn: bool,
 }
@@ -71,7 +72,14 @@ impl<W: Write> Printer<'_, W> {
     fn print(&mut self, mut lines: Lines, report: &mut Report) -> io::Result<()> {
         loop {
             let line = match lines.next_line() {
-                Ok(Some(line)) => opened(line, self.key),
+                Ok(Some(line)) => match &mut self.fields {
+                    Some(fields) => {
+                        let opened = fields.open_line(line);
+                        opened.findings.iter().for_each(|finding| report.failure(finding));
+                        Cow::Owned(opened.line)
+                    }
+                    None => Cow::Borrowed(line),
+                },
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     report.check::<(), _>(Err(error));
@@ -89,9 +97,4 @@ impl<W: Write> Printer<'_, W> {
             }
         }
     }
-}
-
-/// Returns a line as it is printed.
-fn opened<'a>(line: &'a [u8], _key: Option<&Key>) -> Cow<'a, [u8]> {
-    Cow::Borrowed(line)
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use spanline::RollingFile;
 use spanline::sealed::Signer;
+use spanline::{Output, RollingFile};
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::sealed_support::{ALL, Sealed, Writer};
 use crate::{Dir, done, printed};
@@ -99,10 +100,7 @@ fn verify_names_what_is_missing_in_80_columns() {
     let text = run.stdout.replace("\n    ", " ");
     assert!(text.contains(&format!("\n  {} is missing: {} follows it\n", files[1], files[2])), "{text}");
     assert!(text.contains("unsealed        1"), "{text}");
-    assert!(
-        text.contains("ended without a seal, 1 lines readable: a crash ended it, or somebody has cut it"),
-        "{text}"
-    );
+    assert!(text.contains("ended without a seal, 1 line readable: a crash ended it, or somebody has cut it"), "{text}");
     for line in run.stdout.lines().filter(|line| line.starts_with(' ')) {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -268,4 +266,25 @@ fn the_help_has_states_and_exit_statuses() {
         assert_eq!((run.status, run.stderr.as_str()), (0, ""));
         assert!(run.stdout.contains("\nExit status:\n  0  "), "{}", run.stdout);
     }
+}
+
+#[test]
+fn open_shows_sealed_fields_in_plain_logs_and_finds_moved_ones() {
+    let sealed = Sealed::new();
+    let path = sealed.dir.path().join("plain.log");
+    let builder = spanline::builder().output(Output::new(RollingFile::new(&path)));
+    let (layer, guard) = builder.seal_fields(["diagnosis"], sealed.recipients()).build().unwrap();
+    tracing::subscriber::with_default(tracing_subscriber::Registry::default().with(layer), || {
+        tracing::info!(diagnosis = "measles", room = 7, "admitted");
+    });
+    guard.close().unwrap();
+    let stored = fs::read_to_string(&path).unwrap();
+    assert!(stored.contains("\"diagnosis\":\"sealed:v1:") && !stored.contains("measles"), "{stored}");
+    let run = sealed.run(&["open", "plain.log", "--key", "key"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert!(run.stdout.contains(r#""diagnosis":"measles""#), "{}", run.stdout);
+    assert_eq!(sealed.run(&["open", "plain.log"]).stdout, stored);
+    fs::write(&path, stored.replace("\"diagnosis\"", "\"cause\"")).unwrap();
+    let run = sealed.run(&["open", "plain.log", "--key", "key"]);
+    assert!(run.status == 1 && run.stderr.contains("diagnosis"), "{}", run.stderr);
 }
