@@ -152,7 +152,7 @@ fn sealed(file: RollingFile, section: &mut Section<'_>, _: &[String]) -> Rolling
 /// Reads the signer of a sealed file.
 #[cfg(feature = "sealed")]
 fn sign(file: RollingFile, section: &mut Section<'_>) -> RollingFile {
-    let doc = "The signer that certifies each chain of a sealed file, as `spanline keygen --signer` makes it.";
+    let doc = "The signer that certifies each segment of a sealed file, as `spanline keygen --signer` makes it.";
     let Some(secret) = section.secret(Key::new("sign_with", Kind::Secret, "none", doc)) else { return file };
     match secret.read().and_then(crate::sealed::Signer::parse) {
         Ok(signer) => file.sign_with(signer),

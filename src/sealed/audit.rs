@@ -6,7 +6,7 @@ use std::io::Read;
 use std::str::FromStr;
 
 use super::finding::{Finding, is_of_a_crash};
-use super::header::{Certified, ChainId, Position, ReadHeader};
+use super::header::{ChainId, Position, ReadHeader};
 use super::key::Key;
 use super::opener::{Item, Opener};
 use super::sealer::Head;
@@ -21,10 +21,13 @@ pub struct Checks {
     key: Option<Key>,
     verifier: Option<Verifier>,
     heads: Vec<Head>,
+    /// The files are not all of the log.
+    is_part: bool,
 }
 
 /// What a check of sealed files has found.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// One row for each file, in the order in which they were given.
     pub rows: Vec<Row>,
@@ -94,7 +97,7 @@ impl Checks {
         self
     }
 
-    /// Accepts only chains that this signer has begun.
+    /// Accepts only segments that this signer has certified.
     pub fn verifier(mut self, verifier: Verifier) -> Self {
         self.verifier = Some(verifier);
         self
@@ -107,6 +110,14 @@ impl Checks {
     pub fn expect(mut self, head: &str) -> Result<Self, Error> {
         self.heads.push(head.parse()?);
         Ok(self)
+    }
+
+    /// Checks files that are a part of a log: one file is checked by itself, and between several none may be missing.
+    ///
+    /// By default, the files are the whole log.
+    pub fn part_of_log(mut self) -> Self {
+        self.is_part = true;
+        self
     }
 
     /// Checks the files of one log, in the order in which they were written.
@@ -190,12 +201,12 @@ impl Checks {
                 places.insert((header.chain, header.number), place);
             }
         }
-        let trusted = |segment: &&Segment| self.is_begun_by_signer(segment, segments, &places);
+        let trusted = |segment: &&Segment| self.is_trusted(segment);
         let removed = segments.iter().flatten().filter(trusted).map(|segment| segment.removed).max().unwrap_or(0);
         for (place, segment) in segments.iter().enumerate() {
             let Some(segment) = segment else { continue };
-            if !self.is_begun_by_signer(segment, segments, &places) {
-                add(report, place, "its chain was not begun by the signer of this verifier".to_owned());
+            if !self.is_trusted(segment) {
+                add(report, place, "it was not certified by the signer of this verifier".to_owned());
             }
             if let Some(why) = wrong_name(&segment.header.header.name, file(report, place)) {
                 add(report, place, why);
@@ -203,6 +214,7 @@ impl Checks {
             self.compare_previous(place, segment, segments, &places, removed, report);
         }
         Self::compare_order(segments, report);
+        Self::find_gaps(segments, report);
         Self::find_origins(segments, report);
     }
 
@@ -227,19 +239,25 @@ impl Checks {
         let Some((before, previous)) = previous else {
             let names = SegmentNames::new(&header.name);
             let number = names.parse(&header.previous_name).map(|(segment, _)| segment.sequence);
-            let is_alone = segments.len() == 1;
-            if !is_alone && number.is_none_or(|number| number > removed) {
+            let is_alone = self.is_part && segments.len() == 1;
+            // Retention removes the oldest ones. A mark does not explain a hole.
+            let has_older = |number| numbers(segments, report).any(|(_, older)| older < number);
+            let is_removed = number.is_some_and(|number| number <= removed && !has_older(number));
+            if !is_alone && !is_removed {
                 let name = if header.previous_name.is_empty() { "a segment" } else { &*header.previous_name };
                 let finding = format!("{} is missing: {} follows it", shown(name), file(report, place));
                 report.findings.push(finding);
             }
             return;
         };
-        if header.certified == Certified::ByPrevious && !segment.header.is_certified_by(&previous.header.header.key) {
+        if segment.header.names_previous_key() && !segment.header.is_certified_by(&previous.header.header.key) {
             add(report, place, format!("it is not certified by {}", file(report, before)));
         }
         let is_same_chain = named.chain == header.chain;
-        if is_same_chain && header.certified != Certified::ByPrevious {
+        if header.number > 0 && (named.chain, named.number) != (header.chain, header.number - 1) {
+            add(report, place, "it does not go on with the segment before it in its chain".to_owned());
+        }
+        if is_same_chain && !segment.header.names_previous_key() {
             add(report, place, format!("it has no certificate by {}", file(report, before)));
         }
         if previous.last.digest == named.digest {
@@ -279,6 +297,25 @@ impl Checks {
         }
     }
 
+    /// Finds files that no other file names: the numbers in the names of a log's files have no gap.
+    fn find_gaps(segments: &[Option<Segment>], report: &mut Report) {
+        let mut all: Vec<_> = numbers(segments, report).collect();
+        all.sort_by_key(|(_, number)| *number);
+        let mut gaps = Vec::new();
+        for pair in all.windows(2) {
+            let [(before, from), (after, to)] = pair else { continue };
+            let missing = to.saturating_sub(*from).saturating_sub(1);
+            let end = format!("{} follows it", file(report, *after));
+            let named = report.findings.iter().filter(|finding| finding.ends_with(&end)).count() as u64;
+            if missing > named {
+                let (before, after) = (file(report, *before), file(report, *after));
+                let which = if missing == 1 { "1 file is".to_owned() } else { format!("{missing} files are") };
+                gaps.push(format!("{which} missing between {before} and {after}"));
+            }
+        }
+        report.findings.extend(gaps);
+    }
+
     /// Finds blocks that were moved from one segment to another.
     fn find_origins(segments: &[Option<Segment>], report: &mut Report) {
         let keys: Vec<_> = segments.iter().map(|segment| Checking::new(&segment.as_ref()?.header.header.key)).collect();
@@ -293,29 +330,9 @@ impl Checks {
         }
     }
 
-    /// Returns whether a segment's chain was begun by the signer, if there is one to check.
-    fn is_begun_by_signer(
-        &self,
-        segment: &Segment,
-        segments: &[Option<Segment>],
-        places: &HashMap<(ChainId, u64), usize>,
-    ) -> bool {
-        let Some(verifier) = &self.verifier else { return true };
-        // Goes back to the first segment that is there. Its certificate is the signer's, or its predecessor was removed.
-        let mut current = segment;
-        for _ in 0..=segments.len() {
-            if current.header.is_certified_by_signer(verifier) {
-                return true;
-            }
-            let header = &current.header.header;
-            let before = header.number.checked_sub(1).and_then(|number| places.get(&(header.chain, number)));
-            let Some(before) = before.and_then(|before| segments.get(*before)?.as_ref()) else { return false };
-            if !current.header.is_certified_by(&before.header.header.key) {
-                return false;
-            }
-            current = before;
-        }
-        false
+    /// Returns whether a segment was written by somebody who has the signer, if there is one to check.
+    fn is_trusted(&self, segment: &Segment) -> bool {
+        self.verifier.is_none_or(|verifier| segment.header.is_certified_by_signer(&verifier))
     }
 
     fn find_heads(&self, segments: &[Option<Segment>], report: &mut Report) {
@@ -378,6 +395,14 @@ fn add(report: &mut Report, place: usize, finding: String) {
     {
         row.findings.push(finding);
     }
+}
+
+/// Returns the numbers in the names of closed files, with their rows.
+fn numbers<'a>(segments: &'a [Option<Segment>], report: &'a Report) -> impl Iterator<Item = (usize, u64)> + use<'a> {
+    segments.iter().enumerate().filter_map(|(place, segment)| {
+        let names = SegmentNames::new(&segment.as_ref()?.header.header.name);
+        names.parse(file(report, place)).map(|(segment, _)| (place, segment.sequence))
+    })
 }
 
 fn file(report: &Report, place: usize) -> &str {

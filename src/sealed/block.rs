@@ -16,6 +16,9 @@ pub(super) const LEAST_BYTES: usize = HEAD_BYTES + SIGNATURE_BYTES;
 /// The most bytes of lines in a block that are read, and of their payload.
 pub(super) const MOST_TEXT_BYTES: u32 = 64 << 20;
 
+/// A segment has fewer blocks: more would take long to skip, where some are missing.
+pub(super) const MOST_BLOCKS: u32 = 1 << 24;
+
 /// What a block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -91,7 +94,8 @@ impl BlockHead {
             fresh: fields.array()?,
             previous: fields.array()?,
         };
-        (head.payload_bytes <= MOST_TEXT_BYTES && head.text_bytes <= MOST_TEXT_BYTES).then_some(head)
+        let is_possible = head.payload_bytes <= MOST_TEXT_BYTES && head.text_bytes <= MOST_TEXT_BYTES;
+        (is_possible && head.position < MOST_BLOCKS).then_some(head)
     }
 
     /// Returns how many bytes the whole block has.

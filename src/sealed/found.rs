@@ -10,12 +10,10 @@ use crate::record::Timestamp;
 /// What a writer finds in a file, without a key.
 pub(crate) struct Found {
     pub(crate) head: Head,
-    /// The retention mark.
-    pub(crate) removed: u64,
     /// There is no block, and no damage.
     pub(crate) is_empty: bool,
-    /// When it was begun.
-    pub(crate) first: Timestamp,
+    /// When it was begun, if its writer has signed that.
+    pub(crate) begun: Option<Timestamp>,
 }
 
 /// Reads a file to its end; `None` if it is no sealed file.
@@ -28,8 +26,7 @@ pub(crate) fn inspect(source: impl Read, name: &str) -> Option<Found> {
     let header = &opener.header.header;
     Some(Found {
         head: Head(opener.last()),
-        removed: header.removed.max(opener.progress.removed),
         is_empty: opener.progress.seen.is_empty() && !is_damaged,
-        first: Timestamp::from_nanos(header.begun),
+        begun: opener.header.is_signed.then(|| Timestamp::from_nanos(header.begun)),
     })
 }

@@ -15,8 +15,12 @@ const START_BYTES: usize = 24;
 /// A longer body has no age file for any sensible number of recipients.
 const MOST_BODY_BYTES: u32 = 1 << 20;
 
-/// Where the certificate is in the body.
-const CERTIFICATE_AT: usize = 16 + 8 + 8 + 8 + 8 + 32 + (16 + 8 + 32) + 1 + 32;
+/// Where the certificates are in the body: by the key of the segment before, and by a signer, whose key is between them.
+const BY_PREVIOUS_AT: usize = 16 + 8 + 8 + 8 + 8 + 32 + (16 + 8 + 32);
+const BY_SIGNER_AT: usize = BY_PREVIOUS_AT + SIGNATURE_BYTES + 32;
+
+/// What a certificate is before it is made, and where there is none.
+const NO_CERTIFICATE: [u8; SIGNATURE_BYTES] = [0; SIGNATURE_BYTES];
 
 /// Names one chain.
 pub(super) type ChainId = [u8; 16];
@@ -28,17 +32,6 @@ pub(super) struct Position {
     pub(super) number: u64,
     /// That of the segment's last block, or of its header if it has no block.
     pub(super) digest: Digest,
-}
-
-/// Who vouches for a segment's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Certified {
-    /// Nobody: it is the first of a chain, and the writer has no signer.
-    No,
-    /// The key of the segment before it.
-    ByPrevious,
-    /// A signer.
-    BySigner([u8; 32]),
 }
 
 /// What a header says.
@@ -54,7 +47,8 @@ pub(super) struct Header {
     pub(super) removed: u64,
     pub(super) key: [u8; 32],
     pub(super) previous: Option<Position>,
-    pub(super) certified: Certified,
+    /// The public key of the log's signer.
+    pub(super) signer: Option<[u8; 32]>,
     /// The active file's name.
     pub(super) name: String,
     /// The file of the segment before, if it has a name.
@@ -70,8 +64,9 @@ pub(super) struct ReadHeader {
     pub(super) digest: Digest,
     /// Its signature is that of its key.
     pub(super) is_signed: bool,
-    certificate: [u8; SIGNATURE_BYTES],
-    /// What the certificate is about.
+    by_previous: [u8; SIGNATURE_BYTES],
+    by_signer: [u8; SIGNATURE_BYTES],
+    /// What the certificates are about.
     body_digest: Digest,
     /// How many bytes it has.
     pub(super) bytes: usize,
@@ -89,8 +84,13 @@ pub(super) enum NoHeader {
 impl Header {
     /// Returns the header's bytes, and their digest.
     ///
-    /// `key`: this segment's. `certifier`: the key that vouches for it.
-    pub(super) fn encode(&self, key: &Signing, certifier: Option<&Signing>) -> Result<(Vec<u8>, Digest), Error> {
+    /// `key`: this segment's. `previous` and `signer`: the keys that vouch for it.
+    pub(super) fn encode(
+        &self,
+        key: &Signing,
+        previous_key: Option<&Signing>,
+        signer: Option<&Signing>,
+    ) -> Result<(Vec<u8>, Digest), Error> {
         let too_long = |what: &str| Error::invalid(format!("seal: {what} is longer than a header can hold"));
         let length = |text: &str, what: &str| u16::try_from(text.len()).map_err(|_| too_long(what));
         let mut body = Vec::with_capacity(1024);
@@ -104,14 +104,9 @@ impl Header {
         body.extend_from_slice(&previous.chain);
         body.extend_from_slice(&previous.number.to_be_bytes());
         body.extend_from_slice(&previous.digest);
-        let (kind, signer) = match self.certified {
-            Certified::No => (0, [0; 32]),
-            Certified::ByPrevious => (1, [0; 32]),
-            Certified::BySigner(signer) => (2, signer),
-        };
-        body.push(kind);
-        body.extend_from_slice(&signer);
-        body.extend_from_slice(&[0; SIGNATURE_BYTES]);
+        body.extend_from_slice(&NO_CERTIFICATE);
+        body.extend_from_slice(&self.signer.unwrap_or_default());
+        body.extend_from_slice(&NO_CERTIFICATE);
         for (text, what) in [(&self.name, "the file's name"), (&self.previous_name, "the file's name")] {
             body.extend_from_slice(&length(text, what)?.to_be_bytes());
             body.extend_from_slice(text.as_bytes());
@@ -119,11 +114,10 @@ impl Header {
         let wrapped = u32::try_from(self.wrapped.len()).map_err(|_| too_long("the wrapped secret"))?;
         body.extend_from_slice(&wrapped.to_be_bytes());
         body.extend_from_slice(&self.wrapped);
-        if let Some(certifier) = certifier {
-            let certificate = certifier.sign(Purpose::Certificate, &digest(&[&body]));
-            if let Some(place) = body.get_mut(CERTIFICATE_AT..CERTIFICATE_AT + SIGNATURE_BYTES) {
-                place.copy_from_slice(&certificate);
-            }
+        let certified = digest(&[&body]);
+        for (certifier, at) in [(previous_key, BY_PREVIOUS_AT), (signer, BY_SIGNER_AT)] {
+            let certificate = certifier.map(|certifier| certifier.sign(Purpose::Certificate, &certified));
+            put_certificate(&mut body, at, &certificate.unwrap_or(NO_CERTIFICATE));
         }
         let body_bytes = u32::try_from(body.len()).ok().filter(|bytes| *bytes <= MOST_BODY_BYTES);
         let body_bytes = body_bytes.ok_or_else(|| too_long("the list of recipients"))?;
@@ -173,11 +167,11 @@ impl ReadHeader {
         };
         let recipients = String::from_utf8_lossy(recipients).into_owned();
         let damaged = || NoHeader::Invalid(format!("its header is damaged{}", sealed_for(&recipients)));
-        let (header, certificate) = Self::parse_body(&recipients, body).ok_or_else(damaged)?;
+        let (header, by_previous, by_signer) = Self::parse_body(&recipients, body).ok_or_else(damaged)?;
         let signature = Fields(signature).array().ok_or_else(damaged)?;
         let mut uncertified = body.to_vec();
-        if let Some(place) = uncertified.get_mut(CERTIFICATE_AT..CERTIFICATE_AT + SIGNATURE_BYTES) {
-            place.fill(0);
+        for at in [BY_PREVIOUS_AT, BY_SIGNER_AT] {
+            put_certificate(&mut uncertified, at, &NO_CERTIFICATE);
         }
         let signed = digest(&[bytes.get(..signature_at).unwrap_or_default()]);
         let key = Checking::new(&header.key);
@@ -185,25 +179,21 @@ impl ReadHeader {
             is_signed: key.is_some_and(|key| key.accepts(Purpose::Header, &signed, &signature)),
             digest: digest(&[bytes.get(..end).unwrap_or_default()]),
             body_digest: digest(&[&uncertified]),
-            certificate,
+            by_previous,
+            by_signer,
             bytes: end,
             header,
         })
     }
 
-    fn parse_body(recipients: &str, body: &[u8]) -> Option<(Header, [u8; SIGNATURE_BYTES])> {
+    fn parse_body(recipients: &str, body: &[u8]) -> Option<(Header, [u8; SIGNATURE_BYTES], [u8; SIGNATURE_BYTES])> {
         let mut body = Fields(body);
         let chain = body.array()?;
         let (number, begun, first_line, removed) = (body.u64()?, body.i64()?, body.u64()?, body.u64()?);
         let key = body.array()?;
         let previous = Position { chain: body.array()?, number: body.u64()?, digest: body.array()? };
-        let (kind, signer, certificate) = (body.u8()?, body.array()?, body.array()?);
-        let certified = match kind {
-            0 => Certified::No,
-            1 => Certified::ByPrevious,
-            2 => Certified::BySigner(signer),
-            _ => return None,
-        };
+        let (by_previous, signer, by_signer) = (body.array()?, body.array()?, body.array()?);
+        let signer = (signer != [0; 32]).then_some(signer);
         let name_bytes = body.u16()?;
         let name = body.text(name_bytes.into())?;
         let previous_bytes = body.u16()?;
@@ -221,22 +211,37 @@ impl ReadHeader {
             removed,
             key,
             previous,
-            certified,
+            signer,
             name,
             previous_name,
             wrapped,
         };
-        body.0.is_empty().then_some((header, certificate))
+        body.0.is_empty().then_some((header, by_previous, by_signer))
     }
 
-    /// Returns whether its certificate is by that key.
+    /// Returns whether the key of the segment before it should vouch for it.
+    pub(super) fn names_previous_key(&self) -> bool {
+        self.by_previous != NO_CERTIFICATE
+    }
+
+    /// Returns whether that key of the segment before it vouches for it.
     pub(super) fn is_certified_by(&self, key: &[u8; 32]) -> bool {
-        Checking::new(key).is_some_and(|key| key.accepts(Purpose::Certificate, &self.body_digest, &self.certificate))
+        self.accepts(key, &self.by_previous)
     }
 
-    /// Returns whether its certificate is by that signer.
+    /// Returns whether that signer vouches for it.
     pub(super) fn is_certified_by_signer(&self, verifier: &Verifier) -> bool {
-        self.header.certified == Certified::BySigner(*verifier.bytes()) && self.is_certified_by(verifier.bytes())
+        self.accepts(verifier.bytes(), &self.by_signer)
+    }
+
+    fn accepts(&self, key: &[u8; 32], certificate: &[u8; SIGNATURE_BYTES]) -> bool {
+        Checking::new(key).is_some_and(|key| key.accepts(Purpose::Certificate, &self.body_digest, certificate))
+    }
+}
+
+fn put_certificate(body: &mut [u8], at: usize, certificate: &[u8; SIGNATURE_BYTES]) {
+    if let Some(place) = body.get_mut(at..at + SIGNATURE_BYTES) {
+        place.copy_from_slice(certificate);
     }
 }
 
@@ -262,10 +267,6 @@ impl<'a> Fields<'a> {
 
     pub(super) fn text(&mut self, count: usize) -> Option<String> {
         String::from_utf8(self.bytes(count)?.to_vec()).ok()
-    }
-
-    pub(super) fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_be_bytes)
     }
 
     pub(super) fn u16(&mut self) -> Option<u16> {

@@ -9,8 +9,11 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// More work per guess than any writer asks for: a file that asks for more wants to keep the reader busy.
-const MOST_PASSPHRASE_WORK: u8 = 20;
+/// The work per guess of a log that this crate writes: one that asks for more wants to keep the reader busy.
+const MOST_LOG_WORK: u8 = 15;
+
+/// The work per guess of a key file. `age` chooses about 18.
+const MOST_KEY_FILE_WORK: u8 = 22;
 
 /// Opens what was sealed for its recipient. Its `Debug` form does not show it.
 #[derive(Clone)]
@@ -53,8 +56,12 @@ impl Key {
 
     /// Makes a key of a passphrase, for what was sealed with [`Recipients::passphrase`](super::Recipients::passphrase).
     pub fn passphrase(passphrase: impl Into<String>) -> Self {
-        let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.into()));
-        identity.set_max_work_factor(MOST_PASSPHRASE_WORK);
+        Self::of_passphrase(passphrase.into(), MOST_LOG_WORK)
+    }
+
+    fn of_passphrase(passphrase: String, most_work: u8) -> Self {
+        let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase));
+        identity.set_max_work_factor(most_work);
         Self { identities: Arc::new([Arc::new(identity)]) }
     }
 
@@ -63,7 +70,8 @@ impl Key {
     /// # Errors
     /// The passphrase is wrong, or the file holds no keys.
     pub fn with_passphrase(file: &[u8], passphrase: impl Into<String>) -> Result<Self, Error> {
-        let text = Self::passphrase(passphrase).unwrap(file).map_err(|why| Error::invalid(format!("key: {why}")))?;
+        let key = Self::of_passphrase(passphrase.into(), MOST_KEY_FILE_WORK);
+        let text = key.unwrap(file).map_err(|why| Error::invalid(format!("key: {why}")))?;
         let text = std::str::from_utf8(&text).map_err(|_| Error::invalid("key: its file holds no text"))?;
         Self::parse(text)
     }

@@ -1,9 +1,9 @@
 //! Reads a segment block by block, and goes on behind damage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind, Read};
 
-use super::block::{BlockHead, HEAD_BYTES, Kind, MARK, block_digest, is_signed};
+use super::block::{BlockHead, HEAD_BYTES, Kind, MARK, MOST_BLOCKS, block_digest, is_signed};
 use super::chain::ChainKey;
 use super::finding::{Blocks, Finding};
 use super::header::{NoHeader, Position, ReadHeader, sealed_for};
@@ -59,7 +59,7 @@ pub(super) struct Progress {
     pub(super) foreign: Vec<(u64, Digest, [u8; SIGNATURE_BYTES])>,
     pub(super) is_ended: bool,
     is_finished: bool,
-    waiting: Vec<Finding>,
+    waiting: VecDeque<Finding>,
 }
 
 /// The chain keys of a segment.
@@ -67,6 +67,8 @@ struct ChainKeys {
     first: ChainKey,
     position: u32,
     current: ChainKey,
+    /// How many keys may still be derived: a hostile file asks for many.
+    steps_left: u64,
 }
 
 /// A source, and what was read of it but not used.
@@ -108,7 +110,7 @@ impl<R: Read> Opener<R> {
         let keys = secret.map(|secret| ChainKeys::new(ChainKey::new(&secret)));
         let mut progress = Progress { next: (0, header.header.first_line), ..Progress::default() };
         if !header.is_signed {
-            progress.waiting.push(Finding::Header);
+            progress.waiting.push_back(Finding::Header);
         }
         let checking = Checking::new(&header.header.key);
         Ok(Self { source, checking, keys, header, decompressor: None, progress })
@@ -120,8 +122,8 @@ impl<R: Read> Opener<R> {
     /// The source cannot be read.
     pub(crate) fn next_item(&mut self) -> io::Result<Option<Item>> {
         loop {
-            if !self.progress.waiting.is_empty() {
-                return Ok(Some(Item::Finding(self.progress.waiting.remove(0))));
+            if let Some(finding) = self.progress.waiting.pop_front() {
+                return Ok(Some(Item::Finding(finding)));
             }
             if self.progress.is_finished {
                 return Ok(None);
@@ -162,6 +164,11 @@ impl<R: Read> Opener<R> {
             return Ok(None);
         }
         let block = self.source.unread().get(..bytes).unwrap_or_default();
+        if find(block.get(MARK.len()..).unwrap_or_default()).is_some() {
+            // Another block begins inside it: its length is wrong. Nothing of it is hashed, however much it claims.
+            self.skip_damage(MARK.len())?;
+            return Ok(None);
+        }
         let (head_bytes, rest) = block.split_at(HEAD_BYTES);
         let (payload, signature) = rest.split_at(rest.len() - SIGNATURE_BYTES);
         let digest = block_digest(head_bytes, payload);
@@ -187,21 +194,21 @@ impl<R: Read> Opener<R> {
         self.source.skip(bytes);
         let is_intact = match (is_signed, &text) {
             (true, Text::Damaged) => {
-                self.progress.waiting.push(Finding::Forged { position: head.position });
+                self.progress.waiting.push_back(Finding::Forged { position: head.position });
                 self.progress.skip(&head);
                 return Ok(None);
             }
             (true, _) => true,
             (false, Text::Lines(_)) => {
                 if self.header.is_signed {
-                    self.progress.waiting.push(Finding::Signature { position: head.position });
+                    self.progress.waiting.push_back(Finding::Signature { position: head.position });
                 }
                 true
             }
             (false, _) => false,
         };
         if !is_intact {
-            self.progress.waiting.push(Finding::Damaged { position: head.position, at });
+            self.progress.waiting.push_back(Finding::Damaged { position: head.position, at });
             self.progress
                 .foreign
                 .extend(signature.filter(|_| self.progress.foreign.len() < MOST_FOREIGN).map(|it| (at, digest, it)));
@@ -223,30 +230,24 @@ impl<R: Read> Opener<R> {
     fn skip_damage(&mut self, from: usize) -> io::Result<()> {
         let at = self.source.at;
         let begins_like_a_block = self.source.unread().iter().zip(MARK).all(|(byte, mark)| *byte == mark);
-        let mut from = from;
+        self.source.skip(from);
         loop {
-            let ahead = self.source.unread().get(from..).unwrap_or_default();
-            if let Some(found) = find(ahead) {
-                self.source.skip(from + found);
-                self.progress.waiting.push(Finding::Bytes { at, count: self.source.at - at });
-                return Ok(());
-            }
+            let found = find(self.source.unread());
             // A mark may be cut at the end of what was read.
-            let searched = self.source.unread().len().saturating_sub(MARK.len() - 1).max(from);
-            if begins_like_a_block {
-                from = searched;
-            } else {
-                self.source.skip(searched.min(self.source.unread().len()));
-                from = 0;
-            }
+            let searched = self.source.unread().len().saturating_sub(MARK.len() - 1);
+            self.source.skip(found.unwrap_or(searched));
             let unread = self.source.unread().len();
-            if !self.source.fill(unread + READ_BYTES)? && self.source.unread().len() == unread {
-                self.source.skip(unread);
-                let count = self.source.at - at;
-                let torn = Finding::Torn { at, count };
-                self.progress.waiting.push(if begins_like_a_block { torn } else { Finding::Bytes { at, count } });
-                return Ok(());
+            if found.is_none() && self.source.fill(unread + 1)? {
+                continue;
             }
+            if found.is_none() {
+                self.source.skip(unread);
+            }
+            let count = self.source.at - at;
+            let is_torn = found.is_none() && begins_like_a_block;
+            let finding = if is_torn { Finding::Torn { at, count } } else { Finding::Bytes { at, count } };
+            self.progress.waiting.push_back(finding);
+            return Ok(());
         }
     }
 }
@@ -269,7 +270,8 @@ fn open_lines(
 ) -> Text {
     let Some(keys) = keys else { return Text::NotOpened };
     let mut packed = payload.to_vec();
-    if !keys.at(head.position).batch(&head.fresh).open(head_bytes, &mut packed) {
+    let Some(key) = keys.at(head.position) else { return Text::Damaged };
+    if !key.batch(&head.fresh).open(head_bytes, &mut packed) {
         return Text::Damaged;
     }
     let decompressor = match decompressor {
@@ -287,19 +289,20 @@ fn open_lines(
 
 impl ChainKeys {
     fn new(first: ChainKey) -> Self {
-        Self { current: first.clone(), position: 0, first }
+        Self { current: first.clone(), position: 0, first, steps_left: 8 * u64::from(MOST_BLOCKS) }
     }
 
-    /// Returns the chain key of a block.
-    fn at(&mut self, position: u32) -> &ChainKey {
+    /// Returns the chain key of a block; `None` if too many were asked for.
+    fn at(&mut self, position: u32) -> Option<&ChainKey> {
         if position < self.position {
             (self.position, self.current) = (0, self.first.clone());
         }
+        self.steps_left = self.steps_left.checked_sub((position - self.position).into())?;
         while self.position < position {
             self.current = self.current.next();
             self.position += 1;
         }
-        &self.current
+        Some(&self.current)
     }
 }
 
@@ -310,10 +313,10 @@ impl Progress {
         if let Some(known) = self.seen.get(&position) {
             let finding =
                 if *known == digest { Finding::Repeated { position } } else { Finding::Replaced { position } };
-            return self.waiting.push(finding);
+            return self.waiting.push_back(finding);
         }
         if self.is_ended {
-            self.waiting.push(Finding::AfterEnd { at });
+            self.waiting.push_back(Finding::AfterEnd { at });
         }
         let before = match position.checked_sub(1) {
             Some(before) => self.seen.get(&before).copied(),
@@ -321,12 +324,12 @@ impl Progress {
         };
         if before.is_some_and(|before| before != head.previous) {
             let replaced = position.checked_sub(1).map(|position| Finding::Replaced { position });
-            self.waiting.push(replaced.unwrap_or(Finding::Header));
+            self.waiting.push_back(replaced.unwrap_or(Finding::Header));
         }
         let (next, line) = self.next;
         if position < next {
             if self.fill_gap(position) {
-                self.waiting.push(Finding::Moved { position });
+                self.waiting.push_back(Finding::Moved { position });
             }
         } else if position > next {
             self.gaps.push(Blocks { first: next, last: position - 1, lines: (line, head.first_line) });
@@ -373,7 +376,7 @@ impl Progress {
         self.is_finished = true;
         self.waiting.extend(self.gaps.drain(..).map(Finding::Missing));
         if !self.is_ended {
-            self.waiting.push(Finding::NoEnd { lines: self.lines });
+            self.waiting.push_back(Finding::NoEnd { lines: self.lines });
         }
     }
 }
@@ -421,7 +424,15 @@ impl<R: Read> Buffered<R> {
 
 /// Returns where the next mark is.
 fn find(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(MARK.len()).position(|window| window == MARK)
+    let mut from = 0;
+    loop {
+        let ahead = bytes.get(from..)?;
+        let place = from + ahead.iter().position(|byte| *byte == MARK[0])?;
+        if bytes.get(place..).is_some_and(|ahead| ahead.starts_with(&MARK)) {
+            return Some(place);
+        }
+        from = place + 1;
+    }
 }
 
 /// Returns why there is no whole header.

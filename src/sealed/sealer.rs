@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::block::{BlockHead, Kind, block_digest};
 use super::chain::{ChainKey, fresh, new_secret, without_traces};
-use super::header::{Certified, ChainId, Header, Position};
+use super::header::{ChainId, Header, Position};
 use super::recipients::Recipients;
 use super::signing::{Digest, Purpose, Signer, Signing};
 use crate::error::Error;
@@ -85,10 +85,10 @@ impl Sealer {
         })
     }
 
-    /// Sets the segment that the chain's first one follows: the newest of the log, and the retention mark that it has.
-    pub(crate) fn follow(&mut self, head: Head, file: &str, removed: u64) {
+    /// Sets the segment that the chain's first one follows: the newest of the log. Its retention mark does not count for this
+    /// chain: anyone may have written it.
+    pub(crate) fn follow(&mut self, head: Head, file: &str) {
         self.before = Some(Before { position: head.0, name: file.to_owned(), key: None });
-        self.removed = self.removed.max(removed);
     }
 
     /// Returns the header of the next segment of the log `name`.
@@ -100,12 +100,6 @@ impl Sealer {
         let (key, secret) = (Signing::generate()?, new_secret()?);
         let before = self.before.as_ref();
         let previous_key = before.and_then(|before| before.key.as_ref());
-        let signer = self.signer.as_ref().filter(|_| previous_key.is_none());
-        let certified = match (previous_key, signer) {
-            (Some(_), _) => Certified::ByPrevious,
-            (None, Some(signer)) => Certified::BySigner(*signer.verifier().bytes()),
-            (None, None) => Certified::No,
-        };
         let header = Header {
             recipients: self.recipients.names(),
             chain: self.chain,
@@ -115,13 +109,13 @@ impl Sealer {
             removed: self.removed,
             key: key.public(),
             previous: before.map(|before| before.position),
-            certified,
+            signer: self.signer.as_ref().map(|signer| *signer.verifier().bytes()),
             name: name.to_owned(),
             previous_name: before.map(|before| before.name.clone()).unwrap_or_default(),
             wrapped: self.recipients.wrap(&secret)?,
         };
-        let signer = signer.map(Signer::signing);
-        let (bytes, digest) = header.encode(&key, previous_key.or(signer.as_ref()))?;
+        let signer = self.signer.as_ref().map(Signer::signing);
+        let (bytes, digest) = header.encode(&key, previous_key, signer.as_ref())?;
         let open = Open { key, chain_key: ChainKey::new(&secret), position: 0, digest, lines: 0 };
         self.pending = Some(Pending::Begun(Box::new(open)));
         Ok(bytes)
@@ -214,6 +208,8 @@ impl Sealer {
             (Some(Pending::Begun(open)), segment) => {
                 *segment = Some(*open);
                 self.number += 1;
+                // It has certified this segment, and is wiped.
+                self.before.iter_mut().for_each(|before| before.key = None);
             }
             (Some(Pending::Block { chain_key, digest, lines, removed }), Some(open)) => {
                 (open.chain_key, open.digest) = (chain_key, digest);
@@ -221,7 +217,6 @@ impl Sealer {
                 open.lines += u64::from(lines);
                 self.next_line += u64::from(lines);
                 self.removed = removed;
-                // The key that has certified this segment.
                 self.before = None;
             }
             _ => {}
@@ -230,8 +225,8 @@ impl Sealer {
 
     /// The segment is closed as `file`. The next one follows it.
     pub(crate) fn close(&mut self, file: &str) {
-        let head = self.head();
-        if let (Some(open), Some(head)) = (self.segment.take(), head) {
+        let end = self.end_of_segment();
+        if let (Some(open), Some(head)) = (self.segment.take(), end) {
             self.before = Some(Before { position: head.0, name: file.to_owned(), key: Some(open.key) });
         }
     }
@@ -243,9 +238,9 @@ impl Sealer {
         }
     }
 
-    /// Returns whether the segment has no block: its file may be removed.
+    /// Returns whether there is no block in the whole chain: its file may be removed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.segment.as_ref().is_some_and(|open| open.position == 0)
+        self.number == 1 && self.segment.as_ref().is_some_and(|open| open.position == 0)
     }
 
     /// The file of the segment that has no block is gone.
@@ -269,11 +264,21 @@ impl Sealer {
     /// Returns whether a segment can hold no more blocks.
     pub(crate) fn is_full(&self) -> bool {
         // Room for the marks of retention, and for the end.
-        self.segment.as_ref().is_some_and(|open| open.position >= u32::MAX - 1024)
+        self.segment.as_ref().is_some_and(|open| open.position >= super::block::MOST_BLOCKS - 1024)
     }
 
-    /// Returns how far the chain has come.
+    /// Returns how far the chain has come: to its last block, also while that is in the segment before.
     pub(crate) fn head(&self) -> Option<Head> {
+        let is_new = self.segment.as_ref().is_none_or(|open| open.position == 0);
+        match &self.before {
+            Some(before) if is_new => Some(Head(before.position)),
+            _ if is_new => None,
+            _ => self.end_of_segment(),
+        }
+    }
+
+    /// Returns the last block of the segment, or its header.
+    fn end_of_segment(&self) -> Option<Head> {
         let number = self.number.checked_sub(1)?;
         self.segment.as_ref().map(|open| Head(Position { chain: self.chain, number, digest: open.digest }))
     }

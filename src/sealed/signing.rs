@@ -83,14 +83,14 @@ impl Checking {
 const SIGNER_PREFIX: &str = "SPANLINE-SIGNER-1-";
 const VERIFIER_PREFIX: &str = "spanline-verifier-1-";
 
-/// Certifies the first segment of each chain, so that nobody else can begin a chain. Its `Debug` form does not show it.
+/// Certifies each segment of a log, so that nobody else can begin a chain. Its `Debug` form does not show it.
 ///
 /// It is a secret that the process holds for long. Who takes it can begin chains, but still cannot change those that exist.
 pub struct Signer {
     secret: Secret,
 }
 
-/// The public half of a [`Signer`]: checks that chains were begun by it, and can read nothing.
+/// The public half of a [`Signer`]: checks that segments were certified by it, and can read nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Verifier {
     key: [u8; 32],
@@ -165,7 +165,7 @@ impl FromStr for Verifier {
         key.map(|key| Self { key }).ok_or_else(|| {
             Error::invalid(format!(
                 "verifier: expected `{VERIFIER_PREFIX}…`, as `spanline keygen --signer` prints it; found `{}`",
-                text.chars().take(24).collect::<String>().escape_default()
+                text.chars().take(SIGNER_PREFIX.len()).collect::<String>().escape_default()
             ))
         })
     }

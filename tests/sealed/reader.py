@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 MARK = b"\xfesealed\n"
 BLOCK = struct.Struct(">8sB3sIIIQqqI16s32s")
-BODY = struct.Struct(">16sQqQQ32s16sQ32sB32s64s")
+BODY = struct.Struct(">16sQqQQ32s16sQ32s64s32s64s")
 LINES, END, RETENTION = 1, 2, 3
 problems = []
 
@@ -68,15 +68,15 @@ class Segment:
         body, at = take(data, at, length)
         signature, self.end = take(data, at, 64)
         (self.chain, self.number, _, self.first_line, self.mark, self.key, *previous,
-         self.kind, self.signer, self.certificate) = BODY.unpack_from(body)
+         self.by_previous, self.signer, self.by_signer) = BODY.unpack_from(body)
         self.previous = tuple(previous)
         _log, rest = take_sized(body, BODY.size, 2)
         previous_name, rest = take_sized(body, rest, 2)
         wrapped, rest = take_sized(body, rest, 4)
         self.previous_name = previous_name.decode()
-        if rest != length or self.kind > 2:
+        if rest != length:
             raise ValueError("the header is damaged" + sealed_for)
-        self.certified = sha256(body[:BODY.size - 64] + bytes(64) + body[BODY.size:])
+        self.certified = sha256(body[:BODY.size - 160] + bytes(64) + self.signer + bytes(64) + body[BODY.size:])
         if not is_signed(self.key, b"spanline/1/header", sha256(data[:at]), signature):
             wrong(name, "the header was changed")
         try:
@@ -148,10 +148,10 @@ def compare(segments):
         chain, number, digest = segment.previous
         before = known.get((chain, number))
         goes_on = (chain, number) == (segment.chain, segment.number - 1)
-        certifier = segment.signer if segment.kind == 2 else before.key if before and segment.kind == 1 else None
-        if certifier and not is_signed(certifier, b"spanline/1/certificate", segment.certified, segment.certificate):
-            wrong(segment.name, "its certificate is wrong")
-        if goes_on != (segment.kind == 1) or goes_on != (segment.number > 0):
+        for key, certificate in ((before and goes_on and before.key, segment.by_previous), (segment.signer, segment.by_signer)):
+            if key and any(key) and not is_signed(key, b"spanline/1/certificate", segment.certified, certificate):
+                wrong(segment.name, "a certificate is wrong")
+        if goes_on != any(segment.by_previous) or goes_on != (segment.number > 0):
             wrong(segment.name, "it does not go on with the segment before it")
         in_name = re.search(r"-(\d+)(\.[^.]*)?$", segment.previous_name)
         is_removed = in_name and int(in_name[1]) <= mark

@@ -68,6 +68,8 @@ struct Storage {
     compression: Compression,
     #[cfg(feature = "sealed")]
     sealing: Option<Sealing>,
+    #[cfg(feature = "sealed")]
+    signer: Option<crate::sealed::Signer>,
 }
 
 impl RollingFile {
@@ -96,6 +98,8 @@ impl RollingFile {
                 compression: Compression::Plain,
                 #[cfg(feature = "sealed")]
                 sealing: None,
+                #[cfg(feature = "sealed")]
+                signer: None,
             },
             new_files: NewFiles {
                 mode: None,
@@ -213,18 +217,15 @@ impl RollingFile {
     /// ```
     #[cfg(feature = "sealed")]
     pub fn seal_to(mut self, recipients: crate::sealed::Recipients) -> Self {
-        let signer = self.storage.sealing.take().and_then(|sealing| sealing.signer);
-        self.storage.sealing = Some(Sealing { recipients, signer, head: Arc::default() });
+        self.storage.sealing = Some(Sealing { recipients, signer: None, head: Arc::default() });
         self
     }
 
-    /// Certifies the beginning of each chain of a sealed log, so that `spanline verify --verifier` tells it from one that
-    /// somebody else has begun. Has no effect before [`seal_to`](Self::seal_to).
+    /// Certifies each segment of a sealed log, so that `spanline verify --verifier` tells it from one that somebody else has
+    /// written.
     #[cfg(feature = "sealed")]
     pub fn sign_with(mut self, signer: crate::sealed::Signer) -> Self {
-        if let Some(sealing) = &mut self.storage.sealing {
-            sealing.signer = Some(signer);
-        }
+        self.storage.signer = Some(signer);
         self
     }
 
@@ -329,6 +330,10 @@ impl RollingFile {
             return invalid(&format!("{setting} is set, but numbered segments have no time in their name; remove it"));
         }
         #[cfg(feature = "sealed")]
+        if self.storage.signer.is_some() && self.storage.sealing.is_none() {
+            return invalid("sign_with is set but seal_to is not; add the recipients, or remove sign_with");
+        }
+        #[cfg(feature = "sealed")]
         if self.storage.sealing.is_some() && (self.is_numbered || self.storage.compression != Compression::Plain) {
             let setting = if self.is_numbered { "numbered" } else { "compression" };
             return invalid(&format!(
@@ -361,7 +366,8 @@ impl RollingFile {
                 );
             }
             let is_child = self.place.is_some();
-            let writer = SealedWriter::open(self.files(&path)?, sealing.clone(), self.rotate_bytes, is_child)?;
+            let sealing = Sealing { signer: self.storage.signer.clone(), ..sealing.clone() };
+            let writer = SealedWriter::open(self.files(&path)?, sealing, self.rotate_bytes, is_child)?;
             return Ok(Box::new(writer));
         }
         let Some(pattern) = pattern else {

@@ -2,16 +2,18 @@
 //!
 //! One writer has it open at a time, and holds its exclusive lock. So a block that was not wholly written is cut off again.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use super::failed::failed;
 use super::log_files::LogFiles;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::sealed::{Batch, Head, Recipients, Sealer, Signer};
-use crate::sink::directory::{Directory, HeldFile, Links, try_exclusive};
+use crate::sink::directory::{Directory, HeldFile, Links, lacks_locks, try_exclusive};
 use crate::sync;
 
 /// For whom a log is sealed, and where its head is kept.
@@ -32,8 +34,10 @@ pub(super) struct SealedChain {
     head: Arc<Mutex<Option<Head>>>,
     /// To be marked as removed.
     owed: u64,
-    /// A segment was begun since the last look.
-    begun: Option<Head>,
+    /// The head of the segment is still to be logged.
+    is_unannounced: bool,
+    /// Why a file that was closed may not be durable.
+    not_durable: Option<String>,
 }
 
 #[derive(Debug)]
@@ -47,12 +51,20 @@ impl SealedChain {
     /// Begins a chain, without a file.
     pub(super) fn new(sealing: &Sealing, active: String) -> Result<Self, Error> {
         let sealer = Sealer::new(sealing.recipients.clone(), sealing.signer.clone())?;
-        Ok(Self { sealer, active, file: None, head: Arc::clone(&sealing.head), owed: 0, begun: None })
+        Ok(Self {
+            sealer,
+            active,
+            file: None,
+            head: Arc::clone(&sealing.head),
+            owed: 0,
+            is_unannounced: false,
+            not_durable: None,
+        })
     }
 
     /// Sets the segment that the chain follows.
-    pub(super) fn follow(&mut self, head: Head, file: &str, removed: u64) {
-        self.sealer.follow(head, file, removed);
+    pub(super) fn follow(&mut self, head: Head, file: &str) {
+        self.sealer.follow(head, file);
     }
 
     /// Returns whether its first segment is still to be begun.
@@ -77,9 +89,10 @@ impl SealedChain {
         self.file.as_ref().map_or(0, |file| file.bytes)
     }
 
-    /// Returns the head of a segment that was begun, once.
+    /// Returns the head of a segment that has its first block, once.
     pub(super) fn take_begun(&mut self) -> Option<Head> {
-        self.begun.take()
+        let is_new = self.has_lines() && std::mem::take(&mut self.is_unannounced);
+        self.sealer.head().filter(|_| is_new)
     }
 
     /// Returns whether the program has closed the descriptor.
@@ -122,7 +135,7 @@ impl SealedChain {
         let file = begun.inspect_err(|_| drop(files.directory.remove(&self.active)))?;
         self.file = Some(file);
         self.commit();
-        self.begun = self.sealer.head();
+        self.is_unannounced = true;
         Ok(group.map(failed("set the group of", &path)))
     }
 
@@ -171,6 +184,9 @@ impl SealedChain {
 
     /// Closes the file, which is called `name` now.
     pub(super) fn close(&mut self, name: &str) {
+        if let Err(error) = self.sync() {
+            self.not_durable = Some(format!("sync {name}: {error}"));
+        }
         self.sealer.close(name);
         if let Some(file) = self.file.take() {
             // Closing the file does not suffice: a forked process may have inherited the lock.
@@ -189,12 +205,18 @@ impl SealedChain {
             let _ = directory.remove(&self.active);
             self.sealer.discard();
             self.file = None;
+            *sync::lock(&self.head) = self.sealer.head();
         }
     }
 
     /// Lets go of a file that belongs to a parent, too.
     pub(super) fn forget(&mut self) {
         self.file = None;
+    }
+
+    /// Takes why a file that was closed may not be durable.
+    pub(super) fn take_not_durable(&mut self) -> Option<String> {
+        self.not_durable.take()
     }
 
     pub(super) fn sync(&mut self) -> io::Result<()> {
@@ -222,12 +244,21 @@ impl SealedFile {
     }
 }
 
-/// Opens a file that a writer has left, if none has it open.
+/// Opens a file that a writer has left, if none has it open. `attempts`: how often to try, a millisecond apart. A reader
+/// looks for a moment whether the file is locked.
 ///
 /// # Errors
 /// The file may not be trusted, or cannot be opened.
-pub(super) fn open_left(directory: &Directory, name: &str) -> io::Result<Option<HeldFile>> {
+pub(super) fn open_left(directory: &Directory, name: &str, attempts: u32) -> io::Result<Option<HeldFile>> {
     let file = directory.open_file(name, Links::One)?;
-    let is_free = file.get().is_ok_and(try_exclusive);
-    Ok(is_free.then_some(file))
+    for attempt in 0..attempts {
+        match file.get()?.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(error)) if lacks_locks(&error) => return Ok(Some(file)),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if attempt + 1 < attempts => thread::sleep(Duration::from_millis(1)),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+    Ok(None)
 }

@@ -28,6 +28,9 @@ pub(super) const BATCH_BYTES: usize = 64 << 10;
 /// The target of the lines that name the head of each segment.
 pub(super) const HEAD_TARGET: &str = "spanline::sealed";
 
+/// How often a file that another process may hold is tried: a quarter of a second.
+const OPEN_ATTEMPTS: u32 = 250;
+
 /// What the end of a segment needs.
 const END_BYTES: u64 = 164;
 
@@ -116,7 +119,7 @@ impl SealedWriter {
         for name in left {
             let is_own = name == self.chain.active;
             let path = self.files.path(&name);
-            match open_left(&self.files.directory, &name) {
+            match open_left(&self.files.directory, &name, if is_own { OPEN_ATTEMPTS } else { 1 }) {
                 Ok(Some(file)) => self.adopt_file(&name, &file, listing)?,
                 Ok(None) if is_own => {
                     return Err(Error::retry(format!(
@@ -142,7 +145,8 @@ impl SealedWriter {
         if entry.bytes == 0 || found.as_ref().is_some_and(|found| found.is_empty) {
             return self.files.directory.remove(name).map_err(failed("remove", &path));
         }
-        let label = self.files.calendar.label(found.as_ref().map_or(entry.modified, |found| found.first));
+        let begun = found.as_ref().and_then(|found| found.begun).unwrap_or(entry.modified);
+        let label = self.files.calendar.label(begun.min(entry.modified));
         let segment = self.next_segment(listing, label);
         let closed = self.files.names.segment(segment, Compression::Plain);
         self.files.directory.rename_new(name, &closed).map_err(failed("rotate", &path))?;
@@ -166,7 +170,7 @@ impl SealedWriter {
         let file = self.files.directory.open_file(&name, crate::sink::directory::Links::Any);
         let found = file.ok().and_then(|file| inspect(file.get().ok()?, &name));
         if let Some(found) = found {
-            self.chain.follow(found.head, &name, found.removed);
+            self.chain.follow(found.head, &name);
         }
     }
 
@@ -236,9 +240,6 @@ impl SealedWriter {
             }
             self.at(time);
             self.ready(time)?;
-            if let Some(head) = self.chain.take_begun() {
-                tracing::info!(target: HEAD_TARGET, %head, "a sealed segment begins");
-            }
             if !self.chain.has_lines() || self.schedule.state_at(time) == PeriodState::ClockSteppedBack {
                 self.schedule.begin(Some(time));
             }
@@ -258,7 +259,12 @@ impl SealedWriter {
                 continue;
             }
             match self.chain.append(&block) {
-                Ok(()) => lines.advance(bytes),
+                Ok(()) => {
+                    lines.advance(bytes);
+                    if let Some(head) = self.chain.take_begun() {
+                        tracing::info!(target: HEAD_TARGET, %head, "a sealed segment begins");
+                    }
+                }
                 Err(error)
                     if error.kind() == ErrorKind::FileTooLarge && self.chain.has_lines() && !self.is_waiting(time) =>
                 {
@@ -277,7 +283,7 @@ impl SealedWriter {
 
     fn at(&mut self, now: Timestamp) {
         self.now = Some(now);
-        if self.prune_time.is_due(now) {
+        if self.process == std::process::id() && self.prune_time.is_due(now) {
             let pruned = self.prune(now);
             self.pruned(pruned);
         }
@@ -333,7 +339,6 @@ impl SealedWriter {
             // The next header names the last block: nothing is missing.
             self.problems.failed(error);
         }
-        let _ = self.chain.sync();
         self.chain.close(&closed);
         self.newest = Some(segment);
         Ok(())
@@ -378,6 +383,9 @@ impl SealedWriter {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
+        if let Some(why) = self.chain.take_not_durable() {
+            return Err(Error::not_durable(format!("{why}; lines since the last sync may not survive a power cut")));
+        }
         let path = self.files.path(&self.chain.active);
         if let Err(error) = self.chain.sync() {
             // The system may have dropped what it could not write: later lines go to another file.
@@ -402,8 +410,11 @@ impl SealedWriter {
 
     /// Ends the segment. A child's file becomes a segment at once; that of the log keeps its name until the next start.
     fn finish(&mut self) -> Result<(), Error> {
+        if self.process != std::process::id() {
+            return Ok(());
+        }
         self.chain.discard_empty(&self.files.directory);
-        if self.chain.is_open() && self.process == std::process::id() {
+        if self.chain.is_open() {
             let time = self.now.unwrap_or_else(Timestamp::now);
             if self.chain.active == self.files.names.active() {
                 self.chain.end(time)?;
@@ -445,7 +456,7 @@ impl FileWriter for SealedWriter {
     }
 
     fn await_line(&mut self) {
-        if self.files.is_lazy {
+        if self.files.is_lazy && self.process == std::process::id() {
             self.chain.discard_empty(&self.files.directory);
         }
     }

@@ -263,7 +263,7 @@ fn promise_47_a_verifier_accepts_only_chains_of_its_signer() {
     let verifier = signer.verifier().to_string().parse().unwrap();
     assert_whole(&dir.path(), &Checks::new().verifier(verifier));
     let report = verified(&dir.path(), &Checks::new().verifier(other.verifier()));
-    assert!(report.rows.iter().all(|row| findings_of(row).contains("not begun by the signer")), "{report:#?}");
+    assert!(report.rows.iter().all(|row| findings_of(row).contains("not certified by the signer")), "{report:#?}");
     // Somebody who has only the recipients begins a chain.
     let mut foreign = dir.log().seal_to(recipients).open();
     put(&mut foreign, 80..81);

@@ -118,7 +118,7 @@ fn keys_of(bytes: &[u8], key: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     let recipients = usize::from(u16::from_be_bytes([bytes[18], bytes[19]]));
     let body = u32::from_be_bytes(bytes[20..24].try_into().unwrap()) as usize;
     let mut body = &bytes[24 + recipients..24 + recipients + body];
-    body = &body[233..];
+    body = &body[296..];
     for _ in 0..2 {
         body = &body[2 + usize::from(u16::from_be_bytes([body[0], body[1]]))..];
     }

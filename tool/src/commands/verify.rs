@@ -77,6 +77,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
             report.failure(&format!("open {}: found no file of this log", escaped(&log.path)));
             continue;
         }
+        let checks = if log.is_whole { checks.clone() } else { checks.clone().part_of_log() };
         let Some(found) = report.check(read::verify(segments, &checks)) else { continue };
         if !found.is_whole() {
             report.fail();

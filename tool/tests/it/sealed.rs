@@ -201,9 +201,9 @@ fn a_verifier_accepts_only_the_chains_of_its_signer() {
     writer.guard.close().unwrap();
     assert_eq!(sealed.run(&["verify", "audit.log"]).status, 0);
     let run = verify(&verifier);
-    assert_eq!((run.status, run.stdout.matches("not begun by the signer").count()), (1, 1), "{}", run.stdout);
+    assert_eq!((run.status, run.stdout.matches("not certified by the signer").count()), (1, 1), "{}", run.stdout);
     let other = Signer::generate().unwrap().verifier().to_string();
-    assert_eq!(verify(&other).stdout.replace("\n    ", " ").matches("not begun by the signer").count(), 3);
+    assert_eq!(verify(&other).stdout.replace("\n    ", " ").matches("not certified by the signer").count(), 3);
     for wrong in ["missing", "key", "spanline-verifier-1-x"] {
         let run = verify(wrong);
         assert_eq!((run.status, run.stdout.as_str(), run.stderr.lines().count()), (1, "", 1), "{}", run.stderr);

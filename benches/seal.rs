@@ -1,0 +1,147 @@
+//! The claim that sealing costs little beside compressing: what a sealed file takes, beside the same batches as unsealed zstd.
+//!
+//! `cargo bench --all-features --bench seal`: the sink of a sealed file writes lines in batches of 64 KiB. Beside it, in
+//! interleaved rounds, the same batches are compressed and appended to a file. Then the sealed file is read back, on one
+//! thread and on two. Medians are printed, with the ratios of time and size, and that of the size to one zstd file of all
+//! lines.
+
+#![allow(clippy::expect_used, clippy::print_stdout)]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use spanline::RollingFile;
+use spanline::read::Log;
+use spanline::record::Timestamp;
+use spanline::sealed::{Key, Recipients};
+use spanline::sink::{Control, Lines, Sink};
+use tracing::Level;
+
+const ROUNDS: usize = 9;
+const BATCH_BYTES: usize = 64 << 10;
+/// Batches in a round: 16 MiB.
+const BATCHES: usize = 256;
+
+fn main() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (text, recipient) = Key::generate();
+    let key = Key::parse(&*text).expect("a key");
+    let recipients = Recipients::parse(recipient).expect("a recipient");
+    let batches = batches();
+    let bytes: usize = batches.iter().map(Vec::len).sum();
+    let (mut sealing, mut packing) = (Vec::new(), Vec::new());
+    let (mut sealed_bytes, mut packed_bytes) = (0, 0);
+    let sealed = directory.path().join("sealed.log");
+    for round in 0..=ROUNDS {
+        let _ = fs::remove_file(&sealed);
+        let took = seal(&sealed, &recipients, &batches);
+        let packed = directory.path().join("packed.zst");
+        let base = pack(&packed, &batches);
+        if round > 0 {
+            sealing.push(took);
+            packing.push(base);
+        }
+        sealed_bytes = size(&sealed);
+        packed_bytes = size(&packed);
+    }
+    let whole = zstd::bulk::compress(&batches.concat(), zstd::DEFAULT_COMPRESSION_LEVEL).expect("compressed").len();
+    let (sealing, packing) = (median(sealing), median(packing));
+    let rate = |took: Duration| bytes as f64 / 1e6 / took.as_secs_f64();
+    println!("{} MB of lines in {BATCHES} batches of 64 KiB", bytes / 1_000_000);
+    println!("{:24} {:>10} {:>12}", "", "MB/s", "bytes");
+    println!("{:24} {:10.0} {packed_bytes:12}", "zstd, each batch", rate(packing));
+    println!("{:24} {:10.0} {sealed_bytes:12}", "sealed", rate(sealing));
+    println!("{:24} {:10} {whole:12}", "zstd, one file", "");
+    println!("time: {:.2} x zstd of each batch", sealing.as_secs_f64() / packing.as_secs_f64());
+    let size = |of: u64| sealed_bytes as f64 / of as f64;
+    println!("size: {:.3} x zstd of each batch, {:.3} x one zstd file", size(packed_bytes), size(whole as u64));
+    for threads in [1, 2] {
+        let took = median((0..ROUNDS).map(|_| open(&sealed, &key, threads)).collect());
+        println!("opened on {threads} threads: {:.0} MB/s of lines", rate(took) * f64::from(threads));
+    }
+}
+
+/// Lines as services log them, no two alike.
+fn batches() -> Vec<Vec<u8>> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let batch = |_| {
+        let mut text = Vec::with_capacity(BATCH_BYTES);
+        loop {
+            let (id, user, took) = (random(), random() % 100_000, random() % 1_000_000);
+            let line = format!(
+                "{{\"timestamp\":\"2026-11-20T10:15:38.{:06}Z\",\"level\":\"INFO\",\"target\":\"orders::db\",\"message\":\"order \
+                 loaded\",\"user_id\":{user},\"elapsed_ms\":{}.{},\"request_id\":\"{id:016x}{:016x}\",\"spans\":[\"request\",\"db\"]}}\n",
+                random() % 1_000_000,
+                took / 1000,
+                took % 1000,
+                random(),
+            );
+            if text.len() + line.len() > BATCH_BYTES {
+                return text;
+            }
+            text.extend_from_slice(line.as_bytes());
+        }
+    };
+    (0..BATCHES).map(batch).collect()
+}
+
+/// Seals all batches, and returns how long the sink took.
+fn seal(path: &Path, recipients: &Recipients, batches: &[Vec<u8>]) -> Duration {
+    let mut log = RollingFile::new(path).seal_to(recipients.clone());
+    log.control(Control::Open).expect("opened");
+    let mut took = Duration::ZERO;
+    for batch in batches {
+        let mut lines = Lines::default();
+        let texts = batch.split(|byte| *byte == b'\n').filter(|text| !text.is_empty());
+        texts.for_each(|text| lines.push_line(text, Level::INFO, Timestamp::default()));
+        let begun = Instant::now();
+        log.write(&mut lines).expect("written");
+        took += begun.elapsed();
+        assert!(lines.is_empty());
+    }
+    log.control(Control::Close).expect("closed");
+    took
+}
+
+/// Compresses all batches, and returns how long it took.
+fn pack(path: &Path, batches: &[Vec<u8>]) -> Duration {
+    let mut file = File::create(path).expect("created");
+    let mut compressor = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL).expect("a compressor");
+    let begun = Instant::now();
+    for batch in batches {
+        let packed = compressor.compress(batch).expect("compressed");
+        file.write_all(&packed).expect("written");
+    }
+    begun.elapsed()
+}
+
+/// Reads all lines on each of `threads` threads.
+fn open(path: &Path, key: &Key, threads: u32) -> Duration {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut lines = Log::open(path).and_then(|log| log.lines()).expect("a log").key(key);
+                while lines.next_line().expect("a line").is_some() {}
+            });
+        }
+    });
+    begun.elapsed()
+}
+
+fn size(path: &Path) -> u64 {
+    fs::metadata(path).expect("a file").len()
+}
+
+fn median(mut values: Vec<Duration>) -> Duration {
+    values.sort();
+    values[values.len() / 2]
+}
