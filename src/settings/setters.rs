@@ -8,7 +8,7 @@ use tracing::Level;
 use super::kind::{Key, Kind};
 use super::section::Section;
 use crate::byte_size::ByteSize;
-#[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
+#[cfg(any(feature = "http", feature = "postgres"))]
 use crate::sink::Secret;
 
 /// A value whose setters get the values of keys.
@@ -57,7 +57,7 @@ impl<'s, 'a, T> On<'s, 'a, T> {
         text_map: Vec<(String, String)>, Kind::TextMap, text_map;
     }
 
-    #[cfg(any(feature = "http", feature = "postgres", all(feature = "config", feature = "sealed")))]
+    #[cfg(any(feature = "http", feature = "postgres"))]
     kinds! {
         secret: Secret, Kind::Secret, secret;
     }
