@@ -117,3 +117,41 @@ fn promise_45_reloads_under_load_lose_duplicate_and_tear_nothing() {
     assert_eq!(lines, logged.iter().sum::<u64>(), "lines are lost");
     assert_eq!(stage.complaints.all(), Vec::<String>::new());
 }
+
+/// The memory of this process, in KiB.
+#[cfg(target_os = "linux")]
+fn resident_kib() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn promise_45_a_thousand_reloads_and_filters_let_memory_descriptors_and_threads_stay() {
+    use crate::support::process::{Running, child_command, is_child};
+    let name = this_test!();
+    if !is_child() {
+        Running::start(child_command(name)).finish();
+        return;
+    }
+    let stage = Stage::new(&text(0));
+    let handle = stage.guard.handle();
+    let mut state = 7;
+    let mut change = |times: u64| {
+        for round in 0..times {
+            stage.write(&text(random(&mut state) % 1000));
+            handle.reload().unwrap();
+            handle.set_filter(["info", "debug"][(round % 2) as usize]).unwrap();
+            within(&stage.dispatch, || info!(round, "line"));
+        }
+        handle.flush(PATIENCE).unwrap();
+    };
+    change(300);
+    let (memory, files, threads) = (resident_kib(), count("/proc/self/fd"), count("/proc/self/task"));
+    change(700);
+    // Outputs that were replaced end a little later.
+    until("memory, descriptors and threads do not grow", || {
+        resident_kib() <= memory + (16 << 10) && count("/proc/self/fd") <= files && count("/proc/self/task") <= threads
+    });
+}

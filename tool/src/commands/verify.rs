@@ -208,7 +208,8 @@ fn word(state: State) -> &'static str {
 fn problems(row: &Row) -> Vec<String> {
     let end = (row.state == State::Unsealed).then(|| {
         let lines = row.lines;
-        format!("ended without a seal, {lines} lines readable: a crash ended it, or somebody has cut it")
+        let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+        format!("ended without a seal, {lines} readable: a crash ended it, or somebody has cut it")
     });
     // The row names the file.
     let prefix = format!("open {}: ", row.file);
