@@ -90,6 +90,8 @@ fn each_key_of_the_json_schema_can_be_set() {
     let schema = schema();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("one.json");
+    let signer = folder.path().join("signer");
+    fs::write(&signer, spanline::sealed::Signer::generate().unwrap().to_text().as_bytes()).unwrap();
     let mut texts: Vec<Value> = Vec::new();
     for (key, property) in schema["properties"].as_object().unwrap() {
         if ["env", "output", "$schema"].contains(&key.as_str()) {
@@ -116,6 +118,12 @@ fn each_key_of_the_json_schema_can_be_set() {
                 }
                 if table.get("columns").is_some() {
                     table["columns"] = json!(["time", "field:red"]);
+                }
+                if table.get("sign_with").is_some() {
+                    table["sign_with"] = json!({ "file": signer });
+                }
+                if ["seal_to", "sign_with"].iter().any(|key| table.get(key).is_some()) {
+                    table["seal_to"] = json!([RECIPIENT]);
                 }
                 if own == "route" {
                     table["path"] = "logs/{value}.log".into();
