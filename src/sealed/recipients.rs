@@ -67,7 +67,7 @@ impl Recipients {
 
     /// Makes everyone who knows the passphrase a recipient, and nobody else.
     ///
-    /// The process holds the passphrase, so who takes over the process can read everything. A key whose file has a
+    /// The process holds the passphrase, so an intruder in the process can read everything. A key whose file has a
     /// passphrase does not have this disadvantage. Each segment that begins takes about a tenth of a second and 32 MiB.
     ///
     /// # Errors

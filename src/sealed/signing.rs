@@ -85,7 +85,8 @@ const VERIFIER_PREFIX: &str = "spanline-verifier-1-";
 
 /// Certifies each segment of a log, so that nobody else can begin a chain. Its `Debug` form does not show it.
 ///
-/// It is a secret that the process holds for long. Who takes it can begin chains, but still cannot change those that exist.
+/// It is a secret that the process holds for long. An intruder who takes it can begin chains, but cannot change those that
+/// exist.
 pub struct Signer {
     secret: Secret,
 }
