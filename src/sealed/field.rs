@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::chain::{ChainKey, Fresh, Secret, TAG_BYTES, fill_random, fresh, new_secret};
+use super::chain::{ChainKey, Fresh, Secret, TAG_BYTES, fill_random, fresh, new_secret, without_traces};
 use super::key::Key;
 use super::recipients::Recipients;
 use crate::error::Error;
@@ -63,6 +63,10 @@ impl FieldSealer {
     /// # Errors
     /// The system has no random numbers.
     pub(crate) fn seal(&mut self, name: &str, time: Timestamp, sequence: u64, json: &[u8]) -> Result<String, Error> {
+        without_traces(|| self.make_token(name, time, sequence, json))
+    }
+
+    fn make_token(&mut self, name: &str, time: Timestamp, sequence: u64, json: &[u8]) -> Result<String, Error> {
         self.expire();
         let writer = self.writer()?;
         let current = match self.current.take() {
