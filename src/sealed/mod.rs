@@ -25,6 +25,7 @@ mod opener;
 mod recipients;
 mod sealer;
 mod signing;
+mod token;
 
 pub(crate) use self::audit::Checked;
 pub use self::audit::{Checks, Report, Row, State};

@@ -1,8 +1,14 @@
 //! Opening sealed fields: values that were moved, errors, hostile lines.
 
+use serde_json::json;
+use spanline::Output;
 use spanline::read::open_field;
+use spanline::schema::by_name;
 use spanline::sealed::{Key, LineOpener};
+use spanline::sink::Memory;
 use tracing::info;
+use tracing::subscriber::with_default;
+use tracing_subscriber::prelude::*;
 
 use super::fields::{NUMBER, pair, sealing, tokens};
 use crate::support::stage::{NOW, lines_of, text_of};
@@ -48,6 +54,60 @@ fn a_moved_value_is_found() {
     assert!(opener.open_line(lines[0].as_bytes()).findings.is_empty());
     let again = opener.open_line(lines[0].as_bytes()).findings;
     assert!(again.len() == 2 && again[0].contains("it stood in an earlier line"), "{again:?}");
+}
+
+/// Nested data has the same names at several places.
+#[test]
+fn a_value_that_was_moved_to_the_same_name_elsewhere_is_found() {
+    let (key, recipients) = pair();
+    let order = json!({ "seller": { "card": 1 }, "list": [{ "a": "}" }], "buyer": { "name": "\"{", "card": 2 } });
+    for name in ["flat", "nested", "ecs", "gcp", "otel", "pino", "gelf", "logfmt", "console"] {
+        let memory = Memory::new();
+        let output = Output::new(memory.clone()).schema(by_name(name).unwrap());
+        let (layer, guard) = sealing(&["card", "pin"], &recipients).output(output).build().unwrap();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            info!(order = spanline::json(&order), seller.pin = 3, buyer.pin = 4, "nested");
+            info!(order = %order, "a text");
+        });
+        guard.close().unwrap();
+        for line in memory.lines() {
+            let findings = |line: &str| LineOpener::new(key.clone()).open_line(line.as_bytes()).findings;
+            assert_eq!(findings(&line), Vec::<String>::new(), "{name}: {line}");
+            let tokens: Vec<_> = tokens(&line).into_iter().map(str::to_owned).collect();
+            let names: Vec<_> = tokens.iter().map(|token| open_field(&key, token).unwrap().name().to_owned()).collect();
+            let swap = |one: &str, other: &str| {
+                let of = |end: &str| &tokens[names.iter().position(|name| name.ends_with(end)).unwrap()];
+                line.replace(of(one), "\0").replace(of(other), of(one)).replace('\0', of(other))
+            };
+            let found = findings(&swap("seller.card", "buyer.card"));
+            assert!(
+                found.len() == 2 && found[0].contains("was moved here: it stands under the name"),
+                "{name}: {found:?}"
+            );
+            if tokens.len() == 4 {
+                assert_eq!(findings(&swap("seller.pin", "buyer.pin")).len(), 2, "{name}");
+            }
+        }
+    }
+}
+
+/// What a line holds may be anything, and takes no longer than its length.
+#[test]
+fn a_line_full_of_what_looks_like_values_is_read_at_once() {
+    let (key, _) = pair();
+    for part in [
+        "sealed:v1:",
+        "{\"a\":\"sealed:v1:\",",
+        "\"stringValue\":\"sealed:v1:\",",
+        "a=sealed:v1: ",
+        "\\\"sealed:v1:\\\"[",
+    ] {
+        let line = part.repeat(2_000_000 / part.len());
+        let opened = LineOpener::new(key.clone()).open_line(line.as_bytes());
+        assert_eq!(opened.findings.len(), 16 * 1024 + 1, "{part}");
+        assert!(opened.findings[16 * 1024].contains("more than 16384 sealed values"));
+        assert_eq!(opened.line, line.as_bytes());
+    }
 }
 
 #[test]
