@@ -251,6 +251,11 @@ impl Sealer {
         }
     }
 
+    /// Returns the number of the segment that is being written.
+    pub(crate) fn segment_number(&self) -> Option<u64> {
+        self.segment.as_ref().and(self.number.checked_sub(1))
+    }
+
     /// Returns whether no segment was begun.
     pub(crate) fn is_new(&self) -> bool {
         self.number == 0

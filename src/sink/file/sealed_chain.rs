@@ -115,9 +115,16 @@ impl SealedChain {
         self.file.as_ref().is_some_and(is_of)
     }
 
-    /// Returns whether the file is as long as this writer has left it.
-    pub(super) fn is_as_left(&self) -> bool {
-        self.file.as_ref().is_some_and(|file| file.file.entry().is_ok_and(|entry| entry.bytes == file.bytes))
+    /// Returns the size of the file if it is not as long as this writer has left it.
+    pub(super) fn foreign_bytes(&self) -> Option<u64> {
+        let file = self.file.as_ref()?;
+        let bytes = file.file.entry().map_or(0, |entry| entry.bytes);
+        (bytes != file.bytes).then_some(bytes)
+    }
+
+    /// Returns the number of the segment that is being written.
+    pub(super) fn segment(&self) -> Option<u64> {
+        self.sealer.segment_number()
     }
 
     /// Creates the file, and writes the header. The caller holds the lock file, and no other file has the name.

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, PeriodState, Schedule, Segment};
 use crate::sealed::{Batch, inspect};
-use crate::sink::directory::{Directory, HeldFile};
+use crate::sink::directory::{Directory, HeldFile, Links};
 use crate::sink::{Control, Lines, Next};
 
 /// The most bytes of lines in a batch, unless one line has more.
@@ -30,6 +30,9 @@ pub(super) const HEAD_TARGET: &str = "spanline::sealed";
 
 /// How often a file that another process may hold is tried: a quarter of a second.
 const OPEN_ATTEMPTS: u32 = 250;
+
+/// How many files are looked at to find the newest segment.
+const MOST_UNREADABLE: usize = 100;
 
 /// What the end of a segment needs.
 const END_BYTES: u64 = 164;
@@ -163,14 +166,14 @@ impl SealedWriter {
         LogFiles::next_segment(listing, newest, label)
     }
 
-    /// Makes the chain follow the newest segment of the log.
+    /// Makes the chain follow the newest segment of the log that is one: damage to a later file must not hide the others.
     fn follow_newest(&mut self, listing: &DirectoryListing) {
-        let Some(segment) = listing.closed.keys().next_back() else { return };
-        let name = self.files.names.segment(*segment, Compression::Plain);
-        let file = self.files.directory.open_file(&name, crate::sink::directory::Links::Any);
-        let found = file.ok().and_then(|file| inspect(file.get().ok()?, &name));
-        if let Some(found) = found {
-            self.chain.follow(found.head, &name);
+        for segment in listing.closed.keys().rev().take(MOST_UNREADABLE) {
+            let name = self.files.names.segment(*segment, Compression::Plain);
+            let file = self.files.directory.open_file(&name, Links::Any);
+            if let Some(found) = file.ok().and_then(|file| inspect(file.get().ok()?, &name)) {
+                return self.chain.follow(found.head, &name);
+            }
         }
     }
 
@@ -194,9 +197,20 @@ impl SealedWriter {
             self.begin(time, &lock)?;
             return Ok(());
         }
-        if !self.chain.is_as_left() && !self.is_waiting(time) {
+        let Some(bytes) = self.chain.foreign_bytes() else { return Ok(()) };
+        let is_cut = bytes < self.chain.bytes();
+        if is_cut || !self.is_waiting(time) {
             let path = self.files.path(&self.chain.active);
+            let segment = self.chain.segment();
             self.attempt_rotation(time);
+            if is_cut && self.chain.segment() == segment {
+                // Without its header, nothing that is written to it can be opened.
+                let why = self.problems.take().map_or_else(String::new, |error| format!(": {error:#}"));
+                let path = path.display();
+                return Err(Error::retry(format!(
+                    "write to {path}: another program has cut it, and it cannot be closed{why}"
+                )));
+            }
             self.problems.failed(Error::retry(format!(
                 "write to {}: another program has changed its length, so the segment was closed; expected that only \
                  spanline writes to it",
@@ -262,7 +276,8 @@ impl SealedWriter {
                 Ok(()) => {
                     lines.advance(bytes);
                     if let Some(head) = self.chain.take_begun() {
-                        tracing::info!(target: HEAD_TARGET, %head, "a sealed segment begins");
+                        let log = self.files.names.active();
+                        tracing::info!(target: HEAD_TARGET, %head, log, "a sealed segment begins");
                     }
                 }
                 Err(error)
@@ -350,6 +365,10 @@ impl SealedWriter {
         }
         let lock = self.files.lock()?;
         let mut listing = self.files.list()?;
+        if !self.chain.is_open() && !self.files.surplus(&listing, Some(now)).0.is_empty() {
+            // The mark needs a file, also where no line needs one.
+            listing = self.begin(now, &lock)?;
+        }
         self.prune_listed(&mut listing, Some(now), &lock)
     }
 
