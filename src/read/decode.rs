@@ -1,6 +1,6 @@
 //! Decompresses segments with the decoders that the crate's features include.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use crate::error::Error;
@@ -24,41 +24,24 @@ pub(super) type Key = crate::sealed::Key;
 #[derive(Clone, Debug)]
 pub(super) enum Key {}
 
-/// Returns a reader of the lines in `file`: decompressed, and opened with `key`. `is_live`: whether a writer has it open.
+/// Returns a reader of the lines in `file`: decompressed.
 ///
 /// # Errors
-/// Without the feature that it needs, the error names the feature. A sealed file needs a key.
-pub(super) fn decoder(
-    compression: Compression,
-    file: Source,
-    path: &Path,
-    key: Option<&Key>,
-    is_live: impl FnOnce() -> bool,
-) -> Result<Source, Error> {
+/// Without the feature that it needs, the error names the feature.
+pub(super) fn decoder(compression: Compression, file: Source, path: &Path) -> Result<Source, Error> {
     match compression {
-        Compression::Plain => plain(file, path, key, is_live),
+        Compression::Plain => Ok(file),
         Compression::Gzip => gzip(file, path),
         Compression::Zstd => zstd(file, path),
     }
 }
 
-fn plain(mut file: Source, path: &Path, key: Option<&Key>, is_live: impl FnOnce() -> bool) -> Result<Source, Error> {
+/// Returns whether a file is sealed, and a reader of it from its beginning.
+pub(super) fn is_sealed(mut file: Source) -> io::Result<(bool, Source)> {
     let mut start = Vec::with_capacity(SEALED.len());
-    file.by_ref().take(SEALED.len() as u64).read_to_end(&mut start).map_err(super::open::failed("read", path))?;
+    file.by_ref().take(SEALED.len() as u64).read_to_end(&mut start)?;
     let is_sealed = start == SEALED || start.starts_with(&SEALED_BLOCK);
-    let file = Box::new(Cursor::new(start).chain(file));
-    if is_sealed { sealed(file, path, key, is_live) } else { Ok(file) }
-}
-
-#[cfg(feature = "sealed")]
-fn sealed(file: Source, path: &Path, key: Option<&Key>, is_live: impl FnOnce() -> bool) -> Result<Source, Error> {
-    super::sealed::sealed(file, path, key, is_live())
-}
-
-#[cfg(not(feature = "sealed"))]
-fn sealed(_: Source, path: &Path, _: Option<&Key>, _: impl FnOnce() -> bool) -> Result<Source, Error> {
-    let path = path.display();
-    Err(Error::invalid(format!("open {path}: it is sealed; enable spanline's feature `sealed`, and pass its key")))
+    Ok((is_sealed, Box::new(Cursor::new(start).chain(file))))
 }
 
 #[cfg(feature = "gzip")]
@@ -91,14 +74,14 @@ struct Decoder<R> {
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 impl<R: Read> Read for Decoder<R> {
-    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.source.read(bytes).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::Interrupted || error.raw_os_error().is_some() {
+            if error.kind() == io::ErrorKind::Interrupted || error.raw_os_error().is_some() {
                 return error;
             }
             let compression = self.compression;
             let why = format!("expected {compression} data, found damage or an early end ({error})");
-            std::io::Error::new(error.kind(), format!("{why}; the lines before it were read"))
+            io::Error::new(error.kind(), format!("{why}; the lines before it were read"))
         })
     }
 }

@@ -1,18 +1,13 @@
 //! The lines of segments, one after the other.
 
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::{fmt, vec};
 
 use super::decode::Key;
-use super::open::failed;
-use super::segment::{Segment, is_damage};
+#[cfg(feature = "sealed")]
+use super::parallel::Parallel;
+use super::segment::Segment;
+use super::segment_lines::SegmentLines;
 use crate::error::Error;
-
-/// How much is read at once.
-const READ_BYTES: usize = 64 << 10;
-/// A longer line's memory is released with the next line.
-const KEPT_LINE_BYTES: usize = 1 << 20;
 
 /// Streams lines as bytes, from one segment after the other.
 ///
@@ -32,15 +27,15 @@ pub struct Lines {
     /// The segments that are not open yet.
     rest: vec::IntoIter<Segment>,
     segment: Option<Segment>,
-    reader: Option<BufReader<Box<dyn Read + Send>>>,
-    /// What `reader` reads.
-    path: PathBuf,
-    line: Vec<u8>,
-    is_torn: bool,
-    /// Is reported after the line that it cut short.
-    failure: Option<Error>,
+    lines: Option<SegmentLines>,
     max_line_bytes: usize,
     key: Option<Key>,
+    /// Instead of the fields above, where processes have written at the same time.
+    #[cfg(feature = "sealed")]
+    parallel: Option<Parallel>,
+    /// Whether it is known that none have.
+    #[cfg(feature = "sealed")]
+    is_sequence: bool,
 }
 
 impl Lines {
@@ -52,17 +47,18 @@ impl Lines {
         Self {
             rest: segments.into_iter().collect::<Vec<_>>().into_iter(),
             segment: None,
-            reader: None,
-            path: PathBuf::new(),
-            line: Vec::new(),
-            is_torn: false,
-            failure: None,
+            lines: None,
             max_line_bytes: Self::DEFAULT_MAX_LINE_BYTES,
             key: None,
+            #[cfg(feature = "sealed")]
+            parallel: None,
+            #[cfg(feature = "sealed")]
+            is_sequence: false,
         }
     }
 
-    /// Sets the key that opens sealed segments.
+    /// Sets the key that opens sealed segments. The lines of processes that have written to one sealed log at the same time
+    /// are merged by their times.
     #[cfg(feature = "sealed")]
     pub fn key(mut self, key: &crate::sealed::Key) -> Self {
         self.key = Some(key.clone());
@@ -84,83 +80,56 @@ impl Lines {
     /// call returns what follows, the next segment or the next line. The lines of a damaged segment up to the damage are
     /// returned before the error.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, Error> {
-        loop {
-            if let Some(error) = self.failure.take() {
-                return Err(error);
-            }
-            let Some(reader) = &mut self.reader else {
-                let Some(segment) = self.rest.next() else { return Ok(None) };
-                let opened = segment.open_with(self.key.as_ref());
-                self.segment = Some(segment);
-                let reader = opened?;
-                self.path = reader.path;
-                self.reader = Some(BufReader::with_capacity(READ_BYTES, reader.source));
-                continue;
-            };
-            self.line.clear();
-            self.line.shrink_to(KEPT_LINE_BYTES);
-            match read_line(reader, &mut self.line, self.max_line_bytes) {
-                Ok(End::Newline) => {
-                    self.is_torn = false;
-                    return Ok(Some(&self.line));
-                }
-                Ok(End::TooLong) => {
-                    let (path, limit) = (self.path.display(), self.max_line_bytes);
-                    let advice = "set `max_line_bytes` higher to read it";
-                    self.failure = Some(Error::rejected(format!(
-                        "read {path}: skipped a line that is longer than the limit of {limit} bytes; {advice}"
-                    )));
-                }
-                Ok(End::File) => self.reader = None,
-                Err(error) if is_damage(&error) => return Err(Error::rejected(error.to_string())),
-                Err(error) => {
-                    self.reader = None;
-                    self.failure = Some(failed("read", &self.path)(error));
-                }
-            }
-            if self.reader.is_none() && !self.line.is_empty() {
-                self.is_torn = true;
-                return Ok(Some(&self.line));
-            }
+        #[cfg(feature = "sealed")]
+        self.find_parallel();
+        #[cfg(feature = "sealed")]
+        if let Some(parallel) = &mut self.parallel {
+            return parallel.next_line();
         }
+        loop {
+            if let Some(lines) = &mut self.lines {
+                if lines.advance()? {
+                    break;
+                }
+                self.lines = None;
+            }
+            let Some(segment) = self.rest.next() else { return Ok(None) };
+            let opened = SegmentLines::open(&segment, self.key.as_ref(), self.max_line_bytes);
+            self.segment = Some(segment);
+            self.lines = Some(opened?);
+        }
+        Ok(self.lines.as_ref().map(SegmentLines::line))
     }
 
     /// Returns whether the line returned last has no newline: a crash tore it, or its write is under way.
     pub fn is_torn(&self) -> bool {
-        self.is_torn
+        #[cfg(feature = "sealed")]
+        if let Some(parallel) = &self.parallel {
+            return parallel.is_torn();
+        }
+        self.lines.as_ref().is_some_and(SegmentLines::is_torn)
     }
 
     /// Returns the segment of the line or error returned last.
     pub fn segment(&self) -> Option<&Segment> {
+        #[cfg(feature = "sealed")]
+        if let Some(parallel) = &self.parallel {
+            return parallel.segment();
+        }
         self.segment.as_ref()
+    }
+
+    /// Before the first line: looks whether processes have written at the same time.
+    #[cfg(feature = "sealed")]
+    fn find_parallel(&mut self) {
+        if let Some(key) = self.key.as_ref().filter(|_| !std::mem::replace(&mut self.is_sequence, true)) {
+            self.parallel = Parallel::find(self.rest.as_slice(), key, self.max_line_bytes);
+        }
     }
 }
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("segment", &self.segment).finish_non_exhaustive()
+        f.debug_struct("Lines").field("segment", &self.segment()).finish_non_exhaustive()
     }
-}
-
-/// What ended a line.
-enum End {
-    Newline,
-    File,
-    TooLong,
-}
-
-/// Reads one line into the empty `line`, without its newline, and skips the rest of a line that is too long.
-fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, max_bytes: usize) -> io::Result<End> {
-    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
-    reader.by_ref().take(limit).read_until(b'\n', line)?;
-    if line.last() == Some(&b'\n') {
-        line.pop();
-        return Ok(End::Newline);
-    }
-    if line.len() <= max_bytes {
-        return Ok(End::File);
-    }
-    line.clear();
-    reader.skip_until(b'\n')?;
-    Ok(End::TooLong)
 }

@@ -141,6 +141,9 @@ impl Log {
             let list_numbered =
                 || numbered::collect(&self.directory(), names).map_err(failed("list", &self.directory()));
             let numbered = list_numbered()?;
+            // Before the closed ones: a child's file that is closed meanwhile is found in one way or the other.
+            #[cfg(feature = "sealed")]
+            let children = self.of_children(names).map_err(failed("list", &self.directory()))?;
             let list = || collect(&self.directory(), names).map_err(failed("list", &self.directory()));
             let (mut closed, second) = (list()?, list()?);
             let after = self.active()?;
@@ -171,7 +174,11 @@ impl Log {
             let at = if are_older { 0 } else { segments.len() };
             segments.splice(at..at, numbered.into_iter().map(Numbered::into_segment));
             #[cfg(feature = "sealed")]
-            segments.extend(self.of_children(names).map_err(failed("list", &self.directory()))?);
+            {
+                let is_closed = |child: &Segment| segments.iter().any(|segment| segment.is_same_file(child));
+                let open: Vec<_> = children.into_iter().filter(|child| !is_closed(child)).collect();
+                segments.extend(open);
+            }
             segments.extend(
                 before.zip(file).map(|(metadata, file)| {
                     Segment::active(self.path.clone(), file.map(Arc::new), Stored::of(&metadata))

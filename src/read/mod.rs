@@ -16,7 +16,8 @@
 //!
 //! # Sealed logs
 //! With the feature `sealed`, `Lines::key` sets the key that opens the segments of a sealed log, and `verify` checks them.
-//! Damage is an error, and the next call returns what follows it.
+//! Damage is an error, and the next call returns what follows it. What several processes have written at the same time, such as
+//! a parent and its forked children, is merged by time.
 //!
 //! # Examples
 //! ```
@@ -39,8 +40,11 @@ mod log;
 mod numbered;
 mod open;
 #[cfg(feature = "sealed")]
+mod parallel;
+#[cfg(feature = "sealed")]
 mod sealed;
 mod segment;
+mod segment_lines;
 
 pub use self::lines::Lines;
 pub use self::log::{Log, logs, segments};

@@ -49,6 +49,19 @@ fn options() -> OpenOptions {
     options
 }
 
+/// Returns what no other file has, under any name.
+#[cfg(all(unix, feature = "sealed"))]
+pub(super) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// Files have no stable identity here.
+#[cfg(all(not(unix), feature = "sealed"))]
+pub(super) fn identity(_: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
 /// Returns whether both are the same file, under any name.
 #[cfg(unix)]
 pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {

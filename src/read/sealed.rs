@@ -1,19 +1,20 @@
 //! Sealed segments: their lines, with a key, and whether they are whole.
 
-use std::fmt;
-use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 use std::path::Path;
 
+use super::decode::Source;
 use super::segment::Segment;
 use crate::error::Error;
-use crate::sealed::{Checked, Checks, Finding, Item, Key, Opener, Report, is_of_a_crash};
+use crate::sealed::{Checked, Checks, Item, Key, OpenedBlock, Opener, Place, Report, is_of_a_crash, time_between};
 
 /// Checks the segments of one log, in the order of [`Log::segments`](super::Log::segments).
 ///
-/// A segment that stands alone is checked by itself: what it says about others is not.
+/// A segment that stands alone is checked by itself: what it says about others is not. One file is open at a time.
 ///
 /// # Errors
-/// A file cannot be opened.
+/// A file cannot be opened. It is [retryable](Error::is_retryable) if the file was removed after it was listed: list the
+/// segments again.
 ///
 /// # Examples
 /// ```
@@ -26,68 +27,96 @@ use crate::sealed::{Checked, Checks, Finding, Item, Key, Opener, Report, is_of_a
 /// # }
 /// ```
 pub fn verify(segments: impl IntoIterator<Item = Segment>, checks: &Checks) -> Result<Report, Error> {
-    let mut files = Vec::new();
-    for segment in segments {
-        let name = segment.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.push(Checked { name, is_live: segment.is_live(), source: segment.stored()? });
-    }
-    Ok(checks.check(files))
+    checks.check(segments.into_iter().map(|segment| {
+        let source = segment.source()?;
+        Ok(Checked {
+            path: segment.path().to_owned(),
+            is_live: segment.is_live(),
+            is_empty: segment.is_empty(),
+            source,
+        })
+    }))
 }
 
-/// Returns a reader of the lines of a sealed file. Each finding is an error with a [`Damage`]; reading goes on behind it.
-pub(super) fn sealed(
-    file: Box<dyn Read + Send>,
-    path: &Path,
-    key: Option<&Key>,
-    is_live: bool,
-) -> Result<Box<dyn Read + Send>, Error> {
+/// Returns why a file cannot be opened without a key.
+pub(super) fn no_key(file: Source, path: &Path) -> Error {
     let name = path.display().to_string();
-    let opener = Opener::new(file, key, &name)?;
-    if key.is_none() {
-        return Err(Error::invalid(format!("open {name}: {}", opener.needs_key())));
+    match Opener::new(file, None, &name) {
+        Ok(opener) => Error::invalid(format!("open {name}: {}", opener.needs_key())),
+        Err(error) => error,
     }
-    Ok(Box::new(SealedLines { opener, name, is_live, lines: Vec::new(), read: 0 }))
 }
 
-struct SealedLines {
-    opener: Opener<Box<dyn Read + Send>>,
+/// Returns where a sealed segment stands among the others; `None` if it is none, or has no header that can be read.
+pub(super) fn place(segment: &Segment) -> Option<Place> {
+    let source = segment.source().ok()?;
+    Opener::new(source, None, "").ok().map(|opener| opener.place())
+}
+
+/// The lines of one sealed file.
+pub(super) struct SealedLines {
+    opener: Opener<Source>,
     name: String,
     is_live: bool,
-    lines: Vec<u8>,
-    read: usize,
-}
-
-impl Read for SealedLines {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        while self.read == self.lines.len() {
-            match self.opener.next_item()? {
-                None => return Ok(0),
-                Some(Item::Lines(lines)) => (self.lines, self.read) = (lines, 0),
-                Some(Item::Finding(finding)) if self.is_live && is_of_a_crash(&finding) => {}
-                Some(Item::Finding(finding)) => return Err(self.damage(&finding)),
-            }
-        }
-        let mut rest = self.lines.get(self.read..).unwrap_or_default();
-        let count = rest.read(bytes)?;
-        self.read += count;
-        Ok(count)
-    }
+    block: OpenedBlock,
+    /// Where the next line begins in the block, and where the last one is.
+    next: usize,
+    line: Range<usize>,
+    /// That of the last line, in nanoseconds since 1970.
+    time: i64,
 }
 
 impl SealedLines {
-    fn damage(&self, finding: &Finding) -> io::Error {
-        io::Error::new(ErrorKind::InvalidData, Damage(format!("read {}: {finding}", self.name)))
+    /// Opens a file. `is_live`: a writer has it open.
+    ///
+    /// # Errors
+    /// It cannot be read, has no header that this version knows, or is not sealed for the key.
+    pub(super) fn new(file: Source, path: &Path, key: &Key, is_live: bool) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        let opener = Opener::new(file, Some(key), &name)?;
+        let time = opener.place().begun;
+        let block = OpenedBlock { text: Vec::new(), times: (time, time) };
+        Ok(Self { opener, name, is_live, block, next: 0, line: 0..0, time })
+    }
+
+    /// Goes to the next line. Returns false at the end.
+    ///
+    /// # Errors
+    /// Something is damaged, which is [rejected](Error::is_rejected), and lines may follow. Or the file cannot be read.
+    pub(super) fn advance(&mut self) -> Result<bool, Error> {
+        loop {
+            let rest = self.block.text.get(self.next..).unwrap_or_default();
+            if !rest.is_empty() {
+                let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+                self.line = self.next..self.next + length;
+                self.next += length + 1;
+                return Ok(true);
+            }
+            match self.opener.next_item().map_err(|error| Error::io(format!("read {}", self.name), error))? {
+                None => return Ok(false),
+                Some(Item::Lines(block)) => (self.block, self.next) = (block, 0),
+                Some(Item::Finding(finding)) if self.is_live && is_of_a_crash(&finding) => {}
+                Some(Item::Finding(finding)) => return Err(Error::rejected(format!("read {}: {finding}", self.name))),
+            }
+        }
+    }
+
+    /// Returns the path of the file.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the line without its newline.
+    pub(super) fn line(&self) -> &[u8] {
+        self.block.text.get(self.line.clone()).unwrap_or_default()
+    }
+
+    /// Returns the time of the line, in nanoseconds since 1970: as it stands there, or that of the lines around it.
+    pub(super) fn time(&mut self) -> i64 {
+        // Lines of several threads may stand in another order than that of their times.
+        let (one, other) = self.block.times;
+        let (first, last) = (one.min(other), one.max(other));
+        self.time = time_between(self.line(), (first, last)).unwrap_or_else(|| self.time.clamp(first, last));
+        self.time
     }
 }
-
-/// What is wrong with a sealed segment. What follows can still be read.
-#[derive(Debug)]
-pub(super) struct Damage(String);
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Damage {}

@@ -1,14 +1,20 @@
 //! One file of a log.
 
 use std::fmt;
-use std::fs::{File, Metadata, TryLockError};
+#[cfg(feature = "sealed")]
+use std::fs::TryLockError;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::decode::{Key, Source, decoder};
+#[cfg(feature = "sealed")]
+use super::decode::Key;
+use super::decode::{Source, decoder, is_sealed};
 use super::lines::Lines;
 use super::open::{failed, open, read_at};
+#[cfg(feature = "sealed")]
+use super::sealed::SealedLines;
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, Label, Segment as Position, SegmentNames};
@@ -27,12 +33,20 @@ pub struct Segment {
 pub(super) struct Stored {
     bytes: u64,
     written_at: Option<Timestamp>,
+    /// What no other file has; `None` where files have no stable identity.
+    #[cfg(feature = "sealed")]
+    identity: Option<(u64, u64)>,
 }
 
 impl Stored {
     pub(super) fn of(metadata: &Metadata) -> Self {
         let written_at = metadata.modified().map(chrono::DateTime::<chrono::Utc>::from).ok().map(Timestamp::from);
-        Self { bytes: metadata.len(), written_at }
+        Self {
+            bytes: metadata.len(),
+            written_at,
+            #[cfg(feature = "sealed")]
+            identity: super::open::identity(metadata),
+        }
     }
 
     pub(super) fn written_at(&self) -> Option<Timestamp> {
@@ -104,6 +118,12 @@ impl Segment {
         matches!(self.role, Role::Active(_))
     }
 
+    /// Returns whether both are one file, under any name.
+    #[cfg(feature = "sealed")]
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        self.stored.identity.is_some() && self.stored.identity == other.stored.identity
+    }
+
     /// Returns what it covers, as its name says: the first moment of its period on a wall clock in the log's zone, such as
     /// `2026-11-20`; `None` for the active file and for numbered segments.
     pub fn period(&self) -> Option<String> {
@@ -133,13 +153,33 @@ impl Segment {
     /// The file cannot be opened, it has been removed since it was listed, or the feature that decompresses it is not
     /// enabled.
     pub fn open(&self) -> Result<Reader, Error> {
-        self.open_with(None)
+        let (path, compression, source) = self.open_stored()?;
+        if compression != Compression::Plain {
+            return Ok(Reader { source: decoder(compression, source, &path)?, path });
+        }
+        let (is_sealed, source) = is_sealed(source).map_err(failed("read", &path))?;
+        if is_sealed { Err(no_key(source, &path)) } else { Ok(Reader { path, source }) }
     }
 
-    pub(super) fn open_with(&self, key: Option<&Key>) -> Result<Reader, Error> {
+    /// Returns whether it is sealed, as its first bytes say.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read, or it has been removed since it was listed.
+    #[cfg(feature = "sealed")]
+    pub fn is_sealed(&self) -> Result<bool, Error> {
+        let (path, _, source) = self.open_stored()?;
+        is_sealed(source).map(|(is_sealed, _)| is_sealed).map_err(failed("read", &path))
+    }
+
+    /// Opens it as a sealed file with a key; `None` if it is none.
+    #[cfg(feature = "sealed")]
+    pub(super) fn open_sealed(&self, key: &Key) -> Result<Option<SealedLines>, Error> {
         let (path, compression, source) = self.open_stored()?;
-        let source = decoder(compression, source, &path, key, || self.is_live())?;
-        Ok(Reader { path, source })
+        if compression != Compression::Plain {
+            return Ok(None);
+        }
+        let (is_sealed, source) = is_sealed(source).map_err(failed("read", &path))?;
+        is_sealed.then(|| SealedLines::new(source, &path, key, self.is_live())).transpose()
     }
 
     /// Opens it as it is stored. Returns where it was found.
@@ -161,7 +201,7 @@ impl Segment {
 
     /// Opens it as it is stored.
     #[cfg(feature = "sealed")]
-    pub(super) fn stored(&self) -> Result<Source, Error> {
+    pub(super) fn source(&self) -> Result<Source, Error> {
         self.open_stored().map(|(_, _, source)| source)
     }
 
@@ -174,6 +214,7 @@ impl Segment {
     }
 
     /// Returns whether the writer of a sealed file has it open: it holds the file's lock.
+    #[cfg(feature = "sealed")]
     pub(super) fn is_live(&self) -> bool {
         let Some(file) = self.held() else { return false };
         let is_locked = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
@@ -181,6 +222,12 @@ impl Segment {
             let _ = file.unlock();
         }
         is_locked
+    }
+
+    /// Returns whether the file that stays open is empty by now.
+    #[cfg(feature = "sealed")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.held().is_some_and(|file| file.metadata().is_ok_and(|metadata| metadata.len() == 0))
     }
 
     /// Returns its lines.
@@ -222,8 +269,6 @@ impl Reader {
 impl Read for Reader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         self.source.read(bytes).map_err(|error| match error.kind() {
-            // It names the path, and has to be recognized.
-            _ if is_damage(&error) => error,
             // Callers try again by this kind alone.
             ErrorKind::Interrupted => error,
             kind => io::Error::new(kind, format!("read {}: {error}", self.path.display())),
@@ -237,15 +282,17 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// Returns whether an error is damage of a sealed file, behind which reading goes on.
-pub(super) fn is_damage(error: &io::Error) -> bool {
-    #[cfg(feature = "sealed")]
-    return error.get_ref().is_some_and(|inner| inner.is::<super::sealed::Damage>());
-    #[cfg(not(feature = "sealed"))]
-    return {
-        let _ = error;
-        false
-    };
+/// Returns why a sealed file cannot be opened.
+#[cfg(feature = "sealed")]
+fn no_key(source: Source, path: &Path) -> Error {
+    super::sealed::no_key(source, path)
+}
+
+/// Returns why a sealed file cannot be opened.
+#[cfg(not(feature = "sealed"))]
+fn no_key(_: Source, path: &Path) -> Error {
+    let path = path.display();
+    Error::invalid(format!("open {path}: it is sealed; enable spanline's feature `sealed`, and pass its key"))
 }
 
 /// Reads the shared active file from its beginning.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::finding::{Finding, is_of_a_crash};
@@ -39,6 +40,8 @@ pub struct Report {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Row {
+    /// Where the file was when it was listed.
+    pub path: PathBuf,
     /// The file's name.
     pub file: String,
     /// Its chain in hexadecimal, and its number there; `None` if it is no sealed file.
@@ -69,9 +72,11 @@ pub enum State {
 
 /// A file to check.
 pub(crate) struct Checked<'a> {
-    pub(crate) name: String,
+    pub(crate) path: PathBuf,
     /// A writer has it open.
     pub(crate) is_live: bool,
+    /// There is nothing in it.
+    pub(crate) is_empty: bool,
     pub(crate) source: Box<dyn Read + Send + 'a>,
 }
 
@@ -79,6 +84,8 @@ pub(crate) struct Checked<'a> {
 struct Segment {
     header: ReadHeader,
     last: Position,
+    /// The number of the line after its last one.
+    next_line: u64,
     digests: Vec<Digest>,
     removed: u64,
     /// Damaged blocks: place, digest and signature.
@@ -103,7 +110,9 @@ impl Checks {
         self
     }
 
-    /// Expects that the log agrees with a head that was kept elsewhere, as `Handle::seal_heads` returns it.
+    /// Expects that the log agrees with a head that was kept elsewhere, as `Handle::seal_heads` returns it. Several are given
+    /// in the order in which they were logged: the segment of a head may be missing if retention has removed it, with all that
+    /// was logged before.
     ///
     /// # Errors
     /// The text is no head.
@@ -120,32 +129,48 @@ impl Checks {
         self
     }
 
-    /// Checks the files of one log, in the order in which they were written.
-    pub(crate) fn check<'a>(&self, files: impl IntoIterator<Item = Checked<'a>>) -> Report {
+    /// Checks the files of one log, in the order in which they were written. Takes each one after the one before was read:
+    /// a log may have more files than a process may have open.
+    ///
+    /// # Errors
+    /// The first one of `files`.
+    pub(crate) fn check<'a>(
+        &self,
+        files: impl IntoIterator<Item = Result<Checked<'a>, Error>>,
+    ) -> Result<Report, Error> {
         let mut rows = Vec::new();
         let mut segments = Vec::new();
         for file in files {
-            let (row, segment) = self.read(file);
+            let (row, segment) = self.read(file?);
             rows.push(row);
             segments.push(segment);
         }
         let mut report = Report { rows, findings: Vec::new() };
-        self.compare(&segments, &mut report);
-        self.find_heads(&segments, &mut report);
-        report
+        let trusted = |segment: &&Segment| self.is_trusted(segment);
+        let removed = segments.iter().flatten().filter(trusted).map(|segment| segment.removed).max().unwrap_or(0);
+        self.compare(&segments, removed, &mut report);
+        self.find_heads(&segments, removed, &mut report);
+        Ok(report)
     }
 
     /// Reads one file.
     fn read(&self, file: Checked<'_>) -> (Row, Option<Segment>) {
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut row = Row {
-            file: file.name.clone(),
+            path: file.path,
+            file: name.clone(),
             chain: None,
             lines: 0,
             times: None,
             state: State::Unreadable,
             findings: Vec::new(),
         };
-        let mut opener = match Opener::new(file.source, self.key.as_ref(), &file.name) {
+        if file.is_live && file.is_empty {
+            // Its writer is about to write the header.
+            row.state = State::Open;
+            return (row, None);
+        }
+        let mut opener = match Opener::new(file.source, self.key.as_ref(), &name) {
             Ok(opener) => opener,
             Err(error) => {
                 row.findings.push(error.to_string());
@@ -167,7 +192,7 @@ impl Checks {
                 }
                 Ok(Some(Item::Finding(finding))) => row.findings.push(finding.to_string()),
                 Err(error) => {
-                    row.findings.push(format!("read {}: {error}", file.name));
+                    row.findings.push(format!("read {name}: {error}"));
                     row.state = State::Unreadable;
                     break;
                 }
@@ -180,6 +205,7 @@ impl Checks {
         row.times = progress.times.map(|(from, to)| (Timestamp::from_nanos(from), Timestamp::from_nanos(to)));
         let segment = Segment {
             last: opener.last(),
+            next_line: progress.next_line(),
             digests: std::iter::once(header.digest).chain(progress.seen.values().copied()).collect(),
             removed: header.header.removed.max(progress.removed),
             foreign: progress.foreign.clone(),
@@ -189,7 +215,9 @@ impl Checks {
     }
 
     /// Compares each segment with the one that it names as its previous one.
-    fn compare(&self, segments: &[Option<Segment>], report: &mut Report) {
+    ///
+    /// `removed`: files up to this number may be missing.
+    fn compare(&self, segments: &[Option<Segment>], removed: u64, report: &mut Report) {
         let mut places: HashMap<(ChainId, u64), usize> = HashMap::new();
         for (place, segment) in segments.iter().enumerate() {
             let Some(segment) = segment else { continue };
@@ -201,8 +229,6 @@ impl Checks {
                 places.insert((header.chain, header.number), place);
             }
         }
-        let trusted = |segment: &&Segment| self.is_trusted(segment);
-        let removed = segments.iter().flatten().filter(trusted).map(|segment| segment.removed).max().unwrap_or(0);
         for (place, segment) in segments.iter().enumerate() {
             let Some(segment) = segment else { continue };
             if !self.is_trusted(segment) {
@@ -264,6 +290,10 @@ impl Checks {
             // The same writer went on, and only could not write the end. Another one has found what a crash, or somebody, left.
             let row = report.rows.get_mut(before).filter(|row| is_same_chain && row.state == State::Unsealed);
             row.into_iter().for_each(|row| row.state = State::Sealed);
+            if is_same_chain && previous.next_line != header.first_line {
+                let (before, next) = (previous.next_line, header.first_line);
+                add(report, place, format!("its lines are numbered from {next}, and those before it end at {before}"));
+            }
         } else if previous.digests.contains(&named.digest) {
             add(report, before, format!("something was added after {} was begun", file(report, place)));
         } else {
@@ -335,15 +365,30 @@ impl Checks {
         self.verifier.is_none_or(|verifier| segment.header.is_certified_by_signer(&verifier))
     }
 
-    fn find_heads(&self, segments: &[Option<Segment>], report: &mut Report) {
-        for Head(head) in &self.heads {
+    fn find_heads(&self, segments: &[Option<Segment>], removed: u64, report: &mut Report) {
+        let place_of = |head: &Position| {
             let is_named = |segment: &&Segment| {
                 let header = &segment.header.header;
                 (header.chain, header.number) == (head.chain, head.number)
             };
-            let segment = segments.iter().flatten().find(is_named);
-            match segment {
-                None => report.findings.push(format!("the segment of the head {} is not there", Head(*head))),
+            segments.iter().flatten().find(is_named)
+        };
+        // Who can only add heads can repeat an old one, but cannot put it before the others.
+        let oldest = self.heads.iter().position(|Head(head)| place_of(head).is_some());
+        for (order, Head(head)) in self.heads.iter().enumerate() {
+            match place_of(head) {
+                None => {
+                    let is_later = |segment: &Segment| {
+                        let header = &segment.header.header;
+                        header.chain == head.chain && header.number > head.number
+                    };
+                    // What is missing between segments is reported where they are compared.
+                    let is_named = segments.iter().flatten().any(is_later);
+                    let is_removed = removed > 0 && oldest.is_some_and(|oldest| order < oldest);
+                    if !is_named && !is_removed {
+                        report.findings.push(format!("the segment of the head {} is not there", Head(*head)));
+                    }
+                }
                 Some(segment) if segment.digests.contains(&head.digest) => {}
                 Some(_) => report.findings.push(format!("the log does not agree with the head {}", Head(*head))),
             }

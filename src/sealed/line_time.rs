@@ -35,6 +35,19 @@ impl ShownTime {
     }
 }
 
+/// Returns the time of a line that was logged between two times, in nanoseconds since 1970; `None` if it shows none of them.
+pub(crate) fn time_between(line: &[u8], (first, last): (i64, i64)) -> Option<i64> {
+    if first >= last {
+        return Some(first);
+    }
+    times_of(line).into_iter().find_map(|time| {
+        let nanos = if time.is_of_day { first + (time.nanos - first).rem_euclid(ZONE_STEP) } else { time.nanos };
+        // It was rounded down.
+        let (from, to) = (nanos, nanos.saturating_add(time.unit - 1));
+        (to >= first && from <= last).then(|| nanos.clamp(first, last))
+    })
+}
+
 /// Returns the times in a line: texts in RFC 3339, and numbers under keys such as `time`; or the time of day that it begins
 /// with.
 pub(super) fn times_of(line: &[u8]) -> Vec<ShownTime> {

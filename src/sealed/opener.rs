@@ -1,19 +1,17 @@
 //! Reads a segment block by block, and goes on behind damage.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 
 use super::block::{BlockHead, HEAD_BYTES, Kind, MARK, MOST_BLOCKS, block_digest, is_signed};
+use super::buffered::{Buffered, find};
 use super::chain::ChainKey;
-use super::finding::{Blocks, Finding};
-use super::header::{NoHeader, Position, ReadHeader, sealed_for};
+use super::finding::Finding;
+use super::header::{ChainId, NoHeader, Position, ReadHeader, sealed_for};
 use super::key::Key;
-use super::signing::{Checking, Digest, SIGNATURE_BYTES};
+use super::progress::Progress;
+use super::signing::{Checking, SIGNATURE_BYTES};
 use crate::error::Error;
 use zeroize::Zeroizing;
-
-/// How much is read at once.
-const READ_BYTES: usize = 256 << 10;
 
 /// A block whose signature is wrong is tried this far ahead: its position may be wrong, too.
 const FAR: u32 = 4096;
@@ -31,35 +29,41 @@ pub(crate) struct Opener<R> {
     pub(super) progress: Progress,
 }
 
+/// The lines of a block.
+#[derive(Debug)]
+pub(crate) struct OpenedBlock {
+    /// Whole lines, each with its newline. Empty without a key.
+    pub(crate) text: Vec<u8>,
+    /// The time of the first and of the last line, in nanoseconds since 1970.
+    pub(crate) times: (i64, i64),
+}
+
 /// What a block, or its absence, has told.
 #[derive(Debug)]
 pub(crate) enum Item {
-    /// Whole lines, each with its newline. Empty without a key.
-    Lines(Vec<u8>),
+    Lines(OpenedBlock),
     /// What is wrong. Lines may follow.
     Finding(Finding),
 }
 
-/// How far a segment was read.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// The digests of all intact blocks.
-    pub(super) seen: BTreeMap<u32, Digest>,
-    /// Positions that a later block has skipped.
-    gaps: Vec<Blocks>,
-    /// The position after the last block, and the number of the next line.
-    next: (u32, u64),
-    /// Lines in intact blocks.
-    pub(super) lines: u64,
-    /// The first and the last time in intact blocks of lines.
-    pub(super) times: Option<(i64, i64)>,
-    /// The highest retention mark in blocks.
-    pub(super) removed: u64,
-    /// Damaged blocks, to find where they come from: place, digest, signature.
-    pub(super) foreign: Vec<(u64, Digest, [u8; SIGNATURE_BYTES])>,
-    pub(super) is_ended: bool,
-    is_finished: bool,
-    waiting: VecDeque<Finding>,
+/// What tells segments apart: the chain, and the number there.
+pub(crate) type SegmentId = (ChainId, u64);
+
+/// Where a segment stands among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) id: SegmentId,
+    /// The one that it follows.
+    pub(crate) previous: Option<SegmentId>,
+    /// When it was begun, in nanoseconds since 1970.
+    pub(crate) begun: i64,
+}
+
+impl Place {
+    /// Returns the segment before it, unless it is the first one of its chain.
+    pub(crate) fn previous_in_chain(&self) -> Option<SegmentId> {
+        self.previous.filter(|(chain, _)| *chain == self.id.0)
+    }
 }
 
 /// The chain keys of a segment.
@@ -71,15 +75,6 @@ struct ChainKeys {
     steps_left: u64,
 }
 
-/// A source, and what was read of it but not used.
-struct Buffered<R> {
-    source: R,
-    bytes: Vec<u8>,
-    start: usize,
-    /// The place of `start` in the file.
-    at: u64,
-}
-
 impl<R: Read> Opener<R> {
     /// Reads the header. Without a key, blocks are checked, but their lines stay sealed.
     ///
@@ -87,7 +82,7 @@ impl<R: Read> Opener<R> {
     /// The source cannot be read, has no header that this version knows, or is not sealed for the key. `name`: the file's,
     /// for the message.
     pub(crate) fn new(source: R, key: Option<&Key>, name: &str) -> Result<Self, Error> {
-        let mut source = Buffered { source, bytes: Vec::new(), start: 0, at: 0 };
+        let mut source = Buffered::new(source);
         let invalid = |why: String| Error::rejected(format!("open {name}: {why}"));
         let mut wanted = 1;
         let header = loop {
@@ -108,7 +103,7 @@ impl<R: Read> Opener<R> {
         });
         let secret = secret.map_err(|why| invalid(format!("{why}{}", sealed_for(&header.header.recipients))))?;
         let keys = secret.map(|secret| ChainKeys::new(ChainKey::new(&secret)));
-        let mut progress = Progress { next: (0, header.header.first_line), ..Progress::default() };
+        let mut progress = Progress::new(header.header.first_line);
         if !header.is_signed {
             progress.waiting.push_back(Finding::Header);
         }
@@ -134,6 +129,16 @@ impl<R: Read> Opener<R> {
         }
     }
 
+    /// Returns where the segment stands in the log.
+    pub(crate) fn place(&self) -> Place {
+        let header = &self.header.header;
+        Place {
+            id: (header.chain, header.number),
+            previous: header.previous.map(|previous| (previous.chain, previous.number)),
+            begun: header.begun,
+        }
+    }
+
     /// Returns what is missing to open it, and for whom it is sealed.
     pub(crate) fn needs_key(&self) -> String {
         let advice = "expected a key: `Lines::key`, or the command `spanline open --key`";
@@ -147,7 +152,7 @@ impl<R: Read> Opener<R> {
     }
 
     /// Reads one block, or what stands in its place.
-    fn read_block(&mut self) -> io::Result<Option<Vec<u8>>> {
+    fn read_block(&mut self) -> io::Result<Option<OpenedBlock>> {
         self.source.fill(HEAD_BYTES)?;
         if self.source.unread().is_empty() {
             self.progress.finish();
@@ -219,11 +224,12 @@ impl<R: Read> Opener<R> {
         if head.kind == Kind::Retention && is_signed {
             self.progress.removed = self.progress.removed.max(mark);
         }
-        match text {
-            Text::Lines(text) if !is_known => Ok(Some(text)),
-            Text::NotOpened if head.kind == Kind::Lines && !is_known => Ok(Some(Vec::new())),
-            _ => Ok(None),
-        }
+        let opened = |text| OpenedBlock { text, times: head.times };
+        Ok(match text {
+            Text::Lines(text) if !is_known => Some(opened(text)),
+            Text::NotOpened if head.kind == Kind::Lines && !is_known => Some(opened(Vec::new())),
+            _ => None,
+        })
     }
 
     /// Goes on with the next mark, `from` bytes ahead or further.
@@ -306,135 +312,6 @@ impl ChainKeys {
     }
 }
 
-impl Progress {
-    /// Notes an intact block.
-    fn place(&mut self, head: &BlockHead, digest: Digest, header: Digest, at: u64) {
-        let position = head.position;
-        if let Some(known) = self.seen.get(&position) {
-            let finding =
-                if *known == digest { Finding::Repeated { position } } else { Finding::Replaced { position } };
-            return self.waiting.push_back(finding);
-        }
-        if self.is_ended {
-            self.waiting.push_back(Finding::AfterEnd { at });
-        }
-        let before = match position.checked_sub(1) {
-            Some(before) => self.seen.get(&before).copied(),
-            None => Some(header),
-        };
-        if before.is_some_and(|before| before != head.previous) {
-            let replaced = position.checked_sub(1).map(|position| Finding::Replaced { position });
-            self.waiting.push_back(replaced.unwrap_or(Finding::Header));
-        }
-        let (next, line) = self.next;
-        if position < next {
-            if self.fill_gap(position) {
-                self.waiting.push_back(Finding::Moved { position });
-            }
-        } else if position > next {
-            self.gaps.push(Blocks { first: next, last: position - 1, lines: (line, head.first_line) });
-        }
-        if position >= next {
-            self.next = (position.saturating_add(1), head.first_line.saturating_add(head.lines.into()));
-        }
-        self.seen.insert(position, digest);
-        match head.kind {
-            Kind::Lines => {
-                self.lines += u64::from(head.lines);
-                let (first, last) = head.times;
-                let (from, to) = self.times.unwrap_or(head.times);
-                self.times = Some((from.min(first), to.max(last)));
-            }
-            Kind::End => self.is_ended = true,
-            Kind::Retention => {}
-        }
-    }
-
-    /// Notes a block that is reported as damaged: it is not missing.
-    fn skip(&mut self, head: &BlockHead) {
-        if head.position == self.next.0 {
-            self.next.0 = self.next.0.saturating_add(1);
-        }
-    }
-
-    /// Returns whether a block was missing so far.
-    fn fill_gap(&mut self, position: u32) -> bool {
-        let Some(place) = self.gaps.iter().position(|gap| (gap.first..=gap.last).contains(&position)) else {
-            return false;
-        };
-        let gap = self.gaps.remove(place);
-        // The numbers of lines between two missing blocks are not known: the first rest keeps them.
-        let rests = [
-            position.checked_sub(1).map(|last| Blocks { last, ..gap }),
-            Some(Blocks { first: position + 1, lines: (gap.lines.1, gap.lines.1), ..gap }),
-        ];
-        self.gaps.extend(rests.into_iter().flatten().filter(|rest| rest.first <= rest.last));
-        true
-    }
-
-    fn finish(&mut self) {
-        self.is_finished = true;
-        self.waiting.extend(self.gaps.drain(..).map(Finding::Missing));
-        if !self.is_ended {
-            self.waiting.push_back(Finding::NoEnd { lines: self.lines });
-        }
-    }
-}
-
-impl<R: Read> Buffered<R> {
-    fn unread(&self) -> &[u8] {
-        self.bytes.get(self.start..).unwrap_or_default()
-    }
-
-    fn skip(&mut self, count: usize) {
-        let count = count.min(self.bytes.len() - self.start);
-        self.start += count;
-        self.at += count as u64;
-    }
-
-    /// Returns whether a block that ends after `bytes` bytes is the last one, or the next block begins there and not before.
-    fn is_followed_by_block(&mut self, bytes: usize) -> io::Result<bool> {
-        let is_last = !self.fill(bytes + MARK.len())? && self.unread().len() == bytes;
-        let ahead = self.unread().get(MARK.len()..).unwrap_or_default();
-        let inside = ahead.get(..bytes.min(ahead.len())).and_then(find);
-        Ok(inside.map_or(is_last, |place| place + MARK.len() == bytes))
-    }
-
-    /// Reads until `count` bytes are unread. Returns whether there are that many.
-    fn fill(&mut self, count: usize) -> io::Result<bool> {
-        while self.bytes.len() - self.start < count {
-            if self.start > 0 {
-                self.bytes.drain(..self.start);
-                self.start = 0;
-            }
-            let held = self.bytes.len();
-            self.bytes.resize(held + READ_BYTES, 0);
-            let read = self.source.read(self.bytes.get_mut(held..).unwrap_or_default());
-            self.bytes.truncate(held + read.as_ref().copied().unwrap_or(0));
-            match read {
-                Ok(0) => return Ok(false),
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Returns where the next mark is.
-fn find(bytes: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let ahead = bytes.get(from..)?;
-        let place = from + ahead.iter().position(|byte| *byte == MARK[0])?;
-        if bytes.get(place..).is_some_and(|ahead| ahead.starts_with(&MARK)) {
-            return Some(place);
-        }
-        from = place + 1;
-    }
-}
-
 /// Returns why there is no whole header.
 fn truncated(bytes: &[u8]) -> String {
     let names = bytes.get(24..).map(|names| {
@@ -485,7 +362,7 @@ mod tests {
         let (mut text, mut findings) = (Vec::new(), Vec::new());
         while let Some(item) = opener.next_item().unwrap() {
             match item {
-                Item::Lines(lines) => text.extend(lines),
+                Item::Lines(block) => text.extend(block.text),
                 Item::Finding(finding) => findings.push(finding.to_string()),
             }
         }

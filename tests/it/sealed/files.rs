@@ -313,6 +313,47 @@ fn promise_47_what_another_program_did_to_the_file_shows_and_lines_go_on() {
     assert!(findings(&verified(&dir.path(), &Checks::new())).contains("is missing"));
 }
 
+#[test]
+fn promise_47_no_line_goes_to_a_file_without_its_header_after_a_rotation_has_failed() {
+    let dir = Dir::new();
+    let (key, recipients) = key();
+    let mut log = dir.log().seal_to(recipients).open();
+    put(&mut log, 0..10);
+    let lock = dir.join(".orders.log.lock");
+    fs::remove_file(&lock).unwrap();
+    fs::create_dir(&lock).unwrap();
+    assert!(log.control(Control::Rotate).is_err());
+    fs::File::options().write(true).open(dir.path()).unwrap().set_len(0).unwrap();
+    let mut batch = lines(&["line 10"], later(at(NOON), 1));
+    let error = log.write(&mut batch).unwrap_err();
+    assert!(error.is_retryable() && error.to_string().contains("another program has cut it"), "{error}");
+    assert_eq!(batch.iter().count(), 1, "it is still to be written");
+    fs::remove_dir(&lock).unwrap();
+    let error = log.write(&mut batch).unwrap_err().to_string();
+    assert!(error.contains("so the segment was closed") && batch.is_empty(), "{error}");
+    assert_eq!(opened(&dir.path(), &key).0, texts(10..11));
+}
+
+#[test]
+fn promise_47_a_lazy_log_marks_what_it_removes_without_a_line() {
+    let dir = Dir::new();
+    let (_, recipients) = key();
+    let hour = Duration::from_secs(3600);
+    for start in 0..3 {
+        let mut log = dir.log().seal_to(recipients.clone()).daily().keep_for(hour).open();
+        put(&mut log, start..start + 1);
+        log.close();
+    }
+    let old = std::time::SystemTime::now() - 2 * hour;
+    let first = dir.join(&dir.segments()[0]);
+    fs::File::options().append(true).open(&first).unwrap().set_modified(old).unwrap();
+    let mut log = dir.log().seal_to(recipients).lazy().daily().keep_for(hour).open();
+    log.control(Control::Tick(spanline::record::Timestamp::now())).unwrap();
+    log.close();
+    assert!(!first.exists(), "{:?}", dir.names());
+    assert_whole(&dir.path(), &Checks::new());
+}
+
 /// The random bytes of each block, which make its key.
 fn fresh_bytes(directory: &Path) -> Vec<[u8; 16]> {
     let mut all = Vec::new();
@@ -327,7 +368,13 @@ fn fresh_bytes(directory: &Path) -> Vec<[u8; 16]> {
 #[cfg(target_os = "linux")]
 #[test]
 #[allow(unsafe_code)]
-fn promise_47_clones_of_a_process_never_seal_with_one_key() {
+fn promise_48_clones_of_a_process_never_seal_with_one_key() {
+    use crate::support::process::{Running, child_command, is_child};
+    // Other tests hold the locks of `tracing` now and then, and a forked child would wait for them for ever.
+    if !is_child() {
+        Running::start(child_command(this_test!())).finish();
+        return;
+    }
     let dir = Dir::new();
     let (key, recipients) = key();
     let mut log = dir.log().seal_to(recipients).rotate_bytes(4096).open();
@@ -367,7 +414,9 @@ fn promise_47_a_forked_child_has_a_chain_beside_that_of_its_parent() {
     if let Ok(path) = std::env::var("SPANLINE_IT_FILE") {
         let recipients = Recipients::parse(std::env::var("SPANLINE_IT_RECIPIENT").unwrap()).unwrap();
         let file = RollingFile::new(path).seal_to(recipients).rotate_bytes(2048);
-        let guard = spanline::builder().output(Output::new(file)).init().unwrap();
+        let heads = RollingFile::new(std::env::var("SPANLINE_IT_HEADS").unwrap());
+        let builder = spanline::builder().output(Output::new(file)).output(Output::new(heads).name("heads"));
+        let guard = builder.init().unwrap();
         let handle = guard.handle();
         let log = |range: std::ops::Range<u64>| {
             for number in range {
@@ -387,6 +436,8 @@ fn promise_47_a_forked_child_has_a_chain_beside_that_of_its_parent() {
     let key = Key::parse(&*file).unwrap();
     let mut command = crate::support::process::child_command(name);
     command.env("SPANLINE_IT_FILE", dir.path()).env("SPANLINE_IT_RECIPIENT", recipient);
+    let elsewhere = Dir::new();
+    command.env("SPANLINE_IT_HEADS", elsewhere.path());
     Running::start(command).finish();
     let report = assert_whole(&dir.path(), &Checks::new().key(&key));
     let chains: BTreeSet<_> = report.rows.iter().map(|row| row.chain.clone().unwrap().0).collect();
@@ -401,6 +452,16 @@ fn promise_47_a_forked_child_has_a_chain_beside_that_of_its_parent() {
         })
         .collect();
     assert_eq!((lines.len(), numbers.len()), (100, 100));
+    let fresh = fresh_bytes(dir.0.path());
+    assert!(fresh.len() >= 100 && fresh.iter().collect::<BTreeSet<_>>().len() == fresh.len(), "{}", fresh.len());
     let names = dir.names();
     assert!(names.iter().all(|name| !name.contains("writer")), "{names:?}");
+    // The other output has the head of each file.
+    let heads = elsewhere.active();
+    let heads = heads.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let heads: Vec<_> = heads.filter(|line| line["target"] == "spanline::sealed").collect();
+    assert!(heads.iter().all(|line| line["log"] == "orders.log"), "{heads:?}");
+    let expect = |checks: Checks, line: &serde_json::Value| checks.expect(line["head"].as_str().unwrap()).unwrap();
+    assert_whole(&dir.path(), &heads.iter().fold(Checks::new(), expect));
+    assert!(heads.len() >= report.rows.len() && heads.len() > 4, "{heads:?}");
 }

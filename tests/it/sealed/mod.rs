@@ -1,5 +1,6 @@
 //! Sealed logs: files and fields.
 
+mod chains;
 mod fields;
 mod files;
 mod kills;

@@ -171,7 +171,15 @@ fn both_readers_find_the_same_edits_and_read_the_same_rest() {
         assert!(!read.is_whole && !is_whole, "{what}: {}", read.problems);
         // A signature that is wrong alone costs the stricter reader its lines.
         if what != "a signature" && what != "the header" && what != "a certificate" {
-            assert!(read.lines == lines, "{what}: {} and {} bytes", read.lines.len(), lines.len());
+            // What stands at the wrong place is put in the order of its times by one of them.
+            let sorted = |lines: &str| {
+                let mut lines: Vec<_> = lines.lines().map(str::to_owned).collect();
+                lines.sort_unstable();
+                lines
+            };
+            let is_in_order = what != "a file replaced";
+            let is_same = if is_in_order { read.lines == lines } else { sorted(&read.lines) == sorted(&lines) };
+            assert!(is_same, "{what}: {} and {} bytes", read.lines.len(), lines.len());
         }
         fs::write(&files[1], &bytes[1]).unwrap();
     }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use spanline::read::{self, Lines};
+use spanline::read::{Lines, Log, Segment};
 use spanline::sealed::LineOpener;
 
+use crate::escape::escaped;
 use crate::once::Once;
 use crate::report::Report;
 use crate::sealed::KeyArgs;
@@ -26,9 +27,10 @@ Exit status:
 
 /// Print the lines of sealed logs, oldest first
 ///
-/// Prints all files of each log, as `cat` does, and opens the sealed ones, and sealed fields in plain lines too. What is damaged is reported, and what follows it
-/// is printed. A file that a service is writing to is printed as far as it has come. Whether lines or files are missing is
-/// for `verify` to say.
+/// Prints all files of each log, as `cat` does, and opens the sealed ones, and sealed fields in plain lines too. The lines of
+/// processes that wrote to one log at the same time are merged by time. What is damaged is reported, and what follows it is
+/// printed. A file that a service is writing to is printed as far as it has come. Whether lines or files are missing is for
+/// `verify` to say.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -48,15 +50,45 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
         }
     };
     let mut printer = Printer { output, fields: key.clone().map(LineOpener::new), is_torn: false };
-    let mut once = Once::default();
-    for path in &args.paths {
-        let segments = report.check(read::segments(path)).unwrap_or_default();
-        for segment in segments.iter().filter(|segment| once.is_first(segment)) {
-            let lines = segment.lines().max_line_bytes(MOST_LINE_BYTES);
-            printer.print(key.iter().fold(lines, Lines::key), report)?;
-        }
+    for segments in logs(&args.paths, report) {
+        let lines = Lines::new(segments).max_line_bytes(MOST_LINE_BYTES);
+        printer.print(key.iter().fold(lines, Lines::key), report)?;
     }
     Ok(())
+}
+
+/// Returns the segments of each log that the paths lead to: `logs/*` names all files of a log.
+fn logs(paths: &[PathBuf], report: &mut Report) -> Vec<Vec<Segment>> {
+    let mut logs: Vec<(PathBuf, Vec<Segment>)> = Vec::new();
+    let mut once = Once::default();
+    for path in paths {
+        let Some(log) = report.check(Log::open(path)) else { continue };
+        let mut segments = report.check(log.segments()).unwrap_or_default();
+        segments.retain(|segment| once.is_first(segment));
+        let active = log.active_path();
+        match logs.last_mut() {
+            Some((last, known)) if *last == active => known.append(&mut segments),
+            _ => logs.push((active, segments)),
+        }
+    }
+    let logs: Vec<_> = logs.into_iter().map(|(_, segments)| segments).collect();
+    logs.iter().for_each(|segments| warn_of_plain(segments, report));
+    logs
+}
+
+/// Warns of files that are not sealed, where others of the log are: they look like the others once they are printed.
+fn warn_of_plain(segments: &[Segment], report: &Report) {
+    let is_sealed = |segment: &Segment| segment.is_sealed().unwrap_or(false);
+    let (sealed, plain): (Vec<_>, Vec<_>) = segments.iter().partition(|segment| is_sealed(segment));
+    if sealed.is_empty() {
+        return;
+    }
+    for segment in plain.into_iter().filter(|segment| segment.bytes() > 0) {
+        let path = escaped(segment.path());
+        report.note(&format!(
+            "warning: {path} is not sealed, as other files of its log are; anybody may have written it"
+        ));
+    }
 }
 
 struct Printer<'a, W> {
@@ -68,7 +100,7 @@ struct Printer<'a, W> {
 }
 
 impl<W: Write> Printer<'_, W> {
-    /// Prints the lines of one segment, and reports what cannot be read between them.
+    /// Prints the lines of one log, and reports what cannot be read between them.
     fn print(&mut self, mut lines: Lines, report: &mut Report) -> io::Result<()> {
         loop {
             let line = match lines.next_line() {

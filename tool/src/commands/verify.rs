@@ -12,7 +12,10 @@ use spanline::sealed::{self, Checks, Row, State, Verifier};
 
 use crate::escape::{escaped, escaped_json, escaped_text};
 use crate::report::Report;
-use crate::sealed::{KeyArgs, texts};
+use crate::sealed::{KeyArgs, heads, texts};
+
+/// How often a log is checked from which files disappear meanwhile.
+const ATTEMPTS: u32 = 5;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,8 +48,8 @@ pub(crate) struct Args {
     /// Accept only chains that this signer has begun: the text of `keygen --signer`, or a file with it
     #[arg(long, value_name = "TEXT-or-FILE")]
     verifier: Option<String>,
-    /// Expect that the log still has this head: a text that the service has logged elsewhere, or a file with some, of which
-    /// the newest of each chain counts. May be given several times
+    /// Expect that the log still has this head: a text that the service has logged elsewhere, or a log in JSON with some,
+    /// oldest first. May be given several times
     #[arg(long, value_name = "HEAD-or-FILE")]
     expect: Vec<String>,
     /// Print one JSON object for each log
@@ -57,45 +60,44 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let checks = match checks(args, report) {
+    let logs = logs(&args.paths, report);
+    if logs.len() > 1 && !args.expect.is_empty() {
+        report.misuse(&io::Error::other("`--expect` is for one log; run one command for each log"));
+        return Ok(());
+    }
+    let name = logs.first().and_then(|log| log.path.file_name()).unwrap_or_default().to_string_lossy();
+    let checks = match checks(args, &name, report) {
         Ok(checks) => checks,
         Err(why) => {
             report.failure(&why);
             return Ok(());
         }
     };
-    let logs = logs(&args.paths, report);
-    if logs.len() > 1 && !args.expect.is_empty() {
-        report.misuse(&io::Error::other("`--expect` is for one log; run one command for each log"));
-        return Ok(());
-    }
     let mut is_first = true;
     for log in logs {
-        let Some(segments) = report.check(log.segments()) else { continue };
-        let paths: Vec<_> = segments.iter().map(|segment| shown(segment.path())).collect();
-        if paths.is_empty() {
+        let checks = if log.is_whole { checks.clone() } else { checks.clone().part_of_log() };
+        let Some(found) = report.check(log.verify(&checks)) else { continue };
+        if found.rows.is_empty() {
             report.failure(&format!("open {}: found no file of this log", escaped(&log.path)));
             continue;
         }
-        let checks = if log.is_whole { checks.clone() } else { checks.clone().part_of_log() };
-        let Some(found) = report.check(read::verify(segments, &checks)) else { continue };
         if !found.is_whole() {
             report.fail();
         }
         if args.json {
-            writeln!(output, "{}", escaped_json(&to_json(&log.path, &paths, &found).to_string()))?;
+            writeln!(output, "{}", escaped_json(&to_json(&log.path, &found).to_string()))?;
         } else {
             if !std::mem::take(&mut is_first) {
                 writeln!(output)?;
             }
-            print(&paths, &found, output)?;
+            print(&found, output)?;
         }
     }
     Ok(())
 }
 
-/// Returns what to check; otherwise what is wrong with the options.
-fn checks(args: &Args, report: &Report) -> Result<Checks, String> {
+/// Returns what to check in the log `name`; otherwise what is wrong with the options.
+fn checks(args: &Args, name: &str, report: &Report) -> Result<Checks, String> {
     let mut checks = Checks::new();
     if let Some(key) = args.keys.key(report)? {
         checks = checks.key(&key);
@@ -109,30 +111,11 @@ fn checks(args: &Args, report: &Report) -> Result<Checks, String> {
         checks = checks.verifier(verifier);
     }
     for given in &args.expect {
-        for head in newest(texts(given, "spanline-head:")?) {
+        for head in heads(given, name)? {
             checks = checks.expect(&head).map_err(|error| format!("--expect: {error}"))?;
         }
     }
     Ok(checks)
-}
-
-/// Returns the heads of the newest segment of each chain. They vouch for what is before, and retention may have removed it.
-///
-/// The number decides, not the order: who can only add lines to the file cannot replace a head by an older one.
-fn newest(heads: Vec<String>) -> Vec<String> {
-    let place = |head: &str| {
-        let mut parts = head.split(':').skip(2);
-        let chain = parts.next()?.to_owned();
-        Some((chain, parts.next()?.parse::<u64>().ok()?))
-    };
-    let mut numbers = HashMap::new();
-    for (chain, number) in heads.iter().filter_map(|head| place(head)) {
-        let highest = numbers.entry(chain).or_insert(number);
-        *highest = number.max(*highest);
-    }
-    // What is no head is reported by those who parse it.
-    let is_newest = |head: &String| place(head).is_none_or(|(chain, number)| numbers.get(&chain) == Some(&number));
-    heads.into_iter().filter(is_newest).collect()
 }
 
 /// A log, or some of its files.
@@ -151,6 +134,17 @@ impl Given {
             segments.retain(|segment| self.files.contains(&canonical(segment.path())));
         }
         Ok(segments)
+    }
+
+    /// Checks its files. Retention may remove one that was listed.
+    fn verify(&self, checks: &Checks) -> Result<sealed::Report, spanline::Error> {
+        for _ in 1..ATTEMPTS {
+            match read::verify(self.segments()?, checks) {
+                Err(error) if error.is_retryable() => {}
+                found => return found,
+            }
+        }
+        read::verify(self.segments()?, checks)
     }
 }
 
@@ -218,13 +212,13 @@ fn problems(row: &Row) -> Vec<String> {
 }
 
 /// Prints a table. Its last column is the only one that can be wide.
-fn print(paths: &[String], found: &sealed::Report, output: &mut impl Write) -> io::Result<()> {
+fn print(found: &sealed::Report, output: &mut impl Write) -> io::Result<()> {
     let width = found.rows.iter().map(|row| row.lines.to_string().len()).max().unwrap_or(0).max("LINES".len());
     writeln!(output, "{:10}  {:>width$}  {:20}  {:20}  FILE", "STATE", "LINES", "FIRST", "LAST")?;
-    for (row, path) in found.rows.iter().zip(paths) {
+    for row in &found.rows {
         let (first, last) = row.times.unzip();
         let [first, last] = [first, last].map(|time| time.map_or_else(|| "-".to_owned(), seconds));
-        writeln!(output, "{:10}  {:>width$}  {first:20}  {last:20}  {path}", word(row.state), row.lines)?;
+        writeln!(output, "{:10}  {:>width$}  {first:20}  {last:20}  {}", word(row.state), row.lines, shown(&row.path))?;
         for problem in problems(row) {
             write_wrapped(&problem, output)?;
         }
@@ -256,13 +250,13 @@ fn seconds(time: Timestamp) -> String {
     time.to_datetime().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn to_json(log: &Path, paths: &[String], found: &sealed::Report) -> serde_json::Value {
+fn to_json(log: &Path, found: &sealed::Report) -> serde_json::Value {
     let nanos = |time: Timestamp| time.to_datetime().format("%Y-%m-%dT%H:%M:%S%.9fZ").to_string();
-    let files = found.rows.iter().zip(paths).map(|(row, path)| {
+    let files = found.rows.iter().map(|row| {
         let (chain, number) = row.chain.clone().unzip();
         let (first, last) = row.times.unzip();
         json!({
-            "file": path,
+            "file": shown(&row.path),
             "state": word(row.state),
             "lines": row.lines,
             "first": first.map(nanos),

@@ -1,4 +1,4 @@
-//! Texts that are no secrets: verifiers and heads, given themselves or in a file.
+//! Texts that are no secrets, given themselves or in a file.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::escape::escaped;
 
-/// Returns the texts that begin with `prefix`, each once: the one that was given, or those in the file that was. The file may
-/// be another log, which has them in its lines. `-` stands for stdin.
+/// Returns the texts that begin with `prefix`, each once: the one that was given, or those in the file that was. `-` stands for
+/// stdin.
 pub(crate) fn texts(given: &str, prefix: &str) -> Result<Vec<String>, String> {
     if given.starts_with(prefix) {
         return Ok(vec![given.to_owned()]);

@@ -8,7 +8,7 @@ use spanline::sealed::Signer;
 use spanline::{Output, RollingFile};
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::sealed_support::{ALL, Sealed, Writer};
+use crate::sealed_support::{ALL, Sealed, WAIT, Writer};
 use crate::{Dir, done, printed};
 
 #[test]
@@ -31,6 +31,9 @@ fn plain_files_of_the_log_are_printed_as_they_are() {
     sealed.dir.put("audit.2020-01-01T000000-000000.log", b"\xff\x1b[2J\n\ntorn");
     let run = sealed.dir.command(&["open", "audit.log", "--key", "key"]).output().unwrap();
     assert_eq!(run.stdout, [b"\xff\x1b[2J\n\ntorn\n", ALL.as_bytes()].concat());
+    let warning = "spanline: warning: audit.2020-01-01T000000-000000.log is not sealed, as other files of its log are; \
+                   anybody may have written it\n";
+    assert_eq!((run.status.code(), String::from_utf8(run.stderr).unwrap().as_str()), (Some(0), warning));
     let run = sealed.dir.command(&["open", "audit.2020-01-01T000000-000000.log"]).output().unwrap();
     assert_eq!((run.status.code(), run.stdout), (Some(0), b"\xff\x1b[2J\n\ntorn".to_vec()));
     let run = sealed.run(&["verify", "audit.log"]);
@@ -132,7 +135,8 @@ fn a_head_that_is_kept_elsewhere_shows_a_missing_end() {
     let head = sealed.write("audit.log");
     let verify = |expected: &str| sealed.run(&["verify", "audit.log", "--expect", expected]);
     assert_eq!(verify(&head).status, 0);
-    sealed.dir.put("heads", format!("{{\"head\":\"{head}\"}}\nother\n{{\"head\":\"{head}\"}}\n"));
+    let line = format!("{{\"target\":\"spanline::sealed\",\"head\":\"{head}\"}}\n");
+    sealed.dir.put("heads", format!("{line}other\n{line}"));
     assert_eq!(verify("heads").status, 0);
     let last = sealed.dir.path().join("audit.log");
     let kept = fs::read(&last).unwrap();
@@ -153,30 +157,63 @@ fn a_head_that_is_kept_elsewhere_shows_a_missing_end() {
     assert_eq!(sealed.run(&["verify", ".", "--expect", &head]).status, 2);
 }
 
+/// A service that keeps the heads of its sealed log in another one, as JSON and as one head on each line.
 #[test]
-fn of_kept_heads_the_newest_one_of_each_chain_counts() {
+fn heads_in_another_log_stay_true_when_retention_removes_files() {
     let sealed = Sealed::new();
-    let file = RollingFile::new(sealed.dir.path().join("audit.log"))
-        .seal_to(sealed.recipients())
-        .rotate_bytes(1 << 20)
-        .keep_files(2);
-    let writer = Writer::new(file);
     let mut heads = Vec::new();
-    for line in ["1", "2", "3", "4", "5", "6"] {
-        writer.log(&[line]);
-        heads.push(writer.head());
-        writer.rotate();
+    let service = || {
+        let audit = RollingFile::new(sealed.dir.path().join("audit.log")).seal_to(sealed.recipients());
+        let audit = Output::new(audit.rotate_bytes(1 << 20).keep_files(2)).name("audit");
+        let other = RollingFile::new(sealed.dir.path().join("other.log")).seal_to(sealed.recipients());
+        let log = RollingFile::new(sealed.dir.path().join("service.log")).rotate_bytes(1000);
+        let builder = spanline::builder().output(audit).output(Output::new(other).name("other"));
+        builder.output(Output::new(log).name("service")).build().unwrap()
+    };
+    for start in 0..4 {
+        let (layer, guard) = service();
+        let handle = guard.handle();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            for line in 0..2 {
+                tracing::info!(start, line, "an order was changed");
+                handle.flush(WAIT).unwrap();
+                // The worker logs these lines where the log is that of the whole process.
+                for (name, head) in handle.seal_heads() {
+                    let log = format!("{name}.log");
+                    tracing::info!(target: "spanline::sealed", head, log, "a sealed segment begins");
+                    heads.extend((name == "audit").then_some(head));
+                }
+                // What a user sends is no head: within a message, within a field, or as a line of JSON there.
+                let planted = "spanline-head:1:00000000000000000000000000000000:7:aa";
+                let json = format!("{{\"target\":\"spanline::sealed\",\"head\":\"{planted}\"}}");
+                let nested: serde_json::Value = serde_json::from_str(&json).unwrap();
+                tracing::info!(
+                    head = planted,
+                    user = json,
+                    nested = spanline::json(&nested),
+                    "{planted} head={planted}"
+                );
+                handle.rotate(WAIT).unwrap();
+            }
+        });
+        guard.close().unwrap();
     }
-    writer.guard.close().unwrap();
-    let files = sealed.files("audit.log");
-    assert!(files.len() <= 3, "{files:?}");
-    // The order has no meaning.
-    heads.reverse();
+    assert!(sealed.files("audit.log").len() <= 3 && sealed.files("service.log").len() > 1);
     sealed.dir.put("heads", heads.join("\n"));
-    let run = sealed.run(&["verify", "audit.log", "--expect", "heads"]);
-    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{}", run.stdout);
-    fs::remove_file(sealed.dir.path().join(&files[files.len() - 2])).unwrap();
-    assert_eq!(sealed.run(&["verify", "audit.log", "--expect", "heads"]).status, 1);
+    for expected in ["service.log", "heads"] {
+        let run = sealed.run(&["verify", "audit.log", "--expect", expected]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{expected}: {}", run.stdout);
+    }
+    sealed.files("audit.log").iter().skip(1).for_each(|file| fs::remove_file(sealed.dir.path().join(file)).unwrap());
+    for expected in ["service.log", "heads"] {
+        let run = sealed.run(&["verify", "audit.log", "--expect", expected]);
+        assert!(run.status == 1 && run.stdout.contains("the segment of the head"), "{expected}: {}", run.stdout);
+    }
+    sealed.dir.put("text", "2026-11-20 audit spanline::sealed head=spanline-head:1:00:7:aa\n");
+    let run = sealed.run(&["verify", "audit.log", "--expect", "text"]);
+    let expected = "spanline: read text: found no head of audit.log; expected lines of JSON with the target \
+                    `spanline::sealed` and the field `head`, or a head on each line\n";
+    assert_eq!((run.status, run.stderr.as_str()), (1, expected));
 }
 
 #[test]

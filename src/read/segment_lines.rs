@@ -1,0 +1,154 @@
+//! The lines of one segment.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use super::decode::Key;
+use super::open::failed;
+#[cfg(feature = "sealed")]
+use super::sealed::SealedLines;
+use super::segment::Segment;
+use crate::error::Error;
+
+/// How much is read at once.
+const READ_BYTES: usize = 64 << 10;
+/// A longer line's memory is released with the next line.
+const KEPT_LINE_BYTES: usize = 1 << 20;
+
+/// Reads a segment line by line.
+pub(super) struct SegmentLines {
+    source: Source,
+    max_line_bytes: usize,
+    is_torn: bool,
+    /// Is reported after the line that it cut short.
+    failure: Option<Error>,
+    is_ended: bool,
+}
+
+enum Source {
+    Bytes {
+        reader: BufReader<Box<dyn Read + Send>>,
+        path: PathBuf,
+        line: Vec<u8>,
+    },
+    #[cfg(feature = "sealed")]
+    Sealed(Box<SealedLines>),
+}
+
+impl SegmentLines {
+    /// Opens a segment. `key` opens it if it is sealed.
+    pub(super) fn open(segment: &Segment, key: Option<&Key>, max_line_bytes: usize) -> Result<Self, Error> {
+        Ok(Self { source: source(segment, key)?, max_line_bytes, is_torn: false, failure: None, is_ended: false })
+    }
+
+    /// Goes to the next line. Returns false at the end.
+    ///
+    /// # Errors
+    /// Something cannot be read, or a line is too long. Reading can continue.
+    pub(super) fn advance(&mut self) -> Result<bool, Error> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        if self.is_ended {
+            return Ok(false);
+        }
+        match &mut self.source {
+            Source::Bytes { reader, path, line } => {
+                line.clear();
+                line.shrink_to(KEPT_LINE_BYTES);
+                match read_line(reader, line, self.max_line_bytes) {
+                    Ok(End::Newline) => return Ok(true),
+                    Ok(End::TooLong) => return Err(too_long(path.display(), self.max_line_bytes)),
+                    Ok(End::File) => {}
+                    Err(error) => self.failure = Some(failed("read", path)(error)),
+                }
+                self.is_ended = true;
+                self.is_torn = !line.is_empty();
+                if self.is_torn { Ok(true) } else { self.failure.take().map_or(Ok(false), Err) }
+            }
+            #[cfg(feature = "sealed")]
+            Source::Sealed(lines) => {
+                let advanced = lines.advance();
+                // Behind damage, reading goes on.
+                self.is_ended = match &advanced {
+                    Ok(is_line) => !is_line,
+                    Err(error) => !error.is_rejected(),
+                };
+                if advanced? && lines.line().len() > self.max_line_bytes {
+                    return Err(too_long(lines.name(), self.max_line_bytes));
+                }
+                Ok(!self.is_ended)
+            }
+        }
+    }
+
+    /// Returns the line without its newline.
+    pub(super) fn line(&self) -> &[u8] {
+        match &self.source {
+            Source::Bytes { line, .. } => line,
+            #[cfg(feature = "sealed")]
+            Source::Sealed(lines) => lines.line(),
+        }
+    }
+
+    /// Returns whether the line has no newline.
+    pub(super) fn is_torn(&self) -> bool {
+        self.is_torn
+    }
+
+    /// Returns the time of the line, in nanoseconds since 1970; `None` if the segment is not sealed.
+    #[cfg(feature = "sealed")]
+    pub(super) fn time(&mut self) -> Option<i64> {
+        match &mut self.source {
+            Source::Bytes { .. } => None,
+            Source::Sealed(lines) => Some(lines.time()),
+        }
+    }
+}
+
+#[cfg(feature = "sealed")]
+fn source(segment: &Segment, key: Option<&Key>) -> Result<Source, Error> {
+    match key.map(|key| segment.open_sealed(key)).transpose()?.flatten() {
+        Some(lines) => Ok(Source::Sealed(Box::new(lines))),
+        None => bytes(segment),
+    }
+}
+
+#[cfg(not(feature = "sealed"))]
+fn source(segment: &Segment, _: Option<&Key>) -> Result<Source, Error> {
+    bytes(segment)
+}
+
+fn bytes(segment: &Segment) -> Result<Source, Error> {
+    let reader = segment.open()?;
+    let path = reader.path().to_owned();
+    Ok(Source::Bytes { reader: BufReader::with_capacity(READ_BYTES, reader.source), path, line: Vec::new() })
+}
+
+fn too_long(path: impl std::fmt::Display, limit: usize) -> Error {
+    let advice = "set `max_line_bytes` higher to read it";
+    Error::rejected(format!("read {path}: skipped a line that is longer than the limit of {limit} bytes; {advice}"))
+}
+
+/// What ended a line.
+enum End {
+    Newline,
+    File,
+    TooLong,
+}
+
+/// Reads one line into the empty `line`, without its newline, and skips the rest of a line that is too long.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, max_bytes: usize) -> io::Result<End> {
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    reader.by_ref().take(limit).read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(End::Newline);
+    }
+    if line.len() <= max_bytes {
+        return Ok(End::File);
+    }
+    line.clear();
+    reader.skip_until(b'\n')?;
+    Ok(End::TooLong)
+}
