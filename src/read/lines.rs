@@ -28,6 +28,7 @@ pub struct Lines {
     rest: vec::IntoIter<Segment>,
     segment: Option<Segment>,
     lines: Option<SegmentLines>,
+    is_torn: bool,
     max_line_bytes: usize,
     key: Option<Key>,
     /// Instead of the fields above, where processes have written at the same time.
@@ -48,6 +49,7 @@ impl Lines {
             rest: segments.into_iter().collect::<Vec<_>>().into_iter(),
             segment: None,
             lines: None,
+            is_torn: false,
             max_line_bytes: Self::DEFAULT_MAX_LINE_BYTES,
             key: None,
             #[cfg(feature = "sealed")]
@@ -89,6 +91,7 @@ impl Lines {
         loop {
             if let Some(lines) = &mut self.lines {
                 if lines.advance()? {
+                    self.is_torn = lines.is_torn();
                     break;
                 }
                 self.lines = None;
@@ -107,7 +110,7 @@ impl Lines {
         if let Some(parallel) = &self.parallel {
             return parallel.is_torn();
         }
-        self.lines.as_ref().is_some_and(SegmentLines::is_torn)
+        self.is_torn
     }
 
     /// Returns the segment of the line or error returned last.
@@ -122,7 +125,8 @@ impl Lines {
     /// Before the first line: looks whether processes have written at the same time.
     #[cfg(feature = "sealed")]
     fn find_parallel(&mut self) {
-        if let Some(key) = self.key.as_ref().filter(|_| !std::mem::replace(&mut self.is_sequence, true)) {
+        let is_first = !std::mem::replace(&mut self.is_sequence, true) && self.segment.is_none();
+        if let Some(key) = self.key.as_ref().filter(|_| is_first) {
             self.parallel = Parallel::find(self.rest.as_slice(), key, self.max_line_bytes);
         }
     }

@@ -1,10 +1,11 @@
 //! The lines of sealed segments that several processes have written at the same time, such as a parent and its forked children:
 //! merged by time.
 //!
-//! The segments of one chain follow each other. Of those that are open, the line with the earliest time comes first. A segment
-//! is opened once the others have come to its beginning, so few are open at once.
+//! The segments of one chain follow each other, and a chain that was begun after another had ended follows that. Of the
+//! segments that are open, the line with the earliest time comes first. A segment is opened once the others have come to its
+//! beginning, so few are open at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::decode::Key;
 use super::sealed;
@@ -12,6 +13,9 @@ use super::segment::Segment;
 use super::segment_lines::SegmentLines;
 use crate::error::Error;
 use crate::sealed::{Place, SegmentId};
+
+/// No more segments are open at once: a process may have few descriptors. The others come later.
+const MOST_OPEN: usize = 128;
 
 /// Merges segments.
 pub(super) struct Parallel {
@@ -22,10 +26,13 @@ pub(super) struct Parallel {
     open: Vec<Ahead>,
     /// Those that are waiting or open.
     unread: HashSet<SegmentId>,
+    /// The waiting one that is opened next.
+    next: Option<usize>,
     /// The one of the line or error returned last.
     last: Option<Segment>,
     /// What was returned last is the line of the open segment at this place.
     returned: Option<usize>,
+    is_torn: bool,
 }
 
 /// A segment that is not open yet.
@@ -33,7 +40,9 @@ struct Planned {
     segment: Segment,
     /// `None`: it is not sealed, or its header cannot be read.
     place: Option<Place>,
-    /// When it was begun, but not before the one that it follows in its chain.
+    /// The segment that it follows.
+    previous: Option<SegmentId>,
+    /// When it was begun, but not before the one that it follows.
     begun: i64,
 }
 
@@ -59,28 +68,48 @@ impl Parallel {
         }
         let places: Vec<_> = segments.iter().map(sealed::place).collect();
         let sealed: Vec<_> = places.iter().flatten().collect();
-        let is_there = |id: SegmentId| sealed.iter().any(|place| place.id == id);
-        // One that follows a missing one stands where that one stood.
+        let all: HashSet<_> = sealed.iter().map(|place| place.id).collect();
         let follows = |place: &Place, before: &Place| {
-            place.previous.is_some_and(|previous| previous == before.id || !is_there(previous))
+            place.previous.is_some_and(|previous| {
+                let (chain, number) = before.id;
+                // One that is missing stood between them.
+                previous == before.id || (previous.0 == chain && previous.1 > number && !all.contains(&previous))
+            })
         };
         if sealed.windows(2).all(|pair| matches!(pair, [before, place] if follows(place, before))) {
             return None;
         }
+        let continued: HashSet<_> = sealed.iter().filter_map(|place| place.previous_in_chain()).collect();
+        let mut begun_at: HashMap<SegmentId, i64> = HashMap::new();
         let mut waiting: Vec<Planned> = Vec::new();
         for (segment, place) in segments.iter().zip(places) {
-            let named = place.and_then(|place| place.previous_in_chain());
-            let previous = waiting.iter().find(|planned| named.is_some() && planned.place.map(|it| it.id) == named);
-            // Where nothing is known, the place in the list counts.
-            let earliest =
-                if place.is_some() { previous } else { waiting.last() }.map_or(i64::MIN, |before| before.begun);
+            // A forked child names the newest segment, too, but its parent goes on.
+            let is_after = |place: &Place, id: &SegmentId| place.id.0 == id.0 || !continued.contains(id);
+            let previous = place.and_then(|place| place.previous.filter(|id| is_after(&place, id)));
+            let earliest = match place {
+                Some(_) => previous.and_then(|previous| begun_at.get(&previous).copied()),
+                // Where nothing is known, the place in the list counts.
+                None => waiting.last().map(|before| before.begun),
+            };
+            let earliest = earliest.unwrap_or(i64::MIN);
             let begun = place.map_or(earliest, |place| place.begun.max(earliest));
-            waiting.push(Planned { segment: segment.clone(), place, begun });
+            begun_at.extend(place.map(|place| (place.id, begun)));
+            waiting.push(Planned { segment: segment.clone(), place, previous, begun });
         }
         waiting.sort_by_key(|planned| planned.begun);
-        let unread = waiting.iter().filter_map(|planned| Some(planned.place?.id)).collect();
-        let (open, last, returned) = (Vec::new(), None, None);
-        Some(Self { key: key.clone(), max_line_bytes, waiting, open, unread, last, returned })
+        let mut merged = Self {
+            key: key.clone(),
+            max_line_bytes,
+            waiting,
+            open: Vec::new(),
+            unread: all,
+            next: None,
+            last: None,
+            returned: None,
+            is_torn: false,
+        };
+        merged.find_next();
+        Some(merged)
     }
 
     pub(super) fn next_line(&mut self) -> Result<Option<&[u8]>, Error> {
@@ -105,6 +134,7 @@ impl Parallel {
             {
                 return Err(error);
             }
+            self.is_torn = ahead.lines.is_torn();
             self.returned = Some(place);
             return Ok(self.open.get(place).map(|ahead| ahead.lines.line()));
         }
@@ -112,7 +142,7 @@ impl Parallel {
 
     /// Makes sure that each open segment has its next line or error. Lets go of those that have none.
     fn read_ahead(&mut self) {
-        let unread = &mut self.unread;
+        let (unread, open) = (&mut self.unread, self.open.len());
         self.open.retain_mut(|ahead| {
             let is_open = ahead.read();
             if let Some(place) = ahead.place.filter(|_| !is_open) {
@@ -120,37 +150,49 @@ impl Parallel {
             }
             is_open
         });
+        if self.open.len() < open {
+            self.find_next();
+        }
     }
 
     /// Returns the waiting segment that has to be opened now. `first`: the time of the earliest line of the open ones.
     fn due(&self, first: Option<i64>) -> Option<usize> {
-        let follows_unread = |planned: &Planned| {
-            let previous = planned.place.and_then(|place| place.previous_in_chain());
-            previous.is_some_and(|previous| self.unread.contains(&previous))
-        };
-        let place = self.waiting.iter().position(|planned| !follows_unread(planned));
         match first {
             // Headers that name each other in a circle are forged.
-            None => place.or(if self.waiting.is_empty() { None } else { Some(0) }),
-            Some(first) => place.filter(|place| self.waiting.get(*place).is_some_and(|planned| planned.begun <= first)),
+            None => self.next.or(if self.waiting.is_empty() { None } else { Some(0) }),
+            Some(first) => {
+                let is_due = |place: &usize| self.waiting.get(*place).is_some_and(|planned| planned.begun <= first);
+                self.next.filter(|place| self.open.len() < MOST_OPEN && is_due(place))
+            }
         }
+    }
+
+    /// Looks for the first waiting segment that follows none which is still to be read.
+    fn find_next(&mut self) {
+        let is_free = |planned: &Planned| planned.previous.is_none_or(|previous| !self.unread.contains(&previous));
+        self.next = self.waiting.iter().position(is_free);
     }
 
     fn begin(&mut self, place: usize) -> Result<(), Error> {
         let Planned { segment, place, .. } = self.waiting.remove(place);
-        match SegmentLines::open(&segment, Some(&self.key), self.max_line_bytes) {
-            Ok(lines) => self.open.push(Ahead { segment, place, lines, next: Ready::Unknown }),
+        let opened = SegmentLines::open(&segment, Some(&self.key), self.max_line_bytes);
+        let result = match opened {
+            Ok(lines) => {
+                self.open.push(Ahead { segment, place, lines, next: Ready::Unknown });
+                Ok(())
+            }
             Err(error) => {
                 self.unread.retain(|id| place.is_none_or(|place| place.id != *id));
                 self.last = Some(segment);
-                return Err(error);
+                Err(error)
             }
-        }
-        Ok(())
+        };
+        self.find_next();
+        result
     }
 
     pub(super) fn is_torn(&self) -> bool {
-        self.returned.and_then(|place| self.open.get(place)).is_some_and(|ahead| ahead.lines.is_torn())
+        self.is_torn
     }
 
     pub(super) fn segment(&self) -> Option<&Segment> {

@@ -13,8 +13,7 @@ use crate::sealed::{Checked, Checks, Item, Key, OpenedBlock, Opener, Place, Repo
 /// A segment that stands alone is checked by itself: what it says about others is not. One file is open at a time.
 ///
 /// # Errors
-/// A file cannot be opened. It is [retryable](Error::is_retryable) if the file was removed after it was listed: list the
-/// segments again.
+/// A file was removed after it was listed: list the segments again.
 ///
 /// # Examples
 /// ```
@@ -28,7 +27,10 @@ use crate::sealed::{Checked, Checks, Item, Key, OpenedBlock, Opener, Place, Repo
 /// ```
 pub fn verify(segments: impl IntoIterator<Item = Segment>, checks: &Checks) -> Result<Report, Error> {
     checks.check(segments.into_iter().map(|segment| {
-        let source = segment.source()?;
+        let source = segment.source();
+        if source.is_err() && std::fs::symlink_metadata(segment.path()).is_err() {
+            return Err(source.err().unwrap_or_else(|| Error::retry("a file was removed")));
+        }
         Ok(Checked {
             path: segment.path().to_owned(),
             is_live: segment.is_live(),

@@ -77,7 +77,8 @@ pub(crate) struct Checked<'a> {
     pub(crate) is_live: bool,
     /// There is nothing in it.
     pub(crate) is_empty: bool,
-    pub(crate) source: Box<dyn Read + Send + 'a>,
+    /// Its bytes, or why it cannot be opened.
+    pub(crate) source: Result<Box<dyn Read + Send + 'a>, Error>,
 }
 
 /// What was read of one file.
@@ -111,8 +112,8 @@ impl Checks {
     }
 
     /// Expects that the log agrees with a head that was kept elsewhere, as `Handle::seal_heads` returns it. Several are given
-    /// in the order in which they were logged: the segment of a head may be missing if retention has removed it, with all that
-    /// was logged before.
+    /// in the order in which they were logged. The segment of a head may be missing if a later head of its chain agrees, or if
+    /// retention has removed segments and all heads that agree were logged later.
     ///
     /// # Errors
     /// The text is no head.
@@ -170,10 +171,11 @@ impl Checks {
             row.state = State::Open;
             return (row, None);
         }
-        let mut opener = match Opener::new(file.source, self.key.as_ref(), &name) {
+        let opened = file.source.and_then(|source| Opener::new(source, self.key.as_ref(), &name));
+        let mut opener = match opened {
             Ok(opener) => opener,
             Err(error) => {
-                row.findings.push(error.to_string());
+                row.findings.push(format!("{error:#}"));
                 return (row, None);
             }
         };
@@ -365,6 +367,8 @@ impl Checks {
         self.verifier.is_none_or(|verifier| segment.header.is_certified_by_signer(&verifier))
     }
 
+    /// Compares the log with heads that were kept elsewhere. Only a head proves which segment is which: anybody can name a chain
+    /// in a header.
     fn find_heads(&self, segments: &[Option<Segment>], removed: u64, report: &mut Report) {
         let place_of = |head: &Position| {
             let is_named = |segment: &&Segment| {
@@ -373,24 +377,23 @@ impl Checks {
             };
             segments.iter().flatten().find(is_named)
         };
+        let agrees = |Head(head): &Head| place_of(head).is_some_and(|segment| segment.digests.contains(&head.digest));
         // Who can only add heads can repeat an old one, but cannot put it before the others.
-        let oldest = self.heads.iter().position(|Head(head)| place_of(head).is_some());
-        for (order, Head(head)) in self.heads.iter().enumerate() {
-            match place_of(head) {
-                None => {
-                    let is_later = |segment: &Segment| {
-                        let header = &segment.header.header;
-                        header.chain == head.chain && header.number > head.number
-                    };
-                    // What is missing between segments is reported where they are compared.
-                    let is_named = segments.iter().flatten().any(is_later);
-                    let is_removed = removed > 0 && oldest.is_some_and(|oldest| order < oldest);
-                    if !is_named && !is_removed {
-                        report.findings.push(format!("the segment of the head {} is not there", Head(*head)));
-                    }
-                }
-                Some(segment) if segment.digests.contains(&head.digest) => {}
-                Some(_) => report.findings.push(format!("the log does not agree with the head {}", Head(*head))),
+        let oldest = self.heads.iter().position(agrees);
+        for (order, head) in self.heads.iter().enumerate() {
+            if agrees(head) {
+                continue;
+            }
+            if place_of(&head.0).is_some() {
+                report.findings.push(format!("the log does not agree with the head {head}"));
+                continue;
+            }
+            // What is missing before a segment is reported where that is compared with the one it names.
+            let is_later = |later: &&Head| later.0.chain == head.0.chain && later.0.number > head.0.number;
+            let is_vouched_for = self.heads.iter().filter(is_later).any(agrees);
+            let is_removed = removed > 0 && oldest.is_some_and(|oldest| order < oldest);
+            if !is_vouched_for && !is_removed {
+                report.findings.push(format!("the segment of the head {head} is not there"));
             }
         }
     }
@@ -481,4 +484,72 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::from_str_radix(pair, 16).ok()?;
     }
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sealed::Recipients;
+    use crate::sealed::header::Header;
+    use crate::sealed::sealer::{Batch, Sealer};
+    use crate::sealed::signing::Signing;
+
+    fn files<'a>(files: &[(&str, &'a [u8])]) -> Vec<Result<Checked<'a>, Error>> {
+        let checked = |(name, bytes): &(&str, &'a [u8])| {
+            Ok(Checked {
+                path: PathBuf::from(name),
+                is_live: false,
+                is_empty: bytes.is_empty(),
+                source: Ok(Box::new(*bytes) as Box<dyn Read + Send>),
+            })
+        };
+        files.iter().map(checked).collect()
+    }
+
+    /// Everybody can name a chain in a header, and sign that with a key of his own.
+    #[test]
+    fn promise_47_a_forged_header_explains_no_missing_head() {
+        let recipients = Recipients::parse(Key::generate().1).unwrap();
+        let mut sealer = Sealer::new(recipients.clone(), None).unwrap();
+        let at = Timestamp::from_nanos(7);
+        let mut bytes = sealer.begin("a.log", at).unwrap();
+        sealer.commit();
+        bytes.extend(sealer.seal(&Batch { text: b"line\n", lines: 1, first: at, last: at }).unwrap());
+        sealer.commit();
+        let head = sealer.head().unwrap();
+        bytes.extend(sealer.end(at).unwrap());
+        let key = Signing::generate().unwrap();
+        let forged = Header {
+            recipients: recipients.names(),
+            chain: head.0.chain,
+            number: 9,
+            begun: 8,
+            first_line: 1,
+            removed: u64::MAX,
+            key: key.public(),
+            previous: Some(Position { number: 8, ..head.0 }),
+            signer: None,
+            name: "a.log".to_owned(),
+            previous_name: "a.2026-01-01-000001.log".to_owned(),
+            wrapped: Vec::new(),
+        };
+        let (forged, _) = forged.encode(&key, None, None).unwrap();
+        let found = |given: &[(&str, &[u8])]| {
+            let checks = Checks::new().expect(&head.to_string()).unwrap();
+            checks.check(files(given)).unwrap().findings.join("; ")
+        };
+        assert_eq!(found(&[("a.log", &bytes)]), "");
+        assert!(found(&[("a.log", &forged)]).contains("the segment of the head"), "{}", found(&[("a.log", &forged)]));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_a_row() {
+        let mut given = files(&[("a.log", b"")]);
+        if let Some(Ok(file)) = given.first_mut() {
+            file.source = Err(Error::rejected("open a.log: permission denied"));
+        }
+        let report = Checks::new().check(given).unwrap();
+        assert_eq!((report.rows[0].state, report.rows[0].findings.len()), (State::Unreadable, 1));
+        assert!(!report.is_whole());
+    }
 }

@@ -19,11 +19,12 @@ pub(super) struct Buffered<R> {
     start: usize,
     /// The place of `start` in the file.
     pub(super) at: u64,
+    is_at_end: bool,
 }
 
 impl<R: Read> Buffered<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, bytes: Vec::new(), start: 0, at: 0 }
+        Self { source, bytes: Vec::new(), start: 0, at: 0, is_at_end: false }
     }
 
     pub(super) fn unread(&self) -> &[u8] {
@@ -46,7 +47,11 @@ impl<R: Read> Buffered<R> {
     /// Reads until `count` bytes are unread. Returns whether there are that many.
     pub(super) fn fill(&mut self, count: usize) -> io::Result<bool> {
         while self.bytes.len() - self.start < count {
-            if self.start > 0 {
+            if self.is_at_end {
+                return Ok(false);
+            }
+            // Moving a little for each block would take the square of the time.
+            if self.start > self.bytes.len() / 2 {
                 self.bytes.drain(..self.start);
                 self.start = 0;
             }
@@ -56,7 +61,7 @@ impl<R: Read> Buffered<R> {
             let read = self.source.read(self.bytes.get_mut(held..).unwrap_or_default());
             self.bytes.truncate(held + read.as_ref().copied().unwrap_or(0));
             match read {
-                Ok(0) => return Ok(false),
+                Ok(0) => self.is_at_end = true,
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

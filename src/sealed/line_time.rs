@@ -41,7 +41,8 @@ pub(crate) fn time_between(line: &[u8], (first, last): (i64, i64)) -> Option<i64
         return Some(first);
     }
     times_of(line).into_iter().find_map(|time| {
-        let nanos = if time.is_of_day { first + (time.nanos - first).rem_euclid(ZONE_STEP) } else { time.nanos };
+        let since_first = || (time.nanos - first.rem_euclid(ZONE_STEP)).rem_euclid(ZONE_STEP);
+        let nanos = if time.is_of_day { first.saturating_add(since_first()) } else { time.nanos };
         // It was rounded down.
         let (from, to) = (nanos, nanos.saturating_add(time.unit - 1));
         (to >= first && from <= last).then(|| nanos.clamp(first, last))

@@ -366,8 +366,11 @@ impl SealedWriter {
         let lock = self.files.lock()?;
         let mut listing = self.files.list()?;
         if !self.chain.is_open() && !self.files.surplus(&listing, Some(now)).0.is_empty() {
-            // The mark needs a file, also where no line needs one.
-            listing = self.begin(now, &lock)?;
+            // The mark needs a file, also where no line needs one. On a full disk, what is removed makes room for it.
+            match self.begin(now, &lock) {
+                Ok(begun) => listing = begun,
+                Err(error) => self.problems.failed(error),
+            }
         }
         self.prune_listed(&mut listing, Some(now), &lock)
     }

@@ -6,12 +6,13 @@ use std::fs;
 
 use spanline::read::Log;
 use spanline::sealed::{Checks, Key, Recipients};
+use spanline::sink::Sink;
 use spanline::{Output, RollingFile};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::files::{assert_whole, findings, key, opened, verified};
 use crate::support::log_directory::{Dir, NOON, Play};
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{PATIENCE, until};
 
 fn put(log: &mut RollingFile, texts: &[&str]) {
     texts.iter().for_each(|text| log.put(text, NOON));
@@ -42,8 +43,16 @@ fn promise_47_lines_of_processes_that_write_at_once_are_merged_by_time() {
         };
         let guard = spanline::builder().clock(clock).output(output).init().unwrap();
         let handle = guard.handle();
+        let begun = |process: i64| std::path::PathBuf::from(format!("{path}.begun-{process}"));
         let log = |process: i64| {
             PROCESS.store(process, Ordering::Relaxed);
+            // Each process has its file before one of them closes a segment.
+            if process > 0 {
+                tracing::info!(number = 0, process, "begin");
+                handle.flush(PATIENCE).unwrap();
+                fs::write(begun(process), "").unwrap();
+            }
+            until("all to have a file", || (1..4).all(|process| begun(process).exists()));
             for number in 0..100 {
                 tracing::info!(number, process, "line");
                 if number % 40 == 39 {
@@ -69,7 +78,7 @@ fn promise_47_lines_of_processes_that_write_at_once_are_merged_by_time() {
         command.env("SPANLINE_IT_FILE", &path).env("SPANLINE_IT_RECIPIENT", recipient);
         Running::start(command).finish();
         let (lines, errors) = opened(&path, &key);
-        assert!(errors.is_empty() && lines.len() == 401, "{errors:?}, {} lines", lines.len());
+        assert!(errors.is_empty() && lines.len() == 404, "{errors:?}, {} lines", lines.len());
         let time = |line: &String| line.split(['=', '"', ' ']).find(|part| part.starts_with("20")).unwrap().to_owned();
         let times: Vec<_> = lines.iter().map(time).collect();
         assert!(times.is_sorted(), "{lines:#?}");
@@ -95,6 +104,37 @@ fn promise_47_lines_of_restarts_keep_their_order_whatever_the_clock_did() {
         log.close();
     }
     assert_eq!(opened(&dir.path(), &key).0, ["0", "1", "2"]);
+}
+
+/// A fork does not change what holds for restarts.
+#[cfg(unix)]
+#[test]
+fn promise_47_lines_of_a_restart_follow_also_where_a_child_has_written() {
+    use crate::support::fork::{fork, wait};
+    use crate::support::process::{Running, child_command, is_child};
+
+    if !is_child() {
+        Running::start(child_command(this_test!())).finish();
+        return;
+    }
+    let dir = Dir::new();
+    let (key, recipients) = key();
+    let mut log = dir.log().seal_to(recipients.clone()).open();
+    log.put("a", "2036-11-20T12:00:00Z");
+    let child = fork(|| {
+        log.control(spanline::sink::Control::Forked).unwrap();
+        log.put("child", "2036-11-20T12:00:01Z");
+        log.close();
+    });
+    assert_eq!(wait(child), 0);
+    log.put("b", "2036-11-20T12:00:02Z");
+    log.close();
+    drop(log);
+    let mut log = dir.log().seal_to(recipients).open();
+    log.put("c", "2026-11-19T12:00:00Z");
+    log.close();
+    drop(log);
+    assert_eq!(opened(&dir.path(), &key).0, ["a", "child", "b", "c"]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Heads that a service has logged elsewhere.
 
-use std::io::{self, BufRead};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::Value;
@@ -14,7 +16,7 @@ const PREFIX: &str = "spanline-head:";
 /// The target of the lines that name heads.
 const TARGET: &str = "spanline::sealed";
 
-/// Where schemas put the target. The first one that is there counts: fields of the program may have the other names.
+/// Where schemas put the target. Fields of the program may have the names of other schemas, so all that are there count.
 const TARGETS: [&str; 8] = [
     "/target",
     "/logger",
@@ -41,9 +43,12 @@ pub(crate) fn heads(given: &str, name: &str) -> Result<Vec<String>, String> {
         return Ok(vec![given.to_owned()]);
     }
     let path = Path::new(given);
-    let found = match given {
-        "-" => from_stdin(name).map_err(|error| error.to_string()),
-        _ => Log::open(path).and_then(|log| from_log(log.lines()?, name)).map_err(|error| format!("{error:#}")),
+    let found = if given == "-" {
+        from_stream(io::stdin().lock(), name).map_err(|error| error.to_string())
+    } else if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        File::open(path).and_then(|file| from_stream(BufReader::new(file), name)).map_err(|error| error.to_string())
+    } else {
+        Log::open(path).and_then(|log| from_log(log.lines()?, name)).map_err(|error| format!("{error:#}"))
     };
     let found = found.map_err(|error| format!("read {}: {error}", escaped(path)))?;
     if found.is_empty() {
@@ -56,38 +61,55 @@ pub(crate) fn heads(given: &str, name: &str) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-fn from_stdin(name: &str) -> io::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for line in io::stdin().lock().split(b'\n') {
-        add(&line?, name, &mut found);
+fn from_stream(stream: impl BufRead, name: &str) -> io::Result<Vec<String>> {
+    let mut found = Heads::default();
+    for line in stream.split(b'\n') {
+        found.add(&line?, name);
     }
-    Ok(found)
+    Ok(found.heads)
 }
 
 fn from_log(mut lines: Lines, name: &str) -> Result<Vec<String>, spanline::Error> {
-    let mut found = Vec::new();
+    let mut found = Heads::default();
     while let Some(line) = lines.next_line()? {
-        add(line, name, &mut found);
+        found.add(line, name);
     }
-    Ok(found)
+    Ok(found.heads)
 }
 
-fn add(line: &[u8], name: &str, found: &mut Vec<String>) {
-    let head = std::str::from_utf8(line).ok().and_then(|line| head_in(line.trim(), name));
-    found.extend(head.filter(|head| !found.contains(head)));
+/// The heads of a file.
+#[derive(Default)]
+struct Heads {
+    heads: Vec<String>,
+    seen: HashSet<String>,
+    /// Whether the file has a head on each line, as its first line says; `None` before that.
+    are_bare: Option<bool>,
+}
+
+impl Heads {
+    fn add(&mut self, line: &[u8], name: &str) {
+        let Ok(line) = std::str::from_utf8(line).map(str::trim) else { return };
+        if line.is_empty() {
+            return;
+        }
+        let head = if *self.are_bare.get_or_insert(line.starts_with(PREFIX)) {
+            line.starts_with(PREFIX).then(|| line.to_owned())
+        } else {
+            head_in(line, name)
+        };
+        self.heads.extend(head.filter(|head| self.seen.insert(head.clone())));
+    }
 }
 
 /// Returns the head that a line names.
 fn head_in(line: &str, name: &str) -> Option<String> {
-    if line.starts_with(PREFIX) {
-        return Some(line.to_owned());
-    }
     if !line.contains(PREFIX) {
         return None;
     }
     let line: Value = serde_json::from_str(line).ok()?;
-    let target = TARGETS.iter().find_map(|place| line.pointer(place)).and_then(Value::as_str);
-    let is_of_sealing = target.or_else(|| attribute(&line, "target")) == Some(TARGET);
+    let found = TARGETS.iter().filter_map(|place| line.pointer(place).map(Value::as_str));
+    let mut targets = found.chain(attribute(&line, "target").map(Some)).peekable();
+    let is_of_sealing = targets.peek().is_some() && targets.all(|target| target == Some(TARGET));
     let is_of_log = field(&line, "log").is_none_or(|log| log == name);
     (is_of_sealing && is_of_log).then(|| field(&line, "head")).flatten().map(str::to_owned)
 }
