@@ -2,9 +2,9 @@
 //!
 //! A token is found by its prefix. What stands around it tells its key, and how the value has to be written: JSON members,
 //! also within a string, `key=value` with and without quotes, `key: value`. The token's name, time and event are compared
-//! with the line. A line is not signed, so what surrounds a token may be anything; its tokens cannot be moved unnoticed.
+//! with the line. A line is not signed, so what surrounds a token may be anything.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::de::IgnoredAny;
 
@@ -52,7 +52,9 @@ impl LineOpener {
     /// A line of JSON stays JSON. In other lines, a value is written as JSON. Its control characters are escaped.
     pub fn open_line(&mut self, line: &[u8]) -> OpenedLine {
         let mut opened = OpenedLine::default();
-        let (mut first, mut fresh): (Option<OpenedField>, Vec<Fresh>) = (None, Vec::new());
+        let mut first: Option<OpenedField> = None;
+        // The tokens of this line, with the place of each.
+        let mut places: HashMap<Fresh, Vec<String>> = HashMap::new();
         let mut copied = 0;
         let mut tokens = Tokens::new(line).peekable();
         let times = if tokens.peek().is_some() { times_of(line) } else { Vec::new() };
@@ -75,16 +77,18 @@ impl LineOpener {
             let is_of_line = first.as_ref().is_none_or(|first| first.is_of_line_of(&field));
             let is_in_time = times.is_empty() || times.iter().any(|time| time.is_of(field.time()));
             let was_seen = self.seen.contains(&field.fresh());
-            opened.findings.extend(token.finding(&field, is_of_line, is_in_time, was_seen));
+            let place = token.place_in_line();
+            let is_copy = places.get(&field.fresh()).is_some_and(|known| known != place);
+            opened.findings.extend(token.finding(&field, is_of_line, is_in_time, was_seen, is_copy));
+            places.insert(field.fresh(), place.to_owned());
             opened.line.extend_from_slice(line.get(copied..token.replaced.start).unwrap_or_default());
             token.around.put(&shown(field.value()), &mut opened.line);
             copied = token.replaced.end;
             opened.opened += 1;
-            fresh.push(field.fresh());
             first.get_or_insert(field);
         }
         opened.line.extend_from_slice(line.get(copied..).unwrap_or_default());
-        fresh.into_iter().for_each(|fresh| self.remember(fresh));
+        places.into_keys().for_each(|fresh| self.remember(fresh));
         opened
     }
 

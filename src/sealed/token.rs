@@ -15,14 +15,14 @@ const RENAMED: [&str; 2] = ["message", "error"];
 /// The key of a text in OTLP. Its attribute has its name.
 const OTLP_TEXT: &str = "stringValue";
 
-/// The keys between two names in OTLP.
-const OTLP_KEYS: [&str; 4] = ["value", "values", "kvlistValue", "arrayValue"];
+/// Keys of the objects in which schemas put the fields of events and spans. A field may stand in several of them.
+const WRAPPERS: [&str; 3] = ["fields", "span", "spans"];
 
 /// How far before a token its names are looked for.
 const FAR: usize = 1 << 20;
 
 /// How many bytes of a line are looked at for the names of all its tokens.
-const MOST_LOOKED_AT: usize = 64 << 20;
+const MOST_LOOKED_AT: usize = 256 << 20;
 
 /// Finds the tokens of a line, one after the other.
 pub(super) struct Tokens<'l> {
@@ -43,6 +43,8 @@ pub(super) struct Token {
     pub(super) around: Around,
     /// The names that it stands under, the outermost first.
     names: Vec<String>,
+    /// The outermost names are too far away.
+    is_far: bool,
 }
 
 /// What stands around a token.
@@ -60,10 +62,13 @@ pub(super) enum Around {
 
 /// Returns whether a value stands under its name: schemas nest dotted names below others, and change case and separators.
 fn is_at_its_name(name: &str, names: &[String]) -> bool {
-    let plain = |text: &str| text.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let parts: Vec<String> = names.iter().flat_map(|name| name.split('.')).map(plain).collect();
-    let name: String = plain(name);
-    (0..parts.len()).any(|from| parts.get(from..).is_some_and(|parts| parts.concat() == name))
+    let plain = |text: &str| -> String {
+        text.chars().filter(|char| char.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let places: Vec<_> = names.iter().flat_map(|name| name.split('.')).map(plain).collect();
+    let parts: Vec<_> = name.split('.').map(plain).collect();
+    // Each part below the one before, or all in one name.
+    places.ends_with(&parts) || places.last().is_some_and(|last| *last == parts.concat())
 }
 
 impl Around {
@@ -100,10 +105,16 @@ impl Token {
         is_of_line: bool,
         is_in_time: bool,
         was_seen: bool,
+        is_copy: bool,
     ) -> Option<String> {
         let name = field.name().escape_debug();
         match self.name() {
             _ if RENAMED.contains(&field.name()) => {}
+            Some(_) if self.is_far => {
+                return Some(format!(
+                    "the place of the value of {name} is not known: the names around it are too far away"
+                ));
+            }
             Some(key) if !is_at_its_name(field.name(), &self.names) => {
                 return Some(format!("the value of {name} was moved here: it stands under the name {key}"));
             }
@@ -119,10 +130,18 @@ impl Token {
             "the line's first sealed value is of another event".to_owned()
         } else if was_seen {
             "it stood in an earlier line, too".to_owned()
+        } else if is_copy && !RENAMED.contains(&field.name()) {
+            return Some(format!("the value of {name} was copied: it stands at two places of the line"));
         } else {
             return None;
         };
         Some(format!("the value of {name} was moved here from another line: {why}"))
+    }
+
+    /// Returns the names that it stands under, without those of spans and events, which may show one value several times.
+    pub(super) fn place_in_line(&self) -> &[String] {
+        let wrappers = self.names.iter().take_while(|name| WRAPPERS.contains(&name.as_str())).count();
+        self.names.get(wrappers..).unwrap_or_default()
     }
 
     /// Returns the name that it stands under, safe for terminals.
@@ -141,17 +160,17 @@ impl<'l> Tokens<'l> {
         self.line.get(end.saturating_sub(FAR)..end).unwrap_or_default()
     }
 
-    /// Returns the names of a token that stands in an object, given its own key and what precedes that.
-    fn names(&mut self, key: Option<String>, before: &[u8], backslashes: usize) -> Vec<String> {
-        let Some(key) = key else { return Vec::new() };
-        let mut names = vec![key];
-        let end = before.get(before.len().saturating_sub(self.budget)..).unwrap_or_default();
-        self.budget = self.budget.saturating_sub(enclosing(end, backslashes, &mut names));
-        if names.iter().any(|name| name == OTLP_TEXT) {
-            names.retain(|name| name != OTLP_TEXT && !OTLP_KEYS.contains(&&**name));
-        }
+    /// Returns the names of a token that stands in an object, given its key with what precedes that, and whether some are too
+    /// far away.
+    fn names(&mut self, member: Option<(String, &[u8])>, backslashes: usize, is_cut: bool) -> (Vec<String>, bool) {
+        let Some((key, before)) = member else { return (Vec::new(), false) };
+        let is_otlp = key == OTLP_TEXT;
+        let mut names = if is_otlp { Vec::new() } else { vec![key] };
+        let near = before.get(before.len().saturating_sub(self.budget)..).unwrap_or_default();
+        let rest = enclosing(near, backslashes, is_otlp, &mut names);
+        self.budget = self.budget.saturating_sub(near.len() - rest);
         names.reverse();
-        names
+        (names, rest == 0 && (is_cut || near.len() < before.len()))
     }
 
     /// Returns whether a place is within quotes.
@@ -180,15 +199,17 @@ impl Iterator for Tokens<'_> {
         if let Some(backslashes) = quoted(before, self.line.get(place.end..).unwrap_or_default()) {
             let replaced = start - backslashes - 1..place.end + backslashes + 1;
             let before = trimmed(self.before(replaced.start));
-            let (names, around) = match before.split_last() {
+            let ((names, is_far), around) = match before.split_last() {
                 Some((b':', before)) => {
-                    let (key, before) = split_string(trimmed(before), backslashes).unzip();
-                    (self.names(key, before.unwrap_or_default(), backslashes), Around::Json(backslashes))
+                    let member = split_string(trimmed(before), backslashes);
+                    (self.names(member, backslashes, replaced.start > FAR), Around::Json(backslashes))
                 }
-                Some((b'=', before)) if backslashes == 0 => (bare_key(before).into_iter().collect(), Around::Quotes),
-                _ => (Vec::new(), Around::Json(backslashes)),
+                Some((b'=', before)) if backslashes == 0 => {
+                    ((bare_key(before).into_iter().collect(), false), Around::Quotes)
+                }
+                _ => ((Vec::new(), false), Around::Json(backslashes)),
             };
-            return Some(Token { place, replaced, names, around });
+            return Some(Token { place, replaced, around, names, is_far });
         }
         let around = if self.is_within_quotes(start) { Around::QuotedText } else { Around::Text };
         let before = without_colours(before);
@@ -197,15 +218,15 @@ impl Iterator for Tokens<'_> {
             Some((b' ', _)) => trimmed(before).strip_suffix(b":").and_then(bare_key),
             _ => None,
         };
-        Some(Token { replaced: place.clone(), place, names: key.into_iter().collect(), around })
+        Some(Token { replaced: place.clone(), place, around, names: key.into_iter().collect(), is_far: false })
     }
 }
 
 /// Adds the names around a place, the innermost first, given what precedes it: the keys of objects, and of texts that hold JSON.
-/// Returns how much it has looked at.
+/// Returns how much it has not looked at.
 ///
 /// In OTLP, which the key `stringValue` shows, a name is the text under `key` beside the value.
-fn enclosing(before: &[u8], mut backslashes: usize, names: &mut Vec<String>) -> usize {
+fn enclosing(before: &[u8], mut backslashes: usize, mut is_otlp: bool, names: &mut Vec<String>) -> usize {
     let mut rest = before;
     // How many objects and lists were closed that are not opened yet; the string that stands behind.
     let (mut depth, mut behind) = (0_usize, None);
@@ -217,7 +238,7 @@ fn enclosing(before: &[u8], mut backslashes: usize, names: &mut Vec<String>) -> 
                     continue;
                 }
                 Some((text, ahead)) => {
-                    if text == "key" && names.iter().any(|name| name == OTLP_TEXT) {
+                    if is_otlp && text == "key" {
                         names.extend(behind.take());
                     }
                     behind = Some(text);
@@ -247,7 +268,8 @@ fn enclosing(before: &[u8], mut backslashes: usize, names: &mut Vec<String>) -> 
         match outer.split_last() {
             Some((b':', before)) => {
                 let Some((key, before)) = split_string(trimmed(before), backslashes) else { break };
-                names.push(key);
+                is_otlp |= key == OTLP_TEXT;
+                names.extend((!is_otlp).then_some(key));
                 rest = before;
             }
             Some((b'=', before)) => {
@@ -257,7 +279,7 @@ fn enclosing(before: &[u8], mut backslashes: usize, names: &mut Vec<String>) -> 
             _ => rest = outer,
         }
     }
-    before.len() - rest.len()
+    rest.len()
 }
 
 /// Returns how many backslashes the quotes around a token have; `None` if it has none.
@@ -271,15 +293,14 @@ fn quoted(before: &[u8], behind: &[u8]) -> Option<usize> {
 
 /// Returns the string that a text ends with, and what precedes its quote.
 fn split_string(text: &[u8], backslashes: usize) -> Option<(String, &[u8])> {
-    let content = text.strip_suffix(b"\"")?;
-    if backslashes_at_end(content) != backslashes {
-        return None;
-    }
+    // Behind an escaped backslash, a quote has more of them.
+    let is_quote = |text: &[u8]| backslashes_at_end(text) % (2 * (backslashes + 1)) == backslashes;
+    let content = text.strip_suffix(b"\"").filter(|content| is_quote(content))?;
     let content = content.get(..content.len() - backslashes)?;
     let mut end = content.len();
     loop {
         let quote = memchr::memrchr(b'"', content.get(..end)?)?;
-        if backslashes_at_end(content.get(..quote)?) == backslashes {
+        if is_quote(content.get(..quote)?) {
             let string = String::from_utf8_lossy(content.get(quote + 1..)?).into_owned();
             return Some((string, content.get(..quote - backslashes)?));
         }

@@ -91,6 +91,44 @@ fn a_value_that_was_moved_to_the_same_name_elsewhere_is_found() {
     }
 }
 
+#[test]
+fn a_value_that_was_copied_or_moved_to_a_similar_name_is_found() {
+    let (key, recipients) = pair();
+    let order = json!({ "dir": "C:\\", "card": 2, "value": { "card": 3 } });
+    for name in ["flat", "nested", "otel"] {
+        let memory = Memory::new();
+        let output = Output::new(memory.clone()).schema(by_name(name).unwrap());
+        let (layer, guard) = sealing(&["card", "value", "user.ssn"], &recipients).output(output).build().unwrap();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            let user = json!({ "ssn": 5 });
+            info!(card = 1, value = 4, order = spanline::json(&order), user = spanline::json(&user), "paid");
+            let span = tracing::info_span!("request", card = NUMBER);
+            span.in_scope(|| info!("the field of a span stands there twice in some schemas"));
+        });
+        guard.close().unwrap();
+        let findings = |line: &str| LineOpener::new(key.clone()).open_line(line.as_bytes()).findings;
+        for line in memory.lines() {
+            assert_eq!(findings(&line), Vec::<String>::new(), "{name}: {line}");
+        }
+        let line = &memory.lines()[0];
+        let tokens: Vec<_> = tokens(line).into_iter().map(str::to_owned).collect();
+        let of = |name: &str| {
+            let is_it = |token: &&String| open_field(&key, token).unwrap().name() == name;
+            tokens.iter().find(is_it).unwrap_or_else(|| panic!("{name}"))
+        };
+        let copied = line.replace(of("order.card"), of("card"));
+        assert!(
+            findings(&copied)[0].contains("it stands at two places of the line"),
+            "{name}: {:?}",
+            findings(&copied)
+        );
+        if name != "otel" {
+            let moved = line.replace("\"user\":{\"ssn\"", "\"users\":{\"sn\"");
+            assert!(moved != *line && findings(&moved)[0].contains("it stands under the name"), "{name}");
+        }
+    }
+}
+
 /// What a line holds may be anything, and takes no longer than its length.
 #[test]
 fn a_line_full_of_what_looks_like_values_is_read_at_once() {
