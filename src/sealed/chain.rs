@@ -79,14 +79,10 @@ pub(super) struct BatchCipher {
 }
 
 impl BatchCipher {
-    /// Encrypts `text` in place, and appends the tag.
-    pub(super) fn seal(self, associated: &[u8], text: &mut Vec<u8>) -> Result<(), Error> {
-        let tag = self
-            .cipher
-            .encrypt_in_place_detached(&self.nonce, associated, text)
-            .map_err(|_| Error::rejected("seal lines: they are too long"))?;
-        text.extend_from_slice(&tag);
-        Ok(())
+    /// Encrypts `text` in place. Returns the tag, which stands behind it.
+    pub(super) fn seal(self, associated: &[u8], text: &mut [u8]) -> Result<[u8; TAG_BYTES], Error> {
+        let tag = self.cipher.encrypt_in_place_detached(&self.nonce, associated, text);
+        tag.map(Into::into).map_err(|_| Error::rejected("seal lines: they are too long"))
     }
 
     /// Decrypts `sealed` in place, and removes the tag. Returns whether it was sealed with this key and `associated`.

@@ -84,10 +84,10 @@ impl FieldSealer {
         sealed.extend_from_slice(name.as_bytes());
         sealed.extend_from_slice(&fresh);
         // Encrypted in place.
-        let mut text = Vec::with_capacity(json.len() + TAG_BYTES);
-        text.extend_from_slice(json);
-        current.key.field(&fresh).seal(&sealed, &mut text)?;
+        let mut text = json.to_vec();
+        let tag = current.key.field(&fresh).seal(&sealed, &mut text)?;
         sealed.extend_from_slice(&text);
+        sealed.extend_from_slice(&tag);
         let mut token = String::with_capacity(PREFIX.len() + sealed.len().div_ceil(3) * 4);
         token.push_str(PREFIX);
         URL_SAFE_NO_PAD.encode_string(&sealed, &mut token);

@@ -5,16 +5,19 @@
 
 use std::fmt;
 
-use super::block::{BlockHead, Kind, block_digest};
-use super::chain::{ChainKey, fresh, new_secret, without_traces};
+use super::block::{BlockHead, HEAD_BYTES, Kind, block_digest};
+use super::chain::{ChainKey, TAG_BYTES, fresh, new_secret, without_traces};
 use super::header::{ChainId, Header, Position};
 use super::recipients::Recipients;
-use super::signing::{Digest, Purpose, Signer, Signing};
+use super::signing::{Digest, Purpose, SIGNATURE_BYTES, Signer, Signing};
 use crate::error::Error;
 use crate::record::Timestamp;
 
 /// How the lines of a batch are compressed.
 const LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
+
+/// Memory that is kept for the next block: enough for 64 KiB of lines.
+const MOST_SPARE_BYTES: usize = 128 << 10;
 
 /// Writes one chain.
 pub(crate) struct Sealer {
@@ -31,6 +34,8 @@ pub(crate) struct Sealer {
     before: Option<Before>,
     pending: Option<Pending>,
     compressor: Option<zstd::bulk::Compressor<'static>>,
+    /// The memory of an earlier block.
+    spare: Vec<u8>,
 }
 
 /// The segment that is being written.
@@ -82,6 +87,7 @@ impl Sealer {
             before: None,
             pending: None,
             compressor: None,
+            spare: Vec::new(),
         })
     }
 
@@ -131,14 +137,28 @@ impl Sealer {
             Some(compressor) => compressor,
             none => none.insert(zstd::bulk::Compressor::new(LEVEL).map_err(failed)?),
         };
-        let payload = compressor.compress(batch.text).map_err(failed)?;
+        let mut block = std::mem::take(&mut self.spare);
+        let most = HEAD_BYTES + zstd::zstd_safe::compress_bound(batch.text.len());
+        block.reserve(most + TAG_BYTES + SIGNATURE_BYTES);
+        block.resize(most, 0);
+        let payload = block.get_mut(HEAD_BYTES..).unwrap_or_default();
+        let count = compressor.compress_to_buffer(batch.text, payload).map_err(failed)?;
+        block.truncate(HEAD_BYTES + count);
         let times = (batch.first.as_nanos(), batch.last.as_nanos());
-        self.block(Kind::Lines, payload, batch.lines, times, text_bytes)
+        self.block(Kind::Lines, block, batch.lines, times, text_bytes)
+    }
+
+    /// Takes the memory of a block back.
+    pub(crate) fn give_back(&mut self, mut block: Vec<u8>) {
+        block.clear();
+        if block.capacity() <= MOST_SPARE_BYTES {
+            self.spare = block;
+        }
     }
 
     /// Returns the last block of the segment.
     pub(crate) fn end(&mut self, now: Timestamp) -> Result<Vec<u8>, Error> {
-        self.block(Kind::End, Vec::new(), 0, (now.as_nanos(), now.as_nanos()), 0)
+        self.block(Kind::End, vec![0; HEAD_BYTES], 0, (now.as_nanos(), now.as_nanos()), 0)
     }
 
     /// Returns a block that says which files may be missing; `None` if an earlier one says so.
@@ -146,35 +166,38 @@ impl Sealer {
         if removed <= self.removed {
             return Ok(None);
         }
-        let payload = removed.to_be_bytes().to_vec();
-        let bytes = self.block(Kind::Retention, payload, 0, (now.as_nanos(), now.as_nanos()), 0)?;
+        let block = [&[0; HEAD_BYTES][..], &removed.to_be_bytes()].concat();
+        let bytes = self.block(Kind::Retention, block, 0, (now.as_nanos(), now.as_nanos()), 0)?;
         if let Some(Pending::Block { removed: mark, .. }) = &mut self.pending {
             *mark = removed;
         }
         Ok(Some(bytes))
     }
 
+    /// Seals a block. `block`: room for its head, and its payload.
     fn block(
         &mut self,
         kind: Kind,
-        payload: Vec<u8>,
+        block: Vec<u8>,
         lines: u32,
         times: (i64, i64),
         text_bytes: u32,
     ) -> Result<Vec<u8>, Error> {
-        without_traces(|| self.make_block(kind, payload, lines, times, text_bytes))
+        without_traces(|| self.make_block(kind, block, lines, times, text_bytes))
     }
 
     fn make_block(
         &mut self,
         kind: Kind,
-        mut payload: Vec<u8>,
+        mut block: Vec<u8>,
         lines: u32,
         times: (i64, i64),
         text_bytes: u32,
     ) -> Result<Vec<u8>, Error> {
         let Some(open) = &self.segment else { return Err(Error::retry("seal lines: no segment is begun")) };
-        let tag_bytes = if kind == Kind::Lines { super::chain::TAG_BYTES } else { 0 };
+        let tag_bytes = if kind == Kind::Lines { TAG_BYTES } else { 0 };
+        let no_room = || Error::rejected("seal lines: the block has no room for its head");
+        let (head_bytes, payload) = block.split_at_mut_checked(HEAD_BYTES).ok_or_else(no_room)?;
         let payload_bytes = u32::try_from(payload.len() + tag_bytes);
         let head = BlockHead {
             kind,
@@ -187,19 +210,18 @@ impl Sealer {
             fresh: fresh()?,
             previous: open.digest,
         };
-        let head_bytes = head.encode();
+        head_bytes.copy_from_slice(&head.encode());
         if kind == Kind::Lines {
-            open.chain_key.batch(&head.fresh).seal(&head_bytes, &mut payload)?;
+            let tag = open.chain_key.batch(&head.fresh).seal(head_bytes, payload)?;
+            block.extend_from_slice(&tag);
         }
-        let digest = block_digest(&head_bytes, &payload);
+        let (head_bytes, payload) = block.split_at_checked(HEAD_BYTES).ok_or_else(no_room)?;
+        let digest = block_digest(head_bytes, payload);
         let signature = open.key.sign(Purpose::Block, &digest);
+        block.extend_from_slice(&signature);
         let chain_key = open.chain_key.next();
         self.pending = Some(Pending::Block { chain_key, digest, lines, removed: self.removed });
-        let mut bytes = Vec::with_capacity(head.block_bytes());
-        bytes.extend_from_slice(&head_bytes);
-        bytes.extend_from_slice(&payload);
-        bytes.extend_from_slice(&signature);
-        Ok(bytes)
+        Ok(block)
     }
 
     /// The bytes that were returned last are written. Forgets the key that they were sealed with.

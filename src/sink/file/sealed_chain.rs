@@ -152,10 +152,11 @@ impl SealedChain {
     }
 
     /// Writes a block.
-    pub(super) fn append(&mut self, block: &[u8]) -> io::Result<()> {
+    pub(super) fn append(&mut self, block: Vec<u8>) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        file.append(block)?;
+        file.append(&block)?;
         self.commit();
+        self.sealer.give_back(block);
         Ok(())
     }
 
@@ -176,7 +177,7 @@ impl SealedChain {
             return Ok(());
         }
         if let Some(block) = self.sealer.retention(self.owed, now)? {
-            self.append(&block).map_err(|error| Error::io("write the mark of retention", error))?;
+            self.append(block).map_err(|error| Error::io("write the mark of retention", error))?;
             self.sync().map_err(|error| Error::io("sync the mark of retention", error))?;
         }
         self.owed = 0;
@@ -186,7 +187,7 @@ impl SealedChain {
     /// Writes the end of the segment.
     pub(super) fn end(&mut self, now: Timestamp) -> Result<(), Error> {
         let block = self.sealer.end(now)?;
-        self.append(&block).map_err(|error| Error::io("write the end of a segment", error))
+        self.append(block).map_err(|error| Error::io("write the end of a segment", error))
     }
 
     /// Closes the file, which is called `name` now.

@@ -272,7 +272,7 @@ impl SealedWriter {
                 self.attempt_rotation(time);
                 continue;
             }
-            match self.chain.append(&block) {
+            match self.chain.append(block) {
                 Ok(()) => {
                     lines.advance(bytes);
                     if let Some(head) = self.chain.take_begun() {
