@@ -506,7 +506,7 @@ mod tests {
         files.iter().map(checked).collect()
     }
 
-    /// Everybody can name a chain in a header, and sign that with a key of his own.
+    /// Everybody can name a chain in a header, and sign it with another key.
     #[test]
     fn promise_47_a_forged_header_explains_no_missing_head() {
         let recipients = Recipients::parse(Key::generate().1).unwrap();

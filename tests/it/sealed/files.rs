@@ -370,7 +370,7 @@ fn fresh_bytes(directory: &Path) -> Vec<[u8; 16]> {
 #[allow(unsafe_code)]
 fn promise_48_clones_of_a_process_never_seal_with_one_key() {
     use crate::support::process::{Running, child_command, is_child};
-    // Other tests hold the locks of `tracing` now and then, and a forked child would wait for them for ever.
+    // Other tests hold the locks of `tracing` now and then, and a forked child would hang on them.
     if !is_child() {
         Running::start(child_command(this_test!())).finish();
         return;

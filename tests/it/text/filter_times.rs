@@ -87,7 +87,7 @@ fn an_appender_has_no_filter_to_reset() {
 #[cfg(unix)]
 #[test]
 fn promise_21_a_forked_child_reverts_what_its_parent_has_set_for_a_time() {
-    // Other tests hold the locks of `tracing` now and then, and a forked child would wait for them for ever.
+    // Other tests hold the locks of `tracing` now and then, and a forked child would hang on them.
     if !is_child() {
         Running::start(child_command(this_test!())).finish();
         return;
