@@ -10,7 +10,13 @@ mod collect;
 mod commands;
 #[cfg(all(unix, feature = "control"))]
 mod control;
+#[cfg(feature = "find")]
+mod entry;
 mod escape;
+#[cfg(any(feature = "collect", feature = "find"))]
+mod loggers;
+#[cfg(any(feature = "collect", feature = "find"))]
+mod nearest;
 mod once;
 mod report;
 #[cfg(feature = "sealed")]

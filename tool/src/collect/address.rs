@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use spanline::Error;
 
-use super::nearest::unknown;
+use crate::nearest::unknown;
 
 /// What a sender's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

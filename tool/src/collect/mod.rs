@@ -29,7 +29,6 @@ mod http;
 mod kernel_drops;
 mod limits;
 mod listener;
-mod nearest;
 mod outputs;
 mod parse;
 mod patience;

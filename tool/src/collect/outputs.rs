@@ -11,8 +11,8 @@ use spanline::{Builder, ByteSize, Error, Guard, Output, Overflow, RollingFile, S
 use tracing_subscriber::Registry;
 
 use super::limits::Limits;
-use super::nearest::unknown;
 use super::reporter::Reporter;
+use crate::nearest::unknown;
 
 /// The memory of an output's queue. Batches of all senders fit, because each is flushed before the next.
 const QUEUE_BYTES: u64 = 64 << 20;

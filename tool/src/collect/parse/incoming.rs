@@ -5,7 +5,7 @@ use spanline::record::{Relayed, SpanId, Timestamp, TraceId};
 use tracing::Level;
 
 use super::field::Field;
-use super::level::LineLevel;
+use crate::loggers::LineLevel;
 
 /// A record as a sender gave it.
 #[derive(Clone, Debug, PartialEq)]

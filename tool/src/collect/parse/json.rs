@@ -15,15 +15,14 @@ use std::borrow::Cow;
 use chrono::{Local, TimeZone};
 use spanline::record::{SpanId, Timestamp, TraceId};
 
-use super::dialect::Dialect;
 use super::field::Field;
 use super::incoming::Incoming;
-use super::level::LineLevel;
 use super::otlp_json;
 use super::refused::Refused;
 use super::sent_error::SentError;
 use super::text::{Json, Tree};
-use super::time::{self, Time};
+use crate::loggers::time::{self, Time};
+use crate::loggers::{Dialect, LineLevel};
 
 /// Reads a line, or the body of a `length32` frame: one JSON object in UTF-8. White space around it does not count, nor does
 /// a byte order mark.

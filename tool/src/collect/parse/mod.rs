@@ -8,11 +8,9 @@
 //!
 //! Time is linear in the size of the input, and memory is bounded by a multiple of it. Nesting is bounded.
 
-mod dialect;
 mod field;
 mod incoming;
 mod json;
-mod level;
 mod old_syslog;
 mod otlp;
 mod otlp_json;
@@ -21,7 +19,6 @@ mod refused;
 mod sent_error;
 mod syslog;
 mod text;
-mod time;
 mod wire;
 
 #[cfg(test)]

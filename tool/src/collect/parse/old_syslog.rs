@@ -10,7 +10,7 @@ use spanline::record::Timestamp;
 use super::field::Field;
 use super::incoming::Incoming;
 use super::syslog::put;
-use super::time;
+use crate::loggers::time;
 
 const NANOS: i64 = 1_000_000_000;
 

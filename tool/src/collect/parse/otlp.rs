@@ -10,9 +10,9 @@ use spanline::record::{SpanId, Timestamp, TraceId};
 
 use super::field::Field;
 use super::incoming::Incoming;
-use super::level::LineLevel;
 use super::refused::Refused;
 use super::text::Tree;
+use crate::loggers::LineLevel;
 
 /// The most records of a request.
 const MAX_RECORDS: usize = 100_000;

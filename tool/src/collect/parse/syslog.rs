@@ -16,9 +16,8 @@ use spanline::record::{SpanId, Timestamp, TraceId};
 
 use super::field::Field;
 use super::incoming::Incoming;
-use super::level::{LineLevel, Numbers};
 use super::old_syslog;
-use super::time;
+use crate::loggers::{LineLevel, Numbers, time};
 
 /// Reads a message, without its frame.
 pub(crate) fn syslog(message: &[u8], now: Timestamp) -> Incoming {

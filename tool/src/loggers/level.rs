@@ -3,11 +3,12 @@
 //! The names are those of the library's schemas and their synonyms: syslog's keywords (RFC 5424), Python's `logging`,
 //! Serilog, zap, log4j and `java.util.logging`.
 
+#[cfg(feature = "collect")]
 use tracing::Level;
 
-/// The level of a line. The library has the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineLevel {
+/// The level of a line, least severe first. The library has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LineLevel {
     Trace,
     Debug,
     Info,
@@ -22,7 +23,7 @@ pub(super) enum LineLevel {
 
 /// How a number stands for a level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Numbers {
+pub(crate) enum Numbers {
     /// Not at all: the same number means different levels in different loggers.
     #[default]
     Unknown,
@@ -36,7 +37,7 @@ pub(super) enum Numbers {
 
 impl LineLevel {
     /// Returns the level that has a name, in any case.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         // Longer than all names below.
         if name.len() > 16 {
             return None;
@@ -57,7 +58,7 @@ impl LineLevel {
     }
 
     /// Returns the level that a number stands for. A number between two levels is not read.
-    pub(super) fn numbered(number: &str, numbers: Numbers) -> Option<Self> {
+    pub(crate) fn numbered(number: &str, numbers: Numbers) -> Option<Self> {
         let number: u8 = number.parse().ok()?;
         Some(match (numbers, number) {
             (Numbers::Bunyan, 10) => Self::Trace,
@@ -76,7 +77,8 @@ impl LineLevel {
     }
 
     /// Returns the level of OpenTelemetry's severity, and whether the number says no more than that.
-    pub(super) fn of_otel(number: u64) -> Option<(Self, bool)> {
+    #[cfg(feature = "collect")]
+    pub(crate) fn of_otel(number: u64) -> Option<(Self, bool)> {
         Some(match number {
             1..=4 => (Self::Trace, number == 1),
             5..=8 => (Self::Debug, number == 5),
@@ -92,7 +94,8 @@ impl LineLevel {
     }
 
     /// Returns the nearest level of `tracing`.
-    pub(super) fn tracing(self) -> Level {
+    #[cfg(feature = "collect")]
+    pub(crate) fn tracing(self) -> Level {
         match self {
             Self::Trace => Level::TRACE,
             Self::Debug => Level::DEBUG,
@@ -103,14 +106,37 @@ impl LineLevel {
     }
 
     /// Returns the name of a level that `tracing` lacks.
-    pub(super) fn name(self) -> Option<&'static str> {
+    #[cfg(feature = "collect")]
+    pub(crate) fn name(self) -> Option<&'static str> {
+        (self.tracing().as_str() != self.as_str()).then_some(self.as_str())
+    }
+
+    #[cfg(feature = "find")]
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warn,
+        Self::Error,
+        Self::Critical,
+        Self::Alert,
+        Self::Fatal,
+        Self::Emergency,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Self::Notice => Some("NOTICE"),
-            Self::Critical => Some("CRITICAL"),
-            Self::Alert => Some("ALERT"),
-            Self::Fatal => Some("FATAL"),
-            Self::Emergency => Some("EMERGENCY"),
-            _ => None,
+            Self::Trace => "TRACE",
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Notice => "NOTICE",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+            Self::Alert => "ALERT",
+            Self::Fatal => "FATAL",
+            Self::Emergency => "EMERGENCY",
         }
     }
 }
@@ -128,7 +154,7 @@ mod tests {
         assert_eq!(LineLevel::numbered("20", Numbers::Python), Some(LineLevel::Info));
         assert_eq!(LineLevel::numbered("20", Numbers::Unknown), None);
         assert_eq!(LineLevel::numbered("35", Numbers::Python), None);
-        assert_eq!(LineLevel::of_otel(22), Some((LineLevel::Fatal, false)));
-        assert_eq!(LineLevel::of_otel(0), None);
+        #[cfg(feature = "collect")]
+        assert_eq!((LineLevel::of_otel(22), LineLevel::of_otel(0)), (Some((LineLevel::Fatal, false)), None));
     }
 }

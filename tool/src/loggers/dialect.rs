@@ -12,45 +12,45 @@ use super::level::Numbers;
 /// Where a line has what. A key is that of a member, or `object>key` for one inside an object of [`Dialect::objects`].
 /// Of several keys, the first one that can be read counts.
 #[derive(Debug)]
-pub(super) struct Dialect {
+pub(crate) struct Dialect {
     /// A line is of the dialect if it has all keys of one of these.
     marks: &'static [&'static [&'static str]],
     /// Whether a line is of the dialect only if its `level` is a number.
     has_numbers_only: bool,
-    pub(super) keys: Keys,
-    pub(super) numbers: Numbers,
+    pub(crate) keys: Keys,
+    pub(crate) numbers: Numbers,
     /// Whether ids of traces and spans may be decimal.
-    pub(super) has_decimal_ids: bool,
+    pub(crate) has_decimal_ids: bool,
     /// Objects whose members are members of the line.
-    pub(super) objects: &'static [Object],
+    pub(crate) objects: &'static [Object],
     /// Members with the service's name once more.
-    pub(super) repeats_service: &'static [&'static str],
+    pub(crate) repeats_service: &'static [&'static str],
     /// Members that only name the format, with their values.
-    pub(super) constants: &'static [(&'static str, &'static str)],
+    pub(crate) constants: &'static [(&'static str, &'static str)],
     /// A mark of users' fields, which is not part of their names.
-    pub(super) prefix: &'static str,
+    pub(crate) prefix: &'static str,
 }
 
 /// The keys of each part of a record.
 #[derive(Debug)]
-pub(super) struct Keys {
-    pub(super) time: &'static [&'static str],
-    pub(super) level: &'static [&'static str],
-    pub(super) message: &'static [&'static str],
-    pub(super) target: &'static [&'static str],
-    pub(super) service: &'static [&'static str],
-    pub(super) trace: &'static [&'static str],
-    pub(super) span: &'static [&'static str],
+pub(crate) struct Keys {
+    pub(crate) time: &'static [&'static str],
+    pub(crate) level: &'static [&'static str],
+    pub(crate) message: &'static [&'static str],
+    pub(crate) target: &'static [&'static str],
+    pub(crate) service: &'static [&'static str],
+    pub(crate) trace: &'static [&'static str],
+    pub(crate) span: &'static [&'static str],
     /// Other keys for what is the field `request_id`.
-    pub(super) request: &'static [&'static str],
+    pub(crate) request: &'static [&'static str],
 }
 
 /// An object whose members are members of the line.
 #[derive(Debug)]
-pub(super) struct Object {
-    pub(super) key: &'static str,
+pub(crate) struct Object {
+    pub(crate) key: &'static str,
     /// Whether the object's key is a part of their names.
-    pub(super) is_named: bool,
+    pub(crate) is_named: bool,
 }
 
 const fn plain(key: &'static str) -> Object {
@@ -89,6 +89,9 @@ const ANY: Dialect = Dialect {
     constants: &[],
     prefix: "",
 };
+
+/// The dialect of lines that are of no other.
+pub(crate) static UNKNOWN: Dialect = ANY;
 
 /// The dialects.
 #[rustfmt::skip]
@@ -336,15 +339,28 @@ const NODE: Keys = Keys {
 };
 
 impl Dialect {
-    /// Returns the dialect of a line: the one whose marks are complete first, because users' fields come last. `place`: that
-    /// of a key among the line's members. `has_number`: whether its `level` is a number.
-    pub(super) fn of(place: impl Fn(&str) -> Option<usize>, has_number: bool) -> &'static Self {
+    /// Returns the dialect of lines that no mark tells from others.
+    pub(crate) const fn of_keys(keys: Keys, numbers: Numbers) -> Self {
+        Self { keys, numbers, objects: &[], ..ANY }
+    }
+
+    /// Returns the dialect of a line, or [`ANY`]. See [`find`](Self::find).
+    #[cfg(feature = "collect")]
+    pub(crate) fn of(place: impl Fn(&str) -> Option<usize>, has_number: bool) -> &'static Self {
+        Self::find(place, has_number).map_or(&UNKNOWN, |(_, dialect)| dialect)
+    }
+
+    /// Finds the dialect of a line: the one whose marks are complete first, because users' fields come last. Returns also the
+    /// place of its last mark: the keys up to there decide.
+    ///
+    /// `place`: that of a key among the line's members. `has_number`: whether its `level` is a number.
+    pub(crate) fn find(place: impl Fn(&str) -> Option<usize>, has_number: bool) -> Option<(usize, &'static Self)> {
         let complete =
             |marks: &&[&str]| marks.iter().map(|mark| place(mark)).try_fold(0, |last, at| Some(at?.max(last)));
         let found = DIALECTS.iter().filter(|dialect| has_number || !dialect.has_numbers_only).filter_map(|dialect| {
             let first = dialect.marks.iter().filter_map(complete).min()?;
             Some((first, dialect))
         });
-        found.min_by_key(|(first, _)| *first).map_or(&ANY, |(_, dialect)| dialect)
+        found.min_by_key(|(first, _)| *first)
     }
 }

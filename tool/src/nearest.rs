@@ -1,7 +1,7 @@
 //! What a mistyped word may have meant.
 
 /// Returns the error's text about a word that is not among `names`.
-pub(super) fn unknown(what: &str, word: &str, names: &[&str]) -> String {
+pub(crate) fn unknown(what: &str, word: &str, names: &[&str]) -> String {
     let near = names.iter().map(|name| (distance(word, name), *name)).min().filter(|(far, _)| *far <= 2);
     let hint = near.map_or("; ".to_owned(), |(_, name)| format!("; did you mean `{name}`? "));
     format!("unknown {what} `{}`{hint}expected one of: {}", shown(word), names.join(", "))

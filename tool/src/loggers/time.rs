@@ -9,16 +9,17 @@ const NANOS: i64 = 1_000_000_000;
 
 /// A time that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Time {
-    pub(super) at: Timestamp,
+pub(crate) struct Time {
+    pub(crate) at: Timestamp,
     /// Whether the text says no more, and nothing had to be assumed. Otherwise it stays a field.
-    pub(super) is_exact: bool,
+    #[cfg_attr(not(feature = "collect"), expect(dead_code, reason = "only relayed lines keep the text"))]
+    pub(crate) is_exact: bool,
 }
 
 /// Reads a date and a time of day. Without an offset, the zone is that of this machine, and the time is not exact.
 ///
 /// ISO 8601's basic offset (`+0100`) and its comma are read too, and a space in place of the `T`.
-pub(super) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
+pub(crate) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
     let (naive, rest) = date_and_time(text)?;
     let (nanos, is_exact, rest) = fraction(rest)?;
     let (seconds, is_exact) = match rest.trim_start_matches(' ') {
@@ -31,7 +32,7 @@ pub(super) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
 }
 
 /// Returns the seconds since 1970 of a local time. In the hour that does not exist, the clock was not changed yet.
-pub(super) fn in_zone<Z: TimeZone>(naive: NaiveDateTime, zone: &Z) -> i64 {
+pub(crate) fn in_zone<Z: TimeZone>(naive: NaiveDateTime, zone: &Z) -> i64 {
     match zone.from_local_datetime(&naive).earliest() {
         Some(time) => time.timestamp(),
         None => {
@@ -58,7 +59,7 @@ fn date_and_time(text: &str) -> Option<(NaiveDateTime, &str)> {
 }
 
 /// Reads `10:15:38`. The second 60 is the one that follows 59.
-pub(super) fn time_of_day(date: NaiveDate, text: &str) -> Option<NaiveDateTime> {
+pub(crate) fn time_of_day(date: NaiveDate, text: &str) -> Option<NaiveDateTime> {
     let number = |range: Range<usize>| number(text.get(range)?);
     let is_form = text.len() == 8 && text.get(2..3) == Some(":") && text.get(5..6) == Some(":");
     let (hour, minute, second) = (number(0..2)?, number(3..5)?, number(6..8)?);
@@ -72,7 +73,7 @@ fn number(digits: &str) -> Option<u32> {
 }
 
 /// Reads the part of a second, if there is one; returns its nanoseconds, whether it has no finer part, and what is behind it.
-pub(super) fn fraction(text: &str) -> Option<(i64, bool, &str)> {
+pub(crate) fn fraction(text: &str) -> Option<(i64, bool, &str)> {
     let Some(digits) = text.strip_prefix(['.', ',']) else { return Some((0, true, text)) };
     let end = digits.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
     let (digits, rest) = digits.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())?;
@@ -102,7 +103,7 @@ fn offset_seconds(text: &str) -> Option<i64> {
 /// Reads a number since 1970: of seconds, milliseconds, microseconds or nanoseconds, by its size.
 ///
 /// Seconds are read until the year 5138, which in milliseconds is the year 1973.
-pub(super) fn of_number(text: &str) -> Option<Time> {
+pub(crate) fn of_number(text: &str) -> Option<Time> {
     let (mantissa, exponent) = decimal(text)?;
     let whole = scaled(mantissa, exponent)?.0.unsigned_abs();
     let unit = match whole {

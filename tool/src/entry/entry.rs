@@ -1,0 +1,183 @@
+//! One line: what its members say, whatever the logger.
+
+use std::borrow::Cow;
+
+use chrono::Local;
+
+use super::member::Member;
+use super::parser::Form;
+use super::path::nested;
+use super::value::{Shape, Value};
+use crate::loggers::{Dialect, LineLevel, time};
+
+/// A part of the view that is a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Service,
+    Target,
+    Message,
+    Request,
+    Trace,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 5] = [Self::Service, Self::Target, Self::Message, Self::Request, Self::Trace];
+
+    /// Returns its name in filters and in output.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Target => "target",
+            Self::Message => "message",
+            Self::Request => "request_id",
+            Self::Trace => "trace_id",
+        }
+    }
+}
+
+/// Where a value is: the number of a member, and the key in it if it is an object.
+pub(super) type Place = (usize, &'static str);
+
+/// A line and its members.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'e> {
+    pub(super) line: &'e [u8],
+    pub(super) form: Form,
+    pub(super) dialect: &'static Dialect,
+    pub(super) members: &'e [Member],
+}
+
+impl<'e> Entry<'e> {
+    /// Returns the line without its newline.
+    pub(crate) fn line(&self) -> &'e [u8] {
+        self.line
+    }
+
+    /// Returns whether the line was recognised; all others are plain text, or broken.
+    pub(crate) fn is_record(&self) -> bool {
+        self.form.is_record()
+    }
+
+    pub(super) fn dialect(&self) -> &'static Dialect {
+        self.dialect
+    }
+
+    /// Returns the member with a key. The last of equal keys wins.
+    pub(super) fn member(&self, key: &str) -> Option<Value<'e>> {
+        self.members
+            .iter()
+            .rfind(|member| member.key(self.line) == key.as_bytes())
+            .map(|member| member.value(self.line))
+    }
+
+    /// Returns the time in nanoseconds since 1970.
+    pub(crate) fn time(&self) -> Option<i64> {
+        self.read_time().map(|(_, nanos)| nanos)
+    }
+
+    pub(crate) fn level(&self) -> Option<LineLevel> {
+        self.read_level().map(|(_, level)| level)
+    }
+
+    /// Returns a part of the view that is a text. One that is empty is not there.
+    pub(crate) fn part(&self, part: Part) -> Option<Value<'e>> {
+        self.read_part(part).map(|(_, value)| value)
+    }
+
+    /// Returns the trace's id: Google's without the project, and Datadog's decimal numbers as hex digits.
+    pub(crate) fn trace_id(&self) -> Option<Cow<'e, str>> {
+        let value = self.part(Part::Trace)?;
+        let text = value.shown();
+        if self.dialect.has_decimal_ids
+            && let Some(low) = text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Some(Cow::Owned(format!("{low:032x}")));
+        }
+        match text.strip_prefix("projects/").and_then(|name| name.split_once("/traces/")) {
+            Some((_, id)) => Some(Cow::Owned(id.to_owned())),
+            None => Some(text),
+        }
+    }
+
+    /// Returns the text of a part as people and filters see it.
+    pub(crate) fn text(&self, part: Part) -> Option<Cow<'e, str>> {
+        match part {
+            Part::Trace => self.trace_id(),
+            part => self.part(part).map(Value::shown),
+        }
+    }
+
+    pub(super) fn read_time(&self) -> Option<(Place, i64)> {
+        self.first(self.dialect.keys.time, read_time).or_else(|| self.first(&["instant"], read_instant))
+    }
+
+    pub(super) fn read_level(&self) -> Option<(Place, LineLevel)> {
+        self.first(self.dialect.keys.level, |value| read_level(value, self.dialect))
+    }
+
+    pub(super) fn read_part(&self, part: Part) -> Option<(Place, Value<'e>)> {
+        let keys = &self.dialect.keys;
+        let name = |value: Value<'e>| value.text().filter(|text| !text.is_empty()).map(|_| value);
+        match part {
+            Part::Service => self.first(keys.service, name),
+            Part::Target => self.first(keys.target, name),
+            Part::Message => self.first(keys.message, |value| value.text().map(|_| value)),
+            Part::Request => self.first(&REQUEST_IDS, id).or_else(|| self.first(keys.request, id)),
+            Part::Trace => self.first(keys.trace, id),
+        }
+    }
+
+    /// Returns the first value under the keys that can be read.
+    fn first<T>(&self, keys: &[&'static str], read: impl Fn(Value<'e>) -> Option<T>) -> Option<(Place, T)> {
+        keys.iter().find_map(|key| {
+            let (outer, inner) = key.split_once('>').unwrap_or((key, ""));
+            let is_it = |member: &Member| member.key(self.line) == outer.as_bytes();
+            let number = self.members.iter().rposition(is_it)?;
+            let value = self.members.get(number)?.value(self.line);
+            let value = if inner.is_empty() { value } else { nested(value, inner)? };
+            Some(((number, inner), read(value)?))
+        })
+    }
+}
+
+/// Where a request's id is: the library's field, in the objects that the dialects have, and in the innermost span of
+/// `tracing_subscriber`.
+const REQUEST_IDS: [&str; 6] =
+    ["request_id", "fields>request_id", "labels>request_id", "event>request_id", "_request_id", "span>request_id"];
+
+/// Takes a text or a number for an id.
+fn id(value: Value<'_>) -> Option<Value<'_>> {
+    let is_empty = value.text().map_or_else(|| value.number().is_none(), |text| text.is_empty());
+    (!is_empty).then_some(value)
+}
+
+/// Reads a time: a number, a text of a number, a date, or Loguru's object with one.
+fn read_time(value: Value<'_>) -> Option<i64> {
+    let read = match value.text() {
+        Some(text) => time::of_text(&text, &Local).or_else(|| time::of_number(&text)),
+        None if value.is_object() => time::of_text(&nested(value, "repr")?.text()?, &Local),
+        None => time::of_number(str::from_utf8(value.bytes()).ok()?),
+    };
+    read.map(|time| time.at.as_nanos())
+}
+
+/// Reads Log4j's time.
+fn read_instant(value: Value<'_>) -> Option<i64> {
+    let number = |name| -> Option<i64> { str::from_utf8(nested(value, name)?.bytes()).ok()?.parse().ok() };
+    number("epochSecond")?.checked_mul(1_000_000_000)?.checked_add(number("nanoOfSecond").unwrap_or(0))
+}
+
+/// Reads a level: a name, a number, or Loguru's object with a name.
+fn read_level(value: Value<'_>, dialect: &Dialect) -> Option<LineLevel> {
+    let bytes = str::from_utf8(value.bytes()).ok();
+    if value.shape() == Shape::Priority {
+        let severity = bytes?.parse::<u8>().ok()? % 8;
+        return LineLevel::numbered(&severity.to_string(), dialect.numbers);
+    }
+    match value.text() {
+        // The journal's numbers are texts.
+        Some(name) => LineLevel::named(&name).or_else(|| LineLevel::numbered(&name, dialect.numbers)),
+        None if value.is_object() => LineLevel::named(&nested(value, "name")?.text()?),
+        None => LineLevel::numbered(bytes?, dialect.numbers),
+    }
+}

@@ -1,0 +1,96 @@
+//! The fields of an entry: all that the view does not name.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::entry::{Entry, Part, Place};
+use super::member::json_key;
+use super::value::Value;
+
+/// A field, under the name that its program gave it.
+#[derive(Debug)]
+pub(crate) struct Field<'e> {
+    pub(crate) name: Cow<'e, str>,
+    pub(crate) value: Value<'e>,
+}
+
+impl<'e> Entry<'e> {
+    /// Returns the fields in the order of the line, each name once: the last of equal ones wins. A field with a name of the
+    /// view is called `fields.` and its name.
+    pub(crate) fn fields(&self) -> Vec<Field<'e>> {
+        let (time, level) = (self.read_time(), self.read_level());
+        let parts = Part::ALL.map(|part| self.read_part(part));
+        let mut used: Vec<Place> = parts.iter().flatten().map(|(place, _)| *place).collect();
+        used.extend(time.iter().map(|(place, _)| *place).chain(level.iter().map(|(place, _)| *place)));
+        let mut taken: Vec<&'static str> = Vec::new();
+        taken.extend(time.map(|_| "time").into_iter().chain(level.map(|_| "level")));
+        taken.extend(Part::ALL.iter().zip(&parts).filter(|(_, found)| found.is_some()).map(|(part, _)| part.name()));
+        let mut fields = Unique::new(taken);
+        for (number, member) in self.members.iter().enumerate() {
+            let key = match member.key(self.line) {
+                key if used.contains(&(number, "")) || self.is_redundant(key, member.value(self.line)) => continue,
+                key => String::from_utf8_lossy(key),
+            };
+            let value = member.value(self.line);
+            let object = self.dialect.objects.iter().find(|object| object.key == key);
+            // An empty one would vanish.
+            let Some(object) = object.filter(|_| value.members().next().is_some()) else {
+                fields.put(self.name_of(key), value);
+                continue;
+            };
+            for (inner, value) in value.members() {
+                let is_used = |(of, key): &Place| *of == number && !key.is_empty() && json_key(inner) == *key;
+                if !used.iter().any(is_used) {
+                    let inner = json_key(inner);
+                    let name = if object.is_named { format!("{}.{inner}", object.key).into() } else { inner };
+                    fields.put(name, value);
+                }
+            }
+        }
+        fields.all
+    }
+
+    /// Returns the name of the field that a member is.
+    fn name_of(&self, key: Cow<'e, str>) -> Cow<'e, str> {
+        if self.dialect.keys.span.iter().any(|span| *span == key) {
+            return Cow::Borrowed("span_id");
+        }
+        match key.strip_prefix(self.dialect.prefix).filter(|name| !name.is_empty() && name.len() < key.len()) {
+            Some(name) => Cow::Owned(name.to_owned()),
+            None => key,
+        }
+    }
+
+    /// Returns whether a member says nothing that the view does not.
+    fn is_redundant(&self, key: &[u8], value: Value<'e>) -> bool {
+        let is = |name: &str| name.as_bytes() == key;
+        let repeats = self.dialect.repeats_service.iter().any(|name| is(name));
+        repeats && self.text(Part::Service).is_some_and(|service| value.text().is_some_and(|text| text == service))
+            || self.dialect.constants.iter().any(|(name, constant)| is(name) && value.bytes() == constant.as_bytes())
+    }
+}
+
+/// Fields with different names.
+struct Unique<'e> {
+    taken: Vec<&'static str>,
+    all: Vec<Field<'e>>,
+    places: HashMap<Cow<'e, str>, usize>,
+}
+
+impl<'e> Unique<'e> {
+    fn new(taken: Vec<&'static str>) -> Self {
+        Self { taken, all: Vec::new(), places: HashMap::new() }
+    }
+
+    fn put(&mut self, name: Cow<'e, str>, value: Value<'e>) {
+        let is_taken = self.taken.iter().any(|taken| *taken == name);
+        let name = if is_taken { Cow::Owned(format!("fields.{name}")) } else { name };
+        match self.places.get(&name).and_then(|place| self.all.get_mut(*place)) {
+            Some(field) => field.value = value,
+            None => {
+                self.places.insert(name.clone(), self.all.len());
+                self.all.push(Field { name, value });
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The lines of logs as entries: one view of what loggers of many kinds write.
+//!
+//! ```text
+//! line ─► Parser ─► members (places in the line) ─► Entry ─► time, level, message, …, fields
+//! ```
+//!
+//! 1. [`Parser`] recognises the form of each line. The lines of a file decide how the ambiguous ones after them are read.
+//! 2. [`Walk`] finds the members of a JSON line; [`logfmt`], [`syslog`] and [`pipe`] those of other forms. All of them are
+//!    places in the line: nothing is copied or decoded until somebody asks for it.
+//! 3. [`Entry`] knows which member is the time, the level and so on, as the [dialect](crate::loggers) of the line says.
+//!
+//! Input is data only. No input makes this panic, and time is linear in the length of a line.
+
+mod entry;
+mod fields;
+mod logfmt;
+mod member;
+mod number;
+mod otel;
+mod parser;
+mod path;
+mod pipe;
+mod syslog;
+mod text_forms;
+mod value;
+mod walk;
+
+pub(crate) use entry::{Entry, Part};
+pub(crate) use fields::Field;
+pub(crate) use number::Number;
+pub(crate) use parser::{Form, Parser};
+pub(crate) use path::Path;
+pub(crate) use value::{Scalar, Value};
+pub(crate) use walk::{Kind, Walk};

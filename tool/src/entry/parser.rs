@@ -1,0 +1,174 @@
+//! Recognises the form of each line.
+
+use std::mem;
+
+use super::entry::Entry;
+use super::member::{Key, Member};
+use super::text_forms::{self, TEXT};
+use super::value::Shape;
+use super::walk::{Kind, Walk};
+use super::{logfmt, otel, pipe, syslog};
+use crate::loggers::{Dialect, UNKNOWN};
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A JSON object.
+    Json,
+    /// `key=value` pairs.
+    Logfmt,
+    /// A message of RFC 5424.
+    Syslog,
+    /// `epoch-seconds | level | message | service | trace`.
+    Pipe,
+    /// Anything else.
+    Text,
+    /// The beginning of one of these forms, but not all of it.
+    Broken,
+}
+
+impl Form {
+    pub(crate) fn is_record(self) -> bool {
+        !matches!(self, Self::Text | Self::Broken)
+    }
+}
+
+/// Reads the lines of one file.
+///
+/// JSON and syslog are recognised by each line alone. A line of text is read as the records before it were, if it can be.
+#[derive(Debug)]
+pub(crate) struct Parser {
+    members: Vec<Member>,
+    form: Form,
+    dialect: &'static Dialect,
+    /// The form of the last record.
+    settled: Form,
+    known: Known,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self {
+            members: Vec::with_capacity(32),
+            form: Form::Text,
+            dialect: &TEXT,
+            settled: Form::Text,
+            known: Known::default(),
+        }
+    }
+}
+
+impl Parser {
+    /// Reads a line without its newline. [`entry`](Self::entry) returns what it says.
+    pub(crate) fn read(&mut self, line: &[u8]) {
+        self.members.clear();
+        let start = line.strip_prefix(BOM).map_or(0, |_| BOM.len());
+        let text = line.get(start..).unwrap_or_default();
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+        self.form = match first {
+            Some(b'{') => self.read_json(line, start),
+            Some(b'<') if self.read_text(line, Form::Syslog) => Form::Syslog,
+            _ => self.read_text_form(line),
+        };
+        if self.form.is_record() {
+            self.settled = self.form;
+        } else {
+            self.members.clear();
+            self.members.push(Member::named("message", Shape::Plain, 0..line.len()));
+            self.dialect = &TEXT;
+        }
+    }
+
+    /// Returns what the line says that was read last. `line`: the same bytes.
+    pub(crate) fn entry<'e>(&'e self, line: &'e [u8]) -> Entry<'e> {
+        Entry { line, form: self.form, dialect: self.dialect, members: &self.members }
+    }
+
+    fn read_json(&mut self, line: &[u8], start: usize) -> Form {
+        let mut walk = Walk::new(line.get(start..).unwrap_or_default());
+        for found in walk.by_ref() {
+            let key = Key::of_json(line, found.key.start + start..found.key.end + start);
+            let value = found.value.start + start..found.value.end + start;
+            self.members.push(Member { key, shape: Shape::Json(found.kind), value });
+        }
+        if !walk.is_whole() {
+            return Form::Broken;
+        }
+        match otel::read(line, &mut self.members) {
+            Some(dialect) => self.dialect = dialect,
+            None => self.dialect = self.known.dialect(line, &self.members),
+        }
+        Form::Json
+    }
+
+    /// Tries the form of the lines before first.
+    fn read_text_form(&mut self, line: &[u8]) -> Form {
+        let forms = [self.settled, Form::Pipe, Form::Logfmt];
+        if let Some(form) = forms.into_iter().find(|form| self.read_text(line, *form)) {
+            return form;
+        }
+        // What is behind the first part tells a broken line from plain text in other files.
+        let is_broken = pipe::begins(line) || self.settled == Form::Pipe && !line.trim_ascii().is_empty();
+        if is_broken { Form::Broken } else { Form::Text }
+    }
+
+    fn read_text(&mut self, line: &[u8], form: Form) -> bool {
+        self.members.clear();
+        let is_settled = self.settled == form;
+        let dialect = match form {
+            Form::Logfmt => logfmt::read(line, &mut self.members, is_settled).then_some(&text_forms::LOGFMT),
+            Form::Syslog => syslog::read(line, &mut self.members).map(|()| &text_forms::SYSLOG),
+            Form::Pipe => pipe::read(line, &mut self.members).map(|()| &text_forms::PIPE),
+            Form::Json | Form::Text | Form::Broken => None,
+        };
+        self.dialect = dialect.unwrap_or(self.dialect);
+        dialect.is_some()
+    }
+}
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The dialect of the last JSON line that was recognised. The lines of a file are alike, and the first keys decide.
+#[derive(Debug, Default)]
+struct Known {
+    dialect: Option<&'static Dialect>,
+    has_number: bool,
+    /// The keys up to the last mark, each behind a quote.
+    keys: Vec<u8>,
+}
+
+impl Known {
+    fn dialect(&mut self, line: &[u8], members: &[Member]) -> &'static Dialect {
+        let place = |name: &str| members.iter().position(|member| member.key(line) == name.as_bytes());
+        let level = members.iter().rfind(|member| member.key(line) == b"level");
+        let has_number = level.is_some_and(|level| level.shape == Shape::Json(Kind::Number));
+        if let Some(dialect) = self.dialect.filter(|_| has_number == self.has_number && self.begin(line, members)) {
+            return dialect;
+        }
+        match Dialect::find(place, has_number) {
+            Some((last, dialect)) => {
+                let mut keys = mem::take(&mut self.keys);
+                keys.clear();
+                for member in members.iter().take(last + 1) {
+                    keys.push(b'"');
+                    keys.extend_from_slice(member.key(line));
+                }
+                *self = Self { dialect: Some(dialect), has_number, keys };
+                dialect
+            }
+            None => &UNKNOWN,
+        }
+    }
+
+    /// Returns whether the line begins with the known keys.
+    fn begin(&self, line: &[u8], members: &[Member]) -> bool {
+        let mut rest = self.keys.as_slice();
+        for member in members {
+            let Some(keys) = rest.strip_prefix(b"\"").and_then(|keys| keys.strip_prefix(member.key(line))) else {
+                return rest.is_empty();
+            };
+            rest = keys;
+        }
+        rest.is_empty()
+    }
+}

@@ -1,0 +1,162 @@
+//! A value of a line, as its bytes.
+
+use std::borrow::Cow;
+
+use super::number::Number;
+use super::walk::{Kind, Walk};
+use crate::loggers::string;
+
+/// How the bytes of a value stand for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Json(Kind),
+    /// A text as it is.
+    Plain,
+    /// What logfmt has without quotes: a number, `true`, `false`, or else a text.
+    Bare,
+    /// A parameter of syslog, where a backslash escapes a quote, a backslash and a bracket.
+    Parameter,
+    /// Syslog's priority, eight times the facility plus the severity.
+    Priority,
+}
+
+/// A value of a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'e> {
+    shape: Shape,
+    bytes: &'e [u8],
+}
+
+/// A value, decoded.
+#[derive(Debug)]
+pub(crate) enum Scalar<'e> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Cow<'e, str>),
+    /// An object or an array: its JSON.
+    Nested(Cow<'e, str>),
+}
+
+impl<'e> Value<'e> {
+    pub(super) fn new(shape: Shape, bytes: &'e [u8]) -> Self {
+        Self { shape, bytes }
+    }
+
+    pub(super) fn shape(self) -> Shape {
+        self.shape
+    }
+
+    /// Returns the bytes in the line, with the quotes of a JSON string.
+    pub(crate) fn bytes(self) -> &'e [u8] {
+        self.bytes
+    }
+
+    pub(crate) fn is_object(self) -> bool {
+        self.shape == Shape::Json(Kind::Object)
+    }
+
+    /// Returns the text, if it is one.
+    pub(crate) fn text(self) -> Option<Cow<'e, str>> {
+        match self.shape {
+            Shape::Json(Kind::Text) => Some(match String::from_utf8_lossy(self.bytes) {
+                Cow::Borrowed(json) => string(json),
+                Cow::Owned(json) => Cow::Owned(string(&json).into_owned()),
+            }),
+            Shape::Bare if self.bare().is_some() => None,
+            Shape::Plain | Shape::Bare => Some(String::from_utf8_lossy(self.bytes)),
+            Shape::Parameter => Some(parameter(self.bytes)),
+            Shape::Json(_) | Shape::Priority => None,
+        }
+    }
+
+    /// Returns the text, or what stands in the line for any other value.
+    pub(crate) fn shown(self) -> Cow<'e, str> {
+        self.text().unwrap_or_else(|| String::from_utf8_lossy(self.bytes))
+    }
+
+    pub(crate) fn scalar(self) -> Scalar<'e> {
+        if let Some(text) = self.text() {
+            return Scalar::Text(text);
+        }
+        match self.kind() {
+            Kind::Null => Scalar::Null,
+            Kind::True => Scalar::Bool(true),
+            Kind::False => Scalar::Bool(false),
+            Kind::Number => match Number::of(self.bytes) {
+                Some(number) => Scalar::Number(number),
+                None => Scalar::Text(self.shown()),
+            },
+            Kind::Text | Kind::Object | Kind::Array => Scalar::Nested(self.shown()),
+        }
+    }
+
+    /// Returns the number, also one that a text is.
+    pub(crate) fn number(self) -> Option<Number> {
+        match self.shape {
+            Shape::Json(Kind::Text) => Number::of(self.text()?.as_bytes()),
+            _ => Number::of(self.bytes),
+        }
+    }
+
+    /// Returns the members of an object; none for anything else.
+    pub(crate) fn members(self) -> impl Iterator<Item = (&'e [u8], Value<'e>)> {
+        let bytes = if self.is_object() { self.bytes } else { b"" };
+        Walk::new(bytes).map(move |found| {
+            let slice = |range| bytes.get(range).unwrap_or_default();
+            (slice(found.key), Self { shape: Shape::Json(found.kind), bytes: slice(found.value) })
+        })
+    }
+
+    /// Appends the value as JSON.
+    pub(crate) fn put_json(self, out: &mut String) {
+        let raw = String::from_utf8_lossy(self.bytes);
+        match self.text() {
+            Some(text) if self.shape != Shape::Json(Kind::Text) => put_string(out, &text),
+            // The text was checked, but half of a surrogate pair is not for all readers.
+            Some(text) if raw.contains("\\u") => put_string(out, &text),
+            _ => out.push_str(&raw),
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self.shape {
+            Shape::Json(kind) => kind,
+            Shape::Priority => Kind::Number,
+            Shape::Bare => self.bare().unwrap_or(Kind::Text),
+            Shape::Plain | Shape::Parameter => Kind::Text,
+        }
+    }
+
+    /// Returns what a value without quotes is if it is no text.
+    fn bare(self) -> Option<Kind> {
+        match self.bytes {
+            b"true" => Some(Kind::True),
+            b"false" => Some(Kind::False),
+            number => Number::of(number).map(|_| Kind::Number),
+        }
+    }
+}
+
+/// Appends a text as a JSON string.
+pub(crate) fn put_string(out: &mut String, text: &str) {
+    // A text is always written.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+/// Returns the text of a parameter. A backslash in front of other characters is itself.
+fn parameter(bytes: &[u8]) -> Cow<'_, str> {
+    let raw = String::from_utf8_lossy(bytes);
+    if !raw.contains('\\') {
+        return raw;
+    }
+    let mut text = String::with_capacity(raw.len());
+    let mut chars = raw.chars().peekable();
+    while let Some(char) = chars.next() {
+        match chars.next_if(|next| char == '\\' && matches!(next, '"' | '\\' | ']')) {
+            Some(escaped) => text.push(escaped),
+            None => text.push(char),
+        }
+    }
+    Cow::Owned(text)
+}

@@ -1,0 +1,12 @@
+//! What loggers write: under which keys their lines have what, how levels are spelled, and how times are.
+//!
+//! `collect` reads what other programs send with it, and `find` what they have written to files.
+
+mod dialect;
+mod level;
+mod string;
+pub(crate) mod time;
+
+pub(crate) use dialect::{Dialect, Keys, UNKNOWN};
+pub(crate) use level::{LineLevel, Numbers};
+pub(crate) use string::string;
