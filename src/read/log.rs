@@ -102,14 +102,26 @@ impl Log {
     }
 
     /// Returns the path of the active file of the log that it belongs to, also for one closed segment.
-    #[cfg(feature = "sealed")]
     pub fn active_path(&self) -> PathBuf {
-        let child = self.path.file_name().and_then(OsStr::to_str).and_then(SegmentNames::of_writer);
-        match (&self.files, child) {
-            (Files::Closed(names, ..), _) => self.path.with_file_name(names.active()),
-            (Files::All(_), Some(names)) => self.path.with_file_name(names.active()),
-            _ => self.path.clone(),
-        }
+        let names = match &self.files {
+            Files::Closed(names, ..) => Some(names.active().to_owned()),
+            Files::All(_) => self.active_of_child(),
+            Files::Dated(_) | Files::Single(_) => None,
+        };
+        names.map_or_else(|| self.path.clone(), |name| self.path.with_file_name(name))
+    }
+
+    /// Returns the name of the active file that a forked process writes beside.
+    #[cfg(feature = "sealed")]
+    fn active_of_child(&self) -> Option<String> {
+        let names = SegmentNames::of_writer(self.path.file_name().and_then(OsStr::to_str)?)?;
+        Some(names.active().to_owned())
+    }
+
+    /// Only processes that seal write beside each other.
+    #[cfg(not(feature = "sealed"))]
+    fn active_of_child(&self) -> Option<String> {
+        None
     }
 
     /// Lists the segments in the order they were written: the closed ones, then the active file.

@@ -29,7 +29,7 @@ pub(crate) fn escaped_text(text: &str) -> String {
 }
 
 /// Returns JSON with the same characters escaped as JSON has it.
-#[cfg(any(feature = "collect", feature = "sealed", all(unix, feature = "control")))]
+#[cfg(any(feature = "collect", feature = "find", feature = "sealed", all(unix, feature = "control")))]
 pub(crate) fn escaped_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for char in json.chars() {
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(escaped_text("größe 日志 \\ \"x\" 👩‍💻"), "größe 日志 \\ \"x\" 👩‍💻");
     }
 
-    #[cfg(any(feature = "collect", feature = "sealed", all(unix, feature = "control")))]
+    #[cfg(any(feature = "collect", feature = "find", feature = "sealed", all(unix, feature = "control")))]
     #[test]
     fn escaped_json_has_the_same_meaning() {
         let value = serde_json::json!({ "problem": "\x1b[2J\n\u{7f}\u{9b}\u{202e}\u{2028} größe \\ \"x\"" });

@@ -13,14 +13,20 @@ mod control;
 #[cfg(feature = "find")]
 mod entry;
 mod escape;
+#[cfg(feature = "find")]
+mod inputs;
 #[cfg(any(feature = "collect", feature = "find"))]
 mod loggers;
 #[cfg(any(feature = "collect", feature = "find"))]
 mod nearest;
 mod once;
+#[cfg(feature = "find")]
+mod query;
 mod report;
 #[cfg(feature = "sealed")]
 mod sealed;
+#[cfg(feature = "find")]
+mod show;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;

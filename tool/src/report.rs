@@ -43,14 +43,14 @@ impl Report {
     }
 
     /// Tells what is not output and no failure.
-    #[cfg(feature = "sealed")]
+    #[cfg(any(feature = "find", feature = "sealed"))]
     #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn note(&self, message: &str) {
         let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
     }
 
     /// Notes a failure that the output shows.
-    #[cfg(any(feature = "sealed", all(unix, feature = "control")))]
+    #[cfg(any(feature = "find", feature = "sealed", all(unix, feature = "control")))]
     pub(crate) fn fail(&mut self) {
         self.has_failed = true;
     }

@@ -5,6 +5,8 @@ mod cat;
 mod collect;
 #[cfg(feature = "config")]
 mod config;
+#[cfg(feature = "find")]
+mod find;
 #[cfg(all(unix, feature = "control"))]
 mod flush;
 #[cfg(feature = "sealed")]
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Collect(collect::Args),
     #[cfg(feature = "config")]
     Config(config::Args),
+    #[cfg(feature = "find")]
+    Find(Box<find::Args>),
     #[cfg(all(unix, feature = "control"))]
     Flush(flush::Args),
     #[cfg(feature = "sealed")]
@@ -78,6 +82,8 @@ impl Command {
             Self::Collect(args) => collect::run(&args, report),
             #[cfg(feature = "config")]
             Self::Config(args) => config::run(&args, output, report),
+            #[cfg(feature = "find")]
+            Self::Find(args) => find::run(*args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Flush(args) => flush::run(&args, output, report),
             #[cfg(feature = "sealed")]

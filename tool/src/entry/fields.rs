@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::entry::{Entry, Part, Place};
 use super::member::json_key;
 use super::value::Value;
+use super::view::{Entry, Part, Place};
 
 /// A field, under the name that its program gave it.
 #[derive(Debug)]

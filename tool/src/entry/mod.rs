@@ -11,7 +11,6 @@
 //!
 //! Input is data only. No input makes this panic, and time is linear in the length of a line.
 
-mod entry;
 mod fields;
 mod logfmt;
 mod member;
@@ -23,12 +22,12 @@ mod pipe;
 mod syslog;
 mod text_forms;
 mod value;
+mod view;
 mod walk;
 
-pub(crate) use entry::{Entry, Part};
 pub(crate) use fields::Field;
 pub(crate) use number::Number;
 pub(crate) use parser::{Form, Parser};
 pub(crate) use path::Path;
-pub(crate) use value::{Scalar, Value};
-pub(crate) use walk::{Kind, Walk};
+pub(crate) use value::{Scalar, Value, put_string};
+pub(crate) use view::{Entry, Part};

@@ -112,5 +112,5 @@ fn only(line: &[u8], array: Range<usize>) -> Option<Range<usize>> {
 
 /// Returns the values of an array.
 fn items(line: &[u8], array: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    super::walk::items(line, array)
+    super::walk::items(line, array).map(|(_, value)| value)
 }

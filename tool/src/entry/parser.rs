@@ -2,10 +2,10 @@
 
 use std::mem;
 
-use super::entry::Entry;
 use super::member::{Key, Member};
 use super::text_forms::{self, TEXT};
 use super::value::Shape;
+use super::view::Entry;
 use super::walk::{Kind, Walk};
 use super::{logfmt, otel, pipe, syslog};
 use crate::loggers::{Dialect, UNKNOWN};

@@ -1,8 +1,7 @@
 //! The value that a dotted path leads to.
 
-use super::entry::{Entry, Part};
-use super::member::is_key;
 use super::value::Value;
+use super::view::{Entry, Part};
 
 /// The name of a field, `labels.user_id` or `log.level`.
 ///
@@ -23,6 +22,22 @@ impl Path {
         Part::ALL.into_iter().find(|part| part.name() == self.0)
     }
 
+    /// Returns whether this is a name of the view.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.0 == name
+    }
+
+    /// Returns whether this is the message, which every line has.
+    pub(crate) fn is_message(&self) -> bool {
+        self.is(Part::Message.name())
+    }
+
+    /// Returns whether an entry has it.
+    pub(crate) fn is_in(&self, entry: &Entry<'_>) -> bool {
+        let is_viewed = self.is("level") && entry.level().is_some() || self.is("time") && entry.time().is_some();
+        is_viewed || self.value(entry).is_some()
+    }
+
     /// Returns the value in an entry: that of the view, a member of the line, or one of an object whose members are fields.
     pub(crate) fn value<'e>(&self, entry: &Entry<'e>) -> Option<Value<'e>> {
         let part = self.part().and_then(|part| entry.part(part));
@@ -34,7 +49,7 @@ fn in_entry<'e>(entry: &Entry<'e>, path: &str) -> Option<Value<'e>> {
     let top = |name: &str| entry.member(name);
     let in_objects = || {
         let mut objects = entry.dialect().objects.iter().filter(|object| !object.is_named);
-        objects.find_map(|object| resolve(path, &|name| nested(entry.member(object.key)?, name)))
+        objects.find_map(|object| resolve(path, &|name| entry.member(object.key)?.member(name)))
     };
     let prefix = entry.dialect().prefix;
     let with_prefix = || (!prefix.is_empty()).then(|| entry.member(&format!("{prefix}{path}")))?;
@@ -49,11 +64,6 @@ fn resolve<'e>(path: &str, member: &dyn Fn(&str) -> Option<Value<'e>>) -> Option
     path.rmatch_indices('.').find_map(|(dot, _)| {
         let (object, rest) = (path.get(..dot)?, path.get(dot + 1..)?);
         let object = member(object).filter(|value| value.is_object())?;
-        resolve(rest, &|name| nested(object, name))
+        resolve(rest, &|name| object.member(name))
     })
-}
-
-/// Returns the member of an object. The last of equal keys wins.
-pub(super) fn nested<'e>(object: Value<'e>, name: &str) -> Option<Value<'e>> {
-    object.members().filter(|(key, _)| is_key(key, name)).last().map(|(_, value)| value)
 }

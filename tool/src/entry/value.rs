@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::member::is_key;
 use super::number::Number;
-use super::walk::{Kind, Walk};
+use super::walk::{Kind, Walk, items};
 use crate::loggers::string;
 
 /// How the bytes of a value stand for it.
@@ -106,6 +107,18 @@ impl<'e> Value<'e> {
             let slice = |range| bytes.get(range).unwrap_or_default();
             (slice(found.key), Self { shape: Shape::Json(found.kind), bytes: slice(found.value) })
         })
+    }
+
+    /// Returns the member of an object. The last of equal keys wins.
+    pub(crate) fn member(self, name: &str) -> Option<Self> {
+        self.members().filter(|(key, _)| is_key(key, name)).last().map(|(_, value)| value)
+    }
+
+    /// Returns the values of an array; none for anything else.
+    pub(crate) fn items(self) -> impl Iterator<Item = Self> {
+        let bytes = if self.shape == Shape::Json(Kind::Array) { self.bytes } else { b"" };
+        items(bytes, 0..bytes.len())
+            .map(move |(kind, value)| Self { shape: Shape::Json(kind), bytes: bytes.get(value).unwrap_or_default() })
     }
 
     /// Appends the value as JSON.

@@ -112,14 +112,14 @@ pub(super) fn json_string_end(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Returns the places of the values of an array at a place; none for anything else.
-pub(super) fn items(bytes: &[u8], array: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn items(bytes: &[u8], array: Range<usize>) -> impl Iterator<Item = (Kind, Range<usize>)> {
     let json = Json { bytes: bytes.get(..array.end).unwrap_or_default(), has_controls: true };
     let mut next = json.expect(array.start, b'[');
     std::iter::from_fn(move || {
         let start = json.space_end(next?);
-        let (_, end) = json.value_end(start)?;
+        let (kind, end) = json.value_end(start)?;
         next = json.expect(json.space_end(end), b',');
-        Some(start..end)
+        Some((kind, start..end))
     })
 }
 

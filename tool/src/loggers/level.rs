@@ -111,20 +111,12 @@ impl LineLevel {
         (self.tracing().as_str() != self.as_str()).then_some(self.as_str())
     }
 
+    /// The names of all levels, as people type them.
     #[cfg(feature = "find")]
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Trace,
-        Self::Debug,
-        Self::Info,
-        Self::Notice,
-        Self::Warn,
-        Self::Error,
-        Self::Critical,
-        Self::Alert,
-        Self::Fatal,
-        Self::Emergency,
-    ];
+    pub(crate) const NAMES: [&str; 10] =
+        ["trace", "debug", "info", "notice", "warn", "error", "critical", "alert", "fatal", "emergency"];
 
+    /// Returns the name in capitals.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Trace => "TRACE",
@@ -150,6 +142,10 @@ mod tests {
         assert_eq!(LineLevel::named("Warning"), Some(LineLevel::Warn));
         assert_eq!(LineLevel::named("INFO"), Some(LineLevel::Info));
         assert_eq!(LineLevel::named("loud"), None);
+        #[cfg(feature = "find")]
+        assert!(
+            LineLevel::NAMES.iter().all(|name| LineLevel::named(name).unwrap().as_str().eq_ignore_ascii_case(name))
+        );
         assert_eq!(LineLevel::numbered("20", Numbers::Bunyan), Some(LineLevel::Debug));
         assert_eq!(LineLevel::numbered("20", Numbers::Python), Some(LineLevel::Info));
         assert_eq!(LineLevel::numbered("20", Numbers::Unknown), None);

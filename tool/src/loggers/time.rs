@@ -12,7 +12,6 @@ const NANOS: i64 = 1_000_000_000;
 pub(crate) struct Time {
     pub(crate) at: Timestamp,
     /// Whether the text says no more, and nothing had to be assumed. Otherwise it stays a field.
-    #[cfg_attr(not(feature = "collect"), expect(dead_code, reason = "only relayed lines keep the text"))]
     pub(crate) is_exact: bool,
 }
 

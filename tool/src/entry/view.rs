@@ -6,7 +6,6 @@ use chrono::Local;
 
 use super::member::Member;
 use super::parser::Form;
-use super::path::nested;
 use super::value::{Shape, Value};
 use crate::loggers::{Dialect, LineLevel, time};
 
@@ -53,6 +52,10 @@ impl<'e> Entry<'e> {
         self.line
     }
 
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
     /// Returns whether the line was recognised; all others are plain text, or broken.
     pub(crate) fn is_record(&self) -> bool {
         self.form.is_record()
@@ -73,6 +76,11 @@ impl<'e> Entry<'e> {
     /// Returns the time in nanoseconds since 1970.
     pub(crate) fn time(&self) -> Option<i64> {
         self.read_time().map(|(_, nanos)| nanos)
+    }
+
+    /// Returns the time as the line has it.
+    pub(crate) fn time_text(&self) -> Option<Cow<'e, str>> {
+        self.first(self.dialect.keys.time, |value| read_time(value).map(|_| value.shown())).map(|(_, text)| text)
     }
 
     pub(crate) fn level(&self) -> Option<LineLevel> {
@@ -134,7 +142,7 @@ impl<'e> Entry<'e> {
             let is_it = |member: &Member| member.key(self.line) == outer.as_bytes();
             let number = self.members.iter().rposition(is_it)?;
             let value = self.members.get(number)?.value(self.line);
-            let value = if inner.is_empty() { value } else { nested(value, inner)? };
+            let value = if inner.is_empty() { value } else { value.member(inner)? };
             Some(((number, inner), read(value)?))
         })
     }
@@ -155,7 +163,7 @@ fn id(value: Value<'_>) -> Option<Value<'_>> {
 fn read_time(value: Value<'_>) -> Option<i64> {
     let read = match value.text() {
         Some(text) => time::of_text(&text, &Local).or_else(|| time::of_number(&text)),
-        None if value.is_object() => time::of_text(&nested(value, "repr")?.text()?, &Local),
+        None if value.is_object() => time::of_text(&value.member("repr")?.text()?, &Local),
         None => time::of_number(str::from_utf8(value.bytes()).ok()?),
     };
     read.map(|time| time.at.as_nanos())
@@ -163,7 +171,7 @@ fn read_time(value: Value<'_>) -> Option<i64> {
 
 /// Reads Log4j's time.
 fn read_instant(value: Value<'_>) -> Option<i64> {
-    let number = |name| -> Option<i64> { str::from_utf8(nested(value, name)?.bytes()).ok()?.parse().ok() };
+    let number = |name| -> Option<i64> { str::from_utf8(value.member(name)?.bytes()).ok()?.parse().ok() };
     number("epochSecond")?.checked_mul(1_000_000_000)?.checked_add(number("nanoOfSecond").unwrap_or(0))
 }
 
@@ -177,7 +185,7 @@ fn read_level(value: Value<'_>, dialect: &Dialect) -> Option<LineLevel> {
     match value.text() {
         // The journal's numbers are texts.
         Some(name) => LineLevel::named(&name).or_else(|| LineLevel::numbered(&name, dialect.numbers)),
-        None if value.is_object() => LineLevel::named(&nested(value, "name")?.text()?),
+        None if value.is_object() => LineLevel::named(&value.member("name")?.text()?),
         None => LineLevel::numbered(bytes?, dialect.numbers),
     }
 }

@@ -1,0 +1,71 @@
+//! The lines of several logs, by time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::source::Source;
+use crate::entry::Entry;
+use crate::report::Report;
+
+/// Merges sources. Lines of the same time come in the order of the sources.
+pub(crate) struct Merged {
+    sources: Vec<Source>,
+    /// The places of the lines that are next, and the numbers of their sources.
+    next: BinaryHeap<Reverse<(i64, usize)>>,
+    /// The source of the line that was returned last.
+    current: usize,
+    is_begun: bool,
+}
+
+impl Merged {
+    pub(crate) fn new(sources: Vec<Source>) -> Self {
+        let next = BinaryHeap::with_capacity(sources.len());
+        Self { sources, next, current: 0, is_begun: false }
+    }
+
+    /// Returns whether there are several logs.
+    pub(crate) fn are_several(&self) -> bool {
+        self.sources.len() > 1
+    }
+
+    /// Returns whether the next line can be read at once.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self.sources.get(self.current).filter(|_| self.is_begun) {
+            Some(source) => source.is_ready(),
+            None => self.sources.iter().all(Source::is_ready),
+        }
+    }
+
+    /// Goes to the next line, and reports what cannot be read. Returns false after the last one.
+    pub(crate) fn advance(&mut self, report: &mut Report) -> bool {
+        if let [source] = self.sources.as_mut_slice() {
+            return source.advance(report);
+        }
+        if self.is_begun {
+            self.read(self.current, report);
+        } else {
+            self.is_begun = true;
+            (0..self.sources.len()).for_each(|number| self.read(number, report));
+        }
+        match self.next.pop() {
+            Some(Reverse((_, number))) => {
+                self.current = number;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Returns the line that was reached; `None` before the first.
+    pub(crate) fn entry(&self) -> Option<Entry<'_>> {
+        self.sources.get(self.current).map(Source::entry)
+    }
+
+    fn read(&mut self, number: usize, report: &mut Report) {
+        if let Some(source) = self.sources.get_mut(number)
+            && source.advance(report)
+        {
+            self.next.push(Reverse((source.place(), number)));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Where lines come from: logs, directories of logs, and stdin, merged by time.
+//!
+//! A [`Source`](source::Source) is one log: its segments in order, or stdin. [`Merged`] returns the lines of all sources.
+//! A source keeps its one buffer, and its lines stay in their order. So a line without a time stays behind the line before it.
+
+mod merged;
+mod paths;
+mod source;
+mod stdin;
+
+pub(crate) use merged::Merged;
+pub(crate) use paths::sources;

@@ -1,0 +1,70 @@
+//! The logs that paths lead to.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use spanline::read::{self, Lines, Log};
+
+use super::source::Source;
+use crate::escape::escaped;
+use crate::once::Once;
+use crate::report::Report;
+
+/// Returns the logs at the paths, those in directories there, and stdin for `-`. Without a path: stdin if something is
+/// passed to it, else the logs of the working directory. What cannot be listed is reported.
+pub(crate) fn sources(paths: &[PathBuf], report: &mut Report) -> Vec<Source> {
+    let default = [PathBuf::from(if is_passed() { "-" } else { "." })];
+    let paths = if paths.is_empty() { &default } else { paths };
+    let mut sources = Vec::new();
+    let mut logs: Vec<(PathBuf, Vec<read::Segment>)> = Vec::new();
+    let mut once = Once::default();
+    for path in paths {
+        if path == Path::new("-") {
+            sources.push(Source::stdin());
+            continue;
+        }
+        for log in logs_at(path, report) {
+            let mut segments = report.check(log.segments()).unwrap_or_default();
+            segments.retain(|segment| once.is_first(segment));
+            let active = log.active_path();
+            // `logs/*` names all files of a log.
+            match logs.iter_mut().find(|(known, _)| *known == active) {
+                Some((_, known)) => known.append(&mut segments),
+                None => logs.push((active, segments)),
+            }
+        }
+    }
+    sources.extend(logs.into_iter().map(|(_, segments)| Source::log(Lines::new(segments))));
+    sources
+}
+
+/// Returns the log at `path`, or the logs in the directory there.
+fn logs_at(path: &Path, report: &mut Report) -> Vec<Log> {
+    if !path.is_dir() {
+        return report.check(Log::open(path)).into_iter().collect();
+    }
+    let logs = report.check(read::logs(path));
+    if logs.as_ref().is_some_and(Vec::is_empty) {
+        let advice = "pass the path of a log whose name does not end in .log";
+        report.failure(&format!("list {}: found no log in this directory; {advice}", escaped(path)));
+    }
+    logs.unwrap_or_default()
+}
+
+/// Returns whether stdin is a pipe, a socket or a file.
+#[cfg(unix)]
+fn is_passed() -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileTypeExt;
+
+    let stdin = io::stdin();
+    let kind = stdin.as_fd().try_clone_to_owned().and_then(|stdin| std::fs::File::from(stdin).metadata());
+    let is_input = |kind: std::fs::FileType| kind.is_fifo() || kind.is_socket() || kind.is_file();
+    !stdin.is_terminal() && kind.is_ok_and(|metadata| is_input(metadata.file_type()))
+}
+
+/// Returns whether stdin is no terminal.
+#[cfg(not(unix))]
+fn is_passed() -> bool {
+    !io::stdin().is_terminal()
+}

@@ -1,0 +1,86 @@
+//! One log, or stdin: its lines in order.
+
+use spanline::read::Lines;
+
+use super::stdin::StdinLines;
+use crate::entry::{Entry, Parser};
+use crate::report::Report;
+
+/// The lines of one log, one at a time.
+pub(crate) struct Source {
+    lines: Feed,
+    /// The line that was read last.
+    line: Vec<u8>,
+    parser: Parser,
+    /// The time of the last line that has one, in nanoseconds since 1970.
+    time: i64,
+}
+
+enum Feed {
+    Log(Box<Lines>),
+    Stdin(StdinLines),
+}
+
+impl Source {
+    pub(super) fn log(lines: Lines) -> Self {
+        Self::new(Feed::Log(Box::new(lines)))
+    }
+
+    pub(super) fn stdin() -> Self {
+        Self::new(Feed::Stdin(StdinLines::new()))
+    }
+
+    fn new(lines: Feed) -> Self {
+        Self { lines, line: Vec::new(), parser: Parser::default(), time: i64::MIN }
+    }
+
+    /// Goes to the next line. Reports what cannot be read before it. Returns false at the end.
+    pub(super) fn advance(&mut self, report: &mut Report) -> bool {
+        loop {
+            let read = match &mut self.lines {
+                Feed::Log(lines) => match lines.next_line() {
+                    Ok(Some(line)) => {
+                        self.line.clear();
+                        self.line.extend_from_slice(line);
+                        Ok(true)
+                    }
+                    Ok(None) => Ok(false),
+                    Err(error) => {
+                        report.check::<(), _>(Err(error));
+                        continue;
+                    }
+                },
+                Feed::Stdin(stdin) => stdin.read(&mut self.line),
+            };
+            match read {
+                Ok(true) => {
+                    self.parser.read(&self.line);
+                    return true;
+                }
+                Ok(false) => return false,
+                Err(why) => report.failure(&why),
+            }
+        }
+    }
+
+    /// Returns whether the next line can be read at once.
+    pub(super) fn is_ready(&self) -> bool {
+        match &self.lines {
+            Feed::Log(_) => true,
+            Feed::Stdin(stdin) => stdin.is_ready(),
+        }
+    }
+
+    /// Returns the line that was read last.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        self.parser.entry(&self.line)
+    }
+
+    /// Returns where the line belongs: at its time, or behind the line before.
+    pub(super) fn place(&mut self) -> i64 {
+        if let Some(time) = self.entry().time() {
+            self.time = time;
+        }
+        self.time
+    }
+}

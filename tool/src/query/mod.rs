@@ -1,0 +1,25 @@
+//! What a user looks for: the language of `--where`, times such as `today 14:00`, and the filter of all options together.
+//!
+//! ```text
+//! text ─► tokens ─► parse ─► Expression ─┐
+//! options ───────────────────────────────┴─► Filter ─► does it match an entry?
+//! ```
+//!
+//! `docs/tool.md` describes the language. A mistake names its column, what was expected and what to write instead.
+//!
+//! A comparison with a field that an entry lacks is false, whatever the operator. Nesting is bounded, regular expressions
+//! take linear time, and nothing here panics.
+
+mod compare;
+mod expression;
+mod filter;
+mod mistake;
+mod parse;
+mod tokens;
+mod when;
+
+pub(crate) use expression::Expression;
+pub(crate) use filter::{Filter, grep};
+pub(crate) use mistake::Mistake;
+pub(crate) use parse::parse;
+pub(crate) use when::when;

@@ -1,0 +1,14 @@
+//! How entries are printed: as their lines, as JSON or logfmt, or for people.
+//!
+//! [`Printer`] decides what is printed, with the lines around it; a file for each [`Format`] decides how. Except in
+//! [`Format::Raw`], nothing that a line has controls a terminal.
+
+mod around;
+mod json;
+mod logfmt;
+mod paint;
+mod pretty;
+mod printer;
+
+pub(crate) use paint::ColorChoice;
+pub(crate) use printer::{Format, Printer};

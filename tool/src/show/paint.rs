@@ -1,0 +1,72 @@
+//! Colours, where they are wanted.
+
+use std::env;
+use std::fmt::Write;
+
+use clap::ValueEnum;
+
+use crate::loggers::LineLevel;
+
+/// Whether output has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColorChoice {
+    /// Returns whether there are colours. `is_terminal`: whether stdout is one.
+    pub(crate) fn paint(self, is_terminal: bool) -> Paint {
+        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Paint {
+            is_on: match self {
+                Self::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
+                Self::Always => true,
+                Self::Never => false,
+            },
+        }
+    }
+}
+
+/// Writes texts in colours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Paint {
+    is_on: bool,
+}
+
+/// What a text is, which gives it a colour.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ink {
+    Faint,
+    Name,
+    Level(LineLevel),
+}
+
+impl Ink {
+    /// Returns the parameters of the terminal's `SGR` control.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Faint | Self::Level(LineLevel::Trace) => "2",
+            Self::Name => "36",
+            Self::Level(LineLevel::Debug) => "34",
+            Self::Level(LineLevel::Info | LineLevel::Notice) => "32",
+            Self::Level(LineLevel::Warn) => "33",
+            Self::Level(LineLevel::Error) => "31",
+            Self::Level(_) => "1;31",
+        }
+    }
+}
+
+impl Paint {
+    pub(super) fn put(self, out: &mut String, ink: Ink, text: &str) {
+        if self.is_on {
+            let _ = write!(out, "\x1b[{}m{text}\x1b[0m", ink.code());
+        } else {
+            out.push_str(text);
+        }
+    }
+}

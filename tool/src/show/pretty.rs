@@ -1,0 +1,174 @@
+//! Entries for people: a line for each, and lines below it for errors and long texts.
+//!
+//! ```text
+//! 2026-11-20 10:15:38.123456 ERROR orders::db  order lost  user_id=42 request_id=r-1
+//!     error: connection refused (DbError)
+//!       caused by: timed out
+//! ```
+
+use std::borrow::Cow;
+
+use chrono::Local;
+use spanline::record::Timestamp;
+
+use super::logfmt::put_text;
+use super::paint::{Ink, Paint};
+use crate::entry::{Entry, Field, Part, Value};
+use crate::escape::{escaped_json, escaped_text};
+
+/// The names under which loggers have an error as an object.
+const ERRORS: [&str; 4] = ["error", "err", "exception", "fields.error"];
+
+/// Writes entries with aligned columns.
+#[derive(Debug)]
+pub(super) struct Pretty {
+    paint: Paint,
+    /// Whether the lines of several logs are mixed, so that each needs its service.
+    are_several: bool,
+    service: Column,
+    target: Column,
+    message: Column,
+}
+
+/// A column, as wide as the widest text in it so far.
+#[derive(Debug)]
+struct Column {
+    width: usize,
+    /// Wider texts do not count.
+    max_width: usize,
+}
+
+impl Column {
+    const fn new(max_width: usize) -> Self {
+        Self { width: 0, max_width }
+    }
+
+    /// Returns the spaces behind a text that is in the column.
+    fn padding(&mut self, text: &str) -> String {
+        let width = text.chars().count();
+        if width <= self.max_width {
+            self.width = self.width.max(width);
+        }
+        " ".repeat(self.width.saturating_sub(width))
+    }
+}
+
+impl Pretty {
+    pub(super) fn new(paint: Paint, are_several: bool) -> Self {
+        Self { paint, are_several, service: Column::new(16), target: Column::new(28), message: Column::new(40) }
+    }
+
+    /// Writes an entry to the empty `out`, without its last newline.
+    pub(super) fn put(&mut self, out: &mut String, entry: &Entry<'_>) {
+        let message = entry.text(Part::Message).unwrap_or_default();
+        let message = escaped_text(message.trim_end_matches('\r'));
+        if !entry.is_record() {
+            out.push_str(&message);
+            return;
+        }
+        let fields = entry.fields();
+        let (below, beside): (Vec<_>, Vec<_>) = fields.iter().partition(|field| is_below(field));
+        self.put_head(out, entry);
+        out.push_str(&message);
+        let mut pairs = String::new();
+        for field in beside {
+            self.put_pair(&mut pairs, &field.name, &shown(field.value));
+        }
+        for part in [Part::Service, Part::Request, Part::Trace] {
+            if let Some(text) = entry.text(part).filter(|_| part != Part::Service || !self.are_several) {
+                self.put_pair(&mut pairs, part.name(), &quoted(&text));
+            }
+        }
+        let padding = self.message.padding(&message);
+        if !pairs.is_empty() {
+            out.push_str(&padding);
+            out.push(' ');
+            out.push_str(&pairs);
+        }
+        below.into_iter().for_each(|field| self.put_below(out, field));
+    }
+
+    /// Writes what is left of the message.
+    fn put_head(&mut self, out: &mut String, entry: &Entry<'_>) {
+        if let Some(time) = entry.time() {
+            let time = Timestamp::from_nanos(time).to_datetime().with_timezone(&Local);
+            self.paint.put(out, Ink::Faint, &time.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
+            out.push(' ');
+        }
+        match entry.level() {
+            Some(level) => self.paint.put(out, Ink::Level(level), &format!("{:5}", level.as_str())),
+            None => out.push_str("     "),
+        }
+        out.push(' ');
+        let service = entry.text(Part::Service).filter(|_| self.are_several);
+        let target = entry.text(Part::Target);
+        for (column, text) in [(&mut self.service, service), (&mut self.target, target)] {
+            let text = escaped_text(&text.unwrap_or_default());
+            let padding = column.padding(&text);
+            if column.width > 0 {
+                self.paint.put(out, Ink::Faint, &text);
+                out.push_str(&padding);
+                out.push_str("  ");
+            }
+        }
+    }
+
+    fn put_pair(&self, out: &mut String, name: &str, text: &str) {
+        out.push(' ');
+        self.paint.put(out, Ink::Name, &format!("{}=", quoted(name)));
+        out.push_str(text);
+    }
+
+    /// Writes a field in lines of its own.
+    fn put_below(&self, out: &mut String, field: &Field<'_>) {
+        if !ERRORS.contains(&&*field.name) || !field.value.is_object() {
+            self.put_lines(out, &field.name, &field.value.shown());
+            return;
+        }
+        let member = |name: &str| field.value.member(name).map(Value::shown);
+        let kind = ["type", "name"].into_iter().find_map(member).map(|kind| format!(" ({kind})"));
+        let message = format!("{}{}", member("message").unwrap_or_default(), kind.unwrap_or_default());
+        self.put_lines(out, &field.name, &message);
+        for cause in field.value.member("chain").into_iter().flat_map(Value::items) {
+            out.push_str("\n      caused by: ");
+            out.push_str(&escaped_text(&cause.shown()));
+        }
+        for stack in ["stack", "stack_trace", "backtrace"] {
+            if let Some(text) = member(stack) {
+                self.put_lines(out, stack, &text);
+            }
+        }
+    }
+
+    /// Writes a name, and each line of a text.
+    fn put_lines(&self, out: &mut String, name: &str, text: &str) {
+        out.push_str("\n    ");
+        self.paint.put(out, Ink::Name, &format!("{}:", escaped_text(name)));
+        let is_one = !text.trim_end().contains('\n');
+        for line in text.trim_end().lines() {
+            out.push_str(if is_one { " " } else { "\n      " });
+            out.push_str(&escaped_text(line));
+        }
+    }
+}
+
+/// Returns whether a field needs lines of its own: an error, or a text of several lines.
+fn is_below(field: &Field<'_>) -> bool {
+    let is_error =
+        || ERRORS.contains(&&*field.name) && field.value.is_object() && field.value.member("message").is_some();
+    is_error() || field.value.text().is_some_and(|text| text.trim_end().contains('\n'))
+}
+
+fn shown(value: Value<'_>) -> Cow<'_, str> {
+    match value.text() {
+        Some(text) => Cow::Owned(quoted(&text)),
+        None => Cow::Owned(escaped_json(&value.shown())),
+    }
+}
+
+/// Returns a text in quotes if it needs them, and safe for a terminal.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    put_text(&mut quoted, text);
+    escaped_json(&quoted)
+}
