@@ -25,6 +25,9 @@ mod value;
 mod view;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use fields::Field;
 pub(crate) use number::Number;
 pub(crate) use parser::{Form, Parser};

@@ -18,7 +18,7 @@ static DIALECT: Dialect = Dialect::of_keys(
         service: &["service.name"],
         trace: &["traceId"],
         span: &["spanId"],
-        request: &["requestId"],
+        request: &[],
     },
     Numbers::Unknown,
 );

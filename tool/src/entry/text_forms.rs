@@ -29,7 +29,7 @@ pub(super) static LOGFMT: Dialect = Dialect::of_keys(
         service: &["service", "service.name", "service_name", "app"],
         trace: &["trace_id", "traceId", "traceID", "trace.id"],
         span: &["span_id", "spanId", "spanID", "span.id"],
-        request: &["requestId", "requestID", "req_id", "reqId"],
+        request: NONE,
     },
     Numbers::Unknown,
 );

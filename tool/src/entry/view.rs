@@ -131,7 +131,10 @@ impl<'e> Entry<'e> {
             Part::Target => self.first(keys.target, name),
             Part::Message => self.first(keys.message, |value| value.text().map(|_| value)),
             Part::Request => self.first(&REQUEST_IDS, id).or_else(|| self.first(keys.request, id)),
-            Part::Trace => self.first(keys.trace, id),
+            Part::Trace => {
+                let (first, others) = keys.trace.split_at_checked(1).unwrap_or_default();
+                self.first(first, id).or_else(|| self.first(others, digits))
+            }
         }
     }
 
@@ -157,6 +160,12 @@ const REQUEST_IDS: [&str; 6] =
 fn id(value: Value<'_>) -> Option<Value<'_>> {
     let is_empty = value.text().map_or_else(|| value.number().is_none(), |text| text.is_empty());
     (!is_empty).then_some(value)
+}
+
+/// Takes digits for an id, and no other text: under these keys, it may be a field of the program.
+fn digits(value: Value<'_>) -> Option<Value<'_>> {
+    let is_digit = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    id(value).filter(|value| value.shown().bytes().all(is_digit))
 }
 
 /// Reads a time: a number, a text of a number, a date, or Loguru's object with one.

@@ -18,6 +18,9 @@ mod parse;
 mod tokens;
 mod when;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use expression::Expression;
 pub(crate) use filter::{Filter, grep};
 pub(crate) use mistake::Mistake;

@@ -53,17 +53,20 @@ const FOREIGN: [(&str, &str); 6] = [("=~", "~"), ("<>", "!="), ("&&", "and"), ("
 /// Takes an expression apart. The last token is [`Kind::End`].
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Mistake> {
     let mut tokens = Vec::new();
-    let mut rest = text;
+    let (mut rest, mut column) = (text, 1);
     loop {
-        rest = rest.trim_start();
-        let column = text.chars().count() - rest.chars().count() + 1;
+        let (space, trimmed) = rest.split_at(rest.len() - rest.trim_start().len());
+        column += space.chars().count();
+        rest = trimmed;
         let Some(first) = rest.chars().next() else {
             tokens.push(Token { column, kind: Kind::End });
             return Ok(tokens);
         };
         let (kind, bytes) = token(rest, first).map_err(|text| Mistake::new(column, text))?;
         tokens.push(Token { column, kind });
-        rest = rest.get(bytes..).unwrap_or_default();
+        let (read, behind) = rest.split_at_checked(bytes).unwrap_or((rest, ""));
+        column += read.chars().count();
+        rest = behind;
     }
 }
 

@@ -21,6 +21,14 @@ mod collect_support;
 mod config;
 #[cfg(all(unix, feature = "control"))]
 mod control;
+#[cfg(feature = "find")]
+mod find;
+#[cfg(feature = "find")]
+mod find_hostile;
+#[cfg(feature = "find")]
+mod find_output;
+#[cfg(feature = "find")]
+mod find_reference;
 mod ls;
 #[cfg(feature = "sealed")]
 mod sealed;

@@ -1,0 +1,122 @@
+//! `spanline find`: input that is damaged, or made to harm.
+
+use std::io::Write;
+
+use crate::{Dir, Done, done};
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The same bytes on every run, of all values.
+fn garbage(count: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[test]
+fn garbage_passes_through_and_is_counted() {
+    let dir = Dir::new();
+    let garbage = garbage(300_000);
+    let line = b"\n{\"level\":\"ERROR\",\"message\":\"found\"}\n";
+    dir.put("x.log", [&garbage[..], line, &garbage, b"\n"].concat());
+    let count = garbage.split(|byte| *byte == b'\n').count() * 2;
+    let output = dir.command(&["find", "x.log"]).output().unwrap();
+    assert_eq!(output.stdout, [&garbage[..], line, &garbage, b"\n"].concat());
+    let note = String::from_utf8(output.stderr).unwrap();
+    assert!(note.starts_with(&format!("spanline: {count} lines were no records: ")), "{note}");
+    for format in ["json", "pretty", "logfmt"] {
+        let run = done(dir.command(&["find", "x.log", "--format", format]).output().unwrap());
+        assert_eq!((run.status, run.stdout.lines().count()), (0, count + 1), "{format}");
+        assert!(!run.stdout.chars().any(|char| char.is_control() && char != '\n'), "{format}");
+    }
+    let run = dir.run(&["find", "x.log", "--level", "trace", "--count"]);
+    assert_eq!((run.status, run.stdout.as_str()), (0, "1\n"));
+}
+
+#[test]
+fn long_and_deep_lines_are_searched() {
+    let dir = Dir::new();
+    let long = format!("{{\"message\":\"{}\",\"level\":\"WARN\"}}", "x\\\"{".repeat(1 << 18));
+    let deep = format!("{{\"a\":{}1{},\"level\":\"WARN\"}}", "[".repeat(120), "]".repeat(120));
+    let too_deep = format!("{{\"a\":{},\"level\":\"WARN\"}}", "[".repeat(1 << 20));
+    let many =
+        format!("{{{}\"level\":\"WARN\"}}", (0..50_000).map(|at| format!("\"k{at}\":{at},")).collect::<String>());
+    dir.put("x.log", [&long, &deep, &too_deep, &many].map(|line| format!("{line}\n")).concat());
+    let run = dir.run(&["find", "x.log", "--level", "warn"]);
+    assert_eq!(run.stdout, format!("{long}\n{deep}\n{many}\n"));
+    assert_eq!(run.stderr, "spanline: 1 line was no record: 1 broken, 0 of plain text\n");
+    for format in ["json", "pretty", "logfmt"] {
+        assert_eq!(dir.run(&["find", "x.log", "--format", format]).stdout.lines().count(), 4, "{format}");
+    }
+    assert_eq!(dir.run(&["find", "x.log", "--where", "k49999 = 49999", "--count"]).stdout, "1\n");
+}
+
+#[test]
+fn a_line_above_the_limit_is_reported_and_skipped() {
+    let dir = Dir::new();
+    let mut bytes = vec![b'x'; (16 << 20) + 1];
+    bytes.extend_from_slice(b"\n{\"level\":\"WARN\"}\n");
+    dir.put("x.log", &bytes);
+    let expected =
+        |stderr: &str| Done { stdout: "{\"level\":\"WARN\"}\n".to_owned(), stderr: stderr.to_owned(), status: 1 };
+    let too_long = "skipped a line that is longer than the limit of 16777216 bytes";
+    let advice = "; set `max_line_bytes` higher to read it";
+    assert_eq!(dir.run(&["find", "x.log"]), expected(&format!("spanline: read x.log: {too_long}{advice}\n")));
+    let input = std::fs::File::open(dir.path().join("x.log")).unwrap();
+    let run = done(dir.command(&["find", "-"]).stdin(input).output().unwrap());
+    assert_eq!(run, expected(&format!("spanline: read stdin: {too_long}\n")));
+}
+
+#[test]
+fn a_truncated_file_is_searched_up_to_the_damage_and_fails() {
+    let dir = Dir::new();
+    let lines: String = (0..2000).map(|at| format!("{{\"level\":\"WARN\",\"at\":{at}}}\n")).collect();
+    let mut packed = gzip(lines.as_bytes());
+    packed.truncate(packed.len() / 2);
+    dir.put("x.log.gz", packed);
+    let run = dir.run(&["find", "x.log.gz", "--level", "warn"]);
+    assert_eq!(run.status, 1);
+    assert!(
+        run.stderr.contains("spanline: read x.log.gz: expected gzip data, found damage or an early end"),
+        "{}",
+        run.stderr
+    );
+    let found: Vec<_> = run.stdout.lines().collect();
+    assert!(!found.is_empty() && lines.lines().zip(&found).all(|(line, found)| line == *found));
+    dir.put("y.log.zst", zstd::encode_all(lines.as_bytes(), 3).unwrap());
+    assert_eq!(dir.run(&["find", "y.log.zst", "--where", "at >= 1999"]).stdout, "{\"level\":\"WARN\",\"at\":1999}\n");
+}
+
+/// A regular expression that takes other engines exponential time.
+#[test]
+fn no_regular_expression_takes_long() {
+    let dir = Dir::new();
+    dir.put("x.log", format!("{{\"message\":\"{}\"}}\n", "a".repeat(100_000)));
+    assert_eq!(
+        dir.run(&["find", "x.log", "--where", "message ~ '^(a+)+$' and message ~ '(a|a)*b|a$'", "--count"]).stdout,
+        "1\n"
+    );
+    assert_eq!(dir.run(&["find", "x.log", "--grep", "(x+x+)+y"]).status, 1);
+    let run = dir.run(&["find", "x.log", "--grep", "((a{1000}){1000}){1000}"]);
+    assert_eq!(run.status, 2, "{}", run.stderr);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_failure() {
+    let dir = Dir::new();
+    dir.put("x.log", "{}\n");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = done(dir.command(&["find", "x.log"]).stdout(full).output().unwrap());
+    assert_eq!(
+        (run.status, run.stderr.as_str()),
+        (1, "spanline: write to stdout: No space left on device (os error 28)\n")
+    );
+}
