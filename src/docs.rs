@@ -45,6 +45,7 @@ pages! {
     sinks = "sinks.md";
     spool = "spool.md";
     testing = "testing.md";
+    tool = "tool.md";
     when_things_go_wrong = "when-things-go-wrong.md";
     your_own_sink = "your-own-sink.md";
 }

@@ -119,7 +119,7 @@ impl Pretty {
         out.push_str(text);
     }
 
-    /// Writes a field in lines of its own.
+    /// Writes a field in separate lines.
     fn put_below(&self, out: &mut String, field: &Field<'_>) {
         if !ERRORS.contains(&&*field.name) || !field.value.is_object() {
             self.put_lines(out, &field.name, &field.value.shown());
@@ -152,7 +152,7 @@ impl Pretty {
     }
 }
 
-/// Returns whether a field needs lines of its own: an error, or a text of several lines.
+/// Returns whether a field needs separate lines: an error, or a text of several lines.
 fn is_below(field: &Field<'_>) -> bool {
     let is_error =
         || ERRORS.contains(&&*field.name) && field.value.is_object() && field.value.member("message").is_some();

@@ -23,6 +23,8 @@ fn help_lists_every_command_and_the_exit_statuses() {
     for expected in [
         "Print the lines of logs, oldest first",
         "List the files of logs, oldest first",
+        #[cfg(feature = "find")]
+        "Print the lines of logs that meet conditions",
         "0  everything was done",
         "1  something could not be read or written; stderr says what",
         "2  the command line is wrong",
