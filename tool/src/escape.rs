@@ -17,6 +17,9 @@ pub(crate) fn escaped(path: &Path) -> String {
 
 /// Returns `text` with control characters escaped, and with those that reorder or break what a terminal shows.
 pub(crate) fn escaped_text(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         if controls(char) {
@@ -31,6 +34,9 @@ pub(crate) fn escaped_text(text: &str) -> String {
 /// Returns JSON with the same characters escaped as JSON has it.
 #[cfg(any(feature = "collect", feature = "find", feature = "sealed", all(unix, feature = "control")))]
 pub(crate) fn escaped_json(json: &str) -> String {
+    if is_plain(json) {
+        return json.to_owned();
+    }
     let mut escaped = String::with_capacity(json.len());
     for char in json.chars() {
         if controls(char) {
@@ -40,6 +46,12 @@ pub(crate) fn escaped_json(json: &str) -> String {
         }
     }
     escaped
+}
+
+/// Returns whether a text is ASCII without control characters, as most are. Takes a few instructions for many bytes.
+fn is_plain(text: &str) -> bool {
+    let is_other = |byte: &u8| *byte < 0x20 || *byte > 0x7e;
+    !text.as_bytes().chunks(64).any(|bytes| bytes.iter().fold(false, |is, byte| is | is_other(byte)))
 }
 
 fn controls(char: char) -> bool {

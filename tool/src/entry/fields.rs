@@ -70,10 +70,14 @@ impl<'e> Entry<'e> {
     }
 }
 
+/// Up to this many names are compared one by one, which takes less time than hashing them.
+const FEW: usize = 24;
+
 /// Fields with different names.
 struct Unique<'e> {
     taken: Vec<&'static str>,
     all: Vec<Field<'e>>,
+    /// Where each name is, once there are more than [`FEW`].
     places: HashMap<Cow<'e, str>, usize>,
 }
 
@@ -85,6 +89,16 @@ impl<'e> Unique<'e> {
     fn put(&mut self, name: Cow<'e, str>, value: Value<'e>) {
         let is_taken = self.taken.iter().any(|taken| *taken == name);
         let name = if is_taken { Cow::Owned(format!("fields.{name}")) } else { name };
+        if self.all.len() < FEW {
+            match self.all.iter_mut().find(|field| field.name == name) {
+                Some(field) => field.value = value,
+                None => self.all.push(Field { name, value }),
+            }
+            return;
+        }
+        if self.places.is_empty() {
+            self.places.extend(self.all.iter().enumerate().map(|(place, field)| (field.name.clone(), place)));
+        }
         match self.places.get(&name).and_then(|place| self.all.get_mut(*place)) {
             Some(field) => field.value = value,
             None => {

@@ -47,10 +47,8 @@ impl Member {
 impl Key {
     /// Returns the key at a place in a JSON line, without its quotes.
     pub(super) fn of_json(line: &[u8], range: Range<usize>) -> Self {
-        match json_key(line.get(range.clone()).unwrap_or_default()) {
-            Cow::Borrowed(_) => Self::Line(range),
-            Cow::Owned(text) => Self::Text(text),
-        }
+        let raw = line.get(range.clone()).unwrap_or_default();
+        if raw.contains(&b'\\') { Self::Text(json_key(raw).into_owned()) } else { Self::Line(range) }
     }
 }
 

@@ -13,8 +13,8 @@ use memchr::memchr2;
 /// Deeper lines are broken. Common readers stop at 128 levels, and the library writes no deeper lines.
 pub(crate) const MAX_DEPTH: u32 = 128;
 
-/// The bytes of a string that are compared one by one before `memchr` is called, which costs more for short ones.
-const NEAR_BYTES: usize = 16;
+/// How many words of a string are compared before `memchr` is called, which costs more for short ones.
+const NEAR_WORDS: usize = 4;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,13 +169,7 @@ impl<'l> Json<'l> {
     fn string_end(&self, start: usize) -> Option<usize> {
         let mut at = start;
         loop {
-            let rest = self.bytes.get(at..)?;
-            let near = rest.iter().take(NEAR_BYTES).position(|byte| matches!(byte, b'"' | b'\\'));
-            let bytes = match near {
-                Some(bytes) => bytes,
-                None => NEAR_BYTES + memchr2(b'"', b'\\', rest.get(NEAR_BYTES..)?)?,
-            };
-            at += bytes;
+            at += mark(self.bytes.get(at..)?)?;
             if self.byte(at)? == b'"' {
                 break;
             }
@@ -280,6 +274,32 @@ impl<'l> Json<'l> {
             may_close = false;
         }
     }
+}
+
+/// Returns the place of the first quote or backslash.
+fn mark(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks();
+    for (at, word) in words.iter().take(NEAR_WORDS).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ repeated(b'"')) | zeros(word ^ repeated(b'\\'));
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let near = words.len().min(NEAR_WORDS) * 8;
+    let far = if words.len() < NEAR_WORDS { rest } else { bytes.get(near..)? };
+    Some(near + memchr2(b'"', b'\\', far)?)
+}
+
+fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Returns a word whose lowest bit is the highest one of the first byte that is zero. The bits above it mean nothing.
+///
+/// Source: Sean Anderson, *Bit Twiddling Hacks*, "Determine if a word has a zero byte".
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(repeated(1)) & !word & repeated(0x80)
 }
 
 /// The objects and arrays that are open: a bit for each.

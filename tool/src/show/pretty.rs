@@ -7,6 +7,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use chrono::Local;
 use spanline::record::Timestamp;
@@ -28,6 +29,30 @@ pub(super) struct Pretty {
     service: Column,
     target: Column,
     message: Column,
+    clock: Clock,
+}
+
+/// The local time of the last line. Lines of the same second share most of it.
+#[derive(Debug, Default)]
+struct Clock {
+    second: Option<i64>,
+    text: String,
+}
+
+impl Clock {
+    /// Returns a time with its date and microseconds.
+    fn text(&mut self, nanos: i64) -> &str {
+        let second = nanos.div_euclid(1_000_000_000);
+        if self.second != Some(second) {
+            let time = Timestamp::from_nanos(nanos).to_datetime().with_timezone(&Local);
+            self.text = time.format("%Y-%m-%d %H:%M:%S.").to_string();
+            self.second = Some(second);
+        }
+        // The microseconds of the line before.
+        self.text.truncate(self.text.rfind('.').map_or(0, |dot| dot + 1));
+        let _ = write!(self.text, "{:06}", nanos.rem_euclid(1_000_000_000) / 1000);
+        &self.text
+    }
 }
 
 /// A column, as wide as the widest text in it so far.
@@ -55,7 +80,14 @@ impl Column {
 
 impl Pretty {
     pub(super) fn new(paint: Paint, are_several: bool) -> Self {
-        Self { paint, are_several, service: Column::new(16), target: Column::new(28), message: Column::new(40) }
+        Self {
+            paint,
+            are_several,
+            service: Column::new(16),
+            target: Column::new(28),
+            message: Column::new(40),
+            clock: Clock::default(),
+        }
     }
 
     /// Writes an entry to the empty `out`, without its last newline.
@@ -91,8 +123,8 @@ impl Pretty {
     /// Writes what is left of the message.
     fn put_head(&mut self, out: &mut String, entry: &Entry<'_>) {
         if let Some(time) = entry.time() {
-            let time = Timestamp::from_nanos(time).to_datetime().with_timezone(&Local);
-            self.paint.put(out, Ink::Faint, &time.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
+            let clock = self.clock.text(time);
+            self.paint.put(out, Ink::Faint, clock);
             out.push(' ');
         }
         match entry.level() {

@@ -137,8 +137,12 @@ fn several_logs_are_merged_by_time() {
 fn a_rotated_log_is_read_in_the_order_written() {
     let dir = Dir::new();
     let file = RollingFile::new(dir.path().join("logs/orders.log")).rotate_bytes(2000).gzip();
-    let (_layer, guard) =
-        spanline::builder().filter("info").filter_variable(None).output(Output::new(file)).build::<tracing_subscriber::Registry>().unwrap();
+    let (_layer, guard) = spanline::builder()
+        .filter("info")
+        .filter_variable(None)
+        .output(Output::new(file))
+        .build::<tracing_subscriber::Registry>()
+        .unwrap();
     let trace = TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736").unwrap();
     for number in 0..200_u64 {
         // Not in the order of time.
