@@ -12,7 +12,7 @@ use crate::loggers::{Dialect, Keys, Numbers};
 static DIALECT: Dialect = Dialect::of_keys(
     Keys {
         time: &["timeUnixNano", "observedTimeUnixNano"],
-        level: &["severityText"],
+        level: &["severityText", "severityNumber"],
         message: &["body"],
         target: &["scope", "target"],
         service: &["service.name"],
@@ -20,11 +20,12 @@ static DIALECT: Dialect = Dialect::of_keys(
         span: &["spanId"],
         request: &[],
     },
-    Numbers::Unknown,
+    Numbers::Otel,
 );
 
-/// Members of a record that say nothing that others do not.
-const REDUNDANT: [&[u8]; 2] = [b"severityNumber", b"flags"];
+/// Members of a record, and those that say the same better.
+const REDUNDANT: [(&[u8], &[u8]); 2] =
+    [(b"observedTimeUnixNano", b"timeUnixNano"), (b"severityNumber", b"severityText")];
 
 /// Replaces the members of an OTLP line. `None` for any other line, whose members stay.
 pub(super) fn read(line: &[u8], members: &mut Vec<Member>) -> Option<&'static Dialect> {
@@ -52,13 +53,14 @@ pub(super) fn read(line: &[u8], members: &mut Vec<Member>) -> Option<&'static Di
 
 /// Adds the members of a record.
 fn put_record(line: &[u8], record: Range<usize>, members: &mut Vec<Member>) -> Option<()> {
-    let has_time = all(line, record.clone()).any(|(name, ..)| name == b"timeUnixNano");
-    for (name, kind, value) in all(line, record) {
+    let has = |key: &[u8]| all(line, record.clone()).any(|(name, ..)| name == key);
+    let is_redundant = |key: &[u8]| REDUNDANT.iter().any(|(worse, better)| *worse == key && has(better));
+    for (name, kind, value) in all(line, record.clone()) {
         match name {
             b"attributes" => put_attributes(line, value, members),
             b"body" => members.push(attribute(line, Key::Name("body"), value)?),
-            b"observedTimeUnixNano" if has_time => {}
-            name if REDUNDANT.contains(&name) => {}
+            b"flags" => {}
+            name if is_redundant(name) => {}
             name => {
                 let key = Key::Text(String::from_utf8_lossy(name).into_owned());
                 members.push(Member { key, shape: Shape::Json(kind), value });

@@ -105,6 +105,15 @@ fn no_field_poses_as_a_part_of_the_view() {
 }
 
 #[test]
+fn a_severity_without_a_text_is_read_by_its_number() {
+    let line = br#"{"timeUnixNano":"1795169738123456789","severityNumber":13,"body":{"stringValue":"x"},"traceId":""}"#;
+    assert_eq!(seen(line, head), (Some(LineLevel::Warn), ["", "", "x", "", ""].map(String::from).to_vec()));
+    assert_eq!(fields(line), [("traceId".to_owned(), String::new())]);
+    let line = br#"{"observedTimeUnixNano":"1795169738123456789","severityNumber":17}"#;
+    assert_eq!(seen(line, |entry| entry.time()), Some(1_795_169_738_123_456_789));
+}
+
+#[test]
 fn the_pipe_form_is_split_from_both_sides() {
     let parts = |line: &str| seen(line.as_bytes(), |entry| (entry.is_record(), head(entry)));
     let (is_record, (level, parts_of)) = parts("1795169738 | CRITICAL | a | b | orders | t-1");

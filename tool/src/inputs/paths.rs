@@ -15,12 +15,12 @@ use crate::report::Report;
 pub(crate) fn sources(paths: &[PathBuf], report: &mut Report) -> Vec<Source> {
     let default = [PathBuf::from(if is_passed() { "-" } else { "." })];
     let paths = if paths.is_empty() { &default } else { paths };
-    let mut sources = Vec::new();
+    let mut has_stdin = false;
     let mut logs: Vec<(PathBuf, Vec<read::Segment>)> = Vec::new();
     let mut once = Once::default();
     for path in paths {
         if path == Path::new("-") {
-            sources.push(Source::stdin());
+            has_stdin = true;
             continue;
         }
         for log in logs_at(path, report) {
@@ -34,8 +34,10 @@ pub(crate) fn sources(paths: &[PathBuf], report: &mut Report) -> Vec<Source> {
             }
         }
     }
-    sources.extend(logs.into_iter().map(|(_, segments)| Source::log(Lines::new(segments))));
-    sources
+    // Once, however often it is named: a second lock of it would wait for the first.
+    let stdin = has_stdin.then(Source::stdin);
+    let logs = logs.into_iter().filter(|(_, segments)| !segments.is_empty());
+    stdin.into_iter().chain(logs.map(|(_, segments)| Source::log(Lines::new(segments)))).collect()
 }
 
 /// Returns the log at `path`, or the logs in the directory there.

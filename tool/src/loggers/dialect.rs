@@ -340,6 +340,7 @@ const NODE: Keys = Keys {
 
 impl Dialect {
     /// Returns the dialect of lines that no mark tells from others.
+    #[cfg(feature = "find")]
     pub(crate) const fn of_keys(keys: Keys, numbers: Numbers) -> Self {
         Self { keys, numbers, objects: &[], ..ANY }
     }

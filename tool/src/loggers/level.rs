@@ -33,6 +33,9 @@ pub(crate) enum Numbers {
     Python,
     /// 7 (DEBUG) to 0 (EMERGENCY).
     Syslog,
+    /// 1 (TRACE) to 24 (FATAL).
+    #[cfg_attr(not(feature = "find"), expect(dead_code, reason = "collect reads these records in another way"))]
+    Otel,
 }
 
 impl LineLevel {
@@ -60,6 +63,9 @@ impl LineLevel {
     /// Returns the level that a number stands for. A number between two levels is not read.
     pub(crate) fn numbered(number: &str, numbers: Numbers) -> Option<Self> {
         let number: u8 = number.parse().ok()?;
+        if numbers == Numbers::Otel {
+            return Self::of_otel(number.into()).map(|(level, _)| level);
+        }
         Some(match (numbers, number) {
             (Numbers::Bunyan, 10) => Self::Trace,
             (Numbers::Bunyan, 20) | (Numbers::Python, 10) | (Numbers::Syslog, 7) => Self::Debug,
@@ -77,7 +83,6 @@ impl LineLevel {
     }
 
     /// Returns the level of OpenTelemetry's severity, and whether the number says no more than that.
-    #[cfg(feature = "collect")]
     pub(crate) fn of_otel(number: u64) -> Option<(Self, bool)> {
         Some(match number {
             1..=4 => (Self::Trace, number == 1),
@@ -150,7 +155,6 @@ mod tests {
         assert_eq!(LineLevel::numbered("20", Numbers::Python), Some(LineLevel::Info));
         assert_eq!(LineLevel::numbered("20", Numbers::Unknown), None);
         assert_eq!(LineLevel::numbered("35", Numbers::Python), None);
-        #[cfg(feature = "collect")]
         assert_eq!((LineLevel::of_otel(22), LineLevel::of_otel(0)), (Some((LineLevel::Fatal, false)), None));
     }
 }

@@ -7,6 +7,8 @@ mod level;
 mod string;
 pub(crate) mod time;
 
-pub(crate) use dialect::{Dialect, Keys, UNKNOWN};
+pub(crate) use dialect::Dialect;
+#[cfg(feature = "find")]
+pub(crate) use dialect::{Keys, UNKNOWN};
 pub(crate) use level::{LineLevel, Numbers};
 pub(crate) use string::string;

@@ -175,7 +175,7 @@ fn a_rotated_log_is_read_in_the_order_written() {
 fn stdin_is_read_for_a_dash_and_without_a_path() {
     let dir = dir();
     dir.put("input", "{\"level\":\"ERROR\"}\ntorn");
-    for args in [&["find"][..], &["find", "-"]] {
+    for args in [&["find"][..], &["find", "-"], &["find", "-", "-"]] {
         let input = File::open(dir.path().join("input")).unwrap();
         let run = done(dir.command(args).stdin(input).output().unwrap());
         assert_eq!(run, Done { stderr: NOTE.into(), ..printed("{\"level\":\"ERROR\"}\ntorn\n") });
