@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::member::json_key;
 use super::value::Value;
-use super::view::{Entry, Part, Place};
+use super::view::{Entry, Part, Place, View};
 
 /// A field, under the name that its program gave it.
 #[derive(Debug)]
@@ -17,18 +17,17 @@ pub(crate) struct Field<'e> {
 impl<'e> Entry<'e> {
     /// Returns the fields in the order of the line, each name once: the last of equal ones wins. A field with a name of the
     /// view is called `fields.` and its name.
-    pub(crate) fn fields(&self) -> Vec<Field<'e>> {
-        let (time, level) = (self.read_time(), self.read_level());
-        let parts = Part::ALL.map(|part| self.read_part(part));
-        let mut used: Vec<Place> = parts.iter().flatten().map(|(place, _)| *place).collect();
-        used.extend(time.iter().map(|(place, _)| *place).chain(level.iter().map(|(place, _)| *place)));
-        let mut taken: Vec<&'static str> = Vec::new();
-        taken.extend(time.map(|_| "time").into_iter().chain(level.map(|_| "level")));
-        taken.extend(Part::ALL.iter().zip(&parts).filter(|(_, found)| found.is_some()).map(|(part, _)| part.name()));
+    pub(crate) fn fields(&self, view: &View<'_>) -> Vec<Field<'e>> {
+        let used = &view.used;
+        let mut taken: Vec<&'static str> = Vec::with_capacity(used.len());
+        taken.extend(view.time.map(|_| "time").into_iter().chain(view.level.map(|_| "level")));
+        taken.extend(Part::ALL.into_iter().filter(|part| view.text(*part).is_some()).map(Part::name));
         let mut fields = Unique::new(taken);
         for (number, member) in self.members.iter().enumerate() {
             let key = match member.key(self.line) {
-                key if used.contains(&(number, "")) || self.is_redundant(key, member.value(self.line)) => continue,
+                key if used.contains(&(number, "")) || self.is_redundant(key, member.value(self.line), view) => {
+                    continue;
+                }
                 key => String::from_utf8_lossy(key),
             };
             let value = member.value(self.line);
@@ -62,10 +61,10 @@ impl<'e> Entry<'e> {
     }
 
     /// Returns whether a member says nothing that the view does not.
-    fn is_redundant(&self, key: &[u8], value: Value<'e>) -> bool {
+    fn is_redundant(&self, key: &[u8], value: Value<'e>, view: &View<'_>) -> bool {
         let is = |name: &str| name.as_bytes() == key;
         let repeats = self.dialect.repeats_service.iter().any(|name| is(name));
-        repeats && self.text(Part::Service).is_some_and(|service| value.text().is_some_and(|text| text == service))
+        repeats && view.text(Part::Service).is_some_and(|service| value.text().is_some_and(|text| text == service))
             || self.dialect.constants.iter().any(|(name, constant)| is(name) && value.bytes() == constant.as_bytes())
     }
 }

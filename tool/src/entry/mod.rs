@@ -33,4 +33,4 @@ pub(crate) use number::Number;
 pub(crate) use parser::{Form, Parser};
 pub(crate) use path::Path;
 pub(crate) use value::{Scalar, Value, put_string};
-pub(crate) use view::{Entry, Part};
+pub(crate) use view::{Entry, Part, View};

@@ -41,7 +41,11 @@ fn head(entry: &Entry<'_>) -> (Option<LineLevel>, Vec<String>) {
 
 fn fields(line: &[u8]) -> Vec<(String, String)> {
     seen(line, |entry| {
-        entry.fields().into_iter().map(|field| (field.name.into_owned(), field.value.shown().into_owned())).collect()
+        entry
+            .fields(&entry.view())
+            .into_iter()
+            .map(|field| (field.name.into_owned(), field.value.shown().into_owned()))
+            .collect()
     })
 }
 
@@ -223,7 +227,7 @@ mod any {
                 parser.read(&line);
                 let entry = parser.entry(&line);
                 let _ = (entry.time(), head(&entry));
-                for field in entry.fields() {
+                for field in entry.fields(&entry.view()) {
                     let mut json = String::new();
                     field.value.put_json(&mut json);
                     prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok(), "{}", json);

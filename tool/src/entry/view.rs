@@ -37,6 +37,22 @@ impl Part {
 /// Where a value is: the number of a member, and the key in it if it is an object.
 pub(super) type Place = (usize, &'static str);
 
+/// All parts of the view, read once, and where they are.
+#[derive(Debug)]
+pub(crate) struct View<'e> {
+    pub(crate) time: Option<i64>,
+    pub(crate) level: Option<LineLevel>,
+    texts: [Option<Cow<'e, str>>; Part::ALL.len()],
+    pub(super) used: Vec<Place>,
+}
+
+impl View<'_> {
+    /// Returns the text of a part.
+    pub(crate) fn text(&self, part: Part) -> Option<&str> {
+        self.texts.get(part as usize)?.as_deref()
+    }
+}
+
 /// A line and its members.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'e> {
@@ -93,25 +109,41 @@ impl<'e> Entry<'e> {
     }
 
     /// Returns the trace's id: Google's without the project, and Datadog's decimal numbers as hex digits.
-    pub(crate) fn trace_id(&self) -> Option<Cow<'e, str>> {
-        let value = self.part(Part::Trace)?;
-        let text = value.shown();
+    fn trace_id(&self, text: Cow<'e, str>) -> Cow<'e, str> {
         if self.dialect.has_decimal_ids
             && let Some(low) = text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
         {
-            return Some(Cow::Owned(format!("{low:032x}")));
+            return Cow::Owned(format!("{low:032x}"));
         }
         match text.strip_prefix("projects/").and_then(|name| name.split_once("/traces/")) {
-            Some((_, id)) => Some(Cow::Owned(id.to_owned())),
-            None => Some(text),
+            Some((_, id)) => Cow::Owned(id.to_owned()),
+            None => text,
         }
     }
 
     /// Returns the text of a part as people and filters see it.
     pub(crate) fn text(&self, part: Part) -> Option<Cow<'e, str>> {
+        self.part(part).map(|value| self.text_of(part, value))
+    }
+
+    fn text_of(&self, part: Part, value: Value<'e>) -> Cow<'e, str> {
         match part {
-            Part::Trace => self.trace_id(),
-            part => self.part(part).map(Value::shown),
+            Part::Trace => self.trace_id(value.shown()),
+            _ => value.shown(),
+        }
+    }
+
+    /// Reads all parts of the view.
+    pub(crate) fn view(&self) -> View<'e> {
+        let (time, level) = (self.read_time(), self.read_level());
+        let parts = Part::ALL.map(|part| (part, self.read_part(part)));
+        let places = parts.iter().filter_map(|(_, found)| found.as_ref().map(|(place, _)| *place));
+        let used = time.iter().map(|(place, _)| *place).chain(level.iter().map(|(place, _)| *place)).chain(places);
+        View {
+            time: time.map(|(_, nanos)| nanos),
+            level: level.map(|(_, level)| level),
+            used: used.collect(),
+            texts: parts.map(|(part, found)| found.map(|(_, value)| self.text_of(part, value))),
         }
     }
 

@@ -34,7 +34,6 @@ pub(crate) enum Numbers {
     /// 7 (DEBUG) to 0 (EMERGENCY).
     Syslog,
     /// 1 (TRACE) to 24 (FATAL).
-    #[cfg_attr(not(feature = "find"), expect(dead_code, reason = "collect reads these records in another way"))]
     Otel,
 }
 

@@ -7,19 +7,20 @@ use crate::entry::{Entry, Part, put_string};
 
 /// Writes an entry to the empty `out`. A line without a record has the key `unparsed`.
 pub(super) fn put(out: &mut String, entry: &Entry<'_>) {
+    let view = entry.view();
     out.push('{');
-    if let Some(time) = entry.time() {
+    if let Some(time) = view.time {
         put_member(out, "time", &time_text(time));
     }
-    if let Some(level) = entry.level() {
+    if let Some(level) = view.level {
         put_member(out, "level", level.as_str());
     }
     for part in Part::ALL {
-        if let Some(text) = entry.text(part) {
-            put_member(out, part.name(), &text);
+        if let Some(text) = view.text(part) {
+            put_member(out, part.name(), text);
         }
     }
-    for field in entry.fields() {
+    for field in entry.fields(&view) {
         put_key(out, &field.name);
         field.value.put_json(out);
     }

@@ -7,20 +7,21 @@ use crate::entry::{Entry, Part, put_string};
 
 /// Writes an entry.
 pub(super) fn put(out: &mut String, entry: &Entry<'_>) {
-    if let Some(time) = entry.time() {
+    let view = entry.view();
+    if let Some(time) = view.time {
         put_pair(out, "ts", &time_text(time));
     }
-    if let Some(level) = entry.level() {
+    if let Some(level) = view.level {
         put_pair(out, "level", &level.as_str().to_ascii_lowercase());
     }
     let put_part = |out: &mut String, part: Part, key: &str| {
-        if let Some(text) = entry.text(part) {
-            put_pair(out, key, &text);
+        if let Some(text) = view.text(part) {
+            put_pair(out, key, text);
         }
     };
     put_part(out, Part::Target, "target");
     put_part(out, Part::Message, "msg");
-    for field in entry.fields() {
+    for field in entry.fields(&view) {
         put_pair(out, &key_of(&field.name), &field.value.shown());
     }
     for part in [Part::Service, Part::Request, Part::Trace] {
@@ -39,11 +40,17 @@ fn put_pair(out: &mut String, key: &str, text: &str) {
 
 /// Writes a text, in quotes if it needs them.
 pub(super) fn put_text(out: &mut String, text: &str) {
-    if !text.is_empty() && text.chars().all(is_bare) {
+    if is_plain(text) || !text.is_empty() && text.chars().all(is_bare) {
         out.push_str(text);
     } else {
         put_string(out, text);
     }
+}
+
+/// Returns whether a text is ASCII that needs neither quotes nor escapes.
+pub(super) fn is_plain(text: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'=' | b'"' | b'\\');
+    !text.is_empty() && text.bytes().all(is_plain)
 }
 
 fn is_bare(char: char) -> bool {

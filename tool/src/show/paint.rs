@@ -63,10 +63,16 @@ impl Ink {
 
 impl Paint {
     pub(super) fn put(self, out: &mut String, ink: Ink, text: &str) {
-        if self.is_on {
-            let _ = write!(out, "\x1b[{}m{text}\x1b[0m", ink.code());
-        } else {
-            out.push_str(text);
+        self.put_with(out, ink, |out| out.push_str(text));
+    }
+
+    /// Writes what `put` writes.
+    pub(super) fn put_with(self, out: &mut String, ink: Ink, put: impl FnOnce(&mut String)) {
+        if !self.is_on {
+            return put(out);
         }
+        let _ = write!(out, "\x1b[{}m", ink.code());
+        put(out);
+        out.push_str("\x1b[0m");
     }
 }

@@ -6,15 +6,14 @@
 //!       caused by: timed out
 //! ```
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use chrono::Local;
 use spanline::record::Timestamp;
 
-use super::logfmt::put_text;
+use super::logfmt::{is_plain, put_text};
 use super::paint::{Ink, Paint};
-use crate::entry::{Entry, Field, Part, Value};
+use crate::entry::{Entry, Field, Part, Value, View};
 use crate::escape::{escaped_json, escaped_text};
 
 /// The names under which loggers have an error as an object.
@@ -92,23 +91,24 @@ impl Pretty {
 
     /// Writes an entry to the empty `out`, without its last newline.
     pub(super) fn put(&mut self, out: &mut String, entry: &Entry<'_>) {
-        let message = entry.text(Part::Message).unwrap_or_default();
+        let view = entry.view();
+        let message = view.text(Part::Message).unwrap_or_default();
         let message = escaped_text(message.trim_end_matches('\r'));
         if !entry.is_record() {
             out.push_str(&message);
             return;
         }
-        let fields = entry.fields();
+        let fields = entry.fields(&view);
         let (below, beside): (Vec<_>, Vec<_>) = fields.iter().partition(|field| is_below(field));
-        self.put_head(out, entry);
+        self.put_head(out, &view);
         out.push_str(&message);
         let mut pairs = String::new();
         for field in beside {
-            self.put_pair(&mut pairs, &field.name, &shown(field.value));
+            self.put_pair(&mut pairs, &field.name, |out| put_shown(out, field.value));
         }
         for part in [Part::Service, Part::Request, Part::Trace] {
-            if let Some(text) = entry.text(part).filter(|_| part != Part::Service || !self.are_several) {
-                self.put_pair(&mut pairs, part.name(), &quoted(&text));
+            if let Some(text) = view.text(part).filter(|_| part != Part::Service || !self.are_several) {
+                self.put_pair(&mut pairs, part.name(), |out| put_quoted(out, text));
             }
         }
         let padding = self.message.padding(&message);
@@ -121,21 +121,21 @@ impl Pretty {
     }
 
     /// Writes what is left of the message.
-    fn put_head(&mut self, out: &mut String, entry: &Entry<'_>) {
-        if let Some(time) = entry.time() {
+    fn put_head(&mut self, out: &mut String, view: &View<'_>) {
+        if let Some(time) = view.time {
             let clock = self.clock.text(time);
             self.paint.put(out, Ink::Faint, clock);
             out.push(' ');
         }
-        match entry.level() {
+        match view.level {
             Some(level) => self.paint.put(out, Ink::Level(level), &format!("{:5}", level.as_str())),
             None => out.push_str("     "),
         }
         out.push(' ');
-        let service = entry.text(Part::Service).filter(|_| self.are_several);
-        let target = entry.text(Part::Target);
+        let service = view.text(Part::Service).filter(|_| self.are_several);
+        let target = view.text(Part::Target);
         for (column, text) in [(&mut self.service, service), (&mut self.target, target)] {
-            let text = escaped_text(&text.unwrap_or_default());
+            let text = escaped_text(text.unwrap_or_default());
             let padding = column.padding(&text);
             if column.width > 0 {
                 self.paint.put(out, Ink::Faint, &text);
@@ -145,10 +145,13 @@ impl Pretty {
         }
     }
 
-    fn put_pair(&self, out: &mut String, name: &str, text: &str) {
+    fn put_pair(&self, out: &mut String, name: &str, put_value: impl FnOnce(&mut String)) {
         out.push(' ');
-        self.paint.put(out, Ink::Name, &format!("{}=", quoted(name)));
-        out.push_str(text);
+        self.paint.put_with(out, Ink::Name, |out| {
+            put_quoted(out, name);
+            out.push('=');
+        });
+        put_value(out);
     }
 
     /// Writes a field in separate lines.
@@ -191,16 +194,20 @@ fn is_below(field: &Field<'_>) -> bool {
     is_error() || field.value.text().is_some_and(|text| text.trim_end().contains('\n'))
 }
 
-fn shown(value: Value<'_>) -> Cow<'_, str> {
+fn put_shown(out: &mut String, value: Value<'_>) {
     match value.text() {
-        Some(text) => Cow::Owned(quoted(&text)),
-        None => Cow::Owned(escaped_json(&value.shown())),
+        Some(text) => put_quoted(out, &text),
+        None => out.push_str(&escaped_json(&value.shown())),
     }
 }
 
-/// Returns a text in quotes if it needs them, and safe for a terminal.
-fn quoted(text: &str) -> String {
+/// Writes a text in quotes if it needs them, and safe for a terminal.
+fn put_quoted(out: &mut String, text: &str) {
+    if is_plain(text) {
+        out.push_str(text);
+        return;
+    }
     let mut quoted = String::with_capacity(text.len() + 2);
     put_text(&mut quoted, text);
-    escaped_json(&quoted)
+    out.push_str(&escaped_json(&quoted));
 }
