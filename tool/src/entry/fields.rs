@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::member::json_key;
-use super::value::Value;
+use super::value::{Value, lossy};
 use super::view::{Entry, Part, Place, View};
 
 /// A field, under the name that its program gave it.
@@ -28,7 +28,7 @@ impl<'e> Entry<'e> {
                 key if used.contains(&(number, "")) || self.is_redundant(key, member.value(self.line), view) => {
                     continue;
                 }
-                key => String::from_utf8_lossy(key),
+                key => lossy(key),
             };
             let value = member.value(self.line);
             let object = self.dialect.objects.iter().find(|object| object.key == key);

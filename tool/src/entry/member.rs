@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::value::{Shape, Value};
+use super::value::{Shape, Value, lossy};
 use crate::loggers::string;
 
 /// The name of a member.
@@ -55,7 +55,7 @@ impl Key {
 /// Returns the name that a JSON key stands for. `raw`: the key without its quotes.
 pub(super) fn json_key(raw: &[u8]) -> Cow<'_, str> {
     if memchr::memchr(b'\\', raw).is_none() {
-        return String::from_utf8_lossy(raw);
+        return lossy(raw);
     }
     Cow::Owned(string(&format!("\"{}\"", String::from_utf8_lossy(raw))).into_owned())
 }
