@@ -11,7 +11,7 @@ use tracing::{Dispatch, debug, info, warn};
 
 use crate::support::child::{child, stdout_lines};
 use crate::support::faults::{Complaints, built, within};
-use crate::support::ledger::read;
+use crate::support::ledger::{Line, read};
 use crate::support::wait::{PATIENCE, until};
 
 /// A log in a folder, started from a file there.
@@ -65,8 +65,14 @@ impl Stage {
     /// The messages in a file, without those about control.
     fn messages(&self, name: &str) -> Vec<String> {
         self.guard.handle().flush(PATIENCE).unwrap();
-        let lines = read(&fs::read_to_string(self.path(name)).unwrap_or_default());
+        let lines = self.lines(name);
         lines.into_iter().filter(|line| line.target != "spanline::control").map(|line| line.message).collect()
+    }
+
+    /// The lines of a file that are whole. The log may be writing one about itself.
+    fn lines(&self, name: &str) -> Vec<Line> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        read(text.rfind('\n').and_then(|end| text.get(..=end)).unwrap_or_default())
     }
 }
 
@@ -376,8 +382,7 @@ fn a_watched_file_is_reloaded_when_an_editor_replaces_it_and_when_a_link_leads_e
     }
     stage.write("nonsense");
     until("the failure is reported", || {
-        let lines = read(&fs::read_to_string(stage.path("a.log")).unwrap());
-        lines.iter().any(|line| line.message == "configuration not reloaded")
+        stage.lines("a.log").iter().any(|line| line.message == "configuration not reloaded")
     });
     assert_eq!(stage.complaints.all().len(), 1, "{:?}", stage.complaints.all());
     logs("still there");
