@@ -75,7 +75,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) path: PathBuf,
     /// A writer has it open.
     pub(crate) is_live: bool,
-    /// There is nothing in it.
+    /// It keeps its name until it is closed, and there is nothing in it.
     pub(crate) is_empty: bool,
     /// Its bytes, or why it cannot be opened.
     pub(crate) source: Result<Box<dyn Read + Send + 'a>, Error>,
@@ -166,9 +166,9 @@ impl Checks {
             state: State::Unreadable,
             findings: Vec::new(),
         };
-        if file.is_live && file.is_empty {
-            // Its writer is about to write the header.
-            row.state = State::Open;
+        if file.is_empty {
+            // Its writer is about to write the header, or was killed before.
+            row.state = if file.is_live { State::Open } else { State::Unsealed };
             return (row, None);
         }
         let opened = file.source.and_then(|source| Opener::new(source, self.key.as_ref(), &name));
@@ -499,7 +499,7 @@ mod tests {
             Ok(Checked {
                 path: PathBuf::from(name),
                 is_live: false,
-                is_empty: bytes.is_empty(),
+                is_empty: false,
                 source: Ok(Box::new(*bytes) as Box<dyn Read + Send>),
             })
         };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use spanline::read::Log;
-use spanline::sealed::{Checks, Key, Recipients};
-use spanline::sink::Sink;
+use spanline::sealed::{Checks, Key, Recipients, State};
+use spanline::sink::{Control, Sink};
 use spanline::{Output, RollingFile};
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -122,7 +122,7 @@ fn promise_47_lines_of_a_restart_follow_also_where_a_child_has_written() {
     let mut log = dir.log().seal_to(recipients.clone()).open();
     log.put("a", "2036-11-20T12:00:00Z");
     let child = fork(|| {
-        log.control(spanline::sink::Control::Forked).unwrap();
+        log.control(Control::Forked).unwrap();
         log.put("child", "2036-11-20T12:00:01Z");
         log.close();
     });
@@ -160,6 +160,28 @@ fn promise_47_a_damaged_newest_file_hides_none_before_it() {
     fs::remove_file(dir.join(&segments[1])).unwrap();
     let report = verified(&dir.path(), &Checks::new());
     assert!(findings(&report).contains(&format!("{} is missing", segments[1])), "{report:#?}");
+}
+
+/// A kill between the creation of a file and its header.
+#[test]
+fn promise_47_an_empty_file_that_a_crash_has_left_does_no_harm() {
+    let dir = Dir::new();
+    let (key, recipients) = key();
+    let mut log = dir.log().seal_to(recipients.clone()).rotate_bytes(1 << 20).open();
+    put(&mut log, &["a"]);
+    log.control(Control::Rotate).unwrap();
+    log.close();
+    drop(log);
+    fs::write(dir.path(), "").unwrap();
+    let report = verified(&dir.path(), &Checks::new());
+    assert_eq!((report.rows[1].state, report.rows[1].findings.len()), (State::Unsealed, 0), "{report:#?}");
+    assert!(report.rows[0].state == State::Sealed && report.findings.is_empty() && !report.is_whole());
+    assert_eq!(opened(&dir.path(), &key), (vec!["a".to_owned()], vec![]));
+    let mut log = dir.log().seal_to(recipients).open();
+    put(&mut log, &["b"]);
+    log.close();
+    assert_eq!(opened(&dir.path(), &key), (vec!["a".to_owned(), "b".to_owned()], vec![]));
+    assert_whole(&dir.path(), &Checks::new().key(&key));
 }
 
 /// A file is found from its end. What stands there may be anything.
