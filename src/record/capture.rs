@@ -402,7 +402,7 @@ impl Visit for Capture<'_> {
             Value::U128(value) => self.record_u128(field, value),
             Value::String(value) => self.record_str(field, value),
             Value::Error(value) => self.record_error(field, value),
-            value => self.record_debug(field, &json(&valuable_serde::Serializable::new(value))),
+            value => self.record_debug(field, &crate::json(&valuable_serde::Serializable::new(value))),
         }
     }
 }
