@@ -50,7 +50,7 @@ pub use self::lines::Lines;
 pub use self::log::{Log, logs, segments};
 #[cfg(feature = "sealed")]
 pub use self::sealed::verify;
-pub use self::segment::{Reader, Segment};
+pub use self::segment::{PlainFile, Reader, Segment};
 pub use crate::rotation::Compression;
 #[cfg(feature = "sealed")]
 pub use crate::sealed::open_field;

@@ -153,12 +153,26 @@ impl Segment {
     /// The file cannot be opened, it has been removed since it was listed, or the feature that decompresses it is not
     /// enabled.
     pub fn open(&self) -> Result<Reader, Error> {
-        let (path, compression, source) = self.open_stored()?;
+        let (path, compression, file) = self.open_stored()?;
         if compression != Compression::Plain {
-            return Ok(Reader { source: decoder(compression, source, &path)?, path });
+            return Ok(Reader { source: decoder(compression, Shared::source(file), &path)?, path });
         }
-        let (is_sealed, source) = is_sealed(source).map_err(failed("read", &path))?;
+        let (is_sealed, source) = is_sealed(Shared::source(file)).map_err(failed("read", &path))?;
         if is_sealed { Err(no_key(source, &path)) } else { Ok(Reader { path, source }) }
+    }
+
+    /// Opens it for reading by position, so that several threads can read parts of it; `None` if its bytes are no lines as
+    /// they are: it is compressed or sealed, and [`open`](Self::open) reads it from its beginning.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read, or it has been removed since it was listed.
+    pub fn open_plain(&self) -> Result<Option<PlainFile>, Error> {
+        let (path, compression, file) = self.open_stored()?;
+        if compression != Compression::Plain {
+            return Ok(None);
+        }
+        let (is_sealed, _) = is_sealed(Shared::source(Arc::clone(&file))).map_err(failed("read", &path))?;
+        Ok((!is_sealed).then_some(PlainFile { path, file }))
     }
 
     /// Returns whether it is sealed, as its first bytes say.
@@ -167,30 +181,29 @@ impl Segment {
     /// The file cannot be opened or read, or it has been removed since it was listed.
     #[cfg(feature = "sealed")]
     pub fn is_sealed(&self) -> Result<bool, Error> {
-        let (path, _, source) = self.open_stored()?;
-        is_sealed(source).map(|(is_sealed, _)| is_sealed).map_err(failed("read", &path))
+        let (path, _, file) = self.open_stored()?;
+        is_sealed(Shared::source(file)).map(|(is_sealed, _)| is_sealed).map_err(failed("read", &path))
     }
 
     /// Opens it as a sealed file with a key; `None` if it is none.
     #[cfg(feature = "sealed")]
     pub(super) fn open_sealed(&self, key: &Key) -> Result<Option<SealedLines>, Error> {
-        let (path, compression, source) = self.open_stored()?;
+        let (path, compression, file) = self.open_stored()?;
         if compression != Compression::Plain {
             return Ok(None);
         }
-        let (is_sealed, source) = is_sealed(source).map_err(failed("read", &path))?;
+        let (is_sealed, source) = is_sealed(Shared::source(file)).map_err(failed("read", &path))?;
         is_sealed.then(|| SealedLines::new(source, &path, key, self.is_live())).transpose()
     }
 
     /// Opens it as it is stored. Returns where it was found.
-    fn open_stored(&self) -> Result<(PathBuf, Compression, Source), Error> {
+    fn open_stored(&self) -> Result<(PathBuf, Compression, Arc<File>), Error> {
         if let Some(file) = self.held() {
-            let source = Box::new(Shared { file: Arc::clone(file), offset: 0 });
-            return Ok((self.path.clone(), self.compression, source));
+            return Ok((self.path.clone(), self.compression, Arc::clone(file)));
         }
         for (path, compression) in self.places() {
             match open(&path) {
-                Ok(file) => return Ok((path, compression, Box::new(file))),
+                Ok(file) => return Ok((path, compression, Arc::new(file))),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(failed("open", &path)(error)),
             }
@@ -202,7 +215,7 @@ impl Segment {
     /// Opens it as it is stored.
     #[cfg(feature = "sealed")]
     pub(super) fn source(&self) -> Result<Source, Error> {
-        self.open_stored().map(|(_, _, source)| source)
+        self.open_stored().map(|(_, _, file)| Shared::source(file))
     }
 
     /// Returns the file that stays open.
@@ -282,6 +295,36 @@ impl fmt::Debug for Reader {
     }
 }
 
+/// A file whose bytes are lines, read by position. Its clones share one open file.
+#[derive(Clone, Debug)]
+pub struct PlainFile {
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl PlainFile {
+    /// Returns the path that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns its size now, in bytes.
+    ///
+    /// # Errors
+    /// The file cannot be examined. The error does not name it.
+    pub fn bytes(&self) -> io::Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len())
+    }
+
+    /// Reads bytes from a position on, and returns how many. It is 0 only at the end of the file, or if `bytes` is empty.
+    ///
+    /// # Errors
+    /// The file cannot be read. The error does not name it.
+    pub fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
+        read_at(&self.file, bytes, position)
+    }
+}
+
 /// Returns why a sealed file cannot be opened.
 #[cfg(feature = "sealed")]
 fn no_key(source: Source, path: &Path) -> Error {
@@ -295,10 +338,16 @@ fn no_key(_: Source, path: &Path) -> Error {
     Error::invalid(format!("open {path}: it is sealed; enable spanline's feature `sealed`, and pass its key"))
 }
 
-/// Reads the shared active file from its beginning.
+/// Reads an open file from its beginning, whoever else reads it.
 struct Shared {
     file: Arc<File>,
     offset: u64,
+}
+
+impl Shared {
+    fn source(file: Arc<File>) -> Source {
+        Box::new(Self { file, offset: 0 })
+    }
 }
 
 impl Read for Shared {

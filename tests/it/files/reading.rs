@@ -402,3 +402,24 @@ fn the_logs_of_a_directory_are_found() {
     let error = read::logs(dir.join("missing")).unwrap_err().to_string();
     assert!(error.contains("missing"), "{error}");
 }
+
+#[test]
+fn a_plain_file_is_read_by_position_also_after_a_rotation() {
+    let dir = Dir::new();
+    dir.put(&closed(1), "one\n");
+    dir.put("orders.log", "two\nthree\n");
+    fs::write(dir.join(&format!("{}.gz", closed(0))), "").unwrap();
+    let segments = dir.log().segments().unwrap();
+    let plain = |n: usize| segments[n].open_plain().unwrap();
+    assert!(plain(0).is_none(), "compressed");
+    fs::rename(dir.path(), dir.join(&closed(2))).unwrap();
+    let mut bytes = [0; 16];
+    let active = plain(2).unwrap();
+    assert_eq!(active.bytes().unwrap(), 10);
+    assert_eq!(active.clone().read_at(&mut bytes, 4).unwrap(), 6);
+    assert_eq!(&bytes[..6], b"three\n");
+    assert_eq!(active.read_at(&mut bytes, 10).unwrap(), 0);
+    assert_eq!(plain(1).unwrap().read_at(&mut bytes, 0).unwrap(), 4);
+    fs::remove_file(dir.join(&closed(1))).unwrap();
+    assert!(segments[1].open_plain().unwrap_err().to_string().contains("removed"));
+}
