@@ -23,10 +23,14 @@ mod once;
 #[cfg(feature = "find")]
 mod query;
 mod report;
+#[cfg(feature = "find")]
+mod scan;
 #[cfg(feature = "sealed")]
 mod sealed;
 #[cfg(feature = "find")]
 mod show;
+#[cfg(feature = "find")]
+mod stats;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;

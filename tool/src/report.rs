@@ -1,6 +1,8 @@
 //! What a command could not do, on stderr, and the exit status that follows.
 
 use std::error::Error;
+#[cfg(feature = "find")]
+use std::io::IsTerminal;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
@@ -47,6 +49,20 @@ impl Report {
     #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn note(&self, message: &str) {
         let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
+    }
+
+    /// Returns whether stderr is a terminal.
+    #[cfg(feature = "find")]
+    #[expect(clippy::disallowed_methods, reason = "nothing is written")]
+    pub(crate) fn is_terminal() -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Shows a text in the last line of the terminal, in place of the one before.
+    #[cfg(feature = "find")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
+    pub(crate) fn status(&self, text: &str) {
+        let _ = write!(io::stderr(), "\r\x1b[K{}", escaped_text(text));
     }
 
     /// Notes a failure that the output shows.

@@ -57,7 +57,7 @@ pub(crate) struct Args {
 /// What is found.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Conditions")]
-struct Conditions {
+pub(super) struct Conditions {
     /// Only lines of this level and more severe ones
     #[arg(long, short, value_name = "LEVEL", value_parser = level)]
     level: Option<LineLevel>,
@@ -145,7 +145,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
 }
 
 impl Conditions {
-    fn filter(self) -> Filter {
+    pub(super) fn filter(self) -> Filter {
         Filter {
             level: self.level,
             services: self.service,

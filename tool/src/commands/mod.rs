@@ -9,6 +9,8 @@ mod config;
 mod find;
 #[cfg(all(unix, feature = "control"))]
 mod flush;
+#[cfg(feature = "find")]
+mod hist;
 #[cfg(feature = "sealed")]
 mod keygen;
 #[cfg(all(unix, feature = "control"))]
@@ -30,6 +32,8 @@ mod reload;
 mod reopen;
 #[cfg(all(unix, feature = "control"))]
 mod rotate;
+#[cfg(feature = "find")]
+mod stats;
 #[cfg(feature = "sealed")]
 mod verify;
 
@@ -50,6 +54,8 @@ pub(crate) enum Command {
     Find(Box<find::Args>),
     #[cfg(all(unix, feature = "control"))]
     Flush(flush::Args),
+    #[cfg(feature = "find")]
+    Hist(Box<hist::Args>),
     #[cfg(feature = "sealed")]
     Keygen(keygen::Args),
     #[cfg(all(unix, feature = "control"))]
@@ -69,6 +75,8 @@ pub(crate) enum Command {
     Reopen(reopen::Args),
     #[cfg(all(unix, feature = "control"))]
     Rotate(rotate::Args),
+    #[cfg(feature = "find")]
+    Stats(Box<stats::Args>),
     #[cfg(feature = "sealed")]
     Verify(verify::Args),
 }
@@ -86,6 +94,8 @@ impl Command {
             Self::Find(args) => find::run(*args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Flush(args) => flush::run(&args, output, report),
+            #[cfg(feature = "find")]
+            Self::Hist(args) => hist::run(*args, output, report),
             #[cfg(feature = "sealed")]
             Self::Keygen(args) => keygen::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
@@ -105,6 +115,8 @@ impl Command {
             Self::Reopen(args) => reopen::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Rotate(args) => rotate::run(&args, output, report),
+            #[cfg(feature = "find")]
+            Self::Stats(args) => stats::run(*args, output, report),
             #[cfg(feature = "sealed")]
             Self::Verify(args) => verify::run(&args, output, report),
         }

@@ -18,7 +18,15 @@ impl Number {
         text.parse().map(Self::Integer).or_else(|_| text.parse().map(Self::Float)).ok()
     }
 
-    fn as_float(self) -> f64 {
+    /// Returns it if it is a number of things.
+    pub(crate) fn as_count(self) -> Option<u64> {
+        match self {
+            Self::Integer(integer) => u64::try_from(integer).ok(),
+            Self::Float(_) => None,
+        }
+    }
+
+    pub(crate) fn as_float(self) -> f64 {
         match self {
             Self::Integer(integer) => integer as f64,
             Self::Float(float) => float,

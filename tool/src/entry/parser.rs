@@ -35,14 +35,17 @@ impl Form {
 
 /// Reads the lines of one file.
 ///
-/// JSON and syslog are recognised by each line alone. A line of text is read as the records before it were, if it can be.
+/// JSON and syslog are recognised by each line alone. The first record of the file decides how ambiguous lines of text are
+/// read, if it is within [`SETTLES_WITHIN`](Self::SETTLES_WITHIN). So the parts of a file can be read at the same time.
 #[derive(Debug)]
 pub(crate) struct Parser {
     members: Vec<Member>,
     form: Form,
     dialect: &'static Dialect,
-    /// The form of the last record.
+    /// The form of the first record; [`Form::Text`] until there is one.
     settled: Form,
+    /// How many bytes of the file can still settle it.
+    left: usize,
     known: Known,
 }
 
@@ -53,26 +56,51 @@ impl Default for Parser {
             form: Form::Text,
             dialect: &TEXT,
             settled: Form::Text,
+            left: Self::SETTLES_WITHIN,
             known: Known::default(),
         }
     }
 }
 
 impl Parser {
+    /// How much of a file can decide how its ambiguous lines are read.
+    pub(crate) const SETTLES_WITHIN: usize = 1 << 20;
+
+    /// Reads a part of a file whose first record has a form.
+    pub(crate) fn settled_on(form: Form) -> Self {
+        Self { settled: form, left: 0, ..Self::default() }
+    }
+
+    /// Returns the form of the first record, or [`Form::Text`].
+    pub(crate) fn settled(&self) -> Form {
+        self.settled
+    }
+
     /// Reads a line without its newline. [`entry`](Self::entry) returns what it says.
     pub(crate) fn read(&mut self, line: &[u8]) {
+        self.read_line(line, false);
+    }
+
+    /// Reads the beginning of a line whose end is missing. JSON counts by the members that are whole.
+    pub(crate) fn read_cut(&mut self, line: &[u8]) {
+        self.read_line(line, true);
+    }
+
+    fn read_line(&mut self, line: &[u8], is_cut: bool) {
         self.members.clear();
         let start = line.strip_prefix(BOM).map_or(0, |_| BOM.len());
         let text = line.get(start..).unwrap_or_default();
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
         self.form = match first {
-            Some(b'{') => self.read_json(line, start),
+            Some(b'{') => self.read_json(line, start, is_cut),
             Some(b'<') if self.read_text(line, Form::Syslog) => Form::Syslog,
             _ => self.read_text_form(line),
         };
-        if self.form.is_record() {
+        if self.settled == Form::Text && self.left > 0 && self.form.is_record() {
             self.settled = self.form;
-        } else {
+        }
+        self.left = self.left.saturating_sub(line.len() + 1);
+        if !self.form.is_record() {
             self.members.clear();
             self.members.push(Member::named("message", Shape::Plain, 0..line.len()));
             self.dialect = &TEXT;
@@ -84,14 +112,14 @@ impl Parser {
         Entry { line, form: self.form, dialect: self.dialect, members: &self.members }
     }
 
-    fn read_json(&mut self, line: &[u8], start: usize) -> Form {
+    fn read_json(&mut self, line: &[u8], start: usize, is_cut: bool) -> Form {
         let mut walk = Walk::new(line.get(start..).unwrap_or_default());
         for found in walk.by_ref() {
             let key = Key::of_json(line, found.key.start + start..found.key.end + start);
             let value = found.value.start + start..found.value.end + start;
             self.members.push(Member { key, shape: Shape::Json(found.kind), value });
         }
-        if !walk.is_whole() {
+        if !walk.is_whole() && (!is_cut || self.members.is_empty()) {
             return Form::Broken;
         }
         match otel::read(line, &mut self.members) {

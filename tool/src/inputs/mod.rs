@@ -9,4 +9,4 @@ mod source;
 mod stdin;
 
 pub(crate) use merged::Merged;
-pub(crate) use paths::sources;
+pub(crate) use paths::{inputs, sources};

@@ -9,10 +9,26 @@ use super::source::Source;
 use crate::escape::escaped;
 use crate::once::Once;
 use crate::report::Report;
+use crate::scan::Input;
 
 /// Returns the logs at the paths, those in directories there, and stdin for `-`. Without a path: stdin if something is
 /// passed to it, else the logs of the working directory. What cannot be listed is reported.
 pub(crate) fn sources(paths: &[PathBuf], report: &mut Report) -> Vec<Source> {
+    let (has_stdin, logs) = listed(paths, report);
+    // Once, however often it is named: a second lock of it would wait for the first.
+    let stdin = has_stdin.then(Source::stdin);
+    stdin.into_iter().chain(logs.into_iter().map(|segments| Source::log(Lines::new(segments)))).collect()
+}
+
+/// Returns the same as inputs of a pass over all lines: stdin, and each segment.
+pub(crate) fn inputs(paths: &[PathBuf], report: &mut Report) -> Vec<Input> {
+    let (has_stdin, logs) = listed(paths, report);
+    let stdin = has_stdin.then(|| Input::Stdin(io::stdin()));
+    stdin.into_iter().chain(logs.into_iter().flatten().map(Input::Segment)).collect()
+}
+
+/// Returns whether stdin is meant, and the segments of each log.
+fn listed(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<Vec<read::Segment>>) {
     let default = [PathBuf::from(if is_passed() { "-" } else { "." })];
     let paths = if paths.is_empty() { &default } else { paths };
     let mut has_stdin = false;
@@ -34,10 +50,8 @@ pub(crate) fn sources(paths: &[PathBuf], report: &mut Report) -> Vec<Source> {
             }
         }
     }
-    // Once, however often it is named: a second lock of it would wait for the first.
-    let stdin = has_stdin.then(Source::stdin);
-    let logs = logs.into_iter().filter(|(_, segments)| !segments.is_empty());
-    stdin.into_iter().chain(logs.map(|(_, segments)| Source::log(Lines::new(segments)))).collect()
+    let logs = logs.into_iter().map(|(_, segments)| segments);
+    (has_stdin, logs.filter(|segments| !segments.is_empty()).collect())
 }
 
 /// Returns the log at `path`, or the logs in the directory there.

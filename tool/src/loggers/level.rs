@@ -120,6 +120,21 @@ impl LineLevel {
     pub(crate) const NAMES: [&str; 10] =
         ["trace", "debug", "info", "notice", "warn", "error", "critical", "alert", "fatal", "emergency"];
 
+    /// All levels, least severe first.
+    #[cfg(feature = "find")]
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Trace,
+        Self::Debug,
+        Self::Info,
+        Self::Notice,
+        Self::Warn,
+        Self::Error,
+        Self::Critical,
+        Self::Alert,
+        Self::Fatal,
+        Self::Emergency,
+    ];
+
     /// Returns the name in capitals.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

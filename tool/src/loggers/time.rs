@@ -5,7 +5,8 @@ use std::ops::Range;
 use chrono::{NaiveDate, NaiveDateTime, TimeZone};
 use spanline::record::Timestamp;
 
-const NANOS: i64 = 1_000_000_000;
+/// How many there are in a second.
+pub(crate) const NANOS: i64 = 1_000_000_000;
 
 /// A time that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,4 +25,4 @@ pub(crate) use expression::Expression;
 pub(crate) use filter::{Filter, grep};
 pub(crate) use mistake::Mistake;
 pub(crate) use parse::parse;
-pub(crate) use when::when;
+pub(crate) use when::{span, when};

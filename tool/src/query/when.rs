@@ -3,9 +3,7 @@
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
 use spanline::record::Timestamp;
 
-use crate::loggers::time::{in_zone, of_number, of_text};
-
-const NANOS: i64 = 1_000_000_000;
+use crate::loggers::time::{NANOS, in_zone, of_number, of_text};
 
 const EXPECTED: &str = "expected a time such as 2026-11-20T10:15:38Z, \"2026-11-20 14:00\", 10m, \"2 days\", \
      \"today 14:00\" or yesterday";
@@ -23,7 +21,7 @@ const UNITS: [(&[&str], i64); 5] = [
 pub(crate) fn when<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Result<i64, String> {
     let trimmed = text.trim();
     let found = absolute(trimmed, zone).or_else(|| of_day(trimmed, now, zone)).or_else(|| {
-        let span = span(trimmed.strip_suffix("ago").unwrap_or(trimmed))?;
+        let span = nanos_of_span(trimmed.strip_suffix("ago").unwrap_or(trimmed))?;
         now.as_nanos().checked_sub(span)
     });
     found.ok_or_else(|| format!("{EXPECTED}; found {text:?}"))
@@ -64,8 +62,12 @@ fn of_day<Z: TimeZone>(text: &str, now: Timestamp, zone: &Z) -> Option<i64> {
     nanos(today.checked_sub_days(chrono::Days::new(back))?.and_time(clock.ok()?), zone)
 }
 
-/// Reads a span of time, such as `1h30m` or `2 days`, in nanoseconds.
-fn span(text: &str) -> Option<i64> {
+/// Returns the nanoseconds of a span of time, such as `1h30m` or `2 days`.
+pub(crate) fn span(text: &str) -> Result<i64, String> {
+    nanos_of_span(text).ok_or_else(|| format!("expected a span of time such as 30s, 5m or \"2 days\"; found {text:?}"))
+}
+
+fn nanos_of_span(text: &str) -> Option<i64> {
     let mut rest = text.trim();
     let mut total = 0_i64;
     if rest.is_empty() {

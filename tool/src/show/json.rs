@@ -1,6 +1,7 @@
 //! Entries as JSON: one object in a line, the same keys for all loggers.
 
 use chrono::SecondsFormat;
+use serde_json::Value;
 use spanline::record::Timestamp;
 
 use crate::entry::{Entry, Part, put_string};
@@ -29,6 +30,14 @@ pub(super) fn put(out: &mut String, entry: &Entry<'_>) {
         out.push_str("true");
     }
     out.push('}');
+}
+
+/// Returns an entry as a value.
+pub(crate) fn value_of(entry: &Entry<'_>) -> Value {
+    let mut text = String::new();
+    put(&mut text, entry);
+    // A number that no double can hold is the only one that cannot be read.
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
 
 /// Returns a time in UTC, with the digits that it needs.

@@ -10,5 +10,6 @@ mod paint;
 mod pretty;
 mod printer;
 
-pub(crate) use paint::ColorChoice;
+pub(crate) use json::value_of;
+pub(crate) use paint::{ColorChoice, Ink, Paint};
 pub(crate) use printer::{Format, Printer};

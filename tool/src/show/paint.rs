@@ -40,7 +40,7 @@ pub(crate) struct Paint {
 
 /// What a text is, which gives it a colour.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Ink {
+pub(crate) enum Ink {
     Faint,
     Name,
     Level(LineLevel),
@@ -62,7 +62,7 @@ impl Ink {
 }
 
 impl Paint {
-    pub(super) fn put(self, out: &mut String, ink: Ink, text: &str) {
+    pub(crate) fn put(self, out: &mut String, ink: Ink, text: &str) {
         self.put_with(out, ink, |out| out.push_str(text));
     }
 

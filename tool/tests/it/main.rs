@@ -36,6 +36,8 @@ mod sealed;
 mod sealed_keys;
 #[cfg(feature = "sealed")]
 mod sealed_support;
+#[cfg(feature = "find")]
+mod stats;
 mod usage;
 
 use std::fs;

@@ -1,0 +1,110 @@
+//! `spanline hist`: lines over time, by level.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::find::Conditions;
+use crate::entry::Entry;
+use crate::inputs::inputs;
+use crate::loggers::time::NANOS;
+use crate::query::{Filter, span};
+use crate::report::Report;
+use crate::scan::{Input, Place, Progress, Visit, scan};
+use crate::show::ColorChoice;
+use crate::stats::{Timeline, steps_json, write_bars};
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  everything was counted
+  1  something could not be read, or no line with a time was found; stderr says what
+  2  the command line is wrong";
+
+/// Print how many lines there are over time, by level
+///
+/// A row for each step of time: its first second, a bar with a part for each level, all lines, warnings, and errors. Steps
+/// are as short as `--rows` allows: 1, 5, 10 or 30 seconds, 1, 5, 10 or 30 minutes, 1 or 6 hours, 1, 7 or 364 days.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_STATUS)]
+pub(crate) struct Args {
+    /// A log, one file of it, a directory with logs in it, or `-` for stdin; without one: stdin if it is a pipe or a file,
+    /// else the working directory
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    conditions: Conditions,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// What is printed.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Output")]
+struct Shape {
+    /// How many rows there are at most
+    #[arg(long, value_name = "COUNT", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
+    rows: u16,
+    /// How long a step is at least, such as `1m`; then there can be more rows
+    #[arg(long, value_name = "SPAN", value_parser = span, conflicts_with = "rows")]
+    every: Option<i64>,
+    /// Print one JSON object; its keys are documented in docs/tool.md
+    #[arg(long)]
+    json: bool,
+    /// Whether bars have colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    color: ColorChoice,
+}
+
+/// More rows are not printed, whatever the step.
+const MAX_ROWS: usize = 100_000;
+
+pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let Args { paths, conditions, shape } = args;
+    let filter = conditions.filter();
+    let inputs = inputs(&paths, report);
+    let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
+    let new = || Counts { filter: &filter, timeline: Timeline::default(), without_time: 0 };
+    let (mut timeline, mut without_time) = (Timeline::default(), 0);
+    for counts in scan(inputs, new, &mut progress, report).visitors {
+        timeline.merge(counts.timeline);
+        without_time += counts.without_time;
+    }
+    let every = shape.every.map(|nanos| nanos.div_euclid(NANOS).max(1));
+    let most = if every.is_some() { MAX_ROWS } else { shape.rows.into() };
+    let (seconds, steps) = timeline.steps(most, every);
+    if shape.json {
+        let steps: Vec<_> = steps_json(&steps);
+        writeln!(output, "{}", json!({ "step_seconds": seconds, "steps": steps, "without_time": without_time }))?;
+    } else {
+        write_bars(output, &steps, shape.color.paint(io::stdout().is_terminal()))?;
+        output.flush()?;
+        if without_time > 0 {
+            let (lines, have) = if without_time == 1 { ("line", "has") } else { ("lines", "have") };
+            report.note(&format!("{without_time} {lines} {have} no time"));
+        }
+    }
+    if steps.is_empty() {
+        report.fail();
+    }
+    Ok(())
+}
+
+/// The lines that one thread has seen.
+struct Counts<'f> {
+    filter: &'f Filter,
+    timeline: Timeline,
+    without_time: u64,
+}
+
+impl Visit for Counts<'_> {
+    fn visit(&mut self, entry: &Entry<'_>, _: Place) {
+        if !self.filter.matches(entry) {
+            return;
+        }
+        match entry.time() {
+            Some(time) => self.timeline.add(time.div_euclid(NANOS), entry.level()),
+            None => self.without_time += 1,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The pieces of files that threads read.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Stdin};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use spanline::Error;
+use spanline::read::{PlainFile, Segment};
+
+use super::lines::StreamLines;
+use crate::entry::{Form, Parser};
+use crate::escape::escaped;
+
+/// Files up to twice this size are one piece.
+const PIECE_BYTES: u64 = 4 << 20;
+
+/// How much is read at once behind the end of a piece, to find the end of its last line.
+const BEHIND_BYTES: usize = 16 << 10;
+
+/// What is read.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Segment(Segment),
+    Stdin(Stdin),
+}
+
+impl Input {
+    /// Returns how much of the disk it takes, in bytes; 0 for stdin.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        match self {
+            Self::Segment(segment) => segment.bytes(),
+            Self::Stdin(_) => 0,
+        }
+    }
+}
+
+/// A part of the lines of an input.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// The number of the input.
+    pub(super) input: usize,
+    part: Part,
+}
+
+#[derive(Debug)]
+enum Part {
+    /// All of an input that is not open yet.
+    Whole(Input),
+    /// The lines that begin in a part of a file. `form`: that of the first record of the file.
+    Range { file: PlainFile, start: u64, end: u64, form: Form },
+}
+
+/// A piece that is open.
+pub(super) struct OpenPiece {
+    pub(super) lines: StreamLines<Box<dyn Read + Send>>,
+    pub(super) parser: Parser,
+    /// Where the piece of a plain file begins and ends, in bytes; nothing for other inputs.
+    pub(super) range: Option<Range<u64>>,
+    /// Names the input in messages.
+    pub(super) name: String,
+}
+
+/// The pieces that no thread has taken yet.
+pub(super) struct Pieces(Mutex<VecDeque<Piece>>);
+
+impl Pieces {
+    pub(super) fn new(inputs: impl IntoIterator<Item = Input>) -> Self {
+        let whole = |(input, one)| Piece { input, part: Part::Whole(one) };
+        Self(Mutex::new(inputs.into_iter().enumerate().map(whole).collect()))
+    }
+
+    /// Returns the next piece, in the order of inputs.
+    #[expect(clippy::disallowed_methods, reason = "the one lock of the threads that read, which ignores poisoning")]
+    pub(super) fn next(&self) -> Option<Piece> {
+        let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let piece = pieces.pop_front()?;
+        let Part::Whole(Input::Segment(segment)) = &piece.part else { return Some(piece) };
+        // What fails here fails again, and is reported, when the piece is opened.
+        let Some((first, rest)) = split(segment).ok().flatten() else { return Some(piece) };
+        let piece = |part| Piece { input: piece.input, part };
+        rest.into_iter().rev().for_each(|part| pieces.push_front(piece(part)));
+        Some(piece(first))
+    }
+}
+
+/// Splits a file that is large: the first part, and the others. `None` for one that is small or compressed.
+fn split(segment: &Segment) -> Result<Option<(Part, Vec<Part>)>, Error> {
+    let Some(file) = segment.open_plain()?.filter(|_| segment.bytes() > 2 * PIECE_BYTES) else { return Ok(None) };
+    let Ok(bytes) = file.bytes() else { return Ok(None) };
+    let Ok(form) = first_form(&file, bytes) else { return Ok(None) };
+    let mut starts = (0..bytes).step_by(PIECE_BYTES as usize);
+    let mut part = |start: u64| {
+        // The last one grows with the file only up to the end of its last line.
+        let end = bytes.min(start.saturating_add(PIECE_BYTES));
+        Part::Range { file: file.clone(), start, end, form }
+    };
+    let first = starts.next().map(&mut part);
+    Ok(first.map(|first| (first, starts.map(part).collect())))
+}
+
+/// Returns the form that decides how the ambiguous lines of a file are read.
+fn first_form(file: &PlainFile, end: u64) -> io::Result<Form> {
+    let mut parser = Parser::default();
+    let mut lines =
+        StreamLines::new(FileReader { file: file.clone(), at: 0, end }, 0, end.min(Parser::SETTLES_WITHIN as u64));
+    while parser.settled() == Form::Text
+        && let Some(line) = lines.next_line()?
+    {
+        parser.read(line.bytes);
+    }
+    Ok(parser.settled())
+}
+
+impl Piece {
+    /// Returns how much of the disk it takes, in bytes.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        match &self.part {
+            Part::Range { start, end, .. } => end - start,
+            Part::Whole(input) => input.stored_bytes(),
+        }
+    }
+
+    /// Opens it.
+    pub(super) fn open(self) -> Result<OpenPiece, Error> {
+        let (file, start, end, parser) = match self.part {
+            Part::Range { file, start: 0, end, .. } => (file, 0, end, Parser::default()),
+            Part::Range { file, start, end, form } => (file, start, end, Parser::settled_on(form)),
+            Part::Whole(Input::Stdin(stdin)) => return Ok(OpenPiece::stream(Box::new(stdin), "stdin".to_owned())),
+            Part::Whole(Input::Segment(segment)) => match segment.open_plain()? {
+                Some(file) => {
+                    let end = file.bytes().unwrap_or(segment.bytes());
+                    (file, 0, end, Parser::default())
+                }
+                None => {
+                    let reader = segment.open()?;
+                    let name = escaped(reader.path());
+                    return Ok(OpenPiece::stream(Box::new(reader), name));
+                }
+            },
+        };
+        let name = escaped(file.path());
+        // The byte before tells whether a line begins at the start.
+        let at = start.saturating_sub(1);
+        let lines = StreamLines::new(Box::new(FileReader { file, at, end }) as Box<dyn Read + Send>, at, end);
+        Ok(OpenPiece {
+            lines: if start == 0 { lines } else { lines.skip_first() },
+            parser,
+            range: Some(start..end),
+            name,
+        })
+    }
+}
+
+impl OpenPiece {
+    fn stream(reader: Box<dyn Read + Send>, name: String) -> Self {
+        Self { lines: StreamLines::new(reader, 0, u64::MAX), parser: Parser::default(), range: None, name }
+    }
+}
+
+/// Reads a file from a position on, and little behind an end.
+struct FileReader {
+    file: PlainFile,
+    at: u64,
+    end: u64,
+}
+
+impl Read for FileReader {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let wanted = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let length = bytes.len().min(if wanted == 0 { BEHIND_BYTES } else { wanted });
+        let read = self.file.read_at(bytes.get_mut(..length).unwrap_or_default(), self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

@@ -1,0 +1,167 @@
+//! The threads that read pieces.
+
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+
+use super::pieces::{Input, Piece, Pieces};
+use super::progress::Progress;
+use crate::entry::{Entry, Form};
+use crate::report::Report;
+
+/// Where a line is. Places are in the order of inputs, and of lines in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) input: usize,
+    /// The position of its first byte, decompressed.
+    pub(crate) at: u64,
+}
+
+/// Looks at each line.
+pub(crate) trait Visit: Send {
+    /// Takes a line. The order of calls means nothing.
+    fn visit(&mut self, entry: &Entry<'_>, place: Place);
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    /// Of all lines, decompressed.
+    pub(crate) bytes: u64,
+    pub(crate) lines: u64,
+    /// Lines that are no record: plain text.
+    pub(crate) text: u64,
+    /// Lines that begin as a record and are none.
+    pub(crate) broken: u64,
+    /// Lines of which only the first bytes count.
+    pub(crate) cut: u64,
+}
+
+/// What threads have found.
+pub(crate) struct Scanned<V> {
+    /// One for each thread.
+    pub(crate) visitors: Vec<V>,
+    pub(crate) totals: Totals,
+}
+
+/// Reads all lines of the inputs, and passes each to one of the visitors. Reports what cannot be read.
+pub(crate) fn scan<V: Visit>(
+    inputs: Vec<Input>,
+    new: impl Fn() -> V,
+    progress: &mut Progress,
+    report: &mut Report,
+) -> Scanned<V> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS);
+    let pieces = Pieces::new(inputs);
+    let (sender, done) = channel();
+    let workers = thread::scope(|scope| {
+        let spawn = |_| {
+            let mut worker = Worker { visitor: new(), totals: Totals::default(), failures: Vec::new() };
+            let (pieces, sender) = (&pieces, sender.clone());
+            scope.spawn(move || {
+                while let Some(piece) = pieces.next() {
+                    // Nobody waits for it only if this function has ended.
+                    let _ = sender.send(worker.read(piece));
+                }
+                worker
+            })
+        };
+        let handles: Vec<_> = (0..threads).map(spawn).collect();
+        drop(sender);
+        loop {
+            match done.recv_timeout(progress.interval()) {
+                Ok(bytes) => progress.add(bytes),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            progress.show(report);
+        }
+        handles.into_iter().filter_map(|handle| handle.join().ok()).collect::<Vec<_>>()
+    });
+    progress.clear(report);
+    if workers.len() < threads {
+        report.failure("a thread that reads has panicked; the answer is not complete");
+    }
+    let mut scanned = Scanned { visitors: Vec::new(), totals: Totals::default() };
+    let mut failures = Vec::new();
+    for worker in workers {
+        scanned.totals.add(worker.totals);
+        scanned.visitors.push(worker.visitor);
+        failures.extend(worker.failures);
+    }
+    failures.sort_unstable();
+    failures.dedup();
+    failures.iter().for_each(|(_, why)| report.failure(why));
+    scanned
+}
+
+/// More would only take memory.
+const MAX_THREADS: usize = 16;
+
+/// What a thread has.
+struct Worker<V> {
+    visitor: V,
+    totals: Totals,
+    /// The numbers of inputs, and what is wrong with them.
+    failures: Vec<(usize, String)>,
+}
+
+impl<V: Visit> Worker<V> {
+    /// Reads a piece. Returns how much of the disk it takes, in bytes.
+    fn read(&mut self, piece: Piece) -> u64 {
+        let (input, stored) = (piece.input, piece.stored_bytes());
+        let mut piece = match piece.open() {
+            Ok(piece) => piece,
+            Err(error) => {
+                self.failures.push((input, error.to_string()));
+                return stored;
+            }
+        };
+        loop {
+            match piece.lines.next_line() {
+                Ok(Some(line)) => {
+                    if line.is_cut {
+                        piece.parser.read_cut(line.bytes);
+                    } else {
+                        piece.parser.read(line.bytes);
+                    }
+                    let entry = piece.parser.entry(line.bytes);
+                    self.totals.count(&entry, line.is_cut);
+                    self.visitor.visit(&entry, Place { input, at: line.at });
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.failures.push((input, format!("read {}: {error}", piece.name)));
+                    break;
+                }
+            }
+        }
+        let at = piece.lines.at();
+        self.totals.bytes += match piece.range {
+            Some(range) if at < range.end => {
+                self.failures.push((input, format!("read {}: the file became shorter meanwhile", piece.name)));
+                at.saturating_sub(range.start)
+            }
+            Some(range) => range.end - range.start,
+            None => at,
+        };
+        stored
+    }
+}
+
+impl Totals {
+    fn count(&mut self, entry: &Entry<'_>, is_cut: bool) {
+        self.lines += 1;
+        self.cut += u64::from(is_cut);
+        self.text += u64::from(entry.form() == Form::Text);
+        self.broken += u64::from(entry.form() == Form::Broken);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.lines += other.lines;
+        self.text += other.text;
+        self.broken += other.broken;
+        self.cut += other.cut;
+    }
+}

@@ -1,0 +1,40 @@
+//! The lines that a log reports as lost.
+
+use std::collections::BTreeMap;
+
+use crate::entry::{Entry, Part, Path};
+
+/// More are not told apart.
+const MAX_REASONS: usize = 256;
+
+/// Lost lines by service and reason, as the library reports them: a line of the target `spanline` with a number `dropped`.
+#[derive(Debug, Default)]
+pub(super) struct Losses(BTreeMap<(String, String), u64>);
+
+impl Losses {
+    /// Adds what an entry reports, if it does.
+    pub(super) fn add(&mut self, entry: &Entry<'_>, target: &str) {
+        if target != "spanline" {
+            return;
+        }
+        let number = |name: &str| Path::new(name).value(entry)?.number()?.as_count();
+        let Some(lines) = number("dropped") else { return };
+        let reason = Path::new("reason").value(entry).map(|reason| reason.shown().into_owned());
+        let service = entry.text(Part::Service).map(|service| service.into_owned());
+        let key = (service.unwrap_or_default(), reason.unwrap_or_default());
+        if self.0.len() < MAX_REASONS || self.0.contains_key(&key) {
+            *self.0.entry(key).or_default() += lines;
+        } else {
+            *self.0.entry(Default::default()).or_default() += lines;
+        }
+    }
+
+    /// Returns service, reason and number of lines.
+    pub(super) fn merge(all: Vec<Self>) -> Vec<(String, String, u64)> {
+        let mut sum = BTreeMap::<_, u64>::new();
+        for (key, lines) in all.into_iter().flat_map(|one| one.0) {
+            *sum.entry(key).or_default() += lines;
+        }
+        sum.into_iter().map(|((service, reason), lines)| (service, reason, lines)).collect()
+    }
+}

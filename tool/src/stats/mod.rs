@@ -1,0 +1,34 @@
+//! What the lines of many files say together: how many there are of what, how slow, how often wrong.
+//!
+//! ```text
+//! scan ─► Stats (one for each thread) ─► merged ─► Answer ─► text or JSON
+//! ```
+//!
+//! Answers are exact, whatever the number of threads and the order of lines. What does not fit in memory goes to
+//! [sorted runs](runs) on disk. What does not fit there either, and texts that are too many to count one by one, are marked as
+//! estimates, with their error.
+
+mod answer;
+mod bars;
+mod distinct;
+mod json;
+mod level_counts;
+mod losses;
+mod quantiles;
+mod recent;
+mod runs;
+mod statistics;
+mod table;
+mod text;
+mod timeline;
+mod top;
+
+pub(crate) use answer::Answer;
+pub(crate) use bars::write_bars;
+pub(crate) use json::steps_json;
+pub(crate) use quantiles::Measure;
+pub(crate) use recent::Window;
+pub(crate) use runs::Disk;
+pub(crate) use statistics::{Questions, Stats};
+pub(crate) use table::{grouped, span_text, time_text};
+pub(crate) use timeline::Timeline;

@@ -1,0 +1,184 @@
+//! What is counted of each line.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use super::answer::Answer;
+use super::distinct::Distinct;
+use super::level_counts::LevelCounts;
+use super::losses::Losses;
+use super::quantiles::{Measure, Values};
+use super::recent::{Recent, Window};
+use super::runs::Disk;
+use super::timeline::Timeline;
+use super::top::Top;
+use crate::entry::{Entry, Part};
+use crate::loggers::LineLevel;
+use crate::loggers::time::NANOS;
+use crate::query::Filter;
+use crate::scan::{Place, Visit};
+
+/// More services than these are one, `…`.
+const MAX_SERVICES: usize = 4096;
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) struct Questions {
+    /// Which lines count.
+    pub(crate) filter: Filter,
+    pub(crate) window: Window,
+    /// How many of the recent errors are shown.
+    pub(crate) errors: usize,
+    /// How many of the most frequent texts are shown.
+    pub(crate) top: usize,
+    pub(crate) measures: Vec<Arc<Measure>>,
+    pub(crate) disk: Arc<Disk>,
+}
+
+/// The counts of one thread.
+pub(crate) struct Stats<'q> {
+    questions: &'q Questions,
+    services: Services,
+    lines: u64,
+    /// The first and the last time, in nanoseconds since 1970.
+    times: Option<(i64, i64)>,
+    traces: Distinct,
+    recent: Recent,
+    messages: Top,
+    targets: Top,
+    timeline: Timeline,
+    measures: Vec<Values>,
+    losses: Losses,
+}
+
+impl<'q> Stats<'q> {
+    pub(crate) fn new(questions: &'q Questions) -> Self {
+        let values = |measure: &Arc<Measure>| Values::new(Arc::clone(measure), Arc::clone(&questions.disk));
+        Self {
+            questions,
+            services: Services::default(),
+            lines: 0,
+            times: None,
+            traces: Distinct::new(Arc::clone(&questions.disk)),
+            recent: Recent::new(questions.window, questions.errors),
+            messages: Top::default(),
+            targets: Top::default(),
+            timeline: Timeline::default(),
+            measures: questions.measures.iter().map(values).collect(),
+            losses: Losses::default(),
+        }
+    }
+
+    /// Puts together what all threads have counted.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub(crate) fn merge(questions: &Questions, all: Vec<Self>) -> io::Result<Answer> {
+        let mut answer = Answer::default();
+        let (mut traces, mut recent, mut messages, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut values, mut losses) = (Vec::new(), Vec::new());
+        for one in all {
+            answer.lines += one.lines;
+            answer.times = answer.times.into_iter().chain(one.times).reduce(joined);
+            one.services.add_to(&mut answer.services);
+            answer.timeline.merge(one.timeline);
+            traces.push(one.traces);
+            recent.push(one.recent);
+            messages.push(one.messages);
+            targets.push(one.targets);
+            values.push(one.measures.into_iter());
+            losses.push(one.losses);
+        }
+        let newest = answer.times.map_or(i64::MIN, |(_, last)| last.div_euclid(NANOS));
+        let since = questions.window.since(newest);
+        answer.recent_since = answer.times.map(|_| since);
+        answer.traces = Distinct::count(traces, u32::try_from(since.max(1)).unwrap_or(u32::MAX))?;
+        answer.recent = Recent::merge(recent, since);
+        answer.messages = Top::merge(messages, questions.top);
+        answer.targets = Top::merge(targets, questions.top);
+        answer.losses = Losses::merge(losses);
+        for measure in &questions.measures {
+            let values = values.iter_mut().filter_map(Iterator::next).collect();
+            answer.measures.push((Arc::clone(measure), Values::merge(measure, values)?));
+        }
+        Ok(answer)
+    }
+}
+
+fn joined(one: (i64, i64), other: (i64, i64)) -> (i64, i64) {
+    (one.0.min(other.0), one.1.max(other.1))
+}
+
+impl Visit for Stats<'_> {
+    fn visit(&mut self, entry: &Entry<'_>, place: Place) {
+        if !self.questions.filter.matches(entry) {
+            return;
+        }
+        self.lines += 1;
+        if !entry.is_record() {
+            return;
+        }
+        let (time, level) = (entry.time(), entry.level());
+        self.services.add(entry.text(Part::Service).as_deref().unwrap_or_default(), level);
+        let second = time.map(|time| time.div_euclid(NANOS));
+        if let Some((time, second)) = time.zip(second) {
+            self.times = self.times.into_iter().chain([(time, time)]).reduce(joined);
+            self.timeline.add(second, level);
+            if level.is_some_and(|level| level >= LineLevel::Error) {
+                self.recent.add(time, place, entry.line());
+            }
+        }
+        if let Some(trace) = entry.text(Part::Trace) {
+            let second = second.and_then(|second| u32::try_from(second).ok()).unwrap_or(0);
+            self.traces.add(trace.to_ascii_lowercase().as_bytes(), second);
+        }
+        if let Some(message) = entry.text(Part::Message) {
+            self.messages.add(&message);
+        }
+        if let Some(target) = entry.text(Part::Target) {
+            self.targets.add(&target);
+            self.losses.add(entry, &target);
+        }
+        self.measures.iter_mut().for_each(|values| values.add(entry));
+    }
+}
+
+/// The counts of each service. Lines without one are of the service with the empty name.
+#[derive(Debug, Default)]
+struct Services {
+    counts: Vec<(String, LevelCounts)>,
+    places: HashMap<String, usize>,
+    /// The place of the service of the last line, which most often is that of the next one.
+    last: usize,
+}
+
+impl Services {
+    fn add(&mut self, name: &str, level: Option<LineLevel>) {
+        if self.counts.get(self.last).is_none_or(|(last, _)| last != name) {
+            self.last = self.place(name);
+        }
+        if let Some((_, counts)) = self.counts.get_mut(self.last) {
+            counts.add(level);
+        }
+    }
+
+    fn place(&mut self, name: &str) -> usize {
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        let name = if self.places.len() < MAX_SERVICES { name } else { "…" };
+        let next = self.counts.len();
+        let place = *self.places.entry(name.to_owned()).or_insert(next);
+        if place == next {
+            self.counts.push((name.to_owned(), LevelCounts::default()));
+        }
+        place
+    }
+
+    fn add_to(self, sum: &mut std::collections::BTreeMap<String, LevelCounts>) {
+        for (name, counts) in self.counts {
+            *sum.entry(name).or_default() += counts;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The texts that occur most often.
+
+use std::collections::HashMap;
+use std::mem;
+
+use super::distinct::fingerprint;
+
+/// How many different texts a thread counts.
+const MAX_TEXTS: usize = 16 << 10;
+
+/// How much of a text is remembered, in bytes.
+const MAX_TEXT_BYTES: usize = 200;
+
+/// Counts texts. When there are too many different ones, those that occurred least are forgotten, and counts become lower
+/// bounds.
+///
+/// Source: Gurmeet Manku and Rajeev Motwani, *Approximate Frequency Counts over Data Streams*.
+#[derive(Debug, Default)]
+pub(super) struct Top {
+    texts: HashMap<u128, Counted>,
+    /// How often a forgotten text may have occurred.
+    forgotten: u64,
+}
+
+#[derive(Debug)]
+struct Counted {
+    text: Box<str>,
+    count: u64,
+}
+
+/// The texts that occurred most often.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TopTexts {
+    /// By their number; texts that occurred as often are in order.
+    pub(crate) texts: Vec<(String, u64)>,
+    /// How many lines each text may have beyond its count; 0 if counts are exact.
+    pub(crate) error: u64,
+}
+
+impl Top {
+    pub(super) fn add(&mut self, text: &str) {
+        self.add_count(fingerprint(text.as_bytes()), 1, || shortened(text).into());
+    }
+
+    fn add_count(&mut self, key: u128, count: u64, text: impl FnOnce() -> Box<str>) {
+        if let Some(known) = self.texts.get_mut(&key) {
+            known.count += count;
+            return;
+        }
+        if self.texts.len() >= MAX_TEXTS {
+            self.forget();
+        }
+        self.texts.insert(key, Counted { text: text(), count });
+    }
+
+    /// Forgets at least half of the texts.
+    fn forget(&mut self) {
+        let mut counts: Vec<u64> = self.texts.values().map(|counted| counted.count).collect();
+        let middle = counts.len() / 2;
+        let (_, median, _) = counts.select_nth_unstable(middle);
+        let median = *median;
+        self.texts.retain(|_, counted| counted.count > median);
+        self.forgotten += median;
+    }
+
+    /// Returns the texts that occurred most often in all threads.
+    pub(super) fn merge(all: Vec<Self>, most: usize) -> TopTexts {
+        let mut sum = Self::default();
+        for mut one in all {
+            sum.forgotten += one.forgotten;
+            for (key, counted) in mem::take(&mut one.texts) {
+                match sum.texts.get_mut(&key) {
+                    Some(known) => known.count += counted.count,
+                    // Without a limit: there are few threads.
+                    None => drop(sum.texts.insert(key, counted)),
+                }
+            }
+        }
+        let error = sum.forgotten;
+        let mut texts: Vec<_> =
+            sum.texts.into_values().map(|counted| (String::from(counted.text), counted.count)).collect();
+        texts.sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
+        texts.truncate(most);
+        TopTexts { texts, error }
+    }
+}
+
+fn shortened(text: &str) -> &str {
+    let mut end = text.len().min(MAX_TEXT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_counted_and_sorted() {
+        let mut threads = [Top::default(), Top::default()];
+        for (number, text) in ["b", "a", "c", "a", "b", "a", "d"].into_iter().enumerate() {
+            threads[number % 2].add(text);
+        }
+        let found = Top::merge(threads.into(), 3);
+        assert_eq!(found.error, 0);
+        assert_eq!(found.texts, [("a".to_owned(), 3), ("b".to_owned(), 2), ("c".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn among_too_many_texts_the_frequent_ones_are_found() {
+        let mut top = Top::default();
+        for number in 0..10 * MAX_TEXTS {
+            top.add(&number.to_string());
+            if number % 4 == 0 {
+                top.add("often");
+            }
+        }
+        let expected = 10 * MAX_TEXTS as u64 / 4;
+        let found = Top::merge(vec![top], 1);
+        let (text, count) = &found.texts[0];
+        assert_eq!(text, "often");
+        assert!(*count <= expected && count + found.error >= expected, "{found:?}");
+        assert!(found.error > 0);
+    }
+}
