@@ -41,20 +41,21 @@ impl LineLevel {
     /// Returns the level that has a name, in any case.
     pub(crate) fn named(name: &str) -> Option<Self> {
         // Longer than all names below.
-        if name.len() > 16 {
-            return None;
-        }
-        Some(match name.to_ascii_lowercase().as_str() {
-            "trace" | "verbose" | "finest" | "finer" => Self::Trace,
-            "debug" | "dbg" | "fine" => Self::Debug,
-            "info" | "information" | "informational" => Self::Info,
-            "notice" => Self::Notice,
-            "warn" | "warning" => Self::Warn,
-            "error" | "err" | "severe" => Self::Error,
-            "critical" | "crit" => Self::Critical,
-            "alert" => Self::Alert,
-            "fatal" | "panic" | "dpanic" => Self::Fatal,
-            "emergency" | "emerg" => Self::Emergency,
+        let mut lower = [0; 16];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        Some(match &*lower {
+            b"trace" | b"verbose" | b"finest" | b"finer" => Self::Trace,
+            b"debug" | b"dbg" | b"fine" => Self::Debug,
+            b"info" | b"information" | b"informational" => Self::Info,
+            b"notice" => Self::Notice,
+            b"warn" | b"warning" => Self::Warn,
+            b"error" | b"err" | b"severe" => Self::Error,
+            b"critical" | b"crit" => Self::Critical,
+            b"alert" => Self::Alert,
+            b"fatal" | b"panic" | b"dpanic" => Self::Fatal,
+            b"emergency" | b"emerg" => Self::Emergency,
             _ => return None,
         })
     }

@@ -10,7 +10,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use super::runs::{Disk, Merge, Run};
 
 /// How many ids a thread holds in memory: 16 bytes each.
-const IN_MEMORY: usize = 256 << 10;
+const IN_MEMORY: usize = if cfg!(test) { 8 << 10 } else { 256 << 10 };
 
 /// The bits of the second in which an id was seen. Those above are its fingerprint.
 const SECOND_BITS: u32 = 32;

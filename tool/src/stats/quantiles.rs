@@ -10,7 +10,7 @@ use super::runs::{Disk, Merge, Run};
 use crate::entry::{Entry, Path};
 
 /// How many numbers a thread holds in memory: 16 bytes each.
-const IN_MEMORY: usize = 256 << 10;
+const IN_MEMORY: usize = if cfg!(test) { 8 << 10 } else { 256 << 10 };
 
 /// More groups than these are one, `…`.
 const MAX_GROUPS: usize = 4096;

@@ -131,7 +131,9 @@ impl Visit for Stats<'_> {
         }
         if let Some(trace) = entry.text(Part::Trace) {
             let second = second.and_then(|second| u32::try_from(second).ok()).unwrap_or(0);
-            self.traces.add(trace.to_ascii_lowercase().as_bytes(), second);
+            let is_upper = |byte: u8| byte.is_ascii_uppercase();
+            let trace = if trace.bytes().any(is_upper) { trace.to_ascii_lowercase().into() } else { trace };
+            self.traces.add(trace.as_bytes(), second);
         }
         if let Some(message) = entry.text(Part::Message) {
             self.messages.add(&message);
