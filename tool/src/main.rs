@@ -11,6 +11,8 @@ mod commands;
 #[cfg(all(unix, feature = "control"))]
 mod control;
 #[cfg(feature = "find")]
+mod doctor;
+#[cfg(feature = "find")]
 mod entry;
 mod escape;
 #[cfg(feature = "find")]

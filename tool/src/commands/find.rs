@@ -195,6 +195,6 @@ fn time(text: &str) -> Result<i64, String> {
     query::when(text, Timestamp::now(), &Local)
 }
 
-fn expression(text: &str) -> Result<Expression, query::Mistake> {
+pub(super) fn expression(text: &str) -> Result<Expression, query::Mistake> {
     query::parse(text, Timestamp::now())
 }

@@ -6,6 +6,8 @@ mod collect;
 #[cfg(feature = "config")]
 mod config;
 #[cfg(feature = "find")]
+mod doctor;
+#[cfg(feature = "find")]
 mod find;
 #[cfg(all(unix, feature = "control"))]
 mod flush;
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     #[cfg(feature = "config")]
     Config(config::Args),
     #[cfg(feature = "find")]
+    Doctor(Box<doctor::Args>),
+    #[cfg(feature = "find")]
     Find(Box<find::Args>),
     #[cfg(all(unix, feature = "control"))]
     Flush(flush::Args),
@@ -90,6 +94,8 @@ impl Command {
             Self::Collect(args) => collect::run(&args, report),
             #[cfg(feature = "config")]
             Self::Config(args) => config::run(&args, output, report),
+            #[cfg(feature = "find")]
+            Self::Doctor(args) => doctor::run(*args, output, report),
             #[cfg(feature = "find")]
             Self::Find(args) => find::run(*args, output, report),
             #[cfg(all(unix, feature = "control"))]

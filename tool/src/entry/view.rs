@@ -1,12 +1,13 @@
 //! One line: what its members say, whatever the logger.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use chrono::Local;
 
 use super::member::Member;
 use super::parser::Form;
-use super::value::{Shape, Value};
+use super::value::{Shape, Value, lossy};
 use crate::loggers::{Dialect, LineLevel, time};
 
 /// A part of the view that is a text.
@@ -53,6 +54,9 @@ impl View<'_> {
     }
 }
 
+/// Up to this many keys are compared one by one, which takes less time than hashing them.
+const FEW_MEMBERS: usize = 24;
+
 /// A line and its members.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'e> {
@@ -87,6 +91,19 @@ impl<'e> Entry<'e> {
             .iter()
             .rfind(|member| member.key(self.line) == key.as_bytes())
             .map(|member| member.value(self.line))
+    }
+
+    /// Returns a key that the line has twice.
+    pub(crate) fn repeated_key(&self) -> Option<Cow<'e, str>> {
+        let key = |member: &'e Member| member.key(self.line);
+        if self.members.len() <= FEW_MEMBERS {
+            let is_repeated = |(at, member): &(usize, &'e Member)| {
+                self.members.iter().take(*at).any(|before| before.key(self.line) == key(member))
+            };
+            return self.members.iter().enumerate().find(is_repeated).map(|(_, member)| lossy(key(member)));
+        }
+        let mut keys = HashSet::with_capacity(self.members.len());
+        self.members.iter().map(key).find(|key| !keys.insert(*key)).map(lossy)
     }
 
     /// Returns the time in nanoseconds since 1970.

@@ -119,7 +119,7 @@ impl Distinct {
 }
 
 /// Returns a hash that nobody outside can predict collisions of: its key is random for each process.
-pub(super) fn fingerprint(bytes: &[u8]) -> u128 {
+pub(crate) fn fingerprint(bytes: &[u8]) -> u128 {
     let (one, other) = *KEY;
     let mut hasher = SipHasher13::new_with_keys(one, other);
     hasher.write(bytes);

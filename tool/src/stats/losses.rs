@@ -9,11 +9,11 @@ const MAX_REASONS: usize = 256;
 
 /// Lost lines by service and reason, as the library reports them: a line of the target `spanline` with a number `dropped`.
 #[derive(Debug, Default)]
-pub(super) struct Losses(BTreeMap<(String, String), u64>);
+pub(crate) struct Losses(BTreeMap<(String, String), u64>);
 
 impl Losses {
     /// Adds what an entry reports, if it does.
-    pub(super) fn add(&mut self, entry: &Entry<'_>, target: &str) {
+    pub(crate) fn add(&mut self, entry: &Entry<'_>, target: &str) {
         if target != "spanline" {
             return;
         }
@@ -30,7 +30,7 @@ impl Losses {
     }
 
     /// Returns service, reason and number of lines.
-    pub(super) fn merge(all: Vec<Self>) -> Vec<(String, String, u64)> {
+    pub(crate) fn merge(all: Vec<Self>) -> Vec<(String, String, u64)> {
         let mut sum = BTreeMap::<_, u64>::new();
         for (key, lines) in all.into_iter().flat_map(|one| one.0) {
             *sum.entry(key).or_default() += lines;

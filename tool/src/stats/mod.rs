@@ -25,7 +25,9 @@ mod top;
 
 pub(crate) use answer::Answer;
 pub(crate) use bars::write_bars;
+pub(crate) use distinct::fingerprint;
 pub(crate) use json::steps_json;
+pub(crate) use losses::Losses;
 pub(crate) use quantiles::Measure;
 pub(crate) use recent::Window;
 pub(crate) use runs::Disk;

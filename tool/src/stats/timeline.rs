@@ -29,6 +29,14 @@ pub(crate) struct Step {
     pub(crate) counts: LevelCounts,
 }
 
+/// A time without lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// Its first second since 1970.
+    pub(crate) from: i64,
+    pub(crate) seconds: i64,
+}
+
 impl Timeline {
     pub(crate) fn add(&mut self, second: i64, level: Option<LineLevel>) {
         let start = second - second.rem_euclid(self.seconds());
@@ -84,6 +92,16 @@ impl Timeline {
         other.counts.into_iter().for_each(|(second, counts)| self.put(second, counts));
     }
 
+    /// Returns the times without lines between the first and the last one, up to whole steps: a gap is at least that long.
+    pub(crate) fn gaps(&self) -> Vec<Gap> {
+        let mut all = self.clone();
+        all.flush();
+        let step = all.seconds();
+        let ends = all.counts.keys().map(|start| start.saturating_add(step));
+        let gap = |(from, next): (i64, &i64)| Gap { from, seconds: next.saturating_sub(from) };
+        ends.zip(all.counts.keys().skip(1)).map(gap).collect()
+    }
+
     /// Returns the counts in at most `most` steps, from the first to the last one, those without lines too.
     ///
     /// `step`: how long a step has to be, in seconds; at least what the counts allow.
@@ -131,6 +149,7 @@ mod tests {
         }
         assert_eq!(totals(&timeline, 4, None), (1, vec![(100, 2), (101, 1), (102, 0), (103, 1)]));
         assert_eq!(totals(&timeline, 3, None), (5, vec![(100, 4)]));
+        assert_eq!(timeline.gaps(), [(101, 0), (102, 1)].map(|(from, seconds)| Gap { from, seconds }));
         assert_eq!(totals(&timeline, 100, Some(60)), (60, vec![(60, 4)]));
         assert_eq!(totals(&Timeline::default(), 9, None), (1, vec![]));
     }

@@ -22,6 +22,8 @@ mod config;
 #[cfg(all(unix, feature = "control"))]
 mod control;
 #[cfg(feature = "find")]
+mod doctor;
+#[cfg(feature = "find")]
 mod find;
 #[cfg(feature = "find")]
 mod find_hostile;

@@ -1,0 +1,117 @@
+//! `spanline doctor`: what is wrong with logs.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::find::{Conditions, expression};
+use crate::doctor::{Examination, Finding, Settings, Site};
+use crate::escape::{escaped, escaped_json, escaped_text};
+use crate::inputs::inputs;
+use crate::loggers::time::NANOS;
+use crate::query::{Expression, span};
+use crate::report::Report;
+use crate::scan::{Input, Progress, scan};
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  nothing was found
+  1  something was found, or something could not be read; stderr says what
+  2  the command line is wrong";
+
+/// Tell what is wrong with logs
+///
+/// Looks for broken lines, keys that a line has twice, lines without a time or a level, fields of several types, lines that
+/// are too long for readers, lost lines, requests without an end, times without lines, clocks that differ, and missing ids.
+/// Names the call sites that write most.
+#[derive(clap::Args)]
+#[command(after_help = EXIT_STATUS)]
+pub(crate) struct Args {
+    /// A log, one file of it, a directory with logs in it, or `-` for stdin; without one: stdin if it is a pipe or a file,
+    /// else the working directory
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    conditions: Conditions,
+    #[command(flatten)]
+    shape: Shape,
+}
+
+/// What counts as trouble, and how it is printed.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Output")]
+struct Shape {
+    /// Which line says how a request ended, in the language of `spanline find --where`
+    #[arg(long, value_name = "EXPRESSION", value_parser = expression, default_value = END)]
+    end: Expression,
+    /// How long a service has to be silent
+    #[arg(long, value_name = "SPAN", value_parser = span, default_value = "5m")]
+    gap: i64,
+    /// Print one JSON object; its keys are documented in docs/tool.md
+    #[arg(long)]
+    json: bool,
+}
+
+/// The lines of the library's layers, of spans that are closed, and usual ones of other loggers.
+const END: &str =
+    "has latency_us or has duration_us or has status or has elapsed_ms or message ~ '(?i)(finished|completed)'";
+
+pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let Args { paths, conditions, shape } = args;
+    let settings = Settings { filter: conditions.filter(), end: shape.end, gap: shape.gap.div_euclid(NANOS).max(1) };
+    let inputs = inputs(&paths, report);
+    let names: Vec<String> = inputs.iter().map(name).collect();
+    let name = |input: usize| names.get(input).cloned().unwrap_or_default();
+    let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
+    let scanned = scan(inputs, || Examination::new(&settings), &mut progress, report);
+    let (findings, sites) = Examination::findings(scanned.visitors, &settings);
+    if shape.json {
+        let all: Vec<Value> = findings.iter().map(|finding| finding.json(name)).collect();
+        let site = |site: &Site| json!({ "target": site.target, "message": site.message, "lines": site.lines, "share": site.share });
+        let sites: Vec<Value> = sites.iter().map(site).collect();
+        let all = json!({ "lines": scanned.totals.lines, "findings": all, "noisiest": sites });
+        writeln!(output, "{}", escaped_json(&all.to_string()))?;
+    } else {
+        findings.iter().try_for_each(|finding| write_finding(output, finding, name))?;
+        write_sites(output, &sites)?;
+        let lines = scanned.totals.lines;
+        match findings.len() {
+            0 => writeln!(output, "{lines} lines: nothing is wrong with them")?,
+            1 => writeln!(output, "{lines} lines, 1 finding")?,
+            more => writeln!(output, "{lines} lines, {more} findings")?,
+        }
+    }
+    if !findings.is_empty() || scanned.totals.lines == 0 {
+        report.fail();
+    }
+    Ok(())
+}
+
+fn name(input: &Input) -> String {
+    match input {
+        Input::Segment(segment) => escaped(segment.path()),
+        Input::Stdin(_) => "stdin".to_owned(),
+    }
+}
+
+fn write_finding(output: &mut impl Write, finding: &Finding, name: impl Fn(usize) -> String) -> io::Result<()> {
+    writeln!(output, "{}", escaped_text(&finding.text))?;
+    if let Some(example) = &finding.example {
+        let place = example.place;
+        writeln!(output, "    such as {} at byte {}: {}", name(place.input), place.at, escaped_text(&example.text()))?;
+    }
+    writeln!(output, "    {}\n", finding.advice)
+}
+
+fn write_sites(output: &mut impl Write, sites: &[Site]) -> io::Result<()> {
+    if sites.is_empty() {
+        return Ok(());
+    }
+    writeln!(output, "what writes most, by its share of all bytes:")?;
+    for Site { target, message, lines, share } in sites {
+        let (target, message) = (escaped_text(target), escaped_text(message));
+        writeln!(output, "    {:3.0} %  {lines} lines  {target}  {message}", share * 100.0)?;
+    }
+    writeln!(output)
+}
