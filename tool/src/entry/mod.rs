@@ -12,6 +12,7 @@
 //! Input is data only. No input makes this panic, and time is linear in the length of a line.
 
 mod fields;
+mod layouts;
 mod logfmt;
 mod member;
 mod number;
@@ -19,6 +20,8 @@ mod otel;
 mod parser;
 mod path;
 mod pipe;
+mod roles;
+mod special;
 mod syslog;
 mod text_forms;
 mod value;

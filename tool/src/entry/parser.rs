@@ -1,7 +1,6 @@
 //! Recognises the form of each line.
 
-use std::mem;
-
+use super::layouts::{Layout, Layouts};
 use super::member::{Key, Member};
 use super::text_forms::{self, TEXT};
 use super::value::Shape;
@@ -46,7 +45,9 @@ pub(crate) struct Parser {
     settled: Form,
     /// How many bytes of the file can still settle it.
     left: usize,
-    known: Known,
+    layouts: Layouts,
+    /// That of the line that was read last, if it has one.
+    layout: Option<Layout>,
 }
 
 impl Default for Parser {
@@ -57,7 +58,8 @@ impl Default for Parser {
             dialect: &TEXT,
             settled: Form::Text,
             left: Self::SETTLES_WITHIN,
-            known: Known::default(),
+            layouts: Layouts::default(),
+            layout: None,
         }
     }
 }
@@ -88,6 +90,7 @@ impl Parser {
 
     fn read_line(&mut self, line: &[u8], is_cut: bool) {
         self.members.clear();
+        self.layout = None;
         let start = line.strip_prefix(BOM).map_or(0, |_| BOM.len());
         let text = line.get(start..).unwrap_or_default();
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -109,10 +112,17 @@ impl Parser {
 
     /// Returns what the line says that was read last. `line`: the same bytes.
     pub(crate) fn entry<'e>(&'e self, line: &'e [u8]) -> Entry<'e> {
-        Entry { line, form: self.form, dialect: self.dialect, members: &self.members }
+        let roles = self.layout.and_then(|layout| self.layouts.known(layout)).map(|known| &known.roles);
+        Entry { line, form: self.form, dialect: self.dialect, members: &self.members, roles }
     }
 
     fn read_json(&mut self, line: &[u8], start: usize, is_cut: bool) -> Form {
+        self.layout = self.layouts.read(line, &mut self.members);
+        if let Some(known) = self.layout.and_then(|layout| self.layouts.known(layout)) {
+            self.dialect = known.dialect;
+            return Form::Json;
+        }
+        self.members.clear();
         let mut walk = Walk::new(line.get(start..).unwrap_or_default());
         for found in walk.by_ref() {
             let key = Key::of_json(line, found.key.start + start..found.key.end + start);
@@ -122,11 +132,27 @@ impl Parser {
         if !walk.is_whole() && (!is_cut || self.members.is_empty()) {
             return Form::Broken;
         }
-        match otel::read(line, &mut self.members) {
-            Some(dialect) => self.dialect = dialect,
-            None => self.dialect = self.known.dialect(line, &self.members),
+        self.layout = None;
+        if let Some(dialect) = otel::read(line, &mut self.members) {
+            self.dialect = dialect;
+            return Form::Json;
         }
+        if !is_cut {
+            self.layout = self.layouts.learn(line, &self.members);
+        }
+        self.dialect = match self.layout.and_then(|layout| self.layouts.known(layout)) {
+            Some(known) => known.dialect,
+            None => self.dialect_of(line),
+        };
         Form::Json
+    }
+
+    /// Returns the dialect of a JSON line.
+    fn dialect_of(&self, line: &[u8]) -> &'static Dialect {
+        let level = self.members.iter().rfind(|member| member.key(line) == b"level");
+        let has_number = level.is_some_and(|level| level.shape == Shape::Json(Kind::Number));
+        let place = |name: &str| self.members.iter().position(|member| member.key(line) == name.as_bytes());
+        Dialect::find(place, has_number).map_or(&UNKNOWN, |(_, dialect)| dialect)
     }
 
     /// Tries the form of the lines before first.
@@ -155,48 +181,3 @@ impl Parser {
 }
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// The dialect of the last JSON line that was recognised. The lines of a file are alike, and the first keys decide.
-#[derive(Debug, Default)]
-struct Known {
-    dialect: Option<&'static Dialect>,
-    has_number: bool,
-    /// The keys up to the last mark, each behind a quote.
-    keys: Vec<u8>,
-}
-
-impl Known {
-    fn dialect(&mut self, line: &[u8], members: &[Member]) -> &'static Dialect {
-        let place = |name: &str| members.iter().position(|member| member.key(line) == name.as_bytes());
-        let level = members.iter().rfind(|member| member.key(line) == b"level");
-        let has_number = level.is_some_and(|level| level.shape == Shape::Json(Kind::Number));
-        if let Some(dialect) = self.dialect.filter(|_| has_number == self.has_number && self.begin(line, members)) {
-            return dialect;
-        }
-        match Dialect::find(place, has_number) {
-            Some((last, dialect)) => {
-                let mut keys = mem::take(&mut self.keys);
-                keys.clear();
-                for member in members.iter().take(last + 1) {
-                    keys.push(b'"');
-                    keys.extend_from_slice(member.key(line));
-                }
-                *self = Self { dialect: Some(dialect), has_number, keys };
-                dialect
-            }
-            None => &UNKNOWN,
-        }
-    }
-
-    /// Returns whether the line begins with the known keys.
-    fn begin(&self, line: &[u8], members: &[Member]) -> bool {
-        let mut rest = self.keys.as_slice();
-        for member in members {
-            let Some(keys) = rest.strip_prefix(b"\"").and_then(|keys| keys.strip_prefix(member.key(line))) else {
-                return rest.is_empty();
-            };
-            rest = keys;
-        }
-        rest.is_empty()
-    }
-}

@@ -7,6 +7,7 @@ use chrono::Local;
 
 use super::member::Member;
 use super::parser::Form;
+use super::roles::{Role, Roles, parts};
 use super::value::{Shape, Value, lossy};
 use crate::loggers::{Dialect, LineLevel, time};
 
@@ -64,6 +65,8 @@ pub(crate) struct Entry<'e> {
     pub(super) form: Form,
     pub(super) dialect: &'static Dialect,
     pub(super) members: &'e [Member],
+    /// What the members may be, if it is known for all lines of this layout.
+    pub(super) roles: Option<&'e Roles>,
 }
 
 impl<'e> Entry<'e> {
@@ -113,7 +116,7 @@ impl<'e> Entry<'e> {
 
     /// Returns the time as the line has it.
     pub(crate) fn time_text(&self) -> Option<Cow<'e, str>> {
-        self.first(self.dialect.keys.time, |value| read_time(value).map(|_| value.shown())).map(|(_, text)| text)
+        self.first(Role::Time, |value| read_time(value).map(|_| value.shown())).map(|(_, text)| text)
     }
 
     pub(crate) fn level(&self) -> Option<LineLevel> {
@@ -165,45 +168,43 @@ impl<'e> Entry<'e> {
     }
 
     pub(super) fn read_time(&self) -> Option<(Place, i64)> {
-        self.first(self.dialect.keys.time, read_time).or_else(|| self.first(&["instant"], read_instant))
+        self.first(Role::Time, read_time).or_else(|| self.first(Role::Instant, read_instant))
     }
 
     pub(super) fn read_level(&self) -> Option<(Place, LineLevel)> {
-        self.first(self.dialect.keys.level, |value| read_level(value, self.dialect))
+        self.first(Role::Level, |value| read_level(value, self.dialect))
     }
 
     pub(super) fn read_part(&self, part: Part) -> Option<(Place, Value<'e>)> {
-        let keys = &self.dialect.keys;
-        let name = |value: Value<'e>| value.text().filter(|text| !text.is_empty()).map(|_| value);
+        let role = Role::Part(part);
         match part {
-            Part::Service => self.first(keys.service, name),
-            Part::Target => self.first(keys.target, name),
-            Part::Message => self.first(keys.message, |value| value.text().map(|_| value)),
-            Part::Request => self.first(&REQUEST_IDS, id).or_else(|| self.first(keys.request, id)),
-            Part::Trace => {
-                let (first, others) = keys.trace.split_at_checked(1).unwrap_or_default();
-                self.first(first, id).or_else(|| self.first(others, digits))
+            Part::Service | Part::Target => {
+                self.first(role, |value| value.text().filter(|text| !text.is_empty()).map(|_| value))
             }
+            Part::Message => self.first(role, |value| value.text().map(|_| value)),
+            Part::Request => self.first(role, id),
+            Part::Trace => self.first(role, id).or_else(|| self.first(Role::OtherTrace, digits)),
         }
     }
 
-    /// Returns the first value under the keys that can be read.
-    fn first<T>(&self, keys: &[&'static str], read: impl Fn(Value<'e>) -> Option<T>) -> Option<(Place, T)> {
-        keys.iter().find_map(|key| {
-            let (outer, inner) = key.split_once('>').unwrap_or((key, ""));
-            let is_it = |member: &Member| member.key(self.line) == outer.as_bytes();
-            let number = self.members.iter().rposition(is_it)?;
+    /// Returns the first value with a role that can be read.
+    fn first<T>(&self, role: Role, read: impl Fn(Value<'e>) -> Option<T>) -> Option<(Place, T)> {
+        let read = |place: Place| {
+            let (number, inner) = place;
             let value = self.members.get(number)?.value(self.line);
             let value = if inner.is_empty() { value } else { value.member(inner)? };
-            Some(((number, inner), read(value)?))
+            Some((place, read(value)?))
+        };
+        if let Some(roles) = self.roles {
+            return roles.places(role).iter().copied().find_map(read);
+        }
+        role.keys(self.dialect).find_map(|key| {
+            let (outer, inner) = parts(key);
+            let is_it = |member: &Member| member.key(self.line) == outer.as_bytes();
+            read((self.members.iter().rposition(is_it)?, inner))
         })
     }
 }
-
-/// Where a request's id is: the library's field, in the objects that the dialects have, and in the innermost span of
-/// `tracing_subscriber`.
-const REQUEST_IDS: [&str; 6] =
-    ["request_id", "fields>request_id", "labels>request_id", "event>request_id", "_request_id", "span>request_id"];
 
 /// Takes a text or a number for an id.
 fn id(value: Value<'_>) -> Option<Value<'_>> {

@@ -8,13 +8,10 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use super::special::special;
 
 /// Deeper lines are broken. Common readers stop at 128 levels, and the library writes no deeper lines.
 pub(crate) const MAX_DEPTH: u32 = 128;
-
-/// How many words of a string are compared before `memchr` is called, which costs more for short ones.
-const NEAR_WORDS: usize = 4;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +105,12 @@ impl Iterator for Walk<'_> {
 
 /// Returns where the JSON string ends whose first quote is at `start`.
 pub(super) fn json_string_end(bytes: &[u8], start: usize) -> Option<usize> {
-    Json { bytes, has_controls: true }.string_end(start + 1)
+    Json { bytes }.string_end(start + 1)
 }
 
 /// Returns the places of the values of an array at a place; none for anything else.
 pub(super) fn items(bytes: &[u8], array: Range<usize>) -> impl Iterator<Item = (Kind, Range<usize>)> {
-    let json = Json { bytes: bytes.get(..array.end).unwrap_or_default(), has_controls: true };
+    let json = Json { bytes: bytes.get(..array.end).unwrap_or_default() };
     let mut next = json.expect(array.start, b'[');
     std::iter::from_fn(move || {
         let start = json.space_end(next?);
@@ -126,24 +123,21 @@ pub(super) fn items(bytes: &[u8], array: Range<usize>) -> impl Iterator<Item = (
 /// Returns whether the bytes are a number as JSON spells it.
 pub(super) fn is_number(bytes: &[u8]) -> bool {
     let is_start = matches!(bytes.first(), Some(b'-' | b'0'..=b'9'));
-    is_start && Json { bytes, has_controls: false }.number_end(0) == Some(bytes.len())
+    is_start && Json { bytes }.number_end(0) == Some(bytes.len())
 }
 
 /// The bytes, and where things end in them. `None` stands for bytes that are not JSON.
 #[derive(Debug)]
-struct Json<'l> {
+pub(super) struct Json<'l> {
     bytes: &'l [u8],
-    /// Whether a string may have control characters, which JSON forbids. Most lines have none at all.
-    has_controls: bool,
 }
 
 impl<'l> Json<'l> {
-    fn new(bytes: &'l [u8]) -> Self {
-        // Without a branch for each byte, which the compiler turns into a few instructions.
-        let has_control = |bytes: &[u8]| bytes.iter().fold(false, |has, byte| has | (*byte < 0x20));
-        Self { bytes, has_controls: bytes.chunks(64).any(has_control) }
+    pub(super) fn new(bytes: &'l [u8]) -> Self {
+        Self { bytes }
     }
 
+    #[inline]
     fn byte(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
@@ -166,19 +160,18 @@ impl<'l> Json<'l> {
     }
 
     /// Returns where the string ends whose first character is at `start`, with its quote.
+    #[inline]
     fn string_end(&self, start: usize) -> Option<usize> {
         let mut at = start;
         loop {
-            at += mark(self.bytes.get(at..)?)?;
-            if self.byte(at)? == b'"' {
-                break;
+            at += special(self.bytes.get(at..)?)?;
+            match self.byte(at)? {
+                b'"' => return Some(at + 1),
+                b'\\' => at = self.escape_end(at + 1)?,
+                // JSON forbids control characters.
+                _ => return None,
             }
-            at = self.escape_end(at + 1)?;
         }
-        if self.has_controls && self.bytes.get(start..at)?.iter().any(|byte| *byte < 0x20) {
-            return None;
-        }
-        Some(at + 1)
     }
 
     /// Returns where the escape ends whose backslash is in front of `at`.
@@ -191,7 +184,8 @@ impl<'l> Json<'l> {
     }
 
     /// Returns what the value at `at` is, and where it ends.
-    fn value_end(&self, at: usize) -> Option<(Kind, usize)> {
+    #[inline]
+    pub(super) fn value_end(&self, at: usize) -> Option<(Kind, usize)> {
         let (kind, end) = match self.byte(at)? {
             b'{' => (Kind::Object, self.nested_end(at)),
             b'[' => (Kind::Array, self.nested_end(at)),
@@ -274,32 +268,6 @@ impl<'l> Json<'l> {
             may_close = false;
         }
     }
-}
-
-/// Returns the place of the first quote or backslash.
-fn mark(bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks();
-    for (at, word) in words.iter().take(NEAR_WORDS).enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ repeated(b'"')) | zeros(word ^ repeated(b'\\'));
-        if found != 0 {
-            return Some(at * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let near = words.len().min(NEAR_WORDS) * 8;
-    let far = if words.len() < NEAR_WORDS { rest } else { bytes.get(near..)? };
-    Some(near + memchr2(b'"', b'\\', far)?)
-}
-
-fn repeated(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// Returns a word whose lowest bit is the highest one of the first byte that is zero. The bits above it mean nothing.
-///
-/// Source: Sean Anderson, *Bit Twiddling Hacks*, "Determine if a word has a zero byte".
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(repeated(1)) & !word & repeated(0x80)
 }
 
 /// The objects and arrays that are open: a bit for each.

@@ -20,6 +20,9 @@ pub(crate) struct Time {
 ///
 /// ISO 8601's basic offset (`+0100`) and its comma are read too, and a space in place of the `T`.
 pub(crate) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
+    if let Some(nanos) = usual(text.as_bytes()) {
+        return Some(Time { at: Timestamp::from_nanos(nanos), is_exact: true });
+    }
     let (naive, rest) = date_and_time(text)?;
     let (nanos, is_exact, rest) = fraction(rest)?;
     let (seconds, is_exact) = match rest.trim_start_matches(' ') {
@@ -29,6 +32,47 @@ pub(crate) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
     };
     let at = seconds.checked_mul(NANOS)?.checked_add(nanos)?;
     Some(Time { at: Timestamp::from_nanos(at), is_exact })
+}
+
+/// Reads the usual form, `2026-11-20T10:15:38.123456Z` with up to nine digits, in less time. `None` for any other form, and for
+/// what may be no time.
+fn usual(text: &[u8]) -> Option<i64> {
+    let [date_and_time @ .., b'Z'] = text else { return None };
+    let (second, part) = date_and_time.split_first_chunk::<19>()?;
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _] = second else { return None };
+    let number = |at: usize, count: usize| {
+        let mut digits = second.get(at..at + count)?.iter();
+        digits.try_fold(0_i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    // Each month has 28 days. The times that nanoseconds hold end in the year 2262.
+    let is_sure = (1970..2262).contains(&year) && (1..=12).contains(&month) && (1..=28).contains(&day);
+    if !is_sure || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let nanos = match part {
+        [] => 0,
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
+            let zeros = 9 - digits.len() as u32;
+            let add = |number: i64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'));
+            digits.iter().try_fold(0, add)? * 10_i64.pow(zeros)
+        }
+        _ => return None,
+    };
+    Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * NANOS + nanos)
+}
+
+/// Returns the days since 1970.
+///
+/// Source: Howard Hinnant, *chrono-Compatible Low-Level Date Algorithms*, `days_from_civil`.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    // The year begins in March, so that the leap day is its last one.
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 /// Returns the seconds since 1970 of a local time. In the hour that does not exist, the clock was not changed yet.
@@ -210,8 +254,19 @@ mod tests {
         fn any_time_is_read_as_it_was_written(nanos in any::<i64>()) {
             let written = Timestamp::from_nanos(nanos).to_datetime();
             let text_of = written.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+            if let Some(read) = usual(text_of.as_bytes()) {
+                prop_assert_eq!(read, nanos);
+            }
             prop_assert_eq!(text(&text_of), Some((nanos, true)));
             prop_assert_eq!(of_units(nanos.into(), 0).map(|time| time.at.as_nanos()), Some(nanos));
+        }
+
+        #[test]
+        fn the_usual_form_is_read_as_chrono_does(text in "(19[67]|20[0-3]|226)[0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,10})?Z") {
+            if let Some(nanos) = usual(text.as_bytes()) {
+                let expected = chrono::DateTime::parse_from_rfc3339(&text).ok().and_then(|time| time.timestamp_nanos_opt());
+                prop_assert_eq!(Some(nanos), expected, "{}", text);
+            }
         }
 
         #[test]
