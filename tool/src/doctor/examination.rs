@@ -135,7 +135,9 @@ impl Visit for Examination<'_> {
         self.ids.add(entry, place, service);
         self.requests.add(entry, place, second, &self.settings.end);
         self.noise.add(entry);
-        self.losses.add(entry, view.text(Part::Target).unwrap_or_default());
+        if view.text(Part::Target) == Some("spanline") {
+            self.losses.add(entry);
+        }
     }
 }
 

@@ -57,6 +57,26 @@ impl<'e> Value<'e> {
         self.shape == Shape::Json(Kind::Object)
     }
 
+    pub(super) fn is_text(self) -> bool {
+        match self.shape {
+            Shape::Json(Kind::Text) | Shape::Plain | Shape::Parameter => true,
+            Shape::Bare => self.bare().is_none(),
+            Shape::Json(_) | Shape::Priority => false,
+        }
+    }
+
+    /// Returns whether it is a text without characters.
+    pub(super) fn is_empty_text(self) -> bool {
+        self.is_text() && self.bytes.len() <= if matches!(self.shape, Shape::Json(_)) { "\"\"".len() } else { 0 }
+    }
+
+    /// Returns a JSON text whose bytes are themselves: ASCII without escapes. Takes less time than [`text`](Self::text).
+    pub(crate) fn plain_text(self) -> Option<&'e [u8]> {
+        let [b'"', inside @ .., b'"'] = self.bytes else { return None };
+        let is_plain = self.shape == Shape::Json(Kind::Text) && inside.is_ascii() && !inside.contains(&b'\\');
+        is_plain.then_some(inside)
+    }
+
     /// Returns the text, if it is one.
     pub(crate) fn text(self) -> Option<Cow<'e, str>> {
         match self.shape {

@@ -179,9 +179,9 @@ impl<'e> Entry<'e> {
         let role = Role::Part(part);
         match part {
             Part::Service | Part::Target => {
-                self.first(role, |value| value.text().filter(|text| !text.is_empty()).map(|_| value))
+                self.first(role, |value| (value.is_text() && !value.is_empty_text()).then_some(value))
             }
-            Part::Message => self.first(role, |value| value.text().map(|_| value)),
+            Part::Message => self.first(role, |value| value.is_text().then_some(value)),
             Part::Request => self.first(role, id),
             Part::Trace => self.first(role, id).or_else(|| self.first(Role::OtherTrace, digits)),
         }
@@ -208,8 +208,8 @@ impl<'e> Entry<'e> {
 
 /// Takes a text or a number for an id.
 fn id(value: Value<'_>) -> Option<Value<'_>> {
-    let is_empty = value.text().map_or_else(|| value.number().is_none(), |text| text.is_empty());
-    (!is_empty).then_some(value)
+    let is_id = if value.is_text() { !value.is_empty_text() } else { value.number().is_some() };
+    is_id.then_some(value)
 }
 
 /// Takes digits for an id, and no other text: under these keys, it may be a field of the program.
@@ -220,6 +220,9 @@ fn digits(value: Value<'_>) -> Option<Value<'_>> {
 
 /// Reads a time: a number, a text of a number, a date, or Loguru's object with one.
 fn read_time(value: Value<'_>) -> Option<i64> {
+    if let Some(nanos) = value.plain_text().and_then(time::usual) {
+        return Some(nanos);
+    }
     let read = match value.text() {
         Some(text) => time::of_text(&text, &Local).or_else(|| time::of_number(&text)),
         None if value.is_object() => time::of_text(&value.member("repr")?.text()?, &Local),
@@ -236,6 +239,9 @@ fn read_instant(value: Value<'_>) -> Option<i64> {
 
 /// Reads a level: a name, a number, or Loguru's object with a name.
 fn read_level(value: Value<'_>, dialect: &Dialect) -> Option<LineLevel> {
+    if let Some(level) = value.plain_text().and_then(LineLevel::of_bytes) {
+        return Some(level);
+    }
     let bytes = str::from_utf8(value.bytes()).ok();
     if value.shape() == Shape::Priority {
         let severity = bytes?.parse::<u8>().ok()? % 8;

@@ -40,10 +40,15 @@ pub(crate) enum Numbers {
 impl LineLevel {
     /// Returns the level that has a name, in any case.
     pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::of_bytes(name.as_bytes())
+    }
+
+    /// Returns the level that has a name, in any case.
+    pub(crate) fn of_bytes(name: &[u8]) -> Option<Self> {
         // Longer than all names below.
         let mut lower = [0; 16];
         let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name.as_bytes());
+        lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         Some(match &*lower {
             b"trace" | b"verbose" | b"finest" | b"finer" => Self::Trace,

@@ -36,7 +36,8 @@ pub(crate) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
 
 /// Reads the usual form, `2026-11-20T10:15:38.123456Z` with up to nine digits, in less time. `None` for any other form, and for
 /// what may be no time.
-fn usual(text: &[u8]) -> Option<i64> {
+#[inline]
+pub(crate) fn usual(text: &[u8]) -> Option<i64> {
     let [date_and_time @ .., b'Z'] = text else { return None };
     let (second, part) = date_and_time.split_first_chunk::<19>()?;
     let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _] = second else { return None };

@@ -12,11 +12,8 @@ const MAX_REASONS: usize = 256;
 pub(crate) struct Losses(BTreeMap<(String, String), u64>);
 
 impl Losses {
-    /// Adds what an entry reports, if it does.
-    pub(crate) fn add(&mut self, entry: &Entry<'_>, target: &str) {
-        if target != "spanline" {
-            return;
-        }
+    /// Adds what an entry of the target `spanline` reports, if it does.
+    pub(crate) fn add(&mut self, entry: &Entry<'_>) {
         let number = |name: &str| Path::new(name).value(entry)?.number()?.as_count();
         let Some(lines) = number("dropped") else { return };
         let reason = Path::new("reason").value(entry).map(|reason| reason.shown().into_owned());

@@ -1,5 +1,6 @@
 //! What is counted of each line.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::recent::{Recent, Window};
 use super::runs::Disk;
 use super::timeline::Timeline;
 use super::top::Top;
-use crate::entry::{Entry, Part};
+use crate::entry::{Entry, Part, Value};
 use crate::loggers::LineLevel;
 use crate::loggers::time::NANOS;
 use crate::query::Filter;
@@ -120,7 +121,7 @@ impl Visit for Stats<'_> {
             return;
         }
         let (time, level) = (entry.time(), entry.level());
-        self.services.add(entry.text(Part::Service).as_deref().unwrap_or_default(), level);
+        self.services.add(&bytes(entry.part(Part::Service)), level);
         let second = time.map(|time| time.div_euclid(NANOS));
         if let Some((time, second)) = time.zip(second) {
             self.times = self.times.into_iter().chain([(time, time)]).reduce(joined);
@@ -135,14 +136,26 @@ impl Visit for Stats<'_> {
             let trace = if trace.bytes().any(is_upper) { trace.to_ascii_lowercase().into() } else { trace };
             self.traces.add(trace.as_bytes(), second);
         }
-        if let Some(message) = entry.text(Part::Message) {
-            self.messages.add(&message);
+        if let Some(message) = entry.part(Part::Message) {
+            self.messages.add(&bytes(Some(message)));
         }
-        if let Some(target) = entry.text(Part::Target) {
+        if let Some(target) = entry.part(Part::Target) {
+            let target = bytes(Some(target));
             self.targets.add(&target);
-            self.losses.add(entry, &target);
+            if *target == *b"spanline" {
+                self.losses.add(entry);
+            }
         }
         self.measures.iter_mut().for_each(|values| values.add(entry));
+    }
+}
+
+/// Returns the bytes of a text; none for what is not there.
+fn bytes(value: Option<Value<'_>>) -> Cow<'_, [u8]> {
+    let Some(value) = value else { return Cow::Borrowed(b"") };
+    match value.plain_text() {
+        Some(plain) => Cow::Borrowed(plain),
+        None => Cow::Owned(value.shown().into_owned().into_bytes()),
     }
 }
 
@@ -156,9 +169,9 @@ struct Services {
 }
 
 impl Services {
-    fn add(&mut self, name: &str, level: Option<LineLevel>) {
-        if self.counts.get(self.last).is_none_or(|(last, _)| last != name) {
-            self.last = self.place(name);
+    fn add(&mut self, name: &[u8], level: Option<LineLevel>) {
+        if self.counts.get(self.last).is_none_or(|(last, _)| last.as_bytes() != name) {
+            self.last = self.place(&String::from_utf8_lossy(name));
         }
         if let Some((_, counts)) = self.counts.get_mut(self.last) {
             counts.add(level);

@@ -55,8 +55,8 @@ pub(crate) struct TopTexts {
 }
 
 impl Top {
-    pub(super) fn add(&mut self, text: &str) {
-        self.add_count(fingerprint(text.as_bytes()), 1, || shortened(text).into());
+    pub(super) fn add(&mut self, text: &[u8]) {
+        self.add_count(fingerprint(text), 1, || shortened(text));
     }
 
     fn add_count(&mut self, key: u128, count: u64, text: impl FnOnce() -> Box<str>) {
@@ -102,12 +102,14 @@ impl Top {
     }
 }
 
-fn shortened(text: &str) -> &str {
+/// Returns the beginning of a text.
+fn shortened(text: &[u8]) -> Box<str> {
+    let text = String::from_utf8_lossy(text);
     let mut end = text.len().min(MAX_TEXT_BYTES);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.get(..end).unwrap_or_default()
+    text.get(..end).unwrap_or_default().into()
 }
 
 #[cfg(test)]
@@ -118,7 +120,7 @@ mod tests {
     fn texts_are_counted_and_sorted() {
         let mut threads = [Top::default(), Top::default()];
         for (number, text) in ["b", "a", "c", "a", "b", "a", "d"].into_iter().enumerate() {
-            threads[number % 2].add(text);
+            threads[number % 2].add(text.as_bytes());
         }
         let found = Top::merge(threads.into(), 3);
         assert_eq!(found.error, 0);
@@ -129,9 +131,9 @@ mod tests {
     fn among_too_many_texts_the_frequent_ones_are_found() {
         let mut top = Top::default();
         for number in 0..10 * MAX_TEXTS {
-            top.add(&number.to_string());
+            top.add(number.to_string().as_bytes());
             if number % 4 == 0 {
-                top.add("often");
+                top.add(b"often");
             }
         }
         let expected = 10 * MAX_TEXTS as u64 / 4;
