@@ -338,7 +338,7 @@ fn no_key(_: Source, path: &Path) -> Error {
     Error::invalid(format!("open {path}: it is sealed; enable spanline's feature `sealed`, and pass its key"))
 }
 
-/// Reads an open file from its beginning, whoever else reads it.
+/// Reads an open file from its beginning, also if others read it.
 struct Shared {
     file: Arc<File>,
     offset: u64,

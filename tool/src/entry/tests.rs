@@ -2,6 +2,8 @@
 
 use std::path::Path as FilePath;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::loggers::LineLevel;
 
@@ -234,6 +236,74 @@ mod any {
                     let _ = (field.value.scalar(), field.value.items().count());
                 }
             }
+        }
+    }
+}
+
+/// All that an entry says.
+fn all(entry: &Entry<'_>) -> String {
+    let view = entry.view();
+    let mut all = format!("{:?} {:?} {:?}", entry.form(), view.time, view.level);
+    Part::ALL.into_iter().for_each(|part| all.push_str(&format!(" {:?}", view.text(part))));
+    for field in entry.fields(&view) {
+        all.push_str(&format!(" {}=", field.name));
+        field.value.put_json(&mut all);
+    }
+    all
+}
+
+fn any_member() -> impl Strategy<Value = String> {
+    let keys = proptest::sample::select(vec![
+        "timestamp",
+        "time",
+        "level",
+        "severity",
+        "target",
+        "message",
+        "msg",
+        "name",
+        "pid",
+        "hostname",
+        "v",
+        "trace_id",
+        "service",
+        "request_id",
+        "fields",
+        "a",
+        "le\\u0076el",
+    ]);
+    let values = proptest::sample::select(vec![
+        "\"2026-11-20T10:15:38Z\"",
+        "1795169738123",
+        "\"INFO\"",
+        "30",
+        "\"\"",
+        "\"x \\\"y\"",
+        "null",
+        "{\"message\":\"m\",\"a\":1}",
+        "[1]",
+        "\"4bf92f3577b34da6a3ce929d0e0e4736\"",
+        "1.",
+        "\"\u{1}\"",
+    ]);
+    (keys, values, proptest::sample::select(vec!["", " "]))
+        .prop_map(|(key, value, space)| format!("\"{key}\":{space}{value}"))
+}
+
+proptest! {
+    #[test]
+    fn what_lines_came_before_does_not_change_what_a_json_line_says(
+        members in proptest::collection::vec(any_member(), 1..6),
+        lines in proptest::collection::vec(proptest::collection::vec(0..6_usize, 0..6), 1..40),
+        separators in proptest::collection::vec(proptest::sample::select(vec![",", ", "]), 40),
+    ) {
+        let mut learned = Parser::default();
+        for (line, separator) in lines.iter().zip(separators) {
+            let members: Vec<_> = line.iter().map(|number| members[number % members.len()].as_str()).collect();
+            let line = format!("{{{}}}", members.join(separator));
+            learned.read(line.as_bytes());
+            let first = seen(line.as_bytes(), all);
+            prop_assert_eq!(all(&learned.entry(line.as_bytes())), first, "{}", line);
         }
     }
 }
