@@ -40,8 +40,13 @@ pub(super) fn decoder(compression: Compression, file: Source, path: &Path) -> Re
 pub(super) fn is_sealed(mut file: Source) -> io::Result<(bool, Source)> {
     let mut start = Vec::with_capacity(SEALED.len());
     file.by_ref().take(SEALED.len() as u64).read_to_end(&mut start)?;
-    let is_sealed = start == SEALED || start.starts_with(&SEALED_BLOCK);
+    let is_sealed = is_sealed_start(&start);
     Ok((is_sealed, Box::new(Cursor::new(start).chain(file))))
+}
+
+/// Returns whether these are the first bytes of a sealed file.
+pub(super) fn is_sealed_start(start: &[u8]) -> bool {
+    start.starts_with(&SEALED) || start.starts_with(&SEALED_BLOCK)
 }
 
 #[cfg(feature = "gzip")]

@@ -210,6 +210,16 @@ impl Log {
         Ok(Lines::new(self.segments()?))
     }
 
+    /// Returns whether each period has a file with a separate path.
+    pub(super) fn is_dated(&self) -> bool {
+        matches!(self.files, Files::Dated(_))
+    }
+
+    /// Returns whether it is one closed file, which nothing follows.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.files, Files::Closed(..) | Files::Single(_))
+    }
+
     fn directory(&self) -> PathBuf {
         match self.path.parent() {
             Some(directory) if directory != Path::new("") => directory.to_owned(),

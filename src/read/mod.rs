@@ -14,6 +14,9 @@
 //! A line is any bytes up to a newline. It need not be JSON or UTF-8. A last line without a newline is returned as it
 //! is: it was torn by a crash, or its write is under way. Memory is bounded by [`Lines::max_line_bytes`].
 //!
+//! # Following
+//! [`Follow`] returns new lines as they are written. It continues through rotation, compression, removal and truncation.
+//!
 //! # Sealed logs
 //! With the feature `sealed`, `Lines::key` sets the key that opens the segments of a sealed log, and `verify` checks them.
 //! Damage is an error, and the next call returns what follows it. What several processes have written at the same time, such as
@@ -35,6 +38,7 @@
 
 mod dated;
 mod decode;
+mod follow;
 mod lines;
 mod log;
 mod numbered;
@@ -46,6 +50,7 @@ mod sealed;
 mod segment;
 mod segment_lines;
 
+pub use self::follow::{Follow, Followed};
 pub use self::lines::Lines;
 pub use self::log::{Log, logs, segments};
 #[cfg(feature = "sealed")]

@@ -23,8 +23,7 @@ pub(super) struct Numbered {
 
 impl Numbered {
     pub(super) fn into_segment(self) -> Segment {
-        let (_, compression) = self.place;
-        Segment::numbered(self.path, compression, self.file, Stored::of(&self.metadata))
+        Segment::numbered(self.path, self.place, self.file, Stored::of(&self.metadata))
     }
 
     pub(super) fn stored(&self) -> Stored {

@@ -50,14 +50,14 @@ fn options() -> OpenOptions {
 }
 
 /// Returns what no other file has, under any name.
-#[cfg(all(unix, feature = "sealed"))]
+#[cfg(unix)]
 pub(super) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     Some((metadata.dev(), metadata.ino()))
 }
 
 /// Files have no stable identity here.
-#[cfg(all(not(unix), feature = "sealed"))]
+#[cfg(not(unix))]
 pub(super) fn identity(_: &Metadata) -> Option<(u64, u64)> {
     None
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::decode::Key;
 use super::decode::{Source, decoder, is_sealed};
 use super::lines::Lines;
-use super::open::{failed, open, read_at};
+use super::open::{failed, identity, open, read_at};
 #[cfg(feature = "sealed")]
 use super::sealed::SealedLines;
 use crate::error::Error;
@@ -34,19 +34,13 @@ pub(super) struct Stored {
     bytes: u64,
     written_at: Option<Timestamp>,
     /// What no other file has; `None` where files have no stable identity.
-    #[cfg(feature = "sealed")]
     identity: Option<(u64, u64)>,
 }
 
 impl Stored {
     pub(super) fn of(metadata: &Metadata) -> Self {
         let written_at = metadata.modified().map(chrono::DateTime::<chrono::Utc>::from).ok().map(Timestamp::from);
-        Self {
-            bytes: metadata.len(),
-            written_at,
-            #[cfg(feature = "sealed")]
-            identity: super::open::identity(metadata),
-        }
+        Self { bytes: metadata.len(), written_at, identity: identity(metadata) }
     }
 
     pub(super) fn written_at(&self) -> Option<Timestamp> {
@@ -59,7 +53,7 @@ enum Role {
     /// Stays open, as a rotation gives its path to another file. `None` if it could not be opened.
     Active(Option<Arc<File>>),
     /// Stays open, as a rotation gives it another number. `None` if it could not be opened.
-    Numbered(Option<Arc<File>>),
+    Numbered(Position, Option<Arc<File>>),
     /// Was the active file of a period that has ended.
     Ended(Label, Option<Arc<File>>),
     /// Its compression, and with it its name, may change.
@@ -83,8 +77,13 @@ impl Segment {
         Self { path, compression, stored, role: Role::Closed(names, position) }
     }
 
-    pub(super) fn numbered(path: PathBuf, compression: Compression, file: Option<Arc<File>>, stored: Stored) -> Self {
-        Self { path, compression, stored, role: Role::Numbered(file) }
+    pub(super) fn numbered(
+        path: PathBuf,
+        (position, compression): (Position, Compression),
+        file: Option<Arc<File>>,
+        stored: Stored,
+    ) -> Self {
+        Self { path, compression, stored, role: Role::Numbered(position, file) }
     }
 
     /// Makes the active file that of a period that has ended.
@@ -116,6 +115,27 @@ impl Segment {
     /// Returns whether it is the active file.
     pub fn is_active(&self) -> bool {
         matches!(self.role, Role::Active(_))
+    }
+
+    /// Returns what no other file has, under any name; `None` where files have no stable identity.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        self.stored.identity
+    }
+
+    /// Returns the place that its name says; `None` for the active file and for numbered segments.
+    pub(super) fn place(&self) -> Option<Position> {
+        match &self.role {
+            Role::Ended(label, _) => Some(Position { label: Some(*label), sequence: u64::MAX }),
+            _ => self.position(),
+        }
+    }
+
+    /// Returns its number now: the newest segment has 1.
+    pub(super) fn number(&self) -> Option<u64> {
+        match &self.role {
+            Role::Numbered(position, _) => Some(u64::MAX - position.sequence),
+            _ => None,
+        }
     }
 
     /// Returns whether both are one file, under any name.
@@ -197,7 +217,7 @@ impl Segment {
     }
 
     /// Opens it as it is stored. Returns where it was found.
-    fn open_stored(&self) -> Result<(PathBuf, Compression, Arc<File>), Error> {
+    pub(super) fn open_stored(&self) -> Result<(PathBuf, Compression, Arc<File>), Error> {
         if let Some(file) = self.held() {
             return Ok((self.path.clone(), self.compression, Arc::clone(file)));
         }
@@ -221,7 +241,7 @@ impl Segment {
     /// Returns the file that stays open.
     fn held(&self) -> Option<&Arc<File>> {
         match &self.role {
-            Role::Active(file) | Role::Numbered(file) | Role::Ended(_, file) => file.as_ref(),
+            Role::Active(file) | Role::Numbered(_, file) | Role::Ended(_, file) => file.as_ref(),
             Role::Closed(..) | Role::Single => None,
         }
     }

@@ -125,7 +125,7 @@ fn bytes(segment: &Segment) -> Result<Source, Error> {
     Ok(Source::Bytes { reader: BufReader::with_capacity(READ_BYTES, reader.source), path, line: Vec::new() })
 }
 
-fn too_long(path: impl std::fmt::Display, limit: usize) -> Error {
+pub(super) fn too_long(path: impl std::fmt::Display, limit: usize) -> Error {
     let advice = "set `max_line_bytes` higher to read it";
     Error::rejected(format!("read {path}: skipped a line that is longer than the limit of {limit} bytes; {advice}"))
 }

@@ -10,6 +10,7 @@ pub(crate) mod damaged_logs;
 pub(crate) mod dated_paths;
 pub(crate) mod durability;
 pub(crate) mod failed_sync;
+pub(crate) mod following;
 pub(crate) mod full_disk;
 pub(crate) mod hostile_directory;
 pub(crate) mod impossible_rotation;
