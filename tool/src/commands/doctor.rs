@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::find::{Conditions, expression};
+use super::conditions::{Conditions, expression};
 use crate::doctor::{Examination, Finding, Settings, Site};
 use crate::escape::{escaped, escaped_json, escaped_text};
 use crate::inputs::inputs;

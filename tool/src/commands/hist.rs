@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::find::Conditions;
+use super::conditions::Conditions;
 use crate::entry::Entry;
 use crate::inputs::inputs;
 use crate::loggers::time::NANOS;

@@ -3,6 +3,8 @@
 mod cat;
 #[cfg(feature = "collect")]
 mod collect;
+#[cfg(feature = "find")]
+mod conditions;
 #[cfg(feature = "config")]
 mod config;
 #[cfg(feature = "find")]
@@ -34,6 +36,8 @@ mod reload;
 mod reopen;
 #[cfg(all(unix, feature = "control"))]
 mod rotate;
+#[cfg(feature = "find")]
+mod shape;
 #[cfg(feature = "find")]
 mod stats;
 #[cfg(feature = "sealed")]

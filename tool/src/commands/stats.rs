@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use spanline::record::Timestamp;
 
-use super::find::Conditions;
+use super::conditions::Conditions;
 use crate::entry::Parser;
 use crate::inputs::inputs;
 use crate::loggers::time::NANOS;

@@ -9,7 +9,9 @@ mod logfmt;
 mod paint;
 mod pretty;
 mod printer;
+mod unparsed;
 
 pub(crate) use json::value_of;
 pub(crate) use paint::{ColorChoice, Ink, Paint};
 pub(crate) use printer::{Format, Printer};
+pub(crate) use unparsed::Unparsed;

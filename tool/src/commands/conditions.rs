@@ -1,0 +1,80 @@
+//! What is found: the conditions of a command line.
+
+use chrono::Local;
+use regex::bytes::Regex;
+use spanline::record::Timestamp;
+
+use crate::loggers::LineLevel;
+use crate::nearest::unknown;
+use crate::query::{self, Expression, Filter};
+
+/// The description of `--where`, for the end of the help.
+pub(super) const LANGUAGE: &str = r#"The language of --where:
+  status >= 500 and elapsed_ms > 10    =, !=, <, <=, >, >=; and, or, not, parentheses
+  path ~ "/orders/[0-9]+"              ~ and !~ match a regular expression somewhere in the text
+  has user_id and not user_id = null   whether there is a field
+  level >= warn or labels.user_id = 7  levels by rank; dots lead into objects, unless a key has them
+  time >= "today 14:00"                times as for --since
+  Names: level, time, service, target, message, request_id, trace_id, and every field. A comparison with a field that a
+  line lacks is false. Unusual names are put in quotes."#;
+
+/// What is found.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Conditions")]
+pub(super) struct Conditions {
+    /// Only lines of this level and more severe ones
+    #[arg(long, short, value_name = "LEVEL", value_parser = level)]
+    level: Option<LineLevel>,
+    /// Only lines of this service; can be repeated, as the next three
+    #[arg(long, value_name = "NAME")]
+    service: Vec<String>,
+    /// Only lines of this target, or of a module in it
+    #[arg(long, value_name = "TARGET")]
+    target: Vec<String>,
+    /// Only lines of the request with this id
+    #[arg(long, value_name = "ID")]
+    request: Vec<String>,
+    /// Only lines of the trace with this id
+    #[arg(long, value_name = "ID")]
+    trace: Vec<String>,
+    /// Only lines from this time on: `2026-11-20T10:15:38Z`, `2026-11-20 14:00`, `10m`, `2 days`, `today 14:00`, `yesterday`
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<i64>,
+    /// Only lines before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<i64>,
+    /// Only lines that meet this expression; the language is described below
+    #[arg(long = "where", value_name = "EXPRESSION", value_parser = expression)]
+    expression: Option<Expression>,
+    /// Only lines that match this regular expression as they are written; if repeated, all of them
+    #[arg(long, value_name = "REGEX", value_parser = query::grep)]
+    grep: Vec<Regex>,
+}
+
+impl Conditions {
+    pub(super) fn filter(self) -> Filter {
+        Filter {
+            level: self.level,
+            services: self.service,
+            targets: self.target,
+            requests: self.request,
+            traces: self.trace,
+            since: self.since,
+            until: self.until,
+            expression: self.expression,
+            grep: self.grep,
+        }
+    }
+}
+
+fn level(text: &str) -> Result<LineLevel, String> {
+    LineLevel::named(text).ok_or_else(|| unknown("level", text, &LineLevel::NAMES))
+}
+
+fn time(text: &str) -> Result<i64, String> {
+    query::when(text, Timestamp::now(), &Local)
+}
+
+pub(super) fn expression(text: &str) -> Result<Expression, query::Mistake> {
+    query::parse(text, Timestamp::now())
+}

@@ -1,0 +1,32 @@
+//! How many lines were no records.
+
+use crate::entry::{Entry, Form};
+use crate::report::Report;
+
+/// Counts the lines that are no records.
+#[derive(Default)]
+pub(crate) struct Unparsed {
+    text: u64,
+    broken: u64,
+}
+
+impl Unparsed {
+    pub(crate) fn count(&mut self, entry: &Entry<'_>) {
+        match entry.form() {
+            Form::Text => self.text += 1,
+            Form::Broken => self.broken += 1,
+            _ => {}
+        }
+    }
+
+    /// Notes on stderr how many there were.
+    pub(crate) fn report(&self, report: &Report) {
+        let Self { text, broken } = self;
+        if text + broken > 0 {
+            let of = text + broken;
+            let (lines, were, records) =
+                if of == 1 { ("line", "was", "no record") } else { ("lines", "were", "no records") };
+            report.note(&format!("{of} {lines} {were} {records}: {broken} broken, {text} of plain text"));
+        }
+    }
+}
