@@ -1,5 +1,5 @@
-//! `spanline`: lists, reads and searches the logs that the library `spanline` writes, receives lines from other programs, and
-//! checks files that describe a log. It also asks running processes about their logs, and changes them, and opens and checks
+//! `spanline`: lists, reads, searches and follows the logs that the library `spanline` writes, receives lines from other
+//! programs, and checks files that describe a log. It also asks running processes about their logs, and changes them, and opens and checks
 //! sealed logs.
 //!
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
@@ -15,6 +15,8 @@ mod doctor;
 #[cfg(feature = "find")]
 mod entry;
 mod escape;
+#[cfg(all(unix, feature = "follow"))]
+mod follow;
 #[cfg(feature = "find")]
 mod inputs;
 #[cfg(any(feature = "collect", feature = "find"))]

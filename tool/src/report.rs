@@ -21,6 +21,8 @@ Exit status:
 pub(crate) struct Report {
     has_failed: bool,
     is_misuse: bool,
+    /// The exit status of a command that was run, which replaces all others.
+    exit_status: Option<u8>,
 }
 
 impl Report {
@@ -71,6 +73,12 @@ impl Report {
         self.has_failed = true;
     }
 
+    /// Sets the exit status, as a command that was run has it.
+    #[cfg(all(unix, feature = "follow"))]
+    pub(crate) fn exit_status(&mut self, status: u8) {
+        self.exit_status = Some(status);
+    }
+
     /// Reports the mistakes in a file, one a line, each behind its place.
     #[cfg(feature = "config")]
     #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
@@ -104,7 +112,8 @@ impl Report {
         {
             self.failure(&format!("write to stdout: {error}"));
         }
-        ExitCode::from(if self.is_misuse { USAGE_ERROR } else { u8::from(self.has_failed) })
+        let own = if self.is_misuse { USAGE_ERROR } else { u8::from(self.has_failed) };
+        ExitCode::from(self.exit_status.unwrap_or(own))
     }
 }
 

@@ -13,6 +13,8 @@ mod doctor;
 mod find;
 #[cfg(all(unix, feature = "control"))]
 mod flush;
+#[cfg(all(unix, feature = "follow"))]
+mod follow;
 #[cfg(feature = "find")]
 mod hist;
 #[cfg(feature = "sealed")]
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Find(Box<find::Args>),
     #[cfg(all(unix, feature = "control"))]
     Flush(flush::Args),
+    #[cfg(all(unix, feature = "follow"))]
+    Follow(Box<follow::Args>),
     #[cfg(feature = "find")]
     Hist(Box<hist::Args>),
     #[cfg(feature = "sealed")]
@@ -104,6 +108,8 @@ impl Command {
             Self::Find(args) => find::run(*args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Flush(args) => flush::run(&args, output, report),
+            #[cfg(all(unix, feature = "follow"))]
+            Self::Follow(args) => follow::run(*args, output, report),
             #[cfg(feature = "find")]
             Self::Hist(args) => hist::run(*args, output, report),
             #[cfg(feature = "sealed")]

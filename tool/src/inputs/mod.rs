@@ -9,4 +9,6 @@ mod source;
 mod stdin;
 
 pub(crate) use merged::Merged;
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) use paths::is_passed;
 pub(crate) use paths::{inputs, sources};

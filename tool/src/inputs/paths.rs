@@ -69,7 +69,7 @@ fn logs_at(path: &Path, report: &mut Report) -> Vec<Log> {
 
 /// Returns whether stdin is a pipe, a socket or a file.
 #[cfg(unix)]
-fn is_passed() -> bool {
+pub(crate) fn is_passed() -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::FileTypeExt;
 
@@ -81,6 +81,6 @@ fn is_passed() -> bool {
 
 /// Returns whether stdin is no terminal.
 #[cfg(not(unix))]
-fn is_passed() -> bool {
+pub(crate) fn is_passed() -> bool {
     !io::stdin().is_terminal()
 }

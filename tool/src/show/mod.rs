@@ -9,6 +9,7 @@ mod logfmt;
 mod paint;
 mod pretty;
 mod printer;
+mod services;
 mod unparsed;
 
 pub(crate) use json::value_of;

@@ -43,8 +43,15 @@ pub(crate) struct Paint {
 pub(crate) enum Ink {
     Faint,
     Name,
+    /// One of several services, by its number.
+    Service(usize),
     Level(LineLevel),
 }
+
+/// The colours of services: none that a level has, and readable on light and dark.
+const SERVICES: [&str; 10] = [
+    "38;5;37", "38;5;133", "38;5;136", "38;5;67", "38;5;103", "38;5;172", "38;5;72", "38;5;168", "38;5;98", "38;5;101",
+];
 
 impl Ink {
     /// Returns the parameters of the terminal's `SGR` control.
@@ -52,6 +59,7 @@ impl Ink {
         match self {
             Self::Faint | Self::Level(LineLevel::Trace) => "2",
             Self::Name => "36",
+            Self::Service(number) => SERVICES.get(number % SERVICES.len()).copied().unwrap_or_default(),
             Self::Level(LineLevel::Debug) => "34",
             Self::Level(LineLevel::Info | LineLevel::Notice) => "32",
             Self::Level(LineLevel::Warn) => "33",

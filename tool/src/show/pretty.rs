@@ -13,6 +13,7 @@ use spanline::record::Timestamp;
 
 use super::logfmt::{is_plain, put_text};
 use super::paint::{Ink, Paint};
+use super::services::Services;
 use crate::entry::{Entry, Field, Part, Value, View};
 use crate::escape::{escaped_json, escaped_text};
 
@@ -29,6 +30,7 @@ pub(super) struct Pretty {
     target: Column,
     message: Column,
     clock: Clock,
+    services: Services,
 }
 
 /// The local time of the last line. Lines of the same second share most of it.
@@ -86,6 +88,7 @@ impl Pretty {
             target: Column::new(28),
             message: Column::new(40),
             clock: Clock::default(),
+            services: Services::default(),
         }
     }
 
@@ -134,11 +137,12 @@ impl Pretty {
         out.push(' ');
         let service = view.text(Part::Service).filter(|_| self.are_several);
         let target = view.text(Part::Target);
-        for (column, text) in [(&mut self.service, service), (&mut self.target, target)] {
+        let ink = service.map_or(Ink::Faint, |service| self.services.ink(service));
+        for (column, text, ink) in [(&mut self.service, service, ink), (&mut self.target, target, Ink::Faint)] {
             let text = escaped_text(text.unwrap_or_default());
             let padding = column.padding(&text);
             if column.width > 0 {
-                self.paint.put(out, Ink::Faint, &text);
+                self.paint.put(out, ink, &text);
                 out.push_str(&padding);
                 out.push_str("  ");
             }

@@ -31,6 +31,12 @@ mod find_hostile;
 mod find_output;
 #[cfg(feature = "find")]
 mod find_reference;
+#[cfg(all(unix, feature = "follow"))]
+mod follow;
+#[cfg(all(unix, feature = "follow"))]
+mod follow_command;
+#[cfg(all(unix, feature = "follow"))]
+mod follow_support;
 mod ls;
 #[cfg(feature = "sealed")]
 mod sealed;

@@ -1,0 +1,62 @@
+//! The lines that are there at the beginning, merged by time.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io::{self, Write};
+
+use super::places::Begin;
+use super::screen::Screen;
+use super::signals::Signals;
+use super::source::Source;
+use crate::entry::Parser;
+use crate::report::Report;
+
+/// How many lines are read between two looks for signals.
+const LINES: usize = 1000;
+
+/// Prints what is in the logs already.
+pub(super) fn print<W: Write>(
+    sources: &mut [Source],
+    begin: Begin,
+    screen: &mut Screen<'_, W>,
+    signals: &mut Signals,
+    report: &mut Report,
+) -> io::Result<()> {
+    let mut next = BinaryHeap::new();
+    let mut lines = vec![Vec::new(); sources.len()];
+    let mut found = VecDeque::new();
+    for (number, (source, line)) in sources.iter_mut().zip(&mut lines).enumerate() {
+        if source.is_log() && source.next(line, report) {
+            next.push(Reverse((source.place(line), number)));
+        }
+    }
+    for read in 1.. {
+        let Some(Reverse((_, number))) = next.pop() else { break };
+        let (Some(source), Some(line)) = (sources.get_mut(number), lines.get_mut(number)) else { break };
+        match begin {
+            Begin::Start => screen.take(&source.entry(line))?,
+            Begin::Last(count) => {
+                if screen.wants(&source.entry(line)) {
+                    found.push_back((number, line.clone()));
+                    if found.len() > count {
+                        found.pop_front();
+                    }
+                }
+            }
+        }
+        if source.next(line, report) {
+            next.push(Reverse((source.place(line), number)));
+        }
+        if read % LINES == 0 && (signals.has_arrived() || screen.is_done()) {
+            break;
+        }
+    }
+    let mut parsers: Vec<Parser> = sources.iter().map(|_| Parser::default()).collect();
+    for (number, line) in &found {
+        if let Some(parser) = parsers.get_mut(*number) {
+            parser.read(line);
+            screen.take(&parser.entry(line))?;
+        }
+    }
+    screen.flush()
+}

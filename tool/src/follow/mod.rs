@@ -1,0 +1,23 @@
+//! Follows logs, stdin and a command, live.
+//!
+//! ```text
+//! Places ─► Source (a log, stdin, a pipe of the command) ─► Window (by time) ─► Screen (filter, printer)
+//! ```
+//!
+//! One loop in [`run`] does everything: it looks at files, waits for pipes with `poll`, forwards signals, and prints. There are
+//! no threads. What came before is merged completely first; live lines are merged within the window. A source keeps the order of
+//! its lines.
+
+mod command;
+mod history;
+mod live;
+mod pipe;
+mod places;
+mod screen;
+mod signals;
+mod source;
+mod window;
+
+pub(crate) use live::{Settings, run};
+pub(crate) use places::Begin;
+pub(crate) use screen::Screen;

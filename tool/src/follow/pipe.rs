@@ -1,0 +1,132 @@
+//! Lines of stdin, or of a pipe of the command, without waiting for them.
+
+use std::fs::File;
+use std::io::{self, BufRead, ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use spanline::read::Lines;
+
+const READ_BYTES: usize = 64 << 10;
+
+/// Splits what is read into lines.
+pub(super) struct Pipe {
+    name: &'static str,
+    file: File,
+    buffer: Vec<u8>,
+    /// Where the next line begins.
+    start: usize,
+    /// No newline is between `start` and this.
+    scanned: usize,
+    /// Bytes up to the next newline are left out.
+    skips: bool,
+    /// Whether a read does not wait.
+    is_ready: bool,
+    is_ended: bool,
+}
+
+impl Pipe {
+    pub(super) fn new(name: &'static str, file: impl Into<OwnedFd>) -> Self {
+        let file = File::from(file.into());
+        let (start, scanned) = (0, 0);
+        Self { name, file, buffer: Vec::new(), start, scanned, skips: false, is_ready: false, is_ended: false }
+    }
+
+    pub(super) fn stdin() -> io::Result<Self> {
+        Ok(Self::new("stdin", io::stdin().as_fd().try_clone_to_owned()?))
+    }
+
+    /// Returns what to wait for; `None` at the end.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        (!self.is_ended).then(|| self.file.as_fd())
+    }
+
+    /// Notes that something can be read.
+    pub(super) fn ready(&mut self) {
+        self.is_ready = true;
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Goes to the end: only what was read is returned.
+    pub(super) fn close(&mut self) {
+        self.is_ended = true;
+    }
+
+    /// Reads the next line without its newline; false if none is here yet.
+    ///
+    /// # Errors
+    /// It cannot be read, or a line is too long. Reading can continue.
+    pub(super) fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, String> {
+        let limit = Lines::DEFAULT_MAX_LINE_BYTES;
+        loop {
+            if self.find_line(line) {
+                if !std::mem::take(&mut self.skips) {
+                    return Ok(true);
+                }
+                continue;
+            }
+            let rest = self.buffer.len() - self.start;
+            if self.skips {
+                self.clear();
+            } else if rest > limit {
+                self.clear();
+                self.skips = true;
+                return Err(format!(
+                    "read {}: skipped a line that is longer than the limit of {limit} bytes",
+                    self.name
+                ));
+            }
+            if self.is_ended {
+                let is_line = self.start < self.buffer.len();
+                line.clear();
+                line.extend_from_slice(self.buffer.get(self.start..).unwrap_or_default());
+                self.clear();
+                return Ok(is_line);
+            }
+            if !std::mem::take(&mut self.is_ready) {
+                return Ok(false);
+            }
+            self.read()?;
+        }
+    }
+
+    fn find_line(&mut self, line: &mut Vec<u8>) -> bool {
+        let mut rest = self.buffer.get(self.scanned..).unwrap_or_default();
+        let skipped = rest.skip_until(b'\n').unwrap_or(0);
+        self.scanned += skipped;
+        let is_line = skipped > 0 && self.buffer.get(self.scanned - 1) == Some(&b'\n');
+        if is_line {
+            line.clear();
+            line.extend_from_slice(self.buffer.get(self.start..self.scanned - 1).unwrap_or_default());
+            self.start = self.scanned;
+        }
+        is_line
+    }
+
+    fn clear(&mut self) {
+        self.buffer.clear();
+        (self.start, self.scanned) = (0, 0);
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        self.buffer.drain(..self.start);
+        self.scanned -= self.start;
+        self.start = 0;
+        let end = self.buffer.len();
+        self.buffer.resize(end + READ_BYTES, 0);
+        let read = self.file.read(self.buffer.get_mut(end..).unwrap_or_default());
+        self.buffer.truncate(end + read.as_ref().copied().unwrap_or(0));
+        match read {
+            Ok(0) => self.is_ended = true,
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
+            Err(error) => {
+                self.is_ended = true;
+                return Err(format!("read {}: {error}", self.name));
+            }
+        }
+        Ok(())
+    }
+}

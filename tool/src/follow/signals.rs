@@ -1,0 +1,64 @@
+//! The signals that end it, or that the command gets.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
+
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// The signals that have arrived. They no longer end the process by themselves.
+pub(super) struct Signals {
+    arrivals: SignalsInfo<WithOrigin>,
+    /// Those that were seen, but not taken.
+    seen: Vec<Arrived>,
+}
+
+/// A signal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrived {
+    pub(super) signal: i32,
+    /// Ctrl-C, or the end of a terminal: all processes of the terminal get it.
+    pub(super) is_from_terminal: bool,
+}
+
+impl Signals {
+    /// `ends`: whether a second signal ends the process at once, as stdout may have a reader that does not read.
+    pub(super) fn new(ends: bool) -> io::Result<Self> {
+        if ends {
+            let is_second = Arc::new(AtomicBool::new(false));
+            for signal in SIGNALS {
+                flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))?;
+            }
+            for signal in SIGNALS {
+                flag::register(signal, Arc::clone(&is_second))?;
+            }
+        }
+        Ok(Self { arrivals: SignalsInfo::new(SIGNALS)?, seen: Vec::new() })
+    }
+
+    /// Returns whether signals wait to be taken.
+    pub(super) fn has_arrived(&mut self) -> bool {
+        self.see();
+        !self.seen.is_empty()
+    }
+
+    /// Takes the signals that have arrived.
+    pub(super) fn take(&mut self) -> Vec<Arrived> {
+        self.see();
+        std::mem::take(&mut self.seen)
+    }
+
+    fn see(&mut self) {
+        let arrived = self.arrivals.pending().map(|origin| Arrived {
+            signal: origin.signal,
+            is_from_terminal: origin.process.is_none() && matches!(origin.cause, Cause::Kernel),
+        });
+        self.seen.extend(arrived);
+    }
+}

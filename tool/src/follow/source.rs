@@ -1,0 +1,123 @@
+//! One log, stdin, or a pipe of the command: its lines in order.
+
+use std::os::fd::BorrowedFd;
+
+use spanline::read::{Follow, Followed};
+use spanline::record::Timestamp;
+
+use super::pipe::Pipe;
+use crate::entry::{Entry, Parser};
+use crate::escape::escaped;
+use crate::report::Report;
+
+/// A source of lines.
+pub(super) struct Source {
+    feed: Feed,
+    /// Reads each line when it comes, for its time.
+    parser: Parser,
+    /// Reads each line again when it is printed.
+    again: Parser,
+    /// The latest time so far, in nanoseconds since 1970.
+    time: Option<i64>,
+    /// The last error, which is reported once.
+    problem: Option<String>,
+}
+
+enum Feed {
+    Log(Box<Follow>),
+    Pipe(Pipe),
+}
+
+impl Source {
+    pub(super) fn log(follow: Follow) -> Self {
+        Self::new(Feed::Log(Box::new(follow)))
+    }
+
+    pub(super) fn pipe(pipe: Pipe) -> Self {
+        Self::new(Feed::Pipe(pipe))
+    }
+
+    fn new(feed: Feed) -> Self {
+        Self { feed, parser: Parser::default(), again: Parser::default(), time: None, problem: None }
+    }
+
+    /// Reads the next line; false if there is none by now. Reports what cannot be read before it.
+    pub(super) fn next(&mut self, line: &mut Vec<u8>, report: &mut Report) -> bool {
+        // A source without an end of errors must not stop the others.
+        for _ in 0..100 {
+            let failed = match &mut self.feed {
+                Feed::Log(follow) => match follow.poll() {
+                    Ok(Some(Followed::Line(text))) => {
+                        line.clear();
+                        line.extend_from_slice(text);
+                        self.problem = None;
+                        return true;
+                    }
+                    Ok(Some(Followed::Truncated { is_copied })) => {
+                        if !is_copied {
+                            let path = escaped(follow.path());
+                            report.note(&format!("{path} was truncated; lines before that may be missing"));
+                        }
+                        continue;
+                    }
+                    Ok(_) => return false,
+                    Err(error) => error.to_string(),
+                },
+                Feed::Pipe(pipe) => match pipe.next(line) {
+                    Ok(is_line) => return is_line,
+                    Err(why) => why,
+                },
+            };
+            if self.problem.as_ref() != Some(&failed) {
+                report.failure(&failed);
+                self.problem = Some(failed);
+            }
+        }
+        false
+    }
+
+    /// Returns where the line belongs: at its time, or behind the line before. In a source without times, at this moment.
+    pub(super) fn place(&mut self, line: &[u8]) -> i64 {
+        self.parser.read(line);
+        let time = self.parser.entry(line).time();
+        self.time = self.time.max(time);
+        self.time.unwrap_or_else(|| Timestamp::now().as_nanos())
+    }
+
+    /// Returns the entry of a line, which are read again in their order.
+    pub(super) fn entry<'e>(&'e mut self, line: &'e [u8]) -> Entry<'e> {
+        self.again.read(line);
+        self.again.entry(line)
+    }
+
+    pub(super) fn is_log(&self) -> bool {
+        matches!(self.feed, Feed::Log(_))
+    }
+
+    /// Returns whether it has no more lines, ever, except those that were read.
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(&self.feed, Feed::Pipe(pipe) if pipe.is_ended())
+    }
+
+    /// Returns what to wait for.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.feed {
+            Feed::Log(_) => None,
+            Feed::Pipe(pipe) => pipe.descriptor(),
+        }
+    }
+
+    /// Notes that something can be read.
+    pub(super) fn ready(&mut self) {
+        if let Feed::Pipe(pipe) = &mut self.feed {
+            pipe.ready();
+        }
+    }
+
+    /// Ends a pipe, whose last line may lack its newline.
+    pub(super) fn close(&mut self) {
+        if let Feed::Pipe(pipe) = &mut self.feed {
+            pipe.close();
+        }
+    }
+}
