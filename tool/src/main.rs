@@ -25,6 +25,8 @@ mod loggers;
 mod nearest;
 mod once;
 #[cfg(feature = "find")]
+mod page;
+#[cfg(feature = "find")]
 mod query;
 mod report;
 #[cfg(feature = "find")]
@@ -35,6 +37,8 @@ mod sealed;
 mod show;
 #[cfg(feature = "find")]
 mod stats;
+#[cfg(feature = "find")]
+mod trace;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;

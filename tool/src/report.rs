@@ -23,16 +23,23 @@ pub(crate) struct Report {
     is_misuse: bool,
     /// The exit status of a command that was run, which replaces all others.
     exit_status: Option<u8>,
+    is_quiet: bool,
 }
 
 impl Report {
+    /// Returns a report that says nothing, for what was reported before.
+    #[cfg(feature = "find")]
+    pub(crate) fn quiet() -> Self {
+        Self { is_quiet: true, ..Self::default() }
+    }
+
     /// Returns the result's value, or reports its error.
     pub(crate) fn check<T, E: Error>(&mut self, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.failure(&with_sources(&error))).ok()
     }
 
     /// Reports a command line that is wrong, though the parser took it.
-    #[cfg(any(feature = "collect", feature = "sealed"))]
+    #[cfg(any(feature = "collect", feature = "find", feature = "sealed"))]
     pub(crate) fn misuse(&mut self, error: &dyn Error) {
         self.failure(&with_sources(error));
         self.is_misuse = true;
@@ -42,6 +49,9 @@ impl Report {
     #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn failure(&mut self, message: &str) {
         self.has_failed = true;
+        if self.is_quiet {
+            return;
+        }
         // Without a reader of stderr, the exit status alone has to tell.
         let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
     }

@@ -42,6 +42,8 @@ mod rotate;
 mod shape;
 #[cfg(feature = "find")]
 mod stats;
+#[cfg(feature = "find")]
+mod trace;
 #[cfg(feature = "sealed")]
 mod verify;
 
@@ -89,6 +91,8 @@ pub(crate) enum Command {
     Rotate(rotate::Args),
     #[cfg(feature = "find")]
     Stats(Box<stats::Args>),
+    #[cfg(feature = "find")]
+    Trace(Box<trace::Args>),
     #[cfg(feature = "sealed")]
     Verify(verify::Args),
 }
@@ -133,6 +137,8 @@ impl Command {
             Self::Rotate(args) => rotate::run(&args, output, report),
             #[cfg(feature = "find")]
             Self::Stats(args) => stats::run(*args, output, report),
+            #[cfg(feature = "find")]
+            Self::Trace(args) => trace::run(*args, output, report),
             #[cfg(feature = "sealed")]
             Self::Verify(args) => verify::run(&args, output, report),
         }

@@ -21,7 +21,9 @@ mod parser;
 mod path;
 mod pipe;
 mod roles;
+mod spans;
 mod special;
+
 mod syslog;
 mod text_forms;
 mod value;

@@ -29,12 +29,11 @@ pub(crate) fn inputs(paths: &[PathBuf], report: &mut Report) -> Vec<Input> {
 
 /// Returns whether stdin is meant, and the segments of each log.
 fn listed(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<Vec<read::Segment>>) {
-    let default = [PathBuf::from(if is_passed() { "-" } else { "." })];
-    let paths = if paths.is_empty() { &default } else { paths };
+    let paths = or_default(paths.to_vec());
     let mut has_stdin = false;
     let mut logs: Vec<(PathBuf, Vec<read::Segment>)> = Vec::new();
     let mut once = Once::default();
-    for path in paths {
+    for path in &paths {
         if path == Path::new("-") {
             has_stdin = true;
             continue;
@@ -52,6 +51,11 @@ fn listed(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<Vec<read::Segmen
     }
     let logs = logs.into_iter().map(|(_, segments)| segments);
     (has_stdin, logs.filter(|segments| !segments.is_empty()).collect())
+}
+
+/// Returns the paths that [`sources`] reads if it is given these.
+pub(crate) fn or_default(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    if paths.is_empty() { vec![PathBuf::from(if is_passed() { "-" } else { "." })] } else { paths }
 }
 
 /// Returns the log at `path`, or the logs in the directory there.

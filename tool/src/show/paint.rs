@@ -75,7 +75,7 @@ impl Paint {
     }
 
     /// Writes what `put` writes.
-    pub(super) fn put_with(self, out: &mut String, ink: Ink, put: impl FnOnce(&mut String)) {
+    pub(crate) fn put_with(self, out: &mut String, ink: Ink, put: impl FnOnce(&mut String)) {
         if !self.is_on {
             return put(out);
         }

@@ -46,6 +46,12 @@ mod sealed_keys;
 mod sealed_support;
 #[cfg(feature = "find")]
 mod stats;
+#[cfg(feature = "find")]
+mod trace;
+#[cfg(feature = "find")]
+mod trace_hostile;
+#[cfg(feature = "find")]
+mod trace_page;
 mod usage;
 
 use std::fs;
