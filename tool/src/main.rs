@@ -1,6 +1,6 @@
-//! `spanline`: lists, reads, searches and follows the logs that the library `spanline` writes, receives lines from other
-//! programs, and checks files that describe a log. It also asks running processes about their logs, and changes them, and opens and checks
-//! sealed logs.
+//! `spanline`: lists, reads, searches, follows, counts and examines the logs that the library `spanline` writes, draws traces,
+//! receives lines from other programs, and checks files that describe a log. It also asks running processes about their logs,
+//! and changes them, and opens and checks sealed logs.
 //!
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
 //! stderr, and goes on with the rest.

@@ -23,29 +23,21 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, report: &mut Report) -> Stor
     let mut kept = Kept::default();
     let (stdin, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path == Path::new("-"));
     if !files.is_empty() {
-        each(&files, report, |entry, ids, time| {
-            if wanted.learn(&ids) {
-                store.add(Told::of(entry, ids), time);
-            }
-        });
+        each(&files, report, |entry, time| learn(&mut store, &mut wanted, entry, time));
     }
     if !stdin.is_empty() {
-        each(&stdin, report, |entry, ids, time| {
-            if wanted.learn(&ids) {
-                store.add(Told::of(entry, ids), time);
-            } else if ids.trace.is_some() || ids.request.is_some() {
+        each(&stdin, report, |entry, time| {
+            let is_found = learn(&mut store, &mut wanted, entry, time);
+            if !is_found && Ids::of(entry) != Ids::default() {
                 kept.keep(entry.line());
             }
+            is_found
         });
     }
     if !wanted.needs_more() {
         return store;
     }
-    let mut add_others = |entry: &Entry<'_>, ids: Ids, time| {
-        if wanted.has(&ids) && !wanted.learn(&ids) {
-            store.add(Told::of(entry, ids), time);
-        }
-    };
+    let mut add_others = |entry: &Entry<'_>, time| add_other(&mut store, &mut wanted, entry, time);
     if !files.is_empty() {
         // What cannot be read was reported.
         each(&files, &mut Report::quiet(), &mut add_others);
@@ -60,14 +52,42 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, report: &mut Report) -> Stor
     store
 }
 
-/// Calls `take` with each line, its ids and its time, which is that of the line before if it has none.
-fn each(paths: &[PathBuf], report: &mut Report, mut take: impl FnMut(&Entry<'_>, Ids, Option<i64>)) {
+/// Adds a line that has the id. Returns whether it does.
+fn learn(store: &mut Store, wanted: &mut Wanted, entry: &Entry<'_>, time: Option<i64>) -> bool {
+    if !wanted.may_be_in(entry.line()) {
+        wanted.pass_over();
+        return false;
+    }
+    let ids = Ids::all_of(entry);
+    let is_found = wanted.learn(&ids);
+    if is_found {
+        store.add(Told::of(entry, ids), time);
+    }
+    is_found
+}
+
+/// Adds a line that belongs to the trace, and does not have the id. Returns whether it is one.
+fn add_other(store: &mut Store, wanted: &mut Wanted, entry: &Entry<'_>, time: Option<i64>) -> bool {
+    let ids = Ids::of(entry);
+    if !wanted.has(&ids) {
+        return false;
+    }
+    let ids = ids.with_spans(entry);
+    let is_other = !wanted.learn(&ids);
+    if is_other {
+        store.add(Told::of(entry, ids), time);
+    }
+    is_other
+}
+
+/// Calls `take` with each line and its time, which is that of the line before if it has none.
+fn each(paths: &[PathBuf], report: &mut Report, mut take: impl FnMut(&Entry<'_>, Option<i64>) -> bool) {
     let mut lines = Merged::new(sources(paths, report));
     let mut last = None;
     while lines.advance(report) {
         let Some(entry) = lines.entry() else { return };
         last = entry.time().or(last);
-        take(&entry, Ids::of(&entry), last);
+        take(&entry, last);
     }
 }
 
@@ -88,14 +108,14 @@ impl Kept {
         }
     }
 
-    fn each(&self, mut take: impl FnMut(&Entry<'_>, Ids, Option<i64>)) {
+    fn each(&self, mut take: impl FnMut(&Entry<'_>, Option<i64>) -> bool) {
         let mut parser = Parser::default();
         let mut last = None;
         for line in self.bytes.split(|byte| *byte == b'\n') {
             parser.read(line);
             let entry = parser.entry(line);
             last = entry.time().or(last);
-            take(&entry, Ids::of(&entry), last);
+            take(&entry, last);
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Ids {
 }
 
 impl Ids {
+    /// Returns the ids of the trace and of the request. Those of spans take longer to find.
     pub(super) fn of(entry: &Entry<'_>) -> Self {
         if !entry.is_record() {
             return Self::default();
@@ -31,9 +32,22 @@ impl Ids {
         Self {
             trace: trace.map(|id| hex(&id)),
             request: request.map(|id| cut(&id, MAX_ID_BYTES).to_owned()),
-            span: entry.span_id().map(|id| hex(&id)),
-            parent: entry.parent_span_id().map(|id| hex(&id)),
+            ..Self::default()
         }
+    }
+
+    /// Returns all ids.
+    pub(super) fn all_of(entry: &Entry<'_>) -> Self {
+        Self::of(entry).with_spans(entry)
+    }
+
+    /// Adds the ids of the span and its parent.
+    pub(super) fn with_spans(self, entry: &Entry<'_>) -> Self {
+        if !entry.is_record() {
+            return self;
+        }
+        let (span, parent) = (entry.span_id(), entry.parent_span_id());
+        Self { span: span.map(|id| hex(&id)), parent: parent.map(|id| hex(&id)), ..self }
     }
 }
 
@@ -212,7 +226,7 @@ pub(super) fn cut(text: &str, max_bytes: usize) -> &str {
 
 /// Returns an id of a line that somebody passes: that of its trace, of its request, or of its span.
 pub(crate) fn id_of(entry: &Entry<'_>) -> Option<String> {
-    let ids = Ids::of(entry);
+    let ids = Ids::all_of(entry);
     ids.trace.or(ids.request).or(ids.span)
 }
 
@@ -225,7 +239,7 @@ mod tests {
         let mut parser = Parser::default();
         parser.read(line.as_bytes());
         let entry = parser.entry(line.as_bytes());
-        Told::of(&entry, Ids::of(&entry))
+        Told::of(&entry, Ids::all_of(&entry))
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use regex::bytes::{Regex, RegexBuilder};
+
 use super::line::{Ids, hex};
 
 /// More traces of one request, and more requests of one trace, are not searched for.
@@ -14,13 +16,13 @@ pub(super) struct Wanted {
     id: String,
     /// The same in lower case, for traces and spans.
     hex: String,
+    /// Finds it in lines, in any case, and as the decimal number that Datadog writes.
+    text: Option<Regex>,
     pub(super) traces: BTreeSet<String>,
     pub(super) requests: BTreeSet<String>,
     /// Whether the id is that of a request, so that its lines in all traces belong to it.
     is_request: bool,
     is_trace: bool,
-    /// Lines whose span, or whose parent, has the id.
-    has_span: bool,
     /// Whether a line was seen that may belong to one of the ids that were learned after it.
     has_others: bool,
 }
@@ -30,13 +32,25 @@ impl Wanted {
         Self {
             id: id.to_owned(),
             hex: hex(id),
+            text: text_of(id),
             traces: BTreeSet::new(),
             requests: BTreeSet::new(),
             is_request: false,
             is_trace: false,
-            has_span: false,
             has_others: false,
         }
+    }
+
+    /// Returns whether the bytes of a line can have the id. If not, the line need not be looked at.
+    pub(super) fn may_be_in(&self, line: &[u8]) -> bool {
+        // An escape may stand for any character.
+        let is_in = |text: &Regex| text.is_match(line) || memchr::memchr(b'\\', line).is_some();
+        self.text.as_ref().is_none_or(is_in)
+    }
+
+    /// Takes note of a line that does not have the id.
+    pub(super) fn pass_over(&mut self) {
+        self.has_others = true;
     }
 
     /// Learns from a line. Returns whether it has the id.
@@ -46,12 +60,11 @@ impl Wanted {
         let is_span = ids.span.as_ref() == Some(&self.hex);
         let has_id = is_trace || is_request || is_span || ids.parent.as_ref() == Some(&self.hex);
         if !has_id {
-            self.has_others |= ids.trace.is_some() || ids.request.is_some();
+            self.pass_over();
             return false;
         }
         self.is_trace |= is_trace;
         self.is_request |= is_request;
-        self.has_span |= !is_trace && !is_request;
         add(&mut self.traces, ids.trace.as_ref());
         add(&mut self.requests, ids.request.as_ref());
         true
@@ -61,7 +74,8 @@ impl Wanted {
     pub(super) fn needs_more(&self) -> bool {
         let is_only_trace = self.is_trace && self.traces.len() == 1 && self.requests.is_empty();
         let is_only_request = self.is_request && self.requests.len() == 1 && self.traces.is_empty();
-        self.has_others && !is_only_trace && !is_only_request
+        let is_only_span = self.traces.is_empty() && self.requests.is_empty();
+        self.has_others && !is_only_trace && !is_only_request && !is_only_span
     }
 
     /// Returns whether a line belongs to the trace, after all lines were learned from.
@@ -72,12 +86,15 @@ impl Wanted {
             || is_in(&self.traces, &ids.trace)
             // A service that knows only the request's id.
             || ids.trace.is_none() && is_in(&self.requests, &ids.request)
-            || ids.trace.is_none() && ids.request.is_none() && self.has_span && self.has_id_of_span(ids)
     }
+}
 
-    fn has_id_of_span(&self, ids: &Ids) -> bool {
-        ids.span.as_ref() == Some(&self.hex) || ids.parent.as_ref() == Some(&self.hex)
-    }
+/// Returns what finds an id in a line. `None`: any line may have it.
+fn text_of(id: &str) -> Option<Regex> {
+    let low = id.get(id.len().saturating_sub(16)..).and_then(|low| u64::from_str_radix(low, 16).ok());
+    let decimal = low.map(|low| format!("|{low}")).unwrap_or_default();
+    let text = format!("{}{decimal}", regex::escape(id));
+    RegexBuilder::new(&text).case_insensitive(true).unicode(false).build().ok()
 }
 
 fn add(set: &mut BTreeSet<String>, id: Option<&String>) {
@@ -120,6 +137,22 @@ mod tests {
         let mut wanted = Wanted::new("T");
         wanted.learn(&ids("t", "r-1", ""));
         assert!(wanted.has(&ids("", "r-1", "")) && !wanted.has(&ids("u", "r-1", "")));
+    }
+
+    #[test]
+    fn no_line_with_the_id_is_passed_over() {
+        let wanted = Wanted::new("4BF92f3577b34da6a3ce929d0e0e4736");
+        for line in [
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+            "projects/p/traces/4BF92F3577B34DA6A3CE929D0E0E4736",
+            "\"dd.trace_id\":\"11803532876627986230\"",
+            "\\u0034bf92f3577b34da6a3ce929d0e0e4736",
+        ] {
+            assert!(wanted.may_be_in(line.as_bytes()), "{line}");
+        }
+        assert!(!wanted.may_be_in(b"4bf92f3577b34da6a3ce929d0e0e4737"));
+        assert!(Wanted::new("a.c").may_be_in(b"xA.c") && !Wanted::new("a.c").may_be_in(b"abc"));
+        assert!(Wanted::new("gr\u{f6}\u{df}e").may_be_in("x gr\u{f6}\u{df}e".as_bytes()));
     }
 
     #[test]
