@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::entry::Parser;
-use crate::escape::{escaped, escaped_json};
+use crate::escape::escaped;
 use crate::inputs::or_default;
 use crate::loggers::LineLevel;
 use crate::nearest::unknown;
@@ -128,7 +128,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
             }
             Ok(())
         }
-        None if shape.json => writeln!(output, "{}", escaped_json(&trace.json())),
+        None if shape.json => trace.write_json(output),
         None => {
             let is_terminal = io::stdout().is_terminal();
             let width = shape.width.map_or_else(columns, usize::from);

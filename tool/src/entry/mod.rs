@@ -23,7 +23,6 @@ mod pipe;
 mod roles;
 mod spans;
 mod special;
-
 mod syslog;
 mod text_forms;
 mod value;

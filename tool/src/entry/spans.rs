@@ -6,8 +6,8 @@ use super::path::Path;
 use super::value::Value;
 use super::view::Entry;
 
-/// Where loggers have the id of the span's parent.
-const PARENTS: [&str; 5] = ["parent_span_id", "parentSpanId", "parent_id", "parentId", "parent.id"];
+/// Where loggers have the id of the span's parent. Shorter names, such as `parent_id`, are programs' fields.
+const PARENTS: [&str; 2] = ["parent_span_id", "parentSpanId"];
 
 /// Where loggers have the id of the span, if the dialect does not say it.
 const SPANS: [&str; 3] = ["span_id", "spanId", "span.id"];

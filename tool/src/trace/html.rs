@@ -171,8 +171,8 @@ impl Drawing<'_, '_> {
         if let Some(about) = &span.identity.about {
             html.raw(" ").element("span", "about", about);
         }
-        if !span.has_lines() && span.identity.name.is_none() {
-            html.raw(" ").element("span", "about", "(no lines)");
+        if let Some(remark) = tree.remark(number) {
+            html.raw(" ").element("span", "about", remark);
         }
         let counts = span.counts;
         if counts.errors > 0 {

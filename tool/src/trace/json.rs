@@ -2,6 +2,8 @@
 //!
 //! A list with the numbers of parents has no depth that a reader could refuse. Times are microseconds since the start.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value, json};
 use spanline::record::Timestamp;
 
@@ -9,9 +11,10 @@ use super::gaps::gaps;
 use super::rows::Waterfall;
 use super::span::Event;
 use super::tree::Tree;
+use crate::escape::escaped_json;
 
-/// Returns all spans, also those that have no rows.
-pub(super) fn of(waterfall: &Waterfall<'_>, gap_share: f64) -> Value {
+/// Writes all spans, also those that have no rows, one at a time.
+pub(super) fn write(output: &mut impl Write, waterfall: &Waterfall<'_>, gap_share: f64) -> io::Result<()> {
     let tree = waterfall.tree;
     let store = &tree.store;
     let whole = tree.whole();
@@ -19,8 +22,7 @@ pub(super) fn of(waterfall: &Waterfall<'_>, gap_share: f64) -> Value {
     let mut places = vec![0; tree.order.len()];
     tree.order.iter().enumerate().for_each(|(place, number)| super::tree::set(&mut places, *number, place));
     let zero = whole.map_or(0, |whole| whole.start);
-    let spans = tree.order.iter().map(|number| span(waterfall, *number, zero, least, &places));
-    json!({
+    let head = json!({
         "traces": store.traces.all,
         "requests": store.requests.all,
         "services": store.services.all,
@@ -29,8 +31,14 @@ pub(super) fn of(waterfall: &Waterfall<'_>, gap_share: f64) -> Value {
         "chain_us": micros(waterfall.chain_nanos()),
         "lines": store.lines,
         "lines_left_out": store.left_out,
-        "spans": spans.collect::<Vec<_>>(),
-    })
+    });
+    let head = escaped_json(&head.to_string());
+    write!(output, "{},\"spans\":[", head.strip_suffix('}').unwrap_or(&head))?;
+    for (place, number) in tree.order.iter().enumerate() {
+        let span = span(waterfall, *number, zero, least, &places).to_string();
+        write!(output, "{}{}", if place > 0 { "," } else { "" }, escaped_json(&span))?;
+    }
+    output.write_all(b"]}\n")
 }
 
 fn micros(nanos: i64) -> f64 {
@@ -53,6 +61,9 @@ fn span(waterfall: &Waterfall<'_>, number: usize, zero: i64, least: i64, places:
     put("span_id", identity.id.clone().into());
     put("trace_id", tree.store.traces.name(identity.trace).into());
     put("parent", tree.parent(number).and_then(|parent| places.get(parent).copied()).into());
+    if tree.placed.get(number).copied().unwrap_or(false) {
+        put("is_placed_by_time", true.into());
+    }
     if let Some(extent) = tree.extent(number) {
         put("start_us", micros(extent.start.saturating_sub(zero)).into());
         put("duration_us", micros(extent.nanos()).into());

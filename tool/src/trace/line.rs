@@ -114,8 +114,16 @@ impl Told {
     }
 }
 
+/// Returns whether a line has a text anywhere. Faster than to look for several keys.
+fn mentions(entry: &Entry<'_>, text: &str) -> bool {
+    memchr::memmem::find(entry.line(), text.as_bytes()).is_some()
+}
+
 /// Returns the method and the route of a request.
 fn about(entry: &Entry<'_>) -> Option<String> {
+    if !mentions(entry, "method") {
+        return None;
+    }
     let field = |names: [&str; 3]| names.into_iter().find_map(|name| entry.field(name)?.text());
     let method = field(["method", "http.request.method", "http.method"])?;
     let route = field(["route", "http.route", "url.path"]).or_else(|| entry.field("path")?.text())?;
@@ -126,6 +134,9 @@ fn about(entry: &Entry<'_>) -> Option<String> {
 fn error(entry: &Entry<'_>) -> Option<String> {
     const OBJECTS: [&str; 3] = ["error", "err", "exception"];
     const TEXTS: [&str; 5] = ["error.message", "exception.message", "error_message", "errorMessage", "exception"];
+    if !mentions(entry, "err") && !mentions(entry, "exception") {
+        return None;
+    }
     let object = OBJECTS.into_iter().find_map(|name| {
         let value = entry.field(name)?;
         let mut text = value.text().or_else(|| value.member("message")?.text())?.into_owned();

@@ -21,6 +21,7 @@ mod gather;
 mod html;
 mod json;
 mod line;
+mod place;
 mod rows;
 mod signs;
 mod span;

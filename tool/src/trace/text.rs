@@ -176,12 +176,13 @@ impl<'w, 't> Drawing<'w, 't> {
             Kind::Span => {
                 let span = tree.span(row.span);
                 let about = span.and_then(|span| span.identity.about.as_deref());
-                let has_no_lines = span.is_some_and(|span| !span.has_lines() && span.identity.name.is_none());
                 let mut label = self.safe(&tree.name(row.span));
                 if let Some(about) = about {
                     let _ = write!(label, " {}", self.safe(about));
                 }
-                label.push_str(if has_no_lines { " (no lines)" } else { "" });
+                if let Some(remark) = tree.remark(row.span) {
+                    let _ = write!(label, " {remark}");
+                }
                 label
             }
             Kind::Gap(gap) => {

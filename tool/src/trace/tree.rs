@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::extents::{Extent, extents};
+use super::place::place;
 use super::span::{Identity, Parent, Span};
 use super::store::Store;
 
@@ -24,6 +25,8 @@ pub(super) struct Tree {
     pub(super) extents: Vec<Option<Extent>>,
     /// Spans whose parents lead back to them.
     pub(super) in_circles: Vec<bool>,
+    /// Spans without lines, whose parents were found by time.
+    pub(super) placed: Vec<bool>,
 }
 
 impl Tree {
@@ -40,7 +43,9 @@ impl Tree {
         }
         let order = order(&roots, &children);
         let extents = extents(&store.spans, &parents, &children, &order);
-        let mut tree = Self { store, parents, children, roots, order, extents, in_circles };
+        let placed = vec![false; parents.len()];
+        let mut tree = Self { store, parents, children, roots, order, extents, in_circles, placed };
+        place(&mut tree);
         tree.sort();
         tree
     }
@@ -80,6 +85,13 @@ impl Tree {
             None if span.is_outside => "(outside of spans)".to_owned(),
             None => id().unwrap_or_else(|| "(unnamed)".to_owned()),
         }
+    }
+
+    /// Returns what is said behind the name of a span of which only the id is known.
+    pub(super) fn remark(&self, number: usize) -> Option<&'static str> {
+        let span = self.span(number).filter(|span| !span.has_lines() && span.identity.name.is_none())?;
+        let is_placed = self.placed.get(number).copied().unwrap_or(false);
+        span.identity.id.as_ref().map(|_| if is_placed { "(no lines, placed by time)" } else { "(no lines)" })
     }
 
     pub(super) fn service(&self, number: usize) -> Option<&str> {

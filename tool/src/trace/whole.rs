@@ -1,5 +1,6 @@
 //! A trace that was read, and what is made of it.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::gather::gather;
@@ -50,9 +51,9 @@ impl Trace {
         out
     }
 
-    /// Returns all of it as JSON in one line.
-    pub(crate) fn json(&self) -> String {
-        json::of(&self.waterfall(self.view.level), self.view.gap_percent / 100.0).to_string()
+    /// Writes all of it as JSON in one line.
+    pub(crate) fn write_json(&self, output: &mut impl Write) -> io::Result<()> {
+        json::write(output, &self.waterfall(self.view.level), self.view.gap_percent / 100.0)
     }
 
     /// Returns a page that needs nothing else. It has rows for all events that are kept.

@@ -301,3 +301,33 @@ fn any_logger_that_has_the_ids_is_in_the_picture() {
     outline.sort();
     assert_eq!(outline, ["  go span 02", "billing (outside of spans)", "java span 01"]);
 }
+
+/// `orders` logs nothing when it calls `stock`.
+#[test]
+fn a_parent_without_lines_is_placed_by_time() {
+    let line = |seconds: &str, service: &str, message: &str, ids: &str| {
+        format!(
+            "{{\"time\":\"2026-11-20T10:00:{seconds}Z\",\"service\":\"{service}\",\"msg\":\"{message}\",\"trace_id\":\"a\",{ids}}}\n"
+        )
+    };
+    let dir = Dir::new();
+    let lines = [
+        line("00", "orders", "begin", r#""span_id":"1""#),
+        line("01", "orders", "in", r#""span_id":"2","parent_span_id":"1""#),
+        line("02", "stock", "work", r#""span_id":"9","parent_span_id":"8""#),
+        line("03", "stock", "done", r#""span_id":"9","parent_span_id":"8""#),
+        line("04", "orders", "out", r#""span_id":"2","parent_span_id":"1""#),
+        line("05", "orders", "end", r#""span_id":"1""#),
+        line("07", "other", "late", r#""span_id":"7","parent_span_id":"6""#),
+    ];
+    dir.put("x.log", lines.concat());
+    let json = json(&dir, &["a", "x.log"]);
+    let expected =
+        ["orders span 1", "  orders span 2", "    - span 8", "      stock span 9", "- span 6", "  other span 7"];
+    assert_eq!(outline(&json), expected);
+    let placed: Vec<_> =
+        json["spans"].as_array().unwrap().iter().map(|span| span["is_placed_by_time"] == true).collect();
+    assert_eq!(placed, [false, false, true, false, false, false]);
+    let run = trace(&dir, &["a", "x.log"]);
+    assert!(run.stdout.contains("span 8 (no lines, placed by time)") && run.stdout.contains("span 6 (no lines) "));
+}
