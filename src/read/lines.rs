@@ -6,7 +6,7 @@ use super::decode::Key;
 #[cfg(feature = "sealed")]
 use super::parallel::Parallel;
 use super::segment::Segment;
-use super::segment_lines::SegmentLines;
+use super::segment_lines::{Longest, SegmentLines};
 use crate::error::Error;
 
 /// Streams lines as bytes, from one segment after the other.
@@ -29,7 +29,8 @@ pub struct Lines {
     segment: Option<Segment>,
     lines: Option<SegmentLines>,
     is_torn: bool,
-    max_line_bytes: usize,
+    is_cut: bool,
+    longest: Longest,
     key: Option<Key>,
     /// Instead of the fields above, where processes have written at the same time.
     #[cfg(feature = "sealed")]
@@ -50,7 +51,8 @@ impl Lines {
             segment: None,
             lines: None,
             is_torn: false,
-            max_line_bytes: Self::DEFAULT_MAX_LINE_BYTES,
+            is_cut: false,
+            longest: Longest { bytes: Self::DEFAULT_MAX_LINE_BYTES, is_cut: false },
             key: None,
             #[cfg(feature = "sealed")]
             parallel: None,
@@ -69,9 +71,16 @@ impl Lines {
 
     /// Sets the longest line, in bytes without its newline; [`Self::DEFAULT_MAX_LINE_BYTES`] unless set.
     ///
-    /// A longer line is skipped and reported as an error.
+    /// A longer line is skipped and reported as an error, or [cut](Self::cut_long_lines).
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
-        self.max_line_bytes = bytes;
+        self.longest.bytes = bytes;
+        self
+    }
+
+    /// Returns the first [`max_line_bytes`](Self::max_line_bytes) bytes of a longer line, and skips the rest of it. Unless set,
+    /// all of it is skipped.
+    pub fn cut_long_lines(mut self) -> Self {
+        self.longest.is_cut = true;
         self
     }
 
@@ -92,12 +101,13 @@ impl Lines {
             if let Some(lines) = &mut self.lines {
                 if lines.advance()? {
                     self.is_torn = lines.is_torn();
+                    self.is_cut = lines.is_cut();
                     break;
                 }
                 self.lines = None;
             }
             let Some(segment) = self.rest.next() else { return Ok(None) };
-            let opened = SegmentLines::open(&segment, self.key.as_ref(), self.max_line_bytes);
+            let opened = SegmentLines::open(&segment, self.key.as_ref(), self.longest);
             self.segment = Some(segment);
             self.lines = Some(opened?);
         }
@@ -111,6 +121,15 @@ impl Lines {
             return parallel.is_torn();
         }
         self.is_torn
+    }
+
+    /// Returns whether the line returned last was longer, and was cut: see [`cut_long_lines`](Self::cut_long_lines).
+    pub fn is_cut(&self) -> bool {
+        #[cfg(feature = "sealed")]
+        if let Some(parallel) = &self.parallel {
+            return parallel.is_cut();
+        }
+        self.is_cut
     }
 
     /// Returns the segment of the line or error returned last.
@@ -127,7 +146,7 @@ impl Lines {
     fn find_parallel(&mut self) {
         let is_first = !std::mem::replace(&mut self.is_sequence, true) && self.segment.is_none();
         if let Some(key) = self.key.as_ref().filter(|_| is_first) {
-            self.parallel = Parallel::find(self.rest.as_slice(), key, self.max_line_bytes);
+            self.parallel = Parallel::find(self.rest.as_slice(), key, self.longest);
         }
     }
 }

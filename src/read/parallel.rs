@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use super::decode::Key;
 use super::sealed;
 use super::segment::Segment;
-use super::segment_lines::SegmentLines;
+use super::segment_lines::{Longest, SegmentLines};
 use crate::error::Error;
 use crate::sealed::{Place, SegmentId};
 
@@ -20,7 +20,7 @@ const MOST_OPEN: usize = 128;
 /// Merges segments.
 pub(super) struct Parallel {
     key: Key,
-    max_line_bytes: usize,
+    longest: Longest,
     /// Segments that are not open yet, in their order.
     waiting: Vec<Planned>,
     open: Vec<Ahead>,
@@ -33,6 +33,7 @@ pub(super) struct Parallel {
     /// What was returned last is the line of the open segment at this place.
     returned: Option<usize>,
     is_torn: bool,
+    is_cut: bool,
 }
 
 /// A segment that is not open yet.
@@ -62,7 +63,7 @@ enum Ready {
 
 impl Parallel {
     /// Looks at the headers of segments; `None` if each follows the one before it in the list, as far as it is there.
-    pub(super) fn find(segments: &[Segment], key: &Key, max_line_bytes: usize) -> Option<Self> {
+    pub(super) fn find(segments: &[Segment], key: &Key, longest: Longest) -> Option<Self> {
         if segments.len() < 2 {
             return None;
         }
@@ -99,7 +100,7 @@ impl Parallel {
         waiting.sort_by_key(|planned| planned.begun);
         let mut merged = Self {
             key: key.clone(),
-            max_line_bytes,
+            longest,
             waiting,
             open: Vec::new(),
             unread: all,
@@ -107,6 +108,7 @@ impl Parallel {
             last: None,
             returned: None,
             is_torn: false,
+            is_cut: false,
         };
         merged.find_next();
         Some(merged)
@@ -135,6 +137,7 @@ impl Parallel {
                 return Err(error);
             }
             self.is_torn = ahead.lines.is_torn();
+            self.is_cut = ahead.lines.is_cut();
             self.returned = Some(place);
             return Ok(self.open.get(place).map(|ahead| ahead.lines.line()));
         }
@@ -175,7 +178,7 @@ impl Parallel {
 
     fn begin(&mut self, place: usize) -> Result<(), Error> {
         let Planned { segment, place, .. } = self.waiting.remove(place);
-        let opened = SegmentLines::open(&segment, Some(&self.key), self.max_line_bytes);
+        let opened = SegmentLines::open(&segment, Some(&self.key), self.longest);
         let result = match opened {
             Ok(lines) => {
                 self.open.push(Ahead { segment, place, lines, next: Ready::Unknown });
@@ -193,6 +196,10 @@ impl Parallel {
 
     pub(super) fn is_torn(&self) -> bool {
         self.is_torn
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     pub(super) fn segment(&self) -> Option<&Segment> {

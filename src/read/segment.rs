@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "sealed")]
 use super::decode::Key;
-use super::decode::{Source, decoder, is_sealed};
+use super::decode::{Content, Source, content, decoded};
 use super::lines::Lines;
 use super::open::{failed, identity, open, read_at};
 #[cfg(feature = "sealed")]
@@ -165,7 +165,8 @@ impl Segment {
         self.position().map(|position| position.sequence)
     }
 
-    /// Opens it for reading, decompressed. A sealed segment needs a key: see [`lines`](Self::lines).
+    /// Opens it for reading, decompressed. The first bytes say how it is compressed, whatever the name. A sealed segment needs
+    /// a key: see [`lines`](Self::lines).
     ///
     /// Each call starts at the beginning. A segment that was compressed since it was listed is opened decompressed.
     ///
@@ -174,11 +175,7 @@ impl Segment {
     /// enabled.
     pub fn open(&self) -> Result<Reader, Error> {
         let (path, compression, file) = self.open_stored()?;
-        if compression != Compression::Plain {
-            return Ok(Reader { source: decoder(compression, Shared::source(file), &path)?, path });
-        }
-        let (is_sealed, source) = is_sealed(Shared::source(file)).map_err(failed("read", &path))?;
-        if is_sealed { Err(no_key(source, &path)) } else { Ok(Reader { path, source }) }
+        Ok(Reader { source: decoded(Shared::source(file), compression, &path)?, path })
     }
 
     /// Opens it for reading by position, so that several threads can read parts of it; `None` if its bytes are no lines as
@@ -188,11 +185,9 @@ impl Segment {
     /// The file cannot be opened or read, or it has been removed since it was listed.
     pub fn open_plain(&self) -> Result<Option<PlainFile>, Error> {
         let (path, compression, file) = self.open_stored()?;
-        if compression != Compression::Plain {
-            return Ok(None);
-        }
-        let (is_sealed, _) = is_sealed(Shared::source(Arc::clone(&file))).map_err(failed("read", &path))?;
-        Ok((!is_sealed).then_some(PlainFile { path, file }))
+        let (content, _) = content(Shared::source(Arc::clone(&file))).map_err(failed("read", &path))?;
+        let is_plain = content == Content::Unknown && compression == Compression::Plain;
+        Ok(is_plain.then_some(PlainFile { path, file }))
     }
 
     /// Returns whether it is sealed, as its first bytes say.
@@ -202,18 +197,15 @@ impl Segment {
     #[cfg(feature = "sealed")]
     pub fn is_sealed(&self) -> Result<bool, Error> {
         let (path, _, file) = self.open_stored()?;
-        is_sealed(Shared::source(file)).map(|(is_sealed, _)| is_sealed).map_err(failed("read", &path))
+        content(Shared::source(file)).map(|(content, _)| content == Content::Sealed).map_err(failed("read", &path))
     }
 
     /// Opens it as a sealed file with a key; `None` if it is none.
     #[cfg(feature = "sealed")]
     pub(super) fn open_sealed(&self, key: &Key) -> Result<Option<SealedLines>, Error> {
-        let (path, compression, file) = self.open_stored()?;
-        if compression != Compression::Plain {
-            return Ok(None);
-        }
-        let (is_sealed, source) = is_sealed(Shared::source(file)).map_err(failed("read", &path))?;
-        is_sealed.then(|| SealedLines::new(source, &path, key, self.is_live())).transpose()
+        let (path, _, file) = self.open_stored()?;
+        let (content, source) = content(Shared::source(file)).map_err(failed("read", &path))?;
+        (content == Content::Sealed).then(|| SealedLines::new(source, &path, key, self.is_live())).transpose()
     }
 
     /// Opens it as it is stored. Returns where it was found.
@@ -286,13 +278,25 @@ impl Segment {
     }
 }
 
-/// Reads the decompressed bytes of one segment. Its errors name the path.
+/// Reads the decompressed bytes of one segment, or of another source. Its errors name the path.
 pub struct Reader {
     pub(super) path: PathBuf,
     pub(super) source: Box<dyn Read + Send>,
 }
 
 impl Reader {
+    /// Reads another source, such as stdin, decompressed as its first bytes say. `name`: what its errors call it.
+    ///
+    /// # Blocking
+    /// Waits for the first bytes, at most 16.
+    ///
+    /// # Errors
+    /// It is sealed or cannot be read, or the feature that decompresses it is not enabled.
+    pub fn new(name: impl Into<PathBuf>, source: impl Read + Send + 'static) -> Result<Self, Error> {
+        let path = name.into();
+        Ok(Self { source: decoded(Box::new(source), Compression::Plain, &path)?, path })
+    }
+
     /// Returns the path that was opened.
     pub fn path(&self) -> &Path {
         &self.path
@@ -343,19 +347,6 @@ impl PlainFile {
     pub fn read_at(&self, bytes: &mut [u8], position: u64) -> io::Result<usize> {
         read_at(&self.file, bytes, position)
     }
-}
-
-/// Returns why a sealed file cannot be opened.
-#[cfg(feature = "sealed")]
-fn no_key(source: Source, path: &Path) -> Error {
-    super::sealed::no_key(source, path)
-}
-
-/// Returns why a sealed file cannot be opened.
-#[cfg(not(feature = "sealed"))]
-fn no_key(_: Source, path: &Path) -> Error {
-    let path = path.display();
-    Error::invalid(format!("open {path}: it is sealed; enable spanline's feature `sealed`, and pass its key"))
 }
 
 /// Reads an open file from its beginning, also if others read it.

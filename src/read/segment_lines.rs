@@ -15,11 +15,20 @@ const READ_BYTES: usize = 64 << 10;
 /// A longer line's memory is released with the next line.
 const KEPT_LINE_BYTES: usize = 1 << 20;
 
+/// The longest line, and what becomes of longer ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Longest {
+    pub(super) bytes: usize,
+    /// Whether its first bytes are a line.
+    pub(super) is_cut: bool,
+}
+
 /// Reads a segment line by line.
 pub(super) struct SegmentLines {
     source: Source,
-    max_line_bytes: usize,
+    longest: Longest,
     is_torn: bool,
+    is_cut: bool,
     /// Is reported after the line that it cut short.
     failure: Option<Error>,
     is_ended: bool,
@@ -37,8 +46,9 @@ enum Source {
 
 impl SegmentLines {
     /// Opens a segment. `key` opens it if it is sealed.
-    pub(super) fn open(segment: &Segment, key: Option<&Key>, max_line_bytes: usize) -> Result<Self, Error> {
-        Ok(Self { source: source(segment, key)?, max_line_bytes, is_torn: false, failure: None, is_ended: false })
+    pub(super) fn open(segment: &Segment, key: Option<&Key>, longest: Longest) -> Result<Self, Error> {
+        let source = source(segment, key)?;
+        Ok(Self { source, longest, is_torn: false, is_cut: false, failure: None, is_ended: false })
     }
 
     /// Goes to the next line. Returns false at the end.
@@ -52,15 +62,26 @@ impl SegmentLines {
         if self.is_ended {
             return Ok(false);
         }
+        self.is_cut = false;
         match &mut self.source {
             Source::Bytes { reader, path, line } => {
                 line.clear();
                 line.shrink_to(KEPT_LINE_BYTES);
-                match read_line(reader, line, self.max_line_bytes) {
+                match read_line(reader, line, self.longest.bytes) {
                     Ok(End::Newline) => return Ok(true),
-                    Ok(End::TooLong) => return Err(too_long(path.display(), self.max_line_bytes)),
+                    Ok(End::TooLong) if self.longest.is_cut => {
+                        self.is_cut = true;
+                        return Ok(true);
+                    }
+                    Ok(End::TooLong) => return Err(too_long(path.display(), self.longest.bytes)),
                     Ok(End::File) => {}
-                    Err(error) => self.failure = Some(failed("read", path)(error)),
+                    Err(error) => {
+                        self.failure = Some(failed("read", path)(error));
+                        self.is_cut = self.longest.is_cut && line.len() > self.longest.bytes;
+                        if line.len() > self.longest.bytes && !self.is_cut {
+                            line.clear();
+                        }
+                    }
                 }
                 self.is_ended = true;
                 self.is_torn = !line.is_empty();
@@ -74,8 +95,11 @@ impl SegmentLines {
                     Ok(is_line) => !is_line,
                     Err(error) => !error.is_rejected(),
                 };
-                if advanced? && lines.line().len() > self.max_line_bytes {
-                    return Err(too_long(lines.name(), self.max_line_bytes));
+                if advanced? && lines.line().len() > self.longest.bytes {
+                    self.is_cut = self.longest.is_cut;
+                    if !self.is_cut {
+                        return Err(too_long(lines.name(), self.longest.bytes));
+                    }
                 }
                 Ok(!self.is_ended)
             }
@@ -84,11 +108,17 @@ impl SegmentLines {
 
     /// Returns the line without its newline.
     pub(super) fn line(&self) -> &[u8] {
-        match &self.source {
+        let line = match &self.source {
             Source::Bytes { line, .. } => line,
             #[cfg(feature = "sealed")]
             Source::Sealed(lines) => lines.line(),
-        }
+        };
+        if self.is_cut { line.get(..self.longest.bytes).unwrap_or(line) } else { line }
+    }
+
+    /// Returns whether the line was longer.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Returns whether the line has no newline.
@@ -137,7 +167,8 @@ enum End {
     TooLong,
 }
 
-/// Reads one line into the empty `line`, without its newline, and skips the rest of a line that is too long.
+/// Reads one line into the empty `line`, without its newline. Of a line that is too long, it reads one byte too much, and skips
+/// the rest.
 fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, max_bytes: usize) -> io::Result<End> {
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
     reader.by_ref().take(limit).read_until(b'\n', line)?;
@@ -148,7 +179,6 @@ fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, max_bytes: usize) ->
     if line.len() <= max_bytes {
         return Ok(End::File);
     }
-    line.clear();
     reader.skip_until(b'\n')?;
     Ok(End::TooLong)
 }

@@ -12,7 +12,7 @@ use super::super::lines::Lines;
 use super::super::log::Log;
 use super::super::open::{failed, identity};
 use super::super::segment::Segment;
-use super::super::segment_lines::SegmentLines;
+use super::super::segment_lines::{Longest, SegmentLines};
 use super::at_hand::AtHand;
 use super::copies;
 use super::known::Known;
@@ -404,7 +404,8 @@ impl Follow {
         if compression == Compression::Plain {
             return Ok(AtHand::Plain(Box::new(Tail::new(&path, file, offset, self.max_line_bytes)?)));
         }
-        let lines = SegmentLines::open(segment, None, self.max_line_bytes)?;
+        let longest = Longest { bytes: self.max_line_bytes, is_cut: false };
+        let lines = SegmentLines::open(segment, None, longest)?;
         Ok(AtHand::Packed(path, Box::new(lines)))
     }
 
