@@ -49,12 +49,12 @@ pub(crate) fn escaped_json(json: &str) -> String {
 }
 
 /// Returns whether a text is ASCII without control characters, as most are. Takes a few instructions for many bytes.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let is_other = |byte: &u8| *byte < 0x20 || *byte > 0x7e;
     !text.as_bytes().chunks(64).any(|bytes| bytes.iter().fold(false, |is, byte| is | is_other(byte)))
 }
 
-fn controls(char: char) -> bool {
+pub(crate) fn controls(char: char) -> bool {
     char.is_control() || is_layout(char)
 }
 

@@ -17,15 +17,17 @@ mod entry;
 mod escape;
 #[cfg(all(unix, feature = "follow"))]
 mod follow;
+mod help;
 #[cfg(feature = "find")]
 mod inputs;
+mod log_paths;
 #[cfg(any(feature = "collect", feature = "find"))]
 mod loggers;
-#[cfg(any(feature = "collect", feature = "find"))]
 mod nearest;
 mod once;
 #[cfg(feature = "find")]
 mod page;
+mod pager;
 #[cfg(feature = "find")]
 mod query;
 mod report;
@@ -33,6 +35,7 @@ mod report;
 mod scan;
 #[cfg(feature = "sealed")]
 mod sealed;
+mod settings;
 #[cfg(feature = "find")]
 mod show;
 #[cfg(feature = "find")]
@@ -40,30 +43,35 @@ mod stats;
 #[cfg(feature = "find")]
 mod trace;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
-use commands::Command;
+use commands::Args;
+use pager::Output;
 use report::Report;
-
-/// List, read, check, receive, configure and control logs
-#[derive(Parser)]
-#[command(name = "spanline", version, after_help = report::EXIT_STATUS)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
+use settings::Settings;
 
 fn main() -> ExitCode {
     let mut report = Report::default();
-    let args = match Args::try_parse() {
+    let cli = help::grouped(Args::command());
+    let settings = Settings::read(&cli);
+    let cli = match &settings {
+        Ok(settings) => settings.apply(cli, io::stdout().is_terminal()),
+        Err(_) => cli,
+    };
+    let args = match cli.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(answer) => return report.answer(&answer),
     };
-    // Without the lock, which would stop everything else that writes to stdout.
-    let mut output = BufWriter::with_capacity(64 << 10, io::stdout());
-    let written = args.command.run(&mut output, &mut report).and_then(|()| output.flush());
+    let mut output = match settings {
+        _ if !args.command.is_for_people() => Output::stdout(),
+        Err(mistakes) => return report.wrong_settings(&mistakes),
+        Ok(_) if args.no_pager || args.command.is_live() => Output::stdout(),
+        Ok(settings) => Output::paged(settings.pager.as_deref(), &mut report),
+    };
+    let written = args.command.run(&mut output, &mut report);
+    let written = output.end(written, &mut report);
     report.end(written)
 }

@@ -1,5 +1,6 @@
 //! What a command could not do, on stderr, and the exit status that follows.
 
+use std::cell::RefCell;
 use std::error::Error;
 #[cfg(feature = "find")]
 use std::io::IsTerminal;
@@ -16,6 +17,9 @@ Exit status:
   1  something could not be read or written; stderr says what
   2  the command line is wrong";
 
+/// No more lines wait for the end of a pager.
+const MAX_HELD: usize = 1000;
+
 /// Reports failures and remembers that there were some.
 #[derive(Default)]
 pub(crate) struct Report {
@@ -24,6 +28,16 @@ pub(crate) struct Report {
     /// The exit status of a command that was run, which replaces all others.
     exit_status: Option<u8>,
     is_quiet: bool,
+    /// What waits until a pager has ended.
+    held: RefCell<Option<Held>>,
+}
+
+/// Lines that wait.
+#[derive(Default)]
+struct Held {
+    lines: Vec<String>,
+    /// How many more there were than wait.
+    more: u64,
 }
 
 impl Report {
@@ -45,22 +59,47 @@ impl Report {
         self.is_misuse = true;
     }
 
+    /// Returns the result's value, or reports a command line that is wrong, though the parser took it.
+    #[cfg(any(feature = "find", feature = "manual"))]
+    pub(crate) fn usage<T>(&mut self, result: Result<T, String>) -> Option<T> {
+        let result = result.map_err(|why| {
+            self.failure(&why);
+            self.is_misuse = true;
+        });
+        result.ok()
+    }
+
     /// Reports a failure.
-    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn failure(&mut self, message: &str) {
         self.has_failed = true;
-        if self.is_quiet {
-            return;
+        if !self.is_quiet {
+            self.note(message);
         }
-        // Without a reader of stderr, the exit status alone has to tell.
-        let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
     }
 
     /// Tells what is not output and no failure.
-    #[cfg(any(feature = "find", feature = "sealed"))]
-    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn note(&self, message: &str) {
-        let _ = writeln!(io::stderr(), "spanline: {}", escaped_text(message));
+        let line = format!("spanline: {}", escaped_text(message));
+        match &mut *self.held.borrow_mut() {
+            Some(held) if held.lines.len() < MAX_HELD => held.lines.push(line),
+            Some(held) => held.more += 1,
+            None => put(&line),
+        }
+    }
+
+    /// Lets what is reported wait, as a pager has the terminal.
+    pub(crate) fn hold(&mut self) {
+        self.held.get_mut().get_or_insert_default();
+    }
+
+    /// Prints what has waited.
+    pub(crate) fn release(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.lines.iter().for_each(|line| put(line));
+            if held.more > 0 {
+                put(&format!("spanline: {} more lines like these were left out", held.more));
+            }
+        }
     }
 
     /// Returns whether stderr is a terminal.
@@ -90,26 +129,25 @@ impl Report {
     }
 
     /// Reports the mistakes in a file, one a line, each behind its place.
-    #[cfg(feature = "config")]
-    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn mistakes(&mut self, text: &str) {
         self.has_failed = true;
-        for line in text.lines() {
-            let _ = writeln!(io::stderr(), "{}", escaped_text(line));
-        }
+        text.lines().for_each(|line| put(&escaped_text(line)));
+    }
+
+    /// Reports the mistakes in the tool's own configuration file. They count as a wrong command line.
+    pub(crate) fn wrong_settings(mut self, mistakes: &str) -> ExitCode {
+        self.mistakes(mistakes);
+        ExitCode::from(USAGE_ERROR)
     }
 
     /// Prints the parser's answer to a command line that names no command: the help, or what is wrong.
-    #[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
     pub(crate) fn answer(self, answer: &clap::Error) -> ExitCode {
         if !answer.use_stderr() {
             return self.end(answer.print());
         }
         // It repeats arguments, which may be file names that the shell has put in.
         let text = answer.render().to_string();
-        for line in text.lines() {
-            let _ = writeln!(io::stderr(), "{}", escaped_text(line));
-        }
+        text.lines().for_each(|line| put(&escaped_text(line)));
         ExitCode::from(USAGE_ERROR)
     }
 
@@ -125,6 +163,13 @@ impl Report {
         let own = if self.is_misuse { USAGE_ERROR } else { u8::from(self.has_failed) };
         ExitCode::from(self.exit_status.unwrap_or(own))
     }
+}
+
+/// Prints a line on stderr.
+#[expect(clippy::disallowed_methods, reason = "the one place that writes to stderr")]
+fn put(line: &str) {
+    // Without a reader of stderr, the exit status alone has to tell.
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Returns an error's text, followed by those sources that it does not end with already.

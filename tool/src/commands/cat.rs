@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use spanline::read;
 
+use crate::log_paths::expanded;
 use crate::once::Once;
 use crate::report::Report;
 
@@ -14,15 +15,22 @@ use crate::report::Report;
 /// paths lead to is printed once. The bytes of a line are printed as they are.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A log, such as `logs/orders.log`, one closed segment of it, or `-` for stdin
+    /// A log, such as `logs/orders.log`, one closed segment of it, a pattern such as `'logs/*.log'`, or `-` for stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+}
+
+impl Args {
+    /// Returns whether stdin is one of the inputs.
+    pub(super) fn reads_stdin(&self) -> bool {
+        self.paths.iter().any(|path| path == Path::new("-"))
+    }
 }
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let mut printer = Printer { output, is_torn: false, buffer: vec![0; 64 << 10] };
     let mut once = Once::default();
-    for path in &args.paths {
+    for path in expanded(&args.paths, report) {
         if path == Path::new("-") {
             printer.print(Stdin(io::stdin().lock()), report)?;
             continue;

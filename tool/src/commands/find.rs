@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::conditions::{Conditions, LANGUAGE};
 use super::shape::Shape;
-use crate::inputs::{Merged, sources};
+use crate::inputs::{Merged, reads_stdin, sources};
+use crate::query::{Sample, Sampler};
 use crate::report::Report;
 use crate::show::Unparsed;
 
@@ -28,22 +29,37 @@ Exit status:
 #[derive(clap::Args)]
 #[command(after_help = format!("{LANGUAGE}\n\n{EXAMPLES}"))]
 pub(crate) struct Args {
-    /// A log, such as `logs/orders.log`, one file of it, a directory with logs in it, or `-` for stdin; without one: stdin
-    /// if it is a pipe or a file, else the working directory
+    /// A log, such as `logs/orders.log`, one file of it, a directory with logs in it, a pattern such as
+    /// `'logs/*.log'`, or `-` for stdin; without one: stdin if it is a pipe or a file, else the working directory
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     conditions: Conditions,
+    /// Print only every N-th line found, or a share such as `1%`: whole traces, as their ids decide
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    sample: Option<Sample>,
     #[command(flatten)]
     shape: Shape,
 }
 
+impl Args {
+    /// Returns whether stdin is one of the inputs.
+    pub(super) fn reads_stdin(&self) -> bool {
+        reads_stdin(&self.paths)
+    }
+}
+
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { paths, conditions, shape } = args;
+    let Args { paths, conditions, sample, shape } = args;
     let filter = conditions.filter();
+    let (limit, counts_only) = (shape.limit(), shape.count);
+    let Some(style) = report.usage(shape.style()) else { return Ok(()) };
     let mut lines = Merged::new(sources(&paths, report));
-    let mut printer = shape.printer(output, lines.are_several());
-    let limit = shape.limit();
+    let mut printer = style.printer(output, lines.are_several());
+    if !counts_only {
+        printer.begin()?;
+    }
+    let mut sampler = sample.map(Sampler::new);
     let (mut found, mut unparsed) = (0_u64, Unparsed::default());
     while found < limit || printer.is_open() {
         if !lines.is_ready() {
@@ -51,20 +67,22 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         }
         let Some(entry) = lines.advance(report).then(|| lines.entry()).flatten() else { break };
         unparsed.count(&entry);
-        if found == limit || !filter.matches(&entry) {
+        let mut is_taken = || sampler.as_mut().is_none_or(|sampler| sampler.takes(&entry));
+        if found == limit || !filter.matches(&entry) || !is_taken() {
             printer.passed(&entry)?;
             continue;
         }
         found += 1;
-        if !shape.count {
+        if !counts_only {
             printer.found(&entry)?;
         }
     }
-    if shape.count {
+    if counts_only {
         writeln!(output, "{found}")?;
     }
     output.flush()?;
     unparsed.report(report);
+    lines.report_cut_lines(report);
     if found == 0 {
         report.fail();
     }

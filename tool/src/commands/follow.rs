@@ -61,11 +61,17 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     let are_several = paths.len() > 1 || paths.iter().any(|path| path.is_dir()) || paths.is_empty();
     let are_several = are_several && (command.is_empty() || !paths.is_empty());
     let settings = Settings { paths, command, begin, window };
-    let mut screen = Screen::new(conditions.filter(), shape.printer(output, are_several), shape.limit(), shape.count);
+    let (limit, counts_only) = (shape.limit(), shape.count);
+    let Some(style) = report.usage(shape.style()) else { return Ok(()) };
+    let mut printer = style.printer(output, are_several);
+    if !counts_only {
+        printer.begin()?;
+    }
+    let mut screen = Screen::new(conditions.filter(), printer, limit, counts_only);
     let followed = follow::run(settings, &mut screen, report);
     let found = screen.end(report);
     followed?;
-    if shape.count {
+    if counts_only {
         writeln!(output, "{found}")?;
     }
     output.flush()

@@ -1,11 +1,12 @@
 //! `spanline ls`: the files of logs.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use spanline::read::{self, Log, Segment};
+use spanline::read::Segment;
 
 use crate::escape::escaped;
+use crate::log_paths::{expanded, logs_at};
 use crate::once::Once;
 use crate::report::Report;
 
@@ -16,7 +17,7 @@ use crate::report::Report;
 /// that is being written. A file that several paths lead to is listed once.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A log, such as `logs/orders.log`, or a directory with logs in it
+    /// A log, such as `logs/orders.log`, a directory with logs in it, or a pattern such as `'logs/*.log'`
     #[arg(default_value = ".", value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -24,8 +25,8 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let mut rows = Vec::new();
     let mut once = Once::default();
-    for path in &args.paths {
-        for log in logs(path, report) {
+    for path in expanded(&args.paths, report) {
+        for log in logs_at(&path, report) {
             let segments = report.check(log.segments()).unwrap_or_default();
             rows.extend(rows_of(&segments).filter(|(segment, _)| once.is_first(segment)).map(|(_, row)| row));
         }
@@ -38,19 +39,6 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
         writeln!(output, "{period:18}  {written:20}  {bytes:>bytes_width$}  {compression:5}  {path}")?;
     }
     Ok(())
-}
-
-/// Returns the log at `path`, or the logs in the directory there.
-fn logs(path: &Path, report: &mut Report) -> Vec<Log> {
-    if !path.is_dir() {
-        return report.check(Log::open(path)).into_iter().collect();
-    }
-    let logs = report.check(read::logs(path));
-    if logs.as_ref().is_some_and(Vec::is_empty) {
-        let advice = "pass the path of a log whose name does not end in .log";
-        report.failure(&format!("list {}: found no log in this directory; {advice}", escaped(path)));
-    }
-    logs.unwrap_or_default()
 }
 
 struct Row {

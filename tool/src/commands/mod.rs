@@ -1,8 +1,11 @@
 //! The commands: a file and a variant for each.
 
+mod args;
 mod cat;
 #[cfg(feature = "collect")]
 mod collect;
+#[cfg(feature = "manual")]
+mod completions;
 #[cfg(feature = "find")]
 mod conditions;
 #[cfg(feature = "config")]
@@ -22,6 +25,8 @@ mod keygen;
 #[cfg(all(unix, feature = "control"))]
 mod level;
 mod ls;
+#[cfg(feature = "manual")]
+mod man;
 #[cfg(all(unix, feature = "control"))]
 mod metrics;
 #[cfg(feature = "sealed")]
@@ -51,6 +56,8 @@ use std::io::{self, Write};
 
 use clap::Subcommand;
 
+pub(crate) use args::Args;
+
 use crate::report::Report;
 
 #[derive(Subcommand)]
@@ -58,6 +65,8 @@ pub(crate) enum Command {
     Cat(cat::Args),
     #[cfg(feature = "collect")]
     Collect(collect::Args),
+    #[cfg(feature = "manual")]
+    Completions(completions::Args),
     #[cfg(feature = "config")]
     Config(config::Args),
     #[cfg(feature = "find")]
@@ -75,6 +84,8 @@ pub(crate) enum Command {
     #[cfg(all(unix, feature = "control"))]
     Level(level::Args),
     Ls(ls::Args),
+    #[cfg(feature = "manual")]
+    Man(man::Args),
     #[cfg(all(unix, feature = "control"))]
     Metrics(metrics::Args),
     #[cfg(feature = "sealed")]
@@ -98,12 +109,34 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Returns whether people read its output, which may be long: it follows the settings, and a pager may show it.
+    pub(crate) fn is_for_people(&self) -> bool {
+        let is_read = matches!(self, Self::Cat(_) | Self::Ls(_));
+        #[cfg(feature = "find")]
+        let is_read = is_read || matches!(self, Self::Find(_));
+        #[cfg(feature = "sealed")]
+        let is_read = is_read || matches!(self, Self::Open(_));
+        is_read
+    }
+
+    /// Returns whether its output comes while others write its input, so that a pager would hold it back.
+    pub(crate) fn is_live(&self) -> bool {
+        match self {
+            Self::Cat(args) => args.reads_stdin(),
+            #[cfg(feature = "find")]
+            Self::Find(args) => args.reads_stdin(),
+            _ => false,
+        }
+    }
+
     /// Runs the command. Only a failure to write to `output` ends it early.
     pub(crate) fn run(self, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
         match self {
             Self::Cat(args) => cat::run(&args, output, report),
             #[cfg(feature = "collect")]
             Self::Collect(args) => collect::run(&args, report),
+            #[cfg(feature = "manual")]
+            Self::Completions(args) => completions::run(&args, output),
             #[cfg(feature = "config")]
             Self::Config(args) => config::run(&args, output, report),
             #[cfg(feature = "find")]
@@ -121,6 +154,8 @@ impl Command {
             #[cfg(all(unix, feature = "control"))]
             Self::Level(args) => level::run(&args, output, report),
             Self::Ls(args) => ls::run(&args, output, report),
+            #[cfg(feature = "manual")]
+            Self::Man(args) => man::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Metrics(args) => metrics::run(&args, output, report),
             #[cfg(feature = "sealed")]

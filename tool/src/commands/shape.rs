@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroU64;
 
-use crate::show::{ColorChoice, Format, Printer};
+use crate::show::{Printer, Style, StyleArgs};
 
 /// How it is printed.
 #[derive(clap::Args)]
@@ -18,12 +18,14 @@ pub(super) struct Shape {
     /// Print only how many lines were found
     #[arg(long)]
     pub(super) count: bool,
-    /// How lines are printed
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// Whether they have colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
-    color: ColorChoice,
+    #[command(flatten)]
+    style: StyleArgs,
+}
+
+/// What the options have chosen.
+pub(super) struct Shaped {
+    style: Style,
+    around: usize,
 }
 
 impl Shape {
@@ -32,11 +34,19 @@ impl Shape {
         self.limit.map_or(u64::MAX, NonZeroU64::get)
     }
 
+    /// Returns what was chosen.
+    ///
+    /// # Errors
+    /// Options contradict each other.
+    pub(super) fn style(self) -> Result<Shaped, String> {
+        let style = self.style.style(io::stdout().is_terminal())?;
+        Ok(Shaped { style, around: if self.count { 0 } else { self.context } })
+    }
+}
+
+impl Shaped {
     /// `are_several`: whether lines of several logs are mixed.
-    pub(super) fn printer<'a, W: Write>(&self, output: &'a mut W, are_several: bool) -> Printer<'a, W> {
-        let is_terminal = io::stdout().is_terminal();
-        let format = self.format.unwrap_or(if is_terminal { Format::Pretty } else { Format::Raw });
-        let around = if self.count { 0 } else { self.context };
-        Printer::new(output, format, self.color.paint(is_terminal), are_several, around)
+    pub(super) fn printer<W: Write>(self, output: &mut W, are_several: bool) -> Printer<'_, W> {
+        Printer::new(output, self.style, are_several, self.around)
     }
 }

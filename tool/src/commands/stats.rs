@@ -14,7 +14,7 @@ use crate::inputs::inputs;
 use crate::loggers::time::NANOS;
 use crate::report::Report;
 use crate::scan::{Input, Progress, Totals, scan};
-use crate::show::{ColorChoice, Format, Printer, value_of};
+use crate::show::{ColorChoice, Printer, Style, value_of};
 use crate::stats::{Answer, Disk, Measure, Questions, Stats, Window, grouped, span_text, time_text};
 
 const EXAMPLES: &str = "\
@@ -138,7 +138,7 @@ impl Shape {
         let most = if shown < count { format!(", the newest {} of them", grouped(shown)) } else { String::new() };
         writeln!(output, "\nrecent errors: {} since {}{most}", grouped(count), time_text(since))?;
         let paint = self.color.paint(io::stdout().is_terminal());
-        let mut printer = Printer::new(output, Format::Pretty, paint, true, 0);
+        let mut printer = Printer::new(output, Style::pretty(paint), true, 0);
         let mut parser = Parser::default();
         for recent in &answer.recent.entries {
             parser.read(&recent.line);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::member::json_key;
+use super::member::{is_same, json_key};
 use super::value::{Value, lossy};
 use super::view::{Entry, Part, Place, View};
 
@@ -31,7 +31,7 @@ impl<'e> Entry<'e> {
                 key => lossy(key),
             };
             let value = member.value(self.line);
-            let object = self.dialect.objects.iter().find(|object| object.key == key);
+            let object = self.dialect.objects.iter().find(|object| is_same(object.key.as_bytes(), key.as_bytes()));
             // An empty one would vanish.
             let Some(object) = object.filter(|_| value.members().next().is_some()) else {
                 fields.put(self.name_of(key), value);
@@ -51,7 +51,7 @@ impl<'e> Entry<'e> {
 
     /// Returns the name of the field that a member is.
     fn name_of(&self, key: Cow<'e, str>) -> Cow<'e, str> {
-        if self.dialect.keys.span.iter().any(|span| *span == key) {
+        if self.dialect.keys.span.iter().any(|span| is_same(span.as_bytes(), key.as_bytes())) {
             return Cow::Borrowed("span_id");
         }
         match key.strip_prefix(self.dialect.prefix).filter(|name| !name.is_empty() && name.len() < key.len()) {
@@ -62,7 +62,7 @@ impl<'e> Entry<'e> {
 
     /// Returns whether a member says nothing that the view does not.
     fn is_redundant(&self, key: &[u8], value: Value<'e>, view: &View<'_>) -> bool {
-        let is = |name: &str| name.as_bytes() == key;
+        let is = |name: &str| is_same(name.as_bytes(), key);
         let repeats = self.dialect.repeats_service.iter().any(|name| is(name));
         repeats && view.text(Part::Service).is_some_and(|service| value.text().is_some_and(|text| text == service))
             || self.dialect.constants.iter().any(|(name, constant)| is(name) && value.bytes() == constant.as_bytes())
@@ -86,10 +86,10 @@ impl<'e> Unique<'e> {
     }
 
     fn put(&mut self, name: Cow<'e, str>, value: Value<'e>) {
-        let is_taken = self.taken.iter().any(|taken| *taken == name);
+        let is_taken = self.taken.iter().any(|taken| is_same(taken.as_bytes(), name.as_bytes()));
         let name = if is_taken { Cow::Owned(format!("fields.{name}")) } else { name };
         if self.all.len() < FEW {
-            match self.all.iter_mut().find(|field| field.name == name) {
+            match self.all.iter_mut().find(|field| is_same(field.name.as_bytes(), name.as_bytes())) {
                 Some(field) => field.value = value,
                 None => self.all.push(Field { name, value }),
             }

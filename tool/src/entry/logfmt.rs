@@ -32,6 +32,23 @@ pub(super) fn read(line: &[u8], members: &mut Vec<Member>, is_settled: bool) -> 
     members.len() >= 2 && (is_settled || members.iter().any(|member| MARKS.contains(&member.key(line))))
 }
 
+/// Returns the pairs of a line that end in front of its last byte, as far as they are pairs.
+pub(super) fn whole_pairs(line: &[u8]) -> &[u8] {
+    let mut at = 0;
+    loop {
+        let rest = line.get(at..).unwrap_or_default();
+        let start = at + rest.len() - rest.trim_ascii_start().len();
+        match pair(line, start).filter(|(_, end)| *end < line.len()) {
+            Some((_, end)) => at = end,
+            // What is no pair makes all of it no such line.
+            None if line.get(start..).is_some_and(|rest| rest.contains(&b'=')) => {
+                return line.get(..at).unwrap_or_default();
+            }
+            None => return line,
+        }
+    }
+}
+
 /// Reads the pair at `at`; returns also where it ends.
 fn pair(line: &[u8], at: usize) -> Option<(Member, usize)> {
     let rest = line.get(at..)?;

@@ -60,7 +60,12 @@ pub(super) fn json_key(raw: &[u8]) -> Cow<'_, str> {
     Cow::Owned(string(&format!("\"{}\"", String::from_utf8_lossy(raw))).into_owned())
 }
 
+/// Returns whether two names are equal. Most of those that are not differ at their ends, so few are compared as a whole.
+pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.first() == other.first() && one.last() == other.last() && one == other
+}
+
 /// Returns whether a JSON key without its quotes stands for `name`.
 pub(super) fn is_key(raw: &[u8], name: &str) -> bool {
-    raw == name.as_bytes() || memchr::memchr(b'\\', raw).is_some() && json_key(raw) == name
+    is_same(raw, name.as_bytes()) || memchr::memchr(b'\\', raw).is_some() && json_key(raw) == name
 }

@@ -48,6 +48,8 @@ pub(crate) struct Parser {
     layouts: Layouts,
     /// That of the line that was read last, if it has one.
     layout: Option<Layout>,
+    /// Whether the line goes on behind its last byte.
+    is_cut: bool,
 }
 
 impl Default for Parser {
@@ -60,6 +62,7 @@ impl Default for Parser {
             left: Self::SETTLES_WITHIN,
             layouts: Layouts::default(),
             layout: None,
+            is_cut: false,
         }
     }
 }
@@ -83,19 +86,21 @@ impl Parser {
         self.read_line(line, false);
     }
 
-    /// Reads the beginning of a line whose end is missing. JSON counts by the members that are whole.
+    /// Reads the beginning of a line whose end is missing. JSON counts by the members that are whole: one of them makes a
+    /// record.
     pub(crate) fn read_cut(&mut self, line: &[u8]) {
         self.read_line(line, true);
     }
 
     fn read_line(&mut self, line: &[u8], is_cut: bool) {
+        self.is_cut = is_cut;
         self.members.clear();
         self.layout = None;
         let start = line.strip_prefix(BOM).map_or(0, |_| BOM.len());
         let text = line.get(start..).unwrap_or_default();
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
         self.form = match first {
-            Some(b'{') => self.read_json(line, start, is_cut),
+            Some(b'{') => self.read_json(line, start),
             Some(b'<') if self.read_text(line, Form::Syslog) => Form::Syslog,
             _ => self.read_text_form(line),
         };
@@ -113,10 +118,10 @@ impl Parser {
     /// Returns what the line says that was read last. `line`: the same bytes.
     pub(crate) fn entry<'e>(&'e self, line: &'e [u8]) -> Entry<'e> {
         let roles = self.layout.and_then(|layout| self.layouts.known(layout)).map(|known| &known.roles);
-        Entry { line, form: self.form, dialect: self.dialect, members: &self.members, roles }
+        Entry { line, form: self.form, dialect: self.dialect, members: &self.members, roles, is_cut: self.is_cut }
     }
 
-    fn read_json(&mut self, line: &[u8], start: usize, is_cut: bool) -> Form {
+    fn read_json(&mut self, line: &[u8], start: usize) -> Form {
         self.layout = self.layouts.read(line, &mut self.members);
         if let Some(known) = self.layout.and_then(|layout| self.layouts.known(layout)) {
             self.dialect = known.dialect;
@@ -129,15 +134,19 @@ impl Parser {
             let value = found.value.start + start..found.value.end + start;
             self.members.push(Member { key, shape: Shape::Json(found.kind), value });
         }
-        if !walk.is_whole() && (!is_cut || self.members.is_empty()) {
-            return Form::Broken;
+        if !walk.is_whole() {
+            // A number at the end may go on.
+            self.members.pop_if(|last| last.value.end == line.len() && last.shape == Shape::Json(Kind::Number));
+            if !self.is_cut || self.members.is_empty() {
+                return Form::Broken;
+            }
         }
         self.layout = None;
         if let Some(dialect) = otel::read(line, &mut self.members) {
             self.dialect = dialect;
             return Form::Json;
         }
-        if !is_cut {
+        if !self.is_cut {
             self.layout = self.layouts.learn(line, &self.members);
         }
         self.dialect = match self.layout.and_then(|layout| self.layouts.known(layout)) {
@@ -170,8 +179,13 @@ impl Parser {
         self.members.clear();
         let is_settled = self.settled == form;
         let dialect = match form {
-            Form::Logfmt => logfmt::read(line, &mut self.members, is_settled).then_some(&text_forms::LOGFMT),
+            Form::Logfmt => {
+                let whole = if self.is_cut { logfmt::whole_pairs(line) } else { line };
+                logfmt::read(whole, &mut self.members, is_settled).then_some(&text_forms::LOGFMT)
+            }
             Form::Syslog => syslog::read(line, &mut self.members).map(|()| &text_forms::SYSLOG),
+            // Its last parts are missing.
+            Form::Pipe if self.is_cut => None,
             Form::Pipe => pipe::read(line, &mut self.members).map(|()| &text_forms::PIPE),
             Form::Json | Form::Text | Form::Broken => None,
         };

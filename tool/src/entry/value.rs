@@ -57,7 +57,8 @@ impl<'e> Value<'e> {
         self.shape == Shape::Json(Kind::Object)
     }
 
-    pub(super) fn is_text(self) -> bool {
+    /// Returns whether it is a text.
+    pub(crate) fn is_text(self) -> bool {
         match self.shape {
             Shape::Json(Kind::Text) | Shape::Plain | Shape::Parameter => true,
             Shape::Bare => self.bare().is_none(),
@@ -89,6 +90,18 @@ impl<'e> Value<'e> {
             Shape::Parameter => Some(parameter(self.bytes)),
             Shape::Json(_) | Shape::Priority => None,
         }
+    }
+
+    /// Returns what [`shown`](Self::shown) returns, if that is printable ASCII that stands in the line as it is.
+    pub(crate) fn ascii(self) -> Option<&'e [u8]> {
+        let shown = match self.shape {
+            Shape::Json(Kind::Text) => self.bytes.get(1..self.bytes.len().checked_sub(1)?)?,
+            _ => self.bytes,
+        };
+        // Without a branch for each byte, which the compiler turns into a few instructions.
+        let is_other = |byte: &u8| !matches!(byte, b' '..=b'~') | (*byte == b'\\');
+        let has_other = shown.chunks(64).any(|bytes| bytes.iter().fold(false, |is, byte| is | is_other(byte)));
+        (!has_other).then_some(shown)
     }
 
     /// Returns the text, or what stands in the line for any other value.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use chrono::Local;
 
-use super::member::Member;
+use super::member::{Member, is_same};
 use super::parser::Form;
 use super::roles::{Role, Roles, parts};
 use super::value::{Shape, Value, lossy};
@@ -67,12 +67,18 @@ pub(crate) struct Entry<'e> {
     pub(super) members: &'e [Member],
     /// What the members may be, if it is known for all lines of this layout.
     pub(super) roles: Option<&'e Roles>,
+    pub(super) is_cut: bool,
 }
 
 impl<'e> Entry<'e> {
     /// Returns the line without its newline.
     pub(crate) fn line(&self) -> &'e [u8] {
         self.line
+    }
+
+    /// Returns whether the line goes on behind these bytes.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     pub(crate) fn form(&self) -> Form {
@@ -92,7 +98,7 @@ impl<'e> Entry<'e> {
     pub(super) fn member(&self, key: &str) -> Option<Value<'e>> {
         self.members
             .iter()
-            .rfind(|member| member.key(self.line) == key.as_bytes())
+            .rfind(|member| is_same(member.key(self.line), key.as_bytes()))
             .map(|member| member.value(self.line))
     }
 
@@ -200,7 +206,7 @@ impl<'e> Entry<'e> {
         }
         role.keys(self.dialect).find_map(|key| {
             let (outer, inner) = parts(key);
-            let is_it = |member: &Member| member.key(self.line) == outer.as_bytes();
+            let is_it = |member: &Member| is_same(member.key(self.line), outer.as_bytes());
             read((self.members.iter().rposition(is_it)?, inner))
         })
     }

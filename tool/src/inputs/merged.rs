@@ -36,6 +36,15 @@ impl Merged {
         }
     }
 
+    /// Reports how many lines were too long, so that only their beginnings were read.
+    pub(crate) fn report_cut_lines(&self, report: &Report) {
+        match self.sources.iter().map(Source::cut_lines).sum() {
+            0_u64 => {}
+            1 => report.note("1 line was longer than 1 MiB; only its first MiB was read"),
+            lines => report.note(&format!("{lines} lines were longer than 1 MiB; only their first MiB was read")),
+        }
+    }
+
     /// Goes to the next line, and reports what cannot be read. Returns false after the last one.
     pub(crate) fn advance(&mut self, report: &mut Report) -> bool {
         if let [source] = self.sources.as_mut_slice() {

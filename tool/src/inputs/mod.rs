@@ -11,4 +11,4 @@ mod stdin;
 pub(crate) use merged::Merged;
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use paths::is_passed;
-pub(crate) use paths::{inputs, or_default, sources};
+pub(crate) use paths::{inputs, or_default, reads_stdin, sources};

@@ -3,10 +3,10 @@
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use spanline::read::{self, Lines, Log};
+use spanline::read::{self, Lines};
 
 use super::source::Source;
-use crate::escape::escaped;
+use crate::log_paths::{expanded, logs_at};
 use crate::once::Once;
 use crate::report::Report;
 use crate::scan::Input;
@@ -33,12 +33,12 @@ fn listed(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<Vec<read::Segmen
     let mut has_stdin = false;
     let mut logs: Vec<(PathBuf, Vec<read::Segment>)> = Vec::new();
     let mut once = Once::default();
-    for path in &paths {
+    for path in expanded(&paths, report) {
         if path == Path::new("-") {
             has_stdin = true;
             continue;
         }
-        for log in logs_at(path, report) {
+        for log in logs_at(&path, report) {
             let mut segments = report.check(log.segments()).unwrap_or_default();
             segments.retain(|segment| once.is_first(segment));
             let active = log.active_path();
@@ -58,17 +58,9 @@ pub(crate) fn or_default(paths: Vec<PathBuf>) -> Vec<PathBuf> {
     if paths.is_empty() { vec![PathBuf::from(if is_passed() { "-" } else { "." })] } else { paths }
 }
 
-/// Returns the log at `path`, or the logs in the directory there.
-fn logs_at(path: &Path, report: &mut Report) -> Vec<Log> {
-    if !path.is_dir() {
-        return report.check(Log::open(path)).into_iter().collect();
-    }
-    let logs = report.check(read::logs(path));
-    if logs.as_ref().is_some_and(Vec::is_empty) {
-        let advice = "pass the path of a log whose name does not end in .log";
-        report.failure(&format!("list {}: found no log in this directory; {advice}", escaped(path)));
-    }
-    logs.unwrap_or_default()
+/// Returns whether [`sources`] reads stdin.
+pub(crate) fn reads_stdin(paths: &[PathBuf]) -> bool {
+    if paths.is_empty() { is_passed() } else { paths.iter().any(|path| path == Path::new("-")) }
 }
 
 /// Returns whether stdin is a pipe, a socket or a file.

@@ -6,6 +6,9 @@ use super::stdin::StdinLines;
 use crate::entry::{Entry, Parser};
 use crate::report::Report;
 
+/// A longer line counts by its first bytes.
+pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
+
 /// The lines of one log, one at a time.
 pub(crate) struct Source {
     lines: Feed,
@@ -14,6 +17,8 @@ pub(crate) struct Source {
     parser: Parser,
     /// The time of the last line that has one, in nanoseconds since 1970.
     time: i64,
+    /// How many lines were longer than [`MAX_LINE_BYTES`].
+    cut_lines: u64,
 }
 
 enum Feed {
@@ -23,15 +28,15 @@ enum Feed {
 
 impl Source {
     pub(super) fn log(lines: Lines) -> Self {
-        Self::new(Feed::Log(Box::new(lines)))
+        Self::new(Feed::Log(Box::new(lines.max_line_bytes(MAX_LINE_BYTES).cut_long_lines())))
     }
 
     pub(super) fn stdin() -> Self {
-        Self::new(Feed::Stdin(StdinLines::new()))
+        Self::new(Feed::Stdin(StdinLines::default()))
     }
 
     fn new(lines: Feed) -> Self {
-        Self { lines, line: Vec::new(), parser: Parser::default(), time: i64::MIN }
+        Self { lines, line: Vec::new(), parser: Parser::default(), time: i64::MIN, cut_lines: 0 }
     }
 
     /// Goes to the next line. Reports what cannot be read before it. Returns false at the end.
@@ -42,25 +47,35 @@ impl Source {
                     Ok(Some(line)) => {
                         self.line.clear();
                         self.line.extend_from_slice(line);
-                        Ok(true)
+                        Ok((true, lines.is_cut()))
                     }
-                    Ok(None) => Ok(false),
+                    Ok(None) => Ok((false, false)),
                     Err(error) => {
                         report.check::<(), _>(Err(error));
                         continue;
                     }
                 },
-                Feed::Stdin(stdin) => stdin.read(&mut self.line),
+                Feed::Stdin(stdin) => stdin.read(&mut self.line).map(|is_line| (is_line, stdin.is_cut())),
             };
             match read {
-                Ok(true) => {
+                Ok((true, false)) => {
                     self.parser.read(&self.line);
                     return true;
                 }
-                Ok(false) => return false,
+                Ok((true, true)) => {
+                    self.cut_lines += 1;
+                    self.parser.read_cut(&self.line);
+                    return true;
+                }
+                Ok((false, _)) => return false,
                 Err(why) => report.failure(&why),
             }
         }
+    }
+
+    /// Returns how many lines so far were longer than [`MAX_LINE_BYTES`].
+    pub(super) fn cut_lines(&self) -> u64 {
+        self.cut_lines
     }
 
     /// Returns whether the next line can be read at once.

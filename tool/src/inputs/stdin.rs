@@ -1,53 +1,67 @@
 //! The lines of stdin.
 
-use std::io::{self, BufRead, BufReader, Read, StdinLock};
+use std::io::{self, BufRead, BufReader, Read};
 
 use memchr::memchr;
-use spanline::read::Lines;
+use spanline::read::Reader;
+
+use super::source::MAX_LINE_BYTES;
 
 const READ_BYTES: usize = 64 << 10;
 
-/// Reads stdin line by line.
+/// Reads stdin line by line, decompressed.
+#[derive(Default)]
 pub(super) struct StdinLines {
-    reader: BufReader<StdinLock<'static>>,
+    /// `None` until its first bytes were needed, which say how it is compressed.
+    reader: Option<BufReader<Reader>>,
     is_ended: bool,
+    is_cut: bool,
 }
 
 impl StdinLines {
-    pub(super) fn new() -> Self {
-        Self { reader: BufReader::with_capacity(READ_BYTES, io::stdin().lock()), is_ended: false }
-    }
-
     /// Returns whether the next line is here. If not, reading it may take any time.
     pub(super) fn is_ready(&self) -> bool {
-        memchr(b'\n', self.reader.buffer()).is_some()
+        self.reader.as_ref().is_some_and(|reader| memchr(b'\n', reader.buffer()).is_some())
+    }
+
+    /// Returns whether the line that was read last was longer than [`MAX_LINE_BYTES`], which is what was read of it.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Reads the next line without its newline. Returns false at the end.
     ///
     /// # Errors
-    /// Stdin cannot be read, or a line is too long. Reading can continue.
+    /// Stdin cannot be read, or is sealed.
     pub(super) fn read(&mut self, line: &mut Vec<u8>) -> Result<bool, String> {
         line.clear();
+        self.is_cut = false;
         if self.is_ended {
             return Ok(false);
         }
-        let limit = Lines::DEFAULT_MAX_LINE_BYTES;
-        let read = self.reader.by_ref().take(limit as u64 + 1).read_until(b'\n', line);
-        let is_whole = line.pop_if(|last| *last == b'\n').is_some();
-        let skipped = match read {
-            Ok(_) if is_whole => return Ok(true),
-            Ok(_) if line.len() > limit => self.reader.skip_until(b'\n'),
-            read => {
-                self.is_ended = true;
-                return match read {
-                    Err(error) if line.is_empty() => Err(format!("read stdin: {error}")),
-                    _ => Ok(!line.is_empty()),
-                };
+        // A failure ends it. What was read before is a line.
+        self.is_ended = true;
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => {
+                let opened = Reader::new("stdin", io::stdin()).map_err(|error| error.to_string())?;
+                self.reader.insert(BufReader::with_capacity(READ_BYTES, opened))
             }
         };
-        line.clear();
-        self.is_ended = skipped.is_err();
-        Err(format!("read stdin: skipped a line that is longer than the limit of {limit} bytes"))
+        let read = reader.by_ref().take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', line);
+        if line.pop_if(|last| *last == b'\n').is_some() {
+            self.is_ended = false;
+            return Ok(true);
+        }
+        if line.len() > MAX_LINE_BYTES {
+            line.truncate(MAX_LINE_BYTES);
+            self.is_cut = true;
+            self.is_ended = reader.skip_until(b'\n').is_err();
+            return Ok(true);
+        }
+        match read {
+            Err(error) if line.is_empty() => Err(error.to_string()),
+            _ => Ok(!line.is_empty()),
+        }
     }
 }

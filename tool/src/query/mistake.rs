@@ -13,7 +13,7 @@ pub(crate) struct Mistake {
 }
 
 impl Mistake {
-    pub(super) fn new(column: usize, text: impl Into<String>) -> Self {
+    pub(crate) fn new(column: usize, text: impl Into<String>) -> Self {
         Self { column, text: text.into() }
     }
 }

@@ -14,7 +14,9 @@ mod compare;
 mod expression;
 mod filter;
 mod mistake;
+mod names;
 mod parse;
+mod sample;
 mod tokens;
 mod when;
 
@@ -24,5 +26,7 @@ mod tests;
 pub(crate) use expression::Expression;
 pub(crate) use filter::{Filter, grep};
 pub(crate) use mistake::Mistake;
+pub(crate) use names::{name, names};
 pub(crate) use parse::parse;
+pub(crate) use sample::{Sample, Sampler};
 pub(crate) use when::{span, when};

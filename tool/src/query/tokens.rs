@@ -75,7 +75,7 @@ fn token(rest: &str, first: char) -> Result<(Kind, usize), String> {
     match first {
         '(' => return Ok((Kind::Open, 1)),
         ')' => return Ok((Kind::Close, 1)),
-        '"' | '\'' => return quoted(rest, first),
+        '"' | '\'' => return quoted(rest, first).map(|(text, bytes)| (Kind::Text(text), bytes)),
         first if is_word(first) => {
             let end = rest.find(|char| !is_word(char)).unwrap_or(rest.len());
             return Ok((Kind::Word(rest.get(..end).unwrap_or_default().to_owned()), end));
@@ -94,18 +94,18 @@ fn token(rest: &str, first: char) -> Result<(Kind, usize), String> {
 }
 
 /// Names may have dots, and what the keys of well-known loggers have.
-fn is_word(char: char) -> bool {
+pub(super) fn is_word(char: char) -> bool {
     char.is_alphanumeric() || matches!(char, '_' | '.' | '-' | '@' | '/' | '$' | ':' | '#' | '+')
 }
 
 /// Reads a text in quotes. A backslash escapes the quote and itself, and is itself in front of anything else: regular
 /// expressions need few more of them.
-fn quoted(rest: &str, quote: char) -> Result<(Kind, usize), String> {
+pub(super) fn quoted(rest: &str, quote: char) -> Result<(String, usize), String> {
     let mut text = String::new();
     let mut chars = rest.char_indices().skip(1).peekable();
     while let Some((at, char)) = chars.next() {
         if char == quote {
-            return Ok((Kind::Text(text), at + 1));
+            return Ok((text, at + 1));
         }
         match chars.next_if(|(_, next)| char == '\\' && (*next == quote || *next == '\\')) {
             Some((_, escaped)) => text.push(escaped),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use spanline::Error;
-use spanline::read::{PlainFile, Segment};
+use spanline::read::{PlainFile, Reader, Segment};
 
 use super::lines::StreamLines;
 use crate::entry::{Form, Parser};
@@ -126,7 +126,9 @@ impl Piece {
         let (file, start, end, parser) = match self.part {
             Part::Range { file, start: 0, end, .. } => (file, 0, end, Parser::default()),
             Part::Range { file, start, end, form } => (file, start, end, Parser::settled_on(form)),
-            Part::Whole(Input::Stdin(stdin)) => return Ok(OpenPiece::stream(Box::new(stdin), "stdin".to_owned())),
+            Part::Whole(Input::Stdin(stdin)) => {
+                return Ok(OpenPiece::stream(Box::new(Reader::new("stdin", stdin)?), "stdin".to_owned()));
+            }
             Part::Whole(Input::Segment(segment)) => match segment.open_plain()? {
                 Some(file) => {
                     let end = file.bytes().unwrap_or(segment.bytes());

@@ -48,7 +48,7 @@ pub(super) fn put_text(out: &mut String, text: &str) {
 }
 
 /// Returns whether a text is ASCII that needs neither quotes nor escapes.
-pub(super) fn is_plain(text: &str) -> bool {
+fn is_plain(text: &str) -> bool {
     let is_plain = |byte: u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'=' | b'"' | b'\\');
     !text.is_empty() && text.bytes().all(is_plain)
 }

@@ -1,18 +1,29 @@
-//! How entries are printed: as their lines, as JSON or logfmt, or for people.
+//! How entries are printed: as their lines, as JSON, logfmt, CSV or a template has them, or for people.
 //!
-//! [`Printer`] decides what is printed, with the lines around it; a file for each [`Format`] decides how. Except in
-//! [`Format::Raw`], nothing that a line has controls a terminal.
+//! [`StyleArgs`] are the options, and a [`Style`] is what they choose. [`Printer`] decides what is printed, with the lines around
+//! it; a file for each format decides how. Except in [`Style::Raw`], nothing that a line has controls a terminal.
 
 mod around;
+mod below;
+mod clock;
+mod column;
+mod csv;
+mod fold;
+mod format;
 mod json;
 mod logfmt;
 mod paint;
 mod pretty;
 mod printer;
+mod repeats;
 mod services;
+mod style;
+mod template;
+mod text;
 mod unparsed;
 
 pub(crate) use json::value_of;
 pub(crate) use paint::{ColorChoice, Ink, Paint};
-pub(crate) use printer::{Format, Printer};
+pub(crate) use printer::Printer;
+pub(crate) use style::{Style, StyleArgs};
 pub(crate) use unparsed::Unparsed;

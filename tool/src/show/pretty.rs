@@ -5,20 +5,37 @@
 //!     error: connection refused (DbError)
 //!       caused by: timed out
 //! ```
+//!
+//! All parts are written into one buffer. On a terminal, what is wider than it is folded.
 
-use std::fmt::Write;
-
-use chrono::Local;
-use spanline::record::Timestamp;
-
-use super::logfmt::{is_plain, put_text};
+use super::below;
+use super::clock::{Clock, Times, Zone};
+use super::fold::{begin_line, fold, put_spaces, width};
 use super::paint::{Ink, Paint};
+use super::repeats::Repeats;
 use super::services::Services;
-use crate::entry::{Entry, Field, Part, Value, View};
-use crate::escape::{escaped_json, escaped_text};
+use super::text::{put_escaped, put_quoted, put_shown};
+use crate::entry::{Entry, Field, Part, View};
 
-/// The names under which loggers have an error as an object.
-const ERRORS: [&str; 4] = ["error", "err", "exception", "fields.error"];
+/// Where the other lines of an entry begin.
+const INDENT: usize = 4;
+
+/// A terminal that is narrower than this folds lines better itself.
+const MIN_LIMIT: usize = 40;
+
+/// What the output for people is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) paint: Paint,
+    pub(crate) times: Times,
+    pub(crate) zone: Zone,
+    /// How wide the terminal is; `None`: nothing is folded.
+    pub(crate) width: Option<usize>,
+    /// Whether the fields are printed that a request's line before has, too.
+    pub(crate) repeats: bool,
+    /// Whether each field has a line below the message.
+    pub(crate) is_list: bool,
+}
 
 /// Writes entries with aligned columns.
 #[derive(Debug)]
@@ -31,29 +48,12 @@ pub(super) struct Pretty {
     message: Column,
     clock: Clock,
     services: Services,
-}
-
-/// The local time of the last line. Lines of the same second share most of it.
-#[derive(Debug, Default)]
-struct Clock {
-    second: Option<i64>,
-    text: String,
-}
-
-impl Clock {
-    /// Returns a time with its date and microseconds.
-    fn text(&mut self, nanos: i64) -> &str {
-        let second = nanos.div_euclid(1_000_000_000);
-        if self.second != Some(second) {
-            let time = Timestamp::from_nanos(nanos).to_datetime().with_timezone(&Local);
-            self.text = time.format("%Y-%m-%d %H:%M:%S.").to_string();
-            self.second = Some(second);
-        }
-        // The microseconds of the line before.
-        self.text.truncate(self.text.rfind('.').map_or(0, |dot| dot + 1));
-        let _ = write!(self.text, "{:06}", nanos.rem_euclid(1_000_000_000) / 1000);
-        &self.text
-    }
+    limit: usize,
+    /// `None` if all fields are printed.
+    repeats: Option<Repeats>,
+    is_list: bool,
+    /// Whether the last entry has something for the lines below it.
+    has_below: bool,
 }
 
 /// A column, as wide as the widest text in it so far.
@@ -69,149 +69,190 @@ impl Column {
         Self { width: 0, max_width }
     }
 
-    /// Returns the spaces behind a text that is in the column.
-    fn padding(&mut self, text: &str) -> String {
-        let width = text.chars().count();
+    /// Returns how many spaces follow a text of this width.
+    fn padding(&mut self, width: usize) -> usize {
         if width <= self.max_width {
             self.width = self.width.max(width);
         }
-        " ".repeat(self.width.saturating_sub(width))
+        self.width.saturating_sub(width)
     }
 }
 
 impl Pretty {
-    pub(super) fn new(paint: Paint, are_several: bool) -> Self {
+    pub(super) fn new(look: Look, are_several: bool) -> Self {
         Self {
-            paint,
+            paint: look.paint,
             are_several,
             service: Column::new(16),
             target: Column::new(28),
             message: Column::new(40),
-            clock: Clock::default(),
             services: Services::default(),
+            clock: Clock::new(look.times, look.zone),
+            limit: look.width.filter(|width| *width >= MIN_LIMIT).unwrap_or(usize::MAX),
+            repeats: (!look.repeats && !look.is_list).then(Repeats::default),
+            is_list: look.is_list,
+            has_below: false,
         }
     }
 
     /// Writes an entry to the empty `out`, without its last newline.
-    pub(super) fn put(&mut self, out: &mut String, entry: &Entry<'_>) {
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, entry: &Entry<'_>) {
         let view = entry.view();
-        let message = view.text(Part::Message).unwrap_or_default();
-        let message = escaped_text(message.trim_end_matches('\r'));
+        let message = view.text(Part::Message).unwrap_or_default().trim_end_matches('\r');
         if !entry.is_record() {
-            out.push_str(&message);
+            self.begin_repeats("");
+            put_escaped(out, message);
             return;
         }
         let fields = entry.fields(&view);
-        let (below, beside): (Vec<_>, Vec<_>) = fields.iter().partition(|field| is_below(field));
-        self.put_head(out, &view);
-        out.push_str(&message);
-        let mut pairs = String::new();
-        for field in beside {
-            self.put_pair(&mut pairs, &field.name, |out| put_shown(out, field.value));
-        }
-        for part in [Part::Service, Part::Request, Part::Trace] {
-            if let Some(text) = view.text(part).filter(|_| part != Part::Service || !self.are_several) {
-                self.put_pair(&mut pairs, part.name(), |out| put_quoted(out, text));
+        let column = self.put_head(out, &view);
+        let start = out.len();
+        put_escaped(out, message);
+        let message_width = width(out.get(start..).unwrap_or_default());
+        let mut column = fold(out, start, column, INDENT, self.limit);
+        let padding = self.message.padding(message_width);
+        if !self.is_list {
+            self.begin_repeats(view.text(Part::Request).or(view.text(Part::Trace)).unwrap_or_default());
+            let end = out.len();
+            put_spaces(out, padding + 1);
+            column += padding + 1;
+            let first = out.len();
+            self.put_pairs(out, &view, &fields, column);
+            if out.len() == first {
+                out.truncate(end);
             }
+        } else {
+            self.put_list(out, &view, &fields);
         }
-        let padding = self.message.padding(&message);
-        if !pairs.is_empty() {
-            out.push_str(&padding);
-            out.push(' ');
-            out.push_str(&pairs);
+        if self.has_below {
+            below::put(out, self.paint, &fields, self.limit);
         }
-        below.into_iter().for_each(|field| self.put_below(out, field));
     }
 
-    /// Writes what is left of the message.
-    fn put_head(&mut self, out: &mut String, view: &View<'_>) {
-        if let Some(time) = view.time {
-            let clock = self.clock.text(time);
-            self.paint.put(out, Ink::Faint, clock);
-            out.push(' ');
+    fn begin_repeats(&mut self, id: &str) {
+        if let Some(repeats) = &mut self.repeats {
+            repeats.begin(id);
         }
+    }
+
+    /// Writes what is left of the message. Returns the column behind it.
+    fn put_head(&mut self, out: &mut Vec<u8>, view: &View<'_>) -> usize {
+        let mut column = 0;
+        if let Some(time) = view.time.filter(|_| self.clock.is_shown()) {
+            let clock = &mut self.clock;
+            self.paint.put_with(out, Ink::Faint, |out| {
+                let start = out.len();
+                clock.put(out, time);
+                column = out.len() - start + 1;
+            });
+            out.push(b' ');
+        }
+        let level = view.level.map_or("", |level| level.as_str());
+        let put_level = |out: &mut Vec<u8>| {
+            out.extend_from_slice(level.as_bytes());
+            put_spaces(out, 5_usize.saturating_sub(level.len()));
+        };
         match view.level {
-            Some(level) => self.paint.put(out, Ink::Level(level), &format!("{:5}", level.as_str())),
-            None => out.push_str("     "),
+            Some(level) => self.paint.put_with(out, Ink::Level(level), put_level),
+            None => put_level(out),
         }
-        out.push(' ');
+        out.push(b' ');
+        column += level.len().max(5) + 1;
         let service = view.text(Part::Service).filter(|_| self.are_several);
         let target = view.text(Part::Target);
         let ink = service.map_or(Ink::Faint, |service| self.services.ink(service));
-        for (column, text, ink) in [(&mut self.service, service, ink), (&mut self.target, target, Ink::Faint)] {
-            let text = escaped_text(text.unwrap_or_default());
-            let padding = column.padding(&text);
-            if column.width > 0 {
-                self.paint.put(out, ink, &text);
-                out.push_str(&padding);
-                out.push_str("  ");
+        for (columns, text, ink) in [(&mut self.service, service, ink), (&mut self.target, target, Ink::Faint)] {
+            let Some(text) = text.filter(|text| !text.is_empty()) else {
+                // The others have one.
+                let padding = if columns.width > 0 { columns.width + 2 } else { 0 };
+                put_spaces(out, padding);
+                column += padding;
+                continue;
+            };
+            let mut text_width = 0;
+            self.paint.put_with(out, ink, |out| {
+                let start = out.len();
+                put_escaped(out, text);
+                text_width = width(out.get(start..).unwrap_or_default());
+            });
+            let padding = columns.padding(text_width) + 2;
+            put_spaces(out, padding);
+            column += text_width + padding;
+        }
+        column
+    }
+
+    /// Writes the fields behind the message. A mark stands for those that the line before has.
+    fn put_pairs(&mut self, out: &mut Vec<u8>, view: &View<'_>, fields: &[Field<'_>], column: usize) {
+        let (mut column, mut is_repeated) = (column, false);
+        self.has_below = false;
+        for field in fields {
+            if below::is_below(field, fields) {
+                self.has_below = true;
+                continue;
             }
+            let value = field.value;
+            if self.repeats.as_mut().is_some_and(|repeats| repeats.is_repeated(&field.name, value.bytes())) {
+                is_repeated = true;
+                continue;
+            }
+            column = self.put_pair(out, column, &field.name, |out| put_shown(out, value));
+        }
+        for part in [Part::Service, Part::Request, Part::Trace] {
+            let Some(text) = view.text(part).filter(|_| part != Part::Service || !self.are_several) else { continue };
+            if self.repeats.as_mut().is_some_and(|repeats| repeats.is_repeated(part.name(), text.as_bytes())) {
+                is_repeated = true;
+                continue;
+            }
+            column = self.put_pair(out, column, part.name(), |out| put_quoted(out, text));
+        }
+        if is_repeated {
+            self.paint.put_with(out, Ink::Faint, |out| out.extend_from_slice(" …".as_bytes()));
         }
     }
 
-    fn put_pair(&self, out: &mut String, name: &str, put_value: impl FnOnce(&mut String)) {
-        out.push(' ');
-        self.paint.put_with(out, Ink::Name, |out| {
+    /// Writes a name and its value behind a space, on another line if it has no room. Returns the column behind it.
+    fn put_pair(&self, out: &mut Vec<u8>, column: usize, name: &str, put_value: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let start = out.len();
+        out.push(b' ');
+        let mut name_width = 0;
+        let put_name = |out: &mut Vec<u8>| {
+            let start = out.len();
             put_quoted(out, name);
-            out.push('=');
-        });
+            out.push(b'=');
+            name_width = width(out.get(start..).unwrap_or_default());
+        };
+        self.paint.put_with(out, Ink::Name, put_name);
+        let value = out.len();
         put_value(out);
+        if self.limit == usize::MAX {
+            return 0;
+        }
+        let value_width = width(out.get(value..).unwrap_or_default());
+        if column + 1 + name_width + value_width <= self.limit {
+            return column + 1 + name_width + value_width;
+        }
+        let pair = out.split_off(start);
+        begin_line(out, INDENT);
+        out.extend_from_slice(pair.get(1..).unwrap_or_default());
+        let value = out.len() - (pair.len() - (value - start));
+        fold(out, value, INDENT + name_width, INDENT + 2, self.limit)
     }
 
-    /// Writes a field in separate lines.
-    fn put_below(&self, out: &mut String, field: &Field<'_>) {
-        if !ERRORS.contains(&&*field.name) || !field.value.is_object() {
-            self.put_lines(out, &field.name, &field.value.shown());
-            return;
+    /// Writes each field on a line.
+    fn put_list(&mut self, out: &mut Vec<u8>, view: &View<'_>, fields: &[Field<'_>]) {
+        self.has_below = false;
+        for field in fields {
+            if below::is_below(field, fields) {
+                self.has_below = true;
+            } else {
+                below::put_lines(out, self.paint, &field.name, &field.value.shown(), self.limit);
+            }
         }
-        let member = |name: &str| field.value.member(name).map(Value::shown);
-        let kind = ["type", "name"].into_iter().find_map(member).map(|kind| format!(" ({kind})"));
-        let message = format!("{}{}", member("message").unwrap_or_default(), kind.unwrap_or_default());
-        self.put_lines(out, &field.name, &message);
-        for cause in field.value.member("chain").into_iter().flat_map(Value::items) {
-            out.push_str("\n      caused by: ");
-            out.push_str(&escaped_text(&cause.shown()));
-        }
-        for stack in ["stack", "stack_trace", "backtrace"] {
-            if let Some(text) = member(stack) {
-                self.put_lines(out, stack, &text);
+        for part in [Part::Service, Part::Request, Part::Trace] {
+            if let Some(text) = view.text(part).filter(|_| part != Part::Service || !self.are_several) {
+                below::put_lines(out, self.paint, part.name(), text, self.limit);
             }
         }
     }
-
-    /// Writes a name, and each line of a text.
-    fn put_lines(&self, out: &mut String, name: &str, text: &str) {
-        out.push_str("\n    ");
-        self.paint.put(out, Ink::Name, &format!("{}:", escaped_text(name)));
-        let is_one = !text.trim_end().contains('\n');
-        for line in text.trim_end().lines() {
-            out.push_str(if is_one { " " } else { "\n      " });
-            out.push_str(&escaped_text(line));
-        }
-    }
-}
-
-/// Returns whether a field needs separate lines: an error, or a text of several lines.
-fn is_below(field: &Field<'_>) -> bool {
-    let is_error =
-        || ERRORS.contains(&&*field.name) && field.value.is_object() && field.value.member("message").is_some();
-    is_error() || field.value.text().is_some_and(|text| text.trim_end().contains('\n'))
-}
-
-fn put_shown(out: &mut String, value: Value<'_>) {
-    match value.text() {
-        Some(text) => put_quoted(out, &text),
-        None => out.push_str(&escaped_json(&value.shown())),
-    }
-}
-
-/// Writes a text in quotes if it needs them, and safe for a terminal.
-fn put_quoted(out: &mut String, text: &str) {
-    if is_plain(text) {
-        out.push_str(text);
-        return;
-    }
-    let mut quoted = String::with_capacity(text.len() + 2);
-    put_text(&mut quoted, text);
-    out.push_str(&escaped_json(&quoted));
 }

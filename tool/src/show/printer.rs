@@ -2,62 +2,67 @@
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
-
-use super::around::Around;
-use super::paint::Paint;
+use super::around::{Around, Before};
 use super::pretty::Pretty;
-use super::{json, logfmt};
+use super::style::Style;
+use super::{csv, json, logfmt};
 use crate::entry::{Entry, Parser};
 use crate::escape::escaped_json;
-
-/// How entries are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// The bytes of the line; the default unless stdout is a terminal
-    Raw,
-    /// An object with the same keys for all loggers
-    Json,
-    /// For people; the default on a terminal
-    Pretty,
-    /// `key=value` pairs
-    Logfmt,
-}
 
 /// Prints entries, and the lines around them.
 pub(crate) struct Printer<'a, W> {
     output: &'a mut W,
-    format: Format,
-    pretty: Pretty,
+    style: Style,
+    pretty: Option<Pretty>,
     around: Around,
     /// Reads the lines before an entry once more.
     parser: Parser,
     text: String,
+    bytes: Vec<u8>,
 }
 
 impl<'a, W: Write> Printer<'a, W> {
     /// `around`: how many lines are printed before and behind each entry.
-    pub(crate) fn new(output: &'a mut W, format: Format, paint: Paint, are_several: bool, around: usize) -> Self {
+    pub(crate) fn new(output: &'a mut W, style: Style, are_several: bool, around: usize) -> Self {
+        let pretty = match &style {
+            Style::Pretty(look) => Some(Pretty::new(*look, are_several)),
+            _ => None,
+        };
         Self {
             output,
-            format,
-            pretty: Pretty::new(paint, are_several),
+            style,
+            pretty,
             around: Around::new(around),
             parser: Parser::default(),
             text: String::new(),
+            bytes: Vec::new(),
         }
+    }
+
+    /// Prints what stands before all entries: a table's header.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        if let Style::Csv(columns) = &self.style {
+            self.text.clear();
+            csv::put_header(&mut self.text, columns);
+            writeln!(self.output, "{}", self.text)?;
+        }
+        Ok(())
     }
 
     /// Prints an entry that was found, behind the lines before it.
     pub(crate) fn found(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         let (has_separator, before) = self.around.meet();
-        // A separator would be no JSON.
-        if has_separator && self.format != Format::Json {
+        // A separator would be no JSON, and no row.
+        if has_separator && !matches!(self.style, Style::Json | Style::Csv(_)) {
             self.output.write_all(b"--\n")?;
         }
         let mut parser = std::mem::take(&mut self.parser);
-        for line in before {
-            parser.read(&line);
+        for Before { line, is_cut } in before {
+            if is_cut {
+                parser.read_cut(&line);
+            } else {
+                parser.read(&line);
+            }
             self.print(&parser.entry(&line))?;
         }
         self.parser = parser;
@@ -66,7 +71,7 @@ impl<'a, W: Write> Printer<'a, W> {
 
     /// Takes an entry that was not found, which may be near one that is.
     pub(crate) fn passed(&mut self, entry: &Entry<'_>) -> io::Result<()> {
-        if self.around.pass(entry.line()) { self.print(entry) } else { Ok(()) }
+        if self.around.pass(entry.line(), entry.is_cut()) { self.print(entry) } else { Ok(()) }
     }
 
     /// Returns whether lines behind the last entry are still to be printed.
@@ -81,18 +86,27 @@ impl<'a, W: Write> Printer<'a, W> {
 
     fn print(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         self.text.clear();
-        match self.format {
-            Format::Raw => {
+        match &self.style {
+            Style::Raw => {
                 self.output.write_all(entry.line())?;
                 return self.output.write_all(b"\n");
             }
-            Format::Json => json::put(&mut self.text, entry),
-            Format::Logfmt => logfmt::put(&mut self.text, entry),
-            Format::Pretty => self.pretty.put(&mut self.text, entry),
+            Style::Pretty(_) => {
+                self.bytes.clear();
+                if let Some(pretty) = &mut self.pretty {
+                    pretty.put(&mut self.bytes, entry);
+                }
+                self.bytes.push(b'\n');
+                return self.output.write_all(&self.bytes);
+            }
+            Style::Json => json::put(&mut self.text, entry),
+            Style::Logfmt => logfmt::put(&mut self.text, entry),
+            Style::Csv(columns) => csv::put(&mut self.text, entry, columns),
+            Style::Template(template) => template.put(&mut self.text, entry),
         }
-        match self.format {
-            // Its parts are escaped, and its colours are not.
-            Format::Pretty => self.output.write_all(self.text.as_bytes())?,
+        match &self.style {
+            // Their values are escaped.
+            Style::Csv(_) | Style::Template(_) => self.output.write_all(self.text.as_bytes())?,
             _ => self.output.write_all(escaped_json(&self.text).as_bytes())?,
         }
         self.output.write_all(b"\n")

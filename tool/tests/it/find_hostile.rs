@@ -43,9 +43,9 @@ fn garbage_passes_through_and_is_counted() {
 #[test]
 fn long_and_deep_lines_are_searched() {
     let dir = Dir::new();
-    let long = format!("{{\"message\":\"{}\",\"level\":\"WARN\"}}", "x\\\"{".repeat(1 << 18));
+    let long = format!("{{\"message\":\"{}\",\"level\":\"WARN\"}}", "x\\\"{".repeat(1 << 17));
     let deep = format!("{{\"a\":{}1{},\"level\":\"WARN\"}}", "[".repeat(120), "]".repeat(120));
-    let too_deep = format!("{{\"a\":{},\"level\":\"WARN\"}}", "[".repeat(1 << 20));
+    let too_deep = format!("{{\"a\":{},\"level\":\"WARN\"}}", "[".repeat(1 << 19));
     let many =
         format!("{{{}\"level\":\"WARN\"}}", (0..50_000).map(|at| format!("\"k{at}\":{at},")).collect::<String>());
     dir.put("x.log", [&long, &deep, &too_deep, &many].map(|line| format!("{line}\n")).concat());
@@ -58,20 +58,68 @@ fn long_and_deep_lines_are_searched() {
     assert_eq!(dir.run(&["find", "x.log", "--where", "k49999 = 49999", "--count"]).stdout, "1\n");
 }
 
+/// A number, a text or an object that is cut is no member.
 #[test]
-fn a_line_above_the_limit_is_reported_and_skipped() {
+fn a_line_above_a_mebibyte_counts_by_its_first_mebibyte() {
+    const LIMIT: usize = 1 << 20;
     let dir = Dir::new();
-    let mut bytes = vec![b'x'; (16 << 20) + 1];
-    bytes.extend_from_slice(b"\n{\"level\":\"WARN\"}\n");
-    dir.put("x.log", &bytes);
-    let expected =
-        |stderr: &str| Done { stdout: "{\"level\":\"WARN\"}\n".to_owned(), stderr: stderr.to_owned(), status: 1 };
-    let too_long = "skipped a line that is longer than the limit of 16777216 bytes";
-    let advice = "; set `max_line_bytes` higher to read it";
-    assert_eq!(dir.run(&["find", "x.log"]), expected(&format!("spanline: read x.log: {too_long}{advice}\n")));
-    let input = std::fs::File::open(dir.path().join("x.log")).unwrap();
-    let run = done(dir.command(&["find", "-"]).stdin(input).output().unwrap());
-    assert_eq!(run, expected(&format!("spanline: read stdin: {too_long}\n")));
+    let text = format!("{{\"level\":\"WARN\",\"at\":1,\"text\":\"{}\",\"behind\":2}}", "x".repeat(LIMIT));
+    let before = format!("{{\"level\":\"WARN\",\"pad\":\"{}\",\"at\":", "x".repeat(LIMIT - 60));
+    let number = format!("{before}{}}}", "1".repeat(100));
+    let nothing = format!("{{\"text\":\"{}\"}}", "x".repeat(LIMIT));
+    let pairs = format!("level=warn at=1 msg=\"{}\" behind=2", "x".repeat(LIMIT));
+    let parts = format!("1795169738 | WARN | {} | orders | t", "x".repeat(LIMIT));
+    let whole = format!("{{\"level\":\"WARN\",\"whole\":\"{}\"}}", "x".repeat(LIMIT - 27));
+    assert_eq!((whole.len(), before.len() < LIMIT), (LIMIT, true));
+    let lines = [&text, &number, &nothing, &pairs, &parts, &whole].map(|line| format!("{line}\n")).concat();
+    dir.put("x.log", &lines);
+    let stderr = "spanline: 2 lines were no records: 2 broken, 0 of plain text\n\
+                  spanline: 5 lines were longer than 1 MiB; only their first MiB was read\n";
+    let expected = |stdout: &str| Done { stdout: stdout.to_owned(), stderr: stderr.to_owned(), status: 0 };
+    for (expression, count) in [("level = warn", 4), ("has at", 2), ("at = 1", 2), ("has behind or has text", 0)] {
+        let args = ["find", "--count", "--where", expression];
+        let printed = Done { status: i32::from(count == 0), ..expected(&format!("{count}\n")) };
+        assert_eq!(dir.run(&[&args[..], &["x.log"]].concat()), printed, "{expression}");
+        let input = std::fs::File::open(dir.path().join("x.log")).unwrap();
+        assert_eq!(done(dir.command(&args).stdin(input).output().unwrap()), printed, "{expression}");
+    }
+    // Each is printed as far as it was read, also as a neighbour.
+    let run = dir.run(&["find", "x.log", "--where", "has whole", "--context", "5"]);
+    let beginnings: String = lines.lines().map(|line| format!("{}\n", &line[..line.len().min(LIMIT)])).collect();
+    assert!(run == expected(&beginnings), "{}", run.stderr);
+    let run = dir.run(&["find", "x.log", "--where", "has whole", "--context", "5", "--format", "logfmt"]);
+    assert_eq!(run.stdout.lines().filter(|line| line.starts_with("level=warn")).count(), 4);
+}
+
+#[test]
+fn the_first_bytes_say_how_input_is_compressed() {
+    let dir = Dir::new();
+    let line = "{\"level\":\"WARN\"}\n";
+    let two = line.repeat(2);
+    let skippable =
+        [&[0x53, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 7, 7][..], &zstd::encode_all(two.as_bytes(), 3).unwrap()].concat();
+    // Members and frames may follow each other.
+    for (name, bytes) in [
+        ("gzip", [gzip(line.as_bytes()), gzip(line.as_bytes())].concat()),
+        ("zstd.log", zstd::encode_all(two.as_bytes(), 3).unwrap()),
+        ("skippable.gz", skippable),
+        ("gzip.zst", gzip(two.as_bytes())),
+    ] {
+        dir.put(name, bytes);
+        assert_eq!(dir.run(&["find", name, "--level", "warn"]), crate::printed(&two), "{name}");
+        assert_eq!(dir.run(&["cat", name]), crate::printed(&two), "{name}");
+        let input = std::fs::File::open(dir.path().join(name)).unwrap();
+        let run = done(dir.command(&["find", "--level", "warn"]).stdin(input).output().unwrap());
+        assert_eq!(run, crate::printed(&two), "{name}");
+    }
+    // Also what only begins like one.
+    for bytes in [&b"\x1f\x8b"[..], b"\x1f\x8b\x07x", b"\x28\xb5\x2f", b"\x50\x2a\x4d", b"spanline-seale", b"\xfe"] {
+        dir.put("x", bytes);
+        let output = dir.command(&["find", "x"]).output().unwrap();
+        assert_eq!((output.stdout, output.status.code()), ([bytes, b"\n"].concat(), Some(0)), "{bytes:?}");
+    }
+    dir.put("empty.gz", "");
+    assert_eq!(dir.run(&["find", "empty.gz"]).status, 1);
 }
 
 #[test]

@@ -92,7 +92,10 @@ fn run(lines: &str, args: &[&str]) -> Done {
     let dir = Dir::new();
     dir.put("x.log", lines);
     let mut command = dir.command(&[&["find", "x.log"], args].concat());
-    done(command.env("TZ", "UTC").env_remove("NO_COLOR").output().unwrap())
+    for name in ["NO_COLOR", "COLORTERM", "TERM"] {
+        command.env_remove(name);
+    }
+    done(command.env("TZ", "UTC").output().unwrap())
 }
 
 #[test]

@@ -30,7 +30,11 @@ mod find_hostile;
 #[cfg(feature = "find")]
 mod find_output;
 #[cfg(feature = "find")]
+mod find_pretty;
+#[cfg(feature = "find")]
 mod find_reference;
+#[cfg(feature = "find")]
+mod find_shapes;
 #[cfg(all(unix, feature = "follow"))]
 mod follow;
 #[cfg(all(unix, feature = "follow"))]
@@ -38,14 +42,21 @@ mod follow_command;
 #[cfg(all(unix, feature = "follow"))]
 mod follow_support;
 mod ls;
+#[cfg(all(target_os = "linux", feature = "find"))]
+mod pager;
+mod patterns;
 #[cfg(feature = "sealed")]
 mod sealed;
 #[cfg(feature = "sealed")]
 mod sealed_keys;
 #[cfg(feature = "sealed")]
 mod sealed_support;
+#[cfg(all(target_os = "linux", feature = "find"))]
+mod settings;
 #[cfg(feature = "find")]
 mod stats;
+#[cfg(target_os = "linux")]
+mod terminal;
 #[cfg(feature = "find")]
 mod trace;
 #[cfg(feature = "find")]

@@ -180,6 +180,15 @@ fn without_the_right_key_the_error_names_the_recipients() {
     );
     assert_eq!(sealed.run(&["open", file]), failed(&expected));
     assert_eq!(sealed.run(&["cat", file]), failed(&expected));
+    #[cfg(feature = "find")]
+    {
+        assert_eq!(sealed.run(&["find", file]), failed(&expected));
+        fs::copy(sealed.dir.path().join(file), sealed.dir.path().join("renamed.gz")).unwrap();
+        assert_eq!(sealed.run(&["find", "renamed.gz"]), failed(&expected.replace(file, "renamed.gz")));
+        let input = File::open(sealed.dir.path().join("renamed.gz")).unwrap();
+        let run = done(sealed.dir.command(&["find"]).stdin(input).output().unwrap());
+        assert_eq!(run, failed(&expected.replace(file, "stdin")));
+    }
     let expected = format!("spanline: open {file}: this key is not one of its recipients; it is sealed for {names}\n");
     assert_eq!(sealed.run(&["open", file, "--key", "other"]), failed(&expected));
     let run = sealed.run(&["verify", file, "--key", "other"]);

@@ -33,6 +33,61 @@ fn help_lists_every_command_and_the_exit_statuses() {
     }
 }
 
+/// The groups of the help page have the commands that there are.
+#[cfg(all(feature = "find", feature = "manual"))]
+#[test]
+fn help_lists_commands_in_groups() {
+    let help = Dir::new().run(&["--help"]).stdout;
+    let (mut group, mut commands) = ("", Vec::new());
+    for line in help.lines() {
+        match line.strip_prefix("  ") {
+            Some(row) if !group.is_empty() => commands.push((group, row.split(' ').next().unwrap())),
+            Some(_) => {}
+            None => {
+                let title = line.strip_suffix(':').filter(|title| *title != "Options" && *title != "Exit status");
+                group = title.unwrap_or("");
+            }
+        }
+    }
+    for expected in [("Read", "find"), ("Read", "cat"), ("This tool", "man"), ("This tool", "help")] {
+        assert!(commands.contains(&expected), "{help}");
+    }
+    assert!(!commands.iter().any(|(group, _)| *group == "Others"), "{help}");
+    for (_, command) in commands.iter().filter(|(_, command)| *command != "help") {
+        assert_eq!(Dir::new().run(&[*command, "--help"]).status, 0, "{command}");
+    }
+}
+
+#[cfg(feature = "manual")]
+#[test]
+fn completions_and_pages_are_for_all_commands() {
+    let dir = Dir::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let run = dir.run(&["completions", shell]);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+        for word in ["cat", "no-pager", "completions"] {
+            assert!(run.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    // A shell reads them without an error.
+    dir.put("script", dir.run(&["completions", "bash"]).stdout);
+    if let Ok(bash) = std::process::Command::new("bash").args(["-n", "script"]).current_dir(dir.path()).output() {
+        assert!(bash.status.success(), "{bash:?}");
+    }
+    let page = dir.run(&["man"]).stdout;
+    assert!(page.contains(".TH spanline") && page.contains(r"spanline\-cat"), "{page}");
+    let page = dir.run(&["man", "cat"]).stdout;
+    assert!(page.contains(".TH spanline-cat") && page.contains("oldest first"), "{page}");
+    let run = dir.run(&["man", "cta"]);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""));
+    assert!(run.stderr.starts_with("spanline: unknown command `cta`; did you mean `cat`?"), "{}", run.stderr);
+    std::fs::create_dir(dir.path().join("pages")).unwrap();
+    assert_eq!(dir.run(&["man", "--dir", "pages"]), crate::printed(""));
+    assert!(dir.path().join("pages/spanline-ls.1").is_file());
+    let run = dir.run(&["man", "--dir", "missing"]);
+    assert!(run.status == 1 && run.stderr.starts_with("spanline: write to missing: "), "{}", run.stderr);
+}
+
 #[cfg(feature = "collect")]
 #[test]
 fn the_help_of_collect_has_examples_and_its_exit_statuses() {
