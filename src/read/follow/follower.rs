@@ -281,9 +281,13 @@ impl Follow {
 
     fn step(&mut self) -> Result<Found, Error> {
         loop {
-            match self.read()? {
-                Found::Nothing => {}
-                found => return Ok(found),
+            match self.read() {
+                Ok(Found::Nothing) => {}
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    self.leave_unreadable()?;
+                    return Err(error);
+                }
             }
             match self.leave() {
                 Leave::Torn => {
@@ -298,6 +302,19 @@ impl Follow {
                 return self.read_lingering();
             }
         }
+    }
+
+    /// Leaves the file at hand if it cannot be read, and another one is next.
+    fn leave_unreadable(&mut self) -> Result<(), Error> {
+        let Some(AtHand::Plain(tail)) = self.at_hand.as_ref().filter(|_| !self.holds) else { return Ok(()) };
+        if tail.is_skipping() {
+            return Ok(());
+        }
+        let refused = AtHand::Refused(tail.path().to_owned(), tail.identity());
+        if !self.next.is_empty() || self.look()? {
+            self.at_hand = Some(refused);
+        }
+        Ok(())
     }
 
     /// Reads the file at hand.
@@ -370,7 +387,8 @@ impl Follow {
             return Leave::Now;
         }
         let since = *self.torn_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < WRITE_TIME {
+        // A file that was written to long ago is torn for good.
+        if since.elapsed() < WRITE_TIME && !tail.is_older_than(WRITE_TIME) {
             return Leave::Later;
         }
         if tail.take_torn() { Leave::Torn } else { Leave::Now }

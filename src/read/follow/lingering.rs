@@ -33,12 +33,20 @@ impl Lingering {
     /// # Errors
     /// A file cannot be read, or a line is too long. Reading can continue.
     pub(super) fn advance(&mut self) -> Result<Option<bool>, Error> {
-        for (place, (tail, _)) in self.files.iter_mut().enumerate() {
+        for place in 0..self.files.len() {
             self.place = place;
-            match tail.advance()? {
-                Step::Line => return Ok(Some(false)),
-                Step::End => {}
-                Step::Truncated => tail.restart(),
+            let Some((tail, _)) = self.files.get_mut(place) else { break };
+            match tail.advance() {
+                Ok(Step::Line) => return Ok(Some(false)),
+                Ok(Step::End) => {}
+                Ok(Step::Truncated) => tail.restart(),
+                Err(error) => {
+                    // What cannot be read must not stop the others.
+                    if !tail.is_skipping() {
+                        self.files.remove(place);
+                    }
+                    return Err(error);
+                }
             }
         }
         self.place = 0;

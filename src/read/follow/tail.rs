@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::decode::is_sealed_start;
 use super::super::open::{failed, identity, read_at};
@@ -152,6 +153,17 @@ impl Tail {
     /// Returns whether the last line has no newline.
     pub(super) fn has_rest(&self) -> bool {
         self.start < self.buffer.len() && !self.skips
+    }
+
+    /// Returns whether it was last written to this long ago, or longer.
+    pub(super) fn is_older_than(&self, age: Duration) -> bool {
+        let modified = self.file.metadata().and_then(|metadata| metadata.modified());
+        modified.ok().and_then(|modified| modified.elapsed().ok()).is_some_and(|elapsed| elapsed >= age)
+    }
+
+    /// Returns whether it goes to the end of a line that is too long.
+    pub(super) fn is_skipping(&self) -> bool {
+        self.skips
     }
 
     /// Goes to the last line, which has no newline. Returns false if there is none.
