@@ -20,6 +20,9 @@ const MAX_NODES: usize = 8192;
 /// More keys in one place are not learned: they are values, such as ids.
 const MAX_NEXT: usize = 24;
 
+/// Longer ones are not learned, in bytes.
+const MAX_LITERAL: usize = 256;
+
 /// Lines that were read before.
 #[derive(Debug)]
 pub(super) struct Layouts {
@@ -107,7 +110,7 @@ impl Layouts {
             at = member.value.end;
         }
         let place = |name: &str| members.iter().rposition(|member| member.key(line) == name.as_bytes());
-        let literal = line.get(at..)?;
+        let literal = line.get(at..).filter(|literal| literal.len() <= MAX_LITERAL)?;
         let node = self.nodes.get_mut(number)?;
         let end = match node.ends.iter().position(|end| *end.literal == *literal) {
             Some(end) => end,
@@ -133,7 +136,7 @@ impl Layouts {
         if let Some(next) = next.iter().find(is_it) {
             return Some(*next);
         }
-        if self.nodes.len() >= MAX_NODES || next.len() >= MAX_NEXT {
+        if self.nodes.len() >= MAX_NODES || next.len() >= MAX_NEXT || literal.len() > MAX_LITERAL {
             return None;
         }
         // One literal may begin with another one, which has less space at its end.

@@ -27,6 +27,11 @@ static DIALECT: Dialect = Dialect::of_keys(
 const REDUNDANT: [(&[u8], &[u8]); 2] =
     [(b"observedTimeUnixNano", b"timeUnixNano"), (b"severityNumber", b"severityText")];
 
+/// Returns whether a line with this first key may be an OTLP line, which its values decide, not its keys alone.
+pub(super) fn begins(first_key: &[u8]) -> bool {
+    matches!(first_key, b"resourceLogs" | b"timeUnixNano" | b"observedTimeUnixNano")
+}
+
 /// Replaces the members of an OTLP line. `None` for any other line, whose members stay.
 pub(super) fn read(line: &[u8], members: &mut Vec<Member>) -> Option<&'static Dialect> {
     let first = members.first()?;

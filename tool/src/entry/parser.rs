@@ -146,7 +146,8 @@ impl Parser {
             self.dialect = dialect;
             return Form::Json;
         }
-        if !self.is_cut {
+        let may_be_otlp = self.members.first().is_some_and(|first| otel::begins(first.key(line)));
+        if !self.is_cut && !may_be_otlp {
             self.layout = self.layouts.learn(line, &self.members);
         }
         self.dialect = match self.layout.and_then(|layout| self.layouts.known(layout)) {

@@ -307,3 +307,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_line_that_is_nearly_otlp_does_not_hide_those_behind_it() {
+    let nearly = br#"{"timeUnixNano":"1795169738000000000","severityText":"ERROR","body":"x"}"#;
+    let line = br#"{"timeUnixNano":"1795169738000000000","severityText":"ERROR","body":{"stringValue":"lost"}}"#;
+    let mut parser = Parser::default();
+    parser.read(nearly);
+    parser.read(line);
+    assert_eq!(all(&parser.entry(line)), seen(line, all));
+    assert_eq!(parser.entry(line).level(), Some(LineLevel::Error));
+}

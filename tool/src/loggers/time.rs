@@ -184,7 +184,7 @@ fn decimal(text: &str) -> Option<(i128, i32)> {
         return None;
     }
     let mantissa: i128 = format!("{whole}{part}").parse().ok()?;
-    let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| exponent.abs() <= 30)?;
+    let exponent: i32 = exponent.parse().ok().filter(|exponent: &i32| (-30..=30).contains(exponent))?;
     Some((mantissa, exponent - i32::try_from(part.len()).ok()?))
 }
 
