@@ -59,7 +59,7 @@ const END: &str =
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let Args { paths, conditions, shape } = args;
-    let settings = Settings { filter: conditions.filter(), end: shape.end, gap: shape.gap.div_euclid(NANOS).max(1) };
+    let settings = Settings::new(conditions.filter(), shape.end, shape.gap.div_euclid(NANOS).max(1));
     let inputs = inputs(&paths, report);
     let names: Vec<String> = inputs.iter().map(name).collect();
     let name = |input: usize| names.get(input).cloned().unwrap_or_default();

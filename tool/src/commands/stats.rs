@@ -15,7 +15,9 @@ use crate::loggers::time::NANOS;
 use crate::report::Report;
 use crate::scan::{Input, Progress, Totals, scan};
 use crate::show::{ColorChoice, Printer, Style, value_of};
-use crate::stats::{Answer, Disk, Measure, Questions, Stats, Window, grouped, span_text, time_text};
+use crate::stats::{
+    Answer, Disk, MAX_SERVICES, Measure, Names, Questions, Stats, Window, grouped, span_text, time_text,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,10 +94,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     let run = Run { files, totals: scanned.totals, read, merge: begun.elapsed().saturating_sub(read) };
     if shape.json {
         let mut parser = Parser::default();
-        let entries = answer.recent.entries.iter().map(|recent| {
-            parser.read(&recent.line);
-            value_of(&parser.entry(&recent.line))
-        });
+        let entries = answer.recent.entries.iter().map(|recent| value_of(&recent.entry(&mut parser)));
         let mut all = answer.json(&entries.collect::<Vec<_>>());
         if let Value::Object(all) = &mut all {
             all.insert("run".to_owned(), run.json());
@@ -127,6 +126,7 @@ impl Shape {
             errors: self.errors,
             top: self.top,
             measures: self.field.iter().map(measure).collect(),
+            services: Names::new(MAX_SERVICES),
             disk: Arc::new(Disk::new(self.disk.saturating_mul(1 << 20))),
         }
     }
@@ -141,8 +141,7 @@ impl Shape {
         let mut printer = Printer::new(output, Style::pretty(paint), true, 0);
         let mut parser = Parser::default();
         for recent in &answer.recent.entries {
-            parser.read(&recent.line);
-            printer.found(&parser.entry(&recent.line))?;
+            printer.found(&recent.entry(&mut parser))?;
         }
         Ok(())
     }

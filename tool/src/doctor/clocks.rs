@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use super::finding::Finding;
 use super::sample::Sample;
 use crate::loggers::time::NANOS;
+use crate::stats::start;
 
 /// How many services of one trace are compared.
 const MAX_SERVICES: usize = 8;
+
+/// How much of a service's name counts, in bytes.
+const MAX_BYTES: usize = 64;
 
 /// A smaller difference is no finding, in nanoseconds.
 const LEAST: i64 = NANOS / 10;
@@ -41,7 +45,7 @@ struct Bounds {
 impl Clocks {
     pub(super) fn add(&mut self, trace: &str, service: &str, time: i64) {
         if let Some(lines) = self.traces.get(trace) {
-            see(lines, Lines { service: service.to_owned(), first: time, last: time });
+            see(lines, Lines { service: start(service, MAX_BYTES).to_owned(), first: time, last: time });
         }
     }
 
@@ -74,7 +78,7 @@ impl Clocks {
             // If the calls can go the other way with the same clocks, they do.
             let is_explained = other.is_some_and(|other| other.least <= 0 && other.most >= 0);
             let off = if bounds.least > 0 { bounds.least } else { bounds.most.min(0) };
-            if !is_possible || is_explained || off.abs() < LEAST {
+            if !is_possible || is_explained || off.unsigned_abs() < LEAST.unsigned_abs() {
                 return None;
             }
             let (ahead, seconds) =

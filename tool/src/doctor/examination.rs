@@ -12,7 +12,7 @@ use crate::entry::{Entry, Form, Part};
 use crate::loggers::time::NANOS;
 use crate::query::{Expression, Filter};
 use crate::scan::{Place, Visit};
-use crate::stats::Losses;
+use crate::stats::{Losses, Names, short_name};
 
 /// What is looked at, and what counts as trouble.
 #[derive(Debug)]
@@ -22,7 +22,23 @@ pub(crate) struct Settings {
     pub(crate) end: Expression,
     /// How long a service has to be silent, in seconds.
     pub(crate) gap: i64,
+    /// The services that are looked at.
+    pub(crate) services: Names,
+    /// The fields that are looked at.
+    pub(crate) fields: Names,
 }
+
+impl Settings {
+    pub(crate) fn new(filter: Filter, end: Expression, gap: i64) -> Self {
+        Self { filter, end, gap, services: Names::new(MAX_SERVICES), fields: Names::new(MAX_FIELDS) }
+    }
+}
+
+/// More services are not looked at.
+const MAX_SERVICES: usize = 64;
+
+/// More fields are not looked at.
+const MAX_FIELDS: usize = 4096;
 
 /// What one thread has found.
 pub(crate) struct Examination<'s> {
@@ -112,27 +128,28 @@ impl Visit for Examination<'_> {
         if !self.settings.filter.matches(entry) {
             return;
         }
-        self.sizes.add(place, entry.line());
+        self.sizes.add(place, entry);
         self.lines.add(entry, place);
         if !entry.is_record() {
             return;
         }
         let view = entry.view();
-        let service = view.text(Part::Service).unwrap_or_default();
+        let service = short_name(view.text(Part::Service).unwrap_or_default());
+        let services = &self.settings.services;
         let second = view.time.map(|time| time.div_euclid(NANOS));
         if let Some((time, second)) = view.time.zip(second) {
             self.newest = self.newest.max(second);
-            self.silence.add(service, second);
+            self.silence.add(service, second, services);
             if let Some(trace) = view.text(Part::Trace) {
                 self.clocks.add(trace, service, time);
             }
         }
         if entry.form() == Form::Json {
             for field in entry.fields(&view) {
-                self.types.add(entry, place, &field.name, field.value);
+                self.types.add(entry, place, (&field.name, field.value), &self.settings.fields);
             }
         }
-        self.ids.add(entry, place, service);
+        self.ids.add(entry, place, service, services);
         self.requests.add(entry, place, second, &self.settings.end);
         self.noise.add(entry);
         if view.text(Part::Target) == Some("spanline") {

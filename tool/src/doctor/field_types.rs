@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use super::finding::{Finding, Seen};
 use crate::entry::{Entry, Scalar, Value};
 use crate::scan::Place;
-
-/// More fields are not looked at.
-const MAX_FIELDS: usize = 4096;
+use crate::stats::{Names, short_name};
 
 /// The types, as Elasticsearch's mapping tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +23,11 @@ const NAMES: [&str; 4] = ["a boolean", "a number", "a text", "an object"];
 pub(super) struct FieldTypes(HashMap<String, [Seen; NAMES.len()]>);
 
 impl FieldTypes {
-    pub(super) fn add(&mut self, entry: &Entry<'_>, place: Place, name: &str, value: Value<'_>) {
+    pub(super) fn add(&mut self, entry: &Entry<'_>, place: Place, field: (&str, Value<'_>), fields: &Names) {
+        let (name, value) = (short_name(field.0), field.1);
         let Some(found) = type_of(value) else { return };
         if !self.0.contains_key(name) {
-            if self.0.len() >= MAX_FIELDS {
+            if !fields.admits(name) {
                 return;
             }
             self.0.insert(name.to_owned(), Default::default());

@@ -6,9 +6,7 @@ use super::finding::{Finding, Seen};
 use crate::entry::{Entry, Part};
 use crate::loggers::LineLevel;
 use crate::scan::Place;
-
-/// More services are not looked at.
-const MAX_SERVICES: usize = 256;
+use crate::stats::Names;
 
 /// How many warnings and errors of a service have ids.
 #[derive(Debug, Default)]
@@ -21,12 +19,12 @@ struct Counts {
 }
 
 impl Ids {
-    pub(super) fn add(&mut self, entry: &Entry<'_>, place: Place, service: &str) {
+    pub(super) fn add(&mut self, entry: &Entry<'_>, place: Place, service: &str, services: &Names) {
         if entry.level().is_none_or(|level| level < LineLevel::Warn) {
             return;
         }
         if !self.0.contains_key(service) {
-            if self.0.len() >= MAX_SERVICES {
+            if !services.admits(service) {
                 return;
             }
             self.0.insert(service.to_owned(), Counts::default());

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use crate::entry::{Entry, Part};
+use crate::stats::start;
 
-/// More call sites are not told apart.
+/// When there are more call sites, those that have written least are forgotten.
 const MAX_SITES: usize = 16 << 10;
 
 /// How many call sites are named.
@@ -14,7 +15,7 @@ const NAMED: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) target: String,
-    /// The beginning of its messages, with `#` in place of numbers.
+    /// The beginning of its messages, with `#` in place of words that have digits.
     pub(crate) message: String,
     pub(crate) lines: u64,
     /// Its share of all bytes.
@@ -34,14 +35,25 @@ impl Noise {
         self.bytes += bytes;
         let text = |part| entry.text(part).unwrap_or_default();
         let (target, message) = (text(Part::Target), text(Part::Message));
-        let shape = without_digits(&message);
-        let key = (target.into_owned(), shape);
+        let key = (start(&target, MAX_BYTES).to_owned(), without_values(&message));
         if let Some((lines, sum)) = self.sites.get_mut(&key) {
             *lines += 1;
             *sum += bytes;
-        } else if self.sites.len() < MAX_SITES {
-            self.sites.insert(key, (1, bytes));
+            return;
         }
+        if self.sites.len() >= MAX_SITES {
+            self.forget();
+        }
+        self.sites.insert(key, (1, bytes));
+    }
+
+    /// Forgets at least half of the call sites.
+    fn forget(&mut self) {
+        let mut sizes: Vec<u64> = self.sites.values().map(|(_, bytes)| *bytes).collect();
+        let middle = sizes.len() / 2;
+        let (_, median, _) = sizes.select_nth_unstable(middle);
+        let median = *median;
+        self.sites.retain(|_, (_, bytes)| *bytes > median);
     }
 
     pub(super) fn merge(&mut self, other: Self) {
@@ -71,13 +83,16 @@ impl Noise {
 /// How much of a message tells call sites apart, in bytes.
 const MAX_BYTES: usize = 80;
 
-/// Returns the beginning of a message with `#` in place of numbers, which most often are values.
-fn without_digits(message: &str) -> String {
+/// Returns the beginning of a message with `#` in place of words that have digits, which most often are values.
+fn without_values(message: &str) -> String {
     let mut shape = String::with_capacity(MAX_BYTES);
-    for char in message.chars().take(MAX_BYTES) {
-        let char = if char.is_ascii_digit() { '#' } else { char };
-        if char != '#' || !shape.ends_with('#') {
-            shape.push(char);
+    for part in start(message, MAX_BYTES).split_inclusive(|char: char| !char.is_ascii_alphanumeric()) {
+        let word = part.trim_end_matches(|char: char| !char.is_ascii_alphanumeric());
+        if word.bytes().any(|byte| byte.is_ascii_digit()) {
+            shape.push('#');
+            shape.push_str(part.get(word.len()..).unwrap_or_default());
+        } else {
+            shape.push_str(part);
         }
     }
     shape

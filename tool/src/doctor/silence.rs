@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::Finding;
 use crate::loggers::time::NANOS;
-use crate::stats::{Timeline, span_text, time_text};
-
-/// More services are not looked at.
-const MAX_SERVICES: usize = 256;
+use crate::stats::{Names, Timeline, span_text, time_text};
 
 /// A time is a gap if it is this many times as long as the usual one between lines.
 const UNUSUAL: i64 = 20;
@@ -17,10 +14,10 @@ const UNUSUAL: i64 = 20;
 pub(super) struct Silence(BTreeMap<String, Timeline>);
 
 impl Silence {
-    pub(super) fn add(&mut self, service: &str, second: i64) {
+    pub(super) fn add(&mut self, service: &str, second: i64, services: &Names) {
         if let Some(timeline) = self.0.get_mut(service) {
             timeline.add(second, None);
-        } else if self.0.len() < MAX_SERVICES {
+        } else if services.admits(service) {
             self.0.entry(service.to_owned()).or_default().add(second, None);
         }
     }

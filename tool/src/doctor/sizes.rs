@@ -1,6 +1,7 @@
 //! Lines that are too long for readers.
 
 use super::finding::{Finding, Seen, counted};
+use crate::entry::Entry;
 use crate::scan::Place;
 
 /// What some readers take at most, in bytes, the smallest first.
@@ -12,7 +13,7 @@ const LIMITS: [(usize, &str); 5] = [
     (16 << 10, "Docker splits them"),
     (256 << 10, "Loki refuses them (max_line_size)"),
     ((1 << 20) - 26, "CloudWatch refuses them"),
-    ((1 << 20) - 1, "this tool reads only their first MiB"),
+    (1 << 20, "this tool reads only their first MiB"),
 ];
 
 /// How many lines are above each limit.
@@ -20,9 +21,12 @@ const LIMITS: [(usize, &str); 5] = [
 pub(super) struct Sizes([Seen; LIMITS.len()]);
 
 impl Sizes {
-    pub(super) fn add(&mut self, place: Place, line: &[u8]) {
+    pub(super) fn add(&mut self, place: Place, entry: &Entry<'_>) {
+        let line = entry.line();
         for ((limit, _), seen) in LIMITS.iter().zip(&mut self.0) {
-            if line.len() <= *limit {
+            // Of a longer line, only this much is here.
+            let is_above = line.len() > *limit || entry.is_cut() && line.len() == *limit;
+            if !is_above {
                 return;
             }
             seen.add(place, line);

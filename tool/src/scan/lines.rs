@@ -30,7 +30,7 @@ pub(super) struct StreamLines<R> {
     unread: Range<usize>,
     /// Where `unread` begins in the stream.
     at: u64,
-    /// Lines that begin here or later belong to somebody else.
+    /// Lines that begin here or later belong to another piece.
     end: u64,
     /// Whether `unread` begins inside a line whose first bytes were returned.
     is_inside: bool,

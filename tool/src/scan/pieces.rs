@@ -86,7 +86,10 @@ impl Pieces {
 
 /// Splits a file that is large: the first part, and the others. `None` for one that is small or compressed.
 fn split(segment: &Segment) -> Result<Option<(Part, Vec<Part>)>, Error> {
-    let Some(file) = segment.open_plain()?.filter(|_| segment.bytes() > 2 * PIECE_BYTES) else { return Ok(None) };
+    if segment.bytes() <= 2 * PIECE_BYTES {
+        return Ok(None);
+    }
+    let Some(file) = segment.open_plain()? else { return Ok(None) };
     let Ok(bytes) = file.bytes() else { return Ok(None) };
     let Ok(form) = first_form(&file, bytes) else { return Ok(None) };
     let mut starts = (0..bytes).step_by(PIECE_BYTES as usize);
@@ -107,7 +110,11 @@ fn first_form(file: &PlainFile, end: u64) -> io::Result<Form> {
     while parser.settled() == Form::Text
         && let Some(line) = lines.next_line()?
     {
-        parser.read(line.bytes);
+        if line.is_cut {
+            parser.read_cut(line.bytes);
+        } else {
+            parser.read(line.bytes);
+        }
     }
     Ok(parser.settled())
 }

@@ -19,7 +19,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `total`: how many bytes there are to read; 0 if nobody knows.
+    /// `total`: how many bytes there are to read; 0 if it is not known.
     pub(crate) fn new(total: u64) -> Self {
         Self { begun: Instant::now(), total, done: 0, is_terminal: Report::is_terminal(), shown_at: None }
     }

@@ -60,7 +60,7 @@ pub(crate) fn scan<V: Visit>(
             let (pieces, sender) = (&pieces, sender.clone());
             scope.spawn(move || {
                 while let Some(piece) = pieces.next() {
-                    // Nobody waits for it only if this function has ended.
+                    // The receiver is gone only if this function has ended.
                     let _ = sender.send(worker.read(piece));
                 }
                 worker

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::runs::{Disk, Merge, Run};
+use super::runs::{Disk, Merge, Runs};
 
 /// How many ids a thread holds in memory: 16 bytes each.
 const IN_MEMORY: usize = if cfg!(test) { 8 << 10 } else { 256 << 10 };
@@ -25,7 +25,7 @@ const SECOND_BITS: u32 = 32;
 #[derive(Debug)]
 pub(super) struct Distinct {
     numbers: Vec<u128>,
-    runs: Vec<Run>,
+    runs: Runs,
     disk: Arc<Disk>,
     halvings: u32,
     /// The last id, which most often is the next one, too.
@@ -44,7 +44,7 @@ pub(crate) struct Distinctness {
 
 impl Distinct {
     pub(super) fn new(disk: Arc<Disk>) -> Self {
-        Self { numbers: Vec::new(), runs: Vec::new(), disk, halvings: 0, last: 0 }
+        Self { numbers: Vec::new(), runs: Runs::default(), disk, halvings: 0, last: 0 }
     }
 
     /// Adds an id that was seen in a second since 1970.
@@ -73,17 +73,13 @@ impl Distinct {
     fn make_room(&mut self) {
         self.sort();
         while self.numbers.len() > IN_MEMORY / 2 {
-            match Run::write(&self.numbers, &self.disk) {
-                Some(run) => {
-                    self.runs.push(run);
-                    self.numbers.clear();
-                }
-                None => {
-                    self.halvings = (self.halvings + 1).min(64);
-                    let mut numbers = mem::take(&mut self.numbers);
-                    numbers.retain(|number| self.is_kept(*number));
-                    self.numbers = numbers;
-                }
+            if self.runs.push(&self.numbers, &self.disk) {
+                self.numbers.clear();
+            } else {
+                self.halvings = (self.halvings + 1).min(64);
+                let mut numbers = mem::take(&mut self.numbers);
+                numbers.retain(|number| self.is_kept(*number));
+                self.numbers = numbers;
             }
         }
     }
@@ -98,11 +94,11 @@ impl Distinct {
         for mut one in all {
             one.sort();
             memory.push(one.numbers);
-            runs.append(&mut one.runs);
+            runs.push(one.runs);
         }
         let mut merge = Merge::new(memory, runs)?;
         let (mut ids, mut active, mut last) = (0_u64, 0_u64, None);
-        while let Some((number, _)) = merge.next()? {
+        while let Some(number) = merge.next()? {
             let id = number >> SECOND_BITS;
             let is_sampled = halvings == 0 || number >> (128 - halvings) == 0;
             if !is_sampled || last.replace(id) == Some(id) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::names::short_name;
 use crate::entry::{Entry, Part, Path};
 
 /// More are not told apart.
@@ -16,13 +17,13 @@ impl Losses {
     pub(crate) fn add(&mut self, entry: &Entry<'_>) {
         let number = |name: &str| Path::new(name).value(entry)?.number()?.as_count();
         let Some(lines) = number("dropped") else { return };
-        let reason = Path::new("reason").value(entry).map(|reason| reason.shown().into_owned());
-        let service = entry.text(Part::Service).map(|service| service.into_owned());
+        let reason = Path::new("reason").value(entry).map(|reason| short_name(&reason.shown()).to_owned());
+        let service = entry.text(Part::Service).map(|service| short_name(&service).to_owned());
         let key = (service.unwrap_or_default(), reason.unwrap_or_default());
         if self.0.len() < MAX_REASONS || self.0.contains_key(&key) {
-            *self.0.entry(key).or_default() += lines;
+            add(self.0.entry(key).or_default(), lines);
         } else {
-            *self.0.entry(Default::default()).or_default() += lines;
+            add(self.0.entry(Default::default()).or_default(), lines);
         }
     }
 
@@ -30,8 +31,13 @@ impl Losses {
     pub(crate) fn merge(all: Vec<Self>) -> Vec<(String, String, u64)> {
         let mut sum = BTreeMap::<_, u64>::new();
         for (key, lines) in all.into_iter().flat_map(|one| one.0) {
-            *sum.entry(key).or_default() += lines;
+            add(sum.entry(key).or_default(), lines);
         }
         sum.into_iter().map(|((service, reason), lines)| (service, reason, lines)).collect()
     }
+}
+
+/// A log may say anything.
+fn add(sum: &mut u64, lines: u64) {
+    *sum = sum.saturating_add(lines);
 }

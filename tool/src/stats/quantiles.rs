@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sketches_ddsketch::DDSketch;
 
-use super::runs::{Disk, Merge, Run};
+use super::names::{OTHERS, short_name};
+use super::runs::{Disk, Merge, Runs};
 use crate::entry::{Entry, Path};
 
 /// How many numbers a thread holds in memory: 16 bytes each.
@@ -14,9 +15,6 @@ const IN_MEMORY: usize = if cfg!(test) { 8 << 10 } else { 256 << 10 };
 
 /// More groups than these are one, `…`.
 const MAX_GROUPS: usize = 4096;
-
-/// The group of all that have no place.
-const OTHERS: &str = "…";
 
 /// The relative error of a sketch: that of its default settings.
 const SKETCH_ERROR: f64 = 0.01;
@@ -48,7 +46,7 @@ struct Groups {
 pub(super) struct Values {
     measure: Arc<Measure>,
     numbers: Vec<u128>,
-    runs: Vec<Run>,
+    runs: Runs,
     sketches: HashMap<u32, DDSketch>,
     /// The numbers of the names that were met.
     groups: HashMap<String, u32>,
@@ -115,7 +113,7 @@ impl Values {
         Self {
             measure,
             numbers: Vec::new(),
-            runs: Vec::new(),
+            runs: Runs::default(),
             sketches: HashMap::new(),
             groups: HashMap::new(),
             summaries: HashMap::new(),
@@ -128,7 +126,7 @@ impl Values {
         let value = self.measure.field_path.value(entry).and_then(|value| value.number());
         let Some(value) = value.map(|number| number.as_float()).filter(|value| value.is_finite()) else { return };
         let group = match self.measure.by_path.as_ref().and_then(|path| path.value(entry)) {
-            Some(name) => self.group(&name.shown()),
+            Some(name) => self.group(short_name(&name.shown())),
             None => NONE,
         };
         let new = Summary { count: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0 };
@@ -152,9 +150,8 @@ impl Values {
 
     fn make_room(&mut self) {
         self.sort();
-        match Run::write(&self.numbers, &self.disk) {
-            Some(run) => self.runs.push(run),
-            None => sketch(&mut self.sketches, self.numbers.iter().copied()),
+        if !self.runs.push(&self.numbers, &self.disk) {
+            sketch(&mut self.sketches, self.numbers.iter().copied());
         }
         self.numbers.clear();
     }
@@ -175,7 +172,7 @@ impl Values {
         for mut one in all {
             one.sort();
             memory.push(one.numbers);
-            runs.append(&mut one.runs);
+            runs.push(one.runs);
             for (group, summary) in one.summaries {
                 summaries.entry(group).and_modify(|sum| sum.merge(summary)).or_insert(summary);
             }
@@ -189,11 +186,14 @@ impl Values {
         if sketches.is_empty() {
             exact(&mut merge, &summaries, &mut found)?;
         } else {
-            while let Some((number, _)) = merge.next()? {
+            while let Some(number) = merge.next()? {
                 sketch(&mut sketches, [number]);
             }
             for (group, sketch) in &sketches {
-                let value = |quantile| sketch.quantile(quantile).ok().flatten().unwrap_or_default();
+                let count = summaries.get(group).map_or(0, |summary| summary.count);
+                // It takes a share of the ranks from 0 on, and the whole part of that.
+                let share = |rank: u64| ((rank as f64 - 0.5) / (count as f64 - 1.0).max(1.0)).clamp(0.0, 1.0);
+                let value = |quantile| sketch.quantile(share(rank(quantile, count))).ok().flatten().unwrap_or_default();
                 found.insert(*group, QUANTILES.map(value));
             }
         }
@@ -219,7 +219,7 @@ fn exact(
     found: &mut HashMap<u32, [f64; QUANTILES.len()]>,
 ) -> io::Result<()> {
     let (mut current, mut above) = (None, 0);
-    while let Some((number, _)) = merge.next()? {
+    while let Some(number) = merge.next()? {
         let group = (number >> 64) as u32;
         if current.replace(group) != Some(group) {
             above = 0;
@@ -227,15 +227,18 @@ fn exact(
         let count = summaries.get(&group).map_or(0, |summary| summary.count);
         let values = found.entry(group).or_insert([0.0; QUANTILES.len()]);
         for (value, quantile) in values.iter_mut().zip(QUANTILES) {
-            // The nearest rank: at least this share is at or below it.
-            let rank = ((quantile * count as f64).ceil() as u64).clamp(1, count.max(1));
-            if count - above == rank {
+            if count.checked_sub(above) == Some(rank(quantile, count)) {
                 *value = unordered(number as u64);
             }
         }
         above += 1;
     }
     Ok(())
+}
+
+/// Returns the nearest rank, from 1 on: at least this share of all values is at or below it.
+fn rank(quantile: f64, count: u64) -> u64 {
+    ((quantile * count as f64).ceil() as u64).clamp(1, count.max(1))
 }
 
 /// Adds numbers to the sketches of their groups.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use crate::entry::{Entry, Parser};
 use crate::loggers::time::NANOS;
 use crate::scan::Place;
 
@@ -22,6 +23,8 @@ pub(super) struct Recent {
     bytes: usize,
     /// With this many seconds, those that are not recent are removed.
     next_prune: usize,
+    /// The newest entry that had no place, because the others took too many bytes: older ones would not be the newest.
+    evicted: Option<(i64, Place)>,
 }
 
 /// What is recent.
@@ -31,6 +34,18 @@ pub(crate) enum Window {
     OfLogs(i64),
     /// What is of this second since 1970, or later.
     Since(i64),
+}
+
+impl RecentEntry {
+    /// Reads the line again.
+    pub(crate) fn entry<'e>(&'e self, parser: &'e mut Parser) -> Entry<'e> {
+        if self.is_cut {
+            parser.read_cut(&self.line);
+        } else {
+            parser.read(&self.line);
+        }
+        parser.entry(&self.line)
+    }
 }
 
 impl Window {
@@ -50,6 +65,8 @@ pub(crate) struct RecentEntry {
     pub(crate) time: i64,
     pub(crate) place: Place,
     pub(crate) line: Vec<u8>,
+    /// Whether the line goes on behind its last byte.
+    pub(crate) is_cut: bool,
 }
 
 /// The errors since a second.
@@ -63,10 +80,18 @@ pub(crate) struct RecentErrors {
 impl Recent {
     /// `most`: how many entries are kept.
     pub(super) fn new(window: Window, most: usize) -> Self {
-        Self { window, most, by_second: BTreeMap::new(), entries: BinaryHeap::new(), bytes: 0, next_prune: FIRST_PRUNE }
+        Self {
+            window,
+            most,
+            by_second: BTreeMap::new(),
+            entries: BinaryHeap::new(),
+            bytes: 0,
+            next_prune: FIRST_PRUNE,
+            evicted: None,
+        }
     }
 
-    pub(super) fn add(&mut self, time: i64, place: Place, line: &[u8]) {
+    pub(super) fn add(&mut self, time: i64, place: Place, line: &[u8], is_cut: bool) {
         let second = match self.window {
             Window::Since(since) if time.div_euclid(NANOS) < since => return,
             // All in one: nothing decides later which of them is recent.
@@ -78,13 +103,15 @@ impl Recent {
             self.prune();
         }
         let is_newer = |oldest: &Reverse<RecentEntry>| (oldest.0.time, oldest.0.place) < (time, place);
-        if self.entries.len() < self.most || self.entries.peek().is_some_and(is_newer) {
+        let has_place = self.entries.len() < self.most || self.entries.peek().is_some_and(is_newer);
+        if has_place && self.evicted < Some((time, place)) {
             self.bytes += line.len();
-            self.entries.push(Reverse(RecentEntry { time, place, line: line.to_vec() }));
+            self.entries.push(Reverse(RecentEntry { time, place, line: line.to_vec(), is_cut }));
         }
         while self.entries.len() > self.most || self.bytes > MAX_BYTES && self.entries.len() > 1 {
-            let oldest = self.entries.pop();
-            self.bytes -= oldest.map_or(0, |Reverse(oldest)| oldest.line.len());
+            let Some(Reverse(oldest)) = self.entries.pop() else { break };
+            self.bytes -= oldest.line.len();
+            self.evicted = self.evicted.max(Some((oldest.time, oldest.place)));
         }
     }
 
@@ -100,11 +127,15 @@ impl Recent {
     pub(super) fn merge(all: Vec<Self>, since: i64) -> RecentErrors {
         let most = all.iter().map(|one| one.most).max().unwrap_or(0);
         let mut recent = RecentErrors::default();
+        // What is older than an entry that one thread has lost would leave a gap.
+        let lost = all.iter().filter_map(|one| one.evicted.filter(|_| one.entries.len() < one.most)).max();
         for one in all {
             recent.count += one.by_second.range(since..).map(|(_, count)| count).sum::<u64>();
             recent.entries.extend(one.entries.into_iter().map(|Reverse(entry)| entry));
         }
-        recent.entries.retain(|entry| entry.time.div_euclid(NANOS) >= since);
+        let is_shown =
+            |entry: &RecentEntry| entry.time.div_euclid(NANOS) >= since && lost < Some((entry.time, entry.place));
+        recent.entries.retain(is_shown);
         recent.entries.sort_unstable_by(|one, other| other.cmp(one));
         recent.entries.truncate(most);
         recent
@@ -119,7 +150,7 @@ mod tests {
         let mut threads = [(); 2].map(|()| Recent::new(window, 2));
         for (number, second) in seconds.iter().enumerate() {
             let place = Place { input: 0, at: number as u64 };
-            threads[number % 2].add(second * NANOS, place, b"{}");
+            threads[number % 2].add(second * NANOS, place, b"{}", false);
         }
         let recent = Recent::merge(threads.into(), since);
         (recent.count, recent.entries.iter().map(|entry| entry.time / NANOS).collect())
@@ -137,7 +168,7 @@ mod tests {
     fn seconds_that_are_long_past_take_no_memory() {
         let mut recent = Recent::new(Window::OfLogs(60), 2);
         for second in (0..100_000).rev().chain(0..100_000) {
-            recent.add(second * NANOS, Place::default(), b"{}");
+            recent.add(second * NANOS, Place::default(), b"{}", false);
         }
         assert!(recent.by_second.len() < 3 * FIRST_PRUNE, "{}", recent.by_second.len());
         assert_eq!(Recent::merge(vec![recent], 99_940).count, 120);

@@ -17,6 +17,11 @@ impl Disk {
         Self(AtomicU64::new(bytes))
     }
 
+    /// Gives back what was taken.
+    fn give(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Takes a part of what is left. Returns false if that is too little.
     fn take(&self, bytes: u64) -> bool {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok()
@@ -25,24 +30,80 @@ impl Disk {
 
 /// Numbers in a temporary file, the largest first. The file has no name, and is gone with the process.
 #[derive(Debug)]
-pub(super) struct Run(File);
+struct Run {
+    file: File,
+    bytes: u64,
+    /// How often its numbers were merged.
+    level: usize,
+}
 
-impl Run {
-    /// Writes sorted numbers to the disk; `None` if there is no room for them.
-    pub(super) fn write(numbers: &[u128], disk: &Disk) -> Option<Self> {
+/// This many runs are merged into one: each takes a descriptor.
+const MERGED: usize = if cfg!(test) { 3 } else { 32 };
+
+/// The runs of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Runs(Vec<Run>);
+
+impl Runs {
+    /// Writes sorted numbers to the disk. Returns false if there is no room for them.
+    pub(super) fn push(&mut self, numbers: &[u128], disk: &Disk) -> bool {
+        let mut numbers = numbers.iter().copied();
         let bytes = numbers.len() as u64 * NUMBER_BYTES as u64;
-        disk.take(bytes).then(|| Self::try_write(numbers).ok())?
+        let Some(file) = write(disk, bytes, || Ok(numbers.next())) else { return false };
+        self.0.push(Run { file, bytes, level: 0 });
+        for level in 0.. {
+            let is_full = self.0.iter().filter(|run| run.level == level).count() >= MERGED;
+            if !is_full || !self.merge_level(level, disk) {
+                break;
+            }
+        }
+        true
     }
 
-    fn try_write(numbers: &[u128]) -> io::Result<Self> {
+    /// Merges the runs of a level. Returns false if there is no room for that; then they stay.
+    fn merge_level(&mut self, level: usize, disk: &Disk) -> bool {
+        let (full, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.0).into_iter().partition(|run| run.level == level);
+        let bytes = full.iter().map(|run| run.bytes).sum();
+        let clones: io::Result<Vec<File>> = full.iter().map(|run| run.file.try_clone()).collect();
+        let merge = clones.and_then(|files| Merge::of(Vec::new(), files));
+        let written = merge.ok().and_then(|mut merge| write(disk, bytes, || merge.next()));
+        self.0 = others;
+        match written {
+            Some(file) => {
+                disk.give(bytes);
+                self.0.push(Run { file, bytes, level: level + 1 });
+                true
+            }
+            None => {
+                // They were read up to somewhere.
+                full.iter().for_each(|run| drop((&run.file).rewind()));
+                self.0.extend(full);
+                false
+            }
+        }
+    }
+}
+
+/// Writes numbers to a new file, which is read from its beginning; `None` if there is no room for this many bytes.
+fn write(disk: &Disk, bytes: u64, mut next: impl FnMut() -> io::Result<Option<u128>>) -> Option<File> {
+    let mut try_write = || {
         let mut out = BufWriter::with_capacity(64 << 10, tempfile::tempfile()?);
-        for number in numbers {
+        while let Some(number) = next()? {
             out.write_all(&number.to_le_bytes())?;
         }
         let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
-        Ok(Self(file))
+        io::Result::Ok(file)
+    };
+    if !disk.take(bytes) {
+        return None;
     }
+    let written = try_write();
+    if written.is_err() {
+        disk.give(bytes);
+    }
+    written.ok()
 }
 
 /// Where the numbers of a run, or of memory, come from.
@@ -67,20 +128,24 @@ impl Numbers {
     }
 }
 
-/// All numbers of sorted runs, the largest first, each with the number of its source.
+/// All numbers of sorted runs, the largest first.
 pub(super) struct Merge {
     sources: Vec<Numbers>,
     next: BinaryHeap<(u128, Reverse<usize>)>,
 }
 
 impl Merge {
-    /// `memory`: each sorted, the largest first. Sources are numbered in order: those in memory first.
+    /// `memory`: each sorted, the largest first.
     ///
     /// # Errors
     /// A run cannot be read.
-    pub(super) fn new(memory: Vec<Vec<u128>>, runs: Vec<Run>) -> io::Result<Self> {
+    pub(super) fn new(memory: Vec<Vec<u128>>, runs: impl IntoIterator<Item = Runs>) -> io::Result<Self> {
+        Self::of(memory, runs.into_iter().flat_map(|runs| runs.0).map(|run| run.file))
+    }
+
+    fn of(memory: Vec<Vec<u128>>, files: impl IntoIterator<Item = File>) -> io::Result<Self> {
         let memory = memory.into_iter().map(|numbers| Numbers::Memory(numbers.into_iter()));
-        let disk = runs.into_iter().map(|run| Numbers::Disk(BufReader::with_capacity(32 << 10, run.0)));
+        let disk = files.into_iter().map(|file| Numbers::Disk(BufReader::with_capacity(32 << 10, file)));
         let mut merge = Self { sources: memory.chain(disk).collect(), next: BinaryHeap::new() };
         for source in 0..merge.sources.len() {
             merge.read(source)?;
@@ -92,10 +157,10 @@ impl Merge {
     ///
     /// # Errors
     /// A run cannot be read.
-    pub(super) fn next(&mut self) -> io::Result<Option<(u128, usize)>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<u128>> {
         let Some((number, Reverse(source))) = self.next.pop() else { return Ok(None) };
         self.read(source)?;
-        Ok(Some((number, source)))
+        Ok(Some(number))
     }
 
     fn read(&mut self, source: usize) -> io::Result<()> {
@@ -112,17 +177,29 @@ impl Merge {
 mod tests {
     use super::*;
 
+    fn all(mut merge: Merge) -> Vec<u128> {
+        std::iter::from_fn(|| merge.next().unwrap()).collect()
+    }
+
     #[test]
     fn runs_and_memory_are_merged_in_order() {
         let disk = Disk::new(48);
-        let run = |numbers: &[u128]| Run::write(numbers, &disk);
-        let runs = vec![run(&[9, 5]).unwrap(), run(&[7]).unwrap()];
-        assert!(run(&[1]).is_none(), "the disk's budget is used up");
-        let mut merge = Merge::new(vec![vec![8, 5], vec![]], runs).unwrap();
-        let mut all = Vec::new();
-        while let Some(number) = merge.next().unwrap() {
-            all.push(number);
+        let mut runs = Runs::default();
+        assert!(runs.push(&[9, 5], &disk) && runs.push(&[7], &disk));
+        assert!(!runs.push(&[1], &disk), "the disk's budget is used up");
+        assert_eq!(all(Merge::new(vec![vec![8, 5], vec![]], [runs]).unwrap()), [9, 8, 7, 5, 5]);
+    }
+
+    #[test]
+    fn many_runs_take_few_descriptors_and_no_number_is_missing() {
+        for (bytes, most) in [(1 << 20, 3 * MERGED), (16 * 40, 40)] {
+            let disk = Disk::new(bytes);
+            let mut runs = Runs::default();
+            let mut expected: Vec<u128> = (0..40).map(|number| number * 7919 % 41).collect();
+            assert!(expected.iter().all(|number| runs.push(&[*number], &disk)));
+            assert!(runs.0.len() <= most, "{}", runs.0.len());
+            expected.sort_unstable_by(|one, other| other.cmp(one));
+            assert_eq!(all(Merge::new(vec![], [runs]).unwrap()), expected);
         }
-        assert_eq!(all, [(9, 2), (8, 0), (7, 3), (5, 0), (5, 2)]);
     }
 }

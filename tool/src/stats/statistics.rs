@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::distinct::Distinct;
 use super::level_counts::LevelCounts;
 use super::losses::Losses;
+use super::names::{Names, OTHERS, short_name};
 use super::quantiles::{Measure, Values};
 use super::recent::{Recent, Window};
 use super::runs::Disk;
@@ -21,7 +22,7 @@ use crate::query::Filter;
 use crate::scan::{Place, Visit};
 
 /// More services than these are one, `…`.
-const MAX_SERVICES: usize = 4096;
+pub(crate) const MAX_SERVICES: usize = 4096;
 
 /// What is asked.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Questions {
     pub(crate) top: usize,
     pub(crate) measures: Vec<Arc<Measure>>,
     pub(crate) disk: Arc<Disk>,
+    /// The services that have a row each: [`MAX_SERVICES`].
+    pub(crate) services: Names,
 }
 
 /// The counts of one thread.
@@ -121,13 +124,13 @@ impl Visit for Stats<'_> {
             return;
         }
         let (time, level) = (entry.time(), entry.level());
-        self.services.add(&bytes(entry.part(Part::Service)), level);
+        self.services.add(&bytes(entry.part(Part::Service)), level, &self.questions.services);
         let second = time.map(|time| time.div_euclid(NANOS));
         if let Some((time, second)) = time.zip(second) {
             self.times = self.times.into_iter().chain([(time, time)]).reduce(joined);
             self.timeline.add(second, level);
             if level.is_some_and(|level| level >= LineLevel::Error) {
-                self.recent.add(time, place, entry.line());
+                self.recent.add(time, place, entry.line(), entry.is_cut());
             }
         }
         if let Some(trace) = entry.text(Part::Trace) {
@@ -169,20 +172,20 @@ struct Services {
 }
 
 impl Services {
-    fn add(&mut self, name: &[u8], level: Option<LineLevel>) {
+    fn add(&mut self, name: &[u8], level: Option<LineLevel>, names: &Names) {
         if self.counts.get(self.last).is_none_or(|(last, _)| last.as_bytes() != name) {
-            self.last = self.place(&String::from_utf8_lossy(name));
+            self.last = self.place(short_name(&String::from_utf8_lossy(name)), names);
         }
         if let Some((_, counts)) = self.counts.get_mut(self.last) {
             counts.add(level);
         }
     }
 
-    fn place(&mut self, name: &str) -> usize {
+    fn place(&mut self, name: &str, names: &Names) -> usize {
         if let Some(place) = self.places.get(name) {
             return *place;
         }
-        let name = if self.places.len() < MAX_SERVICES { name } else { "…" };
+        let name = if names.admits(name) { name } else { OTHERS };
         let next = self.counts.len();
         let place = *self.places.entry(name.to_owned()).or_insert(next);
         if place == next {

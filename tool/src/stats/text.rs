@@ -103,7 +103,7 @@ impl Answer {
         if self.losses.is_empty() {
             return Ok(());
         }
-        let total: u64 = self.losses.iter().map(|(_, _, lines)| lines).sum();
+        let total = self.losses.iter().fold(0_u64, |total, (_, _, lines)| total.saturating_add(*lines));
         writeln!(output, "\nlost, as reported in the logs: {} lines", grouped(total))?;
         let rows: Vec<_> = self
             .losses

@@ -102,9 +102,10 @@ impl Timeline {
         ends.zip(all.counts.keys().skip(1)).map(gap).collect()
     }
 
-    /// Returns the counts in at most `most` steps, from the first to the last one, those without lines too.
+    /// Returns the counts in at most `most` steps, from the first to the last one, those without lines too; in more of them
+    /// only if the longest ones are more.
     ///
-    /// `step`: how long a step has to be, in seconds; at least what the counts allow.
+    /// `step`: how long a step has to be at least, in seconds.
     pub(crate) fn steps(&self, most: usize, step: Option<i64>) -> (i64, Vec<Step>) {
         let mut all = self.clone();
         all.flush();
@@ -116,7 +117,7 @@ impl Timeline {
         let is_fine = |all: &Self| {
             let (first, last) = span(all);
             let count = (i128::from(last) - i128::from(first)) / i128::from(all.seconds()) + 1;
-            step.map_or(count <= most as i128, |step| all.seconds() >= step)
+            count <= most as i128 && step.is_none_or(|step| all.seconds() >= step)
         };
         while !is_fine(&all) && all.step + 1 < STEPS.len() {
             all.lengthen(all.step + 1);
@@ -128,7 +129,8 @@ impl Timeline {
         }
         let starts = (0..).map_while(|number: i64| first.checked_add(number.checked_mul(seconds)?));
         let at = |second| Step { second, counts: all.counts.get(&second).copied().unwrap_or_default() };
-        (seconds, starts.take_while(|second| *second <= last).take(most).map(at).collect())
+        // The longest steps are few: all times have them.
+        (seconds, starts.take_while(|second| *second <= last).map(at).collect())
     }
 }
 
@@ -152,6 +154,16 @@ mod tests {
         assert_eq!(timeline.gaps(), [(101, 0), (102, 1)].map(|(from, seconds)| Gap { from, seconds }));
         assert_eq!(totals(&timeline, 100, Some(60)), (60, vec![(60, 4)]));
         assert_eq!(totals(&Timeline::default(), 9, None), (1, vec![]));
+    }
+
+    #[test]
+    fn no_line_is_missing_however_long_the_time_is() {
+        let mut timeline = Timeline::default();
+        [0, 1_795_169_738, -2_208_988_800, 1_795_342_538].into_iter().for_each(|second| timeline.add(second, None));
+        for (most, step) in [(1, None), (40, None), (40, Some(1)), (100_000, Some(1))] {
+            let (_, steps) = totals(&timeline, most, step);
+            assert_eq!(steps.iter().map(|(_, lines)| lines).sum::<u64>(), 4, "{most} {step:?}");
+        }
     }
 
     #[test]

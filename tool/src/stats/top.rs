@@ -5,12 +5,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 
 use super::distinct::fingerprint;
+use super::names::short_name;
 
 /// How many different texts a thread counts.
 const MAX_TEXTS: usize = if cfg!(test) { 1 << 10 } else { 16 << 10 };
-
-/// How much of a text is remembered, in bytes.
-const MAX_TEXT_BYTES: usize = 200;
 
 /// Counts texts. When there are too many different ones, those that occurred least are forgotten, and counts become lower
 /// bounds.
@@ -56,18 +54,16 @@ pub(crate) struct TopTexts {
 
 impl Top {
     pub(super) fn add(&mut self, text: &[u8]) {
-        self.add_count(fingerprint(text), 1, || shortened(text));
-    }
-
-    fn add_count(&mut self, key: u128, count: u64, text: impl FnOnce() -> Box<str>) {
+        let key = fingerprint(text);
         if let Some(known) = self.texts.get_mut(&key) {
-            known.count += count;
+            known.count += 1;
             return;
         }
         if self.texts.len() >= MAX_TEXTS {
             self.forget();
         }
-        self.texts.insert(key, Counted { text: text(), count });
+        let text = short_name(&String::from_utf8_lossy(text)).into();
+        self.texts.insert(key, Counted { text, count: 1 });
     }
 
     /// Forgets at least half of the texts.
@@ -100,16 +96,6 @@ impl Top {
         texts.truncate(most);
         TopTexts { texts, error }
     }
-}
-
-/// Returns the beginning of a text.
-fn shortened(text: &[u8]) -> Box<str> {
-    let text = String::from_utf8_lossy(text);
-    let mut end = text.len().min(MAX_TEXT_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().into()
 }
 
 #[cfg(test)]
