@@ -13,7 +13,7 @@ use super::signals::Arrived;
 use crate::report::Report;
 
 /// How long its output is read after its end if other processes keep it open.
-const DRAIN: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const NOT_FOUND: u8 = 127;
 const NOT_STARTED: u8 = 126;
@@ -49,7 +49,7 @@ impl Command {
         let signals = [Signal::INT, Signal::TERM, Signal::HUP];
         let signal = signals.into_iter().find(|signal| signal.as_raw() == arrived.signal);
         if let Some(signal) = signal.filter(|_| self.ended.is_none() && !arrived.is_from_terminal) {
-            // Its id is its own until it was waited for.
+            // No other process has its id before it was waited for.
             let _ = kill_process(Pid::from_child(&self.child), signal);
         }
     }
@@ -63,8 +63,8 @@ impl Command {
     }
 
     /// Returns whether its output is no longer read, whatever keeps it open.
-    pub(super) fn is_drained(&self, now: Instant) -> bool {
-        self.ended.is_some_and(|(_, ended)| now.saturating_duration_since(ended) >= DRAIN)
+    pub(super) fn is_waited_for_enough(&self, now: Instant) -> bool {
+        self.ended.is_some_and(|(_, ended)| now.saturating_duration_since(ended) >= PATIENCE)
     }
 
     /// Sets the exit status to that of the command, which has ended.

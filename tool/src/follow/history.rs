@@ -8,7 +8,6 @@ use super::places::Begin;
 use super::screen::Screen;
 use super::signals::Signals;
 use super::source::Source;
-use crate::entry::Parser;
 use crate::report::Report;
 
 /// How many lines are read between two looks for signals.
@@ -22,6 +21,10 @@ pub(super) fn print<W: Write>(
     signals: &mut Signals,
     report: &mut Report,
 ) -> io::Result<()> {
+    // What comes from now on is printed live.
+    if begin == Begin::Last(0) {
+        return Ok(());
+    }
     let mut next = BinaryHeap::new();
     let mut lines = vec![Vec::new(); sources.len()];
     let mut found = VecDeque::new();
@@ -51,11 +54,9 @@ pub(super) fn print<W: Write>(
             break;
         }
     }
-    let mut parsers: Vec<Parser> = sources.iter().map(|_| Parser::default()).collect();
     for (number, line) in &found {
-        if let Some(parser) = parsers.get_mut(*number) {
-            parser.read(line);
-            screen.take(&parser.entry(line))?;
+        if let Some(source) = sources.get_mut(*number) {
+            screen.take(&source.entry(line))?;
         }
     }
     screen.flush()

@@ -89,7 +89,9 @@ impl Live<'_> {
             let pipes_ended = self.sources.iter().all(|source| source.is_log() || source.is_ended());
             match has_ended {
                 Some(true) if pipes_ended && !is_busy => return Ok(()),
-                Some(true) if self.command.as_ref().is_some_and(|command| command.is_drained(Instant::now())) => {
+                Some(true)
+                    if self.command.as_ref().is_some_and(|command| command.is_waited_for_enough(Instant::now())) =>
+                {
                     report.note("other processes keep the output of the command open; it is no longer read");
                     self.close(report);
                     return Ok(());
@@ -142,7 +144,7 @@ impl Live<'_> {
 
     /// Ends the pipes of the command, and reads their last lines.
     fn close(&mut self, report: &mut Report) {
-        self.sources.iter_mut().for_each(Source::close);
+        self.sources.iter_mut().for_each(|source| source.close(report));
         while self.read(report) {}
     }
 

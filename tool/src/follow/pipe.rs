@@ -4,9 +4,13 @@ use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use spanline::read::Lines;
 
 const READ_BYTES: usize = 64 << 10;
+
+/// How much is read at most when it is closed: more than a pipe holds.
+const LAST_BYTES: usize = 2 << 20;
 
 /// Splits what is read into lines.
 pub(super) struct Pipe {
@@ -49,9 +53,27 @@ impl Pipe {
         self.is_ended
     }
 
-    /// Goes to the end: only what was read is returned.
-    pub(super) fn close(&mut self) {
+    /// Reads what is here, and then goes to the end.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn close(&mut self) -> Result<(), String> {
+        // Another process may write without end.
+        for _ in 0..LAST_BYTES / READ_BYTES {
+            if self.is_ended || !self.has_more() {
+                break;
+            }
+            self.read()?;
+        }
         self.is_ended = true;
+        Ok(())
+    }
+
+    /// Returns whether a read returns at once.
+    fn has_more(&self) -> bool {
+        let mut polled = [PollFd::new(&self.file, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut polled, Some(&now)), Ok(1..))
     }
 
     /// Reads the next line without its newline; false if none is here yet.

@@ -72,6 +72,9 @@ impl Places {
             return Vec::new();
         }
         self.looked = now;
+        let (directories, awaited) = self.awaited.drain(..).partition(|path| path.is_dir());
+        self.directories.extend::<Vec<_>>(directories);
+        self.awaited = awaited;
         // A directory that is missing may come back.
         let listed = self.directories.iter().filter_map(|directory| read::logs(directory).ok()).flatten();
         let mut logs: Vec<Log> = listed.collect();

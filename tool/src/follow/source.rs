@@ -114,10 +114,12 @@ impl Source {
         }
     }
 
-    /// Ends a pipe, whose last line may lack its newline.
-    pub(super) fn close(&mut self) {
-        if let Feed::Pipe(pipe) = &mut self.feed {
-            pipe.close();
+    /// Reads what is in a pipe, and ends it. Its last line may lack its newline.
+    pub(super) fn close(&mut self, report: &mut Report) {
+        if let Feed::Pipe(pipe) = &mut self.feed
+            && let Err(why) = pipe.close()
+        {
+            report.failure(&why);
         }
     }
 }

@@ -123,7 +123,7 @@ fn several_logs_are_merged_within_the_window() {
 fn logs_that_appear_in_a_directory_or_at_a_path_are_added() {
     let dir = Dir::new();
     fs::create_dir(dir.path().join("logs")).unwrap();
-    let running = follow(&dir, &["logs", "later/x.log", "--format", "pretty", "--color", "always"]);
+    let running = follow(&dir, &["logs", "later/x.log", "soon", "--format", "pretty", "--color", "always"]);
     running.until_noted("found no log in logs yet; waiting for one");
     running.until_noted("found no log at later/x.log yet; waiting for it");
     append(&dir.path().join("logs/a.log"), &line(1, "INFO", "alpha", "first"));
@@ -131,6 +131,9 @@ fn logs_that_appear_in_a_directory_or_at_a_path_are_added() {
     fs::create_dir(dir.path().join("later")).unwrap();
     append(&dir.path().join("later/x.log"), &line(2, "INFO", "beta", "second"));
     running.until_printed("second");
+    fs::create_dir(dir.path().join("soon")).unwrap();
+    append(&dir.path().join("soon/y.log"), &line(2, "INFO", "gamma", "in a directory"));
+    running.until_printed("in a directory");
     append(&dir.path().join("logs/a.log"), &line(3, "INFO", "alpha", "third"));
     append(&dir.path().join("logs/b.log"), &line(4, "INFO", "beta", "fourth"));
     running.until_printed("third");
@@ -267,4 +270,29 @@ fn hostile_lines_are_escaped() {
     let (stdout, _, status) = running.end();
     assert_eq!(status, 0);
     assert!(!stdout.contains(['\x1b', '\u{202e}', '\x07']) && stdout.contains("\\u{1b}[2J"), "{stdout}");
+}
+
+#[test]
+fn the_last_lines_are_read_as_the_file_is() {
+    let dir = Dir::new();
+    // The first line alone says that the others are pairs, too.
+    let pairs: String = (0..10).map(|order| format!("order={order} status=500\n")).collect();
+    dir.put("a.log", format!("level=info msg=start\n{pairs}"));
+    let running = follow(&dir, &["a.log", "-n", "5", "--where", "status = 500"]);
+    running.until_printed("order=9");
+    let (stdout, stderr, status) = running.interrupt();
+    assert_eq!((stdout.lines().count(), stderr.as_str(), status), (5, "", 0), "{stdout}");
+}
+
+#[test]
+fn a_torn_line_of_long_ago_does_not_end_the_last_lines() {
+    let dir = Dir::new();
+    dir.put("a.log.1", "{\"message\":\"torn");
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_169_738);
+    fs::File::options().append(true).open(dir.path().join("a.log.1")).unwrap().set_modified(old).unwrap();
+    dir.put("a.log", (0..30).map(|second| line(second, "INFO", "a", &format!("old {second}."))).collect::<String>());
+    let running = follow(&dir, &["a.log", "-n", "3"]);
+    running.until_printed("old 29.");
+    let (stdout, _, status) = running.interrupt();
+    assert_eq!((stdout.lines().count(), status), (3, 0), "{stdout}");
 }

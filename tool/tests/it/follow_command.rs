@@ -117,3 +117,24 @@ fn a_command_that_cannot_be_started_has_the_status_of_shells() {
     assert_eq!(run.status, 126);
     assert!(run.stderr.starts_with("spanline: start ./no-program: Permission denied"), "{}", run.stderr);
 }
+
+#[test]
+fn a_slow_reader_of_stdout_gets_all_that_the_command_has_written() {
+    let dir = Dir::new();
+    let mut command = dir.command(&["follow", "--window", "0s", "--", "seq", "20000"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    // The fault: for longer than the patience with other processes, nothing is read.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(2500) {
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut stdout, &mut text).unwrap();
+    let status = child.wait().unwrap();
+    assert!(
+        status.success() && text.lines().eq((1..=20_000).map(|number| number.to_string())),
+        "{}",
+        text.lines().count()
+    );
+}
