@@ -19,7 +19,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 /// Output, and the pager that shows it.
 pub(crate) struct Output {
-    /// The pager that starts with the first byte, and whether nobody has chosen it. Until then, the terminal is free, for example
+    /// The pager that starts with the first byte, and whether it is the default. Until then, the terminal is free, for example
     /// for a command that asks for a passphrase.
     next: Option<(String, bool)>,
     pager: Option<Child>,
@@ -106,7 +106,7 @@ impl Write for Output {
     }
 }
 
-/// Returns the pager's command, and whether nobody has chosen it.
+/// Returns the pager's command, and whether it is the default.
 fn choose(setting: Option<&str>) -> Option<(String, bool)> {
     if !io::stdout().is_terminal() || env::var_os("TERM").is_some_and(|term| term == "dumb") {
         return None;
@@ -135,7 +135,22 @@ fn start(command: &str) -> io::Result<(Child, ChildStdin)> {
         None => Err(io::Error::other("it has no stdin")),
     });
     is_alone.store(started.is_err(), Ordering::Relaxed);
+    if started.is_ok() {
+        stop_with_pager(&is_alone)?;
+    }
     started
+}
+
+/// Lets an interrupt end the tool once the pager has ended.
+#[cfg(unix)]
+fn stop_with_pager(is_alone: &Arc<AtomicBool>) -> io::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::clone(is_alone)).map(drop)
+}
+
+/// Interrupts end the tool here.
+#[cfg(not(unix))]
+fn stop_with_pager(_: &Arc<AtomicBool>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Lets an interrupt pass, as the pager gets the same one, unless the tool `is_alone`.

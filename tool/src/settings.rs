@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use clap::builder::ArgPredicate;
 use clap::{Arg, Command};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -108,6 +109,13 @@ impl Settings {
                     let takes =
                         |value: &&str| values(&arg).is_some_and(|values| values.iter().any(|known| known == value));
                     match default.filter(takes) {
+                        // Options of other formats choose theirs.
+                        Some(value) if is(&arg, "format") => arg
+                            .default_value_ifs([
+                                ("fields", ArgPredicate::IsPresent, Some("csv")),
+                                ("template", ArgPredicate::IsPresent, Some("template")),
+                            ])
+                            .default_value(value),
                         Some(value) => arg.default_value(value),
                         None => arg,
                     }

@@ -152,6 +152,7 @@ impl Given {
     /// Returns the id, also that of a line. Reports a line without one.
     fn id(self, report: &mut Report) -> Option<String> {
         let is_stdin = self.is_stdin();
+        let may_be_id = !is_stdin && matches!(self, Self::IdOrLine(_));
         let line = match self {
             Self::IdOrLine(id) if !is_stdin && !id.trim_start().starts_with('{') && !id.contains([' ', '=']) => {
                 return Some(id);
@@ -162,7 +163,12 @@ impl Given {
         let mut parser = Parser::default();
         let line = line.trim().as_bytes();
         parser.read(line);
-        let id = id_of(&parser.entry(line));
+        let entry = parser.entry(line);
+        // An id may have such characters, too.
+        if may_be_id && !entry.is_record() {
+            return Some(String::from_utf8_lossy(line).into_owned());
+        }
+        let id = id_of(&entry);
         if id.is_none() {
             let expected = "expected the id of a trace, a request or a span, or a line with one";
             report.misuse(&io::Error::other(format!("{expected}; found a line without an id")));

@@ -16,6 +16,8 @@ pub(super) struct StdinLines {
     reader: Option<BufReader<Reader>>,
     is_ended: bool,
     is_cut: bool,
+    /// Is reported behind the line that it cut short.
+    failure: Option<String>,
 }
 
 impl StdinLines {
@@ -36,6 +38,9 @@ impl StdinLines {
     pub(super) fn read(&mut self, line: &mut Vec<u8>) -> Result<bool, String> {
         line.clear();
         self.is_cut = false;
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         if self.is_ended {
             return Ok(false);
         }
@@ -56,12 +61,17 @@ impl StdinLines {
         if line.len() > MAX_LINE_BYTES {
             line.truncate(MAX_LINE_BYTES);
             self.is_cut = true;
-            self.is_ended = reader.skip_until(b'\n').is_err();
+            let skipped = reader.skip_until(b'\n');
+            self.is_ended = skipped.is_err();
+            self.failure = skipped.err().map(|error| error.to_string());
             return Ok(true);
         }
         match read {
             Err(error) if line.is_empty() => Err(error.to_string()),
-            _ => Ok(!line.is_empty()),
+            read => {
+                self.failure = read.err().map(|error| error.to_string());
+                Ok(!line.is_empty())
+            }
         }
     }
 }

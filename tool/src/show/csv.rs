@@ -28,7 +28,7 @@ fn put_cell(out: &mut String, number: usize, text: &str) {
         out.push(',');
     }
     let is_formula = text.starts_with(FORMULA) && Number::of(text.as_bytes()).is_none();
-    let has_mark = is_formula || text.chars().any(|char| matches!(char, '"' | ',') || controls(char));
+    let has_mark = is_formula || text.chars().any(|char| matches!(char, '"' | ',' | ';') || controls(char));
     if !has_mark {
         out.push_str(text);
         return;

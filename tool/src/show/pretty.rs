@@ -116,9 +116,9 @@ impl Pretty {
             let end = out.len();
             put_spaces(out, padding + 1);
             column += padding + 1;
-            let first = out.len();
             self.put_pairs(out, &view, &fields, column);
-            if out.len() == first {
+            // Without a pair, only the padding is there.
+            if out.get(end..).is_some_and(|behind| behind.iter().all(|byte| *byte == b' ')) {
                 out.truncate(end);
             }
         } else {

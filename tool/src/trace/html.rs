@@ -93,8 +93,11 @@ fn put_table(body: &mut Html, waterfall: &Waterfall<'_>, least: LineLevel) {
     let mut lines = 0;
     for row in &waterfall.rows {
         if let Kind::Event(event) = row.kind {
+            if least > LineLevel::Trace && event.level < Some(least) {
+                continue;
+            }
             lines += 1;
-            if lines > MAX_LINES || least > LineLevel::Trace && event.level < Some(least) {
+            if lines > MAX_LINES {
                 continue;
             }
         }

@@ -4,7 +4,7 @@ use crate::entry::{Entry, Number, Part, Value};
 use crate::loggers::LineLevel;
 
 /// Longer ids, names and messages are cut.
-const MAX_ID_BYTES: usize = 64;
+pub(super) const MAX_ID_BYTES: usize = 64;
 const MAX_NAME_BYTES: usize = 128;
 const MAX_MESSAGE_BYTES: usize = 300;
 

@@ -28,7 +28,6 @@ mod span;
 mod store;
 mod summary;
 mod text;
-
 mod tree;
 mod units;
 mod wanted;

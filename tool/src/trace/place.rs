@@ -30,6 +30,7 @@ pub(super) fn place(tree: &mut Tree) {
 /// Returns the shortest span of another service that contains one in time.
 fn innermost(tree: &Tree, number: usize) -> Option<usize> {
     let (span, inner) = (tree.span(number)?, tree.extent(number)?);
+    let inside = inside(tree, number);
     let called: Vec<_> = tree.children_of(number).iter().map(|child| tree.service(*child)).collect();
     let contains = |other: &&usize| {
         let is_around = tree.extent(**other).is_some_and(|outer| outer.start <= inner.start && outer.end >= inner.end);
@@ -37,14 +38,22 @@ fn innermost(tree: &Tree, number: usize) -> Option<usize> {
         is_around
             && tree.span(**other).is_some_and(is_candidate)
             && !called.contains(&tree.service(**other))
-            && !is_inside(tree, **other, number)
+            && !inside.get(**other).is_some_and(|is| *is)
     };
     // Of equal ones, the innermost comes last.
     let nanos = |number: &&usize| tree.extent(**number).map(|extent| extent.nanos());
     tree.order.iter().rev().filter(contains).min_by_key(nanos).copied()
 }
 
-/// Returns whether a span is inside another, or is the same.
-fn is_inside(tree: &Tree, number: usize, other: usize) -> bool {
-    std::iter::successors(Some(number), |number| tree.parent(*number)).any(|around| around == other)
+/// Returns for each span whether it is inside another one, or is it.
+fn inside(tree: &Tree, number: usize) -> Vec<bool> {
+    let mut inside = vec![false; tree.parents.len()];
+    let mut next = vec![number];
+    while let Some(number) = next.pop() {
+        if let Some(is @ false) = inside.get_mut(number) {
+            *is = true;
+            next.extend_from_slice(tree.children_of(number));
+        }
+    }
+    inside
 }

@@ -167,7 +167,7 @@ fn push_inside<'t>(
             _ => timed.push((start(row.span), row)),
         }
     }
-    let is_chosen = |event: &&Event| event.level >= Some(choice.level);
+    let is_chosen = |event: &&Event| choice.level == LineLevel::Trace || event.level >= Some(choice.level);
     for event in span.events.iter().filter(is_chosen) {
         timed.push((event.time.unwrap_or(i64::MIN), Row { depth, span: number, kind: Kind::Event(event) }));
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::line::{Ids, hex};
+use super::line::{Ids, MAX_ID_BYTES, hex};
+use crate::stats::start;
 
 /// More traces of one request, and more requests of one trace, are not searched for.
 const MAX_IDS: usize = 1000;
@@ -30,7 +31,7 @@ pub(super) struct Wanted {
 impl Wanted {
     pub(super) fn new(id: &str) -> Self {
         Self {
-            id: id.to_owned(),
+            id: start(id, MAX_ID_BYTES).to_owned(),
             hex: hex(id),
             text: text_of(id),
             traces: BTreeSet::new(),

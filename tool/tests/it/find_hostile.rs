@@ -168,3 +168,14 @@ fn a_full_disk_is_a_failure() {
         (1, "spanline: write to stdout: No space left on device (os error 28)\n")
     );
 }
+
+#[test]
+fn compressed_stdin_that_is_cut_off_is_reported() {
+    let dir = Dir::new();
+    let zipped = gzip(&garbage(20_000).repeat(2));
+    dir.put("x.gz", &zipped[..zipped.len() / 2]);
+    let stdin = std::fs::File::open(dir.path().join("x.gz")).unwrap();
+    let run = done(dir.command(&["find", "--count"]).stdin(stdin).output().unwrap());
+    assert_eq!(run.status, 1);
+    assert!(run.stderr.contains("gzip"), "{}", run.stderr);
+}

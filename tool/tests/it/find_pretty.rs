@@ -135,6 +135,18 @@ mod on_a_terminal {
     }
 
     #[test]
+    fn a_field_is_printed_however_much_room_there_is() {
+        let dir = Dir::new();
+        let first = format!("{{\"level\":\"INFO\",\"message\":\"{}\"}}\n", "m".repeat(40));
+        let second =
+            |length| format!("{{\"level\":\"INFO\",\"message\":\"lost\",\"user\":\"v{}\"}}\n", "x".repeat(length));
+        dir.put("x.log", first + &(0..60).map(second).collect::<String>());
+        let mut command = dir.command(&["find", "x.log", "--color", "never", "--no-pager"]);
+        let shown = Terminal::new(60).run(command.env_remove("COLUMNS"));
+        assert_eq!(shown.matches("user=v").count(), 60, "{shown}");
+    }
+
+    #[test]
     fn what_is_wider_is_folded() {
         let expected = "\
 INFO  one two three four five six seven

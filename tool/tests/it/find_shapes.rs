@@ -33,6 +33,10 @@ next\u{1b}[2J",-5,-5,"'+1"
     let fields = "time, level,message,status,change,labels.user";
     assert_eq!(run(&["--format", "csv", "--fields", fields]), printed(expected));
     assert_eq!(run(&["--fields", fields]), printed(expected));
+    // Some spreadsheets separate cells by semicolons.
+    let template = Dir::new();
+    template.put("x.log", "{\"level\":\"INFO\",\"message\":\"x;=1\"}");
+    assert_eq!(template.run(&["find", "x.log", "--fields", "message"]).stdout, "message\n\"x;=1\"\n");
     // A name may need quotes, and a table has its header also without rows.
     let none = run(&["--fields", "\"a,\"\"b\",'-x'", "--level", "fatal"]);
     assert!(none.stderr.contains("column 5: expected a comma or the end, found '\"'"), "{}", none.stderr);

@@ -40,6 +40,16 @@ fn format_counts_on_a_terminal() {
 }
 
 #[test]
+fn options_of_other_formats_choose_theirs() {
+    let dir = dir("format = \"pretty\"\n");
+    for (option, value, expected) in [("--fields", "message", "message\nm\n"), ("--template", "<{message}>", "<m>\n")] {
+        let mut command = dir.command(&["find", "x.log", "--no-pager", option, value]);
+        command.env_remove("XDG_CONFIG_HOME").env_remove("SPANLINE_TOOL_CONFIG").env("HOME", dir.path().join("home"));
+        assert_eq!(Terminal::new(80).run(&mut command), expected);
+    }
+}
+
+#[test]
 fn variables_name_the_file() {
     let dir = dir("time = \"none\"\n");
     dir.put("xdg/spanline/tool.toml", "time = \"start\"\n");

@@ -331,3 +331,14 @@ fn a_parent_without_lines_is_placed_by_time() {
     let run = trace(&dir, &["a", "x.log"]);
     assert!(run.stdout.contains("span 8 (no lines, placed by time)") && run.stdout.contains("span 6 (no lines) "));
 }
+
+#[test]
+fn any_text_can_be_an_id() {
+    let dir = Dir::new();
+    let long = "x".repeat(80);
+    for id in ["cmVxLTE=", "two words", &long] {
+        dir.put("a.log", format!("{{\"timestamp\":\"2026-11-20T10:00:00Z\",\"level\":\"INFO\",\"message\":\"found it\",\"request_id\":\"{id}\"}}\n"));
+        let run = dir.run(&["trace", id, "a.log", "--ascii"]);
+        assert!(run.status == 0 && run.stdout.contains("1 line"), "{id}: {run:?}");
+    }
+}
