@@ -1,5 +1,7 @@
 //! What is found: the conditions of a command line.
 
+use std::path::PathBuf;
+
 use chrono::Local;
 use regex::bytes::Regex;
 use spanline::record::Timestamp;
@@ -17,6 +19,17 @@ pub(super) const LANGUAGE: &str = r#"The language of --where:
   time >= "today 14:00"                times as for --since
   Names: level, time, service, target, message, request_id, trace_id, and every field. A comparison with a field that a
   line lacks is false. Unusual names are put in quotes."#;
+
+/// Which lines of which logs count.
+#[derive(clap::Args)]
+pub(super) struct Selection {
+    /// A log, one file of it, a directory with logs in it, or `-` for stdin; without one: stdin if it is a pipe or a file,
+    /// else the working directory
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) conditions: Conditions,
+}
 
 /// What is found.
 #[derive(clap::Args)]

@@ -1,18 +1,17 @@
 //! `spanline doctor`: what is wrong with logs.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::conditions::{Conditions, expression};
+use super::conditions::{Selection, expression};
 use crate::doctor::{Examination, Finding, Settings, Site};
 use crate::escape::{escaped, escaped_json, escaped_text};
 use crate::inputs::inputs;
 use crate::loggers::time::NANOS;
 use crate::query::{Expression, span};
 use crate::report::Report;
-use crate::scan::{Input, Progress, scan};
+use crate::scan::{Input, scan};
 
 const EXIT_STATUS: &str = "\
 Exit status:
@@ -28,12 +27,8 @@ Exit status:
 #[derive(clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(crate) struct Args {
-    /// A log, one file of it, a directory with logs in it, or `-` for stdin; without one: stdin if it is a pipe or a file,
-    /// else the working directory
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
     #[command(flatten)]
-    conditions: Conditions,
+    selection: Selection,
     #[command(flatten)]
     shape: Shape,
 }
@@ -58,13 +53,12 @@ const END: &str =
     "has latency_us or has duration_us or has status or has elapsed_ms or message ~ '(?i)(finished|completed)'";
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { paths, conditions, shape } = args;
+    let Args { selection: Selection { paths, conditions }, shape } = args;
     let settings = Settings::new(conditions.filter(), shape.end, shape.gap.div_euclid(NANOS).max(1));
     let inputs = inputs(&paths, report);
     let names: Vec<String> = inputs.iter().map(name).collect();
     let name = |input: usize| names.get(input).cloned().unwrap_or_default();
-    let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
-    let scanned = scan(inputs, || Examination::new(&settings), &mut progress, report);
+    let scanned = scan(inputs, || Examination::new(&settings), report);
     let (findings, sites) = Examination::findings(scanned.visitors, &settings);
     if shape.json {
         let all: Vec<Value> = findings.iter().map(|finding| finding.json(name)).collect();

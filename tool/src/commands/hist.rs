@@ -1,17 +1,16 @@
 //! `spanline hist`: lines over time, by level.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::conditions::Conditions;
+use super::conditions::Selection;
 use crate::entry::Entry;
 use crate::inputs::inputs;
 use crate::loggers::time::NANOS;
 use crate::query::{Filter, span};
 use crate::report::Report;
-use crate::scan::{Input, Place, Progress, Visit, scan};
+use crate::scan::{Place, Visit, scan};
 use crate::show::ColorChoice;
 use crate::stats::{Timeline, steps_json, write_bars};
 
@@ -28,12 +27,8 @@ Exit status:
 #[derive(clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(crate) struct Args {
-    /// A log, one file of it, a directory with logs in it, or `-` for stdin; without one: stdin if it is a pipe or a file,
-    /// else the working directory
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
     #[command(flatten)]
-    conditions: Conditions,
+    selection: Selection,
     #[command(flatten)]
     shape: Shape,
 }
@@ -60,13 +55,12 @@ struct Shape {
 const MAX_ROWS: usize = 100_000;
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { paths, conditions, shape } = args;
+    let Args { selection: Selection { paths, conditions }, shape } = args;
     let filter = conditions.filter();
     let inputs = inputs(&paths, report);
-    let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
     let new = || Counts { filter: &filter, timeline: Timeline::default(), without_time: 0 };
     let (mut timeline, mut without_time) = (Timeline::default(), 0);
-    for counts in scan(inputs, new, &mut progress, report).visitors {
+    for counts in scan(inputs, new, report).visitors {
         timeline.merge(counts.timeline);
         without_time += counts.without_time;
     }

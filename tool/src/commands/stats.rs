@@ -1,19 +1,18 @@
 //! `spanline stats`: what the lines of logs say together.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use spanline::record::Timestamp;
 
-use super::conditions::Conditions;
+use super::conditions::{Conditions, Selection};
 use crate::entry::Parser;
 use crate::inputs::inputs;
 use crate::loggers::time::NANOS;
 use crate::report::Report;
-use crate::scan::{Input, Progress, Totals, scan};
+use crate::scan::{Totals, scan};
 use crate::show::{ColorChoice, Printer, Style, value_of};
 use crate::stats::{
     Answer, Disk, MAX_SERVICES, Measure, Names, Questions, Stats, Window, grouped, span_text, time_text,
@@ -37,12 +36,8 @@ Exit status:
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// A log, one file of it, a directory with logs in it, or `-` for stdin; without one: stdin if it is a pipe or a file,
-    /// else the working directory
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
     #[command(flatten)]
-    conditions: Conditions,
+    selection: Selection,
     #[command(flatten)]
     shape: Shape,
 }
@@ -82,12 +77,11 @@ struct Shape {
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let begun = Instant::now();
-    let Args { paths, conditions, shape } = args;
+    let Args { selection: Selection { paths, conditions }, shape } = args;
     let questions = shape.questions(conditions);
     let inputs = inputs(&paths, report);
     let files = inputs.len() as u64;
-    let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
-    let scanned = scan(inputs, || Stats::new(&questions), &mut progress, report);
+    let scanned = scan(inputs, || Stats::new(&questions), report);
     let read = begun.elapsed();
     let merged = Stats::merge(&questions, scanned.visitors);
     let Some(answer) = report.check(merged) else { return Ok(()) };

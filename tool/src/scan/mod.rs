@@ -17,5 +17,4 @@ mod progress;
 mod threads;
 
 pub(crate) use pieces::Input;
-pub(crate) use progress::Progress;
 pub(crate) use threads::{Place, Totals, Visit, scan};

@@ -27,7 +27,7 @@ pub(crate) enum Input {
 
 impl Input {
     /// Returns how much of the disk it takes, in bytes; 0 for stdin.
-    pub(crate) fn stored_bytes(&self) -> u64 {
+    pub(super) fn stored_bytes(&self) -> u64 {
         match self {
             Self::Segment(segment) => segment.bytes(),
             Self::Stdin(_) => 0,

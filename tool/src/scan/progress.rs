@@ -10,7 +10,7 @@ const DELAY: Duration = Duration::from_millis(500);
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Shows a bar on stderr while a pass takes long, if stderr is a terminal.
-pub(crate) struct Progress {
+pub(super) struct Progress {
     begun: Instant,
     total: u64,
     done: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// `total`: how many bytes there are to read; 0 if it is not known.
-    pub(crate) fn new(total: u64) -> Self {
+    pub(super) fn new(total: u64) -> Self {
         Self { begun: Instant::now(), total, done: 0, is_terminal: Report::is_terminal(), shown_at: None }
     }
 

@@ -45,13 +45,9 @@ pub(crate) struct Scanned<V> {
 }
 
 /// Reads all lines of the inputs, and passes each to one of the visitors. Reports what cannot be read.
-pub(crate) fn scan<V: Visit>(
-    inputs: Vec<Input>,
-    new: impl Fn() -> V,
-    progress: &mut Progress,
-    report: &mut Report,
-) -> Scanned<V> {
+pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &mut Report) -> Scanned<V> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS);
+    let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
     let pieces = Pieces::new(inputs);
     let (sender, done) = channel();
     let workers = thread::scope(|scope| {
