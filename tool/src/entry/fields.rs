@@ -23,14 +23,12 @@ impl<'e> Entry<'e> {
         taken.extend(view.time.map(|_| "time").into_iter().chain(view.level.map(|_| "level")));
         taken.extend(Part::ALL.into_iter().filter(|part| view.text(*part).is_some()).map(Part::name));
         let mut fields = Unique::new(taken);
-        for (number, member) in self.members.iter().enumerate() {
-            let key = match member.key(self.line) {
-                key if used.contains(&(number, "")) || self.is_redundant(key, member.value(self.line), view) => {
-                    continue;
-                }
+        for number in 0..self.members.count() {
+            let Some(value) = self.members.value(number, self.line) else { continue };
+            let key = match self.members.key(number, self.line) {
+                key if used.contains(&(number, "")) || self.is_redundant(key, value, view) => continue,
                 key => lossy(key),
             };
-            let value = member.value(self.line);
             let object = self.dialect.objects.iter().find(|object| is_same(object.key.as_bytes(), key.as_bytes()));
             // An empty one would vanish.
             let Some(object) = object.filter(|_| value.members().next().is_some()) else {

@@ -10,12 +10,12 @@ use std::ops::Range;
 
 use super::member::{Key, Member};
 use super::roles::Roles;
-use super::value::Shape;
+use super::value::{Shape, Value};
 use super::walk::{Json, Kind};
 use crate::loggers::{Dialect, UNKNOWN};
 
 /// More places in layouts are not learned. Programs have thousands of call sites at most.
-const MAX_NODES: usize = 8192;
+const MAX_NODES: u16 = 8192;
 
 /// More keys in one place are not learned: they are values, such as ids.
 const MAX_NEXT: usize = 24;
@@ -30,16 +30,64 @@ pub(super) struct Layouts {
     nodes: Vec<Node>,
 }
 
+/// A member of a line with a known layout.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    /// The number of the node that has the key.
+    node: u16,
+    kind: Kind,
+    start: u32,
+    end: u32,
+}
+
+impl Placed {
+    #[inline]
+    pub(super) fn value<'e>(&self, line: &'e [u8]) -> Value<'e> {
+        let bytes = line.get(self.start as usize..self.end as usize).unwrap_or_default();
+        Value::new(Shape::Json(self.kind), bytes)
+    }
+}
+
 /// What comes before a value.
 #[derive(Debug, Default)]
 struct Node {
     /// The bytes between the value before and this one, such as `,"level":`.
-    literal: Box<[u8]>,
+    literal: Literal,
     /// Where the key is in them.
     key: Range<usize>,
     /// What may come behind the value, the longest literals first.
-    next: Vec<usize>,
+    next: Vec<u16>,
     ends: Vec<End>,
+}
+
+/// Bytes that lines begin with. The first of them are compared as one number.
+#[derive(Debug, Default)]
+struct Literal {
+    bytes: Box<[u8]>,
+    head: u128,
+    /// The bits of `head` that count.
+    mask: u128,
+}
+
+/// How many bytes of a literal are one number.
+const HEAD: usize = size_of::<u128>();
+
+impl Literal {
+    fn new(bytes: &[u8]) -> Self {
+        let mut head = [0; HEAD];
+        let mut mask = [0; HEAD];
+        head.iter_mut().zip(&mut mask).zip(bytes).for_each(|((head, mask), byte)| (*head, *mask) = (*byte, u8::MAX));
+        Self { bytes: bytes.into(), head: u128::from_ne_bytes(head), mask: u128::from_ne_bytes(mask) }
+    }
+
+    #[inline]
+    fn begins(&self, line: &[u8]) -> bool {
+        match line.first_chunk() {
+            Some(first) if u128::from_ne_bytes(*first) & self.mask != self.head => false,
+            Some(_) if self.bytes.len() <= HEAD => true,
+            _ => line.starts_with(&self.bytes),
+        }
+    }
 }
 
 /// The end of a line.
@@ -67,41 +115,49 @@ impl Default for Layouts {
 
 /// A layout: the number of its last node, that of its end there, and whether the level is a number.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout(usize, usize, bool);
+pub(super) struct Layout(u16, usize, bool);
 
 impl Layouts {
-    /// Reads the members of a line with a known layout. `None` for any other line; then `members` has some of them.
-    pub(super) fn read(&self, line: &[u8], members: &mut Vec<Member>) -> Option<Layout> {
+    /// Reads the members of a line with a known layout. `None` for any other line.
+    pub(super) fn read(&self, line: &[u8], members: &mut Vec<Placed>) -> Option<Layout> {
+        // So all places fit.
+        u32::try_from(line.len()).ok()?;
+        members.clear();
         let json = Json::new(line);
         let (mut number, mut node, mut at) = (0, self.nodes.first()?, 0);
         loop {
             let rest = line.get(at..)?;
-            let is_next = |next: &&usize| self.nodes.get(**next).is_some_and(|next| rest.starts_with(&next.literal));
-            let Some(next) = node.next.iter().find(is_next) else {
+            let next = |next: &u16| Some((*next, self.node(*next).filter(|next| next.literal.begins(rest))?));
+            let Some(next) = node.next.iter().find_map(next) else {
                 let end = node.ends.iter().position(|end| *end.literal == *rest)?;
-                return Some(Layout(number, end, self.has_number(members, node.ends.get(end)?)));
+                let level = node.ends.get(end)?.level.and_then(|level| members.get(level));
+                return Some(Layout(number, end, level.is_some_and(|level| level.kind == Kind::Number)));
             };
-            (number, node) = (*next, self.nodes.get(*next)?);
-            let key = at + node.key.start..at + node.key.end;
-            let start = at + node.literal.len();
+            (number, node) = next;
+            let start = at + node.literal.bytes.len();
             let (kind, end) = json.value_end(start)?;
-            members.push(Member { key: Key::Line(key), shape: Shape::Json(kind), value: start..end });
+            members.push(Placed { node: number, kind, start: start as u32, end: end as u32 });
             at = end;
         }
     }
 
-    fn has_number(&self, members: &[Member], end: &End) -> bool {
-        let level = end.level.and_then(|level| members.get(level));
-        level.is_some_and(|level| level.shape == Shape::Json(Kind::Number))
+    #[inline]
+    fn node(&self, number: u16) -> Option<&Node> {
+        self.nodes.get(usize::from(number))
+    }
+
+    /// Returns the key of a member.
+    pub(super) fn key(&self, member: &Placed) -> &[u8] {
+        self.node(member.node).and_then(|node| node.literal.bytes.get(node.key.clone())).unwrap_or_default()
     }
 
     /// Returns what a line of a layout is.
     pub(super) fn known(&self, Layout(node, end, has_number): Layout) -> Option<&Known> {
-        self.nodes.get(node)?.ends.get(end)?.known.get(usize::from(has_number))?.as_ref()
+        self.node(node)?.ends.get(end)?.known.get(usize::from(has_number))?.as_ref()
     }
 
-    /// Learns the layout of a line with these members. Returns it unless there are too many.
-    pub(super) fn learn(&mut self, line: &[u8], members: &[Member]) -> Option<Layout> {
+    /// Learns the layout of a line with these members. `None` if there are too many.
+    pub(super) fn learn(&mut self, line: &[u8], members: &[Member]) -> Option<()> {
         let (mut number, mut at) = (0, 0);
         for member in members {
             let Key::Line(key) = &member.key else { return None };
@@ -111,7 +167,7 @@ impl Layouts {
         }
         let place = |name: &str| members.iter().rposition(|member| member.key(line) == name.as_bytes());
         let literal = line.get(at..).filter(|literal| literal.len() <= MAX_LITERAL)?;
-        let node = self.nodes.get_mut(number)?;
+        let node = self.nodes.get_mut(usize::from(number))?;
         let end = match node.ends.iter().position(|end| *end.literal == *literal) {
             Some(end) => end,
             None if node.ends.len() < MAX_NEXT => {
@@ -126,25 +182,25 @@ impl Layouts {
         let known = node.ends.get_mut(end)?.known.get_mut(usize::from(has_number))?;
         let dialect = Dialect::find(first, has_number).map_or(&UNKNOWN, |(_, dialect)| dialect);
         *known = Some(Known { dialect, roles: Roles::new(dialect, place) });
-        Some(Layout(number, end, has_number))
+        Some(())
     }
 
     /// Returns the node behind another one with a literal.
-    fn next(&mut self, number: usize, literal: &[u8], key: Range<usize>) -> Option<usize> {
-        let next = self.nodes.get(number)?.next.clone();
-        let is_it = |next: &&usize| self.nodes.get(**next).is_some_and(|next| *next.literal == *literal);
+    fn next(&mut self, number: u16, literal: &[u8], key: Range<usize>) -> Option<u16> {
+        let next = self.node(number)?.next.clone();
+        let is_it = |next: &&u16| self.node(**next).is_some_and(|next| *next.literal.bytes == *literal);
         if let Some(next) = next.iter().find(is_it) {
             return Some(*next);
         }
-        if self.nodes.len() >= MAX_NODES || next.len() >= MAX_NEXT || literal.len() > MAX_LITERAL {
+        let new = u16::try_from(self.nodes.len()).ok().filter(|new| *new < MAX_NODES)?;
+        if next.len() >= MAX_NEXT || literal.len() > MAX_LITERAL {
             return None;
         }
         // One literal may begin with another one, which has less space at its end.
-        let length = |next: &usize| self.nodes.get(*next).map_or(0, |next| next.literal.len());
+        let length = |next: &u16| self.node(*next).map_or(0, |next| next.literal.bytes.len());
         let at = next.iter().position(|other| length(other) < literal.len()).unwrap_or(next.len());
-        let new = self.nodes.len();
-        self.nodes.push(Node { literal: literal.into(), key, ..Node::default() });
-        self.nodes.get_mut(number)?.next.insert(at, new);
+        self.nodes.push(Node { literal: Literal::new(literal), key, ..Node::default() });
+        self.nodes.get_mut(usize::from(number))?.next.insert(at, new);
         Some(new)
     }
 }

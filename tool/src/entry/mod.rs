@@ -15,6 +15,7 @@ mod fields;
 mod layouts;
 mod logfmt;
 mod member;
+mod members;
 mod number;
 mod otel;
 mod parser;

@@ -1,7 +1,8 @@
 //! Recognises the form of each line.
 
-use super::layouts::{Layout, Layouts};
+use super::layouts::{Layout, Layouts, Placed};
 use super::member::{Key, Member};
+use super::members::Members;
 use super::text_forms::{self, TEXT};
 use super::value::Shape;
 use super::view::Entry;
@@ -38,7 +39,10 @@ impl Form {
 /// read, if it is within [`SETTLES_WITHIN`](Self::SETTLES_WITHIN). So the parts of a file can be read at the same time.
 #[derive(Debug)]
 pub(crate) struct Parser {
+    /// Those of the last line, if it has no layout that was known before.
     members: Vec<Member>,
+    /// Those of the last line, if it has such a layout.
+    placed: Vec<Placed>,
     form: Form,
     dialect: &'static Dialect,
     /// The form of the first record; [`Form::Text`] until there is one.
@@ -56,6 +60,7 @@ impl Default for Parser {
     fn default() -> Self {
         Self {
             members: Vec::with_capacity(32),
+            placed: Vec::with_capacity(32),
             form: Form::Text,
             dialect: &TEXT,
             settled: Form::Text,
@@ -117,12 +122,15 @@ impl Parser {
 
     /// Returns what the line says that was read last. `line`: the same bytes.
     pub(crate) fn entry<'e>(&'e self, line: &'e [u8]) -> Entry<'e> {
-        let roles = self.layout.and_then(|layout| self.layouts.known(layout)).map(|known| &known.roles);
-        Entry { line, form: self.form, dialect: self.dialect, members: &self.members, roles, is_cut: self.is_cut }
+        let members = match self.layout.and_then(|layout| self.layouts.known(layout)) {
+            Some(known) => Members::Placed(&self.placed, &self.layouts, known),
+            None => Members::Read(&self.members),
+        };
+        Entry { line, form: self.form, dialect: self.dialect, members, is_cut: self.is_cut }
     }
 
     fn read_json(&mut self, line: &[u8], start: usize) -> Form {
-        self.layout = self.layouts.read(line, &mut self.members);
+        self.layout = self.layouts.read(line, &mut self.placed);
         if let Some(known) = self.layout.and_then(|layout| self.layouts.known(layout)) {
             self.dialect = known.dialect;
             return Form::Json;
@@ -141,19 +149,15 @@ impl Parser {
                 return Form::Broken;
             }
         }
-        self.layout = None;
         if let Some(dialect) = otel::read(line, &mut self.members) {
             self.dialect = dialect;
             return Form::Json;
         }
         let may_be_otlp = self.members.first().is_some_and(|first| otel::begins(first.key(line)));
         if !self.is_cut && !may_be_otlp {
-            self.layout = self.layouts.learn(line, &self.members);
+            self.layouts.learn(line, &self.members);
         }
-        self.dialect = match self.layout.and_then(|layout| self.layouts.known(layout)) {
-            Some(known) => known.dialect,
-            None => self.dialect_of(line),
-        };
+        self.dialect = self.dialect_of(line);
         Form::Json
     }
 

@@ -1,4 +1,4 @@
-//! Where a string may end: the bytes in it that are not themselves.
+//! The bytes of a string that are not themselves.
 
 /// How many bytes are looked at together.
 const BLOCK: usize = 16;
@@ -6,18 +6,40 @@ const BLOCK: usize = 16;
 /// Returns the place of the first quote, backslash or control character.
 #[inline]
 pub(super) fn special(bytes: &[u8]) -> Option<usize> {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    for (nth, block) in blocks.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((block, behind)) = rest.split_first_chunk() {
         let found = bits(block);
         if found != 0 {
-            return Some(nth * BLOCK + found.trailing_zeros() as usize);
+            return Some(bytes.len() - rest.len() + found.trailing_zeros() as usize);
         }
+        rest = behind;
     }
-    rest.iter().position(|byte| is_special(*byte)).map(|at| blocks.len() * BLOCK + at)
+    rest.iter().position(|byte| is_special(*byte)).map(|at| bytes.len() - rest.len() + at)
 }
 
 fn is_special(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..0x20)
+}
+
+/// Returns whether all bytes are printable ASCII, without quotes and backslashes.
+#[inline]
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some((block, behind)) = rest.split_first_chunk() {
+        if !is_plain_block(block) {
+            return false;
+        }
+        rest = behind;
+    }
+    match bytes.last_chunk() {
+        // The bytes of the last block that were looked at already do no harm.
+        Some(last) => is_plain_block(last),
+        None => rest.iter().fold(true, |is, byte| is & is_plain_byte(*byte)),
+    }
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
 
 /// Returns a bit for each byte, the first one lowest: whether it is special. With the vectors that each x86-64 has.
@@ -33,7 +55,31 @@ fn bits(block: &[u8; BLOCK]) -> u32 {
     move_mask_i8_m128i(bitor_m128i(marks, controls)) as u32
 }
 
+/// Returns whether a block is plain. With the vectors that each x86-64 has.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn is_plain_block(block: &[u8; BLOCK]) -> bool {
+    use safe_arch::{
+        bitandnot_m128i, bitor_m128i, cmp_eq_mask_i8_m128i, cmp_gt_mask_i8_m128i, m128i, move_mask_i8_m128i,
+    };
+
+    let all = |byte: u8| m128i::from([byte; BLOCK]);
+    let bytes = m128i::from(*block);
+    let marks = bitor_m128i(cmp_eq_mask_i8_m128i(bytes, all(b'"')), cmp_eq_mask_i8_m128i(bytes, all(b'\\')));
+    let others = bitor_m128i(marks, cmp_eq_mask_i8_m128i(bytes, all(0x7f)));
+    // Bytes above ASCII are negative.
+    let printable = cmp_gt_mask_i8_m128i(bytes, all(b' ' - 1));
+    move_mask_i8_m128i(bitandnot_m128i(others, printable)) == (1 << BLOCK) - 1
+}
+
 /// The same, a byte at a time, which compilers turn into vectors.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn is_plain_block(block: &[u8; BLOCK]) -> bool {
+    block.iter().fold(true, |is, byte| is & is_plain_byte(*byte))
+}
+
+/// Returns a bit for each byte, a byte at a time, which compilers turn into vectors.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 fn bits(block: &[u8; BLOCK]) -> u32 {
@@ -60,6 +106,20 @@ mod tests {
                 }
             }
             prop_assert_eq!(special(&bytes), bytes.iter().position(|byte| is_special(*byte)));
+        }
+
+        #[test]
+        fn plain_text_is_told_from_all_other(
+            text in "[ -~]{0,70}",
+            other in proptest::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        ) {
+            let mut bytes: Vec<u8> = text.into_bytes();
+            bytes.retain(|byte| is_plain_byte(*byte));
+            if let Some((at, byte)) = other.filter(|_| !bytes.is_empty()) {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            prop_assert_eq!(is_plain(&bytes), bytes.iter().all(|byte| is_plain_byte(*byte)));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::member::is_key;
 use super::number::Number;
+use super::special::is_plain;
 use super::walk::{Kind, Walk, items};
 use crate::loggers::string;
 
@@ -58,6 +59,7 @@ impl<'e> Value<'e> {
     }
 
     /// Returns whether it is a text.
+    #[inline]
     pub(crate) fn is_text(self) -> bool {
         match self.shape {
             Shape::Json(Kind::Text) | Shape::Plain | Shape::Parameter => true,
@@ -67,19 +69,28 @@ impl<'e> Value<'e> {
     }
 
     /// Returns whether it is a text without characters.
+    #[inline]
     pub(super) fn is_empty_text(self) -> bool {
         self.is_text() && self.bytes.len() <= if matches!(self.shape, Shape::Json(_)) { "\"\"".len() } else { 0 }
     }
 
     /// Returns a JSON text whose bytes are themselves: ASCII without escapes. Takes less time than [`text`](Self::text).
+    #[inline]
     pub(crate) fn plain_text(self) -> Option<&'e [u8]> {
+        self.json_text().filter(|inside| is_plain(inside))
+    }
+
+    /// Returns how JSON spells the text, without its quotes.
+    pub(crate) fn json_text(self) -> Option<&'e [u8]> {
         let [b'"', inside @ .., b'"'] = self.bytes else { return None };
-        let is_plain = self.shape == Shape::Json(Kind::Text) && inside.is_ascii() && !inside.contains(&b'\\');
-        is_plain.then_some(inside)
+        (self.shape == Shape::Json(Kind::Text)).then_some(inside)
     }
 
     /// Returns the text, if it is one.
     pub(crate) fn text(self) -> Option<Cow<'e, str>> {
+        if let Some(plain) = self.plain_text() {
+            return Some(lossy(plain));
+        }
         match self.shape {
             Shape::Json(Kind::Text) => Some(match lossy(self.bytes) {
                 Cow::Borrowed(json) => string(json),
@@ -92,16 +103,14 @@ impl<'e> Value<'e> {
         }
     }
 
-    /// Returns what [`shown`](Self::shown) returns, if that is printable ASCII that stands in the line as it is.
+    /// Returns what [`shown`](Self::shown) returns, if that is printable ASCII that stands in the line as it is, without
+    /// quotes.
     pub(crate) fn ascii(self) -> Option<&'e [u8]> {
         let shown = match self.shape {
             Shape::Json(Kind::Text) => self.bytes.get(1..self.bytes.len().checked_sub(1)?)?,
             _ => self.bytes,
         };
-        // Without a branch for each byte, which the compiler turns into a few instructions.
-        let is_other = |byte: &u8| !matches!(byte, b' '..=b'~') | (*byte == b'\\');
-        let has_other = shown.chunks(64).any(|bytes| bytes.iter().fold(false, |is, byte| is | is_other(byte)));
-        (!has_other).then_some(shown)
+        is_plain(shown).then_some(shown)
     }
 
     /// Returns the text, or what stands in the line for any other value.

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use chrono::Local;
 
-use super::member::{Member, is_same};
+use super::members::Members;
 use super::parser::Form;
-use super::roles::{Role, Roles, parts};
+use super::roles::{Role, parts};
 use super::value::{Shape, Value, lossy};
 use crate::loggers::{Dialect, LineLevel, time};
 
@@ -64,9 +64,7 @@ pub(crate) struct Entry<'e> {
     pub(super) line: &'e [u8],
     pub(super) form: Form,
     pub(super) dialect: &'static Dialect,
-    pub(super) members: &'e [Member],
-    /// What the members may be, if it is known for all lines of this layout.
-    pub(super) roles: Option<&'e Roles>,
+    pub(super) members: Members<'e>,
     pub(super) is_cut: bool,
 }
 
@@ -96,23 +94,19 @@ impl<'e> Entry<'e> {
 
     /// Returns the member with a key. The last of equal keys wins.
     pub(super) fn member(&self, key: &str) -> Option<Value<'e>> {
-        self.members
-            .iter()
-            .rfind(|member| is_same(member.key(self.line), key.as_bytes()))
-            .map(|member| member.value(self.line))
+        self.members.value(self.members.last(key, self.line)?, self.line)
     }
 
     /// Returns a key that the line has twice.
     pub(crate) fn repeated_key(&self) -> Option<Cow<'e, str>> {
-        let key = |member: &'e Member| member.key(self.line);
-        if self.members.len() <= FEW_MEMBERS {
-            let is_repeated = |(at, member): &(usize, &'e Member)| {
-                self.members.iter().take(*at).any(|before| before.key(self.line) == key(member))
-            };
-            return self.members.iter().enumerate().find(is_repeated).map(|(_, member)| lossy(key(member)));
+        let key = |number: usize| self.members.key(number, self.line);
+        let count = self.members.count();
+        if count <= FEW_MEMBERS {
+            let is_repeated = |number: &usize| (0..*number).any(|before| key(before) == key(*number));
+            return (0..count).find(is_repeated).map(|number| lossy(key(number)));
         }
-        let mut keys = HashSet::with_capacity(self.members.len());
-        self.members.iter().map(key).find(|key| !keys.insert(*key)).map(lossy)
+        let mut keys = HashSet::with_capacity(count);
+        (0..count).map(key).find(|key| !keys.insert(*key)).map(lossy)
     }
 
     /// Returns the time in nanoseconds since 1970.
@@ -150,6 +144,12 @@ impl<'e> Entry<'e> {
     /// Returns the text of a part as people and filters see it.
     pub(crate) fn text(&self, part: Part) -> Option<Cow<'e, str>> {
         self.part(part).map(|value| self.text_of(part, value))
+    }
+
+    /// Returns how JSON spells a part, if one spelling is the same text in all lines. Takes less time than the text.
+    pub(crate) fn spelling(&self, part: Part) -> Option<&'e [u8]> {
+        let is_one = part != Part::Trace || !self.dialect.has_decimal_ids;
+        self.part(part).filter(|_| is_one)?.json_text()
     }
 
     fn text_of(&self, part: Part, value: Value<'e>) -> Cow<'e, str> {
@@ -197,17 +197,16 @@ impl<'e> Entry<'e> {
     fn first<T>(&self, role: Role, read: impl Fn(Value<'e>) -> Option<T>) -> Option<(Place, T)> {
         let read = |place: Place| {
             let (number, inner) = place;
-            let value = self.members.get(number)?.value(self.line);
+            let value = self.members.value(number, self.line)?;
             let value = if inner.is_empty() { value } else { value.member(inner)? };
             Some((place, read(value)?))
         };
-        if let Some(roles) = self.roles {
+        if let Some(roles) = self.members.roles() {
             return roles.places(role).iter().copied().find_map(read);
         }
         role.keys(self.dialect).find_map(|key| {
             let (outer, inner) = parts(key);
-            let is_it = |member: &Member| is_same(member.key(self.line), outer.as_bytes());
-            read((self.members.iter().rposition(is_it)?, inner))
+            read((self.members.last(outer, self.line)?, inner))
         })
     }
 }

@@ -184,9 +184,10 @@ impl<'l> Json<'l> {
     }
 
     /// Returns what the value at `at` is, and where it ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value_end(&self, at: usize) -> Option<(Kind, usize)> {
         let (kind, end) = match self.byte(at)? {
+            b'"' => (Kind::Text, self.string_end(at + 1)),
             b'{' => (Kind::Object, self.nested_end(at)),
             b'[' => (Kind::Array, self.nested_end(at)),
             _ => return self.scalar_end(at),
@@ -228,9 +229,11 @@ impl<'l> Json<'l> {
 
     /// Returns where the digits end, of which there is at least one.
     fn digits_end(&self, at: usize) -> Option<usize> {
-        let rest = self.bytes.get(at..)?;
-        let digits = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
-        (digits > 0).then_some(at + digits)
+        let mut end = at;
+        while self.byte(end).is_some_and(|byte| byte.is_ascii_digit()) {
+            end += 1;
+        }
+        (end > at).then_some(end)
     }
 
     /// Returns where the object or array ends that begins at `at`.

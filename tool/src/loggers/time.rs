@@ -40,40 +40,50 @@ pub(crate) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
 pub(crate) fn usual(text: &[u8]) -> Option<i64> {
     let [date_and_time @ .., b'Z'] = text else { return None };
     let (second, part) = date_and_time.split_first_chunk::<19>()?;
-    let [_, _, _, _, b'-', _, _, b'-', _, _, b'T', _, _, b':', _, _, b':', _, _] = second else { return None };
-    let number = |at: usize, count: usize| {
-        let mut digits = second.get(at..at + count)?.iter();
-        digits.try_fold(0_i64, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
-    };
-    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
-    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    let [y, e, a, r, b'-', m, o, b'-', d, n, b'T', time @ ..] = *second else { return None };
+    let [h, i, b':', k, l, b':', s, c] = time else { return None };
+    let [century, year_of_century, month, day, hour, minute, second] =
+        pairs([[y, e], [a, r], [m, o], [d, n], [h, i], [k, l], [s, c]])?;
+    let year = century * 100 + year_of_century;
     // Each month has 28 days. The times that nanoseconds hold end in the year 2262.
     let is_sure = (1970..2262).contains(&year) && (1..=12).contains(&month) && (1..=28).contains(&day);
     if !is_sure || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let nanos = match part {
+    let nanos = match *part {
         [] => 0,
-        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
+        [b'.', a, b, c, d, e, f] => {
+            let [a, b, c] = pairs([[a, b], [c, d], [e, f]])?;
+            ((a * 100 + b) * 100 + c) * 1_000
+        }
+        [b'.', ref digits @ ..] if (1..=9).contains(&digits.len()) => {
             let zeros = 9 - digits.len() as u32;
-            let add = |number: i64, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0'));
-            digits.iter().try_fold(0, add)? * 10_i64.pow(zeros)
+            let add = |number: u32, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'));
+            digits.iter().try_fold(0, add)? * 10_u32.pow(zeros)
         }
         _ => return None,
     };
-    Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * NANOS + nanos)
+    let second_of_day = (hour * 60 + minute) * 60 + second;
+    Some((i64::from(days(year, month, day)) * 86_400 + i64::from(second_of_day)) * NANOS + i64::from(nanos))
 }
 
-/// Returns the days since 1970.
+/// Reads numbers of two digits.
+#[inline(always)]
+fn pairs<const N: usize>(digits: [[u8; 2]; N]) -> Option<[u32; N]> {
+    let digit = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
+    let are_digits = digits.as_flattened().iter().fold(true, |are, byte| are & (digit(*byte) <= 9));
+    are_digits.then(|| digits.map(|[tens, ones]| digit(tens) * 10 + digit(ones)))
+}
+
+/// Returns the days from 1970 to a day in that year or later.
 ///
-/// Source: Howard Hinnant, *chrono-Compatible Low-Level Date Algorithms*, `days_from_civil`.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+/// Source: Howard Hinnant, *chrono-Compatible Low-Level Date Algorithms*, `days_from_civil`, without the years before 0.
+#[inline]
+fn days(year: u32, month: u32, day: u32) -> u32 {
     // The year begins in March, so that the leap day is its last one.
-    let year = year - i64::from(month <= 2);
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468
 }
 
 /// Returns the seconds since 1970 of a local time. In the hour that does not exist, the clock was not changed yet.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use super::lately::Lately;
 use super::runs::{Disk, Merge, Runs};
 
 /// How many ids a thread holds in memory: 16 bytes each.
@@ -28,8 +29,8 @@ pub(super) struct Distinct {
     runs: Runs,
     disk: Arc<Disk>,
     halvings: u32,
-    /// The last id, which most often is the next one, too.
-    last: u128,
+    /// The spellings of ids that came lately, and the last second of each that was added.
+    lately: Lately<u32>,
 }
 
 /// How many there are.
@@ -44,16 +45,28 @@ pub(crate) struct Distinctness {
 
 impl Distinct {
     pub(super) fn new(disk: Arc<Disk>) -> Self {
-        Self { numbers: Vec::new(), runs: Runs::default(), disk, halvings: 0, last: 0 }
+        Self { numbers: Vec::new(), runs: Runs::default(), disk, halvings: 0, lately: Lately::default() }
+    }
+
+    /// Returns whether an id with this spelling is known to be seen in a second since 1970 or later.
+    pub(super) fn knows(&mut self, spelling: &[u8], second: u32) -> bool {
+        self.lately.get(spelling).is_some_and(|last| second <= *last)
+    }
+
+    /// Remembers that an id with this spelling was added, and the second in which it was seen.
+    pub(super) fn know(&mut self, spelling: &[u8], second: u32) {
+        match self.lately.get(spelling) {
+            Some(last) => *last = second.max(*last),
+            None => drop(self.lately.put(spelling, second)),
+        }
     }
 
     /// Adds an id that was seen in a second since 1970.
     pub(super) fn add(&mut self, id: &[u8], second: u32) {
         let number = fingerprint(id) & !(u128::from(u32::MAX)) | u128::from(second);
-        if number == self.last || !self.is_kept(number) {
+        if !self.is_kept(number) {
             return;
         }
-        self.last = number;
         self.numbers.push(number);
         if self.numbers.len() >= IN_MEMORY {
             self.make_room();

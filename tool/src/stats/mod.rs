@@ -12,6 +12,7 @@ mod answer;
 mod bars;
 mod distinct;
 mod json;
+mod lately;
 mod level_counts;
 mod losses;
 mod names;

@@ -133,23 +133,33 @@ impl Visit for Stats<'_> {
                 self.recent.add(time, place, entry.line(), entry.is_cut());
             }
         }
-        if let Some(trace) = entry.text(Part::Trace) {
-            let second = second.and_then(|second| u32::try_from(second).ok()).unwrap_or(0);
-            let is_upper = |byte: u8| byte.is_ascii_uppercase();
-            let trace = if trace.bytes().any(is_upper) { trace.to_ascii_lowercase().into() } else { trace };
-            self.traces.add(trace.as_bytes(), second);
-        }
+        self.add_trace(entry, second.and_then(|second| u32::try_from(second).ok()).unwrap_or(0));
         if let Some(message) = entry.part(Part::Message) {
-            self.messages.add(&bytes(Some(message)));
+            self.messages.add(message);
         }
         if let Some(target) = entry.part(Part::Target) {
-            let target = bytes(Some(target));
-            self.targets.add(&target);
-            if *target == *b"spanline" {
+            self.targets.add(target);
+            if *bytes(Some(target)) == *b"spanline" {
                 self.losses.add(entry);
             }
         }
         self.measures.iter_mut().for_each(|values| values.add(entry));
+    }
+}
+
+impl Stats<'_> {
+    fn add_trace(&mut self, entry: &Entry<'_>, second: u32) {
+        let spelling = entry.spelling(Part::Trace);
+        if spelling.is_some_and(|spelling| self.traces.knows(spelling, second)) {
+            return;
+        }
+        let Some(trace) = entry.text(Part::Trace) else { return };
+        let is_upper = |byte: u8| byte.is_ascii_uppercase();
+        let trace = if trace.bytes().any(is_upper) { trace.to_ascii_lowercase().into() } else { trace };
+        self.traces.add(trace.as_bytes(), second);
+        if let Some(spelling) = spelling {
+            self.traces.know(spelling, second);
+        }
     }
 }
 
