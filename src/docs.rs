@@ -1,6 +1,6 @@
 //! Guides: pages that are longer than a doc comment. This module has no code.
 //!
-//! Start with [`getting_started`], or with the short answers in [`faq`].
+//! [`index`] is the table of contents, by question. Start with [`getting_started`], or with the short answers in [`faq`].
 
 // A page is a file in `docs/`, a line in `pages!` below, and a line in `docs_links.md`. The pages link each other as
 // `[outputs][outputs]`. On docs.rs the definitions in `docs_links.md` come first and win; elsewhere those at a page's end do.
@@ -31,12 +31,15 @@ pages! {
     frameworks = "frameworks.md";
     getting_started = "getting-started.md";
     http_sinks = "http-sinks.md";
+    index = "index.md";
     lines = "lines.md";
     loss = "loss.md";
+    migration = "migration.md";
     monitoring = "monitoring.md";
     outputs = "outputs.md";
     performance = "performance.md";
     promises = "promises.md";
+    recipes = "recipes.md";
     schemas = "schemas.md";
     sealed = "sealed.md";
     sealed_format = "sealed-format.md";

@@ -230,7 +230,8 @@ fn prose_has_no_riddles() {
     let scripts =
         ["check-endings", "check-light", "docs", "features", "lib.sh", "long", "minimal-versions", "miri", "run"]
             .map(|name| format!(".ci/{name}"));
-    let single = ["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "Cargo.toml", "fuzz/run"];
+    let single =
+        ["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "Cargo.toml", "fuzz/run"];
     let single = single.into_iter().map(str::to_owned).chain(scripts).filter(|path| root().join(path).exists());
     let single = single.map(|path| File { text: read(&path), path });
     let mut wrong = Vec::new();
@@ -309,16 +310,18 @@ fn the_tests_have_the_features_of_the_library() {
     }
 }
 
-/// Each page of docs/ has a line in src/docs.rs and in src/docs_links.md, and every link leads to a page.
+/// Each page of docs/ has a line in src/docs.rs and in src/docs_links.md, and is in the table of contents. Every link leads
+/// to a page.
 #[test]
 fn every_page_is_on_docs_rs_and_every_link_leads_to_a_page() {
-    let (module, links) = (read("src/docs.rs"), read("src/docs_links.md"));
+    let (module, links, index) = (read("src/docs.rs"), read("src/docs_links.md"), read("docs/index.md"));
     let mut pages = files("docs", &["md"]);
     for page in &pages {
         let file = page.path.trim_start_matches("docs/");
         let name = file.trim_end_matches(".md").replace('-', "_");
         assert!(module.contains(&format!("{name} = \"{file}\";")), "{file} is not in src/docs.rs");
         assert!(links.contains(&format!("[{name}]: crate::docs::{name}\n")), "{name} is not in src/docs_links.md");
+        assert!(file == "index.md" || index.contains(&format!("][{name}]")), "{file} is not in docs/index.md");
     }
     pages.push(File { path: "README.md".to_owned(), text: read("README.md") });
     for File { path, text } in &pages {

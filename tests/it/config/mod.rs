@@ -4,6 +4,7 @@ mod explain;
 mod keys;
 mod mistakes;
 mod model;
+mod pages;
 mod precedence;
 mod reload;
 mod reload_load;
