@@ -1,14 +1,14 @@
-//! A bare walk over the members of each line of files: the least that reading JSON takes. `tool/benches/compare` compares
+//! A bare walk over the members of each line of files: the least that reading JSON takes. `tool/benches/compare/run` compares
 //! `spanline stats` with it.
 //!
-//! `cargo bench -p spanline-cli --bench walk -- FILE…` prints the numbers of lines, of members and of lines that are no whole
+//! `walk FILE…` prints the numbers of lines, of members and of lines that are no whole
 //! object.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
-#[path = "../src/entry/special.rs"]
+#[path = "../../../src/entry/special.rs"]
 mod special;
-#[path = "../src/entry/walk.rs"]
+#[path = "../../../src/entry/walk.rs"]
 mod walk;
 
 use std::fs::File;
@@ -21,7 +21,7 @@ use std::thread;
 const PIECE_BYTES: u64 = 4 << 20;
 
 fn main() {
-    let files: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    let files: Vec<String> = std::env::args().skip(1).collect();
     let starts = |file: &String| {
         let (file, bytes) = (file.clone(), std::fs::metadata(file).unwrap().len());
         (0..bytes).step_by(PIECE_BYTES as usize).map(move |start| (file.clone(), start))
