@@ -19,8 +19,29 @@ import time
 WIDTHS = {"wide": (1280, 720), "phone": (390, 844)}
 SECONDS = 60
 
-# Uses a page of `spanline trace`: filters, folds, and opens the details of a span by the keyboard.
+# Uses a page of `spanline trace`: filters, folds, and opens the details of a span by the keyboard. Uses one of
+# `spanline stats`: filters, and folds errors.
 USE = """(() => {
+  if (document.querySelector(".services")) {
+    const wrong = [], rows = () => [...document.querySelectorAll(".services tbody tr")].filter((row) => !row.hidden);
+    const check = (is, what) => { if (!is) wrong.push(what); };
+    const all = rows().length, search = document.getElementById("search");
+    const input = (value) => { search.value = value; search.dispatchEvent(new Event("input")); };
+    check(all > 0, "there is no service");
+    input("nothing has this text");
+    check(rows().length === 0, "the filter hides nothing");
+    input("");
+    check(rows().length === all, "rows stay hidden");
+    const open = () => document.querySelectorAll("details.error[open]").length;
+    document.getElementById("unfold").click();
+    check(open() === document.querySelectorAll("details.error").length, "errors do not unfold");
+    if (document.documentElement.scrollWidth > innerWidth) wrong.push("an error is wider than the screen");
+    document.getElementById("fold").click();
+    check(open() === 0, "errors do not fold");
+    const drawing = document.querySelector("svg.tall").getBoundingClientRect();
+    check(drawing.width > 100 && drawing.height > 50, "there is no drawing");
+    return wrong;
+  }
   const rows = () => [...document.querySelectorAll("#spans tbody tr")].filter((row) => !row.hidden);
   if (!document.getElementById("spans")) return [];
   const wrong = [], all = rows().length;

@@ -7,6 +7,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 #[cfg(feature = "sealed")]
 use super::decode::Key;
@@ -157,6 +158,12 @@ impl Segment {
     /// Returns when it was last written to, as of the listing; compression does not change that.
     pub fn written_at(&self) -> Option<Timestamp> {
         self.stored.written_at()
+    }
+
+    /// Returns whether it was written to within this time, as of the listing, or at a time that is not known.
+    pub(super) fn is_younger_than(&self, age: Duration) -> bool {
+        let written_at = self.written_at().map(|at| SystemTime::from(at.to_datetime()));
+        written_at.and_then(|at| at.elapsed().ok()).is_none_or(|elapsed| elapsed < age)
     }
 
     /// Returns its sequence number, which grows by one with each rotation; `None` for the active file
@@ -327,6 +334,10 @@ pub struct PlainFile {
 }
 
 impl PlainFile {
+    pub(super) fn new(path: PathBuf, file: Arc<File>) -> Self {
+        Self { path, file }
+    }
+
     /// Returns the path that was opened.
     pub fn path(&self) -> &Path {
         &self.path

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use super::super::lines::Lines;
 use super::super::log::Log;
 use super::super::open::{failed, identity};
-use super::super::segment::Segment;
+use super::super::segment::{PlainFile, Segment};
 use super::super::segment_lines::{Longest, SegmentLines};
 use super::at_hand::AtHand;
 use super::copies;
+use super::found::{Followed, Found, Last, Leave};
 use super::known::Known;
-use super::lingering::Lingering;
+use super::lingering::{LINGER, Lingering};
 use super::tail::{Step, Tail};
 use crate::error::Error;
 use crate::rotation::Compression;
@@ -84,46 +85,10 @@ pub struct Follow {
     looked: Looked,
 }
 
-/// What has happened to a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Followed<'a> {
-    /// A line, without its newline.
-    Line(&'a [u8]),
-    /// A file was truncated. What was not read before is missing, unless it `is_copied`: then the lines that are returned
-    /// next are from the copy, which `copytruncate` of logrotate makes.
-    Truncated {
-        /// Whether a copy of the file has the lines that were not read before.
-        is_copied: bool,
-    },
-}
-
 enum Next {
     /// A segment, from the line that begins at or behind an offset. Only plain segments are begun elsewhere than at 0.
     Segment(Segment, u64),
     Tail(Box<Tail>),
-}
-
-#[derive(Clone, Copy)]
-enum Last {
-    None,
-    AtHand { is_torn: bool },
-    Lingering { is_torn: bool },
-}
-
-/// Whether the file at hand can be left.
-enum Leave {
-    Now,
-    /// After its last line, which is torn.
-    Torn,
-    /// The last line may be on its way.
-    Later,
-}
-
-enum Found {
-    Line,
-    Truncated { is_copied: bool },
-    Nothing,
 }
 
 /// When the log was listed, and what is known without.
@@ -178,7 +143,29 @@ impl Follow {
     /// The log cannot be listed, or its active file cannot be read.
     pub fn from_end(log: Log) -> Result<Self, Error> {
         let listed = log.segments()?;
-        let mut follow = Self::new(log, Known::of(&listed), VecDeque::new());
+        Self::at_end(log, &listed)
+    }
+
+    /// Follows a log behind segments that were listed: what is read of them, up to [`positions`](Self::positions), and what is
+    /// returned later, are together all lines, each once.
+    ///
+    /// `listed`: the latest result of [`Log::segments`].
+    ///
+    /// # Errors
+    /// A file that may grow cannot be read.
+    pub fn after(log: Log, listed: &[Segment]) -> Result<Self, Error> {
+        let mut follow = Self::at_end(log, listed)?;
+        // A writer that has not noticed the last rotation may still write to this one.
+        if let Some(last) = listed.iter().rfind(|segment| !segment.is_active() && segment.is_younger_than(LINGER))
+            && let Ok((path, Compression::Plain, file)) = last.open_stored()
+        {
+            follow.lingering.push(Tail::at_end(&path, file, follow.max_line_bytes)?);
+        }
+        Ok(follow)
+    }
+
+    fn at_end(log: Log, listed: &[Segment]) -> Result<Self, Error> {
+        let mut follow = Self::new(log, Known::of(listed), VecDeque::new());
         if let Some(active) = listed.last().filter(|segment| segment.is_active()) {
             let (path, _, file) = active.open_stored()?;
             follow.at_hand = Some(AtHand::Plain(Box::new(Tail::at_end(&path, file, follow.max_line_bytes)?)));
@@ -256,6 +243,12 @@ impl Follow {
             }
             thread::sleep(self.interval.min(rest));
         }
+    }
+
+    /// Returns the plain files that may grow, and where each is read on: the line there was not returned.
+    pub fn positions(&self) -> Vec<(PlainFile, u64)> {
+        let at_hand = self.at_hand.as_ref().and_then(AtHand::tail);
+        self.lingering.tails().chain(at_hand).map(Tail::position).collect()
     }
 
     /// Returns whether the line returned last has no newline: its file was left, and a crash has torn the line.

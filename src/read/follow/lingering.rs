@@ -8,7 +8,7 @@ use super::tail::{Step, Tail};
 use crate::error::Error;
 
 /// How long such a file is looked at.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// How many there are at most.
 const MAX_FILES: usize = 32;
 
@@ -26,6 +26,10 @@ impl Lingering {
             self.files.pop_front();
         }
         self.files.push_back((tail, Instant::now()));
+    }
+
+    pub(super) fn tails(&self) -> impl Iterator<Item = &Tail> {
+        self.files.iter().map(|(tail, _)| tail)
     }
 
     /// Goes to the next late line. Returns whether it is torn; `None` if there is no line.

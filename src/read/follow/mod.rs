@@ -17,8 +17,10 @@
 mod at_hand;
 mod copies;
 mod follower;
+mod found;
 mod known;
 mod lingering;
 mod tail;
 
-pub use follower::{Follow, Followed};
+pub use follower::Follow;
+pub use found::Followed;

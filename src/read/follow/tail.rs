@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::super::decode::is_sealed_start;
 use super::super::open::{failed, identity, read_at};
+use super::super::segment::PlainFile;
 use super::super::segment_lines::too_long;
 use crate::error::Error;
 
@@ -188,6 +189,12 @@ impl Tail {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the file, and where the next line begins in it.
+    pub(super) fn position(&self) -> (PlainFile, u64) {
+        let unread = u64::try_from(self.buffer.len() - self.start).unwrap_or(0);
+        (PlainFile::new(self.path.clone(), Arc::clone(&self.file)), self.offset.saturating_sub(unread))
     }
 
     pub(super) fn identity(&self) -> Option<(u64, u64)> {

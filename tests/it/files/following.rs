@@ -74,6 +74,21 @@ fn new_lines_are_returned_when_they_are_whole() {
 }
 
 #[test]
+fn what_is_listed_and_what_follows_are_all_lines_once() {
+    let dir = Dir::new();
+    dir.put(&closed(1), "one\n");
+    dir.put("orders.log", "two\nbeg");
+    let listed = dir.log().segments().unwrap();
+    let mut follow = Follow::after(dir.log(), &listed).unwrap();
+    let positions: Vec<u64> = follow.positions().iter().map(|(_, position)| *position).collect();
+    assert_eq!(positions, [4, 4]);
+    // A writer that has not noticed the rotation, and one that has.
+    append(&dir.path().with_file_name(closed(1)), "late\n");
+    append(&dir.path(), "un\n");
+    assert_eq!(seen(&mut follow), lines(&["late", "begun"]));
+}
+
+#[test]
 fn the_last_bytes_begin_with_a_whole_line() {
     let dir = Dir::new();
     dir.put(&closed(1), "aaa\nbbb\n");

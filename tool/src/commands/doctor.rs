@@ -85,6 +85,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
 fn name(input: &Input) -> String {
     match input {
         Input::Segment(segment) => escaped(segment.path()),
+        Input::Start(file, _) => escaped(file.path()),
         Input::Stdin(_) => "stdin".to_owned(),
     }
 }

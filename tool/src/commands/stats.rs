@@ -1,28 +1,34 @@
 //! `spanline stats`: what the lines of logs say together.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use spanline::record::Timestamp;
 
 use super::conditions::{Conditions, Selection};
 use crate::entry::Parser;
 use crate::inputs::inputs;
 use crate::loggers::time::NANOS;
+use crate::page::{is_refused, write_page};
 use crate::report::Report;
-use crate::scan::{Totals, scan};
+use crate::scan::scan;
 use crate::show::{ColorChoice, Printer, Style, value_of};
 use crate::stats::{
-    Answer, Disk, MAX_SERVICES, Measure, Names, Questions, Stats, Window, grouped, span_text, time_text,
+    Answer, Disk, MAX_SERVICES, Measure, Names, Questions, Run, Stats, Window, grouped, span_text, time_text,
 };
+#[cfg(all(unix, feature = "follow"))]
+use crate::stats::{Settings, Shown, watch};
 
 const EXAMPLES: &str = "\
 Examples:
   spanline stats logs
   spanline stats logs --since 1h --field elapsed_ms --by path
   cat *.log | spanline stats --json
+  spanline stats logs --html stats.html
+  spanline stats logs --watch
 
 Exit status:
   0  everything was counted
@@ -40,6 +46,50 @@ pub(crate) struct Args {
     selection: Selection,
     #[command(flatten)]
     shape: Shape,
+    #[command(flatten)]
+    page: PageArgs,
+    #[cfg(all(unix, feature = "follow"))]
+    #[command(flatten)]
+    live: Live,
+}
+
+/// The page that is written instead.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Output")]
+struct PageArgs {
+    /// Write a page for browsers to this file, which must be new; `-` is stdout
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
+    /// Replace the file of `--html`, if it is a regular one
+    #[arg(long, requires = "html")]
+    force: bool,
+}
+
+/// Whether it goes on with the lines that come.
+#[cfg(all(unix, feature = "follow"))]
+#[derive(clap::Args)]
+#[command(next_help_heading = "Live")]
+struct Live {
+    /// Go on with new lines, as `follow` does, and show the answer every second; `q` or Ctrl-C ends with the last one. Without a
+    /// terminal, and with --json, each answer that differs is printed
+    #[arg(long, short, conflicts_with = "html")]
+    watch: bool,
+    /// Go on with new lines until Ctrl-C, SIGTERM or the end of stdin, and print the answer then
+    #[arg(long, short, conflicts_with_all = ["watch", "html"])]
+    follow: bool,
+}
+
+#[cfg(all(unix, feature = "follow"))]
+impl Live {
+    /// Returns when answers are shown; `None` if nothing is live.
+    fn shown(&self, is_json: bool) -> Option<Shown> {
+        match (self.watch, self.follow) {
+            (true, _) if is_json => Some(Shown::Listed),
+            (true, _) => Some(Shown::Replaced),
+            (false, true) => Some(Shown::Last),
+            (false, false) => None,
+        }
+    }
 }
 
 /// What is printed.
@@ -76,9 +126,24 @@ struct Shape {
 }
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let Args {
+        selection: Selection { paths, conditions },
+        shape,
+        page,
+        #[cfg(all(unix, feature = "follow"))]
+        live,
+    } = args;
+    #[cfg(all(unix, feature = "follow"))]
+    if let Some(shown) = live.shown(shape.json) {
+        let questions = shape.questions(conditions, true);
+        let settings = Settings { paths: &paths, questions: &questions, shown };
+        return watch(&settings, |answer, run, output| shape.write(answer, run, output), output, report);
+    }
+    if page.html.as_ref().is_some_and(|path| is_refused(path, page.force, report)) {
+        return Ok(());
+    }
     let begun = Instant::now();
-    let Args { selection: Selection { paths, conditions }, shape } = args;
-    let questions = shape.questions(conditions);
+    let questions = shape.questions(conditions, false);
     let inputs = inputs(&paths, report);
     let files = inputs.len() as u64;
     let scanned = scan(inputs, || Stats::new(&questions), report);
@@ -86,19 +151,10 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     let merged = Stats::merge(&questions, scanned.visitors);
     let Some(answer) = report.check(merged) else { return Ok(()) };
     let run = Run { files, totals: scanned.totals, read, merge: begun.elapsed().saturating_sub(read) };
-    if shape.json {
-        let mut parser = Parser::default();
-        let entries = answer.recent.entries.iter().map(|recent| value_of(&recent.entry(&mut parser)));
-        let mut all = answer.json(&entries.collect::<Vec<_>>());
-        if let Value::Object(all) = &mut all {
-            all.insert("run".to_owned(), run.json());
-        }
-        writeln!(output, "{}", crate::escape::escaped_json(&all.to_string()))?;
-    } else {
-        run.write_head(&answer, output)?;
-        answer.write(output, &format!("in the last {}", span_text(shape.recent)))?;
-        shape.write_recent(&answer, output)?;
-        run.write_end(output)?;
+    match &page.html {
+        None => shape.write(&answer, &run, output)?,
+        Some(path) if path == Path::new("-") => output.write_all(shape.html(&answer, &run).as_bytes())?,
+        Some(path) => write_page(path, shape.html(&answer, &run).as_bytes(), page.force, report),
     }
     if answer.lines == 0 {
         report.fail();
@@ -107,11 +163,14 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
 }
 
 impl Shape {
-    fn questions(&self, conditions: Conditions) -> Questions {
+    /// `is_live`: whether the clock goes on.
+    fn questions(&self, conditions: Conditions, is_live: bool) -> Questions {
         let seconds = self.recent.div_euclid(NANOS).max(1);
-        let window = match self.clock {
-            true => Window::Since(Timestamp::now().as_nanos().saturating_sub(self.recent).div_euclid(NANOS)),
-            false => Window::OfLogs(seconds),
+        let window = match (self.clock, is_live) {
+            (false, _) => Window::OfLogs(seconds),
+            #[cfg(all(unix, feature = "follow"))]
+            (true, true) => Window::UpToNow(seconds),
+            (true, _) => Window::Since(Timestamp::now().as_nanos().saturating_sub(self.recent).div_euclid(NANOS)),
         };
         let measure = |field: &String| Arc::new(Measure::new(field.clone(), self.by.clone()));
         Questions {
@@ -123,6 +182,31 @@ impl Shape {
             services: Names::new(MAX_SERVICES),
             disk: Arc::new(Disk::new(self.disk.saturating_mul(1 << 20))),
         }
+    }
+
+    /// Writes an answer, and how long it took.
+    fn write(&self, answer: &Answer, run: &Run, output: &mut impl Write) -> io::Result<()> {
+        if !self.json {
+            run.write_head(answer, output)?;
+            answer.write(output, &self.lately())?;
+            self.write_recent(answer, output)?;
+            return run.write_end(output);
+        }
+        let mut all = answer.json(&recent_errors(answer));
+        if let Value::Object(all) = &mut all {
+            all.insert("run".to_owned(), run.json());
+        }
+        writeln!(output, "{}", crate::escape::escaped_json(&all.to_string()))
+    }
+
+    /// Returns a page of an answer.
+    fn html(&self, answer: &Answer, run: &Run) -> String {
+        answer.html(run, &self.lately(), &recent_errors(answer))
+    }
+
+    /// Returns what is recent.
+    fn lately(&self) -> String {
+        format!("in the last {}", span_text(self.recent))
     }
 
     fn write_recent(&self, answer: &Answer, output: &mut impl Write) -> io::Result<()> {
@@ -141,69 +225,8 @@ impl Shape {
     }
 }
 
-/// How the pass went.
-struct Run {
-    files: u64,
-    totals: Totals,
-    read: Duration,
-    /// Putting together what the threads have counted.
-    merge: Duration,
-}
-
-impl Run {
-    fn write_head(&self, answer: &Answer, output: &mut impl Write) -> io::Result<()> {
-        write!(output, "{} lines", grouped(answer.lines))?;
-        if answer.lines < self.totals.lines {
-            write!(output, " of {}", grouped(self.totals.lines))?;
-        }
-        write!(output, " in {} {}", grouped(self.files), if self.files == 1 { "file" } else { "files" })?;
-        if let Some((first, last)) = answer.times {
-            let (first, last) = (first.div_euclid(NANOS), last.div_euclid(NANOS));
-            write!(output, ", from {} to {}", time_text(first), time_text(last))?;
-        }
-        let Totals { text, broken, cut, .. } = self.totals;
-        writeln!(output, "\nno records: {} broken, {} of plain text", grouped(broken), grouped(text))?;
-        if cut > 0 {
-            writeln!(output, "{} lines count only by their first MiB", grouped(cut))?;
-        }
-        writeln!(output)
-    }
-
-    fn write_end(&self, output: &mut impl Write) -> io::Result<()> {
-        let seconds = self.read.as_secs_f64().max(1e-9);
-        let per_line = self.read.as_nanos() as f64 / self.totals.lines.max(1) as f64;
-        write!(
-            output,
-            "\n{seconds:.2} s: {per_line:.0} ns for each line, {:.2} million lines/s, {:.2} GB/s; {:.0} ms to merge",
-            self.totals.lines as f64 / seconds / 1e6,
-            self.totals.bytes as f64 / seconds / 1e9,
-            self.merge.as_secs_f64() * 1e3,
-        )?;
-        match peak_memory() {
-            Some(bytes) => writeln!(output, "; {:.0} MB of memory", bytes as f64 / 1e6),
-            None => writeln!(output),
-        }
-    }
-
-    fn json(&self) -> Value {
-        let Totals { bytes, lines, text, broken, cut } = self.totals;
-        json!({
-            "files": self.files,
-            "bytes": bytes,
-            "lines": lines,
-            "broken": broken,
-            "plain_text": text,
-            "cut": cut,
-            "seconds": self.read.as_secs_f64(),
-            "merge_seconds": self.merge.as_secs_f64(),
-            "peak_memory_bytes": peak_memory(),
-        })
-    }
-}
-
-/// Returns the most memory that the process has had, in bytes, where the system tells.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    kilobytes.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+/// Returns the recent errors as objects.
+fn recent_errors(answer: &Answer) -> Vec<Value> {
+    let mut parser = Parser::default();
+    answer.recent.entries.iter().map(|recent| value_of(&recent.entry(&mut parser))).collect()
 }

@@ -1,15 +1,14 @@
 //! `spanline trace`: a waterfall of one trace or request.
 
-use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::entry::Parser;
-use crate::escape::escaped;
 use crate::inputs::or_default;
 use crate::loggers::LineLevel;
 use crate::nearest::unknown;
+use crate::page::{is_refused, write_page};
 use crate::report::Report;
 use crate::show::ColorChoice;
 use crate::trace::{Trace, View, id_of};
@@ -92,10 +91,7 @@ struct OutputArgs {
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let Args { id, mut paths, line, view, output: shape } = args;
     let is_page = shape.html.is_some();
-    if let Some(path) = &shape.html
-        && let Some(why) = refusal(path, shape.force)
-    {
-        report.failure(&format!("write {}: {why}", escaped(path)));
+    if shape.html.as_ref().is_some_and(|path| is_refused(path, shape.force, report)) {
         return Ok(());
     }
     // With `--line`, the first argument is a path.
@@ -123,9 +119,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     match &shape.html {
         Some(path) if path == Path::new("-") => output.write_all(trace.html().as_bytes()),
         Some(path) => {
-            if let Err(error) = write_page(path, trace.html().as_bytes(), shape.force) {
-                report.failure(&format!("write {}: {error}", escaped(path)));
-            }
+            write_page(path, trace.html().as_bytes(), shape.force, report);
             Ok(())
         }
         None if shape.json => trace.write_json(output),
@@ -188,32 +182,6 @@ fn first_line(report: &mut Report) -> Option<String> {
     }
     let text = String::from_utf8_lossy(&bytes);
     Some(text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
-}
-
-/// Returns why a page is not written to a path: what is there would be lost, or is no file.
-fn refusal(path: &Path, force: bool) -> Option<&'static str> {
-    let there = fs::symlink_metadata(path).ok().filter(|_| path != Path::new("-"))?;
-    if !there.is_file() {
-        return Some("expected a new file or a regular one, found something else; `-` is stdout");
-    }
-    (!force).then_some("the file exists; pass --force to replace it")
-}
-
-/// Writes a new file. With `force`, it takes the place of the one that is there, all at once.
-fn write_page(path: &Path, bytes: &[u8], force: bool) -> io::Result<()> {
-    if !force {
-        return File::create_new(path)?.write_all(bytes);
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let mut file = File::create_new(&new)?;
-    let written = file.write_all(bytes).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // What could not be written is of no use.
-        let _ = fs::remove_file(&new);
-    }
-    written
 }
 
 /// Returns the columns of the terminal, else a width that fits most.

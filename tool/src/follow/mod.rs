@@ -9,6 +9,7 @@
 //! its lines.
 
 mod command;
+mod feed;
 mod history;
 mod live;
 mod pipe;
@@ -18,6 +19,7 @@ mod signals;
 mod source;
 mod window;
 
+pub(crate) use feed::Feed;
 pub(crate) use live::{Settings, run};
 pub(crate) use places::Begin;
 pub(crate) use screen::Screen;

@@ -11,6 +11,7 @@ use spanline::read::{self, Follow, Log};
 
 use super::pipe::Pipe;
 use super::source::Source;
+use crate::entry::Parser;
 use crate::escape::escaped;
 use crate::report::Report;
 
@@ -42,17 +43,29 @@ pub(super) struct Places {
 impl Places {
     /// Opens the logs at the paths, those in directories there, and stdin for `-`.
     pub(super) fn open(paths: &[PathBuf], begin: Begin, report: &mut Report) -> (Self, Vec<Source>) {
+        let open = |log: Log| {
+            let follow = match begin {
+                Begin::Start => Follow::from_start(log),
+                Begin::Last(0) => Follow::from_end(log),
+                Begin::Last(_) => Follow::from_last_bytes(log, LOOK_BACK_BYTES),
+            };
+            Ok((follow?, Parser::default()))
+        };
+        Self::open_each(paths, open, report)
+    }
+
+    /// Opens the same. `open`: begins to follow a log, and returns what reads its first line.
+    pub(super) fn open_each(
+        paths: &[PathBuf],
+        mut open: impl FnMut(Log) -> Result<(Follow, Parser), Error>,
+        report: &mut Report,
+    ) -> (Self, Vec<Source>) {
         let mut places =
             Self { directories: Vec::new(), awaited: Vec::new(), known: HashSet::new(), looked: Instant::now() };
         let mut sources = Vec::new();
         if paths.iter().any(|path| path == Path::new("-")) {
             sources.extend(report.check(Pipe::stdin()).map(Source::pipe));
         }
-        let open = |log: Log| match begin {
-            Begin::Start => Follow::from_start(log),
-            Begin::Last(0) => Follow::from_end(log),
-            Begin::Last(_) => Follow::from_last_bytes(log, LOOK_BACK_BYTES),
-        };
         for path in paths.iter().filter(|path| *path != Path::new("-")) {
             let found = if path.is_dir() {
                 places.directory(path, report)
@@ -60,7 +73,7 @@ impl Places {
                 places.log(path, report).into_iter().collect()
             };
             for log in found {
-                sources.extend(places.follow(log, open, report));
+                sources.extend(places.follow(log, &mut open, report));
             }
         }
         (places, sources)
@@ -84,7 +97,8 @@ impl Places {
             logs.extend(log);
             is_missing
         });
-        logs.into_iter().filter_map(|log| self.follow(log, Follow::from_start, report)).collect()
+        let open = |log| Ok((Follow::from_start(log)?, Parser::default()));
+        logs.into_iter().filter_map(|log| self.follow(log, open, report)).collect()
     }
 
     /// Returns whether logs may appear.
@@ -121,7 +135,7 @@ impl Places {
     fn follow(
         &mut self,
         log: Log,
-        open: impl FnOnce(Log) -> Result<Follow, Error>,
+        open: impl FnOnce(Log) -> Result<(Follow, Parser), Error>,
         report: &mut Report,
     ) -> Option<Source> {
         let path = log.path();
@@ -130,6 +144,6 @@ impl Places {
         if !self.known.insert(known.unwrap_or_else(|| path.to_owned())) {
             return None;
         }
-        report.check(open(log)).map(Source::log)
+        report.check(open(log)).map(|(follow, parser)| Source::log(follow, parser))
     }
 }

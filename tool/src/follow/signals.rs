@@ -42,6 +42,14 @@ impl Signals {
         Ok(Self { arrivals: SignalsInfo::new(SIGNALS)?, seen: Vec::new() })
     }
 
+    /// Also sets a flag when one arrives.
+    pub(super) fn also_set(self, flag: &Arc<AtomicBool>) -> io::Result<Self> {
+        for signal in SIGNALS {
+            flag::register(signal, Arc::clone(flag))?;
+        }
+        Ok(self)
+    }
+
     /// Returns whether signals wait to be taken.
     pub(super) fn has_arrived(&mut self) -> bool {
         self.see();

@@ -9,6 +9,7 @@ use super::pipe::Pipe;
 use crate::entry::{Entry, Parser};
 use crate::escape::escaped;
 use crate::report::Report;
+use crate::scan::MAX_LINE_BYTES;
 
 /// A source of lines.
 pub(super) struct Source {
@@ -29,8 +30,9 @@ enum Feed {
 }
 
 impl Source {
-    pub(super) fn log(follow: Follow) -> Self {
-        Self::new(Feed::Log(Box::new(follow)))
+    /// `again`: what reads the first line.
+    pub(super) fn log(follow: Follow, again: Parser) -> Self {
+        Self { again, ..Self::new(Feed::Log(Box::new(follow))) }
     }
 
     pub(super) fn pipe(pipe: Pipe) -> Self {
@@ -88,6 +90,17 @@ impl Source {
     pub(super) fn entry<'e>(&'e mut self, line: &'e [u8]) -> Entry<'e> {
         self.again.read(line);
         self.again.entry(line)
+    }
+
+    /// Returns the same entry. A long line counts by its first bytes.
+    pub(super) fn cut_entry<'e>(&'e mut self, line: &'e [u8]) -> Entry<'e> {
+        match line.get(..MAX_LINE_BYTES).filter(|start| start.len() < line.len()) {
+            Some(start) => {
+                self.again.read_cut(start);
+                self.again.entry(start)
+            }
+            None => self.entry(line),
+        }
     }
 
     pub(super) fn is_log(&self) -> bool {

@@ -7,8 +7,10 @@
 //! A page is readable without its script. What logs contain can neither end an element nor start one, nor change the
 //! direction of the text around it.
 
+mod file;
 mod frame;
 mod html;
 
+pub(crate) use file::{is_refused, write_page};
 pub(crate) use frame::Page;
 pub(crate) use html::Html;

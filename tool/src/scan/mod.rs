@@ -16,5 +16,9 @@ mod pieces;
 mod progress;
 mod threads;
 
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) use lines::MAX_LINE_BYTES;
 pub(crate) use pieces::Input;
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) use pieces::parser_behind;
 pub(crate) use threads::{Place, Totals, Visit, scan};

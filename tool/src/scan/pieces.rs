@@ -22,6 +22,9 @@ const BEHIND_BYTES: usize = 16 << 10;
 #[derive(Debug)]
 pub(crate) enum Input {
     Segment(Segment),
+    /// The lines of a file that begin before a position.
+    #[cfg_attr(not(all(unix, feature = "follow")), expect(dead_code, reason = "what comes behind is followed"))]
+    Start(PlainFile, u64),
     Stdin(Stdin),
 }
 
@@ -30,6 +33,7 @@ impl Input {
     pub(super) fn stored_bytes(&self) -> u64 {
         match self {
             Self::Segment(segment) => segment.bytes(),
+            Self::Start(_, end) => *end,
             Self::Stdin(_) => 0,
         }
     }
@@ -75,9 +79,13 @@ impl Pieces {
     pub(super) fn next(&self) -> Option<Piece> {
         let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let piece = pieces.pop_front()?;
-        let Part::Whole(Input::Segment(segment)) = &piece.part else { return Some(piece) };
-        // What fails here fails again, and is reported, when the piece is opened.
-        let Some((first, rest)) = split(segment).ok().flatten() else { return Some(piece) };
+        let parts = match &piece.part {
+            // What fails here fails again, and is reported, when the piece is opened.
+            Part::Whole(Input::Segment(segment)) => split(segment).ok().flatten(),
+            Part::Whole(Input::Start(file, end)) if *end > 2 * PIECE_BYTES => split_file(file, *end),
+            Part::Whole(_) | Part::Range { .. } => None,
+        };
+        let Some((first, rest)) = parts else { return Some(piece) };
         let piece = |part| Piece { input: piece.input, part };
         rest.into_iter().rev().for_each(|part| pieces.push_front(piece(part)));
         Some(piece(first))
@@ -90,8 +98,12 @@ fn split(segment: &Segment) -> Result<Option<(Part, Vec<Part>)>, Error> {
         return Ok(None);
     }
     let Some(file) = segment.open_plain()? else { return Ok(None) };
-    let Ok(bytes) = file.bytes() else { return Ok(None) };
-    let Ok(form) = first_form(&file, bytes) else { return Ok(None) };
+    Ok(file.bytes().ok().and_then(|bytes| split_file(&file, bytes)))
+}
+
+/// Splits the first bytes of a file.
+fn split_file(file: &PlainFile, bytes: u64) -> Option<(Part, Vec<Part>)> {
+    let form = first_form(file, bytes).ok()?;
     let mut starts = (0..bytes).step_by(PIECE_BYTES as usize);
     let mut part = |start: u64| {
         // The last one grows with the file only up to the end of its last line.
@@ -99,7 +111,16 @@ fn split(segment: &Segment) -> Result<Option<(Part, Vec<Part>)>, Error> {
         Part::Range { file: file.clone(), start, end, form }
     };
     let first = starts.next().map(&mut part);
-    Ok(first.map(|first| (first, starts.map(part).collect())))
+    first.map(|first| (first, starts.map(part).collect()))
+}
+
+/// Returns what reads the lines of a file behind a position.
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) fn parser_behind(file: &PlainFile, position: u64) -> Parser {
+    match first_form(file, position) {
+        Ok(form) if form != Form::Text || position >= Parser::SETTLES_WITHIN as u64 => Parser::settled_on(form),
+        _ => Parser::default(),
+    }
 }
 
 /// Returns the form that decides how the ambiguous lines of a file are read.
@@ -133,6 +154,7 @@ impl Piece {
         let (file, start, end, parser) = match self.part {
             Part::Range { file, start: 0, end, .. } => (file, 0, end, Parser::default()),
             Part::Range { file, start, end, form } => (file, start, end, Parser::settled_on(form)),
+            Part::Whole(Input::Start(file, end)) => (file, 0, end, Parser::default()),
             Part::Whole(Input::Stdin(stdin)) => {
                 return Ok(OpenPiece::stream(Box::new(Reader::new("stdin", stdin)?), "stdin".to_owned()));
             }

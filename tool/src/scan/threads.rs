@@ -21,6 +21,11 @@ pub(crate) struct Place {
 pub(crate) trait Visit: Send {
     /// Takes a line. The order of calls means nothing.
     fn visit(&mut self, entry: &Entry<'_>, place: Place);
+
+    /// Returns whether no further line is wanted, though there may be some.
+    fn is_done(&self) -> bool {
+        false
+    }
 }
 
 /// How much was read.
@@ -55,7 +60,9 @@ pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &m
             let mut worker = Worker { visitor: new(), totals: Totals::default(), failures: Vec::new() };
             let (pieces, sender) = (&pieces, sender.clone());
             scope.spawn(move || {
-                while let Some(piece) = pieces.next() {
+                while !worker.visitor.is_done()
+                    && let Some(piece) = pieces.next()
+                {
                     // The receiver is gone only if this function has ended.
                     let _ = sender.send(worker.read(piece));
                 }
@@ -124,6 +131,9 @@ impl<V: Visit> Worker<V> {
                     let entry = piece.parser.entry(line.bytes);
                     self.totals.count(&entry, line.is_cut);
                     self.visitor.visit(&entry, Place { input, at: line.at });
+                    if self.visitor.is_done() {
+                        return stored;
+                    }
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -146,7 +156,7 @@ impl<V: Visit> Worker<V> {
 }
 
 impl Totals {
-    fn count(&mut self, entry: &Entry<'_>, is_cut: bool) {
+    pub(crate) fn count(&mut self, entry: &Entry<'_>, is_cut: bool) {
         self.lines += 1;
         self.cut += u64::from(is_cut);
         self.text += u64::from(entry.form() == Form::Text);

@@ -23,7 +23,7 @@ const SECOND_BITS: u32 = 32;
 ///
 /// When the disk is full, ids whose hash is above a bound are left out. The bound is halved as often as needed. So those that
 /// are left are a random sample.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Distinct {
     numbers: Vec<u128>,
     runs: Runs,

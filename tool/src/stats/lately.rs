@@ -8,10 +8,10 @@ const MAX_TEXT: usize = 56;
 
 /// Knows something of some of the last texts. It takes a constant amount of memory, and less time than a hash table that
 /// nobody can fill with collisions: here, one only makes it forget.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lately<T>(Vec<Option<Known<T>>>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known<T> {
     bytes: [u8; MAX_TEXT],
     length: usize,

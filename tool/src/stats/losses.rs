@@ -9,7 +9,7 @@ use crate::entry::{Entry, Part, Path};
 const MAX_REASONS: usize = 256;
 
 /// Lost lines by service and reason, as the library reports them: a line of the target `spanline` with a number `dropped`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Losses(BTreeMap<(String, String), u64>);
 
 impl Losses {

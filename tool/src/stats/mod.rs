@@ -1,7 +1,7 @@
 //! What the lines of many files say together: how many there are of what, how slow, how often wrong.
 //!
 //! ```text
-//! scan ─► Stats (one for each thread) ─► merged ─► Answer ─► text or JSON
+//! scan ─► Stats (one for each thread) ─► merged ─► Answer ─► text, JSON or a page
 //! ```
 //!
 //! Answers are exact, whatever the number of threads and the order of lines. What does not fit in memory goes to
@@ -10,7 +10,12 @@
 
 mod answer;
 mod bars;
+#[cfg(all(unix, feature = "follow"))]
+mod counter;
+#[cfg(all(unix, feature = "follow"))]
+mod display;
 mod distinct;
+mod html;
 mod json;
 mod lately;
 mod level_counts;
@@ -18,12 +23,15 @@ mod losses;
 mod names;
 mod quantiles;
 mod recent;
+mod run;
 mod runs;
 mod statistics;
 mod table;
 mod text;
 mod timeline;
 mod top;
+#[cfg(all(unix, feature = "follow"))]
+mod watch;
 
 pub(crate) use answer::Answer;
 pub(crate) use bars::write_bars;
@@ -33,7 +41,10 @@ pub(crate) use losses::Losses;
 pub(crate) use names::{Names, short_name, start};
 pub(crate) use quantiles::Measure;
 pub(crate) use recent::Window;
+pub(crate) use run::Run;
 pub(crate) use runs::Disk;
 pub(crate) use statistics::{MAX_SERVICES, Questions, Stats};
 pub(crate) use table::{grouped, span_text, time_text};
 pub(crate) use timeline::Timeline;
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) use watch::{Settings, Shown, watch};

@@ -43,6 +43,7 @@ struct Groups {
 ///
 /// Each is a number: that of its group, and a double, so that numbers are in the order of both. When the disk is full, values
 /// go to sketches, which know them up to [`SKETCH_ERROR`].
+#[derive(Clone)]
 pub(super) struct Values {
     measure: Arc<Measure>,
     numbers: Vec<u128>,

@@ -3,6 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+#[cfg(all(unix, feature = "follow"))]
+use spanline::record::Timestamp;
+
 use crate::entry::{Entry, Parser};
 use crate::loggers::time::NANOS;
 use crate::scan::Place;
@@ -13,7 +16,7 @@ const MAX_BYTES: usize = 4 << 20;
 const FIRST_PRUNE: usize = 1024;
 
 /// The newest errors, and how many there are in each of the last seconds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Recent {
     window: Window,
     most: usize,
@@ -34,6 +37,9 @@ pub(crate) enum Window {
     OfLogs(i64),
     /// What is of this second since 1970, or later.
     Since(i64),
+    /// This many seconds up to now, which moves on.
+    #[cfg(all(unix, feature = "follow"))]
+    UpToNow(i64),
 }
 
 impl RecentEntry {
@@ -54,6 +60,8 @@ impl Window {
         match self {
             Self::OfLogs(seconds) => newest.saturating_sub(seconds).saturating_add(1),
             Self::Since(second) => second,
+            #[cfg(all(unix, feature = "follow"))]
+            Self::UpToNow(seconds) => Timestamp::now().as_nanos().div_euclid(NANOS).saturating_sub(seconds),
         }
     }
 }
@@ -96,7 +104,7 @@ impl Recent {
             Window::Since(since) if time.div_euclid(NANOS) < since => return,
             // All in one: nothing decides later which of them is recent.
             Window::Since(since) => since,
-            Window::OfLogs(_) => time.div_euclid(NANOS),
+            _ => time.div_euclid(NANOS),
         };
         *self.by_second.entry(second).or_default() += 1;
         if self.by_second.len() >= self.next_prune {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const NUMBER_BYTES: usize = size_of::<u128>();
@@ -28,10 +29,11 @@ impl Disk {
     }
 }
 
-/// Numbers in a temporary file, the largest first. The file has no name, and is gone with the process.
-#[derive(Debug)]
+/// Numbers in a temporary file, the largest first. The file has no name, and is gone with the process. Clones share it: only
+/// one [`Merge`] reads it at a time.
+#[derive(Clone, Debug)]
 struct Run {
-    file: File,
+    file: Arc<File>,
     bytes: u64,
     /// How often its numbers were merged.
     level: usize,
@@ -41,7 +43,7 @@ struct Run {
 const MERGED: usize = if cfg!(test) { 3 } else { 32 };
 
 /// The runs of one thread.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Runs(Vec<Run>);
 
 impl Runs {
@@ -50,7 +52,7 @@ impl Runs {
         let mut numbers = numbers.iter().copied();
         let bytes = numbers.len() as u64 * NUMBER_BYTES as u64;
         let Some(file) = write(disk, bytes, || Ok(numbers.next())) else { return false };
-        self.0.push(Run { file, bytes, level: 0 });
+        self.0.push(Run { file: Arc::new(file), bytes, level: 0 });
         for level in 0.. {
             let is_full = self.0.iter().filter(|run| run.level == level).count() >= MERGED;
             if !is_full || !self.merge_level(level, disk) {
@@ -65,19 +67,16 @@ impl Runs {
         let (full, others): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.0).into_iter().partition(|run| run.level == level);
         let bytes = full.iter().map(|run| run.bytes).sum();
-        let clones: io::Result<Vec<File>> = full.iter().map(|run| run.file.try_clone()).collect();
-        let merge = clones.and_then(|files| Merge::of(Vec::new(), files));
-        let written = merge.ok().and_then(|mut merge| write(disk, bytes, || merge.next()));
+        let files = full.iter().map(|run| Arc::clone(&run.file));
+        let written = Merge::of(Vec::new(), files).ok().and_then(|mut merge| write(disk, bytes, || merge.next()));
         self.0 = others;
         match written {
             Some(file) => {
                 disk.give(bytes);
-                self.0.push(Run { file, bytes, level: level + 1 });
+                self.0.push(Run { file: Arc::new(file), bytes, level: level + 1 });
                 true
             }
             None => {
-                // They were read up to somewhere.
-                full.iter().for_each(|run| drop((&run.file).rewind()));
                 self.0.extend(full);
                 false
             }
@@ -85,16 +84,14 @@ impl Runs {
     }
 }
 
-/// Writes numbers to a new file, which is read from its beginning; `None` if there is no room for this many bytes.
+/// Writes numbers to a new file; `None` if there is no room for this many bytes.
 fn write(disk: &Disk, bytes: u64, mut next: impl FnMut() -> io::Result<Option<u128>>) -> Option<File> {
     let mut try_write = || {
         let mut out = BufWriter::with_capacity(64 << 10, tempfile::tempfile()?);
         while let Some(number) = next()? {
             out.write_all(&number.to_le_bytes())?;
         }
-        let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        io::Result::Ok(file)
+        out.into_inner().map_err(io::IntoInnerError::into_error)
     };
     if !disk.take(bytes) {
         return None;
@@ -108,7 +105,7 @@ fn write(disk: &Disk, bytes: u64, mut next: impl FnMut() -> io::Result<Option<u1
 
 /// Where the numbers of a run, or of memory, come from.
 enum Numbers {
-    Disk(BufReader<File>),
+    Disk(BufReader<Arc<File>>),
     Memory(std::vec::IntoIter<u128>),
 }
 
@@ -143,10 +140,14 @@ impl Merge {
         Self::of(memory, runs.into_iter().flat_map(|runs| runs.0).map(|run| run.file))
     }
 
-    fn of(memory: Vec<Vec<u128>>, files: impl IntoIterator<Item = File>) -> io::Result<Self> {
+    fn of(memory: Vec<Vec<u128>>, files: impl IntoIterator<Item = Arc<File>>) -> io::Result<Self> {
         let memory = memory.into_iter().map(|numbers| Numbers::Memory(numbers.into_iter()));
-        let disk = files.into_iter().map(|file| Numbers::Disk(BufReader::with_capacity(32 << 10, file)));
-        let mut merge = Self { sources: memory.chain(disk).collect(), next: BinaryHeap::new() };
+        let mut merge = Self { sources: memory.collect(), next: BinaryHeap::new() };
+        for mut file in files {
+            // An earlier merge has read it up to somewhere.
+            file.rewind()?;
+            merge.sources.push(Numbers::Disk(BufReader::with_capacity(32 << 10, file)));
+        }
         for source in 0..merge.sources.len() {
             merge.read(source)?;
         }

@@ -41,6 +41,7 @@ pub(crate) struct Questions {
 }
 
 /// The counts of one thread.
+#[derive(Clone)]
 pub(crate) struct Stats<'q> {
     questions: &'q Questions,
     services: Services,
@@ -72,6 +73,12 @@ impl<'q> Stats<'q> {
             measures: questions.measures.iter().map(values).collect(),
             losses: Losses::default(),
         }
+    }
+
+    /// Returns how many lines meet the conditions.
+    #[cfg(all(unix, feature = "follow"))]
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Puts together what all threads have counted.
@@ -173,7 +180,7 @@ fn bytes(value: Option<Value<'_>>) -> Cow<'_, [u8]> {
 }
 
 /// The counts of each service. Lines without one are of the service with the empty name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Services {
     counts: Vec<(String, LevelCounts)>,
     places: HashMap<String, usize>,

@@ -37,16 +37,15 @@ impl Answer {
     fn write_services(&self, output: &mut impl Write) -> io::Result<()> {
         let mut sum = LevelCounts::default();
         self.services.values().for_each(|counts| sum += *counts);
-        let levels = LineLevel::ALL.into_iter().filter(|level| USUAL.contains(level) || sum.of(*level) > 0);
-        let levels: Vec<LineLevel> = levels.collect();
+        let (levels, has_others) = service_columns(&sum);
         let mut headings = vec!["service".to_owned()];
         headings.extend(levels.iter().map(|level| level.as_str().to_lowercase()));
-        headings.extend((sum.without > 0).then(|| "no level".to_owned()));
+        headings.extend(has_others.then(|| "no level".to_owned()));
         headings.push("total".to_owned());
         let row = |name: &str, counts: &LevelCounts| {
             let mut row = vec![name.to_owned()];
             row.extend(levels.iter().map(|level| grouped(counts.of(*level))));
-            row.extend((sum.without > 0).then(|| grouped(counts.without)));
+            row.extend(has_others.then(|| grouped(counts.without)));
             row.push(grouped(counts.total()));
             row
         };
@@ -148,6 +147,22 @@ fn write_quantiles(output: &mut impl Write, field: &str, by: Option<&str>, quant
     };
     let about = if first.error > 0.0 { format!(" (≈, within {})", percent(first.error)) } else { String::new() };
     writeln!(output, "\n{field}{about}")?;
+    let (headings, rows) = quantile_rows(by, quantiles, MAX_ROWS);
+    write_table(output, &headings, &rows)?;
+    match quantiles.len().saturating_sub(MAX_ROWS) {
+        0 => Ok(()),
+        more => writeln!(output, "({more} more groups: --json has all of them)"),
+    }
+}
+
+/// Returns the levels that have a column, and whether lines without a level have one.
+pub(super) fn service_columns(sum: &LevelCounts) -> (Vec<LineLevel>, bool) {
+    let levels = LineLevel::ALL.into_iter().filter(|level| USUAL.contains(level) || sum.of(*level) > 0);
+    (levels.collect(), sum.without > 0)
+}
+
+/// Returns the headings and the rows of a table of quantiles, at most this many.
+pub(super) fn quantile_rows(by: Option<&str>, quantiles: &[Quantiles], most: usize) -> (Vec<String>, Vec<Vec<String>>) {
     let mut headings =
         vec![by.map(escaped_text).unwrap_or_default(), "lines".to_owned(), "mean".to_owned(), "min".to_owned()];
     headings.extend(QUANTILES.map(|quantile| format!("p{}", quantile * 100.0)));
@@ -165,15 +180,11 @@ fn write_quantiles(output: &mut impl Write, field: &str, by: Option<&str>, quant
         row.push(number(summary.max));
         row
     };
-    let rows: Vec<_> = quantiles.iter().take(MAX_ROWS).map(row).collect();
-    write_table(output, &headings, &rows)?;
-    match quantiles.len().saturating_sub(MAX_ROWS) {
-        0 => Ok(()),
-        more => writeln!(output, "({more} more groups: --json has all of them)"),
-    }
+    (headings, quantiles.iter().take(most).map(row).collect())
 }
 
-fn shown(text: &str) -> String {
+/// Returns a text that does not control the terminal.
+pub(super) fn shown(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { escaped_text(text) }
 }
 

@@ -16,7 +16,7 @@ const MAX_TEXTS: usize = if cfg!(test) { 1 << 10 } else { 16 << 10 };
 /// bounds.
 ///
 /// Source: Gurmeet Manku and Rajeev Motwani, *Approximate Frequency Counts over Data Streams*.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Top {
     texts: HashMap<u128, Counted, BuildHasherDefault<OfFingerprint>>,
     /// The texts that came lately, as lines spell them, and how often they came again.
@@ -41,14 +41,14 @@ impl Hasher for OfFingerprint {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Again {
     fingerprint: u128,
     /// These are not in the counts yet.
     times: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Counted {
     text: Box<str>,
     count: u64,

@@ -55,6 +55,10 @@ mod sealed_support;
 mod settings;
 #[cfg(feature = "find")]
 mod stats;
+#[cfg(feature = "find")]
+mod stats_page;
+#[cfg(all(target_os = "linux", feature = "follow"))]
+mod stats_watch;
 #[cfg(target_os = "linux")]
 mod terminal;
 #[cfg(feature = "find")]

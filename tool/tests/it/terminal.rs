@@ -32,6 +32,12 @@ impl Terminal {
         File::from(self.screen.try_clone().unwrap())
     }
 
+    /// Returns the end that a command has.
+    #[cfg(feature = "follow")]
+    pub(crate) fn inside(&self) -> File {
+        self.inside.try_clone().unwrap()
+    }
+
     /// Starts a command whose stdout it is.
     pub(crate) fn spawn(&self, command: &mut Command) -> Child {
         command.stdout(self.inside.try_clone().unwrap()).spawn().unwrap()
