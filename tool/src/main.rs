@@ -15,6 +15,8 @@ mod doctor;
 #[cfg(feature = "find")]
 mod entry;
 mod escape;
+#[cfg(all(unix, feature = "collect", feature = "follow"))]
+mod export;
 #[cfg(all(unix, feature = "follow"))]
 mod follow;
 mod help;
@@ -25,6 +27,8 @@ mod log_paths;
 mod loggers;
 mod nearest;
 mod once;
+#[cfg(feature = "collect")]
+mod outputs;
 #[cfg(feature = "find")]
 mod page;
 mod pager;

@@ -10,12 +10,18 @@ use spanline::record::Timestamp;
 
 use super::conditions::{Conditions, Selection};
 use crate::entry::Parser;
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+use crate::export::{Export, ExportArgs};
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+use crate::follow::Stop;
 use crate::inputs::inputs;
 use crate::loggers::time::NANOS;
 use crate::page::{is_refused, write_page};
 use crate::report::Report;
-use crate::scan::scan;
+use crate::scan::{Input, Totals, scan};
 use crate::show::{ColorChoice, Printer, Style, value_of};
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+use crate::stats::Counter;
 use crate::stats::{
     Answer, Disk, MAX_SERVICES, Measure, Names, Questions, Run, Stats, Window, grouped, span_text, time_text,
 };
@@ -51,6 +57,9 @@ pub(crate) struct Args {
     #[cfg(all(unix, feature = "follow"))]
     #[command(flatten)]
     live: Live,
+    #[cfg(all(unix, feature = "follow", feature = "collect"))]
+    #[command(flatten)]
+    export: ExportArgs,
 }
 
 /// The page that is written instead.
@@ -132,25 +141,42 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         page,
         #[cfg(all(unix, feature = "follow"))]
         live,
+        #[cfg(all(unix, feature = "follow", feature = "collect"))]
+        export,
     } = args;
+    if page.html.as_ref().is_some_and(|path| is_refused(path, page.force, report)) {
+        return Ok(());
+    }
+    #[cfg(all(unix, feature = "follow", feature = "collect"))]
+    let Some(export) = export.start(report) else { return Ok(()) };
     #[cfg(all(unix, feature = "follow"))]
     if let Some(shown) = live.shown(shape.json) {
         let questions = shape.questions(conditions, true);
-        let settings = Settings { paths: &paths, questions: &questions, shown };
-        return watch(&settings, |answer, run, output| shape.write(answer, run, output), output, report);
-    }
-    if page.html.as_ref().is_some_and(|path| is_refused(path, page.force, report)) {
-        return Ok(());
+        #[cfg(feature = "collect")]
+        let onward = export.as_ref().map(|export| export as _);
+        #[cfg(not(feature = "collect"))]
+        let onward = None;
+        let settings = Settings { paths: &paths, questions: &questions, shown, onward };
+        let watched = watch(&settings, |answer, run, output| shape.write(answer, run, output), output, report);
+        #[cfg(feature = "collect")]
+        export.into_iter().for_each(|export| export.end(report));
+        return watched;
     }
     let begun = Instant::now();
     let questions = shape.questions(conditions, false);
     let inputs = inputs(&paths, report);
     let files = inputs.len() as u64;
-    let scanned = scan(inputs, || Stats::new(&questions), report);
+    #[cfg(all(unix, feature = "follow", feature = "collect"))]
+    let (visitors, totals) = match export {
+        Some(export) => counted(inputs, &questions, export, report)?,
+        None => plain(inputs, &questions, report),
+    };
+    #[cfg(not(all(unix, feature = "follow", feature = "collect")))]
+    let (visitors, totals) = plain(inputs, &questions, report);
     let read = begun.elapsed();
-    let merged = Stats::merge(&questions, scanned.visitors);
+    let merged = Stats::merge(&questions, visitors);
     let Some(answer) = report.check(merged) else { return Ok(()) };
-    let run = Run { files, totals: scanned.totals, read, merge: begun.elapsed().saturating_sub(read) };
+    let run = Run { files, totals, read, merge: begun.elapsed().saturating_sub(read) };
     match &page.html {
         None => shape.write(&answer, &run, output)?,
         Some(path) if path == Path::new("-") => output.write_all(shape.html(&answer, &run).as_bytes())?,
@@ -160,6 +186,31 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         report.fail();
     }
     Ok(())
+}
+
+/// Counts all lines.
+fn plain<'q>(inputs: Vec<Input>, questions: &'q Questions, report: &mut Report) -> (Vec<Stats<'q>>, Totals) {
+    let scanned = scan(inputs, || Stats::new(questions), report);
+    (scanned.visitors, scanned.totals)
+}
+
+/// Counts all lines, passes them on, and waits for the outputs. A signal ends it early.
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+fn counted<'q>(
+    inputs: Vec<Input>,
+    questions: &'q Questions,
+    export: Export,
+    report: &mut Report,
+) -> io::Result<(Vec<Stats<'q>>, Totals)> {
+    let stop = Stop::new(true)?.flag();
+    let scanned = scan(inputs, || Counter::new(questions, Some(&export), &stop), report);
+    if !scanned.is_whole || scanned.visitors.iter().any(Counter::has_left_out) {
+        report.failure("interrupted before all lines were counted");
+    }
+    let (visitors, totals) = (scanned.visitors, scanned.totals);
+    let stats = visitors.into_iter().map(Counter::end).collect();
+    export.end(report);
+    Ok((stats, totals))
 }
 
 impl Shape {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +13,7 @@ use spanline::Error;
 use spanline::read::{Follow, Log, PlainFile};
 
 use super::places::Places;
-use super::signals::Signals;
+use super::signals::Stop;
 use super::source::Source;
 use crate::entry::{Entry, Parser};
 use crate::inputs::is_passed;
@@ -28,8 +28,7 @@ const LINES: usize = 1000;
 pub(crate) struct Feed {
     places: Places,
     sources: Vec<Source>,
-    signals: Signals,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     /// The number of the first source among the inputs.
     first: usize,
     /// The number of the next line.
@@ -47,30 +46,32 @@ impl Feed {
         let default = [PathBuf::from(if is_passed() { "-" } else { "." })];
         let paths = if paths.is_empty() { &default } else { paths };
         let paths: Vec<PathBuf> = expanded(paths, report).into_iter().map(PathBuf::from).collect();
-        let stop = Arc::new(AtomicBool::new(false));
-        let signals = Signals::new(kills)?.also_set(&stop)?;
+        let stop = Stop::new(kills)?;
         let mut inputs = Vec::new();
         let (places, sources) = Places::open_each(&paths, |log| behind(log, &mut inputs), report);
         let first = inputs.len();
-        Ok((Self { places, sources, signals, stop, first, number: 0, is_over: false }, inputs))
+        Ok((Self { places, sources, stop, first, number: 0, is_over: false }, inputs))
     }
 
     /// Returns what a signal sets.
     pub(crate) fn stop(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
+        self.stop.flag()
     }
 
-    /// Passes on what has come, and whether each line goes on behind what is passed on. Returns whether more is there.
-    pub(crate) fn read(&mut self, report: &mut Report, mut take: impl FnMut(&Entry<'_>, Place)) -> bool {
+    /// Passes on what has come, until `take` returns that it wants no more now. Returns whether more is there.
+    pub(crate) fn read(&mut self, report: &mut Report, mut take: impl FnMut(&Entry<'_>, Place) -> bool) -> bool {
         self.sources.extend(self.places.look(Instant::now(), report));
         let mut is_busy = false;
         let mut line = Vec::new();
         for (number, source) in self.sources.iter_mut().enumerate() {
             let mut count = 0;
             while count < LINES && source.next(&mut line, report) {
-                take(&source.cut_entry(&line), Place { input: self.first + number, at: self.number });
+                let wants_more = take(&source.cut_entry(&line), Place { input: self.first + number, at: self.number });
                 self.number += 1;
                 count += 1;
+                if !wants_more {
+                    return true;
+                }
             }
             is_busy |= count == LINES;
         }
@@ -86,7 +87,7 @@ impl Feed {
     /// reader.
     pub(crate) fn is_over(&mut self) -> bool {
         let is_ended = || self.sources.iter().all(Source::is_ended) && !self.places.is_open();
-        self.is_over || self.stop.load(Ordering::Relaxed) || self.signals.has_arrived() || is_ended()
+        self.is_over || self.stop.is_set() || is_ended()
     }
 
     /// Waits until something can be read, files are to be looked at again, or `timeout` is over. Returns whether there is

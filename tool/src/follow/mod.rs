@@ -23,3 +23,4 @@ pub(crate) use feed::Feed;
 pub(crate) use live::{Settings, run};
 pub(crate) use places::Begin;
 pub(crate) use screen::Screen;
+pub(crate) use signals::Stop;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -27,27 +27,42 @@ pub(super) struct Arrived {
     pub(super) is_from_terminal: bool,
 }
 
+/// Whether one of them has arrived. They no longer end the process by themselves.
+#[derive(Debug)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// `kills`: whether a second signal ends the process at once.
+    pub(crate) fn new(kills: bool) -> io::Result<Self> {
+        let has_arrived = Arc::new(AtomicBool::new(false));
+        if kills {
+            for signal in SIGNALS {
+                flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&has_arrived))?;
+            }
+        }
+        for signal in SIGNALS {
+            flag::register(signal, Arc::clone(&has_arrived))?;
+        }
+        Ok(Self(has_arrived))
+    }
+
+    /// Returns what is set when one arrives.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Signals {
     /// `ends`: whether a second signal ends the process at once, as stdout may have a reader that does not read.
     pub(super) fn new(ends: bool) -> io::Result<Self> {
         if ends {
-            let is_second = Arc::new(AtomicBool::new(false));
-            for signal in SIGNALS {
-                flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))?;
-            }
-            for signal in SIGNALS {
-                flag::register(signal, Arc::clone(&is_second))?;
-            }
+            Stop::new(true)?;
         }
         Ok(Self { arrivals: SignalsInfo::new(SIGNALS)?, seen: Vec::new() })
-    }
-
-    /// Also sets a flag when one arrives.
-    pub(super) fn also_set(self, flag: &Arc<AtomicBool>) -> io::Result<Self> {
-        for signal in SIGNALS {
-            flag::register(signal, Arc::clone(flag))?;
-        }
-        Ok(self)
     }
 
     /// Returns whether signals wait to be taken.

@@ -47,6 +47,9 @@ pub(crate) struct Scanned<V> {
     /// One for each thread.
     pub(crate) visitors: Vec<V>,
     pub(crate) totals: Totals,
+    /// Whether visitors have got all lines.
+    #[cfg_attr(not(all(unix, feature = "follow")), expect(dead_code, reason = "no other visitor ends early"))]
+    pub(crate) is_whole: bool,
 }
 
 /// Reads all lines of the inputs, and passes each to one of the visitors. Reports what cannot be read.
@@ -57,7 +60,8 @@ pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &m
     let (sender, done) = channel();
     let workers = thread::scope(|scope| {
         let spawn = |_| {
-            let mut worker = Worker { visitor: new(), totals: Totals::default(), failures: Vec::new() };
+            let mut worker =
+                Worker { visitor: new(), totals: Totals::default(), failures: Vec::new(), is_stopped: false };
             let (pieces, sender) = (&pieces, sender.clone());
             scope.spawn(move || {
                 while !worker.visitor.is_done()
@@ -85,7 +89,8 @@ pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &m
     if workers.len() < threads {
         report.failure("a thread that reads has panicked; the answer is not complete");
     }
-    let mut scanned = Scanned { visitors: Vec::new(), totals: Totals::default() };
+    let is_whole = workers.iter().all(|worker| !worker.is_stopped) && pieces.next().is_none();
+    let mut scanned = Scanned { visitors: Vec::new(), totals: Totals::default(), is_whole };
     let mut failures = Vec::new();
     for worker in workers {
         scanned.totals.add(worker.totals);
@@ -107,6 +112,8 @@ struct Worker<V> {
     totals: Totals,
     /// The numbers of inputs, and what is wrong with them.
     failures: Vec<(usize, String)>,
+    /// Whether lines of a piece were left out.
+    is_stopped: bool,
 }
 
 impl<V: Visit> Worker<V> {
@@ -122,6 +129,10 @@ impl<V: Visit> Worker<V> {
         };
         loop {
             match piece.lines.next_line() {
+                Ok(Some(_)) if self.visitor.is_done() => {
+                    self.is_stopped = true;
+                    return stored;
+                }
                 Ok(Some(line)) => {
                     if line.is_cut {
                         piece.parser.read_cut(line.bytes);
@@ -131,9 +142,6 @@ impl<V: Visit> Worker<V> {
                     let entry = piece.parser.entry(line.bytes);
                     self.totals.count(&entry, line.is_cut);
                     self.visitor.visit(&entry, Place { input, at: line.at });
-                    if self.visitor.is_done() {
-                        return stored;
-                    }
                 }
                 Ok(None) => break,
                 Err(error) => {

@@ -35,8 +35,12 @@ mod watch;
 
 pub(crate) use answer::Answer;
 pub(crate) use bars::write_bars;
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+pub(crate) use counter::{Counter, Onward};
 pub(crate) use distinct::fingerprint;
 pub(crate) use json::steps_json;
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+pub(crate) use level_counts::LevelCounts;
 pub(crate) use losses::Losses;
 pub(crate) use names::{Names, short_name, start};
 pub(crate) use quantiles::Measure;

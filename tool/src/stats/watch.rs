@@ -8,22 +8,27 @@ use spanline::read::Follow;
 use spanline::record::Timestamp;
 
 use super::Answer;
-use super::counter::Counter;
+use super::counter::{Counter, Onward};
 use super::display::Display;
 use super::run::Run;
 use super::statistics::{Questions, Stats};
 use super::table::{grouped, time_text};
 use crate::entry::Entry;
-use crate::follow::Feed;
+use crate::follow::{Feed, Stop};
 use crate::loggers::time::NANOS;
 use crate::report::Report;
-use crate::scan::{Place, Totals, Visit, scan};
+use crate::scan::{Place, Totals, scan};
 
 /// How often the answer is shown.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Putting an answer together takes at most one part in this many of the time.
 const SHARE: u32 = 5;
+
+/// How long the end may take, from the signal to the last line that is counted.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+const INTERRUPTED: &str = "interrupted before all lines were counted that were there";
 
 /// When answers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub(crate) struct Settings<'q> {
     pub(crate) paths: &'q [PathBuf],
     pub(crate) questions: &'q Questions,
     pub(crate) shown: Shown,
+    /// What gets the lines, too.
+    pub(crate) onward: Option<&'q dyn Onward>,
 }
 
 /// Counts until the end: a signal, the key `q`, the end of stdin, or of the reader of stdout. Prints the last answer then.
@@ -56,18 +63,20 @@ pub(crate) fn watch<W: Write>(
     report: &mut Report,
 ) -> io::Result<()> {
     let begun = Instant::now();
-    let Settings { paths, questions, shown } = settings;
+    let Settings { paths, questions, shown, onward } = settings;
     let is_screen = *shown == Shown::Replaced && Display::is_possible();
     // On the other screen, an end at once would leave it behind.
     let (mut feed, inputs) = Feed::open(paths, !is_screen, report)?;
     let (files, stop) = (inputs.len(), feed.stop());
-    let scanned = scan(inputs, || Counter::new(questions, Some(&stop)), report);
-    if scanned.visitors.iter().any(Visit::is_done) {
-        report.failure("interrupted before all lines were counted that were there");
+    let mut scanned = scan(inputs, || Counter::new(questions, *onward, &stop), report);
+    if !scanned.is_whole || scanned.visitors.iter().any(Counter::has_left_out) {
+        report.failure(INTERRUPTED);
     }
-    let live = Counter::new(questions, None);
+    scanned.visitors.iter_mut().for_each(Counter::flush);
+    let live = Counter::new(questions, *onward, &stop);
     let (counted, totals) = (scanned.visitors, scanned.totals);
-    let mut watch = Watch { questions, counted, live, totals, files: files as u64, read: begun.elapsed() };
+    let (files, read) = (files as u64, begun.elapsed());
+    let mut watch = Watch { settings, counted, live, totals, files, read, has_room: true };
     let has_times = *shown == Shown::Replaced && !is_screen;
     let mut screen = Screen { display: None, shown: *shown, lines: None, has_times, due: Instant::now() };
     if is_screen {
@@ -75,7 +84,10 @@ pub(crate) fn watch<W: Write>(
         screen.display = Some(Display::open(!feed.reads_stdin())?);
     }
     let result = screen.run(&mut watch, &mut feed, &print, (output, report));
-    screen.display = None;
+    if screen.display.take().is_some() {
+        // From here on, a second signal ends the process.
+        Stop::new(true)?;
+    }
     report.release();
     result?;
     if screen.lines != Some(watch.totals.lines) {
@@ -89,29 +101,43 @@ pub(crate) fn watch<W: Write>(
 
 /// All counts so far.
 struct Watch<'q> {
-    questions: &'q Questions,
+    settings: &'q Settings<'q>,
     /// Of the lines that were there.
-    counted: Vec<Counter<'q>>,
-    live: Counter<'q>,
+    counted: Vec<Counter<'q, 'q>>,
+    live: Counter<'q, 'q>,
     totals: Totals,
     files: u64,
     read: Duration,
+    /// Whether what gets the lines has room for more.
+    has_room: bool,
 }
 
 impl Watch<'_> {
     /// Counts the lines that have come. Returns whether more are there.
     fn take(&mut self, feed: &mut Feed, report: &mut Report) -> bool {
+        self.has_room = self.settings.onward.is_none_or(Onward::has_room);
+        if !self.has_room {
+            return false;
+        }
         let (begun, before) = (Instant::now(), self.totals.lines);
         let (live, totals) = (&mut self.live, &mut self.totals);
         let is_busy = feed.read(report, |entry: &Entry<'_>, place: Place| {
             totals.count(entry, entry.is_cut());
             totals.bytes += entry.line().len() as u64 + 1;
-            live.visit(entry, place);
+            live.count(entry, place);
+            !live.has_to_look()
         });
+        self.live.flush();
         if self.totals.lines > before {
             self.read += begun.elapsed();
         }
         is_busy
+    }
+
+    /// Reports what the receiver of the lines has to complain of.
+    fn complain(&self, report: &Report) {
+        let complaints = self.settings.onward.map(Onward::complaints);
+        complaints.into_iter().flatten().for_each(|complaint| report.note(&complaint));
     }
 
     fn lines(&self) -> u64 {
@@ -122,7 +148,7 @@ impl Watch<'_> {
     fn answer(&self) -> io::Result<(Answer, Run)> {
         let begun = Instant::now();
         let all: Vec<Stats<'_>> = self.counted.iter().chain([&self.live]).map(|one| one.stats.clone()).collect();
-        let answer = Stats::merge(self.questions, all)?;
+        let answer = Stats::merge(self.settings.questions, all)?;
         let run = Run { files: self.files, totals: self.totals, read: self.read, merge: begun.elapsed() };
         Ok((answer, run))
     }
@@ -148,12 +174,22 @@ impl Screen {
         print: &impl Fn(&Answer, &Run, &mut Vec<u8>) -> io::Result<()>,
         (output, report): (&mut W, &mut Report),
     ) -> io::Result<()> {
+        let mut over_since = None;
         loop {
             // Before lines are read: what was written before the end counts.
             let is_over = feed.is_over();
             let is_busy = watch.take(feed, report);
-            if is_over && !is_busy {
-                return Ok(());
+            watch.complain(report);
+            if is_over {
+                let since = *over_since.get_or_insert_with(Instant::now);
+                if watch.has_room && !is_busy {
+                    return Ok(());
+                }
+                // An output is down, or lines come faster than they are counted.
+                if since.elapsed() >= END_PATIENCE {
+                    report.failure(INTERRUPTED);
+                    return Ok(());
+                }
             }
             let is_new = self.display.is_some() || self.lines != Some(watch.totals.lines);
             if self.shown != Shown::Last && is_new && Instant::now() >= self.due && !is_over {
@@ -181,7 +217,8 @@ impl Screen {
         print(&answer, &run, &mut text)?;
         let now = time_text(Timestamp::now().as_nanos().div_euclid(NANOS));
         if let Some(display) = &self.display {
-            let below = format!("{now} · {} lines", grouped(run.totals.lines));
+            let waits = if watch.has_room { "" } else { " · waiting for an output" };
+            let below = format!("{now} · {} lines{waits}", grouped(run.totals.lines));
             return display.show(&String::from_utf8_lossy(&text), &below, output);
         }
         if self.has_times {

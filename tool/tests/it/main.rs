@@ -55,10 +55,14 @@ mod sealed_support;
 mod settings;
 #[cfg(feature = "find")]
 mod stats;
+#[cfg(all(target_os = "linux", feature = "collect", feature = "follow"))]
+mod stats_export;
 #[cfg(feature = "find")]
 mod stats_page;
 #[cfg(all(target_os = "linux", feature = "follow"))]
 mod stats_watch;
+#[cfg(all(target_os = "linux", feature = "collect", feature = "follow"))]
+mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
 #[cfg(feature = "find")]

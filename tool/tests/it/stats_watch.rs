@@ -144,7 +144,7 @@ fn follow_prints_the_last_answer_alone_and_stdin_has_an_end() {
 }
 
 impl Running {
-    /// Waits until it has begun to follow: it has the file open, and catches signals.
+    /// Waits until it has begun to follow: it has the file open, no longer reads on several threads, and waits.
     fn until_ready(&self, dir: &Dir) {
         let begun = Instant::now();
         let folder = format!("/proc/{}/fd", self.child.id());
@@ -153,7 +153,8 @@ impl Running {
             let mut paths = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
             paths.any(|path| path.starts_with(dir.path().canonicalize().unwrap()))
         };
-        while !has_open() {
+        let status = || fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        while !has_open() || !status().contains("Threads:\t1\n") || !status().contains("State:\tS") {
             assert!(begun.elapsed() < PATIENCE, "{}", self.stderr());
             std::thread::park_timeout(Duration::from_millis(5));
         }
