@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -147,6 +149,9 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     if page.html.as_ref().is_some_and(|path| is_refused(path, page.force, report)) {
         return Ok(());
     }
+    // Before anybody hears that it runs, and may end it.
+    #[cfg(all(unix, feature = "follow", feature = "collect"))]
+    let stop = if export.is_given() && live.shown(false).is_none() { Some(Stop::new(true)?.flag()) } else { None };
     #[cfg(all(unix, feature = "follow", feature = "collect"))]
     let Some(export) = export.start(report) else { return Ok(()) };
     #[cfg(all(unix, feature = "follow"))]
@@ -167,8 +172,8 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     let inputs = inputs(&paths, report);
     let files = inputs.len() as u64;
     #[cfg(all(unix, feature = "follow", feature = "collect"))]
-    let (visitors, totals) = match export {
-        Some(export) => counted(inputs, &questions, export, report)?,
+    let (visitors, totals) = match export.zip(stop) {
+        Some((export, stop)) => counted(inputs, &questions, (export, &stop), report),
         None => plain(inputs, &questions, report),
     };
     #[cfg(not(all(unix, feature = "follow", feature = "collect")))]
@@ -199,18 +204,17 @@ fn plain<'q>(inputs: Vec<Input>, questions: &'q Questions, report: &mut Report) 
 fn counted<'q>(
     inputs: Vec<Input>,
     questions: &'q Questions,
-    export: Export,
+    (export, stop): (Export, &AtomicBool),
     report: &mut Report,
-) -> io::Result<(Vec<Stats<'q>>, Totals)> {
-    let stop = Stop::new(true)?.flag();
-    let scanned = scan(inputs, || Counter::new(questions, Some(&export), &stop), report);
+) -> (Vec<Stats<'q>>, Totals) {
+    let scanned = scan(inputs, || Counter::new(questions, Some(&export), stop), report);
     if !scanned.is_whole || scanned.visitors.iter().any(Counter::has_left_out) {
         report.failure("interrupted before all lines were counted");
     }
     let (visitors, totals) = (scanned.visitors, scanned.totals);
     let stats = visitors.into_iter().map(Counter::end).collect();
     export.end(report);
-    Ok((stats, totals))
+    (stats, totals)
 }
 
 impl Shape {

@@ -94,9 +94,14 @@ impl Complaints {
 }
 
 impl ExportArgs {
+    /// Returns whether anything is passed on.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.to.is_empty() || self.prometheus.is_some()
+    }
+
     /// Starts what was asked for; `None` if nothing was, or if it fails, which is reported.
     pub(crate) fn start(&self, report: &mut Report) -> Option<Option<Export>> {
-        if self.to.is_empty() && self.prometheus.is_none() {
+        if !self.is_given() {
             return Some(None);
         }
         let targets = match self.targets() {

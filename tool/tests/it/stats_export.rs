@@ -166,7 +166,7 @@ fn what_was_counted_when_it_ends_is_in_the_database() {
         running.signal(Signal::TERM);
         let (stdout, stderr, status) = running.end();
         drop(writer);
-        assert!(status == 0 || stderr.contains("interrupted before all lines"), "{stderr}");
+        assert!(status == 0 || stderr.contains("interrupted before all lines"), "{status} {follow}: {stderr}");
         let (counts, _) = printed(&stdout);
         let Some(rows) = of_sqlite(&dir.path().join("out.db")) else { return };
         assert_eq!(rows, counts, "{stderr}");
