@@ -40,11 +40,44 @@ pub(super) enum Key {}
 /// # Errors
 /// It is sealed, or cannot be read. Without the feature that it needs, the error names the feature.
 pub(super) fn decoded(file: Source, named: Compression, path: &Path) -> Result<Source, Error> {
-    let (content, file) = content(file).map_err(failed("read", path))?;
-    match content {
-        Content::Sealed => Err(no_key(file, path)),
-        Content::Compressed(compression) => decoder(compression, file, path),
-        Content::Unknown => decoder(named, file, path),
+    match bare(file, named, path)? {
+        Bare::Sealed(file) => Err(no_key(file, path)),
+        Bare::Lines(lines) => Ok(lines),
+    }
+}
+
+/// A file without its compression.
+pub(super) enum Bare {
+    /// The writer does not compress it, but others may have done so.
+    Sealed(Source),
+    Lines(Source),
+}
+
+/// Returns what is in `file`. The arguments and errors are those of [`decoded`], which also fails if it is sealed.
+pub(super) fn bare(file: Source, named: Compression, path: &Path) -> Result<Bare, Error> {
+    let (found, file) = content(file).map_err(failed("read", path))?;
+    let compression = match found {
+        Content::Sealed => return Ok(Bare::Sealed(file)),
+        Content::Compressed(compression) => compression,
+        Content::Unknown => named,
+    };
+    let inside = decoder(compression, file, path)?;
+    if compression == Compression::Plain {
+        return Ok(Bare::Lines(inside));
+    }
+    match content(inside) {
+        Ok((Content::Sealed, inside)) => Ok(Bare::Sealed(inside)),
+        Ok((_, inside)) => Ok(Bare::Lines(inside)),
+        Err(error) => Ok(Bare::Lines(Box::new(Failed(Some(error))))),
+    }
+}
+
+/// Returns an error that has come too early.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
     }
 }
 

@@ -1,8 +1,10 @@
 //! The lines of segments, one after the other.
 
+use std::io::Read;
+use std::path::PathBuf;
 use std::{fmt, vec};
 
-use super::decode::Key;
+use super::decode::{Key, Source};
 #[cfg(feature = "sealed")]
 use super::parallel::Parallel;
 use super::segment::Segment;
@@ -26,6 +28,8 @@ use crate::error::Error;
 pub struct Lines {
     /// The segments that are not open yet.
     rest: vec::IntoIter<Segment>,
+    /// A source that is no segment, and its name, until it is open.
+    source: Option<(PathBuf, Source)>,
     segment: Option<Segment>,
     lines: Option<SegmentLines>,
     is_torn: bool,
@@ -48,6 +52,7 @@ impl Lines {
     pub fn new(segments: impl IntoIterator<Item = Segment>) -> Self {
         Self {
             rest: segments.into_iter().collect::<Vec<_>>().into_iter(),
+            source: None,
             segment: None,
             lines: None,
             is_torn: false,
@@ -59,6 +64,12 @@ impl Lines {
             #[cfg(feature = "sealed")]
             is_sequence: false,
         }
+    }
+
+    /// Creates the lines of another source, such as stdin. Its first bytes say whether it is compressed or sealed. `name`: what
+    /// its errors call it.
+    pub fn from_source(name: impl Into<PathBuf>, source: impl Read + Send + 'static) -> Self {
+        Self { source: Some((name.into(), Box::new(source))), ..Self::new([]) }
     }
 
     /// Sets the key that opens sealed segments. The lines of processes that have written to one sealed log at the same time
@@ -105,6 +116,10 @@ impl Lines {
                     break;
                 }
                 self.lines = None;
+            }
+            if let Some((name, source)) = self.source.take() {
+                self.lines = Some(SegmentLines::of(source, &name, self.key.as_ref(), self.longest)?);
+                continue;
             }
             let Some(segment) = self.rest.next() else { return Ok(None) };
             let opened = SegmentLines::open(&segment, self.key.as_ref(), self.longest);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 #[cfg(feature = "sealed")]
-use super::decode::Key;
+use super::decode::{Bare, Key, bare};
 use super::decode::{Content, Source, content, decoded};
 use super::lines::Lines;
 use super::open::{failed, identity, open, read_at};
@@ -203,16 +203,18 @@ impl Segment {
     /// The file cannot be opened or read, or it has been removed since it was listed.
     #[cfg(feature = "sealed")]
     pub fn is_sealed(&self) -> Result<bool, Error> {
-        let (path, _, file) = self.open_stored()?;
-        content(Shared::source(file)).map(|(content, _)| content == Content::Sealed).map_err(failed("read", &path))
+        let (path, compression, file) = self.open_stored()?;
+        Ok(matches!(bare(Shared::source(file), compression, &path)?, Bare::Sealed(_)))
     }
 
     /// Opens it as a sealed file with a key; `None` if it is none.
     #[cfg(feature = "sealed")]
     pub(super) fn open_sealed(&self, key: &Key) -> Result<Option<SealedLines>, Error> {
-        let (path, _, file) = self.open_stored()?;
-        let (content, source) = content(Shared::source(file)).map_err(failed("read", &path))?;
-        (content == Content::Sealed).then(|| SealedLines::new(source, &path, key, self.is_live())).transpose()
+        let (path, compression, file) = self.open_stored()?;
+        match bare(Shared::source(file), compression, &path)? {
+            Bare::Sealed(source) => SealedLines::new(source, &path, key, self.is_live()).map(Some),
+            Bare::Lines(_) => Ok(None),
+        }
     }
 
     /// Opens it as it is stored. Returns where it was found.

@@ -1,14 +1,17 @@
 //! The lines of one segment.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::decode::Key;
+use super::decode::{self, Key, decoded};
+#[cfg(feature = "sealed")]
+use super::decode::{Bare, bare};
 use super::open::failed;
 #[cfg(feature = "sealed")]
 use super::sealed::SealedLines;
 use super::segment::Segment;
 use crate::error::Error;
+use crate::rotation::Compression;
 
 /// How much is read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -47,8 +50,16 @@ enum Source {
 impl SegmentLines {
     /// Opens a segment. `key` opens it if it is sealed.
     pub(super) fn open(segment: &Segment, key: Option<&Key>, longest: Longest) -> Result<Self, Error> {
-        let source = source(segment, key)?;
-        Ok(Self { source, longest, is_torn: false, is_cut: false, failure: None, is_ended: false })
+        Ok(Self::new(source(segment, key)?, longest))
+    }
+
+    /// Opens another source. `key` opens it if it is sealed.
+    pub(super) fn of(bytes: decode::Source, name: &Path, key: Option<&Key>, longest: Longest) -> Result<Self, Error> {
+        Ok(Self::new(stream(bytes, name, key)?, longest))
+    }
+
+    fn new(source: Source, longest: Longest) -> Self {
+        Self { source, longest, is_torn: false, is_cut: false, failure: None, is_ended: false }
     }
 
     /// Goes to the next line. Returns false at the end.
@@ -151,8 +162,27 @@ fn source(segment: &Segment, _: Option<&Key>) -> Result<Source, Error> {
 
 fn bytes(segment: &Segment) -> Result<Source, Error> {
     let reader = segment.open()?;
-    let path = reader.path().to_owned();
-    Ok(Source::Bytes { reader: BufReader::with_capacity(READ_BYTES, reader.source), path, line: Vec::new() })
+    Ok(Source::new(reader.source, &reader.path))
+}
+
+#[cfg(feature = "sealed")]
+fn stream(bytes: decode::Source, name: &Path, key: Option<&Key>) -> Result<Source, Error> {
+    let Some(key) = key else { return Ok(Source::new(decoded(bytes, Compression::Plain, name)?, name)) };
+    match bare(bytes, Compression::Plain, name)? {
+        Bare::Sealed(bytes) => Ok(Source::Sealed(Box::new(SealedLines::new(bytes, name, key, false)?))),
+        Bare::Lines(bytes) => Ok(Source::new(bytes, name)),
+    }
+}
+
+#[cfg(not(feature = "sealed"))]
+fn stream(bytes: decode::Source, name: &Path, _: Option<&Key>) -> Result<Source, Error> {
+    Ok(Source::new(decoded(bytes, Compression::Plain, name)?, name))
+}
+
+impl Source {
+    fn new(bytes: decode::Source, path: &Path) -> Self {
+        Self::Bytes { reader: BufReader::with_capacity(READ_BYTES, bytes), path: path.to_owned(), line: Vec::new() }
+    }
 }
 
 pub(super) fn too_long(path: impl std::fmt::Display, limit: usize) -> Error {

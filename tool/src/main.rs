@@ -37,7 +37,6 @@ mod query;
 mod report;
 #[cfg(feature = "find")]
 mod scan;
-#[cfg(feature = "sealed")]
 mod sealed;
 mod settings;
 #[cfg(feature = "find")]

@@ -3,11 +3,12 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use spanline::read;
+use spanline::read::{self, Lines};
 
 use crate::log_paths::expanded;
 use crate::once::Once;
 use crate::report::Report;
+use crate::sealed::{Key, KeyArgs, MOST_LINE_BYTES, warn_of_plain, with_key};
 
 /// Print the lines of logs, oldest first
 ///
@@ -18,6 +19,8 @@ pub(crate) struct Args {
     /// A log, such as `logs/orders.log`, one closed segment of it, a pattern such as `'logs/*.log'`, or `-` for stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 impl Args {
@@ -28,14 +31,24 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
+    let Some(key) = args.keys.beside(args.reads_stdin(), report) else { return Ok(()) };
     let mut printer = Printer { output, is_torn: false, buffer: vec![0; 64 << 10] };
     let mut once = Once::default();
     for path in expanded(&args.paths, report) {
         if path == Path::new("-") {
-            printer.print(Stdin(io::stdin().lock()), report)?;
+            match &key {
+                Some(key) => printer.print_lines(Lines::from_source("stdin", io::stdin()), key, report)?,
+                None => printer.print(Stdin(io::stdin().lock()), report)?,
+            }
             continue;
         }
-        let segments = report.check(read::segments(path)).unwrap_or_default();
+        let mut segments = report.check(read::segments(path)).unwrap_or_default();
+        if let Some(key) = &key {
+            segments.retain(|segment| once.is_first(segment));
+            warn_of_plain(&segments, report);
+            printer.print_lines(Lines::new(segments), key, report)?;
+            continue;
+        }
         for segment in segments.iter().filter(|segment| once.is_first(segment)) {
             if let Some(reader) = report.check(segment.open()) {
                 printer.print(reader, report)?;
@@ -65,6 +78,29 @@ struct Printer<'a, W> {
 }
 
 impl<W: Write> Printer<'_, W> {
+    /// Prints lines that a key opens, and reports what cannot be read between them.
+    fn print_lines(&mut self, lines: Lines, key: &Key, report: &mut Report) -> io::Result<()> {
+        let mut lines = with_key(lines.max_line_bytes(MOST_LINE_BYTES), Some(key));
+        loop {
+            match lines.next_line() {
+                Ok(Some(line)) => {
+                    if std::mem::take(&mut self.is_torn) {
+                        self.output.write_all(b"\n")?;
+                    }
+                    self.output.write_all(line)?;
+                    self.is_torn = lines.is_torn();
+                    if !self.is_torn {
+                        self.output.write_all(b"\n")?;
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    report.check::<(), _>(Err(error));
+                }
+            }
+        }
+    }
+
     /// Prints one segment. The first line never continues the torn last line of the segment before.
     fn print(&mut self, mut reader: impl Read, report: &mut Report) -> io::Result<()> {
         let mut is_first = true;

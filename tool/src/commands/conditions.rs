@@ -9,6 +9,7 @@ use spanline::record::Timestamp;
 use crate::loggers::LineLevel;
 use crate::nearest::unknown;
 use crate::query::{self, Expression, Filter};
+use crate::sealed::KeyArgs;
 
 /// The description of `--where`, for the end of the help.
 pub(super) const LANGUAGE: &str = r#"The language of --where:
@@ -29,6 +30,8 @@ pub(super) struct Selection {
     pub(super) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) conditions: Conditions,
+    #[command(flatten)]
+    pub(super) keys: KeyArgs,
 }
 
 /// What is found.

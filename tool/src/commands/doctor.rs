@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::conditions::{Selection, expression};
 use crate::doctor::{Examination, Finding, Settings, Site};
 use crate::escape::{escaped, escaped_json, escaped_text};
-use crate::inputs::inputs;
+use crate::inputs::{inputs, reads_stdin};
 use crate::loggers::time::NANOS;
 use crate::query::{Expression, span};
 use crate::report::Report;
@@ -53,9 +53,10 @@ const END: &str =
     "has latency_us or has duration_us or has status or has elapsed_ms or message ~ '(?i)(finished|completed)'";
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { selection: Selection { paths, conditions }, shape } = args;
+    let Args { selection: Selection { paths, conditions, keys }, shape } = args;
     let settings = Settings::new(conditions.filter(), shape.end, shape.gap.div_euclid(NANOS).max(1));
-    let inputs = inputs(&paths, report);
+    let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
+    let inputs = inputs(&paths, key.as_ref(), report);
     let names: Vec<String> = inputs.iter().map(name).collect();
     let name = |input: usize| names.get(input).cloned().unwrap_or_default();
     let scanned = scan(inputs, || Examination::new(&settings), report);
@@ -84,9 +85,9 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
 
 fn name(input: &Input) -> String {
     match input {
-        Input::Segment(segment) => escaped(segment.path()),
+        Input::Segment(segment) | Input::Sealed(segment, _) => escaped(segment.path()),
         Input::Start(file, _) => escaped(file.path()),
-        Input::Stdin(_) => "stdin".to_owned(),
+        Input::Stdin(..) => "stdin".to_owned(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::shape::Shape;
 use crate::inputs::{Merged, reads_stdin, sources};
 use crate::query::{Sample, Sampler};
 use crate::report::Report;
+use crate::sealed::KeyArgs;
 use crate::show::Unparsed;
 
 const EXAMPLES: &str = r#"Examples:
@@ -40,6 +41,8 @@ pub(crate) struct Args {
     sample: Option<Sample>,
     #[command(flatten)]
     shape: Shape,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 impl Args {
@@ -50,11 +53,12 @@ impl Args {
 }
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { paths, conditions, sample, shape } = args;
+    let Args { paths, conditions, sample, shape, keys } = args;
     let filter = conditions.filter();
     let (limit, counts_only) = (shape.limit(), shape.count);
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
-    let mut lines = Merged::new(sources(&paths, report));
+    let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
+    let mut lines = Merged::new(sources(&paths, key.as_ref(), report));
     let mut printer = style.printer(output, lines.are_several());
     if !counts_only {
         printer.begin()?;

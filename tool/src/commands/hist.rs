@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::conditions::Selection;
 use crate::entry::Entry;
-use crate::inputs::inputs;
+use crate::inputs::{inputs, reads_stdin};
 use crate::loggers::time::NANOS;
 use crate::query::{Filter, span};
 use crate::report::Report;
@@ -55,9 +55,10 @@ struct Shape {
 const MAX_ROWS: usize = 100_000;
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { selection: Selection { paths, conditions }, shape } = args;
+    let Args { selection: Selection { paths, conditions, keys }, shape } = args;
     let filter = conditions.filter();
-    let inputs = inputs(&paths, report);
+    let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
+    let inputs = inputs(&paths, key.as_ref(), report);
     let new = || Counts { filter: &filter, timeline: Timeline::default(), without_time: 0 };
     let (mut timeline, mut without_time) = (Timeline::default(), 0);
     for counts in scan(inputs, new, report).visitors {

@@ -7,13 +7,9 @@ use std::path::PathBuf;
 use spanline::read::{Lines, Log, Segment};
 use spanline::sealed::LineOpener;
 
-use crate::escape::escaped;
 use crate::once::Once;
 use crate::report::Report;
-use crate::sealed::KeyArgs;
-
-/// The longest line that a sealed segment can hold.
-const MOST_LINE_BYTES: usize = 64 << 20;
+use crate::sealed::{KeyArgs, MOST_LINE_BYTES, warn_of_plain, with_key};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,7 +48,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
     let mut printer = Printer { output, fields: key.clone().map(LineOpener::new), is_torn: false };
     for segments in logs(&args.paths, report) {
         let lines = Lines::new(segments).max_line_bytes(MOST_LINE_BYTES);
-        printer.print(key.iter().fold(lines, Lines::key), report)?;
+        printer.print(with_key(lines, key.as_ref()), report)?;
     }
     Ok(())
 }
@@ -74,21 +70,6 @@ fn logs(paths: &[PathBuf], report: &mut Report) -> Vec<Vec<Segment>> {
     let logs: Vec<_> = logs.into_iter().map(|(_, segments)| segments).collect();
     logs.iter().for_each(|segments| warn_of_plain(segments, report));
     logs
-}
-
-/// Warns of files that are not sealed, where others of the log are: they look like the others once they are printed.
-fn warn_of_plain(segments: &[Segment], report: &Report) {
-    let is_sealed = |segment: &Segment| segment.is_sealed().unwrap_or(false);
-    let (sealed, plain): (Vec<_>, Vec<_>) = segments.iter().partition(|segment| is_sealed(segment));
-    if sealed.is_empty() {
-        return;
-    }
-    for segment in plain.into_iter().filter(|segment| segment.bytes() > 0) {
-        let path = escaped(segment.path());
-        report.note(&format!(
-            "warning: {path} is not sealed, as other files of its log are; anybody may have written it"
-        ));
-    }
 }
 
 struct Printer<'a, W> {

@@ -16,7 +16,7 @@ use crate::entry::Parser;
 use crate::export::{Export, ExportArgs};
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
 use crate::follow::Stop;
-use crate::inputs::inputs;
+use crate::inputs::{inputs, reads_stdin};
 use crate::loggers::time::NANOS;
 use crate::page::{is_refused, write_page};
 use crate::report::Report;
@@ -138,7 +138,7 @@ struct Shape {
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let Args {
-        selection: Selection { paths, conditions },
+        selection: Selection { paths, conditions, keys },
         shape,
         page,
         #[cfg(all(unix, feature = "follow"))]
@@ -169,7 +169,8 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     }
     let begun = Instant::now();
     let questions = shape.questions(conditions, false);
-    let inputs = inputs(&paths, report);
+    let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
+    let inputs = inputs(&paths, key.as_ref(), report);
     let files = inputs.len() as u64;
     #[cfg(all(unix, feature = "follow", feature = "collect"))]
     let (visitors, totals) = match export.zip(stop) {

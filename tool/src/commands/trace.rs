@@ -5,11 +5,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::entry::Parser;
-use crate::inputs::or_default;
+use crate::inputs::{or_default, reads_stdin};
 use crate::loggers::LineLevel;
 use crate::nearest::unknown;
 use crate::page::{is_refused, write_page};
 use crate::report::Report;
+use crate::sealed::KeyArgs;
 use crate::show::ColorChoice;
 use crate::trace::{Trace, View, id_of};
 
@@ -46,6 +47,8 @@ pub(crate) struct Args {
     view: ViewArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 /// What is shown.
@@ -89,7 +92,7 @@ struct OutputArgs {
 }
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { id, mut paths, line, view, output: shape } = args;
+    let Args { id, mut paths, line, view, output: shape, keys } = args;
     let is_page = shape.html.is_some();
     if shape.html.as_ref().is_some_and(|path| is_refused(path, shape.force, report)) {
         return Ok(());
@@ -112,7 +115,8 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     };
     let limit = view.limit.map_or(if is_page { 5000 } else { 500 }, NonZeroUsize::get);
     let view = View { spans: limit, level: view.level, gap_percent: f64::from(view.gap) };
-    let Some(trace) = Trace::read(&id, paths, view, report) else {
+    let Some(key) = keys.beside(takes_stdin || reads_stdin(&paths), report) else { return Ok(()) };
+    let Some(trace) = Trace::read(&id, paths, key.as_ref(), view, report) else {
         report.failure(&format!("found no line with the id {id}"));
         return Ok(());
     };

@@ -10,25 +10,31 @@ use crate::log_paths::{expanded, logs_at};
 use crate::once::Once;
 use crate::report::Report;
 use crate::scan::Input;
+use crate::sealed::{Key, is_sealed, warn_of_plain, with_key};
 
 /// Returns the logs at the paths, those in directories there, and stdin for `-`. Without a path: stdin if something is
-/// passed to it, else the logs of the working directory. What cannot be listed is reported.
-pub(crate) fn sources(paths: &[PathBuf], report: &mut Report) -> Vec<Source> {
-    let (has_stdin, logs) = listed(paths, report);
+/// passed to it, else the logs of the working directory. `key` opens those that are sealed. What cannot be listed is reported.
+pub(crate) fn sources(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Vec<Source> {
+    let (has_stdin, logs) = listed(paths, key, report);
     // Once, however often it is named: a second lock of it would wait for the first.
-    let stdin = has_stdin.then(Source::stdin);
-    stdin.into_iter().chain(logs.into_iter().map(|segments| Source::log(Lines::new(segments)))).collect()
+    let stdin = has_stdin.then(|| Source::stdin(key));
+    let log = |segments| Source::log(with_key(Lines::new(segments), key));
+    stdin.into_iter().chain(logs.into_iter().map(log)).collect()
 }
 
 /// Returns the same as inputs of a pass over all lines: stdin, and each segment.
-pub(crate) fn inputs(paths: &[PathBuf], report: &mut Report) -> Vec<Input> {
-    let (has_stdin, logs) = listed(paths, report);
-    let stdin = has_stdin.then(|| Input::Stdin(io::stdin()));
-    stdin.into_iter().chain(logs.into_iter().flatten().map(Input::Segment)).collect()
+pub(crate) fn inputs(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Vec<Input> {
+    let (has_stdin, logs) = listed(paths, key, report);
+    let stdin = has_stdin.then(|| Input::Stdin(io::stdin(), key.cloned()));
+    let input = |segment| match key.filter(|_| is_sealed(&segment)) {
+        Some(key) => Input::Sealed(segment, key.clone()),
+        None => Input::Segment(segment),
+    };
+    stdin.into_iter().chain(logs.into_iter().flatten().map(input)).collect()
 }
 
 /// Returns whether stdin is meant, and the segments of each log.
-fn listed(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<Vec<read::Segment>>) {
+fn listed(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> (bool, Vec<Vec<read::Segment>>) {
     let paths = or_default(paths.to_vec());
     let mut has_stdin = false;
     let mut logs: Vec<(PathBuf, Vec<read::Segment>)> = Vec::new();
@@ -50,6 +56,7 @@ fn listed(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<Vec<read::Segmen
         }
     }
     let logs = logs.into_iter().map(|(_, segments)| segments);
+    let logs = logs.inspect(|segments| key.into_iter().for_each(|_| warn_of_plain(segments, report)));
     (has_stdin, logs.filter(|segments| !segments.is_empty()).collect())
 }
 

@@ -5,6 +5,7 @@ use spanline::read::Lines;
 use super::stdin::StdinLines;
 use crate::entry::{Entry, Parser};
 use crate::report::Report;
+use crate::sealed::Key;
 
 /// A longer line counts by its first bytes.
 pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
@@ -31,8 +32,8 @@ impl Source {
         Self::new(Feed::Log(Box::new(lines.max_line_bytes(MAX_LINE_BYTES).cut_long_lines())))
     }
 
-    pub(super) fn stdin() -> Self {
-        Self::new(Feed::Stdin(StdinLines::default()))
+    pub(super) fn stdin(key: Option<&Key>) -> Self {
+        Self::new(Feed::Stdin(StdinLines::new(key)))
     }
 
     fn new(lines: Feed) -> Self {

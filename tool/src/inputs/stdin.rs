@@ -3,15 +3,18 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use memchr::memchr;
-use spanline::read::Reader;
+use spanline::read::{Lines, Reader};
 
 use super::source::MAX_LINE_BYTES;
+use crate::sealed::{Key, with_key};
 
 const READ_BYTES: usize = 64 << 10;
 
 /// Reads stdin line by line, decompressed.
 #[derive(Default)]
 pub(super) struct StdinLines {
+    /// What is read instead if there is a key, as stdin may be sealed.
+    opened: Option<Box<Lines>>,
     /// `None` until its first bytes were needed, which say how it is compressed.
     reader: Option<BufReader<Reader>>,
     is_ended: bool,
@@ -21,6 +24,12 @@ pub(super) struct StdinLines {
 }
 
 impl StdinLines {
+    pub(super) fn new(key: Option<&Key>) -> Self {
+        let lines = |key| with_key(Lines::from_source("stdin", io::stdin()), Some(key));
+        let lines = key.map(|key| Box::new(lines(key).max_line_bytes(MAX_LINE_BYTES).cut_long_lines()));
+        Self { opened: lines, ..Self::default() }
+    }
+
     /// Returns whether the next line is here. If not, reading it may take any time.
     pub(super) fn is_ready(&self) -> bool {
         self.reader.as_ref().is_some_and(|reader| memchr(b'\n', reader.buffer()).is_some())
@@ -34,9 +43,16 @@ impl StdinLines {
     /// Reads the next line without its newline. Returns false at the end.
     ///
     /// # Errors
-    /// Stdin cannot be read, or is sealed.
+    /// Stdin cannot be read, or is sealed and has no key. Behind damage, reading can continue.
     pub(super) fn read(&mut self, line: &mut Vec<u8>) -> Result<bool, String> {
         line.clear();
+        if let Some(lines) = &mut self.opened {
+            let next = lines.next_line().map_err(|error| error.to_string())?;
+            line.extend_from_slice(next.unwrap_or_default());
+            let is_line = next.is_some();
+            self.is_cut = lines.is_cut();
+            return Ok(is_line);
+        }
         self.is_cut = false;
         if let Some(failure) = self.failure.take() {
             return Err(failure);

@@ -4,7 +4,7 @@
 //! files ─► pieces ─► lines ─► Parser ─► Visit (one for each thread) ─► merged by the caller
 //! ```
 //!
-//! A plain file is split into [pieces](pieces), which threads read by position. Compressed files and stdin are one piece each.
+//! A plain file is split into [pieces](pieces), which threads read by position. Compressed and sealed files and stdin are one piece each.
 //! What a visitor computes must not depend on the order of lines; a [`Place`] says where each line is.
 //!
 //! A line counts by its first [`lines::MAX_LINE_BYTES`]; the rest is skipped. So memory is bounded: each thread has one buffer.
@@ -12,6 +12,7 @@
 //! Files are read with `pread`, not mapped: a mapped file that shrinks kills its reader, and counts as memory of the process.
 
 mod lines;
+mod opened;
 mod pieces;
 mod progress;
 mod threads;

@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use spanline::Error;
-use spanline::read::{PlainFile, Reader, Segment};
+use spanline::read::{Lines, PlainFile, Reader, Segment};
 
 use super::lines::StreamLines;
+use super::opened::PieceLines;
 use crate::entry::{Form, Parser};
 use crate::escape::escaped;
+use crate::sealed::{Key, with_key};
 
 /// Files up to twice this size are one piece.
 const PIECE_BYTES: u64 = 4 << 20;
@@ -25,16 +27,19 @@ pub(crate) enum Input {
     /// The lines of a file that begin before a position.
     #[cfg_attr(not(all(unix, feature = "follow")), expect(dead_code, reason = "what comes behind is followed"))]
     Start(PlainFile, u64),
-    Stdin(Stdin),
+    /// Is opened with the key.
+    Sealed(Segment, Key),
+    /// The key opens what is sealed.
+    Stdin(Stdin, Option<Key>),
 }
 
 impl Input {
     /// Returns how much of the disk it takes, in bytes; 0 for stdin.
     pub(super) fn stored_bytes(&self) -> u64 {
         match self {
-            Self::Segment(segment) => segment.bytes(),
+            Self::Segment(segment) | Self::Sealed(segment, _) => segment.bytes(),
             Self::Start(_, end) => *end,
-            Self::Stdin(_) => 0,
+            Self::Stdin(..) => 0,
         }
     }
 }
@@ -57,7 +62,7 @@ enum Part {
 
 /// A piece that is open.
 pub(super) struct OpenPiece {
-    pub(super) lines: StreamLines<Box<dyn Read + Send>>,
+    pub(super) lines: PieceLines,
     pub(super) parser: Parser,
     /// Where the piece of a plain file begins and ends, in bytes; nothing for other inputs.
     pub(super) range: Option<Range<u64>>,
@@ -155,7 +160,14 @@ impl Piece {
             Part::Range { file, start: 0, end, .. } => (file, 0, end, Parser::default()),
             Part::Range { file, start, end, form } => (file, start, end, Parser::settled_on(form)),
             Part::Whole(Input::Start(file, end)) => (file, 0, end, Parser::default()),
-            Part::Whole(Input::Stdin(stdin)) => {
+            Part::Whole(Input::Sealed(segment, key)) => {
+                return Ok(OpenPiece::opened(with_key(segment.lines(), Some(&key)), escaped(segment.path())));
+            }
+            Part::Whole(Input::Stdin(stdin, Some(key))) => {
+                let lines = with_key(Lines::from_source("stdin", stdin), Some(&key));
+                return Ok(OpenPiece::opened(lines, "stdin".to_owned()));
+            }
+            Part::Whole(Input::Stdin(stdin, None)) => {
                 return Ok(OpenPiece::stream(Box::new(Reader::new("stdin", stdin)?), "stdin".to_owned()));
             }
             Part::Whole(Input::Segment(segment)) => match segment.open_plain()? {
@@ -175,7 +187,7 @@ impl Piece {
         let at = start.saturating_sub(1);
         let lines = StreamLines::new(Box::new(FileReader { file, at, end }) as Box<dyn Read + Send>, at, end);
         Ok(OpenPiece {
-            lines: if start == 0 { lines } else { lines.skip_first() },
+            lines: PieceLines::new(if start == 0 { lines } else { lines.skip_first() }, name.clone()),
             parser,
             range: Some(start..end),
             name,
@@ -185,7 +197,12 @@ impl Piece {
 
 impl OpenPiece {
     fn stream(reader: Box<dyn Read + Send>, name: String) -> Self {
-        Self { lines: StreamLines::new(reader, 0, u64::MAX), parser: Parser::default(), range: None, name }
+        let lines = PieceLines::new(StreamLines::new(reader, 0, u64::MAX), name.clone());
+        Self { lines, parser: Parser::default(), range: None, name }
+    }
+
+    fn opened(lines: Lines, name: String) -> Self {
+        Self { lines: PieceLines::opened(lines), parser: Parser::default(), range: None, name }
     }
 }
 

@@ -61,7 +61,13 @@ pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &m
     let workers = thread::scope(|scope| {
         let spawn = |_| {
             let mut worker =
-                Worker { visitor: new(), totals: Totals::default(), failures: Vec::new(), is_stopped: false };
+                Worker {
+                    visitor: new(),
+                    totals: Totals::default(),
+                    failures: Vec::new(),
+                    more_failures: 0,
+                    is_stopped: false,
+                };
             let (pieces, sender) = (&pieces, sender.clone());
             scope.spawn(move || {
                 while !worker.visitor.is_done()
@@ -91,20 +97,27 @@ pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &m
     }
     let is_whole = workers.iter().all(|worker| !worker.is_stopped) && pieces.next().is_none();
     let mut scanned = Scanned { visitors: Vec::new(), totals: Totals::default(), is_whole };
-    let mut failures = Vec::new();
+    let (mut failures, mut more_failures) = (Vec::new(), 0);
     for worker in workers {
         scanned.totals.add(worker.totals);
         scanned.visitors.push(worker.visitor);
         failures.extend(worker.failures);
+        more_failures += worker.more_failures;
     }
     failures.sort_unstable();
     failures.dedup();
     failures.iter().for_each(|(_, why)| report.failure(why));
+    if more_failures > 0 {
+        report.failure(&format!("{more_failures} more failures like these were left out"));
+    }
     scanned
 }
 
 /// More would only take memory.
 const MAX_THREADS: usize = 16;
+
+/// No thread keeps more messages.
+const MAX_FAILURES: usize = 1000;
 
 /// What a thread has.
 struct Worker<V> {
@@ -112,6 +125,8 @@ struct Worker<V> {
     totals: Totals,
     /// The numbers of inputs, and what is wrong with them.
     failures: Vec<(usize, String)>,
+    /// How many more there are.
+    more_failures: u64,
     /// Whether lines of a piece were left out.
     is_stopped: bool,
 }
@@ -123,7 +138,7 @@ impl<V: Visit> Worker<V> {
         let mut piece = match piece.open() {
             Ok(piece) => piece,
             Err(error) => {
-                self.failures.push((input, error.to_string()));
+                self.fail(input, error.to_string());
                 return stored;
             }
         };
@@ -144,22 +159,32 @@ impl<V: Visit> Worker<V> {
                     self.visitor.visit(&entry, Place { input, at: line.at });
                 }
                 Ok(None) => break,
-                Err(error) => {
-                    self.failures.push((input, format!("read {}: {error}", piece.name)));
-                    break;
+                Err(failure) => {
+                    self.fail(input, failure.why);
+                    if failure.is_end {
+                        break;
+                    }
                 }
             }
         }
         let at = piece.lines.at();
         self.totals.bytes += match piece.range {
             Some(range) if at < range.end => {
-                self.failures.push((input, format!("read {}: the file became shorter meanwhile", piece.name)));
+                self.fail(input, format!("read {}: the file became shorter meanwhile", piece.name));
                 at.saturating_sub(range.start)
             }
             Some(range) => range.end - range.start,
             None => at,
         };
         stored
+    }
+
+    fn fail(&mut self, input: usize, why: String) {
+        if self.failures.len() < MAX_FAILURES {
+            self.failures.push((input, why));
+        } else {
+            self.more_failures += 1;
+        }
     }
 }
 

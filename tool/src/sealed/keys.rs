@@ -1,6 +1,6 @@
 //! The options that say where keys are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use spanline::sealed::Key;
 use zeroize::Zeroizing;
@@ -51,6 +51,11 @@ impl KeyArgs {
         // For logs that are sealed with a passphrase.
         keys.extend(passphrases.iter().map(|passphrase| Key::passphrase(passphrase.as_str())));
         Ok(if keys.is_empty() { None } else { Some(Key::any(keys)) })
+    }
+
+    /// Returns whether a key is read from stdin.
+    pub(crate) fn reads_stdin(&self) -> bool {
+        self.key.iter().any(|path| path == Path::new("-"))
     }
 }
 

@@ -1,11 +1,33 @@
-//! What the commands for sealed logs share: where keys and other texts come from.
+//! What commands that read sealed logs share: where keys and other texts come from, and the lines of sealed segments.
 
+#[cfg(not(feature = "sealed"))]
+mod absent;
+mod beside;
+#[cfg(feature = "sealed")]
 mod heads;
+#[cfg(feature = "sealed")]
 mod keys;
+#[cfg(feature = "sealed")]
+mod lines;
+#[cfg(feature = "sealed")]
 mod source;
+#[cfg(feature = "sealed")]
 mod tokens;
 
+#[cfg(not(feature = "sealed"))]
+pub(crate) use self::absent::{Key, KeyArgs, is_sealed, warn_of_plain, with_key};
+#[cfg(feature = "sealed")]
 pub(crate) use self::heads::heads;
+#[cfg(feature = "sealed")]
 pub(crate) use self::keys::KeyArgs;
+#[cfg(feature = "sealed")]
+pub(crate) use self::lines::{is_sealed, warn_of_plain, with_key};
+#[cfg(feature = "sealed")]
 pub(crate) use self::source::{Source, warn_of_readers};
+#[cfg(feature = "sealed")]
 pub(crate) use self::tokens::texts;
+#[cfg(feature = "sealed")]
+pub(crate) use spanline::sealed::Key;
+
+/// The longest line that a sealed segment can hold.
+pub(crate) const MOST_LINE_BYTES: usize = 64 << 20;

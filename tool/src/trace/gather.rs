@@ -12,21 +12,22 @@ use super::wanted::Wanted;
 use crate::entry::{Entry, Parser};
 use crate::inputs::{Merged, sources};
 use crate::report::Report;
+use crate::sealed::Key;
 
 /// The lines of stdin that are kept for a second pass.
 const STDIN_BYTES: usize = 64 << 20;
 
 /// Returns the spans and lines of the trace, the request or the span with this id.
-pub(super) fn gather(id: &str, paths: Vec<PathBuf>, report: &mut Report) -> Store {
+pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &mut Report) -> Store {
     let mut store = Store::default();
     let mut wanted = Wanted::new(id);
     let mut kept = Kept::default();
     let (stdin, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path == Path::new("-"));
     if !files.is_empty() {
-        each(&files, report, |entry, time| learn(&mut store, &mut wanted, entry, time));
+        each(&files, key, report, |entry, time| learn(&mut store, &mut wanted, entry, time));
     }
     if !stdin.is_empty() {
-        each(&stdin, report, |entry, time| {
+        each(&stdin, key, report, |entry, time| {
             let is_found = learn(&mut store, &mut wanted, entry, time);
             if !is_found && Ids::of(entry) != Ids::default() {
                 kept.keep(entry.line());
@@ -40,7 +41,7 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, report: &mut Report) -> Stor
     let mut add_others = |entry: &Entry<'_>, time| add_other(&mut store, &mut wanted, entry, time);
     if !files.is_empty() {
         // What cannot be read was reported.
-        each(&files, &mut Report::quiet(), &mut add_others);
+        each(&files, key, &mut Report::quiet(), &mut add_others);
     }
     kept.each(add_others);
     if kept.left_out > 0 {
@@ -81,8 +82,13 @@ fn add_other(store: &mut Store, wanted: &mut Wanted, entry: &Entry<'_>, time: Op
 }
 
 /// Calls `take` with each line and its time, which is that of the line before if it has none.
-fn each(paths: &[PathBuf], report: &mut Report, mut take: impl FnMut(&Entry<'_>, Option<i64>) -> bool) {
-    let mut lines = Merged::new(sources(paths, report));
+fn each(
+    paths: &[PathBuf],
+    key: Option<&Key>,
+    report: &mut Report,
+    mut take: impl FnMut(&Entry<'_>, Option<i64>) -> bool,
+) {
+    let mut lines = Merged::new(sources(paths, key, report));
     let mut last = None;
     while lines.advance(report) {
         let Some(entry) = lines.entry() else { return };

@@ -12,6 +12,7 @@ use super::text::{self, Style};
 use super::tree::Tree;
 use crate::loggers::LineLevel;
 use crate::report::Report;
+use crate::sealed::Key;
 use crate::show::Paint;
 
 /// How much of a trace is shown.
@@ -33,9 +34,15 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Reads the lines of a trace, a request or a span. `None`: there are none.
-    pub(crate) fn read(id: &str, paths: Vec<PathBuf>, view: View, report: &mut Report) -> Option<Self> {
-        let store = gather(id, paths, report);
+    /// Reads the lines of a trace, a request or a span. `key` opens sealed logs. `None`: there are none.
+    pub(crate) fn read(
+        id: &str,
+        paths: Vec<PathBuf>,
+        key: Option<&Key>,
+        view: View,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let store = gather(id, paths, key, report);
         (store.lines > 0).then(|| Self { tree: Tree::new(store), view })
     }
 

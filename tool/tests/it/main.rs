@@ -49,6 +49,8 @@ mod patterns;
 mod sealed;
 #[cfg(feature = "sealed")]
 mod sealed_keys;
+#[cfg(all(feature = "find", feature = "sealed"))]
+mod sealed_reading;
 #[cfg(feature = "sealed")]
 mod sealed_support;
 #[cfg(all(target_os = "linux", feature = "find"))]

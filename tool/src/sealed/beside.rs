@@ -1,0 +1,17 @@
+//! The key of a command that reads lines.
+
+use super::{Key, KeyArgs};
+use crate::report::Report;
+
+impl KeyArgs {
+    /// Returns the key; `None` inside if there is no option. Reports what is wrong. `reads_lines`: whether stdin has lines, so that
+    /// it cannot have a key.
+    pub(crate) fn beside(&self, reads_lines: bool, report: &mut Report) -> Option<Option<Key>> {
+        let key = if reads_lines && self.reads_stdin() {
+            Err("--key -: stdin cannot have a key and lines; pass the paths of the logs".to_owned())
+        } else {
+            self.key(report)
+        };
+        key.map_err(|why| report.failure(&why)).ok()
+    }
+}
