@@ -22,6 +22,8 @@ mod follow;
 mod help;
 #[cfg(feature = "find")]
 mod inputs;
+#[cfg(all(unix, feature = "keys"))]
+mod keys;
 mod log_paths;
 #[cfg(any(feature = "collect", feature = "find"))]
 mod loggers;

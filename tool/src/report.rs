@@ -92,6 +92,15 @@ impl Report {
         self.held.get_mut().get_or_insert_default();
     }
 
+    /// Returns how many lines wait, and the last one.
+    #[cfg(all(unix, feature = "keys"))]
+    pub(crate) fn waiting(&self) -> (u64, Option<String>) {
+        match &*self.held.borrow() {
+            Some(held) => (held.lines.len() as u64 + held.more, held.lines.last().cloned()),
+            None => (0, None),
+        }
+    }
+
     /// Prints what has waited.
     pub(crate) fn release(&mut self) {
         if let Some(held) = self.held.take() {

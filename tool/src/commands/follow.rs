@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::conditions::{Conditions, LANGUAGE};
 use super::shape::Shape;
 use crate::follow::{self, Begin, Screen, Settings};
+#[cfg(feature = "keys")]
+use crate::keys::{Desk, is_possible};
 use crate::report::Report;
 
 const EXAMPLES: &str = r#"Examples:
@@ -40,12 +42,16 @@ pub(crate) struct Args {
     /// forwarded. If other processes keep its output open when it has ended, they are read for two more seconds
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
-    /// First print this many of the last lines that meet the conditions, in the last 16 MiB of each log
-    #[arg(long, short = 'n', value_name = "LINES", default_value_t = 10, conflicts_with = "from_start")]
-    lines: usize,
+    /// First print this many of the last lines that meet the conditions, in the last 16 MiB of each log [default: 10, and 1000
+    /// with keys]
+    #[arg(long, short = 'n', value_name = "LINES", conflicts_with = "from_start")]
+    lines: Option<usize>,
     /// First print all lines that are there
     #[arg(long)]
     from_start: bool,
+    /// Print lines one after the other, also on a terminal, where keys filter them otherwise
+    #[arg(long)]
+    plain: bool,
     /// How long lines of several logs wait for earlier lines of others, such as `200ms` or `2s`
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "200ms")]
     window: Duration,
@@ -56,13 +62,23 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { paths, command, lines, from_start, window, conditions, shape } = args;
-    let begin = if from_start { Begin::Start } else { Begin::Last(lines) };
+    let Args { paths, command, lines, from_start, plain, window, conditions, shape } = args;
+    let begin = |default| if from_start { Begin::Start } else { Begin::Last(lines.unwrap_or(default)) };
     let are_several = paths.len() > 1 || paths.iter().any(|path| path.is_dir()) || paths.is_empty();
     let are_several = are_several && (command.is_empty() || !paths.is_empty());
-    let settings = Settings { paths, command, begin, window };
     let (limit, counts_only) = (shape.limit(), shape.count);
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
+    // The stdin of this program is that of the command, too.
+    let may_have_keys = !plain && command.is_empty() && limit == u64::MAX && !counts_only;
+    #[cfg(feature = "keys")]
+    if let Some(look) = style.look().filter(|_| may_have_keys && is_possible(&paths)) {
+        let settings = Settings { paths, command, begin: begin(1000), window };
+        let mut desk = Desk::new(output, conditions.filter(), look, are_several, report)?;
+        let followed = follow::run(settings, &mut desk, report);
+        return desk.end(report).and(followed);
+    }
+    let _ = may_have_keys;
+    let settings = Settings { paths, command, begin: begin(10), window };
     let mut printer = style.printer(output, are_several);
     if !counts_only {
         printer.begin()?;

@@ -45,6 +45,15 @@ impl Shape {
 }
 
 impl Shaped {
+    /// Returns what lines for people are like; `None` if they are for programs, or lines around them are asked for.
+    #[cfg(all(unix, feature = "keys"))]
+    pub(super) fn look(&self) -> Option<crate::show::Look> {
+        match &self.style {
+            Style::Pretty(look) if self.around == 0 => Some(*look),
+            _ => None,
+        }
+    }
+
     /// `are_several`: whether lines of several logs are mixed.
     pub(super) fn printer<W: Write>(self, output: &mut W, are_several: bool) -> Printer<'_, W> {
         Printer::new(output, self.style, are_several, self.around)

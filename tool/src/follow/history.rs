@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io::{self, Write};
+use std::io;
 
 use super::places::Begin;
-use super::screen::Screen;
+use super::show::Show;
 use super::signals::Signals;
 use super::source::Source;
 use crate::report::Report;
@@ -14,10 +14,10 @@ use crate::report::Report;
 const LINES: usize = 1000;
 
 /// Prints what is in the logs already.
-pub(super) fn print<W: Write>(
+pub(super) fn print<S: Show>(
     sources: &mut [Source],
     begin: Begin,
-    screen: &mut Screen<'_, W>,
+    screen: &mut S,
     signals: &mut Signals,
     report: &mut Report,
 ) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The loop: reads all sources, prints, and waits.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use spanline::read::Follow;
 use super::command::Command;
 use super::history;
 use super::places::{Begin, Places};
-use super::screen::Screen;
+use super::show::Show;
 use super::signals::Signals;
 use super::source::Source;
 use super::window::Window;
@@ -34,12 +34,12 @@ pub(crate) struct Settings {
 }
 
 /// Follows until a signal, the end of the command or of stdin, or of the reader.
-pub(crate) fn run<W: Write>(settings: Settings, screen: &mut Screen<'_, W>, report: &mut Report) -> io::Result<()> {
+pub(crate) fn run<S: Show>(settings: Settings, screen: &mut S, report: &mut Report) -> io::Result<()> {
     let Settings { mut paths, command, begin, window } = settings;
     if paths.is_empty() && command.is_empty() {
         paths.push(PathBuf::from(if is_passed() { "-" } else { "." }));
     }
-    let mut signals = Signals::new(command.is_empty())?;
+    let mut signals = Signals::new(command.is_empty() && screen.keys().is_none())?;
     let (places, mut sources) = Places::open(&paths, begin, report);
     let started = Command::start(&command, report);
     if started.is_none() && !command.is_empty() {
@@ -69,16 +69,17 @@ struct Live<'a> {
 }
 
 impl Live<'_> {
-    fn history<W: Write>(&mut self, begin: Begin, screen: &mut Screen<'_, W>, report: &mut Report) -> io::Result<()> {
+    fn history<S: Show>(&mut self, begin: Begin, screen: &mut S, report: &mut Report) -> io::Result<()> {
         history::print(&mut self.sources, begin, screen, self.signals, report)
     }
 
     /// Prints lines until the end.
-    fn follow<W: Write>(&mut self, screen: &mut Screen<'_, W>, report: &mut Report) -> io::Result<()> {
+    fn follow<S: Show>(&mut self, screen: &mut S, report: &mut Report) -> io::Result<()> {
         while !self.is_gone && !screen.is_done() {
             if !self.obey() {
                 return Ok(());
             }
+            screen.obey(report)?;
             // Before the sources are read: what was written before the end is read then.
             let has_ended = self.command.as_mut().map(Command::has_ended).transpose()?;
             self.sources.extend(self.places.look(Instant::now(), report));
@@ -99,7 +100,7 @@ impl Live<'_> {
                 None if are_ended && !is_busy => return Ok(()),
                 _ => {}
             }
-            self.wait(is_busy)?;
+            self.wait(is_busy, screen.keys())?;
         }
         Ok(())
     }
@@ -132,7 +133,7 @@ impl Live<'_> {
     }
 
     /// Prints the lines whose time has come; all of them at the end.
-    fn print<W: Write>(&mut self, screen: &mut Screen<'_, W>, is_end: bool) -> io::Result<()> {
+    fn print<S: Show>(&mut self, screen: &mut S, is_end: bool) -> io::Result<()> {
         let now = Instant::now();
         while let Some((number, line)) = if is_end { self.window.pop_first() } else { self.window.pop(now) } {
             if let Some(source) = self.sources.get_mut(number) {
@@ -148,8 +149,8 @@ impl Live<'_> {
         while self.read(report) {}
     }
 
-    /// Waits until something can be read, a line has to be printed, or files are to be looked at again.
-    fn wait(&mut self, is_busy: bool) -> io::Result<()> {
+    /// Waits until something can be read, a key is pressed, a line has to be printed, or files are to be looked at again.
+    fn wait(&mut self, is_busy: bool, keys: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let now = Instant::now();
         let longest = self.window.wait(now).unwrap_or(Duration::MAX).min(Follow::DEFAULT_INTERVAL);
         let timeout = if is_busy { Duration::ZERO } else { longest };
@@ -158,6 +159,7 @@ impl Live<'_> {
         let descriptors = numbers.iter().filter_map(|number| self.descriptor(*number));
         let mut polled = vec![PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
         polled.extend(descriptors.map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN)));
+        polled.extend(keys.map(|keys| PollFd::from_borrowed_fd(keys, PollFlags::IN)));
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout.subsec_nanos()) };
         match poll(&mut polled, Some(&timeout)) {
             Err(Errno::INTR) => return Ok(()),

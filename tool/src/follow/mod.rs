@@ -1,7 +1,7 @@
 //! Follows logs, stdin and a command, live.
 //!
 //! ```text
-//! Places ─► Source (a log, stdin, a pipe of the command) ─► Window (by time) ─► Screen (filter, printer)
+//! Places ─► Source (a log, stdin, a pipe of the command) ─► Window (by time) ─► Show: a Screen (filter, printer), or one with keys
 //! ```
 //!
 //! One loop in [`run`] does everything: it looks at files, waits for pipes with `poll`, forwards signals, and prints. There are
@@ -15,6 +15,7 @@ mod live;
 mod pipe;
 mod places;
 mod screen;
+mod show;
 mod signals;
 mod source;
 mod window;
@@ -23,4 +24,6 @@ pub(crate) use feed::Feed;
 pub(crate) use live::{Settings, run};
 pub(crate) use places::Begin;
 pub(crate) use screen::Screen;
+pub(crate) use show::Show;
 pub(crate) use signals::Stop;
+

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::show::Show;
 use crate::entry::Entry;
 use crate::query::Filter;
 use crate::report::Report;
@@ -23,13 +24,19 @@ impl<'a, W: Write> Screen<'a, W> {
         Self { filter, printer, unparsed: Unparsed::default(), found: 0, limit, counts_only }
     }
 
-    /// Returns whether an entry is one that is looked for.
-    pub(super) fn wants(&self, entry: &Entry<'_>) -> bool {
+    /// Notes what was no record. Returns how many lines were found.
+    pub(crate) fn end(self, report: &Report) -> u64 {
+        self.unparsed.report(report);
+        self.found
+    }
+}
+
+impl<W: Write> Show for Screen<'_, W> {
+    fn wants(&self, entry: &Entry<'_>) -> bool {
         self.filter.matches(entry)
     }
 
-    /// Prints an entry if it is found.
-    pub(super) fn take(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+    fn take(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         if self.is_done() {
             return Ok(());
         }
@@ -41,19 +48,11 @@ impl<'a, W: Write> Screen<'a, W> {
         if self.counts_only { Ok(()) } else { self.printer.found(entry) }
     }
 
-    /// Returns whether everything was found that was asked for.
-    pub(super) fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         self.found >= self.limit && !self.printer.is_open()
     }
 
-    /// Writes out what was printed.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.printer.flush()
-    }
-
-    /// Notes what was no record. Returns how many lines were found.
-    pub(crate) fn end(self, report: &Report) -> u64 {
-        self.unparsed.report(report);
-        self.found
     }
 }

@@ -24,6 +24,8 @@ mod unparsed;
 
 pub(crate) use json::value_of;
 pub(crate) use paint::{ColorChoice, Ink, Paint};
+#[cfg(all(unix, feature = "keys"))]
+pub(crate) use pretty::{Look, Pretty};
 pub(crate) use printer::Printer;
 pub(crate) use style::{Style, StyleArgs};
 pub(crate) use unparsed::Unparsed;

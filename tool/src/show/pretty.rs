@@ -39,7 +39,7 @@ pub(crate) struct Look {
 
 /// Writes entries with aligned columns.
 #[derive(Debug)]
-pub(super) struct Pretty {
+pub(crate) struct Pretty {
     paint: Paint,
     /// Whether the lines of several logs are mixed, so that each needs its service.
     are_several: bool,
@@ -79,7 +79,7 @@ impl Column {
 }
 
 impl Pretty {
-    pub(super) fn new(look: Look, are_several: bool) -> Self {
+    pub(crate) fn new(look: Look, are_several: bool) -> Self {
         Self {
             paint: look.paint,
             are_several,
@@ -96,7 +96,7 @@ impl Pretty {
     }
 
     /// Writes an entry to the empty `out`, without its last newline.
-    pub(super) fn put(&mut self, out: &mut Vec<u8>, entry: &Entry<'_>) {
+    pub(crate) fn put(&mut self, out: &mut Vec<u8>, entry: &Entry<'_>) {
         let view = entry.view();
         let message = view.text(Part::Message).unwrap_or_default().trim_end_matches('\r');
         if !entry.is_record() {

@@ -53,6 +53,18 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &
     store
 }
 
+/// Returns the same from lines that are at hand. `each`: passes all of them on.
+#[cfg(all(unix, feature = "keys"))]
+pub(super) fn gather_from(id: &str, mut each: impl FnMut(&mut dyn FnMut(&Entry<'_>, Option<i64>) -> bool)) -> Store {
+    let mut store = Store::default();
+    let mut wanted = Wanted::new(id);
+    each(&mut |entry, time| learn(&mut store, &mut wanted, entry, time));
+    if wanted.needs_more() {
+        each(&mut |entry, time| add_other(&mut store, &mut wanted, entry, time));
+    }
+    store
+}
+
 /// Adds a line that has the id. Returns whether it does.
 fn learn(store: &mut Store, wanted: &mut Wanted, entry: &Entry<'_>, time: Option<i64>) -> bool {
     if !wanted.may_be_in(entry.line()) {

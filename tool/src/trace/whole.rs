@@ -4,12 +4,16 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::gather::gather;
+#[cfg(all(unix, feature = "keys"))]
+use super::gather::gather_from;
 use super::html;
 use super::json;
 use super::rows::{Choice, Waterfall};
 use super::signs::Signs;
 use super::text::{self, Style};
 use super::tree::Tree;
+#[cfg(all(unix, feature = "keys"))]
+use crate::entry::Entry;
 use crate::loggers::LineLevel;
 use crate::report::Report;
 use crate::sealed::Key;
@@ -43,6 +47,17 @@ impl Trace {
         report: &mut Report,
     ) -> Option<Self> {
         let store = gather(id, paths, key, report);
+        (store.lines > 0).then(|| Self { tree: Tree::new(store), view })
+    }
+
+    /// Reads the same from lines that are at hand. `each`: passes all of them on, with their times, as often as it is called.
+    #[cfg(all(unix, feature = "keys"))]
+    pub(crate) fn of_lines(
+        id: &str,
+        view: View,
+        each: impl FnMut(&mut dyn FnMut(&Entry<'_>, Option<i64>) -> bool),
+    ) -> Option<Self> {
+        let store = gather_from(id, each);
         (store.lines > 0).then(|| Self { tree: Tree::new(store), view })
     }
 

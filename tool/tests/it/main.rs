@@ -41,6 +41,10 @@ mod follow;
 mod follow_command;
 #[cfg(all(unix, feature = "follow"))]
 mod follow_support;
+#[cfg(all(target_os = "linux", feature = "keys"))]
+mod keys;
+#[cfg(all(target_os = "linux", feature = "keys"))]
+mod keys_support;
 mod ls;
 #[cfg(all(target_os = "linux", feature = "find"))]
 mod pager;
