@@ -12,7 +12,7 @@ const INDENT: usize = 4;
 /// A screen that is narrower has no room for that.
 const MIN_WIDTH: usize = 40;
 
-/// Returns the rows of a text that was written for a terminal, at most so many. Only its colours are obeyed.
+/// Returns the rows of a text that was written for a terminal, at most `most` of them. Only its colours are obeyed.
 pub(super) fn rows(text: &str, width: usize, most: usize) -> Vec<Line<'static>> {
     let mut wrapped = Wrapped { width: width.max(1), ..Wrapped::default() };
     let mut chars = text.chars();

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 pub(super) struct Part {
     /// The place of the row.
     pub(super) row: usize,
-    /// How many of its own rows are above the screen.
+    /// How many rows of the screen are above it.
     pub(super) skip: usize,
     /// How many are on it.
     pub(super) take: usize,

@@ -3,6 +3,9 @@
 use super::{Key, KeyArgs};
 use crate::report::Report;
 
+/// The longest line that a sealed segment can hold.
+pub(crate) const MOST_LINE_BYTES: usize = 64 << 20;
+
 impl KeyArgs {
     /// Returns the key; `None` inside if there is no option. Reports what is wrong. `reads_lines`: whether stdin has lines, so that
     /// it cannot have a key.

@@ -16,6 +16,7 @@ mod tokens;
 
 #[cfg(not(feature = "sealed"))]
 pub(crate) use self::absent::{Key, KeyArgs, is_sealed, warn_of_plain, with_key};
+pub(crate) use self::beside::MOST_LINE_BYTES;
 #[cfg(feature = "sealed")]
 pub(crate) use self::heads::heads;
 #[cfg(feature = "sealed")]
@@ -28,6 +29,3 @@ pub(crate) use self::source::{Source, warn_of_readers};
 pub(crate) use self::tokens::texts;
 #[cfg(feature = "sealed")]
 pub(crate) use spanline::sealed::Key;
-
-/// The longest line that a sealed segment can hold.
-pub(crate) const MOST_LINE_BYTES: usize = 64 << 20;

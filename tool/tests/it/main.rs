@@ -51,6 +51,8 @@ mod pager;
 mod patterns;
 #[cfg(feature = "sealed")]
 mod sealed;
+#[cfg(all(feature = "find", not(feature = "sealed")))]
+mod sealed_absent;
 #[cfg(feature = "sealed")]
 mod sealed_keys;
 #[cfg(all(feature = "find", feature = "sealed"))]
