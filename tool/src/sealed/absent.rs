@@ -38,6 +38,7 @@ pub(crate) fn with_key(lines: Lines, _: Option<&Key>) -> Lines {
     lines
 }
 
+#[cfg(feature = "find")]
 pub(crate) fn is_sealed(_: &Segment) -> bool {
     false
 }

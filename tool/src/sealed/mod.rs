@@ -14,15 +14,19 @@ mod source;
 #[cfg(feature = "sealed")]
 mod tokens;
 
+#[cfg(all(feature = "find", not(feature = "sealed")))]
+pub(crate) use self::absent::is_sealed;
 #[cfg(not(feature = "sealed"))]
-pub(crate) use self::absent::{Key, KeyArgs, is_sealed, warn_of_plain, with_key};
+pub(crate) use self::absent::{Key, KeyArgs, warn_of_plain, with_key};
 pub(crate) use self::beside::MOST_LINE_BYTES;
 #[cfg(feature = "sealed")]
 pub(crate) use self::heads::heads;
 #[cfg(feature = "sealed")]
 pub(crate) use self::keys::KeyArgs;
+#[cfg(all(feature = "find", feature = "sealed"))]
+pub(crate) use self::lines::is_sealed;
 #[cfg(feature = "sealed")]
-pub(crate) use self::lines::{is_sealed, warn_of_plain, with_key};
+pub(crate) use self::lines::{warn_of_plain, with_key};
 #[cfg(feature = "sealed")]
 pub(crate) use self::source::{Source, warn_of_readers};
 #[cfg(feature = "sealed")]
