@@ -50,8 +50,11 @@ pub(super) fn print<S: Show>(
         if source.next(line, report) {
             next.push(Reverse((source.place(line), number)));
         }
-        if read % LINES == 0 && (signals.has_arrived() || screen.is_done()) {
-            break;
+        if read % LINES == 0 {
+            screen.obey(report)?;
+            if signals.has_arrived() || screen.is_done() {
+                break;
+            }
         }
     }
     for (number, line) in &found {

@@ -52,11 +52,12 @@ impl<W: Write> Desk<W> {
         are_several: bool,
         report: &mut Report,
     ) -> io::Result<Self> {
+        let terminal = Terminal::enter(output)?;
         report.hold();
         // What a filter hides must not be left out in the lines that it shows; and rows are as wide as the screen is now.
         let look = Look { width: None, repeats: true, ..look };
         Ok(Self {
-            terminal: Terminal::enter(output)?,
+            terminal,
             board: Board::new(),
             conditions,
             pretty: Pretty::new(look, are_several),
@@ -137,6 +138,6 @@ impl<W: Write> Show for Desk<W> {
             self.board.note = last;
             self.board.due.draw = true;
         }
-        Ok(())
+        self.flush()
     }
 }

@@ -292,3 +292,21 @@ fn without_a_terminal_for_keys_or_with_a_format_for_programs_lines_are_printed()
     child.wait().unwrap();
     assert!(!String::from_utf8_lossy(&shown).contains("\x1b[?1049h"));
 }
+
+#[test]
+fn the_newest_lines_are_kept_and_filtered_again() {
+    let dir = Dir::new();
+    dir.put("a.log", lines(0..12_000));
+    let mut session = Session::start(&dir, &["a.log", "--from-start"]);
+    session.until_status("No filter applied · 10000 of 10000 lines");
+    session.press("/\"step 1999.\"\r");
+    session.until_status("Filter: \"step 1999.\" · 0 of 10000 lines");
+    session.press("/\x15\"step 2000.\"\r");
+    session.until_shown(&["step 2000.", "1 of 10000 lines"], &[]);
+    session.press("q");
+    session.end_restored();
+    let session = Session::start(&dir, &["a.log"]);
+    session.until_status("No filter applied · 1000 of 1000 lines");
+    let session = Session::start(&dir, &["a.log", "-n", "7"]);
+    session.until_status("No filter applied · 7 of 7 lines");
+}
