@@ -26,4 +26,3 @@ pub(crate) use places::Begin;
 pub(crate) use screen::Screen;
 pub(crate) use show::Show;
 pub(crate) use signals::Stop;
-

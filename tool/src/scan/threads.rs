@@ -60,14 +60,13 @@ pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &m
     let (sender, done) = channel();
     let workers = thread::scope(|scope| {
         let spawn = |_| {
-            let mut worker =
-                Worker {
-                    visitor: new(),
-                    totals: Totals::default(),
-                    failures: Vec::new(),
-                    more_failures: 0,
-                    is_stopped: false,
-                };
+            let mut worker = Worker {
+                visitor: new(),
+                totals: Totals::default(),
+                failures: Vec::new(),
+                more_failures: 0,
+                is_stopped: false,
+            };
             let (pieces, sender) = (&pieces, sender.clone());
             scope.spawn(move || {
                 while !worker.visitor.is_done()
