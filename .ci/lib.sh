@@ -38,6 +38,7 @@ install_tools() {
     [[ -x $target/syslog-ng/usr/sbin/syslog-ng ]] ||
         missing+=(libglib2.0-0 libivykis0 libjson-c5 libnet1 libpcre3 libwrap0)
     compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql) # the server of `sink::Postgres`
+    [[ -x /usr/sbin/clickhouse-server ]] || missing+=(clickhouse-server) # nodes of version 18.16 for the tool's tests
     command -v sqlite3 >/dev/null || missing+=(sqlite3)     # the database of `sink::Sqlite`
     command -v wrk >/dev/null || missing+=(wrk)             # the load beside requests with detail
     if ((${#missing[@]})); then

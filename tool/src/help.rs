@@ -9,7 +9,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Read", &["find", "trace", "stats", "hist", "cat", "ls", "open"]),
     ("Live", &["follow", "ps", "metrics"]),
     ("Check", &["verify", "keygen", "config", "doctor"]),
-    ("Receive", &["collect"]),
+    ("Receive", &["collect", "load"]),
     ("Control", &["level", "flush", "rotate", "reopen", "reload", "release"]),
     ("This tool", &["completions", "man", "help"]),
 ];

@@ -5,6 +5,8 @@
 //! Each command is one file in [`commands`]. A command writes its output to stdout. What it cannot do, it reports on
 //! stderr, and goes on with the rest.
 
+#[cfg(feature = "clickhouse")]
+mod clickhouse;
 #[cfg(feature = "collect")]
 mod collect;
 mod commands;

@@ -125,6 +125,12 @@ impl Report {
         let _ = write!(io::stderr(), "\r\x1b[K{}", escaped_text(text));
     }
 
+    /// Returns whether there was a failure.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     /// Notes a failure that the output shows.
     #[cfg(any(feature = "find", feature = "sealed", all(unix, feature = "control")))]
     pub(crate) fn fail(&mut self) {

@@ -4,8 +4,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::conditions::{Conditions, LANGUAGE};
+#[cfg(feature = "clickhouse")]
+use super::engine::{Chosen, EngineArgs};
 use super::shape::Shape;
+#[cfg(feature = "clickhouse")]
+use crate::clickhouse::{Condition, Explanation, Order, Portion, explain};
 use crate::inputs::{Merged, reads_stdin, sources};
+#[cfg(feature = "clickhouse")]
+use crate::query::Filter;
 use crate::query::{Sample, Sampler};
 use crate::report::Report;
 use crate::sealed::KeyArgs;
@@ -43,6 +49,9 @@ pub(crate) struct Args {
     shape: Shape,
     #[command(flatten)]
     keys: KeyArgs,
+    #[cfg(feature = "clickhouse")]
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 impl Args {
@@ -53,11 +62,35 @@ impl Args {
 }
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { paths, conditions, sample, shape, keys } = args;
+    let Args {
+        paths,
+        conditions,
+        sample,
+        shape,
+        keys,
+        #[cfg(feature = "clickhouse")]
+        engine,
+    } = args;
     let filter = conditions.filter();
     let (limit, counts_only) = (shape.limit(), shape.count);
+    #[cfg(feature = "clickhouse")]
+    let question = Question {
+        has_context: shape.has_context(),
+        is_count: counts_only && sample.is_none(),
+        limit: Some(limit).filter(|limit| *limit < u64::MAX && sample.is_none()),
+    };
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
     let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
+    #[cfg(feature = "clickhouse")]
+    let mut lines = match engine.choose(&paths, key.is_some(), report) {
+        None => return Ok(()),
+        Some(Chosen::Files) => Merged::new(sources(&paths, key.as_ref(), report)),
+        Some(chosen) => match question.ask(chosen, &filter, output, report)? {
+            None => return Ok(()),
+            Some(lines) => lines,
+        },
+    };
+    #[cfg(not(feature = "clickhouse"))]
     let mut lines = Merged::new(sources(&paths, key.as_ref(), report));
     let mut printer = style.printer(output, lines.are_several());
     if !counts_only {
@@ -91,4 +124,51 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         report.fail();
     }
     Ok(())
+}
+
+/// What ClickHouse is asked.
+#[cfg(feature = "clickhouse")]
+struct Question {
+    /// Whether also lines are printed that do not meet the conditions.
+    has_context: bool,
+    is_count: bool,
+    limit: Option<u64>,
+}
+
+#[cfg(feature = "clickhouse")]
+impl Question {
+    /// Returns the lines that may be meant; `None` if all was printed, or reported.
+    fn ask(
+        &self,
+        chosen: Chosen,
+        filter: &Filter,
+        output: &mut impl Write,
+        report: &mut Report,
+    ) -> io::Result<Option<Merged>> {
+        let condition = Condition::of(filter);
+        let condition = if self.has_context { condition.widened() } else { condition };
+        let limit = self.limit.filter(|_| condition.is_exact());
+        let portion = Portion { condition: &condition, order: Order::Merged, limit };
+        let counts = self.is_count && condition.is_exact();
+        match chosen {
+            Chosen::Files => {}
+            Chosen::Explain(address) if counts => explain(output, &address, &Explanation::Count(&condition))?,
+            Chosen::Explain(address) => explain(output, &address, &Explanation::Lines(portion))?,
+            Chosen::Stored(engine) if counts => match engine.count(&condition) {
+                Ok(found) => {
+                    let found = self.limit.map_or(found, |limit| found.min(limit));
+                    writeln!(output, "{found}")?;
+                    if found == 0 {
+                        report.fail();
+                    }
+                }
+                Err(why) => report.failure(&why),
+            },
+            Chosen::Stored(engine) => match engine.lines(portion) {
+                Ok(lines) => return Ok(Some(Merged::stored(lines, engine.are_several()))),
+                Err(why) => report.failure(&why),
+            },
+        }
+        Ok(None)
+    }
 }

@@ -1,16 +1,21 @@
 //! `spanline hist`: lines over time, by level.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::conditions::Selection;
+#[cfg(feature = "clickhouse")]
+use super::engine::{Chosen, EngineArgs};
+#[cfg(feature = "clickhouse")]
+use crate::clickhouse::{Condition, Engine, Explanation, Order, Portion, each, explain};
 use crate::entry::Entry;
 use crate::inputs::{inputs, reads_stdin};
 use crate::loggers::time::NANOS;
 use crate::query::{Filter, span};
 use crate::report::Report;
-use crate::scan::{Place, Visit, scan};
+use crate::scan::{Input, Place, Visit, scan};
 use crate::show::ColorChoice;
 use crate::stats::{Timeline, steps_json, write_bars};
 
@@ -31,6 +36,9 @@ pub(crate) struct Args {
     selection: Selection,
     #[command(flatten)]
     shape: Shape,
+    #[cfg(feature = "clickhouse")]
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// What is printed.
@@ -55,16 +63,30 @@ struct Shape {
 const MAX_ROWS: usize = 100_000;
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { selection: Selection { paths, conditions, keys }, shape } = args;
+    let Args {
+        selection: Selection { paths, conditions, keys },
+        shape,
+        #[cfg(feature = "clickhouse")]
+        engine,
+    } = args;
     let filter = conditions.filter();
     let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
-    let inputs = inputs(&paths, key.as_ref(), report);
-    let new = || Counts { filter: &filter, timeline: Timeline::default(), without_time: 0 };
-    let (mut timeline, mut without_time) = (Timeline::default(), 0);
-    for counts in scan(inputs, new, report).visitors {
-        timeline.merge(counts.timeline);
-        without_time += counts.without_time;
-    }
+    #[cfg(feature = "clickhouse")]
+    let counted = match engine.choose(&paths, key.is_some(), report) {
+        None => return Ok(()),
+        Some(Chosen::Files) => counted_here(inputs(&paths, key.as_ref(), report), &filter, report),
+        Some(Chosen::Explain(address)) => return explain_counts(output, &address, &Condition::of(&filter)),
+        Some(Chosen::Stored(mut engine)) => match engine.consistent(|engine| counted_there(engine, &filter)) {
+            Ok(counted) => counted,
+            Err(why) => {
+                report.failure(&why);
+                return Ok(());
+            }
+        },
+    };
+    #[cfg(not(feature = "clickhouse"))]
+    let counted = counted_here(inputs(&paths, key.as_ref(), report), &filter, report);
+    let (timeline, without_time) = counted;
     let every = shape.every.map(|nanos| nanos.div_euclid(NANOS).max(1));
     let most = if every.is_some() { MAX_ROWS } else { shape.rows.into() };
     let (seconds, steps) = timeline.steps(most, every);
@@ -85,11 +107,51 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     Ok(())
 }
 
+/// Returns the lines of files over time, and how many have no time.
+fn counted_here(inputs: Vec<Input>, filter: &Filter, report: &mut Report) -> (Timeline, u64) {
+    let (mut timeline, mut without_time) = (Timeline::default(), 0);
+    for counts in scan(inputs, || Counts::new(filter), report).visitors {
+        timeline.merge(counts.timeline);
+        without_time += counts.without_time;
+    }
+    (timeline, without_time)
+}
+
+/// Returns the same of lines in ClickHouse, which counts them unless the tool has to judge them.
+#[cfg(feature = "clickhouse")]
+fn counted_there(engine: &Engine, filter: &Filter) -> Result<(Timeline, u64), String> {
+    let condition = Condition::of(filter);
+    if condition.is_exact() {
+        return Ok((engine.timeline(&condition)?, engine.count_without_time(&condition)?));
+    }
+    let mut counts = Counts::new(filter);
+    let portion = Portion { condition: &condition, order: Order::Logs, limit: None };
+    each(engine, portion, |entry, _| counts.visit(entry, Place::default()))?;
+    Ok((counts.timeline, counts.without_time))
+}
+
+#[cfg(feature = "clickhouse")]
+fn explain_counts(
+    output: &mut impl Write,
+    address: &crate::clickhouse::Address,
+    condition: &Condition,
+) -> io::Result<()> {
+    let lines = Portion { condition, order: Order::Logs, limit: None };
+    let explanation = if condition.is_exact() { Explanation::Timeline(condition) } else { Explanation::Lines(lines) };
+    explain(output, address, &explanation)
+}
+
 /// The lines that one thread has seen.
 struct Counts<'f> {
     filter: &'f Filter,
     timeline: Timeline,
     without_time: u64,
+}
+
+impl<'f> Counts<'f> {
+    fn new(filter: &'f Filter) -> Self {
+        Self { filter, timeline: Timeline::default(), without_time: 0 }
+    }
 }
 
 impl Visit for Counts<'_> {

@@ -12,6 +12,8 @@ mod conditions;
 mod config;
 #[cfg(feature = "find")]
 mod doctor;
+#[cfg(feature = "clickhouse")]
+mod engine;
 #[cfg(feature = "find")]
 mod find;
 #[cfg(all(unix, feature = "control"))]
@@ -24,6 +26,8 @@ mod hist;
 mod keygen;
 #[cfg(all(unix, feature = "control"))]
 mod level;
+#[cfg(feature = "clickhouse")]
+mod load;
 mod ls;
 #[cfg(feature = "manual")]
 mod man;
@@ -83,6 +87,8 @@ pub(crate) enum Command {
     Keygen(keygen::Args),
     #[cfg(all(unix, feature = "control"))]
     Level(level::Args),
+    #[cfg(feature = "clickhouse")]
+    Load(load::Args),
     Ls(ls::Args),
     #[cfg(feature = "manual")]
     Man(man::Args),
@@ -153,6 +159,8 @@ impl Command {
             Self::Keygen(args) => keygen::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]
             Self::Level(args) => level::run(&args, output, report),
+            #[cfg(feature = "clickhouse")]
+            Self::Load(args) => load::run(&args, output, report),
             Self::Ls(args) => ls::run(&args, output, report),
             #[cfg(feature = "manual")]
             Self::Man(args) => man::run(&args, output, report),

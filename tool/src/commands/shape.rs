@@ -34,6 +34,12 @@ impl Shape {
         self.limit.map_or(u64::MAX, NonZeroU64::get)
     }
 
+    /// Returns whether lines around those that are found are printed.
+    #[cfg(feature = "clickhouse")]
+    pub(super) fn has_context(&self) -> bool {
+        self.context > 0 && !self.count
+    }
+
     /// Returns what was chosen.
     ///
     /// # Errors

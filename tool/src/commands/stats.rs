@@ -5,12 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
 use std::sync::atomic::AtomicBool;
+#[cfg(feature = "clickhouse")]
+use std::time::Duration;
 use std::time::Instant;
 
 use serde_json::Value;
 use spanline::record::Timestamp;
 
 use super::conditions::{Conditions, Selection};
+#[cfg(feature = "clickhouse")]
+use super::engine::{Chosen, EngineArgs};
+#[cfg(feature = "clickhouse")]
+use crate::clickhouse::{self, Condition, Explanation, Order, Portion, explain};
 use crate::entry::Parser;
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
 use crate::export::{Export, ExportArgs};
@@ -62,6 +68,9 @@ pub(crate) struct Args {
     #[cfg(all(unix, feature = "follow", feature = "collect"))]
     #[command(flatten)]
     export: ExportArgs,
+    #[cfg(feature = "clickhouse")]
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// The page that is written instead.
@@ -145,8 +154,26 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         live,
         #[cfg(all(unix, feature = "follow", feature = "collect"))]
         export,
+        #[cfg(feature = "clickhouse")]
+        engine,
     } = args;
     if page.html.as_ref().is_some_and(|path| is_refused(path, page.force, report)) {
+        return Ok(());
+    }
+    let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
+    #[cfg(all(unix, feature = "follow"))]
+    if live.shown(false).is_some() && key.is_some() {
+        report.usage::<()>(Err("--key: sealed logs are not followed; remove --watch and --follow".to_owned()));
+        return Ok(());
+    }
+    #[cfg(all(unix, feature = "follow", feature = "clickhouse"))]
+    if live.shown(false).is_some() && !engine.reads_files() {
+        report.usage::<()>(Err("--watch and --follow read files; remove --engine clickhouse".to_owned()));
+        return Ok(());
+    }
+    #[cfg(all(unix, feature = "follow", feature = "collect", feature = "clickhouse"))]
+    if export.is_given() && !engine.reads_files() {
+        report.usage::<()>(Err("--to and --prometheus pass on lines of files; remove --engine clickhouse".to_owned()));
         return Ok(());
     }
     // Before anybody hears that it runs, and may end it.
@@ -169,20 +196,30 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     }
     let begun = Instant::now();
     let questions = shape.questions(conditions, false);
-    let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
-    let inputs = inputs(&paths, key.as_ref(), report);
-    let files = inputs.len() as u64;
-    #[cfg(all(unix, feature = "follow", feature = "collect"))]
-    let (visitors, totals) = match export.zip(stop) {
-        Some((export, stop)) => counted(inputs, &questions, (export, &stop), report),
-        None => plain(inputs, &questions, report),
+    #[cfg(feature = "clickhouse")]
+    let stored = match engine.choose(&paths, key.is_some(), report) {
+        None => return Ok(()),
+        Some(Chosen::Files) => None,
+        Some(Chosen::Explain(address)) => return explain_counts(output, &address, &questions),
+        Some(Chosen::Stored(engine)) => Some(counted_there(*engine, &questions, begun, report)),
     };
-    #[cfg(not(all(unix, feature = "follow", feature = "collect")))]
-    let (visitors, totals) = plain(inputs, &questions, report);
-    let read = begun.elapsed();
-    let merged = Stats::merge(&questions, visitors);
-    let Some(answer) = report.check(merged) else { return Ok(()) };
-    let run = Run { files, totals, read, merge: begun.elapsed().saturating_sub(read) };
+    #[cfg(not(feature = "clickhouse"))]
+    let stored = None;
+    let counted = stored.unwrap_or_else(|| {
+        let inputs = inputs(&paths, key.as_ref(), report);
+        let files = inputs.len() as u64;
+        #[cfg(all(unix, feature = "follow", feature = "collect"))]
+        let (visitors, totals) = match export.zip(stop) {
+            Some((export, stop)) => counted(inputs, &questions, (export, &stop), report),
+            None => plain(inputs, &questions, report),
+        };
+        #[cfg(not(all(unix, feature = "follow", feature = "collect")))]
+        let (visitors, totals) = plain(inputs, &questions, report);
+        let read = begun.elapsed();
+        let answer = report.check(Stats::merge(&questions, visitors))?;
+        Some((answer, Run { files, totals, read, merge: begun.elapsed().saturating_sub(read) }))
+    });
+    let Some((answer, run)) = counted else { return Ok(()) };
     match &page.html {
         None => shape.write(&answer, &run, output)?,
         Some(path) if path == Path::new("-") => output.write_all(shape.html(&answer, &run).as_bytes())?,
@@ -216,6 +253,30 @@ fn counted<'q>(
     let stats = visitors.into_iter().map(Counter::end).collect();
     export.end(report);
     (stats, totals)
+}
+
+/// Counts lines in ClickHouse. Reports why it cannot.
+#[cfg(feature = "clickhouse")]
+fn counted_there(
+    mut engine: clickhouse::Engine,
+    questions: &Questions,
+    begun: Instant,
+    report: &mut Report,
+) -> Option<(Answer, Run)> {
+    let condition = Condition::of(&questions.filter);
+    let answer = engine.consistent(|engine| clickhouse::answer(engine, questions, &condition));
+    let answer = answer.map_err(|why| report.failure(&why)).ok()?;
+    let (files, totals) = engine.totals();
+    Some((answer, Run { files, totals, read: begun.elapsed(), merge: Duration::ZERO }))
+}
+
+#[cfg(feature = "clickhouse")]
+fn explain_counts(output: &mut impl Write, address: &clickhouse::Address, questions: &Questions) -> io::Result<()> {
+    let condition = Condition::of(&questions.filter);
+    let is_counted = condition.is_exact() && questions.measures.is_empty();
+    let lines = Portion { condition: &condition, order: Order::Logs, limit: None };
+    let explanation = if is_counted { Explanation::Answer(&condition, questions) } else { Explanation::Lines(lines) };
+    explain(output, address, &explanation)
 }
 
 impl Shape {

@@ -4,7 +4,13 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "clickhouse")]
+use super::engine::{Chosen, EngineArgs};
+#[cfg(feature = "clickhouse")]
+use crate::clickhouse::{Condition, Engine, Explanation, Order, Portion, explain};
 use crate::entry::Parser;
+#[cfg(feature = "clickhouse")]
+use crate::inputs::Merged;
 use crate::inputs::{or_default, reads_stdin};
 use crate::loggers::LineLevel;
 use crate::nearest::unknown;
@@ -49,6 +55,9 @@ pub(crate) struct Args {
     output: OutputArgs,
     #[command(flatten)]
     keys: KeyArgs,
+    #[cfg(feature = "clickhouse")]
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
 /// What is shown.
@@ -92,7 +101,16 @@ struct OutputArgs {
 }
 
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
-    let Args { id, mut paths, line, view, output: shape, keys } = args;
+    let Args {
+        id,
+        mut paths,
+        line,
+        view,
+        output: shape,
+        keys,
+        #[cfg(feature = "clickhouse")]
+        engine,
+    } = args;
     let is_page = shape.html.is_some();
     if shape.html.as_ref().is_some_and(|path| is_refused(path, shape.force, report)) {
         return Ok(());
@@ -108,6 +126,17 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     };
     let takes_stdin = given.is_stdin();
     let Some(id) = given.id(report) else { return Ok(()) };
+    #[cfg(feature = "clickhouse")]
+    let engine = match engine.choose(&paths, report) {
+        None => return Ok(()),
+        Some(Chosen::Files) => None,
+        Some(Chosen::Stored(engine)) => Some(engine),
+        Some(Chosen::Explain(address)) => {
+            let condition = Condition::of_ids(std::slice::from_ref(&id));
+            let lines = Portion { condition: &condition, order: Order::Merged, limit: None };
+            return explain(output, &address, &Explanation::Lines(lines));
+        }
+    };
     let paths = match (takes_stdin, paths.is_empty()) {
         (true, true) => vec![PathBuf::from(".")],
         (true, false) => paths.into_iter().filter(|path| path != Path::new("-")).collect(),
@@ -116,7 +145,17 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     let limit = view.limit.map_or(if is_page { 5000 } else { 500 }, NonZeroUsize::get);
     let view = View { spans: limit, level: view.level, gap_percent: f64::from(view.gap) };
     let Some(key) = keys.beside(takes_stdin || reads_stdin(&paths), report) else { return Ok(()) };
-    let Some(trace) = Trace::read(&id, paths, key.as_ref(), view, report) else {
+    #[cfg(feature = "clickhouse")]
+    let trace = match engine {
+        Some(engine) => match stored(&id, *engine, view, report) {
+            Some(trace) => trace,
+            None => return Ok(()),
+        },
+        None => Trace::read(&id, paths, key.as_ref(), view, report),
+    };
+    #[cfg(not(feature = "clickhouse"))]
+    let trace = Trace::read(&id, paths, key.as_ref(), view, report);
+    let Some(trace) = trace else {
         report.failure(&format!("found no line with the id {id}"));
         return Ok(());
     };
@@ -133,6 +172,22 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
             output.write_all(trace.text(width, shape.ascii, shape.color.paint(is_terminal)).as_bytes())
         }
     }
+}
+
+/// Reads a trace whose lines are in ClickHouse. `None`: lines are missing, which was reported.
+#[cfg(feature = "clickhouse")]
+fn stored(id: &str, mut engine: Engine, view: View, report: &mut Report) -> Option<Option<Trace>> {
+    let read = engine.consistent(|engine| {
+        let open = |ids: &[String], report: &mut Report| {
+            let condition = Condition::of_ids(ids);
+            let lines = engine.lines(Portion { condition: &condition, order: Order::Merged, limit: None });
+            let lines = lines.map_err(|why| report.failure(&why)).ok()?;
+            Some(Merged::stored(lines, engine.are_several()))
+        };
+        Ok(Trace::read_stored(id, open, view, report))
+    });
+    let trace = read.map_err(|why| report.failure(&why)).ok()?;
+    (!report.has_failed()).then_some(trace)
 }
 
 /// What the user passes.

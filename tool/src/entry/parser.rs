@@ -86,6 +86,13 @@ impl Parser {
         self.settled
     }
 
+    /// Reads the next lines as those of a file whose first record has a form, wherever they are in it.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn settle(&mut self, form: Form) {
+        self.settled = form;
+        self.left = 0;
+    }
+
     /// Reads a line without its newline. [`entry`](Self::entry) returns what it says.
     pub(crate) fn read(&mut self, line: &[u8]) {
         self.read_line(line, false);

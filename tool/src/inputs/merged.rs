@@ -15,17 +15,25 @@ pub(crate) struct Merged {
     /// The source of the line that was returned last.
     current: usize,
     is_begun: bool,
+    are_several: bool,
 }
 
 impl Merged {
     pub(crate) fn new(sources: Vec<Source>) -> Self {
         let next = BinaryHeap::with_capacity(sources.len());
-        Self { sources, next, current: 0, is_begun: false }
+        let are_several = sources.len() > 1;
+        Self { sources, next, current: 0, is_begun: false, are_several }
+    }
+
+    /// Returns lines that an engine has merged. `are_several`: whether they are those of several logs.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn stored(lines: impl super::Stored + 'static, are_several: bool) -> Self {
+        Self { are_several, ..Self::new(vec![Source::stored(lines)]) }
     }
 
     /// Returns whether there are several logs.
     pub(crate) fn are_several(&self) -> bool {
-        self.sources.len() > 1
+        self.are_several
     }
 
     /// Returns whether the next line can be read at once.
@@ -68,6 +76,11 @@ impl Merged {
     /// Returns the line that was reached; `None` before the first.
     pub(crate) fn entry(&self) -> Option<Entry<'_>> {
         self.sources.get(self.current).map(Source::entry)
+    }
+
+    /// Returns the time of the line that was reached, or of the last line before it in its log that has one.
+    pub(crate) fn time(&mut self) -> Option<i64> {
+        self.sources.get_mut(self.current).map(Source::place).filter(|time| *time != i64::MIN)
     }
 
     fn read(&mut self, number: usize, report: &mut Report) {

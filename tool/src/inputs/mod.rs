@@ -7,8 +7,14 @@ mod merged;
 mod paths;
 mod source;
 mod stdin;
+#[cfg(feature = "clickhouse")]
+mod stored;
 
 pub(crate) use merged::Merged;
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use paths::is_passed;
+#[cfg(feature = "clickhouse")]
+pub(crate) use paths::{LogSegments, logs};
 pub(crate) use paths::{inputs, or_default, reads_stdin, sources};
+#[cfg(feature = "clickhouse")]
+pub(crate) use stored::{Stored, StoredLine};

@@ -33,8 +33,30 @@ pub(crate) fn inputs(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) 
     stdin.into_iter().chain(logs.into_iter().flatten().map(input)).collect()
 }
 
+/// A log and those of its segments that are read.
+#[cfg(feature = "clickhouse")]
+#[derive(Debug)]
+pub(crate) struct LogSegments {
+    /// The path of its active file.
+    pub(crate) path: PathBuf,
+    pub(crate) segments: Vec<read::Segment>,
+}
+
+/// Returns whether stdin is meant, and the segments of each log, with the path of its active file.
+#[cfg(feature = "clickhouse")]
+pub(crate) fn logs(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<LogSegments>) {
+    let (has_stdin, logs) = named(paths, report);
+    (has_stdin, logs.into_iter().map(|(path, segments)| LogSegments { path, segments }).collect())
+}
+
 /// Returns whether stdin is meant, and the segments of each log.
 fn listed(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> (bool, Vec<Vec<read::Segment>>) {
+    let (has_stdin, logs) = named(paths, key, report);
+    (has_stdin, logs.into_iter().map(|(_, segments)| segments).collect())
+}
+
+/// Returns whether stdin is meant, and the segments of each log behind the path of its active file.
+fn named(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> (bool, Vec<(PathBuf, Vec<read::Segment>)>) {
     let paths = or_default(paths.to_vec());
     let mut has_stdin = false;
     let mut logs: Vec<(PathBuf, Vec<read::Segment>)> = Vec::new();
@@ -55,9 +77,9 @@ fn listed(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> (bool, V
             }
         }
     }
-    let logs = logs.into_iter().map(|(_, segments)| segments);
-    let logs = logs.inspect(|segments| key.into_iter().for_each(|_| warn_of_plain(segments, report)));
-    (has_stdin, logs.filter(|segments| !segments.is_empty()).collect())
+    logs.iter().for_each(|(_, segments)| key.into_iter().for_each(|_| warn_of_plain(segments, report)));
+    logs.retain(|(_, segments)| !segments.is_empty());
+    (has_stdin, logs)
 }
 
 /// Returns the paths that [`sources`] reads if it is given these.

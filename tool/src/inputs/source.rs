@@ -3,6 +3,8 @@
 use spanline::read::Lines;
 
 use super::stdin::StdinLines;
+#[cfg(feature = "clickhouse")]
+use super::stored::Stored;
 use crate::entry::{Entry, Parser};
 use crate::report::Report;
 use crate::sealed::Key;
@@ -25,6 +27,8 @@ pub(crate) struct Source {
 enum Feed {
     Log(Box<Lines>),
     Stdin(StdinLines),
+    #[cfg(feature = "clickhouse")]
+    Stored(Box<dyn Stored>),
 }
 
 impl Source {
@@ -34,6 +38,12 @@ impl Source {
 
     pub(super) fn stdin(key: Option<&Key>) -> Self {
         Self::new(Feed::Stdin(StdinLines::new(key)))
+    }
+
+    /// Takes lines that an engine returns.
+    #[cfg(feature = "clickhouse")]
+    pub(super) fn stored(lines: impl Stored + 'static) -> Self {
+        Self::new(Feed::Stored(Box::new(lines)))
     }
 
     fn new(lines: Feed) -> Self {
@@ -57,6 +67,13 @@ impl Source {
                     }
                 },
                 Feed::Stdin(stdin) => stdin.read(&mut self.line).map(|is_line| (is_line, stdin.is_cut())),
+                #[cfg(feature = "clickhouse")]
+                Feed::Stored(stored) => stored.read(&mut self.line).map(|read| {
+                    let Some(line) = read else { return (false, false) };
+                    self.parser.settle(line.settled);
+                    self.time = line.time.unwrap_or(i64::MIN);
+                    (true, line.is_cut)
+                }),
             };
             match read {
                 Ok((true, false)) => {
@@ -84,6 +101,8 @@ impl Source {
         match &self.lines {
             Feed::Log(_) => true,
             Feed::Stdin(stdin) => stdin.is_ready(),
+            #[cfg(feature = "clickhouse")]
+            Feed::Stored(_) => true,
         }
     }
 

@@ -12,14 +12,14 @@ use crate::loggers::LineLevel;
 /// `name operator value`.
 #[derive(Clone, Debug)]
 pub(crate) struct Comparison {
-    pub(super) subject: Subject,
-    pub(super) operator: Operator,
-    pub(super) literal: Literal,
+    pub(crate) subject: Subject,
+    pub(crate) operator: Operator,
+    pub(crate) literal: Literal,
 }
 
 /// What is compared.
 #[derive(Clone, Debug)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     Level,
     Time,
     Part(Part),
@@ -28,7 +28,7 @@ pub(super) enum Subject {
 
 /// What it is compared with.
 #[derive(Clone, Debug)]
-pub(super) enum Literal {
+pub(crate) enum Literal {
     Level(LineLevel),
     /// In nanoseconds since 1970.
     Time(i64),

@@ -42,7 +42,7 @@ impl Filter {
     }
 
     /// Returns whether it asks for more than the text of a line.
-    fn needs_fields(&self) -> bool {
+    pub(crate) fn needs_fields(&self) -> bool {
         let lists = [&self.services, &self.targets, &self.requests, &self.traces];
         self.level.is_some()
             || self.since.is_some()

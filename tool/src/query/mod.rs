@@ -23,10 +23,14 @@ mod when;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "clickhouse")]
+pub(crate) use compare::{Comparison, Literal, Subject};
 pub(crate) use expression::Expression;
 pub(crate) use filter::{Filter, grep};
 pub(crate) use mistake::Mistake;
 pub(crate) use names::{name, names};
 pub(crate) use parse::parse;
 pub(crate) use sample::{Sample, Sampler};
+#[cfg(feature = "clickhouse")]
+pub(crate) use tokens::Operator;
 pub(crate) use when::{span, when};

@@ -11,15 +11,21 @@
 //!
 //! Files are read with `pread`, not mapped: a mapped file that shrinks kills its reader, and counts as memory of the process.
 
+#[cfg(feature = "clickhouse")]
+mod each;
 mod lines;
 mod opened;
 mod pieces;
 mod progress;
 mod threads;
 
+#[cfg(feature = "clickhouse")]
+pub(crate) use each::each_line;
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use lines::MAX_LINE_BYTES;
 pub(crate) use pieces::Input;
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use pieces::parser_behind;
+#[cfg(feature = "clickhouse")]
+pub(crate) use progress::Progress;
 pub(crate) use threads::{Place, Totals, Visit, scan};

@@ -10,7 +10,7 @@ const DELAY: Duration = Duration::from_millis(500);
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Shows a bar on stderr while a pass takes long, if stderr is a terminal.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     begun: Instant,
     total: u64,
     done: u64,
@@ -20,20 +20,20 @@ pub(super) struct Progress {
 
 impl Progress {
     /// `total`: how many bytes there are to read; 0 if it is not known.
-    pub(super) fn new(total: u64) -> Self {
+    pub(crate) fn new(total: u64) -> Self {
         Self { begun: Instant::now(), total, done: 0, is_terminal: Report::is_terminal(), shown_at: None }
     }
 
     /// Returns how long to wait before it is shown again.
-    pub(super) fn interval(&self) -> Duration {
+    pub(crate) fn interval(&self) -> Duration {
         INTERVAL
     }
 
-    pub(super) fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.done += bytes;
     }
 
-    pub(super) fn show(&mut self, report: &Report) {
+    pub(crate) fn show(&mut self, report: &Report) {
         if !self.is_terminal || self.begun.elapsed() < DELAY || self.shown_at.is_some_and(|at| at.elapsed() < INTERVAL)
         {
             return;
@@ -51,7 +51,7 @@ impl Progress {
     }
 
     /// Removes it.
-    pub(super) fn clear(&mut self, report: &Report) {
+    pub(crate) fn clear(&mut self, report: &Report) {
         if self.shown_at.take().is_some() {
             report.status("");
         }

@@ -188,6 +188,7 @@ impl<V: Visit> Worker<V> {
 }
 
 impl Totals {
+    /// Counts a line.
     pub(crate) fn count(&mut self, entry: &Entry<'_>, is_cut: bool) {
         self.lines += 1;
         self.cut += u64::from(is_cut);
@@ -195,7 +196,8 @@ impl Totals {
         self.broken += u64::from(entry.form() == Form::Broken);
     }
 
-    fn add(&mut self, other: Self) {
+    /// Adds those of other lines.
+    pub(crate) fn add(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.lines += other.lines;
         self.text += other.text;

@@ -13,9 +13,14 @@ pub(crate) struct LevelCounts {
 
 impl LevelCounts {
     pub(crate) fn add(&mut self, level: Option<LineLevel>) {
+        self.add_lines(level, 1);
+    }
+
+    /// Adds this many lines of a level.
+    pub(crate) fn add_lines(&mut self, level: Option<LineLevel>, lines: u64) {
         match level.and_then(|level| self.levels.get_mut(level as usize)) {
-            Some(count) => *count += 1,
-            None => self.without += 1,
+            Some(count) => *count += lines,
+            None => self.without += lines,
         }
     }
 

@@ -37,18 +37,26 @@ pub(crate) use answer::Answer;
 pub(crate) use bars::write_bars;
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
 pub(crate) use counter::{Counter, Onward};
+#[cfg(feature = "clickhouse")]
+pub(crate) use distinct::Distinctness;
 pub(crate) use distinct::fingerprint;
 pub(crate) use json::steps_json;
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
 pub(crate) use level_counts::LevelCounts;
 pub(crate) use losses::Losses;
+#[cfg(feature = "clickhouse")]
+pub(crate) use names::OTHERS;
 pub(crate) use names::{Names, short_name, start};
 pub(crate) use quantiles::Measure;
 pub(crate) use recent::Window;
+#[cfg(feature = "clickhouse")]
+pub(crate) use recent::{MAX_RECENT_BYTES, RecentEntry, RecentErrors};
 pub(crate) use run::Run;
 pub(crate) use runs::Disk;
 pub(crate) use statistics::{MAX_SERVICES, Questions, Stats};
 pub(crate) use table::{grouped, span_text, time_text};
 pub(crate) use timeline::Timeline;
+#[cfg(feature = "clickhouse")]
+pub(crate) use top::TopTexts;
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use watch::{Settings, Shown, watch};

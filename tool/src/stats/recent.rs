@@ -11,7 +11,7 @@ use crate::loggers::time::NANOS;
 use crate::scan::Place;
 
 /// How much a thread keeps of entries, in bytes.
-const MAX_BYTES: usize = 4 << 20;
+pub(crate) const MAX_RECENT_BYTES: usize = 4 << 20;
 
 const FIRST_PRUNE: usize = 1024;
 
@@ -56,7 +56,7 @@ impl RecentEntry {
 
 impl Window {
     /// Returns the first recent second. `newest`: that of the last line.
-    pub(super) fn since(self, newest: i64) -> i64 {
+    pub(crate) fn since(self, newest: i64) -> i64 {
         match self {
             Self::OfLogs(seconds) => newest.saturating_sub(seconds).saturating_add(1),
             Self::Since(second) => second,
@@ -116,7 +116,7 @@ impl Recent {
             self.bytes += line.len();
             self.entries.push(Reverse(RecentEntry { time, place, line: line.to_vec(), is_cut }));
         }
-        while self.entries.len() > self.most || self.bytes > MAX_BYTES && self.entries.len() > 1 {
+        while self.entries.len() > self.most || self.bytes > MAX_RECENT_BYTES && self.entries.len() > 1 {
             let Some(Reverse(oldest)) = self.entries.pop() else { break };
             self.bytes -= oldest.line.len();
             self.evicted = self.evicted.max(Some((oldest.time, oldest.place)));

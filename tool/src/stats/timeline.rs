@@ -51,6 +51,35 @@ impl Timeline {
         }
     }
 
+    /// Returns the lengths of steps, in seconds, the shortest first.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn lengths() -> &'static [i64] {
+        &STEPS
+    }
+
+    /// Returns a timeline of counts that were made elsewhere.
+    ///
+    /// `distinct`: how many steps with lines there are, for each length. `count` gets the length to use, and returns the first
+    /// seconds of the steps, the levels, and how many lines they have.
+    ///
+    /// # Errors
+    /// `count` fails.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn counted<E>(
+        distinct: &[u64],
+        count: impl FnOnce(i64) -> Result<Vec<(i64, Option<LineLevel>, u64)>, E>,
+    ) -> Result<Self, E> {
+        let fits = |steps: &u64| *steps <= MAX_COUNTS as u64;
+        let step = distinct.iter().position(fits).unwrap_or(STEPS.len() - 1).min(STEPS.len() - 1);
+        let mut timeline = Self { step, ..Self::default() };
+        for (second, level, lines) in count(timeline.seconds())? {
+            let mut counts = LevelCounts::default();
+            counts.add_lines(level, lines);
+            timeline.put(second, counts);
+        }
+        Ok(timeline)
+    }
+
     /// Returns how long a step is, in seconds.
     pub(crate) fn seconds(&self) -> i64 {
         STEPS.get(self.step).copied().unwrap_or(i64::MAX)

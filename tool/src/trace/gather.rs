@@ -65,6 +65,29 @@ pub(super) fn gather_from(id: &str, mut each: impl FnMut(&mut dyn FnMut(&Entry<'
     store
 }
 
+/// Does the same with the lines of an engine. `open` returns those that have one of these ids, and maybe others; `None` if it
+/// has reported why it cannot.
+#[cfg(feature = "clickhouse")]
+pub(super) fn gather_stored(
+    id: &str,
+    mut open: impl FnMut(&[String], &mut Report) -> Option<Merged>,
+    report: &mut Report,
+) -> Store {
+    let mut store = Store::default();
+    let mut wanted = Wanted::new(id);
+    // The engine has passed over the others.
+    wanted.pass_over();
+    if let Some(lines) = open(&wanted.ids(), report) {
+        each_of(lines, report, |entry, time| learn(&mut store, &mut wanted, entry, time));
+    }
+    if wanted.needs_more()
+        && let Some(lines) = open(&wanted.all_ids(), report)
+    {
+        each_of(lines, report, |entry, time| add_other(&mut store, &mut wanted, entry, time));
+    }
+    store
+}
+
 /// Adds a line that has the id. Returns whether it does.
 fn learn(store: &mut Store, wanted: &mut Wanted, entry: &Entry<'_>, time: Option<i64>) -> bool {
     if !wanted.may_be_in(entry.line()) {
@@ -93,19 +116,16 @@ fn add_other(store: &mut Store, wanted: &mut Wanted, entry: &Entry<'_>, time: Op
     is_other
 }
 
-/// Calls `take` with each line and its time, which is that of the line before if it has none.
-fn each(
-    paths: &[PathBuf],
-    key: Option<&Key>,
-    report: &mut Report,
-    mut take: impl FnMut(&Entry<'_>, Option<i64>) -> bool,
-) {
-    let mut lines = Merged::new(sources(paths, key, report));
-    let mut last = None;
+/// Calls `take` with each line and its time, which is that of the line before in its log if it has none.
+fn each(paths: &[PathBuf], key: Option<&Key>, report: &mut Report, take: impl FnMut(&Entry<'_>, Option<i64>) -> bool) {
+    each_of(Merged::new(sources(paths, key, report)), report, take);
+}
+
+fn each_of(mut lines: Merged, report: &mut Report, mut take: impl FnMut(&Entry<'_>, Option<i64>) -> bool) {
     while lines.advance(report) {
+        let time = lines.time();
         let Some(entry) = lines.entry() else { return };
-        last = entry.time().or(last);
-        take(&entry, last);
+        take(&entry, time);
     }
 }
 

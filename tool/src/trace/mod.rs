@@ -34,4 +34,6 @@ mod wanted;
 mod whole;
 
 pub(crate) use line::id_of;
+#[cfg(feature = "clickhouse")]
+pub(crate) use line::ids_of;
 pub(crate) use whole::{Trace, View};

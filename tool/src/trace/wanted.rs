@@ -49,6 +49,18 @@ impl Wanted {
         self.text.as_ref().is_none_or(is_in)
     }
 
+    /// Returns the id in the forms that lines have it in.
+    #[cfg(feature = "clickhouse")]
+    pub(super) fn ids(&self) -> Vec<String> {
+        vec![self.id.clone(), self.hex.clone()]
+    }
+
+    /// Returns the id, and those that were learned.
+    #[cfg(feature = "clickhouse")]
+    pub(super) fn all_ids(&self) -> Vec<String> {
+        self.ids().into_iter().chain(self.traces.iter().cloned()).chain(self.requests.iter().cloned()).collect()
+    }
+
     /// Takes note of a line that does not have the id.
     pub(super) fn pass_over(&mut self) {
         self.has_others = true;

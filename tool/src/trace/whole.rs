@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use super::gather::gather;
 #[cfg(all(unix, feature = "keys"))]
 use super::gather::gather_from;
+#[cfg(feature = "clickhouse")]
+use super::gather::gather_stored;
 use super::html;
 use super::json;
 use super::rows::{Choice, Waterfall};
@@ -14,6 +16,8 @@ use super::text::{self, Style};
 use super::tree::Tree;
 #[cfg(all(unix, feature = "keys"))]
 use crate::entry::Entry;
+#[cfg(feature = "clickhouse")]
+use crate::inputs::Merged;
 use crate::loggers::LineLevel;
 use crate::report::Report;
 use crate::sealed::Key;
@@ -58,6 +62,18 @@ impl Trace {
         each: impl FnMut(&mut dyn FnMut(&Entry<'_>, Option<i64>) -> bool),
     ) -> Option<Self> {
         let store = gather_from(id, each);
+        (store.lines > 0).then(|| Self { tree: Tree::new(store), view })
+    }
+
+    /// Does the same with the lines that an engine returns for ids.
+    #[cfg(feature = "clickhouse")]
+    pub(crate) fn read_stored(
+        id: &str,
+        open: impl FnMut(&[String], &mut Report) -> Option<Merged>,
+        view: View,
+        report: &mut Report,
+    ) -> Option<Self> {
+        let store = gather_stored(id, open, report);
         (store.lines > 0).then(|| Self { tree: Tree::new(store), view })
     }
 

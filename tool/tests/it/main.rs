@@ -3,6 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod cat;
+#[cfg(all(target_os = "linux", feature = "clickhouse"))]
+mod clickhouse;
+#[cfg(all(target_os = "linux", feature = "clickhouse"))]
+mod clickhouse_load;
+#[cfg(all(target_os = "linux", feature = "clickhouse"))]
+mod clickhouse_support;
 #[cfg(all(unix, feature = "collect"))]
 mod collect_limits;
 #[cfg(all(unix, feature = "collect"))]
