@@ -126,8 +126,9 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     };
     let takes_stdin = given.is_stdin();
     let Some(id) = given.id(report) else { return Ok(()) };
+    let Some(key) = keys.beside(takes_stdin || reads_stdin(&paths), report) else { return Ok(()) };
     #[cfg(feature = "clickhouse")]
-    let engine = match engine.choose(&paths, report) {
+    let engine = match engine.choose(&paths, key.is_some(), report) {
         None => return Ok(()),
         Some(Chosen::Files) => None,
         Some(Chosen::Stored(engine)) => Some(engine),
@@ -144,7 +145,6 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     };
     let limit = view.limit.map_or(if is_page { 5000 } else { 500 }, NonZeroUsize::get);
     let view = View { spans: limit, level: view.level, gap_percent: f64::from(view.gap) };
-    let Some(key) = keys.beside(takes_stdin || reads_stdin(&paths), report) else { return Ok(()) };
     #[cfg(feature = "clickhouse")]
     let trace = match engine {
         Some(engine) => match stored(&id, *engine, view, report) {
