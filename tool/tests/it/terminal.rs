@@ -27,12 +27,6 @@ impl Terminal {
         Self { screen, inside }
     }
 
-    /// Returns the end that a command has.
-    #[cfg(feature = "keys")]
-    pub(crate) fn inside(&self) -> File {
-        self.inside.try_clone().unwrap()
-    }
-
     /// Returns what it shows.
     pub(crate) fn screen(&self) -> File {
         File::from(self.screen.try_clone().unwrap())
