@@ -1,7 +1,6 @@
 //! `spanline hist`: lines over time, by level.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 
 use serde_json::json;
 

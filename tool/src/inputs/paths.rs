@@ -45,7 +45,7 @@ pub(crate) struct LogSegments {
 /// Returns whether stdin is meant, and the segments of each log, with the path of its active file.
 #[cfg(feature = "clickhouse")]
 pub(crate) fn logs(paths: &[PathBuf], report: &mut Report) -> (bool, Vec<LogSegments>) {
-    let (has_stdin, logs) = named(paths, report);
+    let (has_stdin, logs) = named(paths, None, report);
     (has_stdin, logs.into_iter().map(|(path, segments)| LogSegments { path, segments }).collect())
 }
 
