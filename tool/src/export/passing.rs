@@ -47,9 +47,9 @@ pub(crate) struct ExportArgs {
     /// written. A run that is repeated writes all lines again.
     #[arg(long, value_name = "OUTPUT")]
     to: Vec<String>,
-    /// A file with the password for postgres and clickhouse
+    /// A file with the password for `--to postgres://…` and `--to clickhouse://…`
     #[arg(long, value_name = "FILE", requires = "to")]
-    password_file: Option<PathBuf>,
+    to_password_file: Option<PathBuf>,
     /// Answer scrapes of Prometheus at this address while it runs, such as 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS")]
     prometheus: Option<String>,
@@ -125,8 +125,8 @@ impl ExportArgs {
             let expected = "expected a database: sqlite:FILE, postgres://… or clickhouse://…";
             return Err(Error::invalid(format!("--to: {expected}; `spanline find --format json` writes files")));
         }
-        if self.password_file.is_some() && !targets.iter().any(Target::takes_password) {
-            return Err(Error::invalid("--password-file: no output takes a password"));
+        if self.to_password_file.is_some() && !targets.iter().any(Target::takes_password) {
+            return Err(Error::invalid("--to-password-file: no output takes a password"));
         }
         Ok(targets)
     }
@@ -158,7 +158,7 @@ impl ExportArgs {
             rotate_bytes: ByteSize::new(FILE_BYTES),
             keep_files: 1,
             open_files: 1,
-            password_file: self.password_file.as_deref(),
+            password_file: self.to_password_file.as_deref(),
             queue_bytes: QUEUE_BYTES,
             max_wait: MAX_WAIT,
         };

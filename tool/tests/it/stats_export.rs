@@ -219,7 +219,7 @@ fn lines_wait_while_a_database_is_down_and_are_written_once() {
     dir.put("password", PASSWORD);
     let url = server.url();
     let args = ["a.log", "--follow", "--json", "--prometheus", "127.0.0.1:0", "--to", &url];
-    let running = start(&dir, &[&args[..], &["--password-file", "password"]].concat());
+    let running = start(&dir, &[&args[..], &["--to-password-file", "password"]].concat());
     let written = |text: &str| -> u64 {
         let samples = text.lines().filter(|line| line.starts_with("spanline_lines_written_total{output=\"postgres\""));
         samples.map(|sample| sample.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
@@ -257,7 +257,7 @@ fn outputs_that_are_no_databases_are_refused() {
         (&["--to", "console"][..], "--to: expected a database: sqlite:FILE"),
         (&["--to", "files:logs"], "--to: expected a database: sqlite:FILE"),
         (&["--to", "kafka://u:hunter2@x"], "--to: unknown output"),
-        (&["--to", "sqlite:x.db", "--password-file", "p"], "no output takes a password"),
+        (&["--to", "sqlite:x.db", "--to-password-file", "p"], "no output takes a password"),
     ] {
         let done = dir.run(&[&["stats", "a.log"], args].concat());
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{args:?}");
