@@ -143,7 +143,7 @@ fn follow_while_written(file: impl FnOnce(RollingFile) -> RollingFile + Send, co
 }
 
 #[test]
-fn a_log_that_rotates_fast_is_followed_without_a_gap() {
+fn promise_49_a_log_that_rotates_fast_is_followed_without_a_gap() {
     follow_while_written(|file| file.rotate_bytes(3000), 5000);
 }
 
@@ -415,7 +415,7 @@ fn a_closed_file_is_read_once_and_what_cannot_be_read_is_reported_once() {
 
 /// Random writes, rotations and truncations against a list of what was written.
 #[test]
-fn any_sequence_of_writes_and_rotations_is_followed() {
+fn promise_49_any_sequence_of_writes_and_rotations_is_followed() {
     let mut random = 88_172_645_463_325_252_u64;
     let mut below = |limit: u64| {
         random ^= random << 13;

@@ -150,7 +150,7 @@ fn read_while_written(dir: &Dir, file: RollingFile) {
 /// A reader on another thread lists and reads while the writer rotates and compresses.
 #[cfg(feature = "gzip")]
 #[test]
-fn every_read_of_a_log_that_is_written_to_holds_each_line_once() {
+fn promise_49_every_read_of_a_log_that_is_written_to_holds_each_line_once() {
     let dir = Dir::new();
     read_while_written(&dir, RollingFile::new(dir.path()).rotate_bytes(3000).gzip());
 }

@@ -103,17 +103,17 @@ mod tests {
     fn the_last_valid_filter_stays_while_an_expression_is_incomplete() {
         let mut typed = Typed::default();
         let mut valid = Vec::new();
-        for char in "status >= 500".chars() {
+        for char in "metres >= 500".chars() {
             typed.push(char);
             valid.push((typed.valid.text.clone(), typed.mistake.is_some()));
         }
-        let expected = ["s", "st", "sta", "stat", "statu", "status", "status", "status", "status", "status"];
+        let expected = ["m", "me", "met", "metr", "metre", "metres", "metres", "metres", "metres", "metres"];
         let texts: Vec<&str> = valid.iter().map(|(text, _)| text.as_str()).collect();
         assert_eq!(texts[..10], expected);
         assert_eq!(valid.iter().map(|(_, is)| *is).collect::<Vec<_>>()[6..11], [false, true, true, true, false]);
-        assert_eq!(texts[10..], ["status >= 5", "status >= 50", "status >= 500"]);
+        assert_eq!(texts[10..], ["metres >= 5", "metres >= 50", "metres >= 500"]);
         typed.pop_word();
-        assert_eq!((typed.text.as_str(), typed.mistake.is_some()), ("status >= ", true));
+        assert_eq!((typed.text.as_str(), typed.mistake.is_some()), ("metres >= ", true));
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn rank(value: &Value) -> Option<usize> {
 }
 
 #[test]
-fn every_answer_equals_that_of_a_naive_filter() {
+fn promise_49_every_answer_equals_that_of_a_naive_filter() {
     type Filter = fn(&Value) -> bool;
     let filters: [(&[&str], Filter); 16] = [
         (&["--level", "warn"], |line| rank(line) >= Some(3)),

@@ -115,7 +115,7 @@ fn nearest_rank(sorted: &[f64], quantile: f64) -> f64 {
 }
 
 #[test]
-fn every_number_equals_that_of_a_naive_count() {
+fn promise_49_every_number_equals_that_of_a_naive_count() {
     let dir = Dir::new();
     let mut numbers = Numbers(11);
     let mut naive = Naive::default();

@@ -81,7 +81,7 @@ fn gzip(text: &str) -> Vec<u8> {
 
 /// The writer rotates and compresses all the time, also while the tool lists and reads what is there.
 #[test]
-fn no_line_of_a_busy_writer_is_missed_or_counted_twice() {
+fn promise_49_no_line_of_a_busy_writer_is_missed_or_counted_twice() {
     let dir = Dir::new();
     let file = RollingFile::new(dir.path().join("busy.log")).rotate_bytes(20_000).keep_files(10_000).gzip();
     let (layer, guard) = spanline::builder().service("busy").output(Output::new(file)).build().unwrap();
