@@ -13,6 +13,9 @@ use ureq::http::Response;
 
 use super::address::Address;
 
+/// How long a node may take no bytes of a request.
+const WRITE: Duration = Duration::from_secs(120);
+
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A query may name many segments.
@@ -70,6 +73,8 @@ impl Client {
             .user_agent(concat!("spanline/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
+            .timeout_per_write(Some(WRITE))
+            .timeout_per_read(Some(ANSWER))
             .build();
         Self { agent: Agent::new_with_config(config), address, password }
     }
@@ -144,7 +149,9 @@ impl Client {
 
 fn settings() -> String {
     format!(
-        "skip_unavailable_shards=0&max_query_size={MAX_QUERY_BYTES}&max_bytes_before_external_sort={EXTERNAL_BYTES}\
+        "skip_unavailable_shards=0&read_overflow_mode=throw&timeout_overflow_mode=throw&result_overflow_mode=throw\
+         &group_by_overflow_mode=throw&sort_overflow_mode=throw&set_overflow_mode=throw&distinct_overflow_mode=throw\
+         &max_query_size={MAX_QUERY_BYTES}&max_bytes_before_external_sort={EXTERNAL_BYTES}\
          &max_bytes_before_external_group_by={EXTERNAL_BYTES}"
     )
 }

@@ -88,6 +88,12 @@ impl Loader {
         if addresses.len() > 1 && first.cluster.is_none() {
             return Err("several nodes are a cluster; add ?cluster=NAME to each --to".to_owned());
         }
+        // A segment stays on its node, whatever the order of addresses.
+        let mut addresses = addresses.to_vec();
+        addresses.sort_by(|one, other| one.base().cmp(other.base()));
+        if addresses.windows(2).any(|two| matches!(two, [one, other] if one.base() == other.base())) {
+            return Err("a node was given twice; give each node of the cluster once".to_owned());
+        }
         let tables = Tables::new(first);
         let clients: Vec<_> = addresses.iter().map(|one| Client::new(one.clone(), password.cloned())).collect();
         let insert = tables.insert();
@@ -215,6 +221,10 @@ impl Loader {
             }
         };
         let loaded = upload(segment, origin, Target { client, insert: &self.insert }, told)?;
+        if replaced.as_ref().is_some_and(|old| loaded.totals.bytes < old.loaded.totals.bytes) {
+            // Its rows stay uncounted, and the next load removes them.
+            return Err(format!("read {}: the file became shorter meanwhile; load it again", escaped(segment.path())));
+        }
         if !is_plain {
             let _ = sent.send(segment.bytes());
         }
@@ -293,7 +303,8 @@ fn locked(logs: &[LogSegments], report: &mut Report) -> Option<Vec<File>> {
     let mut locks = Vec::new();
     for directory in directories {
         // Where there are no locks, there is no other load, or the user sees to that.
-        let Ok(file) = File::open(&directory) else { continue };
+        // A dated path may have none yet, but those above it.
+        let Some(file) = directory.ancestors().find_map(|directory| File::open(directory).ok()) else { continue };
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             report.failure(&format!("load {}: another load is running; wait for its end", escaped(&directory)));
             return None;
@@ -338,8 +349,11 @@ fn jobs_of<'s>(
         if beginnings.is_empty() {
             continue;
         }
+        let path = escaped(segment.path());
+        // A segment that was closed, too: its writer may have kept it open for a while.
+        let may_grow = |known: &Known| known.source.is_active || known.source.path == path;
         let is_grown =
-            |known: &&&Known| known.source.is_active && beginnings.begins_with(known) && !claimed.contains(&known.id);
+            |known: &&&Known| may_grow(known) && beginnings.begins_with(known) && !claimed.contains(&known.id);
         let grown = known.iter().filter(is_grown).max_by_key(|known| known.loaded.totals.bytes);
         let sequence = grown.map_or_else(
             || {
@@ -349,7 +363,6 @@ fn jobs_of<'s>(
             |known| known.source.sequence,
         );
         claimed.extend(grown.map(|known| known.id));
-        let path = escaped(segment.path());
         let source = Source { log: name.to_owned(), sequence, path, is_active: segment.is_active() };
         jobs.push(Job { segment, source, replaced: grown.map(|known| (*known).clone()) });
     }
@@ -365,7 +378,8 @@ fn name_of(host: &str, path: &Path) -> String {
 
 fn directory_of(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned())
+    let absolute = || std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned());
+    fs::canonicalize(parent).unwrap_or_else(|_| absolute())
 }
 
 #[cfg(unix)]

@@ -82,16 +82,16 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
     let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
     #[cfg(feature = "clickhouse")]
-    let mut lines = match engine.choose(&paths, key.is_some(), report) {
+    let (mut lines, is_stored) = match engine.choose(&paths, key.is_some(), report) {
         None => return Ok(()),
-        Some(Chosen::Files) => Merged::new(sources(&paths, key.as_ref(), report)),
+        Some(Chosen::Files) => (Merged::new(sources(&paths, key.as_ref(), report)), false),
         Some(chosen) => match question.ask(chosen, &filter, output, report)? {
             None => return Ok(()),
-            Some(lines) => lines,
+            Some(lines) => (lines, true),
         },
     };
     #[cfg(not(feature = "clickhouse"))]
-    let mut lines = Merged::new(sources(&paths, key.as_ref(), report));
+    let (mut lines, is_stored) = (Merged::new(sources(&paths, key.as_ref(), report)), false);
     let mut printer = style.printer(output, lines.are_several());
     if !counts_only {
         printer.begin()?;
@@ -114,7 +114,8 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
             printer.found(&entry)?;
         }
     }
-    if counts_only {
+    // A node that fails causes an error, never a smaller number.
+    if counts_only && !(is_stored && report.has_failed()) {
         writeln!(output, "{found}")?;
     }
     output.flush()?;

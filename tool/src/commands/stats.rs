@@ -26,13 +26,15 @@ use crate::inputs::{inputs, reads_stdin};
 use crate::loggers::time::NANOS;
 use crate::page::{is_refused, write_page};
 use crate::report::Report;
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+use crate::scan::scan_while;
 use crate::scan::{Input, Totals, scan};
 use crate::show::{ColorChoice, Printer, Style, value_of};
-#[cfg(all(unix, feature = "follow", feature = "collect"))]
-use crate::stats::Counter;
 use crate::stats::{
     Answer, Disk, MAX_SERVICES, Measure, Names, Questions, Run, Stats, Window, grouped, span_text, time_text,
 };
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+use crate::stats::{Counter, tell};
 #[cfg(all(unix, feature = "follow"))]
 use crate::stats::{Settings, Shown, watch};
 
@@ -176,7 +178,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         report.usage::<()>(Err("--to and --prometheus pass on lines of files; remove --engine clickhouse".to_owned()));
         return Ok(());
     }
-    // Before anybody hears that it runs, and may end it.
+    // Before the address of the scrape is printed: its reader may send a signal at once.
     #[cfg(all(unix, feature = "follow", feature = "collect"))]
     let stop = if export.is_given() && live.shown(false).is_none() { Some(Stop::new(true)?.flag()) } else { None };
     #[cfg(all(unix, feature = "follow", feature = "collect"))]
@@ -203,9 +205,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         Some(Chosen::Explain(address)) => return explain_counts(output, &address, &questions),
         Some(Chosen::Stored(engine)) => Some(counted_there(*engine, &questions, begun, report)),
     };
-    #[cfg(not(feature = "clickhouse"))]
-    let stored = None;
-    let counted = stored.unwrap_or_else(|| {
+    let counted_here = || {
         let inputs = inputs(&paths, key.as_ref(), report);
         let files = inputs.len() as u64;
         #[cfg(all(unix, feature = "follow", feature = "collect"))]
@@ -218,7 +218,11 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         let read = begun.elapsed();
         let answer = report.check(Stats::merge(&questions, visitors))?;
         Some((answer, Run { files, totals, read, merge: begun.elapsed().saturating_sub(read) }))
-    });
+    };
+    #[cfg(feature = "clickhouse")]
+    let counted = stored.unwrap_or_else(counted_here);
+    #[cfg(not(feature = "clickhouse"))]
+    let counted = counted_here();
     let Some((answer, run)) = counted else { return Ok(()) };
     match &page.html {
         None => shape.write(&answer, &run, output)?,
@@ -245,7 +249,8 @@ fn counted<'q>(
     (export, stop): (Export, &AtomicBool),
     report: &mut Report,
 ) -> (Vec<Stats<'q>>, Totals) {
-    let scanned = scan(inputs, || Counter::new(questions, Some(&export), stop), report);
+    let scanned =
+        scan_while(inputs, || Counter::new(questions, Some(&export), stop), |report| tell(&export, report), report);
     if !scanned.is_whole || scanned.visitors.iter().any(Counter::has_left_out) {
         report.failure("interrupted before all lines were counted");
     }

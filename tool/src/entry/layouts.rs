@@ -17,6 +17,9 @@ use crate::loggers::{Dialect, UNKNOWN};
 /// More places in layouts are not learned. Programs have thousands of call sites at most.
 const MAX_NODES: u16 = 8192;
 
+/// More ends of lines are not learned.
+const MAX_ENDS: usize = 8192;
+
 /// More keys in one place are not learned: they are values, such as ids.
 const MAX_NEXT: usize = 24;
 
@@ -28,6 +31,8 @@ const MAX_LITERAL: usize = 256;
 pub(super) struct Layouts {
     /// The first one is the start of a line.
     nodes: Vec<Node>,
+    /// How many ends they have together.
+    ends: usize,
 }
 
 /// A member of a line with a known layout.
@@ -109,7 +114,7 @@ pub(super) struct Known {
 
 impl Default for Layouts {
     fn default() -> Self {
-        Self { nodes: vec![Node::default()] }
+        Self { nodes: vec![Node::default()], ends: 0 }
     }
 }
 
@@ -170,7 +175,8 @@ impl Layouts {
         let node = self.nodes.get_mut(usize::from(number))?;
         let end = match node.ends.iter().position(|end| *end.literal == *literal) {
             Some(end) => end,
-            None if node.ends.len() < MAX_NEXT => {
+            None if node.ends.len() < MAX_NEXT && self.ends < MAX_ENDS => {
+                self.ends += 1;
                 node.ends.push(End { literal: literal.into(), level: place("level"), known: [None, None] });
                 node.ends.len() - 1
             }

@@ -43,8 +43,16 @@ pub(super) fn relay(entry: &Entry<'_>, service: &str, handle: &Handle) -> Result
         }
         None => record = record.field("without_level", true),
     }
-    let fields: Vec<(String, Shown)> =
-        entry.fields(&view).into_iter().map(|field| (field.name.into_owned(), Shown::of(field.value))).collect();
+    let fields: Vec<(String, Shown)> = entry
+        .fields(&view)
+        .into_iter()
+        .map(|field| {
+            // In a row, these are what the line was counted as.
+            let is_taken = matches!(&*field.name, "level_name" | "service" | "without_level");
+            let name = if is_taken { format!("fields.{}", field.name) } else { field.name.into_owned() };
+            (name, Shown::of(field.value))
+        })
+        .collect();
     for (name, value) in &fields {
         match value {
             Shown::Text(text) if name == "span_id" && SpanId::parse(text).is_some() => {

@@ -1,8 +1,9 @@
 //! Which logs are followed, also those that appear later.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -35,9 +36,31 @@ pub(super) struct Places {
     directories: Vec<PathBuf>,
     /// Paths at which there is no log yet.
     awaited: Vec<PathBuf>,
-    /// The active files of the logs that are followed.
-    known: HashSet<PathBuf>,
+    /// The active files of the logs that are followed, and what was there at the last look.
+    known: HashMap<PathBuf, Option<Seen>>,
+    /// Those that could not be opened, which was reported. They are tried again.
+    refused: HashSet<PathBuf>,
     looked: Instant,
+}
+
+/// A file that is written to.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+}
+
+impl Seen {
+    fn at(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        Some(Self { device: found.dev(), inode: found.ino(), bytes: found.len() })
+    }
+
+    /// Returns whether this is the same file later. A new one may have the number of one that was removed, but is shorter.
+    fn is_later(self, before: Self) -> bool {
+        (self.device, self.inode) == (before.device, before.inode) && self.bytes >= before.bytes
+    }
 }
 
 impl Places {
@@ -60,8 +83,13 @@ impl Places {
         mut open: impl FnMut(Log) -> Result<(Follow, Parser), Error>,
         report: &mut Report,
     ) -> (Self, Vec<Source>) {
-        let mut places =
-            Self { directories: Vec::new(), awaited: Vec::new(), known: HashSet::new(), looked: Instant::now() };
+        let mut places = Self {
+            directories: Vec::new(),
+            awaited: Vec::new(),
+            known: HashMap::new(),
+            refused: HashSet::new(),
+            looked: Instant::now(),
+        };
         let mut sources = Vec::new();
         if paths.iter().any(|path| path == Path::new("-")) {
             sources.extend(report.check(Pipe::stdin()).map(Source::pipe));
@@ -98,7 +126,9 @@ impl Places {
             is_missing
         });
         let open = |log| Ok((Follow::from_start(log)?, Parser::default()));
-        logs.into_iter().filter_map(|log| self.follow(log, open, report)).collect()
+        let sources = logs.into_iter().filter_map(|log| self.follow(log, open, report)).collect();
+        self.known.iter_mut().for_each(|(path, seen)| *seen = Seen::at(path).or(*seen));
+        sources
     }
 
     /// Returns whether logs may appear.
@@ -141,9 +171,29 @@ impl Places {
         let path = log.path();
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let known = fs::canonicalize(parent).ok().zip(path.file_name()).map(|(parent, name)| parent.join(name));
-        if !self.known.insert(known.unwrap_or_else(|| path.to_owned())) {
+        let path = known.unwrap_or_else(|| path.to_owned());
+        if self.known.contains_key(&path) {
             return None;
         }
-        report.check(open(log)).map(|(follow, parser)| Source::log(follow, parser))
+        let seen = Seen::at(&path);
+        let is_renamed = |before: &Seen| seen.is_some_and(|seen| seen.is_later(*before));
+        if self.known.values().flatten().any(is_renamed) {
+            // The log that had this file reads it to its end.
+            self.known.insert(path, None);
+            return None;
+        }
+        match open(log) {
+            Ok((follow, parser)) => {
+                self.refused.remove(&path);
+                self.known.insert(path, seen);
+                Some(Source::log(follow, parser))
+            }
+            Err(error) => {
+                if self.refused.insert(path) {
+                    report.check::<(), _>(Err(error));
+                }
+                None
+            }
+        }
     }
 }

@@ -28,4 +28,6 @@ pub(crate) use pieces::Input;
 pub(crate) use pieces::parser_behind;
 #[cfg(feature = "clickhouse")]
 pub(crate) use progress::Progress;
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) use threads::scan_while;
 pub(crate) use threads::{Place, Totals, Visit, scan};

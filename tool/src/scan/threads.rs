@@ -54,6 +54,16 @@ pub(crate) struct Scanned<V> {
 
 /// Reads all lines of the inputs, and passes each to one of the visitors. Reports what cannot be read.
 pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &mut Report) -> Scanned<V> {
+    scan_while(inputs, new, |_| {}, report)
+}
+
+/// Does the same, and calls `meanwhile` about ten times a second.
+pub(crate) fn scan_while<V: Visit>(
+    inputs: Vec<Input>,
+    new: impl Fn() -> V,
+    mut meanwhile: impl FnMut(&Report),
+    report: &mut Report,
+) -> Scanned<V> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS);
     let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
     let pieces = Pieces::new(inputs);
@@ -87,6 +97,7 @@ pub(crate) fn scan<V: Visit>(inputs: Vec<Input>, new: impl Fn() -> V, report: &m
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             progress.show(report);
+            meanwhile(report);
         }
         handles.into_iter().filter_map(|handle| handle.join().ok()).collect::<Vec<_>>()
     });

@@ -9,6 +9,7 @@ use super::level_counts::LevelCounts;
 use super::names::{OTHERS, short_name};
 use super::statistics::{Questions, Stats};
 use crate::entry::{Entry, Part};
+use crate::report::Report;
 use crate::scan::{Place, Visit};
 
 /// After this many lines, or bytes of them, there may be no room left.
@@ -31,6 +32,11 @@ pub(crate) trait Onward: Sync {
 
     /// Returns what it has to complain of.
     fn complaints(&self) -> Vec<String>;
+}
+
+/// Reports what it has to complain of.
+pub(crate) fn tell(onward: &dyn Onward, report: &Report) {
+    onward.complaints().iter().for_each(|complaint| report.note(complaint));
 }
 
 /// The counts of one thread.

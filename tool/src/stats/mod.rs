@@ -36,7 +36,7 @@ mod watch;
 pub(crate) use answer::Answer;
 pub(crate) use bars::write_bars;
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
-pub(crate) use counter::{Counter, Onward};
+pub(crate) use counter::{Counter, Onward, tell};
 #[cfg(feature = "clickhouse")]
 pub(crate) use distinct::Distinctness;
 pub(crate) use distinct::fingerprint;

@@ -8,7 +8,7 @@ use spanline::read::Follow;
 use spanline::record::Timestamp;
 
 use super::Answer;
-use super::counter::{Counter, Onward};
+use super::counter::{Counter, Onward, tell};
 use super::display::Display;
 use super::run::Run;
 use super::statistics::{Questions, Stats};
@@ -17,7 +17,7 @@ use crate::entry::Entry;
 use crate::follow::{Feed, Stop};
 use crate::loggers::time::NANOS;
 use crate::report::Report;
-use crate::scan::{Place, Totals, scan};
+use crate::scan::{Place, Totals, scan_while};
 
 /// How often the answer is shown.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -68,7 +68,8 @@ pub(crate) fn watch<W: Write>(
     // On the other screen, an end at once would leave it behind.
     let (mut feed, inputs) = Feed::open(paths, !is_screen, report)?;
     let (files, stop) = (inputs.len(), feed.stop());
-    let mut scanned = scan(inputs, || Counter::new(questions, *onward, &stop), report);
+    let meanwhile = |report: &Report| onward.iter().for_each(|onward| tell(*onward, report));
+    let mut scanned = scan_while(inputs, || Counter::new(questions, *onward, &stop), meanwhile, report);
     if !scanned.is_whole || scanned.visitors.iter().any(Counter::has_left_out) {
         report.failure(INTERRUPTED);
     }
@@ -136,8 +137,7 @@ impl Watch<'_> {
 
     /// Reports what the receiver of the lines has to complain of.
     fn complain(&self, report: &Report) {
-        let complaints = self.settings.onward.map(Onward::complaints);
-        complaints.into_iter().flatten().for_each(|complaint| report.note(&complaint));
+        self.settings.onward.iter().for_each(|onward| tell(*onward, report));
     }
 
     fn lines(&self) -> u64 {

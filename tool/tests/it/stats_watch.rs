@@ -110,6 +110,27 @@ fn promise_49_no_line_of_a_busy_writer_is_missed_or_counted_twice() {
     guard.close().unwrap();
 }
 
+/// As logrotate does with `dateext` and `extension .log`: the new name is that of a log, too.
+#[test]
+fn promise_49_a_file_that_is_renamed_to_the_name_of_a_log_counts_once() {
+    let dir = Dir::new();
+    let logs = dir.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    append(&logs.join("a.log"), &line(1, "INFO", "a"));
+    let running = stats(&dir, &["logs", "--watch", "--json"]);
+    until_counted(&running, 1);
+    for turn in 1..4 {
+        fs::rename(logs.join("a.log"), logs.join(format!("a-{turn}.log"))).unwrap();
+        append(&logs.join("a.log"), &line(2 * turn, "INFO", "a"));
+        until_counted(&running, 2 * turn);
+        // A log that appears is found by a look at the directory, which finds the renamed file, too.
+        append(&logs.join(format!("b-{turn}.log")), &line(2 * turn + 1, "INFO", "b"));
+        until_counted(&running, 2 * turn + 1);
+    }
+    let (_, stderr, status) = running.interrupt();
+    assert_eq!((stderr.as_str(), status), ("", 0));
+}
+
 #[test]
 fn answers_follow_each_other_without_a_terminal() {
     let dir = Dir::new();
