@@ -238,7 +238,7 @@ impl Loader {
 
     /// Returns the nodes, the one first that has the rows of a segment.
     fn order(&self, source: &Source) -> Vec<&Client> {
-        let place = hash(&[source.log.as_bytes()]).wrapping_add(source.sequence) % self.clients.len().max(1) as u64;
+        let place = hash(&[source.log.as_bytes(), &source.sequence.to_le_bytes()]) % self.clients.len().max(1) as u64;
         let place = usize::try_from(place).unwrap_or(0);
         self.clients.iter().cycle().skip(place).take(self.clients.len()).collect()
     }
@@ -333,40 +333,68 @@ fn jobs_of<'s>(
         }
     }
     // First those that are whole, so that none of them is taken for the beginning of another one.
-    let (mut whole, mut claimed) = (HashSet::new(), HashSet::new());
-    for (place, (_, beginnings)) in read.iter().enumerate() {
-        let found = known.iter().find(|known| beginnings.is_whole(known) && !claimed.contains(&known.id));
-        claimed.extend(found.map(|known| known.id));
-        whole.extend(found.map(|_| place));
+    let mut claimed = HashSet::new();
+    let mut found: Vec<Option<(&Known, IsWhole)>> = Vec::new();
+    for (_, beginnings) in &read {
+        let whole = known.iter().find(|known| beginnings.is_whole(known) && !claimed.contains(&known.id));
+        claimed.extend(whole.map(|known| known.id));
+        found.push(whole.map(|known| (*known, true)));
     }
-    let mut last = known.iter().map(|known| known.source.sequence).max().unwrap_or(0);
-    let mut jobs = Vec::new();
-    for (place, (segment, beginnings)) in read.iter().enumerate() {
-        if whole.contains(&place) {
-            outcome.skipped += 1;
-            continue;
-        }
-        if beginnings.is_empty() {
-            continue;
-        }
+    for ((segment, beginnings), found) in read.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
         let path = escaped(segment.path());
         // A segment that was closed, too: its writer may have kept it open for a while.
         let may_grow = |known: &Known| known.source.is_active || known.source.path == path;
         let is_grown =
             |known: &&&Known| may_grow(known) && beginnings.begins_with(known) && !claimed.contains(&known.id);
         let grown = known.iter().filter(is_grown).max_by_key(|known| known.loaded.totals.bytes);
-        let sequence = grown.map_or_else(
-            || {
-                last += 1;
-                last
-            },
-            |known| known.source.sequence,
-        );
         claimed.extend(grown.map(|known| known.id));
-        let source = Source { log: name.to_owned(), sequence, path, is_active: segment.is_active() };
-        jobs.push(Job { segment, source, replaced: grown.map(|known| (*known).clone()) });
+        *found = grown.map(|known| (*known, false));
+    }
+    let places: Vec<_> = found.iter().map(|found| found.map(|(known, _)| known.source.sequence)).collect();
+    let mut jobs = Vec::new();
+    for (((segment, beginnings), found), sequence) in read.iter().zip(&found).zip(sequences(&places)) {
+        match found {
+            Some((_, true)) => outcome.skipped += 1,
+            _ if beginnings.is_empty() => {}
+            _ => {
+                let (path, is_active) = (escaped(segment.path()), segment.is_active());
+                let source = Source { log: name.to_owned(), sequence, path, is_active };
+                jobs.push(Job { segment, source, replaced: found.map(|(known, _)| known.clone()) });
+            }
+        }
     }
     jobs
+}
+
+type IsWhole = bool;
+
+/// How far the numbers of segments are apart, so that others fit between them.
+const STEP: u64 = 1 << 32;
+
+/// Returns the numbers of a log's segments, in order: those that are known, and new ones between them.
+fn sequences(known: &[Option<u64>]) -> Vec<u64> {
+    let most = known.iter().flatten().max().copied().unwrap_or(0);
+    // For each place, the next known number, and how many unknown ones are in front of it.
+    let mut next = None;
+    let mut behind: Vec<Option<(u64, u64)>> = Vec::with_capacity(known.len());
+    for one in known.iter().rev() {
+        next = match one {
+            Some(known) => Some((0, *known)),
+            None => next.map(|(missing, known)| (missing + 1, known)),
+        };
+        behind.push(next);
+    }
+    let mut before = 0_u64;
+    let mut number = |behind: Option<(u64, u64)>| {
+        before = match behind {
+            Some((0, known)) => known,
+            Some((missing, next)) if next.saturating_sub(before) > missing => before + (next - before) / (missing + 1),
+            // Where there is no room left, it comes last.
+            _ => before.max(most).saturating_add(STEP),
+        };
+        before
+    };
+    behind.into_iter().rev().map(&mut number).collect()
 }
 
 /// Returns the name of a log: the host, and the path of its active file.
@@ -409,4 +437,28 @@ fn hash(parts: &[&[u8]]) -> u64 {
 
 fn second_now() -> u32 {
     u32::try_from(Timestamp::now().as_nanos().div_euclid(NANOS)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_is_loaded_later_keeps_its_place() {
+        let first = sequences(&[None, None, None]);
+        assert_eq!(first, [STEP, 2 * STEP, 3 * STEP]);
+        let [one, _, three] = first[..] else { panic!() };
+        for known in [
+            vec![Some(one), None, Some(three)],
+            vec![Some(one), None, None, None, Some(three), None],
+            vec![None, Some(one), None, Some(three)],
+            vec![None, None],
+            vec![Some(three), None],
+        ] {
+            let numbers = sequences(&known);
+            assert!(numbers.is_sorted_by(|one, other| one < other), "{known:?}: {numbers:?}");
+            assert!(known.iter().zip(&numbers).all(|(known, number)| known.is_none_or(|known| known == *number)));
+        }
+        assert_eq!(sequences(&[Some(1), None, Some(2)]), [1, 2 + STEP, 2], "no room is left");
+    }
 }
