@@ -125,6 +125,14 @@ impl ExportArgs {
             let expected = "expected a database: sqlite:FILE, postgres://… or clickhouse://…";
             return Err(Error::invalid(format!("--to: {expected}; `spanline find --format json` writes files")));
         }
+        let is_address = |address: &String| {
+            address
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok())
+        };
+        if !self.prometheus.iter().all(is_address) {
+            return Err(Error::invalid("--prometheus: expected an address and a port, such as 127.0.0.1:9090"));
+        }
         if self.to_password_file.is_some() && !targets.iter().any(Target::takes_password) {
             return Err(Error::invalid("--to-password-file: no output takes a password"));
         }

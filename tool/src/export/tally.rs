@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::escape::escaped_text;
 use crate::loggers::LineLevel;
 use crate::stats::LevelCounts;
 
@@ -56,9 +57,10 @@ impl Tally {
     }
 }
 
-/// Escapes a label's value: only the backslash, the quote and the line feed.
+/// Escapes a label's value: the backslash, the quote and the line feed as the format requires, and what controls a terminal.
 fn escaped_label(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let lines: Vec<_> = value.split('\n').map(escaped_text).collect();
+    lines.join("\n").replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -71,9 +73,13 @@ mod tests {
         let mut counts = LevelCounts::default();
         counts.add(Some(LineLevel::Warn));
         counts.add(None);
-        tally.add([("a\"} 9\nb\\".to_owned(), counts)].into(), 3);
+        tally.add([("a\"} 9\nb\\\u{1b}[2J".to_owned(), counts)].into(), 3);
         let text = tally.to_prometheus();
-        assert!(text.contains("spanline_stats_lines_total{service=\"a\\\"} 9\\nb\\\\\",level=\"warn\"} 1\n"), "{text}");
+        let name = r#"a\"} 9\nb\\\\u{1b}[2J"#;
+        assert!(
+            text.contains(&format!("spanline_stats_lines_total{{service=\"{name}\",level=\"warn\"}} 1\n")),
+            "{text}"
+        );
         assert!(text.contains(",level=\"none\"} 1\n") && text.contains(",level=\"error\"} 0\n"), "{text}");
         assert!(text.ends_with("spanline_stats_unparsed_lines_total 3\n"), "{text}");
     }

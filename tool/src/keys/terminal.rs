@@ -1,6 +1,7 @@
 //! The terminal: its other screen while lines are shown, and as it was before at the end.
 
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ const MAX_ROWS: u16 = 500;
 
 /// The terminal of stdin and stdout. It is restored when this is dropped.
 pub(super) struct Terminal<W: Write> {
-    screen: ratatui::Terminal<CrosstermBackend<W>>,
+    /// Is not dropped: when the terminal is gone, its `drop` prints to stderr, which is gone too, and panics.
+    screen: ManuallyDrop<ratatui::Terminal<CrosstermBackend<W>>>,
     area: Rect,
     stdin: io::Stdin,
     /// Whether the process has to stop.
@@ -52,7 +54,7 @@ impl<W: Write> Terminal<W> {
         }));
         let area = area();
         let options = TerminalOptions { viewport: Viewport::Fixed(area) };
-        let screen = ratatui::Terminal::with_options(CrosstermBackend::new(output), options)?;
+        let screen = ManuallyDrop::new(ratatui::Terminal::with_options(CrosstermBackend::new(output), options)?);
         let mut terminal = Self { screen, area, stdin: io::stdin(), stops, goes_on };
         terminal.begin()?;
         Ok(terminal)
