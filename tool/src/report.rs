@@ -126,7 +126,7 @@ impl Report {
     }
 
     /// Returns whether there was a failure.
-    #[cfg(feature = "clickhouse")]
+    #[cfg(feature = "find")]
     pub(crate) fn has_failed(&self) -> bool {
         self.has_failed
     }

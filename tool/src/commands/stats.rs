@@ -198,14 +198,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     }
     let begun = Instant::now();
     let questions = shape.questions(conditions, false);
-    #[cfg(feature = "clickhouse")]
-    let stored = match engine.choose(&paths, key.is_some(), report) {
-        None => return Ok(()),
-        Some(Chosen::Files) => None,
-        Some(Chosen::Explain(address)) => return explain_counts(output, &address, &questions),
-        Some(Chosen::Stored(engine)) => Some(counted_there(*engine, &questions, begun, report)),
-    };
-    let counted_here = || {
+    let counted_here = |report: &mut Report| {
         let inputs = inputs(&paths, key.as_ref(), report);
         let files = inputs.len() as u64;
         #[cfg(all(unix, feature = "follow", feature = "collect"))]
@@ -220,9 +213,14 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         Some((answer, Run { files, totals, read, merge: begun.elapsed().saturating_sub(read) }))
     };
     #[cfg(feature = "clickhouse")]
-    let counted = stored.unwrap_or_else(counted_here);
+    let counted = match engine.choose(&paths, key.is_some(), report) {
+        None => return Ok(()),
+        Some(Chosen::Files) => counted_here(report),
+        Some(Chosen::Explain(address)) => return explain_counts(output, &address, &questions),
+        Some(Chosen::Stored(engine)) => counted_there(*engine, &questions, begun, report),
+    };
     #[cfg(not(feature = "clickhouse"))]
-    let counted = counted_here();
+    let counted = counted_here(report);
     let Some((answer, run)) = counted else { return Ok(()) };
     match &page.html {
         None => shape.write(&answer, &run, output)?,

@@ -24,5 +24,6 @@ pub(crate) use feed::Feed;
 pub(crate) use live::{Settings, run};
 pub(crate) use places::Begin;
 pub(crate) use screen::Screen;
+#[cfg(feature = "keys")]
 pub(crate) use show::Show;
 pub(crate) use signals::Stop;
