@@ -33,6 +33,8 @@ pub(crate) struct Feed {
     first: usize,
     /// The number of the next line.
     number: u64,
+    /// The source that is read first.
+    turn: usize,
     is_over: bool,
 }
 
@@ -50,7 +52,7 @@ impl Feed {
         let mut inputs = Vec::new();
         let (places, sources) = Places::open_each(&paths, |log| behind(log, &mut inputs), report);
         let first = inputs.len();
-        Ok((Self { places, sources, stop, first, number: 0, is_over: false }, inputs))
+        Ok((Self { places, sources, stop, first, number: 0, turn: 0, is_over: false }, inputs))
     }
 
     /// Returns what a signal sets.
@@ -63,13 +65,17 @@ impl Feed {
         self.sources.extend(self.places.look(Instant::now(), report));
         let mut is_busy = false;
         let mut line = Vec::new();
-        for (number, source) in self.sources.iter_mut().enumerate() {
+        let (behind, before) = (self.turn..self.sources.len(), 0..self.turn.min(self.sources.len()));
+        for number in behind.chain(before) {
+            let Some(source) = self.sources.get_mut(number) else { continue };
             let mut count = 0;
             while count < LINES && source.next(&mut line, report) {
                 let wants_more = take(&source.cut_entry(&line), Place { input: self.first + number, at: self.number });
                 self.number += 1;
                 count += 1;
                 if !wants_more {
+                    // A source that always has lines must not keep the others waiting.
+                    self.turn = number + 1;
                     return true;
                 }
             }

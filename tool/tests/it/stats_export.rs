@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -266,4 +266,27 @@ fn outputs_that_are_no_databases_are_refused() {
     let done = dir.run(&["stats", "a.log", "--prometheus", "192.0.2.1:1"]);
     assert!(done.stderr.contains("listen on 192.0.2.1:1 for --prometheus"), "{}", done.stderr);
     assert_eq!(done.status, 1);
+}
+
+/// The database is slower than the pipe, so the pipe never runs dry.
+#[test]
+fn a_source_that_always_has_lines_keeps_no_other_one_waiting() {
+    let dir = Dir::new();
+    dir.put("quiet.log", line(1, "INFO", "first"));
+    let mut command = dir.command(&["stats", "--watch", "--json", "--to", "sqlite:rows.db", "-", "quiet.log"]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut stdin = running.stdin.take().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::clone(&stop);
+    let writer = std::thread::spawn(move || {
+        let lines = line(1, "INFO", "busy").repeat(1000);
+        while !is_over.load(Ordering::Relaxed) && stdin.write_all(lines.as_bytes()).is_ok() {}
+    });
+    running.until_printed("\"busy\"");
+    append(&dir.path().join("quiet.log"), &line(2, "INFO", "second"));
+    running.until_printed("\"second\"");
+    stop.store(true, Ordering::Relaxed);
+    running.interrupt();
+    writer.join().unwrap();
 }
