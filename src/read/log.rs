@@ -268,8 +268,8 @@ pub fn segments(path: impl AsRef<Path>) -> Result<Vec<Segment>, Error> {
 
 /// Finds the logs in `directory`, sorted by name.
 ///
-/// A log has closed segments, or its active file has a lock file or a name that ends in `.log`. Subdirectories are not
-/// searched.
+/// A log has closed segments, or its active file has a lock file or a name that ends in `.log`. Closed segments with numbers,
+/// such as `app.log.1`, stand for a log if its name ends in `.log`. Subdirectories are not searched.
 ///
 /// # Errors
 /// The directory cannot be read.
@@ -291,11 +291,21 @@ pub fn logs(directory: impl AsRef<Path>) -> Result<Vec<Log>, Error> {
             }
         } else if name.ends_with(".log") && !is_of_child(name) {
             actives.insert(name.to_owned());
+        } else if let Some(active) = of_numbered(name) {
+            actives.insert(active.to_owned());
         }
     }
     let log =
         |active: String| Log { path: directory.join(&active), files: Files::All(Arc::new(SegmentNames::new(&active))) };
     Ok(actives.into_iter().map(log).collect())
+}
+
+/// Returns the name of the active file that a closed one with a number had: `app.log` for `app.log.2.gz`.
+fn of_numbered(name: &str) -> Option<&str> {
+    let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+    let (active, number) = plain.rsplit_once('.')?;
+    let is_number = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
+    (active.ends_with(".log") && is_number && number.parse::<u32>().is_ok()).then_some(active)
 }
 
 /// Returns whether a file is one that a forked process writes to: it belongs to the log of its parent.
