@@ -158,7 +158,7 @@ fn promise_49_every_read_of_a_log_that_is_written_to_holds_each_line_once() {
 #[test]
 fn a_directory_with_only_closed_segments_has_a_log() {
     let dir = Dir::new();
-    dir.put("a.log.2.gz", gzip(b"one\n"));
+    dir.put("a.log.2", "one\n");
     dir.put("a.log.1", "two\n");
     for foreign in ["b.log.old", "b.log.0", "b.log.01", "b.log.+1", "c.txt.1", "notes.1"] {
         dir.put(foreign, "no line\n");
