@@ -59,7 +59,7 @@ impl Condition {
         Self { terms: vec![IS_RECORD.to_owned(), any], judged: vec!["the id"] }
     }
 
-    /// Returns the condition that also lines are meant which do not meet it: those around a line, for example.
+    /// Widens the condition to all lines: those around a line are printed too, for example.
     pub(crate) fn widened(self) -> Self {
         Self { terms: Vec::new(), judged: if self.terms.is_empty() { self.judged } else { vec!["all conditions"] } }
     }

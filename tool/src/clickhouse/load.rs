@@ -158,7 +158,7 @@ impl Loader {
         self.remove(replaced)
     }
 
-    /// Uploads segments. Returns those that they have taken the place of.
+    /// Uploads segments. Returns the segments that they replace.
     fn run(&self, jobs: Vec<Job<'_>>, outcome: &mut Outcome, report: &mut Report) -> Vec<Known> {
         let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS).min(jobs.len());
         let mut progress = Progress::new(jobs.iter().map(|job| job.segment.bytes()).sum());
@@ -299,12 +299,13 @@ fn next_of<'s>(jobs: &Mutex<std::vec::IntoIter<Job<'s>>>) -> Option<Job<'s>> {
 
 /// Locks the directories of logs, so that no other load of this machine finds the same segments. Nothing is written to them.
 fn locked(logs: &[LogSegments], report: &mut Report) -> Option<Vec<File>> {
-    let directories: BTreeSet<PathBuf> = logs.iter().map(|log| directory_of(&log.path)).collect();
+    // A dated path names no directory, but those above its first date exist. Each is locked once: this process
+    // would take its own lock for that of another load.
+    let existing = |path: PathBuf| path.ancestors().find(|path| path.is_dir()).map(Path::to_owned);
+    let directories: BTreeSet<PathBuf> = logs.iter().filter_map(|log| existing(directory_of(&log.path))).collect();
     let mut locks = Vec::new();
     for directory in directories {
-        // Where there are no locks, there is no other load, or the user sees to that.
-        // A dated path may have none yet, but those above it.
-        let Some(file) = directory.ancestors().find_map(|directory| File::open(directory).ok()) else { continue };
+        let Ok(file) = File::open(&directory) else { continue };
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             report.failure(&format!("load {}: another load is running; wait for its end", escaped(&directory)));
             return None;

@@ -47,11 +47,7 @@ pub(crate) fn each(
     let (mut line, mut parser) = (Vec::new(), Parser::default());
     while let Some(stored) = lines.read(&mut line)? {
         parser.settle(stored.settled);
-        if stored.is_cut {
-            parser.read_cut(&line);
-        } else {
-            parser.read(&line);
-        }
+        parser.read_line(&line, stored.is_cut);
         let entry = parser.entry(&line);
         take(&entry, entry.time());
     }

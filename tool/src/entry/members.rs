@@ -1,4 +1,4 @@
-//! The members of one line, whichever way they were read.
+//! The members of one line, read as a whole or by its layout.
 
 use super::layouts::{Known, Layouts, Placed};
 use super::member::{Member, is_same};

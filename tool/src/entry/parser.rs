@@ -104,7 +104,8 @@ impl Parser {
         self.read_line(line, true);
     }
 
-    fn read_line(&mut self, line: &[u8], is_cut: bool) {
+    /// Reads a line. `is_cut`: whether its end is missing.
+    pub(crate) fn read_line(&mut self, line: &[u8], is_cut: bool) {
         self.is_cut = is_cut;
         self.members.clear();
         self.layout = None;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A line is relayed before it counts, and only if the queues of all outputs have room. So an output that is down delays the
-//! reading of files, where lines wait without taking memory, and what was counted is what outputs have got.
+//! reading of files, where lines wait without taking memory, and what was counted was handed to the outputs.
 
 mod passing;
 mod record;

@@ -75,7 +75,7 @@ async fn serve<F: Fn() -> String + Send + Sync + 'static>(listener: tokio::net::
             });
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD_BYTES);
-            // What the other end does is up to it.
+            // Errors of the peer are ignored.
             let _ = timeout(CONNECTION_TIME, http.serve_connection(TokioIo::new(stream), service)).await;
             drop(place);
         });

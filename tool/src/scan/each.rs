@@ -21,11 +21,7 @@ pub(crate) fn each_line(
     let mut totals = Totals::default();
     while let Some(line) = lines.next_line()? {
         let settled = parser.settled();
-        if line.is_cut {
-            parser.read_cut(line.bytes);
-        } else {
-            parser.read(line.bytes);
-        }
+        parser.read_line(line.bytes, line.is_cut);
         let entry = parser.entry(line.bytes);
         totals.count(&entry, line.is_cut);
         if take(&entry, line.at, settled).is_break() {

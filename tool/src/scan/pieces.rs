@@ -136,11 +136,7 @@ fn first_form(file: &PlainFile, end: u64) -> io::Result<Form> {
     while parser.settled() == Form::Text
         && let Some(line) = lines.next_line()?
     {
-        if line.is_cut {
-            parser.read_cut(line.bytes);
-        } else {
-            parser.read(line.bytes);
-        }
+        parser.read_line(line.bytes, line.is_cut);
     }
     Ok(parser.settled())
 }

@@ -159,11 +159,7 @@ impl<V: Visit> Worker<V> {
                     return stored;
                 }
                 Ok(Some(line)) => {
-                    if line.is_cut {
-                        piece.parser.read_cut(line.bytes);
-                    } else {
-                        piece.parser.read(line.bytes);
-                    }
+                    piece.parser.read_line(line.bytes, line.is_cut);
                     let entry = piece.parser.entry(line.bytes);
                     self.totals.count(&entry, line.is_cut);
                     self.visitor.visit(&entry, Place { input, at: line.at });

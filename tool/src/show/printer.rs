@@ -58,11 +58,7 @@ impl<'a, W: Write> Printer<'a, W> {
         }
         let mut parser = std::mem::take(&mut self.parser);
         for Before { line, is_cut } in before {
-            if is_cut {
-                parser.read_cut(&line);
-            } else {
-                parser.read(&line);
-            }
+            parser.read_line(&line, is_cut);
             self.print(&parser.entry(&line))?;
         }
         self.parser = parser;

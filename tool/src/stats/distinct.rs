@@ -127,7 +127,7 @@ impl Distinct {
     }
 }
 
-/// Returns a hash that nobody outside can predict collisions of: its key is random for each process.
+/// Returns a hash. Its key is random for each process, so that no input can be built to collide.
 pub(crate) fn fingerprint(bytes: &[u8]) -> u128 {
     let (one, other) = *KEY;
     let mut hasher = SipHasher13::new_with_keys(one, other);

@@ -45,11 +45,7 @@ pub(crate) enum Window {
 impl RecentEntry {
     /// Reads the line again.
     pub(crate) fn entry<'e>(&'e self, parser: &'e mut Parser) -> Entry<'e> {
-        if self.is_cut {
-            parser.read_cut(&self.line);
-        } else {
-            parser.read(&self.line);
-        }
+        parser.read_line(&self.line, self.is_cut);
         parser.entry(&self.line)
     }
 }
