@@ -188,7 +188,7 @@ fn put(line: &str) {
 }
 
 /// Returns an error's text, followed by those sources that it does not end with already.
-fn with_sources(error: &dyn Error) -> String {
+pub(crate) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -9,7 +9,8 @@ use std::io::{BufReader, Read};
 use super::client::Client;
 use super::columns::{NO_TIME, form_of};
 use super::rows::RowReader;
-use crate::inputs::{Stored, StoredLine};
+use crate::inputs::Stored;
+use crate::scan::FoundLine;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -31,12 +32,12 @@ impl StoredLines {
         Self { client, rows, times, is_ended: false }
     }
 
-    fn read_row(&mut self, line: &mut Vec<u8>) -> std::io::Result<StoredLine> {
+    fn read_row(&mut self, line: &mut Vec<u8>) -> std::io::Result<FoundLine> {
         let rows = &mut self.rows;
         let (settled, is_cut, time, segment) = (rows.u8()?, rows.u8()?, rows.i64()?, rows.u64()?);
         rows.bytes(line)?;
         let time = if time == NO_TIME { self.times.get(&segment).copied().unwrap_or(NO_TIME) } else { time };
-        Ok(StoredLine {
+        Ok(FoundLine {
             is_cut: is_cut != 0,
             settled: form_of(settled),
             time: Some(time).filter(|time| *time != NO_TIME),
@@ -45,7 +46,7 @@ impl StoredLines {
 }
 
 impl Stored for StoredLines {
-    fn read(&mut self, line: &mut Vec<u8>) -> Result<Option<StoredLine>, String> {
+    fn read(&mut self, line: &mut Vec<u8>) -> Result<Option<FoundLine>, String> {
         if self.is_ended {
             return Ok(None);
         }

@@ -13,6 +13,7 @@ use super::columns::{Origin, Times, put_row};
 use super::identity::Hashing;
 use super::rows::Row;
 use super::segments::Loaded;
+use crate::report::with_sources;
 use crate::scan::each_line;
 
 /// A batch has about this many bytes. ClickHouse wants few large ones.
@@ -42,8 +43,8 @@ pub(super) const QUERY_IDS: &str = "spanline-";
 /// # Errors
 /// It cannot be opened.
 pub(super) fn open(segment: &Segment) -> Result<impl Read + use<>, String> {
-    let bytes = segment.open_plain().map_err(|error| error.to_string())?.and_then(|file| file.bytes().ok());
-    let reader = segment.open().map_err(|error| error.to_string())?;
+    let bytes = segment.open_plain().map_err(|error| with_sources(&error))?.and_then(|file| file.bytes().ok());
+    let reader = segment.open().map_err(|error| with_sources(&error))?;
     Ok(reader.take(bytes.unwrap_or(u64::MAX)))
 }
 

@@ -9,12 +9,11 @@ use super::engine::{Chosen, EngineArgs};
 use super::shape::Shape;
 #[cfg(feature = "clickhouse")]
 use crate::clickhouse::{Condition, Explanation, Order, Portion, explain};
-use crate::inputs::{Merged, reads_stdin, sources};
-#[cfg(feature = "clickhouse")]
-use crate::query::Filter;
-use crate::query::{Sample, Sampler};
+use crate::inputs::{Merged, reads_stdin, searchable, sources};
+use crate::query::{Filter, Sample, Sampler};
 use crate::report::Report;
-use crate::sealed::KeyArgs;
+use crate::scan::{Question, Search};
+use crate::sealed::{Key, KeyArgs};
 use crate::show::Unparsed;
 
 const EXAMPLES: &str = r#"Examples:
@@ -73,10 +72,11 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     } = args;
     let filter = conditions.filter();
     let (limit, counts_only) = (shape.limit(), shape.count);
-    #[cfg(feature = "clickhouse")]
-    let question = Question {
+    let wanted = Wanted {
+        filter: &filter,
         has_context: shape.has_context(),
         is_count: counts_only && sample.is_none(),
+        #[cfg(feature = "clickhouse")]
         limit: Some(limit).filter(|limit| *limit < u64::MAX && sample.is_none()),
     };
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
@@ -84,14 +84,14 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     #[cfg(feature = "clickhouse")]
     let (mut lines, is_stored) = match engine.choose(&paths, key.is_some(), report) {
         None => return Ok(()),
-        Some(Chosen::Files) => (Merged::new(sources(&paths, key.as_ref(), report)), false),
-        Some(chosen) => match question.ask(chosen, &filter, output, report)? {
+        Some(Chosen::Files) => (wanted.read(&paths, key.as_ref(), report), false),
+        Some(chosen) => match wanted.ask(chosen, output, report)? {
             None => return Ok(()),
             Some(lines) => (lines, true),
         },
     };
     #[cfg(not(feature = "clickhouse"))]
-    let (mut lines, is_stored) = (Merged::new(sources(&paths, key.as_ref(), report)), false);
+    let (mut lines, is_stored) = (wanted.read(&paths, key.as_ref(), report), false);
     let mut printer = style.printer(output, lines.are_several());
     if !counts_only {
         printer.begin()?;
@@ -114,11 +114,13 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
             printer.found(&entry)?;
         }
     }
+    found = found.saturating_add(lines.counted()).min(limit);
     // A node that fails causes an error, never a smaller number.
     if counts_only && !(is_stored && report.has_failed()) {
         writeln!(output, "{found}")?;
     }
     output.flush()?;
+    unparsed.add(lines.passed());
     unparsed.report(report);
     lines.report_cut_lines(report);
     if found == 0 {
@@ -127,26 +129,34 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     Ok(())
 }
 
-/// What ClickHouse is asked.
-#[cfg(feature = "clickhouse")]
-struct Question {
+/// What is looked for.
+struct Wanted<'f> {
+    filter: &'f Filter,
     /// Whether also lines are printed that do not meet the conditions.
     has_context: bool,
     is_count: bool,
+    #[cfg(feature = "clickhouse")]
     limit: Option<u64>,
 }
 
-#[cfg(feature = "clickhouse")]
-impl Question {
-    /// Returns the lines that may be meant; `None` if all was printed, or reported.
-    fn ask(
-        &self,
-        chosen: Chosen,
-        filter: &Filter,
-        output: &mut impl Write,
-        report: &mut Report,
-    ) -> io::Result<Option<Merged>> {
-        let condition = Condition::of(filter);
+impl Wanted<'_> {
+    /// Returns the lines of files and stdin that may be meant: all of them if the lines around matter, or come one by one.
+    fn read(&self, paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Merged {
+        let is_search = !self.has_context && !self.filter.is_empty() && key.is_none();
+        match is_search.then(|| searchable(paths, report)).flatten() {
+            Some(logs) => {
+                let are_several = logs.len() > 1;
+                let question = Question { is_count: self.is_count, ..Question::of_filter(self.filter.clone()) };
+                Merged::stored(Search::new(logs, question), are_several)
+            }
+            None => Merged::new(sources(paths, key, report)),
+        }
+    }
+
+    /// Returns the lines of ClickHouse that may be meant; `None` if all was printed, or reported.
+    #[cfg(feature = "clickhouse")]
+    fn ask(&self, chosen: Chosen, output: &mut impl Write, report: &mut Report) -> io::Result<Option<Merged>> {
+        let condition = Condition::of(self.filter);
         let condition = if self.has_context { condition.widened() } else { condition };
         let limit = self.limit.filter(|_| condition.is_exact());
         let portion = Portion { condition: &condition, order: Order::Merged, limit };

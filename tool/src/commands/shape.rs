@@ -35,7 +35,6 @@ impl Shape {
     }
 
     /// Returns whether lines around those that are found are printed.
-    #[cfg(feature = "clickhouse")]
     pub(super) fn has_context(&self) -> bool {
         self.context > 0 && !self.count
     }

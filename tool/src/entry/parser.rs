@@ -87,7 +87,6 @@ impl Parser {
     }
 
     /// Reads the next lines as those of a file whose first record has a form, wherever they are in it.
-    #[cfg(feature = "clickhouse")]
     pub(crate) fn settle(&mut self, form: Form) {
         self.settled = form;
         self.left = 0;

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use super::source::Source;
 use crate::entry::Entry;
 use crate::report::Report;
+use crate::scan::Passed;
 
 /// Merges sources. Lines of the same time come in the order of the sources.
 pub(crate) struct Merged {
@@ -25,8 +26,7 @@ impl Merged {
         Self { sources, next, current: 0, is_begun: false, are_several }
     }
 
-    /// Returns lines that an engine has merged. `are_several`: whether they are those of several logs.
-    #[cfg(feature = "clickhouse")]
+    /// Returns lines that an engine or a search has merged. `are_several`: whether they are those of several logs.
     pub(crate) fn stored(lines: impl super::Stored + 'static, are_several: bool) -> Self {
         Self { are_several, ..Self::new(vec![Source::stored(lines)]) }
     }
@@ -51,6 +51,16 @@ impl Merged {
             1 => report.note("1 line was longer than 1 MiB; only its first MiB was read"),
             lines => report.note(&format!("{lines} lines were longer than 1 MiB; only their first MiB was read")),
         }
+    }
+
+    /// Returns how many lines a search has counted, instead of returning them.
+    pub(crate) fn counted(&self) -> u64 {
+        self.sources.iter().map(Source::counted).sum()
+    }
+
+    /// Returns how many lines were read so far that were not returned.
+    pub(crate) fn passed(&self) -> Passed {
+        self.sources.iter().map(Source::passed).sum()
     }
 
     /// Goes to the next line, and reports what cannot be read. Returns false after the last one.

@@ -7,7 +7,6 @@ mod merged;
 mod paths;
 mod source;
 mod stdin;
-#[cfg(feature = "clickhouse")]
 mod stored;
 
 pub(crate) use merged::Merged;
@@ -15,6 +14,5 @@ pub(crate) use merged::Merged;
 pub(crate) use paths::is_passed;
 #[cfg(feature = "clickhouse")]
 pub(crate) use paths::{LogSegments, logs};
-pub(crate) use paths::{inputs, or_default, reads_stdin, sources};
-#[cfg(feature = "clickhouse")]
-pub(crate) use stored::{Stored, StoredLine};
+pub(crate) use paths::{inputs, or_default, reads_stdin, searchable, sources};
+pub(crate) use stored::Stored;

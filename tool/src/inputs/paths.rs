@@ -33,6 +33,16 @@ pub(crate) fn inputs(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) 
     stdin.into_iter().chain(logs.into_iter().flatten().map(input)).collect()
 }
 
+/// Returns the same as inputs of a search, for each log, if all are files that need no key. What cannot be listed is reported
+/// once: where this returns `None`, it reports nothing.
+pub(crate) fn searchable(paths: &[PathBuf], report: &mut Report) -> Option<Vec<Vec<Input>>> {
+    if reads_stdin(paths) {
+        return None;
+    }
+    let (_, logs) = listed(paths, None, report);
+    Some(logs.into_iter().map(|segments| segments.into_iter().map(Input::Segment).collect()).collect())
+}
+
 /// A log and those of its segments that are read.
 #[cfg(feature = "clickhouse")]
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use spanline::read::Lines;
 
 use super::stdin::StdinLines;
-#[cfg(feature = "clickhouse")]
 use super::stored::Stored;
 use crate::entry::{Entry, Parser};
 use crate::report::Report;
+use crate::scan::Passed;
 use crate::sealed::Key;
 
 /// A longer line counts by its first bytes.
@@ -27,7 +27,6 @@ pub(crate) struct Source {
 enum Feed {
     Log(Box<Lines>),
     Stdin(StdinLines),
-    #[cfg(feature = "clickhouse")]
     Stored(Box<dyn Stored>),
 }
 
@@ -40,8 +39,7 @@ impl Source {
         Self::new(Feed::Stdin(StdinLines::new(key)))
     }
 
-    /// Takes lines that an engine returns.
-    #[cfg(feature = "clickhouse")]
+    /// Takes lines that an engine or a search returns.
     pub(super) fn stored(lines: impl Stored + 'static) -> Self {
         Self::new(Feed::Stored(Box::new(lines)))
     }
@@ -67,7 +65,6 @@ impl Source {
                     }
                 },
                 Feed::Stdin(stdin) => stdin.read(&mut self.line).map(|is_line| (is_line, stdin.is_cut())),
-                #[cfg(feature = "clickhouse")]
                 Feed::Stored(stored) => stored.read(&mut self.line).map(|read| {
                     let Some(line) = read else { return (false, false) };
                     self.parser.settle(line.settled);
@@ -93,7 +90,23 @@ impl Source {
 
     /// Returns how many lines so far were longer than [`MAX_LINE_BYTES`].
     pub(super) fn cut_lines(&self) -> u64 {
-        self.cut_lines
+        self.cut_lines + self.passed().cut
+    }
+
+    /// Returns how many lines were counted, instead of being returned.
+    pub(super) fn counted(&self) -> u64 {
+        match &self.lines {
+            Feed::Log(_) | Feed::Stdin(_) => 0,
+            Feed::Stored(stored) => stored.counted(),
+        }
+    }
+
+    /// Returns how many lines were read and not returned.
+    pub(super) fn passed(&self) -> Passed {
+        match &self.lines {
+            Feed::Log(_) | Feed::Stdin(_) => Passed::default(),
+            Feed::Stored(stored) => stored.passed(),
+        }
     }
 
     /// Returns whether the next line can be read at once.
@@ -101,8 +114,7 @@ impl Source {
         match &self.lines {
             Feed::Log(_) => true,
             Feed::Stdin(stdin) => stdin.is_ready(),
-            #[cfg(feature = "clickhouse")]
-            Feed::Stored(_) => true,
+            Feed::Stored(stored) => stored.is_ready(),
         }
     }
 

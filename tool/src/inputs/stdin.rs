@@ -6,6 +6,7 @@ use memchr::memchr;
 use spanline::read::{Lines, Reader};
 
 use super::source::MAX_LINE_BYTES;
+use crate::report::with_sources;
 use crate::sealed::{Key, with_key};
 
 const READ_BYTES: usize = 64 << 10;
@@ -47,7 +48,7 @@ impl StdinLines {
     pub(super) fn read(&mut self, line: &mut Vec<u8>) -> Result<bool, String> {
         line.clear();
         if let Some(lines) = &mut self.opened {
-            let next = lines.next_line().map_err(|error| error.to_string())?;
+            let next = lines.next_line().map_err(|error| with_sources(&error))?;
             line.extend_from_slice(next.unwrap_or_default());
             let is_line = next.is_some();
             self.is_cut = lines.is_cut();
@@ -65,7 +66,7 @@ impl StdinLines {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             None => {
-                let opened = Reader::new("stdin", io::stdin()).map_err(|error| error.to_string())?;
+                let opened = Reader::new("stdin", io::stdin()).map_err(|error| with_sources(&error))?;
                 self.reader.insert(BufReader::with_capacity(READ_BYTES, opened))
             }
         };
@@ -79,13 +80,13 @@ impl StdinLines {
             self.is_cut = true;
             let skipped = reader.skip_until(b'\n');
             self.is_ended = skipped.is_err();
-            self.failure = skipped.err().map(|error| error.to_string());
+            self.failure = skipped.err().map(|error| with_sources(&error));
             return Ok(true);
         }
         match read {
-            Err(error) if line.is_empty() => Err(error.to_string()),
+            Err(error) if line.is_empty() => Err(with_sources(&error)),
             read => {
-                self.failure = read.err().map(|error| error.to_string());
+                self.failure = read.err().map(|error| with_sources(&error));
                 Ok(!line.is_empty())
             }
         }

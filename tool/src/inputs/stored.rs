@@ -1,23 +1,45 @@
-//! Lines that an engine keeps and returns, instead of files.
+//! Lines that an engine returns, or a search, instead of files.
 
-use crate::entry::Form;
+use crate::scan::{FoundLine, Passed, Search};
 
-/// The lines that an engine returns, in the order in which they are printed.
+/// Lines that are returned in the order in which they are printed.
 pub(crate) trait Stored {
     /// Reads the next line without its newline; `None` at the end, also behind an error.
     ///
     /// # Errors
-    /// The engine has failed. The lines before are not all.
-    fn read(&mut self, line: &mut Vec<u8>) -> Result<Option<StoredLine>, String>;
+    /// Lines are missing. Others may follow.
+    fn read(&mut self, line: &mut Vec<u8>) -> Result<Option<FoundLine>, String>;
+
+    /// Returns whether the next line can be read at once.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Returns how many lines were read that are not returned, as far as that is known.
+    fn passed(&self) -> Passed {
+        Passed::default()
+    }
+
+    /// Returns how many lines were counted, instead of being returned.
+    fn counted(&self) -> u64 {
+        0
+    }
 }
 
-/// What the engine knows of a line.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StoredLine {
-    /// Whether only its first bytes are here.
-    pub(crate) is_cut: bool,
-    /// The form that decides how it is read if it is ambiguous.
-    pub(crate) settled: Form,
-    /// Its time, or that of the line before it in its log, in nanoseconds since 1970.
-    pub(crate) time: Option<i64>,
+impl Stored for Search {
+    fn read(&mut self, line: &mut Vec<u8>) -> Result<Option<FoundLine>, String> {
+        self.next_line(line)
+    }
+
+    fn is_ready(&self) -> bool {
+        Self::is_ready(self)
+    }
+
+    fn passed(&self) -> Passed {
+        Self::passed(self)
+    }
+
+    fn counted(&self) -> u64 {
+        Self::counted(self)
+    }
 }

@@ -10,7 +10,7 @@ use crate::entry::{Entry, Part};
 use crate::loggers::LineLevel;
 
 /// The conditions that an entry has to meet, all of them. Of those that are lists, one has to match.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     /// The least severe level.
     pub(crate) level: Option<LineLevel>,
@@ -39,6 +39,11 @@ impl Filter {
             && is_any(&self.requests, || entry.text(Part::Request), |request, id| request == id)
             && is_any(&self.traces, || entry.text(Part::Trace), str::eq_ignore_ascii_case)
             && self.expression.as_ref().is_none_or(|expression| expression.is_met(entry))
+    }
+
+    /// Returns whether every line meets it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.grep.is_empty() && self.expression.is_none() && !self.needs_fields()
     }
 
     /// Returns whether it asks for more than the text of a line.

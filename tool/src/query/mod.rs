@@ -15,6 +15,7 @@ mod expression;
 mod filter;
 mod mistake;
 mod names;
+mod needle;
 mod parse;
 mod sample;
 mod tokens;
@@ -23,12 +24,12 @@ mod when;
 #[cfg(test)]
 mod tests;
 
-#[cfg(feature = "clickhouse")]
 pub(crate) use compare::{Comparison, Literal, Subject};
 pub(crate) use expression::Expression;
 pub(crate) use filter::{Filter, grep};
 pub(crate) use mistake::Mistake;
 pub(crate) use names::{name, names};
+pub(crate) use needle::Needle;
 pub(crate) use parse::parse;
 pub(crate) use sample::{Sample, Sampler};
 #[cfg(feature = "clickhouse")]

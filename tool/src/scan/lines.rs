@@ -3,7 +3,9 @@
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
+
+use crate::query::Needle;
 
 /// How much of a line counts.
 pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
@@ -80,6 +82,33 @@ impl<R: Read> StreamLines<R> {
         self.take(behind);
         let bytes = self.buffer.get(start..start + length.min(MAX_LINE_BYTES)).unwrap_or_default();
         Ok(Some(Line { bytes, at, is_cut }))
+    }
+
+    /// Returns the next line that has the needle, and may return others: those that are longer than the buffer, and the last.
+    ///
+    /// # Errors
+    /// As [`next_line`](Self::next_line).
+    pub(super) fn next_line_with(&mut self, needle: &Needle) -> io::Result<Option<Line<'_>>> {
+        if self.is_inside && !self.skip_line()? {
+            return Ok(None);
+        }
+        while self.at < self.end {
+            let unread = self.buffer.get(self.unread.clone()).unwrap_or_default();
+            let Some(last) = memrchr(b'\n', unread) else {
+                if unread.len() > MAX_LINE_BYTES || !self.fill()? {
+                    break;
+                }
+                continue;
+            };
+            let whole = unread.get(..=last).unwrap_or_default();
+            if let Some(found) = needle.find(whole) {
+                let start = memrchr(b'\n', whole.get(..found).unwrap_or_default()).map_or(0, |newline| newline + 1);
+                self.take(start);
+                break;
+            }
+            self.take(last + 1);
+        }
+        self.next_line()
     }
 
     /// Goes behind the next newline. Returns false if there is none before the end.

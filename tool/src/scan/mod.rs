@@ -17,6 +17,7 @@ mod lines;
 mod opened;
 mod pieces;
 mod progress;
+mod search;
 mod threads;
 
 #[cfg(feature = "clickhouse")]
@@ -28,6 +29,7 @@ pub(crate) use pieces::Input;
 pub(crate) use pieces::parser_behind;
 #[cfg(feature = "clickhouse")]
 pub(crate) use progress::Progress;
+pub(crate) use search::{FoundLine, Passed, Question, Search};
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use threads::scan_while;
 pub(crate) use threads::{Place, Totals, Visit, scan};

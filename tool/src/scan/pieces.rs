@@ -64,10 +64,16 @@ enum Part {
 pub(super) struct OpenPiece {
     pub(super) lines: PieceLines,
     pub(super) parser: Parser,
-    /// Where the piece of a plain file begins and ends, in bytes; nothing for other inputs.
-    pub(super) range: Option<Range<u64>>,
+    /// The piece of a plain file; nothing for other inputs.
+    pub(super) range: Option<FileRange>,
     /// Names the input in messages.
     pub(super) name: String,
+}
+
+/// Where a piece of a plain file begins and ends, in bytes.
+pub(super) struct FileRange {
+    pub(super) file: PlainFile,
+    pub(super) range: Range<u64>,
 }
 
 /// The pieces that no thread has taken yet.
@@ -75,25 +81,16 @@ pub(super) struct Pieces(Mutex<VecDeque<Piece>>);
 
 impl Pieces {
     pub(super) fn new(inputs: impl IntoIterator<Item = Input>) -> Self {
-        let whole = |(input, one)| Piece { input, part: Part::Whole(one) };
-        Self(Mutex::new(inputs.into_iter().enumerate().map(whole).collect()))
+        Self(Mutex::new(inputs.into_iter().enumerate().map(|(input, one)| Piece::whole(input, one)).collect()))
     }
 
     /// Returns the next piece, in the order of inputs.
     #[expect(clippy::disallowed_methods, reason = "the one lock of the threads that read, which ignores poisoning")]
     pub(super) fn next(&self) -> Option<Piece> {
         let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let piece = pieces.pop_front()?;
-        let parts = match &piece.part {
-            // What fails here fails again, and is reported, when the piece is opened.
-            Part::Whole(Input::Segment(segment)) => split(segment).ok().flatten(),
-            Part::Whole(Input::Start(file, end)) if *end > 2 * PIECE_BYTES => split_file(file, *end),
-            Part::Whole(_) | Part::Range { .. } => None,
-        };
-        let Some((first, rest)) = parts else { return Some(piece) };
-        let piece = |part| Piece { input: piece.input, part };
-        rest.into_iter().rev().for_each(|part| pieces.push_front(piece(part)));
-        Some(piece(first))
+        let (first, rest) = pieces.pop_front()?.split();
+        rest.into_iter().rev().for_each(|piece| pieces.push_front(piece));
+        Some(first)
     }
 }
 
@@ -142,6 +139,24 @@ fn first_form(file: &PlainFile, end: u64) -> io::Result<Form> {
 }
 
 impl Piece {
+    /// Returns all of an input. `input`: its number.
+    pub(super) fn whole(input: usize, one: Input) -> Self {
+        Self { input, part: Part::Whole(one) }
+    }
+
+    /// Splits what is large, unless it is compressed: returns the first piece, and those behind it.
+    pub(super) fn split(self) -> (Self, Vec<Self>) {
+        let parts = match &self.part {
+            // What fails here fails again, and is reported, when the piece is opened.
+            Part::Whole(Input::Segment(segment)) => split(segment).ok().flatten(),
+            Part::Whole(Input::Start(file, end)) if *end > 2 * PIECE_BYTES => split_file(file, *end),
+            Part::Whole(_) | Part::Range { .. } => None,
+        };
+        let Some((first, rest)) = parts else { return (self, Vec::new()) };
+        let piece = |part| Self { input: self.input, part };
+        (piece(first), rest.into_iter().map(piece).collect())
+    }
+
     /// Returns how much of the disk it takes, in bytes.
     pub(super) fn stored_bytes(&self) -> u64 {
         match &self.part {
@@ -181,11 +196,12 @@ impl Piece {
         let name = escaped(file.path());
         // The byte before tells whether a line begins at the start.
         let at = start.saturating_sub(1);
-        let lines = StreamLines::new(Box::new(FileReader { file, at, end }) as Box<dyn Read + Send>, at, end);
+        let reader: Box<dyn Read + Send> = Box::new(FileReader { file: file.clone(), at, end });
+        let lines = StreamLines::new(reader, at, end);
         Ok(OpenPiece {
-            lines: PieceLines::new(if start == 0 { lines } else { lines.skip_first() }, name.clone()),
+            lines: PieceLines::new(if start == 0 { lines } else { lines.skip_first() }, Some(name.clone())),
             parser,
-            range: Some(start..end),
+            range: Some(FileRange { file, range: start..end }),
             name,
         })
     }
@@ -193,12 +209,25 @@ impl Piece {
 
 impl OpenPiece {
     fn stream(reader: Box<dyn Read + Send>, name: String) -> Self {
-        let lines = PieceLines::new(StreamLines::new(reader, 0, u64::MAX), name.clone());
+        let lines = PieceLines::new(StreamLines::new(reader, 0, u64::MAX), None);
         Self { lines, parser: Parser::default(), range: None, name }
     }
 
     fn opened(lines: Lines, name: String) -> Self {
         Self { lines: PieceLines::opened(lines), parser: Parser::default(), range: None, name }
+    }
+
+    /// Returns how many bytes were read, and what is wrong if those are not all, after the last line.
+    pub(super) fn read_bytes(&self) -> (u64, Option<String>) {
+        let at = self.lines.at();
+        match &self.range {
+            Some(FileRange { range, .. }) if at < range.end => {
+                let why = format!("read {}: the file became shorter meanwhile", self.name);
+                (at.saturating_sub(range.start), Some(why))
+            }
+            Some(FileRange { range, .. }) => (range.end - range.start, None),
+            None => (at, None),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use super::pieces::{Input, Piece, Pieces};
 use super::progress::Progress;
 use crate::entry::{Entry, Form};
-use crate::report::Report;
+use crate::report::{Report, with_sources};
 
 /// Where a line is. Places are in the order of inputs, and of lines in each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +64,7 @@ pub(crate) fn scan_while<V: Visit>(
     mut meanwhile: impl FnMut(&Report),
     report: &mut Report,
 ) -> Scanned<V> {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS);
+    let threads = threads();
     let mut progress = Progress::new(inputs.iter().map(Input::stored_bytes).sum());
     let pieces = Pieces::new(inputs);
     let (sender, done) = channel();
@@ -123,8 +123,12 @@ pub(crate) fn scan_while<V: Visit>(
     scanned
 }
 
-/// More would only take memory.
-const MAX_THREADS: usize = 16;
+/// Returns how many threads read.
+pub(super) fn threads() -> usize {
+    /// More would only take memory.
+    const MAX_THREADS: usize = 16;
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS)
+}
 
 /// No thread keeps more messages.
 const MAX_FAILURES: usize = 1000;
@@ -148,7 +152,7 @@ impl<V: Visit> Worker<V> {
         let mut piece = match piece.open() {
             Ok(piece) => piece,
             Err(error) => {
-                self.fail(input, error.to_string());
+                self.fail(input, with_sources(&error));
                 return stored;
             }
         };
@@ -173,15 +177,9 @@ impl<V: Visit> Worker<V> {
                 }
             }
         }
-        let at = piece.lines.at();
-        self.totals.bytes += match piece.range {
-            Some(range) if at < range.end => {
-                self.fail(input, format!("read {}: the file became shorter meanwhile", piece.name));
-                at.saturating_sub(range.start)
-            }
-            Some(range) => range.end - range.start,
-            None => at,
-        };
+        let (bytes, shortage) = piece.read_bytes();
+        self.totals.bytes += bytes;
+        shortage.into_iter().for_each(|why| self.fail(input, why));
         stored
     }
 

@@ -2,6 +2,7 @@
 
 use crate::entry::{Entry, Form};
 use crate::report::Report;
+use crate::scan::Passed;
 
 /// Counts the lines that are no records.
 #[derive(Default)]
@@ -17,6 +18,12 @@ impl Unparsed {
             Form::Broken => self.broken += 1,
             _ => {}
         }
+    }
+
+    /// Adds lines that were not returned.
+    pub(crate) fn add(&mut self, passed: Passed) {
+        self.text += passed.text;
+        self.broken += passed.broken;
     }
 
     /// Notes on stderr how many there were.

@@ -10,8 +10,10 @@ use super::line::{Ids, Told};
 use super::store::Store;
 use super::wanted::Wanted;
 use crate::entry::{Entry, Parser};
-use crate::inputs::{Merged, sources};
+use crate::inputs::{Merged, searchable, sources};
+use crate::query::Needle;
 use crate::report::Report;
+use crate::scan::{Question, Search};
 use crate::sealed::Key;
 
 /// The lines of stdin that are kept for a second pass.
@@ -24,10 +26,13 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &
     let mut kept = Kept::default();
     let (stdin, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path == Path::new("-"));
     if !files.is_empty() {
-        each(&files, key, report, |entry, time| learn(&mut store, &mut wanted, entry, time));
+        // A search passes over lines that do not have the id.
+        wanted.pass_over();
+        let lines = lines_with(&wanted.ids(), &files, key, report);
+        each_of(lines, report, |entry, time| learn(&mut store, &mut wanted, entry, time));
     }
     if !stdin.is_empty() {
-        each(&stdin, key, report, |entry, time| {
+        each_of(Merged::new(sources(&stdin, key, report)), report, |entry, time| {
             let is_found = learn(&mut store, &mut wanted, entry, time);
             if !is_found && Ids::of(entry) != Ids::default() {
                 kept.keep(entry.line());
@@ -38,12 +43,13 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &
     if !wanted.needs_more() {
         return store;
     }
-    let mut add_others = |entry: &Entry<'_>, time| add_other(&mut store, &mut wanted, entry, time);
     if !files.is_empty() {
         // What cannot be read was reported.
-        each(&files, key, &mut Report::quiet(), &mut add_others);
+        let quiet = &mut Report::quiet();
+        let lines = lines_with(&wanted.all_ids(), &files, key, quiet);
+        each_of(lines, quiet, |entry, time| add_other(&mut store, &mut wanted, entry, time));
     }
-    kept.each(add_others);
+    kept.each(|entry, time| add_other(&mut store, &mut wanted, entry, time));
     if kept.left_out > 0 {
         let lines = kept.left_out;
         report.failure(&format!(
@@ -51,6 +57,19 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &
         ));
     }
     store
+}
+
+/// Returns the lines of files that have one of these ids, and maybe others.
+fn lines_with(ids: &[String], files: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Merged {
+    let needle = Needle::of_ids(ids.iter().map(String::as_str));
+    match needle.filter(|_| key.is_none()).and_then(|needle| Some((needle, searchable(files, report)?))) {
+        Some((needle, logs)) => {
+            let are_several = logs.len() > 1;
+            let question = Question { needle: Some(needle), needs_times: true, ..Question::default() };
+            Merged::stored(Search::new(logs, question), are_several)
+        }
+        None => Merged::new(sources(files, key, report)),
+    }
 }
 
 /// Returns the same from lines that are at hand. `each`: passes all of them on.
@@ -117,10 +136,6 @@ fn add_other(store: &mut Store, wanted: &mut Wanted, entry: &Entry<'_>, time: Op
 }
 
 /// Calls `take` with each line and its time, which is that of the line before in its log if it has none.
-fn each(paths: &[PathBuf], key: Option<&Key>, report: &mut Report, take: impl FnMut(&Entry<'_>, Option<i64>) -> bool) {
-    each_of(Merged::new(sources(paths, key, report)), report, take);
-}
-
 fn each_of(mut lines: Merged, report: &mut Report, mut take: impl FnMut(&Entry<'_>, Option<i64>) -> bool) {
     while lines.advance(report) {
         let time = lines.time();

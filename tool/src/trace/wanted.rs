@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use regex::bytes::{Regex, RegexBuilder};
-
 use super::line::{Ids, MAX_ID_BYTES, hex};
+use crate::query::Needle;
 use crate::stats::start;
 
 /// More traces of one request, and more requests of one trace, are not searched for.
@@ -17,8 +16,8 @@ pub(super) struct Wanted {
     id: String,
     /// The same in lower case, for traces and spans.
     hex: String,
-    /// Finds it in lines, in any case, and as the decimal number that Datadog writes.
-    text: Option<Regex>,
+    /// Finds it in lines; without one, any line may have it.
+    needle: Option<Needle>,
     pub(super) traces: BTreeSet<String>,
     pub(super) requests: BTreeSet<String>,
     /// Whether the id is that of a request, so that its lines in all traces belong to it.
@@ -33,7 +32,7 @@ impl Wanted {
         Self {
             id: start(id, MAX_ID_BYTES).to_owned(),
             hex: hex(id),
-            text: text_of(id),
+            needle: Needle::of_ids([id]),
             traces: BTreeSet::new(),
             requests: BTreeSet::new(),
             is_request: false,
@@ -44,19 +43,15 @@ impl Wanted {
 
     /// Returns whether the bytes of a line can have the id. If not, the line need not be looked at.
     pub(super) fn may_be_in(&self, line: &[u8]) -> bool {
-        // An escape may stand for any character.
-        let is_in = |text: &Regex| text.is_match(line) || memchr::memchr(b'\\', line).is_some();
-        self.text.as_ref().is_none_or(is_in)
+        self.needle.as_ref().is_none_or(|needle| needle.is_in(line))
     }
 
     /// Returns the id in the forms that lines have it in.
-    #[cfg(feature = "clickhouse")]
     pub(super) fn ids(&self) -> Vec<String> {
         vec![self.id.clone(), self.hex.clone()]
     }
 
     /// Returns the id, and those that were learned.
-    #[cfg(feature = "clickhouse")]
     pub(super) fn all_ids(&self) -> Vec<String> {
         self.ids().into_iter().chain(self.traces.iter().cloned()).chain(self.requests.iter().cloned()).collect()
     }
@@ -100,14 +95,6 @@ impl Wanted {
             // A service that knows only the request's id.
             || ids.trace.is_none() && is_in(&self.requests, &ids.request)
     }
-}
-
-/// Returns what finds an id in a line. `None`: any line may have it.
-fn text_of(id: &str) -> Option<Regex> {
-    let low = id.get(id.len().saturating_sub(16)..).and_then(|low| u64::from_str_radix(low, 16).ok());
-    let decimal = low.map(|low| format!("|{low}")).unwrap_or_default();
-    let text = format!("{}{decimal}", regex::escape(id));
-    RegexBuilder::new(&text).case_insensitive(true).unicode(false).build().ok()
 }
 
 fn add(set: &mut BTreeSet<String>, id: Option<&String>) {
