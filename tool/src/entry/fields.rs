@@ -18,29 +18,25 @@ impl<'e> Entry<'e> {
     /// Returns the fields in the order of the line, each name once: the last of equal ones wins. A field with a name of the
     /// view is called `fields.` and its name.
     pub(crate) fn fields(&self, view: &View<'_>) -> Vec<Field<'e>> {
-        let used = &view.used;
-        let mut taken: Vec<&'static str> = Vec::with_capacity(used.len());
-        taken.extend(view.time.map(|_| "time").into_iter().chain(view.level.map(|_| "level")));
-        taken.extend(Part::ALL.into_iter().filter(|part| view.text(*part).is_some()).map(Part::name));
-        let mut fields = Unique::new(taken);
+        let mut fields = Unique::new(self.members.count());
         for number in 0..self.members.count() {
             let Some(value) = self.members.value(number, self.line) else { continue };
             let key = match self.members.key(number, self.line) {
-                key if used.contains(&(number, "")) || self.is_redundant(key, value, view) => continue,
+                key if view.used().any(|used| *used == (number, "")) || self.is_redundant(key, value, view) => continue,
                 key => lossy(key),
             };
             let object = self.dialect.objects.iter().find(|object| is_same(object.key.as_bytes(), key.as_bytes()));
             // An empty one would vanish.
             let Some(object) = object.filter(|_| value.members().next().is_some()) else {
-                fields.put(self.name_of(key), value);
+                fields.put(view, self.name_of(key), value);
                 continue;
             };
             for (inner, value) in value.members() {
                 let is_used = |(of, key): &Place| *of == number && !key.is_empty() && json_key(inner) == *key;
-                if !used.iter().any(is_used) {
+                if !view.used().any(is_used) {
                     let inner = json_key(inner);
                     let name = if object.is_named { format!("{}.{inner}", object.key).into() } else { inner };
-                    fields.put(name, value);
+                    fields.put(view, name, value);
                 }
             }
         }
@@ -72,20 +68,18 @@ const FEW: usize = 24;
 
 /// Fields with different names.
 struct Unique<'e> {
-    taken: Vec<&'static str>,
     all: Vec<Field<'e>>,
     /// Where each name is, once there are more than [`FEW`].
     places: HashMap<Cow<'e, str>, usize>,
 }
 
 impl<'e> Unique<'e> {
-    fn new(taken: Vec<&'static str>) -> Self {
-        Self { taken, all: Vec::new(), places: HashMap::new() }
+    fn new(members: usize) -> Self {
+        Self { all: Vec::with_capacity(members.min(FEW)), places: HashMap::new() }
     }
 
-    fn put(&mut self, name: Cow<'e, str>, value: Value<'e>) {
-        let is_taken = self.taken.iter().any(|taken| is_same(taken.as_bytes(), name.as_bytes()));
-        let name = if is_taken { Cow::Owned(format!("fields.{name}")) } else { name };
+    fn put(&mut self, view: &View<'_>, name: Cow<'e, str>, value: Value<'e>) {
+        let name = if view.has_named(&name) { Cow::Owned(format!("fields.{name}")) } else { name };
         if self.all.len() < FEW {
             match self.all.iter_mut().find(|field| is_same(field.name.as_bytes(), name.as_bytes())) {
                 Some(field) => field.value = value,

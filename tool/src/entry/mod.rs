@@ -37,5 +37,6 @@ pub(crate) use fields::Field;
 pub(crate) use number::Number;
 pub(crate) use parser::{Form, Parser};
 pub(crate) use path::Path;
+pub(crate) use special::is_bare;
 pub(crate) use value::{Scalar, Value, put_string};
 pub(crate) use view::{Entry, Part, View};

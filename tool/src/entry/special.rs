@@ -24,20 +24,54 @@ fn is_special(byte: u8) -> bool {
 /// Returns whether all bytes are printable ASCII, without quotes and backslashes.
 #[inline]
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    all_blocks(bytes, is_plain_block)
+}
+
+/// Returns whether all bytes are plain, and none is a space or `=`.
+#[inline]
+pub(crate) fn is_bare(bytes: &[u8]) -> bool {
+    all_blocks(bytes, |block| is_plain_block(block) && !has_separator(block))
+}
+
+/// Returns whether all blocks of the bytes are of a kind. Of fewer bytes than a block has, some are in it twice.
+#[inline(always)]
+fn all_blocks(bytes: &[u8], is: impl Fn(&[u8; BLOCK]) -> bool) -> bool {
     let mut rest = bytes;
     while let Some((block, behind)) = rest.split_first_chunk() {
-        if !is_plain_block(block) {
+        if !is(block) {
             return false;
         }
         rest = behind;
     }
-    match bytes.last_chunk() {
-        // The bytes of the last block that were looked at already do no harm.
-        Some(last) => is_plain_block(last),
-        None => rest.iter().fold(true, |is, byte| is & is_plain_byte(*byte)),
+    if let Some(last) = bytes.last_chunk() {
+        return is(last);
     }
+    let mut block = [b'x'; BLOCK];
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        let (low, high) = block.split_at_mut(8);
+        low.copy_from_slice(first);
+        high.copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let (low, high) = block.split_at_mut(4);
+        low.copy_from_slice(first);
+        high.get_mut(..4).into_iter().for_each(|high| high.copy_from_slice(last));
+    } else {
+        block.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    }
+    is(&block)
 }
 
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b' ' | b'=')
+}
+
+/// Returns whether a block has a space or `=`, which compilers turn into vectors.
+#[inline(always)]
+fn has_separator(block: &[u8; BLOCK]) -> bool {
+    block.iter().fold(false, |has, byte| has | is_separator(*byte))
+}
+
+#[cfg(any(test, not(target_arch = "x86_64")))]
 fn is_plain_byte(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')
 }
@@ -120,6 +154,9 @@ mod tests {
                 bytes[at] = byte;
             }
             prop_assert_eq!(is_plain(&bytes), bytes.iter().all(|byte| is_plain_byte(*byte)));
+            prop_assert_eq!(is_bare(&bytes), is_plain(&bytes) && !bytes.iter().any(|byte| is_separator(*byte)));
+            bytes.retain(|byte| !is_separator(*byte));
+            prop_assert_eq!(is_bare(&bytes), is_plain(&bytes));
         }
     }
 }

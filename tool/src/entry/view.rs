@@ -44,14 +44,63 @@ pub(super) type Place = (usize, &'static str);
 pub(crate) struct View<'e> {
     pub(crate) time: Option<i64>,
     pub(crate) level: Option<LineLevel>,
-    texts: [Option<Cow<'e, str>>; Part::ALL.len()],
-    pub(super) used: Vec<Place>,
+    texts: [Option<Text<'e>>; Part::ALL.len()],
+    /// Where the time, the level and the other parts are.
+    used: [Option<Place>; Part::ALL.len() + 2],
+}
+
+/// The text of a part.
+#[derive(Debug)]
+enum Text<'e> {
+    /// Printable ASCII.
+    Plain(&'e [u8]),
+    Other(Cow<'e, str>),
 }
 
 impl View<'_> {
     /// Returns the text of a part.
     pub(crate) fn text(&self, part: Part) -> Option<&str> {
-        self.texts.get(part as usize)?.as_deref()
+        match self.texts.get(part as usize)?.as_ref()? {
+            Text::Plain(bytes) => str::from_utf8(bytes).ok(),
+            Text::Other(text) => Some(text),
+        }
+    }
+
+    /// Returns the text of a part if it is printable ASCII without quotes and backslashes, as most are. Takes less time.
+    pub(crate) fn plain_text(&self, part: Part) -> Option<&[u8]> {
+        match self.texts.get(part as usize)?.as_ref()? {
+            Text::Plain(bytes) => Some(bytes),
+            Text::Other(_) => None,
+        }
+    }
+
+    /// Returns the bytes of the text of a part.
+    pub(crate) fn bytes(&self, part: Part) -> Option<&[u8]> {
+        self.plain_text(part).or_else(|| self.text(part).map(str::as_bytes))
+    }
+
+    /// Returns whether there is a part.
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.texts.get(part as usize).is_some_and(Option::is_some)
+    }
+
+    /// Returns whether the view has something under this name.
+    pub(super) fn has_named(&self, name: &str) -> bool {
+        match name {
+            "time" => self.time.is_some(),
+            "level" => self.level.is_some(),
+            "service" => self.has(Part::Service),
+            "target" => self.has(Part::Target),
+            "message" => self.has(Part::Message),
+            "request_id" => self.has(Part::Request),
+            "trace_id" => self.has(Part::Trace),
+            _ => false,
+        }
+    }
+
+    /// Returns the places that the view has read.
+    pub(super) fn used(&self) -> impl Iterator<Item = &Place> {
+        self.used.iter().flatten()
     }
 }
 
@@ -162,14 +211,24 @@ impl<'e> Entry<'e> {
     /// Reads all parts of the view.
     pub(crate) fn view(&self) -> View<'e> {
         let (time, level) = (self.read_time(), self.read_level());
-        let parts = Part::ALL.map(|part| (part, self.read_part(part)));
-        let places = parts.iter().filter_map(|(_, found)| found.as_ref().map(|(place, _)| *place));
-        let used = time.iter().map(|(place, _)| *place).chain(level.iter().map(|(place, _)| *place)).chain(places);
+        let parts = Part::ALL.map(|part| self.read_part(part));
+        let place = |part: Part| parts.get(part as usize)?.as_ref().map(|(place, _)| *place);
+        let [service, target, message, request, trace] = Part::ALL.map(place);
+        let (of_time, of_level) = (time.map(|(place, _)| place), level.map(|(place, _)| place));
         View {
             time: time.map(|(_, nanos)| nanos),
             level: level.map(|(_, level)| level),
-            used: used.collect(),
-            texts: parts.map(|(part, found)| found.map(|(_, value)| self.text_of(part, value))),
+            used: [of_time, of_level, service, target, message, request, trace],
+            texts: Part::ALL.map(|part| Some(self.shown_text(part, parts.get(part as usize)?.as_ref()?.1))),
+        }
+    }
+
+    fn shown_text(&self, part: Part, value: Value<'e>) -> Text<'e> {
+        let is_shown =
+            |text: &&[u8]| part != Part::Trace || !self.dialect.has_decimal_ids && !text.starts_with(b"projects/");
+        match value.plain_text().filter(is_shown) {
+            Some(text) => Text::Plain(text),
+            None => Text::Other(self.text_of(part, value)),
         }
     }
 

@@ -8,7 +8,29 @@ pub(crate) fn string(json: &str) -> Cow<'_, str> {
     if !inside.as_bytes().contains(&b'\\') {
         return Cow::Borrowed(inside);
     }
-    Cow::Owned(serde_json::from_str(json).unwrap_or_else(|_| unescaped(inside)))
+    let text = short_escapes(inside).or_else(|| serde_json::from_str(json).ok());
+    Cow::Owned(text.unwrap_or_else(|| unescaped(inside)))
+}
+
+/// Returns the text if all of its escapes are a backslash and one character, as most are.
+fn short_escapes(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        out.push_str(rest.get(..at)?);
+        out.push(match rest.as_bytes().get(at + 1)? {
+            byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+            b'n' => '\n',
+            b't' => '\t',
+            b'r' => '\r',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            _ => return None,
+        });
+        rest = rest.get(at + 2..)?;
+    }
+    out.push_str(rest);
+    Some(out)
 }
 
 /// Replaces all escapes that stand for a character.

@@ -31,10 +31,14 @@ const STACKS: [&str; 8] = [
 
 /// Returns whether a field needs separate lines: an error, a backtrace, or a text of several lines.
 pub(super) fn is_below(field: &Field<'_>, fields: &[Field<'_>]) -> bool {
-    // Few names begin with these letters.
-    let may_be_error = field.name.starts_with(['e', 's', 'b', 'f']);
-    may_be_error && (is_error(field) || is_message(field) || is_type(field, fields) || is_stack(field))
+    may_be_error(&field.name) && (is_error(field) || is_message(field) || is_type(field, fields) || is_stack(field))
         || field.value.ascii().is_none() && field.value.text().is_some_and(|text| text.trim_end().contains('\n'))
+}
+
+/// Returns whether a name may be one of those above, which few are.
+fn may_be_error(name: &str) -> bool {
+    let name = name.strip_prefix("fields.").unwrap_or(name);
+    ["err", "exc", "sta", "bac"].iter().any(|start| name.starts_with(start)) && name != "status"
 }
 
 fn is_error(field: &Field<'_>) -> bool {

@@ -38,36 +38,55 @@ enum Depth {
     True,
 }
 
-/// The parameters of the terminal's `SGR` control for each [`Ink`], in their order. An empty one changes nothing.
+/// The control that begins each [`Ink`] on a terminal, in their order. An empty one changes nothing.
 type Codes = [&'static str; 8];
 
+/// Ends all colours.
+const END: &str = "\x1b[0m";
+
 const PLAIN: Codes = [""; 8];
-const MONO: Codes = ["2", "", "2", "", "", "1", "1", "1;7"];
-const DARK: Codes = ["2", "36", "2", "34", "32", "33", "31", "1;31"];
-const DARK_MANY: Codes =
-    ["38;5;245", "38;5;73", "38;5;243", "38;5;75", "38;5;114", "38;5;221", "38;5;203", "1;38;5;197"];
-const DARK_TRUE: Codes = [
-    "38;2;139;148;158",
-    "38;2;121;192;201",
-    "38;2;125;133;144",
-    "38;2;108;182;255",
-    "38;2;126;200;130",
-    "38;2;240;196;94",
-    "38;2;255;123;114",
-    "1;38;2;255;85;120",
+const MONO: Codes = ["\x1b[2m", "", "\x1b[2m", "", "", "\x1b[1m", "\x1b[1m", "\x1b[1;7m"];
+const DARK: Codes = ["\x1b[2m", "\x1b[36m", "\x1b[2m", "\x1b[34m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1;31m"];
+const DARK_MANY: Codes = [
+    "\x1b[38;5;245m",
+    "\x1b[38;5;73m",
+    "\x1b[38;5;243m",
+    "\x1b[38;5;75m",
+    "\x1b[38;5;114m",
+    "\x1b[38;5;221m",
+    "\x1b[38;5;203m",
+    "\x1b[1;38;5;197m",
 ];
-const LIGHT: Codes = ["2", "34", "2", "36", "32", "35", "31", "1;31"];
-const LIGHT_MANY: Codes =
-    ["38;5;242", "38;5;24", "38;5;244", "38;5;25", "38;5;28", "38;5;130", "38;5;160", "1;38;5;160"];
+const DARK_TRUE: Codes = [
+    "\x1b[38;2;139;148;158m",
+    "\x1b[38;2;121;192;201m",
+    "\x1b[38;2;125;133;144m",
+    "\x1b[38;2;108;182;255m",
+    "\x1b[38;2;126;200;130m",
+    "\x1b[38;2;240;196;94m",
+    "\x1b[38;2;255;123;114m",
+    "\x1b[1;38;2;255;85;120m",
+];
+const LIGHT: Codes = ["\x1b[2m", "\x1b[34m", "\x1b[2m", "\x1b[36m", "\x1b[32m", "\x1b[35m", "\x1b[31m", "\x1b[1;31m"];
+const LIGHT_MANY: Codes = [
+    "\x1b[38;5;242m",
+    "\x1b[38;5;24m",
+    "\x1b[38;5;244m",
+    "\x1b[38;5;25m",
+    "\x1b[38;5;28m",
+    "\x1b[38;5;130m",
+    "\x1b[38;5;160m",
+    "\x1b[1;38;5;160m",
+];
 const LIGHT_TRUE: Codes = [
-    "38;2;101;109;118",
-    "38;2;5;80;118",
-    "38;2;110;119;129",
-    "38;2;9;105;218",
-    "38;2;26;127;55",
-    "38;2;154;85;0",
-    "38;2;207;34;46",
-    "1;38;2;164;14;38",
+    "\x1b[38;2;101;109;118m",
+    "\x1b[38;2;5;80;118m",
+    "\x1b[38;2;110;119;129m",
+    "\x1b[38;2;9;105;218m",
+    "\x1b[38;2;26;127;55m",
+    "\x1b[38;2;154;85;0m",
+    "\x1b[38;2;207;34;46m",
+    "\x1b[1;38;2;164;14;38m",
 ];
 
 impl ColorChoice {
@@ -134,7 +153,16 @@ pub(crate) enum Ink {
 
 /// The colours of services: none that a level has, and readable on light and dark.
 const SERVICES: [&str; 10] = [
-    "38;5;37", "38;5;133", "38;5;136", "38;5;67", "38;5;103", "38;5;172", "38;5;72", "38;5;168", "38;5;98", "38;5;101",
+    "\x1b[38;5;37m",
+    "\x1b[38;5;133m",
+    "\x1b[38;5;136m",
+    "\x1b[38;5;67m",
+    "\x1b[38;5;103m",
+    "\x1b[38;5;172m",
+    "\x1b[38;5;72m",
+    "\x1b[38;5;168m",
+    "\x1b[38;5;98m",
+    "\x1b[38;5;101m",
 ];
 
 impl Ink {
@@ -158,7 +186,7 @@ impl Paint {
     pub(crate) fn put(self, out: &mut String, ink: Ink, text: &str) {
         match self.code(ink) {
             "" => out.push_str(text),
-            code => out.extend(["\x1b[", code, "m", text, "\x1b[0m"]),
+            code => out.extend([code, text, END]),
         }
     }
 
@@ -178,10 +206,8 @@ impl Paint {
         if code.is_empty() {
             return put(out);
         }
-        out.extend_from_slice(b"\x1b[");
         out.extend_from_slice(code.as_bytes());
-        out.push(b'm');
         put(out);
-        out.extend_from_slice(b"\x1b[0m");
+        out.extend_from_slice(END.as_bytes());
     }
 }

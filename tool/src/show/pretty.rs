@@ -14,7 +14,7 @@ use super::fold::{begin_line, fold, put_spaces, width};
 use super::paint::{Ink, Paint};
 use super::repeats::Repeats;
 use super::services::Services;
-use super::text::{put_escaped, put_quoted, put_shown};
+use super::text::{put_escaped, put_part, put_quoted, put_quoted_part, put_shown};
 use crate::entry::{Entry, Field, Part, View};
 
 /// Where the other lines of an entry begin.
@@ -98,21 +98,20 @@ impl Pretty {
     /// Writes an entry to the empty `out`, without its last newline.
     pub(crate) fn put(&mut self, out: &mut Vec<u8>, entry: &Entry<'_>) {
         let view = entry.view();
-        let message = view.text(Part::Message).unwrap_or_default().trim_end_matches('\r');
         if !entry.is_record() {
-            self.begin_repeats("");
-            put_escaped(out, message);
+            self.begin_repeats(b"");
+            put_message(out, &view);
             return;
         }
         let fields = entry.fields(&view);
         let column = self.put_head(out, &view);
         let start = out.len();
-        put_escaped(out, message);
+        put_message(out, &view);
         let message_width = width(out.get(start..).unwrap_or_default());
         let mut column = fold(out, start, column, INDENT, self.limit);
         let padding = self.message.padding(message_width);
         if !self.is_list {
-            self.begin_repeats(view.text(Part::Request).or(view.text(Part::Trace)).unwrap_or_default());
+            self.begin_repeats(view.bytes(Part::Request).or_else(|| view.bytes(Part::Trace)).unwrap_or_default());
             let end = out.len();
             put_spaces(out, padding + 1);
             column += padding + 1;
@@ -129,7 +128,7 @@ impl Pretty {
         }
     }
 
-    fn begin_repeats(&mut self, id: &str) {
+    fn begin_repeats(&mut self, id: &[u8]) {
         if let Some(repeats) = &mut self.repeats {
             repeats.begin(id);
         }
@@ -159,20 +158,22 @@ impl Pretty {
         out.push(b' ');
         column += level.len().max(5) + 1;
         let service = view.text(Part::Service).filter(|_| self.are_several);
-        let target = view.text(Part::Target);
         let ink = service.map_or(Ink::Faint, |service| self.services.ink(service));
-        for (columns, text, ink) in [(&mut self.service, service, ink), (&mut self.target, target, Ink::Faint)] {
-            let Some(text) = text.filter(|text| !text.is_empty()) else {
+        let has_service = service.is_some_and(|service| !service.is_empty());
+        let has_target = view.bytes(Part::Target).is_some_and(|target| !target.is_empty());
+        let service = (&mut self.service, Part::Service, has_service, ink);
+        for (columns, part, is_there, ink) in [service, (&mut self.target, Part::Target, has_target, Ink::Faint)] {
+            if !is_there {
                 // The others have one.
                 let padding = if columns.width > 0 { columns.width + 2 } else { 0 };
                 put_spaces(out, padding);
                 column += padding;
                 continue;
-            };
+            }
             let mut text_width = 0;
             self.paint.put_with(out, ink, |out| {
                 let start = out.len();
-                put_escaped(out, text);
+                put_part(out, view, part);
                 text_width = width(out.get(start..).unwrap_or_default());
             });
             let padding = columns.padding(text_width) + 2;
@@ -199,12 +200,12 @@ impl Pretty {
             column = self.put_pair(out, column, &field.name, |out| put_shown(out, value));
         }
         for part in [Part::Service, Part::Request, Part::Trace] {
-            let Some(text) = view.text(part).filter(|_| part != Part::Service || !self.are_several) else { continue };
-            if self.repeats.as_mut().is_some_and(|repeats| repeats.is_repeated(part.name(), text.as_bytes())) {
+            let Some(text) = view.bytes(part).filter(|_| part != Part::Service || !self.are_several) else { continue };
+            if self.repeats.as_mut().is_some_and(|repeats| repeats.is_repeated(part.name(), text)) {
                 is_repeated = true;
                 continue;
             }
-            column = self.put_pair(out, column, part.name(), |out| put_quoted(out, text));
+            column = self.put_pair(out, column, part.name(), |out| put_quoted_part(out, view, part));
         }
         if is_repeated {
             self.paint.put_with(out, Ink::Faint, |out| out.extend_from_slice(" …".as_bytes()));
@@ -215,12 +216,12 @@ impl Pretty {
     fn put_pair(&self, out: &mut Vec<u8>, column: usize, name: &str, put_value: impl FnOnce(&mut Vec<u8>)) -> usize {
         let start = out.len();
         out.push(b' ');
-        let mut name_width = 0;
+        let mut name_place = 0..0;
         let put_name = |out: &mut Vec<u8>| {
             let start = out.len();
             put_quoted(out, name);
             out.push(b'=');
-            name_width = width(out.get(start..).unwrap_or_default());
+            name_place = start..out.len();
         };
         self.paint.put_with(out, Ink::Name, put_name);
         let value = out.len();
@@ -228,6 +229,7 @@ impl Pretty {
         if self.limit == usize::MAX {
             return 0;
         }
+        let name_width = width(out.get(name_place).unwrap_or_default());
         let value_width = width(out.get(value..).unwrap_or_default());
         if column + 1 + name_width + value_width <= self.limit {
             return column + 1 + name_width + value_width;
@@ -254,5 +256,12 @@ impl Pretty {
                 below::put_lines(out, self.paint, part.name(), text, self.limit);
             }
         }
+    }
+}
+
+fn put_message(out: &mut Vec<u8>, view: &View<'_>) {
+    match view.plain_text(Part::Message) {
+        Some(plain) => out.extend_from_slice(plain),
+        None => put_escaped(out, view.text(Part::Message).unwrap_or_default().trim_end_matches('\r')),
     }
 }

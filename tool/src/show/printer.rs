@@ -56,12 +56,14 @@ impl<'a, W: Write> Printer<'a, W> {
         if has_separator && !matches!(self.style, Style::Json | Style::Csv(_)) {
             self.output.write_all(b"--\n")?;
         }
-        let mut parser = std::mem::take(&mut self.parser);
-        for Before { line, is_cut } in before {
-            parser.read_line(&line, is_cut);
-            self.print(&parser.entry(&line))?;
+        if !before.is_empty() {
+            let mut parser = std::mem::take(&mut self.parser);
+            for Before { line, is_cut } in before {
+                parser.read_line(&line, is_cut);
+                self.print(&parser.entry(&line))?;
+            }
+            self.parser = parser;
         }
-        self.parser = parser;
         self.print(entry)
     }
 

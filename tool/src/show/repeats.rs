@@ -25,13 +25,13 @@ struct Fields {
 
 impl Repeats {
     /// Begins a line. `id`: its request or its trace; empty if it has neither.
-    pub(super) fn begin(&mut self, id: &str) {
+    pub(super) fn begin(&mut self, id: &[u8]) {
         mem::swap(&mut self.last, &mut self.next);
         self.next.bytes.clear();
         self.next.ends.clear();
-        self.is_same = !id.is_empty() && self.id == id.as_bytes();
+        self.is_same = !id.is_empty() && self.id == id;
         self.id.clear();
-        self.id.extend_from_slice(id.as_bytes());
+        self.id.extend_from_slice(id);
     }
 
     /// Takes a field. Returns whether the line before has the same.
@@ -44,15 +44,23 @@ impl Repeats {
         let middle = self.next.bytes.len();
         self.next.bytes.extend_from_slice(value);
         self.next.ends.push((middle, self.next.bytes.len()));
-        let is_it = |place| self.last.field(place) == Some((name.as_bytes(), value));
-        self.is_same && (is_it(place) || self.last.ends.len() <= FEW && (0..self.last.ends.len()).any(is_it))
+        if !self.is_same {
+            return false;
+        }
+        let is_it = |place| self.last.is(place, name.as_bytes(), value);
+        is_it(place) || self.last.ends.len() <= FEW && (0..self.last.ends.len()).any(is_it)
     }
 }
 
 impl Fields {
-    fn field(&self, place: usize) -> Option<(&[u8], &[u8])> {
-        let (middle, end) = *self.ends.get(place)?;
+    /// Returns whether there is this field at a place.
+    fn is(&self, place: usize, name: &[u8], value: &[u8]) -> bool {
+        let Some((middle, end)) = self.ends.get(place).copied() else { return false };
+        // Most differ in their lengths.
+        if end - middle != value.len() || self.bytes.get(middle..end) != Some(value) {
+            return false;
+        }
         let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |(_, end)| *end);
-        Some((self.bytes.get(start..middle)?, self.bytes.get(middle..end)?))
+        self.bytes.get(start..middle) == Some(name)
     }
 }

@@ -1,7 +1,7 @@
 //! Texts that are safe for a terminal.
 
 use super::logfmt::put_text;
-use crate::entry::Value;
+use crate::entry::{Part, Value, View, is_bare};
 use crate::escape::{escaped_json, escaped_text, is_plain};
 
 /// Writes a text with control characters escaped.
@@ -13,9 +13,25 @@ pub(super) fn put_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// Writes a part of the view with control characters escaped.
+pub(super) fn put_part(out: &mut Vec<u8>, view: &View<'_>, part: Part) {
+    match view.plain_text(part) {
+        Some(plain) => out.extend_from_slice(plain),
+        None => put_escaped(out, view.text(part).unwrap_or_default()),
+    }
+}
+
+/// Writes a part of the view in quotes if it needs them.
+pub(super) fn put_quoted_part(out: &mut Vec<u8>, view: &View<'_>, part: Part) {
+    match view.plain_text(part).filter(|plain| !plain.is_empty() && is_bare(plain)) {
+        Some(plain) => out.extend_from_slice(plain),
+        None => put_quoted(out, view.text(part).unwrap_or_default()),
+    }
+}
+
 /// Writes a text in quotes if it needs them.
 pub(super) fn put_quoted(out: &mut Vec<u8>, text: &str) {
-    if is_bare(text.as_bytes()) {
+    if !text.is_empty() && is_bare(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
@@ -27,17 +43,10 @@ pub(super) fn put_quoted(out: &mut Vec<u8>, text: &str) {
 /// Writes a value; a text in quotes if it needs them.
 pub(super) fn put_shown(out: &mut Vec<u8>, value: Value<'_>) {
     match value.ascii() {
-        Some(ascii) if is_bare(ascii) || !value.is_text() => out.extend_from_slice(ascii),
+        Some(ascii) if !ascii.is_empty() && (!value.is_text() || is_bare(ascii)) => out.extend_from_slice(ascii),
         _ => match value.text() {
             Some(text) => put_quoted(out, &text),
             None => out.extend_from_slice(escaped_json(&value.shown()).as_bytes()),
         },
     }
-}
-
-/// Returns whether a text is ASCII that needs neither quotes nor escapes.
-fn is_bare(text: &[u8]) -> bool {
-    let is_other = |byte: &u8| !matches!(byte, b'!'..=b'~') | matches!(byte, b'=' | b'"' | b'\\');
-    let has_other = |bytes: &[u8]| bytes.iter().fold(false, |is, byte| is | is_other(byte));
-    !text.is_empty() && !text.chunks(64).any(has_other)
 }
