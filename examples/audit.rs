@@ -1,6 +1,15 @@
 //! A sealed audit log, from the key to an edit that shows: `cargo run --features sealed --example audit`.
 //!
 //! In production, `spanline keygen` makes the key on the auditor's machine, and the service has the public half only.
+//!
+//! ```text
+//! {…"message":"logged in","user":"ada"}
+//! {…"message":"paid out","user":"ada","amount":1200}
+//! whole: true
+//! whole: false
+//! …: …
+//! …: …
+//! ```
 
 #![allow(clippy::print_stdout, reason = "an example")]
 

@@ -1,4 +1,10 @@
 //! Another formatter with spanline's queue and files behind it: `cargo run --example fmt_appender`.
+//!
+//! ```text
+//! …  INFO request{request_id="r-1"}: fmt_appender: order loaded user_id=42
+//! ```
+
+#![allow(clippy::print_stdout, reason = "an example")]
 
 use std::error::Error;
 
@@ -16,5 +22,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Writes what is queued, and reports what was left. Dropping the guard writes it too.
     guard.close()?;
+    print!("{}", std::fs::read_to_string("logs/fmt.log")?);
     Ok(())
 }

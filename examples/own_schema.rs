@@ -1,4 +1,12 @@
 //! Two schemas of your own, a description and an `impl`: `cargo run --example own_schema`.
+//!
+//! ```text
+//! {"ts":…,"severity":"INFO","msg":"order loaded","trace":{"id":"…","span":"…"},"labels":{"user_id":42},"request_id":"r-1"}
+//! ```
+//!
+//! ```text stderr
+//! time=… level=INFO target=own_schema message="order loaded" user_id=42 request_id="r-1"
+//! ```
 
 use spanline::record::{Context, Record};
 use spanline::schema::{Custom, Schema, TimeFormat, json};

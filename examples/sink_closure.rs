@@ -1,6 +1,11 @@
 //! The smallest sink of your own, a closure: `cargo run --example sink_closure`.
 //!
 //! It counts the lines of each level. The program ends with status 1 if the books do not balance.
+//!
+//! ```text
+//! {"INFO": 1000, "WARN": 1}
+//! emitted 1001, written 1001
+//! ```
 
 #![allow(clippy::disallowed_methods, reason = "the rule is for the library")]
 

@@ -24,6 +24,10 @@ const PLAIN_DATA: &[(&str, &str)] = &[
     ("RollingFile", "one field per setting, until the file is open"),
 ];
 
+/// Lines of an example, and those that have a peer beside a whole sink.
+const MAX_EXAMPLE_LINES: usize = 60;
+const LONGER_EXAMPLES: &[&str] = &["sink_batch", "sink_socket"];
+
 /// Words that a reader has to read twice; see *Language* in CONTRIBUTING.md.
 const RIDDLES: &[&str] = &[
     "as ever",
@@ -227,9 +231,18 @@ fn structs_have_few_fields() {
 fn prose_has_no_riddles() {
     let rust =
         ["src", "tests", "tool", "examples", "benches", "fuzz"].iter().flat_map(|folder| files(folder, &["rs", "md"]));
-    let scripts =
-        ["check-endings", "check-light", "docs", "features", "lib.sh", "long", "minimal-versions", "miri", "run"]
-            .map(|name| format!(".ci/{name}"));
+    let scripts = [
+        "check-api",
+        "check-endings",
+        "check-examples",
+        "check-light",
+        "check-packages",
+        "docs",
+        "features",
+        "lib.sh",
+        "long",
+    ];
+    let scripts = scripts.into_iter().chain(["minimal-versions", "miri", "run"]).map(|name| format!(".ci/{name}"));
     let single =
         ["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "Cargo.toml", "fuzz/run"];
     let single = single.into_iter().map(str::to_owned).chain(scripts).filter(|path| root().join(path).exists());
@@ -292,6 +305,30 @@ fn every_sink_schema_and_feature_is_documented() {
     for name in features("Cargo.toml").iter().filter(|name| *name != "default") {
         assert!(page.contains(&format!("| `{name}` |")), "feature {name} is not in docs/features.md");
     }
+}
+
+/// `.ci/check-examples` compares what each prints with its header.
+#[test]
+fn every_example_is_short_and_documented() {
+    let page = read("docs/getting-started.md");
+    let mut wrong = Vec::new();
+    for file in files("examples", &["rs"]) {
+        let Some(name) = file.path.trim_start_matches("examples/").strip_suffix(".rs") else { continue };
+        if name.contains('/') {
+            continue;
+        }
+        let lines = file.text.lines().filter(|line| !line.starts_with("//!")).count();
+        if lines > MAX_EXAMPLE_LINES && !LONGER_EXAMPLES.contains(&name) {
+            wrong.push(format!("{name} has {lines} lines below its header; expected at most {MAX_EXAMPLE_LINES}"));
+        }
+        if !file.text.contains("//! ```text\n") {
+            wrong.push(format!("{name} does not say what it prints"));
+        }
+        if !page.contains(&format!("`{name}`")) {
+            wrong.push(format!("{name} is not in docs/getting-started.md"));
+        }
+    }
+    assert_none(&wrong, "examples are long or not documented");
 }
 
 /// Returns the names of the features in a manifest.

@@ -6,6 +6,13 @@
 //! ```sh
 //! cargo fetch && time env CARGO_TARGET_DIR="$(mktemp -d)" cargo build -p hello
 //! ```
+//!
+//! It prints:
+//!
+//! ```text
+//! {"timestamp":"…","level":"INFO","target":"hello","message":"hello","user_id":42,"service":"hello","request_id":"r-1",…,"spans":["request"]}
+//! {"timestamp":"…","level":"WARN","target":"hello","message":"both lines carry the request id",…"request_id":"r-1",…,"spans":["request"]}
+//! ```
 
 use spanline::{Output, Stdout};
 use tracing::{info, info_span, warn};
