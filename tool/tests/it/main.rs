@@ -55,6 +55,8 @@ mod ls;
 #[cfg(all(target_os = "linux", feature = "find"))]
 mod pager;
 mod patterns;
+#[cfg(all(target_os = "linux", feature = "keys"))]
+mod pictures;
 #[cfg(feature = "sealed")]
 mod sealed;
 #[cfg(all(feature = "find", not(feature = "sealed")))]
