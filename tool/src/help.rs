@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use clap::Command;
+use clap::error::{ContextKind, ContextValue};
 
 /// The groups of commands. Some commands are not in each build.
 const GROUPS: [(&str, &[&str]); 6] = [
@@ -39,6 +40,12 @@ pub(crate) fn grouped(cli: Command) -> Command {
         format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{list}\nOptions:\n{{options}}{{after-help}}");
     // Once for each process.
     cli.help_template(&*template.leak())
+}
+
+/// Returns the command that was asked for, if only other builds have it.
+pub(crate) fn left_out(answer: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(asked)) = answer.get(ContextKind::InvalidSubcommand) else { return None };
+    GROUPS.iter().flat_map(|(_, names)| *names).find(|name| *name == asked).copied()
 }
 
 fn about(command: &Command) -> String {

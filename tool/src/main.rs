@@ -70,7 +70,14 @@ fn main() -> ExitCode {
     };
     let args = match cli.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
-        Err(answer) => return report.answer(&answer),
+        Err(answer) => {
+            if let Some(command) = help::left_out(&answer) {
+                report.failure(&format!(
+                    "this build has no `{command}`; `cargo install spanline-cli` builds all commands"
+                ));
+            }
+            return report.answer(&answer);
+        }
     };
     let mut output = match settings {
         _ if !args.command.is_for_people() => Output::stdout(),

@@ -30,12 +30,17 @@ impl Select {
     /// Returns the processes, sorted. None at all is a failure.
     pub(crate) fn processes(&self, report: &mut Report) -> Vec<Process> {
         let mut found = processes(self.all_users, report);
+        let is_any_there = !found.is_empty();
         found.retain(|process| {
             self.service.as_deref().is_none_or(|service| process.is_of(service))
                 && self.pid.is_none_or(|pid| process.pid == pid)
         });
         if found.is_empty() {
-            report.failure("no process found");
+            report.failure(if is_any_there {
+                "no process found with that --service or --pid; `spanline ps` lists all"
+            } else {
+                "no process found; one is found if it has the feature `control`, this user, and the same SPANLINE_CONTROL"
+            });
         }
         found
     }

@@ -182,7 +182,8 @@ fn a_process_that_does_not_answer_has_a_row_and_none_found_is_a_failure() {
         [&["level", "error", "--service", "ordesr"][..], &["ps", "--pid", "1"], &["flush", "--json", "--pid", "1"]]
     {
         let run = services.run(args);
-        assert_eq!(run, crate::failed("spanline: no process found\n"), "{args:?}");
+        let why = "no process found with that --service or --pid; `spanline ps` lists all";
+        assert_eq!(run, crate::failed(&format!("spanline: {why}\n")), "{args:?}");
     }
     let run = services.run(&["level", "dbug"]);
     assert!(run.stdout.contains("refused: filter directive `dbug`") && run.status == 1, "{run:?}");

@@ -9,6 +9,15 @@ fn a_typo_gets_a_suggestion_and_exit_status_2() {
     assert!(done.stderr.contains("a similar subcommand exists: 'cat'"), "{}", done.stderr);
 }
 
+#[cfg(not(feature = "sealed"))]
+#[test]
+fn a_command_that_this_build_lacks_is_named() {
+    let done = Dir::new().run(&["keygen"]);
+    assert_eq!((done.status, done.stdout.as_str()), (2, ""));
+    let why = "spanline: this build has no `keygen`; `cargo install spanline-cli` builds all commands\n";
+    assert!(done.stderr.starts_with(why), "{}", done.stderr);
+}
+
 #[test]
 fn cat_without_a_path_is_a_wrong_command_line() {
     let done = Dir::new().run(&["cat"]);
