@@ -1,6 +1,43 @@
 #![doc = include_str!("docs_links.md")]
 #![doc = include_str!("../README.md")]
 //!
+//! # Where is what
+//!
+//! | you want to | look at |
+//! |---|---|
+//! | have a log in one line, and know what it does | [`init`] |
+//! | set up outputs, a service and a filter | [`builder()`], [`Builder`], [`Output`] |
+//! | end the log, or wait for its lines | [`Guard`], [`Handle::flush`], [`Handle::sync`] |
+//! | write a file that rotates, is compressed, is removed | [`RollingFile`], [`sink::Route`] |
+//! | write elsewhere: a server, a database, memory | [`sink`] |
+//! | keep lines while a server is away | [`sink::Spool`], [`sink::Fallback`] |
+//! | choose how lines look, or rename keys | [`schema`], [`schema::Template`], [`schema::Edits`] |
+//! | write a sink or a schema | [`sink::Sink`], [`schema::Custom`], [`schema::Schema`] |
+//! | choose what is logged | [`Builder::filter`], [`Output::output_filter`], [the directives](docs::filters) |
+//! | change that while it runs | [`Handle::set_filter`], [`Handle::set_filter_for`], [from outside](docs::control) |
+//! | write fewer lines | [`Sampling`], [`Builder::rate_limit`], [`Output::deduplicate`] |
+//! | see detail of requests that fail only | [`FlightRecorder`] |
+//! | take ids from HTTP requests, and pass them on | [`tower::ServerLayer`], [`tower::ClientLayer`], [`tower::inject`] |
+//! | take ids through queues and jobs | [`propagate::TraceContext`] |
+//! | know the current ids | [`propagate::context`] |
+//! | take the span into threads and tasks | [`propagate::carry`], [`propagate::task`], [`propagate::Scope`] |
+//! | add a field to everything below | [`with`], [`SpanExt`], [`Builder::static_field`] |
+//! | log nested data | [`json`] |
+//! | log errors, panics, backtraces, times of spans | [failures](docs::failures), [`Builder::backtrace`], [`Builder::span_close`] |
+//! | keep secrets out, or readable for few | [`Redact`], [`Builder::seal_fields`], [`RollingFile::seal_to`] |
+//! | lose nothing: audit logs, power cuts | [`Output::synchronous`], [`Durability`] |
+//! | know what is lost, and why | [`Overflow`], [`metrics::Metrics`], [`metrics::Reason`] |
+//! | export counters | [`metrics::Metrics::to_prometheus`], [`metrics::Metrics::publish`] |
+//! | describe the log in a file, for each environment | [`config`], [`Builder::from_file`], [`Builder::watch`] |
+//! | test what code logs | [`testing::capture`], [`testing::capture_async`] |
+//! | read a log back, or follow it | [`read::Log`], [`read::Follow`] |
+//! | use it beside other layers, or in a test | [`Builder::build`], [`Builder::opentelemetry`] |
+//! | keep what is logged before the log | [`early()`] |
+//! | use another formatter with the queue and files | [`Output::appender`] |
+//! | tell errors apart | [`Error`] |
+//! | choose features, and know their cost | [features](docs::features) |
+//! | read a page on a topic | [the book](docs::index), [short answers](docs::faq) |
+//!
 //! # The path of a line
 //!
 //! ```text

@@ -12,8 +12,8 @@ impl Builder {
     /// Sets the default of the global filter: which events any output can receive.
     ///
     /// A filter is text with `target=level` directives, such as `info,orders::db=debug,hyper=off`, a
-    /// [`Targets`], or a level; see [`IntoFilter`]. An output can
-    /// [filter further](crate::Output::output_filter): an event must pass both.
+    /// [`Targets`], or a level; see [`IntoFilter`]. [The page on filters](crate::docs::filters) has all forms, also for one
+    /// request. An output can [filter further](crate::Output::output_filter): an event must pass both.
     ///
     /// With `init`, the variable `RUST_LOG` overrides it; [`filter_variable`](Self::filter_variable) changes that.
     /// Without either, outputs that have no filter receive INFO and above.

@@ -28,6 +28,20 @@ pub enum JournalPrefix {
 ///
 /// Each output has its own worker thread, so a stuck output delays no other. For your own destinations and formats, see
 /// [`Sink`] and [`Schema`].
+///
+/// # Examples
+/// ```
+/// use spanline::schema::Ecs;
+/// use spanline::{Output, Overflow, RollingFile};
+///
+/// let file = RollingFile::new("logs/orders.log").daily().keep_files(7);
+/// let output = Output::new(file)
+///     .name("file")                                   // in complaints, metrics and `Handle::set_output_filter`
+///     .schema(Ecs::new())
+///     .output_filter("warn")
+///     .overflow(Overflow::block());
+/// # let _ = output;
+/// ```
 #[must_use = "an output does nothing until it is given to `Builder::output` or becomes an appender"]
 pub struct Output {
     pub(super) name: Option<String>,

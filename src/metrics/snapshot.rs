@@ -95,6 +95,20 @@ pub struct ServiceMetrics {
 }
 
 /// A snapshot of all counters, from [`Handle::metrics`](crate::Handle::metrics).
+///
+/// # Examples
+/// ```
+/// # use spanline::sink::Memory;
+/// # use spanline::Output;
+/// # let output = Output::new(Memory::new()).name("file");
+/// # let (_layer, guard) = spanline::builder().output(output).build::<tracing_subscriber::Registry>()?;
+/// let metrics = guard.handle().metrics();
+/// println!("{} lines dropped by all outputs", metrics.dropped());
+/// for (reason, lines) in metrics.outputs[0].dropped.reasons() {
+///     println!("{} dropped: {reason}", lines.total());
+/// }
+/// # Ok::<(), spanline::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Metrics {

@@ -19,6 +19,15 @@ use crate::rotation::{Compression, PathPattern, Segment as Position, SegmentName
 const ATTEMPTS: u32 = 16;
 
 /// A log on disk: one active file and its closed segments.
+///
+/// # Examples
+/// ```no_run
+/// let mut lines = spanline::read::Log::open("logs/orders.log")?.lines()?;
+/// while let Some(line) = lines.next_line()? {
+///     println!("{}", String::from_utf8_lossy(line));
+/// }
+/// # Ok::<(), spanline::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Log {
     path: PathBuf,

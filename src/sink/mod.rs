@@ -4,7 +4,18 @@
 //! them. It is called from one thread at a time. It may block, fail and be slow: no other output and no logging thread
 //! waits for it.
 //!
-//! The smallest sink is a closure:
+//! | sink | writes to | feature |
+//! |---|---|---|
+//! | [`Stdout`], [`Stderr`] | the standard streams | |
+//! | [`RollingFile`], [`Route`] | a file that rotates; one for each value of a field | |
+//! | [`Writer`], [`Memory`] | any `io::Write`; memory, for tests | |
+//! | [`Tcp`], [`Udp`], [`Unix`] | a server, as JSON lines, frames or datagrams | `net` |
+//! | [`Syslog`], [`Journald`] | a syslog server or `/dev/log`; systemd's journal | `syslog`, `journald` |
+//! | [`Http`], [`Otlp`] | a server over HTTP; a collector of OpenTelemetry | `http`, `otlp` |
+//! | [`Sqlite`], [`Postgres`] | a table of a database | `sqlite`, `postgres` |
+//! | [`Spool`], [`Fallback`] | disk, or a second sink, while the sink that they wrap does not take lines | `spool` |
+//!
+//! [*Outputs*](crate::docs::outputs) and [*Sinks*](crate::docs::sinks) say when a line counts as written. The smallest sink is a closure:
 //!
 //! ```
 //! use spanline::Output;
@@ -105,6 +116,25 @@ pub(crate) use profile::{Batching, Wanted, resolved};
 use crate::error::Error;
 
 /// Delivers rendered lines. Only its output's worker calls it: it may block and needs no locks.
+///
+/// # Examples
+/// ```
+/// use spanline::sink::{Lines, Next, Sink};
+/// use spanline::{Error, Output};
+///
+/// struct Count(usize);
+///
+/// impl Sink for Count {
+///     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+///         while let Some(line) = lines.first() {
+///             self.0 += 1;                        // deliver `line.bytes`, then say that they are written
+///             lines.advance(line.bytes.len());
+///         }
+///         Ok(Next::Done)
+///     }
+/// }
+/// # let _ = Output::new(Count(0));
+/// ```
 pub trait Sink: Send + 'static {
     /// Delivers offered lines in order, and says what became of those in flight. Called when lines are offered, at the time
     /// that the last call asked for, and after [`Lines::waker`] was woken.

@@ -16,12 +16,12 @@ impl RollingFile {
         self.period(Period::Hourly)
     }
 
-    /// Rotates with the first line after midnight.
+    /// Rotates with the first line after midnight: of UTC, unless [`local_time`](Self::local_time) is set.
     pub fn daily(self) -> Self {
         self.period(Period::Daily)
     }
 
-    /// Rotates with the first line of a new week, which begins on Sunday.
+    /// Rotates with the first line of a new week, which begins on Sunday, in UTC unless [`local_time`](Self::local_time) is set.
     pub fn weekly(self) -> Self {
         self.period(Period::Weekly)
     }
@@ -46,7 +46,7 @@ impl RollingFile {
         self.period(Period::Hours(hours))
     }
 
-    /// Rotates with the first line after this time of day.
+    /// Rotates with the first line after this time of day: of UTC, unless [`local_time`](Self::local_time) is set.
     pub fn daily_at(self, hour: u32, minute: u32) -> Self {
         self.period(Period::DailyAt { hour, minute })
     }

@@ -124,7 +124,8 @@ impl RollingFile {
         self
     }
 
-    /// Rotates with the first line of a new period; the last call counts.
+    /// Rotates with the first line of a new period, in UTC unless [`local_time`](Self::local_time) is set; the last call
+    /// counts.
     ///
     /// Takes a [`Period`], an `Option` of it, or what `Period::from_rotation` makes of `tracing-appender`'s setting.
     pub fn period(mut self, period: impl Into<Option<Period>>) -> Self {
@@ -183,7 +184,7 @@ impl RollingFile {
         self
     }
 
-    /// Compresses closed segments with gzip, on a separate thread.
+    /// Compresses closed segments with gzip, on a separate thread: `orders.2026-11-20-000042.log.gz`.
     #[cfg(feature = "gzip")]
     pub fn gzip(mut self) -> Self {
         self.storage.compression = Compression::Gzip;
