@@ -9,7 +9,7 @@ use super::columns::NO_TIME;
 use super::condition::Condition;
 use super::lines::StoredLines;
 use super::rows::RowReader;
-use super::segments::{self, Known, State, is_complete};
+use super::segments::{self, Known, Sum, Which, is_complete};
 use super::sql::{ids, signed, times};
 use super::table::Tables;
 use crate::scan::Totals;
@@ -56,17 +56,11 @@ impl Engine {
     /// The node is not reached, or has no such tables.
     pub(crate) fn connect(address: &Address, password: Option<String>) -> Result<Self, String> {
         let (client, tables) = (Client::new(address.clone(), password), Tables::new(address));
-        let segments = segments::known(&client, &tables).map_err(|failure| match failure.code {
+        let segments = segments::known(&client, &tables, Which::Complete).map_err(|failure| match failure.code {
             Some(code) if MISSING.contains(&code) => format!("{failure}; load logs first: spanline load --to …"),
             _ => failure.to_string(),
         })?;
-        let mut engine = Self { client, tables, segments };
-        engine.keep_complete();
-        Ok(engine)
-    }
-
-    fn keep_complete(&mut self) {
-        self.segments.retain(|known| known.state == State::Complete);
+        Ok(Self { client, tables, segments })
     }
 
     /// Returns whether there are lines of several logs.
@@ -109,12 +103,12 @@ impl Engine {
     pub(crate) fn consistent<T>(&mut self, mut ask: impl FnMut(&Self) -> Result<T, String>) -> Result<T, String> {
         for _ in 0..ATTEMPTS {
             let answer = ask(self)?;
-            let before: Vec<u64> = self.segments.iter().map(|known| known.id).collect();
-            self.segments = segments::known(&self.client, &self.tables).map_err(|failure| failure.to_string())?;
-            self.keep_complete();
-            if self.segments.iter().map(|known| known.id).eq(before) {
+            let sum = Sum::ask(&self.client, &self.tables).map_err(|failure| failure.to_string())?;
+            if sum == Sum::of(&self.segments) {
                 return Ok(answer);
             }
+            let segments = segments::known(&self.client, &self.tables, Which::Complete);
+            self.segments = segments.map_err(|failure| failure.to_string())?;
         }
         Err("lines were loaded while they were counted; try again after spanline load".to_owned())
     }

@@ -1,7 +1,7 @@
 //! Lines in ClickHouse: how they get there, and how the same questions are asked there.
 //!
 //! ```text
-//! segments ─► identity (loaded already?) ─► upload ─► rows ─► INSERT          spanline load
+//! segments ─► plan (loaded already?) ─► upload ─► rows ─► INSERT              spanline load
 //!
 //! Filter ─► conditions ─► SQL ─► lines ─► Parser ─► Filter ─► Printer         find, trace
 //!                          └───► counts ─► Timeline, Answer                   hist, stats
@@ -27,7 +27,11 @@ mod explain;
 mod identity;
 mod lines;
 mod load;
+mod machine;
+mod parallel;
 mod password;
+mod plan;
+mod removal;
 mod rows;
 mod segments;
 mod sql;

@@ -111,6 +111,10 @@ impl<R: Read> RowReader<R> {
         self.array().map(u8::from_le_bytes)
     }
 
+    pub(super) fn u32(&mut self) -> io::Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
     pub(super) fn u64(&mut self) -> io::Result<u64> {
         self.array().map(u64::from_le_bytes)
     }

@@ -14,7 +14,7 @@ use super::table::Tables;
 use crate::scan::Totals;
 
 /// The columns, in the order of the bytes of a row.
-pub(super) const SEGMENT_COLUMNS: [(&str, &str); 16] = [
+pub(super) const SEGMENT_COLUMNS: [(&str, &str); 17] = [
     ("segment", "UInt64"),
     ("state", "Enum8('begun' = 1, 'complete' = 2, 'dropped' = 3, 'gone' = 4)"),
     ("log", "String"),
@@ -30,6 +30,7 @@ pub(super) const SEGMENT_COLUMNS: [(&str, &str); 16] = [
     ("first_place", "Int64"),
     ("last_place", "Int64"),
     ("last_time", "Int64"),
+    ("stamp", "String"),
     ("loaded", "DateTime"),
 ];
 
@@ -70,7 +71,7 @@ pub(super) struct Source {
 #[derive(Clone, Debug)]
 pub(super) struct Loaded {
     /// A hash of all its bytes, decompressed.
-    pub(super) hash: String,
+    pub(super) hash: u128,
     pub(super) totals: Totals,
     /// The places of the first and the last line: see the column `place`.
     pub(super) places: (i64, i64),
@@ -79,7 +80,7 @@ pub(super) struct Loaded {
 
 impl Default for Loaded {
     fn default() -> Self {
-        Self { hash: String::new(), totals: Totals::default(), places: (NO_TIME, NO_TIME), last_time: NO_TIME }
+        Self { hash: 0, totals: Totals::default(), places: (NO_TIME, NO_TIME), last_time: NO_TIME }
     }
 }
 
@@ -90,12 +91,16 @@ pub(super) struct Known {
     pub(super) state: State,
     pub(super) source: Source,
     pub(super) loaded: Loaded,
+    /// Says whether its file has changed since it was hashed: see [`identity`](super::identity). Empty if nothing says so.
+    pub(super) stamp: String,
+    /// When its state was reached, in seconds since 1970.
+    pub(super) second: u32,
 }
 
 impl Known {
     /// Adds it as a row, with the second in which its state was reached.
     pub(super) fn put(&self, row: &mut Row, second: u32) {
-        let Self { id, state, source, loaded } = self;
+        let Self { id, state, source, loaded, stamp, .. } = self;
         row.u64(*id);
         row.u8(*state as u8);
         row.bytes(source.log.as_bytes());
@@ -103,7 +108,7 @@ impl Known {
         row.bytes(source.path.as_bytes());
         row.u8(u8::from(source.is_active));
         row.u64(loaded.totals.bytes);
-        row.bytes(loaded.hash.as_bytes());
+        row.bytes(format!("{:032x}", loaded.hash).as_bytes());
         row.u64(loaded.totals.lines);
         row.u64(loaded.totals.text);
         row.u64(loaded.totals.broken);
@@ -111,6 +116,7 @@ impl Known {
         row.i64(loaded.places.0);
         row.i64(loaded.places.1);
         row.i64(loaded.last_time);
+        row.bytes(stamp.as_bytes());
         row.u32(second);
     }
 
@@ -119,37 +125,77 @@ impl Known {
         let source =
             Source { log: rows.text()?, sequence: rows.u64()?, path: rows.text()?, is_active: rows.u8()? != 0 };
         let bytes = rows.u64()?;
-        let hash = rows.text()?;
+        // What is begun has none yet.
+        let hash = u128::from_str_radix(&rows.text()?, 16).unwrap_or_default();
         let totals = Totals { bytes, lines: rows.u64()?, text: rows.u64()?, broken: rows.u64()?, cut: rows.u64()? };
         let loaded = Loaded { hash, totals, places: (rows.i64()?, rows.i64()?), last_time: rows.i64()? };
-        Ok(Self { id, state: State::of(first), source, loaded })
+        Ok(Self { id, state: State::of(first), source, loaded, stamp: rows.text()?, second: rows.u32()? })
     }
 }
 
-/// Returns the query for all segments, each once.
-pub(super) fn query(tables: &Tables) -> String {
+/// Which segments are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    Complete,
+}
+
+/// Returns the query for segments, each once.
+pub(super) fn query(tables: &Tables, which: Which) -> String {
+    let having = if which == Which::Complete { IS_COMPLETE } else { "" };
     format!(
         "SELECT toUInt8(max(CAST(state, 'Int8'))), segment, max(log), max(sequence), max(path), max(is_active), max(bytes), \
-         max(hash), max(lines), max(text), max(broken), max(cut), max(first_place), max(last_place), max(last_time)\n\
-         FROM {} GROUP BY segment ORDER BY max(log), max(sequence), segment FORMAT RowBinary",
+         max(hash), max(lines), max(text), max(broken), max(cut), max(first_place), max(last_place), max(last_time), max(stamp), \
+         toUInt32(max(loaded))\n\
+         FROM {} GROUP BY segment{having} ORDER BY max(log), max(sequence), segment FORMAT RowBinary",
         tables.segments()
     )
 }
 
 /// Returns the condition that a row is of a complete segment. Each node answers it for its own rows.
 pub(super) fn is_complete(tables: &Tables) -> String {
-    format!(
-        "segment IN (SELECT segment FROM {} GROUP BY segment HAVING max(CAST(state, 'Int8')) = 2)",
-        tables.segments()
-    )
+    format!("segment IN (SELECT segment FROM {} GROUP BY segment{IS_COMPLETE})", tables.segments())
+}
+
+/// Behind `GROUP BY segment`: which of them count.
+const IS_COMPLETE: &str = " HAVING max(CAST(state, 'Int8')) = 2";
+
+/// Tells complete segments from others: how many there are, and the sum of their ids, which are random numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    count: u64,
+    ids: u64,
+}
+
+impl Sum {
+    /// Returns that of segments.
+    pub(super) fn of(segments: &[Known]) -> Self {
+        let ids = segments.iter().fold(0_u64, |sum, known| sum.wrapping_add(known.id));
+        Self { count: segments.len() as u64, ids }
+    }
+
+    /// Returns that of the complete segments that a node knows. It costs much less than to list them.
+    ///
+    /// # Errors
+    /// The node fails.
+    pub(super) fn ask(client: &Client, tables: &Tables) -> Result<Self, Failure> {
+        let bytes = client.run(&format!(
+            "SELECT toUInt64(count()), toUInt64(sum(segment)) FROM (SELECT segment FROM {} GROUP BY segment{IS_COMPLETE}) \
+             FORMAT RowBinary",
+            tables.segments()
+        ))?;
+        let mut rows = RowReader::new(bytes.as_slice());
+        let failed = |error: io::Error| client.failure(&error.to_string(), None);
+        Ok(Self { count: rows.u64().map_err(failed)?, ids: rows.u64().map_err(failed)? })
+    }
 }
 
 /// Returns the segments that a node knows, in the order of logs and of segments in them.
 ///
 /// # Errors
 /// The node fails.
-pub(super) fn known(client: &Client, tables: &Tables) -> Result<Vec<Known>, Failure> {
-    let bytes = client.run(&query(tables))?;
+pub(super) fn known(client: &Client, tables: &Tables, which: Which) -> Result<Vec<Known>, Failure> {
+    let bytes = client.run(&query(tables, which))?;
     let mut rows = RowReader::new(bytes.as_slice());
     let mut all = Vec::new();
     let failed = |error: io::Error| client.failure(&error.to_string(), None);
@@ -168,7 +214,7 @@ pub(super) fn known_by(clients: &[Client], tables: &Tables) -> Result<(Vec<Known
     let mut all = BTreeMap::<u64, Known>::new();
     let mut states = Vec::new();
     for client in clients {
-        let known = known(client, tables)?;
+        let known = known(client, tables, Which::All)?;
         states.push(known.iter().map(|one| (one.id, one.state)).collect::<BTreeMap<_, _>>());
         for one in known {
             match all.get_mut(&one.id) {

@@ -88,12 +88,13 @@ impl Tables {
         ))
     }
 
-    /// Returns the query for the number of deletions that are not done.
-    pub(super) fn mutations(&self) -> String {
+    /// Returns the query for the number of deletions with a mark that are not done.
+    pub(super) fn mutations(&self, mark: &str) -> String {
         format!(
-            "SELECT toUInt64(count()) FROM system.mutations WHERE database = {} AND table = {} AND is_done = 0 FORMAT RowBinary",
+            "SELECT toUInt64(count()) FROM system.mutations WHERE database = {} AND position(command, {}) > 0 AND is_done = 0 \
+             FORMAT RowBinary",
             text(&self.database),
-            text(self.local_name())
+            text(mark)
         )
     }
 }

@@ -10,7 +10,7 @@ use spanline::read::Segment;
 
 use super::client::{Client, Failure};
 use super::columns::{Origin, Times, put_row};
-use super::identity::Hashing;
+use super::identity::{Content, Hashing};
 use super::rows::Row;
 use super::segments::Loaded;
 use crate::report::with_sources;
@@ -48,17 +48,26 @@ pub(super) fn open(segment: &Segment) -> Result<impl Read + use<>, String> {
     Ok(reader.take(bytes.unwrap_or(u64::MAX)))
 }
 
-/// Inserts all lines of a segment. `sent`: is told how many bytes were read since the last call.
+/// Why a segment is not loaded.
+pub(super) enum Mistake {
+    Node(Failure),
+    /// It is not what it was, or cannot be read.
+    File(String),
+}
+
+/// Inserts all lines that a segment had when it was read. `sent`: is told how many bytes were read since the last call.
 ///
 /// # Errors
-/// It cannot be read, or the node refuses rows. Some of the rows may be stored.
+/// It cannot be read, it is not what it was, or the node refuses rows. Some of the rows may be stored.
 pub(super) fn upload(
     segment: &Segment,
+    content: &Content,
     origin: Origin<'_>,
     target: Target<'_>,
     mut sent: impl FnMut(u64),
-) -> Result<Loaded, String> {
-    let mut reader = Hashing::new(open(segment)?);
+) -> Result<Loaded, Mistake> {
+    // What it has got since then is for the next load.
+    let mut reader = Hashing::new(open(segment).map_err(Mistake::File)?.take(content.bytes));
     let (row, days) = (Row::default(), BTreeSet::new());
     let mut batch = Batch { target, segment: origin.segment, number: 0, row, days };
     let (mut times, mut places, mut failure, mut told) = (Times::default(), None, None, 0);
@@ -73,19 +82,19 @@ pub(super) fn upload(
         }
         if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let failed = |error: io::Error| format!("read {}: {error}", crate::escape::escaped(segment.path()));
-    let totals = totals.map_err(failed)?;
-    match failure {
-        Some(failure) => Err(failure.to_string()),
-        None => {
-            batch.send().map_err(|failure| failure.to_string())?;
-            sent(totals.bytes - told);
-            let mut loaded = Loaded { hash: reader.hash(), totals, last_time: times.last, ..Loaded::default() };
-            loaded.totals.bytes = reader.hashed_bytes();
-            loaded.places = places.unwrap_or(loaded.places);
-            Ok(loaded)
-        }
+    if let Some(failure) = failure {
+        return Err(Mistake::Node(failure));
     }
+    let totals = totals.map_err(|error: io::Error| Mistake::File(error.to_string()))?;
+    if (reader.hashed_bytes(), reader.hash()) != (content.bytes, content.hash) {
+        return Err(Mistake::File("the file was changed meanwhile, not only appended to".to_owned()));
+    }
+    batch.send().map_err(Mistake::Node)?;
+    sent(totals.bytes - told);
+    let mut loaded = Loaded { hash: content.hash, totals, last_time: times.last, ..Loaded::default() };
+    loaded.totals.bytes = content.bytes;
+    loaded.places = places.unwrap_or(loaded.places);
+    Ok(loaded)
 }
 
 /// Rows that are not sent yet.

@@ -39,6 +39,11 @@ pub(crate) struct Args {
     /// A file with the user's password; without it, that of `CLICKHOUSE_PASSWORD`
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// The name of the machine whose logs these are; by default, its host name and a hash of `/etc/machine-id`
+    ///
+    /// Where a container gets another host name each time, a fixed one keeps its logs from being loaded twice
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
     /// Print the SQL that creates the tables, without asking
     #[arg(long)]
     explain: bool,
@@ -58,8 +63,8 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
         report.usage::<()>(Err(why.to_owned()));
         return Ok(());
     }
-    let loader =
-        password(args.password_file.as_deref()).and_then(|password| Loader::new(&addresses, password.as_ref()));
+    let loader = password(args.password_file.as_deref())
+        .and_then(|password| Loader::new(&addresses, password.as_ref(), args.host.clone()));
     match loader {
         Ok(loader) => write(output, loader.load(&logs, report), begun),
         Err(why) => {
@@ -70,7 +75,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
 }
 
 fn write(output: &mut impl Write, outcome: Outcome, begun: Instant) -> io::Result<()> {
-    let Outcome { loaded, grown, skipped, removed, totals } = outcome;
+    let Outcome { loaded, grown, skipped, read_again, removed, totals } = outcome;
     let seconds = begun.elapsed().as_secs_f64().max(1e-9);
     writeln!(
         output,
@@ -79,9 +84,12 @@ fn write(output: &mut impl Write, outcome: Outcome, begun: Instant) -> io::Resul
         segments(loaded + grown),
         totals.bytes as f64 / seconds / 1e9
     )?;
+    let again =
+        if read_again > 0 { format!(", {} read again to see that", grouped(read_again)) } else { String::new() };
+    let had_been_loaded = format!("had been loaded before{again}");
     for (count, what) in [
         (grown, "had grown, and took the place of what was loaded"),
-        (skipped, "had been loaded before"),
+        (skipped, had_been_loaded.as_str()),
         (removed, "had been loaded in part, and was removed first"),
     ] {
         if count > 0 {

@@ -7,14 +7,14 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::Dir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `fact` holds.
 #[track_caller]
@@ -253,6 +253,86 @@ fn pass(mut client: TcpStream, to: u16, left: &AtomicUsize) {
         }
     }
     let _ = server.shutdown(std::net::Shutdown::Both);
+}
+
+/// A proxy in front of a server that holds back all that follows a text, until it lets go.
+pub(crate) struct Hold {
+    port: u16,
+    held: Arc<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    text: &'static str,
+    is_met: AtomicBool,
+    is_over: AtomicBool,
+    answered: AtomicUsize,
+}
+
+impl Hold {
+    pub(crate) fn new(server: &Server, text: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, to) = (listener.local_addr().unwrap().port(), server.port);
+        let held = Arc::new(Held { text, ..Held::default() });
+        let shared = Arc::clone(&held);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let held = Arc::clone(&shared);
+                std::thread::spawn(move || held.pass(client, to));
+            }
+        });
+        Self { port, held }
+    }
+
+    /// Returns its URL as the tool takes it.
+    pub(crate) fn url(&self, behind: &str) -> String {
+        format!("clickhouse://127.0.0.1:{}/{behind}", self.port)
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.held.is_met.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.held.is_over.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns how many bytes the server has answered.
+    pub(crate) fn answered(&self) -> usize {
+        self.held.answered.load(Ordering::SeqCst)
+    }
+}
+
+impl Held {
+    fn pass(self: Arc<Self>, mut client: TcpStream, to: u16) {
+        let mut server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+        let (mut back, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+        let shared = Arc::clone(&self);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 64 << 10];
+            while let Ok(read @ 1..) = back.read(&mut bytes) {
+                shared.answered.fetch_add(read, Ordering::SeqCst);
+                if to_client.write_all(&bytes[..read]).is_err() {
+                    break;
+                }
+            }
+            let _ = to_client.shutdown(std::net::Shutdown::Both);
+        });
+        let mut bytes = [0; 16 << 10];
+        while let Ok(read @ 1..) = client.read(&mut bytes) {
+            let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+            while is(&self.is_met) && !is(&self.is_over) {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            if server.write_all(&bytes[..read]).is_err() {
+                break;
+            }
+            if bytes[..read].windows(self.text.len()).any(|window| window == self.text.as_bytes()) {
+                self.is_met.store(true, Ordering::SeqCst);
+            }
+        }
+        let _ = server.shutdown(std::net::Shutdown::Both);
+    }
 }
 
 /// Runs the tool. Its output may be any bytes.

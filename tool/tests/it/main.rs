@@ -6,6 +6,8 @@ mod cat;
 #[cfg(all(target_os = "linux", feature = "clickhouse"))]
 mod clickhouse;
 #[cfg(all(target_os = "linux", feature = "clickhouse"))]
+mod clickhouse_changes;
+#[cfg(all(target_os = "linux", feature = "clickhouse"))]
 mod clickhouse_load;
 #[cfg(all(target_os = "linux", feature = "clickhouse"))]
 mod clickhouse_support;
