@@ -1,16 +1,22 @@
 //! The tool's view of lines: what a parser that has read other lines sees in a line is what one sees that reads it first, and it
-//! takes for JSON what serde_json does.
+//! takes for JSON what serde_json does. Requests of OTLP are read record by record.
 
 use serde::de::IgnoredAny;
 
-use crate::entry::{Entry, Form, Parser, Part, put_string};
+use crate::entry::{Entry, Form, Parser, Part, Request, put_string};
 use crate::query::Filter;
+
+/// When the lines were written, in nanoseconds since 1970.
+const WRITTEN: i64 = 1_795_169_738_000_000_000;
 
 /// Reads each line of the input twice.
 pub fn lines(data: &[u8]) {
-    let mut learned = Parser::default();
+    let (mut learned, mut request) = (Parser::default(), Request::default());
+    // The year of a line without one must not depend on the clock.
+    learned.written(Some(WRITTEN));
     for line in data.split(|byte| *byte == b'\n') {
         let mut first = Parser::settled_on(learned.settled());
+        first.written(Some(WRITTEN));
         first.read(line);
         learned.read(line);
         let entries = (learned.entry(line), first.entry(line));
@@ -19,6 +25,12 @@ pub fn lines(data: &[u8]) {
         assert!(Filter::default().matches(&entries.0));
         learned.read_cut(line);
         let _ = seen(&learned.entry(line));
+        if request.open(line) {
+            while let Some((record, _)) = request.next(line) {
+                learned.read(record);
+                let _ = seen(&learned.entry(record));
+            }
+        }
     }
 }
 

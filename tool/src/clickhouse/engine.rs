@@ -209,11 +209,11 @@ fn statement_of(tables: &Tables, portion: Portion<'_>, carried: &[(u64, i64)]) -
     };
     let first = limit.map(|limit| format!("\nORDER BY {order} LIMIT {limit}")).unwrap_or_default();
     format!(
-        "SELECT is_end, settled_as, is_cut, time, segment, line FROM\n\
-         (SELECT toUInt8(0) AS is_end, CAST(settled, 'Int8') AS settled_as, is_cut, time, segment, line, {place} AS merged, \
+        "SELECT is_end, settled_as, is_cut, present, time, segment, line FROM\n\
+         (SELECT toUInt8(0) AS is_end, CAST(settled, 'Int8') AS settled_as, is_cut, present, time, segment, line, {place} AS merged, \
          log, sequence, at\n\
          FROM {}\nWHERE {}{first}\n\
-         UNION ALL\nSELECT toUInt8(1), toInt8(0), toUInt8(0), toInt64(0), toUInt64(0), '', toInt64(0), '', toUInt64(0), toUInt64(0))\n\
+         UNION ALL\nSELECT toUInt8(1), toInt8(0), toUInt8(0), toUInt8(0), toInt64(0), toUInt64(0), '', toInt64(0), '', toUInt64(0), toUInt64(0))\n\
          ORDER BY is_end, {order} FORMAT RowBinary",
         tables.lines(),
         filter(tables, condition)

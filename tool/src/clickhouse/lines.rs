@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{BufReader, Read};
 
 use super::client::Client;
-use super::columns::{NO_TIME, form_of};
+use super::columns::{HAS_TIME, NO_TIME, form_of};
 use super::rows::RowReader;
 use crate::inputs::Stored;
 use crate::scan::FoundLine;
@@ -34,12 +34,14 @@ impl StoredLines {
 
     fn read_row(&mut self, line: &mut Vec<u8>) -> std::io::Result<FoundLine> {
         let rows = &mut self.rows;
-        let (settled, is_cut, time, segment) = (rows.u8()?, rows.u8()?, rows.i64()?, rows.u64()?);
+        let (settled, is_cut, present) = (rows.u8()?, rows.u8()?, rows.u8()?);
+        let (own, segment) = (rows.i64()?, rows.u64()?);
         rows.bytes(line)?;
-        let time = if time == NO_TIME { self.times.get(&segment).copied().unwrap_or(NO_TIME) } else { time };
+        let time = if own == NO_TIME { self.times.get(&segment).copied().unwrap_or(NO_TIME) } else { own };
         Ok(FoundLine {
             is_cut: is_cut != 0,
             settled: form_of(settled),
+            own_time: (present & HAS_TIME != 0).then_some(own),
             time: Some(time).filter(|time| *time != NO_TIME),
         })
     }
@@ -105,6 +107,7 @@ mod tests {
         row.u8(tag);
         row.u8(1);
         row.u8(0);
+        row.u8(1);
         row.i64(time);
         row.u64(segment);
         row.bytes(line);

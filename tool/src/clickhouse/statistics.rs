@@ -47,6 +47,7 @@ pub(crate) fn each(
     let (mut line, mut parser) = (Vec::new(), Parser::default());
     while let Some(stored) = lines.read(&mut line)? {
         parser.settle(stored.settled);
+        parser.stored(stored.own_time);
         parser.read_line(&line, stored.is_cut);
         let entry = parser.entry(&line);
         take(&entry, entry.time());

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use spanline::read::Segment;
+use spanline::record::Timestamp;
 
 use super::client::{Client, Failure};
 use super::columns::{Origin, Times, put_row};
@@ -71,7 +72,8 @@ pub(super) fn upload(
     let (row, days) = (Row::default(), BTreeSet::new());
     let mut batch = Batch { target, segment: origin.segment, number: 0, row, days };
     let (mut times, mut places, mut failure, mut told) = (Times::default(), None, None, 0);
-    let totals = each_line(&mut reader, |entry, at, settled| {
+    let written = segment.written_at().map(Timestamp::as_nanos);
+    let totals = each_line(&mut reader, written, |entry, at, settled| {
         batch.days.insert(put_row(&mut batch.row, entry, (at, settled), &mut times, origin));
         let first = places.map_or(times.latest, |(first, _)| first);
         places = Some((first, times.latest));

@@ -7,6 +7,7 @@ use regex::bytes::Regex;
 use spanline::record::Timestamp;
 
 use crate::loggers::LineLevel;
+use crate::loggers::zone::Zone;
 use crate::nearest::unknown;
 use crate::query::{self, Expression, Filter};
 use crate::sealed::KeyArgs;
@@ -65,10 +66,31 @@ pub(super) struct Conditions {
     /// Only lines that match this regular expression as they are written; if repeated, all of them
     #[arg(long, value_name = "REGEX", value_parser = query::grep)]
     grep: Vec<Regex>,
+    #[command(flatten)]
+    zone: ZoneArgs,
+}
+
+/// How times are read.
+#[derive(clap::Args)]
+pub(super) struct ZoneArgs {
+    /// The zone of times in lines that name none, such as Europe/Berlin, UTC or +02:00; by default, that of this machine
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<Zone>,
+}
+
+impl ZoneArgs {
+    /// Makes it the zone of all lines that this process reads.
+    pub(super) fn apply(&self) {
+        if let Some(zone) = self.zone {
+            zone.of_lines();
+        }
+    }
 }
 
 impl Conditions {
+    /// Returns the filter. Lines are read in the zone of the command line from now on.
     pub(super) fn filter(self) -> Filter {
+        self.zone.apply();
         Filter {
             level: self.level,
             services: self.service,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::conditions::ZoneArgs;
 use crate::clickhouse::{Address, Loader, Outcome, password, statements};
 use crate::inputs::logs;
 use crate::report::Report;
@@ -44,6 +45,8 @@ pub(crate) struct Args {
     /// Where a container gets another host name each time, a fixed one keeps its logs from being loaded twice
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
+    #[command(flatten)]
+    zone: ZoneArgs,
     /// Print the SQL that creates the tables, without asking
     #[arg(long)]
     explain: bool,
@@ -51,6 +54,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let begun = Instant::now();
+    args.zone.apply();
     let addresses = args.to.iter().map(|to| Address::parse(to).map_err(|why| format!("--to: {why}")));
     let Some(addresses) = report.usage(addresses.collect::<Result<Vec<_>, _>>()) else { return Ok(()) };
     if args.explain {

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use super::conditions::ZoneArgs;
 #[cfg(feature = "clickhouse")]
 use super::engine::{Chosen, EngineArgs};
 #[cfg(feature = "clickhouse")]
@@ -53,6 +54,8 @@ pub(crate) struct Args {
     view: ViewArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    zone: ZoneArgs,
     #[command(flatten)]
     keys: KeyArgs,
     #[cfg(feature = "clickhouse")]
@@ -107,10 +110,12 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         line,
         view,
         output: shape,
+        zone,
         keys,
         #[cfg(feature = "clickhouse")]
         engine,
     } = args;
+    zone.apply();
     let is_page = shape.html.is_some();
     if shape.html.as_ref().is_some_and(|path| is_refused(path, shape.force, report)) {
         return Ok(());

@@ -1,13 +1,15 @@
 //! Recognises the form of each line.
 
+use super::clock::Clock;
 use super::layouts::{Layout, Layouts, Placed};
 use super::member::{Key, Member};
 use super::members::Members;
+use super::request::Request;
 use super::text_forms::{self, TEXT};
 use super::value::Shape;
 use super::view::Entry;
 use super::walk::{Kind, Walk};
-use super::{logfmt, otel, pipe, syslog};
+use super::{logfmt, old_syslog, otel, pipe, syslog};
 use crate::loggers::{Dialect, UNKNOWN};
 
 /// How a line is written.
@@ -17,7 +19,7 @@ pub(crate) enum Form {
     Json,
     /// `key=value` pairs.
     Logfmt,
-    /// A message of RFC 5424.
+    /// A message of RFC 5424 or RFC 3164.
     Syslog,
     /// `epoch-seconds | level | message | service | trace`.
     Pipe,
@@ -54,6 +56,7 @@ pub(crate) struct Parser {
     layout: Option<Layout>,
     /// Whether the line goes on behind its last byte.
     is_cut: bool,
+    clock: Clock,
 }
 
 impl Default for Parser {
@@ -68,6 +71,7 @@ impl Default for Parser {
             layouts: Layouts::default(),
             layout: None,
             is_cut: false,
+            clock: Clock::default(),
         }
     }
 }
@@ -90,6 +94,16 @@ impl Parser {
     pub(crate) fn settle(&mut self, form: Form) {
         self.settled = form;
         self.left = 0;
+    }
+
+    /// Says which time the next line has, if it has one: it was read before, where the zone or the year may have been another one.
+    pub(crate) fn stored(&mut self, time: Option<i64>) {
+        self.clock.stored = time;
+    }
+
+    /// Says when the file was written last: the years of lines without one are told from that. Without it, they are told from now.
+    pub(crate) fn written(&mut self, at: Option<i64>) {
+        self.clock.written = at;
     }
 
     /// Reads a line without its newline. [`entry`](Self::entry) returns what it says.
@@ -127,13 +141,34 @@ impl Parser {
         }
     }
 
+    /// Reads a line, and calls `take` with each of its entries, and where it begins in the line: an export request of OTLP has
+    /// several. Returns whether it is one.
+    pub(crate) fn each(
+        &mut self,
+        line: &[u8],
+        is_cut: bool,
+        request: &mut Request,
+        mut take: impl FnMut(&Entry<'_>, usize),
+    ) -> bool {
+        if !request.open(line) {
+            self.read_line(line, is_cut);
+            take(&self.entry(line), 0);
+            return false;
+        }
+        while let Some((record, at)) = request.next(line) {
+            self.read_line(record, false);
+            take(&self.entry(record), at);
+        }
+        true
+    }
+
     /// Returns what the line says that was read last. `line`: the same bytes.
     pub(crate) fn entry<'e>(&'e self, line: &'e [u8]) -> Entry<'e> {
         let members = match self.layout.and_then(|layout| self.layouts.known(layout)) {
             Some(known) => Members::Placed(&self.placed, &self.layouts, known),
             None => Members::Read(&self.members),
         };
-        Entry { line, form: self.form, dialect: self.dialect, members, is_cut: self.is_cut }
+        Entry { line, form: self.form, dialect: self.dialect, members, is_cut: self.is_cut, clock: self.clock }
     }
 
     fn read_json(&mut self, line: &[u8], start: usize) -> Form {
@@ -178,13 +213,21 @@ impl Parser {
 
     /// Tries the form of the lines before first.
     fn read_text_form(&mut self, line: &[u8]) -> Form {
-        let forms = [self.settled, Form::Pipe, Form::Logfmt];
+        let syslog = if old_syslog::begins(line) { Form::Syslog } else { self.settled };
+        let forms = [syslog, self.settled, Form::Pipe, Form::Logfmt];
         if let Some(form) = forms.into_iter().find(|form| self.read_text(line, *form)) {
             return form;
         }
         // What is behind the first part tells a broken line from plain text in other files.
         let is_broken = pipe::begins(line) || self.settled == Form::Pipe && !line.trim_ascii().is_empty();
         if is_broken { Form::Broken } else { Form::Text }
+    }
+
+    fn read_syslog(&mut self, line: &[u8], is_settled: bool) -> Option<()> {
+        syslog::read(line, &mut self.members).or_else(|| {
+            self.members.clear();
+            old_syslog::read(line, &mut self.members, is_settled)
+        })
     }
 
     fn read_text(&mut self, line: &[u8], form: Form) -> bool {
@@ -195,7 +238,7 @@ impl Parser {
                 let whole = if self.is_cut { logfmt::whole_pairs(line) } else { line };
                 logfmt::read(whole, &mut self.members, is_settled).then_some(&text_forms::LOGFMT)
             }
-            Form::Syslog => syslog::read(line, &mut self.members).map(|()| &text_forms::SYSLOG),
+            Form::Syslog => self.read_syslog(line, is_settled).map(|()| &text_forms::SYSLOG),
             // Its last parts are missing.
             Form::Pipe if self.is_cut => None,
             Form::Pipe => pipe::read(line, &mut self.members).map(|()| &text_forms::PIPE),

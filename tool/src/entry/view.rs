@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use chrono::Local;
-
+use super::clock::Clock;
 use super::members::Members;
 use super::parser::Form;
 use super::roles::{Role, parts};
 use super::value::{Shape, Value, lossy};
-use crate::loggers::{Dialect, LineLevel, time};
+use crate::loggers::{Dialect, LineLevel, time, zone};
 
 /// A part of the view that is a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +114,7 @@ pub(crate) struct Entry<'e> {
     pub(super) dialect: &'static Dialect,
     pub(super) members: Members<'e>,
     pub(super) is_cut: bool,
+    pub(super) clock: Clock,
 }
 
 impl<'e> Entry<'e> {
@@ -165,7 +165,7 @@ impl<'e> Entry<'e> {
 
     /// Returns the time as the line has it.
     pub(crate) fn time_text(&self) -> Option<Cow<'e, str>> {
-        self.first(Role::Time, |value| read_time(value).map(|_| value.shown())).map(|(_, text)| text)
+        self.first(Role::Time, |value| self.time_of(value).map(|_| value.shown())).map(|(_, text)| text)
     }
 
     pub(crate) fn level(&self) -> Option<LineLevel> {
@@ -233,7 +233,16 @@ impl<'e> Entry<'e> {
     }
 
     pub(super) fn read_time(&self) -> Option<(Place, i64)> {
-        self.first(Role::Time, read_time).or_else(|| self.first(Role::Instant, read_instant))
+        let found =
+            self.first(Role::Time, |value| self.time_of(value)).or_else(|| self.first(Role::Instant, read_instant));
+        found.map(|(place, read)| (place, self.clock.stored.unwrap_or(read)))
+    }
+
+    fn time_of(&self, value: Value<'e>) -> Option<i64> {
+        read_time(value).or_else(|| {
+            let text = value.text().filter(|_| self.form == Form::Syslog)?;
+            zone::of_month_time(&text, self.clock.written()).map(|time| time.as_nanos())
+        })
     }
 
     pub(super) fn read_level(&self) -> Option<(Place, LineLevel)> {
@@ -288,8 +297,8 @@ fn read_time(value: Value<'_>) -> Option<i64> {
         return Some(nanos);
     }
     let read = match value.text() {
-        Some(text) => time::of_text(&text, &Local).or_else(|| time::of_number(&text)),
-        None if value.is_object() => time::of_text(&value.member("repr")?.text()?, &Local),
+        Some(text) => zone::of_text(&text).or_else(|| time::of_number(&text)),
+        None if value.is_object() => zone::of_text(&value.member("repr")?.text()?),
         None => time::of_number(str::from_utf8(value.bytes()).ok()?),
     };
     read.map(|time| time.at.as_nanos())

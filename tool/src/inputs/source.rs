@@ -1,10 +1,11 @@
 //! One log, or stdin: its lines in order.
 
-use spanline::read::Lines;
+use spanline::read::{Lines, Segment};
+use spanline::record::Timestamp;
 
 use super::stdin::StdinLines;
 use super::stored::Stored;
-use crate::entry::{Entry, Parser};
+use crate::entry::{Entry, Parser, Request};
 use crate::report::Report;
 use crate::scan::Passed;
 use crate::sealed::Key;
@@ -18,6 +19,9 @@ pub(crate) struct Source {
     /// The line that was read last.
     line: Vec<u8>,
     parser: Parser,
+    /// The records of an export request of OTLP that are not returned yet, and its line.
+    request: Request,
+    request_line: Vec<u8>,
     /// The time of the last line that has one, in nanoseconds since 1970.
     time: i64,
     /// How many lines were longer than [`MAX_LINE_BYTES`].
@@ -45,17 +49,29 @@ impl Source {
     }
 
     fn new(lines: Feed) -> Self {
-        Self { lines, line: Vec::new(), parser: Parser::default(), time: i64::MIN, cut_lines: 0 }
+        Self {
+            lines,
+            line: Vec::new(),
+            parser: Parser::default(),
+            request: Request::default(),
+            request_line: Vec::new(),
+            time: i64::MIN,
+            cut_lines: 0,
+        }
     }
 
     /// Goes to the next line. Reports what cannot be read before it. Returns false at the end.
     pub(super) fn advance(&mut self, report: &mut Report) -> bool {
         loop {
+            if self.advance_in_request() {
+                return true;
+            }
             let read = match &mut self.lines {
                 Feed::Log(lines) => match lines.next_line() {
                     Ok(Some(line)) => {
                         self.line.clear();
                         self.line.extend_from_slice(line);
+                        self.parser.written(lines.segment().and_then(Segment::written_at).map(Timestamp::as_nanos));
                         Ok((true, lines.is_cut()))
                     }
                     Ok(None) => Ok((false, false)),
@@ -68,24 +84,38 @@ impl Source {
                 Feed::Stored(stored) => stored.read(&mut self.line).map(|read| {
                     let Some(line) = read else { return (false, false) };
                     self.parser.settle(line.settled);
+                    self.parser.stored(line.own_time);
                     self.time = line.time.unwrap_or(i64::MIN);
                     (true, line.is_cut)
                 }),
             };
             match read {
-                Ok((true, false)) => {
-                    self.parser.read(&self.line);
-                    return true;
-                }
-                Ok((true, true)) => {
-                    self.cut_lines += 1;
-                    self.parser.read_cut(&self.line);
+                Ok((true, is_cut)) => {
+                    self.cut_lines += u64::from(is_cut);
+                    if self.request.open(&self.line) {
+                        std::mem::swap(&mut self.line, &mut self.request_line);
+                        continue;
+                    }
+                    if is_cut {
+                        self.parser.read_cut(&self.line);
+                    } else {
+                        self.parser.read(&self.line);
+                    }
                     return true;
                 }
                 Ok((false, _)) => return false,
                 Err(why) => report.failure(&why),
             }
         }
+    }
+
+    /// Goes to the next record of a request. Returns false if there is none.
+    fn advance_in_request(&mut self) -> bool {
+        let Some((record, _)) = self.request.next(&self.request_line) else { return false };
+        self.line.clear();
+        self.line.extend_from_slice(record);
+        self.parser.read(&self.line);
+        true
     }
 
     /// Returns how many lines so far were longer than [`MAX_LINE_BYTES`].
@@ -112,6 +142,7 @@ impl Source {
     /// Returns whether the next line can be read at once.
     pub(super) fn is_ready(&self) -> bool {
         match &self.lines {
+            _ if self.request.is_open() => true,
             Feed::Log(_) => true,
             Feed::Stdin(stdin) => stdin.is_ready(),
             Feed::Stored(stored) => stored.is_ready(),

@@ -4,11 +4,15 @@
 
 mod dialect;
 mod level;
+mod month_time;
 mod string;
 pub(crate) mod time;
+#[cfg(feature = "find")]
+pub(crate) mod zone;
 
 pub(crate) use dialect::Dialect;
 #[cfg(feature = "find")]
 pub(crate) use dialect::{Keys, UNKNOWN};
 pub(crate) use level::{LineLevel, Numbers};
+pub(crate) use month_time::MonthTime;
 pub(crate) use string::string;

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Stdin};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use spanline::Error;
 use spanline::read::{Lines, PlainFile, Reader, Segment};
+use spanline::record::Timestamp;
 
 use super::lines::StreamLines;
 use super::opened::PieceLines;
@@ -165,8 +167,26 @@ impl Piece {
         }
     }
 
+    /// Returns when its file was written last; `None` for stdin.
+    fn written(&self) -> Option<i64> {
+        match &self.part {
+            Part::Whole(Input::Segment(segment) | Input::Sealed(segment, _)) => {
+                segment.written_at().map(Timestamp::as_nanos)
+            }
+            Part::Whole(Input::Start(file, _)) | Part::Range { file, .. } => written_at(file),
+            Part::Whole(Input::Stdin(..)) => None,
+        }
+    }
+
     /// Opens it.
     pub(super) fn open(self) -> Result<OpenPiece, Error> {
+        let written = self.written();
+        let mut piece = self.opened()?;
+        piece.parser.written(written);
+        Ok(piece)
+    }
+
+    fn opened(self) -> Result<OpenPiece, Error> {
         let (file, start, end, parser) = match self.part {
             Part::Range { file, start: 0, end, .. } => (file, 0, end, Parser::default()),
             Part::Range { file, start, end, form } => (file, start, end, Parser::settled_on(form)),
@@ -205,6 +225,12 @@ impl Piece {
             name,
         })
     }
+}
+
+/// Returns when a file was written last, in nanoseconds since 1970.
+pub(super) fn written_at(file: &PlainFile) -> Option<i64> {
+    let time = std::fs::metadata(file.path()).and_then(|metadata| metadata.modified()).ok()?;
+    i64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos()).ok()
 }
 
 impl OpenPiece {

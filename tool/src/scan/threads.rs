@@ -6,7 +6,7 @@ use std::thread;
 
 use super::pieces::{Input, Piece, Pieces};
 use super::progress::Progress;
-use crate::entry::{Entry, Form};
+use crate::entry::{Entry, Form, Request};
 use crate::report::{Report, with_sources};
 
 /// Where a line is. Places are in the order of inputs, and of lines in each.
@@ -156,6 +156,7 @@ impl<V: Visit> Worker<V> {
                 return stored;
             }
         };
+        let mut request = Request::default();
         loop {
             match piece.lines.next_line() {
                 Ok(Some(_)) if self.visitor.is_done() => {
@@ -163,10 +164,11 @@ impl<V: Visit> Worker<V> {
                     return stored;
                 }
                 Ok(Some(line)) => {
-                    piece.parser.read_line(line.bytes, line.is_cut);
-                    let entry = piece.parser.entry(line.bytes);
-                    self.totals.count(&entry, line.is_cut);
-                    self.visitor.visit(&entry, Place { input, at: line.at });
+                    self.totals.cut += u64::from(line.is_cut);
+                    piece.parser.each(line.bytes, line.is_cut, &mut request, |entry, at| {
+                        self.totals.count(entry, false);
+                        self.visitor.visit(entry, Place { input, at: line.at + at as u64 });
+                    });
                 }
                 Ok(None) => break,
                 Err(failure) => {

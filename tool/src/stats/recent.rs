@@ -45,6 +45,7 @@ pub(crate) enum Window {
 impl RecentEntry {
     /// Reads the line again.
     pub(crate) fn entry<'e>(&'e self, parser: &'e mut Parser) -> Entry<'e> {
+        parser.stored(Some(self.time));
         parser.read_line(&self.line, self.is_cut);
         parser.entry(&self.line)
     }

@@ -206,7 +206,7 @@ fn explain_shows_the_sql_and_what_the_tool_judges() {
     );
     let stats = explained(&["stats", "--grep", "a"]);
     assert!(stats.contains("uniqExact(trace_id)") && stats.contains("position(line, 'a') > 0"), "{stats}");
-    assert!(explained(&["stats", "--field", "status"]).contains("is_cut, time, segment, line"));
+    assert!(explained(&["stats", "--field", "status"]).contains("is_cut, present, time, segment, line"));
     assert!(explained(&["trace", "r-1"]).contains("hasAny(ids, ['r-1'])"));
     assert!(explained(&["find", "--count"]).contains("SELECT toUInt64(count())"));
 }

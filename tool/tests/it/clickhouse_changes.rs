@@ -180,3 +180,32 @@ fn a_dated_log_and_a_plain_one_share_a_directory() {
     assert!(loaded.contains("segments had been loaded before"), "{loaded}");
     assert_eq!(server.number("SELECT count() FROM logs.lines"), 5);
 }
+
+#[test]
+fn times_without_a_zone_or_a_year_are_those_that_the_load_has_read() {
+    let Some(servers) = nodes(1) else { return };
+    let (url, dir) = (servers[0].url("logs"), Dir::new());
+    dir.put("a.log", "{\"time\":\"2026-11-20 10:15:38\",\"level\":\"ERROR\",\"message\":\"no zone\"}\n");
+    dir.put("syslog.log", "<11>Nov 20 10:15:39 web app: no year\n<14>Nov 20 10:15:40 web app: nor here\n");
+    let file = fs::File::options().append(true).open(dir.path().join("syslog.log")).unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_500_000)).unwrap();
+    printed(&dir, &["load", "--zone", "Asia/Tokyo", "--to", &url]);
+    let engine = ["--engine", "clickhouse", "--url", &url];
+    for args in [
+        &["find", "--fields", "time,level,message"][..],
+        &["find", "--since", "2023-11-20T01:15:40Z", "--until", "2026-11-20T01:15:39Z", "--format", "json"],
+        &["find", "--where", "time < '2024-01-01T00:00:00Z' and has message", "--format", "json"],
+        &["hist", "--json"],
+        &["stats", "--json"],
+    ] {
+        let without_figures = |text: String| {
+            let mut answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            let Some(members) = answer.as_object_mut() else { return text };
+            ["run", "figures", "engine", "files"].iter().for_each(|name| drop(members.remove(*name)));
+            answer.to_string()
+        };
+        let files = without_figures(printed(&dir, &[args, &["--zone", "Asia/Tokyo"]].concat()));
+        assert_eq!(without_figures(printed(&dir, &[args, &engine].concat())), files, "{args:?}");
+        assert!(files.contains("2023-11-20T01:15:40Z") || args[0] != "find", "{files}");
+    }
+}

@@ -34,6 +34,8 @@ mod doctor;
 #[cfg(feature = "find")]
 mod find;
 #[cfg(feature = "find")]
+mod find_collected;
+#[cfg(feature = "find")]
 mod find_hostile;
 #[cfg(feature = "find")]
 mod find_output;

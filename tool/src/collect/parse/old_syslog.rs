@@ -4,15 +4,13 @@
 //! messages of `/dev/log` lack, and the tag: `name[pid]:`. The year is the one that makes the time nearest to `now`, and the
 //! zone that of this machine, as other receivers do it.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, TimeZone};
+use chrono::TimeZone;
 use spanline::record::Timestamp;
 
 use super::field::Field;
 use super::incoming::Incoming;
 use super::syslog::put;
-use crate::loggers::time;
-
-const NANOS: i64 = 1_000_000_000;
+use crate::loggers::{MonthTime, time};
 
 /// Reads what follows the priority. `has_priority`: without one, a text that begins with no time is only a text.
 pub(super) fn read<Z: TimeZone>(text: &str, has_priority: bool, now: Timestamp, zone: &Z) -> Incoming {
@@ -96,39 +94,6 @@ fn time_of<'t, Z: TimeZone>(text: &'t str, now: Timestamp, zone: &Z) -> Option<(
     {
         return Some((time.at, behind));
     }
-    // Cisco marks times of a clock that is not synchronized.
-    let text = text.strip_prefix(['*', '.']).unwrap_or(text);
-    let month = MONTHS.iter().zip(1..).find(|(name, _)| text.get(..3) == Some(**name))?.1;
-    let rest = text.get(3..)?.strip_prefix(' ')?;
-    let (day, rest) = word(rest.strip_prefix(' ').unwrap_or(rest))?;
-    let day: u32 = day.parse().ok().filter(|_| day.len() <= 2 && !day.starts_with('+'))?;
-    // Cisco may add the year.
-    let (year, rest) = match rest.split_at_checked(4) {
-        Some((year, behind)) if behind.starts_with(' ') => (year.parse::<i32>().ok(), behind.strip_prefix(' ')?),
-        _ => (None, rest),
-    };
-    let clock = rest.get(..8)?;
-    let (part, is_exact, rest) = time::fraction(rest.get(8..)?)?;
-    let rest = rest.strip_prefix(':').unwrap_or(rest);
-    let rest = if rest.is_empty() { rest } else { rest.strip_prefix(' ').filter(|_| is_exact)? };
-    let in_year = |year| {
-        let naive: NaiveDateTime = time::time_of_day(NaiveDate::from_ymd_opt(year, month, day)?, clock)?;
-        time::in_zone(naive, zone).checked_mul(NANOS)?.checked_add(part).map(Timestamp::from_nanos)
-    };
-    let at = match year {
-        Some(year) => in_year(year)?,
-        None => nearest(now, in_year)?,
-    };
-    Some((at, rest))
-}
-
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/// Returns the time that is nearest to now among those of the years around it.
-fn nearest(now: Timestamp, in_year: impl Fn(i32) -> Option<Timestamp>) -> Option<Timestamp> {
-    let today: DateTime<_> = now.to_datetime();
-    let year = today.checked_add_days(Days::new(1)).unwrap_or(today).year();
-    // The 29th of February is in one of four years, or of eight.
-    let years = (year - 8..=year + 8).filter_map(in_year);
-    years.min_by_key(|time| time.as_nanos().abs_diff(now.as_nanos()))
+    let (time, behind) = MonthTime::read(text)?;
+    Some((time.nearest(now, zone)?, behind))
 }

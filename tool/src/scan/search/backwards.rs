@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use spanline::read::PlainFile;
 
+use super::super::pieces::written_at;
 use crate::entry::{Form, Parser};
 
 /// No line further back is looked at.
@@ -14,6 +15,7 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(super) fn last_time(file: &PlainFile, part: Range<u64>, settled: Form) -> Option<i64> {
     let least = part.start.max(part.end.saturating_sub(MAX_BYTES));
     let mut parser = Parser::settled_on(settled);
+    parser.written(written_at(file));
     let mut size = 16 << 10;
     loop {
         let start = part.end.saturating_sub(size).max(least);

@@ -46,6 +46,8 @@ pub(crate) struct FoundLine {
     pub(crate) is_cut: bool,
     /// The form that decides how it is read if it is ambiguous.
     pub(crate) settled: Form,
+    /// The time that it has itself, which may not be told again from its bytes.
+    pub(crate) own_time: Option<i64>,
     /// Its time, or that of the line before it in its log, in nanoseconds since 1970.
     pub(crate) time: Option<i64>,
 }
@@ -103,9 +105,10 @@ impl Hits {
     }
 
     /// Adds a line, whose time was added to the times.
-    pub(super) fn push(&mut self, bytes: &[u8], is_cut: bool, settled: Form) {
-        self.bytes.extend_from_slice(bytes);
-        let line = FoundLine { is_cut, settled, time: self.times.last };
+    pub(super) fn push(&mut self, entry: &Entry<'_>, settled: Form) {
+        self.bytes.extend_from_slice(entry.line());
+        let (is_cut, own_time) = (entry.is_cut(), entry.time());
+        let line = FoundLine { is_cut, settled, own_time, time: self.times.last };
         let passed = std::mem::take(&mut self.passed);
         self.lines.push(Found { line, end: self.bytes.len(), latest: self.times.latest, passed });
     }
