@@ -245,6 +245,23 @@ impl Route {
         self
     }
 
+    /// Returns the path of the file that a value's lines go to; `None` stands for lines without the field.
+    ///
+    /// # Examples
+    /// ```
+    /// use spanline::RollingFile;
+    /// use spanline::sink::Route;
+    ///
+    /// let route = Route::by_field("tenant", |tenant| RollingFile::new(format!("logs/{tenant}.log")));
+    /// assert_eq!(route.path(Some("Acme")), Some("logs/~41cme.log".into()));
+    /// assert_eq!(route.path(None), Some("logs/default.log".into()));
+    /// ```
+    pub fn path(&self, value: Option<&str>) -> Option<PathBuf> {
+        let default = &self.limits.default_name;
+        let name = value.map_or_else(|| default.clone(), |value| names::file_name(value, default));
+        (self.make)(&name).profile().path
+    }
+
     /// # Errors
     /// A limit is out of bounds, or the default name is not safe.
     pub(crate) fn check(&self) -> Result<(), Error> {

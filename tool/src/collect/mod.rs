@@ -25,6 +25,7 @@ mod connections;
 mod counts;
 mod datagrams;
 mod documents;
+mod files;
 mod http;
 mod kernel_drops;
 mod limits;

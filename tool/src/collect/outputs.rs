@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use spanline::sink::Route;
 use spanline::{ByteSize, Error, Guard};
 use tracing_subscriber::Registry;
 
@@ -44,9 +45,12 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// Returns whether an output has a file for each service.
-    pub(super) fn has_files(&self) -> bool {
-        self.to.iter().any(|to| to.starts_with("files:"))
+    /// Returns what says which file a service has, for each output that has such files.
+    ///
+    /// # Errors
+    /// Says what to write.
+    pub(super) fn routes(&self) -> Result<Vec<Route>, Error> {
+        Ok(targets(&self.to)?.iter().filter_map(|target| target.route(self.rotate_bytes, self.keep_files)).collect())
     }
 }
 

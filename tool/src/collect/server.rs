@@ -19,6 +19,7 @@ use super::batch::{Format, Memory};
 use super::connections::Connections;
 use super::counts::Counts;
 use super::datagrams;
+use super::files::Files;
 use super::limits::Limits;
 use super::listener::{Bound, Listener};
 use super::outputs;
@@ -75,7 +76,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Error> {
         is_behind: false,
         left: (0, (0, 0)),
         has_failed: false,
-        has_files: settings.writing.has_files(),
+        files: Files::new(settings.writing.routes()?, reporter.clone()),
         services: HashSet::new(),
     });
     let writing = runtime.spawn_blocking(writing);

@@ -5,6 +5,7 @@
 //!
 //! - An output that is stuck, or whose queue is full, leaves the batches unwritten. Until a flush succeeds, no further
 //!   record is relayed: what is sent again does not pile up in queues.
+//! - Batches with a line whose file cannot be written are not handed over: see [`Files`].
 //! - Where each service has a file, lines are relayed service by service: a sender of many services would make each line open
 //!   and close a file, and all others wait for that.
 //! - An output that does not take a line for good, such as a database that refuses a value, must not stop its sender for good.
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
 use super::counts::Counts;
+use super::files::Files;
 use super::limits::{BATCH_BYTES, Limits};
 use super::parse::Incoming;
 use super::refused;
@@ -97,8 +99,8 @@ pub(super) struct Outputs {
     pub(super) left: (u64, (u64, u64)),
     /// The last attempt has failed.
     pub(super) has_failed: bool,
-    /// An output has a file for each service.
-    pub(super) has_files: bool,
+    /// The files of services.
+    pub(super) files: Files,
     /// The services with a file.
     pub(super) services: HashSet<String>,
 }
@@ -153,8 +155,12 @@ impl Outputs {
         for record in group.iter_mut().flat_map(|job| &mut job.batch.records) {
             self.bound_service(record);
         }
+        let group = self.without_blocked(group);
+        if group.is_empty() {
+            return;
+        }
         let mut records: Vec<_> = group.iter().flat_map(|job| &job.batch.records).collect();
-        if self.has_files {
+        if !self.files.is_empty() {
             // Each file is opened once, however the services of lines take turns.
             records.sort_by_key(|record| &record.service);
         }
@@ -181,6 +187,27 @@ impl Outputs {
             // Its connection may be gone.
             let _ = job.answer.send(outcome);
         }
+    }
+
+    /// Leaves out the batches with a line whose file cannot be written. Nothing of them is written, so nothing is written twice when
+    /// they come again.
+    fn without_blocked(&mut self, group: Vec<Job>) -> Vec<Job> {
+        let blocked = self.files.blocked(group.iter().flat_map(|job| &job.batch.records));
+        if blocked.is_empty() {
+            return group;
+        }
+        let is_blocked = |record: &Incoming| blocked.binary_search(&record.service.as_deref()).is_ok();
+        let are_blocked: Vec<_> = group.iter().map(|job| job.batch.records.iter().any(is_blocked)).collect();
+        let mut others = Vec::new();
+        for (job, is_blocked) in group.into_iter().zip(are_blocked) {
+            if is_blocked {
+                // Its connection may be gone.
+                let _ = job.answer.send(Outcome::NotWritten(job.batch));
+            } else {
+                others.push(job);
+            }
+        }
+        others
     }
 
     /// Bounds the number of files that senders can make.

@@ -119,15 +119,16 @@ impl Target {
         }
     }
 
+    /// Returns what says which file a service has, if each has one.
+    pub(crate) fn route(&self, rotate_bytes: ByteSize, keep_files: usize) -> Option<Route> {
+        let Self::Files(folder) = self else { return None };
+        Some(files(folder, rotate_bytes, keep_files))
+    }
+
     fn output(&self, making: &Making<'_>) -> Output {
         match self {
             Self::Files(folder) => {
-                let (folder, rotate_bytes, keep_files) = (folder.clone(), making.rotate_bytes, making.keep_files);
-                let route = Route::by_field("service", move |service| {
-                    let file = RollingFile::new(folder.join(format!("{service}.log")));
-                    file.daily().rotate_bytes(rotate_bytes).keep_files(keep_files).gzip()
-                });
-                Output::new(route.open_files(making.open_files))
+                Output::new(files(folder, making.rotate_bytes, making.keep_files).open_files(making.open_files))
             }
             Self::Console => Output::new(Stdout::new()).schema(Console::new().service()),
             Self::Sqlite(path) => Output::new(Sqlite::new(path)),
@@ -181,4 +182,13 @@ mod tests {
         let Target::ClickHouse { url, user, table } = &target else { panic!("{target:?}") };
         assert_eq!((url.as_str(), user.as_deref(), table.as_str()), ("http://u@h:8123/", Some("u"), "d.t"));
     }
+}
+
+/// Returns a file for each service in a folder.
+fn files(folder: &Path, rotate_bytes: ByteSize, keep_files: usize) -> Route {
+    let folder = folder.to_owned();
+    Route::by_field("service", move |service| {
+        let file = RollingFile::new(folder.join(format!("{service}.log")));
+        file.daily().rotate_bytes(rotate_bytes).keep_files(keep_files).gzip()
+    })
 }

@@ -155,3 +155,52 @@ fn times_of_senders_close_no_files() {
     collector.stop();
     assert_eq!(super::collect_support::messages(&folder.path().join("logs"), "orders").len(), 40);
 }
+
+/// A directory is in the place of one file.
+#[test]
+fn a_file_that_cannot_be_written_stops_only_the_senders_of_its_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = folder.path().join("logs");
+    std::fs::create_dir_all(logs.join("stock.log")).unwrap();
+    let listen =
+        ["--listen", "tcp://127.0.0.1:0", "--listen", "length32://127.0.0.1:0", "--listen", "http://127.0.0.1:0"];
+    let mut collector = Collector::start(folder.path(), &[&listen[..], &["--to", "files:logs"]].concat());
+    let mut blocked = connect(collector.at(0));
+    for number in 0..500 {
+        writeln!(blocked, r#"{{"service":"stock","message":"{number}"}}"#).unwrap();
+    }
+    let complaints = |part: &str| {
+        let said =
+            |report: &serde_json::Value| report["problem"].as_str().is_some_and(|problem| problem.contains(part));
+        collector.reports().filter(said).count()
+    };
+    super::collect_support::until("the file is named", || complaints("cannot write to logs/stock.log") > 0);
+    // Those of the other service are written at once, whatever comes for the blocked one.
+    let mut sender = connect(collector.at(1));
+    for number in 1..=20 {
+        sender.write_all(&frame(&format!(r#"{{"service":"orders","message":"{number}"}}"#))).unwrap();
+        let mut count = [0; 4];
+        sender.read_exact(&mut count).unwrap();
+        assert_eq!(u32::from_be_bytes(count), number);
+        let stock = post(collector.at(2), "/", &[], br#"{"service":"stock","message":"http"}"#);
+        assert_eq!(stock.status, 503, "nothing is acknowledged that is not written");
+    }
+    // Neither line of a request is written if one cannot be.
+    let both = b"{\"service\":\"orders\",\"message\":\"both\"}\n{\"service\":\"stock\",\"message\":\"both\"}";
+    assert_eq!(post(collector.at(2), "/", &[], both).status, 503);
+    let mut turned_away = connect(collector.at(1));
+    turned_away.write_all(&frame(r#"{"service":"stock","message":"frame"}"#)).unwrap();
+    assert_eq!(acknowledged(&mut turned_away, 1), 0);
+    let expected: Vec<_> = (1..=20).map(|number| number.to_string()).collect();
+    assert_eq!(super::collect_support::messages(&logs, "orders"), expected);
+    assert_eq!((complaints("cannot write to"), complaints("can be written again")), (1, 0));
+    std::fs::remove_dir(logs.join("stock.log")).unwrap();
+    let stock = || super::collect_support::messages(&logs, "stock");
+    super::collect_support::until("all lines are there", || logs.join("stock.log").is_file() && stock().len() >= 500);
+    assert_eq!(post(collector.at(2), "/", &[], both).status, 200);
+    assert_eq!((complaints("cannot write to"), complaints("can be written again")), (1, 1));
+    drop(blocked);
+    collector.stop();
+    let expected: Vec<_> = (0..500).map(|number| number.to_string()).chain(["both".to_owned()]).collect();
+    assert_eq!(stock(), expected, "once, and in order");
+}
