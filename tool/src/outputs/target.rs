@@ -157,6 +157,15 @@ impl std::fmt::Debug for Target {
     }
 }
 
+/// Returns a file for each service in a folder.
+fn files(folder: &Path, rotate_bytes: ByteSize, keep_files: usize) -> Route {
+    let folder = folder.to_owned();
+    Route::by_field("service", move |service| {
+        let file = RollingFile::new(folder.join(format!("{service}.log")));
+        file.daily().rotate_bytes(rotate_bytes).keep_files(keep_files).gzip()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,13 +191,4 @@ mod tests {
         let Target::ClickHouse { url, user, table } = &target else { panic!("{target:?}") };
         assert_eq!((url.as_str(), user.as_deref(), table.as_str()), ("http://u@h:8123/", Some("u"), "d.t"));
     }
-}
-
-/// Returns a file for each service in a folder.
-fn files(folder: &Path, rotate_bytes: ByteSize, keep_files: usize) -> Route {
-    let folder = folder.to_owned();
-    Route::by_field("service", move |service| {
-        let file = RollingFile::new(folder.join(format!("{service}.log")));
-        file.daily().rotate_bytes(rotate_bytes).keep_files(keep_files).gzip()
-    })
 }
