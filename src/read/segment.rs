@@ -239,8 +239,13 @@ impl Segment {
         self.open_stored().map(|(_, _, file)| Shared::source(file))
     }
 
+    /// Returns whether it is an active file that could not be opened.
+    pub(super) fn is_unopened(&self) -> bool {
+        self.is_active() && self.held().is_none()
+    }
+
     /// Returns the file that stays open.
-    fn held(&self) -> Option<&Arc<File>> {
+    pub(super) fn held(&self) -> Option<&Arc<File>> {
         match &self.role {
             Role::Active(file) | Role::Numbered(_, file) | Role::Ended(_, file) => file.as_ref(),
             Role::Closed(..) | Role::Single => None,

@@ -1,6 +1,8 @@
 //! The file that is read.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::super::segment_lines::SegmentLines;
 use super::tail::Tail;
@@ -9,8 +11,8 @@ use super::tail::Tail;
 pub(super) enum AtHand {
     Plain(Box<Tail>),
     Packed(PathBuf, Box<SegmentLines>),
-    /// It cannot be read, which was reported.
-    Refused(PathBuf, Option<(u64, u64)>),
+    /// It cannot be read, which was reported. If it stays open, no other file has its identity.
+    Refused(PathBuf, Option<(u64, u64)>, #[expect(dead_code, reason = "stays open")] Option<Arc<File>>),
 }
 
 impl AtHand {
@@ -25,7 +27,7 @@ impl AtHand {
         match self {
             Self::Plain(tail) => tail.identity(),
             Self::Packed(..) => None,
-            Self::Refused(_, identity) => *identity,
+            Self::Refused(_, identity, _) => *identity,
         }
     }
 
@@ -37,10 +39,19 @@ impl AtHand {
         }
     }
 
+    /// Returns whether the line was longer.
+    pub(super) fn is_cut(&self) -> bool {
+        match self {
+            Self::Plain(tail) => tail.is_cut(),
+            Self::Packed(_, lines) => lines.is_cut(),
+            Self::Refused(..) => false,
+        }
+    }
+
     pub(super) fn path(&self) -> &Path {
         match self {
             Self::Plain(tail) => tail.path(),
-            Self::Packed(path, _) | Self::Refused(path, _) => path,
+            Self::Packed(path, _) | Self::Refused(path, ..) => path,
         }
     }
 }

@@ -2,15 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::lines::Lines;
 use super::super::log::Log;
-use super::super::open::{failed, identity};
 use super::super::segment::{PlainFile, Segment};
 use super::super::segment_lines::{Longest, SegmentLines};
 use super::at_hand::AtHand;
@@ -18,14 +15,13 @@ use super::copies;
 use super::found::{Followed, Found, Last, Leave};
 use super::known::Known;
 use super::lingering::{LINGER, Lingering};
+use super::looked::{Looked, Next};
 use super::tail::{Step, Tail};
 use crate::error::Error;
 use crate::rotation::Compression;
 
 /// How long a write of one line takes at most, once its first bytes are there. Another process writes while this one reads.
 const WRITE_TIME: Duration = Duration::from_millis(500);
-/// How often the files of a log with a date in its path are listed. This file is open, so its lines come without delay.
-const LISTING_INTERVAL: Duration = Duration::from_secs(1);
 /// This many listings may be disturbed by rotations before it is an error.
 const MAX_DISTURBED: u32 = 20;
 
@@ -41,6 +37,9 @@ const MAX_DISTURBED: u32 = 20;
 /// There is no thread and no subscription: [`poll`](Self::poll) looks at the files, with one `pread` and one `stat` if
 /// nothing is new. The file at hand stays open, so its disk space is freed only when the next file begins. A file that was
 /// left stays open for five seconds, for writers that have not noticed the rotation. Their lines come late.
+///
+/// What is at the log's path for a while and cannot be opened, such as a directory, is reported once. It is tried again every
+/// second.
 ///
 /// Memory is bounded by [`max_line_bytes`](Self::max_line_bytes). Sealed logs cannot be followed. A symbolic link is followed
 /// once, when the log is opened. Where files have no device and inode, a rotation is taken for a truncation.
@@ -80,24 +79,11 @@ pub struct Follow {
     torn_since: Option<Instant>,
     /// Where the last line is.
     last: Last,
-    max_line_bytes: usize,
+    longest: Longest,
     interval: Duration,
     looked: Looked,
-}
-
-enum Next {
-    /// A segment, from the line that begins at or behind an offset. Only plain segments are begun elsewhere than at 0.
-    Segment(Segment, u64),
-    Tail(Box<Tail>),
-}
-
-/// When the log was listed, and what is known without.
-#[derive(Default)]
-struct Looked {
-    at: Option<Instant>,
-    /// A new file that was empty, and had no other before it. It is open, so no other file has its inode.
-    empty: Option<Segment>,
-    disturbed: u32,
+    /// How many files were begun.
+    files: u64,
 }
 
 impl Follow {
@@ -125,7 +111,8 @@ impl Follow {
         let known = Known::of(&listed);
         let mut rest = bytes;
         let mut next = VecDeque::new();
-        for segment in listed.into_iter().rev() {
+        // What could not be opened is looked for later.
+        for segment in listed.into_iter().rev().filter(|segment| !segment.is_unopened()) {
             if rest == 0 {
                 break;
             }
@@ -159,7 +146,7 @@ impl Follow {
         if let Some(last) = listed.iter().rfind(|segment| !segment.is_active() && segment.is_younger_than(LINGER))
             && let Ok((path, Compression::Plain, file)) = last.open_stored()
         {
-            follow.lingering.push(Tail::at_end(&path, file, follow.max_line_bytes)?);
+            follow.lingering.push(Tail::at_end(&path, file, follow.longest)?);
         }
         Ok(follow)
     }
@@ -168,7 +155,7 @@ impl Follow {
         let mut follow = Self::new(log, Known::of(listed), VecDeque::new());
         if let Some(active) = listed.last().filter(|segment| segment.is_active()) {
             let (path, _, file) = active.open_stored()?;
-            follow.at_hand = Some(AtHand::Plain(Box::new(Tail::at_end(&path, file, follow.max_line_bytes)?)));
+            follow.at_hand = Some(AtHand::Plain(Box::new(Tail::at_end(&path, file, follow.longest)?)));
         }
         Ok(follow)
     }
@@ -183,20 +170,34 @@ impl Follow {
             holds: false,
             torn_since: None,
             last: Last::None,
-            max_line_bytes: Lines::DEFAULT_MAX_LINE_BYTES,
+            longest: Longest { bytes: Lines::DEFAULT_MAX_LINE_BYTES, is_cut: false },
             interval: Self::DEFAULT_INTERVAL,
             looked: Looked::default(),
+            files: 0,
         }
     }
 
     /// Sets the longest line, in bytes without its newline; [`Lines::DEFAULT_MAX_LINE_BYTES`] unless set.
     ///
-    /// A longer line is skipped and reported as an error.
-    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
-        self.max_line_bytes = bytes;
+    /// A longer line is skipped and reported as an error, or [cut](Self::cut_long_lines).
+    pub fn max_line_bytes(self, bytes: usize) -> Self {
+        let longest = Longest { bytes, ..self.longest };
+        self.longest(longest)
+    }
+
+    /// Returns the first [`max_line_bytes`](Self::max_line_bytes) bytes of a longer line as soon as they are there, and skips
+    /// the rest of it. Unless set, all of it is skipped.
+    pub fn cut_long_lines(self) -> Self {
+        let longest = Longest { is_cut: true, ..self.longest };
+        self.longest(longest)
+    }
+
+    fn longest(mut self, longest: Longest) -> Self {
+        self.longest = longest;
         if let Some(AtHand::Plain(tail)) = &mut self.at_hand {
-            tail.set_max_line_bytes(bytes);
+            tail.set_longest(longest);
         }
+        self.lingering.set_longest(longest);
         self
     }
 
@@ -256,6 +257,19 @@ impl Follow {
         matches!(self.last, Last::AtHand { is_torn: true } | Last::Lingering { is_torn: true })
     }
 
+    /// Returns whether the line returned last was longer, and was cut: see [`cut_long_lines`](Self::cut_long_lines).
+    pub fn is_cut(&self) -> bool {
+        match self.last {
+            Last::Lingering { .. } => self.lingering.is_cut(),
+            Last::None | Last::AtHand { .. } => self.at_hand.as_ref().is_some_and(AtHand::is_cut),
+        }
+    }
+
+    /// Returns how many files were begun so far, without those of [`positions`](Self::positions) at the start.
+    pub fn files(&self) -> u64 {
+        self.files
+    }
+
     /// Returns the path at which the file of the last line, truncation or error was opened.
     pub fn path(&self) -> &Path {
         let lingering = match self.last {
@@ -278,7 +292,10 @@ impl Follow {
                 Ok(Found::Nothing) => {}
                 Ok(found) => return Ok(found),
                 Err(error) => {
-                    self.leave_unreadable()?;
+                    // Behind a line that is too long, reading goes on.
+                    if !error.is_rejected() {
+                        self.leave_unreadable()?;
+                    }
                     return Err(error);
                 }
             }
@@ -300,10 +317,7 @@ impl Follow {
     /// Leaves the file at hand if it cannot be read, and another one is next.
     fn leave_unreadable(&mut self) -> Result<(), Error> {
         let Some(AtHand::Plain(tail)) = self.at_hand.as_ref().filter(|_| !self.holds) else { return Ok(()) };
-        if tail.is_skipping() {
-            return Ok(());
-        }
-        let refused = AtHand::Refused(tail.path().to_owned(), tail.identity());
+        let refused = AtHand::Refused(tail.path().to_owned(), tail.identity(), Some(tail.file()));
         if !self.next.is_empty() || self.look()? {
             self.at_hand = Some(refused);
         }
@@ -404,25 +418,28 @@ impl Follow {
         };
         let (at_hand, result) = match opened {
             Ok(opened) => (opened, Ok(true)),
-            Err((segment, error)) => (AtHand::Refused(segment.path().to_owned(), segment.identity()), Err(error)),
+            Err((segment, error)) => {
+                let (path, file) = (segment.path().to_owned(), segment.held().cloned());
+                (AtHand::Refused(path, segment.identity(), file), Err(error))
+            }
         };
         self.at_hand = Some(at_hand);
+        self.files += 1;
         result
     }
 
     fn open(&self, segment: &Segment, offset: u64) -> Result<AtHand, Error> {
         let (path, compression, file) = segment.open_stored()?;
         if compression == Compression::Plain {
-            return Ok(AtHand::Plain(Box::new(Tail::new(&path, file, offset, self.max_line_bytes)?)));
+            return Ok(AtHand::Plain(Box::new(Tail::new(&path, file, offset, self.longest)?)));
         }
-        let longest = Longest { bytes: self.max_line_bytes, is_cut: false };
-        let lines = SegmentLines::open(segment, None, longest)?;
+        let lines = SegmentLines::open(segment, None, self.longest)?;
         Ok(AtHand::Packed(path, Box::new(lines)))
     }
 
     /// Looks for files that came after the one at hand. Returns whether there are some.
     fn look(&mut self) -> Result<bool, Error> {
-        if !self.is_listing_due()? {
+        if !self.looked.is_due(&self.log, self.at_hand.as_ref())? {
             return Ok(false);
         }
         self.looked.at = Some(Instant::now());
@@ -437,7 +454,11 @@ impl Follow {
         let known = Known::of(&listed);
         let identity = self.at_hand.as_ref().and_then(AtHand::identity);
         let tail = self.at_hand.as_ref().and_then(AtHand::tail);
-        let later = self.known.later(listed, identity, tail);
+        let mut later = self.known.later(listed, identity, tail);
+        let unopened = later.segments.pop_if(|segment| segment.is_unopened());
+        let was_refused = std::mem::replace(&mut self.looked.is_refused, unopened.is_some());
+        // Is an error only once.
+        let refused = unopened.filter(|_| !was_refused).and_then(|segment| segment.open_stored().err());
         self.looked.empty = None;
         if let [only] = later.segments.as_slice()
             && only.is_active()
@@ -447,42 +468,15 @@ impl Follow {
             self.looked.empty = Some(only.clone());
             return Ok(false);
         }
-        if later.segments.is_empty() {
-            return Ok(false);
+        let is_later = !later.segments.is_empty();
+        if is_later {
+            self.known = known;
+            self.next.extend(later.segments.drain(..).map(|segment| Next::Segment(segment, 0)));
         }
-        self.known = known;
-        self.next.extend(later.segments.into_iter().map(|segment| Next::Segment(segment, 0)));
-        if later.removed == 0 {
-            return Ok(true);
+        match later.missing(self.log.path()).filter(|_| is_later).or(refused) {
+            Some(error) => Err(error),
+            None => Ok(is_later),
         }
-        let (path, removed) = (self.log.path().display(), later.removed);
-        let (segments, they, their) = match removed {
-            1 => ("segment was", "it was", "its"),
-            _ => ("segments were", "they were", "their"),
-        };
-        let what = format!("{removed} {segments} removed before {they} read; {their} lines are missing here");
-        Err(Error::retry(format!("follow {path}: {what}")))
-    }
-
-    /// Returns whether the path leads to another file than that at hand.
-    fn is_listing_due(&self) -> Result<bool, Error> {
-        if self.log.is_closed() {
-            return Ok(false);
-        }
-        if self.log.is_dated() {
-            return Ok(self.looked.at.is_none_or(|at| at.elapsed() >= LISTING_INTERVAL));
-        }
-        let found = match fs::metadata(self.log.path()) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            found => found.map_err(failed("follow", self.log.path()))?,
-        };
-        let found_identity = identity(&found);
-        // What is compressed is from a listing that had no file at the path.
-        let is_open = matches!(self.at_hand, Some(AtHand::Plain(_) | AtHand::Refused(..)));
-        let is_at_hand = is_open && self.at_hand.as_ref().and_then(AtHand::identity) == found_identity;
-        let is_empty =
-            found.len() == 0 && self.looked.empty.as_ref().is_some_and(|empty| empty.identity() == found_identity);
-        Ok(!is_at_hand && !is_empty)
     }
 }
 

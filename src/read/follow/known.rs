@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::path::Path;
 
 use super::tail::Tail;
 use crate::error::Error;
@@ -29,6 +30,20 @@ pub(super) struct Later {
     pub(super) segments: Vec<Segment>,
     /// How many were removed before they were listed.
     pub(super) removed: u64,
+}
+
+impl Later {
+    /// Returns an error if segments were removed. `path`: that of the log.
+    pub(super) fn missing(&self, path: &Path) -> Option<Error> {
+        let (path, removed) = (path.display(), self.removed);
+        let (segments, they, their) = match removed {
+            0 => return None,
+            1 => ("segment was", "it was", "its"),
+            _ => ("segments were", "they were", "their"),
+        };
+        let what = format!("{removed} {segments} removed before {they} read; {their} lines are missing here");
+        Some(Error::retry(format!("follow {path}: {what}")))
+    }
 }
 
 impl Known {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::super::segment_lines::Longest;
 use super::tail::{Step, Tail};
 use crate::error::Error;
 
@@ -32,6 +33,10 @@ impl Lingering {
         self.files.iter().map(|(tail, _)| tail)
     }
 
+    pub(super) fn set_longest(&mut self, longest: Longest) {
+        self.files.iter_mut().for_each(|(tail, _)| tail.set_longest(longest));
+    }
+
     /// Goes to the next late line. Returns whether it is torn; `None` if there is no line.
     ///
     /// # Errors
@@ -46,7 +51,7 @@ impl Lingering {
                 Ok(Step::Truncated) => tail.restart(),
                 Err(error) => {
                     // What cannot be read must not stop the others.
-                    if !tail.is_skipping() {
+                    if !error.is_rejected() {
                         self.files.remove(place);
                     }
                     return Err(error);
@@ -68,6 +73,11 @@ impl Lingering {
     /// Returns the last line.
     pub(super) fn line(&self) -> &[u8] {
         self.files.get(self.place).map(|(tail, _)| tail.line()).unwrap_or_default()
+    }
+
+    /// Returns whether the last line was longer.
+    pub(super) fn is_cut(&self) -> bool {
+        self.files.get(self.place).is_some_and(|(tail, _)| tail.is_cut())
     }
 
     /// Returns the path of the file with the last line.

@@ -20,6 +20,7 @@ mod follower;
 mod found;
 mod known;
 mod lingering;
+mod looked;
 mod tail;
 
 pub use follower::Follow;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::decode::is_sealed_start;
 use super::super::open::{failed, identity, read_at};
 use super::super::segment::PlainFile;
-use super::super::segment_lines::too_long;
+use super::super::segment_lines::{Longest, too_long};
 use crate::error::Error;
 
 /// How much is read at once.
@@ -35,10 +35,12 @@ pub(super) struct Tail {
     scanned: usize,
     /// The line returned last, in `buffer`.
     line: (usize, usize),
+    /// Whether it was longer.
+    is_cut: bool,
     /// Bytes up to the next newline are left out.
     skips: bool,
     has_filled: bool,
-    max_line_bytes: usize,
+    longest: Longest,
 }
 
 /// What was found in the file.
@@ -54,7 +56,7 @@ pub(super) enum Step {
 
 impl Tail {
     /// Begins at `offset`, or behind the line that is there.
-    pub(super) fn new(path: &Path, file: Arc<File>, offset: u64, max_line_bytes: usize) -> Result<Self, Error> {
+    pub(super) fn new(path: &Path, file: Arc<File>, offset: u64, longest: Longest) -> Result<Self, Error> {
         let metadata = file.metadata().map_err(failed("read", path))?;
         let mut tail = Self {
             path: path.to_owned(),
@@ -66,9 +68,10 @@ impl Tail {
             start: 0,
             scanned: 0,
             line: (0, 0),
+            is_cut: false,
             skips: false,
             has_filled: false,
-            max_line_bytes,
+            longest,
         };
         tail.refuse_sealed()?;
         tail.go_to(offset).map_err(failed("read", path))?;
@@ -76,10 +79,10 @@ impl Tail {
     }
 
     /// Begins behind the last newline.
-    pub(super) fn at_end(path: &Path, file: Arc<File>, max_line_bytes: usize) -> Result<Self, Error> {
+    pub(super) fn at_end(path: &Path, file: Arc<File>, longest: Longest) -> Result<Self, Error> {
         let mut end = file.metadata().map_err(failed("read", path))?.len();
         let mut bytes = vec![0; READ_BYTES];
-        let limit = u64::try_from(max_line_bytes).unwrap_or(u64::MAX);
+        let limit = u64::try_from(longest.bytes).unwrap_or(u64::MAX);
         let least = end.saturating_sub(limit);
         let offset = loop {
             let begin = end.saturating_sub(READ_BYTES as u64).max(least);
@@ -92,7 +95,7 @@ impl Tail {
                 None => end = begin,
             }
         };
-        Self::new(path, file, offset, max_line_bytes)
+        Self::new(path, file, offset, longest)
     }
 
     /// Returns the same place in a copy of the file.
@@ -107,9 +110,10 @@ impl Tail {
             start: self.start,
             scanned: self.scanned,
             line: self.line,
+            is_cut: false,
             skips: self.skips,
             has_filled: false,
-            max_line_bytes: self.max_line_bytes,
+            longest: self.longest,
         };
         self.restart();
         copy
@@ -120,19 +124,27 @@ impl Tail {
     /// # Errors
     /// The file cannot be read, or a line is too long. Reading can continue.
     pub(super) fn advance(&mut self) -> Result<Step, Error> {
+        self.is_cut = false;
         loop {
             if self.find_line() {
                 if !std::mem::take(&mut self.skips) {
+                    self.cut();
                     return Ok(Step::Line);
                 }
                 continue;
             }
             if self.skips {
                 self.drop_rest();
-            } else if self.buffer.len() - self.start > self.max_line_bytes {
-                self.drop_rest();
+            } else if self.buffer.len() - self.start > self.longest.bytes {
                 self.skips = true;
-                return Err(too_long(self.path.display(), self.max_line_bytes));
+                if self.longest.is_cut {
+                    self.line = (self.start, self.buffer.len());
+                    self.start = self.buffer.len();
+                    self.cut();
+                    return Ok(Step::Line);
+                }
+                self.drop_rest();
+                return Err(too_long(self.path.display(), self.longest.bytes));
             }
             match self.fill().map_err(failed("read", &self.path))? {
                 Step::Line => {}
@@ -151,6 +163,11 @@ impl Tail {
         self.buffer.get(self.line.0..self.line.1).unwrap_or_default()
     }
 
+    /// Returns whether the line was longer.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     /// Returns whether the last line has no newline.
     pub(super) fn has_rest(&self) -> bool {
         self.start < self.buffer.len() && !self.skips
@@ -162,16 +179,12 @@ impl Tail {
         modified.ok().and_then(|modified| modified.elapsed().ok()).is_some_and(|elapsed| elapsed >= age)
     }
 
-    /// Returns whether it goes to the end of a line that is too long.
-    pub(super) fn is_skipping(&self) -> bool {
-        self.skips
-    }
-
     /// Goes to the last line, which has no newline. Returns false if there is none.
     pub(super) fn take_torn(&mut self) -> bool {
         self.line = (self.start, self.buffer.len());
         self.start = self.buffer.len();
         self.scanned = self.start;
+        self.cut();
         self.line.0 < self.line.1 && !self.skips
     }
 
@@ -183,12 +196,16 @@ impl Tail {
         self.drop_rest();
     }
 
-    pub(super) fn set_max_line_bytes(&mut self, bytes: usize) {
-        self.max_line_bytes = bytes;
+    pub(super) fn set_longest(&mut self, longest: Longest) {
+        self.longest = longest;
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
 
     /// Returns the file, and where the next line begins in it.
@@ -254,6 +271,15 @@ impl Tail {
             self.start = self.scanned;
         }
         is_line
+    }
+
+    /// Leaves out what is too much of the line.
+    fn cut(&mut self) {
+        let end = self.line.0.saturating_add(self.longest.bytes);
+        self.is_cut = self.longest.is_cut && self.line.1 > end;
+        if self.is_cut {
+            self.line.1 = end;
+        }
     }
 
     fn drop_rest(&mut self) {
