@@ -33,14 +33,21 @@ pub(super) struct Tail {
     start: usize,
     /// No newline is between `start` and this.
     scanned: usize,
-    /// The line returned last, in `buffer`.
-    line: (usize, usize),
-    /// Whether it was longer.
-    is_cut: bool,
+    /// The line returned last.
+    line: Line,
     /// Bytes up to the next newline are left out.
     skips: bool,
     has_filled: bool,
     longest: Longest,
+}
+
+/// Where a line is in the buffer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    start: usize,
+    end: usize,
+    /// Whether it was longer.
+    is_cut: bool,
 }
 
 /// What was found in the file.
@@ -67,8 +74,7 @@ impl Tail {
             buffer: Vec::new(),
             start: 0,
             scanned: 0,
-            line: (0, 0),
-            is_cut: false,
+            line: Line::default(),
             skips: false,
             has_filled: false,
             longest,
@@ -110,7 +116,6 @@ impl Tail {
             start: self.start,
             scanned: self.scanned,
             line: self.line,
-            is_cut: false,
             skips: self.skips,
             has_filled: false,
             longest: self.longest,
@@ -124,11 +129,10 @@ impl Tail {
     /// # Errors
     /// The file cannot be read, or a line is too long. Reading can continue.
     pub(super) fn advance(&mut self) -> Result<Step, Error> {
-        self.is_cut = false;
+        self.line.is_cut = false;
         loop {
             if self.find_line() {
                 if !std::mem::take(&mut self.skips) {
-                    self.cut();
                     return Ok(Step::Line);
                 }
                 continue;
@@ -138,9 +142,8 @@ impl Tail {
             } else if self.buffer.len() - self.start > self.longest.bytes {
                 self.skips = true;
                 if self.longest.is_cut {
-                    self.line = (self.start, self.buffer.len());
+                    self.take_line(self.buffer.len());
                     self.start = self.buffer.len();
-                    self.cut();
                     return Ok(Step::Line);
                 }
                 self.drop_rest();
@@ -160,12 +163,12 @@ impl Tail {
 
     /// Returns the line without its newline.
     pub(super) fn line(&self) -> &[u8] {
-        self.buffer.get(self.line.0..self.line.1).unwrap_or_default()
+        self.buffer.get(self.line.start..self.line.end).unwrap_or_default()
     }
 
     /// Returns whether the line was longer.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_cut
+        self.line.is_cut
     }
 
     /// Returns whether the last line has no newline.
@@ -181,11 +184,10 @@ impl Tail {
 
     /// Goes to the last line, which has no newline. Returns false if there is none.
     pub(super) fn take_torn(&mut self) -> bool {
-        self.line = (self.start, self.buffer.len());
+        self.take_line(self.buffer.len());
         self.start = self.buffer.len();
         self.scanned = self.start;
-        self.cut();
-        self.line.0 < self.line.1 && !self.skips
+        self.line.start < self.line.end && !self.skips
     }
 
     /// Begins anew, at the first byte.
@@ -267,25 +269,23 @@ impl Tail {
         self.scanned += skipped;
         let is_line = skipped > 0 && self.buffer.get(self.scanned - 1) == Some(&b'\n');
         if is_line {
-            self.line = (self.start, self.scanned - 1);
+            self.take_line(self.scanned - 1);
             self.start = self.scanned;
         }
         is_line
     }
 
-    /// Leaves out what is too much of the line.
-    fn cut(&mut self) {
-        let end = self.line.0.saturating_add(self.longest.bytes);
-        self.is_cut = self.longest.is_cut && self.line.1 > end;
-        if self.is_cut {
-            self.line.1 = end;
-        }
+    /// Goes to the line that begins at `start`, or to the part of it that is returned.
+    fn take_line(&mut self, end: usize) {
+        let most = self.start.saturating_add(self.longest.bytes);
+        let is_cut = self.longest.is_cut && end > most;
+        self.line = Line { start: self.start, end: if is_cut { most } else { end }, is_cut };
     }
 
     fn drop_rest(&mut self) {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BYTES);
-        (self.start, self.scanned, self.line) = (0, 0, (0, 0));
+        (self.start, self.scanned, self.line) = (0, 0, Line::default());
     }
 
     /// Reads on. Returns [`Step::Line`] if there was something to read.

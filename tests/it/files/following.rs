@@ -16,7 +16,7 @@ use crate::support::wait::PATIENCE;
 
 /// What a follower returned: a line, a torn one, a truncation or an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
+pub(super) enum Seen {
     Line(String),
     Torn(String),
     Truncated,
@@ -24,7 +24,7 @@ enum Seen {
     Error(String),
 }
 
-fn next(follow: &mut Follow, timeout: Duration) -> Option<Seen> {
+pub(super) fn next(follow: &mut Follow, timeout: Duration) -> Option<Seen> {
     let seen = match follow.wait(timeout) {
         Ok(Some(Followed::Line(line))) => Seen::Line(String::from_utf8(line.to_vec()).unwrap()),
         Ok(Some(Followed::Truncated { is_copied })) => {
@@ -41,19 +41,19 @@ fn next(follow: &mut Follow, timeout: Duration) -> Option<Seen> {
 }
 
 /// Everything that is new by now.
-fn seen(follow: &mut Follow) -> Vec<Seen> {
+pub(super) fn seen(follow: &mut Follow) -> Vec<Seen> {
     std::iter::from_fn(|| next(follow, Duration::ZERO)).collect()
 }
 
-fn lines(texts: &[&str]) -> Vec<Seen> {
+pub(super) fn lines(texts: &[&str]) -> Vec<Seen> {
     texts.iter().map(|text| Seen::Line((*text).to_owned())).collect()
 }
 
-fn append(path: &Path, text: &str) {
+pub(super) fn append(path: &Path, text: &str) {
     OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
-fn from_end(dir: &Dir) -> Follow {
+pub(super) fn from_end(dir: &Dir) -> Follow {
     Follow::from_end(dir.log()).unwrap()
 }
 
@@ -376,76 +376,6 @@ fn a_line_beyond_the_limit_is_skipped_and_reported() {
         append(&dir.path(), &format!("{long}\nafter\n"));
         assert_eq!(seen(&mut follow), lines(&["after"]));
     }
-}
-
-#[test]
-fn a_line_beyond_the_limit_can_be_cut() {
-    let dir = Dir::new();
-    dir.put("orders.log", "");
-    for limit in [5, 200_000] {
-        let mut follow = from_end(&dir).max_line_bytes(limit).cut_long_lines();
-        let long = "x".repeat(limit + 70_000);
-        append(&dir.path(), &format!("a\n{}\n{long}\n{long}", &long[..limit]));
-        let cut = Seen::Line(long[..limit].to_owned());
-        for (expected, is_cut) in
-            [(Seen::Line("a".into()), false), (cut.clone(), false), (cut.clone(), true), (cut, true)]
-        {
-            assert_eq!((next(&mut follow, Duration::ZERO), follow.is_cut()), (Some(expected), is_cut), "{limit}");
-        }
-        // The rest of a line that has no newline yet.
-        append(&dir.path(), &format!("{long}\nafter\n"));
-        assert_eq!(seen(&mut follow), lines(&["after"]));
-        assert!(!follow.is_cut());
-    }
-}
-
-/// A directory, a FIFO, a link: each is reported once, and what was there before or comes later is followed.
-#[cfg(unix)]
-#[test]
-fn what_cannot_be_opened_for_a_while_is_reported_and_tried_again() {
-    let dir = Dir::new();
-    let (path, kept) = (dir.path(), dir.join("kept"));
-    dir.put("orders.log", "1\n");
-    let mut follow = Follow::from_start(dir.log()).unwrap();
-    assert_eq!(seen(&mut follow), lines(&["1"]));
-    let refused = |follow: &mut Follow| {
-        let error = follow.wait(PATIENCE).unwrap_err();
-        assert!(std::error::Error::source(&error).is_some(), "{error}");
-        assert!(error.to_string().contains("open "), "{error}");
-        assert_eq!(seen(follow), []);
-    };
-    let hide = || fs::create_dir(&path).unwrap();
-    let link = || std::os::unix::fs::symlink("nowhere", &path).unwrap();
-    let show: fn(&Path) = |path| fs::remove_file(path).or_else(|_| fs::remove_dir(path)).unwrap();
-    for (turn, hide) in [&hide as &dyn Fn(), &link].into_iter().enumerate() {
-        // The same file comes back, with the same lines.
-        fs::rename(&path, &kept).unwrap();
-        hide();
-        refused(&mut follow);
-        show(&path);
-        fs::rename(&kept, &path).unwrap();
-        append(&path, &format!("same {turn}\n"));
-        assert_eq!(next(&mut follow, PATIENCE), Some(Seen::Line(format!("same {turn}"))));
-        assert_eq!(seen(&mut follow), []);
-        // Another one comes, which may have the number of what was there meanwhile.
-        fs::remove_file(&path).unwrap();
-        hide();
-        refused(&mut follow);
-        show(&path);
-        append(&path, &format!("other {turn}\n"));
-        assert_eq!(next(&mut follow, PATIENCE), Some(Seen::Line(format!("other {turn}"))));
-        assert_eq!(seen(&mut follow), []);
-    }
-    // It was there before the log.
-    fs::remove_file(&path).unwrap();
-    dir.put("orders.log.1", "closed\n");
-    let log = dir.log();
-    hide();
-    let mut follow = Follow::from_start(log).unwrap();
-    assert_eq!(seen(&mut follow).len(), 2);
-    show(&path);
-    append(&path, "first\n");
-    assert_eq!(next(&mut follow, PATIENCE), Some(Seen::Line("first".into())));
 }
 
 /// The files of a dated path are listed once a second.

@@ -11,6 +11,7 @@ pub(crate) mod dated_paths;
 pub(crate) mod durability;
 pub(crate) mod failed_sync;
 pub(crate) mod following;
+mod following_limits;
 pub(crate) mod full_disk;
 pub(crate) mod hostile_directory;
 pub(crate) mod impossible_rotation;

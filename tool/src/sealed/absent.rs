@@ -1,6 +1,6 @@
 //! What takes the place of the rest in a tool that cannot open sealed logs.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use spanline::read::{Lines, Segment};
 
@@ -10,20 +10,41 @@ use crate::report::Report;
 #[derive(Clone, Debug)]
 pub(crate) enum Key {}
 
-/// The option that says what is missing.
+/// The options that say what is missing.
 #[derive(clap::Args)]
 pub(crate) struct KeyArgs {
     #[arg(long, value_name = "KEYFILE", hide = true)]
-    key: Vec<PathBuf>,
+    key: Vec<OsString>,
+    #[arg(long, value_name = "N", hide = true)]
+    key_fd: Vec<OsString>,
+    #[arg(long, value_name = "NAME", hide = true)]
+    key_env: Vec<OsString>,
+    #[arg(long, value_name = "COMMAND", hide = true)]
+    key_command: Vec<OsString>,
+    #[arg(long, value_name = "N", hide = true)]
+    passphrase_fd: Vec<OsString>,
+    #[arg(long, value_name = "NAME", hide = true)]
+    passphrase_env: Vec<OsString>,
+    #[arg(long, value_name = "COMMAND", hide = true)]
+    passphrase_command: Vec<OsString>,
 }
 
 impl KeyArgs {
     /// Returns no key, or what is wrong: there is an option.
     pub(crate) fn key(&self, _: &Report) -> Result<Option<Key>, String> {
-        match self.key.first() {
+        let options = [
+            ("--key", &self.key),
+            ("--key-fd", &self.key_fd),
+            ("--key-env", &self.key_env),
+            ("--key-command", &self.key_command),
+            ("--passphrase-fd", &self.passphrase_fd),
+            ("--passphrase-env", &self.passphrase_env),
+            ("--passphrase-command", &self.passphrase_command),
+        ];
+        match options.into_iter().find(|(_, values)| !values.is_empty()) {
             None => Ok(None),
-            Some(_) => {
-                Err("--key: this tool was built without the feature `sealed`; build it with that feature".into())
+            Some((name, _)) => {
+                Err(format!("{name}: this tool was built without the feature `sealed`; build it with that feature"))
             }
         }
     }
