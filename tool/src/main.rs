@@ -13,12 +13,16 @@ mod commands;
 #[cfg(all(unix, feature = "control"))]
 mod control;
 #[cfg(feature = "find")]
+mod counted;
+#[cfg(feature = "find")]
 mod doctor;
 #[cfg(feature = "find")]
 mod entry;
 mod escape;
 #[cfg(all(unix, feature = "collect", feature = "follow"))]
 mod export;
+#[cfg(feature = "find")]
+mod fnv;
 #[cfg(all(unix, feature = "follow"))]
 mod follow;
 mod help;
@@ -47,6 +51,8 @@ mod settings;
 mod show;
 #[cfg(feature = "find")]
 mod stats;
+#[cfg(feature = "find")]
+mod terminal;
 #[cfg(feature = "find")]
 mod trace;
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::conditions::{Selection, expression};
+use crate::counted::{counted, plural};
 use crate::doctor::{Examination, Finding, Settings, Site};
 use crate::escape::{escaped, escaped_json, escaped_text};
 use crate::inputs::{inputs, reads_stdin};
@@ -15,7 +16,7 @@ use crate::scan::{Input, scan};
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  nothing was found
+  0  nothing was found, also in a log without lines
   1  something was found, or something could not be read; stderr says what
   2  the command line is wrong";
 
@@ -71,13 +72,13 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         findings.iter().try_for_each(|finding| write_finding(output, finding, name))?;
         write_sites(output, &sites)?;
         let lines = scanned.totals.lines;
-        match findings.len() {
-            0 => writeln!(output, "{lines} lines: nothing is wrong with them")?,
-            1 => writeln!(output, "{lines} lines, 1 finding")?,
-            more => writeln!(output, "{lines} lines, {more} findings")?,
+        let all = counted(lines, "line", "lines");
+        match findings.len() as u64 {
+            0 => writeln!(output, "{all}: nothing is wrong with {}", plural(lines, "it", "them"))?,
+            more => writeln!(output, "{all}, {}", counted(more, "finding", "findings"))?,
         }
     }
-    if !findings.is_empty() || scanned.totals.lines == 0 {
+    if !findings.is_empty() {
         report.fail();
     }
     Ok(())
@@ -107,7 +108,8 @@ fn write_sites(output: &mut impl Write, sites: &[Site]) -> io::Result<()> {
     writeln!(output, "what writes most, by its share of all bytes:")?;
     for Site { target, message, lines, share } in sites {
         let (target, message) = (escaped_text(target), escaped_text(message));
-        writeln!(output, "    {:3.0} %  {lines} lines  {target}  {message}", share * 100.0)?;
+        let lines = counted(*lines, "line", "lines");
+        writeln!(output, "    {:3.0} %  {lines}  {target}  {message}", share * 100.0)?;
     }
     writeln!(output)
 }

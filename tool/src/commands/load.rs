@@ -8,7 +8,7 @@ use super::conditions::ZoneArgs;
 use crate::clickhouse::{Address, Loader, Outcome, password, statements};
 use crate::inputs::logs;
 use crate::report::Report;
-use crate::stats::grouped;
+use crate::stats::{grouped, lines_text};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -83,8 +83,8 @@ fn write(output: &mut impl Write, outcome: Outcome, begun: Instant) -> io::Resul
     let seconds = begun.elapsed().as_secs_f64().max(1e-9);
     writeln!(
         output,
-        "loaded {} lines of {} in {seconds:.2} s, {:.3} GB/s",
-        grouped(totals.lines),
+        "loaded {} of {} in {seconds:.2} s, {:.3} GB/s",
+        lines_text(totals.lines),
         segments(loaded + grown),
         totals.bytes as f64 / seconds / 1e9
     )?;

@@ -19,6 +19,7 @@ use crate::page::{is_refused, write_page};
 use crate::report::Report;
 use crate::sealed::KeyArgs;
 use crate::show::ColorChoice;
+use crate::terminal::width;
 use crate::trace::{Trace, View, id_of};
 
 const AFTER_HELP: &str = r#"Examples:
@@ -251,20 +252,7 @@ fn first_line(report: &mut Report) -> Option<String> {
 /// Returns the columns of the terminal, else a width that fits most.
 fn columns() -> usize {
     const DEFAULT: usize = 100;
-    let variable = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let columns = variable.filter(|columns| *columns > 0).or_else(terminal_columns).filter(|columns| *columns > 0);
-    columns.map_or(DEFAULT, |columns| columns.clamp(40, 1000))
-}
-
-#[cfg(unix)]
-fn terminal_columns() -> Option<usize> {
-    let stdout = io::stdout();
-    stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten().map(|size| size.ws_col.into())
-}
-
-#[cfg(not(unix))]
-fn terminal_columns() -> Option<usize> {
-    None
+    width().map_or(DEFAULT, |columns| columns.clamp(40, 1000))
 }
 
 fn level(text: &str) -> Result<LineLevel, String> {

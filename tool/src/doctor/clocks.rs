@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::Finding;
 use super::sample::Sample;
+use crate::counted::plural;
 use crate::loggers::time::NANOS;
 use crate::stats::start;
 
@@ -87,8 +88,9 @@ impl Clocks {
                 kind: "clock",
                 count: bounds.traces,
                 text: format!(
-                    "the clock of `{called}` is at least {seconds:.3} s {ahead} that of `{caller}`, if `{caller}` calls it: {} traces agree",
-                    bounds.traces
+                    "the clock of `{called}` is at least {seconds:.3} s {ahead} that of `{caller}`, if `{caller}` calls it: {} {}",
+                    bounds.traces,
+                    plural(bounds.traces, "trace agrees", "traces agree")
                 ),
                 advice: "synchronise the clocks of their machines",
                 example: None,

@@ -2,12 +2,13 @@
 
 use super::clocks::Clocks;
 use super::field_types::FieldTypes;
-use super::finding::{Finding, Seen, counted};
+use super::finding::{Finding, Seen};
 use super::ids::Ids;
 use super::noise::{Noise, Site};
 use super::requests::Requests;
 use super::silence::Silence;
 use super::sizes::Sizes;
+use crate::counted::{counted, plural};
 use crate::entry::{Entry, Form, Part};
 use crate::loggers::time::NANOS;
 use crate::query::{Expression, Filter};
@@ -117,7 +118,7 @@ fn lost((service, reason, lines): (String, String, u64)) -> Finding {
     Finding {
         kind: "lost",
         count: lines,
-        text: format!("the service `{service}` has lost {lines} lines: {reason}"),
+        text: format!("the service `{service}` has lost {}: {reason}", counted(lines, "line", "lines")),
         advice: "see docs/loss.md for the reason",
         example: None,
     }
@@ -193,11 +194,16 @@ impl Lines {
 
     fn findings(self) -> impl Iterator<Item = Finding> {
         let Self { broken, text, records, repeated, without_time, without_level, not_utf8 } = self;
-        let of = |seen: &Seen, what: &str| format!("{} of {records} records {what}", seen.count);
-        let (repeated_text, utf8_text) = (of(&repeated, "have a key twice"), of(&not_utf8, "are not UTF-8"));
-        let (time_text, level_text) = (of(&without_time, "have no time"), of(&without_level, "have no level"));
-        let broken_text = format!("{} that begin as a record, and are none", counted(broken.count, "line"));
-        let plain_text = format!("{} of plain text", counted(text.count, "line"));
+        let all = counted(records, "record", "records");
+        let of = |seen: &Seen, verbs: (&str, &str), what: &str| {
+            format!("{} of {all} {} {what}", seen.count, plural(seen.count, verbs.0, verbs.1))
+        };
+        let (have, are) = (("has", "have"), ("is", "are"));
+        let (repeated_text, utf8_text) = (of(&repeated, have, "a key twice"), of(&not_utf8, are, "not UTF-8"));
+        let (time_text, level_text) = (of(&without_time, have, "no time"), of(&without_level, have, "no level"));
+        let begin = ("line that begins as a record, and is none", "lines that begin as a record, and are none");
+        let broken_text = counted(broken.count, begin.0, begin.1);
+        let plain_text = format!("{} of plain text", counted(text.count, "line", "lines"));
         let text = if records > 0 { text } else { Seen::default() };
         [
             broken.finding("broken", broken_text, "look for several writers of one file, crashes, and full disks"),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::finding::{Finding, Seen};
+use crate::counted::plural;
 use crate::entry::{Entry, Scalar, Value};
 use crate::scan::Place;
 use crate::stats::{Names, short_name};
@@ -51,8 +52,9 @@ impl FieldTypes {
             let mut seen: Vec<_> = types.into_iter().zip(NAMES).filter(|(seen, _)| seen.count > 0).collect();
             seen.sort_by_key(|(seen, _)| std::cmp::Reverse(seen.count));
             let parts: Vec<_> = seen.iter().map(|(seen, name)| format!("{name} in {}", seen.count)).collect();
+            let lines = plural(seen.last().map_or(0, |(seen, _)| seen.count), "line", "lines");
             let rare = seen.pop().filter(|_| !seen.is_empty())?.0;
-            let text = format!("the field `{name}` is {} lines", parts.join(", and "));
+            let text = format!("the field `{name}` is {} {lines}", parts.join(", and "));
             rare.finding("field_type", text, "log one type under one name: Elasticsearch refuses all others")
         };
         names.into_iter().filter_map(finding).collect()

@@ -60,11 +60,6 @@ impl Finding {
     }
 }
 
-/// Returns a number of things, such as `2 lines`.
-pub(super) fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 /// A count with its first example.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::{Finding, Seen};
+use crate::counted::{counted, plural};
 use crate::entry::{Entry, Part};
 use crate::loggers::LineLevel;
 use crate::scan::Place;
@@ -51,7 +52,10 @@ impl Ids {
             let (with, without) = (counts.with, counts.without.count);
             let service = if service.is_empty() { "-" } else { &service };
             let text = format!(
-                "{without} warnings and errors of the service `{service}` have no request_id and no trace_id; {with} have one"
+                "{} of the service `{service}` {} no request_id and no trace_id; {with} {} one",
+                counted(without, "warning or error", "warnings and errors"),
+                plural(without, "has", "have"),
+                plural(with, "has", "have"),
             );
             counts
                 .without

@@ -1,7 +1,8 @@
 //! Requests that have begun, and have no line that says how they ended.
 
-use super::finding::{Example, Finding, counted};
+use super::finding::{Example, Finding};
 use super::sample::Sample;
+use crate::counted::counted;
 use crate::entry::{Entry, Part};
 use crate::query::Expression;
 use crate::scan::Place;
@@ -60,7 +61,7 @@ impl Requests {
         (count > 0).then(|| Finding {
             kind: "request_without_end",
             count,
-            text: format!("{about}{} without a line that says how they ended, {ended} with one", counted(count, "request")),
+            text: format!("{about}{} without a line that says how they ended, {ended} with one", counted(count, "request", "requests")),
             advice: "look for requests that hang or were cancelled, and for processes that were killed; `--end` describes such lines",
             example: open.into_iter().filter_map(|request| request.last.as_ref()).map(|(_, example)| example).min().cloned(),
         })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::Finding;
+use crate::counted::counted;
 use crate::loggers::time::NANOS;
 use crate::stats::{Names, Timeline, span_text, time_text};
 
@@ -45,9 +46,10 @@ impl Silence {
                 kind: "gap",
                 count,
                 text: format!(
-                    "the service `{service}` has logged nothing for {} from {} on, and {count} times for {} or longer",
+                    "the service `{service}` has logged nothing for {} from {} on, and {} for {} or longer",
                     span_text(longest.seconds.saturating_mul(NANOS)),
                     time_text(longest.from),
+                    counted(count, "time", "times"),
                     span_text(least.saturating_mul(NANOS)),
                 ),
                 advice: "look for a restart, a stall, or files that are missing here",

@@ -1,6 +1,7 @@
 //! Lines that are too long for readers.
 
-use super::finding::{Finding, Seen, counted};
+use super::finding::{Finding, Seen};
+use crate::counted::counted;
 use crate::entry::Entry;
 use crate::scan::Place;
 
@@ -39,7 +40,7 @@ impl Sizes {
 
     pub(super) fn findings(self) -> Vec<Finding> {
         let finding = |((limit, why), seen): (&(usize, &str), Seen)| {
-            let text = format!("{} longer than {limit} bytes: {why}", counted(seen.count, "line"));
+            let text = format!("{} longer than {limit} bytes: {why}", counted(seen.count, "line", "lines"));
             seen.finding("long_line", text, "log less, or set `Output::max_line_bytes`")
         };
         LIMITS.iter().zip(self.0).filter_map(finding).collect()

@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use crate::entry::{Entry, Part};
+use crate::fnv::fnv1a;
 
 /// How many of the lines are taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,10 +67,9 @@ impl Sampler {
 
 /// Returns a number from 0 to 1 that is the same for an id in any case, and evenly spread over ids.
 ///
-/// Source: FNV-1a, and the last steps of SplitMix64, as ids that are counted up differ in few bits.
+/// Source: the last steps of SplitMix64, as ids that are counted up differ in few bits.
 fn fraction(id: &str) -> f64 {
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    let hash = fnv1a(id.bytes().map(|byte| byte.to_ascii_lowercase()));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     let hash = hash ^ (hash >> 31);

@@ -6,6 +6,7 @@ use std::thread;
 
 use super::pieces::{Input, Piece, Pieces};
 use super::progress::Progress;
+use crate::counted::counted;
 use crate::entry::{Entry, Form, Request};
 use crate::report::{Report, with_sources};
 
@@ -118,7 +119,8 @@ pub(crate) fn scan_while<V: Visit>(
     failures.dedup();
     failures.iter().for_each(|(_, why)| report.failure(why));
     if more_failures > 0 {
-        report.failure(&format!("{more_failures} more failures like these were left out"));
+        let more = counted(more_failures, "more failure like these was", "more failures like these were");
+        report.failure(&format!("{more} left out"));
     }
     scanned
 }

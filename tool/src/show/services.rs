@@ -1,6 +1,7 @@
 //! A colour for each service.
 
 use super::paint::Ink;
+use crate::fnv::fnv1a;
 
 /// Services after the first this many share colours.
 const COUNT: usize = 10;
@@ -13,11 +14,7 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) fn ink(&mut self, name: &str) -> Ink {
-        // FNV-1a, which is the same on all machines.
-        let hash = name
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let first = usize::try_from(hash % COUNT as u64).unwrap_or(0);
+        let first = usize::try_from(fnv1a(name.bytes()) % COUNT as u64).unwrap_or(0);
         let is_for = |place: &usize| self.names.get(*place).is_some_and(|it| it.as_ref().is_none_or(|it| it == name));
         let place = (first..COUNT).chain(0..first).find(is_for).unwrap_or(first);
         if let Some(free @ None) = self.names.get_mut(place) {

@@ -1,13 +1,12 @@
 //! The options that say how entries are printed.
 
-use std::env;
-
 use super::clock::{Times, Zone};
 use super::column::Columns;
 use super::format::Format;
 use super::paint::{ColorChoice, Paint, Theme};
 use super::pretty::Look;
 use super::template::Template;
+use crate::terminal::width;
 
 /// How lines are printed.
 #[derive(clap::Args)]
@@ -99,30 +98,10 @@ impl StyleArgs {
                 paint: self.color.paint_as(self.theme, is_terminal),
                 times: self.time,
                 zone: self.time_zone,
-                width: if self.wide { None } else { terminal_width(is_terminal) },
+                width: if self.wide || !is_terminal { None } else { width() },
                 repeats: self.repeat,
                 is_list: self.extra,
             }),
         })
     }
-}
-
-/// Returns how wide the terminal is: as `COLUMNS` says, else as the terminal says; `None` if stdout is none.
-fn terminal_width(is_terminal: bool) -> Option<usize> {
-    if !is_terminal {
-        return None;
-    }
-    let variable = env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
-    variable.filter(|columns| *columns > 0).or_else(stdout_width)
-}
-
-#[cfg(unix)]
-fn stdout_width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
-}
-
-#[cfg(not(unix))]
-fn stdout_width() -> Option<usize> {
-    None
 }

@@ -35,9 +35,6 @@ pub(crate) fn write_bars(output: &mut impl Write, steps: &[Step], paint: Paint) 
     write_table(&mut table, &headings, &rows)?;
     let table = String::from_utf8_lossy(&table);
     let mut lines = table.lines();
-    if steps.is_empty() {
-        return Ok(());
-    }
     let heading = lines.next().unwrap_or_default();
     writeln!(output, "{:19}  {:WIDTH$}{heading}", "time", "█ error ▓ warn ▒ info ░ debug, trace")?;
     for (step, numbers) in steps.iter().zip(lines) {

@@ -6,6 +6,7 @@ use super::answer::Answer;
 use super::level_counts::LevelCounts;
 use super::quantiles::{Measure, Quantiles};
 use super::run::Run;
+use super::table::lines_text;
 use super::table::{grouped, span_text, time_text};
 use super::text::{quantile_rows, service_columns, shown};
 use super::timeline::Step;
@@ -108,7 +109,7 @@ fn put_time(body: &mut Html, answer: &Answer) {
             put_step(body, at as f64 / steps.len() as f64 * WIDTH, WIDTH / steps.len() as f64, one, most);
         }
     });
-    put_axis(body, first, last, &format!("each {step}, at most {} lines", grouped(most)));
+    put_axis(body, first, last, &format!("each {step}, at most {}", lines_text(most)));
     let share = |step: &Step| step.counts.errors() as f64 / step.counts.total().max(1) as f64;
     let worst = steps.iter().map(share).fold(0.0, f64::max);
     body.element("h3", "", "Share of errors");

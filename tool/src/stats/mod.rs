@@ -54,6 +54,8 @@ pub(crate) use recent::{MAX_RECENT_BYTES, RecentEntry, RecentErrors};
 pub(crate) use run::Run;
 pub(crate) use runs::Disk;
 pub(crate) use statistics::{MAX_SERVICES, Questions, Stats};
+#[cfg(feature = "clickhouse")]
+pub(crate) use table::lines_text;
 pub(crate) use table::{grouped, span_text, time_text};
 pub(crate) use timeline::Timeline;
 #[cfg(feature = "clickhouse")]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::table::{grouped, time_text};
+use super::table::{grouped, lines_text, time_text};
+use crate::counted::plural;
 use crate::loggers::time::NANOS;
 use crate::scan::Totals;
 
@@ -28,13 +29,12 @@ impl Run {
 
     /// Returns what was read, as lines of text.
     pub(crate) fn head(&self, answer: &Answer) -> Vec<String> {
-        let of = if answer.lines < self.totals.lines {
-            format!(" of {}", grouped(self.totals.lines))
+        let lines = if answer.lines < self.totals.lines {
+            format!("{} of {}", grouped(answer.lines), lines_text(self.totals.lines))
         } else {
-            String::new()
+            lines_text(answer.lines)
         };
-        let files = if self.files == 1 { "file" } else { "files" };
-        let mut first = format!("{} lines{of} in {} {files}", grouped(answer.lines), grouped(self.files));
+        let mut first = format!("{lines} in {} {}", grouped(self.files), plural(self.files, "file", "files"));
         if let Some((start, last)) = answer.times {
             let (start, last) = (start.div_euclid(NANOS), last.div_euclid(NANOS));
             first = format!("{first}, from {} to {}", time_text(start), time_text(last));
@@ -42,7 +42,8 @@ impl Run {
         let Totals { text, broken, cut, .. } = self.totals;
         let mut lines = vec![first, format!("no records: {} broken, {} of plain text", grouped(broken), grouped(text))];
         if cut > 0 {
-            lines.push(format!("{} lines count only by their first MiB", grouped(cut)));
+            let by = plural(cut, "counts only by its first MiB", "count only by their first MiB");
+            lines.push(format!("{} {by}", lines_text(cut)));
         }
         lines
     }

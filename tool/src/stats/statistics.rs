@@ -75,12 +75,6 @@ impl<'q> Stats<'q> {
         }
     }
 
-    /// Returns how many lines meet the conditions.
-    #[cfg(all(unix, feature = "follow"))]
-    pub(super) fn lines(&self) -> u64 {
-        self.lines
-    }
-
     /// Puts together what all threads have counted.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use chrono::Local;
 use spanline::record::Timestamp;
 
+use crate::counted::plural;
 use crate::loggers::time::NANOS;
 
 /// Writes rows whose first column is a text, and all others numbers.
@@ -42,6 +43,11 @@ pub(crate) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Returns a number of lines, such as `1 line`.
+pub(crate) fn lines_text(lines: u64) -> String {
+    format!("{} {}", grouped(lines), plural(lines, "line", "lines"))
 }
 
 /// Returns a second since 1970 as a date and a time in the zone of this machine.

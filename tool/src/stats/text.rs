@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use super::answer::Answer;
 use super::level_counts::LevelCounts;
 use super::quantiles::{QUANTILES, Quantiles};
+use super::table::lines_text;
 use super::table::{grouped, span_text, time_text, write_table};
 use super::top::TopTexts;
+use crate::counted::plural;
 use crate::escape::escaped_text;
 use crate::loggers::LineLevel;
 use crate::loggers::time::NANOS;
@@ -67,7 +69,7 @@ impl Answer {
         let traces = self.traces;
         let about = if traces.error > 0 { "≈ " } else { "" };
         let (ids, active) = (grouped(traces.ids), grouped(traces.active));
-        write!(output, "\n{about}{ids} traces, {active} of them active {lately}")?;
+        write!(output, "\n{about}{ids} {}, {active} of them active {lately}", plural(traces.ids, "trace", "traces"))?;
         if traces.error > 0 {
             write!(output, " (standard error {}.{:02} %)", traces.error / 100, traces.error % 100)?;
         }
@@ -88,9 +90,9 @@ impl Answer {
         let lines: u64 = steps.iter().map(|step| step.counts.total()).sum();
         writeln!(
             output,
-            "\nerrors: {} of {} lines with a time ({})\n  {bars}  each {}, at most {} at {}",
+            "\nerrors: {} of {} with a time ({})\n  {bars}  each {}, at most {} at {}",
             grouped(all),
-            grouped(lines),
+            lines_text(lines),
             percent(all as f64 / lines.max(1) as f64),
             span_text(seconds * NANOS),
             percent(most),
@@ -103,7 +105,7 @@ impl Answer {
             return Ok(());
         }
         let total = self.losses.iter().fold(0_u64, |total, (_, _, lines)| total.saturating_add(*lines));
-        writeln!(output, "\nlost, as reported in the logs: {} lines", grouped(total))?;
+        writeln!(output, "\nlost, as reported in the logs: {}", lines_text(total))?;
         let rows: Vec<_> = self
             .losses
             .iter()

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::line::{Ids, Told};
 use super::store::Store;
 use super::wanted::Wanted;
+use crate::counted::counted;
 use crate::entry::{Entry, Parser};
 use crate::inputs::{Merged, searchable, sources};
 use crate::query::Needle;
@@ -51,9 +52,9 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &
     }
     kept.each(|entry, time| add_other(&mut store, &mut wanted, entry, time));
     if kept.left_out > 0 {
-        let lines = kept.left_out;
+        let lines = counted(kept.left_out, "line", "lines");
         report.failure(&format!(
-            "read stdin: {lines} lines may belong to the trace and are above the limit of {STDIN_BYTES} bytes; pass a file"
+            "read stdin: above the limit of {STDIN_BYTES} bytes, {lines} may belong to the trace; pass a file"
         ));
     }
     store

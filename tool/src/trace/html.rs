@@ -6,7 +6,8 @@ use super::extents::Extent;
 use super::rows::{Kind, Row, Waterfall};
 use super::span::{Event, Span};
 use super::summary::{Summary, oddities};
-use super::units::{counted, duration};
+use super::units::duration;
+use crate::counted::counted;
 use crate::loggers::LineLevel;
 use crate::page::{Html, Page};
 

@@ -1,7 +1,8 @@
 //! What is said above and below a waterfall.
 
 use super::rows::Waterfall;
-use super::units::{counted, duration, local_time, share};
+use super::units::{duration, local_time, share};
+use crate::counted::counted;
 
 /// Own times of the chain that are listed.
 const LISTED: usize = 5;

@@ -42,11 +42,6 @@ pub(super) fn local_time(nanos: i64) -> String {
     time.format("%Y-%m-%d %H:%M:%S%.6f %:z").to_string()
 }
 
-/// Returns a count and the word for what is counted.
-pub(super) fn counted(count: u64, one: &str, several: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { several })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
