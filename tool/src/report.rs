@@ -1,6 +1,8 @@
 //! What a command could not do, on stderr, and the exit status that follows.
 
 use std::cell::RefCell;
+#[cfg(all(unix, feature = "follow"))]
+use std::collections::VecDeque;
 use std::error::Error;
 #[cfg(feature = "find")]
 use std::io::IsTerminal;
@@ -20,6 +22,10 @@ Exit status:
 /// No more lines wait for the end of a pager.
 const MAX_HELD: usize = 1000;
 
+/// How many of the last lines that wait can be shown meanwhile.
+#[cfg(all(unix, feature = "follow"))]
+const LATEST: usize = 3;
+
 /// Reports failures and remembers that there were some.
 #[derive(Default)]
 pub(crate) struct Report {
@@ -38,6 +44,23 @@ struct Held {
     lines: Vec<String>,
     /// How many more there were than wait.
     more: u64,
+    #[cfg(all(unix, feature = "follow"))]
+    latest: VecDeque<String>,
+}
+
+impl Held {
+    fn add(&mut self, line: String) {
+        #[cfg(all(unix, feature = "follow"))]
+        {
+            self.latest.push_back(line.clone());
+            self.latest.drain(..self.latest.len().saturating_sub(LATEST));
+        }
+        if self.lines.len() < MAX_HELD {
+            self.lines.push(line);
+        } else {
+            self.more += 1;
+        }
+    }
 }
 
 impl Report {
@@ -81,8 +104,7 @@ impl Report {
     pub(crate) fn note(&self, message: &str) {
         let line = format!("spanline: {}", escaped_text(message));
         match &mut *self.held.borrow_mut() {
-            Some(held) if held.lines.len() < MAX_HELD => held.lines.push(line),
-            Some(held) => held.more += 1,
+            Some(held) => held.add(line),
             None => put(&line),
         }
     }
@@ -92,12 +114,12 @@ impl Report {
         self.held.get_mut().get_or_insert_default();
     }
 
-    /// Returns how many lines wait, and the last one.
-    #[cfg(all(unix, feature = "keys"))]
-    pub(crate) fn waiting(&self) -> (u64, Option<String>) {
+    /// Returns how many lines wait, and the last ones.
+    #[cfg(all(unix, feature = "follow"))]
+    pub(crate) fn waiting(&self) -> (u64, Vec<String>) {
         match &*self.held.borrow() {
-            Some(held) => (held.lines.len() as u64 + held.more, held.lines.last().cloned()),
-            None => (0, None),
+            Some(held) => (held.lines.len() as u64 + held.more, held.latest.iter().cloned().collect()),
+            None => (0, Vec::new()),
         }
     }
 
@@ -106,7 +128,8 @@ impl Report {
         if let Some(held) = self.held.take() {
             held.lines.iter().for_each(|line| put(line));
             if held.more > 0 {
-                put(&format!("spanline: {} more lines like these were left out", held.more));
+                let lines = if held.more == 1 { "line like these was" } else { "lines like these were" };
+                put(&format!("spanline: {} more {lines} left out", held.more));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "clickhouse")]
 use std::time::Duration;
 use std::time::Instant;
@@ -21,14 +21,14 @@ use crate::entry::Parser;
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
 use crate::export::{Export, ExportArgs};
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
-use crate::follow::Stop;
+use crate::follow::{END_PATIENCE, Stop, UntilStop};
 use crate::inputs::{inputs, reads_stdin};
 use crate::loggers::time::NANOS;
 use crate::page::{is_refused, write_page};
 use crate::report::Report;
-#[cfg(all(unix, feature = "follow", feature = "collect"))]
-use crate::scan::scan_while;
 use crate::scan::{Input, Totals, scan};
+#[cfg(all(unix, feature = "follow", feature = "collect"))]
+use crate::scan::{Stream, scan_while};
 use crate::show::{ColorChoice, Printer, Style, value_of};
 use crate::stats::{
     Answer, Disk, MAX_SERVICES, Measure, Names, Questions, Run, Stats, Window, grouped, span_text, time_text,
@@ -47,8 +47,8 @@ Examples:
   spanline stats logs --watch
 
 Exit status:
-  0  everything was counted
-  1  something could not be read, or no line was found; stderr says what
+  0  everything was counted, also if that is no line
+  1  something could not be read; stderr says what
   2  the command line is wrong";
 
 /// Count lines by service and level, traces, errors, and quantiles of fields
@@ -203,7 +203,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         let files = inputs.len() as u64;
         #[cfg(all(unix, feature = "follow", feature = "collect"))]
         let (visitors, totals) = match export.zip(stop) {
-            Some((export, stop)) => counted(inputs, &questions, (export, &stop), report),
+            Some((export, stop)) => counted(inputs, &questions, (export, stop), report),
             None => plain(inputs, &questions, report),
         };
         #[cfg(not(all(unix, feature = "follow", feature = "collect")))]
@@ -227,9 +227,6 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         Some(path) if path == Path::new("-") => output.write_all(shape.html(&answer, &run).as_bytes())?,
         Some(path) => write_page(path, shape.html(&answer, &run).as_bytes(), page.force, report),
     }
-    if answer.lines == 0 {
-        report.fail();
-    }
     Ok(())
 }
 
@@ -239,17 +236,35 @@ fn plain<'q>(inputs: Vec<Input>, questions: &'q Questions, report: &mut Report) 
     (scanned.visitors, scanned.totals)
 }
 
-/// Counts all lines, passes them on, and waits for the outputs. A signal ends it early.
+/// Counts all lines, passes them on, and waits for the outputs. A signal ends it early: what has arrived on stdin counts.
 #[cfg(all(unix, feature = "follow", feature = "collect"))]
 fn counted<'q>(
     inputs: Vec<Input>,
     questions: &'q Questions,
-    (export, stop): (Export, &AtomicBool),
+    (export, stop): (Export, Arc<AtomicBool>),
     report: &mut Report,
 ) -> (Vec<Stats<'q>>, Totals) {
-    let scanned =
-        scan_while(inputs, || Counter::new(questions, Some(&export), stop), |report| tell(&export, report), report);
-    if !scanned.is_whole || scanned.visitors.iter().any(Counter::has_left_out) {
+    let mut is_stopped = None;
+    let stoppable = |input: Input| match input {
+        Input::Stdin(_, key) => {
+            let stdin = UntilStop::stdin(Arc::clone(&stop))?;
+            is_stopped = Some(stdin.is_stopped());
+            Ok(Input::Stdin(Stream::new(stdin), key))
+        }
+        input => Ok(input),
+    };
+    let inputs = report.check(inputs.into_iter().map(stoppable).collect::<io::Result<_>>()).unwrap_or_default();
+    let (has_stdin, halt, mut since) = (is_stopped.is_some(), AtomicBool::new(false), None);
+    let meanwhile = |report: &Report| {
+        tell(&export, report);
+        let is_over = |since: Instant| !has_stdin || since.elapsed() >= END_PATIENCE;
+        if stop.load(Ordering::Relaxed) && is_over(*since.get_or_insert_with(Instant::now)) {
+            halt.store(true, Ordering::Relaxed);
+        }
+    };
+    let scanned = scan_while(inputs, || Counter::new(questions, Some(&export), &halt), meanwhile, report);
+    let is_stopped = is_stopped.is_some_and(|is_stopped| is_stopped.load(Ordering::Relaxed));
+    if is_stopped || !scanned.is_whole || scanned.visitors.iter().any(Counter::has_left_out) {
         report.failure("interrupted before all lines were counted");
     }
     let (visitors, totals) = (scanned.visitors, scanned.totals);

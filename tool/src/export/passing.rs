@@ -12,8 +12,9 @@ use tracing_subscriber::Registry;
 use super::record;
 use super::scrape::Scrape;
 use super::tally::Tally;
+use crate::counted::{counted, plural};
 use crate::entry::Entry;
-use crate::outputs::{Making, Target, targets};
+use crate::outputs::{Making, Target, databases};
 use crate::report::Report;
 use crate::scan::MAX_LINE_BYTES;
 use crate::stats::{LevelCounts, Onward};
@@ -120,11 +121,7 @@ impl ExportArgs {
     }
 
     fn targets(&self) -> Result<Vec<Target>, Error> {
-        let targets = targets(&self.to)?;
-        if !targets.iter().all(Target::is_database) {
-            let expected = "expected a database: sqlite:FILE, postgres://… or clickhouse://…";
-            return Err(Error::invalid(format!("--to: {expected}; `spanline find --format json` writes files")));
-        }
+        let targets = databases(&self.to)?;
         let is_address = |address: &String| {
             address
                 .rsplit_once(':')
@@ -192,7 +189,9 @@ impl Export {
             if written < all {
                 is_whole = false;
                 let why = output.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-                report.failure(&format!("{}: {} of {all} lines were not written{why}", output.name, all - written));
+                let (missing, were) = (all - written, plural(all - written, "was", "were"));
+                let all = counted(all, "line", "lines");
+                report.failure(&format!("{}: {missing} of {all} {were} not written{why}", output.name));
             }
         }
         if is_whole {

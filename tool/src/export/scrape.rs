@@ -1,5 +1,6 @@
 //! Answers scrapes over HTTP/1.1.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use spanline::Error;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
-/// More connections wait.
+/// Of more connections, the oldest one is closed: a scrape takes no time, so that one is idle, or half open.
 const MAX_CONNECTIONS: usize = 32;
 
 /// How long a request's head may take, and a connection in all.
@@ -61,14 +62,18 @@ impl Drop for Scrape {
 }
 
 async fn serve<F: Fn() -> String + Send + Sync + 'static>(listener: tokio::net::TcpListener, text: Arc<F>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let mut open = VecDeque::<JoinHandle<()>>::new();
+    loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(PAUSE).await;
             continue;
         };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= MAX_CONNECTIONS {
+            open.pop_front().into_iter().for_each(|oldest| oldest.abort());
+        }
         let text = Arc::clone(&text);
-        tokio::spawn(async move {
+        open.push_back(tokio::spawn(async move {
             let service = service_fn(|request| {
                 let response = answer(&request, &*text);
                 async move { Ok::<_, Infallible>(response) }
@@ -77,8 +82,9 @@ async fn serve<F: Fn() -> String + Send + Sync + 'static>(listener: tokio::net::
             http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD_BYTES);
             // Errors of the peer are ignored.
             let _ = timeout(CONNECTION_TIME, http.serve_connection(TokioIo::new(stream), service)).await;
-            drop(place);
-        });
+        }));
+        // Of many that wait, each is answered before it is too old.
+        yield_now().await;
     }
 }
 

@@ -1,20 +1,19 @@
 //! Lines for a command that counts: those that are there, as inputs of a pass over all of them, and then those that come.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use spanline::Error;
 use spanline::read::{Follow, Log, PlainFile};
 
 use super::places::Places;
 use super::signals::Stop;
 use super::source::Source;
+use super::wait::wait;
 use crate::entry::{Entry, Parser};
 use crate::inputs::is_passed;
 use crate::log_paths::expanded;
@@ -70,7 +69,7 @@ impl Feed {
             let Some(source) = self.sources.get_mut(number) else { continue };
             let mut count = 0;
             while count < LINES && source.next(&mut line, report) {
-                let wants_more = take(&source.cut_entry(&line), Place { input: self.first + number, at: self.number });
+                let wants_more = take(&source.entry(&line), Place { input: self.first + number, at: self.number });
                 self.number += 1;
                 count += 1;
                 if !wants_more {
@@ -102,29 +101,19 @@ impl Feed {
     /// # Errors
     /// The system refuses to wait.
     pub(crate) fn wait(&mut self, timeout: Duration, keys: Option<BorrowedFd<'_>>) -> io::Result<bool> {
-        let timeout = timeout.min(Follow::DEFAULT_INTERVAL);
-        let stdout = io::stdout();
-        let numbered = |(number, source): (usize, &Source)| source.descriptor().is_some().then_some(number);
-        let numbers: Vec<usize> = self.sources.iter().enumerate().filter_map(numbered).collect();
-        let descriptors = numbers.iter().filter_map(|number| self.sources.get(*number)?.descriptor());
-        let mut polled = vec![PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
-        polled.extend(descriptors.map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN)));
-        polled.extend(keys.map(|keys| PollFd::from_borrowed_fd(keys, PollFlags::IN)));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        match poll(&mut polled, Some(&timeout)) {
-            Err(Errno::INTR) => return Ok(false),
-            result => result?,
-        };
-        let mut ready = polled.iter().map(|polled| !polled.revents().is_empty()).collect::<Vec<_>>().into_iter();
-        self.is_over |= ready.next().unwrap_or(false);
-        for number in numbers {
-            if ready.next() == Some(true)
-                && let Some(source) = self.sources.get_mut(number)
-            {
-                source.ready();
-            }
-        }
-        Ok(ready.next().unwrap_or(false))
+        let woken = wait(&mut self.sources, timeout, keys)?;
+        self.is_over |= woken.is_gone;
+        Ok(woken.has_keys)
+    }
+
+    /// Reads what has arrived in pipes, and ends them.
+    pub(crate) fn close(&mut self, report: &mut Report) {
+        self.sources.iter_mut().for_each(|source| source.close(report));
+    }
+
+    /// Returns how many files were begun since it was opened.
+    pub(crate) fn files(&self) -> u64 {
+        self.sources.iter().map(Source::files).sum()
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use spanline::read::Follow;
+use rustix::event::{Timespec, poll};
 
 use super::command::Command;
 use super::history;
@@ -16,6 +14,7 @@ use super::places::{Begin, Places};
 use super::show::Show;
 use super::signals::Signals;
 use super::source::Source;
+use super::wait::wait;
 use super::window::Window;
 use crate::inputs::is_passed;
 use crate::report::Report;
@@ -77,13 +76,15 @@ impl Live<'_> {
     fn follow<S: Show>(&mut self, screen: &mut S, report: &mut Report) -> io::Result<()> {
         while !self.is_gone && !screen.is_done() {
             if !self.obey() {
+                // What had arrived before the signal is shown.
+                self.close(report);
                 return Ok(());
             }
             screen.obey(report)?;
             // Before the sources are read: what was written before the end is read then.
             let has_ended = self.command.as_mut().map(Command::has_ended).transpose()?;
             self.sources.extend(self.places.look(Instant::now(), report));
-            let is_busy = self.read(report);
+            let is_busy = self.read(|_| true, report);
             self.print(screen, false)?;
             screen.flush()?;
             let are_ended = self.sources.iter().all(Source::is_ended) && !self.places.is_open();
@@ -115,11 +116,11 @@ impl Live<'_> {
         true
     }
 
-    /// Reads what is new. Returns whether more is there.
-    fn read(&mut self, report: &mut Report) -> bool {
+    /// Reads what is new in some of the sources. Returns whether more is there.
+    fn read(&mut self, is_read: impl Fn(&Source) -> bool, report: &mut Report) -> bool {
         let waits = self.sources.len() > 1;
         let mut is_busy = false;
-        for (number, source) in self.sources.iter_mut().enumerate() {
+        for (number, source) in self.sources.iter_mut().enumerate().filter(|(_, source)| is_read(source)) {
             let mut line = Vec::new();
             let mut count = 0;
             while count < LINES && source.next(&mut line, report) {
@@ -143,41 +144,19 @@ impl Live<'_> {
         Ok(())
     }
 
-    /// Ends the pipes of the command, and reads their last lines.
+    /// Ends the pipes, and reads their last lines.
     fn close(&mut self, report: &mut Report) {
         self.sources.iter_mut().for_each(|source| source.close(report));
-        while self.read(report) {}
+        while self.read(|source| !source.is_log(), report) {}
     }
 
     /// Waits until something can be read, a key is pressed, a line has to be printed, or files are to be looked at again.
     fn wait(&mut self, is_busy: bool, keys: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let now = Instant::now();
-        let longest = self.window.wait(now).unwrap_or(Duration::MAX).min(Follow::DEFAULT_INTERVAL);
+        let longest = self.window.wait(now).unwrap_or(Duration::MAX);
         let timeout = if is_busy { Duration::ZERO } else { longest };
-        let stdout = io::stdout();
-        let numbers: Vec<usize> = (0..self.sources.len()).filter(|number| self.descriptor(*number).is_some()).collect();
-        let descriptors = numbers.iter().filter_map(|number| self.descriptor(*number));
-        let mut polled = vec![PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
-        polled.extend(descriptors.map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN)));
-        polled.extend(keys.map(|keys| PollFd::from_borrowed_fd(keys, PollFlags::IN)));
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        match poll(&mut polled, Some(&timeout)) {
-            Err(Errno::INTR) => return Ok(()),
-            result => result?,
-        };
-        let events: Vec<bool> = polled.iter().map(|polled| !polled.revents().is_empty()).collect();
-        let (stdout, pipes) = events.split_first().unwrap_or((&false, &[]));
-        self.is_gone = *stdout;
-        for (number, _) in numbers.into_iter().zip(pipes).filter(|(_, is_ready)| **is_ready) {
-            if let Some(source) = self.sources.get_mut(number) {
-                source.ready();
-            }
-        }
+        self.is_gone = wait(&mut self.sources, timeout, keys)?.is_gone;
         Ok(())
-    }
-
-    fn descriptor(&self, number: usize) -> Option<BorrowedFd<'_>> {
-        self.sources.get(number)?.descriptor()
     }
 
     /// Waits for the end of the command, and takes over its exit status.

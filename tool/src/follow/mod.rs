@@ -9,6 +9,7 @@
 //! its lines.
 
 mod command;
+mod cut_lines;
 mod feed;
 mod history;
 mod live;
@@ -18,12 +19,19 @@ mod screen;
 mod show;
 mod signals;
 mod source;
+#[cfg(feature = "collect")]
+mod until_stop;
+mod wait;
 mod window;
 
+#[cfg(feature = "keys")]
+pub(crate) use cut_lines::CutLines;
 pub(crate) use feed::Feed;
 pub(crate) use live::{Settings, run};
 pub(crate) use places::Begin;
 pub(crate) use screen::Screen;
 #[cfg(feature = "keys")]
 pub(crate) use show::Show;
-pub(crate) use signals::Stop;
+pub(crate) use signals::{END_PATIENCE, Stop};
+#[cfg(feature = "collect")]
+pub(crate) use until_stop::UntilStop;

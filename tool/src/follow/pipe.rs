@@ -5,7 +5,8 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use spanline::read::Lines;
+
+use super::source::LONGEST;
 
 const READ_BYTES: usize = 64 << 10;
 
@@ -21,7 +22,7 @@ pub(super) struct Pipe {
     start: usize,
     /// No newline is between `start` and this.
     scanned: usize,
-    /// Bytes up to the next newline are left out.
+    /// Bytes up to the next newline are left out: they are the rest of a long line.
     skips: bool,
     /// Whether a read does not wait.
     is_ready: bool,
@@ -76,12 +77,12 @@ impl Pipe {
         matches!(poll(&mut polled, Some(&now)), Ok(1..))
     }
 
-    /// Reads the next line without its newline; false if none is here yet.
+    /// Reads the next line without its newline; false if none is here yet. The part of a long line that is shown comes as soon
+    /// as it is here.
     ///
     /// # Errors
-    /// It cannot be read, or a line is too long. Reading can continue.
+    /// It cannot be read.
     pub(super) fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, String> {
-        let limit = Lines::DEFAULT_MAX_LINE_BYTES;
         loop {
             if self.find_line(line) {
                 if !std::mem::take(&mut self.skips) {
@@ -92,20 +93,15 @@ impl Pipe {
             let rest = self.buffer.len() - self.start;
             if self.skips {
                 self.clear();
-            } else if rest > limit {
-                self.clear();
-                self.skips = true;
-                return Err(format!(
-                    "read {}: skipped a line that is longer than the limit of {limit} bytes",
-                    self.name
-                ));
-            }
-            if self.is_ended {
-                let is_line = self.start < self.buffer.len();
+            } else if rest >= LONGEST || (self.is_ended && rest > 0) {
+                self.skips = rest >= LONGEST;
                 line.clear();
                 line.extend_from_slice(self.buffer.get(self.start..).unwrap_or_default());
                 self.clear();
-                return Ok(is_line);
+                return Ok(true);
+            }
+            if self.is_ended {
+                return Ok(false);
             }
             if !std::mem::take(&mut self.is_ready) {
                 return Ok(false);

@@ -33,14 +33,19 @@ pub(crate) enum Begin {
 
 /// Where logs are looked for.
 pub(super) struct Places {
-    directories: Vec<PathBuf>,
-    /// Paths at which there is no log yet.
-    awaited: Vec<PathBuf>,
+    given: Vec<Given>,
     /// The active files of the logs that are followed, and what was there at the last look.
     known: HashMap<PathBuf, Option<Seen>>,
-    /// Those that could not be opened, which was reported. They are tried again.
+    /// What could not be opened, which was reported. It is tried again.
     refused: HashSet<PathBuf>,
     looked: Instant,
+}
+
+/// A path that the user has given.
+struct Given {
+    path: PathBuf,
+    /// Whether it is looked at no more: the log there is followed, or never can be.
+    is_settled: bool,
 }
 
 /// A file that is written to.
@@ -83,26 +88,24 @@ impl Places {
         mut open: impl FnMut(Log) -> Result<(Follow, Parser), Error>,
         report: &mut Report,
     ) -> (Self, Vec<Source>) {
-        let mut places = Self {
-            directories: Vec::new(),
-            awaited: Vec::new(),
-            known: HashMap::new(),
-            refused: HashSet::new(),
-            looked: Instant::now(),
-        };
+        let mut places =
+            Self { given: Vec::new(), known: HashMap::new(), refused: HashSet::new(), looked: Instant::now() };
         let mut sources = Vec::new();
         if paths.iter().any(|path| path == Path::new("-")) {
             sources.extend(report.check(Pipe::stdin()).map(Source::pipe));
         }
         for path in paths.iter().filter(|path| *path != Path::new("-")) {
-            let found = if path.is_dir() {
-                places.directory(path, report)
-            } else {
-                places.log(path, report).into_iter().collect()
-            };
-            for log in found {
-                sources.extend(places.follow(log, &mut open, report));
+            let mut given = Given { path: path.clone(), is_settled: false };
+            match logs(path) {
+                Ok(logs) if logs.is_empty() => {
+                    report.note(&format!("found no log in {} yet; waiting for one", escaped(path)));
+                }
+                Err(_) if is_missing(path) => {
+                    report.note(&format!("found no log at {} yet; waiting for it", escaped(path)));
+                }
+                found => sources.extend(places.follow_each(&mut given, found, &mut open, report)),
             }
+            places.given.push(given);
         }
         (places, sources)
     }
@@ -113,87 +116,112 @@ impl Places {
             return Vec::new();
         }
         self.looked = now;
-        let (directories, awaited) = self.awaited.drain(..).partition(|path| path.is_dir());
-        self.directories.extend::<Vec<_>>(directories);
-        self.awaited = awaited;
-        // A directory that is missing may come back.
-        let listed = self.directories.iter().filter_map(|directory| read::logs(directory).ok()).flatten();
-        let mut logs: Vec<Log> = listed.collect();
-        self.awaited.retain(|path| {
-            let log = Log::open(path);
-            let is_missing = log.is_err();
-            logs.extend(log);
-            is_missing
-        });
-        let open = |log| Ok((Follow::from_start(log)?, Parser::default()));
-        let sources = logs.into_iter().filter_map(|log| self.follow(log, open, report)).collect();
+        let mut open = |log| Ok((Follow::from_start(log)?, Parser::default()));
+        let mut sources = Vec::new();
+        let mut all = std::mem::take(&mut self.given);
+        for given in all.iter_mut().filter(|given| !given.is_settled) {
+            // A log or a directory that is missing may come back.
+            if !is_missing(&given.path) {
+                let found = logs(&given.path);
+                sources.extend(self.follow_each(given, found, &mut open, report));
+            }
+        }
+        self.given = all;
         self.known.iter_mut().for_each(|(path, seen)| *seen = Seen::at(path).or(*seen));
         sources
     }
 
     /// Returns whether logs may appear.
     pub(super) fn is_open(&self) -> bool {
-        !self.directories.is_empty() || !self.awaited.is_empty()
+        self.given.iter().any(|given| !given.is_settled)
     }
 
-    fn directory(&mut self, path: &Path, report: &mut Report) -> Vec<Log> {
-        let logs = report.check(read::logs(path));
-        if logs.as_ref().is_some_and(Vec::is_empty) {
-            report.note(&format!("found no log in {} yet; waiting for one", escaped(path)));
+    /// Follows what was found at a path. What cannot be opened is reported once, and tried again.
+    fn follow_each(
+        &mut self,
+        given: &mut Given,
+        found: Result<Vec<Log>, Error>,
+        open: &mut impl FnMut(Log) -> Result<(Follow, Parser), Error>,
+        report: &mut Report,
+    ) -> Vec<Source> {
+        let is_directory = given.path.is_dir();
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.refuse(&given.path, error, report);
+                // There is no name that another file could have.
+                given.is_settled = given.path.to_str().is_none();
+                return Vec::new();
+            }
+        };
+        self.refused.remove(&given.path);
+        let mut sources = Vec::new();
+        for log in found {
+            let path = log.path().to_owned();
+            match self.follow(log, &mut *open) {
+                Ok(source) => {
+                    self.refused.remove(&path);
+                    given.is_settled = !is_directory;
+                    sources.extend(source);
+                }
+                Err(error) => {
+                    // Such as a sealed log: its file stays as it is.
+                    given.is_settled = error.is_invalid() && !is_directory;
+                    self.refuse(&path, error, report);
+                }
+            }
         }
-        if logs.is_some() {
-            self.directories.push(path.to_owned());
-        }
-        logs.unwrap_or_default()
+        sources
     }
 
-    fn log(&mut self, path: &Path, report: &mut Report) -> Option<Log> {
-        let opened = Log::open(path);
-        let is_missing = || fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
-        if opened.is_err() && is_missing() {
-            report.note(&format!("found no log at {} yet; waiting for it", escaped(path)));
-            self.awaited.push(path.to_owned());
-            return None;
+    fn refuse(&mut self, path: &Path, error: Error, report: &mut Report) {
+        if self.refused.insert(path.to_owned()) {
+            report.check::<(), _>(Err(error));
         }
-        let log = report.check(opened)?;
-        // One closed file stands for its log, as `logs/*` names all of them.
-        let active = log.active_path();
-        if active == log.path() { Some(log) } else { report.check(Log::open(active)) }
     }
 
-    /// Follows a log unless it is followed already.
+    /// Follows a log. Returns nothing if it is followed already.
+    ///
+    /// # Errors
+    /// It cannot be opened.
     fn follow(
         &mut self,
         log: Log,
         open: impl FnOnce(Log) -> Result<(Follow, Parser), Error>,
-        report: &mut Report,
-    ) -> Option<Source> {
+    ) -> Result<Option<Source>, Error> {
         let path = log.path();
         let parent = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let known = fs::canonicalize(parent).ok().zip(path.file_name()).map(|(parent, name)| parent.join(name));
         let path = known.unwrap_or_else(|| path.to_owned());
         if self.known.contains_key(&path) {
-            return None;
+            return Ok(None);
         }
         let seen = Seen::at(&path);
         let is_renamed = |before: &Seen| seen.is_some_and(|seen| seen.is_later(*before));
         if self.known.values().flatten().any(is_renamed) {
             // The log that had this file reads it to its end.
             self.known.insert(path, None);
-            return None;
+            return Ok(None);
         }
-        match open(log) {
-            Ok((follow, parser)) => {
-                self.refused.remove(&path);
-                self.known.insert(path, seen);
-                Some(Source::log(follow, parser))
-            }
-            Err(error) => {
-                if self.refused.insert(path) {
-                    report.check::<(), _>(Err(error));
-                }
-                None
-            }
-        }
+        let (follow, parser) = open(log)?;
+        self.known.insert(path, seen);
+        Ok(Some(Source::log(follow, parser)))
     }
+}
+
+/// Returns the logs in a directory, or the one at a path.
+fn logs(path: &Path) -> Result<Vec<Log>, Error> {
+    if path.is_dir() {
+        return read::logs(path);
+    }
+    let log = Log::open(path)?;
+    // One closed file stands for its log, as `logs/*` names all of them.
+    let active = log.active_path();
+    Ok(vec![if active == log.path() { log } else { Log::open(active)? }])
+}
+
+/// Returns whether there is neither a file nor a closed segment of a log.
+fn is_missing(path: &Path) -> bool {
+    let is_absent = fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    is_absent && Log::open(path).is_err()
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::cut_lines::CutLines;
 use super::show::Show;
 use crate::entry::Entry;
 use crate::query::Filter;
@@ -13,6 +14,7 @@ pub(crate) struct Screen<'a, W> {
     filter: Filter,
     printer: Printer<'a, W>,
     unparsed: Unparsed,
+    cut: CutLines,
     found: u64,
     limit: u64,
     counts_only: bool,
@@ -21,11 +23,12 @@ pub(crate) struct Screen<'a, W> {
 impl<'a, W: Write> Screen<'a, W> {
     /// `limit`: how many lines are found at most. `counts_only`: nothing is printed.
     pub(crate) fn new(filter: Filter, printer: Printer<'a, W>, limit: u64, counts_only: bool) -> Self {
-        Self { filter, printer, unparsed: Unparsed::default(), found: 0, limit, counts_only }
+        Self { filter, printer, unparsed: Unparsed::default(), cut: CutLines::default(), found: 0, limit, counts_only }
     }
 
     /// Notes what was no record. Returns how many lines were found.
     pub(crate) fn end(self, report: &Report) -> u64 {
+        self.cut.report(report);
         self.unparsed.report(report);
         self.found
     }
@@ -41,6 +44,7 @@ impl<W: Write> Show for Screen<'_, W> {
             return Ok(());
         }
         self.unparsed.count(entry);
+        self.cut.count(entry);
         if self.found >= self.limit || !self.filter.matches(entry) {
             return self.printer.passed(entry);
         }

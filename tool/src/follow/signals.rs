@@ -3,12 +3,16 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
+
+/// How long the end may take, from the signal to the last line that is counted.
+pub(crate) const END_PATIENCE: Duration = Duration::from_secs(5);
 
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 

@@ -8,8 +8,11 @@ use spanline::record::Timestamp;
 use super::pipe::Pipe;
 use crate::entry::{Entry, Parser};
 use crate::escape::escaped;
-use crate::report::Report;
+use crate::report::{Report, with_sources};
 use crate::scan::MAX_LINE_BYTES;
+
+/// How much of a line is read: one byte more than counts tells that it is longer.
+pub(super) const LONGEST: usize = MAX_LINE_BYTES + 1;
 
 /// A source of lines.
 pub(super) struct Source {
@@ -32,6 +35,7 @@ enum Feed {
 impl Source {
     /// `again`: what reads the first line.
     pub(super) fn log(follow: Follow, again: Parser) -> Self {
+        let follow = follow.max_line_bytes(LONGEST).cut_long_lines();
         Self { again, ..Self::new(Feed::Log(Box::new(follow))) }
     }
 
@@ -63,43 +67,39 @@ impl Source {
                         continue;
                     }
                     Ok(_) => return false,
-                    Err(error) => error.to_string(),
+                    Err(error) => with_sources(&error),
                 },
                 Feed::Pipe(pipe) => match pipe.next(line) {
                     Ok(is_line) => return is_line,
                     Err(why) => why,
                 },
             };
-            if self.problem.as_ref() != Some(&failed) {
-                report.failure(&failed);
-                self.problem = Some(failed);
+            if self.problem.as_ref() == Some(&failed) {
+                return false;
             }
+            report.failure(&failed);
+            self.problem = Some(failed);
         }
         false
     }
 
     /// Returns where the line belongs: at its time, or behind the line before. In a source without times, at this moment.
     pub(super) fn place(&mut self, line: &[u8]) -> i64 {
-        self.parser.read(line);
-        let time = self.parser.entry(line).time();
+        let time = read(&mut self.parser, line).time();
         self.time = self.time.max(time);
         self.time.unwrap_or_else(|| Timestamp::now().as_nanos())
     }
 
-    /// Returns the entry of a line, which are read again in their order.
+    /// Returns the entry of a line, which are read again in their order. A long line counts by its first bytes.
     pub(super) fn entry<'e>(&'e mut self, line: &'e [u8]) -> Entry<'e> {
-        self.again.read(line);
-        self.again.entry(line)
+        read(&mut self.again, line)
     }
 
-    /// Returns the same entry. A long line counts by its first bytes.
-    pub(super) fn cut_entry<'e>(&'e mut self, line: &'e [u8]) -> Entry<'e> {
-        match line.get(..MAX_LINE_BYTES).filter(|start| start.len() < line.len()) {
-            Some(start) => {
-                self.again.read_cut(start);
-                self.again.entry(start)
-            }
-            None => self.entry(line),
+    /// Returns how many files it has begun to read; 1 for a pipe.
+    pub(super) fn files(&self) -> u64 {
+        match &self.feed {
+            Feed::Log(follow) => follow.files(),
+            Feed::Pipe(_) => 1,
         }
     }
 
@@ -135,4 +135,11 @@ impl Source {
             report.failure(&why);
         }
     }
+}
+
+/// Returns the entry of a line, or of the part of it that counts.
+fn read<'e>(parser: &'e mut Parser, line: &'e [u8]) -> Entry<'e> {
+    let counts = line.get(..MAX_LINE_BYTES).unwrap_or(line);
+    parser.read_line(counts, counts.len() < line.len());
+    parser.entry(counts)
 }

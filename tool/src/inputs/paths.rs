@@ -9,7 +9,7 @@ use super::source::Source;
 use crate::log_paths::{expanded, logs_at};
 use crate::once::Once;
 use crate::report::Report;
-use crate::scan::Input;
+use crate::scan::{Input, Stream};
 use crate::sealed::{Key, is_sealed, warn_of_plain, with_key};
 
 /// Returns the logs at the paths, those in directories there, and stdin for `-`. Without a path: stdin if something is
@@ -25,7 +25,7 @@ pub(crate) fn sources(paths: &[PathBuf], key: Option<&Key>, report: &mut Report)
 /// Returns the same as inputs of a pass over all lines: stdin, and each segment.
 pub(crate) fn inputs(paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Vec<Input> {
     let (has_stdin, logs) = listed(paths, key, report);
-    let stdin = has_stdin.then(|| Input::Stdin(io::stdin(), key.cloned()));
+    let stdin = has_stdin.then(|| Input::Stdin(Stream::new(io::stdin()), key.cloned()));
     let input = |segment| match key.filter(|_| is_sealed(&segment)) {
         Some(key) => Input::Sealed(segment, key.clone()),
         None => Input::Segment(segment),

@@ -11,7 +11,7 @@ use crate::scan::Passed;
 use crate::sealed::Key;
 
 /// A longer line counts by its first bytes.
-pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
+pub(super) use crate::scan::MAX_LINE_BYTES;
 
 /// The lines of one log, one at a time.
 pub(crate) struct Source {

@@ -11,7 +11,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use super::board::Board;
 use super::terminal::Terminal;
 use crate::entry::Entry;
-use crate::follow::Show;
+use crate::follow::{CutLines, Show};
 use crate::query::Filter;
 use crate::report::Report;
 use crate::show::{Look, Paint, Pretty, Unparsed};
@@ -35,6 +35,7 @@ pub(crate) struct Desk<W: Write> {
     pretty: Pretty,
     paint: Paint,
     unparsed: Unparsed,
+    cut: CutLines,
     /// How many messages for the user there were.
     noted: u64,
     drawn: Option<Instant>,
@@ -63,15 +64,17 @@ impl<W: Write> Desk<W> {
             pretty: Pretty::new(look, are_several),
             paint: look.paint,
             unparsed: Unparsed::default(),
+            cut: CutLines::default(),
             noted: 0,
             drawn: None,
         })
     }
 
     /// Restores the terminal, and reports what has waited for that.
-    pub(crate) fn end(mut self, report: &mut Report) -> io::Result<()> {
+    pub(crate) fn end(self, report: &mut Report) -> io::Result<()> {
         let ended = self.terminal.end();
         report.release();
+        self.cut.report(report);
         self.unparsed.report(report);
         ended
     }
@@ -101,6 +104,7 @@ impl<W: Write> Show for Desk<W> {
 
     fn take(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         self.unparsed.count(entry);
+        self.cut.count(entry);
         if self.conditions.matches(entry) {
             let mut text = Vec::new();
             self.pretty.put(&mut text, entry);
@@ -124,7 +128,7 @@ impl<W: Write> Show for Desk<W> {
     }
 
     fn keys(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.terminal.keys())
+        self.terminal.keys()
     }
 
     fn obey(&mut self, report: &mut Report) -> io::Result<()> {
@@ -132,10 +136,10 @@ impl<W: Write> Show for Desk<W> {
         if self.terminal.obey()? {
             self.board.due.draw = true;
         }
-        let (noted, last) = report.waiting();
+        let (noted, mut latest) = report.waiting();
         if noted > self.noted {
             self.noted = noted;
-            self.board.note = last;
+            self.board.note = latest.pop();
             self.board.due.draw = true;
         }
         self.flush()

@@ -10,6 +10,7 @@ use super::board::{Board, Mode};
 use super::rows::Row;
 use super::styled;
 use super::window::{Wish, window};
+use crate::counted::counted;
 use crate::escape::escaped_text;
 
 /// No line takes more rows.
@@ -92,7 +93,8 @@ impl Board {
         parts.extend(self.level.map(|level| format!("{} and above", level.as_str())));
         parts.extend(self.is_grouped.then(|| "grouped by request".to_owned()));
         parts.extend(self.kept.paused().map(|new| format!("paused, {new} new")));
-        parts.push(format!("{} of {} lines", self.found(), self.kept.len()));
+        let all = self.kept.len() as u64;
+        parts.push(format!("{} of {}", self.found(), counted(all, "line", "lines")));
         parts.extend(self.place.selected.map(|_| "End follows".to_owned()));
         parts.push("? help".to_owned());
         Line::from(parts.join(" · "))

@@ -2,4 +2,6 @@
 
 mod target;
 
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) use target::databases;
 pub(crate) use target::{Making, Target, targets};

@@ -11,6 +11,11 @@ use spanline::{Builder, ByteSize, Error, Output, Overflow, RollingFile, Stdout};
 
 use crate::nearest::unknown;
 
+const NAMES: [&str; 6] = ["files", "console", "sqlite", "postgres", "clickhouse", "clickhouse+https"];
+
+#[cfg(all(unix, feature = "follow"))]
+const DATABASES: [&str; 4] = ["sqlite", "postgres", "clickhouse", "clickhouse+https"];
+
 /// As many rows as other databases get at once.
 const BATCH_LINES: usize = 10_000;
 
@@ -60,10 +65,41 @@ pub(crate) fn targets(to: &[String]) -> Result<Vec<Target>, Error> {
     to.iter().map(parse).collect()
 }
 
+/// Reads the values of `--to` where only databases are written to, in directories that exist.
+///
+/// # Errors
+/// Says what to write.
+#[cfg(all(unix, feature = "follow"))]
+pub(crate) fn databases(to: &[String]) -> Result<Vec<Target>, Error> {
+    let parse = |to: &String| {
+        let target = Target::parse(to, &DATABASES)?;
+        match &target {
+            Target::Files(_) | Target::Console => Err(Error::invalid(
+                "expected a database: sqlite:FILE, postgres://… or clickhouse://…; `spanline find --format json` writes files",
+            )),
+            Target::Sqlite(path) => match path.parent().filter(|parent| *parent != Path::new("") && !parent.is_dir()) {
+                Some(parent) => {
+                    Err(Error::invalid(format!("found no directory {}; create it first", parent.display())))
+                }
+                None => Ok(target),
+            },
+            _ => Ok(target),
+        }
+    };
+    to.iter().map(|to| parse(to).map_err(|error| Error::invalid(format!("--to: {error}")))).collect()
+}
+
 impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text, &NAMES)
+    }
+}
+
+impl Target {
+    /// `names`: what is expected.
+    fn parse(text: &str, names: &[&str]) -> Result<Self, Error> {
         let (name, rest) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
         let path = |example: &str| match rest {
             Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
@@ -77,15 +113,10 @@ impl FromStr for Target {
             ("postgres" | "postgresql", _) => Ok(Self::Postgres(text.to_owned())),
             ("clickhouse", Some(rest)) => Self::clickhouse("http", rest),
             ("clickhouse+https", Some(rest)) => Self::clickhouse("https", rest),
-            _ => {
-                let names = ["files", "console", "sqlite", "postgres", "clickhouse", "clickhouse+https"];
-                Err(Error::invalid(unknown("output", name, &names)))
-            }
+            _ => Err(Error::invalid(unknown("output", name, names))),
         }
     }
-}
 
-impl Target {
     /// Takes a URL apart: `//user@host:8123/table`.
     fn clickhouse(scheme: &str, rest: &str) -> Result<Self, Error> {
         let expected = || Error::invalid("expected clickhouse://user@host:8123/table, also with database.table");
@@ -95,12 +126,6 @@ impl Target {
         }
         let user = server.rsplit_once('@').map(|(user, _)| user.to_owned()).filter(|user| !user.contains(':'));
         Ok(Self::ClickHouse { url: format!("{scheme}://{server}/"), user, table: table.to_owned() })
-    }
-
-    /// Returns whether it is a database.
-    #[cfg(all(unix, feature = "follow"))]
-    pub(crate) fn is_database(&self) -> bool {
-        !matches!(self, Self::Files(_) | Self::Console)
     }
 
     /// Returns whether it may need a password.

@@ -22,11 +22,10 @@ mod threads;
 
 #[cfg(feature = "clickhouse")]
 pub(crate) use each::each_line;
-#[cfg(all(unix, feature = "follow"))]
 pub(crate) use lines::MAX_LINE_BYTES;
-pub(crate) use pieces::Input;
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use pieces::parser_behind;
+pub(crate) use pieces::{Input, Stream};
 #[cfg(feature = "clickhouse")]
 pub(crate) use progress::Progress;
 pub(crate) use search::{FoundLine, Passed, Question, Search};

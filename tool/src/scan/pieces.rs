@@ -1,7 +1,8 @@
 //! The pieces of files that threads read.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Stdin};
+use std::fmt;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -32,7 +33,28 @@ pub(crate) enum Input {
     /// Is opened with the key.
     Sealed(Segment, Key),
     /// The key opens what is sealed.
-    Stdin(Stdin, Option<Key>),
+    Stdin(Stream, Option<Key>),
+}
+
+/// Bytes that come once.
+pub(crate) struct Stream(Box<dyn Read + Send>);
+
+impl Stream {
+    pub(crate) fn new(reader: impl Read + Send + 'static) -> Self {
+        Self(Box::new(reader))
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stream")
+    }
 }
 
 impl Input {

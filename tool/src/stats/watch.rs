@@ -12,9 +12,9 @@ use super::counter::{Counter, Onward, tell};
 use super::display::Display;
 use super::run::Run;
 use super::statistics::{Questions, Stats};
-use super::table::{grouped, time_text};
+use super::table::{lines_text, time_text};
 use crate::entry::Entry;
-use crate::follow::{Feed, Stop};
+use crate::follow::{END_PATIENCE, Feed, Stop};
 use crate::loggers::time::NANOS;
 use crate::report::Report;
 use crate::scan::{Place, Totals, scan_while};
@@ -24,9 +24,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Putting an answer together takes at most one part in this many of the time.
 const SHARE: u32 = 5;
-
-/// How long the end may take, from the signal to the last line that is counted.
-const END_PATIENCE: Duration = Duration::from_secs(5);
 
 const INTERRUPTED: &str = "interrupted before all lines were counted that were there";
 
@@ -65,6 +62,10 @@ pub(crate) fn watch<W: Write>(
     let begun = Instant::now();
     let Settings { paths, questions, shown, onward } = settings;
     let is_screen = *shown == Shown::Replaced && Display::is_possible();
+    if is_screen {
+        // What is reported before the other screen is shown would be behind it.
+        report.hold();
+    }
     // On the other screen, an end at once would leave it behind.
     let (mut feed, inputs) = Feed::open(paths, !is_screen, report)?;
     let (files, stop) = (inputs.len(), feed.stop());
@@ -77,11 +78,10 @@ pub(crate) fn watch<W: Write>(
     let live = Counter::new(questions, *onward, &stop);
     let (counted, totals) = (scanned.visitors, scanned.totals);
     let (files, read) = (files as u64, begun.elapsed());
-    let mut watch = Watch { settings, counted, live, totals, files, read, has_room: true };
+    let mut watch = Watch { settings, counted, live, totals, files, begun: 0, read, has_room: true };
     let has_times = *shown == Shown::Replaced && !is_screen;
     let mut screen = Screen { display: None, shown: *shown, lines: None, has_times, due: Instant::now() };
     if is_screen {
-        report.hold();
         screen.display = Some(Display::open(!feed.reads_stdin())?);
     }
     let result = screen.run(&mut watch, &mut feed, &print, (output, report));
@@ -92,10 +92,7 @@ pub(crate) fn watch<W: Write>(
     report.release();
     result?;
     if screen.lines != Some(watch.totals.lines) {
-        screen.print(&watch, &print, output)?;
-    }
-    if watch.lines() == 0 {
-        report.fail();
+        screen.print(&watch, &print, (output, report))?;
     }
     output.flush()
 }
@@ -108,6 +105,8 @@ struct Watch<'q> {
     live: Counter<'q, 'q>,
     totals: Totals,
     files: u64,
+    /// How many files were begun since.
+    begun: u64,
     read: Duration,
     /// Whether what gets the lines has room for more.
     has_room: bool,
@@ -129,6 +128,7 @@ impl Watch<'_> {
             !live.has_to_look()
         });
         self.live.flush();
+        self.begun = feed.files();
         if self.totals.lines > before {
             self.read += begun.elapsed();
         }
@@ -140,16 +140,12 @@ impl Watch<'_> {
         self.settings.onward.iter().for_each(|onward| tell(*onward, report));
     }
 
-    fn lines(&self) -> u64 {
-        self.counted.iter().chain([&self.live]).map(|counter| counter.stats.lines()).sum()
-    }
-
     /// Puts the answer together. Counting can go on.
     fn answer(&self) -> io::Result<(Answer, Run)> {
         let begun = Instant::now();
         let all: Vec<Stats<'_>> = self.counted.iter().chain([&self.live]).map(|one| one.stats.clone()).collect();
         let answer = Stats::merge(self.settings.questions, all)?;
-        let run = Run { files: self.files, totals: self.totals, read: self.read, merge: begun.elapsed() };
+        let run = Run { files: self.files + self.begun, totals: self.totals, read: self.read, merge: begun.elapsed() };
         Ok((answer, run))
     }
 }
@@ -178,6 +174,10 @@ impl Screen {
         loop {
             // Before lines are read: what was written before the end counts.
             let is_over = feed.is_over();
+            if is_over && over_since.is_none() {
+                // What has arrived counts.
+                feed.close(report);
+            }
             let is_busy = watch.take(feed, report);
             watch.complain(report);
             if is_over {
@@ -194,10 +194,13 @@ impl Screen {
             let is_new = self.display.is_some() || self.lines != Some(watch.totals.lines);
             if self.shown != Shown::Last && is_new && Instant::now() >= self.due && !is_over {
                 let begun = Instant::now();
-                self.print(watch, print, output)?;
+                self.print(watch, print, (output, report))?;
                 self.due = begun + PERIOD.max(begun.elapsed() * SHARE);
             }
             let wait = if is_busy { Duration::ZERO } else { Follow::DEFAULT_INTERVAL };
+            if self.display.as_ref().map(Display::obey).transpose()? == Some(true) {
+                self.due = Instant::now();
+            }
             let has_keys = feed.wait(wait, self.display.as_ref().and_then(Display::keys))?;
             if has_keys && self.display.as_mut().is_some_and(Display::has_quit) {
                 return Ok(());
@@ -210,7 +213,7 @@ impl Screen {
         &mut self,
         watch: &Watch<'_>,
         print: &impl Fn(&Answer, &Run, &mut Vec<u8>) -> io::Result<()>,
-        output: &mut W,
+        (output, report): (&mut W, &Report),
     ) -> io::Result<()> {
         let (answer, run) = watch.answer()?;
         let mut text = Vec::new();
@@ -218,8 +221,9 @@ impl Screen {
         let now = time_text(Timestamp::now().as_nanos().div_euclid(NANOS));
         if let Some(display) = &self.display {
             let waits = if watch.has_room { "" } else { " · waiting for an output" };
-            let below = format!("{now} · {} lines{waits}", grouped(run.totals.lines));
-            return display.show(&String::from_utf8_lossy(&text), &below, output);
+            let below = format!("{now} · {}{waits}", lines_text(run.totals.lines));
+            let (_, reported) = report.waiting();
+            return display.show(&String::from_utf8_lossy(&text), &reported, &below, output);
         }
         if self.has_times {
             let gap = if self.lines.is_some() { "\n" } else { "" };

@@ -186,8 +186,9 @@ fn truncation_is_noted_and_removal_is_survived() {
     dir.put("a.log", "1\n2\n");
     let running = follow(&dir, &["a.log"]);
     running.until_printed("2\n");
-    dir.put("a.log", "three\n");
-    running.until_printed("three\n");
+    // No shorter than before.
+    dir.put("a.log", "three, and more\n");
+    running.until_printed("three, and more\n");
     running.until_noted("a.log was truncated; lines before that may be missing");
     fs::remove_file(&path).unwrap();
     append(&path, "four\n");
@@ -196,7 +197,74 @@ fn truncation_is_noted_and_removal_is_survived() {
     append(&path, "five\n");
     running.until_printed("five\n");
     let (stdout, _, status) = running.interrupt();
-    assert_eq!((stdout.as_str(), status), ("1\n2\nthree\nfour\nfive\n", 0));
+    assert_eq!((stdout.as_str(), status), ("1\n2\nthree, and more\nfour\nfive\n", 0));
+}
+
+/// A directory, or a link that leads nowhere, both at the start and later.
+#[test]
+fn what_cannot_be_read_for_a_while_is_reported_with_its_cause_and_followed_when_it_can() {
+    let dir = Dir::new();
+    let path = |name: &str| dir.path().join(name);
+    dir.put("a.log", "1\n");
+    fs::create_dir(path("b.log")).unwrap();
+    std::os::unix::fs::symlink("c.log", path("c.log")).unwrap();
+    let running = follow(&dir, &["a.log", "b.log", "c.log"]);
+    running.until_printed("1\n");
+    running.until_noted("Too many levels of symbolic links");
+    fs::remove_dir(path("b.log")).unwrap();
+    append(&path("b.log"), "was a directory\n");
+    fs::remove_file(path("c.log")).unwrap();
+    append(&path("c.log"), "was a link\n");
+    running.until_printed("was a directory\n");
+    running.until_printed("was a link\n");
+    fs::rename(path("a.log"), path("kept")).unwrap();
+    fs::create_dir(path("a.log")).unwrap();
+    running.until_noted("a.log: expected a regular file, found a directory");
+    fs::remove_dir(path("a.log")).unwrap();
+    fs::rename(path("kept"), path("a.log")).unwrap();
+    append(&path("a.log"), "2\n");
+    running.until_printed("2\n");
+    let (stdout, stderr, status) = running.interrupt();
+    assert_eq!((stdout.matches("1\n").count(), status), (1, 1), "{stdout}");
+    assert_eq!(stderr.matches("found a directory").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("symbolic links").count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_long_line_is_cut_and_reported() {
+    let dir = Dir::new();
+    let long = "x".repeat(17 << 20) + "\n";
+    dir.put("a.log", "1\n");
+    let running = follow(&dir, &["a.log"]);
+    running.until_printed("1\n");
+    append(&dir.path().join("a.log"), &(long.clone() + "2\n"));
+    running.until_printed("2\n");
+    let (stdout, stderr, status) = running.interrupt();
+    let lengths = |stdout: &str| stdout.lines().map(str::len).collect::<Vec<_>>();
+    assert_eq!((lengths(&stdout), status), (vec![1, 1 << 20, 1], 0));
+    assert!(stderr.contains("1 line was longer than 1 MiB; only its first MiB was read\n"), "{stderr}");
+
+    let mut command = dir.command(&["follow", "-"]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    running.stdin.as_mut().unwrap().write_all((long.clone() + "2\n" + long.trim_end()).as_bytes()).unwrap();
+    let (stdout, stderr, status) = running.end();
+    assert_eq!((lengths(&stdout), status), (vec![1 << 20, 1, 1 << 20], 0));
+    assert!(stderr.contains("2 lines were longer than 1 MiB"), "{stderr}");
+}
+
+#[test]
+fn what_arrived_on_stdin_before_a_signal_is_printed() {
+    let dir = Dir::new();
+    let mut command = dir.command(&["follow"]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut stdin = running.stdin.take().unwrap();
+    stdin.write_all(b"first\n").unwrap();
+    running.until_printed("first\n");
+    running.signal_behind(|| stdin.write_all(b"second\nlast").unwrap(), Signal::TERM);
+    let (stdout, _, status) = running.end();
+    assert_eq!((stdout.as_str(), status), ("first\nsecond\nlast\n", 0));
 }
 
 #[test]

@@ -88,6 +88,14 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// Sends a signal that it gets together with what happens before.
+    pub(crate) fn signal_behind(&self, happens: impl FnOnce(), signal: Signal) {
+        self.signal(Signal::STOP);
+        happens();
+        self.signal(signal);
+        self.signal(Signal::CONT);
+    }
+
     /// Waits for its end. Returns what it printed, and its exit status.
     #[track_caller]
     pub(crate) fn end(mut self) -> (String, String, i32) {

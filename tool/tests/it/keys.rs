@@ -202,6 +202,34 @@ fn a_stopped_process_gives_the_terminal_back_and_takes_it_again() {
 }
 
 #[test]
+fn a_quit_signal_restores_the_terminal() {
+    let dir = Dir::new();
+    let mut session = follow(&dir, 0..4);
+    session.signal(Signal::QUIT);
+    assert_eq!(session.end(), (-1, String::new()));
+    session.until("the terminal is as it was before", Session::is_restored);
+}
+
+/// Nobody would let it go on.
+#[test]
+fn without_a_shell_a_stop_is_not_obeyed_and_the_screen_is_drawn_again() {
+    let dir = Dir::new();
+    dir.put("a.log", lines(0..4));
+    let mut command = std::process::Command::new("setsid");
+    command.args(["--wait", env!("CARGO_BIN_EXE_spanline"), "follow", "a.log"]).current_dir(dir.path());
+    let mut session = Session::of(command);
+    session.until_status("No filter applied · ");
+    let begins = |session: &Session| session.bytes().windows(8).filter(|bytes| bytes == b"\x1b[?1049h").count();
+    for (turn, key) in ["\x1a", "\x1a"].into_iter().enumerate() {
+        session.press(key);
+        session.until("the screen is drawn again", |session| begins(session) == turn + 2);
+        session.until_status("No filter applied · ");
+    }
+    session.press("q");
+    session.end_restored();
+}
+
+#[test]
 fn any_size_of_the_terminal_is_drawn() {
     let dir = Dir::new();
     let mut session = follow(&dir, 0..40);

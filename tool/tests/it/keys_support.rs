@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Child, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,11 +35,15 @@ struct Shown {
 
 impl Session {
     pub(crate) fn start(dir: &Dir, args: &[&str]) -> Self {
+        Self::of(dir.command(&[&["follow"], args].concat()))
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
         let terminal = Terminal::new(COLUMNS);
         let (inside, mut screen, keys) = (terminal.inside(), terminal.screen(), terminal.screen());
         let before = tcgetattr(&inside).unwrap();
-        let mut command = dir.command(&[&["follow"], args].concat());
-        command.stdin(terminal.inside()).stderr(Stdio::piped());
+        // A job of a shell, which can be stopped.
+        command.stdin(terminal.inside()).stderr(Stdio::piped()).process_group(0);
         command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").env_remove("NO_COLOR").env_remove("COLUMNS");
         let child = terminal.spawn(&mut command);
         let shown = Arc::new(Mutex::new(Shown { parser: Parser::new(ROWS, COLUMNS, 0), bytes: Vec::new() }));

@@ -211,6 +211,43 @@ fn one_pass_over_conditions_is_written_and_ends() {
     assert_eq!(rows, counts);
 }
 
+/// The writer of stdin is quiet, and keeps it open. What is in the pipe when the signal comes counts.
+#[test]
+fn one_signal_ends_one_pass_over_stdin() {
+    let dir = Dir::new();
+    let args = ["stats", "-", "--json", "--to", "sqlite:out.db", "--prometheus", "127.0.0.1:0"];
+    let mut command = dir.command(&args);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut stdin = running.stdin.take().unwrap();
+    running.until_noted("answers scrapes at http://127.0.0.1:");
+    stdin.write_all(lines(0, 10).as_bytes()).unwrap();
+    running.signal_behind(|| stdin.write_all(lines(10, 200).as_bytes()).unwrap(), Signal::INT);
+    let (stdout, stderr, status) = running.end();
+    assert!(stderr.contains("interrupted before all lines were counted") && status == 1, "{status}: {stderr}");
+    let (counts, answer) = printed(&stdout);
+    assert_eq!(answer["run"]["lines"], 212);
+    let Some(rows) = of_sqlite(&dir.path().join("out.db")) else { return };
+    assert_eq!(rows, counts);
+}
+
+/// Each of them would have several seconds for its first bytes.
+#[test]
+fn connections_without_a_request_do_not_keep_a_scrape_waiting() {
+    let dir = Dir::new();
+    dir.put("a.log", lines(1, 2));
+    let running = start(&dir, &["a.log", "--follow", "--prometheus", "127.0.0.1:0"]);
+    let stderr = running.stderr();
+    let address = stderr.split("http://").nth(1).unwrap().split("/metrics").next().unwrap().to_owned();
+    let connect = || TcpStream::connect(address.parse::<SocketAddr>().unwrap()).unwrap();
+    let idle: Vec<TcpStream> = std::iter::repeat_with(connect).take(500).collect();
+    let begun = Instant::now();
+    until(&running, "the line", |counts, _| total(counts) == 1);
+    assert!(begun.elapsed() < PATIENCE, "it has waited for them: {:?}", begun.elapsed());
+    drop(idle);
+    assert_eq!(running.interrupt().2, 0);
+}
+
 #[test]
 fn lines_wait_while_a_database_is_down_and_are_written_once() {
     let Some(mut server) = Server::start() else { return };
@@ -256,13 +293,18 @@ fn outputs_that_are_no_databases_are_refused() {
     for (args, part) in [
         (&["--to", "console"][..], "--to: expected a database: sqlite:FILE"),
         (&["--to", "files:logs"], "--to: expected a database: sqlite:FILE"),
-        (&["--to", "kafka://u:hunter2@x"], "--to: unknown output"),
+        (
+            &["--to", "kafka://u:hunter2@x"],
+            "--to: unknown output `kafka`; expected one of: sqlite, postgres, clickhouse, clickhouse+https\n",
+        ),
+        (&["--to", "sqlite:no/x.db"], "--to: found no directory no; create it first\n"),
         (&["--to", "sqlite:x.db", "--to-password-file", "p"], "no output takes a password"),
     ] {
         let done = dir.run(&[&["stats", "a.log"], args].concat());
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{args:?}");
         assert!(done.stderr.contains(part) && !done.stderr.contains("hunter2"), "{}", done.stderr);
     }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     let done = dir.run(&["stats", "a.log", "--prometheus", "192.0.2.1:1"]);
     assert!(done.stderr.contains("listen on 192.0.2.1:1 for --prometheus"), "{}", done.stderr);
     assert_eq!(done.status, 1);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -136,7 +137,7 @@ fn answers_follow_each_other_without_a_terminal() {
     let dir = Dir::new();
     dir.put("a.log", line(1, "INFO", "a"));
     let running = stats(&dir, &["a.log", "--watch"]);
-    running.until_printed("1 lines in 1 file");
+    running.until_printed("1 line in 1 file");
     append(&dir.path().join("a.log"), &line(2, "ERROR", "a"));
     running.until_printed("2 lines in 1 file");
     let (stdout, stderr, status) = running.interrupt();
@@ -162,6 +163,38 @@ fn follow_prints_the_last_answer_alone_and_stdin_has_an_end() {
     running.stdin.as_mut().unwrap().write_all((line(1, "INFO", "a") + "text\nlast").as_bytes()).unwrap();
     let (stdout, _, status) = running.end();
     assert_eq!((&last(&stdout)["lines"], &last(&stdout)["run"]["plain_text"], status), (&3.into(), &2.into(), 0));
+}
+
+#[test]
+fn what_arrived_on_stdin_before_a_signal_counts() {
+    let dir = Dir::new();
+    let mut command = dir.command(&["stats", "--watch", "--json"]);
+    command.stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut stdin = running.stdin.take().unwrap();
+    stdin.write_all(line(1, "INFO", "a").as_bytes()).unwrap();
+    until_counted(&running, 1);
+    let more: String = (0..300).map(|number| line(number, "INFO", "a")).collect();
+    running.signal_behind(|| stdin.write_all(more.as_bytes()).unwrap(), Signal::TERM);
+    let (stdout, stderr, status) = running.end();
+    assert_eq!((&last(&stdout)["lines"], stderr.as_str(), status), (&301.into(), "", 0));
+}
+
+#[test]
+fn files_that_appear_are_counted() {
+    let dir = Dir::new();
+    dir.put("logs/a.log", line(1, "INFO", "a"));
+    let running = stats(&dir, &["logs", "--watch", "--json"]);
+    until_counted(&running, 1);
+    assert_eq!(last(&running.stdout())["run"]["files"], 1);
+    append(&dir.path().join("logs/b.log"), &line(2, "INFO", "b"));
+    until_counted(&running, 2);
+    assert_eq!(last(&running.stdout())["run"]["files"], 2);
+    fs::rename(dir.path().join("logs/a.log"), dir.path().join("logs/a.log.1")).unwrap();
+    append(&dir.path().join("logs/a.log"), &line(3, "INFO", "a"));
+    until_counted(&running, 3);
+    assert_eq!(last(&running.stdout())["run"]["files"], 3);
+    assert_eq!(running.interrupt().2, 0);
 }
 
 impl Running {
@@ -216,8 +249,19 @@ impl Screen {
     }
 
     fn start(&self, command: &mut Command) -> std::process::Child {
-        command.env("TERM", "xterm").stdin(self.terminal.inside());
+        // A process group of a shell's job can be stopped.
+        command.env("TERM", "xterm").stdin(self.terminal.inside()).process_group(0);
         self.terminal.spawn(command)
+    }
+
+    /// Waits until a text was shown this often.
+    #[track_caller]
+    fn until_shown_often(&self, text: &str, times: usize) {
+        let begun = Instant::now();
+        while self.text().matches(text).count() < times {
+            assert!(begun.elapsed() < PATIENCE, "{text:?} was not shown {times} times: {:?}", self.text());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
 }
 
@@ -250,4 +294,82 @@ fn a_terminal_shows_each_answer_in_place_and_is_restored() {
         assert!(screen.text().split_once("\x1b[?1049l").unwrap().1.starts_with("3 lines in 1 file"), "{end}");
         assert_eq!(tcgetattr(screen.terminal.inside()).unwrap().local_modes, before, "{end}");
     }
+}
+
+const LEAVES: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+
+#[test]
+fn a_quit_signal_restores_the_terminal() {
+    let dir = Dir::new();
+    dir.put("a.log", line(1, "INFO", "orders"));
+    let screen = Screen::new();
+    let before = tcgetattr(screen.terminal.inside()).unwrap().local_modes;
+    let mut child = screen.start(&mut dir.command(&["stats", "a.log", "--watch"]));
+    screen.until_shown("q quits");
+    kill_process(Pid::from_child(&child), Signal::QUIT).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(Signal::QUIT.as_raw()));
+    screen.until_shown(LEAVES);
+    assert_eq!(tcgetattr(screen.terminal.inside()).unwrap().local_modes, before);
+}
+
+/// Also if stdin has lines, and no keys.
+#[test]
+fn a_stopped_process_gives_the_terminal_back_and_shows_the_answer_again() {
+    for has_keys in [true, false] {
+        let dir = Dir::new();
+        dir.put("a.log", line(1, "INFO", "orders"));
+        let screen = Screen::new();
+        let before = tcgetattr(screen.terminal.inside()).unwrap();
+        let mut command = dir.command(if has_keys { &["stats", "--watch"] } else { &["stats", "-", "--watch"] });
+        let mut child = if has_keys {
+            screen.start(&mut command)
+        } else {
+            command.env("TERM", "xterm").stdin(Stdio::piped()).process_group(0);
+            screen.terminal.spawn(&mut command)
+        };
+        let mut stdin = child.stdin.take();
+        stdin.iter_mut().for_each(|stdin| stdin.write_all(line(1, "INFO", "orders").as_bytes()).unwrap());
+        screen.until_shown("1 line in 1 file");
+        // Ctrl-Z is left to the terminal, which sends the signal.
+        let codes = format!("{:?}", tcgetattr(screen.terminal.inside()).unwrap().special_codes);
+        assert_eq!(codes, format!("{:?}", before.special_codes));
+        kill_process(Pid::from_child(&child), Signal::TSTP).unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        let begun = Instant::now();
+        while !fs::read_to_string(&stat).unwrap().contains(") T ") {
+            assert!(begun.elapsed() < PATIENCE, "it was not stopped: {:?}", screen.text());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        screen.until_shown(LEAVES);
+        assert_eq!(tcgetattr(screen.terminal.inside()).unwrap().local_modes, before.local_modes);
+        kill_process(Pid::from_child(&child), Signal::CONT).unwrap();
+        screen.until_shown_often("\x1b[?1049h", 2);
+        let shown = screen.text().matches("line in 1 file").count();
+        screen.until_shown_often("line in 1 file", shown + 1);
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        assert!(child.wait().unwrap().success());
+        screen.until_shown_often(LEAVES, 2);
+    }
+}
+
+#[test]
+fn what_is_reported_is_shown_below_the_answer_and_printed_at_the_end() {
+    let dir = Dir::new();
+    dir.put("a.log", line(1, "INFO", "orders"));
+    let screen = Screen::new();
+    std::os::unix::fs::symlink("b.log", dir.path().join("b.log")).unwrap();
+    let mut command = dir.command(&["stats", "a.log", "b.log", "--watch"]);
+    let mut child = screen.start(command.stderr(Stdio::piped()));
+    screen.until_shown("symbolic links");
+    dir.put(
+        "a.log",
+        "another text, and longer than before: the file was truncated, which a comparison tells".repeat(3) + "\n",
+    );
+    screen.until_shown("a.log was truncated");
+    assert!(screen.text().starts_with("\x1b[?1049h"), "{:?}", screen.text());
+    screen.terminal.screen().write_all(b"q").unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert!(stderr.contains("symbolic links") && stderr.contains("a.log was truncated"), "{stderr}");
 }
