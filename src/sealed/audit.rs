@@ -10,8 +10,9 @@ use super::finding::{Finding, is_of_a_crash};
 use super::header::{ChainId, Position, ReadHeader};
 use super::key::Key;
 use super::opener::{Item, Opener};
+use super::progress::Foreign;
 use super::sealer::Head;
-use super::signing::{Checking, Digest, Purpose, SIGNATURE_BYTES, Verifier};
+use super::signing::{Checking, Digest, Verifier};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::SegmentNames;
@@ -89,8 +90,9 @@ struct Segment {
     next_line: u64,
     digests: Vec<Digest>,
     removed: u64,
-    /// Damaged blocks: place, digest and signature.
-    foreign: Vec<(u64, Digest, [u8; SIGNATURE_BYTES])>,
+    /// Those of blocks that are signed by others, also where they are missing.
+    covered: Vec<Digest>,
+    foreign: Vec<Foreign>,
 }
 
 impl Checks {
@@ -210,6 +212,7 @@ impl Checks {
             next_line: progress.next_line(),
             digests: std::iter::once(header.digest).chain(progress.seen.values().copied()).collect(),
             removed: header.header.removed.max(progress.removed),
+            covered: progress.covered.values().copied().collect(),
             foreign: progress.foreign.clone(),
             header,
         };
@@ -351,11 +354,18 @@ impl Checks {
     /// Finds blocks that were moved from one segment to another.
     fn find_origins(segments: &[Option<Segment>], report: &mut Report) {
         let keys: Vec<_> = segments.iter().map(|segment| Checking::new(&segment.as_ref()?.header.header.key)).collect();
+        let covered: HashMap<_, _> = segments
+            .iter()
+            .enumerate()
+            .flat_map(|(place, segment)| segment.iter().flat_map(|it| &it.covered).map(move |digest| (*digest, place)))
+            .collect();
         for (place, segment) in segments.iter().enumerate() {
-            for (at, digest, signature) in segment.iter().flat_map(|segment| &segment.foreign) {
-                let is_of =
-                    |key: &Option<Checking>| key.is_some_and(|key| key.accepts(Purpose::Block, digest, signature));
-                if let Some(origin) = keys.iter().position(is_of).filter(|origin| *origin != place) {
+            for Foreign { at, digest, proof } in segment.iter().flat_map(|segment| &segment.foreign) {
+                let origin = match proof {
+                    Some(proof) => keys.iter().position(|key| proof.is_by(*key)),
+                    None => covered.get(digest).copied(),
+                };
+                if let Some(origin) = origin.filter(|origin| *origin != place) {
                     add(report, place, format!("the block at byte {at} belongs to {}", file(report, origin)));
                 }
             }
@@ -514,7 +524,7 @@ mod tests {
         let at = Timestamp::from_nanos(7);
         let mut bytes = sealer.begin("a.log", at).unwrap();
         sealer.commit();
-        bytes.extend(sealer.seal(&Batch { text: b"line\n", lines: 1, first: at, last: at }).unwrap());
+        bytes.extend(sealer.seal(&[Batch { text: b"line\n", lines: 1, first: at, last: at }]).unwrap());
         sealer.commit();
         let head = sealer.head().unwrap();
         bytes.extend(sealer.end(at).unwrap());

@@ -22,6 +22,8 @@ pub(crate) enum Finding {
     Damaged { position: u32, at: u64 },
     /// Its lines are intact, but its signature is not.
     Signature { position: u32 },
+    /// The block that has its signature was changed, or is missing.
+    Uncovered { position: u32 },
     /// It is signed, but was not sealed with this segment's secret.
     Forged { position: u32 },
     /// They are not there.
@@ -53,6 +55,9 @@ impl fmt::Display for Finding {
             Self::Damaged { position, at } => write!(f, "block {position}, at byte {at}, was changed"),
             Self::Signature { position } => {
                 write!(f, "the signature of block {position} was changed; its lines are intact")
+            }
+            Self::Uncovered { position } => {
+                write!(f, "block {position} is not signed: the block with its signature was changed, or is missing")
             }
             Self::Forged { position } => {
                 write!(

@@ -2,12 +2,12 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::block::{BlockHead, HEAD_BYTES, MARK, block_digest, is_signed};
+use super::block::{BlockHead, HEAD_BYTES, MARK, Proof, block_digest};
 use super::finding::is_of_a_crash;
 use super::header::{Position, ReadHeader};
 use super::opener::{Item, Opener};
 use super::sealer::Head;
-use super::signing::{Checking, Digest, SIGNATURE_BYTES};
+use super::signing::{Checking, Digest};
 use crate::record::Timestamp;
 
 /// How much is read at once, from the end to the beginning.
@@ -55,6 +55,8 @@ fn last_block(source: &mut (impl Read + Seek), header: &ReadHeader) -> io::Resul
     let checking = Checking::new(&header.header.key);
     let length = source.seek(SeekFrom::End(0))?;
     let (mut end, mut tried) = (length, 0);
+    // Blocks whose signature stands before them.
+    let mut covered = Vec::new();
     while end > header.bytes as u64 {
         let start = end.saturating_sub(READ_BYTES as u64).max(header.bytes as u64);
         // A mark may begin before `end`, and go on behind it.
@@ -65,8 +67,13 @@ fn last_block(source: &mut (impl Read + Seek), header: &ReadHeader) -> io::Resul
                 return Ok(None);
             }
             tried += 1;
-            if let Some(digest) = block_at(source, start + place as u64, length, checking)? {
-                return Ok(Some(digest));
+            match block_at(source, start + place as u64, length)? {
+                Some((digest, Some(proof))) if proof.is_by(checking) => {
+                    let last = proof.covered().rev().find(|digest| covered.contains(digest));
+                    return Ok(Some(last.unwrap_or(digest)));
+                }
+                Some((digest, None)) => covered.push(digest),
+                _ => {}
             }
         }
         end = start;
@@ -74,24 +81,16 @@ fn last_block(source: &mut (impl Read + Seek), header: &ReadHeader) -> io::Resul
     Ok(None)
 }
 
-/// Returns the digest of the block at a place, if its writer has signed it.
-fn block_at(
-    source: &mut (impl Read + Seek),
-    at: u64,
-    length: u64,
-    checking: Option<Checking>,
-) -> io::Result<Option<Digest>> {
-    let head = read_at(source, at, HEAD_BYTES)?;
-    let Some(block) = BlockHead::parse(&head).map(|head| head.block_bytes()) else { return Ok(None) };
-    if at + block as u64 > length {
-        return Ok(None);
-    }
-    let rest = read_at(source, at + HEAD_BYTES as u64, block - HEAD_BYTES)?;
-    let Some((payload, signature)) = rest.split_at_checked(block - HEAD_BYTES - SIGNATURE_BYTES) else {
+/// Returns the digest of the block at a place, and its signature.
+fn block_at(source: &mut (impl Read + Seek), at: u64, length: u64) -> io::Result<Option<(Digest, Option<Proof>)>> {
+    let bytes = read_at(source, at, HEAD_BYTES)?;
+    let Some(head) = BlockHead::parse(&bytes).filter(|head| at + head.block_bytes() as u64 <= length) else {
         return Ok(None);
     };
-    let digest = block_digest(&head, payload);
-    Ok(is_signed(checking, &digest, signature).then_some(digest))
+    let rest = read_at(source, at + HEAD_BYTES as u64, head.block_bytes() - HEAD_BYTES)?;
+    let Some((payload, proof)) = rest.split_at_checked(head.payload_bytes as usize) else { return Ok(None) };
+    let digest = block_digest(&bytes, payload);
+    Ok(Some((digest, Proof::new(&digest, proof))))
 }
 
 /// Reads up to `count` bytes.

@@ -8,7 +8,7 @@
 //! - `chain` derives the keys of batches, and wipes what it no longer needs.
 //! - `signing` signs blocks, and certifies the next key.
 //! - `field` seals and opens values of fields, and `line` opens all of a line.
-//! - `header` and `block` lay out bytes; `sealer` writes a segment, and `opener` reads one.
+//! - `header` and `block` lay out bytes; `sealer` and `group` write a segment, and `opener` reads one.
 //! - `audit` compares the segments of a log.
 
 mod audit;
@@ -18,6 +18,7 @@ mod chain;
 mod field;
 mod finding;
 mod found;
+mod group;
 mod header;
 mod key;
 mod line;

@@ -2,14 +2,14 @@
 
 use std::io::{self, Read};
 
-use super::block::{BlockHead, HEAD_BYTES, Kind, MARK, MOST_BLOCKS, block_digest, is_signed};
+use super::block::{BlockHead, HEAD_BYTES, Kind, MARK, MOST_BLOCKS, Proof, block_digest};
 use super::buffered::{Buffered, find};
 use super::chain::ChainKey;
 use super::finding::Finding;
 use super::header::{ChainId, NoHeader, Position, ReadHeader, sealed_for};
 use super::key::Key;
-use super::progress::Progress;
-use super::signing::{Checking, SIGNATURE_BYTES};
+use super::progress::{Foreign, Progress};
+use super::signing::Checking;
 use crate::error::Error;
 use zeroize::Zeroizing;
 
@@ -175,9 +175,13 @@ impl<R: Read> Opener<R> {
             return Ok(None);
         }
         let (head_bytes, rest) = block.split_at(HEAD_BYTES);
-        let (payload, signature) = rest.split_at(rest.len() - SIGNATURE_BYTES);
+        let (payload, proof) = rest.split_at(head.payload_bytes as usize);
         let digest = block_digest(head_bytes, payload);
-        let is_signed = is_signed(self.checking, &digest, signature);
+        let proof = Proof::new(&digest, proof);
+        let is_signed = match &proof {
+            Some(proof) => proof.is_by(self.checking),
+            None => self.progress.covered.get(&head.position) == Some(&digest),
+        };
         if !is_signed && !self.source.is_followed_by_block(bytes)? {
             // Its length is wrong.
             self.skip_damage(MARK.len())?;
@@ -185,18 +189,22 @@ impl<R: Read> Opener<R> {
         }
         let block = self.source.unread().get(..bytes).unwrap_or_default();
         let (head_bytes, rest) = block.split_at(HEAD_BYTES);
-        let (payload, signature) = rest.split_at(head.payload_bytes as usize);
-        let signature = <[u8; SIGNATURE_BYTES]>::try_from(signature).ok();
+        let payload = rest.get(..head.payload_bytes as usize).unwrap_or_default();
         let is_known = self.progress.seen.contains_key(&head.position);
         let text = match head.kind {
-            Kind::Lines if is_signed || head.position < self.progress.next.0.saturating_add(FAR) => {
+            Kind::Lines | Kind::CoveredLines
+                if is_signed || head.position < self.progress.next.0.saturating_add(FAR) =>
+            {
                 open_lines(self.keys.as_mut(), &mut self.decompressor, &head, head_bytes, payload)
             }
-            Kind::Lines => Text::Damaged,
+            Kind::Lines | Kind::CoveredLines => Text::Damaged,
             Kind::End | Kind::Retention => Text::NotOpened,
         };
         let mark = <[u8; 8]>::try_from(payload).map_or(0, u64::from_be_bytes);
         self.source.skip(bytes);
+        if is_signed && let Some(proof) = &proof {
+            self.progress.covers(head.position, proof);
+        }
         let is_intact = match (is_signed, &text) {
             (true, Text::Damaged) => {
                 self.progress.waiting.push_back(Finding::Forged { position: head.position });
@@ -206,17 +214,30 @@ impl<R: Read> Opener<R> {
             (true, _) => true,
             (false, Text::Lines(_)) => {
                 if self.header.is_signed {
-                    self.progress.waiting.push_back(Finding::Signature { position: head.position });
+                    let position = head.position;
+                    let is_covered = head.kind == Kind::CoveredLines;
+                    let finding =
+                        if is_covered { Finding::Uncovered { position } } else { Finding::Signature { position } };
+                    self.progress.waiting.push_back(finding);
                 }
                 true
             }
             (false, _) => false,
         };
         if !is_intact {
-            self.progress.waiting.push_back(Finding::Damaged { position: head.position, at });
-            self.progress
-                .foreign
-                .extend(signature.filter(|_| self.progress.foreign.len() < MOST_FOREIGN).map(|it| (at, digest, it)));
+            let position = head.position;
+            // Without its signature and the key, nobody can tell whether it was changed, too.
+            let is_uncovered = head.kind == Kind::CoveredLines && !self.progress.covered.contains_key(&position);
+            let is_sealed = matches!(text, Text::NotOpened);
+            let finding = if is_uncovered && is_sealed {
+                Finding::Uncovered { position }
+            } else {
+                Finding::Damaged { position, at }
+            };
+            self.progress.waiting.push_back(finding);
+            if self.progress.foreign.len() < MOST_FOREIGN {
+                self.progress.foreign.push(Foreign { at, digest, proof });
+            }
             self.progress.skip(&head);
             return Ok(None);
         }
@@ -227,7 +248,7 @@ impl<R: Read> Opener<R> {
         let opened = |text| OpenedBlock { text, times: head.times };
         Ok(match text {
             Text::Lines(text) if !is_known => Some(opened(text)),
-            Text::NotOpened if head.kind == Kind::Lines && !is_known => Some(opened(Vec::new())),
+            Text::NotOpened if head.kind.has_lines() && !is_known => Some(opened(Vec::new())),
             _ => None,
         })
     }
@@ -344,7 +365,7 @@ mod tests {
         let mut parts = vec![sealer.begin("a.log", Timestamp::from_nanos(1)).unwrap()];
         sealer.commit();
         for number in 0..count {
-            parts.push(sealer.seal(&batch(&format!("line {number}\n"))).unwrap());
+            parts.push(sealer.seal(&[batch(&format!("line {number}\n"))]).unwrap());
             sealer.commit();
         }
         parts.push(sealer.end(Timestamp::from_nanos(9)).unwrap());

@@ -2,9 +2,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::block::{BlockHead, Kind};
+use super::block::{BlockHead, Kind, Proof};
 use super::finding::{Blocks, Finding};
-use super::signing::{Digest, SIGNATURE_BYTES};
+use super::signing::Digest;
+
+/// A damaged block.
+#[derive(Clone, Debug)]
+pub(super) struct Foreign {
+    /// Its place in the file.
+    pub(super) at: u64,
+    pub(super) digest: Digest,
+    /// `None` if an earlier block has its signature.
+    pub(super) proof: Option<Proof>,
+}
 
 /// How far a segment was read.
 #[derive(Debug, Default)]
@@ -21,8 +31,10 @@ pub(super) struct Progress {
     pub(super) times: Option<(i64, i64)>,
     /// The highest retention mark in blocks.
     pub(super) removed: u64,
-    /// Damaged blocks, to find where they come from: place, digest, signature.
-    pub(super) foreign: Vec<(u64, Digest, [u8; SIGNATURE_BYTES])>,
+    /// The digests of blocks that an earlier one has signed, by their positions.
+    pub(super) covered: BTreeMap<u32, Digest>,
+    /// Damaged blocks, to find where they come from.
+    pub(super) foreign: Vec<Foreign>,
     pub(super) is_ended: bool,
     pub(super) is_finished: bool,
     pub(super) waiting: VecDeque<Finding>,
@@ -32,6 +44,11 @@ impl Progress {
     /// Creates that of a segment before its first block. `line`: the number of its first line.
     pub(super) fn new(line: u64) -> Self {
         Self { next: (0, line), ..Self::default() }
+    }
+
+    /// Notes which blocks the signature of the block at `position` covers.
+    pub(super) fn covers(&mut self, position: u32, proof: &Proof) {
+        self.covered.extend((position.saturating_add(1)..).zip(proof.covered()));
     }
 
     /// Notes an intact block.
@@ -66,7 +83,7 @@ impl Progress {
         }
         self.seen.insert(position, digest);
         match head.kind {
-            Kind::Lines => {
+            Kind::Lines | Kind::CoveredLines => {
                 self.lines += u64::from(head.lines);
                 let (first, last) = head.times;
                 let (from, to) = self.times.unwrap_or(head.times);

@@ -4,20 +4,25 @@
 //! a commit replaces the one before: it makes other bytes, with another key, for the same place.
 
 use std::fmt;
+use std::io::Cursor;
 
-use super::block::{BlockHead, HEAD_BYTES, Kind, block_digest};
-use super::chain::{ChainKey, TAG_BYTES, fresh, new_secret, without_traces};
+use super::block::{Kind, MOST_BLOCKS, MOST_TEXT_BYTES};
+use super::chain::{ChainKey, fresh, new_secret, without_traces};
+use super::group::{Group, Place, Stated, Written};
 use super::header::{ChainId, Header, Position};
 use super::recipients::Recipients;
-use super::signing::{Digest, Purpose, SIGNATURE_BYTES, Signer, Signing};
+use super::signing::{Signer, Signing};
 use crate::error::Error;
 use crate::record::Timestamp;
 
 /// How the lines of a batch are compressed.
 const LEVEL: i32 = zstd::DEFAULT_COMPRESSION_LEVEL;
 
-/// Memory that is kept for the next block: enough for 64 KiB of lines.
-const MOST_SPARE_BYTES: usize = 128 << 10;
+/// Memory that is kept for the next blocks: enough for 256 KiB of lines that compress to a half.
+const MOST_SPARE_BYTES: usize = 256 << 10;
+
+/// More than what stands behind a payload: its tag, and the signature of several blocks.
+const MOST_PROOF_BYTES: usize = 1 << 10;
 
 /// Writes one chain.
 pub(crate) struct Sealer {
@@ -41,9 +46,7 @@ pub(crate) struct Sealer {
 /// The segment that is being written.
 struct Open {
     key: Signing,
-    chain_key: ChainKey,
-    position: u32,
-    digest: Digest,
+    place: Place,
     lines: u64,
 }
 
@@ -58,7 +61,7 @@ struct Before {
 /// What is true as soon as the bytes returned last were written.
 enum Pending {
     Begun(Box<Open>),
-    Block { chain_key: ChainKey, digest: Digest, lines: u32, removed: u64 },
+    Blocks { written: Vec<Written>, removed: u64 },
 }
 
 /// Lines to seal.
@@ -122,30 +125,48 @@ impl Sealer {
         };
         let signer = self.signer.as_ref().map(Signer::signing);
         let (bytes, digest) = header.encode(&key, previous_key, signer.as_ref())?;
-        let open = Open { key, chain_key: ChainKey::new(&secret), position: 0, digest, lines: 0 };
+        let place = Place { chain_key: ChainKey::new(&secret), position: 0, digest, next_line: self.next_line };
+        let open = Open { key, place, lines: 0 };
         self.pending = Some(Pending::Begun(Box::new(open)));
         Ok(bytes)
     }
 
-    /// Returns a block of lines.
-    pub(crate) fn seal(&mut self, batch: &Batch<'_>) -> Result<Vec<u8>, Error> {
-        let too_long = || Error::rejected("seal lines: a batch is longer than 64 MiB");
-        let text_bytes = u32::try_from(batch.text.len()).ok().filter(|bytes| *bytes <= super::block::MOST_TEXT_BYTES);
-        let text_bytes = text_bytes.ok_or_else(too_long)?;
+    /// Returns the blocks of some batches, under one signature.
+    pub(crate) fn seal(&mut self, batches: &[Batch<'_>]) -> Result<Vec<u8>, Error> {
+        without_traces(|| self.make_blocks(batches))
+    }
+
+    fn make_blocks(&mut self, batches: &[Batch<'_>]) -> Result<Vec<u8>, Error> {
         let failed = |error| Error::io("compress lines", error);
         let compressor = match &mut self.compressor {
             Some(compressor) => compressor,
             none => none.insert(zstd::bulk::Compressor::new(LEVEL).map_err(failed)?),
         };
-        let mut block = std::mem::take(&mut self.spare);
-        let most = HEAD_BYTES + zstd::zstd_safe::compress_bound(batch.text.len());
-        block.reserve(most + TAG_BYTES + SIGNATURE_BYTES);
-        block.resize(most, 0);
-        let payload = block.get_mut(HEAD_BYTES..).unwrap_or_default();
-        let count = compressor.compress_to_buffer(batch.text, payload).map_err(failed)?;
-        block.truncate(HEAD_BYTES + count);
-        let times = (batch.first.as_nanos(), batch.last.as_nanos());
-        self.block(Kind::Lines, block, batch.lines, times, text_bytes)
+        let open = self.segment.as_ref().ok_or_else(no_segment)?;
+        let mut group = Group::new(std::mem::take(&mut self.spare), open.place.clone(), batches.len())?;
+        for batch in batches {
+            let text_bytes = u32::try_from(batch.text.len()).ok().filter(|bytes| *bytes <= MOST_TEXT_BYTES);
+            let stated = Stated {
+                lines: batch.lines,
+                times: (batch.first.as_nanos(), batch.last.as_nanos()),
+                text_bytes: text_bytes.ok_or_else(|| Error::rejected("seal lines: a batch is longer than 64 MiB"))?,
+            };
+            group.add(Kind::Lines, stated, |blocks| {
+                blocks.reserve(zstd::zstd_safe::compress_bound(batch.text.len()) + MOST_PROOF_BYTES);
+                let mut payload = Cursor::new(&mut *blocks);
+                payload.set_position(payload.get_ref().len() as u64);
+                compressor.compress_to_buffer(batch.text, &mut payload).map(drop).map_err(failed)
+            })?;
+        }
+        Ok(self.sign(group))
+    }
+
+    /// Signs blocks, which are to be written now.
+    fn sign(&mut self, group: Group) -> Vec<u8> {
+        let Some(open) = &self.segment else { return Vec::new() };
+        let (blocks, written) = group.sign(&open.key);
+        self.pending = Some(Pending::Blocks { written, removed: self.removed });
+        blocks
     }
 
     /// Takes the memory of a block back.
@@ -158,7 +179,7 @@ impl Sealer {
 
     /// Returns the last block of the segment.
     pub(crate) fn end(&mut self, now: Timestamp) -> Result<Vec<u8>, Error> {
-        self.block(Kind::End, vec![0; HEAD_BYTES], 0, (now.as_nanos(), now.as_nanos()), 0)
+        self.mark(Kind::End, now, &[])
     }
 
     /// Returns a block that says which files may be missing; `None` if an earlier one says so.
@@ -166,82 +187,55 @@ impl Sealer {
         if removed <= self.removed {
             return Ok(None);
         }
-        let block = [&[0; HEAD_BYTES][..], &removed.to_be_bytes()].concat();
-        let bytes = self.block(Kind::Retention, block, 0, (now.as_nanos(), now.as_nanos()), 0)?;
-        if let Some(Pending::Block { removed: mark, .. }) = &mut self.pending {
+        let bytes = self.mark(Kind::Retention, now, &removed.to_be_bytes())?;
+        if let Some(Pending::Blocks { removed: mark, .. }) = &mut self.pending {
             *mark = removed;
         }
         Ok(Some(bytes))
     }
 
-    /// Seals a block. `block`: room for its head, and its payload.
-    fn block(
-        &mut self,
-        kind: Kind,
-        block: Vec<u8>,
-        lines: u32,
-        times: (i64, i64),
-        text_bytes: u32,
-    ) -> Result<Vec<u8>, Error> {
-        without_traces(|| self.make_block(kind, block, lines, times, text_bytes))
+    /// Returns a block without lines.
+    fn mark(&mut self, kind: Kind, now: Timestamp, payload: &[u8]) -> Result<Vec<u8>, Error> {
+        without_traces(|| {
+            let open = self.segment.as_ref().ok_or_else(no_segment)?;
+            let mut group = Group::new(Vec::new(), open.place.clone(), 1)?;
+            let stated = Stated { lines: 0, times: (now.as_nanos(), now.as_nanos()), text_bytes: 0 };
+            group.add(kind, stated, |block| {
+                block.extend_from_slice(payload);
+                Ok(())
+            })?;
+            Ok(self.sign(group))
+        })
     }
 
-    fn make_block(
-        &mut self,
-        kind: Kind,
-        mut block: Vec<u8>,
-        lines: u32,
-        times: (i64, i64),
-        text_bytes: u32,
-    ) -> Result<Vec<u8>, Error> {
-        let Some(open) = &self.segment else { return Err(Error::retry("seal lines: no segment is begun")) };
-        let tag_bytes = if kind == Kind::Lines { TAG_BYTES } else { 0 };
-        let no_room = || Error::rejected("seal lines: the block has no room for its head");
-        let (head_bytes, payload) = block.split_at_mut_checked(HEAD_BYTES).ok_or_else(no_room)?;
-        let payload_bytes = u32::try_from(payload.len() + tag_bytes);
-        let head = BlockHead {
-            kind,
-            payload_bytes: payload_bytes.map_err(|_| Error::rejected("seal lines: the batch is too long"))?,
-            position: open.position,
-            lines,
-            first_line: self.next_line,
-            times,
-            text_bytes,
-            fresh: fresh()?,
-            previous: open.digest,
-        };
-        head_bytes.copy_from_slice(&head.encode());
-        if kind == Kind::Lines {
-            let tag = open.chain_key.batch(&head.fresh).seal(head_bytes, payload)?;
-            block.extend_from_slice(&tag);
-        }
-        let (head_bytes, payload) = block.split_at_checked(HEAD_BYTES).ok_or_else(no_room)?;
-        let digest = block_digest(head_bytes, payload);
-        let signature = open.key.sign(Purpose::Block, &digest);
-        block.extend_from_slice(&signature);
-        let chain_key = open.chain_key.next();
-        self.pending = Some(Pending::Block { chain_key, digest, lines, removed: self.removed });
-        Ok(block)
-    }
-
-    /// The bytes that were returned last are written. Forgets the key that they were sealed with.
+    /// The bytes that were returned last are written. Forgets the keys that they were sealed with.
     pub(crate) fn commit(&mut self) {
+        self.commit_first(usize::MAX);
+    }
+
+    /// The first `bytes` of those that were returned last are written, and cannot be removed. Returns how many whole blocks
+    /// they hold: these are part of the segment, and the others are not.
+    pub(crate) fn commit_first(&mut self, bytes: usize) -> usize {
         match (self.pending.take(), &mut self.segment) {
             (Some(Pending::Begun(open)), segment) => {
                 *segment = Some(*open);
                 self.number += 1;
                 // It has certified this segment, and is wiped.
                 self.before.iter_mut().for_each(|before| before.key = None);
+                0
             }
-            (Some(Pending::Block { chain_key, digest, lines, removed }), Some(open)) => {
-                (open.chain_key, open.digest) = (chain_key, digest);
-                open.position += 1;
-                open.lines += u64::from(lines);
-                self.next_line += u64::from(lines);
+            (Some(Pending::Blocks { mut written, removed }), Some(open)) => {
+                written.retain(|block| block.end <= bytes);
+                let count = written.len();
+                let Some(last) = written.pop() else { return 0 };
+                open.lines += last.place.next_line - self.next_line;
+                open.place = last.place;
+                self.next_line = open.place.next_line;
                 self.removed = removed;
                 self.before = None;
+                count
             }
-            _ => {}
+            _ => 0,
         }
     }
 
@@ -262,7 +256,7 @@ impl Sealer {
 
     /// Returns whether there is no block in the whole chain: its file may be removed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.number == 1 && self.segment.as_ref().is_some_and(|open| open.position == 0)
+        self.number == 1 && self.segment.as_ref().is_some_and(|open| open.place.position == 0)
     }
 
     /// The file of the segment that has no block is gone.
@@ -291,12 +285,12 @@ impl Sealer {
     /// Returns whether a segment can hold no more blocks.
     pub(crate) fn is_full(&self) -> bool {
         // Room for the marks of retention, and for the end.
-        self.segment.as_ref().is_some_and(|open| open.position >= super::block::MOST_BLOCKS - 1024)
+        self.segment.as_ref().is_some_and(|open| open.place.position >= MOST_BLOCKS - 1024)
     }
 
     /// Returns how far the chain has come: to its last block, also while that is in the segment before.
     pub(crate) fn head(&self) -> Option<Head> {
-        let is_new = self.segment.as_ref().is_none_or(|open| open.position == 0);
+        let is_new = self.segment.as_ref().is_none_or(|open| open.place.position == 0);
         match &self.before {
             Some(before) if is_new => Some(Head(before.position)),
             _ if is_new => None,
@@ -307,8 +301,12 @@ impl Sealer {
     /// Returns the last block of the segment, or its header.
     fn end_of_segment(&self) -> Option<Head> {
         let number = self.number.checked_sub(1)?;
-        self.segment.as_ref().map(|open| Head(Position { chain: self.chain, number, digest: open.digest }))
+        self.segment.as_ref().map(|open| Head(Position { chain: self.chain, number, digest: open.place.digest }))
     }
+}
+
+fn no_segment() -> Error {
+    Error::retry("seal lines: no segment is begun")
 }
 
 impl fmt::Debug for Sealer {

@@ -15,8 +15,11 @@ use crate::error::Error;
 /// The bytes of a signature.
 pub(super) const SIGNATURE_BYTES: usize = 64;
 
+/// The bytes of a digest.
+pub(super) const DIGEST_BYTES: usize = 32;
+
 /// SHA-256 of a block or a header.
-pub(super) type Digest = [u8; 32];
+pub(super) type Digest = [u8; DIGEST_BYTES];
 
 /// What a signature is about. One for another purpose never passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +30,13 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    fn message(self, digest: &Digest) -> Vec<u8> {
+    fn message(self, digests: &[u8]) -> Vec<u8> {
         let label: &[u8] = match self {
             Self::Header => b"spanline/1/header",
             Self::Block => b"spanline/1/block",
             Self::Certificate => b"spanline/1/certificate",
         };
-        [label, digest].concat()
+        [label, digests].concat()
     }
 }
 
@@ -60,8 +63,9 @@ impl Signing {
         self.0.verifying_key().to_bytes()
     }
 
-    pub(super) fn sign(&self, purpose: Purpose, digest: &Digest) -> [u8; SIGNATURE_BYTES] {
-        self.0.sign(&purpose.message(digest)).to_bytes()
+    /// Signs a digest, or several.
+    pub(super) fn sign(&self, purpose: Purpose, digests: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        self.0.sign(&purpose.message(digests)).to_bytes()
     }
 }
 
@@ -75,8 +79,8 @@ impl Checking {
         VerifyingKey::from_bytes(bytes).ok().map(Self)
     }
 
-    pub(super) fn accepts(&self, purpose: Purpose, digest: &Digest, signature: &[u8; SIGNATURE_BYTES]) -> bool {
-        self.0.verify_strict(&purpose.message(digest), &Signature::from_bytes(signature)).is_ok()
+    pub(super) fn accepts(&self, purpose: Purpose, digests: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+        self.0.verify_strict(&purpose.message(digests), &Signature::from_bytes(signature)).is_ok()
     }
 }
 

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 MARK = b"\xfesealed\n"
-BLOCK = struct.Struct(">8sB3sIIIQqqI16s32s")
+BLOCK = struct.Struct(">8sBBHIIIQqqI16s32s")
 BODY = struct.Struct(">16sQqQQ32s16sQ32s64s32s64s")
-LINES, END, RETENTION = 1, 2, 3
+KINDS = LINES, END, RETENTION, COVERED = 1, 2, 3, 4
 problems = []
 
 def wrong(name, what):
@@ -83,7 +83,7 @@ class Segment:
             self.chain_key = extract(b"spanline/1/chain", pyrage.decrypt(wrapped, identities))
         except pyrage.DecryptError as error:
             raise ValueError(f"{error}{sealed_for}") from error
-        self.digests = [sha256(data[:self.end])]
+        self.digests, self.covered = [sha256(data[:self.end])], {}
         self.next_line, self.position, self.is_ended = self.first_line, 0, False
 
     def read(self, data):
@@ -102,16 +102,18 @@ class Segment:
         if at + BLOCK.size > len(data):
             return None
         head = data[at:at + BLOCK.size]
-        mark, kind, zeros, size, position, lines, line, _, _, length, fresh, before = BLOCK.unpack(head)
-        end = at + BLOCK.size + size + 64
-        if mark != MARK or kind not in (LINES, END, RETENTION) or any(zeros) or end > len(data):
+        mark, kind, covers, zeros, size, position, lines, line, _, _, length, fresh, before = BLOCK.unpack(head)
+        proof = at + BLOCK.size + size
+        end = proof if kind == COVERED else proof + 32 * covers + 64
+        if mark != MARK or kind not in KINDS or zeros or covers > (kind == LINES) * 15 or end > len(data):
             return None
-        payload, signature = data[at + BLOCK.size:end - 64], data[end - 64:end]
-        digest = sha256(head + payload)
-        if not is_signed(self.key, b"spanline/1/block", digest, signature):
+        payload, digest = data[at + BLOCK.size:proof], sha256(data[at:proof])
+        digests = digest + data[proof:end - 64]
+        is_right = self.covered.get(position) == digest if kind == COVERED else is_signed(
+            self.key, b"spanline/1/block", digests, data[end - 64:end])
+        if not is_right or max(size, length) > 64 << 20 or position < self.position:
             return None
-        if max(size, length) > 64 << 20 or position < self.position:
-            return None
+        self.covered.update({position + i: digests[32 * i:32 * i + 32] for i in range(1, covers + 1)})
         if (position, line, before) != (self.position, self.next_line, self.digests[-1]):
             wrong(self.name, f"blocks are missing or replaced before block {position}")
         if self.is_ended:
@@ -119,7 +121,7 @@ class Segment:
         for _ in range(position - self.position):
             self.chain_key = expand(self.chain_key, b"spanline/1/next", 32)
         self.position, text = position, b""
-        if kind == LINES:
+        if kind in (LINES, COVERED):
             try:
                 packed = decrypt(self.chain_key, b"spanline/1/batch" + fresh, payload, head)
                 text = zstandard.ZstdDecompressor().decompress(packed, max_output_size=length)
@@ -131,10 +133,9 @@ class Segment:
             wrong(self.name, f"block {position} is none of its kind")
         elif kind == RETENTION:
             self.mark = max(self.mark, int.from_bytes(payload, "big"))
-        self.is_ended |= kind == END
         self.digests.append(digest)
         self.chain_key = expand(self.chain_key, b"spanline/1/next", 32)
-        self.position, self.next_line = position + 1, line + lines
+        self.position, self.next_line, self.is_ended = position + 1, line + lines, self.is_ended or kind == END
         return end, text
 
 def compare(segments):
@@ -182,8 +183,7 @@ def main(key_file, *arguments):
         keys = [line.strip() for line in file if line.strip() and not line.startswith("#")]
     identities = [pyrage.x25519.Identity.from_str(key) for key in keys]
     if arguments[0] == "--field":
-        sys.stdout.buffer.write(open_field(arguments[1], identities) + b"\n")
-        return
+        return sys.stdout.buffer.write(open_field(arguments[1], identities) + b"\n")
     segments = []
     for path in arguments:
         with open(path, "rb") as file:

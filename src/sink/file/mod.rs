@@ -80,6 +80,8 @@ mod prune_time;
 mod rolling_file;
 mod rotating_writer;
 #[cfg(feature = "sealed")]
+mod sealed_batches;
+#[cfg(feature = "sealed")]
 mod sealed_chain;
 #[cfg(feature = "sealed")]
 mod sealed_writer;

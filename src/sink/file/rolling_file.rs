@@ -13,9 +13,11 @@ use super::newest_link::NewestLink;
 use super::path_mistake::path_mistake;
 use super::rotating_writer::RotatingWriter;
 #[cfg(feature = "sealed")]
+use super::sealed_batches::GROUP_BYTES;
+#[cfg(feature = "sealed")]
 use super::sealed_chain::Sealing;
 #[cfg(feature = "sealed")]
-use super::sealed_writer::{BATCH_BYTES, HEAD_TARGET, SealedWriter};
+use super::sealed_writer::{HEAD_TARGET, SealedWriter};
 use crate::byte_size::ByteSize;
 use crate::error::Error;
 use crate::record::Timestamp;
@@ -478,7 +480,7 @@ impl Sink for RollingFile {
         let profile = profile.by_clock(self.retention.age.is_some());
         #[cfg(feature = "sealed")]
         if let Some(sealing) = &self.storage.sealing {
-            let profile = profile.batch(usize::MAX, BATCH_BYTES, Duration::from_millis(100)).sealed(&sealing.head);
+            let profile = profile.batch(usize::MAX, GROUP_BYTES, Duration::from_millis(100)).sealed(&sealing.head);
             // The lines with its heads are for other outputs.
             return profile.own_targets([HEAD_TARGET]);
         }

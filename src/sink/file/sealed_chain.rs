@@ -136,33 +136,30 @@ impl SealedChain {
         let _ = file.get().is_ok_and(try_exclusive);
         let begun = self.sealer.begin(files.names.active(), now).and_then(|header| {
             let mut file = SealedFile { file, bytes: 0, unsynced: false };
-            file.append(&header).map_err(failed("write to", &path))?;
+            file.append(&header).1.map_err(failed("write to", &path))?;
             Ok(file)
         });
         let file = begun.inspect_err(|_| drop(files.directory.remove(&self.active)))?;
         self.file = Some(file);
-        self.commit();
+        self.sealer.commit();
+        *sync::lock(&self.head) = self.sealer.head();
         self.is_unannounced = true;
         Ok(group.map(failed("set the group of", &path)))
     }
 
-    /// Seals lines. Returns a block to [`append`](Self::append).
-    pub(super) fn seal(&mut self, batch: &Batch<'_>) -> Result<Vec<u8>, Error> {
-        self.sealer.seal(batch)
+    /// Seals lines. Returns blocks to [`append`](Self::append).
+    pub(super) fn seal(&mut self, batches: &[Batch<'_>]) -> Result<Vec<u8>, Error> {
+        self.sealer.seal(batches)
     }
 
-    /// Writes a block.
-    pub(super) fn append(&mut self, block: Vec<u8>) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotFound.into()) };
-        file.append(&block)?;
-        self.commit();
-        self.sealer.give_back(block);
-        Ok(())
-    }
-
-    fn commit(&mut self) {
-        self.sealer.commit();
+    /// Writes blocks: all or none, unless what was written of them cannot be cut off. Returns how many are in the file.
+    pub(super) fn append(&mut self, blocks: Vec<u8>) -> (usize, io::Result<()>) {
+        let Some(file) = &mut self.file else { return (0, Err(io::ErrorKind::NotFound.into())) };
+        let (bytes, result) = file.append(&blocks);
+        let count = self.sealer.commit_first(bytes);
         *sync::lock(&self.head) = self.sealer.head();
+        self.sealer.give_back(blocks);
+        (count, result)
     }
 
     /// Notes that files up to this number are about to be removed, and writes the mark if that is possible now.
@@ -177,7 +174,7 @@ impl SealedChain {
             return Ok(());
         }
         if let Some(block) = self.sealer.retention(self.owed, now)? {
-            self.append(block).map_err(|error| Error::io("write the mark of retention", error))?;
+            self.append(block).1.map_err(|error| Error::io("write the mark of retention", error))?;
             self.sync().map_err(|error| Error::io("sync the mark of retention", error))?;
         }
         self.owed = 0;
@@ -187,7 +184,7 @@ impl SealedChain {
     /// Writes the end of the segment.
     pub(super) fn end(&mut self, now: Timestamp) -> Result<(), Error> {
         let block = self.sealer.end(now)?;
-        self.append(block).map_err(|error| Error::io("write the end of a segment", error))
+        self.append(block).1.map_err(|error| Error::io("write the end of a segment", error))
     }
 
     /// Closes the file, which is called `name` now.
@@ -236,19 +233,23 @@ impl SealedChain {
 }
 
 impl SealedFile {
-    /// Appends all of `bytes`, or nothing.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.file.get()?;
-        if let Err(error) = file.write_all(bytes) {
-            // What cannot be cut off is damage that a reader skips.
-            if file.set_len(self.bytes).is_err() {
-                self.bytes = self.file.entry().map_or(self.bytes, |entry| entry.bytes);
-            }
-            return Err(error);
+    /// Appends all of `bytes`, or nothing, unless what was written cannot be cut off. Returns how many are in the file.
+    fn append(&mut self, bytes: &[u8]) -> (usize, io::Result<()>) {
+        let mut file = match self.file.get() {
+            Ok(file) => file,
+            Err(error) => return (0, Err(error)),
+        };
+        let before = self.bytes;
+        let result = file.write_all(bytes);
+        if result.is_ok() {
+            self.bytes += bytes.len() as u64;
+        } else if file.set_len(before).is_err() {
+            // A reader skips what follows the last whole block.
+            self.bytes = self.file.entry().map_or(before, |entry| entry.bytes);
         }
-        self.bytes += bytes.len() as u64;
-        self.unsynced = true;
-        Ok(())
+        let written = usize::try_from(self.bytes.saturating_sub(before)).unwrap_or(usize::MAX);
+        self.unsynced |= written > 0;
+        (written, result)
     }
 }
 

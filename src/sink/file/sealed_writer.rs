@@ -14,16 +14,14 @@ use super::newest_link::NewestLink;
 use super::problems::{Condition, Problems};
 use super::prune_time::PruneTime;
 use super::rotating_writer::{RETRY_NANOS, file_time};
+use super::sealed_batches::batches;
 use super::sealed_chain::{SealedChain, Sealing, open_left};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Compression, PeriodState, Schedule, Segment};
-use crate::sealed::{Batch, inspect};
+use crate::sealed::inspect;
 use crate::sink::directory::{Directory, HeldFile, Links};
 use crate::sink::{Control, Lines, Next};
-
-/// The most bytes of lines in a batch, unless one line has more.
-pub(super) const BATCH_BYTES: usize = 64 << 10;
 
 /// The target of the lines that name the head of each segment.
 pub(super) const HEAD_TARGET: &str = "spanline::sealed";
@@ -228,24 +226,6 @@ impl SealedWriter {
         Ok(())
     }
 
-    /// Returns how many bytes of whole lines go into the next batch, and what they are.
-    fn batch<'a>(&self, lines: &'a Lines, clock: Timestamp) -> Batch<'a> {
-        let most = lines.as_bytes().len();
-        let (mut bytes, mut count) = (0, 0);
-        let (mut first, mut last) = (None, clock);
-        for line in lines.iter() {
-            let end = bytes + line.bytes.len();
-            let is_current = || self.schedule.state_at(file_time(&line, clock)) == PeriodState::Current;
-            if bytes > 0 && (end > BATCH_BYTES || end > most || !is_current()) {
-                break;
-            }
-            (bytes, count, last) = (end, count + 1, line.time);
-            first.get_or_insert(line.time);
-        }
-        let text = lines.as_bytes().get(..bytes).unwrap_or_default();
-        Batch { text, lines: count, first: first.unwrap_or(clock), last }
-    }
-
     fn write_lines(&mut self, lines: &mut Lines, clock: Timestamp) -> Result<(), Error> {
         while let Some(line) = lines.first() {
             let time = file_time(&line, clock);
@@ -264,22 +244,23 @@ impl SealedWriter {
             if let Err(error) = self.chain.pay(time) {
                 self.problems.failed(error);
             }
-            let batch = self.batch(lines, clock);
-            let block = self.chain.seal(&batch)?;
-            let bytes = batch.text.len();
-            let passes = |limit| self.chain.bytes().saturating_add(block.len() as u64 + END_BYTES) > limit;
+            let room = self.rotate_bytes.map_or(u64::MAX, |limit| limit.saturating_sub(self.chain.bytes()));
+            let batches = batches(lines, clock, &self.schedule, room);
+            let blocks = self.chain.seal(&batches)?;
+            let sizes: Vec<_> = batches.iter().map(|batch| batch.text.len()).collect();
+            let passes = |limit| self.chain.bytes().saturating_add(blocks.len() as u64 + END_BYTES) > limit;
             if self.chain.has_lines() && self.rotate_bytes.is_some_and(passes) && !self.is_waiting(time) {
                 self.attempt_rotation(time);
                 continue;
             }
-            match self.chain.append(block) {
-                Ok(()) => {
-                    lines.advance(bytes);
-                    if let Some(head) = self.chain.take_begun() {
-                        let log = self.files.names.active();
-                        tracing::info!(target: HEAD_TARGET, %head, log, "a sealed segment begins");
-                    }
-                }
+            let (written, result) = self.chain.append(blocks);
+            lines.advance(sizes.into_iter().take(written).sum());
+            if let Some(head) = self.chain.take_begun() {
+                let log = self.files.names.active();
+                tracing::info!(target: HEAD_TARGET, %head, log, "a sealed segment begins");
+            }
+            match result {
+                Ok(()) => {}
                 Err(error)
                     if error.kind() == ErrorKind::FileTooLarge && self.chain.has_lines() && !self.is_waiting(time) =>
                 {

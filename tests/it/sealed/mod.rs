@@ -1,6 +1,7 @@
 //! Sealed logs: files and fields.
 
 mod chains;
+mod faults;
 mod fields;
 mod files;
 mod kills;

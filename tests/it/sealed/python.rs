@@ -7,9 +7,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use spanline::sealed::{Checks, Key, Recipients, Signer};
+use spanline::sink::{Control, Sink};
 use spanline::{Output, RollingFile, read};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::support::log_directory::{NOON, at, lines};
 use crate::support::places::{root, target};
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -127,6 +129,31 @@ fn a_reader_made_from_the_page_opens_a_log_with_rotations_and_a_restart() {
     assert_eq!(read.problems, "");
     assert!(read.is_whole && read.lines == log.lines, "{} bytes of {}", read.lines.len(), log.lines.len());
     assert!(rust(&log.path(), &log.key) == (read.lines, true));
+}
+
+/// The second of three batches that one signature covers.
+#[test]
+fn both_readers_find_a_changed_batch_among_those_with_one_signature() {
+    let directory = tempfile::tempdir().unwrap();
+    let (text, recipient) = Key::generate();
+    let (path, key) = (directory.path().join("audit.log"), directory.path().join("key"));
+    fs::write(&key, text.as_bytes()).unwrap();
+    let mut log = RollingFile::new(&path).seal_to(Recipients::parse(recipient).unwrap());
+    log.control(Control::Open).unwrap();
+    let texts: Vec<_> = (0..3).map(|number| format!("{number} {}", "x".repeat(40_000))).collect();
+    log.write(&mut lines(&texts.iter().map(String::as_str).collect::<Vec<_>>(), at(NOON))).unwrap();
+    log.control(Control::Close).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let blocks: Vec<_> = (0..bytes.len() - 8).filter(|at| bytes[*at..].starts_with(b"\xfesealed\n")).collect();
+    assert_eq!(blocks.len(), 4);
+    let Some(read) = python(&key, std::slice::from_ref(&path)) else { return };
+    assert!(read.is_whole && read.lines.lines().count() == 3, "{}", read.problems);
+    bytes[blocks[1] + 110] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let read = python(&key, std::slice::from_ref(&path)).unwrap();
+    let (lines, is_whole) = rust(&path, &Key::parse(text.as_str()).unwrap());
+    assert!(!read.is_whole && !is_whole, "{}", read.problems);
+    assert!(read.lines == lines && lines == format!("{}\n{}\n", texts[0], texts[2]), "{}", read.problems);
 }
 
 #[test]

@@ -18,7 +18,13 @@ const MARK: &[u8] = b"\xfesealed\n";
 /// Lines in the whole log.
 const LINES: usize = 20_000;
 
-/// A log of five segments: four closed, and the one that a close has ended.
+/// Lines in a batch: of lines with `LINE_BYTES`, no more fit.
+const BATCH: i32 = 200;
+
+/// The bytes of a line.
+const LINE_BYTES: usize = 327;
+
+/// A log of five segments: four closed, and the one that a close has ended. A segment has twenty batches.
 struct Sealed {
     directory: TempDir,
     key: Key,
@@ -29,15 +35,17 @@ struct Sealed {
 }
 
 impl Sealed {
-    fn new(recipients: &Recipients, key: Key) -> Self {
+    /// `at_once`: how many batches are written at once, with one signature.
+    fn new(recipients: &Recipients, key: Key, at_once: i32) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut log = RollingFile::new(directory.path().join("audit.log")).seal_to(recipients.clone());
         log.control(Control::Open).unwrap();
         let start = at(NOON);
         for segment in 0..5 {
-            for batch in 0..20 {
-                let from = segment * 4000 + batch * 200;
-                let texts: Vec<_> = (from..from + 200).map(|number| format!("{{\"number\":{number}}}")).collect();
+            for write in 0..20 / at_once {
+                let from = segment * 4000 + write * at_once * BATCH;
+                let line = |number| format!("{:1$}", format!("{{\"number\":{number}}}"), LINE_BYTES - 1);
+                let texts: Vec<_> = (from..from + at_once * BATCH).map(line).collect();
                 let texts: Vec<_> = texts.iter().map(String::as_str).collect();
                 let time = Timestamp::from_nanos(start.as_nanos() + i64::from(from) * 1_000_000);
                 log.write(&mut lines(&texts, time)).unwrap();
@@ -106,14 +114,22 @@ fn findings_and_states(report: &spanline::sealed::Report) -> String {
     format!("{}\n{}", findings(report), states.join("\n"))
 }
 
-fn sealed() -> Sealed {
+fn sealed(at_once: i32) -> Sealed {
     let (key, recipients) = key();
-    Sealed::new(&recipients, key)
+    Sealed::new(&recipients, key, at_once)
+}
+
+/// A log with a signature for each block, and one with a signature for five of them.
+fn both() -> [Sealed; 2] {
+    [1, 5].map(sealed)
 }
 
 #[test]
 fn promise_47_blocks_that_were_deleted_swapped_repeated_or_moved_are_found() {
-    let log = sealed();
+    both().iter().for_each(assert_blocks_count);
+}
+
+fn assert_blocks_count(log: &Sealed) {
     let report = assert_whole(&log.path(), &Checks::new().key(&log.key));
     assert_eq!(report.rows.iter().map(|row| row.lines).collect::<Vec<_>>(), [4000; 5]);
     assert_eq!(opened(&log.path(), &log.key).0.len(), LINES);
@@ -141,8 +157,8 @@ fn promise_47_blocks_that_were_deleted_swapped_repeated_or_moved_are_found() {
 #[test]
 fn promise_47_segments_that_were_deleted_swapped_renamed_or_replaced_are_found() {
     let (key, recipients) = key();
-    let log = Sealed::new(&recipients, key.clone());
-    let other = Sealed::new(&recipients, key);
+    let log = Sealed::new(&recipients, key.clone(), 5);
+    let other = Sealed::new(&recipients, key, 5);
     let found = |change: &dyn Fn(&Path)| {
         change(log.directory.path());
         let found = log.found();
@@ -189,7 +205,10 @@ fn promise_47_segments_that_were_deleted_swapped_renamed_or_replaced_are_found()
 
 #[test]
 fn promise_47_every_bit_of_a_header_and_a_bit_of_each_batch_count() {
-    let log = sealed();
+    both().iter().for_each(assert_bits_count);
+}
+
+fn assert_bits_count(log: &Sealed) {
     let header = log.blocks(1)[0];
     let mut bytes = log.files[1].clone();
     // Not all of the 8 bits of each byte in this suite: `.ci/long` tries them.
@@ -213,7 +232,10 @@ fn promise_47_every_bit_of_a_header_and_a_bit_of_each_batch_count() {
 
 #[test]
 fn promise_47_a_tail_that_is_cut_anywhere_is_found() {
-    let log = sealed();
+    both().iter().for_each(assert_tail_counts);
+}
+
+fn assert_tail_counts(log: &Sealed) {
     let last = log.blocks(4);
     let bytes = &log.files[4];
     // The last batch and the end, at each byte.
@@ -231,10 +253,50 @@ fn promise_47_a_tail_that_is_cut_anywhere_is_found() {
     assert!(errors.iter().any(|error| error.contains("ended without a seal, 3800 lines readable")), "{errors:?}");
 }
 
+/// The first of five blocks has the signature of all: what happens to it costs the others their signature, not their lines.
+#[test]
+fn promise_47_blocks_without_the_one_that_has_their_signature_are_found_and_open() {
+    let log = sealed(5);
+    let places = log.blocks(1);
+    let cut = |from: usize, to: usize| log.files[1][places[from]..places[to]].to_vec();
+    let start = &log.files[1][..places[0]];
+    let signs = |block: usize| log.block(1, block)[9];
+    assert_eq!((0..11).map(signs).collect::<Vec<_>>(), [4, 0, 0, 0, 0, 4, 0, 0, 0, 0, 4]);
+    let unsigned = "block 8 is not signed: the block with its signature was changed, or is missing";
+    let deleted = [start, &cut(0, 5), &cut(6, 21)].concat();
+    log.assert_found(1, &deleted, unsigned, LINES - 200);
+    let (_, with, _) = log.with(1, &deleted, Sealed::found);
+    assert!(with.contains("block 5 is missing, with 200 lines"), "{with}");
+    let (payload, signature) = (places[5] + 200, places[6] - 3);
+    // A byte of the payload, of a digest that it signs, and of the signature.
+    for (at, name, lines) in [
+        (payload, "block 5, at byte ", LINES - 200),
+        (signature - 64, "of block 5", LINES),
+        (signature, "of block 5", LINES),
+    ] {
+        let mut bytes = log.files[1].clone();
+        bytes[at] ^= 1;
+        log.assert_found(1, &bytes, unsigned, lines);
+        let (_, with, _) = log.with(1, &bytes, Sealed::found);
+        assert!(with.contains(name), "{with}");
+    }
+    let swapped = [start, &cut(0, 5), &cut(6, 7), &cut(5, 6), &cut(7, 21)].concat();
+    log.assert_found(1, &swapped, "block 6 is not signed", LINES);
+    let moved = [start, &cut(0, 5), log.block(3, 5), &cut(6, 21)].concat();
+    log.assert_found(1, &moved, &format!("belongs to {}", log.names[3]), LINES - 200);
+    // All five of another segment.
+    let from = log.blocks(3);
+    let moved = [start, &cut(0, 5), &log.files[3][from[5]..from[10]], &cut(10, 21)].concat();
+    log.assert_found(1, &moved, &format!("belongs to {}", log.names[3]), LINES - 1000);
+}
+
 /// 10,000 edits at random that are not at the very end: none is missed.
 #[test]
 fn promise_47_no_random_edit_is_missed() {
-    let log = sealed();
+    both().iter().for_each(assert_edits_count);
+}
+
+fn assert_edits_count(log: &Sealed) {
     let edits = if std::env::var_os("SPANLINE_LONG").is_some() { 10_000 } else { 300 };
     let mut state = 0x1234_5678_9abc_def1_u64;
     let mut random = |below: usize| {
