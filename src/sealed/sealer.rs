@@ -326,3 +326,66 @@ impl fmt::Display for Head {
         self.0.digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sealed::Key;
+    use crate::sealed::opener::{Item, Opener};
+    use crate::sealed::signing::digest;
+
+    fn found(bytes: &[u8], key: Option<&Key>) -> (String, Vec<String>) {
+        let mut opener = Opener::new(bytes, key, "a.log").unwrap();
+        let (mut text, mut findings) = (Vec::new(), Vec::new());
+        while let Some(item) = opener.next_item().unwrap() {
+            match item {
+                Item::Lines(block) => text.extend(block.text),
+                Item::Finding(finding) => findings.push(finding.to_string()),
+            }
+        }
+        (String::from_utf8(text).unwrap(), findings)
+    }
+
+    /// The forger has the format, the recipients, and what the process holds now: the segment's key, and the next chain key.
+    #[test]
+    fn promise_47_a_forger_with_the_memory_of_the_process_replaces_nothing_that_was_sealed_before() {
+        let (file, recipient) = Key::generate();
+        let (key, recipients) = (Key::parse(&*file).unwrap(), Recipients::parse(recipient).unwrap());
+        let at = Timestamp::from_nanos(7);
+        let batch = |text| Batch { text, lines: 1, first: at, last: at };
+        let mut sealer = Sealer::new(recipients, None).unwrap();
+        let header = sealer.begin("a.log", at).unwrap();
+        sealer.commit();
+        sealer.seal(&[batch(b"line 0\n"), batch(b"line 1\n")]).unwrap();
+        sealer.commit();
+        let last = sealer.seal(&[batch(b"line 2\n")]).unwrap();
+        sealer.commit();
+        let open = sealer.segment.as_ref().unwrap();
+        let forge = |count: usize| {
+            let chain_key = open.place.chain_key.clone();
+            let place = Place { chain_key, position: 0, digest: digest(&[&header]), next_line: 0 };
+            let mut group = Group::new(Vec::new(), place, count).unwrap();
+            for _ in 0..count {
+                let stated = Stated { lines: 1, times: (7, 7), text_bytes: 6 };
+                let payload = |block: &mut Vec<u8>| {
+                    block.extend(zstd::bulk::compress(b"other\n", LEVEL).unwrap());
+                    Ok(())
+                };
+                group.add(Kind::Lines, stated, payload).unwrap();
+            }
+            group.sign(&open.key).0
+        };
+        let all = [header.clone(), forge(3)].concat();
+        let (text, findings) = found(&all, Some(&key));
+        assert_eq!(text, "");
+        for position in 0..3 {
+            let name = format!("block {position} is forged");
+            assert!(findings.iter().any(|finding| finding.starts_with(&name)), "{findings:?}");
+        }
+        // A later block names what stood there: this shows without the key, too.
+        let some = [header.clone(), forge(2), last].concat();
+        assert!(found(&some, None).1.contains(&"block 1 was replaced".to_owned()));
+        let (text, findings) = found(&some, Some(&key));
+        assert!(text == "line 2\n" && findings[1].starts_with("block 1 is forged"), "{findings:?}");
+    }
+}
