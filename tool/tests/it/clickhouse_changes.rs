@@ -108,7 +108,7 @@ fn logs_of_two_machines_with_the_same_paths_are_different_logs() {
     let (server, dir) = (&servers[0], Dir::new());
     let url = server.url("logs");
     dir.put("a.log", "{\"message\":\"a\"}\n");
-    for (host, expected) in [("one", "loaded 1 lines"), ("two", "loaded 1 lines"), ("one", "loaded 0 lines")] {
+    for (host, expected) in [("one", "loaded 1 line "), ("two", "loaded 1 line "), ("one", "loaded 0 lines")] {
         let loaded = printed(&dir, &["load", "--to", &url, "--host", host]);
         assert!(loaded.starts_with(expected), "{host}: {loaded}");
     }

@@ -195,12 +195,16 @@ fn a_signal_writes_what_has_arrived_and_a_second_one_ends_at_once() {
     collector.stop();
     assert!(begun.elapsed() < Duration::from_secs(30));
 
+    // Nobody listens there, so the line cannot be written.
+    let database = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("postgres://nobody@{}/logs", listener.local_addr().unwrap())
+    };
+    let args = ["--listen", "length32://127.0.0.1:0", "--to", &database, "--shutdown-timeout", "1h"];
     let mut collector = Collector::start(dir.path(), &args);
-    // A directory takes the place of the file, so the line cannot be written.
-    std::fs::create_dir(dir.path().join("logs/stuck.log")).unwrap();
     let mut sender = connect(collector.at(0));
-    sender.write_all(&frame(r#"{"service":"stuck","message":"x"}"#)).unwrap();
-    until("it complains of the file", || collector.said().concat().contains("stuck.log"));
+    sender.write_all(&frame(r#"{"message":"x"}"#)).unwrap();
+    until("it complains of the database", || collector.said().concat().contains("refused"));
     kill_process(collector.pid(), Signal::TERM).unwrap();
     until("it listens no more", || std::net::TcpStream::connect(collector.at(0)).is_err());
     kill_process(collector.pid(), Signal::TERM).unwrap();
