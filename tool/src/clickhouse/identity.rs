@@ -50,26 +50,26 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// Returns what tells whether a file was written, renamed or replaced; `None` if it was changed so lately that a further change
-/// may not show.
+/// Returns what tells whether a file was written, renamed or replaced since it was listed. `None` if it was changed after that, so
+/// that another file may be open, or so short before that a further change may not show.
 ///
 /// The time of the last change of the inode is part of it, which no program can set.
 #[cfg(unix)]
-pub(super) fn stamp(path: &Path) -> Option<String> {
+pub(super) fn stamp(path: &Path, listed: Timestamp) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 
     let metadata = std::fs::metadata(path).ok()?;
     let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     let changed = nanos(metadata.ctime(), metadata.ctime_nsec());
     let written = nanos(metadata.mtime(), metadata.mtime_nsec());
-    let is_settled = i128::from(Timestamp::now().as_nanos()) - changed.max(written) > COARSEST_NANOS;
+    let is_settled = i128::from(listed.as_nanos()) - changed.max(written) > COARSEST_NANOS;
     let (device, inode, bytes) = (metadata.dev(), metadata.ino(), metadata.len());
     is_settled.then(|| format!("{device}:{inode}:{bytes}:{written}:{changed}"))
 }
 
 /// Files have no such identity here.
 #[cfg(not(unix))]
-pub(super) fn stamp(_: &Path) -> Option<String> {
+pub(super) fn stamp(_: &Path, _: Timestamp) -> Option<String> {
     None
 }
 
@@ -246,11 +246,11 @@ mod tests {
     fn a_stamp_tells_of_a_change_that_keeps_the_size_and_the_time_of_writing() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "abc\n").unwrap();
-        assert_eq!(stamp(file.path()), None, "it has just been changed");
+        assert_eq!(stamp(file.path(), Timestamp::now()), None, "it has just been changed");
         let begun = std::time::Instant::now();
         let settled = || loop {
             assert!(begun.elapsed().as_secs() < 60);
-            match stamp(file.path()) {
+            match stamp(file.path(), Timestamp::now()) {
                 Some(stamp) => break stamp,
                 None => std::thread::park_timeout(std::time::Duration::from_millis(50)),
             }

@@ -117,17 +117,22 @@ impl Loader {
         Ok(())
     }
 
-    /// Loads what is not loaded yet. Reports what cannot be loaded.
-    pub(crate) fn load(&self, logs: &[LogSegments], report: &mut Report) -> Outcome {
+    /// Loads what is not loaded yet. Reports what cannot be loaded. `listed`: when the logs were listed, or before.
+    pub(crate) fn load(&self, logs: &[LogSegments], listed: Timestamp, report: &mut Report) -> Outcome {
         let mut outcome = Outcome::default();
         if let Some(_locks) = locked(logs, report) {
-            let loaded = self.load_all(logs, &mut outcome, report);
+            let loaded = self.load_all((logs, listed), &mut outcome, report);
             let _ = report.check(loaded);
         }
         outcome
     }
 
-    fn load_all(&self, logs: &[LogSegments], outcome: &mut Outcome, report: &mut Report) -> Result<(), Failure> {
+    fn load_all(
+        &self,
+        (logs, listed): (&[LogSegments], Timestamp),
+        outcome: &mut Outcome,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let names: Vec<String> = logs.iter().map(|log| log_name(&self.machine, &log.path)).collect();
         let (known, lacking) = segments::known_by(&self.clients, &self.tables)?;
         for (client, lacking) in self.clients.iter().zip(&lacking) {
@@ -140,9 +145,11 @@ impl Loader {
         let left: Vec<Known> = known.iter().filter(is_left).cloned().collect();
         outcome.removed = left.len() as u64;
         self.remove(left)?;
-        let plan = Plan::new(logs, &names, &known, report);
+        let plan = Plan::new((logs, listed), &names, &known, report);
         (outcome.skipped, outcome.read_again) = (plan.skipped, plan.read_again);
-        self.put_stamps(&plan.stamps)?;
+        if let Err(failure) = self.put_stamps(&plan.stamps) {
+            report.note(&format!("the next load reads files again that have not changed: {failure}"));
+        }
         let removed = self.run(plan.jobs, outcome, report);
         self.remove(removed)
     }

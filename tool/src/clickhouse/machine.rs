@@ -60,12 +60,24 @@ pub(super) fn locked(logs: &[LogSegments], report: &mut Report) -> Option<Vec<Fi
     let directories: BTreeSet<PathBuf> = logs.iter().filter_map(|log| existing(directory_of(&log.path))).collect();
     let mut locks = Vec::new();
     for directory in directories {
-        let Ok(file) = File::open(&directory) else { continue };
-        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-            report.failure(&format!("load {}: another load is running; wait for its end", escaped(&directory)));
-            return None;
+        let file = match File::open(&directory) {
+            Ok(file) => file,
+            Err(error) => {
+                report.failure(&format!("open {}, to lock it: {error}", escaped(&directory)));
+                return None;
+            }
+        };
+        match file.try_lock() {
+            Ok(()) => locks.push(file),
+            Err(TryLockError::WouldBlock) => {
+                report.failure(&format!("load {}: another load is running; wait for its end", escaped(&directory)));
+                return None;
+            }
+            Err(TryLockError::Error(error)) => {
+                let path = escaped(&directory);
+                report.note(&format!("{path} cannot be locked, so start no other load of its logs: {error}"));
+            }
         }
-        locks.push(file);
     }
     Some(locks)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use spanline::read::Segment;
+use spanline::record::Timestamp;
 
 use super::identity::{Content, Index, stamp};
 use super::parallel::in_parallel;
@@ -51,8 +52,13 @@ struct Found<'s, 'k> {
 }
 
 impl<'s> Plan<'s> {
-    /// Compares the segments of logs with those that are known. Reports those that cannot be read.
-    pub(super) fn new(logs: &'s [LogSegments], names: &[String], known: &[Known], report: &mut Report) -> Self {
+    /// Compares the segments of logs with those that are known. Reports those that cannot be read. `listed`: when they were listed.
+    pub(super) fn new(
+        (logs, listed): (&'s [LogSegments], Timestamp),
+        names: &[String],
+        known: &[Known],
+        report: &mut Report,
+    ) -> Self {
         let mut of_log: HashMap<&str, Vec<&Known>> = HashMap::new();
         for one in known.iter().filter(|one| one.state == State::Complete) {
             of_log.entry(&one.source.log).or_default().push(one);
@@ -61,9 +67,9 @@ impl<'s> Plan<'s> {
         let mut indices: Vec<Index<'_>> = names.iter().map(|name| Index::new(known_of(name))).collect();
         let mut found: Vec<Vec<Found<'_, '_>>> = Vec::new();
         for (log, index) in logs.iter().zip(&mut indices) {
-            found.push(log.segments.iter().map(|segment| unchanged(segment, index)).collect());
+            found.push(log.segments.iter().map(|segment| unchanged(segment, listed, index)).collect());
         }
-        read_all(&mut found, &indices, report);
+        read_all(&mut found, listed, &indices, report);
         let mut plan = Self::default();
         for ((mut found, index), name) in found.into_iter().zip(&mut indices).zip(names) {
             found.retain(|found| found.is_whole || found.content.is_some());
@@ -95,14 +101,14 @@ impl<'s> Plan<'s> {
 }
 
 /// Finds a segment by what says that it has not changed since it was read.
-fn unchanged<'s, 'k>(segment: &'s Segment, index: &mut Index<'k>) -> Found<'s, 'k> {
-    let stamp = stamp(segment.path());
+fn unchanged<'s, 'k>(segment: &'s Segment, listed: Timestamp, index: &mut Index<'k>) -> Found<'s, 'k> {
+    let stamp = stamp(segment.path(), listed);
     let known = stamp.as_ref().and_then(|stamp| index.claim_unchanged(stamp));
     Found { segment, path: escaped(segment.path()), stamp, content: None, known, is_whole: known.is_some() }
 }
 
 /// Reads the segments that were not found yet.
-fn read_all(found: &mut [Vec<Found<'_, '_>>], indices: &[Index<'_>], report: &mut Report) {
+fn read_all(found: &mut [Vec<Found<'_, '_>>], listed: Timestamp, indices: &[Index<'_>], report: &mut Report) {
     let wanted = found.iter_mut().zip(indices).flat_map(|(found, index)| found.iter_mut().map(move |one| (one, index)));
     let wanted: Vec<_> = wanted.filter(|(one, _)| !one.is_whole).collect();
     let bytes = wanted.iter().map(|(one, _)| one.segment.bytes()).sum();
@@ -121,7 +127,7 @@ fn read_all(found: &mut [Vec<Found<'_, '_>>], indices: &[Index<'_>], report: &mu
             let _ = read.send(one.segment.bytes());
         }
         // One that it had before and behind was that of what was read.
-        one.stamp = one.stamp.take().filter(|before| stamp(one.segment.path()).as_ref() == Some(before));
+        one.stamp = one.stamp.take().filter(|before| stamp(one.segment.path(), listed).as_ref() == Some(before));
         content.map(|content| one.content = Some(content))
     });
     results.into_iter().filter_map(|result| result.flatten().err()).for_each(|why| report.failure(&why));

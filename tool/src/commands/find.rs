@@ -76,7 +76,6 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         filter: &filter,
         has_context: shape.has_context(),
         is_count: counts_only && sample.is_none(),
-        #[cfg(feature = "clickhouse")]
         limit: Some(limit).filter(|limit| *limit < u64::MAX && sample.is_none()),
     };
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
@@ -135,7 +134,6 @@ struct Wanted<'f> {
     /// Whether also lines are printed that do not meet the conditions.
     has_context: bool,
     is_count: bool,
-    #[cfg(feature = "clickhouse")]
     limit: Option<u64>,
 }
 
@@ -146,7 +144,8 @@ impl Wanted<'_> {
         match is_search.then(|| searchable(paths, report)).flatten() {
             Some(logs) => {
                 let are_several = logs.len() > 1;
-                let question = Question { is_count: self.is_count, ..Question::of_filter(self.filter.clone()) };
+                let is_count = self.is_count && self.limit.is_none();
+                let question = Question { is_count, ..Question::of_filter(self.filter.clone()) };
                 Merged::stored(Search::new(logs, question), are_several)
             }
             None => Merged::new(sources(paths, key, report)),

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use spanline::record::Timestamp;
+
 use super::conditions::ZoneArgs;
 use crate::clickhouse::{Address, Loader, Outcome, password, statements};
 use crate::inputs::logs;
@@ -61,6 +63,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
         let statements = addresses.first().map(statements).unwrap_or_default();
         return statements.iter().try_for_each(|statement| writeln!(output, "{statement};\n"));
     }
+    let listed = Timestamp::now();
     let (has_stdin, logs) = logs(&args.paths, report);
     if has_stdin {
         let why = "load reads files: what was loaded of stdin could not be found again";
@@ -70,7 +73,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
     let loader = password(args.password_file.as_deref())
         .and_then(|password| Loader::new(&addresses, password.as_ref(), args.host.clone()));
     match loader {
-        Ok(loader) => write(output, loader.load(&logs, report), begun),
+        Ok(loader) => write(output, loader.load(&logs, listed, report), begun),
         Err(why) => {
             report.failure(&why);
             Ok(())

@@ -85,6 +85,11 @@ impl Parser {
         Self { settled: form, left: 0, ..Self::default() }
     }
 
+    /// Returns whether the next line can decide how ambiguous lines are read.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settled == Form::Text && self.left > 0
+    }
+
     /// Returns the form of the first record, or [`Form::Text`].
     pub(crate) fn settled(&self) -> Form {
         self.settled

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// The lines of a request have at most this many times the bytes of the request. Behind that, they lack the resource: a large one
 /// with thousands of tiny records would take time without bounds.
-const MOST_TIMES: usize = 64;
+const MOST_TIMES: usize = 16;
 
 /// A small request may have longer lines, in bytes.
 const MIN_BUDGET: usize = 1 << 20;

@@ -154,7 +154,9 @@ impl Places {
                 return Vec::new();
             }
         };
-        self.refused.remove(&given.path);
+        if is_directory {
+            self.refused.remove(&given.path);
+        }
         let mut sources = Vec::new();
         for log in found {
             let path = log.path().to_owned();

@@ -16,7 +16,7 @@ pub(crate) fn string(json: &str) -> Cow<'_, str> {
 fn short_escapes(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+    while let Some(at) = rest.find('\\') {
         out.push_str(rest.get(..at)?);
         out.push(match rest.as_bytes().get(at + 1)? {
             byte @ (b'"' | b'\\' | b'/') => char::from(*byte),

@@ -116,7 +116,9 @@ fn is_findable(text: &str) -> bool {
 fn required(regex: &Regex) -> Option<Vec<u8>> {
     let hir = regex_syntax::ParserBuilder::new().utf8(false).build().parse(regex.as_str()).ok()?;
     let bytes = longest(&hir).to_vec();
-    (bytes.len() >= 3 && !bytes.contains(&b'\n')).then_some(bytes)
+    // What is between the records of OTLP's requests is not in the line as it is searched.
+    let is_between = |byte: &u8| matches!(byte, b'\n' | b'{' | b'}' | b'[' | b']');
+    (bytes.len() >= 3 && !bytes.iter().any(is_between)).then_some(bytes)
 }
 
 fn longest(hir: &Hir) -> &[u8] {

@@ -265,6 +265,14 @@ impl OpenPiece {
         Self { lines: PieceLines::opened(lines), parser: Parser::default(), range: None, name }
     }
 
+    /// Returns what is left of a piece of a plain file, which takes less memory than this. `None`: it has to stay open.
+    pub(super) fn rest(&self) -> Option<Piece> {
+        let FileRange { file, range } = self.range.as_ref()?;
+        let (start, form) = (self.lines.at(), self.parser.settled());
+        let rest = Part::Range { file: file.clone(), start, end: range.end, form };
+        (start > 0 && !self.parser.is_settling()).then_some(Piece { input: 0, part: rest })
+    }
+
     /// Returns how many bytes were read, and what is wrong if those are not all, after the last line.
     pub(super) fn read_bytes(&self) -> (u64, Option<String>) {
         let at = self.lines.at();

@@ -41,6 +41,8 @@ pub(crate) struct Guard {
     goes_on: Arc<AtomicBool>,
     /// Whether it has to end at once.
     quits: Arc<AtomicBool>,
+    /// Whether the terminal is as it was for good, so that a signal stops the process as without this.
+    is_over: Arc<AtomicBool>,
 }
 
 /// How the terminal was, and how it is.
@@ -69,7 +71,9 @@ impl Guard {
         });
         let state = Arc::new(State { modes, is_on: AtomicBool::new(false) });
         let (stops, goes_on, quits) = (Arc::default(), Arc::default(), Arc::default());
+        let is_over = Arc::default();
         flag::register(SIGTSTP, Arc::clone(&stops))?;
+        flag::register_conditional_default(SIGTSTP, Arc::clone(&is_over))?;
         flag::register(SIGCONT, Arc::clone(&goes_on))?;
         // The second one ends a process that does not come to obey the first, and any one does when this is dropped.
         flag::register_conditional_default(SIGQUIT, Arc::clone(&quits))?;
@@ -80,7 +84,7 @@ impl Guard {
             let _ = panicked.end();
             hook(what);
         }));
-        let guard = Self { state, stdin, stops, goes_on, quits };
+        let guard = Self { state, stdin, stops, goes_on, quits, is_over };
         guard.state.begin()?;
         Ok(guard)
     }
@@ -138,6 +142,7 @@ impl Drop for Guard {
         // Without the terminal, nothing is left to restore.
         let _ = self.state.end();
         self.quits.store(true, Ordering::Relaxed);
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 

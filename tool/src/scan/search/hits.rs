@@ -127,6 +127,8 @@ pub(super) struct Head {
     next: usize,
     /// The times of the parts before.
     times: Times,
+    /// What was reported last.
+    pub(super) last_failure: Option<String>,
 }
 
 impl Head {

@@ -1,5 +1,7 @@
 //! The search in one part of a log.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::super::opened::Failure;
 use super::super::pieces::OpenPiece;
 use super::backwards::last_time;
@@ -7,12 +9,30 @@ use super::hits::Hits;
 use super::question::Question;
 use crate::entry::Request;
 
-/// Adds the lines of a part that meet the conditions, up to about `most` bytes of them. Returns whether it has no more.
-pub(super) fn search(piece: &mut OpenPiece, question: &Question, most: usize, hits: &mut Hits) -> bool {
+/// What was read of a part is passed on after so many bytes, in which something was found.
+const READ_BYTES: u64 = 8 << 20;
+
+/// How much of a part is read.
+pub(super) struct Limits<'l> {
+    /// About how much may be found, in bytes.
+    pub(super) most: usize,
+    /// Whether nothing more is wanted.
+    pub(super) is_ended: &'l AtomicBool,
+}
+
+impl Limits<'_> {
+    /// Returns whether to stop. `read`: how many bytes were read.
+    fn are_reached(&self, hits: &Hits, read: u64) -> bool {
+        hits.size() >= self.most || read > READ_BYTES && hits.has_any() || self.is_ended.load(Ordering::Relaxed)
+    }
+}
+
+/// Adds the lines of a part that meet the conditions, up to the limits. Returns whether it has no more.
+pub(super) fn search(piece: &mut OpenPiece, question: &Question, limits: &Limits<'_>, hits: &mut Hits) -> bool {
     let ended = match &question.needle {
         // Compressed files have to be read anyway.
-        Some(_) if piece.range.is_some() && !question.reads_all => search_needle(piece, question, most, hits),
-        _ => search_lines(piece, question, most, hits),
+        Some(_) if piece.range.is_some() && !question.reads_all => search_needle(piece, question, limits, hits),
+        _ => search_lines(piece, question, limits, hits),
     };
     match ended {
         Ok(false) => return false,
@@ -28,7 +48,13 @@ pub(super) fn search(piece: &mut OpenPiece, question: &Question, most: usize, hi
 }
 
 /// Reads all lines.
-fn search_lines(piece: &mut OpenPiece, question: &Question, most: usize, hits: &mut Hits) -> Result<bool, Failure> {
+fn search_lines(
+    piece: &mut OpenPiece,
+    question: &Question,
+    limits: &Limits<'_>,
+    hits: &mut Hits,
+) -> Result<bool, Failure> {
+    let begun = piece.lines.at();
     let (parser, mut request) = (&mut piece.parser, Request::default());
     while let Some(line) = piece.lines.next_line()? {
         let settled = parser.settled();
@@ -47,7 +73,8 @@ fn search_lines(piece: &mut OpenPiece, question: &Question, most: usize, hits: &
             }
         });
         hits.passed.cut += u64::from(is_request && line.is_cut);
-        if hits.size() >= most {
+        let at = line.at;
+        if limits.are_reached(hits, at - begun) {
             return Ok(false);
         }
     }
@@ -55,12 +82,25 @@ fn search_lines(piece: &mut OpenPiece, question: &Question, most: usize, hits: &
 }
 
 /// Reads only lines that have the needle.
-fn search_needle(piece: &mut OpenPiece, question: &Question, most: usize, hits: &mut Hits) -> Result<bool, Failure> {
+fn search_needle(
+    piece: &mut OpenPiece,
+    question: &Question,
+    limits: &Limits<'_>,
+    hits: &mut Hits,
+) -> Result<bool, Failure> {
+    let begun = piece.lines.at();
     let (Some(needle), Some(part)) = (&question.needle, &piece.range) else { return Ok(true) };
     let (parser, mut request) = (&mut piece.parser, Request::default());
     let mut known_from = 0;
-    while let Some(line) = piece.lines.next_line_with(needle)? {
+    loop {
+        // The first record decides how those with the needle are read.
+        let is_settling = parser.is_settling();
+        let next = if is_settling { piece.lines.next_line() } else { piece.lines.next_line_with(needle) };
+        let Some(line) = next? else { return Ok(true) };
         if !needle.is_in(line.bytes) {
+            if is_settling {
+                parser.read_line(line.bytes, line.is_cut);
+            }
             continue;
         }
         let settled = parser.settled();
@@ -81,9 +121,9 @@ fn search_needle(piece: &mut OpenPiece, question: &Question, most: usize, hits: 
             hits.push(entry, settled);
         });
         hits.passed.cut += u64::from(is_request && line.is_cut);
-        if hits.size() >= most {
+        let at = line.at;
+        if limits.are_reached(hits, at - begun) {
             return Ok(false);
         }
     }
-    Ok(true)
 }

@@ -93,7 +93,11 @@ impl Search {
         self.passed += head.take_passed();
         let Some(mut hits) = self.shared.take(number) else { return true };
         self.counted += hits.counted;
-        self.failures.extend(hits.failures.drain(..));
+        // The parts of a file may fail for the same reason.
+        hits.failures.dedup();
+        let is_new = |why: &String| head.last_failure.as_ref() != Some(why);
+        self.failures.extend(hits.failures.iter().filter(|why| is_new(why)).cloned());
+        head.last_failure = hits.failures.pop().or(head.last_failure.take());
         head.replace(hits);
         false
     }
@@ -184,6 +188,20 @@ mod tests {
     fn question(reads_all: bool) -> Question {
         let filter = Filter { grep: vec![grep("needle").unwrap()], ..Filter::default() };
         Question { reads_all, needs_times: true, ..Question::of_filter(filter) }
+    }
+
+    /// The first record decides that a line without a usual key is logfmt.
+    #[test]
+    fn the_first_line_decides_how_the_others_are_read_though_it_is_not_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.log");
+        fs::write(&path, "time=2026-11-20T10:15:38Z level=info msg=start\nat=info method=GET request_id=r-100\n")
+            .unwrap();
+        for reads_all in [true, false] {
+            let filter = Filter { requests: vec!["r-100".to_owned()], ..Filter::default() };
+            let question = Question { reads_all, ..Question::of_filter(filter) };
+            assert_eq!(found(std::slice::from_ref(&path), question, 1).0.len(), 1, "{reads_all}");
+        }
     }
 
     /// A log of records, some without a time, and of text. Their times go back at some places.

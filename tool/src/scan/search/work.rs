@@ -1,12 +1,14 @@
 //! What threads share: who reads which part, and what was found.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::super::pieces::Input;
 use super::hits::Hits;
 use super::logs::{Log, Rest};
-use super::part::search;
+use super::part::{Limits, search};
 use super::question::Question;
 use crate::report::with_sources;
 
@@ -18,7 +20,7 @@ const MAX_AHEAD: usize = 16;
 
 /// The most and the least that is taken of a part at once, in bytes.
 const MAX_TAKEN_BYTES: usize = 4 << 20;
-const MIN_TAKEN_BYTES: usize = 64 << 10;
+const MIN_TAKEN_BYTES: usize = 16 << 10;
 
 /// The search, as threads see it.
 pub(super) struct Shared {
@@ -26,6 +28,8 @@ pub(super) struct Shared {
     /// How much of what is found in a part is taken at once, in bytes.
     most: usize,
     threads: usize,
+    /// Whether nothing more is wanted.
+    is_ended: AtomicBool,
     state: Mutex<State>,
     /// There is something to read.
     work: Condvar,
@@ -41,7 +45,6 @@ struct State {
     awaited: Option<usize>,
     /// The size of what was found and not taken.
     bytes: usize,
-    is_ended: bool,
 }
 
 impl State {
@@ -81,16 +84,11 @@ impl State {
 
 impl Shared {
     pub(super) fn new(logs: Vec<Vec<Input>>, question: Question, threads: usize, most: usize) -> Self {
-        let mut state = State {
-            logs: logs.into_iter().map(Log::new).collect(),
-            turns: VecDeque::new(),
-            awaited: None,
-            bytes: 0,
-            is_ended: false,
-        };
+        let mut state =
+            State { logs: logs.into_iter().map(Log::new).collect(), turns: VecDeque::new(), awaited: None, bytes: 0 };
         (0..state.logs.len()).for_each(|number| state.queue(number));
         let (work, found) = (Condvar::new(), Condvar::new());
-        Self { question, most, threads, state: Mutex::new(state), work, found }
+        Self { question, most, threads, is_ended: AtomicBool::new(false), state: Mutex::new(state), work, found }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one lock of the threads that search, which ignores poisoning")]
@@ -106,33 +104,39 @@ impl Shared {
     /// Reads parts until the search has ended.
     pub(super) fn read_parts(self: &Arc<Self>) {
         while let Some((log, id, rest)) = self.next_part() {
-            let mut turn = Turn { shared: Arc::clone(self), log, id, hits: None, rest: None };
-            let mut hits = Hits::default();
-            let opened = match rest {
-                Rest::Open(piece) => Ok(piece),
-                Rest::Piece(piece) => {
-                    let (first, behind) = piece.split();
-                    if !behind.is_empty() {
-                        self.add_behind(log, id, behind.into_iter().map(Rest::Piece));
-                    }
-                    first.open()
-                }
-            };
-            match opened {
-                Ok(mut piece) => {
-                    if !search(&mut piece, &self.question, self.most, &mut hits) {
-                        turn.rest = Some(Rest::Open(piece));
-                    }
-                }
-                Err(error) => hits.failures.push(with_sources(&error)),
-            }
-            turn.hits = Some(hits);
+            let turn = Turn { shared: Arc::clone(self), log, id, hits: None, rest: None };
+            // The turn reports a panic when it is dropped. Without this thread, nobody might read the other parts.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.read(turn, rest)));
         }
+    }
+
+    fn read(&self, mut turn: Turn, rest: Rest) {
+        let mut hits = Hits::default();
+        let opened = match rest {
+            Rest::Open(piece) => Ok(piece),
+            Rest::Piece(piece) => {
+                let (first, behind) = piece.split();
+                if !behind.is_empty() {
+                    self.add_behind(turn.log, turn.id, behind.into_iter().map(Rest::Piece));
+                }
+                first.open()
+            }
+        };
+        match opened {
+            Ok(mut piece) => {
+                let limits = Limits { most: self.most, is_ended: &self.is_ended };
+                if !search(&mut piece, &self.question, &limits, &mut hits) {
+                    turn.rest = Some(piece.rest().map_or_else(|| Rest::Open(piece), Rest::Piece));
+                }
+            }
+            Err(error) => hits.failures.push(with_sources(&error)),
+        }
+        turn.hits = Some(hits);
     }
 
     fn next_part(&self) -> Option<(usize, u64, Rest)> {
         let mut state = self.state();
-        while !state.is_ended {
+        while !self.is_ended.load(Ordering::Relaxed) {
             if let Some(begun) = state.begin(self.threads) {
                 return Some(begun);
             }
@@ -178,8 +182,11 @@ impl Shared {
 
     /// Lets all threads end.
     pub(super) fn end(&self) {
-        self.state().is_ended = true;
+        // With the lock, so that no thread begins to wait in the meantime.
+        let state = self.state();
+        self.is_ended.store(true, Ordering::Relaxed);
         self.work.notify_all();
+        drop(state);
     }
 }
 
