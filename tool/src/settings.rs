@@ -48,6 +48,12 @@ impl Settings {
                 mistakes.into_iter().map(place).collect::<Vec<_>>().join("\n")
             }),
             Err(error) if error.kind() == ErrorKind::NotFound && !is_named => Ok(Self::default()),
+            // `HOME` may be that of another user, as for `sudo`.
+            Err(error)
+                if error.kind() == ErrorKind::PermissionDenied && !is_named && path.symlink_metadata().is_err() =>
+            {
+                Ok(Self::default())
+            }
             Err(error) => Err(format!("{}: {error}", escaped(&path))),
         }
     }
