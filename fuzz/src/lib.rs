@@ -10,6 +10,8 @@ mod console;
 #[path = "../../tool/src/entry/mod.rs"]
 mod entry;
 mod filters;
+#[path = "../../tool/src/fnv.rs"]
+mod fnv;
 mod input;
 mod json;
 #[allow(dead_code)]
