@@ -9,7 +9,7 @@ use super::hits::Hits;
 use super::question::Question;
 use crate::entry::Request;
 
-/// What was read of a part is passed on after so many bytes, in which something was found.
+/// What was found is passed on when this much of a part was read, in bytes.
 const READ_BYTES: u64 = 8 << 20;
 
 /// How much of a part is read.
