@@ -14,12 +14,13 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use spanline::RollingFile;
 use spanline::read::Log;
 use spanline::record::Timestamp;
 use spanline::sealed::{Key, Recipients};
 use spanline::sink::{Control, Lines, Sink};
+use spanline::{Output, RollingFile};
 use tracing::Level;
+use tracing_subscriber::layer::SubscriberExt;
 
 const ROUNDS: usize = 9;
 const BATCH_BYTES: usize = 64 << 10;
@@ -65,10 +66,31 @@ fn main() {
     println!("time: {:.2} x zstd of each batch; {:.2} x, one batch at a time", time(sealing), time(singly));
     let size = |of: u64| sealed_bytes as f64 / of as f64;
     println!("size: {:.3} x zstd of each batch, {:.3} x one zstd file", size(packed_bytes), size(whole as u64));
+    let plain = || call(RollingFile::new(directory.path().join("plain.log")));
+    let calling = || call(RollingFile::new(directory.path().join("called.log")).seal_to(recipients.clone()));
+    let (plain, calling): (Vec<_>, Vec<_>) = (0..ROUNDS).map(|_| (plain(), calling())).unzip();
+    let (plain, calling) = (median(plain), median(calling));
+    println!("the caller: {:.2} x an event to a plain file", calling.as_secs_f64() / plain.as_secs_f64());
     for threads in [1, 2] {
         let took = median((0..ROUNDS).map(|_| open(&sealed, &key, threads)).collect());
         println!("opened on {threads} threads: {:.0} MB/s of lines", rate(took) * f64::from(threads));
     }
+}
+
+/// Returns the processor time of the calling thread for each event.
+fn call(file: RollingFile) -> Duration {
+    const EVENTS: u32 = 20_000;
+    let output = Output::new(file).queue_bytes(64 << 20);
+    let (layer, guard) = spanline::builder().filter("info").output(output).build().expect("a layer");
+    let took = tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let begun = processor_time();
+        for id in 0..EVENTS {
+            tracing::info!(id, user = "anna", "order loaded");
+        }
+        processor_time() - begun
+    });
+    drop(guard);
+    took / EVENTS
 }
 
 /// Lines as services log them, no two alike.
