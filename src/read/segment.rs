@@ -197,6 +197,14 @@ impl Segment {
         Ok(is_plain.then_some(PlainFile { path, file }))
     }
 
+    /// Opens it for reading by position, its bytes as they are stored: compressed or sealed, if it is.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or it has been removed since it was listed.
+    pub fn open_raw(&self) -> Result<PlainFile, Error> {
+        self.open_stored().map(|(path, _, file)| PlainFile { path, file })
+    }
+
     /// Returns whether it is sealed, as its first bytes say.
     ///
     /// # Errors
@@ -333,7 +341,7 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// A file whose bytes are lines, read by position. Its clones share one open file.
+/// A file whose bytes are read by position; those of [`Segment::open_plain`] are lines. Its clones share one open file.
 #[derive(Clone, Debug)]
 pub struct PlainFile {
     path: PathBuf,
@@ -356,6 +364,14 @@ impl PlainFile {
     /// The file cannot be examined. The error does not name it.
     pub fn bytes(&self) -> io::Result<u64> {
         self.file.metadata().map(|metadata| metadata.len())
+    }
+
+    /// Returns what the system says about the open file now, whatever is at its path by now.
+    ///
+    /// # Errors
+    /// The file cannot be examined. The error does not name it.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
     }
 
     /// Reads bytes from a position on, and returns how many. It is 0 only at the end of the file, or if `bytes` is empty.

@@ -433,6 +433,9 @@ fn a_plain_file_is_read_by_position_also_after_a_rotation() {
     assert_eq!(&bytes[..6], b"three\n");
     assert_eq!(active.read_at(&mut bytes, 10).unwrap(), 0);
     assert_eq!(plain(1).unwrap().read_at(&mut bytes, 0).unwrap(), 4);
+    let raw = segments[2].open_raw().unwrap();
+    assert_eq!((raw.read_at(&mut bytes, 0).unwrap(), raw.metadata().unwrap().len()), (10, 10));
+    assert_eq!(segments[0].open_raw().unwrap().bytes().unwrap(), 0);
     fs::remove_file(dir.join(&closed(1))).unwrap();
     assert!(segments[1].open_plain().unwrap_err().to_string().contains("removed"));
 }
