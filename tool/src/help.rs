@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 
 /// The groups of commands. Some commands are not in each build.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Read", &["find", "trace", "stats", "hist", "cat", "ls", "open"]),
+    ("Read", &["find", "trace", "stats", "hist", "cat", "ls", "open", "index"]),
     ("Live", &["follow", "ps", "metrics"]),
     ("Check", &["verify", "keygen", "config", "doctor"]),
     ("Receive", &["collect", "load"]),

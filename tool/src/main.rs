@@ -27,6 +27,10 @@ mod fnv;
 mod follow;
 mod help;
 #[cfg(feature = "find")]
+mod index;
+#[cfg(feature = "find")]
+mod indexing;
+#[cfg(feature = "find")]
 mod inputs;
 #[cfg(all(unix, feature = "keys"))]
 mod keys;

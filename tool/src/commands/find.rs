@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::conditions::{Conditions, LANGUAGE};
 #[cfg(feature = "clickhouse")]
 use super::engine::{Chosen, EngineArgs};
+use super::index::IndexArgs;
 use super::shape::Shape;
 #[cfg(feature = "clickhouse")]
 use crate::clickhouse::{Condition, Explanation, Order, Portion, explain};
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     shape: Shape,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    index: IndexArgs,
     #[cfg(feature = "clickhouse")]
     #[command(flatten)]
     engine: EngineArgs,
@@ -67,6 +70,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         sample,
         shape,
         keys,
+        index,
         #[cfg(feature = "clickhouse")]
         engine,
     } = args;
@@ -77,6 +81,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         has_context: shape.has_context(),
         is_count: counts_only && sample.is_none(),
         limit: Some(limit).filter(|limit| *limit < u64::MAX && sample.is_none()),
+        index: &index,
     };
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
     let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
@@ -135,6 +140,7 @@ struct Wanted<'f> {
     has_context: bool,
     is_count: bool,
     limit: Option<u64>,
+    index: &'f IndexArgs,
 }
 
 impl Wanted<'_> {
@@ -145,7 +151,8 @@ impl Wanted<'_> {
             Some(logs) => {
                 let are_several = logs.len() > 1;
                 let is_count = self.is_count && self.limit.is_none();
-                let question = Question { is_count, ..Question::of_filter(self.filter.clone()) };
+                let question =
+                    Question { is_count, index: self.index.store(), ..Question::of_filter(self.filter.clone()) };
                 Merged::stored(Search::new(logs, question), are_several)
             }
             None => Merged::new(sources(paths, key, report)),

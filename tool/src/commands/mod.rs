@@ -22,6 +22,8 @@ mod flush;
 mod follow;
 #[cfg(feature = "find")]
 mod hist;
+#[cfg(feature = "find")]
+mod index;
 #[cfg(feature = "sealed")]
 mod keygen;
 #[cfg(all(unix, feature = "control"))]
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     Follow(Box<follow::Args>),
     #[cfg(feature = "find")]
     Hist(Box<hist::Args>),
+    #[cfg(feature = "find")]
+    Index(index::Args),
     #[cfg(feature = "sealed")]
     Keygen(keygen::Args),
     #[cfg(all(unix, feature = "control"))]
@@ -155,6 +159,8 @@ impl Command {
             Self::Follow(args) => follow::run(*args, output, report),
             #[cfg(feature = "find")]
             Self::Hist(args) => hist::run(*args, output, report),
+            #[cfg(feature = "find")]
+            Self::Index(args) => index::run(&args, output, report),
             #[cfg(feature = "sealed")]
             Self::Keygen(args) => keygen::run(&args, output, report),
             #[cfg(all(unix, feature = "control"))]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::conditions::ZoneArgs;
 #[cfg(feature = "clickhouse")]
 use super::engine::{Chosen, EngineArgs};
+use super::index::IndexArgs;
 #[cfg(feature = "clickhouse")]
 use crate::clickhouse::{Condition, Engine, Explanation, Order, Portion, explain};
 use crate::entry::Parser;
@@ -20,7 +21,7 @@ use crate::report::Report;
 use crate::sealed::KeyArgs;
 use crate::show::ColorChoice;
 use crate::terminal::width;
-use crate::trace::{Trace, View, id_of};
+use crate::trace::{Logs, Trace, View, id_of};
 
 const AFTER_HELP: &str = r#"Examples:
   spanline trace 4bf92f3577b34da6a3ce929d0e0e4736 logs
@@ -59,6 +60,8 @@ pub(crate) struct Args {
     zone: ZoneArgs,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    index: IndexArgs,
     #[cfg(feature = "clickhouse")]
     #[command(flatten)]
     engine: EngineArgs,
@@ -113,6 +116,7 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
         output: shape,
         zone,
         keys,
+        index,
         #[cfg(feature = "clickhouse")]
         engine,
     } = args;
@@ -157,10 +161,10 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
             Some(trace) => trace,
             None => return Ok(()),
         },
-        None => Trace::read(&id, paths, key.as_ref(), view, report),
+        None => Trace::read(&id, &Logs { paths, key: key.as_ref(), index: index.store() }, view, report),
     };
     #[cfg(not(feature = "clickhouse"))]
-    let trace = Trace::read(&id, paths, key.as_ref(), view, report);
+    let trace = Trace::read(&id, &Logs { paths, key: key.as_ref(), index: index.store() }, view, report);
     let Some(trace) = trace else {
         report.failure(&format!("found no line with the id {id}"));
         return Ok(());

@@ -163,6 +163,14 @@ impl<'e> Entry<'e> {
         self.read_time().map(|(_, nanos)| nanos)
     }
 
+    /// Returns whether the time is the same on any machine and in any year: it is a number, or the line says its zone.
+    pub(crate) fn has_zone(&self) -> bool {
+        match self.first(Role::Time, |value| self.time_of(value).map(|_| value)) {
+            Some((_, value)) => has_zone(value),
+            None => self.first(Role::Instant, read_instant).is_some(),
+        }
+    }
+
     /// Returns the time as the line has it.
     pub(crate) fn time_text(&self) -> Option<Cow<'e, str>> {
         self.first(Role::Time, |value| self.time_of(value).map(|_| value.shown())).map(|(_, text)| text)
@@ -302,6 +310,22 @@ fn read_time(value: Value<'_>) -> Option<i64> {
         None => time::of_number(str::from_utf8(value.bytes()).ok()?),
     };
     read.map(|time| time.at.as_nanos())
+}
+
+/// Returns whether a time that can be read does not depend on the zone of lines, or on the time of now.
+fn has_zone(value: Value<'_>) -> bool {
+    if value.plain_text().and_then(time::usual).is_some() {
+        return true;
+    }
+    let is_sure = |text: &str| match zone::of_text(text) {
+        Some(time) => time.is_exact,
+        None => time::of_number(text).is_some(),
+    };
+    match value.text() {
+        Some(text) => is_sure(&text),
+        None if value.is_object() => value.member("repr").and_then(Value::text).is_some_and(|text| is_sure(&text)),
+        None => true,
+    }
 }
 
 /// Reads Log4j's time.

@@ -14,5 +14,5 @@ pub(crate) use merged::Merged;
 pub(crate) use paths::is_passed;
 #[cfg(feature = "clickhouse")]
 pub(crate) use paths::{LogSegments, logs};
-pub(crate) use paths::{inputs, or_default, reads_stdin, searchable, sources};
+pub(crate) use paths::{inputs, or_default, reads_stdin, searchable, segments, sources};
 pub(crate) use stored::Stored;

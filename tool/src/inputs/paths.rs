@@ -43,6 +43,12 @@ pub(crate) fn searchable(paths: &[PathBuf], report: &mut Report) -> Option<Vec<V
     Some(logs.into_iter().map(|segments| segments.into_iter().map(Input::Segment).collect()).collect())
 }
 
+/// Returns the segments of the logs at the paths. What cannot be listed is reported.
+pub(crate) fn segments(paths: &[PathBuf], report: &mut Report) -> Vec<read::Segment> {
+    let (_, logs) = listed(paths, None, report);
+    logs.into_iter().flatten().collect()
+}
+
 /// A log and those of its segments that are read.
 #[cfg(feature = "clickhouse")]
 #[derive(Debug)]

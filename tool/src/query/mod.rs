@@ -10,6 +10,7 @@
 //! A comparison with a field that an entry lacks is false, whatever the operator. Nesting is bounded, regular expressions
 //! take linear time, and nothing here panics.
 
+mod bounds;
 mod compare;
 mod expression;
 mod filter;

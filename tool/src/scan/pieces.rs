@@ -28,7 +28,6 @@ const BEHIND_BYTES: usize = 16 << 10;
 pub(crate) enum Input {
     Segment(Segment),
     /// The lines of a file that begin before a position.
-    #[cfg_attr(not(all(unix, feature = "follow")), expect(dead_code, reason = "what comes behind is followed"))]
     Start(PlainFile, u64),
     /// Is opened with the key.
     Sealed(Segment, Key),
@@ -129,7 +128,7 @@ fn split(segment: &Segment) -> Result<Option<(Part, Vec<Part>)>, Error> {
 
 /// Splits the first bytes of a file.
 fn split_file(file: &PlainFile, bytes: u64) -> Option<(Part, Vec<Part>)> {
-    let form = first_form(file, bytes).ok()?;
+    let (form, _) = first_form(file, bytes).ok()?;
     let mut starts = (0..bytes).step_by(PIECE_BYTES as usize);
     let mut part = |start: u64| {
         // The last one grows with the file only up to the end of its last line.
@@ -144,13 +143,13 @@ fn split_file(file: &PlainFile, bytes: u64) -> Option<(Part, Vec<Part>)> {
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) fn parser_behind(file: &PlainFile, position: u64) -> Parser {
     match first_form(file, position) {
-        Ok(form) if form != Form::Text || position >= Parser::SETTLES_WITHIN as u64 => Parser::settled_on(form),
+        Ok((form, _)) if form != Form::Text || position >= Parser::SETTLES_WITHIN as u64 => Parser::settled_on(form),
         _ => Parser::default(),
     }
 }
 
-/// Returns the form that decides how the ambiguous lines of a file are read.
-fn first_form(file: &PlainFile, end: u64) -> io::Result<Form> {
+/// Returns the form that decides how the ambiguous lines of a file are read, and from where on it does.
+fn first_form(file: &PlainFile, end: u64) -> io::Result<(Form, u64)> {
     let mut parser = Parser::default();
     let mut lines =
         StreamLines::new(FileReader { file: file.clone(), at: 0, end }, 0, end.min(Parser::SETTLES_WITHIN as u64));
@@ -159,10 +158,43 @@ fn first_form(file: &PlainFile, end: u64) -> io::Result<Form> {
     {
         parser.read_line(line.bytes, line.is_cut);
     }
-    Ok(parser.settled())
+    Ok((parser.settled(), lines.at()))
+}
+
+/// Makes pieces of parts of a plain file.
+pub(super) struct Parts {
+    file: PlainFile,
+    form: Form,
+    /// Lines that begin before depend on those before them.
+    pub(super) settled: u64,
+}
+
+impl Parts {
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn of(file: PlainFile) -> io::Result<Self> {
+        let (form, settled) = first_form(&file, file.bytes()?)?;
+        Ok(Self { file, form, settled })
+    }
+
+    /// Returns the pieces of a range, in bytes.
+    pub(super) fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = Piece> {
+        range.clone().step_by(PIECE_BYTES as usize).map(move |start| {
+            let end = range.end.min(start.saturating_add(PIECE_BYTES));
+            Piece { input: 0, part: Part::Range { file: self.file.clone(), start, end, form: self.form } }
+        })
+    }
 }
 
 impl Piece {
+    /// Returns the segment that it is all of.
+    pub(super) fn segment(&self) -> Option<&Segment> {
+        match &self.part {
+            Part::Whole(Input::Segment(segment)) => Some(segment),
+            Part::Whole(_) | Part::Range { .. } => None,
+        }
+    }
+
     /// Returns all of an input. `input`: its number.
     pub(super) fn whole(input: usize, one: Input) -> Self {
         Self { input, part: Part::Whole(one) }
@@ -251,7 +283,7 @@ impl Piece {
 
 /// Returns when a file was written last, in nanoseconds since 1970.
 pub(super) fn written_at(file: &PlainFile) -> Option<i64> {
-    let time = std::fs::metadata(file.path()).and_then(|metadata| metadata.modified()).ok()?;
+    let time = file.metadata().and_then(|metadata| metadata.modified()).ok()?;
     i64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos()).ok()
 }
 

@@ -1,5 +1,6 @@
 //! The threads that read pieces.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -20,6 +21,9 @@ pub(crate) struct Place {
 
 /// Looks at each line.
 pub(crate) trait Visit: Send {
+    /// Takes note that a line begins, which may have several entries. `is_cut`: only its first bytes are read.
+    fn begin(&mut self, _place: Place, _is_cut: bool) {}
+
     /// Takes a line. The order of calls means nothing.
     fn visit(&mut self, entry: &Entry<'_>, place: Place);
 
@@ -48,8 +52,9 @@ pub(crate) struct Scanned<V> {
     /// One for each thread.
     pub(crate) visitors: Vec<V>,
     pub(crate) totals: Totals,
+    /// The numbers of inputs that could not be read, or not to their ends.
+    pub(crate) failed: BTreeSet<usize>,
     /// Whether visitors have got all lines.
-    #[cfg_attr(not(all(unix, feature = "follow")), expect(dead_code, reason = "no other visitor ends early"))]
     pub(crate) is_whole: bool,
 }
 
@@ -76,6 +81,7 @@ pub(crate) fn scan_while<V: Visit>(
                 totals: Totals::default(),
                 failures: Vec::new(),
                 more_failures: 0,
+                failed: BTreeSet::new(),
                 is_stopped: false,
             };
             let (pieces, sender) = (&pieces, sender.clone());
@@ -107,10 +113,11 @@ pub(crate) fn scan_while<V: Visit>(
         report.failure("a thread that reads has panicked; the answer is not complete");
     }
     let is_whole = workers.iter().all(|worker| !worker.is_stopped) && pieces.next().is_none();
-    let mut scanned = Scanned { visitors: Vec::new(), totals: Totals::default(), is_whole };
+    let mut scanned = Scanned { visitors: Vec::new(), totals: Totals::default(), failed: BTreeSet::new(), is_whole };
     let (mut failures, mut more_failures) = (Vec::new(), 0);
     for worker in workers {
         scanned.totals.add(worker.totals);
+        scanned.failed.extend(worker.failed);
         scanned.visitors.push(worker.visitor);
         failures.extend(worker.failures);
         more_failures += worker.more_failures;
@@ -143,6 +150,7 @@ struct Worker<V> {
     failures: Vec<(usize, String)>,
     /// How many more there are.
     more_failures: u64,
+    failed: BTreeSet<usize>,
     /// Whether lines of a piece were left out.
     is_stopped: bool,
 }
@@ -167,6 +175,7 @@ impl<V: Visit> Worker<V> {
                 }
                 Ok(Some(line)) => {
                     self.totals.cut += u64::from(line.is_cut);
+                    self.visitor.begin(Place { input, at: line.at }, line.is_cut);
                     piece.parser.each(line.bytes, line.is_cut, &mut request, |entry, at| {
                         self.totals.count(entry, false);
                         self.visitor.visit(entry, Place { input, at: line.at + at as u64 });
@@ -188,6 +197,7 @@ impl<V: Visit> Worker<V> {
     }
 
     fn fail(&mut self, input: usize, why: String) {
+        self.failed.insert(input);
         if self.failures.len() < MAX_FAILURES {
             self.failures.push((input, why));
         } else {

@@ -5,12 +5,14 @@
 //! trace are kept in memory, up to [`STDIN_BYTES`].
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::line::{Ids, Told};
 use super::store::Store;
 use super::wanted::Wanted;
 use crate::counted::counted;
 use crate::entry::{Entry, Parser};
+use crate::index::{self, Bounds};
 use crate::inputs::{Merged, searchable, sources};
 use crate::query::Needle;
 use crate::report::Report;
@@ -20,20 +22,30 @@ use crate::sealed::Key;
 /// The lines of stdin that are kept for a second pass.
 const STDIN_BYTES: usize = 64 << 20;
 
+/// The logs that are read.
+#[derive(Debug)]
+pub(crate) struct Logs<'k> {
+    pub(crate) paths: Vec<PathBuf>,
+    /// Opens those that are sealed.
+    pub(crate) key: Option<&'k Key>,
+    /// Where indexes are, if they are used.
+    pub(crate) index: Option<Arc<index::Store>>,
+}
+
 /// Returns the spans and lines of the trace, the request or the span with this id.
-pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &mut Report) -> Store {
+pub(super) fn gather(id: &str, logs: &Logs<'_>, report: &mut Report) -> Store {
     let mut store = Store::default();
     let mut wanted = Wanted::new(id);
     let mut kept = Kept::default();
-    let (stdin, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path == Path::new("-"));
+    let (stdin, files): (Vec<_>, Vec<_>) = logs.paths.iter().cloned().partition(|path| path == Path::new("-"));
     if !files.is_empty() {
         // A search passes over lines that do not have the id.
         wanted.pass_over();
-        let lines = lines_with(&wanted.ids(), &files, key, report);
+        let lines = lines_with(&wanted.ids(), &files, logs, report);
         each_of(lines, report, |entry, time| learn(&mut store, &mut wanted, entry, time));
     }
     if !stdin.is_empty() {
-        each_of(Merged::new(sources(&stdin, key, report)), report, |entry, time| {
+        each_of(Merged::new(sources(&stdin, logs.key, report)), report, |entry, time| {
             let is_found = learn(&mut store, &mut wanted, entry, time);
             if !is_found && Ids::of(entry) != Ids::default() {
                 kept.keep(entry.line());
@@ -47,7 +59,7 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &
     if !files.is_empty() {
         // What cannot be read was reported.
         let quiet = &mut Report::quiet();
-        let lines = lines_with(&wanted.all_ids(), &files, key, quiet);
+        let lines = lines_with(&wanted.all_ids(), &files, logs, quiet);
         each_of(lines, quiet, |entry, time| add_other(&mut store, &mut wanted, entry, time));
     }
     kept.each(|entry, time| add_other(&mut store, &mut wanted, entry, time));
@@ -61,15 +73,18 @@ pub(super) fn gather(id: &str, paths: Vec<PathBuf>, key: Option<&Key>, report: &
 }
 
 /// Returns the lines of files that have one of these ids, and maybe others.
-fn lines_with(ids: &[String], files: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Merged {
+fn lines_with(ids: &[String], files: &[PathBuf], logs: &Logs<'_>, report: &mut Report) -> Merged {
     let needle = Needle::of_ids(ids.iter().map(String::as_str));
-    match needle.filter(|_| key.is_none()).and_then(|needle| Some((needle, searchable(files, report)?))) {
-        Some((needle, logs)) => {
-            let are_several = logs.len() > 1;
-            let question = Question { needle: Some(needle), needs_times: true, ..Question::default() };
-            Merged::stored(Search::new(logs, question), are_several)
+    match needle.filter(|_| logs.key.is_none()).and_then(|needle| Some((needle, searchable(files, report)?))) {
+        Some((needle, found)) => {
+            let are_several = found.len() > 1;
+            let mut bounds = Bounds::default();
+            bounds.add_ids(ids.iter().map(String::as_str));
+            let index = logs.index.clone();
+            let question = Question { needle: Some(needle), bounds, index, needs_times: true, ..Question::default() };
+            Merged::stored(Search::new(found, question), are_several)
         }
-        None => Merged::new(sources(files, key, report)),
+        None => Merged::new(sources(files, logs.key, report)),
     }
 }
 

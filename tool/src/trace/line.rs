@@ -242,7 +242,6 @@ pub(crate) fn id_of(entry: &Entry<'_>) -> Option<String> {
 }
 
 /// Returns all ids of a line, as they are compared: those of the trace, the request, the span and its parent.
-#[cfg(feature = "clickhouse")]
 pub(crate) fn ids_of(entry: &Entry<'_>) -> impl Iterator<Item = String> + use<> {
     let Ids { trace, request, span, parent } = Ids::all_of(entry);
     [trace, request, span, parent].into_iter().flatten()

@@ -33,7 +33,6 @@ mod units;
 mod wanted;
 mod whole;
 
-pub(crate) use line::id_of;
-#[cfg(feature = "clickhouse")]
-pub(crate) use line::ids_of;
+pub(crate) use gather::Logs;
+pub(crate) use line::{id_of, ids_of};
 pub(crate) use whole::{Trace, View};

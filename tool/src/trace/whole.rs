@@ -1,13 +1,12 @@
 //! A trace that was read, and what is made of it.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use super::gather::gather;
 #[cfg(all(unix, feature = "keys"))]
 use super::gather::gather_from;
 #[cfg(feature = "clickhouse")]
 use super::gather::gather_stored;
+use super::gather::{Logs, gather};
 use super::html;
 use super::json;
 use super::rows::{Choice, Waterfall};
@@ -20,7 +19,6 @@ use crate::entry::Entry;
 use crate::inputs::Merged;
 use crate::loggers::LineLevel;
 use crate::report::Report;
-use crate::sealed::Key;
 use crate::show::Paint;
 
 /// How much of a trace is shown.
@@ -42,15 +40,9 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Reads the lines of a trace, a request or a span. `key` opens sealed logs. `None`: there are none.
-    pub(crate) fn read(
-        id: &str,
-        paths: Vec<PathBuf>,
-        key: Option<&Key>,
-        view: View,
-        report: &mut Report,
-    ) -> Option<Self> {
-        let store = gather(id, paths, key, report);
+    /// Reads the lines of a trace, a request or a span. `None`: there are none.
+    pub(crate) fn read(id: &str, logs: &Logs<'_>, view: View, report: &mut Report) -> Option<Self> {
+        let store = gather(id, logs, report);
         (store.lines > 0).then(|| Self { tree: Tree::new(store), view })
     }
 

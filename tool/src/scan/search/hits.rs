@@ -4,6 +4,7 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 
 use crate::entry::{Entry, Form};
+use crate::index::Block;
 
 /// How many lines were read that were not found.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,6 +103,13 @@ impl Hits {
     /// Returns whether there is a line, or what could not be read.
     pub(super) fn has_any(&self) -> bool {
         !self.lines.is_empty() || !self.failures.is_empty()
+    }
+
+    /// Returns what lines leave behind that are not found. `has_times`: whether their times are needed.
+    pub(super) fn without(block: &Block, has_times: bool) -> Self {
+        let spread = block.spread.filter(|_| has_times);
+        let times = Times { last: spread.map(|spread| spread.last), latest: spread.map(|spread| spread.latest) };
+        Self { passed: Passed { text: block.text, broken: block.broken, cut: 0 }, times, ..Self::default() }
     }
 
     /// Adds a line, whose time was added to the times.

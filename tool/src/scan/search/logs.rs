@@ -10,6 +10,8 @@ pub(super) enum Rest {
     Piece(Piece),
     /// More than was taken of it.
     Open(OpenPiece),
+    /// It has no line that is meant, as an index says.
+    Without(Hits),
 }
 
 enum State {

@@ -29,10 +29,10 @@ impl Limits<'_> {
 
 /// Adds the lines of a part that meet the conditions, up to the limits. Returns whether it has no more.
 pub(super) fn search(piece: &mut OpenPiece, question: &Question, limits: &Limits<'_>, hits: &mut Hits) -> bool {
-    let ended = match &question.needle {
-        // Compressed files have to be read anyway.
-        Some(_) if piece.range.is_some() && !question.reads_all => search_needle(piece, question, limits, hits),
-        _ => search_lines(piece, question, limits, hits),
+    let ended = if reads_all(question, piece.range.is_some()) {
+        search_lines(piece, question, limits, hits)
+    } else {
+        search_needle(piece, question, limits, hits)
     };
     match ended {
         Ok(false) => return false,
@@ -45,6 +45,11 @@ pub(super) fn search(piece: &mut OpenPiece, question: &Question, limits: &Limits
         }
     }
     true
+}
+
+/// Returns whether also lines are read that do not have the needle. `is_plain`: compressed files have to be read anyway.
+pub(super) fn reads_all(question: &Question, is_plain: bool) -> bool {
+    question.needle.is_none() || question.reads_all || !is_plain
 }
 
 /// Reads all lines.

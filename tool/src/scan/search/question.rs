@@ -1,5 +1,8 @@
 //! What is searched for.
 
+use std::sync::Arc;
+
+use crate::index::{Bounds, Store};
 use crate::query::{Filter, Needle};
 
 /// Which lines are found, and what is needed of them.
@@ -8,6 +11,10 @@ pub(crate) struct Question {
     /// What each line has that is found.
     pub(crate) needle: Option<Needle>,
     pub(crate) filter: Filter,
+    /// What an index can say of each line that is found.
+    pub(crate) bounds: Bounds,
+    /// Where indexes are, if they are used.
+    pub(crate) index: Option<Arc<Store>>,
     /// Whether lines are read that do not have it. Only those are counted that were read.
     pub(crate) reads_all: bool,
     /// Whether lines are only counted.
@@ -19,6 +26,6 @@ pub(crate) struct Question {
 impl Question {
     /// Finds the lines that meet conditions.
     pub(crate) fn of_filter(filter: Filter) -> Self {
-        Self { needle: filter.needle(), filter, ..Self::default() }
+        Self { needle: filter.needle(), bounds: filter.bounds(), filter, ..Self::default() }
     }
 }

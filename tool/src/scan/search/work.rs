@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::super::pieces::Input;
 use super::hits::Hits;
+use super::indexed::split;
 use super::logs::{Log, Rest};
 use super::part::{Limits, search};
 use super::question::Question;
@@ -112,14 +113,22 @@ impl Shared {
 
     fn read(&self, mut turn: Turn, rest: Rest) {
         let mut hits = Hits::default();
+        let rest = match rest {
+            Rest::Piece(piece) => {
+                let (first, behind) = split(piece, &self.question);
+                if !behind.is_empty() {
+                    self.add_behind(turn.log, turn.id, behind.into_iter());
+                }
+                first
+            }
+            rest => rest,
+        };
         let opened = match rest {
             Rest::Open(piece) => Ok(piece),
-            Rest::Piece(piece) => {
-                let (first, behind) = piece.split();
-                if !behind.is_empty() {
-                    self.add_behind(turn.log, turn.id, behind.into_iter().map(Rest::Piece));
-                }
-                first.open()
+            Rest::Piece(piece) => piece.open(),
+            Rest::Without(hits) => {
+                turn.hits = Some(hits);
+                return;
             }
         };
         match opened {
