@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::escape::escaped;
 use crate::index::{Block, Budget, Builder, Index, Layout, Store, Unread};
 use crate::report::Report;
-use crate::scan::{Input, Place, Visit, scan};
+use crate::scan::{Input, Place, Visit, scan, settled};
 use crate::sealed::is_sealed;
 use crate::trace::ids_of;
 
@@ -34,14 +34,18 @@ const PRUNE_BYTES: u64 = 16 << 20;
 
 /// How files are divided, and which get an index.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sizes {
+pub(crate) struct Rules {
+    /// The size of a block, in bytes.
     pub(crate) block: u64,
+    /// The size of the smallest file that gets an index, in bytes.
     pub(crate) least: u64,
+    /// Tells when a file is read.
+    pub(crate) clock: fn() -> Timestamp,
 }
 
-impl Default for Sizes {
+impl Default for Rules {
     fn default() -> Self {
-        Self { block: BLOCK_BYTES, least: MIN_BYTES }
+        Self { block: BLOCK_BYTES, least: MIN_BYTES, clock: Timestamp::now }
     }
 }
 
@@ -57,7 +61,7 @@ pub(crate) struct Indexed {
 }
 
 /// Stores an index of each segment that has none. Stops when one cannot be stored.
-pub(crate) fn index(segments: Vec<Segment>, store: &Store, sizes: Sizes, report: &mut Report) -> Indexed {
+pub(crate) fn index(segments: Vec<Segment>, store: &Store, rules: Rules, report: &mut Report) -> Indexed {
     let mut indexed = Indexed::default();
     let mut stored = 0;
     let mut batch = Vec::new();
@@ -65,7 +69,7 @@ pub(crate) fn index(segments: Vec<Segment>, store: &Store, sizes: Sizes, report:
     loop {
         let segment = segments.next();
         let is_last = segment.is_none();
-        match segment.and_then(|segment| report.check(Source::open(segment, sizes))) {
+        match segment.and_then(|segment| report.check(Source::open(segment, rules))) {
             Some(Some(source)) if store.index_of(&source.file).is_some_and(|index| index.is_current(&source.file)) => {
                 indexed.unchanged += 1;
             }
@@ -105,7 +109,7 @@ struct Source {
 
 impl Source {
     /// Opens a file; `None` if it gets no index.
-    fn open(segment: Segment, sizes: Sizes) -> Result<Option<Self>, Error> {
+    fn open(segment: Segment, rules: Rules) -> Result<Option<Self>, Error> {
         if is_sealed(&segment) {
             return Ok(None);
         }
@@ -113,11 +117,11 @@ impl Source {
             Some(file) if file.bytes().is_ok_and(|bytes| bytes > LARGE_BYTES) => {
                 (file, Layout::Blocks(LARGE_BLOCK_BYTES))
             }
-            Some(file) => (file, Layout::Blocks(sizes.block)),
+            Some(file) => (file, Layout::Blocks(rules.block)),
             None => (segment.open_raw()?, Layout::Whole),
         };
-        let unread = Unread::new(&file, layout, Timestamp::now().as_nanos());
-        let unread = unread.filter(|unread| unread.bytes() >= sizes.least.max(1));
+        let unread = Unread::new(&file, layout, (rules.clock)().as_nanos());
+        let unread = unread.filter(|unread| unread.bytes() >= rules.least.max(1));
         Ok(unread.map(|unread| Self { segment, file, unread }))
     }
 
@@ -128,11 +132,12 @@ impl Source {
         }
     }
 
-    /// Returns whether the lines were those of this file. A compressed one is opened once more to read them.
-    fn was_read(&self) -> bool {
+    /// Returns which bytes decide how lines are read; `None` if those that were read may not be those of this file.
+    fn settled(&self) -> Option<u64> {
         match self.unread.layout() {
-            Layout::Blocks(_) => true,
-            Layout::Whole => self.segment.open_raw().is_ok_and(|now| self.unread.is_still(&now)),
+            Layout::Blocks(_) => settled(&self.file, self.unread.bytes()).ok(),
+            // It was opened once more to be read.
+            Layout::Whole => self.segment.open_raw().is_ok_and(|now| self.unread.is_still(&now)).then_some(0),
         }
     }
 }
@@ -164,10 +169,9 @@ fn read(sources: Vec<Source>, report: &mut Report) -> Vec<(String, Index)> {
         if scanned.failed.contains(&number) || !scanned.is_whole {
             continue;
         }
-        if source.was_read() {
-            indexes.push((path, source.unread.index(blocks, last_line)));
-        } else {
-            report.failure(&format!("index {path}: it was changed meanwhile"));
+        match source.settled() {
+            Some(settled) => indexes.push((path, source.unread.index(blocks, last_line, settled))),
+            None => report.failure(&format!("index {path}: it was changed meanwhile")),
         }
     }
     indexes

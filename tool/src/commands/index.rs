@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::counted::counted;
 use crate::escape::{escaped, escaped_json};
 use crate::index::Store;
-use crate::indexing::{Sizes, index};
+use crate::indexing::{Rules, index};
 use crate::inputs::segments;
 use crate::report::{EXIT_STATUS, Report};
 
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, output: &mut impl Write, report: &mut Report) -> 
             return Ok(());
         }
     };
-    let indexed = index(segments(&args.paths, report), &store, Sizes::default(), report);
+    let indexed = index(segments(&args.paths, report), &store, Rules::default(), report);
     let bytes = store.prune().unwrap_or_else(|error| {
         report.failure(&format!("list the indexes in {}: {error}", escaped(store.path())));
         0

@@ -43,6 +43,8 @@ pub(crate) struct Spread {
 /// The lines that begin in a part of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Block {
+    /// Whether a line begins in it.
+    pub(super) has_lines: bool,
     /// `None`: no line has a time.
     pub(crate) spread: Option<Spread>,
     /// How many lines are plain text.

@@ -11,6 +11,9 @@ use siphasher::sip::SipHasher13;
 
 const BITS_OF_ID: usize = 16;
 
+/// In fewer bytes, an id would set most of the bits.
+const MIN_BYTES: usize = 16;
+
 /// How many bits an id sets: the best number for [`BITS_OF_ID`].
 const PROBES: u32 = 11;
 
@@ -31,7 +34,8 @@ impl<'b> Filter<'b> {
 
 /// Returns the bits of a filter with these ids.
 pub(super) fn built(ids: &[u64]) -> Vec<u8> {
-    let mut bits = vec![0; (ids.len() * BITS_OF_ID).div_ceil(8)];
+    let least = if ids.is_empty() { 0 } else { MIN_BYTES };
+    let mut bits = vec![0; (ids.len() * BITS_OF_ID).div_ceil(8).max(least)];
     let bytes = bits.len();
     for (byte, bit) in ids.iter().flat_map(|id| places(*id, bytes)) {
         if let Some(bits) = bits.get_mut(byte) {

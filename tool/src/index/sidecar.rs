@@ -25,6 +25,7 @@ const MAX_BLOCKS: u64 = 64 << 10;
 const HAS_SPREAD: u64 = 1;
 const IS_DOUBTFUL: u64 = 2;
 const HAS_ANY_ID: u64 = 4;
+const HAS_LINES: u64 = 8;
 
 /// How a file is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub(crate) struct Index {
     pub(super) layout: Layout,
     /// Where its last line begins.
     last_line: u64,
+    /// The bytes before decide how the lines behind are read.
+    settled: u64,
     blocks: Vec<Block>,
 }
 
@@ -107,15 +110,16 @@ impl Unread {
         file.metadata().is_ok_and(|metadata| Identity::of(&metadata) == Some(self.identity))
     }
 
-    /// Returns the index. `blocks`: those that have lines, and their numbers.
-    pub(crate) fn index(self, blocks: impl IntoIterator<Item = (u64, Block)>, last_line: u64) -> Index {
+    /// Returns the index. `blocks`: those that have lines, and their numbers. `settled`: the bytes before decide how lines are
+    /// read.
+    pub(crate) fn index(self, blocks: Vec<(u64, Block)>, last_line: u64, settled: u64) -> Index {
         let mut all: Vec<_> = self.samples.into_iter().map(|samples| Block { samples, ..Block::default() }).collect();
         for (number, block) in blocks {
             if let Some(place) = usize::try_from(number).ok().and_then(|number| all.get_mut(number)) {
                 *place = Block { samples: place.samples, ..block };
             }
         }
-        Index { identity: self.identity, read: self.read, layout: self.layout, last_line, blocks: all }
+        Index { identity: self.identity, read: self.read, layout: self.layout, last_line, settled, blocks: all }
     }
 }
 
@@ -140,19 +144,14 @@ impl Index {
         }
         // The last line may have grown too.
         let count = if has_grown { self.layout.block_at(self.last_line) } else { u64::MAX };
-        let known = self
-            .layout
-            .ranges(self.identity.bytes)?
-            .zip(&self.blocks)
-            .take(usize::try_from(count).unwrap_or(usize::MAX));
-        let is_same = |range: &Range<u64>, block: &Block| {
-            change == Change::None || samples(file, range.clone()).is_ok_and(|samples| samples == block.samples)
-        };
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let is_same = self.same_blocks(file, change)?;
+        let known = self.layout.ranges(self.identity.bytes)?.zip(&self.blocks).zip(is_same).take(count);
         let mut stretches = Stretches::default();
         let mut end = 0;
-        for (range, block) in known {
+        for ((range, block), is_same) in known {
             end = range.end;
-            if block.may_have(bounds) || !is_same(&range, block) {
+            if block.may_have(bounds) || !is_same {
                 stretches.read(range);
             } else {
                 stretches.leave_out(block);
@@ -164,6 +163,29 @@ impl Index {
         Some(stretches.0)
     }
 
+    /// Returns for each block whether the lines that begin in it are still the same, as far as samples tell; `None` if the lines
+    /// may be read in another way now.
+    fn same_blocks(&self, file: &PlainFile, change: Change) -> Option<Vec<bool>> {
+        if change == Change::None {
+            return Some(vec![true; self.blocks.len()]);
+        }
+        let blocks = self.layout.ranges(self.identity.bytes)?.zip(&self.blocks);
+        let mut are_same: Vec<_> =
+            blocks.map(|(range, block)| samples(file, range).is_ok_and(|samples| samples == block.samples)).collect();
+        let before = if self.settled == 0 { 0 } else { self.layout.block_at(self.settled - 1) + 1 };
+        if are_same.iter().zip(0..before).any(|(is_same, _)| !is_same) {
+            return None;
+        }
+        // The last line of a block ends in the next one in which a line begins, or before.
+        let mut is_end_same = true;
+        for (is_same, block) in are_same.iter_mut().zip(&self.blocks).rev() {
+            let is_block_same = *is_same;
+            *is_same &= is_end_same;
+            is_end_same = is_block_same && (block.has_lines || is_end_same);
+        }
+        Some(are_same)
+    }
+
     /// Returns its bytes.
     pub(super) fn encoded(&self) -> Vec<u8> {
         let mut writer = Writer(HEAD.as_bytes().to_vec());
@@ -173,12 +195,15 @@ impl Index {
             Layout::Blocks(size) => size,
             Layout::Whole => 0,
         };
-        [size, self.last_line, self.blocks.len() as u64].into_iter().for_each(|number| writer.u64(number));
+        [size, self.last_line, self.settled, self.blocks.len() as u64]
+            .into_iter()
+            .for_each(|number| writer.u64(number));
         for block in &self.blocks {
             let flag = |is: bool, flag: u64| if is { flag } else { 0 };
             let flags = flag(block.spread.is_some(), HAS_SPREAD)
                 | flag(block.is_doubtful, IS_DOUBTFUL)
-                | flag(block.has_any_id, HAS_ANY_ID);
+                | flag(block.has_any_id, HAS_ANY_ID)
+                | flag(block.has_lines, HAS_LINES);
             let Spread { earliest, latest, last } = block.spread.unwrap_or(Spread { earliest: 0, latest: 0, last: 0 });
             [earliest, latest, last].into_iter().for_each(|time| writer.i64(time));
             let numbers = [flags, block.text, block.broken, block.samples, block.ids.len() as u64];
@@ -203,7 +228,7 @@ impl Index {
             0 => Layout::Whole,
             size => Layout::Blocks(size),
         };
-        let (last_line, count) = (reader.u64()?, reader.u64()?);
+        let (last_line, settled, count) = (reader.u64()?, reader.u64()?, reader.u64()?);
         if layout.ranges(identity.bytes)?.count() as u64 != count {
             return None;
         }
@@ -213,6 +238,7 @@ impl Index {
             let spread = Spread { earliest: reader.i64()?, latest: reader.i64()?, last: reader.i64()? };
             let flags = reader.u64()?;
             blocks.push(Block {
+                has_lines: flags & HAS_LINES != 0,
                 spread: (flags & HAS_SPREAD != 0).then_some(spread),
                 text: reader.u64()?,
                 broken: reader.u64()?,
@@ -226,7 +252,7 @@ impl Index {
         for (block, length) in blocks.iter_mut().zip(lengths) {
             block.ids = reader.bytes(length)?.to_vec();
         }
-        reader.0.is_empty().then_some(Self { identity, read, layout, last_line, blocks })
+        reader.0.is_empty().then_some(Self { identity, read, layout, last_line, settled, blocks })
     }
 }
 
@@ -265,25 +291,26 @@ mod tests {
     fn block() -> impl Strategy<Value = Block> {
         let spread = proptest::option::of((any::<i64>(), any::<i64>(), any::<i64>()));
         let ids = proptest::collection::vec(any::<u8>(), 0..20);
-        (spread, any::<[u64; 3]>(), any::<[bool; 2]>(), ids).prop_map(
-            |(spread, numbers, [is_doubtful, has_any_id], ids)| {
+        (spread, any::<[u64; 3]>(), any::<[bool; 3]>(), ids).prop_map(
+            |(spread, numbers, [has_lines, is_doubtful, has_any_id], ids)| {
                 let [text, broken, samples] = numbers;
                 let spread = spread.map(|(earliest, latest, last)| Spread { earliest, latest, last });
-                Block { spread, text, broken, is_doubtful, has_any_id, ids, samples }
+                Block { has_lines, spread, text, broken, is_doubtful, has_any_id, ids, samples }
             },
         )
     }
 
     fn index() -> impl Strategy<Value = Index> {
         let size = prop_oneof![Just(0_u64), 1..50_u64];
-        (proptest::collection::vec(block(), 1..10), size, any::<[u64; 3]>(), any::<[i64; 3]>()).prop_map(
-            |(mut blocks, size, [device, inode, last_line], [written, changed, read])| {
+        (proptest::collection::vec(block(), 1..10), size, any::<[u64; 4]>(), any::<[i64; 3]>()).prop_map(
+            |(mut blocks, size, [device, inode, last_line, settled], [written, changed, read])| {
                 let layout = if size == 0 { Layout::Whole } else { Layout::Blocks(size) };
                 if layout == Layout::Whole {
                     blocks.truncate(1);
                 }
                 let bytes = blocks.len() as u64 * size.max(1);
-                Index { identity: Identity { device, inode, bytes, written, changed }, read, layout, last_line, blocks }
+                let identity = Identity { device, inode, bytes, written, changed };
+                Index { identity, read, layout, last_line, settled, blocks }
             },
         )
     }

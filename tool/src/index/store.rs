@@ -63,7 +63,8 @@ mod unix {
             made.and_then(|()| Self::at(path.clone())).map_err(|error| (path, error))
         }
 
-        fn at(path: PathBuf) -> io::Result<Self> {
+        /// Opens a directory, if it is safe.
+        pub(crate) fn at(path: PathBuf) -> io::Result<Self> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let directory = open(&path, flags, Mode::empty())?;
             let file = File::from(directory.try_clone()?);

@@ -25,10 +25,10 @@ pub(crate) use each::each_line;
 pub(crate) use lines::MAX_LINE_BYTES;
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use pieces::parser_behind;
-pub(crate) use pieces::{Input, Stream};
+pub(crate) use pieces::{Input, Stream, settled};
 #[cfg(feature = "clickhouse")]
 pub(crate) use progress::Progress;
-pub(crate) use search::{FoundLine, Passed, Question, Search};
+pub(crate) use search::{FoundLine, Ids, Passed, Question, Search};
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use threads::scan_while;
 pub(crate) use threads::{Place, Totals, Visit, scan};

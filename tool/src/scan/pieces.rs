@@ -148,6 +148,14 @@ pub(crate) fn parser_behind(file: &PlainFile, position: u64) -> Parser {
     }
 }
 
+/// Returns where the bytes of a file end that decide how its ambiguous lines are read.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn settled(file: &PlainFile, end: u64) -> io::Result<u64> {
+    first_form(file, end).map(|(_, settled)| settled)
+}
+
 /// Returns the form that decides how the ambiguous lines of a file are read, and from where on it does.
 fn first_form(file: &PlainFile, end: u64) -> io::Result<(Form, u64)> {
     let mut parser = Parser::default();
@@ -313,7 +321,7 @@ impl OpenPiece {
                 let why = format!("read {}: the file became shorter meanwhile", self.name);
                 (at.saturating_sub(range.start), Some(why))
             }
-            Some(FileRange { range, .. }) => (range.end - range.start, None),
+            Some(FileRange { range, .. }) => (range.end.saturating_sub(range.start), None),
             None => (at, None),
         }
     }

@@ -4,10 +4,11 @@
 //! collects the lines of those, if there can be any. Stdin cannot be read twice, so the lines of it that may belong to the
 //! trace are kept in memory, up to [`STDIN_BYTES`].
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::line::{Ids, Told};
+use super::line::{Ids, Told, ids_of};
 use super::store::Store;
 use super::wanted::Wanted;
 use crate::counted::counted;
@@ -16,7 +17,7 @@ use crate::index::{self, Bounds};
 use crate::inputs::{Merged, searchable, sources};
 use crate::query::Needle;
 use crate::report::Report;
-use crate::scan::{Question, Search};
+use crate::scan::{self, Question, Search};
 use crate::sealed::Key;
 
 /// The lines of stdin that are kept for a second pass.
@@ -72,7 +73,7 @@ pub(super) fn gather(id: &str, logs: &Logs<'_>, report: &mut Report) -> Store {
     store
 }
 
-/// Returns the lines of files that have one of these ids, and maybe others.
+/// Returns the lines of files that have one of these ids, and others if an id is spelled in a way that no search finds.
 fn lines_with(ids: &[String], files: &[PathBuf], logs: &Logs<'_>, report: &mut Report) -> Merged {
     let needle = Needle::of_ids(ids.iter().map(String::as_str));
     match needle.filter(|_| logs.key.is_none()).and_then(|needle| Some((needle, searchable(files, report)?))) {
@@ -81,11 +82,24 @@ fn lines_with(ids: &[String], files: &[PathBuf], logs: &Logs<'_>, report: &mut R
             let mut bounds = Bounds::default();
             bounds.add_ids(ids.iter().map(String::as_str));
             let index = logs.index.clone();
-            let question = Question { needle: Some(needle), bounds, index, needs_times: true, ..Question::default() };
+            let question = Question {
+                needle: Some(needle),
+                ids: Some(scan::Ids { ids: ids.iter().cloned().collect(), has: has_any }),
+                bounds,
+                index,
+                needs_times: true,
+                ..Question::default()
+            };
             Merged::stored(Search::new(found, question), are_several)
         }
         None => Merged::new(sources(files, logs.key, report)),
     }
+}
+
+/// Returns whether a line has one of these ids. Others that only mention one would change where lines belong among those of other
+/// logs.
+fn has_any(entry: &Entry<'_>, ids: &BTreeSet<String>) -> bool {
+    ids_of(entry).any(|id| ids.contains(&id))
 }
 
 /// Returns the same from lines that are at hand. `each`: passes all of them on.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use spanline::read::PlainFile;
 
 use super::super::pieces::written_at;
-use crate::entry::{Form, Parser};
+use crate::entry::{Form, Parser, Request};
 
 /// No line further back is looked at.
 const MAX_BYTES: u64 = 1 << 20;
@@ -16,6 +16,7 @@ pub(super) fn last_time(file: &PlainFile, part: Range<u64>, settled: Form) -> Op
     let least = part.start.max(part.end.saturating_sub(MAX_BYTES));
     let mut parser = Parser::settled_on(settled);
     parser.written(written_at(file));
+    let mut request = Request::default();
     let mut size = 16 << 10;
     loop {
         let start = part.end.saturating_sub(size).max(least);
@@ -26,8 +27,9 @@ pub(super) fn last_time(file: &PlainFile, part: Range<u64>, settled: Form) -> Op
             lines.remove(0);
         }
         let mut time = |line: &&[u8]| {
-            parser.read(line);
-            parser.entry(line).time()
+            let mut last = None;
+            parser.each(line, false, &mut request, |entry, _| last = entry.time().or(last));
+            last
         };
         let found = lines.iter().rev().find_map(&mut time);
         if found.is_some() || start == least {

@@ -22,5 +22,5 @@ mod stream;
 mod work;
 
 pub(crate) use hits::{FoundLine, Passed};
-pub(crate) use question::Question;
+pub(crate) use question::{Ids, Question};
 pub(crate) use stream::Search;

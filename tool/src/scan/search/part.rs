@@ -68,7 +68,7 @@ fn search_lines(
             if question.needs_times {
                 hits.times.add(entry.time());
             }
-            if !has_needle || !question.filter.matches(entry) {
+            if !has_needle || !question.is_met(entry) {
                 hits.passed.count(entry);
             } else if question.is_count {
                 hits.passed.count(entry);
@@ -110,7 +110,7 @@ fn search_needle(
         }
         let settled = parser.settled();
         let is_request = parser.each(line.bytes, line.is_cut, &mut request, |entry, _| {
-            if !question.filter.matches(entry) {
+            if !question.is_met(entry) {
                 return;
             }
             if question.is_count {

@@ -40,7 +40,7 @@ impl Search {
     }
 
     /// `most`: how much of what is found in a part is taken at once, in bytes.
-    fn start(logs: Vec<Vec<Input>>, question: Question, most: usize) -> Self {
+    pub(super) fn start(logs: Vec<Vec<Input>>, question: Question, most: usize) -> Self {
         let (count, threads) = (logs.len(), threads());
         let shared = Arc::new(Shared::new(logs, question, threads, most));
         for _ in 0..threads {
