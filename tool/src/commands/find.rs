@@ -10,12 +10,13 @@ use super::index::IndexArgs;
 use super::shape::Shape;
 #[cfg(feature = "clickhouse")]
 use crate::clickhouse::{Condition, Explanation, Order, Portion, explain};
-use crate::inputs::{Merged, reads_stdin, searchable, sources};
+use crate::entry::Entry;
+use crate::inputs::{Merged, reads_stdin, report_cut_lines, searchable, sources};
 use crate::query::{Filter, Sample, Sampler};
 use crate::report::Report;
 use crate::scan::{Question, Search};
 use crate::sealed::{Key, KeyArgs};
-use crate::show::Unparsed;
+use crate::show::{Printer, Rounds, Unparsed};
 
 const EXAMPLES: &str = r#"Examples:
   spanline find logs/orders.log --level warn --since 10m
@@ -86,30 +87,94 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     let Some(style) = report.usage(shape.style()) else { return Ok(()) };
     let Some(key) = keys.beside(reads_stdin(&paths), report) else { return Ok(()) };
     #[cfg(feature = "clickhouse")]
-    let (mut lines, is_stored) = match engine.choose(&paths, key.is_some(), report) {
+    let (lines, is_stored) = match engine.choose(&paths, key.is_some(), report) {
         None => return Ok(()),
         Some(Chosen::Files) => (wanted.read(&paths, key.as_ref(), report), false),
         Some(chosen) => match wanted.ask(chosen, output, report)? {
             None => return Ok(()),
-            Some(lines) => (lines, true),
+            Some(lines) => (Lines::Each(lines), true),
         },
     };
     #[cfg(not(feature = "clickhouse"))]
-    let (mut lines, is_stored) = (wanted.read(&paths, key.as_ref(), report), false);
-    let mut printer = style.printer(output, lines.are_several());
+    let (lines, is_stored) = (wanted.read(&paths, key.as_ref(), report), false);
+    let found = match lines {
+        Lines::Searched(search, are_several) if !counts_only && sample.is_none() => {
+            print_all(search, style.rounds(are_several), limit, output, report)?
+        }
+        lines => {
+            let mut lines = lines.each();
+            let mut sampler = sample.map(Sampler::new);
+            let mut printer = style.printer(output, lines.are_several());
+            let mut is_found = |entry: &Entry<'_>| {
+                filter.matches(entry) && sampler.as_mut().is_none_or(|sampler| sampler.takes(entry))
+            };
+            let mut found = print_each(&mut lines, &mut printer, &mut is_found, (limit, counts_only), report)?;
+            found = found.saturating_add(lines.counted()).min(limit);
+            // A node that fails causes an error, never a smaller number.
+            if counts_only && !(is_stored && report.has_failed()) {
+                writeln!(output, "{found}")?;
+            }
+            found
+        }
+    };
+    output.flush()?;
+    if found == 0 {
+        report.fail();
+    }
+    Ok(())
+}
+
+/// Prints all lines that a search finds, up to a limit. Returns how many those were.
+fn print_all(
+    mut search: Search,
+    mut rounds: Rounds,
+    limit: u64,
+    output: &mut impl Write,
+    report: &mut Report,
+) -> io::Result<u64> {
+    let (mut found, mut cut_lines, mut line) = (0, 0, Vec::new());
+    rounds.begin(output)?;
+    while found < limit {
+        if !search.is_ready() {
+            rounds.print(output)?;
+            output.flush()?;
+        }
+        match search.next_line(&mut line) {
+            Ok(Some(known)) => {
+                found += 1;
+                cut_lines += u64::from(known.is_cut);
+                rounds.put(&line, known, output)?;
+            }
+            Ok(None) => break,
+            Err(why) => report.failure(&why),
+        }
+    }
+    rounds.print(output)?;
+    output.flush()?;
+    rounds.unparsed().and_passed(search.passed()).report(report);
+    report_cut_lines(cut_lines + search.passed().cut, report);
+    Ok(found)
+}
+
+/// Prints the lines that are found, one after the other, and those around them. Returns how many were found, up to a limit.
+fn print_each(
+    lines: &mut Merged,
+    printer: &mut Printer<'_, impl Write>,
+    is_found: &mut impl FnMut(&Entry<'_>) -> bool,
+    (limit, counts_only): (u64, bool),
+    report: &mut Report,
+) -> io::Result<u64> {
     if !counts_only {
         printer.begin()?;
     }
-    let mut sampler = sample.map(Sampler::new);
-    let (mut found, mut unparsed) = (0_u64, Unparsed::default());
+    let (mut found, mut unparsed) = (0, Unparsed::default());
     while found < limit || printer.is_open() {
         if !lines.is_ready() {
             printer.flush()?;
         }
         let Some(entry) = lines.advance(report).then(|| lines.entry()).flatten() else { break };
         unparsed.count(&entry);
-        let mut is_taken = || sampler.as_mut().is_none_or(|sampler| sampler.takes(&entry));
-        if found == limit || !filter.matches(&entry) || !is_taken() {
+        if found == limit || !is_found(&entry) {
             printer.passed(&entry)?;
             continue;
         }
@@ -118,19 +183,26 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
             printer.found(&entry)?;
         }
     }
-    found = found.saturating_add(lines.counted()).min(limit);
-    // A node that fails causes an error, never a smaller number.
-    if counts_only && !(is_stored && report.has_failed()) {
-        writeln!(output, "{found}")?;
+    printer.flush()?;
+    unparsed.and_passed(lines.passed()).report(report);
+    report_cut_lines(lines.cut_lines(), report);
+    Ok(found)
+}
+
+/// The lines that may be meant.
+enum Lines {
+    /// Those that are, and whether they are those of several logs.
+    Searched(Search, bool),
+    Each(Merged),
+}
+
+impl Lines {
+    fn each(self) -> Merged {
+        match self {
+            Self::Searched(search, are_several) => Merged::stored(search, are_several),
+            Self::Each(lines) => lines,
+        }
     }
-    output.flush()?;
-    unparsed.add(lines.passed());
-    unparsed.report(report);
-    lines.report_cut_lines(report);
-    if found == 0 {
-        report.fail();
-    }
-    Ok(())
 }
 
 /// What is looked for.
@@ -145,17 +217,17 @@ struct Wanted<'f> {
 
 impl Wanted<'_> {
     /// Returns the lines of files and stdin that may be meant: all of them if the lines around matter, or come one by one.
-    fn read(&self, paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Merged {
-        let is_search = !self.has_context && !self.filter.is_empty() && key.is_none();
+    fn read(&self, paths: &[PathBuf], key: Option<&Key>, report: &mut Report) -> Lines {
+        let is_search = !self.has_context && key.is_none();
         match is_search.then(|| searchable(paths, report)).flatten() {
             Some(logs) => {
                 let are_several = logs.len() > 1;
                 let is_count = self.is_count && self.limit.is_none();
                 let question =
                     Question { is_count, index: self.index.store(), ..Question::of_filter(self.filter.clone()) };
-                Merged::stored(Search::new(logs, question), are_several)
+                Lines::Searched(Search::new(logs, question), are_several)
             }
-            None => Merged::new(sources(paths, key, report)),
+            None => Lines::Each(Merged::new(sources(paths, key, report))),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroU64;
 
-use crate::show::{Printer, Style, StyleArgs};
+use crate::show::{Printer, Rounds, Style, StyleArgs};
 
 /// How it is printed.
 #[derive(clap::Args)]
@@ -57,6 +57,11 @@ impl Shaped {
             Style::Pretty(look) if self.around == 0 => Some(*look),
             _ => None,
         }
+    }
+
+    /// Returns what prints lines without those around them. `are_several`: whether lines of several logs are mixed.
+    pub(super) fn rounds(self, are_several: bool) -> Rounds {
+        Rounds::new(self.style, are_several)
     }
 
     /// `are_several`: whether lines of several logs are mixed.

@@ -44,13 +44,9 @@ impl Merged {
         }
     }
 
-    /// Reports how many lines were too long, so that only their beginnings were read.
-    pub(crate) fn report_cut_lines(&self, report: &Report) {
-        match self.sources.iter().map(Source::cut_lines).sum() {
-            0_u64 => {}
-            1 => report.note("1 line was longer than 1 MiB; only its first MiB was read"),
-            lines => report.note(&format!("{lines} lines were longer than 1 MiB; only their first MiB was read")),
-        }
+    /// Returns how many lines were too long, so that only their beginnings were read.
+    pub(crate) fn cut_lines(&self) -> u64 {
+        self.sources.iter().map(Source::cut_lines).sum()
     }
 
     /// Returns how many lines a search has counted, instead of returning them.
@@ -99,5 +95,14 @@ impl Merged {
         {
             self.next.push(Reverse((source.place(), number)));
         }
+    }
+}
+
+/// Reports how many lines were too long, so that only their beginnings were read.
+pub(crate) fn report_cut_lines(lines: u64, report: &Report) {
+    match lines {
+        0 => {}
+        1 => report.note("1 line was longer than 1 MiB; only its first MiB was read"),
+        lines => report.note(&format!("{lines} lines were longer than 1 MiB; only their first MiB was read")),
     }
 }

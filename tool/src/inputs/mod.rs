@@ -9,7 +9,7 @@ mod source;
 mod stdin;
 mod stored;
 
-pub(crate) use merged::Merged;
+pub(crate) use merged::{Merged, report_cut_lines};
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use paths::is_passed;
 #[cfg(feature = "clickhouse")]

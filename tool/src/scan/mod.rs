@@ -31,4 +31,4 @@ pub(crate) use progress::Progress;
 pub(crate) use search::{FoundLine, Ids, Passed, Question, Search};
 #[cfg(all(unix, feature = "follow"))]
 pub(crate) use threads::scan_while;
-pub(crate) use threads::{Place, Totals, Visit, scan};
+pub(crate) use threads::{Place, Totals, Visit, scan, threads};

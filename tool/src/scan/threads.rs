@@ -132,8 +132,8 @@ pub(crate) fn scan_while<V: Visit>(
     scanned
 }
 
-/// Returns how many threads read.
-pub(super) fn threads() -> usize {
+/// Returns how many threads work.
+pub(crate) fn threads() -> usize {
     /// More would only take memory.
     const MAX_THREADS: usize = 16;
     thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MAX_THREADS)

@@ -33,7 +33,7 @@ pub(crate) enum Zone {
 }
 
 /// Writes the times of lines, one after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Clock {
     times: Times,
     zone: Zone,

@@ -136,7 +136,7 @@ fn depth() -> Depth {
 }
 
 /// Writes texts in colours.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Paint {
     codes: &'static Codes,
 }

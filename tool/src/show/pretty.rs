@@ -38,7 +38,7 @@ pub(crate) struct Look {
 }
 
 /// Writes entries with aligned columns.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pretty {
     paint: Paint,
     /// Whether the lines of several logs are mixed, so that each needs its service.
@@ -57,7 +57,7 @@ pub(crate) struct Pretty {
 }
 
 /// A column, as wide as the widest text in it so far.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Column {
     width: usize,
     /// Wider texts do not count.

@@ -6,7 +6,7 @@ use std::mem;
 const FEW: usize = 32;
 
 /// Knows the fields of the line before, if it belongs to the same request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Repeats {
     /// The request or the trace of the line before.
     id: Vec<u8>,
@@ -16,11 +16,18 @@ pub(super) struct Repeats {
 }
 
 /// Names and values, one behind the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Fields {
     bytes: Vec<u8>,
     /// Where each name and each value end.
     ends: Vec<(usize, usize)>,
+}
+
+/// Equal ones mark the same fields of the next line.
+impl PartialEq for Repeats {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.next == other.next
+    }
 }
 
 impl Repeats {

@@ -7,7 +7,7 @@ use crate::fnv::fnv1a;
 const COUNT: usize = 10;
 
 /// Gives each service a colour that is the same in each run, unless an earlier service has it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Services {
     names: [Option<String>; COUNT],
 }

@@ -45,7 +45,7 @@ pub(crate) struct StyleArgs {
 }
 
 /// How entries are printed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Style {
     Raw,
     Json,

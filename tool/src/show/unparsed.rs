@@ -20,10 +20,16 @@ impl Unparsed {
         }
     }
 
+    /// Adds those of other lines.
+    pub(super) fn add(&mut self, other: Self) {
+        self.text += other.text;
+        self.broken += other.broken;
+    }
+
     /// Adds lines that were not returned.
-    pub(crate) fn add(&mut self, passed: Passed) {
-        self.text += passed.text;
-        self.broken += passed.broken;
+    pub(crate) fn and_passed(mut self, passed: Passed) -> Self {
+        self.add(Self { text: passed.text, broken: passed.broken });
+        self
     }
 
     /// Notes on stderr how many there were.
