@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::member::{is_same, json_key};
 use super::value::{Value, lossy};
 use super::view::{Entry, Part, Place, View};
+use crate::loggers::Dialect;
 
 /// A field, under the name that its program gave it.
 #[derive(Debug)]
@@ -14,10 +15,57 @@ pub(crate) struct Field<'e> {
     pub(crate) value: Value<'e>,
 }
 
+/// The name of the field that a member is, if it is one.
+#[derive(Debug)]
+pub(super) struct Name {
+    text: Box<str>,
+    /// Whether the view may have something under this name.
+    is_of_view: bool,
+    /// Whether values decide if it is a field.
+    may_be_redundant: bool,
+}
+
+/// Returns the names of fields that members are. `None` if a member has several, or two may have the same.
+pub(super) fn names<'k>(dialect: &Dialect, keys: impl Iterator<Item = &'k [u8]>) -> Option<Box<[Name]>> {
+    let mut names: Vec<Name> = Vec::new();
+    for key in keys {
+        let is = |name: &str| name.as_bytes() == key;
+        if dialect.objects.iter().any(|object| is(object.key)) {
+            return None;
+        }
+        let text = name_of(dialect, lossy(key)).into_owned().into_boxed_str();
+        // It would have to be compared with those that get this prefix.
+        if text.starts_with(PREFIX) || names.iter().any(|name| name.text == text) {
+            return None;
+        }
+        let may_be_redundant =
+            dialect.repeats_service.iter().any(|name| is(name)) || dialect.constants.iter().any(|(name, _)| is(name));
+        names.push(Name { is_of_view: View::NAMES.contains(&&*text), text, may_be_redundant });
+    }
+    Some(names.into_boxed_slice())
+}
+
+/// Returns the name of the field that a member is.
+fn name_of<'k>(dialect: &Dialect, key: Cow<'k, str>) -> Cow<'k, str> {
+    if dialect.keys.span.iter().any(|span| is_same(span.as_bytes(), key.as_bytes())) {
+        return Cow::Borrowed("span_id");
+    }
+    match key.strip_prefix(dialect.prefix).filter(|name| !name.is_empty() && name.len() < key.len()) {
+        Some(name) => Cow::Owned(name.to_owned()),
+        None => key,
+    }
+}
+
+/// Stands before the name of a field that the view has, too.
+const PREFIX: &str = "fields.";
+
 impl<'e> Entry<'e> {
     /// Returns the fields in the order of the line, each name once: the last of equal ones wins. A field with a name of the
     /// view is called `fields.` and its name.
     pub(crate) fn fields(&self, view: &View<'_>) -> Vec<Field<'e>> {
+        if let Some(names) = self.members.names() {
+            return self.named_fields(names, view);
+        }
         let mut fields = Unique::new(self.members.count());
         for number in 0..self.members.count() {
             let Some(value) = self.members.value(number, self.line) else { continue };
@@ -28,7 +76,7 @@ impl<'e> Entry<'e> {
             let object = self.dialect.objects.iter().find(|object| is_same(object.key.as_bytes(), key.as_bytes()));
             // An empty one would vanish.
             let Some(object) = object.filter(|_| value.members().next().is_some()) else {
-                fields.put(view, self.name_of(key), value);
+                fields.put(view, name_of(self.dialect, key), value);
                 continue;
             };
             for (inner, value) in value.members() {
@@ -43,15 +91,24 @@ impl<'e> Entry<'e> {
         fields.all
     }
 
-    /// Returns the name of the field that a member is.
-    fn name_of(&self, key: Cow<'e, str>) -> Cow<'e, str> {
-        if self.dialect.keys.span.iter().any(|span| is_same(span.as_bytes(), key.as_bytes())) {
-            return Cow::Borrowed("span_id");
-        }
-        match key.strip_prefix(self.dialect.prefix).filter(|name| !name.is_empty() && name.len() < key.len()) {
-            Some(name) => Cow::Owned(name.to_owned()),
-            None => key,
-        }
+    /// Returns the fields of a line whose layout has their names.
+    fn named_fields(&self, names: &'e [Name], view: &View<'_>) -> Vec<Field<'e>> {
+        let bit = |number: usize| u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number));
+        let whole = || view.used().filter(|(_, inner)| inner.is_empty()).map(|(number, _)| *number);
+        let used = whole().filter_map(bit).fold(0, |used, bit| used | bit);
+        let field = |(number, name): (usize, &'e Name)| {
+            let is_used = bit(number).map_or_else(|| whole().any(|used| used == number), |bit| used & bit != 0);
+            let value = self.members.value(number, self.line)?;
+            if is_used || name.may_be_redundant && self.is_redundant(self.members.key(number, self.line), value, view) {
+                return None;
+            }
+            let text = &*name.text;
+            let is_taken = name.is_of_view && view.has_named(text);
+            Some(Field { name: if is_taken { format!("{PREFIX}{text}").into() } else { text.into() }, value })
+        };
+        let mut fields = Vec::with_capacity(names.len());
+        fields.extend(names.iter().enumerate().filter_map(field));
+        fields
     }
 
     /// Returns whether a member says nothing that the view does not.
@@ -79,7 +136,7 @@ impl<'e> Unique<'e> {
     }
 
     fn put(&mut self, view: &View<'_>, name: Cow<'e, str>, value: Value<'e>) {
-        let name = if view.has_named(&name) { Cow::Owned(format!("fields.{name}")) } else { name };
+        let name = if view.has_named(&name) { Cow::Owned(format!("{PREFIX}{name}")) } else { name };
         if self.all.len() < FEW {
             match self.all.iter_mut().find(|field| is_same(field.name.as_bytes(), name.as_bytes())) {
                 Some(field) => field.value = value,

@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::fields::{Name, names};
 use super::member::{Key, Member};
 use super::roles::Roles;
 use super::value::{Shape, Value};
@@ -110,6 +111,8 @@ struct End {
 pub(super) struct Known {
     pub(super) dialect: &'static Dialect,
     pub(super) roles: Roles,
+    /// The names of fields that the members are, if they do not depend on values.
+    pub(super) names: Option<Box<[Name]>>,
 }
 
 impl Default for Layouts {
@@ -187,7 +190,8 @@ impl Layouts {
         let has_number = has_number.is_some_and(|level| level.shape == Shape::Json(Kind::Number));
         let known = node.ends.get_mut(end)?.known.get_mut(usize::from(has_number))?;
         let dialect = Dialect::find(first, has_number).map_or(&UNKNOWN, |(_, dialect)| dialect);
-        *known = Some(Known { dialect, roles: Roles::new(dialect, place) });
+        let names = names(dialect, members.iter().map(|member| member.key(line)));
+        *known = Some(Known { dialect, roles: Roles::new(dialect, place), names });
         Some(())
     }
 

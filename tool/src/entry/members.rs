@@ -1,5 +1,6 @@
 //! The members of one line, read as a whole or by its layout.
 
+use super::fields::Name;
 use super::layouts::{Known, Layouts, Placed};
 use super::member::{Member, is_same};
 use super::roles::Roles;
@@ -42,6 +43,14 @@ impl<'e> Members<'e> {
     /// Returns the number of the last member with a key.
     pub(super) fn last(self, key: &str, line: &'e [u8]) -> Option<usize> {
         (0..self.count()).rfind(|number| is_same(self.key(*number, line), key.as_bytes()))
+    }
+
+    /// Returns the names of fields that the members are, if they are known for all lines of this layout.
+    pub(super) fn names(self) -> Option<&'e [Name]> {
+        match self {
+            Self::Read(_) => None,
+            Self::Placed(_, _, known) => known.names.as_deref(),
+        }
     }
 
     /// Returns what the members may be, if it is known for all lines of this layout.

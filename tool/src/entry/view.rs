@@ -83,6 +83,10 @@ impl View<'_> {
         self.texts.get(part as usize).is_some_and(Option::is_some)
     }
 
+    /// The names of all that it may have.
+    pub(super) const NAMES: [&'static str; 7] =
+        ["time", "level", "service", "target", "message", "request_id", "trace_id"];
+
     /// Returns whether the view has something under this name.
     pub(super) fn has_named(&self, name: &str) -> bool {
         match name {

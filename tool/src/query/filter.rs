@@ -41,6 +41,11 @@ impl Filter {
             && self.expression.as_ref().is_none_or(|expression| expression.is_met(entry))
     }
 
+    /// Returns whether every line meets it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.grep.is_empty() && self.expression.is_none() && !self.needs_fields()
+    }
+
     /// Returns whether it asks for more than the text of a line.
     pub(crate) fn needs_fields(&self) -> bool {
         let lists = [&self.services, &self.targets, &self.requests, &self.traces];

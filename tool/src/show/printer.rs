@@ -33,7 +33,8 @@ impl<'a, W: Write> Printer<'a, W> {
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         self.bytes.clear();
         self.renderer.begin(&mut self.bytes);
-        self.output.write_all(&self.bytes)
+        // Nothing is written before there is something to show: that would start a pager.
+        if self.bytes.is_empty() { Ok(()) } else { self.output.write_all(&self.bytes) }
     }
 
     /// Prints an entry that was found, behind the lines before it.

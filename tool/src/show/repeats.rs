@@ -21,6 +21,8 @@ struct Fields {
     bytes: Vec<u8>,
     /// Where each name and each value end.
     ends: Vec<(usize, usize)>,
+    /// What tells most fields from each other, compared first.
+    marks: Vec<u64>,
 }
 
 /// Equal ones mark the same fields of the next line.
@@ -36,6 +38,7 @@ impl Repeats {
         mem::swap(&mut self.last, &mut self.next);
         self.next.bytes.clear();
         self.next.ends.clear();
+        self.next.marks.clear();
         self.is_same = !id.is_empty() && self.id == id;
         self.id.clear();
         self.id.extend_from_slice(id);
@@ -51,20 +54,31 @@ impl Repeats {
         let middle = self.next.bytes.len();
         self.next.bytes.extend_from_slice(value);
         self.next.ends.push((middle, self.next.bytes.len()));
+        let mark = mark(name, value);
+        self.next.marks.push(mark);
         if !self.is_same {
             return false;
         }
-        let is_it = |place| self.last.is(place, name.as_bytes(), value);
-        is_it(place) || self.last.ends.len() <= FEW && (0..self.last.ends.len()).any(is_it)
+        if self.last.marks.len() > FEW {
+            return self.last.is(place, name.as_bytes(), value);
+        }
+        // Most differ in their marks.
+        self.last.marks.contains(&mark)
+            && (0..self.last.ends.len()).any(|place| self.last.is(place, name.as_bytes(), value))
     }
+}
+
+/// Returns a number that is the same for the same field.
+fn mark(name: &str, value: &[u8]) -> u64 {
+    let end = value.last_chunk().map_or(0, |end| u32::from_ne_bytes(*end));
+    (value.len() as u64) << 40 ^ (name.len() as u64) << 32 ^ u64::from(end)
 }
 
 impl Fields {
     /// Returns whether there is this field at a place.
     fn is(&self, place: usize, name: &[u8], value: &[u8]) -> bool {
         let Some((middle, end)) = self.ends.get(place).copied() else { return false };
-        // Most differ in their lengths.
-        if end - middle != value.len() || self.bytes.get(middle..end) != Some(value) {
+        if self.bytes.get(middle..end) != Some(value) {
             return false;
         }
         let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |(_, end)| *end);

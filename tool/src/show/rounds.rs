@@ -80,7 +80,8 @@ impl Rounds {
     pub(crate) fn begin(&mut self, output: &mut impl Write) -> io::Result<()> {
         let mut header = Vec::new();
         self.renderer.begin(&mut header);
-        output.write_all(&header)
+        // Nothing is written before there is something to show: that would start a pager.
+        if header.is_empty() { Ok(()) } else { output.write_all(&header) }
     }
 
     /// Takes the next line. Prints the round if it is full.
@@ -96,6 +97,9 @@ impl Rounds {
 
     /// Prints the lines that were taken.
     pub(crate) fn print(&mut self, output: &mut impl Write) -> io::Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
         let round = Lines { bytes: &self.bytes, lines: &self.lines };
         let ranges = round.split(self.parts.len(), self.least);
         thread::scope(|scope| {
@@ -165,7 +169,12 @@ impl Lines<'_> {
         // The first lines may be empty.
         begins.first_mut().into_iter().for_each(|first| *first = 0);
         begins.push(self.lines.len());
-        begins.array_windows().map(|[start, end]| *start..*end).filter(|range| !range.is_empty()).collect()
+        begins
+            .iter()
+            .zip(begins.iter().skip(1))
+            .map(|(start, end)| *start..*end)
+            .filter(|range| !range.is_empty())
+            .collect()
     }
 
     /// Reads lines.

@@ -5,7 +5,7 @@ use crate::report::Report;
 use crate::scan::Passed;
 
 /// Counts the lines that are no records.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Unparsed {
     text: u64,
     broken: u64,

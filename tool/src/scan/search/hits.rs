@@ -114,9 +114,17 @@ impl Hits {
 
     /// Adds a line, whose time was added to the times.
     pub(super) fn push(&mut self, entry: &Entry<'_>, settled: Form) {
-        self.bytes.extend_from_slice(entry.line());
-        let (is_cut, own_time) = (entry.is_cut(), entry.time());
-        let line = FoundLine { is_cut, settled, own_time, time: self.times.last };
+        let line = FoundLine { is_cut: entry.is_cut(), settled, own_time: entry.time(), time: self.times.last };
+        self.put(entry.line(), line);
+    }
+
+    /// Adds a line whose times do not matter.
+    pub(super) fn push_unread(&mut self, line: &[u8], is_cut: bool, settled: Form) {
+        self.put(line, FoundLine { is_cut, settled, own_time: None, time: None });
+    }
+
+    fn put(&mut self, bytes: &[u8], line: FoundLine) {
+        self.bytes.extend_from_slice(bytes);
         let passed = std::mem::take(&mut self.passed);
         self.lines.push(Found { line, end: self.bytes.len(), latest: self.times.latest, passed });
     }

@@ -61,23 +61,30 @@ fn search_lines(
 ) -> Result<bool, Failure> {
     let begun = piece.lines.at();
     let (parser, mut request) = (&mut piece.parser, Request::default());
+    let takes_all = question.takes_all();
     while let Some(line) = piece.lines.next_line()? {
         let settled = parser.settled();
-        let has_needle = question.needle.as_ref().is_none_or(|needle| needle.is_in(line.bytes));
-        let is_request = parser.each(line.bytes, line.is_cut, &mut request, |entry, _| {
-            if question.needs_times {
-                hits.times.add(entry.time());
-            }
-            if !has_needle || !question.is_met(entry) {
-                hits.passed.count(entry);
-            } else if question.is_count {
-                hits.passed.count(entry);
-                hits.counted += 1;
-            } else {
-                hits.push(entry, settled);
-            }
-        });
-        hits.passed.cut += u64::from(is_request && line.is_cut);
+        // What such a line says can be read again, and does not matter here.
+        let is_unread = takes_all && !parser.is_settling() && line.bytes.starts_with(b"{");
+        if is_unread && !request.open(line.bytes) {
+            hits.push_unread(line.bytes, line.is_cut, settled);
+        } else {
+            let has_needle = question.needle.as_ref().is_none_or(|needle| needle.is_in(line.bytes));
+            let is_request = parser.each(line.bytes, line.is_cut, &mut request, |entry, _| {
+                if question.needs_times {
+                    hits.times.add(entry.time());
+                }
+                if !has_needle || !question.is_met(entry) {
+                    hits.passed.count(entry);
+                } else if question.is_count {
+                    hits.passed.count(entry);
+                    hits.counted += 1;
+                } else {
+                    hits.push(entry, settled);
+                }
+            });
+            hits.passed.cut += u64::from(is_request && line.is_cut);
+        }
         let at = line.at;
         if limits.are_reached(hits, at - begun) {
             return Ok(false);

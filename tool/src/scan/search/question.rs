@@ -41,6 +41,11 @@ impl Question {
         self.filter.matches(entry) && self.ids.as_ref().is_none_or(|ids| (ids.has)(entry, &ids.ids))
     }
 
+    /// Returns whether each line is found, and nothing more is needed of it.
+    pub(super) fn takes_all(&self) -> bool {
+        self.filter.is_empty() && self.ids.is_none() && !self.is_count && !self.needs_times
+    }
+
     /// Finds the lines that meet conditions.
     pub(crate) fn of_filter(filter: Filter) -> Self {
         Self { needle: filter.needle(), bounds: filter.bounds(), filter, ..Self::default() }
