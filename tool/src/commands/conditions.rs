@@ -96,7 +96,7 @@ impl Conditions {
             services: self.service,
             targets: self.target,
             requests: self.request,
-            traces: self.trace,
+            traces: self.trace.iter().flat_map(|id| query::trace_forms(id)).collect(),
             since: self.since,
             until: self.until,
             expression: self.expression,

@@ -123,7 +123,8 @@ impl Command {
     pub(crate) fn is_for_people(&self) -> bool {
         let is_read = matches!(self, Self::Cat(_) | Self::Ls(_));
         #[cfg(feature = "find")]
-        let is_read = is_read || matches!(self, Self::Find(_));
+        let is_read = is_read
+            || matches!(self, Self::Doctor(_) | Self::Find(_) | Self::Hist(_) | Self::Stats(_) | Self::Trace(_));
         #[cfg(feature = "sealed")]
         let is_read = is_read || matches!(self, Self::Open(_));
         is_read
@@ -135,6 +136,8 @@ impl Command {
             Self::Cat(args) => args.reads_stdin(),
             #[cfg(feature = "find")]
             Self::Find(args) => args.reads_stdin(),
+            #[cfg(all(unix, feature = "follow"))]
+            Self::Stats(args) => args.is_live(),
             _ => false,
         }
     }

@@ -147,6 +147,14 @@ struct Shape {
     color: ColorChoice,
 }
 
+#[cfg(all(unix, feature = "follow"))]
+impl Args {
+    /// Returns whether it goes on with new lines.
+    pub(super) fn is_live(&self) -> bool {
+        self.live.watch || self.live.follow
+    }
+}
+
 pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> io::Result<()> {
     let Args {
         selection: Selection { paths, conditions, keys },

@@ -20,6 +20,7 @@ mod needle;
 mod parse;
 mod sample;
 mod tokens;
+mod trace_forms;
 mod when;
 
 #[cfg(test)]
@@ -35,4 +36,5 @@ pub(crate) use parse::parse;
 pub(crate) use sample::{Sample, Sampler};
 #[cfg(feature = "clickhouse")]
 pub(crate) use tokens::Operator;
+pub(crate) use trace_forms::trace_forms;
 pub(crate) use when::{span, when};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::line::{Ids, MAX_ID_BYTES, hex};
-use crate::query::Needle;
+use crate::query::{Needle, trace_forms};
 use crate::stats::start;
 
 /// More traces of one request, and more requests of one trace, are not searched for.
@@ -14,8 +14,8 @@ const MAX_IDS: usize = 1000;
 pub(super) struct Wanted {
     /// The id as it was given, which may be a request's.
     id: String,
-    /// The same in lower case, for traces and spans.
-    hex: String,
+    /// The same in lower case, for traces and spans, and as hex digits.
+    hex: Vec<String>,
     /// Finds it in lines; without one, any line may have it.
     needle: Option<Needle>,
     pub(super) traces: BTreeSet<String>,
@@ -31,7 +31,7 @@ impl Wanted {
     pub(super) fn new(id: &str) -> Self {
         Self {
             id: start(id, MAX_ID_BYTES).to_owned(),
-            hex: hex(id),
+            hex: trace_forms(id).map(|form| hex(&form)).collect(),
             needle: Needle::of_ids([id]),
             traces: BTreeSet::new(),
             requests: BTreeSet::new(),
@@ -48,7 +48,7 @@ impl Wanted {
 
     /// Returns the id in the forms that lines have it in.
     pub(super) fn ids(&self) -> Vec<String> {
-        vec![self.id.clone(), self.hex.clone()]
+        [self.id.clone()].into_iter().chain(self.hex.iter().cloned()).collect()
     }
 
     /// Returns the id, and those that were learned.
@@ -63,10 +63,10 @@ impl Wanted {
 
     /// Learns from a line. Returns whether it has the id.
     pub(super) fn learn(&mut self, ids: &Ids) -> bool {
-        let is_trace = ids.trace.as_ref() == Some(&self.hex);
+        let is_hex = |id: &Option<String>| id.as_ref().is_some_and(|id| self.hex.contains(id));
+        let is_trace = is_hex(&ids.trace);
         let is_request = ids.request.as_ref() == Some(&self.id);
-        let is_span = ids.span.as_ref() == Some(&self.hex);
-        let has_id = is_trace || is_request || is_span || ids.parent.as_ref() == Some(&self.hex);
+        let has_id = is_trace || is_request || is_hex(&ids.span) || is_hex(&ids.parent);
         if !has_id {
             self.pass_over();
             return false;

@@ -134,3 +134,20 @@ fn a_sample_has_every_nth_line_or_whole_traces() {
         assert!(run.stderr.contains("expected a number of lines, such as 100, or a share, such as 1%"), "{wrong}");
     }
 }
+
+/// Datadog writes the lower half of a trace's id as a decimal number.
+#[test]
+fn a_trace_is_found_by_the_id_that_its_line_has() {
+    let dir = Dir::new();
+    let line = r#"{"timestamp":"2026-11-20T10:15:38.123456Z","status":"info","message":"order loaded","service":"orders","dd.service":"orders","dd.trace_id":"17911839290282890590","logger.name":"orders"}"#;
+    let other = r#"{"timestamp":"2026-11-20T10:15:38.5Z","level":"INFO","target":"a","message":"m","trace_id":"910a2dec89025cc1beeb8da1658eec67"}"#;
+    dir.put("x.log", format!("{line}\n{other}\n"));
+    for id in ["17911839290282890590", "0000000000000000f893a2eefb32555e"] {
+        assert_eq!(dir.run(&["find", "x.log", "--trace", id]), crate::printed(&format!("{line}\n")), "{id}");
+        let drawn = dir.run(&["trace", id, "x.log"]);
+        assert!(
+            drawn.status == 0 && drawn.stdout.starts_with("trace 0000000000000000f893a2eefb32555e\n"),
+            "{id}: {drawn:?}"
+        );
+    }
+}

@@ -50,6 +50,13 @@ fn a_pager_shows_what_a_terminal_would() {
     dir.put("tool.toml", "pager = \"./marks\"\n");
     assert_eq!(shown(&dir, &find, &[("SPANLINE_TOOL_CONFIG", "tool.toml"), ("PAGER", "x")]), marked);
     assert!(shown(&dir, &["ls"], &[("PAGER", "./marks")]).starts_with("BEGIN\nPERIOD"));
+    for report in [&["stats", "x.log"][..], &["hist", "x.log"], &["doctor", "x.log"]] {
+        let text = shown(&dir, report, &[("PAGER", "./marks")]);
+        assert!(text.starts_with("BEGIN\n") && text.ends_with("END\n"), "{report:?}: {text}");
+    }
+    dir.put("y.log", "{\"level\":\"INFO\",\"msg\":\"m\",\"request_id\":\"r-1\"}\n");
+    let drawn = shown(&dir, &["trace", "r-1", "y.log"], &[("PAGER", "./marks")]);
+    assert!(drawn.starts_with("BEGIN\n") && drawn.ends_with("END\n"), "{drawn}");
     // What switches it off.
     assert_eq!(shown(&dir, &[&find[..], &["--no-pager"]].concat(), &[("PAGER", "./marks")]), lines);
     for pager in ["", " ", "cat"] {

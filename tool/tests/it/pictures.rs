@@ -130,7 +130,12 @@ fn check(name: &str, picture: &str) {
 /// What a command shows on a terminal of this size, without the rows that `is_shown` leaves out.
 fn picture(dir: &Dir, args: &[&str], (rows, columns): (u16, u16), is_shown: impl Fn(&str) -> bool) -> String {
     let mut command = dir.command(args);
-    command.env("TZ", "UTC").env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color").env_remove("NO_COLOR");
+    command
+        .env("TZ", "UTC")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TERM", "xterm-256color")
+        .env("SPANLINE_PAGER", "")
+        .env_remove("NO_COLOR");
     let shown = Terminal::new(columns).run(command.env_remove("COLUMNS"));
     let mut parser = Parser::new(rows, columns, 0);
     parser.process(shown.replace('\n', "\r\n").as_bytes());
