@@ -22,6 +22,9 @@ const LARGE_BLOCK_BYTES: u64 = 4 << 20;
 /// Reading a smaller file takes no longer than reading its index.
 const MIN_BYTES: u64 = 64 << 10;
 
+/// How many times more bytes a compressed file has.
+const COMPRESSION: u64 = 16;
+
 /// So much is read at once, in bytes: at least one file.
 const BATCH_BYTES: u64 = 64 << 20;
 const BATCH_FILES: usize = 64;
@@ -121,7 +124,8 @@ impl Source {
             None => (segment.open_raw()?, Layout::Whole),
         };
         let unread = Unread::new(&file, layout, (rules.clock)().as_nanos());
-        let unread = unread.filter(|unread| unread.bytes() >= rules.least.max(1));
+        let least = if layout == Layout::Whole { rules.least / COMPRESSION } else { rules.least };
+        let unread = unread.filter(|unread| unread.bytes() >= least.max(1));
         Ok(unread.map(|unread| Self { segment, file, unread }))
     }
 

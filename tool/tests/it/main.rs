@@ -51,6 +51,10 @@ mod follow;
 mod follow_command;
 #[cfg(all(unix, feature = "follow"))]
 mod follow_support;
+#[cfg(all(unix, feature = "find"))]
+mod index;
+#[cfg(all(unix, feature = "find"))]
+mod index_hostile;
 #[cfg(all(target_os = "linux", feature = "keys"))]
 mod keys;
 #[cfg(all(target_os = "linux", feature = "keys"))]

@@ -134,8 +134,11 @@ mod tests {
     }
 
     fn text() -> impl Strategy<Value = String> {
-        (proptest::collection::vec(line(), 0..40), any::<bool>()).prop_map(|(lines, is_torn)| {
-            let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        // These are records only behind one of logfmt.
+        let ambiguous = (0..6_u8).prop_map(|id| format!("at=info method=GET request_id=r-0{id}"));
+        let head = prop_oneof![Just(Vec::new()), proptest::collection::vec(ambiguous, 0..30)];
+        (head, proptest::collection::vec(line(), 0..40), any::<bool>()).prop_map(|(head, lines, is_torn)| {
+            let text = head.iter().chain(&lines).map(|line| format!("{line}\n")).collect::<String>();
             if is_torn { text.trim_end().to_owned() } else { text }
         })
     }
