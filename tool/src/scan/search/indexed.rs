@@ -74,8 +74,10 @@ fn read_from_start(stretches: &mut Vec<Stretch>, settled: u64) {
     *stretches = behind;
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
+    #![cfg(unix)]
+
     use std::collections::BTreeSet;
     use std::fs::{self, File, OpenOptions, Permissions};
     use std::io::Write;
@@ -179,7 +181,7 @@ mod tests {
             match self {
                 Self::None => {}
                 Self::Grow(more) => {
-                    OpenOptions::new().append(true).open(path).unwrap().write_all(more.as_bytes()).unwrap()
+                    OpenOptions::new().append(true).open(path).unwrap().write_all(more.as_bytes()).unwrap();
                 }
                 Self::Truncate(end) => {
                     let end = end.index(size() as usize + 1) as u64;
