@@ -15,6 +15,8 @@
 mod backwards;
 mod hits;
 mod indexed;
+#[cfg(test)]
+mod indexed_tests;
 mod logs;
 mod part;
 mod question;
