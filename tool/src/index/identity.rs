@@ -26,7 +26,7 @@ pub(crate) struct Identity {
     pub(super) changed: i64,
 }
 
-/// How a file differs from that which was read.
+/// How a file differs from what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// Its bytes are the same.
