@@ -30,7 +30,7 @@ const BATCH_BYTES: u64 = 64 << 20;
 const BATCH_FILES: usize = 64;
 
 /// How much the filters of one batch may take, in bytes.
-const FILTER_BYTES: usize = 96 << 20;
+const FILTER_BYTES: usize = 24 << 20;
 
 /// When indexes have taken so much, the oldest are removed, in bytes.
 const PRUNE_BYTES: u64 = 16 << 20;

@@ -7,7 +7,7 @@ use super::filter;
 use crate::entry::{Entry, Form, Part};
 
 /// More ids of one block are not kept: its lines may have any.
-const MAX_IDS: usize = 4 << 20;
+const MAX_IDS: usize = 1 << 20;
 
 /// How many of the ids that came last are compared, as lines that follow each other have the same ones.
 const LATELY: usize = 256;

@@ -2,24 +2,8 @@
 //!
 //! It is `spanline` in `$XDG_CACHE_HOME` or `~/.cache`, with mode 0700. Links are not followed, files of other users are ignored.
 
-use std::path::PathBuf;
-
-/// How much all indexes may take, in bytes. The oldest are removed.
-pub(super) const MOST_BYTES: u64 = 256 << 20;
-
-/// An index may take half of that.
-pub(super) const MOST_BYTES_OF_FILE: u64 = MOST_BYTES / 2;
-
 #[cfg(unix)]
 pub(crate) use self::unix::Store;
-
-/// Returns where the directory is, if there can be one.
-#[cfg(unix)]
-fn path() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
-    Some(cache.join("spanline"))
-}
 
 #[cfg(unix)]
 mod unix {
@@ -34,10 +18,22 @@ mod unix {
 
     use super::super::identity::Identity;
     use super::super::sidecar::Index;
-    use super::{MOST_BYTES, MOST_BYTES_OF_FILE, path};
+
+    /// How much all indexes may take, in bytes. The oldest are removed.
+    const MOST_BYTES: u64 = 256 << 20;
+
+    /// How much one may take: it is in memory while it is asked.
+    const MOST_BYTES_OF_FILE: u64 = 32 << 20;
 
     /// The names of indexes end like this.
     const ENDING: &str = ".index";
+
+    /// Returns where the directory is, if there can be one.
+    fn path() -> Option<PathBuf> {
+        let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
+        Some(cache.join("spanline"))
+    }
 
     /// A directory with indexes.
     #[derive(Debug)]
@@ -160,6 +156,35 @@ mod unix {
     /// Returns the name of the index of a file.
     fn name(identity: &Identity) -> String {
         format!("{:x}-{:x}{ENDING}", identity.device, identity.inode)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::fs;
+
+        use super::*;
+
+        #[test]
+        fn the_oldest_indexes_are_removed_and_nothing_else() {
+            let dir = tempfile::tempdir().unwrap();
+            fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+            let put = |name: &str, second: u64| {
+                let path = dir.path().join(name);
+                fs::write(&path, [0; 1000]).unwrap();
+                let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(second);
+                File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+            };
+            put("1-1.index", 3);
+            put("1-2.index", 1);
+            put(".1-3.index.77", 2);
+            put("notes", 0);
+            let store = Store::at(dir.path().to_owned()).unwrap();
+            assert_eq!(store.prune_to(3000).unwrap(), 3000);
+            assert_eq!(store.prune_to(1999).unwrap(), 1000);
+            let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            left.sort();
+            assert_eq!(left, ["1-1.index", "notes"]);
+        }
     }
 }
 

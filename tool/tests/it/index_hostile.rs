@@ -192,6 +192,8 @@ fn a_full_disk_leaves_no_index_and_the_one_before() {
     assert_eq!(fs::read_dir(dir.path().join("cache/spanline")).unwrap().count(), 0);
     assert_finds(&dir);
     let before = indexed(&dir);
+    dir.put("x.log", fs::read_to_string(dir.path().join("x.log")).unwrap() + "{}\n");
     assert_eq!(limited().status, 1);
+    assert_finds(&dir);
     assert_eq!(fs::read(only_index(&dir)).unwrap(), before);
 }
