@@ -12,6 +12,9 @@ mod entry;
 mod filters;
 #[path = "../../tool/src/fnv.rs"]
 mod fnv;
+#[allow(dead_code, unused_imports)]
+#[path = "../../tool/src/index/mod.rs"]
+mod index;
 mod input;
 mod json;
 #[allow(dead_code)]
