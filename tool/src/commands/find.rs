@@ -97,41 +97,49 @@ pub(super) fn run(args: Args, output: &mut impl Write, report: &mut Report) -> i
     };
     #[cfg(not(feature = "clickhouse"))]
     let (lines, is_stored) = (wanted.read(&paths, key.as_ref(), report), false);
-    let found = match lines {
+    let printed = match lines {
         Lines::Searched(search, are_several) if !counts_only && sample.is_none() => {
             print_all(search, style.rounds(are_several), limit, output, report)?
         }
         lines => {
             let mut lines = lines.each();
             let mut sampler = sample.map(Sampler::new);
-            let mut printer = style.printer(output, lines.are_several());
-            let mut is_found = |entry: &Entry<'_>| {
+            let printer = (!counts_only).then(|| style.printer(&mut *output, lines.are_several()));
+            let is_found = |entry: &Entry<'_>| {
                 filter.matches(entry) && sampler.as_mut().is_none_or(|sampler| sampler.takes(entry))
             };
-            let mut found = print_each(&mut lines, &mut printer, &mut is_found, (limit, counts_only), report)?;
-            found = found.saturating_add(lines.counted()).min(limit);
-            // A node that fails causes an error, never a smaller number.
-            if counts_only && !(is_stored && report.has_failed()) {
-                writeln!(output, "{found}")?;
-            }
-            found
+            print_each(&mut lines, printer, is_found, limit, report)?
         }
     };
+    // A node that fails causes an error, never a smaller number.
+    if counts_only && !(is_stored && report.has_failed()) {
+        writeln!(output, "{}", printed.found)?;
+    }
     output.flush()?;
-    if found == 0 {
+    printed.unparsed.report(report);
+    report_cut_lines(printed.cut_lines, report);
+    if printed.found == 0 {
         report.fail();
     }
     Ok(())
 }
 
-/// Prints all lines that a search finds, up to a limit. Returns how many those were.
+/// What was printed, or counted.
+struct Printed {
+    found: u64,
+    unparsed: Unparsed,
+    /// How many lines were read of which only the first bytes count.
+    cut_lines: u64,
+}
+
+/// Prints all lines that a search finds, up to a limit.
 fn print_all(
     mut search: Search,
     mut rounds: Rounds,
     limit: u64,
     output: &mut impl Write,
     report: &mut Report,
-) -> io::Result<u64> {
+) -> io::Result<Printed> {
     let (mut found, mut cut_lines, mut line) = (0, 0, Vec::new());
     rounds.begin(output)?;
     while found < limit {
@@ -150,43 +158,39 @@ fn print_all(
         }
     }
     rounds.print(output)?;
-    output.flush()?;
-    rounds.unparsed().and_passed(search.passed()).report(report);
-    report_cut_lines(cut_lines + search.passed().cut, report);
-    Ok(found)
+    let passed = search.passed();
+    Ok(Printed { found, unparsed: rounds.unparsed().and_passed(passed), cut_lines: cut_lines + passed.cut })
 }
 
-/// Prints the lines that are found, one after the other, and those around them. Returns how many were found, up to a limit.
+/// Prints the lines that are found, one after the other, and those around them, up to a limit. Without a printer, it counts
+/// them.
 fn print_each(
     lines: &mut Merged,
-    printer: &mut Printer<'_, impl Write>,
-    is_found: &mut impl FnMut(&Entry<'_>) -> bool,
-    (limit, counts_only): (u64, bool),
+    mut printer: Option<Printer<'_, impl Write>>,
+    mut is_found: impl FnMut(&Entry<'_>) -> bool,
+    limit: u64,
     report: &mut Report,
-) -> io::Result<u64> {
-    if !counts_only {
+) -> io::Result<Printed> {
+    if let Some(printer) = &mut printer {
         printer.begin()?;
     }
-    let (mut found, mut unparsed) = (0, Unparsed::default());
-    while found < limit || printer.is_open() {
-        if !lines.is_ready() {
+    let (mut found, mut unparsed) = (0_u64, Unparsed::default());
+    while found < limit || printer.as_ref().is_some_and(Printer::is_open) {
+        if let Some(printer) = printer.as_mut().filter(|_| !lines.is_ready()) {
             printer.flush()?;
         }
         let Some(entry) = lines.advance(report).then(|| lines.entry()).flatten() else { break };
         unparsed.count(&entry);
-        if found == limit || !is_found(&entry) {
-            printer.passed(&entry)?;
-            continue;
-        }
-        found += 1;
-        if !counts_only {
-            printer.found(&entry)?;
+        let is_found = found < limit && is_found(&entry);
+        found += u64::from(is_found);
+        match &mut printer {
+            Some(printer) if is_found => printer.found(&entry)?,
+            Some(printer) => printer.passed(&entry)?,
+            None => {}
         }
     }
-    printer.flush()?;
-    unparsed.and_passed(lines.passed()).report(report);
-    report_cut_lines(lines.cut_lines(), report);
-    Ok(found)
+    let found = found.saturating_add(lines.counted()).min(limit);
+    Ok(Printed { found, unparsed: unparsed.and_passed(lines.passed()), cut_lines: lines.cut_lines() })
 }
 
 /// The lines that may be meant.

@@ -1,4 +1,4 @@
-//! `spanline index`: makes later searches in logs fast.
+//! `spanline index`: stores what lets later searches skip parts of logs.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use crate::indexing::{Rules, index};
 use crate::inputs::segments;
 use crate::report::{EXIT_STATUS, Report};
 
-/// Index logs, so that `find` and `trace` leave out what has no time or id that is meant
+/// Index logs, so that `find` and `trace` skip the parts that cannot match
 ///
-/// Reads all lines once, and stores what each part of a file has: the times of its lines, and the ids of traces, requests and
-/// spans. Later, `find` with --since, --until, --trace, --request, or such conditions in --where, and `trace` read only
-/// the parts that may have a line that is meant. An answer with an index is the same as one without.
+/// Reads all lines once, and stores for each part of a file the times of its lines and the ids of traces, requests and spans.
+/// Later, `find` with --since, --until, --trace, --request, or such conditions in --where, and `trace` read only the parts
+/// that can have a matching line. Answers are the same with an index and without.
 ///
-/// Indexes are in `$XDG_CACHE_HOME/spanline` or `~/.cache/spanline`, and take at most 256 MiB: the oldest are removed. A file
-/// that has an index and did not change is not read again. What was added to a file is read by each search until it is indexed
-/// again. Sealed files, and those below 64 KiB, get no index.
+/// Indexes are in `$XDG_CACHE_HOME/spanline` or `~/.cache/spanline`, and take at most 256 MiB: the oldest are removed first. A
+/// file that is indexed and has not changed is not read again. Each search reads what was added to a file since. Sealed files,
+/// and those below 64 KiB, get no index.
 #[derive(clap::Args)]
 #[command(after_help = EXIT_STATUS)]
 pub(crate) struct Args {

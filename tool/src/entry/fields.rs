@@ -40,7 +40,7 @@ pub(super) fn names<'k>(dialect: &Dialect, keys: impl Iterator<Item = &'k [u8]>)
         }
         let may_be_redundant =
             dialect.repeats_service.iter().any(|name| is(name)) || dialect.constants.iter().any(|(name, _)| is(name));
-        names.push(Name { is_of_view: View::NAMES.contains(&&*text), text, may_be_redundant });
+        names.push(Name { is_of_view: View::may_have_named(&text), text, may_be_redundant });
     }
     Some(names.into_boxed_slice())
 }
@@ -93,13 +93,12 @@ impl<'e> Entry<'e> {
 
     /// Returns the fields of a line whose layout has their names.
     fn named_fields(&self, names: &'e [Name], view: &View<'_>) -> Vec<Field<'e>> {
-        let bit = |number: usize| u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number));
-        let whole = || view.used().filter(|(_, inner)| inner.is_empty()).map(|(number, _)| *number);
-        let used = whole().filter_map(bit).fold(0, |used, bit| used | bit);
+        let used: Vec<_> = view.used().filter(|(_, inner)| inner.is_empty()).map(|(number, _)| *number).collect();
         let field = |(number, name): (usize, &'e Name)| {
-            let is_used = bit(number).map_or_else(|| whole().any(|used| used == number), |bit| used & bit != 0);
             let value = self.members.value(number, self.line)?;
-            if is_used || name.may_be_redundant && self.is_redundant(self.members.key(number, self.line), value, view) {
+            if used.contains(&number)
+                || name.may_be_redundant && self.is_redundant(self.members.key(number, self.line), value, view)
+            {
                 return None;
             }
             let text = &*name.text;

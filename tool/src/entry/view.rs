@@ -83,21 +83,17 @@ impl View<'_> {
         self.texts.get(part as usize).is_some_and(Option::is_some)
     }
 
-    /// The names of all that it may have.
-    pub(super) const NAMES: [&'static str; 7] =
-        ["time", "level", "service", "target", "message", "request_id", "trace_id"];
+    /// Returns whether a view may have something under this name.
+    pub(super) fn may_have_named(name: &str) -> bool {
+        matches!(name, "time" | "level") || Part::ALL.iter().any(|part| part.name() == name)
+    }
 
     /// Returns whether the view has something under this name.
     pub(super) fn has_named(&self, name: &str) -> bool {
         match name {
             "time" => self.time.is_some(),
             "level" => self.level.is_some(),
-            "service" => self.has(Part::Service),
-            "target" => self.has(Part::Target),
-            "message" => self.has(Part::Message),
-            "request_id" => self.has(Part::Request),
-            "trace_id" => self.has(Part::Trace),
-            _ => false,
+            _ => Part::ALL.into_iter().any(|part| self.has(part) && part.name() == name),
         }
     }
 

@@ -1,7 +1,8 @@
 //! How entries are printed: as their lines, as JSON, logfmt, CSV or a template has them, or for people.
 //!
 //! [`StyleArgs`] are the options, and a [`Style`] is what they choose. [`Printer`] decides what is printed, with the lines around
-//! it, and [`Rounds`] prints many lines on several threads; a file for each format decides how. Except in [`Style::Raw`], nothing that a line has controls a terminal.
+//! it, and [`Rounds`] prints many lines on several threads; a file for each format decides how. Except in [`Style::Raw`], nothing
+//! that a line has controls a terminal.
 
 mod around;
 mod below;

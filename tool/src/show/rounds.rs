@@ -125,8 +125,8 @@ impl Rounds {
                 part.render(round, range);
             }
             output.write_all(&part.out)?;
-            self.renderer.clone_from(&part.renderer);
-            self.unparsed.add(std::mem::take(&mut part.unparsed));
+            std::mem::swap(&mut self.renderer, &mut part.renderer);
+            self.unparsed.add(part.unparsed);
         }
         self.bytes.clear();
         self.lines.clear();

@@ -29,10 +29,11 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn new(id: &str) -> Self {
+        let forms: Vec<_> = trace_forms(id).map(|form| hex(&form)).collect();
         Self {
             id: start(id, MAX_ID_BYTES).to_owned(),
-            hex: trace_forms(id).map(|form| hex(&form)).collect(),
-            needle: Needle::of_ids([id]),
+            needle: Needle::of_ids([id].into_iter().chain(forms.iter().map(String::as_str))),
+            hex: forms,
             traces: BTreeSet::new(),
             requests: BTreeSet::new(),
             is_request: false,

@@ -142,9 +142,14 @@ fn a_trace_is_found_by_the_id_that_its_line_has() {
     let line = r#"{"timestamp":"2026-11-20T10:15:38.123456Z","status":"info","message":"order loaded","service":"orders","dd.service":"orders","dd.trace_id":"17911839290282890590","logger.name":"orders"}"#;
     let other = r#"{"timestamp":"2026-11-20T10:15:38.5Z","level":"INFO","target":"a","message":"m","trace_id":"910a2dec89025cc1beeb8da1658eec67"}"#;
     dir.put("x.log", format!("{line}\n{other}\n"));
+    // Another service writes the same id as hex digits.
+    let hex = r#"{"timestamp":"2026-11-20T10:15:39Z","level":"INFO","target":"b","message":"m","service":"cart","trace_id":"0000000000000000f893a2eefb32555e"}"#;
+    dir.put("y.log", format!("{hex}\n"));
     for id in ["17911839290282890590", "0000000000000000f893a2eefb32555e"] {
         assert_eq!(dir.run(&["find", "x.log", "--trace", id]), crate::printed(&format!("{line}\n")), "{id}");
-        let drawn = dir.run(&["trace", id, "x.log"]);
+        assert_eq!(dir.run(&["find", "y.log", "--trace", id]), crate::printed(&format!("{hex}\n")), "{id}");
+        let drawn = dir.run(&["trace", id, "x.log", "y.log"]);
+        assert!(drawn.stdout.contains("2 services, 0 spans, 2 lines"), "{id}: {drawn:?}");
         assert!(
             drawn.status == 0 && drawn.stdout.starts_with("trace 0000000000000000f893a2eefb32555e\n"),
             "{id}: {drawn:?}"
