@@ -51,6 +51,11 @@ impl Directory {
         &self.path
     }
 
+    #[cfg(feature = "spool")]
+    pub(in super::super) fn is_there(&self) -> bool {
+        self.path.is_dir()
+    }
+
     pub(in super::super) fn has_other_root(&self) -> bool {
         false
     }

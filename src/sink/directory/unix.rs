@@ -53,6 +53,12 @@ impl Directory {
         Ok(rustix::fs::unlinkat(self.fd()?, name, AtFlags::REMOVEDIR)?)
     }
 
+    /// Returns whether it can be used: nobody has removed it, and the program has not closed its descriptor.
+    #[cfg(feature = "spool")]
+    pub(in super::super) fn is_there(&self) -> bool {
+        self.descriptor.get().is_ok_and(|(_, stat)| stat.st_nlink > 0)
+    }
+
     /// Returns the path at which it was opened.
     pub(in super::super) fn path(&self) -> &Path {
         &self.path

@@ -24,12 +24,16 @@ pub(super) trait Disk: Send {
     fn lock(&mut self, name: &str) -> io::Result<Option<Box<dyn DiskFile>>>;
     /// Waits for a moment, in which a lock may be released.
     fn wait_for_locks(&self) {}
+    /// Returns whether the directory can be used: nobody has removed it, and the program has not closed its descriptor.
+    fn is_there(&mut self) -> bool;
     /// Returns where it is, for messages.
     fn path(&self) -> PathBuf;
 }
 
 /// One file.
 pub(super) trait DiskFile: Send {
+    /// Returns whether the file has its name, and the program has not closed its descriptor.
+    fn is_there(&mut self) -> bool;
     fn len(&mut self) -> io::Result<u64>;
     /// Appends all, or fails. Then a part may have been appended.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
@@ -107,12 +111,20 @@ impl Disk for Folder {
         std::thread::park_timeout(LOCK_WAIT);
     }
 
+    fn is_there(&mut self) -> bool {
+        self.0.is_there()
+    }
+
     fn path(&self) -> PathBuf {
         self.0.path().to_owned()
     }
 }
 
 impl DiskFile for HeldFile {
+    fn is_there(&mut self) -> bool {
+        self.entry().is_ok_and(|entry| entry.links > 0)
+    }
+
     fn len(&mut self) -> io::Result<u64> {
         Ok(self.entry()?.bytes)
     }

@@ -36,6 +36,7 @@ mod disk;
 mod frame;
 mod protocol;
 mod reader;
+mod repair;
 mod replay;
 mod room;
 mod segment;

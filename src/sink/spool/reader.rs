@@ -15,11 +15,13 @@ pub(super) struct Reader {
     base: u64,
     buffer: Vec<u8>,
     at: usize,
+    /// Whole frames behind the last valid one that are damaged.
+    damaged: u64,
 }
 
 impl Reader {
     pub(super) fn at(offset: u64) -> Self {
-        Self { base: offset.max(HEADER_BYTES as u64), buffer: Vec::new(), at: 0 }
+        Self { base: offset.max(HEADER_BYTES as u64), buffer: Vec::new(), at: 0, damaged: 0 }
     }
 
     /// Returns where the next frame is looked for.
@@ -32,7 +34,7 @@ impl Reader {
         loop {
             let left = usize::try_from(end.saturating_sub(self.offset())).unwrap_or(usize::MAX);
             if left < FRAME_BYTES || !self.fill(file, FRAME_BYTES, end)? {
-                *self = Self::at(end);
+                *self = Self { damaged: self.damaged, ..Self::at(end) };
                 return Ok(None);
             }
             if let Some(body) = frame::body_length(self.rest(), salt).filter(|body| *body <= left - FRAME_BYTES) {
@@ -40,6 +42,7 @@ impl Reader {
                 if self.fill(file, length, end)? && frame::body(self.frame(length), salt, self.offset()).is_some() {
                     return Ok(Some(length));
                 }
+                self.damaged += 1;
             }
             let after = self.rest().get(1..).unwrap_or_default();
             let marker = after.windows(4).position(|bytes| bytes == &salt[..4]);
@@ -55,6 +58,12 @@ impl Reader {
 
     pub(super) fn pass(&mut self, length: usize) {
         self.at += length;
+        self.damaged = 0;
+    }
+
+    /// Returns how many whole frames behind the last valid one are damaged, as far as their marker and length tell.
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged
     }
 
     fn rest(&self) -> &[u8] {

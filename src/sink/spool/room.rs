@@ -64,6 +64,8 @@ impl Store {
                 self.lose(Reason::SpoolFull, lines.minus(kept), time);
                 true
             }
+            // Another program has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.give_up_segment(at),
             Err(error) => {
                 let name = self.segments.get(at).map_or_else(String::new, |segment| segment.place.name());
                 self.problem("shorten", &name, error);

@@ -106,6 +106,11 @@ impl Segment {
         Ok(&mut **self.file.insert(file))
     }
 
+    /// Returns whether the file is there; `None` if it is not open.
+    pub(super) fn is_there(&mut self) -> Option<bool> {
+        self.file.as_mut().map(|file| file.is_there())
+    }
+
     /// Closes the file. It is opened again when it is needed.
     pub(super) fn close(&mut self) {
         self.file = None;
@@ -154,7 +159,7 @@ impl Segment {
             Some(all) => at_least(all.minus(self.reading.done), valid),
             None => {
                 // Frames are missing whose level nobody knows.
-                let missing = u64::from(index.saturating_sub(first_index)).saturating_sub(frames);
+                let missing = u64::from(index.saturating_sub(first_index)).saturating_sub(frames) + reader.damaged();
                 let mut lines = valid;
                 lines.add(tracing::Level::INFO, missing);
                 lines

@@ -124,6 +124,22 @@ impl Spool {
         self.store.is_some()
     }
 
+    /// Puts back what another program has removed, and opens again what the program has closed.
+    fn repair(&mut self, now: Instant) {
+        let Some(store) = self.store.as_mut().filter(|_| self.timing.disk_at.is_none_or(|at| at <= now)) else {
+            return;
+        };
+        if store.is_whole() {
+            return;
+        }
+        let path = &self.settings.path;
+        let repaired = store.repair(|| Ok(Box::new(Folder::open(path)?)));
+        if let Err(error) = repaired {
+            store.problem("repair", "", error);
+            self.timing.disk_at = Some(after(now, DISK_PAUSE));
+        }
+    }
+
     /// How long a sink that does not get ahead is waited for.
     fn time_left(&self, lines: &Lines) -> Duration {
         let ending = lines.ends_at().map(|at| at.saturating_duration_since(self.moved) / 2);
@@ -339,6 +355,7 @@ impl Spool {
 
     /// Everything that happens while lines are on disk.
     pub(super) fn spool(&mut self, lines: &mut Lines, from: u64, now: Instant) -> Next {
+        self.repair(now);
         self.keep(lines, from, now);
         // Before the sink is called, which may panic.
         self.report(lines);
@@ -380,8 +397,12 @@ impl Spool {
     /// Takes over what processes have left that ended since it last looked, and outputs of this one that were replaced.
     /// Returns when it looks again.
     pub(super) fn look_for_others(&mut self, now: Instant) -> Option<Instant> {
+        let is_due = self.timing.look_at.is_none_or(|at| at <= now);
+        if is_due {
+            self.repair(now);
+        }
         let store = self.store.as_mut().filter(|store| store.is_empty())?;
-        if self.timing.look_at.is_none_or(|at| at <= now) {
+        if is_due {
             self.timing.look_at = Some(after(now, LOOK_EVERY));
             if let Err(error) = store.take_over() {
                 store.problem("look into", "", error);
@@ -442,6 +463,7 @@ impl Spool {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), Error> {
+        self.repair(Instant::now());
         let path = self.settings.path.display();
         let synced = self.store.as_mut().filter(|store| store.is_unsynced()).map_or(Ok(()), Store::sync);
         synced.map_err(|error| Error::io(format!("sync the spool {path}"), error))

@@ -322,7 +322,10 @@ impl Store {
     /// Goes on with the next segment.
     fn finish_reading(&mut self) {
         let Some(segment) = self.segments.get_mut(self.read_at) else { return };
-        segment.close();
+        // While its lines are in memory, it stays open: if another program removes it, it is written again.
+        if segment.reading.outstanding == 0 {
+            segment.close();
+        }
         let (damaged, time) = (segment.take_damaged(), segment.last_time);
         if damaged.total() > 0 {
             let name = segment.place.name();

@@ -22,14 +22,20 @@ const ATTEMPTS: u32 = 16;
 impl Store {
     /// Begins a spool in a directory. With `takes_over`, takes over those that ended processes have left.
     pub(super) fn open(mut disk: Box<dyn Disk>, limits: Limits, takes_over: bool) -> io::Result<Self> {
+        let (owner, lock) = Self::claim(&mut *disk)?;
+        let mut store = Self::new(disk, limits, owner, lock);
+        if takes_over {
+            store.take_over()?;
+        }
+        Ok(store)
+    }
+
+    /// Becomes an owner, with its lock.
+    pub(super) fn claim(disk: &mut dyn Disk) -> io::Result<(Arc<str>, Box<dyn DiskFile>)> {
         for _ in 0..ATTEMPTS {
             let owner = new_owner();
             if let Some(lock) = disk.lock(&format!("{owner}.lock"))? {
-                let mut store = Self::new(disk, limits, owner, lock);
-                if takes_over {
-                    store.take_over()?;
-                }
-                return Ok(store);
+                return Ok((owner, lock));
             }
         }
         Err(io::Error::new(ErrorKind::ResourceBusy, "another program takes the lock of each new file"))

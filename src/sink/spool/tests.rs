@@ -40,6 +40,10 @@ enum Step {
     FlipByte(u16),
     DiskFull(bool),
     Unwritable(bool),
+    /// Another program removes all files, or only the locks.
+    RemoveFiles {
+        all: bool,
+    },
 }
 
 /// What the sink does with lines.
@@ -168,6 +172,13 @@ impl World {
             Step::FlipByte(at) => self.excused += u64::from(self.disk.flip(at)),
             Step::DiskFull(is_full) => self.disk.set_full(is_full),
             Step::Unwritable(is_so) => self.disk.set_unwritable(is_so),
+            Step::RemoveFiles { all } => {
+                // It is noticed in the next call, unless the disk prevents that.
+                self.disk.set_full(false);
+                self.disk.set_unwritable(false);
+                self.disk.remove_files(|name| all || name.ends_with(".lock"));
+                self.call();
+            }
         }
     }
 
@@ -311,9 +322,21 @@ fn receives() -> impl Strategy<Value = Receives> {
     ]
 }
 
-fn steps(damages: bool) -> impl Strategy<Value = Vec<Step>> {
+/// What other programs and the hardware do.
+enum Others {
+    Nothing,
+    Damage,
+    RemoveFiles,
+}
+
+fn steps(others: &Others) -> impl Strategy<Value = Vec<Step>> {
     let log = (1..40_u8, prop_oneof![3 => 10..200_u16, 1 => 2_000..20_000_u16], any::<u8>());
     let damage = prop_oneof![any::<u16>().prop_map(Step::FlipByte), any::<u8>().prop_map(Step::PowerCut)];
+    let others = match others {
+        Others::Nothing => Just(Step::Call).boxed(),
+        Others::Damage => damage.boxed(),
+        Others::RemoveFiles => any::<bool>().prop_map(|all| Step::RemoveFiles { all }).boxed(),
+    };
     let step = prop_oneof![
         6 => log.prop_map(|(lines, bytes, level)| Step::Log { lines, bytes, level }),
         2 => Just(Step::Call),
@@ -324,7 +347,7 @@ fn steps(damages: bool) -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Close),
         1 => any::<bool>().prop_map(Step::DiskFull),
         1 => any::<bool>().prop_map(Step::Unwritable),
-        if damages { 2 } else { 0 } => damage,
+        2 => others,
     ];
     proptest::collection::vec(step, 1..60)
 }
@@ -343,12 +366,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_of_faults_loses_no_line_without_a_count(steps in steps(false), drops_newest: bool) {
+    fn any_sequence_of_faults_loses_no_line_without_a_count(steps in steps(&Others::Nothing), drops_newest: bool) {
         run(&steps, drops_newest);
     }
 
     #[test]
-    fn damage_and_power_cuts_cost_only_what_they_hit(steps in steps(true), drops_newest: bool) {
+    fn damage_and_power_cuts_cost_only_what_they_hit(steps in steps(&Others::Damage), drops_newest: bool) {
+        run(&steps, drops_newest);
+    }
+
+    #[test]
+    fn files_that_another_program_removes_cost_no_line_without_a_count(
+        steps in steps(&Others::RemoveFiles), drops_newest: bool,
+    ) {
         run(&steps, drops_newest);
     }
 }

@@ -56,6 +56,8 @@ pub(crate) mod routes;
 #[cfg(all(feature = "net", target_os = "linux"))]
 pub(crate) mod server;
 pub(crate) mod spool;
+#[cfg(all(feature = "spool", unix))]
+pub(crate) mod spool_removed;
 #[cfg(feature = "spool")]
 pub(crate) mod spooling;
 #[cfg(feature = "sqlite")]

@@ -24,7 +24,7 @@ const KILLS_LONG: usize = 1_000;
 
 /// A server that the test can take away.
 #[derive(Clone, Default)]
-struct Server {
+pub(crate) struct Server {
     is_away: Arc<AtomicBool>,
     received: Arc<Mutex<Vec<u64>>>,
     /// It takes lines and acknowledges them in the next call.
@@ -32,17 +32,22 @@ struct Server {
 }
 
 impl Server {
-    fn away() -> Self {
+    pub(crate) fn away() -> Self {
         let server = Self::default();
         server.is_away.store(true, Ordering::SeqCst);
         server
     }
 
-    fn comes_back(&self) {
+    pub(crate) fn comes_back(&self) {
         self.is_away.store(false, Ordering::SeqCst);
     }
 
-    fn received(&self) -> Vec<u64> {
+    #[cfg(unix)]
+    pub(crate) fn goes_away(&self) {
+        self.is_away.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn received(&self) -> Vec<u64> {
         self.received.lock().unwrap().clone()
     }
 }
@@ -79,33 +84,40 @@ impl Sink for Server {
     }
 }
 
-struct Stage {
+pub(crate) struct Stage {
     dispatch: Dispatch,
     guard: Guard,
-    complaints: Complaints,
+    pub(crate) complaints: Complaints,
 }
 
 impl Stage {
-    fn new(spool: Spool) -> Self {
+    pub(crate) fn new(spool: Spool) -> Self {
         Self::of(Output::new(spool).queue_bytes(256_u64 << 10))
     }
 
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let complaints = Complaints::default();
         let builder = spanline::builder().filter("trace").on_complaint(complaints.hook()).output(output.name("out"));
         let (dispatch, guard) = built(builder.shutdown_timeout(Duration::from_secs(5), PATIENCE));
         Self { dispatch, guard, complaints }
     }
 
-    fn log(&self, numbers: std::ops::Range<u64>) {
+    pub(crate) fn log(&self, numbers: std::ops::Range<u64>) {
         within(&self.dispatch, || numbers.for_each(|seq| log(Level::INFO, 0, seq)));
     }
 
-    fn books(&self) -> OutputMetrics {
+    /// Logs a warning for every tenth line.
+    #[cfg(unix)]
+    pub(crate) fn log_with_warnings(&self, numbers: std::ops::Range<u64>) {
+        let level = |seq: u64| if seq.is_multiple_of(10) { Level::WARN } else { Level::INFO };
+        within(&self.dispatch, || numbers.for_each(|seq| log(level(seq), 0, seq)));
+    }
+
+    pub(crate) fn books(&self) -> OutputMetrics {
         balanced(&self.guard.handle().metrics())
     }
 
-    fn until(&self, what: &str, fact: impl Fn(&OutputMetrics) -> bool) {
+    pub(crate) fn until(&self, what: &str, fact: impl Fn(&OutputMetrics) -> bool) {
         let begun = Instant::now();
         loop {
             let books = self.books();
@@ -117,18 +129,18 @@ impl Stage {
         }
     }
 
-    fn close(self) -> OutputMetrics {
+    pub(crate) fn close(self) -> OutputMetrics {
         let handle = self.guard.handle();
         self.guard.close().unwrap_or_else(|error| panic!("{error:?}: {:?}", self.complaints.all()));
         balanced(&handle.metrics())
     }
 }
 
-fn spool(folder: &Path, server: &Server) -> Spool {
+pub(crate) fn spool(folder: &Path, server: &Server) -> Spool {
     Spool::new(folder.join("spool"), server.clone()).patience(Duration::from_millis(20))
 }
 
-fn files(folder: &Path) -> Vec<String> {
+pub(crate) fn files(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder.join("spool")).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }

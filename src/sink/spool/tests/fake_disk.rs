@@ -79,6 +79,11 @@ impl FakeDisk {
         bytes.get_mut(at).map(|byte| *byte ^= 0x10).is_some()
     }
 
+    /// Removes files, as another program may.
+    pub(super) fn remove_files(&self, is_removed: impl Fn(&str) -> bool) {
+        self.state().names.retain(|name, _| !is_removed(name));
+    }
+
     /// Undoes what was not synced, except for a part.
     pub(super) fn power_cut(&self, kept: u8) {
         let mut state = self.state();
@@ -167,12 +172,20 @@ impl Disk for FakeDisk {
         Ok(self.state().locks.insert(id).then_some(file))
     }
 
+    fn is_there(&mut self) -> bool {
+        true
+    }
+
     fn path(&self) -> PathBuf {
         "fake".into()
     }
 }
 
 impl DiskFile for FakeFile {
+    fn is_there(&mut self) -> bool {
+        self.disk.state().names.values().any(|id| *id == self.id)
+    }
+
     fn len(&mut self) -> io::Result<u64> {
         Ok(self.disk.state().files[&self.id].bytes.len() as u64)
     }
