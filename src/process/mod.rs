@@ -5,6 +5,8 @@
 mod arrivals;
 #[cfg(unix)]
 mod descriptor;
+#[cfg(any(feature = "http", feature = "postgres", feature = "sqlite"))]
+mod guarded;
 mod hooks;
 #[cfg(all(target_os = "linux", feature = "net"))]
 mod outgoing;
@@ -22,6 +24,10 @@ mod threads;
 pub(crate) use arrivals::Arrivals;
 #[cfg(unix)]
 pub(crate) use descriptor::{Descriptor, Identity};
+#[cfg(any(feature = "http", feature = "postgres"))]
+pub(crate) use guarded::Guarded;
+#[cfg(any(feature = "http", feature = "postgres", feature = "sqlite"))]
+pub(crate) use guarded::Mark;
 pub(crate) use hooks::{Held, Hooks, watch};
 #[cfg(all(target_os = "linux", feature = "net"))]
 pub(crate) use outgoing::outgoing_bytes;

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
+use super::net::HeldSocket;
 use super::reconnect::Reconnect;
 use super::{Control, Lines, Next, Profile, Sink};
 use crate::error::Error;
@@ -44,7 +45,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 pub struct Journald {
     path: PathBuf,
     identifier: Option<String>,
-    socket: Option<UnixDatagram>,
+    socket: Option<HeldSocket<UnixDatagram>>,
     reconnect: Reconnect,
 }
 
@@ -80,7 +81,7 @@ impl Journald {
         let connected = UnixDatagram::unbound().and_then(|socket| {
             socket.set_write_timeout(Some(MAX_WAIT))?;
             socket.connect(&self.path)?;
-            Ok(socket)
+            HeldSocket::new(socket)
         });
         self.socket = Some(connected.map_err(|error| self.failed("connect to the journal at", error))?);
         Ok(())
@@ -95,14 +96,14 @@ impl Default for Journald {
 
 impl Sink for Journald {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
-        if let Some(at) = self.reconnect.wait(Instant::now()) {
+        if let Some(at) = self.reconnect.wait(Instant::now(), lines.ends_at()) {
             return Ok(Next::Later(at));
         }
         if self.socket.is_none() {
             self.connect()?;
         }
         while let (Some(socket), Some(line)) = (&self.socket, lines.first()) {
-            match send(socket, line.bytes) {
+            match socket.get().and_then(|socket| send(socket, line.bytes)) {
                 Ok(()) => lines.advance(line.bytes.len()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

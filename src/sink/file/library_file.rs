@@ -8,7 +8,7 @@
 //! library has on it (POSIX locks belong to the process).
 
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::failed::failed;
@@ -23,6 +23,8 @@ pub(in crate::sink) struct LibraryFile {
     directory: Directory,
     name: String,
     identity: Identity,
+    /// Files of the library beside it: their suffixes, and what they are.
+    beside: Vec<(String, Identity)>,
     /// Without a link on the way.
     path: PathBuf,
 }
@@ -61,7 +63,7 @@ impl LibraryFile {
             }
         }
         let found = folder.canonicalize().map_err(failed("open", path))?.join(name);
-        let file = Self { name: name.to_owned(), identity: entry.identity, path: found, directory };
+        let file = Self { name: name.to_owned(), identity: entry.identity, beside: Vec::new(), path: found, directory };
         if !file.is_there() {
             let why = "another program replaces it; expected a file that stays";
             return Err(Error::retry(format!("open {}: {why}", path.display())));
@@ -74,13 +76,35 @@ impl LibraryFile {
         &self.path
     }
 
-    /// Returns whether the file is still at its path.
+    /// Notes the files beside it, which the library has made. From now on, they belong to it.
+    ///
+    /// # Errors
+    /// One of them is missing.
+    pub(in crate::sink) fn note_beside(&mut self, suffixes: &[&str]) -> io::Result<()> {
+        self.beside.clear();
+        for suffix in suffixes {
+            let entry = self.directory.inspect(&format!("{}{suffix}", self.name))?;
+            self.beside.push(((*suffix).to_owned(), entry.identity));
+        }
+        Ok(())
+    }
+
+    /// Returns whether the file is still at its path, and those beside it.
     pub(in crate::sink) fn is_there(&self) -> bool {
-        #[cfg(unix)]
-        let is_there = std::fs::symlink_metadata(&self.path).is_ok_and(|found| self.identity.is_of(&found));
-        #[cfg(not(unix))]
-        let is_there = self.directory.leads_to(&self.name, self.identity);
-        is_there
+        self.leads_to("", self.identity)
+            && self.beside.iter().all(|(suffix, identity)| self.leads_to(suffix, *identity))
+    }
+
+    #[cfg(unix)]
+    fn leads_to(&self, suffix: &str, identity: Identity) -> bool {
+        let mut path = self.path.clone().into_os_string();
+        path.push(suffix);
+        std::fs::symlink_metadata(path).is_ok_and(|found| identity.is_of(&found))
+    }
+
+    #[cfg(not(unix))]
+    fn leads_to(&self, suffix: &str, identity: Identity) -> bool {
+        self.directory.leads_to(&format!("{}{suffix}", self.name), identity)
     }
 
     /// Returns why other users may replace the file; `None` if they may not.

@@ -38,10 +38,25 @@ impl Origin {
 pub(in crate::sink) struct Response {
     pub(in crate::sink) status: u16,
     pub(in crate::sink) body: Vec<u8>,
+    /// It is a page for browsers, which none of the APIs answers with.
+    pub(in crate::sink) is_page: bool,
     pub(in crate::sink) hidden: Hidden,
 }
 
+/// A longer answer in JSON is not read: as values, it takes up to a hundred times its bytes.
+const MOST_JSON_BYTES: usize = 128 << 10;
+
 impl Response {
+    pub(in crate::sink) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Returns the body as JSON; null if it is none, or too long.
+    pub(in crate::sink) fn json(&self) -> serde_json::Value {
+        let body = Some(&*self.body).filter(|body| body.len() <= MOST_JSON_BYTES);
+        body.and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
+    }
+
     /// Returns the beginning of a text of the server as others may see it.
     pub(in crate::sink) fn shown(&self, text: &str) -> String {
         const MOST_CHARS: usize = 300;
@@ -105,6 +120,11 @@ pub(in crate::sink) trait Api: Send {
         false
     }
 
+    /// Returns whether any answer of 2xx is one of this server, also a page for browsers.
+    fn takes_any_answer(&self) -> bool {
+        false
+    }
+
     /// Returns what became of the batch. `lines`: how many it has.
     fn judge(&mut self, response: &Response, lines: usize) -> Verdict {
         let _ = lines;
@@ -119,16 +139,14 @@ pub(in crate::sink) trait Api: Send {
 
 /// Returns what a status alone says.
 ///
-/// A status about the request's content is about its lines. One about its address, its credentials or its server is not:
-/// lines wait until that is put right.
+/// 400, 413 and 422 are about the request's content, so about its lines. All others are about its address, its credentials,
+/// a proxy or the server: lines wait until that is put right. An unknown status must not cost lines.
 pub(in crate::sink) fn by_status(response: &Response) -> Verdict {
     let status = response.status;
     match status {
         200..=299 => Verdict::Written,
-        401..=412 | 414 | 415 | 421 | 423..=426 | 428 | 429 | 500.. | ..=199 | 300..=399 => {
-            Verdict::Retry(said(response))
-        }
-        _ => Verdict::Rejected(said(response)),
+        400 | 413 | 422 => Verdict::Rejected(said(response)),
+        _ => Verdict::Retry(said(response)),
     }
 }
 

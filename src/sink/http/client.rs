@@ -15,16 +15,17 @@ use ureq::http::{HeaderMap, HeaderValue, Response as Incoming, header};
 use ureq::{Agent, Body};
 
 use super::address::{Address, shown_target};
-use super::api::Response;
+use super::api::{Response, said};
 use super::settings::{Auth, Compression, Settings};
 use super::shown::Hidden;
 use crate::error::Error;
-use crate::process;
+use crate::process::{self, Guarded, Mark};
 use crate::sink::OwnThreads;
 use crate::sync::after;
 
-/// The longest answer that is read. One of a bulk request names each line.
-const MAX_ANSWER_BYTES: u64 = 16 << 20;
+/// The longest answer that is read, and more for each line of the batch: one of a bulk request names each.
+const MAX_ANSWER_BYTES: u64 = 256 << 10;
+const MAX_ANSWER_BYTES_PER_LINE: u64 = 1 << 10;
 
 /// The most that is shown of the cause of a failure.
 const MOST_CAUSE_CHARS: usize = 300;
@@ -42,7 +43,7 @@ const ZSTD_LEVEL: i32 = 1;
 pub(super) struct Client {
     requests: Option<Sender<Request>>,
     answers: Receiver<Answer>,
-    agent: Agent,
+    agent: Guarded<Agent>,
 }
 
 /// One batch to be sent.
@@ -51,6 +52,8 @@ pub(super) struct Request {
     pub(super) content_type: &'static str,
     pub(super) query: Option<String>,
     pub(super) reads_body: bool,
+    /// How many lines it has.
+    pub(super) lines: usize,
     /// The server says whether it wants the body before it is sent.
     pub(super) expects: bool,
     pub(super) waker: Waker,
@@ -75,11 +78,13 @@ pub(super) struct Failure {
 impl Client {
     /// Starts the thread. It ends with the client.
     pub(super) fn start(settings: &Arc<Settings>, own: &OwnThreads) -> Result<Self, Error> {
+        let mark = Mark::new().map_err(|error| Error::io("open a socket", error))?;
         let agent = settings.agent()?;
+        let guarded = Guarded::new(agent.clone(), &mark);
         let (requests, wanted) = channel::<Request>();
         let (results, answers) = channel();
         let (own, settings) = (own.clone(), Arc::clone(settings));
-        let mut exchange = Exchange { settings, agent: agent.clone(), secrets: None, is_warm: false };
+        let mut exchange = Exchange { settings, agent: guarded, secrets: None, is_warm: false, refuses_expect: false };
         let run = move || {
             own.mark_thread();
             while let Ok(mut request) = wanted.recv() {
@@ -92,7 +97,12 @@ impl Client {
         };
         process::spawn("spanline-http", run)
             .map_err(|error| Error::io("start the thread that sends requests", error))?;
-        Ok(Self { requests: Some(requests), answers, agent })
+        Ok(Self { requests: Some(requests), answers, agent: Guarded::new(agent, &mark) })
+    }
+
+    /// Returns whether the program has closed its descriptors. Then it answers no more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.agent.is_lost()
     }
 
     /// Gives the thread a request. It has none.
@@ -117,18 +127,22 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         drop(self.requests.take());
-        self.agent.clone().shutdown();
+        if let Some(agent) = self.agent.get() {
+            agent.clone().shutdown();
+        }
     }
 }
 
 /// The thread's side.
 struct Exchange {
     settings: Arc<Settings>,
-    agent: Agent,
+    agent: Guarded<Agent>,
     /// Headers with secrets; `None` until they are read, or read again.
     secrets: Option<Vec<(String, String)>>,
     /// A request was answered, so its connection may be used again.
     is_warm: bool,
+    /// The server, or a proxy, has answered 417: it does not know `Expect`.
+    refuses_expect: bool,
 }
 
 impl Exchange {
@@ -144,7 +158,7 @@ impl Exchange {
         let mut retry_after = None;
         let mut result = self.deliver(request, sent, deadline, &mut retry_after);
         if let (Ok(response), Some(_)) = (&result, &self.settings.acknowledgements)
-            && (200..300).contains(&response.status)
+            && response.is_success()
         {
             result = self.await_stored(response);
         }
@@ -187,7 +201,10 @@ impl Exchange {
                             continue;
                         }
                     }
-                    if !(200..300).contains(&response.status) {
+                    if response.status == 417 && request.expects && !std::mem::replace(&mut self.refuses_expect, true) {
+                        continue;
+                    }
+                    if !response.is_success() {
                         *retry_after = retry_after_of(&head);
                     }
                     if let (300..=399, Some(target)) = (response.status, head.get(header::LOCATION)) {
@@ -213,7 +230,13 @@ impl Exchange {
         if left.is_zero() {
             return Err(ureq::Error::Timeout(ureq::Timeout::Global));
         }
-        let mut post = self.agent.post(url);
+        let Some(agent) = self.agent.get() else {
+            return Err(ureq::Error::Io(io::Error::new(
+                ErrorKind::NotFound,
+                "the program has closed the log's descriptors",
+            )));
+        };
+        let mut post = agent.post(url);
         let has_type = self.settings.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if !has_type {
             post = post.header(header::CONTENT_TYPE, request.content_type);
@@ -225,39 +248,42 @@ impl Exchange {
             #[cfg(feature = "zstd")]
             Compression::Zstd => post = post.header(header::CONTENT_ENCODING, "zstd"),
         }
-        if request.expects {
+        if request.expects && !self.refuses_expect {
             post = post.header(header::EXPECT, "100-continue");
         }
         for (name, value) in self.settings.headers.iter().chain(&secrets) {
             post = post.header(name, value);
         }
         let mut response = post.config().timeout_global(Some(left)).build().send(body)?;
-        self.read(&mut response, request.reads_body)
+        self.read(&mut response, request)
     }
 
     /// Reads an answer. Where its status says all, a body that breaks off does no harm.
-    fn read(&mut self, response: &mut Incoming<Body>, reads_body: bool) -> Result<(HeaderMap, Response), ureq::Error> {
+    fn read(&mut self, response: &mut Incoming<Body>, request: &Request) -> Result<(HeaderMap, Response), ureq::Error> {
         let (status, head) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();
-        let limited = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).reader();
+        let most = MAX_ANSWER_BYTES.saturating_add(MAX_ANSWER_BYTES_PER_LINE.saturating_mul(request.lines as u64));
+        let limited = response.body_mut().with_config().limit(most).reader();
         let read = { limited }.read_to_end(&mut body);
         self.is_warm = read.is_ok();
         if let Err(error) = read
-            && reads_body
+            && request.reads_body
         {
             return Err(ureq::Error::from(error));
         }
-        Ok((head, Response { status, body, hidden: Hidden::default() }))
+        let is_page = head.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        Ok((head, Response { status, body, is_page, hidden: Hidden::default() }))
     }
 
     /// Asks the server until it has stored a batch.
     fn await_stored(&mut self, response: &Response) -> Result<Response, Failure> {
         let Some(asked) = self.settings.acknowledgements.clone() else { return Err(failure("no acknowledgements")) };
-        let answer: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let answer = response.json();
         let Some(id) = answer.get("ackId").and_then(serde_json::Value::as_u64) else {
             return Err(failure("the answer has no ackId; enable indexer acknowledgement for the token"));
         };
         let deadline = after(Instant::now(), asked.timeout);
+        let mut patience = after(Instant::now(), self.settings.timeout);
         let body = format!("{{\"acks\":[{id}]}}");
         loop {
             let request = Request {
@@ -265,17 +291,28 @@ impl Exchange {
                 content_type: "application/json",
                 query: None,
                 reads_body: true,
+                lines: 0,
                 expects: false,
                 waker: Waker::noop().clone(),
             };
-            let (_, response) = self
-                .ask(&asked.address, &request, body.as_bytes(), deadline)
-                .map_err(|error| Failure { error: self.error(error), is_broken: false })?;
-            let answer: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
-            if answer.pointer(&format!("/acks/{id}")).and_then(serde_json::Value::as_bool) == Some(true) {
-                return Ok(response);
+            let asked_at = Instant::now();
+            match self.ask(&asked.address, &request, body.as_bytes(), deadline) {
+                Ok((_, response)) if response.is_success() => {
+                    let stored = response.json().pointer(&format!("/acks/{id}")).and_then(serde_json::Value::as_bool);
+                    if stored == Some(true) {
+                        return Ok(response);
+                    }
+                    patience = after(asked_at, self.settings.timeout);
+                }
+                // Sending the batch again would store it twice, so a failure alone is no reason.
+                _ if asked_at < patience => {}
+                Ok((_, mut response)) => {
+                    response.hidden = self.hidden();
+                    return Err(failure(format!("asked for the acknowledgement: {}", said(&response))));
+                }
+                Err(error) => return Err(Failure { error: self.error(error), is_broken: false }),
             }
-            if !(200..300).contains(&response.status) || Instant::now() >= deadline {
+            if Instant::now() >= deadline {
                 return Err(failure(format!("the batch was not stored within {:?}", asked.timeout)));
             }
             std::thread::park_timeout(ASK_EVERY);
@@ -385,7 +422,10 @@ fn retry_after_of(head: &HeaderMap) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = chrono::DateTime::parse_from_rfc2822(text).ok()?;
+    // The formats of dates that RFC 9110, section 5.6.7, asks a client to read.
+    let old = |format| chrono::NaiveDateTime::parse_from_str(text, format).ok().map(|at| at.and_utc());
+    let at = chrono::DateTime::parse_from_rfc2822(text).ok().map(|at| at.to_utc());
+    let at = at.or_else(|| old("%A, %d-%b-%y %H:%M:%S GMT")).or_else(|| old("%a %b %e %H:%M:%S %Y"))?;
     let now = crate::record::Timestamp::now().to_datetime();
-    (at.to_utc() - now).to_std().ok()
+    (at - now).to_std().ok()
 }

@@ -4,10 +4,9 @@
 //! already: a conflict is a success. Source:
 //! <https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk>.
 
-use serde_json::Value;
-
 use super::Http;
 use super::api::{Api, Batch, Item, Origin, Response, Verdict, by_status, each_line};
+use super::bulk_answer::{BulkAnswer, BulkItem};
 use crate::schema::{Ecs, Schema};
 use crate::sink::Lines;
 
@@ -62,17 +61,14 @@ impl Api for Elastic {
     }
 
     fn judge(&mut self, response: &Response, lines: usize) -> Verdict {
-        if !(200..300).contains(&response.status) {
+        if !response.is_success() {
             return by_status(response);
         }
-        let Ok(answer) = serde_json::from_slice::<Value>(&response.body) else {
-            return Verdict::Retry("the answer is no JSON; expected that of the bulk API".to_owned());
-        };
-        match (answer.get("errors").and_then(Value::as_bool), answer.get("items").and_then(Value::as_array)) {
-            (_, Some(items)) if items.len() == lines => {
+        match BulkAnswer::parse(&response.body, lines) {
+            Some(BulkAnswer { items: Some(items), .. }) if items.len() == lines => {
                 Verdict::Each(items.iter().map(|item| item_of(item, response)).collect())
             }
-            (Some(false), None) => Verdict::Written,
+            Some(BulkAnswer { errors: Some(false), items: None }) => Verdict::Written,
             _ => Verdict::Retry("the answer does not name each line; expected that of the bulk API".to_owned()),
         }
     }
@@ -83,12 +79,9 @@ impl Api for Elastic {
 }
 
 /// Returns what became of one line.
-fn item_of(item: &Value, response: &Response) -> Item {
-    let result = item.get("create").unwrap_or(&Value::Null);
-    let status = result.get("status").and_then(Value::as_u64).unwrap_or(500);
-    let text = |name| result.pointer(name).and_then(Value::as_str).unwrap_or_default();
-    let why = || response.shown(&format!("{status} {}: {}", text("/error/type"), text("/error/reason")));
-    let status = u16::try_from(status).unwrap_or(500);
+fn item_of(item: &BulkItem, response: &Response) -> Item {
+    let status = item.status.unwrap_or(500);
+    let why = || response.shown(&format!("{status} {}: {}", item.kind, item.reason));
     if status == 409 {
         return Item::Written;
     }

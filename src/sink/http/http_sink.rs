@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::address::Address;
 use super::api::{Api, Batch, Item, Origin, Response, Verdict};
 use super::client::{Answer, Client, Request};
+use super::pace::Pace;
 use super::plain::Plain;
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use super::settings::Compression;
 use super::settings::{Auth, Settings};
 use crate::error::Error;
-use crate::sink::reconnect::Reconnect;
 use crate::sink::{Control, Lines, Next, OwnThreads, Profile, Secret, Sink};
 use crate::sync::after;
 
@@ -61,16 +61,6 @@ struct Sent {
     ids: Vec<u64>,
     /// An answer that has not come then does not come.
     until: Instant,
-}
-
-/// When the next request is sent.
-#[derive(Debug, Default)]
-struct Pace {
-    reconnect: Reconnect,
-    /// The server wants no request before.
-    not_before: Option<Instant>,
-    /// The last connection broke while it was used.
-    expects: bool,
 }
 
 impl Http {
@@ -231,7 +221,6 @@ impl Http {
         self
     }
 
-    /// Notes a setting that is wrong, unless another one is.
     /// Checks the settings, without a connection.
     #[cfg(feature = "config")]
     pub(crate) fn check_settings(&self) -> Result<(), Error> {
@@ -241,6 +230,7 @@ impl Http {
         }
     }
 
+    /// Notes a setting that is wrong, unless another one is.
     pub(super) fn fail(&mut self, error: Error) {
         self.wrong.get_or_insert(error);
     }
@@ -281,8 +271,12 @@ impl Http {
                 return Err(self.again(lines, last, failure.error));
             }
         };
-        self.pace.not_before = answer.retry_after.map(|pause| after(Instant::now(), pause.min(Self::MAX_RETRY_AFTER)));
-        let verdict = self.api.judge(&response, sent.ids.len());
+        self.pace.answered(answer.retry_after.map(|pause| pause.min(Self::MAX_RETRY_AFTER)));
+        let verdict = if response.is_page && response.is_success() && !self.api.takes_any_answer() {
+            Verdict::Retry(format!("status {}: a page for browsers; another server answers", response.status))
+        } else {
+            self.api.judge(&response, sent.ids.len())
+        };
         let address = || self.settings.address.shown();
         match verdict {
             Verdict::Written => lines.acknowledge(first..=last),
@@ -344,9 +338,16 @@ impl Http {
             lines.acknowledge(*id..=*id);
         }
         let count = retried.len();
+        if 2 * count < sent.ids.len() {
+            // The server is well. What is wrong is about these lines.
+            self.pace.succeeded();
+        }
         let address = self.settings.address.shown();
         let error = Error::retry(format!("{address} did not take {count} lines: status {}: {why}", response.status));
-        Err(self.again(lines, last, error))
+        let error = self.again(lines, last, error);
+        // Newer lines come along: those that the server never takes do not hold them up.
+        self.resend_to = None;
+        Err(error)
     }
 
     /// The batch is sent again, after a pause.
@@ -387,6 +388,7 @@ impl Http {
             content_type: self.api.content_type(),
             query,
             reads_body: self.api.reads_body(),
+            lines: batch.ids.len(),
             expects: self.pace.expects,
             waker: lines.waker(),
         });
@@ -399,13 +401,6 @@ impl Http {
     }
 }
 
-impl Pace {
-    fn succeeded(&mut self) {
-        self.reconnect.succeeded();
-        self.expects = false;
-    }
-}
-
 impl Sent {
     fn range(&self) -> Option<(u64, u64)> {
         Some((*self.ids.first()?, *self.ids.last()?))
@@ -414,10 +409,13 @@ impl Sent {
 
 impl Sink for Http {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        if self.client.as_ref().is_some_and(Client::is_lost) {
+            self.client = None;
+        }
         if self.client.is_none()
             && let Some(sent) = self.sent.take()
         {
-            // The order to connect again has interrupted it.
+            // The order to connect again has interrupted it, or the program has closed its connection.
             self.resend_to = sent.ids.last().copied();
             lines.give_back(..);
         }
@@ -441,9 +439,7 @@ impl Sink for Http {
         if lines.is_empty() {
             return Ok(Next::Done);
         }
-        let now = Instant::now();
-        let waits = self.pace.reconnect.wait(now).into_iter().chain(self.pace.not_before.filter(|at| *at > now)).max();
-        match waits {
+        match self.pace.wait(Instant::now(), lines.ends_at()) {
             Some(at) => Ok(Next::Later(at)),
             None => self.send(lines),
         }

@@ -10,6 +10,7 @@
 
 mod address;
 mod api;
+mod bulk_answer;
 mod clickhouse;
 mod client;
 mod datadog;
@@ -18,6 +19,7 @@ mod http_sink;
 mod loki;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod pace;
 mod plain;
 mod settings;
 mod shown;

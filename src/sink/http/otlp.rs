@@ -312,7 +312,7 @@ impl Api for JsonLines {
         if verdict != Verdict::Written {
             return verdict;
         }
-        let answer: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let answer = response.json();
         let rejected = answer.pointer("/partialSuccess/rejectedLogRecords");
         // 64-bit numbers are texts.
         let rejected =

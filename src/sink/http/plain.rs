@@ -45,6 +45,10 @@ impl Api for Plain {
         batch.body.extend_from_slice(self.after.as_bytes());
     }
 
+    fn takes_any_answer(&self) -> bool {
+        true
+    }
+
     fn content_type(&self) -> &'static str {
         self.content_type
     }

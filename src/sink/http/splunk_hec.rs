@@ -77,7 +77,7 @@ impl Api for SplunkHec {
     }
 
     fn judge(&mut self, response: &Response, lines: usize) -> Verdict {
-        let answer: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let answer = response.json();
         let number = |name| answer.get(name).and_then(serde_json::Value::as_u64);
         // The collector names the first event that it cannot read, and has taken those before it.
         if let (400, Some(6 | 12 | 13 | 15), Some(at)) =

@@ -10,8 +10,9 @@
 //!   loses nothing. They are also written when the peer closes the connection in good order, because its system resets a
 //!   connection that is closed with unread bytes. What the peer sends is not read as anything.
 //!
-//! Lines that are not written when the connection ends are offered again, whole. After a connection on which nothing was
-//! written, the next one begins with a single line: a peer that takes one line of each connection gets all.
+//! Lines that are not written when the connection ends are offered again, whole. After a connection that broke with lines on
+//! their way, the next one begins with a single line, and has as many more on their way as were written. So a peer that takes
+//! one line of each connection gets all, and one that resets each after some lines gets few of them twice.
 
 use std::collections::VecDeque;
 use std::io::ErrorKind;
@@ -59,8 +60,8 @@ pub(super) struct Connection {
     flight: VecDeque<(u64, u64)>,
     /// When the peer got ahead last, or had nothing to do.
     moved: Instant,
-    /// Sends one line, until it is written.
-    is_probing: bool,
+    /// How many lines may be on their way.
+    window: usize,
     /// A line was written.
     pub(super) has_delivered: bool,
 }
@@ -82,7 +83,8 @@ enum Arrivals {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Box<dyn Stream>, framing: Framing, is_acknowledged: bool, is_probing: bool) -> Self {
+    /// `begins_slowly`: the connection before broke with lines on their way.
+    pub(super) fn new(stream: Box<dyn Stream>, framing: Framing, is_acknowledged: bool, begins_slowly: bool) -> Self {
         let arrivals = if is_acknowledged {
             Arrivals::Peer { part: ([0; 4], 0), count: 0 }
         } else {
@@ -97,7 +99,7 @@ impl Connection {
             framed: 0,
             flight: VecDeque::new(),
             moved: Instant::now(),
-            is_probing,
+            window: if begins_slowly { 1 } else { usize::MAX },
             has_delivered: false,
         }
     }
@@ -118,7 +120,7 @@ impl Connection {
         let mut has_waited = false;
         while begun.elapsed() < CALL {
             if self.taken == self.collected.len() {
-                if lines.is_empty() || (self.is_probing && self.is_owing()) {
+                if lines.is_empty() || self.flight.len() >= self.window {
                     break;
                 }
                 self.collect(lines);
@@ -161,7 +163,7 @@ impl Connection {
     }
 
     /// Returns whether lines are on their way.
-    fn is_owing(&self) -> bool {
+    pub(super) fn is_owing(&self) -> bool {
         !self.flight.is_empty()
     }
 
@@ -178,7 +180,7 @@ impl Connection {
             self.framed += (self.collected.len() - start) as u64;
             self.flight.push_back((line.id, self.framed));
             bytes += line.bytes.len();
-            if self.collected.len() >= COLLECT_BYTES || self.is_probing {
+            if self.collected.len() >= COLLECT_BYTES || self.flight.len() >= self.window {
                 break;
             }
         }
@@ -271,7 +273,7 @@ impl Connection {
         if let Some((id, _)) = self.flight.drain(..count).next_back() {
             lines.acknowledge(..=id);
             self.has_delivered = true;
-            self.is_probing = false;
+            self.window = self.window.saturating_add(count);
         }
     }
 

@@ -13,6 +13,7 @@ use super::super::failure::Failure;
 use super::super::reconnect::Reconnect;
 use super::super::{Control, Lines, Next};
 use super::peer::Peer;
+use super::socket::HeldSocket;
 use crate::error::Error;
 use crate::sync::after;
 
@@ -55,13 +56,35 @@ pub(super) struct DatagramSink {
 
 #[derive(Debug)]
 enum Socket {
-    Udp(UdpSocket),
+    Udp(HeldSocket<UdpSocket>),
     #[cfg(unix)]
-    Unix(UnixDatagram),
+    Unix(HeldSocket<UnixDatagram>),
+}
+
+/// A socket that was looked at in this call: it is not the program's.
+#[derive(Clone, Copy)]
+enum Checked<'s> {
+    Udp(&'s UdpSocket),
+    #[cfg(unix)]
+    Unix(&'s UnixDatagram),
 }
 
 impl Socket {
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+    /// Returns the socket for one call. Datagrams are too small to look at it for each.
+    ///
+    /// # Errors
+    /// The program has closed it.
+    fn checked(&self) -> io::Result<Checked<'_>> {
+        match self {
+            Self::Udp(socket) => socket.get().map(Checked::Udp),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.get().map(Checked::Unix),
+        }
+    }
+}
+
+impl Checked<'_> {
+    fn send(self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Udp(socket) => socket.send(bytes),
             #[cfg(unix)]
@@ -70,7 +93,7 @@ impl Socket {
     }
 
     /// Waits until it can send, for `longest` at most.
-    fn wait(&self, longest: Duration) {
+    fn wait(self, longest: Duration) {
         #[cfg(unix)]
         {
             use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -87,7 +110,7 @@ impl Socket {
         std::thread::park_timeout(longest.min(Duration::from_millis(1)));
     }
 
-    fn is_udp(&self) -> bool {
+    fn is_udp(self) -> bool {
         matches!(self, Self::Udp(_))
     }
 }
@@ -116,13 +139,13 @@ impl DatagramSink {
             }
         }
         if self.socket.is_none() {
-            if let Some(at) = self.reconnect.wait(Instant::now()) {
+            if let Some(at) = self.reconnect.wait(Instant::now(), lines.ends_at()) {
                 return Ok(Next::Later(at));
             }
             self.open_socket(TIMEOUT)?;
         }
         let Some(socket) = &self.socket else { return Ok(Next::Done) };
-        match send_all(socket, lines) {
+        match socket.checked().and_then(|socket| send_all(socket, lines)) {
             Ok(Sent { is_full, refused, has_sent }) => {
                 if has_sent {
                     self.reconnect.succeeded();
@@ -228,7 +251,7 @@ struct Sent {
 }
 
 /// Sends lines until all are sent or one has to wait.
-fn send_all(socket: &Socket, lines: &mut Lines) -> io::Result<Sent> {
+fn send_all(socket: Checked<'_>, lines: &mut Lines) -> io::Result<Sent> {
     let (begun, mut sent, mut has_waited) = (Instant::now(), Sent::default(), false);
     while let Some(line) = lines.first() {
         let (id, length) = (line.id, line.bytes.len());
@@ -277,7 +300,7 @@ fn is_full(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || has_no_buffer
 }
 
-fn connect_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+fn connect_udp(address: SocketAddr) -> io::Result<HeldSocket<UdpSocket>> {
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -285,5 +308,5 @@ fn connect_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(any)?;
     socket.set_nonblocking(true)?;
     socket.connect(address)?;
-    Ok(socket)
+    HeldSocket::new(socket)
 }

@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use super::socket::HeldSocket;
+
 /// One side of a connection. No call blocks, except [`wait`](Self::wait).
 pub(super) trait Stream: Send {
     /// Sends bytes, or keeps them to send them first. Returns how many it took.
@@ -48,25 +50,21 @@ pub(super) struct Socket {
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(TcpStream),
+    Tcp(HeldSocket<TcpStream>),
     #[cfg(unix)]
-    Unix(UnixStream),
-}
-
-impl From<TcpStream> for Socket {
-    fn from(stream: TcpStream) -> Self {
-        Self { kind: Kind::Tcp(stream), sent: 0 }
-    }
-}
-
-#[cfg(unix)]
-impl From<UnixStream> for Socket {
-    fn from(stream: UnixStream) -> Self {
-        Self { kind: Kind::Unix(stream), sent: 0 }
-    }
+    Unix(HeldSocket<UnixStream>),
 }
 
 impl Socket {
+    pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        Ok(Self { kind: Kind::Tcp(HeldSocket::new(stream)?), sent: 0 })
+    }
+
+    #[cfg(unix)]
+    pub(super) fn unix(stream: UnixStream) -> io::Result<Self> {
+        Ok(Self { kind: Kind::Unix(HeldSocket::new(stream)?), sent: 0 })
+    }
+
     /// Returns how many bytes it has sent.
     #[cfg(feature = "tls")]
     pub(super) fn sent(&self) -> u64 {
@@ -80,9 +78,10 @@ impl Socket {
             use rustix::event::{PollFd, PollFlags, Timespec, poll};
             let flags = if sends { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             let socket = match &self.kind {
-                Kind::Tcp(stream) => PollFd::new(stream, flags),
-                Kind::Unix(stream) => PollFd::new(stream, flags),
+                Kind::Tcp(stream) => stream.get().map(|stream| PollFd::new(stream, flags)),
+                Kind::Unix(stream) => stream.get().map(|stream| PollFd::new(stream, flags)),
             };
+            let Ok(socket) = socket else { return };
             if let Ok(longest) = Timespec::try_from(longest) {
                 // Its result does not matter: the next call of the socket tells.
                 let _ = poll(&mut [socket], Some(&longest));
@@ -98,20 +97,20 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.kind {
-            Kind::Tcp(stream) => stream.read(buffer),
+        match &self.kind {
+            Kind::Tcp(stream) => stream.get()?.read(buffer),
             #[cfg(unix)]
-            Kind::Unix(stream) => stream.read(buffer),
+            Kind::Unix(stream) => stream.get()?.read(buffer),
         }
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = match &mut self.kind {
-            Kind::Tcp(stream) => stream.write(bytes),
+        let sent = match &self.kind {
+            Kind::Tcp(stream) => stream.get()?.write(bytes),
             #[cfg(unix)]
-            Kind::Unix(stream) => stream.write(bytes),
+            Kind::Unix(stream) => stream.get()?.write(bytes),
         }?;
         self.sent += sent as u64;
         Ok(sent)
@@ -142,8 +141,8 @@ impl Stream for Socket {
     fn arrived(&mut self) -> u64 {
         #[cfg(target_os = "linux")]
         let outgoing = match &self.kind {
-            Kind::Tcp(stream) => crate::process::outgoing_bytes(stream),
-            Kind::Unix(stream) => crate::process::outgoing_bytes(stream),
+            Kind::Tcp(stream) => stream.get().and_then(crate::process::outgoing_bytes),
+            Kind::Unix(stream) => stream.get().and_then(crate::process::outgoing_bytes),
         }
         .unwrap_or(u64::MAX);
         #[cfg(not(target_os = "linux"))]
@@ -157,9 +156,9 @@ impl Stream for Socket {
 
     fn end(&mut self) {
         let _ = match &self.kind {
-            Kind::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Kind::Tcp(stream) => stream.get().and_then(|stream| stream.shutdown(std::net::Shutdown::Write)),
             #[cfg(unix)]
-            Kind::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Kind::Unix(stream) => stream.get().and_then(|stream| stream.shutdown(std::net::Shutdown::Write)),
         };
     }
 }

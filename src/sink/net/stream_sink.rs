@@ -49,8 +49,8 @@ pub(super) struct StreamSink {
     peer: Option<Peer>,
     connection: Option<Connection>,
     reconnect: Reconnect,
-    /// A line was written on the last connection.
-    has_delivered: bool,
+    /// The last connection broke with lines on their way.
+    begins_slowly: bool,
     /// The start of the log has tried to connect.
     was_opened: bool,
 }
@@ -67,7 +67,7 @@ impl StreamSink {
             peer: None,
             connection: None,
             reconnect: Reconnect::default(),
-            has_delivered: true,
+            begins_slowly: false,
             was_opened: false,
         }
     }
@@ -81,7 +81,7 @@ impl StreamSink {
             if lines.is_empty() {
                 return Ok(Next::Done);
             }
-            if let Some(at) = self.reconnect.wait(Instant::now()) {
+            if let Some(at) = self.reconnect.wait(Instant::now(), lines.ends_at()) {
                 return Ok(Next::Later(at));
             }
             self.connect(CONNECT_WAIT, Some(lines.waker()))?;
@@ -93,10 +93,10 @@ impl StreamSink {
         let result = connection.exchange(lines, self.timeout);
         if std::mem::take(&mut connection.has_delivered) {
             self.reconnect.succeeded();
-            self.has_delivered = true;
         }
+        let is_owing = connection.is_owing();
         result.map_err(|error| {
-            self.connection = None;
+            (self.connection, self.begins_slowly) = (None, is_owing);
             self.reconnect.failed(Instant::now());
             error.of(&self.shown())
         })
@@ -108,7 +108,6 @@ impl StreamSink {
             Control::Reopen => {
                 if let Some(mut connection) = self.connection.take() {
                     connection.end();
-                    self.has_delivered = true;
                 }
                 self.reconnect.hurry();
                 Ok(())
@@ -162,8 +161,8 @@ impl StreamSink {
         match self.stream(wait, waker) {
             Ok(None) => Ok(()),
             Ok(Some(stream)) => {
-                let is_probing = !std::mem::replace(&mut self.has_delivered, false);
-                self.connection = Some(Connection::new(stream, self.framing, self.is_acknowledged, is_probing));
+                let begins_slowly = std::mem::take(&mut self.begins_slowly);
+                self.connection = Some(Connection::new(stream, self.framing, self.is_acknowledged, begins_slowly));
                 Ok(())
             }
             Err(error) => {
@@ -186,10 +185,15 @@ impl StreamSink {
                     let stream = TlsStream::new(stream, tls, peer.host());
                     return Ok(Some(Box::new(stream.map_err(|error| error.of(&peer.to_string()))?)));
                 }
-                Ok(Some(Box::new(Socket::from(stream))))
+                let stream = Socket::tcp(stream).map_err(|error| Error::io(format!("connect to {peer}"), error))?;
+                Ok(Some(Box::new(stream)))
             }
             #[cfg(unix)]
-            Target::Unix(path) => Ok(Some(Box::new(Socket::from(super::unix::connect(path)?)))),
+            Target::Unix(path) => {
+                let stream = Socket::unix(super::unix::connect(path)?)
+                    .map_err(|error| Error::io(format!("connect to {}", path.display()), error))?;
+                Ok(Some(Box::new(stream)))
+            }
         }
     }
 

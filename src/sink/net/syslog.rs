@@ -74,7 +74,7 @@ pub struct Syslog {
 
 enum Transport {
     Stream(Box<StreamSink>),
-    Datagram(DatagramSink),
+    Datagram(Box<DatagramSink>),
 }
 
 /// RFC 5612's number for examples: the element is no other company's.
@@ -89,7 +89,7 @@ impl Syslog {
     /// Sends datagrams to `host:port`; the port is 514 by default. A line that was sent is written.
     pub fn udp(address: impl Into<String>) -> Self {
         let target = DatagramTarget::Udp { address: address.into(), default_port: Some(514) };
-        Self::new(Transport::Datagram(DatagramSink::new(target)))
+        Self::new(Transport::Datagram(Box::new(DatagramSink::new(target))))
     }
 
     /// Connects to `host:port`; the port is 601 by default. Messages are framed by octet counting. Lines are written as
@@ -116,7 +116,7 @@ impl Syslog {
     /// Sends datagrams to a Unix socket.
     #[cfg(unix)]
     pub fn unix_datagram(path: impl Into<std::path::PathBuf>) -> Self {
-        Self::new(Transport::Datagram(DatagramSink::new(DatagramTarget::Unix(path.into()))))
+        Self::new(Transport::Datagram(Box::new(DatagramSink::new(DatagramTarget::Unix(path.into())))))
     }
 
     /// Connects to a Unix socket of streams. Messages are framed by octet counting.

@@ -170,7 +170,8 @@ impl TlsStream {
         let name = server_name(tls.server_name.as_deref().unwrap_or(host))?;
         let config = Arc::new(tls.config().map_err(Error::into_retry)?);
         let tls = ClientConnection::new(config, name).map_err(|error| Error::retry("begin TLS").with_source(error))?;
-        Ok(Self { socket: stream.into(), tls, taken: 0, marks: VecDeque::new(), arrived: 0 })
+        let socket = Socket::tcp(stream).map_err(|error| Error::io("begin TLS", error))?;
+        Ok(Self { socket, tls, taken: 0, marks: VecDeque::new(), arrived: 0 })
     }
 
     /// Reads what has come, and acts on it. False: the peer has hung up.

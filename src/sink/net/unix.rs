@@ -11,6 +11,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use super::super::{Control, Lines, Next, Profile, Sink};
 use super::datagram_sink::{DatagramSink, DatagramTarget};
 use super::framing::Framing;
+use super::socket::HeldSocket;
 use super::stream_sink::{StreamSink, Target};
 use crate::error::Error;
 
@@ -31,7 +32,7 @@ pub struct Unix(Kind);
 
 enum Kind {
     Stream(Box<StreamSink>),
-    Datagram(DatagramSink),
+    Datagram(Box<DatagramSink>),
 }
 
 impl Unix {
@@ -42,7 +43,7 @@ impl Unix {
 
     /// Creates a sink that sends each line as a datagram, without a newline.
     pub fn datagram(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::Datagram(DatagramSink::new(DatagramTarget::Unix(path.into()))))
+        Self(Kind::Datagram(Box::new(DatagramSink::new(DatagramTarget::Unix(path.into())))))
     }
 
     /// Sends each line of a stream as a frame, see [`Tcp::length32`](super::Tcp::length32). Datagrams stay as they are.
@@ -125,13 +126,13 @@ pub(super) fn connect(path: &Path) -> Result<UnixStream, Error> {
 }
 
 /// Connects a socket of datagrams.
-pub(super) fn connect_datagram(path: &Path) -> Result<UnixDatagram, Error> {
+pub(super) fn connect_datagram(path: &Path) -> Result<HeldSocket<UnixDatagram>, Error> {
     check(path)?;
     let connected = || {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         socket.connect(path)?;
-        Ok(socket)
+        HeldSocket::new(socket)
     };
     connected().map_err(|error| Error::io(format!("connect to {}", path.display()), error))
 }

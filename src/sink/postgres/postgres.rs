@@ -312,12 +312,15 @@ impl Sink for Postgres {
         if self.connection.session.as_ref().is_some_and(Session::is_foreign) || self.connection.sender.is_empty() {
             self.start_afresh();
         }
+        if self.connection.session.as_ref().is_some_and(Session::is_lost) {
+            self.disconnect();
+        }
         if self.connection.session.is_none() {
             // Those of a connection that an order has ended.
             if lines.in_flight() > 0 {
                 lines.give_back(..);
             }
-            if let Some(at) = self.connection.reconnect.wait(Instant::now()) {
+            if let Some(at) = self.connection.reconnect.wait(Instant::now(), lines.ends_at()) {
                 return Ok(Next::Later(at));
             }
         }

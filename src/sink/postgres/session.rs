@@ -17,6 +17,7 @@ use super::address::Address;
 use super::table::Table;
 use super::upkeep::{Report, Task};
 use crate::error::Error;
+use crate::process::Mark;
 use crate::sink::OwnThreads;
 
 /// A connection, and what runs on it.
@@ -26,6 +27,8 @@ pub(super) struct Session {
     limit: Duration,
     /// The process that connected. No other may use or close the connection.
     process: u32,
+    /// Stands for the descriptors of the connection and the runtime.
+    mark: Arc<Mark>,
     copy: String,
     /// Whether batches are counted at the server.
     pub(super) has_senders: bool,
@@ -81,12 +84,14 @@ impl Session {
         threads: &OwnThreads,
     ) -> Result<Self, Error> {
         let own = threads.clone();
+        let no_socket = |error| Error::io(format!("connect to {address}"), error);
+        let mark = Mark::new().map_err(no_socket)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(1)
             .on_thread_start(move || own.mark_thread())
             .build()
-            .map_err(|error| Error::io(format!("connect to {address}"), error))?;
+            .map_err(no_socket)?;
         let mut config = address.config.clone();
         if let Some(password) = password {
             config.password(password);
@@ -127,7 +132,7 @@ impl Session {
         };
         let parts = Parts { running: Some(Box::pin(running)), client: None, runtime };
         let process = std::process::id();
-        Ok(Self { parts: Some(parts), limit, process, copy: table.copy(), has_senders: false })
+        Ok(Self { parts: Some(parts), limit, process, mark, copy: table.copy(), has_senders: false })
     }
 
     /// Returns whether something runs.
@@ -195,7 +200,7 @@ impl Session {
                     };
                 }
                 is_committing.store(true, Ordering::Relaxed);
-                client.batch_execute("COMMIT").await.map_err(|error| Failed::Unknown(text(&error)))
+                client.batch_execute("COMMIT").await.map_err(of_commit)
             };
             Done::Copied(match timeout(limit, send).await {
                 Ok(result) => result,
@@ -226,6 +231,11 @@ impl Session {
     /// Returns whether the process has forked since.
     pub(super) fn is_foreign(&self) -> bool {
         self.process != std::process::id()
+    }
+
+    /// Returns whether the program has closed its descriptors. Then nothing of it may be used.
+    pub(super) fn is_lost(&self) -> bool {
+        self.mark.is_lost()
     }
 }
 
@@ -260,10 +270,10 @@ impl Prepare {
 }
 
 /// Closes the connection, unless it is another process's. There, not even the runtime may be dropped: it shares its epoll
-/// instance, and would remove the parent's socket from it.
+/// instance, and would remove the parent's socket from it. Nor if the program has closed its descriptors.
 impl Drop for Session {
     fn drop(&mut self) {
-        let is_foreign = self.is_foreign();
+        let is_foreign = self.is_foreign() || self.is_lost();
         match self.parts.take() {
             Some(parts) if is_foreign => std::mem::forget(parts),
             Some(Parts { running, client, runtime }) => {
@@ -296,9 +306,25 @@ fn run(runtime: &Runtime, wait: Duration, threads: &OwnThreads, running: &mut Ru
 }
 
 /// Returns whether a SQLSTATE is about a row: its values, a constraint, a view's check, a limit such as the size of an
-/// index's entry, or an exception that a trigger raises.
+/// index's entry, or an exception that a trigger raises. Its author chooses one of PL/pgSQL's codes, `45000`, or one of the
+/// classes that the standard leaves free, of which PostgreSQL uses `53` to `58`, `72`, `HV`, `P0` and `XX`.
 fn is_about_a_row(code: &str) -> bool {
-    matches!(code.get(..2), Some("22" | "23" | "44" | "54")) || code == "P0001"
+    match code.get(..2) {
+        Some("22" | "23" | "44" | "45" | "54" | "P0") => true,
+        Some("72" | "XX") => false,
+        Some(class) => class.starts_with(['6', '7', '8', '9']) || matches!(class.as_bytes(), [b'I'..=b'Z', _]),
+        None => false,
+    }
+}
+
+/// Returns how far a batch came whose commit has failed. An error of the server has rolled it back: a constraint that is
+/// checked at the end, for example. Only the end of the connection leaves it open.
+fn of_commit(error: tokio_postgres::Error) -> Failed {
+    use tokio_postgres::error::Severity;
+    let Some(server) = error.as_db_error().filter(|server| server.parsed_severity() == Some(Severity::Error)) else {
+        return Failed::Unknown(text(&error));
+    };
+    if is_about_a_row(server.code().code()) { Failed::Refused(error) } else { Failed::Before(error) }
 }
 
 fn tls(address: &Address) -> Result<MakeRustlsConnect, Error> {

@@ -1,12 +1,14 @@
 //! The connection to the database: opening it, its checks, and one transaction for each batch.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior};
 
 use super::table::Table;
 use crate::error::Error;
+use crate::process::Mark;
 use crate::schema::Cell;
 use crate::sink::Lines;
 use crate::sink::file::LibraryFile;
@@ -28,8 +30,11 @@ const WAL_BYTES: u32 = 16 << 20;
 /// cost a quiet log more writes.
 const PAGE_BYTES: u32 = 8 << 10;
 
-/// The files beside the database.
+/// The files that can be beside the database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Those of them that stay while it is open.
+const IN_USE: [&str; 2] = ["-wal", "-shm"];
 
 /// A database, open.
 #[derive(Debug)]
@@ -39,6 +44,8 @@ pub(super) struct Database {
     pub(super) file: LibraryFile,
     /// The process that opened it. No other may use or close it.
     process: u32,
+    /// Stands for its descriptors.
+    mark: Arc<Mark>,
     insert: String,
 }
 
@@ -50,15 +57,20 @@ impl Database {
     /// process holds a lock.
     pub(super) fn open(path: &Path, table: &Table) -> Result<Self, Error> {
         let file = LibraryFile::prepare(path, &BESIDE)?;
-        let failed = |error| failed(&format!("open {}", path.display()), error);
+        let doing = format!("open {}", path.display());
+        let mark = Mark::new().map_err(|error| Error::io(&*doing, error))?;
+        let failed = |error| failed(&doing, error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(file.path(), flags | OpenFlags::SQLITE_OPEN_NOFOLLOW);
         let connection = opened.map_err(failed)?;
-        let database = Self { connection: Some(connection), file, process: std::process::id(), insert: table.insert() };
+        let (process, insert) = (std::process::id(), table.insert());
+        let mut database = Self { connection: Some(connection), file, process, mark, insert };
         database.set_up(path, table).map_err(|error| match error {
             SetUp::Sql(error) => failed(error),
             SetUp::Other(error) => error,
         })?;
+        // They were made by the transaction above.
+        database.file.note_beside(&IN_USE).map_err(|error| Error::io(&*doing, error))?;
         if !database.file.is_there() {
             let why = "another program replaces it; expected a file that stays";
             return Err(Error::retry(format!("open {}: {why}", path.display())));
@@ -134,6 +146,33 @@ impl Database {
         self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)
     }
 
+    /// Returns whether the program has closed its descriptors. Then it must not be used.
+    pub(super) fn is_lost(&self) -> bool {
+        self.mark.is_lost()
+    }
+
+    /// Completes the database, whose `-wal` file has the last rows, because one of its files was moved or removed. Without
+    /// that, these rows would be lost, or appear in another database that comes to its path. Returns why it cannot be
+    /// completed.
+    ///
+    /// # Errors
+    /// A reader prevents it for now.
+    pub(super) fn complete(&self) -> Result<Option<Error>, Error> {
+        let path = self.file.path().display();
+        let completed = self.connection().and_then(|connection| {
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        });
+        match completed {
+            Ok(0) => Ok(None),
+            Ok(_) => Err(Error::retry(format!(
+                "{path}: one of its files was moved or removed, and another connection reads it; close that"
+            ))),
+            Err(error) => {
+                Ok(Some(failed(&format!("{path}: one of its files was moved or removed; write its last rows"), error)))
+            }
+        }
+    }
+
     /// Inserts the lines that are offered, in one transaction. Returns how many bytes they have.
     pub(super) fn insert(&self, lines: &Lines, table: &Table) -> rusqlite::Result<usize> {
         let connection = self.connection()?;
@@ -153,11 +192,12 @@ impl Database {
     }
 }
 
-/// Closes the connection, unless it is another process's: there, closing it could remove files that are in use.
+/// Closes the connection, unless it is another process's: there, closing it could remove files that are in use. Nor if the
+/// program has closed its descriptors, whose numbers may be those of other files by now.
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
-            && self.process != std::process::id()
+            && (self.process != std::process::id() || self.is_lost())
         {
             std::mem::forget(connection);
         }

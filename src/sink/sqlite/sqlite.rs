@@ -52,8 +52,8 @@ pub struct Sqlite {
     open: Option<(Database, Table)>,
     /// What is wrong without preventing a write. Reported once.
     complaint: Option<Error>,
-    /// The process is a fork of the one that opened the database.
-    is_forked: bool,
+    /// Why SQLite cannot be used in this process any more.
+    ended: Option<&'static str>,
 }
 
 impl Sqlite {
@@ -70,7 +70,7 @@ impl Sqlite {
             now: None,
             open: None,
             complaint: None,
-            is_forked: false,
+            ended: None,
         }
     }
 
@@ -128,18 +128,19 @@ impl Sqlite {
 
     /// Returns the database; opens it if it is not open, or another program has moved it away.
     fn opened(&mut self) -> Result<&(Database, Table), Error> {
-        if self.is_forked {
-            return Err(Error::closed(format!(
-                "{}: SQLite cannot be used in a forked process; start the log after the fork, or log to another output",
-                self.path.display()
-            )));
+        if let Some(why) = self.ended {
+            return Err(Error::closed(format!("{}: {why}, or log to another output", self.path.display())));
         }
-        let open = match self.open.take().filter(|(database, _)| database.file.is_there()) {
+        if let Some((database, _)) = self.open.as_ref().filter(|(database, _)| !database.file.is_there()) {
+            self.complaint = database.complete()?;
+            self.open = None;
+        }
+        let open = match self.open.take() {
             Some(open) => open,
             None => {
                 let table = self.checked_table()?;
                 let database = Database::open(&self.path, &table)?;
-                self.complaint = database.file.exposure();
+                self.complaint = self.complaint.take().or(database.file.exposure());
                 (database, table)
             }
         };
@@ -168,6 +169,15 @@ impl Sqlite {
         Ok(())
     }
 
+    /// Lets go of a database whose descriptors the program has closed. SQLite remembers them for the file in the whole
+    /// process, so no other connection to it is safe.
+    fn notice_loss(&mut self) {
+        if self.open.as_ref().is_some_and(|(database, _)| database.is_lost()) {
+            self.ended = Some("the program has closed SQLite's descriptors; start the log after that");
+            self.open = None;
+        }
+    }
+
     /// Deletes what is beyond the limits.
     fn prune(&mut self, lines: usize) -> Result<(), Error> {
         let Some((database, table)) = &self.open else { return Ok(()) };
@@ -179,6 +189,7 @@ impl Sqlite {
 
 impl Sink for Sqlite {
     fn write(&mut self, lines: &mut Lines) -> Result<Next, Error> {
+        self.notice_loss();
         let count = lines.iter().count();
         if count > 0 {
             // What is wrong with the path now may be repaired later.
@@ -191,6 +202,7 @@ impl Sink for Sqlite {
     }
 
     fn control(&mut self, control: Control) -> Result<(), Error> {
+        self.notice_loss();
         match control {
             Control::Open => {
                 self.open = None;
@@ -209,7 +221,7 @@ impl Sink for Sqlite {
                 self.complaint.take().map_or(Ok(()), Err)
             }
             Control::Forked => {
-                self.is_forked = true;
+                self.ended = Some("SQLite cannot be used in a forked process; start the log after the fork");
                 // Its drop knows that it is the parent's.
                 self.open = None;
                 Ok(())

@@ -19,7 +19,7 @@ use crate::support::wait::PATIENCE;
 const NUMBERS: std::ops::Range<i32> = 3..64;
 
 /// Closes all descriptors from 3 up, as `closefrom(3)` does.
-fn close_all() {
+pub(crate) fn close_all() {
     for number in NUMBERS {
         // SAFETY: nothing else in this process uses a descriptor from now on but the log, which has to notice it.
         unsafe { libc::close(number) };
@@ -27,7 +27,7 @@ fn close_all() {
 }
 
 /// The program's file, under every number that the log had.
-fn open_program_file() -> File {
+pub(crate) fn open_program_file() -> File {
     let program = File::options().create(true).append(true).open(program_path()).unwrap();
     for number in NUMBERS.filter(|number| *number != program.as_raw_fd()) {
         // SAFETY: both numbers are the program's.
@@ -36,8 +36,14 @@ fn open_program_file() -> File {
     program
 }
 
-fn program_path() -> PathBuf {
+pub(crate) fn program_path() -> PathBuf {
     PathBuf::from(std::env::var_os(FILE).unwrap()).with_file_name("program.data")
+}
+
+/// Returns whether a number leads to the program's file.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_program_file(number: i32) -> bool {
+    std::fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|target| target == program_path())
 }
 
 /// Logs and writes by turns, after all descriptors were closed.

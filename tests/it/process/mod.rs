@@ -5,6 +5,7 @@ pub(crate) mod control;
 #[cfg(feature = "control")]
 pub(crate) mod control_hostile;
 pub(crate) mod descriptors;
+pub(crate) mod descriptors_of_sinks;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod fork_outputs;

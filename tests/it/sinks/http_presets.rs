@@ -159,8 +159,9 @@ fn splunk_names_the_event_that_it_rejects() {
     stage.flush();
     let books = stage.books();
     assert_eq!((books.written.total(), books.dropped.reason(Reason::Rejected).total()), (4, 1), "{books:#?}");
-    let again = server.requests().pop().unwrap();
-    let sent: Vec<_> = again.body.lines().map(|line| seq(&parsed(line)["event"])).collect();
+    let again = &server.requests()[1];
+    // The notice of the loss may come with them.
+    let sent: Vec<_> = again.body.lines().filter_map(|line| parsed(line)["event"]["seq"].as_u64()).collect();
     assert_eq!(sent, [3, 4], "those behind it are sent again");
     stage.guard.close().unwrap();
 }

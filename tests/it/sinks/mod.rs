@@ -18,6 +18,8 @@ pub(crate) mod hostile;
 pub(crate) mod hostile_servers;
 #[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
 pub(crate) mod http;
+#[cfg(all(feature = "otlp", feature = "zstd", feature = "prometheus"))]
+pub(crate) mod http_answers;
 #[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
 pub(crate) mod http_outages;
 #[cfg(all(feature = "http", feature = "gzip", feature = "zstd", feature = "prometheus"))]
@@ -62,6 +64,8 @@ pub(crate) mod spool_removed;
 pub(crate) mod spooling;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite_files;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite_refusals;
 #[cfg(feature = "sqlite")]

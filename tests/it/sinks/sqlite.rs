@@ -48,7 +48,7 @@ fn open(path: &Path) -> Connection {
 
 /// Returns the rows that a query gives, each value as text; NULL is `-`.
 #[track_caller]
-fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
+pub(super) fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
     let connection = open(path);
     let mut statement = connection.prepare(sql).unwrap();
     let columns = statement.column_count();

@@ -24,6 +24,8 @@ pub(crate) enum Step {
     ThenClose,
     /// Sends the answer of a status byte by byte, this far apart.
     ByteByByte(u16, Duration),
+    /// Sends these bytes as the answer.
+    Raw(&'static [u8]),
     /// Sends what is no HTTP.
     Garbage,
     /// Closes the connection within the answer.
@@ -243,6 +245,10 @@ fn serve(stream: TcpStream, connection: usize, state: &State) -> std::io::Result
                 let (status, body) = by(&request);
                 note(request, Some(status));
                 writer.write_all(answer(status, "", &body).as_bytes())?;
+            }
+            Step::Raw(bytes) => {
+                note(request, None);
+                writer.write_all(bytes)?;
             }
             Step::Refuses(text) => {
                 let status = if request.body.contains(text) { 400 } else { 200 };
