@@ -127,13 +127,16 @@ impl Parser {
         self.is_cut = is_cut;
         self.members.clear();
         self.layout = None;
-        let start = line.strip_prefix(BOM).map_or(0, |_| BOM.len());
-        let text = line.get(start..).unwrap_or_default();
-        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
-        self.form = match first {
-            Some(b'{') => self.read_json(line, start),
-            Some(b'<') if self.read_text(line, Form::Syslog) => Form::Syslog,
-            _ => self.read_text_form(line),
+        self.form = if line.first() == Some(&b'{') {
+            self.read_json(line, 0)
+        } else {
+            let start = line.strip_prefix(BOM).map_or(0, |_| BOM.len());
+            let text = line.get(start..).unwrap_or_default();
+            match text.iter().find(|byte| !byte.is_ascii_whitespace()) {
+                Some(b'{') => self.read_json(line, start),
+                Some(b'<') if self.read_text(line, Form::Syslog) => Form::Syslog,
+                _ => self.read_text_form(line),
+            }
         };
         if self.settled == Form::Text && self.left > 0 && self.form.is_record() {
             self.settled = self.form;

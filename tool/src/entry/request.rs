@@ -31,10 +31,13 @@ pub(crate) struct Request {
 impl Request {
     /// Returns whether a line is a request with several records, which [`next`](Self::next) returns.
     pub(crate) fn open(&mut self, line: &[u8]) -> bool {
+        let Some(start) = begins(line) else {
+            self.next = self.records.len();
+            return false;
+        };
         self.next = 0;
         self.origins.clear();
         self.records.clear();
-        let Some(start) = begins(line) else { return false };
         self.read(line, start);
         self.budget = line.len().saturating_mul(MOST_TIMES).max(MIN_BUDGET);
         if self.records.len() < 2 {
@@ -93,7 +96,14 @@ impl Request {
 }
 
 /// Returns where the object of a line begins whose first key is that of a request.
+#[inline]
 fn begins(line: &[u8]) -> Option<usize> {
+    if let [b'{', b'"', first, ..] = line
+        && *first != b'r'
+    {
+        // Nearly all lines.
+        return None;
+    }
     let start = line.strip_prefix(b"\xef\xbb\xbf").map_or(0, |_| 3);
     let start = space(line, start);
     let key = space(line, start + 1);

@@ -17,6 +17,24 @@ pub(super) fn special(bytes: &[u8]) -> Option<usize> {
     rest.iter().position(|byte| is_special(*byte)).map(|at| bytes.len() - rest.len() + at)
 }
 
+/// Returns how many digits the bytes begin with. Eight bytes are looked at together.
+#[inline]
+pub(super) fn digits(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((block, behind)) = rest.split_first_chunk() {
+        // A digit is at most 9 then, and only the sum of a larger number sets the upper bit. What it carries into the bytes
+        // behind it does not matter.
+        let numbers = u64::from_le_bytes(*block) ^ u64::from_le_bytes([b'0'; 8]);
+        let others = (numbers.wrapping_add(u64::from_le_bytes([0x76; 8])) | numbers) & u64::from_le_bytes([0x80; 8]);
+        if others != 0 {
+            return bytes.len() - rest.len() + others.trailing_zeros() as usize / 8;
+        }
+        rest = behind;
+    }
+    let more = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    bytes.len() - rest.len() + more
+}
+
 fn is_special(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\' | 0..0x20)
 }
@@ -140,6 +158,12 @@ mod tests {
                 }
             }
             prop_assert_eq!(special(&bytes), bytes.iter().position(|byte| is_special(*byte)));
+        }
+
+        #[test]
+        fn digits_are_counted(text in "[0-9]{0,30}", behind in proptest::collection::vec(any::<u8>(), 0..20)) {
+            let bytes = [text.as_bytes(), &behind].concat();
+            prop_assert_eq!(digits(&bytes), bytes.iter().take_while(|byte| byte.is_ascii_digit()).count());
         }
 
         #[test]

@@ -81,9 +81,19 @@ impl<'e> Value<'e> {
     }
 
     /// Returns how JSON spells the text, without its quotes.
+    #[inline]
     pub(crate) fn json_text(self) -> Option<&'e [u8]> {
         let [b'"', inside @ .., b'"'] = self.bytes else { return None };
         (self.shape == Shape::Json(Kind::Text)).then_some(inside)
+    }
+
+    /// Returns whether [`shown`](Self::shown) returns this text. Takes less time.
+    #[inline]
+    pub(crate) fn is_text_of(self, text: &str) -> bool {
+        match self.json_text() {
+            Some([first, ..]) if *first != b'\\' && Some(first) != text.as_bytes().first() => false,
+            _ => self.shown() == text,
+        }
     }
 
     /// Returns the text, if it is one.

@@ -159,6 +159,7 @@ impl<'e> Entry<'e> {
     }
 
     /// Returns the time in nanoseconds since 1970.
+    #[inline]
     pub(crate) fn time(&self) -> Option<i64> {
         self.read_time().map(|(_, nanos)| nanos)
     }
@@ -176,11 +177,13 @@ impl<'e> Entry<'e> {
         self.first(Role::Time, |value| self.time_of(value).map(|_| value.shown())).map(|(_, text)| text)
     }
 
+    #[inline]
     pub(crate) fn level(&self) -> Option<LineLevel> {
         self.read_level().map(|(_, level)| level)
     }
 
     /// Returns a part of the view that is a text. One that is empty is not there.
+    #[inline(always)]
     pub(crate) fn part(&self, part: Part) -> Option<Value<'e>> {
         self.read_part(part).map(|(_, value)| value)
     }
@@ -204,6 +207,7 @@ impl<'e> Entry<'e> {
     }
 
     /// Returns how JSON spells a part, if one spelling is the same text in all lines. Takes less time than the text.
+    #[inline(always)]
     pub(crate) fn spelling(&self, part: Part) -> Option<&'e [u8]> {
         let is_one = part != Part::Trace || !self.dialect.has_decimal_ids;
         self.part(part).filter(|_| is_one)?.json_text()
@@ -240,23 +244,32 @@ impl<'e> Entry<'e> {
         }
     }
 
+    #[inline]
     pub(super) fn read_time(&self) -> Option<(Place, i64)> {
         let found =
             self.first(Role::Time, |value| self.time_of(value)).or_else(|| self.first(Role::Instant, read_instant));
         found.map(|(place, read)| (place, self.clock.stored.unwrap_or(read)))
     }
 
+    #[inline]
     fn time_of(&self, value: Value<'e>) -> Option<i64> {
+        if let Some(nanos) = value.json_text().and_then(time::usual) {
+            return Some(nanos);
+        }
         read_time(value).or_else(|| {
             let text = value.text().filter(|_| self.form == Form::Syslog)?;
             zone::of_month_time(&text, self.clock.written()).map(|time| time.as_nanos())
         })
     }
 
+    #[inline]
     pub(super) fn read_level(&self) -> Option<(Place, LineLevel)> {
-        self.first(Role::Level, |value| read_level(value, self.dialect))
+        self.first(Role::Level, |value| {
+            value.json_text().and_then(LineLevel::of_bytes).or_else(|| read_level(value, self.dialect))
+        })
     }
 
+    #[inline(always)]
     pub(super) fn read_part(&self, part: Part) -> Option<(Place, Value<'e>)> {
         let role = Role::Part(part);
         match part {
@@ -269,25 +282,37 @@ impl<'e> Entry<'e> {
         }
     }
 
-    /// Returns the first value with a role that can be read.
+    /// Returns the first value with a role that can be read. Inlined, because it is called for a known role, several times for
+    /// each line.
+    #[inline(always)]
     fn first<T>(&self, role: Role, read: impl Fn(Value<'e>) -> Option<T>) -> Option<(Place, T)> {
-        let read = |place: Place| {
-            let (number, inner) = place;
-            let value = self.members.value(number, self.line)?;
-            let value = if inner.is_empty() { value } else { value.member(inner)? };
-            Some((place, read(value)?))
-        };
-        if let Some(roles) = self.members.roles() {
-            return roles.places(role).iter().copied().find_map(read);
+        let Some(roles) = self.members.roles() else { return self.first_by_key(role, read) };
+        for place in roles.places(role) {
+            if let Some(found) = self.value_at(*place).and_then(&read) {
+                return Some((*place, found));
+            }
         }
+        None
+    }
+
+    /// Returns the same for a line without a known layout.
+    fn first_by_key<T>(&self, role: Role, read: impl Fn(Value<'e>) -> Option<T>) -> Option<(Place, T)> {
         role.keys(self.dialect).find_map(|key| {
             let (outer, inner) = parts(key);
-            read((self.members.last(outer, self.line)?, inner))
+            let place = (self.members.last(outer, self.line)?, inner);
+            Some((place, self.value_at(place).and_then(&read)?))
         })
+    }
+
+    #[inline(always)]
+    fn value_at(&self, (number, inner): Place) -> Option<Value<'e>> {
+        let value = self.members.value(number, self.line)?;
+        if inner.is_empty() { Some(value) } else { value.member(inner) }
     }
 }
 
 /// Takes a text or a number for an id.
+#[inline]
 fn id(value: Value<'_>) -> Option<Value<'_>> {
     let is_id = if value.is_text() { !value.is_empty_text() } else { value.number().is_some() };
     is_id.then_some(value)
@@ -301,9 +326,6 @@ fn digits(value: Value<'_>) -> Option<Value<'_>> {
 
 /// Reads a time: a number, a text of a number, a date, or Loguru's object with one.
 fn read_time(value: Value<'_>) -> Option<i64> {
-    if let Some(nanos) = value.plain_text().and_then(time::usual) {
-        return Some(nanos);
-    }
     let read = match value.text() {
         Some(text) => zone::of_text(&text).or_else(|| time::of_number(&text)),
         None if value.is_object() => zone::of_text(&value.member("repr")?.text()?),
@@ -314,7 +336,7 @@ fn read_time(value: Value<'_>) -> Option<i64> {
 
 /// Returns whether a time that can be read does not depend on the zone of lines, or on the time of now.
 fn has_zone(value: Value<'_>) -> bool {
-    if value.plain_text().and_then(time::usual).is_some() {
+    if value.json_text().and_then(time::usual).is_some() {
         return true;
     }
     let is_sure = |text: &str| match zone::of_text(text) {
@@ -336,9 +358,6 @@ fn read_instant(value: Value<'_>) -> Option<i64> {
 
 /// Reads a level: a name, a number, or Loguru's object with a name.
 fn read_level(value: Value<'_>, dialect: &Dialect) -> Option<LineLevel> {
-    if let Some(level) = value.plain_text().and_then(LineLevel::of_bytes) {
-        return Some(level);
-    }
     let bytes = str::from_utf8(value.bytes()).ok();
     if value.shape() == Shape::Priority {
         let severity = bytes?.parse::<u8>().ok()? % 8;

@@ -45,6 +45,14 @@ impl LineLevel {
 
     /// Returns the level that has a name, in any case.
     pub(crate) fn of_bytes(name: &[u8]) -> Option<Self> {
+        // Most names are these.
+        match name {
+            b"INFO" => return Some(Self::Info),
+            b"DEBUG" => return Some(Self::Debug),
+            b"ERROR" => return Some(Self::Error),
+            b"WARN" => return Some(Self::Warn),
+            _ => {}
+        }
         // Longer than all names below.
         let mut lower = [0; 16];
         let lower = lower.get_mut(..name.len())?;

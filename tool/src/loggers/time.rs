@@ -39,24 +39,27 @@ pub(crate) fn of_text<Z: TimeZone>(text: &str, zone: &Z) -> Option<Time> {
 #[inline]
 pub(crate) fn usual(text: &[u8]) -> Option<i64> {
     let [date_and_time @ .., b'Z'] = text else { return None };
-    let (second, part) = date_and_time.split_first_chunk::<19>()?;
-    let [y, e, a, r, b'-', m, o, b'-', d, n, b'T', time @ ..] = *second else { return None };
-    let [h, i, b':', k, l, b':', s, c] = time else { return None };
-    let [century, year_of_century, month, day, hour, minute, second] =
-        pairs([[y, e], [a, r], [m, o], [d, n], [h, i], [k, l], [s, c]])?;
+    let (to_minute, rest) = date_and_time.split_first_chunk()?;
+    let [y, e, a, r, _, m, o, _, d, n, _, h, i, _, k, l] = digits_of(*to_minute)?;
+    let [century, year_of_century, month, day, hour, minute] =
+        [[y, e], [a, r], [m, o], [d, n], [h, i], [k, l]].map(|[tens, ones]| u32::from(tens * 10 + ones));
+    let [b':', s, c, part @ ..] = rest else { return None };
+    let [second] = pairs([[*s, *c]])?;
     let year = century * 100 + year_of_century;
     // Each month has 28 days. The times that nanoseconds hold end in the year 2262.
     let is_sure = (1970..2262).contains(&year) && (1..=12).contains(&month) && (1..=28).contains(&day);
     if !is_sure || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let nanos = match *part {
+    let nanos = match part {
         [] => 0,
-        [b'.', a, b, c, d, e, f] => {
-            let [a, b, c] = pairs([[a, b], [c, d], [e, f]])?;
+        [b'.', micros @ ..] if micros.len() == 6 => {
+            // With two digits behind them, a power of two.
+            let [a, b, c, d, e, f] = *micros else { return None };
+            let [a, b, c, _] = pairs([[a, b], [c, d], [e, f], [b'0'; 2]])?;
             ((a * 100 + b) * 100 + c) * 1_000
         }
-        [b'.', ref digits @ ..] if (1..=9).contains(&digits.len()) => {
+        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) => {
             let zeros = 9 - digits.len() as u32;
             let add = |number: u32, digit: &u8| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'));
             digits.iter().try_fold(0, add)? * 10_u32.pow(zeros)
@@ -65,6 +68,28 @@ pub(crate) fn usual(text: &[u8]) -> Option<i64> {
     };
     let second_of_day = (hour * 60 + minute) * 60 + second;
     Some((i64::from(days(year, month, day)) * 86_400 + i64::from(second_of_day)) * NANOS + i64::from(nanos))
+}
+
+/// Returns the digits of `2026-11-20T10:15`, and 0 for what is between them. All bytes are compared at once.
+#[inline(always)]
+fn digits_of(text: [u8; 16]) -> Option<[u8; 16]> {
+    const ZEROS: &[u8; 16] = b"0000-00-00T00:00";
+    // For each digit one of these bytes, and 0 for the others.
+    const fn each(byte: u8) -> u128 {
+        let mut bytes = [0; 16];
+        let mut at = 0;
+        while at < bytes.len() {
+            if ZEROS[at] == b'0' {
+                bytes[at] = byte;
+            }
+            at += 1;
+        }
+        u128::from_ne_bytes(bytes)
+    }
+    let digits = u128::from_ne_bytes(text) ^ u128::from_ne_bytes(*ZEROS);
+    // Of a number up to 15, six more than 9 or less has no upper bits.
+    let are_digits = digits & !each(0xf) == 0 && (digits + each(6)) & each(0xf0) == 0;
+    are_digits.then(|| digits.to_ne_bytes())
 }
 
 /// Reads numbers of two digits.

@@ -26,6 +26,7 @@ impl<T> Default for Lately<T> {
 
 impl<T> Lately<T> {
     /// Returns what is known of a text.
+    #[inline]
     pub(super) fn get(&mut self, text: &[u8]) -> Option<&mut T> {
         let known = self.0.get_mut(place(text))?.as_mut()?;
         (known.bytes.get(..known.length)? == text).then_some(&mut known.what)

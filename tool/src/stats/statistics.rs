@@ -1,6 +1,5 @@
 //! What is counted of each line.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -44,6 +43,8 @@ pub(crate) struct Questions {
 #[derive(Clone)]
 pub(crate) struct Stats<'q> {
     questions: &'q Questions,
+    /// Whether each line counts.
+    takes_all: bool,
     services: Services,
     lines: u64,
     /// The first and the last time, in nanoseconds since 1970.
@@ -62,6 +63,7 @@ impl<'q> Stats<'q> {
         let values = |measure: &Arc<Measure>| Values::new(Arc::clone(measure), Arc::clone(&questions.disk));
         Self {
             questions,
+            takes_all: questions.filter.is_empty(),
             services: Services::default(),
             lines: 0,
             times: None,
@@ -117,7 +119,7 @@ fn joined(one: (i64, i64), other: (i64, i64)) -> (i64, i64) {
 
 impl Visit for Stats<'_> {
     fn visit(&mut self, entry: &Entry<'_>, place: Place) {
-        if !self.questions.filter.matches(entry) {
+        if !self.takes_all && !self.questions.filter.matches(entry) {
             return;
         }
         self.lines += 1;
@@ -125,10 +127,10 @@ impl Visit for Stats<'_> {
             return;
         }
         let (time, level) = (entry.time(), entry.level());
-        self.services.add(&bytes(entry.part(Part::Service)), level, &self.questions.services);
+        self.services.add(entry.part(Part::Service), level, &self.questions.services);
         let second = time.map(|time| time.div_euclid(NANOS));
         if let Some((time, second)) = time.zip(second) {
-            self.times = self.times.into_iter().chain([(time, time)]).reduce(joined);
+            self.times = Some(self.times.map_or((time, time), |times| joined(times, (time, time))));
             self.timeline.add(second, level);
             if level.is_some_and(|level| level >= LineLevel::Error) {
                 self.recent.add(time, place, entry.line(), entry.is_cut());
@@ -140,7 +142,7 @@ impl Visit for Stats<'_> {
         }
         if let Some(target) = entry.part(Part::Target) {
             self.targets.add(target);
-            if *bytes(Some(target)) == *b"spanline" {
+            if target.is_text_of("spanline") {
                 self.losses.add(entry);
             }
         }
@@ -154,23 +156,22 @@ impl Stats<'_> {
         if spelling.is_some_and(|spelling| self.traces.knows(spelling, second)) {
             return;
         }
-        let Some(trace) = entry.text(Part::Trace) else { return };
-        let is_upper = |byte: u8| byte.is_ascii_uppercase();
-        let trace = if trace.bytes().any(is_upper) { trace.to_ascii_lowercase().into() } else { trace };
-        self.traces.add(trace.as_bytes(), second);
+        match spelling.filter(|spelling| are_lower_digits(spelling)) {
+            Some(trace) => self.traces.add(trace, second),
+            None => {
+                let Some(trace) = entry.text(Part::Trace) else { return };
+                self.traces.add(trace.to_ascii_lowercase().as_bytes(), second);
+            }
+        }
         if let Some(spelling) = spelling {
             self.traces.know(spelling, second);
         }
     }
 }
 
-/// Returns the bytes of a text; none for what is not there.
-fn bytes(value: Option<Value<'_>>) -> Cow<'_, [u8]> {
-    let Some(value) = value else { return Cow::Borrowed(b"") };
-    match value.plain_text() {
-        Some(plain) => Cow::Borrowed(plain),
-        None => Cow::Owned(value.shown().into_owned().into_bytes()),
-    }
+/// Returns whether an id is the same in lower case, and in all spellings: as nearly all are.
+fn are_lower_digits(id: &[u8]) -> bool {
+    id.iter().fold(true, |are, byte| are & matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The counts of each service. Lines without one are of the service with the empty name.
@@ -180,16 +181,29 @@ struct Services {
     places: HashMap<String, usize>,
     /// The place of the service of the last line, which most often is that of the next one.
     last: usize,
+    /// How JSON spells it.
+    spelling: Option<Vec<u8>>,
 }
 
 impl Services {
-    fn add(&mut self, name: &[u8], level: Option<LineLevel>, names: &Names) {
-        if self.counts.get(self.last).is_none_or(|(last, _)| last.as_bytes() != name) {
-            self.last = self.place(short_name(&String::from_utf8_lossy(name)), names);
+    #[inline]
+    fn add(&mut self, service: Option<Value<'_>>, level: Option<LineLevel>, names: &Names) {
+        let spelling = service.and_then(Value::json_text);
+        if spelling.is_none() || self.spelling.as_deref() != spelling {
+            self.find(service, names);
         }
         if let Some((_, counts)) = self.counts.get_mut(self.last) {
             counts.add(level);
         }
+    }
+
+    /// Finds the place of a service that may not be that of the last line.
+    fn find(&mut self, service: Option<Value<'_>>, names: &Names) {
+        let name = service.map(Value::shown).unwrap_or_default();
+        if self.counts.get(self.last).is_none_or(|(last, _)| **last != *name) {
+            self.last = self.place(short_name(&name), names);
+        }
+        self.spelling = service.and_then(Value::json_text).map(<[u8]>::to_vec);
     }
 
     fn place(&mut self, name: &str, names: &Names) -> usize {

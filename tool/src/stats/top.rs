@@ -64,17 +64,21 @@ pub(crate) struct TopTexts {
 }
 
 impl Top {
+    #[inline]
     pub(super) fn add(&mut self, value: Value<'_>) {
-        let spelling = value.json_text();
-        if let Some(again) = spelling.and_then(|spelling| self.lately.get(spelling)) {
-            again.times += 1;
-            return;
+        match value.json_text().and_then(|spelling| self.lately.get(spelling)) {
+            Some(again) => again.times += 1,
+            None => self.add_new(value),
         }
+    }
+
+    /// Adds one that has not come lately.
+    fn add_new(&mut self, value: Value<'_>) {
         let fingerprint = match value.plain_text() {
             Some(plain) => self.count(plain),
             None => self.count(value.shown().as_bytes()),
         };
-        if let Some(spelling) = spelling
+        if let Some(spelling) = value.json_text()
             && let Some(old) = self.lately.put(spelling, Again { fingerprint, times: 0 })
         {
             self.count_again(&old);
