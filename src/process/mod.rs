@@ -5,9 +5,9 @@
 mod arrivals;
 #[cfg(unix)]
 mod descriptor;
-#[cfg(any(feature = "http", feature = "postgres", feature = "sqlite"))]
-mod guarded;
 mod hooks;
+#[cfg(any(feature = "http", feature = "postgres", feature = "sqlite"))]
+mod mark;
 #[cfg(all(target_os = "linux", feature = "net"))]
 mod outgoing;
 #[cfg(all(unix, feature = "control"))]
@@ -24,11 +24,9 @@ mod threads;
 pub(crate) use arrivals::Arrivals;
 #[cfg(unix)]
 pub(crate) use descriptor::{Descriptor, Identity};
-#[cfg(any(feature = "http", feature = "postgres"))]
-pub(crate) use guarded::Guarded;
-#[cfg(any(feature = "http", feature = "postgres", feature = "sqlite"))]
-pub(crate) use guarded::Mark;
 pub(crate) use hooks::{Held, Hooks, watch};
+#[cfg(any(feature = "http", feature = "postgres", feature = "sqlite"))]
+pub(crate) use mark::Mark;
 #[cfg(all(target_os = "linux", feature = "net"))]
 pub(crate) use outgoing::outgoing_bytes;
 #[cfg(all(unix, feature = "control"))]

@@ -16,10 +16,11 @@ use ureq::{Agent, Body};
 
 use super::address::{Address, shown_target};
 use super::api::{Response, said};
+use super::guarded::Guarded;
 use super::settings::{Auth, Compression, Settings};
 use super::shown::Hidden;
 use crate::error::Error;
-use crate::process::{self, Guarded, Mark};
+use crate::process::{self, Mark};
 use crate::sink::OwnThreads;
 use crate::sync::after;
 

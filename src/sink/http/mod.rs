@@ -15,6 +15,7 @@ mod clickhouse;
 mod client;
 mod datadog;
 mod elastic;
+mod guarded;
 mod http_sink;
 mod loki;
 #[cfg(feature = "otlp")]

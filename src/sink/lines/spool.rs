@@ -6,7 +6,7 @@
 use std::ops::RangeBounds;
 #[cfg(feature = "spool")]
 use std::sync::Arc;
-#[cfg(any(feature = "postgres", feature = "spool"))]
+#[cfg(any(feature = "net", feature = "spool"))]
 use std::time::Instant;
 
 use tracing::Level;
@@ -53,7 +53,7 @@ impl Lines {
     }
 
     /// Returns when lines that are not written or spooled are dropped, because the log is being shut down.
-    #[cfg(any(feature = "postgres", feature = "spool"))]
+    #[cfg(any(feature = "net", feature = "spool"))]
     pub(in crate::sink) fn ends_at(&self) -> Option<Instant> {
         self.context.ends_at
     }
