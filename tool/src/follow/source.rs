@@ -6,7 +6,7 @@ use spanline::read::{Follow, Followed};
 use spanline::record::Timestamp;
 
 use super::pipe::Pipe;
-use crate::entry::{Entry, Parser};
+use crate::entry::{Entry, Parser, Request};
 use crate::escape::escaped;
 use crate::report::{Report, with_sources};
 use crate::scan::MAX_LINE_BYTES;
@@ -21,6 +21,9 @@ pub(super) struct Source {
     parser: Parser,
     /// Reads each line again when it is printed.
     again: Parser,
+    /// The records of an export request of OTLP that are not returned yet, and its line.
+    request: Request,
+    request_line: Vec<u8>,
     /// The latest time so far, in nanoseconds since 1970.
     time: Option<i64>,
     /// The last error, which is reported once.
@@ -44,11 +47,36 @@ impl Source {
     }
 
     fn new(feed: Feed) -> Self {
-        Self { feed, parser: Parser::default(), again: Parser::default(), time: None, problem: None }
+        Self {
+            feed,
+            parser: Parser::default(),
+            again: Parser::default(),
+            request: Request::default(),
+            request_line: Vec::new(),
+            time: None,
+            problem: None,
+        }
     }
 
-    /// Reads the next line; false if there is none by now. Reports what cannot be read before it.
+    /// Reads the next line, or record of a request; false if there is none by now. Reports what cannot be read before it.
     pub(super) fn next(&mut self, line: &mut Vec<u8>, report: &mut Report) -> bool {
+        loop {
+            if let Some((record, _)) = self.request.next(&self.request_line) {
+                line.clear();
+                line.extend_from_slice(record);
+                return true;
+            }
+            if !self.next_line(line, report) {
+                return false;
+            }
+            if !self.request.open(line) {
+                return true;
+            }
+            std::mem::swap(line, &mut self.request_line);
+        }
+    }
+
+    fn next_line(&mut self, line: &mut Vec<u8>, report: &mut Report) -> bool {
         // A source without an end of errors must not stop the others.
         for _ in 0..100 {
             let failed = match &mut self.feed {
@@ -109,7 +137,7 @@ impl Source {
 
     /// Returns whether it has no more lines, ever, except those that were read.
     pub(super) fn is_ended(&self) -> bool {
-        matches!(&self.feed, Feed::Pipe(pipe) if pipe.is_ended())
+        matches!(&self.feed, Feed::Pipe(pipe) if pipe.is_ended()) && !self.request.is_open()
     }
 
     /// Returns what to wait for.

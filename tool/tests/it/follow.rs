@@ -9,6 +9,7 @@ use spanline::{Output, RollingFile};
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::find_collected::REQUEST;
 use crate::follow_support::{Running, append};
 use crate::{Dir, failed};
 
@@ -338,6 +339,32 @@ fn hostile_lines_are_escaped() {
     let (stdout, _, status) = running.end();
     assert_eq!(status, 0);
     assert!(!stdout.contains(['\x1b', '\u{202e}', '\x07']) && stdout.contains("\\u{1b}[2J"), "{stdout}");
+}
+
+#[test]
+fn each_record_of_a_request_of_otlp_is_a_line() {
+    let dir = Dir::new();
+    dir.put("a.json", format!("{REQUEST}\n"));
+    let running = follow(&dir, &["a.json", "-n", "2", "--level", "warn", "--format", "logfmt"]);
+    running.until_printed("low");
+    append(&dir.path().join("a.json"), &format!("{}\n", REQUEST.replace("lost", "found")));
+    running.until_printed("found");
+    let (stdout, stderr, status) = running.interrupt();
+    let levels: Vec<_> =
+        stdout.lines().filter_map(|line| line.split(' ').find(|pair| pair.starts_with("level="))).collect();
+    assert_eq!(levels, ["level=error", "level=warn", "level=error", "level=warn"], "{stdout}");
+    assert_eq!((stderr.as_str(), status), ("", 0));
+    // As a pipe, without a newline at its end.
+    let mut piped = dir.command(&["stats", "--follow", "--json", "-"]);
+    let mut running = {
+        piped.stdin(Stdio::piped());
+        Running::start(piped)
+    };
+    running.stdin.take().unwrap().write_all(REQUEST.as_bytes()).unwrap();
+    let (stdout, stderr, status) = running.end();
+    let answer: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&answer["lines"], &answer["services"]["orders"]["error"]), (&3.into(), &1.into()), "{answer} {stderr}");
+    assert_eq!(status, 0);
 }
 
 #[test]
