@@ -15,10 +15,6 @@ use super::segments::{Known, State};
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// What happens to a file within this time after its last change may leave no trace in its times, in nanoseconds. FAT counts two
-/// seconds.
-const COARSEST_NANOS: i128 = 2_100_000_000;
-
 /// Hashes what passes through it.
 pub(super) struct Hashing<R> {
     reader: R,
@@ -57,6 +53,10 @@ impl<R: Read> Read for Hashing<R> {
 #[cfg(unix)]
 pub(super) fn stamp(path: &Path, listed: Timestamp) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
+
+    /// What happens to a file within this time after its last change may leave no trace in its times, in nanoseconds. FAT counts
+    /// two seconds.
+    const COARSEST_NANOS: i128 = 2_100_000_000;
 
     let metadata = std::fs::metadata(path).ok()?;
     let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);

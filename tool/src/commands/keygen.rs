@@ -8,7 +8,7 @@ use spanline::sealed::{Key, Signer};
 
 use crate::escape::escaped;
 use crate::report::Report;
-use crate::sealed::{Source, warn_of_readers};
+use crate::sealed::Source;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,7 +96,7 @@ fn public(file: &Path, report: &Report) -> Result<Vec<String>, String> {
 fn warn_of_shell(report: &Report) {
     use std::os::fd::AsFd;
     if let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() {
-        warn_of_readers(&"the file behind stdout", &File::from(stdout), report);
+        crate::sealed::warn_of_readers(&"the file behind stdout", &File::from(stdout), report);
     }
 }
 

@@ -8,8 +8,6 @@ use std::ops::Range;
 use siphasher::sip::SipHasher13;
 use spanline::read::PlainFile;
 
-use super::bytes::{Reader, Writer};
-
 /// A file that was changed this short before it was read may have been changed once more at the same time of its clock, in
 /// nanoseconds.
 const CLOCK_NANOS: i64 = 2_000_000_000;
@@ -69,21 +67,6 @@ impl Identity {
         }
         // Another name changes only one of the times. A file that was written, and did not grow, has other bytes.
         if now.bytes > self.bytes || self.written == now.written { Change::Possible } else { Change::Any }
-    }
-
-    pub(super) fn write(&self, writer: &mut Writer) {
-        [self.device, self.inode, self.bytes].into_iter().for_each(|number| writer.u64(number));
-        [self.written, self.changed].into_iter().for_each(|number| writer.i64(number));
-    }
-
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        Some(Self {
-            device: reader.u64()?,
-            inode: reader.u64()?,
-            bytes: reader.u64()?,
-            written: reader.i64()?,
-            changed: reader.i64()?,
-        })
     }
 }
 

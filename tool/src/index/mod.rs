@@ -19,7 +19,8 @@
 
 mod block;
 mod builder;
-mod bytes;
+#[cfg(unix)]
+mod encoding;
 mod filter;
 mod identity;
 mod sidecar;

@@ -28,7 +28,9 @@ pub(crate) use self::lines::is_sealed;
 #[cfg(feature = "sealed")]
 pub(crate) use self::lines::{warn_of_plain, with_key};
 #[cfg(feature = "sealed")]
-pub(crate) use self::source::{Source, warn_of_readers};
+pub(crate) use self::source::Source;
+#[cfg(all(unix, feature = "sealed"))]
+pub(crate) use self::source::warn_of_readers;
 #[cfg(feature = "sealed")]
 pub(crate) use self::tokens::texts;
 #[cfg(feature = "sealed")]
