@@ -96,6 +96,7 @@ fn raw_stderr(text: &str) {
     #[cfg(not(unix))]
     {
         use std::io::Write;
+        #[expect(clippy::disallowed_methods, reason = "the one place for complaints")]
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

@@ -81,17 +81,35 @@ fn rolling(section: &mut Section<'_>, file: RollingFile) -> RollingFile {
         .with(seal)
         .with(sign)
         .flag("lazy", "Creates the file with the first line.", RollingFile::lazy)
-        .path("link", "none", "A symbolic link that always leads to the newest file.", RollingFile::link)
-        .mode("file_mode", "600", "The permissions of new files, in octal digits.", RollingFile::file_mode)
-        .u32("file_group", "the system's choice", "The number of the group of new files.", RollingFile::file_group)
-        .mode(
-            "directory_mode",
-            "750",
-            "The permissions of new directories, in octal digits.",
-            RollingFile::directory_mode,
-        )
+        .with(links_and_permissions)
         .flag("strict_directory", "Refuses a directory that other users can write to.", RollingFile::strict_directory)
         .done()
+}
+
+/// Reads what only files of Unix have.
+fn links_and_permissions(file: RollingFile, section: &mut Section<'_>) -> RollingFile {
+    let link = "A symbolic link that always leads to the newest file.";
+    let mode = "The permissions of new files, in octal digits.";
+    let group = "The number of the group of new files.";
+    let directories = "The permissions of new directories, in octal digits.";
+    #[cfg(unix)]
+    let file = section
+        .on(file)
+        .path("link", "none", link, RollingFile::link)
+        .mode("file_mode", "600", mode, RollingFile::file_mode)
+        .u32("file_group", "the system's choice", group, RollingFile::file_group)
+        .mode("directory_mode", "750", directories, RollingFile::directory_mode)
+        .done();
+    #[cfg(not(unix))]
+    for key in [
+        Key::new("link", Kind::Path, "none", link),
+        Key::new("file_mode", Kind::Form("640"), "600", mode),
+        Key::new("file_group", Kind::Count, "the system's choice", group),
+        Key::new("directory_mode", Kind::Form("640"), "750", directories),
+    ] {
+        words::refuse_off_unix(section, key);
+    }
+    file
 }
 
 /// Reads when to rotate, with the zone of a time of day behind it.

@@ -203,7 +203,11 @@ fn integrations(section: &mut Section<'_>, builder: Builder) -> Builder {
         ("reopen_on_sighup", reopen),
         ("reload_on_sighup", reload),
     ] {
-        super::words::refuse_without(section, Key::new(name, Kind::Bool, "false", doc), "signals");
+        let key = Key::new(name, Kind::Bool, "false", doc);
+        #[cfg(unix)]
+        super::words::refuse_without(section, key, "signals");
+        #[cfg(not(unix))]
+        super::words::refuse_off_unix(section, key);
     }
     let key = Key::new("control", Kind::Bool, "true with `init`", "Offers a control socket, see the page on control.");
     #[cfg(feature = "control")]

@@ -22,7 +22,8 @@ pub(super) struct SinkKind {
     pub(super) name: &'static str,
     /// The feature that it needs; empty if it needs none.
     pub(super) feature: &'static str,
-    /// `None` while the feature is off.
+    pub(super) has_feature: bool,
+    /// `None` while the feature is off, and on systems without such a sink.
     pub(super) open: Option<Open>,
     /// Whether its name alone is enough.
     pub(super) stands_alone: bool,
@@ -30,7 +31,7 @@ pub(super) struct SinkKind {
 
 /// A sink that is always there.
 const fn sink(name: &'static str, open: Open, stands_alone: bool) -> SinkKind {
-    SinkKind { name, feature: "", open: Some(open), stands_alone }
+    SinkKind { name, feature: "", has_feature: true, open: Some(open), stands_alone }
 }
 
 /// Defines sinks with features: where it is, its feature, its name, its section's function.
@@ -39,6 +40,7 @@ macro_rules! with_features {
         [$(SinkKind {
             name: $name,
             feature: $feature,
+            has_feature: cfg!(feature = $feature),
             open: {
                 #[cfg(all(feature = $feature $(, $os)?))]
                 { Some($open as Open) }
@@ -181,8 +183,9 @@ fn open(name: &str, place: Place, table: &Table, at: Place, path: &str, walk: &m
     }
     match all().find(|kind| kind.name == name) {
         Some(SinkKind { open: Some(open), .. }) => Some(within(table, at, path, walk, *open)),
-        Some(SinkKind { feature, .. }) => {
-            walk.mistake(place, path, format!("the sink `{name}` {}", words::needs_feature(feature)));
+        Some(SinkKind { feature, has_feature, .. }) => {
+            let needs = if *has_feature { words::NEEDS_UNIX.to_owned() } else { words::needs_feature(feature) };
+            walk.mistake(place, path, format!("the sink `{name}` {needs}"));
             None
         }
         None => {
@@ -207,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_sink_whose_feature_is_off_is_known_and_its_feature_is_named() {
-        let missing = all().filter(|kind| kind.open.is_none()).map(|kind| (kind.name, kind.feature));
+        let missing = all().filter(|kind| !kind.has_feature).map(|kind| (kind.name, kind.feature));
         for (name, feature) in missing {
             let texts = [format!("output.a.sink = {{ {name} = 'x' }}"), format!("output.a.sink = '{name}'")];
             for text in texts {

@@ -1,7 +1,7 @@
 //! Values that several sections read: filters, permissions, levels of lines, times.
 
 use super::zones;
-use crate::advice::{quoted, unknown};
+use crate::advice::unknown;
 use crate::error::Error;
 use crate::filter::FilterSetting;
 use crate::schema::{LevelFormat, Rfc3339, TimeFormat};
@@ -12,6 +12,18 @@ pub(super) fn needs_feature(feature: &str) -> String {
     format!(
         "needs the feature `{feature}` of spanline, which this program is built without; build it with that feature"
     )
+}
+
+/// Says what to do about a setting that this system does not have.
+pub(super) const NEEDS_UNIX: &str = "is not available on this system; remove it, or set it in an overlay for others";
+
+/// Notes a key that only Unix has, and refuses it elsewhere if it is set.
+#[cfg(not(unix))]
+pub(super) fn refuse_off_unix(section: &mut Section<'_>, key: Key) {
+    let name = key.name;
+    if section.ask(key).is_some() && !section.walk().is_check {
+        section.mistake(name, NEEDS_UNIX);
+    }
 }
 
 /// Notes a key whose feature is off, and refuses it if it is set.
@@ -51,6 +63,7 @@ impl<T> On<'_, '_, T> {
     }
 
     /// Reads permissions, as octal digits.
+    #[cfg(unix)]
     pub(super) fn mode(
         self,
         name: &'static str,
@@ -63,8 +76,10 @@ impl<T> On<'_, '_, T> {
             match u32::from_str_radix(&text, 8) {
                 Ok(mode) => set(target, mode),
                 Err(_) => {
-                    section
-                        .mistake(name, format!("{} is no mode; expected octal digits, such as `640`", quoted(&text)));
+                    section.mistake(
+                        name,
+                        format!("{} is no mode; expected octal digits, such as `640`", crate::advice::quoted(&text)),
+                    );
                     target
                 }
             }

@@ -106,7 +106,7 @@ impl Directives {
     }
 
     /// Returns only the directives for events inside some spans; `None` if there are none, or others too.
-    #[cfg(feature = "control")]
+    #[cfg(all(unix, feature = "control"))]
     pub(crate) fn for_context_only(self) -> Option<Self> {
         // INFO is what a text without other directives has.
         let is_bare = matches!(self.others, None | Some(LevelFilter::INFO));

@@ -22,8 +22,9 @@ pub(crate) struct On<'s, 'a, T> {
 
 /// Defines methods that read one kind of value.
 macro_rules! kinds {
-    ($($name:ident: $value:ty, $kind:expr, $read:ident;)*) => {
-        $(pub(crate) fn $name(
+    ($($(#[$system:meta])? $name:ident: $value:ty, $kind:expr, $read:ident;)*) => {
+        $($(#[$system])?
+        pub(crate) fn $name(
             self,
             name: &'static str,
             default: &'static str,
@@ -50,7 +51,7 @@ impl<'s, 'a, T> On<'s, 'a, T> {
         bytes: ByteSize, Kind::Bytes, bytes;
         duration: Duration, Kind::Duration, duration;
         usize: usize, Kind::Count, count;
-        u32: u32, Kind::Count, count;
+        #[cfg(unix)] u32: u32, Kind::Count, count;
         bool: bool, Kind::Bool, bool;
         level: Level, Kind::Level, level;
         texts: Vec<String>, Kind::Texts, texts;

@@ -46,9 +46,12 @@ fn is_message_too_large(error: &io::Error) -> bool {
     rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::MSGSIZE)
 }
 
-#[cfg(not(unix))]
-fn is_message_too_large(_: &io::Error) -> bool {
-    false
+#[cfg(windows)]
+fn is_message_too_large(error: &io::Error) -> bool {
+    /// `WSAEMSGSIZE`
+    const MESSAGE_SIZE: i32 = 10_040;
+
+    error.raw_os_error() == Some(MESSAGE_SIZE)
 }
 
 /// The reader of a pipe or socket, the terminal, the device or the descriptor itself is gone.

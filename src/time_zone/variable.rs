@@ -63,13 +63,15 @@ fn is_zone(path: &Path) -> bool {
 /// Returns the zone below `root` whose name is nearest, one part after the other.
 fn nearest_zone(root: &Path, name: &str) -> Option<String> {
     let mut path = root.to_owned();
+    let mut zone = Vec::new();
     for part in name.split('/') {
         let names: Vec<String> =
             fs::read_dir(&path).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-        path.push(nearest(part, 2, names.iter().map(|name| (name.as_str(), name.as_str())))?);
+        let part = nearest(part, 2, names.iter().map(|name| (name.as_str(), name.as_str())))?;
+        path.push(part);
+        zone.push(part.to_owned());
     }
-    let zone = path.strip_prefix(root).ok()?.to_str()?.to_owned();
-    is_zone(&path).then_some(zone)
+    is_zone(&path).then(|| zone.join("/"))
 }
 
 /// Returns whether the text is a POSIX rule that chrono reads, such as `CET-1` or `CET-1CEST,M3.5.0,M10.5.0/3`.

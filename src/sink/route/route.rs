@@ -9,7 +9,6 @@
 //! files are written, only some may be kept: one value, which anybody may have sent, must not fill the queue of all.
 
 use std::collections::{HashMap, HashSet};
-use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -113,6 +112,8 @@ fn descriptor_limit() -> Option<u64> {
 fn is_out_of_descriptors(error: &Error) -> bool {
     #[cfg(unix)]
     {
+        use std::error::Error as _;
+
         use rustix::io::Errno;
 
         let mut cause = error.source();
