@@ -23,10 +23,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long connections that wait to be accepted are taken at the end.
 const BACKLOG: Duration = Duration::from_secs(1);
 
-/// A sender that the system takes for gone is asked after this time, so that its connection ends.
-#[cfg(unix)]
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
-
 /// Accepts connections.
 pub(super) enum Accepting {
     Tcp(tokio::net::TcpListener),
@@ -179,8 +175,13 @@ fn prepare(stream: &TcpStream) {
     #[cfg(unix)]
     {
         use rustix::net::sockopt;
+
+        /// A sender that the system takes for gone is asked after this time, so that its connection ends.
+        #[cfg(not(target_os = "openbsd"))]
+        const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
         if sockopt::set_socket_keepalive(stream, true).is_ok() {
-            #[cfg(target_os = "linux")]
+            #[cfg(not(target_os = "openbsd"))]
             let _ = sockopt::set_tcp_keepidle(stream, KEEP_ALIVE);
         }
     }
