@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect as connect_socket, socket_with};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect as connect_socket};
 
 use super::super::{Control, Lines, Next, Profile, Sink};
 use super::datagram_sink::{DatagramSink, DatagramTarget};
@@ -117,12 +118,30 @@ pub(super) fn check(path: &Path) -> Result<SocketAddrUnix, Error> {
 pub(super) fn connect(path: &Path) -> Result<UnixStream, Error> {
     let address = check(path)?;
     let connected = || {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let socket = new_socket()?;
         connect_socket(&socket, &address)?;
         Ok(socket.into())
     };
     connected().map_err(|error: rustix::io::Errno| Error::io(format!("connect to {}", path.display()), error.into()))
+}
+
+/// Returns a socket of a stream that does not block. The standard library connects each one that it makes.
+#[cfg(not(target_vendor = "apple"))]
+fn new_socket() -> rustix::io::Result<OwnedFd> {
+    use rustix::net::SocketFlags;
+
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// As above, step by step. A peer that closes the connection sends no signal, as with sockets of the standard library.
+#[cfg(target_vendor = "apple")]
+fn new_socket() -> rustix::io::Result<OwnedFd> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    rustix::net::sockopt::set_socket_nosigpipe(&socket, true)?;
+    Ok(socket)
 }
 
 /// Connects a socket of datagrams.
