@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 #![allow(clippy::disallowed_methods)]
+#![cfg_attr(not(unix), allow(dead_code, unused_imports, unused_mut, reason = "only tests of Unix use it"))]
 
 /// The name of the test that calls it, as the test harness knows it. A test passes it to the process that runs it again.
 macro_rules! this_test {

@@ -134,6 +134,7 @@ fn a_segment_removed_after_the_listing_is_an_error_and_the_next_one_is_read() {
 }
 
 /// Retention removes files while they are read. No line is read twice, and no line is missing without an error.
+#[cfg(unix)]
 #[test]
 fn every_gap_that_retention_leaves_is_reported() {
     let dir = Dir::new();

@@ -1,4 +1,5 @@
 //! A follower returns each new line of a log once, in the order written, whatever happens to its files.
+#![cfg(unix)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

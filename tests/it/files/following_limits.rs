@@ -1,4 +1,5 @@
 //! A follower reports what it cannot open, and tries it again; it cuts lines that are too long if it has to.
+#![cfg(unix)]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! Disks that fill up: a small file system in a mount namespace. Where mounts are refused, a limit on the size of the
 //! process's files stands in for the full disk, and the test reports that.
+#![cfg(unix)]
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -147,6 +147,7 @@ fn promise_28_a_numbered_segment_that_a_crash_left_twice_is_there_once() {
     assert_eq!(segments(&dir), pairs(&[("orders.log.1.gz", "2\n"), ("orders.log.2.gz", "1\n")]));
 }
 
+#[cfg(unix)]
 #[test]
 fn promise_26_four_processes_number_the_segments_of_one_path() {
     const EACH: usize = 3_000;

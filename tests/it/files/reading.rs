@@ -149,6 +149,7 @@ fn read_while_written(dir: &Dir, file: RollingFile) {
 
 /// A reader on another thread lists and reads while the writer rotates and compresses.
 #[cfg(feature = "gzip")]
+#[cfg(unix)]
 #[test]
 fn promise_49_every_read_of_a_log_that_is_written_to_holds_each_line_once() {
     let dir = Dir::new();
@@ -225,6 +226,7 @@ fn a_numbered_segment_is_read_under_any_later_number() {
 
 /// A reader on another thread lists and reads while the writer renames and compresses.
 #[cfg(feature = "gzip")]
+#[cfg(unix)]
 #[test]
 fn every_read_of_a_numbered_log_that_is_written_to_holds_each_line_once() {
     let dir = Dir::new();

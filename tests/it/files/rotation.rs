@@ -42,6 +42,7 @@ fn rotates_with_the_first_line_of_a_new_period() {
 }
 
 /// Anybody may send any time: lines of two days, one after the other, would close a file each and remove all older ones.
+#[cfg(unix)]
 #[test]
 fn times_of_relayed_records_close_no_files_and_remove_none() {
     let times =
@@ -132,6 +133,7 @@ fn rotates_on_demand_but_never_an_empty_file() {
     assert_eq!(dir.active(), "b\n");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_lazy_file_is_created_with_its_first_line() {
     let dir = Dir::new();
@@ -162,6 +164,7 @@ fn a_lazy_file_is_created_with_its_first_line() {
     assert!(refusal(dir.log().lazy()).contains("it is a directory"));
 }
 
+#[cfg(unix)]
 #[test]
 fn local_midnight_is_not_that_of_utc() {
     let dir = Dir::new();
@@ -173,6 +176,7 @@ fn local_midnight_is_not_that_of_utc() {
     assert_eq!(dir.active(), "summer\n");
 }
 
+#[cfg(unix)]
 #[test]
 fn promise_27_an_hour_that_occurs_twice_has_two_names() {
     let dir = Dir::new();

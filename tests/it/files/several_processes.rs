@@ -4,6 +4,7 @@
 use crate::files::child_process::{assert_lines_of, run_together};
 use crate::support::log_directory::Dir;
 
+#[cfg(unix)]
 #[test]
 fn promise_26_four_processes_on_one_path_lose_and_tear_nothing() {
     const EACH: usize = 5_000;

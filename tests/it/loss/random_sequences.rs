@@ -4,6 +4,7 @@
 //! on the size of the process's files. Errors that no regular file gives (EINTR, EAGAIN) and panics come from around it.
 //!
 //! `SPANLINE_CASES` says how many sequences are tried.
+#![cfg(unix)]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, OpenOptions};

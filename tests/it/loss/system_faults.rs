@@ -1,4 +1,5 @@
 //! Faults of the system itself: killed processes, and files that are moved and removed under a running program.
+#![cfg(unix)]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -321,6 +321,7 @@ thread_local! {
     static LATE: PanicsAndCatches = const { PanicsAndCatches };
 }
 
+#[cfg(unix)]
 #[test]
 fn promise_14_a_panic_while_panicking_and_in_a_thread_local_destructor_are_lines() {
     let name = this_test!();

@@ -219,6 +219,9 @@ fn lines_of_the_log_itself_in_each_schema() {
 
 /// A line without what is different on each machine.
 pub(super) fn of_here(line: &str) -> String {
+    #[cfg(not(unix))]
+    let hostname = std::env::var("COMPUTERNAME").unwrap();
+    #[cfg(unix)]
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let pid = |pid: u32, end: &str| format!("pid\":{pid}{end}");
     let line = [",", "}"]

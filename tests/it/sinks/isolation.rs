@@ -142,6 +142,7 @@ fn promise_04_no_line_is_torn_or_glued_by_short_writes_and_errors() {
     assert!(file.faults() >= 1_600, "the script was followed");
 }
 
+#[cfg(unix)]
 #[test]
 fn promise_04_no_line_is_torn_or_glued_in_a_pipe_that_does_not_block() {
     let (mut reader, writer) = std::io::pipe().unwrap();
@@ -356,6 +357,7 @@ fn promise_22_a_complaint_is_one_raw_line_on_stderr() {
     assert!(reports[0].contains("output writer: write: No space left on device"), "{stderr}");
 }
 
+#[cfg(unix)]
 #[test]
 fn promise_22_a_stderr_that_nobody_reads_stops_nothing() {
     let name = this_test!();

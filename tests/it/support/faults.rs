@@ -200,7 +200,7 @@ impl Write for Faulty {
             Some(Fault::WouldBlock) => return errno(11),
             Some(Fault::Io) => return errno(5),
             Some(Fault::NoSpace) => return errno(28),
-            Some(Fault::Broken) => return errno(32),
+            Some(Fault::Broken) => return Err(io::ErrorKind::BrokenPipe.into()),
             Some(Fault::Zero) => return Ok(0),
             Some(Fault::Panic) => {
                 drop(shared);
@@ -241,7 +241,9 @@ where
 pub(crate) fn ends_at_broken_pipe(file: Faulty) -> impl Sink {
     let mut writer = Writer::new(file);
     sink(move |lines: &mut Lines| match writer.write(lines) {
-        Err(error) if format!("{error:#}").contains("Broken pipe") => Err(Error::closed(format!("{error:#}"))),
+        Err(error) if format!("{error:#}").to_lowercase().contains("broken pipe") => {
+            Err(Error::closed(format!("{error:#}")))
+        }
         written => written.map(drop),
     })
 }

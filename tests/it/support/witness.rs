@@ -3,6 +3,7 @@
 //! The witness is a file with a slot for each line, filled with the time when the call that logged it had returned: one
 //! positioned write, which the system keeps whatever becomes of the process. The judge reads every file that the log was
 //! written to, plain or compressed, strictly, and compares.
+#![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
