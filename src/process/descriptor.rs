@@ -1,9 +1,9 @@
 //! Descriptors that the log holds.
 
-use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{OFlags, Stat};
@@ -22,9 +22,9 @@ impl Identity {
         Self(stat.st_dev as u64, stat.st_ino as u64)
     }
 
-    /// Returns whether it identifies the file of `metadata`.
-    pub(crate) fn is_of(self, metadata: &Metadata) -> bool {
-        self == Self(metadata.dev(), metadata.ino())
+    /// Returns whether the path leads to the file.
+    pub(crate) fn is_at(self, path: &Path) -> bool {
+        std::fs::symlink_metadata(path).is_ok_and(|found| self == Self(found.dev(), found.ino()))
     }
 }
 

@@ -17,6 +17,8 @@ pub(in super::super) struct HeldFile {
     file: Descriptor<File>,
     #[cfg(not(unix))]
     file: File,
+    #[cfg(not(unix))]
+    identity: Identity,
 }
 
 #[cfg(unix)]
@@ -55,11 +57,12 @@ impl HeldFile {
 #[allow(clippy::unnecessary_wraps, reason = "as on Unix")]
 impl HeldFile {
     pub(in super::super) fn new(file: File) -> io::Result<Self> {
-        Ok(Self { file })
+        let identity = super::other::inspect(&file)?.identity;
+        Ok(Self { file, identity })
     }
 
     pub(in super::super) fn identity(&self) -> Identity {
-        Identity
+        self.identity
     }
 
     pub(in super::super) fn get(&self) -> io::Result<&File> {

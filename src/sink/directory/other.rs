@@ -1,9 +1,10 @@
 //! A directory by its path, on systems without descriptors of directories.
 //!
-//! Files have neither owners nor modes nor identity here: the file at a path counts as the one opened there.
+//! Files have neither owners nor modes here.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::attributes::Attributes;
@@ -14,12 +15,17 @@ use crate::record::Timestamp;
 /// As NTFS limits it, in UTF-16 units, of which a byte of UTF-8 takes at most one.
 const NAME_BYTES: usize = 255;
 
+/// A file, under any name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Identity;
+pub(in super::super) struct Identity {
+    volume: u64,
+    number: u64,
+}
 
 impl Identity {
-    pub(in super::super) fn is_of(self, _: &Metadata) -> bool {
-        true
+    /// Returns whether the path leads to the file.
+    pub(in super::super) fn is_at(self, path: &Path) -> bool {
+        inspect_path(path).is_ok_and(|entry| entry.identity == self)
     }
 }
 
@@ -69,11 +75,11 @@ impl Directory {
     }
 
     pub(in super::super) fn inspect(&self, name: &str) -> io::Result<Entry> {
-        Ok(entry(&fs::symlink_metadata(self.path.join(name))?))
+        inspect_path(&self.path.join(name))
     }
 
-    pub(in super::super) fn leads_to(&self, name: &str, _: Identity) -> bool {
-        self.inspect(name).is_ok()
+    pub(in super::super) fn leads_to(&self, name: &str, identity: Identity) -> bool {
+        identity.is_at(&self.path.join(name))
     }
 
     pub(in super::super) fn open_file(&self, name: &str, links: Links) -> io::Result<HeldFile> {
@@ -105,6 +111,20 @@ impl Directory {
     #[cfg(feature = "spool")]
     pub(in super::super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    /// Opens a file that is going to be removed; `None` while another process has it open.
+    pub(in super::super) fn claim(&self, name: &str) -> io::Result<Option<HeldFile>> {
+        /// `FILE_SHARE_DELETE`: others may remove it, and neither read nor write it.
+        const REMOVAL: u32 = 4;
+        /// `ERROR_SHARING_VIOLATION`
+        const IN_USE: i32 = 32;
+
+        self.inspect(name)?.check(Links::Any)?;
+        match OpenOptions::new().read(true).share_mode(REMOVAL).open(self.path.join(name)) {
+            Err(error) if error.raw_os_error() == Some(IN_USE) => Ok(None),
+            opened => HeldFile::new(opened?).map(Some),
+        }
     }
 
     pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
@@ -141,26 +161,38 @@ impl Directory {
     }
 }
 
+/// Inspects what is at a path, and follows no link.
+fn inspect_path(path: &Path) -> io::Result<Entry> {
+    /// `FILE_FLAG_OPEN_REPARSE_POINT` and `FILE_FLAG_BACKUP_SEMANTICS`: links and directories are opened too.
+    const ANYTHING: u32 = 0x0020_0000 | 0x0200_0000;
+
+    // Without access to its bytes, also while another program has it for itself.
+    inspect(&OpenOptions::new().access_mode(0).custom_flags(ANYTHING).open(path)?)
+}
+
 pub(super) fn inspect(file: &File) -> io::Result<Entry> {
-    Ok(entry(&file.metadata()?))
+    let metadata = file.metadata()?;
+    let information = winapi_util::file::information(file)?;
+    let modified = metadata.modified().map(chrono::DateTime::<chrono::Utc>::from);
+    Ok(Entry {
+        identity: Identity { volume: information.volume_serial_number(), number: information.file_index() },
+        bytes: metadata.len(),
+        modified: modified.map(Timestamp::from).unwrap_or_default(),
+        links: information.number_of_links(),
+        kind: match metadata.file_type() {
+            kind if kind.is_symlink() => Kind::Link,
+            kind if kind.is_dir() => Kind::Directory,
+            kind if kind.is_file() => Kind::File,
+            _ => Kind::Other,
+        },
+        owner: 0,
+        group: 0,
+        mode: 0,
+    })
 }
 
 pub(super) fn own_user() -> u32 {
     0
-}
-
-fn entry(metadata: &Metadata) -> Entry {
-    let modified = metadata.modified().map(chrono::DateTime::<chrono::Utc>::from);
-    Entry {
-        identity: Identity,
-        bytes: metadata.len(),
-        modified: modified.map(Timestamp::from).unwrap_or_default(),
-        links: 1,
-        kind: if metadata.is_file() { Kind::File } else { Kind::Other },
-        owner: 0,
-        group: 0,
-        mode: 0,
-    }
 }
 
 fn options() -> OpenOptions {

@@ -173,6 +173,12 @@ impl Directory {
         Ok(rustix::fs::renameat(fd, from, fd, to)?)
     }
 
+    /// Opens a file that is going to be removed; `None` while another process writes it.
+    pub(in super::super) fn claim(&self, name: &str) -> io::Result<Option<HeldFile>> {
+        let file = self.open_file(name, Links::Any)?;
+        Ok(file.get().is_ok_and(try_exclusive).then_some(file))
+    }
+
     /// Removes a file of this user, unless it is gone already.
     pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
         match self.inspect(name).and_then(|entry| entry.check(Links::Any)) {

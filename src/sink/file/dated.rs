@@ -10,7 +10,7 @@ use super::log_files::{LogFiles, SegmentFile};
 use crate::error::Error;
 use crate::record::Timestamp;
 use crate::rotation::{Found, Label, PathPattern, Retention, Segment, SegmentNames};
-use crate::sink::directory::{Directory, Links, try_exclusive};
+use crate::sink::directory::{Directory, Links};
 
 /// The file of each period, oldest first.
 type Periods = BTreeMap<Label, Place>;
@@ -108,16 +108,15 @@ impl Removable {
         if !self.names.is_empty() {
             return self.names.iter().try_for_each(|name| directory.remove(name));
         }
-        match directory.open_file(name, Links::Any) {
+        let claimed = match directory.claim(name) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            // A process that is behind still writes it.
-            opened if !opened.as_ref().is_ok_and(|file| file.get().is_ok_and(try_exclusive)) => {
-                return opened.map(drop);
-            }
-            _ => {}
-        }
+            claimed => claimed?,
+        };
+        // A process that is behind still writes it.
+        let Some(file) = claimed else { return Ok(()) };
         directory.remove(&SegmentNames::new(name).lock())?;
         directory.remove(name)?;
+        drop(file);
         // Those that hold something else stay.
         let _ = above.iter().rev().try_for_each(|(above, name)| above.remove_directory(name));
         Ok(())

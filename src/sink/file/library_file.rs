@@ -95,16 +95,10 @@ impl LibraryFile {
             && self.beside.iter().all(|(suffix, identity)| self.leads_to(suffix, *identity))
     }
 
-    #[cfg(unix)]
     fn leads_to(&self, suffix: &str, identity: Identity) -> bool {
         let mut path = self.path.clone().into_os_string();
         path.push(suffix);
-        std::fs::symlink_metadata(path).is_ok_and(|found| identity.is_of(&found))
-    }
-
-    #[cfg(not(unix))]
-    fn leads_to(&self, suffix: &str, identity: Identity) -> bool {
-        self.directory.leads_to(&format!("{}{suffix}", self.name), identity)
+        identity.is_at(Path::new(&path))
     }
 
     /// Returns why other users may replace the file; `None` if they may not.

@@ -109,7 +109,7 @@ impl LogFiles {
 
     /// Returns whether the log's path still leads to that file.
     pub(super) fn leads_to(&self, identity: Identity) -> bool {
-        let by_path = std::fs::symlink_metadata(&self.active_path).is_ok_and(|found| identity.is_of(&found));
+        let by_path = identity.is_at(&self.active_path);
         by_path || (self.directory.has_other_root() && self.directory.leads_to(self.names.active(), identity))
     }
 

@@ -109,7 +109,7 @@ impl SealedChain {
     pub(super) fn is_at(&self, files: &LogFiles) -> bool {
         let path = files.path(&self.active);
         let is_of = |file: &SealedFile| {
-            let by_path = std::fs::symlink_metadata(path).is_ok_and(|found| file.file.identity().is_of(&found));
+            let by_path = file.file.identity().is_at(&path);
             by_path || (files.directory.has_other_root() && self.is_in(&files.directory, &self.active))
         };
         self.file.as_ref().is_some_and(is_of)
