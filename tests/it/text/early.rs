@@ -144,6 +144,7 @@ fn a_program_that_ends_before_it_has_a_log_writes_its_early_lines_to_stderr() {
     );
 }
 
+#[cfg(unix)]
 #[test]
 fn a_program_that_exits_before_it_has_a_log_writes_its_early_lines_to_stderr() {
     if is_child() {

@@ -206,6 +206,7 @@ fn where_it_is_logged() {
     error!("failed");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_backtrace_begins_where_the_event_was_logged() {
     let builder = || fixed().backtrace(Level::ERROR);
