@@ -69,6 +69,8 @@ const KEYS: &[&str] = &[
     "level",
     "severity",
     "syslog",
+    "trace_id",
+    "span_id",
     // The first of these that is present would become the line's time.
     "@timestamp",
     "_timestamp",
@@ -150,7 +152,6 @@ impl Options {
                 ("http.method", "method"),
                 ("http.status_code", "status"),
                 ("http.url_details.path", "path"),
-                ("http.url_details.host", "host"),
                 ("http.url_details.scheme", "scheme"),
                 ("http.version", "http_version"),
                 ("http.useragent", "user_agent"),
@@ -158,6 +159,7 @@ impl Options {
                 ("network.bytes_written", "response_bytes"),
                 ("evt.outcome", "outcome"),
             ])
+            .host_of_request("http.url_details.host", "http.url_details.port")
             .duration("duration", micros_as_nanos)
             .id_of_request("http.request_id", AS_TEXT)
             .truncation()

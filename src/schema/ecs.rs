@@ -172,6 +172,7 @@ impl Options {
                 ("url.path", "path"),
                 ("user_agent.original", "user_agent"),
             ])
+            .host_of_request("url.domain", "url.port")
             .duration("event.duration", micros_as_nanos)
             .request_member("event.outcome", &[], |parts, out| {
                 outcome(parts).is_some_and(|outcome| put_text(out, outcome))
@@ -218,9 +219,8 @@ fn is_of_type(name: &str, value: &Value<'_>) -> bool {
 
 /// Returns ECS's word for the outcome of a request, whose own word is a label.
 fn outcome(parts: &Parts<'_>) -> Option<&'static str> {
-    let is_failed = matches!(parts.of_request("status"), Some(Value::U64(status)) if status >= 500);
     Some(match parts.of_request("outcome")?.as_str()? {
-        "completed" if !is_failed => "success",
+        "completed" if !parts.is_fault_of_server() => "success",
         // The client has gone, so the response is not known to be good or bad.
         "cancelled" | "aborted" => "unknown",
         _ => "failure",

@@ -43,8 +43,8 @@ const LINE_KEYS: Keys = Keys {
 /// Names of fields that the lines have, or that Graylog drops or takes for its own.
 const NAMES: &str = "short_message full_message message host source timestamp level facility file line id logger service \
     request_id trace_id span_id parent_span_id spans error_message error_type thread_id thread_name event_name truncated \
-    original_bytes held_back http_request_method http_request_path http_response_code _id _ttl _source _all _index _type \
-    _score";
+    original_bytes held_back http_request_method http_request_path http_request_bytes http_response_code http_response_bytes \
+    http_host http_user_agent _id _ttl _source _all _index _type _score";
 
 impl Gelf {
     /// Creates the schema, with nothing switched on.
@@ -82,7 +82,11 @@ impl Options {
             .request_fields(&[
                 ("_http_request_method", "method"),
                 ("_http_request_path", "path"),
+                ("_http_request_bytes", "request_bytes"),
                 ("_http_response_code", "status"),
+                ("_http_response_bytes", "response_bytes"),
+                ("_http_host", "host"),
+                ("_http_user_agent", "user_agent"),
             ])
             .truncation_as("_truncated", "_original_bytes")
             .when(record.statics.holds_back, |layout| layout.held_back_as("_held_back"))

@@ -48,9 +48,8 @@ const LINE_KEYS: Keys = Keys {
     fields: None,
 };
 
-/// The attributes of a request's lines, each with the field that it has the value of.
-pub(super) const REQUEST_FIELDS: [(&str, &str); 9] = [
-    ("http.request.method", "method"),
+/// Attributes of a request's lines, each with the field that it has the value of.
+const REQUEST_FIELDS: [(&str, &str); 8] = [
     ("http.response.status_code", "status"),
     ("http.route", "route"),
     ("url.path", "path"),
@@ -59,6 +58,17 @@ pub(super) const REQUEST_FIELDS: [(&str, &str); 9] = [
     ("user_agent.original", "user_agent"),
     ("http.request.body.size", "request_bytes"),
     ("http.response.body.size", "response_bytes"),
+];
+
+/// The methods that the conventions name. Another one is `_OTHER`.
+const METHODS: [&str; 10] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
+
+/// The names of gRPC's status codes, by their numbers.
+#[rustfmt::skip]
+const GRPC_STATUS: [&str; 17] = [
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED",
 ];
 
 /// The attributes written here. A user's field with such a name is under the attribute `fields`.
@@ -163,12 +173,7 @@ impl Options {
                     .syntax(ATTRIBUTES)
                     .request("request_id", ATTRIBUTES.form)
                     .error_texts("exception.message", "exception.type", "exception.stacktrace")
-                    .request_fields(&REQUEST_FIELDS)
-                    .request_field("http.server.request.duration", "latency_us", micros_as_seconds)
-                    .request_member("error.type", &[], |parts, out| {
-                        let error = error_of_request(parts);
-                        error.is_some_and(|error| ATTRIBUTES.form.put(&Value::Str(&error), out))
-                    })
+                    .request_attributes()
                     .file("code.file.path")
                     .line("code.line.number")
                     .when(self.thread_id, |layout| layout.thread_id("thread.id"))
@@ -313,13 +318,47 @@ fn put_severity(out: &mut Vec<u8>, level: LineLevel) -> bool {
     true
 }
 
+impl Layout {
+    /// Adds the attributes of a request's lines.
+    pub(super) fn request_attributes(self) -> Self {
+        let form = self.form();
+        let put = move |text: Option<Cow<'_, str>>, out: &mut Vec<u8>| {
+            text.is_some_and(|text| form.put(&Value::Str(&text), out))
+        };
+        self.request_field("http.request.method", "method", |method| match method {
+            Value::Str(name) if !METHODS.contains(&name) => Value::Str("_OTHER"),
+            method => method,
+        })
+        .request_member("http.request.method_original", &[], move |parts, out| {
+            let method = parts.of_request("method").and_then(|method| method.as_str());
+            put(method.filter(|name| !METHODS.contains(name)).map(Cow::Borrowed), out)
+        })
+        .request_fields(&REQUEST_FIELDS)
+        .host_of_request("server.address", "server.port")
+        .request_field("http.server.request.duration", "latency_us", micros_as_seconds)
+        .request_member("rpc.response.status_code", &["grpc_status"], move |parts, out| put(grpc_status(parts), out))
+        .request_member("error.type", &[], move |parts, out| put(error_of_request(parts), out))
+    }
+}
+
 /// Returns the class of a request's failure: its outcome, or the status of the server's error.
-pub(super) fn error_of_request(parts: &Parts<'_>) -> Option<Cow<'static, str>> {
+fn error_of_request(parts: &Parts<'_>) -> Option<Cow<'static, str>> {
     match (parts.of_request("outcome")?.as_str()?, parts.of_request("status")) {
         (outcome @ ("panicked" | "service_error" | "body_error"), _) => Some(outcome.to_owned().into()),
         (_, Some(Value::U64(status))) if status >= 500 => Some(status.to_string().into()),
+        _ if parts.is_fault_of_server() => grpc_status(parts),
         _ => None,
     }
+}
+
+/// Returns the name of a request's gRPC status, or the number of one that gRPC does not know.
+fn grpc_status(parts: &Parts<'_>) -> Option<Cow<'static, str>> {
+    let status = parts.of_request("grpc_status")?;
+    let known = match status {
+        Value::U64(code) => usize::try_from(code).ok().and_then(|code| GRPC_STATUS.get(code)),
+        _ => None,
+    };
+    Some(known.map_or_else(|| json::text_of(&status).into_owned().into(), |name| Cow::Borrowed(*name)))
 }
 
 /// Appends an `AnyValue`.

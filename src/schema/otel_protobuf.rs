@@ -13,14 +13,10 @@ use std::borrow::Cow;
 
 use super::Schema;
 use super::edit::Edits;
-use super::engine::{
-    Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, marks, micros_as_seconds,
-};
+use super::engine::{Engine, Group, Layout, Parts, Place, Spelling, Stage, Syntax, TOP, UNDER, marks};
 use super::json::{self, Form, Json, Tree};
 use super::object::is_reserved;
-use super::otel::{
-    KEYS, MAX_DEPTH, REQUEST_FIELDS, attribute_name, each_of_resource, error_of_request, event_name, resource_name,
-};
+use super::otel::{KEYS, MAX_DEPTH, attribute_name, each_of_resource, event_name, resource_name};
 use super::protobuf::{put_bytes, put_varint, take, take_bytes, take_varint, varint_bytes};
 use super::resolved_fields::Origin;
 use crate::record::{Record, Value};
@@ -132,11 +128,7 @@ fn layout(record: &Record<'_>) -> Layout {
         .syntax(ATTRIBUTES)
         .request("request_id", ATTRIBUTES.form)
         .error_texts("exception.message", "exception.type", "exception.stacktrace")
-        .request_fields(&REQUEST_FIELDS)
-        .request_field("http.server.request.duration", "latency_us", micros_as_seconds)
-        .request_member("error.type", &[], |parts, out| {
-            error_of_request(parts).is_some_and(|error| ANY.put(&Value::Str(&error), out))
-        })
+        .request_attributes()
         .file("code.file.path")
         .line("code.line.number")
         .span_names("spans")

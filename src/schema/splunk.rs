@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Spelling, Stage, TOP, UNDER};
+use super::engine::{AS_JSON, AS_TEXT, Engine, Layout, Spelling, Stage, TOP, UNDER, micros_as_millis};
 use super::host::hostname;
 use super::object::{described, keyed_switches, switches};
 use super::table::{BuiltIn, Keys};
@@ -104,7 +104,10 @@ impl Options {
                         ("uri_path", "path"),
                         ("bytes_in", "request_bytes"),
                         ("bytes_out", "response_bytes"),
+                        ("http_user_agent", "user_agent"),
                     ])
+                    .host_of_request("url_domain", "dest_port")
+                    .request_field("response_time", "latency_us", micros_as_millis)
                     .truncation()
                     .when(record.statics.holds_back, Layout::held_back)
                     .span_names("spans")

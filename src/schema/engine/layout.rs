@@ -288,7 +288,7 @@ impl Layout {
     }
 
     /// Returns how the values of the members that are added are written.
-    pub(super) fn form(&self) -> Form {
+    pub(in crate::schema) fn form(&self) -> Form {
         self.syntax.form
     }
 

@@ -71,6 +71,15 @@ impl Layout {
         self.own_member(Kind::Request, key, names, put)
     }
 
+    /// Shows the host of requests: its name, and its port if there is one.
+    pub(in crate::schema) fn host_of_request(self, name: &'static str, port: &'static str) -> Self {
+        let form = self.form();
+        self.request_field(name, "host", |host| host_and_port(host).0).request_member(port, &[], move |parts, out| {
+            let port = parts.of_request("host").and_then(|host| host_and_port(host).1);
+            port.is_some_and(|port| form.put(&port.into(), out))
+        })
+    }
+
     /// Adds the request's id to lines of requests.
     pub(in crate::schema) fn id_of_request(self, key: &'static str, form: Form) -> Self {
         self.request_member(key, &[], move |parts, out| {
@@ -125,6 +134,24 @@ impl<'a> Parts<'a> {
             span.last_field(name).map(|value| value.truncated_to(record.max_value_bytes))
         };
         own.or_else(of_span)
+    }
+
+    /// Returns whether the status of a request, of HTTP or gRPC, says that the server has failed.
+    ///
+    /// Source: OpenTelemetry's semantic conventions, which name the codes of gRPC.
+    pub(in crate::schema) fn is_fault_of_server(&self) -> bool {
+        let has = |name: &str, is_fault: fn(u64) -> bool| matches!(self.of_request(name), Some(Value::U64(status)) if is_fault(status));
+        has("status", |status| status >= 500) || has("grpc_status", |status| matches!(status, 2 | 4 | 12..=15))
+    }
+}
+
+/// Splits a host into its name and its port. An IPv6 address has brackets if there is a port.
+fn host_and_port(host: Value<'_>) -> (Value<'_>, Option<u16>) {
+    let Value::Str(text) = host else { return (host, None) };
+    let split = text.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse().ok()?)));
+    match split.filter(|(name, _)| !name.contains(':') || name.ends_with(']')) {
+        Some((name, port)) => (Value::Str(name), Some(port)),
+        None => (host, None),
     }
 }
 

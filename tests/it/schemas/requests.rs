@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{any, get};
 use serde_json::{Value, json};
 use spanline::Output;
 use spanline::schema::{Edits, Schema};
@@ -45,6 +45,15 @@ fn lines(set: impl Fn(Output) -> Output) -> [Value; 3] {
 
 fn lines_by(schema: impl Fn() -> Box<dyn Schema>) -> [Value; 3] {
     lines(|output| output.schema(schema()))
+}
+
+/// An attribute of a line of `Otel`, which has each at most once.
+fn attribute(line: &Value, key: &str) -> Option<Value> {
+    let attributes = line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"].as_array().unwrap();
+    let mut found = attributes.iter().filter(|attribute| attribute["key"] == key);
+    let value = found.next().map(|attribute| attribute["value"].clone());
+    assert!(found.next().is_none(), "{key} is there twice: {line}");
+    value
 }
 
 #[test]
@@ -102,13 +111,6 @@ fn gcp_has_requests_as_the_entrys_request() {
 #[test]
 fn otel_has_requests_in_its_semantic_conventions() {
     let [_, succeeds, fails] = lines_by(|| schema("otel"));
-    let attribute = |line: &Value, key: &str| {
-        let attributes = line["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"].as_array().unwrap();
-        let mut found = attributes.iter().filter(|attribute| attribute["key"] == key);
-        let value = found.next().map(|attribute| attribute["value"].clone());
-        assert!(found.next().is_none(), "{key} is there twice: {line}");
-        value
-    };
     assert_eq!(attribute(&succeeds, "http.request.method"), Some(json!({"stringValue": "GET"})));
     assert_eq!(attribute(&succeeds, "http.response.status_code"), Some(json!({"intValue": "200"})));
     assert_eq!(attribute(&succeeds, "url.path"), Some(json!({"stringValue": "/orders/7"})));
@@ -155,6 +157,69 @@ fn graylog_and_splunk_have_requests_in_the_names_of_their_models() {
         (&json!("GET"), &json!("/orders/7"), &json!(0))
     );
     assert_eq!(event["fields.http_method"], "mine");
+}
+
+/// The line of one request of gRPC, whose status is that of HTTP and of gRPC.
+fn line_of_grpc(schema: Box<dyn Schema>, method: &str, status: &'static str) -> Value {
+    let memory = Memory::new();
+    let (layer, guard) = fixed().output(Output::new(memory.clone()).schema(schema)).build().unwrap();
+    with_default(&Dispatch::new(tracing_subscriber::registry().with(layer)), || {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+            let app = Router::new().route("/orders.Orders/Get", any(move || async move { [("grpc-status", status)] }));
+            let mut request = request(method, "/orders.Orders/Get");
+            request.headers_mut().insert("host", "orders.example:8443".parse().unwrap());
+            request.headers_mut().insert("user-agent", "grpc-go/1.70".parse().unwrap());
+            send(app.layer(ServerLayer::new()), request).await;
+        });
+    });
+    guard.close().unwrap();
+    strict::line(&memory.lines()[0])
+}
+
+#[test]
+fn a_failure_of_grpc_is_one_although_its_status_of_http_is_200() {
+    let outcome = |status| line_of_grpc(schema("ecs"), "POST", status)["event.outcome"].clone();
+    assert_eq!(["0", "5", "14"].map(outcome), ["success", "success", "failure"]);
+    let of_otel = |status, keys: [&str; 2]| {
+        let line = line_of_grpc(schema("otel"), "POST", status);
+        keys.map(|key| attribute(&line, key))
+    };
+    let keys = ["rpc.response.status_code", "error.type"];
+    assert_eq!(of_otel("0", keys), [Some(json!({"stringValue": "OK"})), None]);
+    assert_eq!(of_otel("5", keys), [Some(json!({"stringValue": "NOT_FOUND"})), None]);
+    let unavailable = Some(json!({"stringValue": "UNAVAILABLE"}));
+    assert_eq!(of_otel("14", keys), [unavailable.clone(), unavailable]);
+    assert_eq!(of_otel("99", keys), [Some(json!({"stringValue": "99"})), None]);
+}
+
+#[test]
+fn otel_has_only_methods_that_it_knows() {
+    let of = |method: &str| {
+        let line = line_of_grpc(schema("otel"), method, "0");
+        ["http.request.method", "http.request.method_original", "method"].map(|key| attribute(&line, key))
+    };
+    assert_eq!(of("QUERY"), [Some(json!({"stringValue": "QUERY"})), None, None]);
+    let [known, original] = ["_OTHER", "PURGE"].map(|text| Some(json!({ "stringValue": text })));
+    assert_eq!(of("PURGE"), [known, original, None]);
+}
+
+#[test]
+fn the_host_of_a_request_has_its_name_and_its_port_apart() {
+    let line = |name| line_of_grpc(schema(name), "POST", "0");
+    let [ecs, datadog, otel, gelf] = ["ecs", "datadog", "otel", "gelf"].map(line);
+    assert_eq!((&ecs["url.domain"], &ecs["url.port"]), (&json!("orders.example"), &json!(8443)));
+    assert_eq!(ecs["labels"].get("host"), None, "{ecs}");
+    let of_datadog = ["http.url_details.host", "http.url_details.port"].map(|key| &datadog[key]);
+    assert_eq!(of_datadog, [&json!("orders.example"), &json!(8443)]);
+    let of_otel = ["server.address", "server.port", "host"].map(|key| attribute(&otel, key));
+    let [name, port] = [json!({"stringValue": "orders.example"}), json!({"intValue": "8443"})];
+    assert_eq!(of_otel, [Some(name), Some(port), None]);
+    let of_gelf = ["_http_host", "_http_user_agent", "_http_response_bytes"].map(|key| &gelf[key]);
+    assert_eq!(of_gelf, [&json!("orders.example:8443"), &json!("grpc-go/1.70"), &json!(0)]);
+    let splunk = line("splunk")["event"].take();
+    let of_splunk = ["url_domain", "dest_port", "http_user_agent"].map(|key| &splunk[key]);
+    assert_eq!(of_splunk, [&json!("orders.example"), &json!(8443), &json!("grpc-go/1.70")]);
+    assert!(splunk["response_time"].is_f64(), "milliseconds: {splunk}");
 }
 
 #[test]
