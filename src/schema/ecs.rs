@@ -112,6 +112,9 @@ const FIELDS: [&str; 59] = [
 /// The group of the labels.
 const LABELS: Group = UNDER;
 
+/// The group of ECS fields that are no texts.
+const TYPED: Group = 2;
+
 impl Ecs {
     /// Creates the schema, with nothing switched on.
     pub fn new() -> Self {
@@ -133,13 +136,15 @@ impl Options {
         let holds_back = record.statics.holds_back;
         let place = |name: &str, origin| match name {
             "version" | "env" if origin == Origin::Static => Place::Hidden,
-            _ if FIELDS.binary_search(&name).is_ok() => Place::Either(TOP, LABELS),
-            _ => Place::Group(LABELS),
+            _ if FIELDS.binary_search(&name).is_err() => Place::Group(LABELS),
+            _ if is_typed(name) => Place::Either(TYPED, LABELS),
+            _ => Place::Either(TOP, LABELS),
         };
         let labels = Syntax { form: AS_TEXT, ..Syntax::JSON };
         Layout::new("{\"@timestamp\":\"", place)
             .time(self.time)
             .fits(is_of_type)
+            .spelling(TOP, Spelling::json(AS_TEXT, |name| Cow::Borrowed(name)))
             .spelling(LABELS, Spelling::by(labels.clone(), label_name))
             .level("log.level")
             .message("message", AS_TEXT)
@@ -179,7 +184,9 @@ impl Options {
             })
             .id_of_request("http.request.id", AS_TEXT)
             .fields(TOP)
+            .fields(TYPED)
             .static_fields(TOP)
+            .static_fields(TYPED)
             .object("labels", |layout| {
                 // Elasticsearch maps a label by its first value, and then refuses others: all are text.
                 layout
@@ -200,11 +207,21 @@ described!(
     wants_local_time: |options| options.time.is_local()
 );
 
+/// Returns whether a field has a type other than a text. An id that is a number in one line can be a text in the next, and
+/// Elasticsearch may take the field's type from the first.
+fn is_typed(name: &str) -> bool {
+    matches!(last_part(name), "bytes" | "port" | "status_code" | "duration" | "coldstart")
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
+}
+
 /// Returns whether a value has the type that the specification requires for one of [`FIELDS`]. Elasticsearch refuses
 /// the whole document otherwise.
 fn is_of_type(name: &str, value: &Value<'_>) -> bool {
     let text = || value.as_str().unwrap_or_default();
-    match (name.rsplit('.').next().unwrap_or_default(), *value) {
+    match (last_part(name), *value) {
         (_, Value::Json(_) | Value::Error(_)) => false,
         ("bytes" | "port" | "status_code" | "duration", Value::F64(number)) => number.abs() < i64::MAX as f64,
         ("bytes" | "port" | "status_code" | "duration", value) => {

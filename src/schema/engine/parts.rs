@@ -280,9 +280,10 @@ impl<'a> Parts<'a> {
 /// Returns the group of a field in a line of the log's own, whose members have keys that other lines lack.
 fn beside_own(kind: Kind, group: Group, name: &str, origin: Origin, layout: &Layout) -> Group {
     match layout.place(name, origin) {
-        _ if group != TOP || !layout.meets_own_member(kind, name) => group,
-        Place::Either(_, second) => second,
-        _ => UNDER,
+        Place::Either(first, second) if group == first && layout.meets_own_member(kind, name) => second,
+        Place::Either(..) => group,
+        _ if group == TOP && layout.meets_own_member(kind, name) => UNDER,
+        _ => group,
     }
 }
 

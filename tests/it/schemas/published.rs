@@ -86,6 +86,8 @@ fn ecs_has_no_field_that_is_not_of_its_type() {
         ]);
     }));
     assert!(lines[..2].iter().all(|line| line.get("labels").is_none()), "{lines:?}");
+    assert_eq!((&lines[0]["http.response.status_code"], &lines[1]["faas.coldstart"]), (&json!(200), &json!(true)));
+    assert_eq!(lines[1]["user.id"], "7", "a keyword is a text in each line");
     let labels = json!({"http_response_status_code": "OK", "event_duration": "NaN", "source_ip": "here"});
     assert_eq!(lines[2]["labels"], labels);
     let labels = json!({"source_port": u64::MAX.to_string(), "client_bytes": "true", "faas_coldstart": "1"});
