@@ -46,6 +46,8 @@ const LINE_KEYS: Keys = Keys {
 const KEYS: &[&str] = &[
     "message", "severity", "logger", "file", "line", "thread_id", "thread", "exception", "exception_type", "stack_trace",
     "request_id", "trace_id", "span_id", "spans", "event_name", "truncated", "original_bytes", "fields",
+    // The collector's metadata are fields of the event too, and would get a second value.
+    "host", "source", "sourcetype", "index",
 ];
 
 impl Splunk {
