@@ -116,8 +116,11 @@ impl Core {
 /// Returns the replacement of a secret value. A boolean is never secret: whether there is a secret is none. Nor is a
 /// count.
 fn replacement<'r>(rules: &'r Rules, name: &str, value: &Value<'_>) -> Option<&'r str> {
-    let is_shown = matches!(value, Value::Bool(_)) || (value.is_number() && rules.is_count(name));
-    (!is_shown && rules.is_secret(name)).then(|| rules.replacement())
+    let is_secret = !matches!(value, Value::Bool(_))
+        && rules.is_secret(name)
+        // Last, because few names are secret.
+        && !(value.is_number() && rules.is_count(name));
+    is_secret.then(|| rules.replacement())
 }
 
 /// Captures values that are not secret, replacements for the others, and fields that a value carries.

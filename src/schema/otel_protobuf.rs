@@ -248,8 +248,10 @@ fn put_any(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::U128(number) => i64::try_from(number).ok(),
         _ => None,
     };
+    if let Some(number) = integer {
+        return put_int(out, number);
+    }
     match *value {
-        _ if let Some(number) = integer => put_int(out, number),
         Value::F64(number) if number.is_finite() => {
             out.extend_from_slice(&[9, tag::DOUBLE]);
             out.extend_from_slice(&number.to_le_bytes());
