@@ -2,7 +2,7 @@
 //!
 //! A name is split into words: at characters that are not letters or digits (`_ - .`), and at capitals (`apiKey`). A
 //! listed name without `*` is compared with the last words, joined. So separators do not matter, and one look-up per
-//! word suffices. A filter on the last two letters turns down nearly all names before that.
+//! word suffices. A filter on the last three letters turns down nearly all names before that.
 //!
 //! Source of the default list: Rails' `filter_parameters`, Sentry's denylist, Django's `HIDDEN_SETTINGS` and Datadog's
 //! query obfuscation, without names that are harmless more often: `key`, `auth`, `session`, `salt`, `signature`.
@@ -331,22 +331,39 @@ fn any(patterns: &[Pattern], words: &Words, matches: fn(&Pattern, &[u8]) -> bool
     patterns.iter().any(|pattern| matches(pattern, &joined))
 }
 
-/// The last two letters of the listed names: turns down most names at once.
+/// The last three letters of the listed names: turns down most names at once.
 #[derive(Debug, Default)]
 struct EndingFilter {
-    bits: [u32; 32],
+    /// By the last letter but one: a bit for each last letter.
+    pairs: [u32; 32],
+    /// By the last letter but one, and the last one: a bit for each letter before them.
+    triples: Vec<u32>,
     /// A listed name has no such ending, so every name has to be compared.
     any: bool,
 }
 
 impl EndingFilter {
     fn add(&mut self, ending: &[u8]) {
-        match ending {
-            [.., one, other] if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() => {
-                self.bits[usize::from(*one & 31)] |= 1 << (*other & 31);
-            }
-            _ => self.any = true,
+        let [before @ .., one, other] = ending else {
+            self.any = true;
+            return;
+        };
+        if !(one.is_ascii_alphabetic() && other.is_ascii_alphabetic()) {
+            self.any = true;
+            return;
         }
+        self.pairs[usize::from(*one & 31)] |= 1 << (*other & 31);
+        self.triples.resize(1 << 10, 0);
+        if let Some(triple) = self.triples.get_mut(Self::place(*one, *other)) {
+            *triple |= match before.last() {
+                Some(letter) if letter.is_ascii_alphabetic() => 1 << (letter & 31),
+                _ => u32::MAX,
+            };
+        }
+    }
+
+    fn place(one: u8, other: u8) -> usize {
+        usize::from(one & 31) << 5 | usize::from(other & 31)
     }
 
     #[inline]
@@ -354,8 +371,13 @@ impl EndingFilter {
         let behind = name.iter().rev().take_while(|byte| !byte.is_ascii_alphabetic() && byte.is_ascii()).count();
         match name.get(..name.len() - behind).unwrap_or_default() {
             _ if self.any => true,
-            [.., one, other] if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() => {
-                self.bits[usize::from(*one & 31)] >> (*other & 31) & 1 == 1
+            [before @ .., one, other] if one.is_ascii_alphabetic() && other.is_ascii_alphabetic() => {
+                // What is between words does not count.
+                let letter = before.iter().rev().find(|byte| is_word(**byte)).filter(|byte| byte.is_ascii_alphabetic());
+                self.pairs[usize::from(*one & 31)] >> (*other & 31) & 1 == 1
+                    && letter.is_none_or(|letter| {
+                        self.triples.get(Self::place(*one, *other)).is_some_and(|bits| bits >> (letter & 31) & 1 == 1)
+                    })
             }
             [_, _, ..] => true,
             _ => false,
@@ -453,6 +475,35 @@ mod tests {
 
     fn listed(name: &str) -> SecretNames {
         SecretNames::new(&[name.to_owned()], &[])
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_listed_name_is_turned_down_by_its_last_letters(
+            which in 0..DEFAULT.len(),
+            added in "[a-z*_]{1,6}",
+            before in "[a-zA-Z0-9_.é-]{0,4}",
+            behind in "[0-9_.\\[\\]-]{0,3}",
+            changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0..4_u8), 0..4),
+        ) {
+            let names = SecretNames::new(&[DEFAULT[which].to_owned(), added.clone()], &[]);
+            for name in [DEFAULT[which], &added] {
+                let mut spelled = name.replace('*', "x");
+                for (at, what) in &changes {
+                    let places: Vec<usize> = spelled.char_indices().map(|(at, _)| at).collect();
+                    let at = *at.get(&places);
+                    match what {
+                        0 => spelled.insert(at, '_'),
+                        1 => spelled.insert(at, '.'),
+                        2 => spelled.insert_str(at, "é"),
+                        _ => spelled = spelled[..at].to_owned() + &spelled[at..].to_ascii_uppercase(),
+                    }
+                }
+                let spelled = format!("{before}{spelled}{behind}");
+                let spelled = spelled.as_bytes();
+                proptest::prop_assert_eq!(names.is_secret(spelled), names.is_listed(spelled));
+            }
+        }
     }
 
     #[test]
