@@ -495,7 +495,7 @@ mod tests {
                     match what {
                         0 => spelled.insert(at, '_'),
                         1 => spelled.insert(at, '.'),
-                        2 => spelled.insert_str(at, "é"),
+                        2 => spelled.insert(at, 'é'),
                         _ => spelled = spelled[..at].to_owned() + &spelled[at..].to_ascii_uppercase(),
                     }
                 }
